@@ -1,0 +1,1 @@
+"""Loads, checks and compiles settings, mappings and syncs from YAML."""

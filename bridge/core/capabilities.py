@@ -1,0 +1,78 @@
+"""What a system can do, declared as data by its connector and read by the planner and by `bridge check`.
+
+All keys are *write keys*: the plain path under which a value is sent (`status`, `assignee_id`, `tags`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from bridge.core.values import NO_BASE, Marker, Raw
+
+
+class Support(StrEnum):
+    """Whether something works. `PROBED` is tried once for each connection and its answer remembered."""
+
+    YES = "yes"
+    NO = "no"
+    PROBED = "probed"
+
+
+@dataclass(frozen=True, slots=True)
+class Writable:
+    """How one write key behaves. Flags are positive; the defaults are the plain, fully capable scalar."""
+
+    on_create: bool = True
+    on_update: Support = Support.YES
+    clears: bool = True
+    """`None` (for a set: the empty set) can be written."""
+    removes: bool = True
+    """Sets only: a removal can be written, and one that is read is to be believed."""
+    empty_trusted: bool = True
+    """An empty (`[]`) read means empty. False: it is unreadable until the connection has proved otherwise."""
+    default: Raw | Marker = NO_BASE
+    """What the system fills in by itself on create; such a value is nobody's decision."""
+    max_length: int | None = None
+    forward: tuple[Raw, ...] = ()
+    """Values in the only order in which the system lets them move; empty: any to any."""
+    required: bool = False
+    """A create without it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One remote call that changes a record. The unit of a plan is a call, so it lists everything that it sets."""
+
+    name: str
+    writes: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    """Keys that the call sets too, whatever we want: each takes the state's value, else the side's present one."""
+    fallback: Mapping[str, Raw] = field(default_factory=dict)
+    """The value of an `also` key when neither the state nor the side has one (a service user)."""
+    only_for: Mapping[str, tuple[Raw, ...]] = field(default_factory=dict)
+    """Restricts the verb to these target values of a key (`{"status": ("ongoing",)}`)."""
+    element: Literal["", "add", "remove"] = ""
+    """The call adds or removes one element of a set instead of replacing values."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityCapabilities:
+    """What one system can do with one entity."""
+
+    readable: frozenset[str]
+    """Top-level names in the system's records; a mapping that reads another name is refused."""
+    writable: Mapping[str, Writable] = field(default_factory=dict)
+    verbs: tuple[Verb, ...] = ()
+    creates: Support = Support.NO
+    deletes: bool = False
+    values: Mapping[str, tuple[Raw, ...]] = field(default_factory=dict)
+    """Every value that the system is known to send, by top-level name: a mapping must read them all."""
+    dated: bool = True
+    """Records carry a time of their last change."""
+    read_batch: int = 1
+    """Records that one read call can return."""
+    settle: float = 2.0
+    """Seconds after which a write that has not shown up did not happen, as far as is known."""

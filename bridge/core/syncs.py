@@ -1,0 +1,149 @@
+"""Declared intent: connections, syncs, members and field policies, as plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import time, timedelta
+from typing import Any, Literal
+
+from bridge.core.capabilities import Support
+
+
+class Secret:
+    """A value that never shows itself: `str`, `repr`, formatting and JSON give `•••`. Only `reveal` returns it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value, for the one place that must send or compare it."""
+        return self._value
+
+    def __str__(self) -> str:
+        """Hide the value."""
+        return "•••"
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value (settings are compared on reload); signatures use constant-time comparison elsewhere."""
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `calls` in `seconds`."""
+
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """How a connection's deliveries are signed and where the hint stands in them."""
+
+    scheme: Literal["standard-webhooks", "hmac-sha256", "static-header"]
+    secrets: tuple[Secret, ...]
+    header: str = ""
+    timestamp_header: str = ""
+    """hmac-sha256 only: when set, the signed material is `<timestamp>.<body>` and the time is checked."""
+    tolerance: timedelta = timedelta(minutes=5)
+    event: str = ""
+    """Dotted path of the event name in the body; empty: the connector's own."""
+    id: str = ""
+    """Dotted path of the record id in the body; empty: the connector's own."""
+    delivery: str = ""
+    """Header with the vendor's delivery id; empty: the connector's own, else the body's hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One configured account of a system."""
+
+    name: str
+    system: str
+    mapping: str
+    base_url: str
+    credentials: Mapping[str, Secret]
+    webhook: Webhook | None = None
+    rates: tuple[Rate, ...] = ()
+    concurrency: int = 4
+    timeout: float = 10.0
+    """Seconds, for the whole of one HTTP call."""
+    poll: timedelta | None = None
+    full: time | None = None
+    keep_bodies: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """System-specific, checked by the connector (`project_id`, `statuses`, `service_user`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPolicy:
+    """How one canonical field of a sync is settled."""
+
+    policy: Literal["latest", "owner", "merge", "manual", "first"] = "latest"
+    owner: str = ""
+    revert: bool = True
+    """owner only: others' edits are put back (True) or left where they are and recorded (False)."""
+    to: tuple[str, ...] | None = None
+    """Connections that receive the field; None: all."""
+    on_link: str = ""
+    """First contact: a connection whose value wins, `union`, `manual`, or empty for the precedence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One connection's part in a sync."""
+
+    connection: str
+    create: Support = Support.NO
+    only: Callable[[Mapping[str, Any]], bool] | None = None
+    """Predicate over the raw record (compiled JMESPath); None: every record is in scope."""
+    allow_delete: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchTerm:
+    """One canonical field of a match rule; `within` widens a time to a window."""
+
+    field: str
+    within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The destructive share of a connection's records, per sliding hour, past which writes are held."""
+
+    share: float = 0.30
+    minimum: int = 10
+    flips: int = 8
+    """A field that changes hands more often than this ..."""
+    flip_window: timedelta = timedelta(minutes=10)
+    """... within this time is fused (frozen until an admin resolves it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A declared group of connections that mirror one entity."""
+
+    name: str
+    entity: str
+    members: Mapping[str, Member]
+    policies: Mapping[str, FieldPolicy]
+    """By canonical field; every field of the entity has an entry (defaults are already filled in)."""
+    precedence: tuple[str, ...]
+    match: tuple[tuple[MatchTerm, ...], ...] = ()
+    delete: Literal["ignore", "close", "delete"] = "ignore"
+    leave_scope: Literal["keep", "close", "detach"] = "keep"
+    guard: Guard = Guard()
+
+    def rank(self, connection: str) -> int:
+        """Give the place in the precedence, 0 first; a connection not listed comes last."""
+        return self.precedence.index(connection) if connection in self.precedence else len(self.precedence)

@@ -1,0 +1,56 @@
+"""The kinds of value that the core tells apart.
+
+*Raw* values live in a system's own space (what its JSON says), *canonical* values in ours. Null, absent and unreadable
+are three different things: `None` is a value, `ABSENT` says that the record did not show the field, `Unreadable` that
+it did but must not be believed or cannot be understood. `NO_BASE` is the fourth: never read at all.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any, Final
+
+Raw = Any
+"""A JSON value as a system shows it."""
+
+Canonical = Any
+"""A JSON value in the bridge's own vocabulary; a set is a sorted tuple of strings."""
+
+
+class Marker(enum.Enum):
+    """Values that no JSON document can hold."""
+
+    ABSENT = "absent"
+    NO_BASE = "no base"
+
+
+ABSENT: Final = Marker.ABSENT
+NO_BASE: Final = Marker.NO_BASE
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The field was there, but says nothing that may be believed; `why` names the value and what to do."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotCarried:
+    """The system cannot hold this canonical value; `why` is shown to the admin."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Their identifier: one record of one connection."""
+
+    connection: str
+    entity: str
+    id: str
+
+    def __str__(self) -> str:
+        """Show the way the command line takes it."""
+        return f"{self.connection}:{self.id}"

@@ -1,0 +1,1 @@
+"""The spine: receive, observe, deliver, reconcile."""

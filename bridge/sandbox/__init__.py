@@ -1,0 +1,1 @@
+"""The documented APIs running locally, for the demo and for tests."""

@@ -1,0 +1,1 @@
+"""What HTTP callers see: webhooks and health."""

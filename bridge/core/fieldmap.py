@@ -45,7 +45,7 @@ class EntityMap:
         return {name: mapped.extract(record) for name, mapped in self.fields.items()}
 
     def canonical(self, record: Mapping[str, Any]) -> dict[str, Canonical | Unreadable]:
-        """Give the record's readable fields in canonical values; absent ones are left out. For matching and previews."""
+        """Give the record's readable fields in canonical values, absent ones left out, for matching."""
         found: dict[str, Canonical | Unreadable] = {}
         for name, raw in self.extract(record).items():
             if isinstance(raw, Marker):

@@ -133,5 +133,5 @@ class Note:
     kind: str
     """observed, changed, agreed, settled, conflict, uncertain, not carried, unreadable, re-sent, reverted, ..."""
     connection: str
-    field: str = ""
-    detail: dict[str, Any] = field(default_factory=dict)
+    field: str
+    detail: dict[str, Any]

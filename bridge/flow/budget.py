@@ -1,0 +1,18 @@
+"""The promise that a connection's rates and concurrency hold across everything that calls it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from bridge.core.syncs import Connection
+
+
+class Budget(Protocol):
+    """Shared by all workers. Implementations: bridge.queue (Redis) and its in-memory twin."""
+
+    def acquire(self, connection: Connection, holder: str, now: datetime, hold: float) -> float:
+        """Ask to make one call that lasts at most `hold` seconds; 0 means go, else the seconds to wait and ask again."""
+
+    def release(self, connection_name: str, holder: str) -> None:
+        """Say that the call has ended."""

@@ -1,0 +1,63 @@
+"""The one way in which a procedure makes its result durable: state, timeline, work and lease in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from bridge.ledger.session import Tx
+
+from bridge.core.state import Link, Note
+from bridge.core.values import Ref
+from bridge.flow.context import Context, Task
+from bridge.flow.replan import replan
+from bridge.ledger import conflicts, inbox, journal, links, work
+
+SETTLED = frozenset({"conflict", "uncertain", "reverted", "ignored"})
+"""Kinds of note that record a conflict that was settled by policy, with both values."""
+
+
+def the_link(task: Task) -> Link:
+    """Give the link that the task holds."""
+    if task.link is None:
+        raise RuntimeError("this procedure needs a lease first")
+    return task.link
+
+
+def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime) -> None:
+    """Store the link under its lease, with its timeline and conflicts. Raises LeaseLost when the lease is not ours."""
+    link, lines = the_link(task), list(notes)
+    links.save(tx, link, task.token, task.fence, now)
+    journal.add(tx, link.id, now, lines)
+    conflicts.record(tx, link, [note for note in lines if note.kind in SETTLED], now)
+
+
+def conclude(
+    tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None
+) -> None:
+    """Save, plan the whole link again, settle the work row and give the lease back.
+
+    The row is settled before the plan, so that work which the plan finds for this very side is a fresh row.
+    """
+    now = context.clock.now()
+    save(tx, task, notes, now)
+    if again_at is None:
+        work.finish(tx, task.row, task.owner, now)
+    else:
+        work.again(tx, task.row, task.owner, again_at, count=False)
+    planned = replan(tx, context, the_link(task), now, lane=task.row.lane)
+    links.save(tx, the_link(task), task.token, task.fence, now)  # the plan's decisions
+    journal.add(tx, the_link(task).id, now, planned)
+    task.give_back(tx)
+
+
+def later(tx: Tx, task: Task, at: datetime) -> None:
+    """Leave everything as it is and look again at that time."""
+    work.again(tx, task.row, task.owner, at, count=False)
+    task.give_back(tx)
+
+
+def verdict(tx: Tx, ref: Ref, upto: int, said: str, why: str, now: datetime) -> None:
+    """Give every webhook for this record that we knew of before reading it its one final verdict."""
+    if upto:
+        inbox.settle(tx, ref.connection, ref.entity, ref.id, upto, said, why, now)

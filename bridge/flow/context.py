@@ -1,0 +1,111 @@
+"""What every procedure needs to know: configuration, capabilities, time and chance. Handed in, never imported."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bridge.ledger.session import Tx
+
+from bridge.clock import Clock
+from bridge.core.capabilities import EntityCapabilities
+from bridge.core.fieldmap import EntityMap
+from bridge.core.merge import Rules
+from bridge.core.state import Link
+from bridge.core.syncs import Connection, Sync
+from bridge.ledger import links
+from bridge.ledger.work import WorkRow
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things may take, in seconds. A lease outlives a send deadline, a whole HTTP call and a margin."""
+
+    send_within: float = 5.0
+    margin: float = 5.0
+    busy: float = 0.15
+    """Another task holds the link: look again after about this."""
+
+    def lease(self, http_timeout: float) -> timedelta:
+        """Two calls (the read, then the write) fit into one lease."""
+        return timedelta(seconds=2 * http_timeout + self.send_within + 2 * self.margin)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The flow's surroundings."""
+
+    connections: Mapping[str, Connection]
+    syncs: Mapping[str, Sync]
+    maps: Mapping[str, Mapping[str, EntityMap]]
+    capabilities: Mapping[str, Mapping[str, EntityCapabilities]]
+    clock: Clock
+    rng: random.Random = field(default_factory=random.Random)
+    timing: Timing = Timing()
+
+    def sync_of(self, connection: str, entity: str) -> Sync | None:
+        """Give the sync in which a connection mirrors an entity."""
+        for sync in self.syncs.values():
+            if sync.entity == entity and connection in sync.members:
+                return sync
+        return None
+
+    def rules(self, sync: Sync) -> Rules:
+        """Give what the merge needs to know of a sync."""
+        return Rules(
+            sync=sync,
+            maps={name: self.maps[name][sync.entity] for name in sync.members},
+            writable={name: self.capabilities[name][sync.entity].writable for name in sync.members},
+        )
+
+    def settle(self, connection: str, entity: str) -> timedelta:
+        """After this long an unseen write did not happen, as far as is known."""
+        return timedelta(seconds=self.capabilities[connection][entity].settle)
+
+    def lease(self, link_connections: Mapping[str, object]) -> timedelta:
+        """Give the length of a lease over a link with these connections."""
+        timeouts = [self.connections[name].timeout for name in link_connections if name in self.connections]
+        return self.timing.lease(max(timeouts, default=10.0))
+
+    def soon(self) -> datetime:
+        """A short, jittered while from now, for work whose link is busy."""
+        return self.clock.now() + timedelta(seconds=self.timing.busy * (0.5 + self.rng.random()))
+
+
+@dataclass(slots=True)
+class Task:
+    """One claimed work row under way, and the lease it holds, if any."""
+
+    row: WorkRow
+    owner: str
+    """The claim's owner: the worker."""
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """The lease's owner: this task alone, so that two tasks of a worker never share a link."""
+    link: Link | None = None
+    fence: int = 0
+    until: datetime | None = None
+
+    def take(self, tx: Tx, context: Context, link_id: str) -> bool:
+        """Lease the link and load it; False when somebody else holds it."""
+        now = context.clock.now()
+        until = now + context.lease(context.connections)
+        fence = links.lease(tx, link_id, self.token, now, until)
+        if fence is None:
+            return False
+        self.link, self.fence, self.until = links.load(tx, [link_id])[link_id], fence, until
+        return True
+
+    def deadline(self, context: Context, connection: str) -> datetime:
+        """Give the last moment at which a call may start so that it ends within the lease."""
+        if self.until is None:
+            return context.clock.now() + timedelta(seconds=context.timing.send_within)
+        return self.until - timedelta(seconds=context.connections[connection].timeout + context.timing.margin)
+
+    def give_back(self, tx: Tx) -> None:
+        """End the lease, if one is held."""
+        if self.link is not None and self.fence:
+            links.release(tx, self.link.id, self.token, self.fence)
+            self.fence = 0

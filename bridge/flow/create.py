@@ -1,0 +1,237 @@
+"""Create exactly once: an intent with a marker first, then the call, then look it up if its fate is unknown."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+from bridge.ledger.session import Tx
+
+from bridge.connectors.base import Draft, Intent, Record
+from bridge.core import merge
+from bridge.core.capabilities import Support
+from bridge.core.plan import CreatePlan, plan
+from bridge.core.state import Note, Side
+from bridge.errors import AlreadyExists, NotFound, NotSent, RateLimited, Refused, Unauthorised, UnknownOutcome, Unsupported
+from bridge.flow.commit import conclude, later, save, the_link
+from bridge.flow.context import Context, Task
+from bridge.flow.effects import Call, Procedure, Transact
+from bridge.flow.match import join
+from bridge.flow.records import match_keys, observation
+from bridge.flow.replan import known_probes
+from bridge.ledger import intents, links, matching, probed, work
+from bridge.ledger.intents import OpenIntent
+
+TRIES = 2
+"""An intent that was looked for and not found is made once more; after that a human decides."""
+
+
+def create(context: Context, task: Task) -> Procedure:
+    """Give the link a counterpart on the row's connection: adopt what is there, else make it once."""
+    connection = task.row.connection
+
+    def begin(tx: Tx) -> tuple[bool, OpenIntent | None]:
+        if not task.take(tx, context, str(task.row.link_id)):
+            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            return False, None
+        return True, intents.get(tx, the_link(task).id, connection)
+
+    leased, intent = yield Transact(begin)
+    if not leased:
+        return
+    if intent is not None:
+        yield from look_up(context, task, intent)
+        return
+    planned = yield Transact(lambda tx: wanted(tx, context, task))
+    if planned is None:
+        return
+    if (yield from already_there(context, task, planned)):
+        return
+    yield from make(context, task, planned)
+
+
+def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
+    """Plan the create from what was read under a lease before; conclude when there is none to make (any more)."""
+    link, connection = the_link(task), task.row.connection
+    sync = context.syncs[link.sync]
+    found = plan(
+        link,
+        connection,
+        context.rules(sync),
+        context.capabilities[connection][link.entity],
+        known_probes(tx, [connection])[connection],
+    )
+    if found.create is not None and not found.create.missing:
+        return found.create
+    conclude(tx, context, task, found.notes)
+    return None
+
+
+def already_there(context: Context, task: Task, planned: CreatePlan) -> Procedure:
+    """First contact: adopt a record that the declared match rules say is the same thing; True when that settled it."""
+    link, connection = the_link(task), task.row.connection
+    sync = context.syncs[link.sync]
+    draft = Draft(link.entity, planned.values, "")
+    records = yield Call(connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection))
+    mapped = context.maps[connection][link.entity]
+    ours = {(rule, digest) for rule, digest, _at in match_keys(sync, canonical_state(task))}
+    same = [
+        record
+        for record in records
+        if record.marker is None
+        and any((rule, digest) in ours for rule, digest, at in match_keys(sync, mapped.canonical(record.data)) if at is None)
+    ]
+
+    def settle(tx: Tx) -> bool:
+        now = context.clock.now()
+        refs = [record.ref for record in same]
+        free = [ref for ref in refs if ref not in links.of_refs(tx, refs)]
+        if not free:
+            return False
+        if len(free) > 1:
+            why = f"{len(free)} records of {connection} match equally well: {', '.join(str(ref) for ref in free)}"
+            save(tx, task, [Note("ambiguous", connection, "", {"why": why})], now)
+            work.park(tx, task.row, task.owner, why, "ambiguous match", now)
+            task.give_back(tx)
+            return True
+        join(tx, sync, free[0], {link.id}, [], now)
+        work.raise_(
+            tx,
+            kind="observe",
+            key=f"observe:{connection}:{link.entity}:{free[0].id}",
+            connection=connection,
+            entity=link.entity,
+            remote_id=free[0].id,
+            due_at=now,
+            now=now,
+        )
+        work.finish(tx, task.row, task.owner, now)
+        task.give_back(tx)
+        return True
+
+    return bool(same) and (yield Transact(settle))
+
+
+def canonical_state(task: Task) -> dict[str, object]:
+    """Give the link's agreed values, for matching."""
+    return {name: state.value for name, state in the_link(task).state.items() if state.rev}
+
+
+def make(context: Context, task: Task, planned: CreatePlan) -> Procedure:
+    """Commit the intent, send, adopt the answer."""
+    link, connection = the_link(task), task.row.connection
+    marker = uuid.uuid4().hex[:20]
+    send_by = context.clock.now() + timedelta(seconds=context.timing.send_within)
+    draft = Draft(link.entity, planned.values, marker)
+
+    def intend(tx: Tx) -> bool:
+        now = context.clock.now()
+        stored = {"values": planned.values, "sent": planned.sent}
+        if intents.open_(
+            tx, link_id=link.id, connection=connection, entity=link.entity, marker=marker, draft=stored, send_by=send_by,
+            now=now,
+        ):
+            save(tx, task, [], now)
+            return True
+        work.finish(tx, task.row, task.owner, now)
+        task.give_back(tx)
+        return False
+
+    if not (yield Transact(intend)):
+        return
+    sent_at = context.clock.now()
+    try:
+        record = yield Call(connection, lambda c: c.create(draft), min(send_by, task.deadline(context, connection)))
+    except (UnknownOutcome, AlreadyExists, NotFound) as error:
+        why = str(error)
+        settle = context.settle(connection, link.entity)
+        yield Transact(lambda tx: wait(tx, context, task, why, send_by + settle))
+        return
+    except (Refused, Unsupported) as error:
+        why = str(error)
+        yield Transact(lambda tx: refused(tx, context, task, marker, why))
+        return
+    except (NotSent, RateLimited, Unauthorised):
+        yield Transact(lambda tx: intents.close(tx, marker, "not sent", None, context.clock.now()))
+        raise
+    if record is None:
+        settle = context.settle(connection, link.entity)
+        yield Transact(lambda tx: wait(tx, context, task, "the answer did not show the record", sent_at + settle))
+        return
+    yield from adopt(context, task, marker, planned.sent, record)
+
+
+def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
+    """A create of unknown outcome: wait until it must have shown, find it by its marker, adopt it or give it up."""
+    link, connection = the_link(task), task.row.connection
+    ready = intent.send_by + context.settle(connection, link.entity)
+    if context.clock.now() < ready:
+        yield Transact(lambda tx: later(tx, task, ready))
+        return
+    lookup = Intent(Draft(link.entity, intent.draft["values"], intent.marker), intent.send_by)
+    records = yield Call(connection, lambda c: c.find(lookup), task.deadline(context, connection))
+    marked = sorted((record for record in records if record.marker == intent.marker), key=lambda r: r.ref.id)
+    if marked:
+        yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0])
+        return
+    yield Transact(lambda tx: lost(tx, context, task, intent))
+
+
+def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
+    """The create did not happen: try once more, then withdraw an unproven capability, or ask a human."""
+    now, link = context.clock.now(), the_link(task)
+    intents.close(tx, intent.marker, "not found", None, now)
+    link.intents.pop(intent.connection, None)
+    if intents.failures(tx, link.id, intent.connection) < TRIES:
+        save(tx, task, [Note("re-sent", intent.connection, "", {"why": "a create was looked for and not found"})], now)
+        later(tx, task, now)
+        return
+    refused(tx, context, task, intent.marker, "two creates were answered with an error and nothing was found")
+
+
+def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None:
+    """The system will not create this: a probed capability is withdrawn, a documented one is a human's to look at."""
+    now, link, connection = context.clock.now(), the_link(task), task.row.connection
+    intents.close(tx, marker, "refused", None, now)
+    link.intents.pop(connection, None)
+    notes = [Note("not carried", connection, "", {"why": why})]
+    if context.syncs[link.sync].members[connection].create == Support.PROBED:
+        probed.set_(tx, connection, "create", False, why, now)
+        conclude(tx, context, task, notes)
+        return
+    save(tx, task, notes, now)
+    work.park(tx, task.row, task.owner, why, "create refused", now)
+    task.give_back(tx)
+
+
+def wait(tx: Tx, context: Context, task: Task, why: str, at: datetime) -> None:
+    """Leave the intent open and look it up after settling."""
+    save(tx, task, [Note("unknown outcome", task.row.connection, "", {"why": why})], context.clock.now())
+    later(tx, task, at)
+
+
+def adopt(context: Context, task: Task, marker: str, sent: dict[str, object], record: Record) -> Procedure:
+    """The record is our counterpart: make it a side, whose values we sent are level and whose others are no edit."""
+    link, connection = the_link(task), task.row.connection
+    sync = context.syncs[link.sync]
+
+    def commit(tx: Tx) -> None:
+        now = context.clock.now()
+        link.intents.pop(connection, None)
+        intents.close(tx, marker, "created", record.ref.id, now)
+        side = Side(connection=connection, remote_id=record.ref.id)
+        if not links.add_side(tx, link.id, side, now):
+            why = f"{record.ref} was made for this ticket but belongs to another; detach one of them"
+            save(tx, task, [Note("ambiguous", connection, "", {"why": why})], now)
+            work.park(tx, task.row, task.owner, why, "ambiguous match", now)
+            task.give_back(tx)
+            return
+        link.sides[connection] = side
+        mapped = context.maps[connection][link.entity]
+        notes = merge.adopt(link, observation(record, mapped, own=True), sent, context.rules(sync))
+        matching.put(tx, sync.name, link.id, connection, match_keys(sync, mapped.canonical(record.data)))
+        conclude(tx, context, task, [Note("created", connection, "", {"ref": str(record.ref)}), *notes])
+
+    yield Transact(commit)
+
+

@@ -1,0 +1,189 @@
+"""Deliver: bring one side level with the state, by one call at a time, each written down before it is sent."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+from bridge.ledger.session import Tx
+
+from bridge.core import guard, merge
+from bridge.core.plan import PlannedCall, plan
+from bridge.core.state import Attempt, Note, Side
+from bridge.core.values import Ref
+from bridge.errors import BridgeError, LeaseLost, RemoteError, UnknownOutcome
+from bridge.flow.commit import conclude, later, save, the_link
+from bridge.flow.context import Context, Task
+from bridge.flow.effects import Call, Procedure, Read, Transact
+from bridge.flow.observe import absorbed, still_open, take_in
+from bridge.flow.records import observation
+from bridge.flow.replan import known_probes
+from bridge.ledger import attempts, links, probed, work
+
+
+class Unsafe(BridgeError):
+    """Too many destructive changes: held until an admin approves."""
+
+
+def deliver(context: Context, task: Task) -> Procedure:
+    """Lease, read the target, absorb, plan again, write down the attempt, send, absorb the answer, commit."""
+    connection = task.row.connection
+
+    def begin(tx: Tx) -> bool:
+        if task.take(tx, context, str(task.row.link_id)):
+            return True
+        work.again(tx, task.row, task.owner, context.soon(), count=False)
+        return False
+
+    if not (yield Transact(begin)):
+        return
+    link = the_link(task)
+    side = link.live().get(connection)
+    if side is None:
+        yield Transact(lambda tx: conclude(tx, context, task, []))
+        return
+    if (wait := still_open(context, link, side)) is not None:
+        yield Transact(lambda tx: later(tx, task, wait))
+        return
+    ref = Ref(connection, link.entity, side.remote_id)
+    record = yield Read(connection, ref.entity, ref.id, task.deadline(context, connection))
+    mapped, settle = context.maps[connection][ref.entity], context.settle(connection, ref.entity)
+    if record is None or not merge.believe(
+        side, seen := observation(record, mapped), settle.total_seconds()
+    ):
+        yield from take_in(context, task, ref, record, 0)
+        return
+    notes, closing = absorbed(link, side, seen, context)
+    call = yield Transact(lambda tx: prepare(tx, context, task, side, notes, closing))
+    if call is not None:
+        yield from send(context, task, ref, side, call)
+
+
+def prepare(
+    tx: Tx, context: Context, task: Task, side: Side, notes: list[Note], closing: str | None
+) -> PlannedCall | None:
+    """Plan from what was just read; commit the attempt of the first call, or conclude when nothing is left to do."""
+    link, now = the_link(task), context.clock.now()
+    if closing is not None:
+        attempts.close(tx, closing, "settled by a read", None, now, None)
+    sync = context.syncs[link.sync]
+    found = plan(
+        link,
+        side.connection,
+        context.rules(sync),
+        context.capabilities[side.connection][link.entity],
+        known_probes(tx, [side.connection])[side.connection],
+    )
+    if not found.calls or side.attempt is not None:
+        conclude(tx, context, task, [*notes, *found.notes])
+        return None
+    call = found.calls[0]
+    if call.destructive and not (task.row.payload or {}).get("approved"):
+        recent = attempts.destructive(tx, side.connection, now - timedelta(hours=1))
+        held = guard.destructive_held(
+            recent, len(call.destructive), links.count_sides(tx, side.connection), sync.guard
+        )
+        if held is not None:
+            save(tx, task, [*notes, Note("unsafe", side.connection, "", {"why": held})], now)
+            work.park(tx, task.row, task.owner, held, "unsafe", now)
+            task.give_back(tx)
+            return None
+    side.attempt = Attempt(
+        id=uuid.uuid4().hex,
+        verb=call.verb,
+        sent=call.sent,
+        before=call.before,
+        values=call.state_values,
+        revs=call.revs,
+        send_by=now + timedelta(seconds=context.timing.send_within),
+        call=call.values,
+        version=side.version,
+    )
+    save(tx, task, [*notes, *found.notes], now)
+    attempts.open_(tx, link.id, side, now, destructive=len(call.destructive))
+    return call
+
+
+def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) -> Procedure:
+    """Send the attempt that was committed; whatever comes back is an observation."""
+    attempt = side.attempt
+    if attempt is None:
+        raise RuntimeError("no attempt was committed")
+    started = context.clock.now()
+    settle = context.settle(ref.connection, ref.entity)
+    if started >= attempt.send_by:
+        raise LeaseLost("the worker was held up past the attempt's own deadline; nothing was sent")
+    try:
+        answer = yield Call(ref.connection, lambda c: c.update(ref, call.verb, call.values), attempt.send_by)
+    except UnknownOutcome as error:
+        why = str(error)
+        yield Transact(lambda tx: unknown(tx, context, task, why, attempt.send_by + settle))
+        return
+    except (RemoteError, LeaseLost) as error:
+        # Refused for certain, or never sent: the attempt is void, and the error takes its usual way.
+        why = str(error)
+        side.attempt = None
+        yield Transact(lambda tx: drop(tx, context, task, attempt, why))
+        raise
+    if answer is None:
+        answer = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+        own = False
+    else:
+        own = True
+    took = round((context.clock.now() - started).total_seconds() * 1000)
+    if answer is None:
+        yield from take_in(context, task, ref, None, 0)
+        return
+    # `seen` is the time of sending: what the answer shows of other fields was so no earlier than that.
+    mapped = context.maps[ref.connection][ref.entity]
+    notes, _closed = absorbed(the_link(task), side, observation(answer, mapped, own=own, sent_at=started), context)
+    wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), {"verb": call.verb, "sent": call.sent})
+    outcome = "done" if side.attempt is None else "partly readable"
+
+    def commit(tx: Tx) -> None:
+        now = context.clock.now()
+        ignored = learn(tx, context, ref.entity, side, attempt, now)
+        if side.attempt is None:
+            attempts.close(tx, attempt.id, outcome, dict(shadows(side, attempt)), now, took)
+        conclude(tx, context, task, [wrote, *notes, *ignored])
+
+    yield Transact(commit)
+
+
+def shadows(side: Side, attempt: Attempt) -> list[tuple[str, object]]:
+    """Give what the attempt's fields read as now."""
+    return [(name, side.fields[name].shadow) for name in attempt.sent if name in side.fields]
+
+
+def learn(tx: Tx, context: Context, entity: str, side: Side, attempt: Attempt, now: datetime) -> list[Note]:
+    """Remember whether an uncertain capability worked: written once and read back, it did or it never will."""
+    writable = context.capabilities[side.connection][entity].writable
+    mapped = context.maps[side.connection][entity].fields
+    known = probed.all_(tx, side.connection)
+    notes = []
+    for name, sent in attempt.sent.items():
+        key = mapped[name].write_key
+        if key is None or writable[key].on_update != "probed" or key in known or name not in side.fields:
+            continue
+        shown = side.fields[name].shadow
+        if sent == attempt.before.get(name):
+            continue
+        works = shown != attempt.before.get(name)
+        why = f"{key} was {'taken' if works else 'ignored'} when first written"
+        probed.set_(tx, side.connection, key, works, why, now)
+        if not works:
+            notes.append(Note("not carried", side.connection, name, {"why": why}))
+    return notes
+
+
+def unknown(tx: Tx, context: Context, task: Task, why: str, at: datetime) -> None:
+    """Leave the attempt open; one read after settling tells what became of it."""
+    save(tx, task, [Note("unknown outcome", task.row.connection, "", {"why": why})], context.clock.now())
+    later(tx, task, at)
+
+
+def drop(tx: Tx, context: Context, task: Task, attempt: Attempt, why: str) -> None:
+    """Void an attempt that certainly did not reach the record."""
+    now = context.clock.now()
+    attempts.close(tx, attempt.id, "refused", None, now, None)
+    save(tx, task, [Note("refused", task.row.connection, "", {"why": why})], now)

@@ -1,0 +1,242 @@
+"""The drain: carries out what the procedures ask for, many tickets at a time.
+
+Ledger effects that are ready together commit in one transaction (each in its own savepoint); reads of one connection
+are batched; calls run on threads, within the connection's shared budget. A slow vendor holds up its own calls only:
+the loop goes on with whatever is ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridge.connectors.base import Connector
+from bridge.errors import LeaseLost
+from bridge.flow.budget import Budget
+from bridge.flow.context import Context, Task
+from bridge.flow.create import create
+from bridge.flow.deliver import deliver
+from bridge.flow.effects import Call, Effect, Procedure, Read, Transact
+from bridge.flow.observe import observe
+from bridge.flow.outcome import settle_failure
+from bridge.flow.reconcile import page
+from bridge.ledger import health, work
+from bridge.ledger.session import Ledger, savepoint
+
+PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
+    "observe": observe,
+    "deliver": deliver,
+    "create": create,
+    "reconcile": page,
+}
+
+AT_ONCE = 32
+"""Work rows under way in one drain."""
+PATIENCE = 0.3
+"""Seconds for which a drain waits for work that is nearly due, rather than end and be rung again."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One procedure under way."""
+
+    task: Task
+    procedure: Procedure
+    holder: str = ""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Remote effects that wait for the connection's budget: one call, or several reads that go out as one."""
+
+    connection: str
+    runs: list[_Run]
+    effects: list[Call | Read]
+    not_before: datetime
+
+
+@dataclass(slots=True)
+class Figures:
+    """What one drain did."""
+
+    claimed: int = 0
+    failed: int = 0
+    transactions: int = 0
+    calls: int = 0
+
+
+@dataclass(slots=True)
+class Drain:
+    """One worker's engine. `run` may be called again and again; it is not for two threads at once."""
+
+    context: Context
+    ledger: Ledger
+    connectors: dict[str, Connector]
+    budget: Budget
+    owner: str
+    pool: Executor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, thread_name_prefix="call"))
+    stopping: Callable[[], bool] = lambda: False
+    figures: Figures = field(default_factory=Figures)
+    _ready: list[tuple[_Run, Any, Exception | None]] = field(default_factory=list)
+    _waiting: list[_Waiting] = field(default_factory=list)
+    _flying: dict[Future[Any], _Waiting] = field(default_factory=dict)
+    _running: int = 0
+
+    def run(self, seconds: float = 5.0) -> Figures:
+        """Work until nothing is due, or for about that long; then see through what is under way, and return."""
+        self.figures = Figures()
+        began = self.context.clock.now()
+        while True:
+            fresh = not self.stopping() and self.context.clock.now() < began + timedelta(seconds=seconds)
+            claimed = self._claim() if fresh and self._running < AT_ONCE else 0
+            self._step()
+            self._submit()
+            if self._ready:
+                continue
+            if not self._running and not claimed and not (fresh and self._nearly_due()):
+                return self.figures
+            self._collect()
+
+    def _claim(self) -> int:
+        context = self.context
+        now = context.clock.now()
+        until = now + context.lease(context.connections)
+        with self.ledger.transaction() as tx:
+            closed = health.closed(tx, now)
+            busy = {name for name in context.connections if self._load(name) >= 2 * context.connections[name].concurrency}
+            rows = work.claim(
+                tx, self.owner, now, until, AT_ONCE - self._running, skip_connections=sorted(closed | busy)
+            )
+        for row in rows:
+            task = Task(row, self.owner)
+            run = _Run(task, PROCEDURES[row.kind](context, task))
+            self._ready.append((run, None, None))
+        self._running += len(rows)
+        self.figures.claimed += len(rows)
+        return len(rows)
+
+    def _load(self, connection: str) -> int:
+        return sum(len(w.runs) for w in [*self._waiting, *self._flying.values()] if w.connection == connection)
+
+    def _step(self) -> None:
+        """Advance every procedure that has its answer, and commit the ledger effects of all of them together."""
+        ready, self._ready = self._ready, []
+        acts: list[tuple[_Run, Callable[[Any], Any]]] = []
+        for run, value, error in ready:
+            effect = self._advance(run, value, error)
+            if isinstance(effect, Transact):
+                acts.append((run, effect.act))
+            elif isinstance(effect, Read | Call):
+                self._enqueue(run, effect)
+            elif isinstance(effect, Exception):
+                failure = effect
+                self.figures.failed += 1
+                acts.append((run, lambda tx, run=run, failure=failure: _Settled(tx, self.context, run.task, failure)))
+            else:
+                self._running -= 1
+        if not acts:
+            return
+        self.figures.transactions += 1
+        done: list[tuple[_Run, Any, Exception | None]] = []
+        with self.ledger.transaction() as tx:
+            for run, act in acts:
+                try:
+                    with savepoint(tx):
+                        done.append((run, act(tx), None))
+                except Exception as error:  # noqa: BLE001 - thrown into the procedure, which knows what it means
+                    done.append((run, None, error))
+        for run, value, error in done:
+            if isinstance(value, _Settled):
+                self._running -= 1
+            else:
+                self._ready.append((run, value, error))
+
+    @staticmethod
+    def _advance(run: _Run, value: Any, error: Exception | None) -> Effect | Exception | None:
+        try:
+            return run.procedure.throw(error) if error is not None else run.procedure.send(value)
+        except StopIteration:
+            return None
+        except Exception as raised:  # noqa: BLE001 - flow.outcome decides for every error alike
+            return raised
+
+    def _enqueue(self, run: _Run, effect: Read | Call) -> None:
+        """Let a read join others of its kind that are waiting; anything else waits alone."""
+        now = self.context.clock.now()
+        if isinstance(effect, Read):
+            size = self.context.capabilities[effect.connection][effect.entity].read_batch
+            for group in self._waiting:
+                first = group.effects[0]
+                if (
+                    isinstance(first, Read)
+                    and (first.connection, first.entity) == (effect.connection, effect.entity)
+                    and len(group.effects) < size
+                ):
+                    group.runs.append(run)
+                    group.effects.append(effect)
+                    return
+        self._waiting.append(_Waiting(effect.connection, [run], [effect], now))
+
+    def _submit(self) -> None:
+        """Send what the budgets allow; what waited past its deadline was never sent."""
+        now = self.context.clock.now()
+        still: list[_Waiting] = []
+        for group in self._waiting:
+            if now >= min(effect.deadline for effect in group.effects):
+                late = LeaseLost(f"{group.connection}: no call started before its deadline (waiting for its budget)")
+                self._ready.extend((run, None, late) for run in group.runs)
+                continue
+            if now >= group.not_before:
+                connection = self.context.connections[group.connection]
+                holder = f"{self.owner}:{id(group)}"
+                pause = self.budget.acquire(connection, holder, now, hold=connection.timeout + 5.0)
+                if pause <= 0:
+                    group.runs[0].holder = holder
+                    self.figures.calls += 1
+                    self._flying[self.pool.submit(self._carry_out, group.connection, group.effects)] = group
+                    continue
+                group.not_before = now + timedelta(seconds=pause)
+            still.append(group)
+        self._waiting = still
+
+    def _carry_out(self, name: str, effects: list[Call | Read]) -> list[Any]:
+        connector = self.connectors[name]
+        first = effects[0]
+        if isinstance(first, Call):
+            # The fence cannot have passed on before the lease ended, and the deadline is well inside it.
+            if self.context.clock.now() >= first.deadline:
+                raise LeaseLost(f"{name}: held up past the deadline; nothing was sent")
+            return [first.act(connector)]
+        ids = [effect.id for effect in effects if isinstance(effect, Read)]
+        found = connector.read(first.entity, list(dict.fromkeys(ids)))
+        return [found[remote_id] for remote_id in ids]
+
+    def _collect(self) -> None:
+        """Wait a moment for answers; with none under way, for a budget or for work that is nearly due."""
+        if not self._flying:
+            self.context.clock.sleep(0.005 if self._waiting else 0.02)
+            return
+        done, _ = wait(self._flying, timeout=0.01 if self._waiting else 0.05, return_when=FIRST_COMPLETED)
+        for future in done:
+            group = self._flying.pop(future)
+            self.budget.release(group.connection, group.runs[0].holder)
+            error = future.exception()
+            answers: Iterable[Any] = [None] * len(group.runs) if error else future.result()
+            for run, answer in zip(group.runs, answers, strict=True):
+                self._ready.append((run, answer, error if isinstance(error, Exception) else None))
+
+    def _nearly_due(self) -> bool:
+        now = self.context.clock.now()
+        with self.ledger.read() as tx:
+            due = work.next_due(tx, now)
+        return due is not None and due < now + timedelta(seconds=PATIENCE)
+
+
+class _Settled:
+    """Marks that a failed procedure's row has been settled."""
+
+    def __init__(self, tx: Any, context: Context, task: Task, error: Exception) -> None:
+        settle_failure(tx, context, task, error)

@@ -1,0 +1,96 @@
+"""First sight of a record that belongs to no link yet: is it the same thing as one we know? (merge.md F10, F11.)"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+from bridge.ledger.session import Tx
+
+from bridge.connectors.base import Record
+from bridge.core.state import Link, Note, Side
+from bridge.core.syncs import Sync
+from bridge.core.values import Ref
+from bridge.flow.commit import verdict
+from bridge.flow.context import Context, Task
+from bridge.flow.effects import Procedure, Read, Transact
+from bridge.flow.records import match_keys
+from bridge.ledger import intents, journal, links, matching, work
+
+Key = tuple[int, str, datetime | None]
+
+WAIT = timedelta(seconds=1)
+"""How long to leave a record that may be our own create in flight."""
+
+
+def first_sight(context: Context, task: Task, ref: Ref, upto: int) -> Procedure:
+    """Read the record once, for matching only, then join it to a link or start one; its values are read again later."""
+    sync = context.sync_of(ref.connection, ref.entity)
+    record: Record | None = None
+    if sync is not None:
+        record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+    yield Transact(lambda tx: place(tx, context, task, ref, sync, record, upto))
+
+
+def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, record: Record | None, upto: int) -> None:
+    """Decide, in one transaction and under the locks of the record's match keys, where it belongs."""
+    now = context.clock.now()
+    refusal = out_of_scope(sync, ref, record)
+    if sync is None or record is None or refusal:
+        verdict(tx, ref, upto, "out of scope" if record else "no-op", refusal, now)
+        work.finish(tx, task.row, task.owner, now)
+        return
+    keys = match_keys(sync, context.maps[ref.connection][ref.entity].canonical(record.data))
+    matching.lock(tx, sync.name, sorted({digest for _rule, digest, _at in keys} | {f"ref:{ref}"}))
+    if links.of_refs(tx, [ref]):
+        work.again(tx, task.row, task.owner, now, count=False)
+        return
+    if record.marker and intents.is_open(tx, record.marker):
+        work.again(tx, task.row, task.owner, now + WAIT, count=False)
+        return
+    found, waiting = eligible(tx, sync, ref, keys)
+    if waiting:
+        work.again(tx, task.row, task.owner, now + WAIT, count=False)
+    elif len(found) > 1:
+        why = f"{ref} matches {len(found)} tickets equally well; join it to one of them: {', '.join(sorted(found))}"
+        verdict(tx, ref, upto, "quarantined", why, now)
+        work.park(tx, task.row, task.owner, why, "ambiguous match", now)
+    else:
+        join(tx, sync, ref, found, keys, now)
+        work.again(tx, task.row, task.owner, now, count=False)
+
+
+def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:
+    """Say why a record is not mirrored; empty when it is."""
+    if sync is None:
+        return f"no sync mirrors {ref.entity}s of {ref.connection}"
+    if record is None:
+        return "there is no such record"
+    only = sync.members[ref.connection].only
+    return f"outside `only` of {ref.connection} in {sync.name}" if only and not only(record.data) else ""
+
+
+def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], bool]:
+    """Give the links that match and have no side on this connection, and whether one may be about to get it."""
+    found: set[str] = set()
+    for rule, digest, at in keys:
+        within = next((term.within for term in sync.match[rule] if term.within is not None), None)
+        found |= set(matching.find(tx, sync.name, rule, digest, at=at, within=within))
+    loaded = links.load(tx, sorted(found))
+    waiting = any(ref.connection in link.intents for link in loaded.values())
+    return {name for name, link in loaded.items() if ref.connection not in link.sides and not link.paused}, waiting
+
+
+def join(tx: Tx, sync: Sync, ref: Ref, found: set[str], keys: list[Key], now: datetime) -> str:
+    """Add the record as a side of the one link that matches, or of a new one."""
+    side = Side(connection=ref.connection, remote_id=ref.id)
+    if found:
+        link_id = next(iter(found))
+        if links.add_side(tx, link_id, side, now):
+            journal.add(tx, link_id, now, [Note("matched", ref.connection, "", {"ref": str(ref)})])
+    else:
+        link_id = uuid.uuid4().hex
+        links.create(tx, Link(link_id, sync.name, ref.entity, sides={ref.connection: side}), now)
+        journal.add(tx, link_id, now, [Note("linked", ref.connection, "", {"ref": str(ref)})])
+    matching.put(tx, sync.name, link_id, ref.connection, keys)
+    return link_id

@@ -1,0 +1,104 @@
+"""Observe: read one record's present state and merge what changed. A hint only says where to look."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bridge.ledger.session import Tx
+
+from bridge.connectors.base import Record
+from bridge.core import merge
+from bridge.core.state import Link, Note, Side
+from bridge.core.values import Ref
+from bridge.flow.commit import conclude, later, save, the_link, verdict
+from bridge.flow.context import Context, Task
+from bridge.flow.effects import Procedure, Read, Transact
+from bridge.flow.match import first_sight
+from bridge.flow.records import observation
+from bridge.ledger import attempts, inbox, links, work
+
+BUSY = "busy"
+
+
+def observe(context: Context, task: Task) -> Procedure:
+    """Read the row's record under its link's lease, absorb it, plan the link again, settle the webhooks waiting for it."""
+    ref = Ref(task.row.connection, task.row.entity, str(task.row.remote_id))
+
+    def begin(tx: Tx) -> tuple[str | None, int]:
+        upto = inbox.last(tx, ref.connection, ref.entity, ref.id)
+        link_id = links.of_refs(tx, [ref]).get(ref)
+        if link_id is None:
+            return None, upto
+        if not task.take(tx, context, link_id):
+            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            return BUSY, upto
+        return link_id, upto
+
+    link_id, upto = yield Transact(begin)
+    if link_id is None:
+        yield from first_sight(context, task, ref, upto)
+        return
+    if link_id == BUSY:
+        return
+    link = the_link(task)
+    side = link.sides[ref.connection]
+    if (wait := still_open(context, link, side)) is not None:
+        yield Transact(lambda tx: later(tx, task, wait))
+        return
+    record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+    yield from take_in(context, task, ref, record, upto)
+
+
+def still_open(context: Context, link: Link, side: Side) -> timedelta | None:
+    """Give the time until which an open attempt of this side must be left to itself (merge.md F3)."""
+    if side.attempt is None:
+        return None
+    until = side.attempt.send_by + context.settle(side.connection, link.entity)
+    return until if context.clock.now() < until else None
+
+
+def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto: int) -> Procedure:
+    """Merge what was read and commit it."""
+    link = the_link(task)
+    side = link.sides[ref.connection]
+    settle = context.settle(ref.connection, ref.entity)
+    now = context.clock.now()
+    if record is None:
+        notes = merge.missing(link, ref.connection, now, settle.total_seconds())
+        again = None if side.tombstone else now + settle
+        said, why = ("applied", "the record is gone") if side.tombstone else ("pending", "")
+    else:
+        before = {name: state.rev for name, state in link.state.items()}
+        seen = observation(record, context.maps[ref.connection][ref.entity])
+        if not merge.believe(side, seen, settle.total_seconds()):
+            stepped = [Note("suspect", ref.connection, "", {"why": "an older version; read again after settling"})]
+            yield Transact(lambda tx: _wait(tx, task, stepped, context, settle))
+            return
+        touched = seen.version is None or seen.version != side.version
+        notes, closing = absorbed(link, side, seen, context)
+        again = None
+        moved = any(state.rev != before.get(name, 0) for name, state in link.state.items())
+        said, why = ("applied", "") if moved else ("no-op", "touched, no mapped change") if touched else ("echo", "")
+
+    def commit(tx: Tx) -> None:
+        if record is not None and closing is not None:
+            attempts.close(tx, closing, "settled by a read", None, context.clock.now(), None)
+        if said != "pending":
+            verdict(tx, ref, upto, said, why, context.clock.now())
+        conclude(tx, context, task, notes, again_at=again)
+
+    yield Transact(commit)
+
+
+def absorbed(link: Link, side: Side, seen: merge.Observation, context: Context) -> tuple[list[Note], str | None]:
+    """Absorb a reading; give its notes and the id of the attempt that it closed, if any."""
+    open_before = side.attempt.id if side.attempt else None
+    notes = merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
+    closed = open_before if open_before and (side.attempt is None or side.attempt.id != open_before) else None
+    return notes, closed
+
+
+def _wait(tx: Tx, task: Task, notes: list[Note], context: Context, settle: timedelta) -> None:
+    now = context.clock.now()
+    save(tx, task, notes, now)
+    later(tx, task, now + settle)

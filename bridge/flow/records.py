@@ -1,0 +1,62 @@
+"""From a connector's record to what the merge can take in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from bridge.connectors.base import Record
+from bridge.core.fieldmap import EntityMap
+from bridge.core.merge import Observation
+from bridge.core.state import Side
+from bridge.core.syncs import Sync
+from bridge.core.values import Canonical, Marker, Unreadable
+
+
+def observation(record: Record, mapped: EntityMap, *, own: bool = False, sent_at: datetime | None = None) -> Observation:
+    """Extract a record's mapped fields; what the connector says must not be believed becomes unreadable."""
+    values = mapped.extract(record.data)
+    for name, field in mapped.fields.items():
+        if field.write_key in record.unreadable:
+            values[name] = Unreadable(record.unreadable[field.write_key])
+    return Observation(
+        connection=record.ref.connection,
+        values=values,
+        read_at=sent_at or record.read_at,
+        changed_before=record.changed_before,
+        version=mapped.version(record.data),
+        own=own,
+    )
+
+
+def differs(record: Record, mapped: EntityMap, side: Side) -> bool:
+    """Say whether a row shows anything that the side's shadows don't: then the record is worth reading properly."""
+    seen = observation(record, mapped)
+    for name, value in seen.values.items():
+        if isinstance(value, Marker | Unreadable):
+            continue
+        known = side.fields.get(name)
+        if known is None or known.map_rev != mapped.fields[name].revision or known.shadow != value:
+            return True
+    return False
+
+
+def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list[tuple[int, str, datetime | None]]:
+    """Give (rule, hash of its exact terms, time of its windowed term) for every match rule that the values can fill."""
+    keys = []
+    for number, rule in enumerate(sync.match):
+        exact, at, complete = [], None, True
+        for term in rule:
+            value = values.get(term.field)
+            if value is None or value == "" or isinstance(value, Unreadable):
+                complete = False
+            elif term.within is not None:
+                at = datetime.fromisoformat(value) if isinstance(value, str) else value
+            else:
+                exact.append(value.casefold() if isinstance(value, str) else value)
+        if complete and exact:
+            digest = hashlib.sha256(json.dumps([number, exact], sort_keys=True, default=str).encode()).hexdigest()
+            keys.append((number, digest, at))
+    return keys

@@ -1,0 +1,131 @@
+"""Puts the parts together. Nothing else knows all of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+from bridge import config as configuration
+from bridge.clock import Clock, SystemClock
+from bridge.config import Config, SandboxAccount
+from bridge.connectors import CONNECTORS, build, connector_class
+from bridge.connectors.base import Connector
+from bridge.flow import announce, reconcile
+from bridge.flow.context import Context
+from bridge.flow.drain import Drain, Figures
+from bridge.home import find_home
+from bridge.http import Http
+from bridge.ledger import inbox, runs
+from bridge.ledger.session import Ledger
+from bridge.queue import Budget, Doorbell, socket_for
+
+log = logging.getLogger("bridge")
+
+KEEP = timedelta(days=30)
+"""How long settled webhooks and finished runs are kept."""
+
+
+@dataclass(slots=True)
+class Engine:
+    """Everything, ready to work."""
+
+    config: Config
+    context: Context
+    ledger: Ledger
+    doorbell: Doorbell
+    connectors: dict[str, Connector]
+    clock: Clock
+    drainer: Drain
+
+    def drain(self) -> Figures:
+        """Answer the doorbell: work on what is due, and ring again if more is."""
+        self.doorbell.answered()
+        figures = self.drainer.run()
+        if not self.drainer.stopping():
+            self.announce()
+        return figures
+
+    def announce(self) -> bool:
+        """Ring if work is due."""
+        with self.ledger.read() as tx:
+            due = announce.due_work(tx, self.clock.now())
+        return self.doorbell.ring() if due else False
+
+    def start_due_runs(self) -> list[str]:
+        """Start the reconciliations whose time has come."""
+        return announce.start_due_runs(self.context, self.ledger)
+
+    def start_run(self, connection: str, kind: str) -> list[str]:
+        """Start a reconciliation of a connection now; gives the ids of the runs begun."""
+        with self.ledger.transaction() as tx:
+            started = [
+                reconcile.start(tx, connection, sync.entity, kind, self.clock.now())
+                for sync in self.context.syncs.values()
+                if connection in sync.members
+            ]
+        self.doorbell.ring()
+        return [run_id for run_id in started if run_id]
+
+    def prune(self) -> None:
+        """Forget settled webhooks and finished runs that are old."""
+        before = self.clock.now() - KEEP
+        with self.ledger.transaction() as tx:
+            inbox.prune(tx, before)
+            runs.prune(tx, before)
+
+    def close(self) -> None:
+        """Let go of the ledger's connections."""
+        self.ledger.close()
+
+
+def sandbox_accounts(home: Path) -> dict[str, SandboxAccount] | None:
+    """Give the sandbox's accounts when this process was told to use them; `bridge up --sandbox` writes the file."""
+    if os.environ.get("BRIDGE_SANDBOX") != "1":
+        return None
+    stored = json.loads((home / "var" / "sandbox.json").read_text())
+    return {system: SandboxAccount(**account) for system, account in stored.items()}
+
+
+def load_config(home: Path) -> Config:
+    """Load a home's configuration as the processes do."""
+    classes = {system: connector_class(system) for system in CONNECTORS}
+    return configuration.load(home, environ=os.environ, sandbox=sandbox_accounts(home), connectors=classes)
+
+
+def engine(home: Path | None = None, *, stopping: Callable[[], bool] = lambda: False) -> Engine:
+    """Build the engine for a home, with real time, a real ledger and a real doorbell."""
+    home = home or find_home()
+    config = load_config(home)
+    clock = SystemClock()
+    connectors = {
+        name: build(connection, Http(connection, clock=clock)) for name, connection in config.connections.items()
+    }
+    context = Context(
+        connections=config.connections,
+        syncs=config.syncs,
+        maps=config.maps,
+        capabilities={name: connector.CAPABILITIES for name, connector in connectors.items()},
+        clock=clock,
+        rng=random.Random(),
+    )
+    redis_url = socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
+    ledger = Ledger(config.settings.database)
+    ledger.check()
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
+    drainer = Drain(context, ledger, connectors, Budget(redis_url), owner, stopping=stopping)
+    return Engine(config, context, ledger, Doorbell(redis_url), connectors, clock, drainer)
+
+
+@cache
+def current() -> Engine:
+    """Give this process's engine: jobs are called by name and have no other way to it."""
+    return engine()

@@ -1,0 +1,55 @@
+"""What all JSON listings have in common: shapes that must hold, and times that must be read as UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.errors import Unavailable
+from bridge.http import Answer
+
+
+def moment(value: Any) -> datetime | None:
+    """Read an ISO time as aware UTC (one without an offset is taken as UTC); None when it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def stamp(at: datetime) -> str:
+    """Write a time the way that both our cursors and the vendors' parameters take it."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def objects(connection: str, answer: Answer, key: str) -> list[Mapping[str, Any]]:
+    """Give a listing's rows. Raises Unavailable unless every row is an object with an id."""
+    rows = answer.body.get(key) if isinstance(answer.body, Mapping) else None
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) and identity(row) for row in rows):
+        raise Unavailable(connection, f"a listing without proper rows under {key!r}", status=answer.status)
+    return rows
+
+
+def identity(row: Mapping[str, Any]) -> str:
+    """Give a row's id as text, empty when it has none."""
+    value = row.get("id")
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def times(connection: str, rows: list[Mapping[str, Any]], column: str) -> list[datetime]:
+    """Give the rows' times of one column. Raises Unavailable unless all are there and in ascending order.
+
+    Paging by a column is only sound when the vendor really sorted by it, so that is looked at, not trusted.
+    """
+    found = [moment(row.get(column)) for row in rows]
+    good = [each for each in found if each is not None]
+    if len(good) != len(found):
+        odd = next(identity(row) for row, at in zip(rows, found, strict=True) if at is None)
+        raise Unavailable(connection, f"record {odd} has no time in {column!r}")
+    if any(before > after for before, after in zip(good, good[1:], strict=False)):
+        raise Unavailable(connection, f"the listing is not sorted by {column!r} as asked")
+    return good

@@ -1,0 +1,370 @@
+"""Every HTTP call that the bridge makes: the only user of `requests`.
+
+One pooled session a connection. A call has one deadline for the whole of it, follows no redirect, reads no environment
+(proxies, .netrc), keeps no cookie, stops at a size limit, and ends in an `Answer` or in one error of bridge.errors
+whose text shows no secret. Nothing is retried in here: whoever called knows whether a repetition is safe.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, cast
+from urllib.parse import quote, urlsplit
+
+import orjson
+import requests
+import urllib3
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from bridge.clock import Clock
+from bridge.core.syncs import Connection
+from bridge.errors import (
+    AlreadyExists,
+    NotFound,
+    NotSent,
+    RateLimited,
+    Refused,
+    RemoteError,
+    Unauthorised,
+    Unavailable,
+    UnknownOutcome,
+)
+
+Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
+"""Puts a connector's credentials on a request, whatever their grammar."""
+
+LIMIT = 16 * 1024 * 1024
+"""Bytes of an answer, decompressed; a page of a listing is a hundredth of it."""
+ERROR_LIMIT = 64 * 1024
+CHUNK = 64 * 1024
+EXCERPT = 300
+LONGEST_WAIT = 3600.0
+"""A Retry-After beyond this is cut: the next try will be told again."""
+REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
+
+STATUSES: Mapping[int, type[RemoteError]] = {
+    401: Unauthorised,
+    402: Unauthorised,
+    403: Unauthorised,
+    404: NotFound,
+    409: AlreadyExists,
+    410: NotFound,
+    429: RateLimited,
+}
+"""What an answer means unless the connector's ERRORS say otherwise; other 4xx are `Refused`."""
+
+_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_UNPRINTABLE = re.compile(r"[^\x21-\x7e]+")
+_SKEW_LIFE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx answer. `skew` added to a time of the vendor's gives an upper bound in our clock."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names are lower-case."""
+    body: Any
+    """The parsed JSON; None when there was no body."""
+    sent_at: datetime
+    skew: timedelta
+
+
+class _Skew:
+    """How far our clock can be ahead of a vendor's, from the Date headers of its answers.
+
+    Date has whole seconds, so one answer leaves a second of doubt; the smallest bound of the last minutes is kept,
+    which soon comes down to the latency of a call.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._low: timedelta | None = None
+        self._high: timedelta | None = None
+        self._since: datetime | None = None
+
+    def seen(self, date: str | None, sent_at: datetime, received_at: datetime) -> timedelta:
+        """Take in one answer's Date header and give the bound; zero as long as the vendor has dated nothing."""
+        theirs = _http_date(date)
+        with self._lock:
+            if theirs is not None:
+                low, high = sent_at - theirs - timedelta(seconds=1), received_at - theirs
+                fresh = self._since is not None and received_at - self._since < _SKEW_LIFE
+                if fresh and self._low is not None and self._high is not None:
+                    kept_low, kept_high = max(low, self._low), min(high, self._high)
+                    if kept_low <= kept_high:  # else a clock was set: what was known no longer holds
+                        self._low, self._high = kept_low, kept_high
+                        return kept_high
+                self._low, self._high, self._since = low, high, received_at
+            return self._high if self._high is not None else timedelta(0)
+
+
+class Http:
+    """Calls one connection's API. Safe to share between threads.
+
+    `adapter` replaces the network (an in-process application, for the simulation and the tests).
+    """
+
+    def __init__(self, connection: Connection, *, clock: Clock, adapter: BaseAdapter | None = None) -> None:
+        self.connection = connection
+        self._clock = clock
+        self._skew = _Skew()
+        self._base = connection.base_url.rstrip("/")
+        self._origin = urlsplit(self._base)[:2]
+        self._secrets = _secrets(connection)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        size = max(connection.concurrency, 1)
+        adapter = adapter or HTTPAdapter(pool_connections=1, pool_maxsize=size, max_retries=0)
+        self._session.adapters.clear()
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._session.headers.update({"User-Agent": "webhook-sync-bridge", "Accept": "application/json"})
+
+    def request(
+        self,
+        method: str,
+        path_or_url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        write: bool,
+        auth: Auth | None,
+        errors: Mapping[int, type[RemoteError]] | None = None,
+    ) -> Answer:
+        """Make one call. `write` says whether it changes something there, hence what a failure leaves unknown.
+
+        A full URL must have the scheme and host of the connection's base URL: credentials go nowhere else.
+        """
+        url = self._url(path_or_url)
+        deadline = _Deadline(self.connection.timeout)
+        data = None if json is None else orjson.dumps(json)
+        headers = None if data is None else {"Content-Type": "application/json"}
+        sent_at = self._clock.now()
+        try:
+            response = self._session.request(
+                method,
+                url,
+                params=dict(params) if params else None,
+                data=data,
+                headers=headers,
+                auth=auth,
+                # urllib3's own object: its total covers connecting and waiting for the answer together.
+                timeout=cast("float", urllib3.Timeout(total=self.connection.timeout)),
+                allow_redirects=False,
+                stream=True,
+            )
+        except (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidSchema,
+            requests.exceptions.MissingSchema,
+            requests.exceptions.InvalidHeader,
+            UnicodeError,
+        ) as error:
+            raise self._error(
+                Refused, f"the request cannot be sent: {type(error).__name__}; check base_url and credentials"
+            ) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
+            raise self._failed(error, write=write) from None
+        with response:
+            return self._answer(response, deadline, sent_at, write=write, errors=errors or {})
+
+    def close(self) -> None:
+        """Give back the pooled connections."""
+        self._session.close()
+
+    def _url(self, path_or_url: str) -> str:
+        if path_or_url.startswith("/"):
+            return self._base + path_or_url
+        if urlsplit(path_or_url)[:2] != self._origin:
+            raise self._error(Refused, "points outside base_url; the call was not made")
+        return path_or_url
+
+    def _answer(
+        self,
+        response: requests.Response,
+        deadline: _Deadline,
+        sent_at: datetime,
+        *,
+        write: bool,
+        errors: Mapping[int, type[RemoteError]],
+    ) -> Answer:
+        status = response.status_code
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        fields: dict[str, Any] = {"status": status, "request_id": _request_id(headers)}
+        skew = self._skew.seen(headers.get("date"), sent_at, self._clock.now())
+        good = 200 <= status < 300
+        doubtful = UnknownOutcome if write else Unavailable
+        try:
+            content = _content(response, deadline, LIMIT if good else ERROR_LIMIT, cut=not good)
+        except _TooLong as error:
+            raise self._error(doubtful, str(error), **fields) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
+            if good:
+                message = f"the answer broke off: {type(error).__name__}"
+                raise self._error(doubtful, message, **fields) from None
+            content = b""
+        if not good:
+            raise self._refusal(content, headers, fields, write=write, errors=errors)
+        try:
+            body = orjson.loads(content) if content.strip() else None
+        except orjson.JSONDecodeError:
+            excerpt = self._excerpt(content)
+            raise self._error(doubtful, f"answered {status} without JSON", detail=excerpt, **fields) from None
+        return Answer(status, headers, body, sent_at, skew)
+
+    def _refusal(
+        self,
+        content: bytes,
+        headers: Mapping[str, str],
+        fields: dict[str, Any],
+        *,
+        write: bool,
+        errors: Mapping[int, type[RemoteError]],
+    ) -> RemoteError:
+        status = fields["status"]
+        fields["detail"] = self._excerpt(content)
+        if 300 <= status < 400:
+            where = urlsplit(headers.get("location", "")).netloc
+            message = f"answered {status}, a redirect to {where or 'another path'}; correct base_url"
+            return self._error(Refused, message, **fields)
+        if status in errors:
+            kind = errors[status]
+        elif status >= 500 or status < 200 or status in {408, 425}:
+            kind = UnknownOutcome if write else Unavailable
+        else:
+            kind = STATUSES.get(status, Refused)
+        if issubclass(kind, RateLimited):
+            fields["retry_after"] = self._retry_after(headers)
+        return self._error(kind, f"answered {status}", **fields)
+
+    def _failed(self, error: Exception, *, write: bool) -> RemoteError:
+        """Class a failure of the transport: did the request leave?"""
+        causes = _causes(error)
+        if any(
+            isinstance(cause, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError) for cause in causes
+        ):
+            message = f"no answer within {self.connection.timeout:g} s"
+        else:
+            message = f"the connection failed: {type(causes[-1]).__name__}"
+        if not write:
+            return self._error(Unavailable, message)
+        return self._error(NotSent if any(_unsent(cause) for cause in causes) else UnknownOutcome, message)
+
+    def _error(self, kind: type[RemoteError], message: str, **fields: Any) -> RemoteError:
+        return kind(self.connection.name, self._scrub(message), **fields)
+
+    def _scrub(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "•••")
+        return _EMAIL.sub("•••@•••", text)
+
+    def _excerpt(self, content: bytes) -> str:
+        """Show the beginning of a body; scrubbed before it is cut, or half a secret would stay."""
+        text = " ".join(self._scrub(content.decode("utf-8", "replace")).split())
+        return text if len(text) <= EXCERPT else text[:EXCERPT] + "…"
+
+    def _retry_after(self, headers: Mapping[str, str]) -> float | None:
+        value = headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return min(float(value), LONGEST_WAIT)
+        until = _http_date(value)
+        if until is None:
+            return None
+        now = _http_date(headers.get("date")) or self._clock.now()
+        return min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT)
+
+
+class _TooLong(Exception):
+    """An answer went past its limit of size or time."""
+
+
+class _Deadline:
+    """The end of one call. Always real time: a socket waits in it even where the bridge's clock is simulated."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        return self._end - time.monotonic()
+
+
+def _content(response: requests.Response, deadline: _Deadline, limit: int, *, cut: bool) -> bytes:
+    """Read the body piece by piece, so that a trickle cannot hold the call open past its deadline."""
+    raw = response.raw
+    read = getattr(raw, "read1", None) or raw.read
+    socket = getattr(getattr(raw, "connection", None), "sock", None)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        left = deadline.left()
+        if left <= 0:
+            raise _TooLong(f"no full answer within {deadline.seconds:g} s")
+        if socket is not None:
+            socket.settimeout(left)
+        part = read(CHUNK, decode_content=True) if isinstance(raw, urllib3.BaseHTTPResponse) else read(CHUNK)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            if cut:
+                return b"".join(parts)[:limit]
+            raise _TooLong(f"the answer is larger than {limit} bytes")
+
+
+def _secrets(connection: Connection) -> list[str]:
+    secrets = list(connection.credentials.values()) + list(connection.webhook.secrets if connection.webhook else ())
+    plain = {secret.reveal() for secret in secrets if secret.reveal()}
+    return sorted(plain | {quote(value, safe="") for value in plain}, key=len, reverse=True)
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    found = next((headers[name] for name in REQUEST_IDS if headers.get(name)), "")
+    return _UNPRINTABLE.sub("", found)[:100]
+
+
+def _http_date(value: str | None) -> datetime | None:
+    if not value:
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Follow an exception down to the first cause: requests wraps urllib3, which wraps the socket's own."""
+    found = [error]
+    while True:
+        last = found[-1]
+        reasons = [getattr(last, "reason", None), *last.args, last.__cause__, last.__context__]
+        below = next((each for each in reasons if isinstance(each, BaseException) and each not in found), None)
+        if below is None:
+            return found
+        found.append(below)
+
+
+def _unsent(cause: BaseException) -> bool:
+    """Say whether this cause proves that no byte of the request was sent."""
+    kinds = (
+        requests.ConnectTimeout,
+        urllib3.exceptions.ConnectTimeoutError,
+        urllib3.exceptions.NewConnectionError,
+        ConnectionRefusedError,
+        ssl.SSLCertVerificationError,
+    )
+    return isinstance(cause, kinds)

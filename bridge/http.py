@@ -10,12 +10,10 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -38,6 +36,7 @@ from bridge.errors import (
     Unavailable,
     UnknownOutcome,
 )
+from bridge.skew import Skew, http_date
 
 Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 """Puts a connector's credentials on a request, whatever their grammar."""
@@ -64,7 +63,6 @@ STATUSES: Mapping[int, type[RemoteError]] = {
 
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]+")
-_SKEW_LIFE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +78,6 @@ class Answer:
     skew: timedelta
 
 
-class _Skew:
-    """How far our clock can be ahead of a vendor's, from the Date headers of its answers.
-
-    Date has whole seconds, so one answer leaves a second of doubt; the smallest bound of the last minutes is kept,
-    which soon comes down to the latency of a call.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._low: timedelta | None = None
-        self._high: timedelta | None = None
-        self._since: datetime | None = None
-
-    def seen(self, date: str | None, sent_at: datetime, received_at: datetime) -> timedelta:
-        """Take in one answer's Date header and give the bound; zero as long as the vendor has dated nothing."""
-        theirs = _http_date(date)
-        with self._lock:
-            if theirs is not None:
-                low, high = sent_at - theirs - timedelta(seconds=1), received_at - theirs
-                fresh = self._since is not None and received_at - self._since < _SKEW_LIFE
-                if fresh and self._low is not None and self._high is not None:
-                    kept_low, kept_high = max(low, self._low), min(high, self._high)
-                    if kept_low <= kept_high:  # else a clock was set: what was known no longer holds
-                        self._low, self._high = kept_low, kept_high
-                        return kept_high
-                self._low, self._high, self._since = low, high, received_at
-            return self._high if self._high is not None else timedelta(0)
-
-
 class Http:
     """Calls one connection's API. Safe to share between threads.
 
@@ -118,7 +87,7 @@ class Http:
     def __init__(self, connection: Connection, *, clock: Clock, adapter: BaseAdapter | None = None) -> None:
         self.connection = connection
         self._clock = clock
-        self._skew = _Skew()
+        self._skew = Skew()
         self._base = connection.base_url.rstrip("/")
         self._origin = urlsplit(self._base)[:2]
         self._secrets = _secrets(connection)
@@ -250,7 +219,7 @@ class Http:
         return self._error(kind, f"answered {status}", **fields)
 
     def _failed(self, error: Exception, *, write: bool) -> RemoteError:
-        """Class a failure of the transport: did the request leave?"""
+        """Class a failure of the transport by whether the request can have left."""
         causes = _causes(error)
         if any(
             isinstance(cause, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError) for cause in causes
@@ -279,10 +248,10 @@ class Http:
         value = headers.get("retry-after", "").strip()
         if value.isascii() and value.isdigit():
             return min(float(value), LONGEST_WAIT)
-        until = _http_date(value)
+        until = http_date(value)
         if until is None:
             return None
-        now = _http_date(headers.get("date")) or self._clock.now()
+        now = http_date(headers.get("date")) or self._clock.now()
         return min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT)
 
 
@@ -334,16 +303,6 @@ def _secrets(connection: Connection) -> list[str]:
 def _request_id(headers: Mapping[str, str]) -> str:
     found = next((headers[name] for name in REQUEST_IDS if headers.get(name)), "")
     return _UNPRINTABLE.sub("", found)[:100]
-
-
-def _http_date(value: str | None) -> datetime | None:
-    if not value:
-        return None
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from bridge.errors import Unavailable
@@ -19,6 +20,19 @@ def moment(value: Any) -> datetime | None:
     except ValueError:
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def past(value: str) -> datetime:
+    """Read again a time that has been read before."""
+    found = moment(value)
+    if found is None:
+        raise ValueError(value)
+    return found
+
+
+def same_text(one: Any, other: Any) -> bool:
+    """Compare two texts as people do: outer spaces and case do not count."""
+    return isinstance(one, str) and isinstance(other, str) and one.strip().casefold() == other.strip().casefold()
 
 
 def stamp(at: datetime) -> str:
@@ -50,6 +64,6 @@ def times(connection: str, rows: list[Mapping[str, Any]], column: str) -> list[d
     if len(good) != len(found):
         odd = next(identity(row) for row, at in zip(rows, found, strict=True) if at is None)
         raise Unavailable(connection, f"record {odd} has no time in {column!r}")
-    if any(before > after for before, after in zip(good, good[1:], strict=False)):
+    if any(before > after for before, after in pairwise(good)):
         raise Unavailable(connection, f"the listing is not sorted by {column!r} as asked")
     return good

@@ -149,6 +149,10 @@ class Http:
         with response:
             return self._answer(response, deadline, sent_at, write=write, errors=errors or {})
 
+    def now(self) -> datetime:
+        """Give the present time by the clock that dates the answers."""
+        return self._clock.now()
+
     def close(self) -> None:
         """Give back the pooled connections."""
         self._session.close()

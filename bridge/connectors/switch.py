@@ -20,16 +20,15 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-import requests
-
 from bridge.connectors import hints
-from bridge.connectors.base import Connector, Draft, Hint, Intent, Page, Parsed, Record
+from bridge.connectors.base import Draft, Hint, Intent, Page, Parsed, Record
+from bridge.connectors.rest import RestConnector
 from bridge.connectors.rows import identity, moment, objects, past, same_text, stamp, times
 from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
-from bridge.core.syncs import Connection, Webhook
+from bridge.core.syncs import Webhook
 from bridge.core.values import Raw, Ref
-from bridge.errors import NotFound, RemoteError, Unavailable, Unsupported
-from bridge.http import Answer, Http
+from bridge.errors import NotFound
+from bridge.http import Answer
 
 PAGE = 100
 SECOND = timedelta(seconds=1)
@@ -53,7 +52,7 @@ UNUSED = (
 Row = Mapping[str, Any]
 
 
-class SwitchConnector(Connector):
+class SwitchConnector(RestConnector):
     """Tickets of a Switch host."""
 
     NAME: ClassVar = "switch"
@@ -93,11 +92,6 @@ class SwitchConnector(Connector):
         id="data.id",
         delivery="X-Webhook-Delivery",
     )
-    ERRORS: ClassVar[Mapping[int, type[RemoteError]]] = {}
-
-    def __init__(self, connection: Connection, http: Http) -> None:
-        super().__init__(connection)
-        self._http = http
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read a verified webhook. Pure; header names are lower-case. Raises Malformed, naming what is wrong."""
@@ -152,11 +146,7 @@ class SwitchConnector(Connector):
 
     def create(self, draft: Draft) -> Record | None:
         """Create once, with the marker among the tags."""
-        self._known(draft.entity)
-        writable = self.CAPABILITIES["ticket"].writable
-        odd = sorted(key for key in draft.values if key not in writable or not writable[key].on_create)
-        if odd:
-            raise Unsupported(f"switch takes no {', '.join(odd)} in a create")
+        self._creatable(draft)
         body = {**draft.values, "tags": [*(draft.values.get("tags") or ()), f"bridge-{draft.marker}"]}
         answer = self._call("POST", "/tickets", json=body, write=True)
         return self._shown(answer)
@@ -179,10 +169,7 @@ class SwitchConnector(Connector):
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
         """Write fields by one PATCH. Tags are sent as the whole set."""
-        self._known(ref.entity)
-        allowed = {each.name: each.writes for each in self.CAPABILITIES["ticket"].verbs}
-        if verb not in allowed or not values or not set(values) <= set(allowed[verb]):
-            return super().update(ref, verb, values)
+        self._changeable(ref, verb, values)
         answer = self._call("PATCH", _path(ref.id), json=dict(values), write=True)
         shown = self._shown(answer)
         return shown if shown and shown.ref.id == ref.id else None
@@ -305,13 +292,6 @@ class SwitchConnector(Connector):
         except NotFound as error:
             raise self._odd("there is no ticket listing here; check base_url", error.status) from None
 
-    def _call(self, method: str, path: str, *, write: bool = False, **rest: Any) -> Answer:
-        return self._http.request(method, path, write=write, auth=self._auth, errors=self.ERRORS, **rest)
-
-    def _auth(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = "Bearer " + self.connection.credentials["api_key"].reveal()
-        return request
-
     def _shown(self, answer: Answer) -> Record | None:
         row = self._row(answer)
         return self._record(row, answer, listed="description" not in row) if row else None
@@ -338,13 +318,6 @@ class SwitchConnector(Connector):
             marker=marker,
             partial=listed,
         )
-
-    def _known(self, entity: str) -> None:
-        if entity not in self.CAPABILITIES:
-            raise Unsupported(f"switch has no {entity}")
-
-    def _odd(self, what: str, status: int | None = None) -> Unavailable:
-        return Unavailable(self.connection.name, what, status=status)
 
 
 def _path(remote_id: str) -> str:

@@ -1,0 +1,28 @@
+"""The doorbell, the worker and the shared budget: everything that touches RQ and Redis, and nothing that remembers.
+
+Redis may be emptied at any moment: what is outstanding stands in the ledger and is announced again.
+"""
+
+from __future__ import annotations
+
+from bridge.queue.budget import Budget, Limiter, MemoryBudget
+from bridge.queue.doorbell import JOBS, LANES, Address, Bell, Doorbell, NullDoorbell
+from bridge.queue.embedded import Embedded, socket_for, url_for
+from bridge.queue.worker import run_worker, stopping
+
+__all__ = [
+    "JOBS",
+    "LANES",
+    "Address",
+    "Bell",
+    "Budget",
+    "Doorbell",
+    "Embedded",
+    "Limiter",
+    "MemoryBudget",
+    "NullDoorbell",
+    "run_worker",
+    "socket_for",
+    "stopping",
+    "url_for",
+]

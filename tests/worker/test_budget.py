@@ -1,0 +1,177 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.core.syncs import Connection, Rate
+from bridge.queue import Budget, MemoryBudget
+
+START = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def connection(*rates, concurrency=1000):
+    return Connection(
+        name="helpdesk",
+        system="switch",
+        mapping="switch",
+        base_url="http://x",
+        credentials={},
+        rates=rates,
+        concurrency=concurrency,
+    )
+
+
+@pytest.fixture(params=["memory", "redis"])
+def budget(request):
+    if request.param == "memory":
+        yield MemoryBudget()
+        return
+    request.getfixturevalue("redis")
+    found = Budget(request.getfixturevalue("valkey").url, server_time=False)
+    yield found
+    found.close()
+
+
+def calls(budget, to, start, seconds, *, step=0.05):
+    """Ask as eagerly as waits allow; give the times of the granted calls."""
+    at, granted, number = start, [], 0
+    while at < start + timedelta(seconds=seconds):
+        number += 1
+        wait = budget.acquire(to, f"h{number}", at, 0.001)
+        if wait == 0:
+            granted.append(at)
+            wait = step / 10
+        at += timedelta(seconds=wait)
+    return granted
+
+
+def most_in_a_window(times, seconds):
+    return max(sum(0 <= (b - a).total_seconds() < seconds - 1e-6 for b in times) for a in times)
+
+
+def test_a_rate_holds_in_every_window_and_is_used_up(budget):
+    granted = calls(budget, connection(Rate(10, 1.0)), START, 10)
+    assert most_in_a_window(granted, 1.0) <= 10
+    assert len(granted) >= 90
+
+
+def test_the_tightest_of_several_rates_counts(budget):
+    granted = calls(budget, connection(Rate(10, 1.0), Rate(30, 10.0)), START, 30)
+    assert most_in_a_window(granted, 1.0) <= 10
+    assert most_in_a_window(granted, 10.0) <= 30
+
+
+def test_it_begins_low_and_allows_a_burst_once_a_window_is_known(budget):
+    to = connection(Rate(10, 10.0))
+    assert [budget.acquire(to, f"a{n}", START, 1) for n in range(2)] == [0.0, pytest.approx(1.0)]
+    later = START + timedelta(seconds=30)
+    assert [budget.acquire(to, f"b{n}", later, 1) for n in range(10)] == [0.0] * 10
+    assert budget.acquire(to, "b10", later, 1) == pytest.approx(10.0)
+
+
+def test_an_emptied_redis_begins_low_again(redis, valkey):
+    budget = Budget(valkey.url, server_time=False)
+    to = connection(Rate(10, 10.0))
+    later = START + timedelta(seconds=30)
+    budget.acquire(to, "first", START, 1)
+    assert [budget.acquire(to, f"b{n}", later, 1) for n in range(10)] == [0.0] * 10
+    redis.flushall()
+    assert budget.acquire(to, "c", later, 1) == 0.0
+    assert budget.acquire(to, "d", later, 1) == pytest.approx(1.0)
+    budget.close()
+
+
+def test_calls_in_flight_are_limited_until_released_or_run_out(budget):
+    to = connection(concurrency=2)
+    assert budget.acquire(to, "a", START, 10) == budget.acquire(to, "b", START, 10) == 0.0
+    assert 0 < budget.acquire(to, "c", START, 10) <= 0.05
+    budget.release("helpdesk", "a")
+    assert budget.acquire(to, "c", START, 10) == 0.0
+    assert budget.acquire(to, "d", START, 10) > 0
+    assert budget.acquire(to, "d", START + timedelta(seconds=10), 10) == 0.0
+
+
+def test_a_holder_may_call_again_on_the_place_that_it_has(budget):
+    to = connection(concurrency=1)
+    assert [budget.acquire(to, "a", START, 10) for _ in range(3)] == [0.0] * 3
+
+
+def test_a_refusal_costs_nothing(budget):
+    to = connection(Rate(1, 1.0), concurrency=1)
+    assert budget.acquire(to, "a", START, 10) == 0.0
+    later = START + timedelta(seconds=5)
+    assert [budget.acquire(to, "b", later, 10) > 0 for _ in range(5)] == [True] * 5  # the place is taken
+    budget.release("helpdesk", "a")
+    assert budget.acquire(to, "b", later, 10) == 0.0
+
+
+def test_retry_after_stops_everybody_and_is_never_shortened(budget):
+    to = connection()
+    budget.hold_off("helpdesk", 30, START)
+    budget.hold_off("helpdesk", 5, START)
+    assert budget.acquire(to, "a", START, 1) == pytest.approx(30)
+    assert budget.acquire(to, "a", START + timedelta(seconds=31), 1) == 0.0
+
+
+def test_connections_do_not_share(budget):
+    import dataclasses
+
+    to = connection(Rate(1, 60.0))
+    other = dataclasses.replace(to, name="desk")
+    assert budget.acquire(to, "a", START, 1) == 0.0
+    assert budget.acquire(to, "b", START, 1) > 0
+    assert budget.acquire(other, "b", START, 1) == 0.0
+
+
+def test_without_redis_nothing_is_granted(tmp_path):
+    budget = Budget(f"unix://{tmp_path}/nobody.sock")
+    assert budget.acquire(connection(), "a", START, 1) == 1.0
+    budget.release("helpdesk", "a")
+    budget.hold_off("helpdesk", 1, START)
+
+
+@pytest.mark.usefixtures("redis")
+def test_several_workers_share_one_budget_by_the_servers_clock(valkey):
+    first, second = Budget(valkey.url), Budget(valkey.url)
+    to = connection(Rate(1, 3600.0))
+    wrong_clock = START - timedelta(days=400)
+    assert first.acquire(to, "a", START, 1) == 0.0
+    assert second.acquire(to, "b", wrong_clock, 1) > 3000
+    first.close()
+    second.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rates=st.lists(st.tuples(st.integers(1, 6), st.sampled_from([0.5, 1.0, 4.0])), min_size=1, max_size=3),
+    pauses=st.lists(st.floats(0, 3), min_size=1, max_size=40),
+)
+def test_no_history_ever_breaks_a_rate(rates, pauses):
+    budget = MemoryBudget()
+    to = connection(*(Rate(*rate) for rate in rates))
+    at, granted = START, []
+    for number, pause in enumerate(pauses * 3):
+        at += timedelta(seconds=pause / 10)
+        if budget.acquire(to, f"h{number}", at, 0.01) == 0:
+            granted.append(at)
+    for count, seconds in rates:
+        assert most_in_a_window(granted, seconds) <= count
+
+
+@pytest.mark.usefixtures("redis")
+def test_both_budgets_give_the_same_answers(valkey):
+    import random
+
+    chance = random.Random(7)
+    shared, alone = Budget(valkey.url, server_time=False), MemoryBudget()
+    to = connection(Rate(3, 1.0), Rate(8, 5.0), concurrency=3)
+    at = START
+    for number in range(400):
+        at += timedelta(milliseconds=chance.randrange(400))
+        holder = f"h{number % 7}"
+        assert shared.acquire(to, holder, at, 0.5) == pytest.approx(alone.acquire(to, holder, at, 0.5), abs=2e-3)
+        if chance.random() < 0.4:
+            shared.release("helpdesk", holder)
+            alone.release("helpdesk", holder)
+    shared.close()

@@ -1,0 +1,342 @@
+"""What the sandboxes have in common: admission, faults, journal, webhooks and the hands of a human."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
+from werkzeug.wrappers import Request, Response
+
+from bridge.clock import Clock
+from bridge.sandbox import control, population
+from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults
+from bridge.sandbox.journal import Journal, Kind
+from bridge.sandbox.store import Record, Store, difference
+from bridge.sandbox.webhooks import Outbox, Send, Target
+
+
+class Problem(Exception):
+    """A call is refused; each system puts this in its own envelope."""
+
+    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+@dataclass(slots=True)
+class Event:
+    """A webhook to send."""
+
+    name: str
+    record_id: str
+    properties: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, and what its handler found worth journalling."""
+
+    request: Request
+    kind: Kind = "read"
+    id: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    record: Record | None = None
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    note: str = ""
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query parameters, the first of each name."""
+        return self.request.args
+
+    def body(self) -> dict[str, Any]:
+        """Read the JSON object that was sent. Raises ValueError."""
+        value = json.loads(self.request.get_data() or b"{}")
+        if not isinstance(value, dict):
+            raise ValueError("not an object")  # noqa: TRY004 - one error for everything that is not a JSON object
+        self.sent = value
+        return value
+
+
+class Sandbox(ABC):
+    """A vendor's API as a WSGI app over records in memory; `/_control/` is the hand behind it."""
+
+    SYSTEM: ClassVar[str]
+    PREFIX: ClassVar[str] = ""
+    """What a connection's base URL has after the address."""
+    OPTIONS: ClassVar[Mapping[str, Any]] = {}
+    """How this deployment behaves where documents are silent or contradict each other: name -> usual value."""
+    ROUTES: ClassVar[Map]
+    """Endpoint = method name."""
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"updated_at"})
+    CARRIES: ClassVar[tuple[str, ...]]
+    """Canonical fields that this system holds."""
+    journal: Journal
+    outbox: Outbox
+
+    def __init__(
+        self,
+        clock: Clock,
+        rng: random.Random | int = 0,
+        *,
+        api_key: str = "",
+        name: str = "",
+        webhook: Target | None = None,
+        options: Mapping[str, Any] | None = None,
+        faults: Mapping[str, float] | None = None,
+        sequence: Iterator[int] | None = None,
+        send: Send | None = None,
+    ) -> None:
+        self.clock = clock
+        self.rng = random.Random(rng) if isinstance(rng, int) else rng
+        self.api_key = api_key or f"sandbox-{self.SYSTEM}-key"
+        self.name = name or self.SYSTEM
+        self.options: dict[str, Any] = dict(self.OPTIONS)
+        self.store = Store()
+        self.lock = threading.RLock()
+        self.journal = Journal(self.SYSTEM, self.name, clock, sequence)
+        chance = random.Random(self.rng.getrandbits(64))
+        self.faults = Faults(chance, faults)
+        self.outbox = Outbox(
+            clock, chance, journal=self.journal, faults=self.faults, send=send or _nowhere, target=webhook
+        )
+        self._calls: deque[datetime] = deque()
+        self.configure(options or {})
+
+    def configure(self, options: Mapping[str, Any]) -> None:
+        """Change options. Raises ValueError, naming those that there are."""
+        unknown = sorted(set(options) - set(self.options) - {"rate"})
+        if unknown:
+            raise ValueError(f"unknown option {', '.join(unknown)}; allowed: {', '.join(sorted(self.options))}, rate")
+        self.options.update(options)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        request = Request(environ)
+        if request.path.startswith("/_control/"):
+            return control.answer(self, request)(environ, start_response)
+        with self.lock:
+            response = self._answer(request)
+        return response(environ, start_response)
+
+    # The hands of a human, used by the control API and by tests in process.
+
+    def edit(self, record_id: str, fields: Mapping[str, Any]) -> Record:
+        """Let a human change fields, given in the system's own space; `add_tags` and `remove_tags` are understood."""
+        with self.lock:
+            record = self._present(record_id)
+            wanted = dict(fields)
+            tags = list(record.get("tags") or [])
+            for tag in wanted.pop("remove_tags", ()):
+                tags = [one for one in tags if one.casefold() != tag.casefold()]
+            tags += [tag for tag in wanted.pop("add_tags", ()) if tag.casefold() not in {t.casefold() for t in tags}]
+            if {"add_tags", "remove_tags"} & set(fields):
+                wanted["tags"] = tags
+            new, _ = self.changed(record, wanted, human=True)
+            return self._by_human("edit", record, new)
+
+    def create(self, fields: Mapping[str, Any]) -> Record:
+        """Let a human (an agent or a customer) open a ticket; any field of a record may be given."""
+        with self.lock:
+            record = self.made({}, human=fields)
+            return self._by_human("create", None, record)
+
+    def delete(self, record_id: str) -> None:
+        """Let a human delete a ticket."""
+        with self.lock:
+            record = self._present(record_id)
+            self.remove(record)
+            self._by_human("delete", record, None)
+
+    def message(self, record_id: str, text: str, seconds_ago: float = 0.0) -> Record:
+        """Let the customer write; `seconds_ago` dates the message back."""
+        with self.lock:
+            record = self._present(record_id)
+            at = self.clock.now() - timedelta(seconds=seconds_ago)
+            return self._by_human("edit", record, self.written_to(record, text, at))
+
+    def populate(self, count: int, seed: int) -> list[str]:
+        """Fill with realistic tickets that humans have made; give their ids in order."""
+        with self.lock:
+            drafts = population.tickets(count, seed)
+            return [str(self.create(self.seeded(draft, index, count))["id"]) for index, draft in enumerate(drafts)]
+
+    def tickets(self) -> list[Record]:
+        """Give every live ticket, whole, without any side effect."""
+        with self.lock:
+            return [record for record in self.store if self.alive(record)]
+
+    # What each system says.
+
+    @abstractmethod
+    def problem(self, problem: Problem) -> Response:
+        """Put a refusal in the system's envelope."""
+
+    @abstractmethod
+    def unauthorised(self, request: Request) -> Problem | None:
+        """Look at the credentials; None: welcome."""
+
+    @abstractmethod
+    def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
+        """Make and store a ticket from an API call's fields or a human's. Raises Problem."""
+
+    @abstractmethod
+    def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
+        """Make and store the changed ticket; also name the fields that were not honoured. Raises Problem."""
+
+    @abstractmethod
+    def remove(self, record: Record) -> None:
+        """Delete a ticket the way this system does."""
+
+    @abstractmethod
+    def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
+        """Translate a drafted ticket into this system's fields."""
+
+    @abstractmethod
+    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:
+        """Give the webhooks that a change causes."""
+
+    @abstractmethod
+    def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Give the body and the headers of a webhook."""
+
+    def alive(self, record: Record) -> bool:
+        """Tell whether a stored record is still there for its API."""
+        return record.get("deleted_at") is None
+
+    def written_to(self, record: Record, text: str, at: datetime) -> Record:
+        """Store that the customer wrote."""
+        raise Problem(400, "BAD_REQUEST", f"{self.SYSTEM} has no message for {record['id']}: {text!r} at {at}")
+
+    def committed(self, call: Call, kind: Kind, old: Record | None, new: Record) -> None:
+        """Note for the journal what a call changed, and queue its webhooks."""
+        call.kind = kind
+        call.id = str(new["id"])
+        call.record = new
+        call.before, call.after = difference(old, new, self.VOLATILE) if old is not None else ({}, dict(new))
+        call.events += self.events(kind, new, call.before, call.sent)
+
+    def _present(self, record_id: str) -> Record:
+        record = self.store.get(record_id)
+        if record is None or not self.alive(record):
+            raise Problem(404, "NOT_FOUND", f"Ticket {record_id} not found")
+        return record
+
+    def _by_human(self, kind: Kind, old: Record | None, new: Record | None) -> Record:
+        record = new if new is not None else old
+        assert record is not None  # noqa: S101 - one of the two is always given
+        before, after = difference(old or {}, new or {}, self.VOLATILE)
+        self.journal.append(kind, "human", id=str(record["id"]), before=before, after=after, record=new)
+        self._emit(self.events(kind, record, before, after))
+        return record
+
+    def _emit(self, events: Sequence[Event]) -> None:
+        if self.outbox.target is None:
+            return
+        for event in events:
+            unique = f"msg_{self.rng.getrandbits(96):024x}"
+            body, headers = self.envelope(event, unique)
+            self.outbox.emit(event.name, event.record_id, body, headers, unique)
+
+    def _answer(self, request: Request) -> Response:
+        call = Call(request)
+        fault = ""
+        try:
+            fault = self._admit(request)
+            endpoint, arguments = self.ROUTES.bind_to_environ(request.environ).match()
+            response: Response = getattr(self, endpoint)(call, **arguments)
+            if call.kind in {"write", "create", "delete"}:
+                fault = self.faults.draw(AFTER)
+        except _Struck as struck:
+            fault, response, call.kind = struck.kind, self.problem(struck.problem), "error"
+            if struck.kind == THROTTLE:
+                response.headers["Retry-After"] = "1"
+        except Problem as problem:
+            response, call.kind = self.problem(problem), "error"
+        except HTTPException as refused:
+            response, call.kind = self.problem(_from_http(refused)), "error"
+        except ValueError as error:
+            response, call.kind = self.problem(Problem(400, "parse_error", f"Invalid JSON: {error}")), "error"
+        self.journal.append(
+            call.kind,
+            "bridge",
+            id=call.id or str((request.path.rstrip("/").rsplit("/", 1) or [""])[-1] if call.kind == "error" else ""),
+            before=call.before,
+            after=call.after,
+            record=call.record,
+            sent=call.sent,
+            ignored=call.ignored,
+            method=request.method,
+            path=request.full_path.rstrip("?"),
+            status=response.status_code,
+            fault=fault,
+            note=call.note,
+        )
+        self._emit(call.events)
+        if fault in {"reset-after", "timeout-after"}:
+            raise Dropped(fault)
+        if fault == "error-after":
+            return self.problem(Problem(500, "INTERNAL_SERVER_ERROR", "Something went wrong"))
+        return response
+
+    def _admit(self, request: Request) -> str:
+        refusal = self.unauthorised(request)
+        if refusal is not None:
+            raise refusal
+        self._keep_rate()
+        kind = self.faults.draw((THROTTLE, *BEFORE))
+        if kind == THROTTLE:
+            raise _Struck(kind, Problem(429, "TOO_MANY_REQUESTS", "Too many requests"))
+        if kind:
+            raise _Struck(kind, Problem(500, "INTERNAL_SERVER_ERROR", "Something went wrong"))
+        return ""
+
+    def _keep_rate(self) -> None:
+        rate = self.options.get("rate")
+        if not rate:
+            return
+        calls, seconds = rate
+        now = self.clock.now()
+        while self._calls and self._calls[0] <= now - timedelta(seconds=seconds):
+            self._calls.popleft()
+        if len(self._calls) >= calls:
+            raise _Struck(THROTTLE, Problem(429, "TOO_MANY_REQUESTS", "Too many requests"))
+        self._calls.append(now)
+
+
+class _Struck(Exception):
+    """A fault hit before anything was done."""
+
+    def __init__(self, kind: str, problem: Problem) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.problem = problem
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """Build a JSON answer."""
+    return Response(json.dumps(value), status=status, content_type="application/json")
+
+
+def _from_http(refused: HTTPException) -> Problem:
+    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(refused.code or 500, "BAD_REQUEST")
+    return Problem(refused.code or 500, code, refused.name)
+
+
+def _nowhere(_url: str, _headers: Mapping[str, str], _body: bytes) -> int:
+    return 0

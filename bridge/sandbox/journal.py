@@ -1,0 +1,91 @@
+"""What happened in a sandbox, in order: every request, human edit and webhook is one row that is never changed."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from bridge.clock import Clock
+
+Kind = Literal["read", "write", "create", "delete", "edit", "webhook", "error"]
+Actor = Literal["bridge", "human", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened. A human's create or delete has that kind and the actor `human`."""
+
+    seq: int
+    at: datetime
+    system: str
+    connection: str
+    kind: Kind
+    actor: Actor
+    id: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """Old values of the changed fields, as the system shows them."""
+    after: Mapping[str, Any] = field(default_factory=dict)
+    """New values of the changed fields; empty when nothing changed."""
+    record: Mapping[str, Any] | None = None
+    """The whole record afterwards."""
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    """Fields that were sent and not honoured."""
+    method: str = ""
+    path: str = ""
+    status: int = 0
+    fault: str = ""
+    event: str = ""
+    note: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """Give the entry as JSON values."""
+        return {
+            "seq": self.seq,
+            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "system": self.system,
+            "connection": self.connection,
+            "kind": self.kind,
+            "actor": self.actor,
+            "id": self.id,
+            "before": dict(self.before),
+            "after": dict(self.after),
+            "record": None if self.record is None else dict(self.record),
+            "sent": dict(self.sent),
+            "ignored": list(self.ignored),
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "fault": self.fault,
+            "event": self.event,
+            "note": self.note,
+        }
+
+
+class Journal:
+    """Append-only. Sandboxes that share a `sequence` can be read as one story."""
+
+    def __init__(self, system: str, connection: str, clock: Clock, sequence: Iterator[int] | None = None) -> None:
+        self._system = system
+        self._connection = connection
+        self._clock = clock
+        self._sequence = sequence or itertools.count(1)
+        self._entries: list[Entry] = []
+        self._lock = threading.Lock()
+
+    def append(self, kind: Kind, actor: Actor, **fields: Any) -> Entry:
+        """Write one row, dated now."""
+        with self._lock:
+            seq = next(self._sequence)
+            entry = Entry(seq, self._clock.now(), self._system, self._connection, kind, actor, **fields)
+            self._entries.append(entry)
+        return entry
+
+    def since(self, seq: int = 0) -> list[Entry]:
+        """Give the rows after a sequence number."""
+        with self._lock:
+            return [entry for entry in self._entries if entry.seq > seq]

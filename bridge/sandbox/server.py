@@ -1,0 +1,240 @@
+"""The sandboxes on loopback ports, for the demo and for processes of their own: `python -m bridge.sandbox.server`.
+
+Secrets come from a seed or on standard input, never from the command line. One line of JSON tells where all is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import itertools
+import json
+import logging
+import random
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import waitress
+
+from bridge.clock import Clock, SystemClock
+from bridge.core.syncs import Secret, Webhook
+from bridge.sandbox.app import Sandbox
+from bridge.sandbox.faults import Dropped
+from bridge.sandbox.posthog import PostHogSandbox
+from bridge.sandbox.switch import SwitchSandbox
+from bridge.sandbox.transport import sender
+from bridge.sandbox.webhooks import Target
+
+SYSTEMS: Mapping[str, type[Sandbox]] = {"switch": SwitchSandbox, "posthog": PostHogSandbox}
+PORT_BASE = 9400
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What a connection needs to use a sandbox."""
+
+    system: str
+    base_url: str
+    api_key: str
+    webhook_secret: str
+    options: Mapping[str, Any]
+    """Connection options (`project_id`)."""
+
+    def webhook(self) -> Webhook:
+        """Give the way in which this sandbox signs its deliveries."""
+        secrets = (Secret(self.webhook_secret),)
+        if self.system == "switch":
+            return Webhook(
+                "hmac-sha256",
+                secrets,
+                header="X-Webhook-Signature",
+                event="event",
+                id="data.id",
+                delivery="X-Webhook-Delivery",
+            )
+        return Webhook("standard-webhooks", secrets)
+
+
+def accounts(urls: Mapping[str, str] | None = None, seed: int = 0, port_base: int = PORT_BASE) -> dict[str, Account]:
+    """Give the account of every sandbox, by system. The same seed gives the same keys in every process.
+
+    `urls` are the addresses that `serve` found (`http://127.0.0.1:9400`); without them they follow `port_base`.
+    """
+    found = urls or {system: f"http://{HOST}:{port_base + n}" for n, system in enumerate(SYSTEMS)}
+    return {
+        system: Account(
+            system=system,
+            base_url=url.rstrip("/") + SYSTEMS[system].PREFIX,
+            api_key=f"sandbox-{system}-{_derived(seed, system, 'key').hex()[:24]}",
+            webhook_secret="whsec_" + base64.b64encode(_derived(seed, system, "webhook")).decode(),
+            options={"project_id": str(SYSTEMS[system].OPTIONS["project_id"])}
+            if "project_id" in SYSTEMS[system].OPTIONS
+            else {},
+        )
+        for system, url in found.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """How one sandbox is to be served."""
+
+    system: str
+    name: str = ""
+    """The connection's name, which its journal rows carry; empty: the system's."""
+    port: int = 0
+    webhook_url: str = ""
+    options: Mapping[str, Any] | None = None
+    faults: Mapping[str, float] | None = None
+
+
+class Served:
+    """Sandboxes that are being served, by system."""
+
+    def __init__(self, apps: Mapping[str, Sandbox], servers: Mapping[str, Any], urls: Mapping[str, str]) -> None:
+        self.apps = apps
+        self.urls = dict(urls)
+        self._servers = servers
+        self._threads = [
+            threading.Thread(target=_run, args=(server,), name=f"sandbox-{system}", daemon=True)
+            for system, server in servers.items()
+        ]
+
+    def start(self) -> None:
+        """Answer requests and send webhooks."""
+        for thread in self._threads:
+            thread.start()
+        for app in self.apps.values():
+            app.outbox.start()
+
+    def target(self, system: str, url: str, webhook: Webhook) -> None:
+        """Tell a sandbox where its webhooks go."""
+        self.apps[system].outbox.target = Target(url, webhook)
+
+    def stop(self) -> None:
+        """Stop answering; waits for the threads."""
+        for app in self.apps.values():
+            app.outbox.stop()
+        for server in self._servers.values():
+            server.trigger.pull_trigger(server.close)
+        for thread in self._threads:
+            thread.join(timeout=5)
+        for server in self._servers.values():
+            server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
+
+
+def serve(
+    specs: Sequence[Spec] | None = None,
+    *,
+    clock: Clock | None = None,
+    seed: int = 0,
+    port_base: int = PORT_BASE,
+    hang: float = 15.0,
+    threads: int = 12,
+) -> Served:
+    """Bind and start; a taken port gives way to the next free one, port base 0 to any. Call `stop` in the end.
+
+    `hang` is how long a `timeout-after` fault keeps its caller waiting: longer than the caller's timeout.
+    """
+    clock = clock or SystemClock()
+    wanted = list(specs or (Spec(system) for system in SYSTEMS))
+    known = accounts(seed=seed, port_base=port_base or PORT_BASE)
+    sequence = itertools.count(1)
+    apps: dict[str, Sandbox] = {}
+    servers: dict[str, Any] = {}
+    urls: dict[str, str] = {}
+    for number, spec in enumerate(wanted):
+        account = known[spec.system]
+        app = SYSTEMS[spec.system](
+            clock,
+            random.Random(f"{seed} {spec.system}"),
+            api_key=account.api_key,
+            name=spec.name,
+            webhook=Target(spec.webhook_url, account.webhook()) if spec.webhook_url else None,
+            options=spec.options,
+            faults=spec.faults,
+            sequence=sequence,
+            send=sender(),
+        )
+        apps[spec.system] = app
+        port = spec.port or (port_base + number if port_base else 0)
+        listening = _bind(port)
+        urls[spec.system] = f"http://{HOST}:{listening.getsockname()[1]}"
+        servers[spec.system] = waitress.create_server(
+            over_http(app, clock, hang), sockets=[listening], threads=threads, clear_untrusted_proxy_headers=True
+        )
+    served = Served(apps, servers, urls)
+    served.start()
+    return served
+
+
+def over_http(app: Sandbox, clock: Clock, hang: float) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    """Turn a fault that leaves no answer into what a socket shows: a cut body, after a long wait for a timeout."""
+
+    def answering(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            return app(environ, start_response)
+        except Dropped as dropped:
+            if dropped.kind == "timeout-after":
+                clock.sleep(hang)
+            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "1000")])
+            return [b'{"data":']
+
+    return answering
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until standard input ends or a signal comes."""
+    parser = argparse.ArgumentParser(prog="python -m bridge.sandbox.server", description=__doc__)
+    parser.add_argument("--port-base", type=int, default=PORT_BASE, help="first port; 0: any free ones")
+    parser.add_argument("--seed", type=int, default=0, help="derives keys, secrets and all randomness")
+    parser.add_argument("--settings", action="store_true", help="read JSON specs from the first line of standard input")
+    given = parser.parse_args(arguments)
+    specs = None
+    if given.settings:
+        specs = [Spec(**spec) for spec in json.loads(sys.stdin.readline())]
+    served = serve(specs, seed=given.seed, port_base=given.port_base)
+    sys.stdout.write(json.dumps({"urls": served.urls}) + "\n")
+    sys.stdout.flush()
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        served.stop()
+    return 0
+
+
+def _bind(port: int) -> socket.socket:
+    for candidate in (port,) if port == 0 else (*range(port, min(port + 50, 65536)), 0):
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((HOST, candidate))
+            listening.listen(128)
+        except OSError:
+            listening.close()
+        else:
+            return listening
+    raise OSError(f"no free port from {port} on")
+
+
+def _run(server: Any) -> None:
+    try:
+        server.run()
+    except OSError:
+        logging.getLogger(__name__).debug("sandbox server closed", exc_info=True)
+
+
+def _derived(seed: int, system: str, purpose: str) -> bytes:
+    return hashlib.sha256(f"bridge sandbox {seed} {system} {purpose}".encode()).digest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Records of a sandbox: plain JSON objects, replaced and never changed in place, so that a journal may keep them."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Record = Mapping[str, Any]
+
+
+class Store:
+    """One collection of records, in the order in which they were made."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, Record] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(list(self._records.values()))
+
+    def get(self, record_id: str) -> Record | None:
+        """Give a record, or None."""
+        return self._records.get(record_id)
+
+    def put(self, record: Record) -> None:
+        """Add or replace a record by its `id`."""
+        self._records[str(record["id"])] = record
+
+    def drop(self, record_id: str) -> None:
+        """Forget a record for good."""
+        self._records.pop(record_id, None)
+
+
+def difference(before: Record, after: Record, volatile: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the old and the new values of the fields that differ; volatile ones (update times) are nobody's change."""
+    names = [name for name in after if name not in volatile and before.get(name) != after[name]]
+    return {name: before.get(name) for name in names}, {name: after[name] for name in names}
+
+
+def seconds_iso(moment: datetime) -> str:
+    """Write a time the way a second-resolution API does."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micros_iso(moment: datetime) -> str:
+    """Write a time the way a microsecond-resolution API does."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def from_iso(text: str) -> datetime:
+    """Read a time; one without an offset is UTC. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def random_uuid(rng: random.Random) -> str:
+    """Make a version 4 UUID from handed-in randomness."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def past(now: datetime, index: int, count: int) -> datetime:
+    """Spread a population over the last days, five records to a second, as a bulk import leaves them."""
+    return now.replace(microsecond=0) - timedelta(hours=1, minutes=7 * ((count - index) // 5))

@@ -1,0 +1,335 @@
+"""Switch's REST API as its guide documents it, with the traps that the guide does not mention.
+
+Times and cursors have whole seconds, so rows that share a second can fall between two pages. List rows lack
+`description` and `custom_fields`. Priorities are written as `medium` or `normal` and read as the option says. A delete
+is soft. What a PATCH of tags, subject or a null assignee does is not documented: options decide.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from bridge.sandbox import population
+from bridge.sandbox.app import Call, Event, Problem, Sandbox, answer
+from bridge.sandbox.journal import Kind
+from bridge.sandbox.store import Record, Store, from_iso, past, seconds_iso
+
+STATUSES = ("new", "open", "pending", "in_progress", "resolved", "closed")
+PRIORITIES = ("low", "medium", "normal", "high", "urgent")
+_ORDER = {"low": 0, "medium": 1, "normal": 1, "high": 2, "urgent": 3}
+_SORTS = ("created_at", "updated_at", "priority")
+_DETAIL_ONLY = ("description", "custom_fields", "deleted_at")
+_SIDE = ("customers", "conversations", "tags", "articles", "users")
+_PREFIX = {"customers": "cust", "conversations": "conv", "tags": "tag", "articles": "art"}
+_READ_ONLY = {"users": ("POST", "PATCH", "DELETE"), "conversations": ("PATCH", "DELETE")}
+
+
+class SwitchSandbox(Sandbox):
+    """A Switch deployment in memory."""
+
+    SYSTEM = "switch"
+    PREFIX = "/api/v1"
+    CARRIES = ("subject", "status", "priority", "assignee", "tags")
+    OPTIONS: ClassVar[Mapping[str, Any]] = {
+        "priority_word": "medium",
+        "patch_tags": True,
+        "patch_subject": True,
+        "null_assignee": True,
+        "tags_match": "any",
+        "delete_status": 204,
+        "create": True,
+    }
+    ROUTES = Map(
+        [
+            Rule("/api/v1/tickets", endpoint="list_tickets", methods=["GET"]),
+            Rule("/api/v1/tickets", endpoint="create_ticket", methods=["POST"]),
+            Rule("/api/v1/tickets/<ticket_id>", endpoint="get_ticket", methods=["GET"]),
+            Rule("/api/v1/tickets/<ticket_id>", endpoint="update_ticket", methods=["PATCH"]),
+            Rule("/api/v1/tickets/<ticket_id>", endpoint="delete_ticket", methods=["DELETE"]),
+            Rule(f"/api/v1/<any({','.join(_SIDE)}):kind>", endpoint="many", methods=["GET", "POST"]),
+            Rule(
+                f"/api/v1/<any({','.join(_SIDE)}):kind>/<record_id>", endpoint="one", methods=["GET", "PATCH", "DELETE"]
+            ),
+        ],
+        strict_slashes=False,
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.side: dict[str, Store] = {kind: Store() for kind in _SIDE}
+        for agent in population.AGENTS:
+            self.side["users"].put({"id": agent.ids[self.SYSTEM], "name": agent.name, "email": agent.email})
+
+    def unauthorised(self, request: Request) -> Problem | None:
+        """Want the bearer key."""
+        if request.headers.get("Authorization") == f"Bearer {self.api_key}":
+            return None
+        return Problem(401, "UNAUTHORIZED", "Invalid or missing API key")
+
+    def problem(self, problem: Problem) -> Response:
+        """Refuse the way the guide's `Error Format` shows."""
+        code = {400: "BAD_REQUEST", 405: "BAD_REQUEST"}.get(problem.status, problem.code)
+        details = {"field": problem.field} if problem.field else {}
+        return answer({"error": {"code": code, "message": problem.message, "details": details}}, problem.status)
+
+    # Tickets.
+
+    def list_tickets(self, call: Call) -> Response:
+        """List live tickets, filtered, sorted, a page at a time."""
+        query = call.query
+        rows: Iterable[Record] = self.tickets()
+        for name in ("status", "priority"):
+            if name in query:
+                rows = [row for row in rows if row[name] == query[name]]
+        if query.get("unassigned") == "true":
+            rows = [row for row in rows if row["assignee"] is None]
+        for name, part in (("assignee_id", "assignee"), ("customer_id", "customer")):
+            if name in query:
+                rows = [row for row in rows if (row[part] or {}).get("id") == query[name]]
+        if query.get("tags"):
+            wanted = {tag.strip() for tag in query["tags"].split(",")}
+            meets = all if self.options["tags_match"] == "all" else any
+            rows = [row for row in rows if meets(tag in row["tags"] for tag in wanted)]
+        if query.get("search"):
+            needle = query["search"].casefold()
+            rows = [row for row in rows if needle in row["subject"].casefold()]
+        return self._page(call, list(rows), _SORTS, _listed)
+
+    def get_ticket(self, call: Call, ticket_id: str) -> Response:
+        """Show one ticket, whole."""
+        call.id = ticket_id
+        return answer({"data": _shown(self._present(ticket_id))})
+
+    def create_ticket(self, call: Call) -> Response:
+        """Open a ticket; an unknown customer is created on the way."""
+        fields = call.body()
+        if not self.options["create"]:
+            raise Problem(403, "FORBIDDEN", "Insufficient permissions")
+        record = self.made(fields)
+        call.ignored = tuple(sorted(set(fields) - {"subject", "description", "customer_email", "priority", "tags"}))
+        self.committed(call, "create", None, record)
+        return answer({"data": _shown(record)}, 201)
+
+    def update_ticket(self, call: Call, ticket_id: str) -> Response:
+        """Change what is documented, and what the options add; anything else is ignored without a word."""
+        call.id = ticket_id
+        fields = call.body()
+        record = self._present(ticket_id)
+        new, call.ignored = self.changed(record, fields, human=False)
+        self.committed(call, "write", record, new)
+        return answer({"data": _shown(new)})
+
+    def delete_ticket(self, call: Call, ticket_id: str) -> Response:
+        """Delete softly."""
+        call.id = ticket_id
+        record = self._present(ticket_id)
+        self.remove(record)
+        self.committed(call, "delete", record, self.store.get(ticket_id) or record)
+        status = self.options["delete_status"]
+        return Response(status=204) if status == 204 else answer({"data": {"id": ticket_id}}, status)
+
+    def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
+        """Make a ticket: new, medium, unassigned. A human may say more."""
+        given = fields if human is None else human
+        subject = given.get("subject")
+        if not isinstance(subject, str) or not subject.strip() or len(subject) > 500:
+            raise Problem(400, "BAD_REQUEST", "subject is required, at most 500 characters", "subject")
+        now = seconds_iso(self.clock.now())
+        record: dict[str, Any] = {
+            "id": f"tkt_{self.rng.getrandbits(56):014x}",
+            "subject": subject,
+            "status": "new",
+            "priority": self._priority(given.get("priority", "medium")),
+            "description": given.get("description") or "",
+            "customer": self._customer(given.get("customer_email"), given.get("customer_name")),
+            "assignee": None,
+            "tags": self._tags(given.get("tags") or []),
+            "custom_fields": {},
+            "created_at": now,
+            "updated_at": now,
+            "deleted_at": None,
+        }
+        if human is not None:
+            record["status"] = human.get("status", "new")
+            record["assignee"] = self._agent(human.get("assignee_id"))
+            record |= {name: human[name] for name in ("created_at", "updated_at") if name in human}
+        self.store.put(record)
+        return record
+
+    def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
+        """Change a ticket."""
+        new = dict(record)
+        ignored = []
+        for name, value in fields.items():
+            if name == "status":
+                if value not in STATUSES:
+                    raise Problem(400, "BAD_REQUEST", f"Invalid status: {value}", name)
+                new["status"] = value
+            elif name == "priority":
+                new["priority"] = self._priority(value)
+            elif name == "assignee_id" and (value is not None or human or self.options["null_assignee"]):
+                new["assignee"] = self._agent(value)
+            elif name == "tags" and (human or self.options["patch_tags"]):
+                new["tags"] = self._tags(value)
+            elif name == "subject" and (human or self.options["patch_subject"]):
+                if not isinstance(value, str) or not value.strip() or len(value) > 500:
+                    raise Problem(400, "BAD_REQUEST", "subject is required, at most 500 characters", name)
+                new["subject"] = value
+            else:
+                ignored.append(name)
+        new["updated_at"] = seconds_iso(self.clock.now())
+        self.store.put(new)
+        return new, tuple(ignored)
+
+    def remove(self, record: Record) -> None:
+        """Mark as deleted."""
+        now = seconds_iso(self.clock.now())
+        self.store.put({**record, "deleted_at": now, "updated_at": now})
+
+    def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
+        """Translate a drafted ticket."""
+        at = seconds_iso(past(self.clock.now(), index, count))
+        return {
+            "subject": draft.subject,
+            "description": draft.body,
+            "customer_email": draft.customer,
+            "customer_name": draft.name,
+            "priority": population.PRIORITY[self.SYSTEM][draft.priority],
+            "status": draft.status,
+            "tags": list(draft.tags),
+            "assignee_id": draft.agent.ids[self.SYSTEM] if draft.agent else None,
+            "created_at": at,
+            "updated_at": at,
+        }
+
+    # Webhooks.
+
+    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002
+        """Tell of every create, change and delete, a change of nothing included."""
+        name = {"create": "ticket.created", "delete": "ticket.deleted"}.get(kind, "ticket.updated")
+        return [Event(name, str(record["id"]), _listed(record))]
+
+    def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Wrap an event as the vendor's sibling product does."""
+        body = {"event": event.name, "timestamp": seconds_iso(self.clock.now()), "data": event.properties}
+        return body, {"x-webhook-event": event.name, "x-webhook-delivery": str(uuid.uuid5(uuid.NAMESPACE_OID, unique))}
+
+    # Customers, conversations, users, tags and articles: enough for those who read them.
+
+    def many(self, call: Call, kind: str) -> Response:
+        """List or add records of another kind."""
+        if call.request.method == "GET":
+            query = call.query
+            rows = [row for row in self.side[kind] if _matches(row, query)]
+            return self._page(call, rows, ("created_at",), dict)
+        fields = self._writable(call, kind)
+        if kind == "conversations":
+            self._present(str(fields.get("ticket_id")))
+            fields["content_text"] = fields.pop("content", "")
+        now = seconds_iso(self.clock.now())
+        record = {"id": f"{_PREFIX[kind]}_{self.rng.getrandbits(48):012x}", **fields, "created_at": now}
+        self.side[kind].put(record)
+        call.kind, call.id, call.note = "write", record["id"], kind
+        call.after = record
+        return answer({"data": record}, 201)
+
+    def one(self, call: Call, kind: str, record_id: str) -> Response:
+        """Show, change or delete a record of another kind."""
+        call.id = record_id
+        record = self.side[kind].get(record_id)
+        if record is None:
+            raise Problem(404, "NOT_FOUND", f"{kind[:-1].title()} not found")
+        if call.request.method == "GET":
+            return answer({"data": dict(record)})
+        fields = self._writable(call, kind)
+        call.kind, call.note = "write", kind
+        call.before, call.after = record, fields
+        if call.request.method == "DELETE":
+            self.side[kind].drop(record_id)
+            return Response(status=204)
+        new = {**record, **fields, "id": record_id}
+        self.side[kind].put(new)
+        return answer({"data": new})
+
+    def _writable(self, call: Call, kind: str) -> dict[str, Any]:
+        if call.request.method in _READ_ONLY.get(kind, ()):
+            raise Problem(405, "BAD_REQUEST", f"{call.request.method} is not supported for {kind}")
+        return call.body()
+
+    def _page(self, call: Call, rows: list[Record], sorts: Sequence[str], show: Any) -> Response:
+        query = call.query
+        column = query.get("order_by", "created_at")
+        direction = query.get("order_dir", "desc")
+        if column not in sorts or direction not in {"asc", "desc"}:
+            raise Problem(400, "BAD_REQUEST", f"Cannot sort by {column} {direction}", "order_by")
+        try:
+            limit = max(1, min(100, int(query.get("limit", "25"))))
+            cursor: datetime | None = from_iso(query["cursor"]) if query.get("cursor") else None
+        except ValueError:
+            raise Problem(400, "BAD_REQUEST", "limit is a number, cursor an ISO timestamp", "cursor") from None
+        total = len(rows)
+        dated = column if column != "priority" else "created_at"
+        descending = direction == "desc"
+        if cursor is not None:
+            at = seconds_iso(cursor)
+            rows = [row for row in rows if (row.get(dated, "") < at if descending else row.get(dated, "") > at)]
+        rows = sorted(rows, key=lambda row: _sort_key(row, column), reverse=descending)
+        page = rows[:limit]
+        following = page[-1].get(dated) if len(rows) > limit else None
+        return answer(
+            {"data": [show(row) for row in page], "meta": {"limit": limit, "total": total, "next_cursor": following}}
+        )
+
+    def _priority(self, value: Any) -> str:
+        if value not in PRIORITIES:
+            raise Problem(400, "BAD_REQUEST", f"Invalid priority: {value}", "priority")
+        return str(self.options["priority_word"]) if value in {"medium", "normal"} else str(value)
+
+    def _tags(self, value: Any) -> list[str]:
+        if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+            raise Problem(400, "BAD_REQUEST", "tags is a list of strings", "tags")
+        return list(dict.fromkeys(value))
+
+    def _agent(self, agent_id: Any) -> Record | None:
+        if agent_id is None:
+            return None
+        agent = self.side["users"].get(str(agent_id))
+        if agent is None:
+            raise Problem(400, "BAD_REQUEST", f"Unknown assignee: {agent_id}", "assignee_id")
+        return agent
+
+    def _customer(self, email: Any, name: Any) -> Record | None:
+        if not email:
+            return None
+        for customer in self.side["customers"]:
+            if customer["email"] == email:
+                return {"id": customer["id"], "email": email}
+        now = seconds_iso(self.clock.now())
+        identity = f"cust_{self.rng.getrandbits(48):012x}"
+        self.side["customers"].put({"id": identity, "email": email, "name": name or "", "created_at": now})
+        return {"id": identity, "email": email}
+
+
+def _listed(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in _DETAIL_ONLY}
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != "deleted_at"}
+
+
+def _sort_key(row: Record, column: str) -> Any:
+    return _ORDER[row["priority"]] if column == "priority" else row.get(column, "")
+
+
+def _matches(row: Record, query: Mapping[str, str]) -> bool:
+    for name in ("ticket_id", "type", "email", "phone", "status", "collection_id"):
+        if name in query and row.get(name) != query[name]:
+            return False
+    return "internal" not in query or bool(row.get("internal")) == (query["internal"] == "true")

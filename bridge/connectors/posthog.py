@@ -17,8 +17,8 @@ Oddities, as of 2026-11:
 
 from __future__ import annotations
 
+import re
 import threading
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -42,6 +42,7 @@ CREATE_WINDOW = timedelta(minutes=5)
 FIND_PAGES = 20
 MARKER = "bridge_marker"
 TRAITS = "anonymous_traits"
+UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 STATUSES = ("new", "open", "pending", "on_hold", "resolved")
 PRIORITIES = ("low", "medium", "high", "critical", None)
@@ -51,6 +52,7 @@ READABLE = (
     "last_message_text unread_team_count unread_customer_count session_id session_context sla_due_at snoozed_until "
     "email_subject email_from cc_participants organization_id person tags"
 )
+UNUSED = "$conversation_message_sent $conversation_message_received $conversation_incident_detected"
 
 Row = Mapping[str, Any]
 
@@ -87,9 +89,7 @@ class PostHogConnector(RestConnector):
         "$conversation_ticket_priority_changed": "ticket",
         "$conversation_ticket_assigned": "ticket",
     }
-    IGNORED: ClassVar = frozenset(
-        ("$conversation_message_sent", "$conversation_message_received", "$conversation_incident_detected")
-    )
+    IGNORED: ClassVar = frozenset(UNUSED.split())
     SIGNING: ClassVar = Webhook(
         scheme="standard-webhooks", secrets=(), event="event.event", id="event.properties.ticket_id"
     )
@@ -347,7 +347,4 @@ class PostHogConnector(RestConnector):
 
 
 def _is_uuid(value: str) -> bool:
-    try:
-        return str(uuid.UUID(value)) == value.lower()
-    except ValueError:
-        return False
+    return UUID.fullmatch(value) is not None

@@ -63,7 +63,7 @@ class SwitchConnector(RestConnector):
                 "subject": Writable(on_update=Support.PROBED, clears=False, max_length=500, required=True),
                 "description": Writable(on_update=Support.NO, clears=False),
                 "customer_email": Writable(on_update=Support.NO, clears=False),
-                "status": Writable(on_create=False, clears=False, default="open"),
+                "status": Writable(on_create=False, clears=False, default="new"),
                 "priority": Writable(clears=False, default="medium"),
                 "assignee_id": Writable(on_create=False),
                 "tags": Writable(on_update=Support.PROBED),
@@ -274,8 +274,13 @@ class SwitchConnector(RestConnector):
         email, subject = draft.values.get("customer_email"), draft.values.get("subject")
         if not isinstance(email, str) or not isinstance(subject, str):
             return []
-        answer = self._call("GET", "/customers", params={"email": email, "limit": PAGE})
-        people = [row for row in objects(self.connection.name, answer, "data") if same_text(row.get("email"), email)]
+        people: list[Row] = []
+        for name in ("email", "search"):  # whether the first one minds the case is not documented
+            answer = self._call("GET", "/customers", params={name: email, "limit": PAGE})
+            some = objects(self.connection.name, answer, "data")
+            people = [row for row in some if same_text(row.get("email"), email)]
+            if people:
+                break
         found: list[Record] = []
         for person in people:
             for record in self._newest({"customer_id": identity(person)}, since):

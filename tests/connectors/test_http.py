@@ -1,0 +1,295 @@
+"""bridge/http.py against a stubbed transport, and against a real socket where only a socket can misbehave."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+
+import pytest
+import requests
+import responses
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from bridge.errors import (
+    AlreadyExists,
+    NotFound,
+    NotSent,
+    RateLimited,
+    Refused,
+    RemoteError,
+    Unauthorised,
+    Unavailable,
+    UnknownOutcome,
+)
+from bridge.http import LIMIT, LONGEST_WAIT, Http
+from bridge.skew import Skew
+from tests.connectors.bench import KEY, StillClock, connection
+
+BASE = "https://desk.example/api/v1"
+NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
+
+
+def auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    request.headers["Authorization"] = f"Bearer {KEY}"
+    return request
+
+
+@pytest.fixture
+def http():
+    made = Http(replace(connection("switch"), base_url=BASE), clock=StillClock(NOW))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def vendor():
+    with responses.RequestsMock() as stub:
+        yield stub
+
+
+def test_sends_json_and_auth_and_gives_the_body(http, vendor):
+    vendor.post(f"{BASE}/tickets", json={"data": {"id": "t1"}}, status=201, headers={"X-Thing": "a"})
+    answer = http.request("POST", "/tickets", params={"a": "ü"}, json={"tags": ("x",)}, write=True, auth=auth)
+    sent = vendor.calls[0].request
+    assert (answer.status, answer.body, answer.headers["x-thing"]) == (201, {"data": {"id": "t1"}}, "a")
+    assert (sent.body, sent.headers["Content-Type"]) == (b'{"tags":["x"]}', "application/json")
+    assert sent.headers["Authorization"] == f"Bearer {KEY}"
+    assert sent.url == f"{BASE}/tickets?a=%C3%BC"
+    assert answer.sent_at == NOW
+
+
+def test_an_empty_answer_is_no_error(http, vendor):
+    vendor.delete(f"{BASE}/tickets/1", status=204)
+    assert http.request("DELETE", "/tickets/1", write=True, auth=auth).body is None
+
+
+@pytest.mark.parametrize(
+    ("status", "read", "write"),
+    [
+        (301, Refused, Refused),
+        (400, Refused, Refused),
+        (401, Unauthorised, Unauthorised),
+        (402, Unauthorised, Unauthorised),
+        (403, Unauthorised, Unauthorised),
+        (404, NotFound, NotFound),
+        (405, Refused, Refused),
+        (408, Unavailable, UnknownOutcome),
+        (409, AlreadyExists, AlreadyExists),
+        (422, Refused, Refused),
+        (429, RateLimited, RateLimited),
+        (500, Unavailable, UnknownOutcome),
+        (503, Unavailable, UnknownOutcome),
+    ],
+)
+def test_each_status_has_its_error(http, vendor, status, read, write):
+    headers = {"X-Request-Id": "req-7", "Location": "https://elsewhere.example/?k=1"}
+    vendor.get(f"{BASE}/x", status=status, body=f"no, {KEY} of ann@example.com", headers=headers)
+    vendor.post(f"{BASE}/x", status=status, body="no", headers=headers)
+    with pytest.raises(RemoteError) as reading:
+        http.request("GET", "/x", write=False, auth=auth)
+    with pytest.raises(RemoteError) as writing:
+        http.request("POST", "/x", json={}, write=True, auth=auth)
+    assert (type(reading.value), type(writing.value)) == (read, write)
+    assert (reading.value.status, reading.value.request_id) == (status, "req-7")
+    assert "(request req-7)" in str(reading.value)
+    assert KEY not in str(reading.value)
+    assert "ann@" not in str(reading.value)
+    assert len(vendor.calls) == 2
+
+
+def test_a_connector_may_know_better(http, vendor):
+    vendor.get(f"{BASE}/x", status=409)
+    with pytest.raises(Refused):
+        http.request("GET", "/x", write=False, auth=auth, errors={409: Refused})
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "99999999"}, LONGEST_WAIT),
+        ({"Retry-After": "-3"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:00:30 GMT", "Date": "Mon, 23 Nov 2026 12:00:10 GMT"}, 20.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:00:30 GMT"}, 29.75),
+        ({"Retry-After": "Mon, 23 Nov 2026 11:00:00 GMT"}, 0.0),
+    ],
+)
+def test_retry_after_in_seconds_or_as_a_date(http, vendor, headers, seconds):
+    vendor.get(f"{BASE}/x", status=429, headers=headers)
+    with pytest.raises(RateLimited) as error:
+        http.request("GET", "/x", write=False, auth=auth)
+    assert error.value.retry_after == seconds
+
+
+def _wrapped(cause: Exception) -> requests.ConnectionError:
+    return requests.ConnectionError(urllib3.exceptions.MaxRetryError(None, "/", cause))
+
+
+@pytest.mark.parametrize(
+    ("failure", "write"),
+    [
+        (_wrapped(urllib3.exceptions.NewConnectionError(None, "refused")), NotSent),
+        (_wrapped(urllib3.exceptions.NameResolutionError("h", None, OSError("no such name"))), NotSent),
+        (requests.ConnectTimeout(), NotSent),
+        (requests.ReadTimeout(), UnknownOutcome),
+        (
+            requests.ConnectionError(urllib3.exceptions.ProtocolError("x", ConnectionResetError(104, KEY))),
+            UnknownOutcome,
+        ),
+        (requests.exceptions.ChunkedEncodingError(), UnknownOutcome),
+    ],
+)
+def test_a_failed_transport_says_whether_the_write_can_have_arrived(http, vendor, failure, write):
+    vendor.get(f"{BASE}/x", body=failure)
+    vendor.post(f"{BASE}/x", body=failure)
+    with pytest.raises(Unavailable) as reading:
+        http.request("GET", "/x", write=False, auth=auth)
+    with pytest.raises(write) as writing:
+        http.request("POST", "/x", json={}, write=True, auth=auth)
+    assert writing.value.__cause__ is None
+    assert KEY not in str(reading.value) + str(writing.value)
+
+
+@pytest.mark.parametrize("body", ["<html>", '{"a": ', "NaN", "[" * 3000, b"\xff\xfe"])
+def test_what_is_not_json_is_not_an_answer(http, vendor, body):
+    vendor.get(f"{BASE}/x", body=body)
+    vendor.post(f"{BASE}/x", body=body)
+    with pytest.raises(Unavailable, match="answered 200 without JSON"):
+        http.request("GET", "/x", write=False, auth=auth)
+    with pytest.raises(UnknownOutcome):
+        http.request("POST", "/x", json={}, write=True, auth=auth)
+
+
+def test_a_huge_answer_is_cut_off_also_when_it_was_small_on_the_wire(http, vendor):
+    bomb = gzip.compress(b" " * (LIMIT + 1))
+    vendor.get(f"{BASE}/x", body=b" " * (LIMIT + 1))
+    vendor.get(f"{BASE}/bomb", body=bomb, headers={"Content-Encoding": "gzip"}, auto_calculate_content_length=True)
+    for path in ("/x", "/bomb"):
+        with pytest.raises(Unavailable, match="larger than"):
+            http.request("GET", path, write=False, auth=auth)
+
+
+def test_credentials_go_to_no_other_host(http, vendor):
+    with pytest.raises(Refused, match="outside base_url"):
+        http.request("GET", "https://evil.example/api/v1/tickets", write=False, auth=auth)
+    assert len(vendor.calls) == 0
+
+
+def test_a_key_that_no_header_can_carry_is_reported_without_the_key(http, vendor):
+    def broken(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.prepare_headers({"Authorization": f"Bearer {KEY}\n"})
+        return request
+
+    with pytest.raises(Refused, match="credentials") as error:
+        http.request("GET", "/x", write=False, auth=broken)
+    assert KEY not in str(error.value)
+    assert len(vendor.calls) == 0
+
+
+def test_takes_nothing_from_the_environment_and_keeps_no_cookie(vendor, monkeypatch, tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine desk.example login a password b\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:1")
+    http = Http(replace(connection("switch"), base_url=BASE), clock=StillClock(NOW))
+    vendor.get(f"{BASE}/x", json={}, headers={"Set-Cookie": "a=b"})
+    for _ in range(2):
+        http.request("GET", "/x", write=False, auth=None)
+    http.close()
+    for call in vendor.calls:
+        assert not {"Authorization", "Cookie"} & set(call.request.headers)
+        assert not call.request.req_kwargs["proxies"]
+
+
+def test_the_date_header_gives_an_upper_bound_that_tightens():
+    skew = Skew()
+    at = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+    assert skew.seen(None, at, at) == timedelta(0)
+    date = "Mon, 23 Nov 2026 11:59:50 GMT"  # ten seconds behind us, give or take its hidden fraction
+    late = at + timedelta(seconds=0.9)
+    assert skew.seen(date, late, late) == timedelta(seconds=10.9)
+    assert skew.seen(date, at + timedelta(seconds=0.1), at + timedelta(seconds=0.1)) == timedelta(seconds=10.1)
+    assert skew.seen(date, late, late) == timedelta(seconds=10.1)
+    assert skew.seen(None, late, late) == timedelta(seconds=10.1)
+    hour = at + timedelta(hours=1)
+    assert skew.seen("Mon, 23 Nov 2026 13:00:00 GMT", hour, hour) == timedelta(0)
+
+
+class Server:
+    """A socket that answers one request with given pieces, waiting between them until told to go on or to end."""
+
+    def __init__(self, pieces: list[bytes], *, trickle: float) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._pieces, self._trickle = pieces, trickle
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        peer, _ = self._listener.accept()
+        with peer:
+            peer.recv(65536)
+            for piece in self._pieces:
+                try:
+                    peer.sendall(piece)
+                except OSError:
+                    return
+                if self._stop.wait(self._trickle):
+                    return
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._listener.close()
+
+
+@pytest.mark.parametrize(("write", "kind"), [(False, Unavailable), (True, UnknownOutcome)])
+def test_a_trickling_answer_ends_at_the_deadline(write, kind):
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n"
+    server = Server([head, *[b" "] * 2000], trickle=0.05)
+    http = Http(replace(connection("switch"), base_url=server.url, timeout=0.4), clock=StillClock(NOW))
+    with pytest.raises(kind, match=r"within 0\.4 s|broke off"):
+        http.request("POST", "/x", write=write, auth=None)
+    http.close()
+    server.close()
+
+
+def test_an_answer_that_stops_in_the_middle_is_none():
+    server = Server([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}"], trickle=0)
+    http = Http(replace(connection("switch"), base_url=server.url), clock=StillClock(NOW))
+    with pytest.raises(UnknownOutcome, match="broke off"):
+        http.request("PATCH", "/x", json={}, write=True, auth=None)
+    http.close()
+    server.close()
+
+
+def test_nobody_listening_means_not_sent():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    http = Http(replace(connection("switch"), base_url=url), clock=StillClock(NOW))
+    with pytest.raises(NotSent):
+        http.request("POST", "/x", json={}, write=True, auth=None)
+    http.close()
+
+
+def test_a_given_adapter_takes_every_call():
+    class Own(HTTPAdapter):
+        def send(self, request, *_args, **_kwargs):
+            made = requests.Response()
+            made.status_code, made.raw, made.url = (
+                200,
+                urllib3.HTTPResponse(BytesIO(b"{}"), preload_content=False),
+                request.url,
+            )
+            return made
+
+    http = Http(connection("switch"), clock=StillClock(NOW), adapter=Own())
+    assert http.request("GET", "/x", write=False, auth=None).body == {}

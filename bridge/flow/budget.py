@@ -12,7 +12,7 @@ class Budget(Protocol):
     """Shared by all workers. Implementations: bridge.queue (Redis) and its in-memory twin."""
 
     def acquire(self, connection: Connection, holder: str, now: datetime, hold: float) -> float:
-        """Ask to make one call that lasts at most `hold` seconds; 0 means go, else the seconds to wait and ask again."""
+        """Ask to make one call that lasts at most `hold` seconds; 0: go, else seconds to wait and ask again."""
 
     def release(self, connection_name: str, holder: str) -> None:
         """Say that the call has ended."""

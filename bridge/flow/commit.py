@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from bridge.ledger.session import Tx
-
 from bridge.core.state import Link, Note
 from bridge.core.values import Ref
 from bridge.flow.context import Context, Task
 from bridge.flow.replan import replan
 from bridge.ledger import conflicts, inbox, journal, links, work
+from bridge.ledger.session import Tx
 
 SETTLED = frozenset({"conflict", "uncertain", "reverted", "ignored"})
 """Kinds of note that record a conflict that was settled by policy, with both values."""
@@ -32,9 +31,7 @@ def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime) -> None:
     conflicts.record(tx, link, [note for note in lines if note.kind in SETTLED], now)
 
 
-def conclude(
-    tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None
-) -> None:
+def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None) -> None:
     """Save, plan the whole link again, settle the work row and give the lease back.
 
     The row is settled before the plan, so that work which the plan finds for this very side is a fresh row.

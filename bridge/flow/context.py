@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bridge.ledger.session import Tx
-
 from bridge.clock import Clock
 from bridge.core.capabilities import EntityCapabilities
 from bridge.core.fieldmap import EntityMap
@@ -17,6 +15,7 @@ from bridge.core.merge import Rules
 from bridge.core.state import Link
 from bridge.core.syncs import Connection, Sync
 from bridge.ledger import links
+from bridge.ledger.session import Tx
 from bridge.ledger.work import WorkRow
 
 

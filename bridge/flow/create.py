@@ -5,14 +5,21 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 
-from bridge.ledger.session import Tx
-
 from bridge.connectors.base import Draft, Intent, Record
 from bridge.core import merge
 from bridge.core.capabilities import Support
 from bridge.core.plan import CreatePlan, plan
 from bridge.core.state import Note, Side
-from bridge.errors import AlreadyExists, NotFound, NotSent, RateLimited, Refused, Unauthorised, UnknownOutcome, Unsupported
+from bridge.errors import (
+    AlreadyExists,
+    NotFound,
+    NotSent,
+    RateLimited,
+    Refused,
+    Unauthorised,
+    UnknownOutcome,
+    Unsupported,
+)
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Transact
@@ -21,6 +28,7 @@ from bridge.flow.records import match_keys, observation
 from bridge.flow.replan import known_probes
 from bridge.ledger import intents, links, matching, probed, work
 from bridge.ledger.intents import OpenIntent
+from bridge.ledger.session import Tx
 
 TRIES = 2
 """An intent that was looked for and not found is made once more; after that a human decides."""
@@ -79,7 +87,9 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Procedur
         record
         for record in records
         if record.marker is None
-        and any((rule, digest) in ours for rule, digest, at in match_keys(sync, mapped.canonical(record.data)) if at is None)
+        and any(
+            (rule, digest) in ours for rule, digest, at in match_keys(sync, mapped.canonical(record.data)) if at is None
+        )
     ]
 
     def settle(tx: Tx) -> bool:
@@ -128,7 +138,13 @@ def make(context: Context, task: Task, planned: CreatePlan) -> Procedure:
         now = context.clock.now()
         stored = {"values": planned.values, "sent": planned.sent}
         if intents.open_(
-            tx, link_id=link.id, connection=connection, entity=link.entity, marker=marker, draft=stored, send_by=send_by,
+            tx,
+            link_id=link.id,
+            connection=connection,
+            entity=link.entity,
+            marker=marker,
+            draft=stored,
+            send_by=send_by,
             now=now,
         ):
             save(tx, task, [], now)
@@ -233,5 +249,3 @@ def adopt(context: Context, task: Task, marker: str, sent: dict[str, object], re
         conclude(tx, context, task, [Note("created", connection, "", {"ref": str(record.ref)}), *notes])
 
     yield Transact(commit)
-
-

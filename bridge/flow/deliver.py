@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 
-from bridge.ledger.session import Tx
-
 from bridge.core import guard, merge
 from bridge.core.plan import PlannedCall, plan
 from bridge.core.state import Attempt, Note, Side
@@ -19,6 +17,7 @@ from bridge.flow.observe import absorbed, still_open, take_in
 from bridge.flow.records import observation
 from bridge.flow.replan import known_probes
 from bridge.ledger import attempts, links, probed, work
+from bridge.ledger.session import Tx
 
 
 class Unsafe(BridgeError):
@@ -48,9 +47,7 @@ def deliver(context: Context, task: Task) -> Procedure:
     ref = Ref(connection, link.entity, side.remote_id)
     record = yield Read(connection, ref.entity, ref.id, task.deadline(context, connection))
     mapped, settle = context.maps[connection][ref.entity], context.settle(connection, ref.entity)
-    if record is None or not merge.believe(
-        side, seen := observation(record, mapped), settle.total_seconds()
-    ):
+    if record is None or not merge.believe(side, seen := observation(record, mapped), settle.total_seconds()):
         yield from take_in(context, task, ref, record, 0)
         return
     notes, closing = absorbed(link, side, seen, context)
@@ -80,9 +77,7 @@ def prepare(
     call = found.calls[0]
     if call.destructive and not (task.row.payload or {}).get("approved"):
         recent = attempts.destructive(tx, side.connection, now - timedelta(hours=1))
-        held = guard.destructive_held(
-            recent, len(call.destructive), links.count_sides(tx, side.connection), sync.guard
-        )
+        held = guard.destructive_held(recent, len(call.destructive), links.count_sides(tx, side.connection), sync.guard)
         if held is not None:
             save(tx, task, [*notes, Note("unsafe", side.connection, "", {"why": held})], now)
             work.park(tx, task.row, task.owner, held, "unsafe", now)

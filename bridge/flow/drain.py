@@ -7,6 +7,7 @@ the loop goes on with whatever is ready.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
     "create": create,
     "reconcile": page,
 }
+
+log = logging.getLogger("bridge.flow")
 
 AT_ONCE = 32
 """Work rows under way in one drain."""
@@ -106,7 +109,9 @@ class Drain:
         until = now + context.lease(context.connections)
         with self.ledger.transaction() as tx:
             closed = health.closed(tx, now)
-            busy = {name for name in context.connections if self._load(name) >= 2 * context.connections[name].concurrency}
+            busy = {
+                name for name in context.connections if self._load(name) >= 2 * context.connections[name].concurrency
+            }
             rows = work.claim(
                 tx, self.owner, now, until, AT_ONCE - self._running, skip_connections=sorted(closed | busy)
             )
@@ -125,6 +130,7 @@ class Drain:
         """Advance every procedure that has its answer, and commit the ledger effects of all of them together."""
         ready, self._ready = self._ready, []
         acts: list[tuple[_Run, Callable[[Any], Any]]] = []
+        over: list[tuple[_Run, Exception]] = []
         for run, value, error in ready:
             effect = self._advance(run, value, error)
             if isinstance(effect, Transact):
@@ -132,12 +138,11 @@ class Drain:
             elif isinstance(effect, Read | Call):
                 self._enqueue(run, effect)
             elif isinstance(effect, Exception):
-                failure = effect
-                self.figures.failed += 1
-                acts.append((run, lambda tx, run=run, failure=failure: _Settled(tx, self.context, run.task, failure)))
+                over.append((run, effect))
             else:
                 self._running -= 1
-        if not acts:
+        self.figures.failed += len(over)
+        if not acts and not over:
             return
         self.figures.transactions += 1
         done: list[tuple[_Run, Any, Exception | None]] = []
@@ -148,11 +153,14 @@ class Drain:
                         done.append((run, act(tx), None))
                 except Exception as error:  # noqa: BLE001 - thrown into the procedure, which knows what it means
                     done.append((run, None, error))
-        for run, value, error in done:
-            if isinstance(value, _Settled):
-                self._running -= 1
-            else:
-                self._ready.append((run, value, error))
+            for run, failure in over:
+                try:
+                    with savepoint(tx):
+                        settle_failure(tx, self.context, run.task, failure)
+                except Exception:  # the claim runs out, and the row is taken up again
+                    log.exception("%s could not be settled after: %s", run.task.row.key, failure)
+        self._running -= len(over)
+        self._ready.extend(done)
 
     @staticmethod
     def _advance(run: _Run, value: Any, error: Exception | None) -> Effect | Exception | None:
@@ -233,10 +241,3 @@ class Drain:
         with self.ledger.read() as tx:
             due = work.next_due(tx, now)
         return due is not None and due < now + timedelta(seconds=PATIENCE)
-
-
-class _Settled:
-    """Marks that a failed procedure's row has been settled."""
-
-    def __init__(self, tx: Any, context: Context, task: Task, error: Exception) -> None:
-        settle_failure(tx, context, task, error)

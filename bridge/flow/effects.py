@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bridge.ledger.session import Tx
-
 from bridge.connectors.base import Connector
+from bridge.ledger.session import Tx
 
 
 @dataclass(frozen=True, slots=True)

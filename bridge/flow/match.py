@@ -1,11 +1,9 @@
-"""First sight of a record that belongs to no link yet: is it the same thing as one we know? (merge.md F10, F11.)"""
+"""First sight of a record that belongs to no link yet: is it one we know? Rules F10 and F11."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-
-from bridge.ledger.session import Tx
 
 from bridge.connectors.base import Record
 from bridge.core.state import Link, Note, Side
@@ -16,6 +14,7 @@ from bridge.flow.context import Context, Task
 from bridge.flow.effects import Procedure, Read, Transact
 from bridge.flow.records import match_keys
 from bridge.ledger import intents, journal, links, matching, work
+from bridge.ledger.session import Tx
 
 Key = tuple[int, str, datetime | None]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from bridge.ledger.session import Tx
+from collections.abc import Generator
+from datetime import datetime, timedelta
+from typing import Any
 
 from bridge.connectors.base import Record
 from bridge.core import merge
@@ -12,16 +12,17 @@ from bridge.core.state import Link, Note, Side
 from bridge.core.values import Ref
 from bridge.flow.commit import conclude, later, save, the_link, verdict
 from bridge.flow.context import Context, Task
-from bridge.flow.effects import Procedure, Read, Transact
+from bridge.flow.effects import Effect, Procedure, Read, Transact
 from bridge.flow.match import first_sight
 from bridge.flow.records import observation
 from bridge.ledger import attempts, inbox, links, work
+from bridge.ledger.session import Tx
 
 BUSY = "busy"
 
 
 def observe(context: Context, task: Task) -> Procedure:
-    """Read the row's record under its link's lease, absorb it, plan the link again, settle the webhooks waiting for it."""
+    """Read the row's record under its link's lease, absorb it, plan again, and settle the webhooks that waited."""
     ref = Ref(task.row.connection, task.row.entity, str(task.row.remote_id))
 
     def begin(tx: Tx) -> tuple[str | None, int]:
@@ -49,7 +50,7 @@ def observe(context: Context, task: Task) -> Procedure:
     yield from take_in(context, task, ref, record, upto)
 
 
-def still_open(context: Context, link: Link, side: Side) -> timedelta | None:
+def still_open(context: Context, link: Link, side: Side) -> datetime | None:
     """Give the time until which an open attempt of this side must be left to itself (merge.md F3)."""
     if side.attempt is None:
         return None
@@ -64,7 +65,9 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
     settle = context.settle(ref.connection, ref.entity)
     now = context.clock.now()
     if record is None:
-        notes = merge.missing(link, ref.connection, now, settle.total_seconds())
+        others = (yield from look_around(context, task, side)) if side.missing_since is not None else []
+        rules = context.rules(context.syncs[link.sync])
+        notes = [*others, *merge.missing(link, ref.connection, now, settle.total_seconds(), rules)]
         again = None if side.tombstone else now + settle
         said, why = ("applied", "the record is gone") if side.tombstone else ("pending", "")
     else:
@@ -88,6 +91,22 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
         conclude(tx, context, task, notes, again_at=again)
 
     yield Transact(commit)
+
+
+def look_around(context: Context, task: Task, gone: Side) -> Generator[Effect, Any, list[Note]]:
+    """Read the other sides of a link whose record has gone: an edit there may speak against closing it (rule F21)."""
+    link = the_link(task)
+    notes: list[Note] = []
+    for side in link.live().values():
+        if side is gone or side.attempt is not None:
+            continue
+        record = yield Read(side.connection, link.entity, side.remote_id, task.deadline(context, side.connection))
+        if record is None:
+            continue
+        seen = observation(record, context.maps[side.connection][link.entity])
+        if merge.believe(side, seen, context.settle(side.connection, link.entity).total_seconds()):
+            notes += merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
+    return notes
 
 
 def absorbed(link: Link, side: Side, seen: merge.Observation, context: Context) -> tuple[list[Note], str | None]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from bridge.ledger.session import Tx
-
 from bridge.errors import BridgeError, Outcome, RateLimited, RemoteError, Unavailable
 from bridge.flow.context import Context, Task
 from bridge.ledger import health, work
+from bridge.ledger.session import Tx
 
 log = logging.getLogger("bridge.flow")
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from bridge.ledger.session import Tx
-
 from bridge.connectors.base import Page, Record
 from bridge.core import guard
 from bridge.core.state import Link
@@ -19,6 +17,7 @@ from bridge.flow.effects import Call, Procedure, Transact
 from bridge.flow.records import differs
 from bridge.flow.replan import known_probes, plans
 from bridge.ledger import links, runs, work
+from bridge.ledger.session import Tx
 
 KINDS = ("poll", "full")
 
@@ -68,8 +67,6 @@ def absorb_page(tx: Tx, context: Context, task: Task, step: dict[str, Any], list
     hinted = hint_differences(tx, context, row.connection, row.entity, records, now)
     runs.progress(tx, run_id, cursor=listing.cursor, seen=len(records), hinted=hinted, now=now)
     last = not records if step["kind"] == "poll" else listing.cursor is None
-    if not last and step["kind"] == "poll" and listing.cursor == step.get("cursor"):
-        last = True  # nothing newer than the watermark: the overlap was all there is
     work.finish(tx, row, task.owner, now)
     if last:
         runs.finish(tx, run_id, now)

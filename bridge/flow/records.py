@@ -15,7 +15,9 @@ from bridge.core.syncs import Sync
 from bridge.core.values import Canonical, Marker, Unreadable
 
 
-def observation(record: Record, mapped: EntityMap, *, own: bool = False, sent_at: datetime | None = None) -> Observation:
+def observation(
+    record: Record, mapped: EntityMap, *, own: bool = False, sent_at: datetime | None = None
+) -> Observation:
     """Extract a record's mapped fields; what the connector says must not be believed becomes unreadable."""
     values = mapped.extract(record.data)
     for name, field in mapped.fields.items():

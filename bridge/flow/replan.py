@@ -1,17 +1,16 @@
-"""After every observation, also an equal one: what does each other side still need? (merge.md F9: this is what heals.)"""
+"""After every observation, also an equal one: what does each other side still need? This is what heals (rule F9)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 
-from bridge.ledger.session import Tx
-
 from bridge.core.merge import Rules
 from bridge.core.plan import Plan, plan
 from bridge.core.state import Link, Note
 from bridge.flow.context import Context
 from bridge.ledger import probed, work
+from bridge.ledger.session import Tx
 
 Probed = Mapping[str, Mapping[str, bool]]
 

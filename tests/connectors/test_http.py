@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -260,6 +261,24 @@ def test_a_trickling_answer_ends_at_the_deadline(write, kind):
         http.request("POST", "/x", write=write, auth=None)
     http.close()
     server.close()
+
+
+def test_the_deadline_holds_without_a_socket_too():
+    class Slow(BytesIO):
+        def read1(self, _size=-1):
+            time.sleep(0.02)
+            return super().read1(1)
+
+    class Own(HTTPAdapter):
+        def send(self, request, *_args, **_kwargs):
+            made = requests.Response()
+            made.status_code, made.raw, made.url = 200, Slow(b" " * 200), request.url
+            return made
+
+    http = Http(connection("switch", timeout=0.1), clock=StillClock(NOW), adapter=Own())
+    with pytest.raises(Unavailable, match=r"no full answer within 0\.1 s"):
+        http.request("GET", "/x", write=False, auth=None)
+    http.close()
 
 
 def test_an_answer_that_stops_in_the_middle_is_none():

@@ -15,7 +15,7 @@ from tests.connectors.bench import StillClock, connection
 @pytest.mark.parametrize("system", sorted(CONNECTORS))
 def test_every_system_is_built_and_its_facts_agree_with_each_other(system):
     kind = connector_class(system)
-    assert kind.NAME == system
+    assert system == kind.NAME
     assert not kind.IGNORED & set(kind.EVENTS)
     assert set(kind.EVENTS.values()) <= set(kind.CAPABILITIES) <= set(ENTITIES)
     assert set(kind.OPTIONS) >= kind.REQUIRED_OPTIONS

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import pytest
+
+from bridge.core.syncs import Secret
+from bridge.errors import ConfigError
+from bridge.log import HIDDEN, Scrubber, configure
+
+
+@pytest.fixture
+def logged():
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    stream = io.StringIO()
+
+    def start(**options):
+        configure("worker", stream=stream, **options)
+        return stream
+
+    yield start
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer s3cr3t-value-1",
+        "{'api_key': 's3cr3t-value-1'}",
+        '{"HELPDESK_API_KEY": "s3cr3t-value-1"}',
+        "password=s3cr3t-value-1&x=1",
+        "redis://user:s3cr3t-value-1@host/0",
+        "postgresql://:s3cr3t-value-1@host/0",
+        "whsec_s3cr3t-value-1",
+        "webhook-signature: v1,s3cr3t-value-1".replace("v1,", ""),
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden(text):
+    shown = Scrubber().text(text)
+    assert "s3cr3t-value-1" not in shown
+    assert HIDDEN in shown
+
+
+def test_a_known_secret_is_hidden_anywhere_the_longest_first():
+    scrub = Scrubber([Secret("hunter"), Secret("hunter-two")])
+    assert scrub.text("got hunter-two and hunter") == f"got {HIDDEN} and {HIDDEN}"
+
+
+@pytest.mark.parametrize("text", ["ticket tkt_1: status open -> closed", "GET https://host:8080/x", "authorised"])
+def test_ordinary_text_stays(text):
+    assert Scrubber([Secret("abc")]).text(text) == text
+
+
+def test_a_json_line_has_its_fields_and_no_secret_not_even_in_the_traceback(logged):
+    stream = logged(form="json", secrets=[Secret("tell-nobody")])
+    try:
+        int("tell-nobody")
+    except ValueError:
+        logging.getLogger("bridge.x").exception("sent %s", "tell-nobody", extra={"connection": "desk", "n": 3})
+    row = json.loads(stream.getvalue())
+    assert row["level"] == "error"
+    assert (row["process"], row["logger"], row["connection"], row["n"]) == ("worker", "bridge.x", "desk", "3")
+    assert row["message"] == f"sent {HIDDEN}"
+    assert "ValueError" in row["error"]
+    assert "tell-nobody" not in stream.getvalue()
+
+
+def test_a_message_cannot_forge_a_second_line(logged):
+    stream = logged()
+    logging.getLogger("bridge.x").warning("first\n12:00:00 worker   all is well")
+    assert len(stream.getvalue().splitlines()) == 1
+    assert "warning: first" in stream.getvalue()
+
+
+def test_the_level_is_kept(logged):
+    stream = logged(level="warning")
+    logging.getLogger("bridge.x").info("quiet")
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("options", [{"form": "xml"}, {"level": "loud"}])
+def test_a_wrong_setting_names_what_is_allowed(logged, options):
+    with pytest.raises(ConfigError, match="allowed text or json"):
+        logged(**options)

@@ -1,0 +1,50 @@
+"""The border rule: a system's name is known to its connector, mapping, sandbox and fixtures, and to nobody else."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from bridge.connectors import CONNECTORS
+
+ROOT = Path(__file__).resolve().parents[2]
+AT_HOME = {"connectors", "sandbox"}
+
+
+def sources():
+    for path in sorted([*(ROOT / "bridge").rglob("*.py"), *(ROOT / "jobs").rglob("*.py")]):
+        if path.relative_to(ROOT).parts[1] not in AT_HOME:
+            yield path
+
+
+@pytest.mark.parametrize("system", sorted(CONNECTORS))
+def test_no_code_outside_its_room_asks_for_a_system_by_name(system):
+    found = []
+    for path in sources():
+        tree = ast.parse(path.read_text())
+        docstrings = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        found += [
+            f"{path.relative_to(ROOT)}:{node.lineno}: {node.value!r}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and node.value == system and id(node) not in docstrings
+        ]
+    assert found == []
+
+
+def test_every_connector_has_its_mapping_and_every_mapping_its_connector():
+    mappings = {path.stem for path in (ROOT / "mappings").glob("*.yaml")} - {"syncs", "agents"}
+    assert mappings == set(CONNECTORS)
+
+
+def test_every_connector_is_named_as_its_file_and_its_class():
+    from bridge.connectors import connector_class
+
+    for system, dotted in CONNECTORS.items():
+        assert system in dotted.lower()
+        assert system == connector_class(system).NAME

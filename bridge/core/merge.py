@@ -60,6 +60,7 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
     for case, raw in cases:
         if case.name not in ours:
             _look(case, raw)
+        _level(case, raw)
         case.entry.seen = obs.read_at
     _note_touch(side, obs, notes)
     side.version = obs.version if obs.version is not None else side.version
@@ -80,9 +81,12 @@ def _look(case: Case, raw: Raw) -> None:
         merge.first_contact(case, raw)
     elif not same(case.mapped, entry.shadow, raw):
         merge.change(case, raw)
-    elif case.state.rev and case.behind() and (case.agrees(raw) or stands(entry, case.link.state)):
-        # Only seeing the side moves its level; a decision to leave it alone stays on record beside it.
-        entry.level = case.state.rev
+
+
+def _level(case: Case, raw: Raw) -> None:
+    """Move the level of a side that was seen in step. A decision to leave it alone stays on record beside it."""
+    if case.behind() and (case.agrees(raw) or stands(case.entry, case.link.state)):
+        case.entry.level = case.state.rev
 
 
 # --- what can be read ----------------------------------------------------------------------------------------------

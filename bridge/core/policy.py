@@ -68,7 +68,8 @@ def renew(case: Case, raw: Raw) -> None:
 
 
 def decide(case: Case, why: str) -> None:
-    """Leave the side as it is for as long as the state stands."""
+    """Leave the side, just seen, as it is for as long as the state stands."""
+    case.entry.level = case.state.rev
     case.entry.decided = {case.name: case.state.rev}
     case.entry.decided_why = why
 
@@ -140,8 +141,8 @@ def refuse(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
     if case.state.rev == 0 and owner:
         # The owner says nothing about the field, which is an answer too: without a state nothing could be put back.
         held = case.link.sides[owner].fields[case.name]
-        value = reads_as(case.rules.maps[owner].fields[case.name], held, held.shadow)
-        move(case.state, value, owner, (None, held.seen))
+        owned = reads_as(case.rules.maps[owner].fields[case.name], held, held.shadow)
+        move(case.state, owned, owner, (None, held.seen))
     if owner and case.policy.revert:
         case.versus(raw, value, kind="reverted", winner=owner, why=f"{owner} owns the field")
         case.entry.level = min(case.entry.level, case.state.rev - 1)

@@ -46,12 +46,12 @@ def first_contact(case: Case, raw: Raw) -> None:
     value = case.mapped.read(raw)
     case.base(raw)
     case.entry.got = None
-    if case.state.candidates is not None:
-        case.entry.level = NEVER
-    elif case.state.rev == 0:
+    if case.state.rev == 0:
         _found_first(case, raw, value)
     elif case.agrees(raw):
         case.level()
+    elif case.state.candidates is not None:
+        case.entry.level = NEVER
     elif known and old is not NO_BASE and old == raw:
         _read_anew(case, raw, value)
     else:

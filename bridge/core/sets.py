@@ -30,6 +30,8 @@ def _apply(case: Case, raw: Raw, added: list[str], removed: list[str]) -> None:
     state, was_level = case.state, not case.behind()
     gone = [name for name in removed if _may_remove(case, name)]
     kept = [name for name in removed if name not in gone and _is_in(case, name)]
+    if kept:  # due again, also where the removal was the only news
+        case.entry.level = min(case.entry.level, state.rev - 1)
     if not added and not gone:
         _level_if_done(case, was_level=was_level and not kept)
         return
@@ -132,6 +134,7 @@ def first_contact(case: Case, raw: Raw) -> None:
     _take_in(case, raw)
     if state.candidates is not None:
         case.entry.level = NEVER
+        _level_if_done(case, was_level=False)
         return
     fresh, absent = sorted(here.keys() - known), sorted(known - here.keys())
     if state.rev and (fresh or absent):

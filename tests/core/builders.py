@@ -1,0 +1,171 @@
+"""Four small systems to merge with: L tells everything, H renames and defaults, P folds, Z forgets.
+
+L lossless · H `in_progress` reads as open, priority defaults to normal · P has fewer statuses and folds tags, its
+empty tags are not to be trusted · Z knows three statuses, cannot give tags up, and the service user reads as nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bridge.core.capabilities import Writable
+from bridge.core.fieldmap import EntityMap, FieldMap
+from bridge.core.merge import Observation, Rules, absorb
+from bridge.core.state import Attempt, Link, Note, Side
+from bridge.core.syncs import FieldPolicy, Member, Sync
+from bridge.core.values import ABSENT, NotCarried, Unreadable
+
+T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SERVICE = "svc@bridge"
+
+
+def at(seconds):
+    return T0 + timedelta(seconds=seconds)
+
+
+def field(name, *, read=None, write=None, table=None, is_set=False, revision="1"):
+    """A field by two functions, or by a table raw -> canonical (the first raw of a value is what is written)."""
+    if table is not None:
+        back = {value: raw for raw, value in reversed(table.items())}
+        read = lambda raw: None if raw is None else table.get(raw, Unreadable(f"unknown {name} {raw!r}"))  # noqa: E731
+        write = lambda value: None if value is None else back.get(value, NotCarried(f"no {value}"))  # noqa: E731
+    return FieldMap(
+        name=name,
+        revision=revision,
+        extract=lambda record: record.get(name, ABSENT),
+        read=read or (lambda raw: raw),
+        write=write or (lambda value: value),
+        write_key=name,
+        is_set=is_set,
+    )
+
+
+def fold(raw):
+    return raw.strip().casefold() if isinstance(raw, str) else Unreadable(f"not a tag: {raw!r}")
+
+
+def system(status=None, priority=None, tags=fold, assignee=None):
+    fields = (
+        field("subject"),
+        field("status", table=status) if status else field("status"),
+        field("priority", table=priority) if priority else field("priority"),
+        field("assignee", read=assignee),
+        field("tags", read=tags, is_set=True),
+    )
+    return EntityMap("ticket", {each.name: each for each in fields})
+
+
+H_STATUS = {
+    "new": "new",
+    "open": "open",
+    "in_progress": "open",
+    "pending": "pending",
+    "resolved": "resolved",
+    "closed": "closed",
+}
+P_STATUS = {"new": "new", "open": "open", "pending": "pending", "on_hold": "on_hold", "resolved": "resolved"}
+Z_STATUS = {"waiting": "new", "ongoing": "open", "done": "closed"}
+LEVELS = {"low": "low", "normal": "normal", "high": "high", "urgent": "urgent"}
+
+
+def z_system():
+    """Z shows on hold as ongoing, and writes it so: the two say the same there."""
+    back = {"new": "waiting", "open": "ongoing", "pending": "ongoing", "on_hold": "ongoing", "closed": "done"}
+    made = system(Z_STATUS, assignee=lambda raw: None if raw == SERVICE else raw)
+    status = replace(made.fields["status"], write=lambda value: back.get(value, NotCarried(f"no {value}")))
+    return EntityMap("ticket", {**made.fields, "status": status})
+
+
+MAPS = {"L": system(), "H": system(H_STATUS, LEVELS), "P": system(P_STATUS), "Z": z_system()}
+WRITABLE = {
+    "L": {},
+    "H": {"priority": Writable(default="normal")},
+    "P": {"tags": Writable(empty_trusted=False)},
+    "Z": {"tags": Writable(removes=False)},
+}
+
+
+def rules(policy="latest", *, maps=MAPS, delete="ignore", writable=WRITABLE, **more):
+    given = FieldPolicy(policy=policy, **more)
+    names = ("subject", "status", "priority", "assignee", "tags")
+    sync = Sync(
+        name="tickets",
+        entity="ticket",
+        members={name: Member(name) for name in maps},
+        policies=dict.fromkeys(names, given),
+        precedence=("L", "H", "P", "Z"),
+        delete=delete,
+    )
+    return Rules(sync=sync, maps=maps, writable=writable)
+
+
+RULES = rules()
+
+
+def link(*connections):
+    return Link(
+        id="1",
+        sync="tickets",
+        entity="ticket",
+        sides={name: Side(connection=name, remote_id=f"{name}-1") for name in connections},
+    )
+
+
+def seen(connection, seconds, **values):
+    """A read: the keyword arguments `version`, `own` and `before` are about the record, the others are its fields."""
+    own, version, before = values.pop("own", False), values.pop("version", None), values.pop("before", None)
+    dated = None if before is None else at(before)
+    return Observation(connection, values, at(seconds), changed_before=dated, version=version, own=own)
+
+
+def look(given, connection, seconds, *, under=RULES, **values):
+    return absorb(given, seen(connection, seconds, **values), under)
+
+
+def level(*connections, under=RULES, **values):
+    """A link on which every side has shown the same values at 0 s."""
+    made = link(*connections)
+    for name in connections:
+        look(made, name, 0, under=under, **values)
+    assert all(is_level(made, name, key) for name in connections for key in made.sides[name].fields)
+    return made
+
+
+def is_level(given, connection, name):
+    return given.sides[connection].fields[name].level == given.state[name].rev
+
+
+def shadow(given, connection, name):
+    return given.sides[connection].fields[name].shadow
+
+
+def attempt(given, connection, *, at_seconds, call=None, version=None, **sent):
+    """Open an attempt to write the state: `status="open"` sends that raw value over the shadow."""
+    side = given.sides[connection]
+    side.attempt = Attempt(
+        id="a",
+        verb="update",
+        sent=dict(sent),
+        before={name: shadow(given, connection, name) for name in sent},
+        values={name: given.state[name].value for name in sent},
+        revs={name: given.state[name].rev for name in sent},
+        send_by=at(at_seconds),
+        call=call if call is not None else dict(sent),
+        version=version,
+    )
+    return side.attempt
+
+
+def bring_up(given, connection, seconds, name, *, under=RULES):
+    """Write the state to a side that spells it as we do, and take the answer."""
+    attempt(given, connection, at_seconds=seconds, **{name: value(given, name)})
+    return look(given, connection, seconds, under=under, own=True, **{name: value(given, name)})
+
+
+def kinds(notes: list[Note]):
+    return [note.kind for note in notes]
+
+
+def value(given, name):
+    return given.state[name].value

@@ -1,0 +1,227 @@
+"""First contact, creates, normalising vendors, changed mappings and deletions. Tests carry their rule's number."""
+
+from dataclasses import replace
+
+import pytest
+
+from bridge.core.merge import adopt, missing, remap
+from bridge.core.state import NEVER
+from tests.core.builders import (
+    H_STATUS,
+    MAPS,
+    RULES,
+    SERVICE,
+    at,
+    attempt,
+    field,
+    is_level,
+    kinds,
+    level,
+    link,
+    look,
+    rules,
+    seen,
+    shadow,
+    value,
+)
+
+
+@pytest.mark.parametrize(
+    ("under", "first", "second", "expected", "kind"),
+    [
+        (RULES, ("L", "open"), ("P", "open"), "open", None),
+        (RULES, ("L", "open"), ("H", "in_progress"), "open", None),
+        (RULES, ("L", "open"), ("P", None), "open", None),
+        (RULES, ("L", None), ("P", "open"), "open", "observed"),
+        (RULES, ("L", "open"), ("P", "pending"), "open", "first contact"),
+        (RULES, ("P", "open"), ("L", "pending"), "pending", "first contact"),
+        (rules("owner", owner="P"), ("L", "open"), ("P", "pending"), "pending", "first contact"),
+        (rules("owner", owner="P"), ("P", "open"), ("L", "pending"), "open", "first contact"),
+        (rules("first"), ("P", "open"), ("L", "pending"), "open", "first contact"),
+        (rules(on_link="P"), ("L", "open"), ("P", "pending"), "pending", "first contact"),
+        (rules(on_link="P"), ("P", "open"), ("L", "pending"), "open", "first contact"),
+        (rules("manual"), ("L", "open"), ("P", "pending"), "open", "conflict"),
+        (rules(on_link="manual"), ("L", "open"), ("P", "pending"), "open", "conflict"),
+    ],
+)
+def test_f10_first_contact_is_settled_by_declaration_never_by_time(under, first, second, expected, kind):
+    given = link("L", "H", "P")
+    look(given, first[0], 5, under=under, status=first[1])
+    notes = look(given, second[0], 1, under=under, status=second[1], before=0)
+    assert value(given, "status") == expected
+    assert kinds(notes) == ([kind] if kind else [])
+    if kind == "first contact":
+        assert {notes[0].detail["mine"]["value"], notes[0].detail["theirs"]["value"]} == {"open", "pending"}
+    if kind == "conflict":
+        assert given.state["status"].candidates == {"L": "open", "P": "pending"}
+
+
+def test_f10_a_vendors_default_takes_the_states_value():
+    given = link("P", "H")
+    look(given, "P", 0, priority="high")
+    assert look(given, "H", 1, priority="normal") == []
+    assert value(given, "priority") == "high"
+    assert not is_level(given, "H", "priority")
+
+
+def test_f12_fields_that_a_create_did_not_send_are_never_edits():
+    given = link("L", "H")
+    look(given, "L", 0, subject="Bill", status="new", priority=None)
+    notes = adopt(
+        given,
+        seen("H", 1, subject="Bill", status="new", priority="normal"),
+        {"subject": "Bill", "status": "new"},
+        RULES,
+    )
+    assert kinds(notes) == ["written", "written"]
+    assert given.state["priority"].rev == 0
+    assert look(given, "H", 2, subject="Bill", status="new", priority="normal") == []
+    assert given.state["priority"].rev == 0
+    look(given, "H", 3, priority="urgent")
+    assert value(given, "priority") == "urgent"
+
+
+def test_f12_fields_frozen_by_a_conflict_are_not_level_after_a_create():
+    under = rules("manual")
+    given = level("L", "P", status="new", subject="s", under=under)
+    look(given, "L", 1, under=under, status="open")
+    look(given, "P", 2, under=under, status="pending")
+    given.sides["H"] = link("H").sides["H"]
+    adopt(given, seen("H", 3, subject="s", status="new"), {"subject": "s"}, under)
+    assert given.sides["H"].fields["status"].level == NEVER
+    assert is_level(given, "H", "subject")
+
+
+def test_f12_a_created_record_that_is_found_later_keeps_a_humans_edit():
+    given = link("L", "H")
+    look(given, "L", 0, status="new", subject="s")
+    notes = adopt(
+        given, seen("H", 9, status="closed", subject="s"), {"status": "new", "subject": "s"}, RULES, found=True
+    )
+    assert "changed" in kinds(notes)
+    assert value(given, "status") == "closed"
+
+
+def test_f13_a_normalised_answer_is_shadow_and_is_remembered():
+    given = level("L", "H", subject="old")
+    look(given, "L", 1, subject="Bill.")
+    attempt(given, "H", at_seconds=2, subject="Bill.")
+    assert kinds(look(given, "H", 3, own=True, subject="Bill")) == ["normalised"]
+    assert shadow(given, "H", "subject") == "Bill"
+    assert look(given, "H", 4, subject="Bill") == []
+    assert value(given, "subject") == "Bill."
+    assert is_level(given, "H", "subject")
+    look(given, "H", 5, subject="Bob")
+    assert given.sides["H"].fields["subject"].got is None
+    assert value(given, "subject") == "Bob"
+
+
+def test_f16_changing_to_a_value_of_the_same_class_is_agreement():
+    given = level("P", "Z", assignee=None)
+    look(given, "P", 1, status="on_hold")
+    look(given, "Z", 2, status="waiting")
+    notes = look(given, "Z", 3, status="ongoing")
+    assert kinds(notes) == ["agreed"]
+    assert value(given, "status") == "on_hold"
+
+
+def remapped(table, revision="2"):
+    fields = {**MAPS["H"].fields, "status": field("status", table=table, revision=revision)}
+    return rules(maps={**MAPS, "H": replace(MAPS["H"], fields=fields)})
+
+
+def test_f19_a_changed_table_moves_the_state_to_the_new_reading_and_makes_every_side_not_level():
+    given = link("H", "L")
+    look(given, "H", 0, status="in_progress")
+    look(given, "L", 0, status="open")
+    under = remapped({**H_STATUS, "in_progress": "pending"})
+    assert kinds(remap(given, under)) == ["remapped"]
+    assert (value(given, "status"), given.state["status"].set_by) == ("pending", "mapping")
+    assert not is_level(given, "H", "status")
+    assert not is_level(given, "L", "status")
+    assert remap(given, under) == []
+    look(given, "H", 1, under=under, status="in_progress")
+    assert is_level(given, "H", "status")
+
+
+def test_f19_a_changed_table_is_noticed_by_the_next_read_as_well():
+    given = link("H", "L")
+    look(given, "H", 0, status="in_progress")
+    look(given, "L", 0, status="open")
+    under = remapped({**H_STATUS, "in_progress": "pending"})
+    assert kinds(look(given, "H", 1, under=under, status="in_progress")) == ["remapped"]
+    assert value(given, "status") == "pending"
+
+
+def test_f19_a_new_revision_has_no_base_so_nothing_counts_as_changed():
+    given = level("L", "H", status="new")
+    under = remapped(H_STATUS)
+    assert remap(given, under) == []
+    notes = look(given, "H", 1, under=under, status="closed")
+    assert kinds(notes) == ["first contact"]
+    assert value(given, "status") == "new"
+
+
+def test_f19_a_newly_mapped_field_takes_first_contact_on_every_side():
+    given = level("L", "H", status="new")
+    assert kinds(look(given, "H", 1, status="new", priority="high")) == ["observed"]
+    assert kinds(look(given, "L", 2, status="new", priority="low")) == ["first contact"]
+    assert value(given, "priority") == "low"
+
+
+def test_f20_what_a_call_sets_besides_is_ours_and_the_service_user_is_nobody():
+    given = level("P", "Z", assignee=None)
+    look(given, "Z", 0, status="waiting")
+    look(given, "P", 0, status="new")
+    look(given, "P", 1, status="open", assignee=None)
+    opened = attempt(given, "Z", at_seconds=2, status="ongoing", assignee=SERVICE)
+    assert opened.sent == {"status": "ongoing", "assignee": SERVICE}
+    look(given, "Z", 3, own=True, status="ongoing", assignee=SERVICE)
+    look(given, "Z", 4, status="ongoing", assignee=SERVICE)
+    assert (value(given, "assignee"), given.state["assignee"].rev) == (None, 0)
+
+
+def test_f21_two_absences_a_settling_time_apart_make_a_tombstone():
+    given = level("L", "H", status="new")
+    assert kinds(missing(given, "H", at(10), 2)) == ["missing"]
+    assert missing(given, "H", at(11), 2) == []
+    assert not given.sides["H"].tombstone
+    assert kinds(missing(given, "H", at(12), 2)) == ["deleted"]
+    assert given.sides["H"].tombstone
+    assert missing(given, "H", at(13), 2) == []
+
+
+def test_f21_a_record_that_returns_has_its_old_shadow_as_base():
+    given = level("L", "H", status="new")
+    missing(given, "H", at(10), 2)
+    missing(given, "H", at(12), 2)
+    notes = look(given, "H", 20, status="open")
+    assert kinds(notes) == ["returned", "changed"]
+    assert not given.sides["H"].tombstone
+    assert given.sides["H"].missing_since is None
+
+
+def test_f21_one_absence_is_forgotten_when_the_record_is_read():
+    given = level("L", "H", status="new")
+    missing(given, "H", at(10), 2)
+    look(given, "H", 11, status="new")
+    assert kinds(missing(given, "H", at(13), 2)) == ["missing"]
+
+
+def test_f21_a_deletion_travels_as_closed_where_nobody_has_edited_since():
+    under = rules(delete="close")
+    given = level("L", "H", status="new", under=under)
+    missing(given, "H", at(10), 2, under)
+    assert kinds(missing(given, "H", at(12), 2, under)) == ["deleted", "changed"]
+    assert (value(given, "status"), given.state["status"].set_by) == ("closed", "H")
+    assert not is_level(given, "L", "status")
+
+
+def test_f21_an_edit_elsewhere_that_the_deleted_side_had_not_seen_turns_it_into_a_conflict():
+    under = rules(delete="close")
+    given = level("L", "H", status="new", subject="a", under=under)
+    missing(given, "H", at(10), 2, under)
+    look(given, "L", 11, under=under, subject="b")
+    assert kinds(missing(given, "H", at(12), 2, under)) == ["deleted", "conflict"]
+    assert given.state["status"].candidates == {"L": "new", "H": "closed"}
+    assert value(given, "status") == "new"

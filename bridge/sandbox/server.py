@@ -28,6 +28,7 @@ from bridge.sandbox.faults import Dropped
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import sender
+from bridge.sandbox.verify import VerifyInput
 from bridge.sandbox.webhooks import Target
 
 SYSTEMS: Mapping[str, type[Sandbox]] = {"switch": SwitchSandbox, "posthog": PostHogSandbox}
@@ -172,6 +173,16 @@ def serve(
     served = Served(apps, servers, urls)
     served.start()
     return served
+
+
+def evidence(apps: Iterable[Sandbox], facts: Iterable[Mapping[str, Any]] = ()) -> VerifyInput:
+    """Gather what the checker needs: journals and final states, the sandboxes' accounts, and the run's own facts."""
+    apps = list(apps)
+    return VerifyInput(
+        journal=[entry.row() for app in apps for entry in app.journal.since()],
+        finals=[{"connection": app.name, "record": dict(record)} for app in apps for record in app.tickets()],
+        facts=[*({"kind": "connection", "name": app.name, "system": app.SYSTEM} for app in apps), *facts],
+    )
 
 
 def over_http(app: Sandbox, clock: Clock, hang: float) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:

@@ -1,0 +1,65 @@
+"""How the checker reads a record: its own small tables, shared with nothing that it checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+
+_READ: Mapping[str, Mapping[str, Mapping[Any, Any]]] = {
+    "switch": {
+        "status": {"in_progress": "open"} | {word: word for word in ("new", "open", "pending", "resolved", "closed")},
+        "priority": {"low": "low", "medium": "normal", "normal": "normal", "high": "high", "urgent": "urgent"},
+    },
+    "posthog": {
+        "status": {word: word for word in ("new", "open", "pending", "on_hold", "resolved")},
+        "priority": {"low": "low", "medium": "normal", "high": "high", "critical": "urgent"},
+    },
+}
+LOSSY: Mapping[str, Mapping[str, Mapping[Any, Any]]] = {
+    "switch": {"status": {"on_hold": "pending"}},
+    "posthog": {"status": {"closed": "resolved"}},
+}
+"""Canonical values that a system can only hold as something less."""
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "switch": ("subject", "status", "priority", "assignee", "tags"),
+    "posthog": ("status", "priority", "assignee", "tags"),
+}
+
+
+def canonical(system: str, name: str, raw: Any) -> Any:
+    """Read a system's value in this file's own way."""
+    if name == "tags":
+        clean = (str(tag).strip().removeprefix("#").casefold() for tag in raw or ())
+        return frozenset(tag for tag in clean if not tag.startswith("bridge-"))
+    if name == "assignee":
+        if raw and raw.get("type") == "role":
+            return "a group"
+        return ((raw.get("user") or raw).get("email") or "").casefold() if raw else None
+    return _READ[system].get(name, {}).get(raw, raw)
+
+
+def agrees(system: str, name: str, wanted: Any, record: Row, *, cleared: bool = False) -> bool:
+    """Tell whether a side shows a value as well as its system can; `cleared`: its emptiness was somebody's wish."""
+    name, _, element = name.partition(":")
+    shown = canonical(system, name, record.get(name))
+    if element:
+        return bool((element in shown) == wanted)
+    if name == "priority" and wanted is None and system == "switch":
+        return cleared or shown == "normal"  # Switch has no empty priority; its default is nobody's decision
+    if name == "assignee" and "a group" in {shown, wanted}:
+        return True  # a group is no person: not carried in either direction
+    return bool(shown == wanted or record.get(name) == LOSSY[system].get(name, {}).get(wanted, wanted))
+
+
+def marker(record: Row) -> str:
+    """Find the bridge's own mark in a record that it created."""
+    found = [tag for tag in record.get("tags") or [] if tag.startswith("bridge-")]
+    return found[0] if found else str((record.get("anonymous_traits") or {}).get("bridge_marker") or "")
+
+
+def customer(record: Row) -> str:
+    """Find who asked, by e-mail address."""
+    traits = record.get("anonymous_traits") or {}
+    return str((record.get("customer") or {}).get("email") or traits.get("email") or record.get("email_from") or "")

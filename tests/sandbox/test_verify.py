@@ -1,0 +1,264 @@
+"""A tiny bridge is played by hand over the real sandboxes; then one promise at a time is broken."""
+
+import ast
+import itertools
+from pathlib import Path
+
+import pytest
+
+import bridge.sandbox.verify as checker
+from bridge.sandbox.server import evidence
+from bridge.sandbox.verify import load, main, verify, write
+from tests.sandbox.conftest import POSTHOG, SWITCH
+
+
+class Run:
+    """Two mirrored tickets: one that began on each system."""
+
+    def __init__(self, switch, posthog, to_switch, to_posthog, clock):
+        self.switch, self.posthog, self.clock = switch, posthog, clock
+        self.to_switch, self.to_posthog = to_switch, to_posthog
+        self.facts = []
+        self.markers = itertools.count(1)
+        self.here = switch.create({"subject": "One", "customer_email": "ann@example.com"})["id"]
+        there = posthog.create({"anonymous_traits": {"email": "bob@example.com"}, "priority": "medium"})["id"]
+        self.there = self.counterpart_at_posthog("ann@example.com")
+        self.back = self.counterpart_at_switch("bob@example.com")
+        self.link({"switch": self.here, "posthog": self.there})
+        self.link({"switch": self.back, "posthog": there})
+
+    def link(self, refs):
+        self.facts.append({"kind": "link", "refs": refs})
+
+    def counterpart_at_posthog(self, email, marker=None):
+        traits = {"email": email, "bridge_marker": marker or f"m{next(self.markers)}"}
+        body = {"status": "new", "priority": "medium", "anonymous_traits": traits}
+        return self.to_posthog.post(f"{POSTHOG}/", json=body).json()["id"]
+
+    def counterpart_at_switch(self, email, marker=None):
+        tags = [f"bridge-{marker or next(self.markers)}"]
+        body = {"subject": "Copy", "customer_email": email, "tags": tags}
+        return self.to_switch.post(f"{SWITCH}/tickets", json=body).json()["data"]["id"]
+
+    def patch_posthog(self, **fields):
+        self.clock.sleep(1)
+        return self.to_posthog.patch(f"{POSTHOG}/{self.there}/", json=fields)
+
+    def patch_switch(self, **fields):
+        self.clock.sleep(1)
+        return self.to_switch.patch(f"{SWITCH}/tickets/{self.here}", json=fields)
+
+    def fact(self, kind, **fields):
+        self.facts.append({"kind": kind, **fields})
+
+    def input(self):
+        return evidence([self.switch, self.posthog], self.facts)
+
+    def report(self):
+        return verify(self.input())
+
+
+@pytest.fixture
+def run(switch, posthog, to_switch, to_posthog, clock):
+    return Run(switch, posthog, to_switch, to_posthog, clock)
+
+
+def test_a_clean_run_is_clean(run):
+    run.switch.edit(run.here, {"status": "pending", "add_tags": ["VIP"]})
+    run.patch_posthog(status="pending", tags=["vip"])
+    run.posthog.edit(run.there, {"assignee": {"type": "user", "id": 11}})
+    run.patch_switch(assignee_id="usr_1")
+    report = run.report()
+    assert report.details == {}
+    assert report.ok
+    assert (report.tickets, report.edits_applied, report.writes) == (2, 2, 4)
+    assert report.latency_ms == {"p50": 1000.0, "p95": 1000.0}
+    assert report.systems["switch"] == {"tickets": 2, "create": 2, "edit": 1, "write": 1}
+    assert set(report.as_dict()) >= {"converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open", "faults"}
+
+
+def test_a_lost_edit_is_seen_even_when_the_sides_are_equal(run):
+    run.switch.edit(run.here, {"status": "pending"})
+    run.patch_switch(status="new")
+    report = run.report()
+    assert (report.converged, report.lost_edits, report.ok) == (True, 1, False)
+    assert report.details["lost_edits"][0]["field"] == "status"
+    assert report.details["lost_edits"][0]["value"] == "pending"
+
+
+def test_a_later_human_word_or_a_recorded_conflict_excuses_the_loss(run):
+    run.switch.edit(run.here, {"status": "pending"})
+    run.posthog.edit(run.there, {"status": "open"})
+    run.patch_switch(status="open")
+    assert run.report().ok
+    run.posthog.edit(run.there, {"status": "resolved"})
+    run.patch_posthog(status="open")
+    assert run.report().lost_edits == 1
+    run.fact("conflict", connection="switch", id=run.here, field="status", open=False, values=["pending", "open"])
+    assert run.report().lost_edits == 1
+    run.fact("conflict", connection="switch", id=run.here, field="status", open=False, values=["resolved", "open"])
+    assert run.report().lost_edits == 0
+
+
+def test_flattening_a_finer_word_is_a_lost_edit(run):
+    run.switch.edit(run.here, {"status": "in_progress"})
+    run.patch_posthog(status="open")
+    assert run.report().ok
+    run.patch_switch(status="open")
+    assert run.report().lost_edits == 1
+
+
+def test_lost_tags_are_seen_element_by_element(run):
+    run.switch.edit(run.here, {"add_tags": ["a"]})
+    run.posthog.edit(run.there, {"add_tags": ["b"]})
+    run.patch_switch(tags=["b"])
+    report = run.report()
+    assert [row["field"] for row in report.details["lost_edits"]] == ["tags:a"]
+
+
+def test_an_echo_is_a_write_that_changed_nothing(run):
+    run.patch_posthog(status="new")
+    report = run.report()
+    assert (report.echo_writes, report.ok) == (1, False)
+    assert report.details["echo_writes"][0]["sent"] == {"status": "new"}
+
+
+def test_a_write_that_was_not_honoured_is_told_apart_from_an_echo(run):
+    run.posthog.configure({"tags_licensed": False})
+    run.patch_posthog(tags=["a"])
+    report = run.report()
+    assert (report.echo_writes, len(report.details["ignored_writes"])) == (0, 1)
+
+
+def test_a_second_counterpart_is_a_duplicate_whoever_knows_it(run):
+    second = run.counterpart_at_posthog("ann@example.com", marker="m1")
+    assert run.report().details["duplicates"] == [{"ref": ["posthog", second], "why": "one counterpart too many"}]
+    run.link({"posthog": second})
+    assert run.report().duplicates == 1
+
+
+def test_a_second_counterpart_with_a_marker_of_its_own_is_a_duplicate(run):
+    second = run.counterpart_at_switch("bob@example.com")
+    run.link({"switch": second})
+    assert run.report().details["duplicates"] == [{"ref": ["switch", second], "why": "one counterpart too many"}]
+
+
+def test_a_record_in_two_links_is_a_duplicate(run):
+    run.link({"switch": run.here, "posthog": run.there})
+    assert run.report().duplicates == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "drifted"),
+    [
+        ({"status": "open"}, ["status"]),
+        ({"priority": "critical"}, ["priority"]),
+        ({"priority": None}, []),
+        ({"tags": ["x"]}, ["tags"]),
+        ({"assignee": {"type": "user", "id": 11}}, ["assignee"]),
+        ({"assignee": {"type": "role", "id": "r"}}, []),
+    ],
+)
+def test_a_drifted_field_is_named(run, fields, drifted):
+    run.patch_posthog(**fields)
+    report = run.report()
+    assert [row["field"] for row in report.details.get("drifted", [])] == drifted
+    assert report.converged == (not drifted)
+
+
+@pytest.mark.parametrize(("here", "there"), [("pending", "on_hold"), ("closed", "resolved"), ("in_progress", "open")])
+def test_what_a_system_cannot_say_is_no_drift(run, here, there):
+    run.patch_switch(status=here)
+    run.patch_posthog(status=there)
+    assert run.report().converged
+
+
+def test_an_open_conflict_and_a_declared_limit_are_no_drift(run):
+    run.patch_posthog(status="open", tags=["x"])
+    run.fact("conflict", connection="posthog", id=run.there, field="status", open=True)
+    report = run.report()
+    assert [row["field"] for row in report.details["drifted"]] == ["tags"]
+    assert report.conflicts_open == 1
+    run.fact("not_carried", connection="switch", id=run.here, field="tags")
+    assert run.report().converged
+
+
+def test_a_record_without_its_counterpart_has_not_converged(run):
+    lonely = run.switch.create({"subject": "Alone", "customer_email": "cid@example.com"})["id"]
+    report = run.report()
+    assert report.details["unlinked"] == [{"ref": ["switch", lonely], "missing_at": ["posthog"]}]
+    assert not report.converged
+    run.fact("connection", name="posthog", system="posthog", creates=False)
+    assert run.report().converged
+
+
+def test_without_any_bridge_nothing_converges(switch, posthog):
+    switch.populate(3, 1)
+    posthog.populate(3, 2)
+    report = verify(evidence([switch, posthog]))
+    assert (report.converged, len(report.details["unlinked"]), report.tickets) == (False, 6, 6)
+
+
+def test_a_vanished_record_is_drift_unless_a_human_deleted_it(run):
+    run.to_posthog.delete(f"{POSTHOG}/{run.there}/")
+    assert run.report().details["drifted"][0]["why"] == "the record is gone"
+    run.switch.delete(run.here)
+    assert run.report().converged
+
+
+def test_conflicting_edits_are_those_that_could_not_see_each_other(run):
+    run.switch.edit(run.here, {"status": "pending"})
+    run.posthog.edit(run.there, {"status": "open"})
+    assert run.report().conflicting_edits == 2
+    run.patch_switch(status="open")
+    run.switch.edit(run.here, {"status": "resolved"})
+    run.patch_posthog(status="resolved")
+    assert run.report().conflicting_edits == 2
+
+
+def test_forbidden_calls_and_faults_are_counted(run):
+    run.to_posthog.get(f"{POSTHOG}/{run.there}/")
+    run.switch.faults.set({"error-before": 1})
+    run.patch_switch(status="open")
+    report = run.report()
+    assert (report.forbidden_calls, report.faults) == (1, {"error-before": 1})
+
+
+def test_latency_ignores_writes_after_the_value_was_superseded(run):
+    run.switch.edit(run.here, {"status": "open"})
+    run.switch.edit(run.here, {"status": "pending"})
+    run.patch_posthog(status="pending")
+    run.clock.sleep(100)
+    run.switch.edit(run.here, {"status": "open"})
+    run.patch_posthog(status="open")
+    assert run.report().latency_ms == {"p50": 1000.0, "p95": 1000.0}
+
+
+def test_the_input_survives_its_files_and_anybody_can_check_them(run, tmp_path, capsys):
+    run.switch.edit(run.here, {"status": "pending"})
+    run.patch_posthog(status="pending")
+    write(tmp_path / "good", run.input())
+    assert verify(load(tmp_path / "good")) == run.report()
+    assert main([str(tmp_path / "good")]) == 0
+    run.patch_posthog(status="pending")
+    write(tmp_path / "bad", run.input())
+    assert main([str(tmp_path / "bad")]) == 1
+    assert '"echo_writes": 1' in capsys.readouterr().out
+    assert main([]) == 1
+
+
+def test_connections_keep_their_own_names(clock, sequence):
+    from bridge.sandbox.switch import SwitchSandbox
+
+    helpdesk = SwitchSandbox(clock, 1, name="helpdesk", sequence=sequence)
+    ticket = helpdesk.create({"subject": "One"})["id"]
+    report = verify(evidence([helpdesk], [{"kind": "link", "refs": {"helpdesk": ticket}}]))
+    assert (report.converged, list(report.systems)) == (True, ["helpdesk"])
+
+
+def test_the_checker_imports_nothing_of_what_it_checks():
+    folder = Path(checker.__file__).parent
+    for name in ("verify.py", "reading.py"):
+        tree = ast.parse((folder / name).read_text())
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert {module for module in imported if module.startswith("bridge")} <= {"bridge.sandbox.reading"}

@@ -1,0 +1,72 @@
+"""Writes, written down before they are sent and never changed afterwards, only closed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+
+from bridge.core.state import Side
+from bridge.errors import LeaseLost
+from bridge.ledger import encode
+from bridge.ledger.session import Tx, insert
+from bridge.ledger.tables import attempt
+
+
+def open_(tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int = 0) -> None:
+    """Write down the side's attempt. While one is open the side takes no other: then LeaseLost is raised."""
+    if side.attempt is None or not side.id:
+        raise ValueError("there is no attempt to write down, or its side is not stored yet")
+    detail = encode.attempt(side.attempt)
+    statement = insert(tx, attempt).values(
+        id=side.attempt.id,
+        link_id=link_id,
+        side_id=int(side.id),
+        connection=side.connection,
+        verb=side.attempt.verb,
+        detail=detail,
+        remaining=detail,
+        send_by=side.attempt.send_by,
+        destructive=destructive,
+        opened_at=now,
+    )
+    if tx.execute(statement.on_conflict_do_nothing().returning(attempt.c.number)).scalar() is None:
+        raise LeaseLost(f"{side.connection}:{side.remote_id} has another write under way; nothing was sent")
+
+
+def close(tx: Tx, attempt_id: str, outcome: str, read_back: Any, now: datetime, latency_ms: int | None) -> bool:
+    """Say what became of an attempt; False when that was said before."""
+    statement = update(attempt).where(attempt.c.id == attempt_id, attempt.c.closed_at.is_(None))
+    values = {"closed_at": now, "outcome": outcome, "read_back": read_back, "latency_ms": latency_ms}
+    return bool(tx.execute(statement.values(values)).rowcount)
+
+
+def history(tx: Tx, link_id: str) -> list[dict[str, Any]]:
+    """Give a link's attempts in order: what was sent, when, and what became of it."""
+    columns = (
+        attempt.c.id,
+        attempt.c.connection,
+        attempt.c.verb,
+        attempt.c.detail,
+        attempt.c.send_by,
+        attempt.c.destructive,
+        attempt.c.opened_at,
+        attempt.c.closed_at,
+        attempt.c.outcome,
+        attempt.c.read_back,
+        attempt.c.latency_ms,
+    )
+    found = select(*columns).where(attempt.c.link_id == link_id).order_by(attempt.c.number)
+    return [dict(row) for row in tx.execute(found).mappings()]
+
+
+def destructive(tx: Tx, connection: str, since: datetime) -> int:
+    """Count the destructive changes sent to a connection since then; one that was certainly refused is none."""
+    found = select(func.coalesce(func.sum(attempt.c.destructive), 0)).where(
+        attempt.c.connection == connection,
+        attempt.c.opened_at > since,
+        attempt.c.destructive > 0,
+        or_(attempt.c.outcome.is_(None), attempt.c.outcome != "refused"),
+    )
+    return int(tx.execute(found).scalar_one())

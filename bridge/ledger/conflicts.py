@@ -1,0 +1,83 @@
+"""Conflicts, with both values: those that a policy settled, and those that wait for a human."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from bridge.core.state import Link, Note
+from bridge.ledger.session import Tx, insert
+from bridge.ledger.tables import conflict
+from bridge.ledger.tables import link as link_table
+
+OPEN = "open"
+
+
+def record(tx: Tx, link: Link, notes: Iterable[Note], now: datetime) -> None:
+    """Store what a policy has settled, and make the open conflicts exactly those that the link's state shows."""
+    settled = [
+        {
+            "link_id": link.id,
+            "field": note.field,
+            "kind": note.kind,
+            "connection": note.connection,
+            "opened_at": now,
+            "closed_at": now,
+            "why": str(note.detail.get("why", "")),
+            "detail": note.detail,
+            "resolution": "policy",
+        }
+        for note in notes
+    ]
+    if settled:
+        tx.execute(conflict.insert(), settled)
+    waiting = {name: state for name, state in link.state.items() if state.candidates is not None}
+    over = update(conflict).where(conflict.c.link_id == link.id, conflict.c.closed_at.is_(None))
+    if waiting:
+        over = over.where(conflict.c.field.not_in(list(waiting)))
+    tx.execute(over.values(closed_at=now, resolution="agreed"))
+    for name, state in waiting.items():
+        changes = {"why": state.why_open, "detail": {"candidates": state.candidates, "state": state.value}}
+        statement = insert(tx, conflict).values(
+            link_id=link.id, field=name, kind=OPEN, connection="", opened_at=now, **changes
+        )
+        tx.execute(
+            statement.on_conflict_do_update(
+                index_elements=["link_id", "field"], index_where=conflict.c.closed_at.is_(None), set_=changes
+            )
+        )
+
+
+def close(tx: Tx, link_id: str, field: str, resolution: str, now: datetime) -> bool:
+    """Close an open conflict by an admin's choice; False when there was none."""
+    statement = update(conflict).where(
+        conflict.c.link_id == link_id, conflict.c.field == field, conflict.c.closed_at.is_(None)
+    )
+    return bool(tx.execute(statement.values(closed_at=now, resolution=resolution)).rowcount)
+
+
+def list_open(tx: Tx, limit: int = 200) -> list[dict[str, Any]]:
+    """List what waits for a human, the oldest first."""
+    found = select(conflict).where(conflict.c.closed_at.is_(None)).order_by(conflict.c.id).limit(limit)
+    return [dict(row) for row in tx.execute(found).mappings()]
+
+
+def count_open(tx: Tx) -> int:
+    """Count what waits for a human."""
+    return tx.execute(select(func.count()).select_from(conflict).where(conflict.c.closed_at.is_(None))).scalar_one()
+
+
+def of_link(tx: Tx, link_id: str) -> list[dict[str, Any]]:
+    """List one link's conflicts in order."""
+    found = select(conflict).where(conflict.c.link_id == link_id).order_by(conflict.c.id)
+    return [dict(row) for row in tx.execute(found).mappings()]
+
+
+def export(tx: Tx) -> Iterator[dict[str, Any]]:
+    """Give every conflict, with its link's sync, in order."""
+    joined = select(conflict, link_table.c.sync).join(link_table, link_table.c.id == conflict.c.link_id)
+    for row in tx.execute(joined.order_by(conflict.c.id)).mappings():
+        yield dict(row)

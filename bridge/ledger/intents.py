@@ -1,0 +1,104 @@
+"""Creates under way: one for a link and connection at most, known by the marker that the new record will carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from bridge.ledger.session import Tx, insert
+from bridge.ledger.tables import create_intent, link, side
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIntent:
+    """A create that was about to be sent and whose fate is not known yet."""
+
+    link_id: str
+    connection: str
+    entity: str
+    marker: str
+    draft: dict[str, Any]
+    send_by: datetime
+
+
+def open_(
+    tx: Tx,
+    *,
+    link_id: str,
+    connection: str,
+    entity: str,
+    marker: str,
+    draft: dict[str, Any],
+    send_by: datetime,
+    now: datetime,
+) -> bool:
+    """Write the intent down. False when one is open, or the link has a record on the connection, even a dead one."""
+    tx.execute(select(link.c.id).where(link.c.id == link_id).with_for_update())
+    there = select(side.c.id).where(side.c.link_id == link_id, side.c.connection == connection)
+    if tx.execute(there).first():
+        return False
+    statement = insert(tx, create_intent).values(
+        marker=marker,
+        link_id=link_id,
+        connection=connection,
+        entity=entity,
+        draft=draft,
+        send_by=send_by,
+        opened_at=now,
+    )
+    return tx.execute(statement.on_conflict_do_nothing().returning(create_intent.c.number)).scalar() is not None
+
+
+def close(tx: Tx, marker: str, outcome: str, remote_id: str | None, now: datetime) -> bool:
+    """Say what became of an intent; False when that was said before."""
+    statement = update(create_intent).where(create_intent.c.marker == marker, create_intent.c.closed_at.is_(None))
+    return bool(tx.execute(statement.values(closed_at=now, outcome=outcome, remote_id=remote_id)).rowcount)
+
+
+def get(tx: Tx, link_id: str, connection: str) -> OpenIntent | None:
+    """Give the open intent of a link for a connection."""
+    row = tx.execute(
+        select(create_intent).where(
+            create_intent.c.link_id == link_id,
+            create_intent.c.connection == connection,
+            create_intent.c.closed_at.is_(None),
+        )
+    ).first()
+    return None if row is None else _intent(row)
+
+
+def by_marker(tx: Tx, marker: str) -> OpenIntent | None:
+    """Give the intent with this marker, if it is still open."""
+    row = tx.execute(
+        select(create_intent).where(create_intent.c.marker == marker, create_intent.c.closed_at.is_(None))
+    ).first()
+    return None if row is None else _intent(row)
+
+
+def is_open(tx: Tx, marker: str) -> bool:
+    """Say whether a record with this marker is a create of ours that we have not finished yet."""
+    return by_marker(tx, marker) is not None
+
+
+def failures(tx: Tx, link_id: str, connection: str) -> int:
+    """Count the creates of this link on a connection that were looked for and not found."""
+    found = select(func.count()).where(
+        create_intent.c.link_id == link_id,
+        create_intent.c.connection == connection,
+        create_intent.c.outcome == "not found",
+    )
+    return tx.execute(found).scalar_one()
+
+
+def _intent(row: Any) -> OpenIntent:
+    return OpenIntent(
+        link_id=row.link_id,
+        connection=row.connection,
+        entity=row.entity,
+        marker=row.marker,
+        draft=row.draft,
+        send_by=row.send_by,
+    )

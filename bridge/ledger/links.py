@@ -1,0 +1,251 @@
+"""Links and their sides, and the lease that lets one task at a time change them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, func, or_, select, update
+
+from bridge.core.state import Link, Side
+from bridge.core.values import Ref
+from bridge.errors import LeaseLost
+from bridge.ledger import encode
+from bridge.ledger.session import Tx, insert
+from bridge.ledger.tables import attempt, create_intent, link, side
+
+
+def create(tx: Tx, new: Link, now: datetime) -> bool:
+    """Store a new link with its sides. False, and nothing stored, when one of its records already has a link."""
+    taken = of_refs(tx, [Ref(name, new.entity, item.remote_id) for name, item in new.sides.items()])
+    if taken:
+        return False
+    tx.execute(
+        link.insert().values(
+            id=new.id,
+            sync=new.sync,
+            entity=new.entity,
+            state=encode.state(new.state),
+            paused=new.paused,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    stored = [_insert_side(tx, new.id, new.entity, item, now) for item in new.sides.values()]
+    if not all(stored):
+        # Somebody linked the record between the look above and here: the constraint decides.
+        tx.execute(link.delete().where(link.c.id == new.id))
+        return False
+    return True
+
+
+def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
+    """Load links whole, with open attempts and intents, in four queries however many they are."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    found = {
+        row.id: Link(row.id, row.sync, row.entity, encode.to_state(row.state), paused=row.paused)
+        for row in tx.execute(select(link).where(link.c.id.in_(wanted)))
+    }
+    opened = select(attempt.c.side_id, attempt.c.remaining).where(
+        attempt.c.link_id.in_(wanted), attempt.c.closed_at.is_(None)
+    )
+    attempts = {row.side_id: encode.to_attempt(row.remaining) for row in tx.execute(opened)}
+    # A live side comes last, so that it hides a tombstone of the same connection.
+    rows = select(side).where(side.c.link_id.in_(wanted)).order_by(side.c.tombstone.desc(), side.c.id)
+    for row in tx.execute(rows):
+        found[row.link_id].sides[row.connection] = _side(row, attempts)
+    for row in tx.execute(
+        select(create_intent.c.link_id, create_intent.c.connection, create_intent.c.marker).where(
+            create_intent.c.link_id.in_(wanted), create_intent.c.closed_at.is_(None)
+        )
+    ):
+        found[row.link_id].intents[row.connection] = row.marker
+    return found
+
+
+def of_refs(tx: Tx, refs: Iterable[Ref]) -> dict[Ref, str]:
+    """Give the link of each record that has one, also of records that are gone."""
+    groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for ref in refs:
+        groups[ref.connection, ref.entity].append(ref.id)
+    found = {}
+    for (connection, entity), remote_ids in groups.items():
+        for row in tx.execute(_sides(connection, entity, remote_ids)):
+            found[Ref(connection, entity, row.remote_id)] = row.link_id
+    return found
+
+
+def sides_of(
+    tx: Tx, connection: str, entity: str, remote_ids: Collection[str]
+) -> dict[str, tuple[str, str | None, datetime | None]]:
+    """Give, by remote id, the link, the version and the time of the last read of each record that has a link."""
+    found = tx.execute(_sides(connection, entity, remote_ids))
+    return {row.remote_id: (row.link_id, row.version, row.read_at) for row in found}
+
+
+def lease(tx: Tx, link_id: str, owner: str, now: datetime, until: datetime) -> int | None:
+    """Take the lease when it is free or has run out; gives its new fence, None when somebody else holds it.
+
+    A row that another transaction is just now working on counts as held: waiting for it could end in a deadlock.
+    """
+    free = (
+        select(link.c.id)
+        .where(link.c.id == link_id, or_(link.c.lease_until.is_(None), link.c.lease_until <= now))
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    statement = (
+        update(link)
+        .where(link.c.id == free)
+        .values(lease_owner=owner, lease_until=until, fence=link.c.fence + 1)
+        .returning(link.c.fence)
+    )
+    return tx.execute(statement).scalar()
+
+
+def release(tx: Tx, link_id: str, owner: str, fence: int) -> None:
+    """Give the lease back; nothing happens when it is no longer ours."""
+    tx.execute(update(link).where(_held(link_id, owner, fence)).values(lease_owner=None, lease_until=None))
+
+
+def held(tx: Tx, link_id: str, owner: str, fence: int) -> bool:
+    """Say whether the lease is still ours."""
+    return tx.execute(select(link.c.id).where(_held(link_id, owner, fence))).first() is not None
+
+
+def save(tx: Tx, changed: Link, owner: str, fence: int, now: datetime) -> None:
+    """Store the state and the sides that the link knows. Raises LeaseLost when another task has taken it over."""
+    stored = tx.execute(
+        update(link)
+        .where(_held(changed.id, owner, fence))
+        .values(state=encode.state(changed.state), paused=changed.paused, updated_at=now)
+    )
+    if not stored.rowcount:
+        raise LeaseLost(f"the lease on ticket {changed.id} has passed to another worker; nothing was stored")
+    known = [item for item in changed.sides.values() if item.id]
+    if known:
+        tx.execute(_SAVE_SIDE, [_side_values(item) | {"row": int(item.id), "of": changed.id} for item in known])
+    open_ = [item.attempt for item in known if item.attempt is not None]
+    if open_:
+        # A read may settle part of an attempt; what is left of it is kept beside what was sent.
+        tx.execute(_SAVE_ATTEMPT, [{"name": item.id, "left": encode.attempt(item)} for item in open_])
+
+
+def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
+    """Join a record to a link; sets the side's id.
+
+    False when the record has a link already, or when the link has (or is about to get) a live side on the connection.
+    """
+    row = tx.execute(select(link.c.entity).where(link.c.id == link_id).with_for_update()).first()
+    if row is None:
+        return False
+    live = select(side.c.id).where(
+        side.c.link_id == link_id, side.c.connection == new.connection, side.c.tombstone.is_(False)
+    )
+    coming = select(create_intent.c.number).where(
+        create_intent.c.link_id == link_id,
+        create_intent.c.connection == new.connection,
+        create_intent.c.closed_at.is_(None),
+    )
+    if tx.execute(live).first() or tx.execute(coming).first():
+        return False
+    return _insert_side(tx, link_id, row.entity, new, now)
+
+
+def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
+    """Page through all links by id."""
+    return list(tx.execute(select(link.c.id).where(link.c.id > after).order_by(link.c.id).limit(limit)).scalars())
+
+
+def count_sides(tx: Tx, connection: str) -> int:
+    """Count a connection's live sides."""
+    found = select(func.count()).select_from(side)
+    return tx.execute(found.where(side.c.connection == connection, side.c.tombstone.is_(False))).scalar_one()
+
+
+def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
+    """Find links the way people name them: `connection:remote id`, a remote id, or the beginning of a link's id."""
+    connection, _, remote_id = text.partition(":")
+    named = and_(side.c.connection == connection, side.c.remote_id == remote_id)
+    sides = select(side.c.link_id).where(or_(named, side.c.remote_id == text)).distinct().limit(limit)
+    found = set(tx.execute(sides).scalars())
+    if not found and text:
+        begins = select(link.c.id).where(link.c.id.startswith(text, autoescape=True))
+        found = set(tx.execute(begins.order_by(link.c.id).limit(limit)).scalars())
+    return sorted(found)
+
+
+_SAVE_SIDE = (
+    update(side)
+    .where(side.c.id == bindparam("row"), side.c.link_id == bindparam("of"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("fields", "version", "read_at", "missing_since", "tombstone", "suspect", "in_scope")
+        }
+    )
+)
+_SAVE_ATTEMPT = (
+    update(attempt)
+    .where(attempt.c.id == bindparam("name"), attempt.c.closed_at.is_(None))
+    .values(remaining=bindparam("left"))
+)
+
+
+def _side_values(item: Side) -> dict[str, Any]:
+    return {
+        "new_fields": encode.side_fields(item.fields),
+        "new_version": item.version,
+        "new_read_at": item.read_at,
+        "new_missing_since": item.missing_since,
+        "new_tombstone": item.tombstone,
+        "new_suspect": item.suspect,
+        "new_in_scope": item.in_scope,
+    }
+
+
+def _insert_side(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
+    values = {key.removeprefix("new_"): value for key, value in _side_values(new).items()}
+    statement = insert(tx, side).values(
+        **values,
+        link_id=link_id,
+        connection=new.connection,
+        entity=entity,
+        remote_id=new.remote_id,
+        created_at=now,
+    )
+    row_id = tx.execute(statement.on_conflict_do_nothing().returning(side.c.id)).scalar()
+    if row_id is None:
+        return False
+    new.id = str(row_id)
+    return True
+
+
+def _side(row: Any, attempts: dict[int, Any]) -> Side:
+    return Side(
+        connection=row.connection,
+        remote_id=row.remote_id,
+        fields=encode.to_side_fields(row.fields),
+        version=row.version,
+        read_at=row.read_at,
+        attempt=attempts.get(row.id),
+        missing_since=row.missing_since,
+        tombstone=row.tombstone,
+        suspect=row.suspect,
+        in_scope=row.in_scope,
+        id=str(row.id),
+    )
+
+
+def _sides(connection: str, entity: str, remote_ids: Collection[str]) -> Select[tuple[Any, ...]]:
+    return select(side.c.remote_id, side.c.link_id, side.c.version, side.c.read_at).where(
+        side.c.connection == connection, side.c.entity == entity, side.c.remote_id.in_(list(remote_ids))
+    )
+
+
+def _held(link_id: str, owner: str, fence: int) -> Any:
+    return and_(link.c.id == link_id, link.c.lease_owner == owner, link.c.fence == fence)

@@ -1,0 +1,16 @@
+"""Runs migrations inside the transaction that `Ledger.upgrade` has opened. Alembic imports this file by its path."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from bridge.ledger.tables import metadata
+
+# Batch mode copies a table where SQLite cannot alter it. Both databases undo DDL: a failed upgrade leaves nothing.
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+context.run_migrations()

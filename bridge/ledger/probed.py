@@ -1,0 +1,34 @@
+"""What was found out about each connection's uncertain capabilities."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from bridge.ledger.session import Tx, insert
+from bridge.ledger.tables import probed
+
+
+def set_(tx: Tx, connection: str, name: str, value: bool, why: str, at: datetime) -> None:
+    """Remember a finding; a later one replaces it."""
+    found = {"value": value, "why": why, "at": at}
+    statement = insert(tx, probed).values(connection=connection, name=name, **found)
+    tx.execute(statement.on_conflict_do_update(index_elements=["connection", "name"], set_=found))
+
+
+def all_(tx: Tx, connection: str) -> dict[str, bool]:
+    """Give a connection's findings by name."""
+    return dict(
+        tx.execute(select(probed.c.name, probed.c.value).where(probed.c.connection == connection)).tuples().all()
+    )
+
+
+def reasons(tx: Tx, connection: str) -> dict[str, str]:
+    """Give why each finding is believed."""
+    return dict(tx.execute(select(probed.c.name, probed.c.why).where(probed.c.connection == connection)).tuples().all())
+
+
+def forget(tx: Tx, connection: str) -> None:
+    """Find everything out anew: a licence or a setting may have changed."""
+    tx.execute(delete(probed).where(probed.c.connection == connection))

@@ -1,0 +1,227 @@
+"""Opening the ledger, its transactions, and the few places where the two databases differ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import sqlalchemy
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from bridge.errors import LedgerError, Outcome
+
+Tx = Connection
+"""An open transaction: what every function of the ledger takes first."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 30
+UPGRADE_LOCK = 0x6272_6964_6765
+"""Any number that no other program uses as an advisory lock: two upgrades at once take turns."""
+
+_CONTENDED = frozenset({"40P01", "40001", "55P03", "57014"})
+"""PostgreSQL: deadlock, serialisation failure, lock not available, statement cancelled."""
+
+
+class Contended(LedgerError):
+    """Others held what this transaction needed; nothing of it was stored, and it may simply be done again."""
+
+    outcome: ClassVar[Outcome] = Outcome.RETRY
+
+
+class Unreachable(LedgerError):
+    """The ledger does not answer."""
+
+    outcome: ClassVar[Outcome] = Outcome.RETRY
+
+
+class Ledger:
+    """One database, opened for one process. Threads may share it; each transaction has its own connection."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _url(url)
+        self.shown = self.url.render_as_string(hide_password=True)
+        if self.url.get_backend_name() == "sqlite":
+            self.engine = _sqlite(self.url)
+        else:
+            self.engine = _postgresql(self.url)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """Open a transaction that may write; it commits when the block ends and rolls back when the block raises."""
+        with self._answering(), self.engine.connect() as connection:
+            if self.engine.dialect.name == "sqlite":
+                connection = connection.execution_options(ledger_begin="BEGIN IMMEDIATE")  # noqa: PLW2901
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """Open a transaction that only reads; on SQLite it neither waits for a writer nor makes one wait."""
+        with self._answering(), self.engine.connect() as connection:
+            if self.engine.dialect.name != "sqlite":
+                connection = connection.execution_options(postgresql_readonly=True)  # noqa: PLW2901
+            with connection.begin():
+                yield connection
+
+    def upgrade(self) -> None:
+        """Bring the tables to this version, in one transaction; a new SQLite file is for its owner's eyes only."""
+        if self.engine.dialect.name == "sqlite" and self.url.database not in {None, "", ":memory:"}:
+            _make_file(Path(str(self.url.database)))
+        script = _script()
+        with self.transaction() as tx:
+            if tx.dialect.name == "postgresql":
+                tx.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+            self._refuse_newer(tx, script)
+            config = Config(attributes={"connection": tx})
+
+            def steps(revision: Any, _context: Any) -> Any:
+                return script._upgrade_revs("head", revision)  # noqa: SLF001 - what alembic's own command does
+
+            with EnvironmentContext(config, script, fn=steps):
+                script.run_env()
+
+    def check(self) -> None:
+        """Raise LedgerError, saying what to do, unless the tables are exactly those of this version."""
+        script = _script()
+        if self.engine.dialect.name == "sqlite" and not self._file_exists():
+            raise LedgerError(f"there is no ledger at {self.shown}: run `bridge db upgrade` to make one")
+        with self.read() as tx:
+            self._refuse_newer(tx, script)
+            found = MigrationContext.configure(tx).get_current_heads()
+        if not found:
+            raise LedgerError(f"the ledger at {self.shown} has no tables yet: run `bridge db upgrade`")
+        if set(found) != set(script.get_heads()):
+            raise LedgerError(
+                f"the ledger at {self.shown} is of an older version ({', '.join(found)}): "
+                "stop the bridge, make a backup, run `bridge db upgrade`"
+            )
+
+    def revision(self) -> tuple[str, str]:
+        """Give the revision that the ledger is at (empty: none) and the one that this version needs."""
+        with self.read() as tx:
+            found = MigrationContext.configure(tx).get_current_heads()
+        return ", ".join(found), ", ".join(_script().get_heads())
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+    def _file_exists(self) -> bool:
+        name = self.url.database
+        return name in {None, "", ":memory:"} or Path(str(name)).exists()
+
+    def _refuse_newer(self, tx: Tx, script: ScriptDirectory) -> None:
+        ours = {revision.revision for revision in script.walk_revisions()}
+        unknown = set(MigrationContext.configure(tx).get_current_heads()) - ours
+        if unknown:
+            raise LedgerError(
+                f"the ledger at {self.shown} was written by a newer version of the bridge "
+                f"(revision {', '.join(sorted(unknown))}): install that version, or restore a backup from before it"
+            )
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise _ours(error, self.shown) from error
+
+
+@contextmanager
+def savepoint(tx: Tx) -> Iterator[None]:
+    """Undo only this block when it raises; the transaction around it goes on."""
+    try:
+        with tx.begin_nested():
+            yield
+    except DBAPIError as error:
+        raise _ours(error, tx.engine.url.render_as_string(hide_password=True)) from error
+
+
+def insert(tx: Tx, table: Table) -> postgresql.Insert:
+    """Give an INSERT that knows ON CONFLICT; both databases speak it alike."""
+    if tx.dialect.name == "sqlite":
+        return cast("postgresql.Insert", sqlite.insert(table))
+    return postgresql.insert(table)
+
+
+def _ours(error: DBAPIError, shown: str) -> Exception:
+    """Say what a driver's error means to us; one that we can't explain stays as it is."""
+    if isinstance(error, IntegrityError):
+        return error
+    if getattr(error.orig, "sqlstate", None) in _CONTENDED or "database is locked" in str(error.orig):
+        return Contended(f"the ledger at {shown} was busy: {error.orig}")
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return Unreachable(f"the ledger at {shown} cannot be used: {error.orig}")
+    return error
+
+
+def _script() -> ScriptDirectory:
+    return ScriptDirectory(MIGRATIONS)
+
+
+def _url(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except sqlalchemy.exc.ArgumentError as error:
+        raise LedgerError(
+            "the ledger's address is not a database URL; allowed: sqlite:///path, postgresql://user@host/name"
+        ) from error
+    kind = url.get_backend_name()
+    if kind not in {"sqlite", "postgresql"} and not url.drivername.startswith("postgres"):
+        raise LedgerError(
+            f"the ledger cannot be a {kind} database; allowed: sqlite:///path, postgresql://user@host/name"
+        )
+    return url if kind == "sqlite" else url.set(drivername="postgresql+psycopg")
+
+
+def _sqlite(url: URL) -> sqlalchemy.Engine:
+    arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
+    if url.database in {None, "", ":memory:"}:
+        arguments["poolclass"] = StaticPool
+        arguments["connect_args"]["check_same_thread"] = False
+    engine = sqlalchemy.create_engine(url, **arguments)
+
+    @event.listens_for(engine, "connect")
+    def prepare(raw: Any, _record: Any) -> None:
+        # The driver's own idea of when a transaction begins is switched off; `begin` below says BEGIN.
+        raw.isolation_level = None
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+        ):
+            raw.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("ledger_begin", "BEGIN"))
+
+    return engine
+
+
+def _postgresql(url: URL) -> sqlalchemy.Engine:
+    # A wait for a lock ends as an error that is tried again, so that no worker hangs behind a frozen one.
+    settings = f"-c lock_timeout={BUSY_SECONDS * 1000} -c idle_in_transaction_session_timeout=60000"
+    arguments = {"connect_timeout": 10, "options": settings, "application_name": "bridge"}
+    return sqlalchemy.create_engine(url, pool_pre_ping=True, connect_args=arguments)
+
+
+def _make_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise LedgerError(f"the ledger cannot be made at {path}: {error.strerror}") from error

@@ -1,0 +1,311 @@
+"""Every table. Identity is carried by unique constraints, never by looking first and inserting afterwards.
+
+A change here needs a migration; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+from bridge.ledger.types import Json, Line, UTCDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("connection", Line, nullable=False),
+    Column("delivery_key", Line, nullable=False),
+    Column("received_at", UTCDateTime, nullable=False),
+    Column("deliveries", Integer, nullable=False, default=1),
+    Column("headers", Json(lenient=True), nullable=False),
+    Column("projection", Json(lenient=True), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("event", Line, nullable=False),
+    Column("entity", Line),
+    Column("remote_id", Line),
+    Column("verdict", String(20), nullable=False),
+    Column("why", Line, nullable=False),
+    Column("settled_at", UTCDateTime),
+    Column("body", Line),
+    UniqueConstraint("connection", "delivery_key"),
+)
+Index(
+    "ix_inbox_pending",
+    inbox.c.connection,
+    inbox.c.entity,
+    inbox.c.remote_id,
+    sqlite_where=inbox.c.verdict == text("'pending'"),
+    postgresql_where=inbox.c.verdict == text("'pending'"),
+)
+Index("ix_inbox_received_at", inbox.c.received_at)
+
+link = Table(
+    "link",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("sync", Line, nullable=False),
+    Column("entity", Line, nullable=False),
+    Column("state", Json, nullable=False),
+    Column("paused", Boolean, nullable=False, default=False),
+    Column("lease_owner", Line),
+    Column("lease_until", UTCDateTime),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+)
+
+side = Table(
+    "side",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("link_id", ForeignKey("link.id", ondelete="CASCADE"), nullable=False),
+    Column("connection", Line, nullable=False),
+    Column("entity", Line, nullable=False),
+    Column("remote_id", Line, nullable=False),
+    Column("fields", Json, nullable=False),
+    Column("version", Line),
+    Column("read_at", UTCDateTime),
+    Column("missing_since", UTCDateTime),
+    Column("tombstone", Boolean, nullable=False, default=False),
+    Column("suspect", Json),
+    Column("in_scope", Boolean, nullable=False, default=True),
+    Column("created_at", UTCDateTime, nullable=False),
+    UniqueConstraint("connection", "entity", "remote_id"),
+)
+Index(
+    "uq_side_live",
+    side.c.link_id,
+    side.c.connection,
+    unique=True,
+    sqlite_where=text("tombstone = false"),
+    postgresql_where=text("tombstone = false"),
+)
+Index("ix_side_link_id", side.c.link_id)
+
+work = Table(
+    "work",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Line, nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    Column("connection", Line, nullable=False),
+    Column("entity", Line, nullable=False),
+    Column("remote_id", Line),
+    Column("link_id", String(64)),
+    Column("lane", SmallInteger, nullable=False),
+    Column("due_at", UTCDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("last_error", Line, nullable=False, default=""),
+    Column("parked_at", UTCDateTime),
+    Column("parked_why", Line, nullable=False, default=""),
+    Column("parked_cause", Line, nullable=False, default=""),
+    Column("generation", Integer, nullable=False, default=1),
+    Column("claimed_by", Line),
+    Column("claimed_until", UTCDateTime),
+    Column("payload", Json),
+    Column("created_at", UTCDateTime, nullable=False),
+)
+Index(
+    "ix_work_due",
+    work.c.lane,
+    work.c.due_at,
+    sqlite_where=work.c.parked_at.is_(None),
+    postgresql_where=work.c.parked_at.is_(None),
+)
+Index("ix_work_link_id", work.c.link_id)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("link_id", ForeignKey("link.id", ondelete="CASCADE"), nullable=False),
+    Column("side_id", ForeignKey("side.id", ondelete="CASCADE"), nullable=False),
+    Column("connection", Line, nullable=False),
+    Column("verb", Line, nullable=False),
+    Column("detail", Json, nullable=False),
+    Column("remaining", Json, nullable=False),
+    Column("send_by", UTCDateTime, nullable=False),
+    Column("destructive", Integer, nullable=False, default=0),
+    Column("opened_at", UTCDateTime, nullable=False),
+    Column("closed_at", UTCDateTime),
+    Column("outcome", Line),
+    Column("read_back", Json(lenient=True)),
+    Column("latency_ms", Integer),
+)
+Index(
+    "uq_attempt_open",
+    attempt.c.side_id,
+    unique=True,
+    sqlite_where=attempt.c.closed_at.is_(None),
+    postgresql_where=attempt.c.closed_at.is_(None),
+)
+Index("ix_attempt_link_id", attempt.c.link_id)
+Index(
+    "ix_attempt_destructive",
+    attempt.c.connection,
+    attempt.c.opened_at,
+    sqlite_where=attempt.c.destructive > text("0"),
+    postgresql_where=attempt.c.destructive > text("0"),
+)
+
+create_intent = Table(
+    "create_intent",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("marker", String(64), nullable=False, unique=True),
+    Column("link_id", ForeignKey("link.id", ondelete="CASCADE"), nullable=False),
+    Column("connection", Line, nullable=False),
+    Column("entity", Line, nullable=False),
+    Column("draft", Json, nullable=False),
+    Column("send_by", UTCDateTime, nullable=False),
+    Column("opened_at", UTCDateTime, nullable=False),
+    Column("closed_at", UTCDateTime),
+    Column("outcome", Line),
+    Column("remote_id", Line),
+)
+Index(
+    "uq_create_intent_open",
+    create_intent.c.link_id,
+    create_intent.c.connection,
+    unique=True,
+    sqlite_where=create_intent.c.closed_at.is_(None),
+    postgresql_where=create_intent.c.closed_at.is_(None),
+)
+
+match_key = Table(
+    "match_key",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sync", Line, nullable=False),
+    Column("link_id", ForeignKey("link.id", ondelete="CASCADE"), nullable=False),
+    Column("connection", Line, nullable=False),
+    Column("rule", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("at", UTCDateTime),
+    UniqueConstraint("link_id", "connection", "sync", "rule", "hash"),
+    Index("ix_match_key_hash", "sync", "rule", "hash"),
+)
+
+match_lock = Table(
+    "match_lock",
+    metadata,
+    Column("sync", Line, primary_key=True),
+    Column("hash", Line, primary_key=True),
+)
+
+conflict = Table(
+    "conflict",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("link_id", ForeignKey("link.id", ondelete="CASCADE"), nullable=False),
+    Column("field", Line, nullable=False),
+    Column("kind", Line, nullable=False),
+    Column("connection", Line, nullable=False, default=""),
+    Column("opened_at", UTCDateTime, nullable=False),
+    Column("closed_at", UTCDateTime),
+    Column("why", Line, nullable=False, default=""),
+    Column("detail", Json(lenient=True), nullable=False),
+    Column("resolution", Line, nullable=False, default=""),
+)
+Index(
+    "uq_conflict_open",
+    conflict.c.link_id,
+    conflict.c.field,
+    unique=True,
+    sqlite_where=conflict.c.closed_at.is_(None),
+    postgresql_where=conflict.c.closed_at.is_(None),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("connection", Line, nullable=False),
+    Column("entity", Line, nullable=False),
+    Column("due", UTCDateTime, nullable=False),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("progress_at", UTCDateTime, nullable=False),
+    Column("finished_at", UTCDateTime),
+    Column("cursor", Json),
+    Column("seen", Integer, nullable=False, default=0),
+    Column("hinted", Integer, nullable=False, default=0),
+    Column("error", Line, nullable=False, default=""),
+    Index("ix_run_last", "kind", "connection", "entity", "id"),
+)
+Index(
+    "uq_run_open",
+    run.c.kind,
+    run.c.connection,
+    run.c.entity,
+    unique=True,
+    sqlite_where=run.c.finished_at.is_(None),
+    postgresql_where=run.c.finished_at.is_(None),
+)
+
+connection_health = Table(
+    "connection_health",
+    metadata,
+    Column("connection", Line, primary_key=True),
+    Column("paused_until", UTCDateTime),
+    Column("refused_at", UTCDateTime),
+    Column("why", Line, nullable=False, default=""),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("failed_at", UTCDateTime),
+)
+
+probed = Table(
+    "probed",
+    metadata,
+    Column("connection", Line, primary_key=True),
+    Column("name", Line, primary_key=True),
+    Column("value", Boolean, nullable=False),
+    Column("why", Line, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("link_id", ForeignKey("link.id", ondelete="CASCADE"), nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("kind", Line, nullable=False),
+    Column("connection", Line, nullable=False),
+    Column("field", Line, nullable=False),
+    Column("detail", Json(lenient=True), nullable=False),
+    Index("ix_journal_link_id", "link_id", "id"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UTCDateTime, nullable=False),
+    Column("actor", Line, nullable=False),
+    Column("action", Line, nullable=False),
+    Column("subject", Line, nullable=False),
+    Column("detail", Json(lenient=True), nullable=False),
+)

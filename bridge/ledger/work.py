@@ -1,0 +1,292 @@
+"""What is outstanding: one row for each thing to do, however many hints there were.
+
+Every hint raises the row's generation. A worker that claimed generation 3 may delete only generation 3: a hint that
+came while it was reading makes the row due again at once: work never swallows a hint that it came too early for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+
+from bridge.ledger.session import Tx, insert
+from bridge.ledger.tables import work
+
+LANES = ("live", "operator", "retry", "reconcile", "backfill")
+"""By urgency."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRow:
+    """A row as it was when it was claimed."""
+
+    id: int
+    kind: str
+    key: str
+    connection: str
+    entity: str
+    remote_id: str | None
+    link_id: str | None
+    lane: str
+    attempts: int
+    generation: int
+    payload: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A row that was set aside."""
+
+    id: int
+    kind: str
+    key: str
+    connection: str
+    entity: str
+    remote_id: str | None
+    link_id: str | None
+    attempts: int
+    at: datetime
+    why: str
+    cause: str
+
+
+def raise_(
+    tx: Tx,
+    *,
+    kind: str,
+    key: str,
+    connection: str,
+    entity: str,
+    remote_id: str | None = None,
+    link_id: str | None = None,
+    lane: str = "live",
+    due_at: datetime,
+    now: datetime,
+    payload: dict[str, Any] | None = None,
+    unpark: bool = True,
+) -> None:
+    """Ask for a piece of work. Asked for again, it stays one row, of the more urgent lane and the earlier time.
+
+    A parked row is freed (its cause may have healed), with its tries counted afresh; `unpark=False` leaves it parked.
+    """
+    statement = insert(tx, work).values(
+        key=key,
+        kind=kind,
+        connection=connection,
+        entity=entity,
+        remote_id=remote_id,
+        link_id=link_id,
+        lane=LANES.index(lane),
+        due_at=due_at,
+        payload=payload,
+        created_at=now,
+    )
+    new, set_aside = statement.excluded, work.c.parked_at.is_not(None)
+    changes: dict[str, Any] = {
+        "generation": work.c.generation + 1,
+        "lane": case((work.c.lane <= new.lane, work.c.lane), else_=new.lane),
+        "due_at": case((and_(~set_aside, work.c.due_at <= new.due_at), work.c.due_at), else_=new.due_at),
+        "payload": func.coalesce(new.payload, work.c.payload),
+    }
+    if unpark:
+        changes |= {
+            "attempts": case((set_aside, 0), else_=work.c.attempts),
+            "parked_at": None,
+            "parked_why": "",
+            "parked_cause": "",
+        }
+    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes))
+
+
+def claim(
+    tx: Tx,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    kinds: Collection[str] | None = None,
+    skip_connections: Iterable[str] = (),
+) -> list[WorkRow]:
+    """Take due rows for one worker, the most urgent lane first, at most one for each link.
+
+    A claim that ran out (its worker died) is taken over. Rows that another worker is claiming right now are passed by.
+    """
+    statement = (
+        select(work)
+        .where(work.c.parked_at.is_(None), work.c.due_at <= now, _unclaimed(now))
+        .order_by(work.c.lane, work.c.due_at, work.c.id)
+        .limit(2 * limit)
+        .with_for_update(skip_locked=True)
+    )
+    if kinds is not None:
+        statement = statement.where(work.c.kind.in_(kinds))
+    skipped = list(skip_connections)
+    if skipped:
+        statement = statement.where(work.c.connection.not_in(skipped))
+    taken: list[WorkRow] = []
+    links: set[str] = set()
+    for row in tx.execute(statement):
+        if len(taken) == limit:
+            break
+        if row.link_id is not None:
+            if row.link_id in links:
+                continue
+            links.add(row.link_id)
+        taken.append(_row(row))
+    if taken:
+        ids = [row.id for row in taken]
+        tx.execute(update(work).where(work.c.id.in_(ids)).values(claimed_by=owner, claimed_until=until))
+    return taken
+
+
+def finish(tx: Tx, row: WorkRow, owner: str, now: datetime) -> bool:
+    """End a claimed row: delete it, or, when a hint came meanwhile, make it due now and give False."""
+    mine = _mine(row, owner)
+    if tx.execute(delete(work).where(mine, work.c.generation == row.generation)).rowcount:
+        return True
+    tx.execute(update(work).where(mine).values(claimed_by=None, claimed_until=None, due_at=now, attempts=0))
+    return False
+
+
+def again(tx: Tx, row: WorkRow, owner: str, due_at: datetime, error: str = "", count: bool = True) -> None:
+    """Give a claimed row back, due at that time, or earlier when a hint that came meanwhile says so."""
+    hinted = and_(work.c.generation != row.generation, work.c.due_at < due_at)
+    tx.execute(
+        update(work)
+        .where(_mine(row, owner))
+        .values(
+            claimed_by=None,
+            claimed_until=None,
+            due_at=case((hinted, work.c.due_at), else_=due_at),
+            attempts=work.c.attempts + int(count),
+            last_error=error,
+        )
+    )
+
+
+def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) -> bool:
+    """Set a claimed row aside. A hint that came meanwhile frees it at once: then it is due now, and False is given."""
+    mine = _mine(row, owner)
+    parked = (
+        update(work)
+        .where(mine, work.c.generation == row.generation)
+        .values(parked_at=now, parked_why=why, parked_cause=cause, last_error=why, claimed_by=None, claimed_until=None)
+    )
+    if tx.execute(parked).rowcount:
+        return True
+    tx.execute(update(work).where(mine).values(claimed_by=None, claimed_until=None, due_at=now, last_error=why))
+    return False
+
+
+def unpark(
+    tx: Tx,
+    now: datetime,
+    *,
+    ids: Collection[int] | None = None,
+    connection: str | None = None,
+    cause: str | None = None,
+    payload: dict[str, Any] | None = None,
+) -> int:
+    """Free parked rows (all of them, or those named), due now in the operator's lane; gives how many."""
+    statement = update(work).where(work.c.parked_at.is_not(None))
+    if ids is not None:
+        statement = statement.where(work.c.id.in_(ids))
+    if connection is not None:
+        statement = statement.where(work.c.connection == connection)
+    if cause is not None:
+        statement = statement.where(work.c.parked_cause == cause)
+    values: dict[str, Any] = {
+        "parked_at": None,
+        "parked_why": "",
+        "parked_cause": "",
+        "attempts": 0,
+        "due_at": now,
+        "lane": LANES.index("operator"),
+        "generation": work.c.generation + 1,
+    }
+    if payload is not None:
+        values["payload"] = payload
+    return tx.execute(statement.values(values)).rowcount
+
+
+def discard(tx: Tx, ids: Collection[int]) -> int:
+    """Throw parked rows away; gives how many."""
+    return tx.execute(delete(work).where(work.c.id.in_(ids), work.c.parked_at.is_not(None))).rowcount
+
+
+def parked(tx: Tx, limit: int = 200) -> list[Parked]:
+    """List what is set aside, the newest first."""
+    found = select(work).where(work.c.parked_at.is_not(None)).order_by(work.c.parked_at.desc(), work.c.id).limit(limit)
+    return [
+        Parked(
+            id=row.id,
+            kind=row.kind,
+            key=row.key,
+            connection=row.connection,
+            entity=row.entity,
+            remote_id=row.remote_id,
+            link_id=row.link_id,
+            attempts=row.attempts,
+            at=row.parked_at,
+            why=row.parked_why,
+            cause=row.parked_cause,
+        )
+        for row in tx.execute(found)
+    ]
+
+
+def next_due(tx: Tx, now: datetime, skip_connections: Iterable[str] = ()) -> datetime | None:
+    """Give the time at which the next row can be claimed (the past: it can be now); None when there is no work."""
+    waiting = select(func.min(work.c.due_at)).where(work.c.parked_at.is_(None), _unclaimed(now))
+    claimed = select(func.min(work.c.claimed_until)).where(work.c.parked_at.is_(None), work.c.claimed_until > now)
+    skipped = list(skip_connections)
+    if skipped:
+        waiting = waiting.where(work.c.connection.not_in(skipped))
+        claimed = claimed.where(work.c.connection.not_in(skipped))
+    times = [time for time in (tx.execute(waiting).scalar(), tx.execute(claimed).scalar()) if time is not None]
+    return min(times, default=None)
+
+
+def backlog(tx: Tx, now: datetime) -> dict[str, Any]:
+    """Count the rows that are due, later, claimed and parked, and give the time since which the oldest waits."""
+    state = case(
+        (work.c.parked_at.is_not(None), "parked"),
+        (work.c.claimed_until > now, "claimed"),
+        (work.c.due_at <= now, "due"),
+        else_="later",
+    ).label("state")
+    counted = {"due": 0, "later": 0, "claimed": 0, "parked": 0}
+    oldest: datetime | None = None
+    for name, number, since in tx.execute(select(state, func.count(), func.min(work.c.due_at)).group_by(state)):
+        counted[name] = number
+        if name == "due":
+            oldest = since
+    return {**counted, "oldest_due": oldest}
+
+
+def _unclaimed(now: datetime) -> ColumnElement[bool]:
+    return or_(work.c.claimed_until.is_(None), work.c.claimed_until <= now)
+
+
+def _mine(row: WorkRow, owner: str) -> ColumnElement[bool]:
+    return and_(work.c.id == row.id, work.c.claimed_by == owner)
+
+
+def _row(row: Any) -> WorkRow:
+    return WorkRow(
+        id=row.id,
+        kind=row.kind,
+        key=row.key,
+        connection=row.connection,
+        entity=row.entity,
+        remote_id=row.remote_id,
+        link_id=row.link_id,
+        lane=LANES[row.lane],
+        attempts=row.attempts,
+        generation=row.generation,
+        payload=row.payload,
+    )

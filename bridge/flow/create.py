@@ -22,7 +22,7 @@ from bridge.errors import (
 )
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
-from bridge.flow.effects import Call, Procedure, Transact
+from bridge.flow.effects import Call, Procedure, Steps, Transact
 from bridge.flow.match import join
 from bridge.flow.records import match_keys, observation
 from bridge.flow.replan import known_probes
@@ -75,7 +75,7 @@ def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
     return None
 
 
-def already_there(context: Context, task: Task, planned: CreatePlan) -> Procedure:
+def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bool]:
     """First contact: adopt a record that the declared match rules say is the same thing; True when that settled it."""
     link, connection = the_link(task), task.row.connection
     sync = context.syncs[link.sync]

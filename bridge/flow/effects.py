@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.connectors.base import Connector
 from bridge.ledger.session import Tx
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +46,7 @@ class Call:
 
 
 Effect = Transact | Read | Call
-Procedure = Generator[Effect, Any, None]
+Steps = Generator[Effect, Any, T]
+"""Part of a procedure, with a result."""
+Procedure = Steps[None]
 """A procedure that returns has settled its own work row; one that raises leaves that to `flow.outcome`."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from datetime import datetime, timedelta
-from typing import Any
 
 from bridge.connectors.base import Record
 from bridge.core import merge
@@ -12,7 +10,7 @@ from bridge.core.state import Link, Note, Side
 from bridge.core.values import Ref
 from bridge.flow.commit import conclude, later, save, the_link, verdict
 from bridge.flow.context import Context, Task
-from bridge.flow.effects import Effect, Procedure, Read, Transact
+from bridge.flow.effects import Procedure, Read, Steps, Transact
 from bridge.flow.match import first_sight
 from bridge.flow.records import observation
 from bridge.ledger import attempts, inbox, links, work
@@ -93,7 +91,7 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
     yield Transact(commit)
 
 
-def look_around(context: Context, task: Task, gone: Side) -> Generator[Effect, Any, list[Note]]:
+def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
     """Read the other sides of a link whose record has gone: an edit there may speak against closing it (rule F21)."""
     link = the_link(task)
     notes: list[Note] = []

@@ -21,7 +21,7 @@ def observation(
     """Extract a record's mapped fields; what the connector says must not be believed becomes unreadable."""
     values = mapped.extract(record.data)
     for name, field in mapped.fields.items():
-        if field.write_key in record.unreadable:
+        if field.write_key is not None and field.write_key in record.unreadable:
             values[name] = Unreadable(record.unreadable[field.write_key])
     return Observation(
         connection=record.ref.connection,

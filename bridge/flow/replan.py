@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from bridge.core.merge import Rules
@@ -15,7 +15,7 @@ from bridge.ledger.session import Tx
 Probed = Mapping[str, Mapping[str, bool]]
 
 
-def known_probes(tx: Tx, connections: Mapping[str, object]) -> dict[str, dict[str, bool]]:
+def known_probes(tx: Tx, connections: Iterable[str]) -> dict[str, dict[str, bool]]:
     """Give what has been found out about each connection's uncertain capabilities."""
     return {name: probed.all_(tx, name) for name in connections}
 

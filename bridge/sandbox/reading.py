@@ -62,4 +62,5 @@ def marker(record: Row) -> str:
 def customer(record: Row) -> str:
     """Find who asked, by e-mail address."""
     traits = record.get("anonymous_traits") or {}
-    return str((record.get("customer") or {}).get("email") or traits.get("email") or record.get("email_from") or "")
+    found = (record.get("customer") or {}).get("email") or traits.get("email") or record.get("email_from") or ""
+    return str(found).casefold()

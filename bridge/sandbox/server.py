@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import waitress
+from waitress import wasyncore
 
 from bridge.clock import Clock, SystemClock
 from bridge.core.syncs import Secret, Webhook
@@ -123,7 +124,8 @@ class Served:
         for app in self.apps.values():
             app.outbox.stop()
         for server in self._servers.values():
-            server.trigger.pull_trigger(server.close)
+            # In the server's own thread; open keep-alive connections would hold its loop otherwise.
+            server.trigger.pull_trigger(lambda server=server: wasyncore.close_all(server._map, ignore_all=True))  # noqa: SLF001
         for thread in self._threads:
             thread.join(timeout=5)
         for server in self._servers.values():

@@ -118,7 +118,8 @@ class _Case:
         self.system |= {row["name"]: row["system"] for row in self.facts["connection"]}
         self.carries = {name: FIELDS[system] for name, system in self.system.items()}
         self.carries |= {row["name"]: tuple(row["fields"]) for row in self.facts["connection"] if "fields" in row}
-        self.creating = {name for name in self.system if name not in self._told("creates", value=False)}
+        refusing = {row["name"] for row in self.facts["connection"] if row.get("creates") is False}
+        self.creating = set(self.system) - refusing
         self.finals: dict[Ref, Row] = {
             (row["connection"], str(row["record"]["id"])): row["record"] for row in given.finals
         }
@@ -127,6 +128,12 @@ class _Case:
         for number, refs in enumerate(self.links):
             for ref in refs.items():
                 self.link_of.setdefault(ref, number)
+        self.exceptions = {
+            (kind, _ref(row), row.get("field")) for kind in ("not_carried", "out_of_scope") for row in self.facts[kind]
+        }
+        self.conflicts: dict[tuple[int, str], list[Row]] = defaultdict(list)
+        for row in self.facts["conflict"]:
+            self.conflicts[self.link_of.get(_ref(row), -1), row["field"]].append(row)
         self.deleted = {_ref(row) for row in self.journal if row["kind"] == "delete" and row["actor"] == "human"}
         self.made_by = {_ref(row): row["actor"] for row in self.journal if row["kind"] == "create"}
         self.details: dict[str, list[Any]] = defaultdict(list)
@@ -138,8 +145,7 @@ class _Case:
         self._find_echoes()
         self._find_drift()
         waits = sorted(self._latencies())
-        bridge = [row for row in self.journal if row["actor"] == "bridge"]
-        details = self.details
+        bridge, details = [row for row in self.journal if row["actor"] == "bridge"], self.details
         return Report(
             converged=not details["drifted"] and not details["unlinked"],
             duplicates=len(details["duplicates"]),
@@ -156,9 +162,6 @@ class _Case:
             forbidden_calls=sum(row["note"].startswith("forbidden") for row in bridge),
             details={name: rows for name, rows in sorted(details.items()) if rows},
         )
-
-    def _told(self, name: str, *, value: bool) -> set[str]:
-        return {row["name"] for row in self.facts["connection"] if row.get(name) is value}
 
     def _edits(self) -> Iterator[_Edit]:
         """Give every field that a human changed; a set gives one row an element, named `tags:<element>`."""
@@ -204,12 +207,8 @@ class _Case:
 
     def _recorded(self, edit: _Edit) -> bool:
         name = edit.name.partition(":")[0]
-        for row in self.facts["conflict"]:
-            if row["field"] == name and self.link_of.get(_ref(row), -1) == edit.link:
-                values = row.get("values")
-                if name == "tags" or values is None or edit.new in values or edit.raw in values:
-                    return True
-        return False
+        values = [row.get("values") for row in self.conflicts[edit.link, name]]
+        return any(name == "tags" or told is None or edit.new in told or edit.raw in told for told in values)
 
     def _find_drift(self) -> None:
         cleared = {edit.link: edit.new is None for edit in self.edits if edit.name == "priority"}
@@ -222,7 +221,7 @@ class _Case:
                     self.details["drifted"].append({"ref": list(ref), "field": "id", "why": "the record is gone"})
             sides = [(ref, self.finals[ref]) for ref in present if ref in self.finals]
             for name in ("subject", "status", "priority", "assignee", "tags"):
-                if any(row.get("open") and row["field"] == name for row in self._conflicts(number)):
+                if any(row.get("open") for row in self.conflicts[number, name]):
                     continue
                 holding = [
                     (self.system[ref[0]], record, ref)
@@ -319,11 +318,8 @@ class _Case:
     def _sides(self, link: int, ref: Ref) -> list[Ref]:
         return [one for one in self.links[link].items() if one[0] in self.system] if link >= 0 else [ref]
 
-    def _conflicts(self, link: int) -> list[Row]:
-        return [row for row in self.facts["conflict"] if self.link_of.get(_ref(row)) == link]
-
     def _excepted(self, kind: str, ref: Ref, name: str | None) -> bool:
-        return any(_ref(row) == ref and row.get("field") == name for row in self.facts[kind])
+        return (kind, ref, name) in self.exceptions
 
     def _figures(self) -> dict[str, dict[str, int]]:
         figures: dict[str, dict[str, int]] = {}

@@ -56,7 +56,7 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
         return [Note("stale", obs.connection, "", {"read_at": obs.read_at.isoformat()})]
     notes = returned(side)
     cases = _readable(link, side, obs, rules, notes)
-    ours = _close(cases, side.attempt, obs)
+    ours = _close(side, cases, obs)
     for case, raw in cases:
         if case.name not in ours:
             _look(case, raw)
@@ -150,8 +150,9 @@ def carry(side: Side, attempt: Attempt) -> None:
     side.attempt = attempt
 
 
-def _close(cases: list[tuple[Case, Raw]], attempt: Attempt | None, obs: Observation) -> set[str]:
+def _close(side: Side, cases: list[tuple[Case, Raw]], obs: Observation) -> set[str]:
     """Close the attempt's parts that can be read, and give their names: those fields are dealt with."""
+    attempt = side.attempt
     if attempt is None:
         return set()
     parts = [(case, raw) for case, raw in cases if case.name in attempt.sent]
@@ -160,8 +161,7 @@ def _close(cases: list[tuple[Case, Raw]], attempt: Attempt | None, obs: Observat
         _close_part(case, attempt, raw, landed=landed)
         del attempt.sent[case.name]
     if not attempt.sent:
-        for case, _raw in parts[:1]:
-            case.side.attempt = None
+        side.attempt = None
     return {case.name for case, _raw in parts}
 
 

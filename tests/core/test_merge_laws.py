@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from bridge.core.values import ABSENT, Unreadable
-from tests.core.builders import kinds, level, link, look, rules, value
+from tests.core.builders import attempt, kinds, level, link, look, rules, value
 
 STATUSES = {
     "L": ["new", "open", "pending", "on_hold", "resolved", "closed"],
@@ -111,3 +111,25 @@ def test_an_untrusted_empty_set_never_changes_the_state(tags):
     before = copy.deepcopy(mirrored.state)
     assert set(kinds(look(mirrored, "P", 2, tags=[]))) <= {"ambiguous empty", "unreadable"}
     assert mirrored.state == before
+
+
+@settings(deadline=None)
+@drawn(st.lists(reads(), min_size=1, max_size=5), reads(), TAGS, st.booleans(), st.sampled_from(["1", None]))
+def test_what_closes_an_attempt_is_news_once_only(history, answer, sent_tags, own, version):
+    mirrored = level("L", "H", "P", "Z", priority="low", tags=["a"])
+    for number, (name, values) in enumerate(history, start=1):
+        look(mirrored, name, number, **values)
+    name, values = answer
+    attempt(mirrored, name, at_seconds=10, version=version, priority=value(mirrored, "priority"), tags=sent_tags)
+    look(mirrored, name, 20, own=own, **values)
+    left = mirrored.sides[name].attempt
+    assert set(left.sent if left else ()) == {
+        field
+        for field in ("priority", "tags")
+        if values[field] is ABSENT or mirrored.sides[name].fields[field].unreadable
+    }
+    before = copy.deepcopy(mirrored)
+    mirrored.sides[name].attempt = None
+    if left is None:
+        look(mirrored, name, 20, own=own, **values)
+        assert mirrored == before

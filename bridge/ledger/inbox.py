@@ -72,7 +72,7 @@ def settle(
 def counts(tx: Tx) -> dict[str, int]:
     """Count the webhooks by verdict."""
     found = select(inbox.c.verdict, func.count()).group_by(inbox.c.verdict)
-    return dict(tx.execute(found).tuples().all())
+    return dict(tx.execute(found).all())
 
 
 def recent(tx: Tx, *, verdict: str | None = None, before: int | None = None, limit: int = 50) -> list[dict[str, Any]]:

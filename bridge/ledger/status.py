@@ -38,7 +38,7 @@ def summary(tx: Tx, now: datetime) -> Status:
     creating = select(func.count()).select_from(create_intent).where(create_intent.c.closed_at.is_(None))
     return Status(
         links=tx.execute(select(func.count()).select_from(link)).scalar_one(),
-        sides=dict(tx.execute(live.order_by(side.c.connection)).tuples().all()),
+        sides=dict(tx.execute(live.order_by(side.c.connection)).all()),
         backlog=work.backlog(tx, now),
         inbox=inbox.counts(tx),
         conflicts_open=conflicts.count_open(tx),

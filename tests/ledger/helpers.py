@@ -1,0 +1,59 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+from bridge.core.state import Attempt, Link, Side
+from bridge.ledger import links, work
+
+LONG = timedelta(seconds=30)
+
+
+def at_once(ledger, act, count=8):
+    """Run `act(tx, number)` in that many transactions which begin together; give the results in order."""
+    barrier = Barrier(count)
+
+    def one(number):
+        barrier.wait()
+        with ledger.transaction() as tx:
+            return act(tx, number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def hint(tx, now, remote_id="1", **changes):
+    fields = {
+        "kind": "observe",
+        "key": f"observe:helpdesk:ticket:{remote_id}",
+        "connection": "helpdesk",
+        "entity": "ticket",
+        "remote_id": remote_id,
+        "due_at": now,
+        "now": now,
+    }
+    work.raise_(tx, **{**fields, **changes})
+
+
+def claim_one(tx, now, owner="w1", **changes):
+    rows = work.claim(tx, owner, now, now + LONG, 10, **changes)
+    assert len(rows) == 1
+    return rows[0]
+
+
+def make_link(tx, now, link_id="a", **remote_ids):
+    sides = {name: Side(name, remote_id) for name, remote_id in (remote_ids or {"helpdesk": "1"}).items()}
+    assert links.create(tx, Link(link_id, "tickets", "ticket", sides=sides), now)
+    return links.load(tx, [link_id])[link_id]
+
+
+def make_attempt(now, attempt_id="t1", **changes):
+    fields = {
+        "id": attempt_id,
+        "verb": "patch",
+        "sent": {"status": "open", "tags": ["a"]},
+        "before": {"status": None, "tags": []},
+        "values": {"status": "open", "tags": ("a",)},
+        "revs": {"status": 3, "tags": 1},
+        "send_by": now + timedelta(seconds=5),
+    }
+    return Attempt(**{**fields, **changes})

@@ -1,0 +1,127 @@
+from threading import Thread
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from bridge.errors import LedgerError
+from bridge.ledger import probed
+from bridge.ledger.session import Ledger, savepoint
+from bridge.ledger.tables import metadata
+
+
+@pytest.fixture
+def empty(empty_url):
+    opened = Ledger(empty_url)
+    yield opened
+    opened.close()
+
+
+def test_an_empty_database_is_brought_to_the_tables_that_the_code_declares(empty):
+    empty.upgrade()
+    empty.check()
+    with empty.read() as tx:
+        assert set(sqlalchemy.inspect(tx).get_table_names()) == {*metadata.tables, "alembic_version"}
+        assert compare_metadata(MigrationContext.configure(tx), metadata) == []
+
+
+def test_upgrading_again_changes_nothing(empty, now):
+    empty.upgrade()
+    with empty.transaction() as tx:
+        probed.set_(tx, "helpdesk", "tags", True, "seen", now)
+    empty.upgrade()
+    with empty.read() as tx:
+        assert probed.all_(tx, "helpdesk") == {"tags": True}
+
+
+def test_two_upgrades_at_once_take_turns(empty_url):
+    failures = []
+
+    def upgrade():
+        ledger = Ledger(empty_url)
+        try:
+            ledger.upgrade()
+            ledger.check()
+        except Exception as error:  # noqa: BLE001 - told below, outside the thread
+            failures.append(error)
+        finally:
+            ledger.close()
+
+    threads = [Thread(target=upgrade) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_ledger_without_tables_says_how_to_make_them(empty):
+    with pytest.raises(LedgerError, match="bridge db upgrade"):
+        empty.check()
+
+
+def test_a_newer_ledger_is_refused_and_left_alone(ledger):
+    with ledger.transaction() as tx:
+        tx.execute(sqlalchemy.text("update alembic_version set version_num = '9999'"))
+    with pytest.raises(LedgerError, match=r"newer version.*9999.*install that version"):
+        ledger.check()
+    with pytest.raises(LedgerError, match="newer version"):
+        ledger.upgrade()
+    assert ledger.revision()[0] == "9999"
+
+
+def test_an_address_that_is_no_database_is_refused_without_showing_it():
+    with pytest.raises(LedgerError, match="allowed: sqlite:///path") as refused:
+        Ledger("hunter2 nonsense")
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(LedgerError, match="mysql"):
+        Ledger("mysql://user:secret@host/name")
+
+
+def test_a_database_that_is_not_there_is_an_error_of_ours_without_its_password():
+    ledger = Ledger("postgresql://bridge:hunter2@127.0.0.1:1/bridge")
+    with pytest.raises(LedgerError, match="cannot be used") as refused, ledger.read():
+        pass
+    assert "hunter2" not in str(refused.value)
+    ledger.close()
+
+
+def test_a_transaction_that_raises_stores_nothing(ledger, now):
+    def fail():
+        with ledger.transaction() as tx:
+            probed.set_(tx, "helpdesk", "tags", True, "seen", now)
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    with ledger.read() as tx:
+        assert probed.all_(tx, "helpdesk") == {}
+
+
+def test_a_savepoint_undoes_only_its_own_block(ledger, now):
+    def fail(tx):
+        with savepoint(tx):
+            probed.set_(tx, "helpdesk", "tags", True, "seen", now)
+            tx.execute(sqlalchemy.text("select * from no_such_table"))
+
+    with ledger.transaction() as tx:
+        probed.set_(tx, "helpdesk", "create", True, "seen", now)
+        with pytest.raises(Exception, match="no_such_table"):
+            fail(tx)
+        probed.set_(tx, "helpdesk", "delete", False, "seen", now)
+    with ledger.read() as tx:
+        assert probed.all_(tx, "helpdesk") == {"create": True, "delete": False}
+
+
+def test_reading_does_not_wait_for_a_writer(ledger, now):
+    with ledger.transaction() as writing:
+        probed.set_(writing, "helpdesk", "tags", True, "seen", now)
+        with ledger.read() as reading:
+            assert probed.all_(reading, "helpdesk") == {}
+
+
+def test_sqlite_is_as_durable_as_it_can_be(sqlite_ledger):
+    with sqlite_ledger.read() as tx:
+        pragmas = {name: tx.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}

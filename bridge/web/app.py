@@ -1,0 +1,70 @@
+"""The Flask application: puts the routes together, and makes every answer one that says nothing it should not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from bridge.clock import Clock
+from bridge.connectors.base import Connector
+from bridge.core.syncs import Connection, Secret
+from bridge.ledger.session import Ledger
+from bridge.queue import Bell
+from bridge.web import body, health, webhooks
+from bridge.web.counters import Counters
+from bridge.web.intake import DirectIntake, Intake
+
+log = logging.getLogger(__name__)
+
+
+class Connections(Protocol):
+    """What the receiver needs of the configuration."""
+
+    @property
+    def connections(self) -> Mapping[str, Connection]:
+        """The configured connections, by name."""
+
+
+def create_app(
+    config: Connections,
+    ledger: Ledger,
+    doorbell: Bell,
+    clock: Clock,
+    connectors: Mapping[str, Connector],
+    *,
+    intake: Intake | None = None,
+    metrics_token: Secret | None = None,
+    limit: int = body.LIMIT,
+) -> Flask:
+    """Make the application. Without an `intake` each request commits on its own, in its own thread."""
+    app = Flask(__name__)
+    counters = Counters()
+    app.extensions["bridge"] = {"counters": counters}
+    taken = intake or DirectIntake(ledger, doorbell)
+    app.register_blueprint(webhooks.blueprint(config.connections, connectors, taken, clock, counters, limit))
+    app.register_blueprint(health.blueprint(ledger, doorbell, clock, counters, metrics_token))
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> tuple[Response, int]:
+        answer = jsonify(error=error.name)
+        for name, value in error.get_headers():
+            if name in {"Allow", "Retry-After", "WWW-Authenticate"}:
+                answer.headers[name] = value
+        return answer, error.code or 500
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> tuple[Response, int]:
+        log.error("a request failed", exc_info=error)
+        return jsonify(error="Internal Server Error"), 500
+
+    @app.after_request
+    def harden(answer: Response) -> Response:
+        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+    return app

@@ -1,0 +1,102 @@
+"""`/healthz`, `/readyz` and `/metrics`: for orchestrators. They name parts, never hosts, addresses or secrets."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from flask import Blueprint, Request, Response, jsonify, request
+
+from bridge.clock import Clock
+from bridge.core.syncs import Secret
+from bridge.ledger import status
+from bridge.ledger.session import Ledger
+from bridge.queue import Bell
+from bridge.web.counters import Counters, labels
+
+PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
+_FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+
+log = logging.getLogger(__name__)
+
+
+def blueprint(
+    ledger: Ledger, doorbell: Bell, clock: Clock, counters: Counters, token: Secret | None = None
+) -> Blueprint:
+    """Give the routes; `token` opens the metrics to others than this machine."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/healthz")
+    def live() -> Response:
+        return jsonify(status="ok")
+
+    @routes.get("/readyz")
+    def ready() -> tuple[Response, int]:
+        parts = {"ledger": _word(_ledger_answers(ledger)), "redis": _word(doorbell.ping())}
+        if parts["ledger"] == "down":
+            return jsonify(status="down", **parts), 503
+        # Without Redis webhooks are still taken and kept: leaving the balancer now would lose them instead.
+        return jsonify(status="ok" if parts["redis"] == "ok" else "degraded", **parts), 200
+
+    @routes.get("/metrics")
+    def metrics() -> tuple[Response, int]:
+        if not (_is_local(request) or _has_token(request, token)):
+            return jsonify(error="send BRIDGE_METRICS_TOKEN as a bearer token, or ask from this machine"), 401
+        parts = {"ledger": _ledger_answers(ledger), "redis": doorbell.ping()}
+        lines = counters.lines() + _gauge("bridge_up", "Whether a part answers.", "part", parts)
+        if parts["ledger"]:
+            lines += _figures(ledger, clock.now())
+        return Response("\n".join(lines) + "\n", content_type=PLAIN), 200
+
+    return routes
+
+
+def _figures(ledger: Ledger, now: datetime) -> list[str]:
+    with ledger.read() as tx:
+        found = status.summary(tx, now)
+    backlog = dict(found.backlog)
+    oldest = backlog.pop("oldest_due", None)
+    waited = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+    refused = {name: health.refused_at is not None for name, health in found.health.items()}
+    return [
+        *_gauge("bridge_work", "Outstanding pieces of work, by state.", "state", backlog),
+        *_gauge("bridge_work_oldest_seconds", "How long the oldest due piece of work has waited.", "", {"": waited}),
+        *_gauge("bridge_inbox", "Webhooks in the inbox, by verdict.", "verdict", found.inbox),
+        *_gauge("bridge_records", "Records that are linked, by connection.", "connection", found.sides),
+        *_gauge("bridge_conflicts_open", "Conflicts that wait for an admin.", "", {"": found.conflicts_open}),
+        *_gauge("bridge_attempts_open", "Writes whose outcome is not known yet.", "", {"": found.attempts_open}),
+        *_gauge("bridge_connection_refused", "Connections stopped until an admin resumes them.", "connection", refused),
+    ]
+
+
+def _gauge(name: str, meaning: str, label: str, values: Mapping[str, float]) -> list[str]:
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+    return lines + [f"{name}{labels(**{label: key}) if label else ''} {float(values[key]):g}" for key in sorted(values)]
+
+
+def _word(up: bool) -> str:
+    return "ok" if up else "down"
+
+
+def _ledger_answers(ledger: Ledger) -> bool:
+    try:
+        ledger.check()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the ledger is not ready
+        log.warning("the ledger is not ready: %s", type(error).__name__)
+        return False
+    return True
+
+
+def _is_local(given: Request) -> bool:
+    """Tell whether a request came from this machine itself, and not through a proxy that runs on it."""
+    forwarded = any(given.headers.get(name) for name in _FORWARDED)
+    return not forwarded and given.remote_addr in {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def _has_token(given: Request, token: Secret | None) -> bool:
+    value = token.reveal().encode() if token else b""
+    said = given.headers.get("Authorization", "").removeprefix("Bearer ").encode("latin-1", "replace")
+    return bool(value) and hmac.compare_digest(said, value)

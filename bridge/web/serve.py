@@ -1,0 +1,79 @@
+"""Serves the application with granian: one process and its threads on SQLite, as many as there are cores otherwise."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+from typing import Final
+
+from flask import Flask
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from bridge.core.syncs import Secret
+from bridge.errors import ConfigError
+from bridge.web.intake import DirectIntake, GroupIntake, Intake
+
+THREADS: Final = 16
+KILL_AFTER: Final = 4
+"""Seconds that a worker has to end its requests; process managers lose patience at about five."""
+HEADER_MS: Final = 10_000
+
+
+def application() -> Flask:
+    """Build the application in a server process; granian calls this by name."""
+    from bridge import wiring  # noqa: PLC0415 - a server for something else needs none of it
+    from bridge.web.app import create_app  # noqa: PLC0415
+
+    engine = wiring.current()
+    # On SQLite one thread commits for all; PostgreSQL groups commits by itself.
+    grouped = engine.ledger.url.get_backend_name() == "sqlite"
+    intake: Intake = (GroupIntake if grouped else DirectIntake)(engine.ledger, engine.doorbell)
+    atexit.register(intake.close)
+    token = os.environ.get("BRIDGE_METRICS_TOKEN", "")
+    return create_app(
+        engine.config,
+        engine.ledger,
+        engine.doorbell,
+        engine.clock,
+        engine.connectors,
+        intake=intake,
+        metrics_token=Secret(token) if token else None,
+    )
+
+
+def serve(host: str, port: int, *, workers: int = 1, target: str = "bridge.web.serve:application") -> None:
+    """Serve until SIGINT or SIGTERM. Raises ConfigError when the port is taken."""
+    check_port(host, port)
+    Granian(
+        target,
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        factory=True,
+        workers=workers,
+        blocking_threads=THREADS,
+        backpressure=THREADS * 8,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS),
+        websockets=False,
+        workers_kill_timeout=KILL_AFTER,
+        respawn_failed_workers=True,
+        log_level=LogLevels.warning,
+        process_name=None,
+    ).serve()
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise ConfigError unless the port is free: two servers could otherwise share it without a word."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, _, _, address = found[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigError([f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"]) from None

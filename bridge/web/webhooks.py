@@ -1,0 +1,181 @@
+"""`POST /webhooks/<connection>`: the door. What comes in is a hint, and is written down before it is answered.
+
+Nothing is parsed before its signature is verified over the bytes as they came; a refusal leaves a counter, no row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Blueprint, Response, jsonify, request
+
+from bridge.clock import Clock
+from bridge.connectors import signing
+from bridge.connectors.base import Connector, Parsed
+from bridge.core.syncs import Connection, Webhook
+from bridge.errors import LedgerError, Malformed, Rejected, UnknownConnection
+from bridge.web import body as bodies
+from bridge.web.counters import Counters
+from bridge.web.intake import Delivery, Intake
+
+BUCKET: Final = 300
+"""Seconds in which an unsigned repetition counts as the same delivery."""
+HINTS: Final = 1000
+RETRY_AFTER: Final = "5"
+
+_KEPT_HEADERS: Final = frozenset(
+    {"content-type", "user-agent", "webhook-id", "webhook-timestamp", "x-webhook-event", "x-webhook-delivery"}
+)
+_NEVER_KEPT: Final = ("auth", "cookie", "secret", "signature", "token", "key", "password")
+
+log = logging.getLogger(__name__)
+
+
+def blueprint(
+    connections: Mapping[str, Connection],
+    connectors: Mapping[str, Connector],
+    intake: Intake,
+    clock: Clock,
+    counters: Counters,
+    limit: int = bodies.LIMIT,
+) -> Blueprint:
+    """Give the route that takes webhooks."""
+    routes = Blueprint("webhooks", __name__)
+
+    @routes.post("/webhooks/<name>")
+    def receive(name: str) -> tuple[Response, int] | Response:
+        try:
+            connection, webhook = _connection(connections, name)
+        except UnknownConnection as error:
+            counters.refused("", type(error).__name__)
+            return _refusal(error)
+        now = clock.now()
+        try:
+            raw = bodies.read(request, limit)
+            headers = {key.lower(): value for key, value in request.headers.items()}
+            signing.verify(webhook, headers, raw, now)
+        except Rejected as error:
+            counters.refused(name, type(error).__name__)
+            return _refusal(error)
+        delivery = _delivery(connection, webhook, connectors[name], headers, raw, now)
+        try:
+            receipt = intake.submit(delivery)
+        except Exception as error:  # whatever it was: nothing is committed, so nothing may be acknowledged
+            if not isinstance(error, LedgerError):
+                log.exception("a delivery of %s was not committed", name)
+            counters.refused(name, "LedgerDown")
+            answer = jsonify(error="the ledger cannot be reached; send this again")
+            answer.headers["Retry-After"] = RETRY_AFTER
+            return answer, 503
+        status = delivery.verdict if delivery.verdict in {"ignored", "quarantined"} else "accepted"
+        counters.accepted(name, status if receipt.is_new else "duplicate")
+        if not receipt.is_new:
+            return jsonify(id=receipt.id, status="duplicate"), 200
+        return jsonify(id=receipt.id, status=status), 202
+
+    return routes
+
+
+def _connection(connections: Mapping[str, Connection], name: str) -> tuple[Connection, Webhook]:
+    connection = connections.get(name)
+    if connection is None or connection.webhook is None or not connection.webhook.secrets:
+        # The same answer for both: who asks need not learn which connections there are.
+        raise UnknownConnection("no connection of this name takes webhooks")
+    return connection, connection.webhook
+
+
+def _refusal(error: Rejected) -> tuple[Response, int]:
+    said = "the signature is missing, wrong or too old" if error.status == 401 else str(error)
+    answer = jsonify(error=said)
+    answer.headers["Connection"] = "close"  # a body may be on its way that nobody is going to read
+    return answer, int(error.status)
+
+
+def _delivery(
+    connection: Connection,
+    webhook: Webhook,
+    connector: Connector,
+    headers: Mapping[str, str],
+    raw: bytes,
+    now: datetime,
+) -> Delivery:
+    digest = hashlib.sha256(raw).hexdigest()
+    parsed, why = _parse(connector, headers, raw)
+    keep = parsed is None or connection.keep_bodies
+    verdict = "quarantined" if parsed is None else "ignored" if parsed.ignored or not parsed.hints else "pending"
+    if parsed is not None and verdict == "ignored":
+        why = parsed.ignored or "it names no record"
+    return Delivery(
+        connection=connection.name,
+        key=_key(webhook, headers, parsed, digest, now),
+        received_at=now,
+        headers=_kept(webhook, headers),
+        projection=_clean(parsed.projection) if parsed else {},
+        digest=digest,
+        event=bodies.clean(parsed.event) if parsed else "",
+        verdict=verdict,
+        why=bodies.clean(why, 500),
+        body=bodies.scrub(raw) if keep else None,
+        hints=parsed.hints if parsed and verdict == "pending" else (),
+    )
+
+
+def _parse(connector: Connector, headers: Mapping[str, str], raw: bytes) -> tuple[Parsed | None, str]:
+    try:
+        parsed = connector.parse(headers, bodies.parse(raw))
+        _check(parsed)
+    except Malformed as error:
+        return None, str(error)
+    except Exception as error:
+        # Our mistake, not the sender's: a 5xx would only be sent again until the vendor gives the endpoint up.
+        log.exception("the connector %s cannot read a webhook", connector.NAME)
+        return None, f"the connector failed on it ({type(error).__name__}); please report this"
+    return parsed, ""
+
+
+def _check(parsed: Parsed) -> None:
+    if len(parsed.hints) > HINTS:
+        raise Malformed(f"{len(parsed.hints)} records in one delivery; allowed {HINTS}")
+    for hint in parsed.hints:
+        if not 0 < len(hint.id) <= 200 or not hint.id.isprintable():
+            raise Malformed("a record id is empty, longer than 200 characters or not printable")
+
+
+def _key(webhook: Webhook, headers: Mapping[str, str], parsed: Parsed | None, digest: str, now: datetime) -> str:
+    """Give what makes a delivery the same one: what was signed, else the body within a few minutes.
+
+    An id that nobody signed is used only as the connector scoped it; it can at worst cost one read, because a
+    duplicate raises its work like the first.
+    """
+    identity = signing.signed_id(webhook, headers) or (parsed.delivery if parsed else "")
+    if identity:
+        return f"id:{identity}" if len(identity) <= 150 and identity.isprintable() else f"id:{_hash(identity)}"
+    if signing.signs_time(webhook):
+        stamp = headers.get(webhook.timestamp_header.lower(), "")
+        return f"signed:{_hash(f'{stamp}.{digest}')}"
+    return f"body:{int(now.timestamp()) // BUCKET}:{digest}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _kept(webhook: Webhook, headers: Mapping[str, str]) -> dict[str, str]:
+    wanted = _KEPT_HEADERS | {webhook.delivery.lower(), webhook.timestamp_header.lower()}
+    return {
+        name: bodies.clean(headers[name])
+        for name in sorted(wanted - {signing.header_of(webhook), ""})
+        if name in headers and (name in _KEPT_HEADERS or not any(word in name for word in _NEVER_KEPT))
+    }
+
+
+def _clean(projection: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        bodies.clean(str(name), 60): bodies.clean(value) if isinstance(value, str) else value
+        for name, value in projection.items()
+        if isinstance(value, str | int | float | bool | None)
+    }

@@ -1,0 +1,81 @@
+"""The `bridge` command. One file a command; this one finds them, the home, and the way to say what went wrong."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from bridge import __version__
+from bridge import home as homes
+from bridge.errors import BridgeError, ConfigError, LedgerError
+
+COMMANDS: Final = {
+    "init": "bridge.cli.init:init",
+    "check": "bridge.cli.check:check",
+    "up": "bridge.cli.up:up",
+    "demo": "bridge.cli.demo:demo",
+    "sandbox": "bridge.cli.sandbox:sandbox",
+    "web": "bridge.cli.processes:web",
+    "worker": "bridge.cli.processes:worker",
+    "clock": "bridge.cli.processes:clock",
+    "db": "bridge.cli.processes:db",
+    "status": "bridge.cli.status:status",
+    "ticket": "bridge.cli.ticket:ticket",
+    "reconcile": "bridge.cli.reconcile:reconcile",
+}
+"""Name -> where it is. Each is imported when it is called: `bridge --help` needs no database driver."""
+
+
+class Commands(click.Group):
+    """Finds commands by name, and turns the bridge's own errors into a message and an exit code."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Give the names, in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Import one command."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        return command if isinstance(command, click.Command) else None
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run, and say what went wrong in words; 2 when it is the configuration or the ledger that stops us."""
+        try:
+            return super().invoke(context)
+        except ConfigError as error:
+            for problem in error.problems:
+                click.echo(problem, err=True)
+            context.exit(2)
+        except LedgerError as error:
+            click.echo(str(error), err=True)
+            context.exit(2)
+        except BridgeError as error:
+            click.echo(str(error), err=True)
+            context.exit(1)
+        except BrokenPipeError:
+            # `bridge ticket … | head`: nobody reads on. Python would complain once more at its own end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            context.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="bridge")
+@click.option(
+    "--home",
+    "given",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder with config/, mappings/ and var/. [default: $BRIDGE_HOME, else the checkout, else ~/.bridge]",
+)
+def main(given: Path | None) -> None:
+    """Keep tickets in step between support systems."""
+    if given is not None:
+        # Jobs and child processes find the home by this name too.
+        os.environ["BRIDGE_HOME"] = str(homes.find_home(given))

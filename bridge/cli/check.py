@@ -1,0 +1,82 @@
+"""`bridge check`: every problem of the configuration and the mappings at once, before anything runs."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import click
+
+from bridge import config as configuration
+from bridge import home as homes
+from bridge import wiring
+from bridge.cli.accounts import sandboxed
+from bridge.clock import SystemClock
+from bridge.config import Config
+from bridge.connectors import CONNECTORS, build, connector_class
+from bridge.errors import BridgeError, ConfigError
+from bridge.http import Http
+
+
+@click.command()
+@click.option("--live", is_flag=True, help="Also call every connection, reading only, and see what it can do.")
+@click.option("--sandbox", "sandbox", is_flag=True, help="As if every connection led to its sandbox; needs no keys.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def check(live: bool, sandbox: bool, as_json: bool) -> None:
+    """Check the configuration and the mappings, and run the mappings' own examples; 1 when there are problems."""
+    problems: list[str] = []
+    seen: dict[str, dict[str, object]] = {}
+    try:
+        config = load(sandbox=sandbox)
+    except ConfigError as error:
+        problems = error.problems
+    else:
+        if live:
+            seen, problems = call(config)
+        if not as_json:
+            summary(config, seen)
+    if as_json:
+        click.echo(json.dumps({"ok": not problems, "problems": problems, "live": seen}, ensure_ascii=False))
+    else:
+        for problem in problems:
+            click.echo(problem, err=True)
+        if problems:
+            click.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
+    if problems:
+        raise SystemExit(1)
+
+
+def load(*, sandbox: bool) -> Config:
+    """Load as the processes do; with `sandbox`, no environment variable is needed."""
+    home = homes.find_home()
+    if not sandbox:
+        return wiring.load_config(home)
+    classes = {system: connector_class(system) for system in CONNECTORS}
+    return configuration.load(home, environ=os.environ, sandbox=sandboxed(), connectors=classes)
+
+
+def call(config: Config) -> tuple[dict[str, dict[str, object]], list[str]]:
+    """Ping and probe every connection; gives what was seen, and a problem for each that does not answer."""
+    clock = SystemClock()
+    seen: dict[str, dict[str, object]] = {}
+    problems: list[str] = []
+    for name, connection in config.connections.items():
+        connector = build(connection, Http(connection, clock=clock))
+        try:
+            seen[name] = {"ping": connector.ping(), "probe": connector.probe()}
+        except BridgeError as error:
+            problems.append(f"connections.{name}: {error}")
+    return seen, problems
+
+
+def summary(config: Config, seen: dict[str, dict[str, object]]) -> None:
+    """Say what was found to be in order."""
+    for name, connection in config.connections.items():
+        mapped = ", ".join(
+            f"{entity} ({len(mapping.fields)} fields)" for entity, mapping in config.maps.get(name, {}).items()
+        )
+        click.echo(f"ok  {name:<12} {connection.system:<10} {mapped}")
+        for what, found in seen.get(name, {}).items():
+            click.echo(f"    {what}: {found}")
+    for sync in config.syncs.values():
+        click.echo(f"ok  {sync.name}: {', '.join(sync.members)}")

@@ -1,0 +1,284 @@
+"""`bridge demo`: the whole bridge on made-up tickets, judged from outside."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bridge import home as homes
+from bridge.cli.facts import all_links, collect
+from bridge.cli.stage import Plan, Stage, Stopped
+from bridge.ledger import status as figures
+from bridge.sandbox import population, verify
+from bridge.sandbox.faults import parse
+
+MOST: Final = 600.0
+"""Seconds after which a demo gives up, whatever happens."""
+RATE: Final = 15.0
+"""Human edits a second, over all systems."""
+CROWD: Final = 40
+"""Pieces of work that may wait before the humans hold their breath: figures are of a bridge at work, not of a jam."""
+POLL: Final = 0.1
+ROUNDS: Final = 4
+"""Reconciliations after the last edit, at most; one is promised to be enough."""
+
+
+@click.command()
+@click.option(
+    "--tickets", default=50, show_default=True, type=click.IntRange(1, 100_000), help="Tickets to begin with."
+)
+@click.option("--edits", default=100, show_default=True, type=click.IntRange(0, 1_000_000), help="Edits by humans.")
+@click.option("--seed", default=1, show_default=True, help="Decides everything random.")
+@click.option(
+    "--faults",
+    default=None,
+    is_flag=False,
+    flag_value="",
+    metavar="[KIND=SHARE,…]",
+    help="Let vendors and webhooks fail.",
+)
+@click.option("--journals", type=click.Path(path_type=Path, file_okay=False), help="Where to keep what was judged.")
+@click.option("--without", multiple=True, type=click.Choice(["worker", "web"]), help="Leave a process out.")
+@click.option("--rate", default=RATE, show_default=True, type=click.FloatRange(0.1, 1000), help="Edits a second.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def demo(
+    tickets: int,
+    edits: int,
+    seed: int,
+    faults: str | None,
+    journals: Path | None,
+    without: tuple[str, ...],
+    rate: float,
+    as_json: bool,
+) -> None:
+    """Load sandboxes with tickets, let humans edit them on all systems at once, and check what became of it.
+
+    Every figure comes from the sandboxes' own journals and records. Exits with 0 only when all sides agree and no
+    edit was lost, no ticket doubled and nothing written twice.
+    """
+    errors = Console(stderr=True)
+
+    def say(text: str) -> None:
+        errors.print(f"bridge: {text}", style="dim", highlight=False, markup=False)
+
+    try:
+        shares = parse(faults) if faults is not None else {}
+    except ValueError as error:
+        raise click.UsageError(f"--faults: {error}") from error
+    home = Path(tempfile.mkdtemp(prefix="bridge-demo-"))
+    try:
+        homes.fill(home)
+        plan = Plan(home, say, sandbox=True, port=18080, seed=seed, port_base=0, faults=shares, without=without)
+        with Stage(plan) as stage:
+            run = Run(stage, tickets, edits, rate)
+            given = run.all()
+    except Stopped:
+        raise click.Abort from None
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    if journals is not None:
+        verify.write(journals, given)
+        say(f"what was judged is in {journals}; check it again: python -m bridge.sandbox.verify {journals}")
+    report = verify.verify(given)
+    ok = report.ok and not run.gave_up
+    shown = report.as_dict() | {"seed": seed, "seconds": round(run.seconds, 2)}
+    if as_json:
+        click.echo(json.dumps(shown, ensure_ascii=False))
+    else:
+        print_report(Console(), shown, ok=ok)
+    sys.exit(0 if ok else 1)
+
+
+class Run:
+    """One demo on a stage."""
+
+    def __init__(self, stage: Stage, tickets: int, edits: int, rate: float) -> None:
+        self.stage = stage
+        self.tickets = tickets
+        self.edits = edits
+        self.rate = rate
+        self.seconds = 0.0
+        self.gave_up = False
+        self._began = time.monotonic()
+        missing = bool(stage.plan.without)
+        self._patience = 4.0 if missing else 45.0
+        """Seconds without any progress after which we stop waiting."""
+
+    def all(self) -> verify.VerifyInput:
+        """Load, edit, wait, and gather what is to be judged."""
+        say, stage = self.stage.plan.say, self.stage
+        say(f"loading {self.tickets} tickets")
+        origins = self.load()
+        self.wait_until_quiet()
+        self.reconcile_until_linked(origins)
+        say(f"{self.edits} edits by humans")
+        self.edit(origins)
+        for control in stage.controls.values():
+            control.post("flush", everything=True)
+        self.wait_until_quiet()
+        if stage.plan.faults:
+            say("faults heal: one reconciliation")
+            for control in stage.controls.values():
+                control.post("faults", none=True)
+        given = self.judge()
+        for _ in range(ROUNDS):
+            if verify.verify(given).ok or self.gave_up:
+                break
+            self.reconcile()
+            given = self.judge()
+        return given
+
+    def judge(self) -> verify.VerifyInput:
+        """Gather what is to be judged."""
+        self.seconds = time.monotonic() - self._began
+        return collect(self.stage.engine, self.stage.controls, self.stage.plan.seed, self.seconds)
+
+    def load(self) -> list[tuple[str, str]]:
+        """Make the tickets, each on one system; gives where each began."""
+        controls = list(self.stage.controls.items())
+        share, rest = divmod(self.tickets, len(controls))
+        made = []
+        for number, (name, control) in enumerate(controls):
+            count = share + (1 if number < rest else 0)
+            if count:
+                made.append(
+                    [(name, str(i)) for i in control.post("populate", n=count, seed=self.stage.plan.seed + number)]
+                )
+        return [ref for refs in made for ref in refs]
+
+    def known(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Give the refs of every link, by each of them."""
+        with self.stage.engine.ledger.read() as tx:
+            found = [{name: side.remote_id for name, side in link.live().items()} for link in all_links(tx)]
+        return {ref: refs for refs in found for ref in refs.items()}
+
+    def reconcile_until_linked(self, origins: list[tuple[str, str]]) -> None:
+        """Find by reconciliation the tickets whose webhooks were lost: there must be something to edit everywhere."""
+        for _ in range(ROUNDS):
+            known = self.known()
+            if self.gave_up or all(len(known.get(ref, ())) == len(self.stage.controls) for ref in origins):
+                return
+            self.reconcile()
+
+    def reconcile(self) -> None:
+        """Compare everything once."""
+        for name in self.stage.controls:
+            self.stage.engine.start_run(name, "full")
+        self.wait_until_quiet()
+
+    def edit(self, origins: list[tuple[str, str]]) -> None:
+        """Let the humans work, at a steady rate; those of one burst act without waiting in between."""
+        stage = self.stage
+        refs = self.known()
+        systems = {control.system: name for name, control in stage.controls.items()}
+        stream = population.edits(self.edits, stage.plan.seed, tickets=self.tickets, systems=list(systems))
+        next_at = time.monotonic()
+        burst = 0
+        for edit in stream:
+            if edit.burst != burst:
+                burst = edit.burst
+                self._breathe(next_at)
+            next_at = max(next_at, time.monotonic() - 1.0) + (0.0 if self.gave_up else 1.0 / self.rate)
+            name = systems[edit.system]
+            origin = origins[edit.ticket]
+            remote_id = refs.get(origin, {origin[0]: origin[1]}).get(name)
+            if remote_id is None:  # it has no counterpart there: its humans work where it began
+                continue
+            stage.controls[name].post("edit", id=remote_id, fields=dict(edit.fields))
+
+    def _breathe(self, until: float) -> None:
+        while True:
+            self.stage.tend()
+            late = until - time.monotonic()
+            if late > 0:
+                self.stage.stop.wait(min(late, POLL))
+            elif self.gave_up or self._waiting() < CROWD or not self._hopeful():
+                return
+            else:
+                self.stage.stop.wait(POLL)
+
+    def _waiting(self) -> int:
+        return int(self._figures()["due"])
+
+    def _hopeful(self) -> bool:
+        """Say whether it makes sense to wait on; False once too long has passed."""
+        if time.monotonic() - self._began > MOST:
+            self.gave_up = True
+        return not self.gave_up
+
+    def wait_until_quiet(self) -> None:
+        """Wait until no webhook is on its way and no work is left, as long as something goes forward."""
+        wait_until(self._is_quiet, self._signs, self._patience, self._tick)
+        if not self._is_quiet():
+            self.gave_up = True
+            self.stage.plan.say(f"nothing goes forward any more: {self._signs()}")
+
+    def _tick(self) -> bool:
+        self.stage.tend()
+        self.stage.stop.wait(POLL)
+        return self._hopeful()
+
+    def _is_quiet(self) -> bool:
+        return not any(self._signs().values())
+
+    def _signs(self) -> dict[str, int]:
+        """Give what is still under way, by kind."""
+        webhooks = sum(int(control.get("waiting")) for control in self.stage.controls.values())
+        return {"webhooks": webhooks} | self._figures()
+
+    def _figures(self) -> dict[str, int]:
+        engine = self.stage.engine
+        with engine.ledger.read() as tx:
+            found = figures.summary(tx, engine.clock.now())
+        backlog = found.backlog
+        return {
+            "due": backlog["due"],
+            "claimed": backlog["claimed"],
+            "later": backlog["later"],
+            "attempts": found.attempts_open,
+            "creates": found.intents_open,
+        }
+
+
+def wait_until(done: Callable[[], bool], signs: Callable[[], Any], patience: float, tick: Callable[[], bool]) -> None:
+    """Wait until it is done, the signs have not changed for as long as our patience, or the tick says to stop."""
+    last, since = signs(), time.monotonic()
+    while not done() and tick():
+        now = signs()
+        if now != last:
+            last, since = now, time.monotonic()
+        elif time.monotonic() - since > patience:
+            return
+
+
+def print_report(console: Console, report: dict[str, Any], *, ok: bool) -> None:
+    """Print the figures for people."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name in ("converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open"):
+        value = report[name]
+        good = value is True if name == "converged" else not value
+        style = "green" if good else "yellow" if name == "conflicts_open" else "bold red"
+        table.add_row(name.replace("_", " "), f"[{style}]{value}[/{style}]")
+    for name in ("tickets", "edits_applied", "conflicting_edits", "writes", "seconds", "seed"):
+        table.add_row(name.replace("_", " "), str(report[name]))
+    latency = report["latency_ms"]
+    table.add_row("latency", f"p50 {latency['p50']} ms, p95 {latency['p95']} ms")
+    for kind, count in report["faults"].items():
+        table.add_row(f"fault {kind}", str(count))
+    for name, counts in report["systems"].items():
+        table.add_row(name, "  ".join(f"{kind} {count}" for kind, count in counts.items()))
+    console.print(table)
+    for kind, rows in report["details"].items():
+        for row in rows[:5]:
+            console.print(f"{kind}: {row}", style="dim", markup=False, highlight=False)
+    console.print("[bold green]all sides agree[/]" if ok else "[bold red]not converged, or a promise is broken[/]")

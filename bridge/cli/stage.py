@@ -1,0 +1,207 @@
+"""Everything in one terminal: what `bridge up` and `bridge demo` set up, look after and take down again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, Self
+
+from bridge import home as homes
+from bridge import wiring
+from bridge.cli.children import ChildFailed, Children, child_environ, free_port
+from bridge.cli.sandbox import FILE, Control, write_accounts
+from bridge.errors import BridgeError
+from bridge.ledger.session import Ledger
+from bridge.queue import Embedded, socket_for, url_for
+from bridge.sandbox import server
+
+START: Final = 30.0
+"""Seconds that a part may take to come up on a slow machine."""
+VALKEY_EVERY: Final = 2.0
+SANDBOX_DATABASE: Final = "BRIDGE_SANDBOX_DATABASE_URL"
+SANDBOX_REDIS: Final = "BRIDGE_SANDBOX_REDIS_URL"
+
+
+class Stopped(BridgeError):
+    """A signal came while something was being waited for."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to set up."""
+
+    home: Path
+    say: Callable[[str], None]
+    sandbox: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 0
+    """0: one on SQLite, two otherwise."""
+    without: Collection[str] = ()
+    seed: int = 0
+    port_base: int = server.PORT_BASE
+    faults: Mapping[str, float] = field(default_factory=dict)
+
+
+class Stage:
+    """The running whole: `with Stage(plan) as stage: ... stage.tend() ...`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.stop = threading.Event()
+        self.controls: dict[str, Control] = {}
+        """By connection."""
+        self.url = ""
+        self.children = Children(plan.say)
+        self.engine: wiring.Engine
+        self._valkey: Embedded | None = None
+        self._looked = 0.0
+        self._exits = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._take_signals()
+            self._set_up()
+        except BaseException:
+            self._exits.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exits.close()
+
+    def tend(self) -> None:
+        """Look after the processes. Called every moment; raises Stopped once a signal came."""
+        if self.stop.is_set():
+            raise Stopped("stopped")
+        self.children.tend()
+        now = time.monotonic()
+        if self._valkey is not None and now - self._looked > VALKEY_EVERY:
+            self._looked = now
+            if not url_for(self.plan.home):
+                self.plan.say("the embedded Valkey is gone; starting another (nothing was kept in it)")
+                self._valkey.stop()
+                self._valkey.start()
+
+    def _take_signals(self) -> None:
+        def asked(_number: int, _frame: FrameType | None) -> None:
+            self.stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            before = signal.signal(number, asked)
+            self._exits.callback(signal.signal, number, before)
+
+    def _set_up(self) -> None:
+        plan = self.plan
+        homes.var(plan.home)
+        self._set("BRIDGE_HOME", str(plan.home))
+        if plan.sandbox:
+            if not os.environ.get(SANDBOX_REDIS):
+                # First of all: its lock keeps a second bridge from taking the first one's ledger away.
+                self._start_valkey()
+            self._use_sandbox_stores()
+        config = wiring.load_config(plan.home)
+        if config.settings.redis == "embedded" and self._valkey is None:
+            self._start_valkey()
+        ledger = Ledger(config.settings.database)
+        ledger.upgrade()
+        on_sqlite = ledger.url.get_backend_name() == "sqlite"
+        ledger.close()
+        port = free_port(plan.host, plan.port)
+        if port != plan.port:
+            plan.say(f"port {plan.port} is taken: using {port}")
+        here = "127.0.0.1" if plan.host in {"0.0.0.0", "::"} else plan.host  # noqa: S104 - compared, not bound
+        self.url = f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
+        self.children = Children(plan.say, child_environ())
+        self._exits.callback(self.children.stop)
+        if plan.sandbox:
+            self._start_sandbox({name: found.system for name, found in config.connections.items()})
+        self.engine = wiring.engine(plan.home)
+        self._exits.callback(self.engine.close)
+        if "web" not in plan.without:
+            self.children.start("web", ["web", "--host", plan.host, "--port", str(port)])
+            self._await("the receiver", self._answers)
+        if "worker" not in plan.without:
+            for number in range(plan.workers or (1 if on_sqlite else 2)):
+                self.children.start(f"worker {number + 1}", ["worker"])
+        self.children.start("clock", ["clock"])
+
+    def _start_valkey(self) -> None:
+        self._valkey = self._exits.enter_context(Embedded(socket_for(self.plan.home).parent))
+
+    def _set(self, name: str, value: str | None) -> None:
+        """Change our environment, which the children get, until the end."""
+        before = os.environ.get(name)
+        self._exits.callback(_put, name, before)
+        _put(name, value)
+
+    def _use_sandbox_stores(self) -> None:
+        """Keep what is played out of what is real: another ledger, new every time, and a Redis of its own."""
+        var = homes.var(self.plan.home)
+        database = os.environ.get(SANDBOX_DATABASE)
+        if not database:
+            for end in ("", "-wal", "-shm"):
+                (var / f"sandbox.db{end}").unlink(missing_ok=True)
+            database = f"sqlite:///{var / 'sandbox.db'}"
+        self._set("BRIDGE_DATABASE_URL", database)
+        self._set("BRIDGE_REDIS_URL", os.environ.get(SANDBOX_REDIS))
+        self._set("BRIDGE_SANDBOX", "1")
+        write_accounts(var / FILE, server.accounts(seed=self.plan.seed, port_base=self.plan.port_base or 9400))
+        self._exits.callback((var / FILE).unlink, missing_ok=True)
+
+    def _start_sandbox(self, systems: Mapping[str, str]) -> None:
+        """Start the sandboxes, each under the name of the connection that uses it, and learn where they listen."""
+        plan = self.plan
+        file = homes.var(plan.home) / FILE
+        file.unlink()
+        specs = [
+            {
+                "system": system,
+                "name": name,
+                "webhook_url": f"{self.url}/webhooks/{name}",
+                "faults": dict(plan.faults),
+            }
+            for name, system in systems.items()
+        ]
+        command = ["sandbox", "--port-base", str(plan.port_base), "--seed", str(plan.seed)]
+        self.children.start("sandbox", [*command, "--specs", json.dumps(specs), "--announce", str(file)], vital=True)
+        self._await("the sandbox", file.exists)
+        stored = json.loads(file.read_text())
+        self.controls = {name: Control(system, stored[system]["base_url"]) for name, system in systems.items()}
+
+    def _answers(self) -> bool:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"{self.url}/healthz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def _await(self, what: str, ready: Callable[[], bool]) -> None:
+        until = time.monotonic() + START
+        while not ready():
+            self.tend()
+            if time.monotonic() > until:
+                raise ChildFailed(f"{what} did not come up within {START:.0f} s")
+            self.stop.wait(0.05)
+
+
+def _put(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def quiet(_: Any) -> None:
+    """Say nothing."""

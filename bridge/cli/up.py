@@ -1,0 +1,84 @@
+"""`bridge up`: the whole bridge in one terminal."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Final
+
+import click
+from rich.console import Console
+
+from bridge import home as homes
+from bridge.cli.stage import Plan, Stage, Stopped
+from bridge.cli.stream import Stream, show
+
+EVERY: Final = 0.25
+FIRST_TICKETS: Final = 3
+"""Tickets in each sandbox to begin with, so that there is something to look at and to edit."""
+
+
+@click.command()
+@click.option("--sandbox", "sandboxed", is_flag=True, help="Use the vendors' sandboxes on this machine; needs no keys.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port, or the next free.")
+@click.option("--workers", default=0, type=click.IntRange(0, 64), help="Workers. [default: 1 on SQLite, else 2]")
+@click.option("--json", "as_json", is_flag=True, help="For programs: a line of JSON for each thing mirrored.")
+def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> None:
+    """Run everything in this terminal: receiver, workers, clock, and a Valkey when no Redis is set. Ctrl-C ends it."""
+    console = Console()
+    errors = Console(stderr=True)
+
+    def say(text: str) -> None:
+        errors.print(f"bridge: {text}", style="yellow", highlight=False, markup=False)
+
+    plan = Plan(
+        homes.find_home(),
+        say,
+        sandbox=sandboxed,
+        host=host,
+        port=port,
+        workers=workers,
+        seed=random.SystemRandom().randrange(2**32) if sandboxed else 0,
+    )
+    try:
+        with Stage(plan) as stage:
+            stream = Stream(stage.engine.ledger)
+            stream.start_now()
+            welcome(console, stage, as_json=as_json)
+            if sandboxed:
+                for number, control in enumerate(stage.controls.values()):
+                    control.post("populate", n=FIRST_TICKETS, seed=number + 1)
+            while True:
+                stage.tend()
+                for given in stream.fresh():
+                    show(console, given, as_json=as_json)
+                stage.stop.wait(EVERY)
+    except Stopped:
+        if not as_json:
+            console.print("stopped", style="dim")
+
+
+def welcome(console: Console, stage: Stage, *, as_json: bool) -> None:
+    """Say where everything is, and what to try."""
+    where = {
+        "listening": stage.url,
+        "webhooks": {name: f"{stage.url}/webhooks/{name}" for name in stage.engine.config.connections},
+        "sandboxes": {name: control.url for name, control in stage.controls.items()},
+        "home": str(stage.plan.home),
+    }
+    if as_json:
+        console.file.write(json.dumps(where) + "\n")
+        console.file.flush()
+        return
+    console.print(f"[bold]Bridge[/bold] is running on [bold]{stage.url}[/bold]   (Ctrl-C ends it)", highlight=False)
+    for name, connection in stage.engine.config.connections.items():
+        console.print(f"  {name:<10} {connection.system:<9} {connection.base_url}", highlight=False, markup=False)
+        console.print(f"  {'':<10} webhooks  {stage.url}/webhooks/{name}", highlight=False, markup=False, style="dim")
+    for name, control in list(stage.controls.items())[:1]:
+        console.print(f"\nPlay a user of {name}: list the tickets, then change one, and watch it arrive below.")
+        tickets = f"  curl -s {control.url}/_control/tickets"
+        edit = f"""  curl -s {control.url}/_control/edit -d '{{"id": "ID", "fields": {{"priority": "high"}}}}'"""
+        for command in (tickets, edit):
+            console.print(command, highlight=False, markup=False, soft_wrap=True)
+    console.print()

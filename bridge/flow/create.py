@@ -10,6 +10,7 @@ from bridge.core import merge
 from bridge.core.capabilities import Support
 from bridge.core.plan import CreatePlan, plan
 from bridge.core.state import Note, Side
+from bridge.core.values import Raw
 from bridge.errors import (
     AlreadyExists,
     NotFound,
@@ -188,7 +189,7 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
     records = yield Call(connection, lambda c: c.find(lookup), task.deadline(context, connection))
     marked = sorted((record for record in records if record.marker == intent.marker), key=lambda r: r.ref.id)
     if marked:
-        yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0])
+        yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0], found=True)
         return
     yield Transact(lambda tx: lost(tx, context, task, intent))
 
@@ -226,7 +227,9 @@ def wait(tx: Tx, context: Context, task: Task, why: str, at: datetime) -> None:
     later(tx, task, at)
 
 
-def adopt(context: Context, task: Task, marker: str, sent: dict[str, object], record: Record) -> Procedure:
+def adopt(
+    context: Context, task: Task, marker: str, sent: dict[str, Raw], record: Record, *, found: bool = False
+) -> Procedure:
     """The record is our counterpart: make it a side, whose values we sent are level and whose others are no edit."""
     link, connection = the_link(task), task.row.connection
     sync = context.syncs[link.sync]
@@ -244,7 +247,7 @@ def adopt(context: Context, task: Task, marker: str, sent: dict[str, object], re
             return
         link.sides[connection] = side
         mapped = context.maps[connection][link.entity]
-        notes = merge.adopt(link, observation(record, mapped, own=True), sent, context.rules(sync))
+        notes = merge.adopt(link, observation(record, mapped, own=not found), sent, context.rules(sync), found=found)
         matching.put(tx, sync.name, link.id, connection, match_keys(sync, mapped.canonical(record.data)))
         conclude(tx, context, task, [Note("created", connection, "", {"ref": str(record.ref)}), *notes])
 

@@ -83,17 +83,18 @@ def prepare(
             work.park(tx, task.row, task.owner, held, "unsafe", now)
             task.give_back(tx)
             return None
-    side.attempt = Attempt(
+    attempt = Attempt(
         id=uuid.uuid4().hex,
         verb=call.verb,
-        sent=call.sent,
-        before=call.before,
-        values=call.state_values,
-        revs=call.revs,
+        sent=dict(call.sent),
+        before=dict(call.before),
+        values=dict(call.state_values),
+        revs=dict(call.revs),
         send_by=now + timedelta(seconds=context.timing.send_within),
-        call=call.values,
+        call=dict(call.values),
         version=side.version,
     )
+    merge.carry(side, attempt)
     save(tx, task, [*notes, *found.notes], now)
     attempts.open_(tx, link.id, side, now, destructive=len(call.destructive))
     return call
@@ -137,33 +138,33 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
 
     def commit(tx: Tx) -> None:
         now = context.clock.now()
-        ignored = learn(tx, context, ref.entity, side, attempt, now)
+        ignored = learn(tx, context, ref.entity, side, call, now)
         if side.attempt is None:
-            attempts.close(tx, attempt.id, outcome, dict(shadows(side, attempt)), now, took)
+            attempts.close(tx, attempt.id, outcome, shadows(side, call), now, took)
         conclude(tx, context, task, [wrote, *notes, *ignored])
 
     yield Transact(commit)
 
 
-def shadows(side: Side, attempt: Attempt) -> list[tuple[str, object]]:
-    """Give what the attempt's fields read as now."""
-    return [(name, side.fields[name].shadow) for name in attempt.sent if name in side.fields]
+def shadows(side: Side, call: PlannedCall) -> dict[str, object]:
+    """Give what the call's fields read as now."""
+    return {name: side.fields[name].shadow for name in call.sent if name in side.fields}
 
 
-def learn(tx: Tx, context: Context, entity: str, side: Side, attempt: Attempt, now: datetime) -> list[Note]:
+def learn(tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, now: datetime) -> list[Note]:
     """Remember whether an uncertain capability worked: written once and read back, it did or it never will."""
     writable = context.capabilities[side.connection][entity].writable
     mapped = context.maps[side.connection][entity].fields
     known = probed.all_(tx, side.connection)
     notes = []
-    for name, sent in attempt.sent.items():
+    for name, sent in call.sent.items():
         key = mapped[name].write_key
         if key is None or writable[key].on_update != "probed" or key in known or name not in side.fields:
             continue
         shown = side.fields[name].shadow
-        if sent == attempt.before.get(name):
+        if sent == call.before.get(name):
             continue
-        works = shown != attempt.before.get(name)
+        works = shown != call.before.get(name)
         why = f"{key} was {'taken' if works else 'ignored'} when first written"
         probed.set_(tx, side.connection, key, works, why, now)
         if not works:

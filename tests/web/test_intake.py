@@ -1,0 +1,120 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bridge.connectors.base import Hint
+from bridge.errors import LedgerError
+from bridge.ledger.session import Ledger
+from bridge.web.intake import BATCH, Delivery, DirectIntake, GroupIntake
+from tests.web.receiver import START, rows
+
+
+class Bell:
+    def __init__(self):
+        self.rings = 0
+        self.heard = threading.Event()
+
+    def ring(self, lane="live"):  # noqa: ARG002
+        self.rings += 1
+        self.heard.set()
+        return True
+
+    def answered(self, lane="live"):
+        pass
+
+    def ping(self):
+        return True
+
+
+class Slow(Ledger):
+    """A ledger whose first transaction waits for a word, so that others queue up behind it."""
+
+    def __init__(self, url):
+        super().__init__(url)
+        self.gate, self.begun, self.transactions = threading.Event(), threading.Event(), 0
+
+    def transaction(self):
+        self.transactions += 1
+        self.begun.set()
+        assert self.gate.wait(20)
+        return super().transaction()
+
+
+def delivery(number, **more):
+    return Delivery(
+        connection="helpdesk",
+        key=f"k{number}",
+        received_at=START,
+        headers={},
+        projection={},
+        digest="",
+        event="ticket.updated",
+        verdict="pending",
+        hints=(Hint("ticket", str(number)),),
+        **more,
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    Ledger(f"sqlite:///{tmp_path}/bridge.db").upgrade()
+    found = Slow(f"sqlite:///{tmp_path}/bridge.db")
+    yield found
+    found.close()
+
+
+def test_those_who_wait_share_one_commit(ledger):
+    bell = Bell()
+    intake = GroupIntake(ledger, bell)
+    with ThreadPoolExecutor(50) as pool:
+        first = pool.submit(intake.submit, delivery(0))
+        assert ledger.begun.wait(20)
+        others = [pool.submit(intake.submit, delivery(number)) for number in range(1, 50)]
+        while intake._waiting.qsize() < 49:
+            assert not any(other.done() for other in others)
+        assert rows(ledger, "inbox") == []  # nobody has an answer, nothing is committed
+        ledger.gate.set()
+        receipts = [answer.result(20) for answer in (first, *others)]
+    assert len({receipt.id for receipt in receipts}) == 50
+    assert ledger.transactions == 2
+    assert bell.heard.wait(20)
+    intake.close()
+    assert len(rows(ledger, "work")) == 50
+
+
+def test_one_that_cannot_be_stored_does_not_take_the_others_down(ledger):
+    intake = GroupIntake(ledger, Bell())
+    bad = delivery(2, body=object())
+    with ThreadPoolExecutor(10) as pool:
+        answers = [pool.submit(intake.submit, each) for each in (delivery(0), delivery(1), bad, delivery(3))]
+        while intake._waiting.qsize() < 3 and not ledger.begun.is_set():
+            pass
+        ledger.gate.set()
+        errors = [answer.exception(20) for answer in answers]
+    assert [error is None for error in errors] == [True, True, False, True]
+    intake.close()
+    assert sorted(row["remote_id"] for row in rows(ledger, "inbox")) == ["0", "1", "3"]
+
+
+def test_closing_commits_what_waits_and_takes_no_more(ledger):
+    intake = GroupIntake(ledger, Bell())
+    with ThreadPoolExecutor(BATCH) as pool:
+        answers = [pool.submit(intake.submit, delivery(number)) for number in range(20)]
+        while intake._waiting.qsize() < 10:
+            pass
+        ledger.gate.set()
+        [answer.result(20) for answer in answers]
+        intake.close()
+    with pytest.raises(LedgerError, match="stopping"):
+        intake.submit(delivery(99))
+    assert len(rows(ledger, "inbox")) == 20
+
+
+@pytest.mark.parametrize("kind", [DirectIntake, GroupIntake])
+def test_a_repetition_is_the_same_delivery_everywhere(ledger, kind):
+    ledger.gate.set()
+    intake = kind(ledger, Bell())
+    first, second = intake.submit(delivery(1)), intake.submit(delivery(1))
+    intake.close()
+    assert (first.id, first.is_new, second.is_new) == (second.id, True, False)

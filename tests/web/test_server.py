@@ -1,0 +1,354 @@
+"""The receiver as it runs: granian in its own process, a real ledger, a real Redis, and callers who mean no good."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import ConfigError
+from bridge.ledger.session import Ledger
+from bridge.queue import Embedded
+from bridge.web.serve import check_port
+from tests.web.receiver import EVENT, connections, rows, signed
+
+pytestmark = pytest.mark.processes
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20.0
+LIMIT = 64 * 1024
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    def __init__(self, folder, redis):
+        self.folder, self.port = folder, free_port()
+        self.url = f"sqlite:///{folder / 'bridge.db'}"
+        self.ledger = Ledger(self.url)
+        self.ledger.upgrade()
+        self.environ = os.environ | {"TEST_LEDGER": self.url, "TEST_REDIS": str(redis.socket)}
+        self.start()
+
+    def start(self):
+        script = (
+            "import sys; from bridge.web.serve import serve\n"
+            "if __name__ == '__main__': serve('127.0.0.1', int(sys.argv[1]), target='tests.web.receiver:application')"
+        )
+        (self.folder / "serve.py").write_text(script)
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, str(self.folder / "serve.py"), str(self.port)],
+                cwd=ROOT,
+                env=self.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                if self.ask("GET", "/healthz")[0] == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(self.output())
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def output(self):
+        return (self.folder / "output").read_text()
+
+    def ask(self, method, path, body=None, headers=None):
+        caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            caller.request(method, path, body, headers or {})
+            answer = caller.getresponse()
+            return answer.status, answer.read()
+        finally:
+            caller.close()
+
+    def hint(self, number, name="helpdesk"):
+        raw = json.dumps({"entity": "ticket", "id": f"t{number}"}).encode()
+        return self.ask("POST", f"/webhooks/{name}", raw, signed(connections(), name, raw, datetime.now(UTC)))
+
+    def raw(self, *parts, patience=PATIENCE):
+        """Send bytes as they are; give all that comes back until the server closes or falls silent."""
+        found = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=patience) as caller:
+            with contextlib.suppress(OSError):
+                for part in parts:
+                    caller.sendall(part)
+            caller.settimeout(2)
+            with contextlib.suppress(OSError):
+                while chunk := caller.recv(65536):
+                    found += chunk
+                    if b"\r\n\r\n" in found and b'"error"' in found:
+                        break
+        return found
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    with Embedded(tmp_path_factory.mktemp("run")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, redis):
+    found = Server(tmp_path_factory.mktemp("home"), redis)
+    yield found
+    found.kill()
+    found.ledger.close()
+
+
+def ids(ledger):
+    return {row["remote_id"] for row in rows(ledger, "inbox")}
+
+
+def head(*lines, path="/webhooks/helpdesk", method="POST"):
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *lines, "", ""]).encode()
+
+
+def headers_of(raw):
+    return [f"{name}: {value}" for name, value in signed(connections(), "helpdesk", raw, datetime.now(UTC)).items()]
+
+
+def chunked(raw, size=7):
+    parts = [raw[at : at + size] for at in range(0, len(raw), size)]
+    return b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in parts) + b"0\r\n\r\n"
+
+
+def test_a_signed_hint_is_accepted_and_rings(server, redis):
+    from redis import Redis
+
+    with Redis.from_url(redis.url) as client:
+        client.flushall()
+        status, answer = server.hint("ring")
+        assert (status, json.loads(answer)["status"]) == (202, "accepted")
+        until = time.monotonic() + PATIENCE
+        while not client.llen("rq:queue:live") and time.monotonic() < until:
+            time.sleep(0.02)
+        assert client.llen("rq:queue:live") == 1
+    assert "tring" in ids(server.ledger)
+
+
+def test_a_chunked_body_is_taken(server):
+    raw = json.dumps({"entity": "ticket", "id": "chunked"}).encode()
+    answer = server.raw(head("Transfer-Encoding: chunked", "Connection: close", *headers_of(raw)), chunked(raw))
+    assert answer.startswith(b"HTTP/1.1 202")
+    assert "chunked" in ids(server.ledger)
+
+
+def test_a_chunked_body_over_the_limit_is_refused_before_it_ends(server):
+    raw = b"x" * LIMIT + b"y"
+    endless = head("Transfer-Encoding: chunked", *headers_of(raw)), chunked(raw, 4096)[:-5]  # no last chunk
+    assert server.raw(*endless).startswith(b"HTTP/1.1 413")
+
+
+def test_an_endless_body_does_not_fill_the_memory(server):
+    def memory():
+        pids = subprocess.run(["pgrep", "-g", str(server.process.pid)], capture_output=True, text=True, check=True)
+        status = [Path(f"/proc/{pid}/status").read_text() for pid in pids.stdout.split()]
+        return sum(int(text.partition("VmRSS:")[2].split()[0]) for text in status if "VmRSS:" in text)
+
+    if not Path("/proc/self/status").exists():
+        pytest.skip("needs /proc")
+    before = memory()
+    block = f"{1 << 20:x}\r\n".encode() + b"z" * (1 << 20) + b"\r\n"
+    answer = server.raw(head("Transfer-Encoding: chunked", "Content-Type: application/json"), *[block] * 200)
+    assert answer.startswith((b"HTTP/1.1 413", b""))
+    assert memory() - before < 100 * 1024
+    assert server.hint("after-endless")[0] == 202
+
+
+def test_a_declared_length_over_the_limit_is_refused_unread(server):
+    answer = server.raw(head("Content-Type: application/json", "Content-Length: 99999999999"))
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_that_stops_early_changes_nothing(server):
+    before = ids(server.ledger)
+    raw = b'{"entity": "ticket", "id": "half"}'
+    with socket.create_connection(("127.0.0.1", server.port)) as caller:
+        caller.sendall(head(f"Content-Length: {len(raw)}", *headers_of(raw)) + raw[:10])
+    assert server.hint("after-half")[0] == 202
+    assert ids(server.ledger) - before == {"tafter-half"}
+
+
+HOSTILE = {
+    "nothing": b"\r\n\r\n",
+    "not-http": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"A" * 200,
+    "no-host": b"POST /webhooks/helpdesk HTTP/1.1\r\n\r\n",
+    "two-lengths": head("Content-Length: 2", "Content-Length: 50") + b"{}",
+    "length-and-chunks": head("Content-Length: 2", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "negative-length": head("Content-Length: -1") + b"{}",
+    "wrong-chunk": head("Transfer-Encoding: chunked", "Content-Type: application/json") + b"zz\r\n{}\r\n",
+    "huge-chunk": head("Transfer-Encoding: chunked", "Content-Type: application/json") + b"ffffffffffffffff1\r\n",
+    "long-header": head("X-Long: " + "a" * 1_000_000),
+    "many-headers": head(*[f"X-{number}: 1" for number in range(5000)]),
+    "split-header": head("X-Webhook-Signature: a\r\n b"),
+    "nul-header": head("X-Webhook-Signature: a\0b", "Content-Length: 2") + b"{}",
+    "latin-header": b"POST /webhooks/helpdesk HTTP/1.1\r\nHost: x\r\nX-Webhook-Signature: \xff\xfe\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+    "empty-signature": head("X-Webhook-Signature:", "Content-Type: application/json", "Content-Length: 2") + b"{}",
+    "up-the-tree": head("Content-Length: 0", path="/webhooks/../../etc/passwd"),
+    "absolute": head("Content-Length: 0", path="http://evil.example/webhooks/helpdesk"),
+    "strange-method": head("Content-Length: 0", method="FROBNICATE"),
+    "trace": head("Content-Length: 0", method="TRACE"),
+    "upgrade": head("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x"),
+    "http2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "template": head("Content-Length: 0", path="/webhooks/{{7*7}}"),
+    "sql": head("Content-Length: 0", path="/webhooks/'%20or%201=1--"),
+    "bad-utf8-path": head("Content-Length: 0", path="/webhooks/%ff%fe"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_requests_change_nothing_and_learn_nothing(server, name):
+    before = rows(server.ledger, "inbox"), rows(server.ledger, "work")
+    answer = server.raw(HOSTILE[name], patience=5)
+    assert answer[:10] not in {b"HTTP/1.1 2", b"HTTP/1.1 5"}
+    assert b"Traceback" not in answer
+    assert b"/work" not in answer
+    assert (rows(server.ledger, "inbox"), rows(server.ledger, "work")) == before
+    assert server.ask("GET", "/healthz")[0] == 200
+
+
+def test_a_fault_of_ours_shows_no_detail(server):
+    status, answer = server.ask("GET", "/explode")
+    assert (status, json.loads(answer)) == (500, {"error": "Internal Server Error"})
+
+
+def test_slow_callers_do_not_keep_others_out(server):
+    slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
+    try:
+        for caller in slow:
+            caller.sendall(b"POST /webhooks/helpdesk HTTP/1.1\r\nHost: x\r\nContent-Le")
+        assert server.hint("beside-slow")[0] == 202
+    finally:
+        for caller in slow:
+            caller.close()
+
+
+def test_many_at_once_are_all_kept_and_share_commits(server):
+    answers = []
+
+    def send(start):
+        caller = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        for number in range(start, start + 40):
+            raw = json.dumps({"entity": "ticket", "id": f"many{number}"}).encode()
+            given = signed(connections(), "helpdesk", raw, datetime.now(UTC))
+            caller.request("POST", "/webhooks/helpdesk", raw, given)
+            answer = caller.getresponse()
+            answer.read()
+            answers.append((f"many{number}", answer.status))
+        caller.close()
+
+    threads = [threading.Thread(target=send, args=(start,)) for start in range(0, 480, 40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {status for _, status in answers} == {202}
+    assert {name for name, _ in answers} <= ids(server.ledger)
+    assert len(answers) == 480
+
+
+@pytest.fixture
+def own(tmp_path, redis):
+    found = Server(tmp_path, redis)
+    yield found
+    found.kill()
+    found.ledger.close()
+
+
+def test_what_was_acknowledged_survives_a_kill(own):
+    acknowledged = set()
+    stop = threading.Event()
+
+    def send(worker):
+        number = 0
+        while not stop.is_set():
+            number += 1
+            try:
+                status, _ = own.hint(f"{worker}-{number}")
+            except (OSError, http.client.HTTPException):
+                return
+            if status == 202:
+                acknowledged.add(f"t{worker}-{number}")
+
+    threads = [threading.Thread(target=send, args=(worker,)) for worker in range(6)]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + PATIENCE
+    while len(acknowledged) < 60 and time.monotonic() < until:
+        time.sleep(0.01)
+    own.kill()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(acknowledged) >= 60
+    assert acknowledged <= ids(own.ledger)
+    assert {row["remote_id"] for row in rows(own.ledger, "work")} >= acknowledged
+    own.start()
+    assert own.hint("again")[0] == 202
+
+
+def test_sigterm_stops_it_cleanly(own):
+    own.hint("first")
+    own.process.send_signal(signal.SIGTERM)
+    assert own.process.wait(PATIENCE) in {0, -signal.SIGTERM}
+    assert "Traceback" not in own.output()
+    assert "tfirst" in ids(own.ledger)
+
+
+def test_without_redis_it_still_accepts(tmp_path):
+    class Nobody:
+        socket = tmp_path / "nobody.sock"
+
+    server = Server(tmp_path, Nobody)
+    try:
+        assert server.hint("alone")[0] == 202
+        assert json.loads(server.ask("GET", "/readyz")[1])["redis"] == "down"
+        assert "talone" in ids(server.ledger)
+    finally:
+        server.kill()
+        server.ledger.close()
+
+
+def test_a_broken_ledger_means_503_and_never_a_false_yes(own):
+    from sqlalchemy import text
+
+    with own.ledger.transaction() as tx:
+        tx.execute(text("alter table work rename to gone"))
+    assert [own.hint(number)[0] for number in range(5)] == [503] * 5
+    assert ids(own.ledger) == set()
+    with own.ledger.transaction() as tx:
+        tx.execute(text("alter table gone rename to work"))
+    assert own.hint("healed")[0] == 202
+
+
+def test_a_taken_port_is_named_with_the_way_out(server):
+    with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{server.port} .*--port"):
+        check_port("127.0.0.1", server.port)
+
+
+def test_the_generic_event_of_a_vendor_is_taken_too(server):
+    raw = EVENT.encode()
+    status, _ = server.ask("POST", "/webhooks/desk", raw, signed(connections(), "desk", raw, datetime.now(UTC)))
+    assert status == 202

@@ -1,0 +1,393 @@
+import json
+from datetime import timedelta
+
+import pytest
+
+from bridge.core.syncs import Secret
+from bridge.ledger.session import Ledger
+from bridge.web.app import create_app
+from tests.web.receiver import EVENT, KEY, START, Config, Hands, Rung, connections, connectors, rows, signed
+
+
+class Receiver:
+    def __init__(self, path, **fields):
+        self.ledger = Ledger(f"sqlite:///{path}")
+        self.ledger.upgrade()
+        self.config, self.clock = Config(connections(**fields)), Hands()
+        self.bell = Rung(self.ledger)
+        self.app = create_app(
+            self.config,
+            self.ledger,
+            self.bell,
+            self.clock,
+            connectors(self.config.connections, self.clock),
+            metrics_token=Secret("metrics-token"),
+            limit=2048,
+        )
+        self.client = self.app.test_client()
+
+    def post(self, name="helpdesk", body=EVENT, *, delivery="d1", headers=None, **more):
+        raw = body if isinstance(body, bytes) else body.encode()
+        given = signed(self.config.connections, name, raw, self.clock.now(), delivery) | (headers or {})
+        return self.client.post(f"/webhooks/{name}", data=raw, headers=given, **more)
+
+    def inbox(self):
+        return rows(self.ledger, "inbox")
+
+    def work(self):
+        return [(row["key"], row["generation"]) for row in rows(self.ledger, "work")]
+
+    def count(self, name, word):
+        return self.app.extensions["bridge"]["counters"].count(name, word)
+
+
+@pytest.fixture
+def receiver(tmp_path):
+    found = Receiver(tmp_path / "bridge.db")
+    yield found
+    found.ledger.close()
+
+
+@pytest.mark.parametrize("name", ["helpdesk", "desk", "timed"])
+def test_a_webhook_is_written_down_with_its_work_before_the_bell_rings(receiver, name):
+    answer = receiver.post(name)
+    assert answer.status_code == 202
+    [row] = receiver.inbox()
+    assert answer.json == {"id": str(row["id"]), "status": "accepted"}
+    assert (row["connection"], row["event"], row["entity"], row["remote_id"], row["verdict"]) == (
+        name,
+        "ticket.updated",
+        "ticket",
+        "tkt_1",
+        "pending",
+    )
+    assert [key for key, _ in receiver.work()] == [f"observe:{name}:ticket:tkt_1"]
+    assert receiver.bell.seen == [1]  # the work was in the ledger when the bell rang
+
+
+def test_a_duplicate_raises_the_work_again(receiver):
+    first = receiver.post()
+    before = receiver.work()
+    second = receiver.post()
+    assert (second.status_code, second.json) == (200, {"id": first.json["id"], "status": "duplicate"})
+    assert len(receiver.inbox()) == 1
+    [(key, generation)] = receiver.work()
+    assert key == before[0][0]
+    assert generation > before[0][1]
+    assert len(receiver.bell.seen) == 2
+
+
+def test_an_unsigned_repetition_is_a_new_delivery_after_five_minutes(receiver):
+    receiver.post()
+    receiver.clock.sleep(301)
+    assert receiver.post().status_code == 202
+
+
+def test_a_signed_id_makes_the_delivery_whatever_the_time(receiver):
+    body = json.dumps({"event": {"event": "$conversation_ticket_created", "properties": {"ticket_id": "x"}}})
+    first = receiver.post("product", body, delivery="msg_1")
+    receiver.clock.sleep(250)
+    assert first.status_code == 202
+    assert receiver.post("product", body, delivery="msg_1").status_code == 200
+    assert receiver.post("product", body, delivery="msg_2").status_code == 202
+
+
+@pytest.mark.parametrize("name", ["helpdesk", "product", "desk", "timed"])
+def test_every_connection_takes_the_generic_hint(receiver, name):
+    answer = receiver.post(name, '{"entity": "ticket", "id": "abc"}')
+    assert answer.status_code == 202
+    assert [key for key, _ in receiver.work()] == [f"observe:{name}:ticket:abc"]
+
+
+@pytest.mark.parametrize("name", ["helpdesk", "product", "desk", "timed"])
+def test_what_is_not_signed_leaves_nothing_but_a_counter(receiver, name):
+    answer = receiver.client.post(f"/webhooks/{name}", data=EVENT, headers={"content-type": "application/json"})
+    assert answer.status_code == 401
+    assert receiver.inbox() == receiver.work() == receiver.bell.seen == []
+    assert receiver.count(name, "BadSignature") == 1
+
+
+def test_a_body_that_was_changed_on_the_way_is_refused(receiver):
+    given = signed(receiver.config.connections, "helpdesk", EVENT.encode(), START)
+    answer = receiver.client.post("/webhooks/helpdesk", data=EVENT.replace("tkt_1", "tkt_2"), headers=given)
+    assert answer.status_code == 401
+
+
+def test_expired_and_forged_get_the_same_answer(receiver):
+    given = signed(receiver.config.connections, "timed", EVENT.encode(), START - timedelta(hours=1))
+    old = receiver.client.post("/webhooks/timed", data=EVENT, headers=given)
+    forged = receiver.client.post("/webhooks/timed", data=EVENT, headers=given | {"x-time": "1"})
+    assert (old.status_code, old.data) == (forged.status_code, forged.data) == (401, old.data)
+    assert receiver.count("timed", "Expired") == receiver.count("timed", "BadSignature") == 1
+
+
+@pytest.mark.parametrize("name", ["nobody", "silent", "helpdesk%00", "..%2f..", "HELPDESK", "é", "a" * 5000])
+def test_an_unknown_connection_is_told_nothing(receiver, name):
+    answer = receiver.client.post(f"/webhooks/{name}", data=EVENT, headers={"content-type": "application/json"})
+    assert answer.status_code == 404
+    assert answer.is_json
+    assert receiver.inbox() == []
+
+
+def test_strangers_do_not_make_the_counters_grow(receiver):
+    for number in range(50):
+        receiver.client.post(f"/webhooks/x{number}", data="{}", headers={"content-type": "application/json"})
+    shown = receiver.client.get("/metrics").text
+    assert shown.count("bridge_webhooks_refused_total{") == 1
+    assert 'bridge_webhooks_refused_total{connection="",reason="UnknownConnection"} 50' in shown
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "text/plain"},
+        {"content-type": ""},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "application/jsonp"},
+        {"content-encoding": "gzip"},
+        {"content-encoding": "identity, gzip"},
+    ],
+)
+def test_other_media_are_refused(receiver, headers):
+    assert receiver.post(headers=headers).status_code == 415
+    assert receiver.inbox() == []
+
+
+@pytest.mark.parametrize(
+    "media", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/cloudevents+json"]
+)
+def test_the_ways_of_saying_json(receiver, media):
+    assert receiver.post(headers={"content-type": media}).status_code == 202
+
+
+def test_the_limit_is_exact(receiver):
+    fits = EVENT + " " * (2048 - len(EVENT))
+    assert receiver.post(body=fits).status_code == 202
+    assert receiver.post(body=fits + " ").status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("", "not strict JSON"),
+        ("{", "not strict JSON"),
+        ("null", "not an object"),
+        ("[]", "not an object"),
+        ('"text"', "not an object"),
+        ("{'event': 1}", "not strict JSON"),
+        ('{"event": NaN}', "not strict JSON"),
+        ('{"event": Infinity}', "not strict JSON"),
+        (b'{"event": "\xff"}', "not strict JSON"),
+        (b"\xef\xbb\xbf{}", "not strict JSON"),
+        (EVENT.encode("utf-16"), "not strict JSON"),
+        (b'{"event": "a\x00b"}', "not strict JSON"),
+        ('{"event": "\\ud800"}', "not strict JSON"),
+        ('{"event": "ticket.updated", "event": "other", "data": {"id": "1"}}', "'event' stands twice"),
+        ('{"event": "ticket.updated", "data": {"id": "1", "id": "2"}}', "'id' stands twice"),
+        ('{"event": "ticket.updated", "data": ' + '{"a":' * 200 + "1" + "}" * 200 + "}", "nested deeper"),
+        ('{"a":' * 300 + "1" + "}" * 300, "nested deeper"),
+        ("[" * 2000, "not strict JSON"),
+        ('{"event": "ticket.updated", "data": {"id": ' + "9" * 500 + "}}", None),
+        ('{"event": "ticket.updated", "data": {"id": null}}', "record id"),
+        ('{"event": "ticket.updated", "data": {"id": true}}', "record id"),
+        ('{"event": "ticket.updated", "data": {"id": 1.5}}', "record id"),
+        ('{"event": "ticket.updated", "data": {"id": {"$ne": 1}}}', "record id"),
+        ('{"event": "ticket.updated", "data": {"id": "a\\u0000b"}}', "record id"),
+        ('{"event": "ticket.updated", "data": {"id": "a\\nb"}}', "record id"),
+        ('{"event": "ticket.updated", "data": {"id": ""}}', "record id"),
+        ('{"event": "ticket.updated", "data": {"id": "' + "x" * 201 + '"}}', "record id"),
+        ('{"event": "ticket.updated", "data": [1]}', "record id"),
+        ('{"event": "ticket.updated"}', "record id"),
+        ('{"event": {"a": 1}, "data": {"id": "1"}}', "event name"),
+        ('{"event": "\\u0000", "data": {"id": "1"}}', "event name"),
+        ('{"entity": "secrets", "id": "1"}', "entity is 'secrets'"),
+        ('{"entity": "ticket", "id": []}', "record id"),
+    ],
+)
+def test_what_is_authentic_but_senseless_is_put_into_quarantine(receiver, body, said):
+    answer = receiver.post(body=body)
+    assert (answer.status_code, answer.json["status"]) == (202, "quarantined")
+    [row] = receiver.inbox()
+    assert row["verdict"] == "quarantined"
+    assert said is None or said in row["why"]
+    assert row["body"] is not None
+    assert receiver.work() == receiver.bell.seen == []
+
+
+def test_an_unknown_event_is_recorded_and_ignored(receiver):
+    answer = receiver.post(body='{"event": "ticket.exploded", "data": {"id": "1"}}')
+    assert (answer.status_code, answer.json["status"]) == (202, "ignored")
+    [row] = receiver.inbox()
+    assert (row["verdict"], row["event"]) == ("ignored", "ticket.exploded")
+    assert "ticket.exploded" in row["why"]
+    assert receiver.work() == receiver.bell.seen == []
+
+
+def test_a_quarantined_body_is_kept_in_part_and_without_secrets(receiver):
+    receiver.post(body='{"token": "tok_123456789", "from": "mary@example.com", "x": "' + "y" * 1500)
+    [row] = receiver.inbox()
+    assert "tok_123456789" not in row["body"]
+    assert "mary@example.com" not in row["body"]
+    assert "yyyy" in row["body"]
+
+
+def test_long_quarantined_bodies_are_cut():
+    from bridge.web.body import scrub
+
+    assert len(scrub(b"x" * 100_000)) == 8192
+    assert "\x00" not in scrub(b"a\x00b\xff\x1b[31m")
+
+
+def test_bodies_are_kept_only_where_that_was_asked_for(tmp_path):
+    for name, keep in (("a", False), ("b", True)):
+        receiver = Receiver(tmp_path / name, keep_bodies=keep)
+        receiver.post()
+        assert [row["body"] is not None for row in receiver.inbox()] == [keep]
+        receiver.ledger.close()
+
+
+def test_the_inbox_holds_no_credential(receiver):
+    given = {
+        "authorization": "Bearer very-secret",
+        "cookie": "session=very-secret",
+        "x-api-key": "very-secret",
+        "user-agent": "Switch/1\x7f",
+        "x-webhook-delivery": "dlv_1",
+    }
+    for name in ("helpdesk", "product", "desk", "timed"):
+        receiver.post(name, '{"entity": "ticket", "id": "1"}', headers=given)
+    stored = json.dumps(receiver.inbox(), default=str)
+    assert "very-secret" not in stored
+    assert KEY not in stored
+    assert "v1," not in stored
+    kept = receiver.inbox()[0]["headers"]
+    assert "dlv_1" in kept
+    assert "Switch/1" in kept
+    assert "signature" not in kept
+
+
+def test_any_live_secret_is_accepted(receiver):
+    import dataclasses
+
+    old = {
+        name: dataclasses.replace(each, webhook=dataclasses.replace(each.webhook, secrets=each.webhook.secrets[1:]))
+        for name, each in connections().items()
+        if each.webhook
+    }
+    for name in old:
+        raw = b'{"entity": "ticket", "id": "1"}'
+        given = signed(old, name, raw, START)
+        assert receiver.client.post(f"/webhooks/{name}", data=raw, headers=given).status_code == 202
+
+
+def test_without_a_ledger_nothing_is_acknowledged(receiver):
+    from sqlalchemy import text
+
+    with receiver.ledger.transaction() as tx:
+        tx.execute(text("alter table work rename to gone"))
+    answer = receiver.post()
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert receiver.inbox() == receiver.bell.seen == []  # the inbox row went back with the rest
+    with receiver.ledger.transaction() as tx:
+        tx.execute(text("alter table gone rename to work"))
+    assert receiver.post().status_code == 202
+
+
+def test_without_redis_webhooks_are_still_taken(receiver):
+    receiver.bell.up = False
+    assert receiver.post().status_code == 202
+
+
+def test_a_connector_that_breaks_is_our_fault_and_not_the_senders(tmp_path, caplog):
+    receiver = Receiver(tmp_path / "bridge.db")
+
+    class Broken:
+        NAME = "broken"
+
+        def parse(self, *_):
+            raise KeyError("personal detail")
+
+    configured = receiver.config
+    app = create_app(
+        configured, receiver.ledger, receiver.bell, receiver.clock, dict.fromkeys(configured.connections, Broken())
+    )
+    given = signed(configured.connections, "helpdesk", EVENT.encode(), START)
+    answer = app.test_client().post("/webhooks/helpdesk", data=EVENT, headers=given)
+    assert (answer.status_code, answer.json["status"]) == (202, "quarantined")
+    assert "KeyError" in receiver.inbox()[0]["why"]
+    assert "personal detail" not in receiver.inbox()[0]["why"]
+    assert "cannot read a webhook" in caplog.text
+    receiver.ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("get", "/webhooks/helpdesk", 405),
+        ("get", "/nothing", 404),
+        ("post", "/webhooks/", 404),
+        ("put", "/healthz", 405),
+    ],
+)
+def test_every_answer_is_json(receiver, method, path, status):
+    answer = getattr(receiver.client, method)(path)
+    assert answer.status_code == status
+    assert answer.is_json
+    assert "error" in answer.json
+
+
+def test_health_and_readiness(receiver):
+    assert receiver.client.get("/healthz").json == {"status": "ok"}
+    answer = receiver.client.get("/readyz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok", "ledger": "ok", "redis": "ok"})
+    receiver.bell.up = False
+    answer = receiver.client.get("/readyz")
+    assert (answer.status_code, answer.json) == (200, {"status": "degraded", "ledger": "ok", "redis": "down"})
+
+
+def test_a_receiver_whose_ledger_is_gone_is_not_ready_and_says_no_more(receiver):
+    from sqlalchemy import text
+
+    with receiver.ledger.transaction() as tx:
+        tx.execute(text("delete from alembic_version"))
+    answer = receiver.client.get("/readyz")
+    assert (answer.status_code, answer.json) == (503, {"status": "down", "ledger": "down", "redis": "ok"})
+    assert receiver.client.get("/healthz").status_code == 200
+    assert 'bridge_up{part="ledger"} 0' in receiver.client.get("/metrics").text
+
+
+def test_metrics_tell_what_happened_and_what_waits(receiver):
+    receiver.post()
+    receiver.post()
+    receiver.clock.sleep(10)
+    shown = receiver.client.get("/metrics")
+    assert shown.headers["Content-Type"].startswith("text/plain")
+    lines = shown.text.splitlines()
+    assert 'bridge_webhooks_total{connection="helpdesk",status="accepted"} 1' in lines
+    assert 'bridge_webhooks_total{connection="helpdesk",status="duplicate"} 1' in lines
+    assert 'bridge_work{state="due"} 1' in lines
+    assert "bridge_work_oldest_seconds 10" in lines
+    assert 'bridge_inbox{verdict="pending"} 1' in lines
+    for line in lines:
+        assert line.startswith("# ") or len(line.rsplit(" ", 1)) == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("::1", {}, 200),
+        ("10.0.0.5", {}, 401),
+        ("127.0.0.1", {"x-forwarded-for": "10.0.0.5"}, 401),
+        ("127.0.0.1", {"forwarded": "for=10.0.0.5"}, 401),
+        ("10.0.0.5", {"x-forwarded-for": "127.0.0.1"}, 401),
+        ("10.0.0.5", {"authorization": "Bearer metrics-token"}, 200),
+        ("10.0.0.5", {"authorization": "Bearer metrics-toke"}, 401),
+        ("10.0.0.5", {"authorization": "Bearer "}, 401),
+        ("10.0.0.5", {"authorization": "Bearer é"}, 401),
+    ],
+)
+def test_metrics_are_for_this_machine_or_for_the_token(receiver, address, headers, status):
+    answer = receiver.client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address})
+    assert answer.status_code == status

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bridge.clock import Clock
-from bridge.core.capabilities import EntityCapabilities
+from bridge.core.capabilities import EntityCapabilities, Writable
 from bridge.core.fieldmap import EntityMap
 from bridge.core.merge import Rules
 from bridge.core.state import Link
@@ -57,7 +57,7 @@ class Context:
         return Rules(
             sync=sync,
             maps={name: self.maps[name][sync.entity] for name in sync.members},
-            writable={name: self.capabilities[name][sync.entity].writable for name in sync.members},
+            writable={name: believed(self.capabilities[name][sync.entity].writable) for name in sync.members},
         )
 
     def settle(self, connection: str, entity: str) -> timedelta:
@@ -72,6 +72,11 @@ class Context:
     def soon(self) -> datetime:
         """A short, jittered while from now, for work whose link is busy."""
         return self.clock.now() + timedelta(seconds=self.timing.busy * (0.5 + self.rng.random()))
+
+
+def believed(writable: Mapping[str, Writable]) -> dict[str, Writable]:
+    """Leave it to the connector which empty set is to be believed: it says so on each record (`Record.unreadable`)."""
+    return {key: replace(able, empty_trusted=True) for key, able in writable.items()}
 
 
 @dataclass(slots=True)

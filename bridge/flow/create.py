@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bridge.connectors.base import Draft, Intent, Record
 from bridge.core import merge
 from bridge.core.capabilities import Support
-from bridge.core.plan import CreatePlan, plan
+from bridge.core.plan import CreatePlan
 from bridge.core.state import Note, Side
 from bridge.core.values import Raw
 from bridge.errors import (
@@ -26,7 +26,7 @@ from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Steps, Transact
 from bridge.flow.match import join
 from bridge.flow.records import match_keys, observation
-from bridge.flow.replan import known_probes
+from bridge.flow.replan import known_probes, plan_member
 from bridge.ledger import intents, links, matching, probed, work
 from bridge.ledger.intents import OpenIntent
 from bridge.ledger.session import Tx
@@ -63,13 +63,8 @@ def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
     """Plan the create from what was read under a lease before; conclude when there is none to make (any more)."""
     link, connection = the_link(task), task.row.connection
     sync = context.syncs[link.sync]
-    found = plan(
-        link,
-        connection,
-        context.rules(sync),
-        context.capabilities[connection][link.entity],
-        known_probes(tx, [connection])[connection],
-    )
+    probes = known_probes(tx, [connection])[connection]
+    found = plan_member(context, link, connection, context.rules(sync), probes)
     if found.create is not None and not found.create.missing:
         return found.create
     conclude(tx, context, task, found.notes)

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 
 from bridge.core import guard, merge
-from bridge.core.plan import PlannedCall, plan
+from bridge.core.plan import PlannedCall, mark_tried
 from bridge.core.state import Attempt, Note, Side
 from bridge.core.values import Ref
 from bridge.errors import BridgeError, LeaseLost, RemoteError, UnknownOutcome
@@ -15,7 +15,7 @@ from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Read, Transact
 from bridge.flow.observe import absorbed, still_open, take_in
 from bridge.flow.records import observation
-from bridge.flow.replan import known_probes
+from bridge.flow.replan import known_probes, plan_member
 from bridge.ledger import attempts, links, probed, work
 from bridge.ledger.session import Tx
 
@@ -64,14 +64,9 @@ def prepare(
     if closing is not None:
         attempts.close(tx, closing, "settled by a read", None, now, None)
     sync = context.syncs[link.sync]
-    found = plan(
-        link,
-        side.connection,
-        context.rules(sync),
-        context.capabilities[side.connection][link.entity],
-        known_probes(tx, [side.connection])[side.connection],
-    )
-    if not found.calls or side.attempt is not None:
+    probes = known_probes(tx, [side.connection])[side.connection]
+    found = plan_member(context, link, side.connection, context.rules(sync), probes)
+    if not found.calls:
         conclude(tx, context, task, [*notes, *found.notes])
         return None
     call = found.calls[0]
@@ -94,7 +89,10 @@ def prepare(
         call=dict(call.values),
         version=side.version,
     )
+    if side.attempt is not None:
+        attempts.close(tx, side.attempt.id, "partly readable", None, now, None)
     merge.carry(side, attempt)
+    mark_tried(link, side.connection, call)
     save(tx, task, [*notes, *found.notes], now)
     attempts.open_(tx, link.id, side, now, destructive=len(call.destructive))
     return call

@@ -87,6 +87,8 @@ class Drain:
     _waiting: list[_Waiting] = field(default_factory=list)
     _flying: dict[Future[Any], _Waiting] = field(default_factory=dict)
     _running: int = 0
+    _failing: set[str] = field(default_factory=set)
+    _worked: set[str] = field(default_factory=set)
 
     def run(self, seconds: float = 5.0) -> Figures:
         """Work until nothing is due, or for about that long; then see through what is under way, and return."""
@@ -109,6 +111,7 @@ class Drain:
         until = now + context.lease(context.connections)
         with self.ledger.transaction() as tx:
             closed = health.closed(tx, now)
+            self._failing = {name for name, known in health.all_(tx).items() if known.failures}
             busy = {
                 name for name in context.connections if self._load(name) >= 2 * context.connections[name].concurrency
             }
@@ -147,6 +150,10 @@ class Drain:
         self.figures.transactions += 1
         done: list[tuple[_Run, Any, Exception | None]] = []
         with self.ledger.transaction() as tx:
+            for name in self._worked & self._failing:
+                health.worked(tx, name)
+            self._failing -= self._worked
+            self._worked.clear()
             for run, act in acts:
                 try:
                     with savepoint(tx):
@@ -232,6 +239,8 @@ class Drain:
             group = self._flying.pop(future)
             self.budget.release(group.connection, group.runs[0].holder)
             error = future.exception()
+            if error is None:
+                self._worked.add(group.connection)
             answers: Iterable[Any] = [None] * len(group.runs) if error else future.result()
             for run, answer in zip(group.runs, answers, strict=True):
                 self._ready.append((run, answer, error if isinstance(error, Exception) else None))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bridge.core.merge import Rules
 from bridge.core.plan import Plan, plan
-from bridge.core.state import Link, Note
+from bridge.core.state import Link, Note, Side
 from bridge.flow.context import Context
 from bridge.ledger import probed, work
 from bridge.ledger.session import Tx
@@ -22,11 +22,26 @@ def known_probes(tx: Tx, connections: Iterable[str]) -> dict[str, dict[str, bool
 
 def plans(context: Context, link: Link, rules: Rules, probes: Probed) -> dict[str, Plan]:
     """Plan every member of the link's sync."""
-    return {
-        name: plan(link, name, rules, context.capabilities[name][link.entity], probes.get(name, {}))
-        for name in rules.sync.members
-        if name in context.capabilities
-    }
+    return {name: plan_member(context, link, name, rules, probes.get(name, {})) for name in rules.sync.members}
+
+
+def plan_member(context: Context, link: Link, name: str, rules: Rules, probes: Mapping[str, bool]) -> Plan:
+    """Plan one member. An attempt that a read has closed, but for fields that cannot be read, holds up nothing."""
+    side = link.sides.get(name)
+    open_attempt = side.attempt if side is not None else None
+    if side is not None and open_attempt is not None and leftover(context, link, side):
+        side.attempt = None
+    found = plan(link, name, rules, context.capabilities[name][link.entity], probes)
+    if side is not None:
+        side.attempt = open_attempt
+    return found
+
+
+def leftover(context: Context, link: Link, side: Side) -> bool:
+    """Tell whether the side was read after its open attempt had settled: then only unreadable parts are left of it."""
+    if side.attempt is None or side.read_at is None:
+        return False
+    return side.read_at >= side.attempt.send_by + context.settle(side.connection, link.entity)
 
 
 def replan(tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "live") -> list[Note]:

@@ -93,6 +93,14 @@ class Drain:
     def run(self, seconds: float = 5.0) -> Figures:
         """Work until nothing is due, or for about that long; then see through what is under way, and return."""
         self.figures = Figures()
+        try:
+            return self._loop(seconds)
+        except Exception:
+            # The ledger failed us: what was under way is as if this worker had died here. Claims and leases run out.
+            self._ready, self._waiting, self._flying, self._running = [], [], {}, 0
+            raise
+
+    def _loop(self, seconds: float) -> Figures:
         began = self.context.clock.now()
         while True:
             fresh = not self.stopping() and self.context.clock.now() < began + timedelta(seconds=seconds)
@@ -144,9 +152,11 @@ class Drain:
                 over.append((run, effect))
             else:
                 self._running -= 1
+        if acts or over:
+            self._commit(acts, over)
+
+    def _commit(self, acts: list[tuple[_Run, Callable[[Any], Any]]], over: list[tuple[_Run, Exception]]) -> None:
         self.figures.failed += len(over)
-        if not acts and not over:
-            return
         self.figures.transactions += 1
         done: list[tuple[_Run, Any, Exception | None]] = []
         with self.ledger.transaction() as tx:

@@ -1,1 +1,214 @@
-"""Loads, checks and compiles settings, mappings and syncs from YAML."""
+"""Loads, checks and compiles settings, mappings and syncs from YAML.
+
+`load` gives everything or raises ConfigError with all problems of all files; `check` gives the same problems as a list
+and tries the mappings on their own examples as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bridge.config import yaml
+from bridge.config.agents import Agents, compile_agents
+from bridge.config.mappings import check_shape, compile_mapping, run_examples
+from bridge.config.settings import Classes, Read, SandboxAccount, Settings, compile_settings
+from bridge.config.syncs import Known, compile_syncs
+from bridge.config.yaml import Document, Problem
+from bridge.core.fieldmap import EntityMap
+from bridge.core.syncs import Connection, Sync
+from bridge.core.transforms import AgentTable
+from bridge.errors import ConfigError
+
+__all__ = ["Agents", "Config", "SandboxAccount", "Settings", "check", "load"]
+
+SETTINGS = "config/bridge.yaml"
+SYNCS = "mappings/syncs.yaml"
+AGENTS = "mappings/agents.yaml"
+_NOT_SYSTEMS = ("syncs", "agents")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that the files say, checked and compiled."""
+
+    home: Path
+    settings: Settings
+    connections: Mapping[str, Connection]
+    syncs: Mapping[str, Sync]
+    maps: Mapping[str, Mapping[str, EntityMap]]
+    """Connection -> entity -> its compiled mapping."""
+    agents: Agents
+    warnings: tuple[str, ...] = field(default=())
+    """What works, but should be looked at."""
+
+
+def load(
+    home: Path,
+    *,
+    environ: Mapping[str, str],
+    sandbox: Mapping[str, SandboxAccount] | None = None,
+    connectors: Classes,
+) -> Config:
+    """Load a home's configuration. Raises ConfigError with every problem of every file at once."""
+    loader = _Loader(home, environ, sandbox, connectors)
+    config = loader.all()
+    if loader.problems:
+        raise ConfigError(yaml.told(loader.problems))
+    return config
+
+
+def check(
+    home: Path,
+    *,
+    environ: Mapping[str, str],
+    sandbox: Mapping[str, SandboxAccount] | None = None,
+    connectors: Classes,
+) -> list[str]:
+    """Give every problem that `load` would raise, those of mappings not in use, and of the mappings' examples."""
+    loader = _Loader(home, environ, sandbox, connectors)
+    loader.all()
+    for file in sorted((home / "mappings").glob("*.yaml")):
+        if file.stem not in loader.documents and file.stem not in _NOT_SYSTEMS:
+            document, system = loader.mapping(file.stem)
+            if document is not None and system:
+                _maps, wrong = compile_mapping(document, system, AgentTable(), connectors)
+                loader.problems += wrong
+                loader.broken |= {file.stem} if wrong else set()
+    whole = [document for name, document in loader.documents.items() if name not in loader.broken]
+    tried = [problem for document in whole for problem in run_examples(document)]
+    return yaml.told([*loader.problems, *tried])
+
+
+class _Loader:
+    """Reads the files of one home, and gathers what is wrong with them."""
+
+    def __init__(
+        self,
+        home: Path,
+        environ: Mapping[str, str],
+        sandbox: Mapping[str, SandboxAccount] | None,
+        connectors: Classes,
+    ) -> None:
+        self.home, self.environ, self.sandbox, self.connectors = home, environ, sandbox, connectors
+        self.problems: list[Problem] = []
+        self.documents: dict[str, Document] = {}
+        self.systems: dict[str, str] = {}
+        self.broken: set[str] = set()
+
+    def all(self) -> Config:
+        """Load everything there is, as far as it goes."""
+        settings = self.settings()
+        agents = self.agents(settings.names)
+        maps = self.maps(settings, agents)
+        syncs = self.syncs(settings, maps)
+        return Config(
+            home=self.home,
+            settings=settings.settings,
+            connections=settings.connections,
+            syncs=syncs,
+            maps=maps,
+            agents=agents,
+            warnings=tuple(yaml.told([*settings.warnings, *self.unused(settings, syncs)])),
+        )
+
+    def read(self, shown: str) -> Document | None:
+        """Read one file; its problems are gathered."""
+        try:
+            return yaml.load(self.home / shown, shown)
+        except ConfigError as error:
+            self.problems += [_taken_apart(problem) for problem in error.problems]
+            return None
+
+    def settings(self) -> Read:
+        """Read config/bridge.yaml."""
+        document = self.read(SETTINGS)
+        if document is None:
+            return Read(Settings("", "embedded"), {}, (), [], [])
+        found = compile_settings(document, self.home, self.environ, self.sandbox, self.connectors)
+        self.problems += found.problems
+        return found
+
+    def agents(self, names: tuple[str, ...]) -> Agents:
+        """Read mappings/agents.yaml, if there is one."""
+        if not (self.home / AGENTS).exists():
+            return Agents()
+        document = self.read(AGENTS)
+        if document is None:
+            return Agents()
+        found, problems = compile_agents(document, names)
+        self.problems += problems
+        return found
+
+    def maps(self, settings: Read, agents: Agents) -> dict[str, dict[str, EntityMap]]:
+        """Compile the mapping of every connection."""
+        maps: dict[str, dict[str, EntityMap]] = {}
+        for name, connection in settings.connections.items():
+            stem = connection.mapping
+            document, system = self.mapping(stem)
+            if document is None or not system:
+                continue
+            if system != connection.system:
+                what = f"mapping {stem!r} is for {system}, the connection is {connection.system}"
+                self.problems.append((SETTINGS, 1, f"connections.{name}.mapping: {what}"))
+                continue
+            compiled, problems = compile_mapping(document, system, agents.table(name), self.connectors)
+            self.problems += problems
+            if problems:
+                self.broken.add(stem)
+            else:
+                maps[name] = {entity: each.map for entity, each in compiled.items()}
+        return maps
+
+    def mapping(self, stem: str) -> tuple[Document | None, str]:
+        """Read a mapping file, once, and tell its system."""
+        if stem in self.systems:
+            return self.documents.get(stem), self.systems[stem]
+        document = self.read(f"mappings/{stem}.yaml") if _is_stem(stem) else None
+        self.systems[stem] = ""
+        if document is None:
+            if not _is_stem(stem):
+                self.problems.append((SETTINGS, 1, f"mapping {stem!r} is no name of a file in mappings/"))
+            return None, ""
+        self.documents[stem] = document
+        system, problems = check_shape(document, self.connectors)
+        self.problems += problems
+        if problems:
+            self.broken.add(stem)
+        self.systems[stem] = system
+        return document, system
+
+    def syncs(self, settings: Read, maps: Mapping[str, Mapping[str, EntityMap]]) -> dict[str, Sync]:
+        """Read mappings/syncs.yaml."""
+        document = self.read(SYNCS)
+        if document is None:
+            return {}
+        mapped = {name: {entity: each.fields for entity, each in made.items()} for name, made in maps.items()}
+        known = Known(settings.connections, settings.names, self.connectors, mapped)
+        found, problems = compile_syncs(document, known)
+        self.problems += problems
+        return found
+
+    def unused(self, settings: Read, syncs: Mapping[str, Sync]) -> list[Problem]:
+        """Name the connections that nothing is mirrored with, and those that cannot be told of changes."""
+        used = {name for sync in syncs.values() for name in sync.members}
+        idle = [name for name in settings.connections if name not in used]
+        deaf = [name for name, each in settings.connections.items() if each.webhook is None and each.poll is None]
+        return [
+            *((SETTINGS, 1, f"connections.{name}: is in no sync of {SYNCS}") for name in idle),
+            *(
+                (SETTINGS, 1, f"connections.{name}: has neither a webhook nor a poll; changes show once a day")
+                for name in deaf
+            ),
+        ]
+
+
+def _is_stem(stem: str) -> bool:
+    return stem.replace("-", "").replace("_", "").isalnum() and stem not in _NOT_SYSTEMS
+
+
+def _taken_apart(problem: str) -> Problem:
+    """Give a told problem back its parts, so that it sorts among the others."""
+    file, line, what = problem.split(":", 2)
+    return file, int(line), what.lstrip()

@@ -1,0 +1,82 @@
+"""mappings/agents.yaml: who is who on every connection."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.config.yaml import Document, Problem
+from bridge.core.transforms import LEAVE, TRANSFORMS, UNASSIGN, AgentTable, shown
+
+KEYS = ("agents", "unmapped")
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """The directory of people. Addresses are in lower case."""
+
+    people: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """E-mail address -> connection -> what that connection calls the person."""
+    unmapped: str = LEAVE
+
+    def table(self, connection: str) -> AgentTable:
+        """Give one connection's part."""
+        names = {email: row[connection] for email, row in self.people.items() if connection in row}
+        return AgentTable(names, self.unmapped)
+
+
+def compile_agents(document: Document, connections: Collection[str]) -> tuple[Agents, list[Problem]]:
+    """Read the directory. Nobody is in it twice, and no name of a connection belongs to two people."""
+    data = {} if document.data is None else document.data
+    if not isinstance(data, Mapping):
+        return Agents(), [document.problem((), f"must be a mapping; allowed keys {', '.join(KEYS)}")]
+    problems = [document.problem((key,), f"unknown key; allowed {', '.join(KEYS)}") for key in data if key not in KEYS]
+    rows = data.get("agents")
+    people: dict[str, dict[str, Any]] = {}
+    taken: dict[tuple[str, Any], str] = {}
+    if not isinstance(rows, list | None):
+        problems.append(document.problem(("agents",), "must be a list of rows such as {email: …, <connection>: …}"))
+        rows = []
+    for number, row in enumerate(rows or []):
+        found = _row(row, connections, people, taken)
+        problems += [document.problem(("agents", number, *where), what) for where, what in found]
+    unmapped, wrong = _unmapped(data.get("unmapped", LEAVE), people)
+    if wrong:
+        problems.append(document.problem(("unmapped",), wrong))
+    return Agents(people, unmapped), problems
+
+
+def _row(
+    row: Any, connections: Collection[str], people: dict[str, dict[str, Any]], taken: dict[tuple[str, Any], str]
+) -> list[tuple[tuple[str, ...], str]]:
+    if not isinstance(row, Mapping):
+        return [((), "must be a row such as {email: …, <connection>: …}")]
+    address = TRANSFORMS["email"].read(row.get("email"))
+    if not isinstance(address, str):
+        return [(("email",), f"is {shown(row.get('email'))}; allowed an e-mail address")]
+    problems: list[tuple[tuple[str, ...], str]] = []
+    if address in people:
+        problems.append((("email",), f"{address} has a row already"))
+    names = {key: value for key, value in row.items() if key != "email"}
+    for connection, name in names.items():
+        if connection not in connections:
+            allowed = ", ".join(("email", *sorted(connections)))
+            problems.append(((str(connection),), f"is no connection of config/bridge.yaml; allowed {allowed}"))
+        elif not isinstance(name, str | int) or isinstance(name, bool) or name == "":
+            problems.append(((connection,), f"is {shown(name)}; allowed text or a number"))
+        elif taken.setdefault((connection, name), address) != address:
+            problems.append(((connection,), f"{shown(name)} is {taken[connection, name]} already"))
+    people.setdefault(address, names)
+    return problems
+
+
+def _unmapped(given: Any, people: Mapping[str, Any]) -> tuple[str, str]:
+    if given in (LEAVE, UNASSIGN):
+        return str(given), ""
+    if isinstance(given, Mapping) and set(given) == {"assign"}:
+        address = TRANSFORMS["email"].read(given["assign"])
+        if isinstance(address, str) and address in people:
+            return address, ""
+        return LEAVE, f"assigns to {shown(given['assign'])}; allowed an e-mail address that has a row under agents"
+    return LEAVE, f"is {shown(given)}; allowed leave, unassign, {{assign: <e-mail>}}"

@@ -1,0 +1,205 @@
+"""Reads YAML 1.2, core types only, and remembers the line of every key and item.
+
+Refused, each with its line: duplicate keys, anchors and aliases, tags, several documents, keys that are no single
+values, numbers that JSON does not have. `on`, `yes`, `12:30` and `2026-01-01` are text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.composer import Composer
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.parser import Parser
+from yaml.reader import Reader, ReaderError
+from yaml.resolver import BaseResolver
+from yaml.scanner import Scanner
+
+from bridge.errors import ConfigError
+
+LARGEST = 1 << 20
+DEEPEST = 40
+"""Mappings and lists within one another."""
+
+Where = tuple[Any, ...]
+Problem = tuple[str, int, str]
+"""File, line, and what is wrong: they sort into reading order."""
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_NULL = frozenset(("", "~", "null", "Null", "NULL"))
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+@dataclass(slots=True)
+class Document:
+    """What a file says, and where it says it."""
+
+    file: str
+    """As shown to people: relative to the home."""
+    data: Any = None
+    lines: dict[Where, int] = field(default_factory=dict)
+
+    def problem(self, where: Iterable[Any], what: str) -> Problem:
+        """Describe a problem as `path: what`, with the line of the nearest part that is in the file."""
+        path = tuple(where)
+        known = path
+        while known and known not in self.lines:
+            known = known[:-1]
+        told = dotted(path)
+        return self.file, self.lines.get(known, 1), f"{told}: {what}" if told else what
+
+
+def dotted(path: Where) -> str:
+    """Show a path the way people write one: `connections.helpdesk.rate_limit[1]`."""
+    shown = ""
+    for part in path:
+        text = f"[{part}]" if isinstance(part, int) and not isinstance(part, bool) else str(part)
+        shown += text if text.startswith("[") or not shown else f".{text}"
+    return shown
+
+
+def told(problems: Iterable[Problem]) -> list[str]:
+    """Turn problems into lines, in reading order, each once."""
+    return [f"{file}:{line}: {what}" for file, line, what in sorted(set(problems))]
+
+
+def load(path: Path, shown: str) -> Document:
+    """Read a file. Raises ConfigError; a file that is not there is a problem as well."""
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise ConfigError([f"{shown}:1: cannot be read: {error.strerror}"]) from error
+    if len(raw) > LARGEST:
+        raise ConfigError([f"{shown}:1: is larger than {LARGEST >> 20} MiB"])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{shown}:{line}: is no UTF-8: byte {raw[error.start]:#04x}"]) from error
+    return parse(text, shown)
+
+
+def parse(text: str, shown: str) -> Document:
+    """Read a text. Raises ConfigError with every problem that can be told at once."""
+    document = Document(shown)
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = " ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigError([f"{shown}:{mark.line + 1 if mark else 1}: {what}"]) from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError([f"{shown}:{line}: a character that YAML does not allow"]) from error
+    builder = _Builder(document)
+    document.data = builder.value(node, ()) if node is not None else None
+    if builder.problems:
+        raise ConfigError(told(builder.problems))
+    return document
+
+
+class _Refused(yaml.MarkedYAMLError):
+    """Valid YAML, but not for configuration."""
+
+
+class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
+    """Composes nodes; resolves nothing, that is the builder's part."""
+
+    def __init__(self, text: str) -> None:
+        Reader.__init__(self, text)
+        Scanner.__init__(self)
+        Parser.__init__(self)
+        Composer.__init__(self)
+        BaseResolver.__init__(self)
+        self.depth = 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise _Refused(problem="anchors and aliases are not allowed: write the value out", problem_mark=mark)
+        if getattr(event, "tag", None) is not None:
+            raise _Refused(problem=f"the tag {event.tag} is not allowed: write the plain value", problem_mark=mark)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise _Refused(problem=f"is nested deeper than {DEEPEST} levels", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+class _Builder:
+    """Turns nodes into plain values."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def value(self, node: Node, path: Where) -> Any:
+        self.document.lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self.value(item, (*path, number)) for number, item in enumerate(node.value)]
+        return self.scalar(node, path)
+
+    def mapping(self, node: MappingNode, path: Where) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+        for left, right in node.value:
+            line = left.start_mark.line + 1
+            if not isinstance(left, ScalarNode):
+                self.wrong(line, path, "a key must be a single value")
+                continue
+            key = self.scalar(left, path)
+            if key in made:
+                self.wrong(line, (*path, key), "this key stands here twice")
+                continue
+            self.document.lines[*path, key] = line
+            made[key] = self.value(right, (*path, key))
+        return made
+
+    def scalar(self, node: Node, path: Where) -> Any:
+        text, line = str(node.value), node.start_mark.line + 1
+        if getattr(node, "style", None) is not None:
+            return text
+        if text in _NULL:
+            return None
+        if text in _BOOL:
+            return _BOOL[text]
+        if _SPECIAL.fullmatch(text):
+            self.wrong(line, path, f"{text} is a number that JSON does not have")
+        elif _INT.fullmatch(text) and len(text) < 20:
+            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        elif _FLOAT.fullmatch(text):
+            number = float(text)
+            if not math.isinf(number) and not _INT.fullmatch(text):
+                return number
+            self.wrong(line, path, "is too large a number; put it in quotes if it is a name")
+        return text
+
+    def wrong(self, line: int, path: Where, what: str) -> None:
+        shown = dotted(path)
+        self.problems.append((self.document.file, line, f"{shown}: {what}" if shown else what))
+
+
+def substitute(data: Any, change: Mapping[Where, Any]) -> Any:
+    """Give a copy of the data in which the values at these paths are others."""
+
+    def copy(value: Any, path: Where) -> Any:
+        if path in change:
+            return change[path]
+        if isinstance(value, dict):
+            return {key: copy(item, (*path, key)) for key, item in value.items()}
+        return [copy(item, (*path, n)) for n, item in enumerate(value)] if isinstance(value, list) else value
+
+    return copy(data, ())

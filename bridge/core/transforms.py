@@ -1,0 +1,222 @@
+"""The closed table of transforms that a mapping may name with `as`. Nothing else can be named there.
+
+*Two-way transforms* turn a raw value into a canonical one and back; a field has exactly one (the usual one of its kind
+when none is named). *Read helpers* only shape what is read, for systems that lack a field; they come before the
+transform. None of them ever sees null: null reads as null and is written as null.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.core.values import Canonical, NotCarried, Raw, Unreadable
+
+LEAVE = "leave"
+UNASSIGN = "unassign"
+LONGEST_SHOWN = 60
+
+
+def shown(value: Any) -> str:
+    """Show a value in a message, cut to a length that a line can take."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """One two-way transform. For a set both directions take one element."""
+
+    name: str
+    kinds: tuple[str, ...]
+    read: Callable[[Raw], Canonical | Unreadable]
+    write: Callable[[Canonical], Raw | NotCarried]
+    meaning: str
+    edition: int = 1
+    """Part of every revision that uses it: raised when the same input gives another output."""
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _text(raw: Raw) -> Canonical | Unreadable:
+    if not isinstance(raw, str):
+        return Unreadable(f"{shown(raw)} is no text")
+    return raw or None
+
+
+def _boolean(raw: Raw) -> Canonical | Unreadable:
+    return raw if isinstance(raw, bool) else Unreadable(f"{shown(raw)} is neither true nor false")
+
+
+_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+
+
+def _email(raw: Raw) -> Canonical | Unreadable:
+    if not isinstance(raw, str):
+        return Unreadable(f"{shown(raw)} is no e-mail address")
+    address = raw.strip().lower()
+    if not address:
+        return None
+    return address if _EMAIL.fullmatch(address) else Unreadable(f"{shown(raw)} is no e-mail address")
+
+
+def _datetime(raw: Raw) -> Canonical | Unreadable:
+    try:
+        at = datetime.fromisoformat(raw)
+    except (TypeError, ValueError):
+        return Unreadable(f"{shown(raw)} is no ISO 8601 time")
+    if at.tzinfo is None:
+        return Unreadable(f"{shown(raw)} has no offset: which moment it means is not known")
+    try:
+        return at.astimezone(UTC).isoformat(timespec="microseconds")
+    except OverflowError:
+        return Unreadable(f"{shown(raw)} is outside the calendar")
+
+
+_AROUND = re.compile(r"^[\s#]+|\s+$")
+
+
+def _tag(raw: Raw) -> Canonical | Unreadable:
+    if not isinstance(raw, str):
+        return Unreadable(f"the tag {shown(raw)} is no text")
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", raw).casefold())
+    tag = _AROUND.sub("", folded)
+    return tag or Unreadable(f"the tag {shown(raw)} is empty")
+
+
+TRANSFORMS: Mapping[str, Transform] = {
+    each.name: each
+    for each in (
+        Transform("text", ("text",), _text, _same, "text as it is; empty text reads as null"),
+        Transform("email", ("email",), _email, _same, "an e-mail address: trimmed, in lower case; empty reads as null"),
+        Transform("datetime", ("datetime",), _datetime, _same, "an ISO 8601 time with an offset; kept in UTC"),
+        Transform("boolean", ("boolean",), _boolean, _same, "true or false"),
+        Transform("tags", ("set",), _tag, _same, "each tag case-folded, trimmed, without leading #"),
+    )
+}
+AGENT = "agent"
+BY_KIND: Mapping[str, str] = {
+    "text": "text",
+    "email": "email",
+    "datetime": "datetime",
+    "boolean": "boolean",
+    "set": "tags",
+    "agent": AGENT,
+}
+"""The transform of a field for which none is named. A choice has none: it needs value tables, or our own words."""
+
+
+# --- agents --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTable:
+    """How one connection names the agents. The canonical agent is an e-mail address in lower case."""
+
+    people: Mapping[str, Raw] = field(default_factory=dict)
+    """E-mail address -> the connection's own name for that person."""
+    unmapped: str = LEAVE
+    """What somebody outside the table becomes: `leave` (unreadable, not carried), `unassign`, or an address."""
+
+
+def agent(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
+    """Make the agent transform of one connection. What begins with one of `groups` is a group, never a person."""
+    known = {raw: email for email, raw in table.people.items()}
+    prefixes = tuple(groups)
+
+    def read(raw: Raw) -> Canonical | Unreadable:
+        if not isinstance(raw, str | int) or isinstance(raw, bool):
+            return Unreadable(f"{shown(raw)} names no agent")
+        if prefixes and isinstance(raw, str) and raw.startswith(prefixes):
+            return Unreadable(f"{shown(raw)} is a group, and a group is never read as a person")
+        if raw in known:
+            return known[raw]
+        if table.unmapped == LEAVE:
+            return Unreadable(f"the agent {shown(raw)} is not in agents.yaml; add a row for this person")
+        return None if table.unmapped == UNASSIGN else table.unmapped
+
+    def write(email: Canonical) -> Raw | NotCarried:
+        if isinstance(email, str) and email in table.people:
+            return table.people[email]
+        if table.unmapped == UNASSIGN:
+            return None
+        if table.unmapped in table.people:
+            return table.people[table.unmapped]
+        return NotCarried(f"{email} has no name here; add it to agents.yaml")
+
+    return Transform(AGENT, ("agent",), read, write, "an agent, looked up in agents.yaml; canonical is the e-mail")
+
+
+AGENT_MEANING = "an agent, looked up in agents.yaml; {groups: prefix} names what is a group and never a person"
+
+
+# --- helpers that only read ----------------------------------------------------------------------------------------
+
+Combine = Callable[[Sequence[Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """Something that shapes what is read. `combines`: takes a list of paths and must come first."""
+
+    name: str
+    argument: type | None
+    make: Callable[[Any], Callable[[Any], Any]]
+    meaning: str
+    combines: bool = False
+
+
+def _empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _first(_argument: None) -> Combine:
+    return lambda values: next((value for value in values if not _empty(value)), None)
+
+
+_PLACE = re.compile(r"\{(\d{1,2})\}")
+
+
+def _template(pattern: str) -> Combine:
+    def fill(values: Sequence[Any]) -> Any:
+        used = [int(number) - 1 for number in _PLACE.findall(pattern)]
+        texts = ["" if _empty(value) or isinstance(value, list | dict) else str(value) for value in values]
+        if not any(texts[number] for number in used if number < len(texts)):
+            return None
+        return _PLACE.sub(lambda found: texts[int(found[1]) - 1] if int(found[1]) <= len(texts) else "", pattern)
+
+    return fill
+
+
+def _first_line(_argument: None) -> Callable[[Any], Any]:
+    return lambda raw: next((line.strip() for line in raw.splitlines() if line.strip()), "") if _is(raw) else raw
+
+
+def _cut(length: int) -> Callable[[Any], Any]:
+    return lambda raw: raw[:length].rstrip() if _is(raw) else raw
+
+
+def _is(raw: Any) -> bool:
+    return isinstance(raw, str)
+
+
+HELPERS: Mapping[str, Helper] = {
+    each.name: each
+    for each in (
+        Helper("first-non-empty", None, _first, "of several paths, the first with a value that is not empty", True),
+        Helper("template", str, _template, "text made of several paths: {1} is the first, {2} the second, …", True),
+        Helper("first-line", None, _first_line, "the first line that is not blank"),
+        Helper("cut", int, _cut, "at most so many characters"),
+    )
+}
+
+
+def places(pattern: str) -> list[int]:
+    """Give the numbers of a template's placeholders."""
+    return [int(number) for number in _PLACE.findall(pattern)]

@@ -1,0 +1,27 @@
+"""The brakes: how much may be destroyed in an hour, and what an emptied source means."""
+
+from __future__ import annotations
+
+from bridge.core.syncs import Guard
+
+
+def destructive_held(count_this_hour: int, more: int, records: int, guard: Guard) -> str | None:
+    """Say why a destructive write has to wait for an admin; None when it may go."""
+    limit = max(guard.minimum, int(records * guard.share))
+    if count_this_hour + more <= limit:
+        return None
+    return (
+        f"held as unsafe: {count_this_hour} destructive writes in the last hour and {more} more would pass the limit of "
+        f"{limit} ({guard.share:.0%} of {records} records, at least {guard.minimum}); "
+        "look at `bridge parked list`, then `bridge parked retry ID --approve`"
+    )
+
+
+def emptied(listed: int, known: int) -> str | None:
+    """Say why a listing that shows nothing is not believed; None when it is."""
+    if listed or not known:
+        return None
+    return (
+        f"the source lists no records at all, yet {known} are known: nothing was changed; "
+        "check the credentials and the project, then run `bridge reconcile` again"
+    )

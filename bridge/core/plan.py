@@ -1,0 +1,321 @@
+"""What a connection still needs to say what the state says: calls on its record, or a record in the first place.
+
+Planning looks at the ledger alone and never moves a level: only reading or writing a side does. The one thing it puts
+down is a decision to leave something alone, with the revisions that the decision was made for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bridge.core.agree import agrees, elements_of, lacking, present, read_set, stands
+from bridge.core.calls import PlannedCall, Target, Want, group
+from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.context import Rules
+from bridge.core.fieldmap import FieldMap
+from bridge.core.state import Link, Note, Side
+from bridge.core.values import NO_BASE, NotCarried, Raw
+
+__all__ = ["CreatePlan", "Plan", "PlannedCall", "mark_tried", "plan"]
+
+CREATE = "create"
+"""The name under which it is remembered whether a connection can create."""
+EMPTY: tuple[Raw, ...] = (None, "", [], ())
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePlan:
+    """A record to be made for a link."""
+
+    values: dict[str, Raw]
+    """By write key."""
+    sent: dict[str, Raw]
+    """By canonical field."""
+    revs: dict[str, int]
+    missing: tuple[str, ...] = ()
+    """Required keys that have no value yet: it cannot be made now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one connection needs: calls in their order, or a create, and what was decided on the way."""
+
+    calls: list[PlannedCall] = field(default_factory=list)
+    create: CreatePlan | None = None
+    notes: list[Note] = field(default_factory=list)
+
+
+def plan(
+    link: Link, connection: str, rules: Rules, capabilities: EntityCapabilities, probed: Mapping[str, bool]
+) -> Plan:
+    """Plan for one connection of a link. `probed` says which uncertain capabilities turned out to work."""
+    if link.paused or connection not in rules.sync.members or connection not in rules.maps:
+        return Plan()
+    side = link.sides.get(connection)
+    if side is None:
+        return Plan(create=_create(link, connection, rules, capabilities, probed))
+    if side.tombstone or side.missing_since is not None or side.attempt is not None or not side.in_scope:
+        return Plan()
+    target = Target(link, side, rules, capabilities)
+    certain, unproven, steps = _wants(target, probed)
+    calls = group(target, certain)
+    for want in unproven:  # alone, so that a refusal costs nothing else and shows which key it was
+        calls += group(target, [want])
+    # What may be held by the guard comes last, and holds up nothing but itself.
+    return Plan(calls=sorted([*calls, *steps], key=lambda call: bool(call.destructive)), notes=target.notes)
+
+
+def mark_tried(link: Link, connection: str, call: PlannedCall) -> None:
+    """Remember, when a call is about to be sent, that an unreadable set was tried at this revision."""
+    for name in call.sent:
+        entry = link.sides[connection].fields.get(name)
+        if entry is not None and entry.unreadable:
+            entry.tried = call.revs[name]
+
+
+def _wants(target: Target, probed: Mapping[str, bool]) -> tuple[list[Want], list[Want], list[PlannedCall]]:
+    """Give the fields to be written whole, those of which nobody knows whether it works, and calls for elements."""
+    certain: list[Want] = []
+    unproven: list[Want] = []
+    steps: list[PlannedCall] = []
+    for name, mapped in target.fields.items():
+        if not _due(target, mapped):
+            continue
+        key, why = mapped.write_key, _barred(target, mapped, probed)
+        if why or key is None:
+            target.decline(name, why)
+            continue
+        able = target.capabilities.writable[key]
+        want: Want | None
+        if mapped.is_set:
+            want, calls = _set(target, mapped, key, able)
+            steps += calls
+        else:
+            want = _scalar(target, mapped, key, able)
+        if want is not None:
+            (unproven if able.on_update is Support.PROBED and key not in probed else certain).append(want)
+    return certain, unproven, steps
+
+
+def _due(target: Target, mapped: FieldMap) -> bool:
+    """Tell whether there is anything to be said to the side about a field."""
+    entry, state = target.entry(mapped.name), target.state(mapped.name)
+    if not state.rev or state.candidates is not None or entry.level >= state.rev:
+        return False
+    if entry.shadow is NO_BASE or entry.map_rev != mapped.revision:
+        return False
+    if entry.unreadable and not (mapped.is_set and entry.tried < state.rev):
+        return False
+    return not stands(entry, target.link.state) and not agrees(mapped, entry, entry.shadow, state)
+
+
+def _barred(target: Target, mapped: FieldMap, probed: Mapping[str, bool]) -> str:
+    """Say why the field is never written there, whatever its value; empty if it is."""
+    key, connection = mapped.write_key, target.side.connection
+    if key is None:
+        return f"the mapping of {connection} only reads it"
+    able = target.capabilities.writable.get(key)
+    if not target.receives(mapped.name):
+        return f"the sync does not send it to {connection}"
+    if not mapped.on_update:
+        return f"the mapping of {connection} writes it only on create"
+    if able is None or able.on_update is Support.NO:
+        return f"{connection} does not let {key} be changed"
+    if able.on_update is Support.PROBED and probed.get(key) is False:
+        return f"this deployment ignores {key}"
+    return ""
+
+
+# --- one value -----------------------------------------------------------------------------------------------------
+
+
+def _scalar(target: Target, mapped: FieldMap, key: str, able: Writable) -> Want | None:
+    name, shadow = mapped.name, target.entry(mapped.name).shadow
+    raw = _project(mapped, target.state(name).value, able)
+    if isinstance(raw, NotCarried):
+        target.decline(name, raw.why)
+        return None
+    if raw == shadow:  # a cut text: the side says as much of the state as it can hold
+        return None
+    why = _cannot_move(key, shadow, raw, able)
+    if why:
+        target.decline(name, why)
+        return None
+    return Want(name, key, raw, _destroys(target, name, shadow, raw))
+
+
+def _project(mapped: FieldMap, value: object, able: Writable) -> Raw | NotCarried:
+    """Give the state's value as the system would hold it, cut to the length that it declares."""
+    raw = mapped.write(value)
+    return raw[: able.max_length] if able.max_length and isinstance(raw, str) else raw
+
+
+def _cannot_move(key: str, shadow: Raw, raw: Raw, able: Writable) -> str:
+    """Say why the system does not let its present value become the wanted one; empty if it does."""
+    if raw is None and not able.clears:
+        return f"{key} cannot be emptied"
+    if not able.forward or shadow is None:
+        return ""
+    if shadow not in able.forward or raw not in able.forward:
+        return f"{key} moves only along {', '.join(map(str, able.forward))}; not from {shadow!r} to {raw!r}"
+    if able.forward.index(raw) < able.forward.index(shadow):
+        return f"{key} moves only forward, not from {shadow!r} to {raw!r}"
+    return ""
+
+
+def _destroys(target: Target, name: str, shadow: Raw, raw: Raw) -> tuple[str, ...]:
+    """Say what is lost by the write, if anything."""
+    if raw in EMPTY and shadow not in EMPTY:
+        return (f"{name}: emptied, was {shadow!r}",)
+    state = target.state(name)
+    setter = target.link.sides.get(state.set_by)
+    if name == "status" and state.value == "closed" and setter is not None and setter.tombstone:
+        return (f"status: closed, because {state.set_by} deleted its record",)
+    return ()
+
+
+# --- sets ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Verbs:
+    """The calls by which a set can be changed there."""
+
+    add: Verb | None = None
+    remove: Verb | None = None
+    replace: Verb | None = None
+
+    @classmethod
+    def of(cls, capabilities: EntityCapabilities, key: str) -> _Verbs:
+        """Find them."""
+        found: dict[str, Verb] = {}
+        for verb in capabilities.verbs:
+            if key in verb.writes:
+                found.setdefault(verb.element, verb)
+        return cls(found.get("add"), found.get("remove"), found.get(""))
+
+
+def _set(target: Target, mapped: FieldMap, key: str, able: Writable) -> tuple[Want | None, list[PlannedCall]]:
+    """Give one replacing write, or a call for each element. The side's own spellings stay as they are."""
+    name = mapped.name
+    entry, state, verbs = target.entry(name), target.state(name), _Verbs.of(target.capabilities, key)
+    wanted = present(state)
+    here = read_set(mapped, entry, entry.shadow, wanted)
+    extra = sorted(each for each in here.keys() - wanted if not lacking(entry, state, each))
+    fresh = _forms(target, mapped, sorted(wanted - here.keys()), verbs)
+    if entry.unreadable:  # never a replacing write onto what could not be read: it would wipe what is not shown
+        return None, _steps(target, name, key, verbs, dict([*fresh.items()][:1]), {})
+    why = _cannot_remove(key, able, verbs)
+    kept = [raw for raw in elements_of(entry.shadow) if not _goes(target, mapped, raw, set(extra))]
+    if extra and not why and not kept and not fresh and not able.clears:
+        why = f"{key} cannot be emptied"
+    if why:
+        unknown = [each for each in extra if each not in state.elements]
+        for each in extra:
+            if each not in unknown:
+                target.lack(name, each, why)
+        if unknown and not fresh:
+            target.decline(name, f"{why}: {', '.join(unknown)}")
+        extra, kept = [], elements_of(entry.shadow)
+    if (fresh and verbs.add is None) or (extra and verbs.remove is None):
+        whole = list(dict.fromkeys([*kept, *fresh.values()]))
+        return Want(name, key, whole, tuple(f"{name}: {each!r} removed" for each in extra)), []
+    going = {raw: each for each in extra for raw in elements_of(entry.shadow) if _goes(target, mapped, raw, {each})}
+    return None, _steps(target, name, key, verbs, fresh, going)
+
+
+def _goes(target: Target, mapped: FieldMap, raw: Raw, extra: set[str]) -> bool:
+    """Tell whether a raw element stands for nothing but elements that are to go. What cannot be read stays."""
+    wanted = present(target.state(mapped.name))
+    stands_for = read_set(mapped, target.entry(mapped.name), [raw], wanted).keys()
+    return bool(stands_for) and stands_for <= extra
+
+
+def _forms(target: Target, mapped: FieldMap, missing: list[str], verbs: _Verbs) -> dict[str, Raw]:
+    """Give the missing elements as this system writes them; those that it does not take are put down."""
+    entry, state = target.entry(mapped.name), target.state(mapped.name)
+    forms: dict[str, Raw] = {}
+    for each in missing:
+        if lacking(entry, state, each):
+            continue
+        raw = mapped.write(each)
+        if isinstance(raw, NotCarried):
+            target.lack(mapped.name, each, raw.why)
+        elif verbs.add is None and verbs.replace is None:
+            target.lack(mapped.name, each, f"{mapped.write_key} cannot be added to")
+        else:
+            forms[each] = raw
+    return forms
+
+
+def _cannot_remove(key: str, able: Writable, verbs: _Verbs) -> str:
+    """Say why elements cannot be taken out; empty if they can."""
+    if not able.removes or (verbs.remove is None and verbs.replace is None):
+        return f"nothing can be removed from {key}"
+    return ""
+
+
+def _steps(
+    target: Target, name: str, key: str, verbs: _Verbs, fresh: Mapping[str, Raw], going: Mapping[Raw, str]
+) -> list[PlannedCall]:
+    """Add and remove one element a call, each from where the one before leads."""
+    calls = []
+    now = elements_of(target.entry(name).shadow)
+    for raw in fresh.values():
+        if verbs.add is not None:
+            after = [*now, raw]
+            calls.append(target.call(verbs.add, Want(name, key, raw), now, after))
+            now = after
+    for raw, element in going.items():
+        if verbs.remove is not None:
+            after = [each for each in now if each != raw]
+            calls.append(target.call(verbs.remove, Want(name, key, raw, (f"{name}: {element!r} removed",)), now, after))
+            now = after
+    return calls
+
+
+# --- a record in the first place -----------------------------------------------------------------------------------
+
+
+def _create(
+    link: Link, connection: str, rules: Rules, capabilities: EntityCapabilities, probed: Mapping[str, bool]
+) -> CreatePlan | None:
+    """Plan a counterpart; None if there must not be one, or one is on its way."""
+    allowed = (rules.sync.members[connection].create, capabilities.creates)
+    if Support.NO in allowed or (Support.PROBED in allowed and probed.get(CREATE) is False):
+        return None
+    if connection in link.intents or not any(_vouches(side) for side in link.live().values()):
+        return None
+    made = CreatePlan(values={}, sent={}, revs={})
+    for name, mapped in rules.maps[connection].fields.items():
+        raw = _first_value(link, connection, rules, mapped, capabilities)
+        if mapped.write_key is not None and raw not in EMPTY:
+            made.values[mapped.write_key] = made.sent[name] = raw
+            made.revs[name] = link.state[name].rev
+    missing = tuple(key for key, able in capabilities.writable.items() if able.required and key not in made.values)
+    if not made.values and not missing:
+        return None  # nothing has been read of the link yet
+    return CreatePlan(made.values, made.sent, made.revs, missing)
+
+
+def _vouches(side: Side) -> bool:
+    """Tell whether a side says that the thing is really there, and ours to mirror."""
+    return side.in_scope and side.missing_since is None
+
+
+def _first_value(
+    link: Link, connection: str, rules: Rules, mapped: FieldMap, capabilities: EntityCapabilities
+) -> Raw | None:
+    """Give what a new record is made with; None for a field that is left out."""
+    state, to = link.state.get(mapped.name), rules.policy(mapped.name).to
+    able = capabilities.writable.get(mapped.write_key or "")
+    if state is None or not state.rev or state.candidates is not None or able is None:
+        return None
+    if not (mapped.on_create and able.on_create) or (to is not None and connection not in to):
+        return None
+    if mapped.is_set:
+        forms = [mapped.write(each) for each in sorted(present(state))]
+        return list(dict.fromkeys(raw for raw in forms if not isinstance(raw, NotCarried)))
+    raw = _project(mapped, state.value, able)
+    return None if isinstance(raw, NotCarried) else raw

@@ -35,11 +35,12 @@ def fill(document: Document, environ: Mapping[str, str], home: Path) -> tuple[An
                 return "$"
             if not found[0].endswith("}"):
                 problems.append(document.problem(path, "a reference that begins with ${ has no closing }"))
-                return ""
+                return found[0]
             got, wrong = _resolve(found[1], environ, home)
             if wrong:
                 problems.append(document.problem(path, wrong))
-            return got
+            # What cannot be filled in stays as it is, so that everything else in the file is still looked at.
+            return found[0] if wrong else got
 
         return _REFERENCE.sub(one, value)
 

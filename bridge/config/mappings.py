@@ -74,7 +74,7 @@ def run_examples(document: Document) -> list[Problem]:
             at: Where = (entity, "examples", number)
             row, wrong = load(ExampleSchema(), example, document, at)
             problems += wrong
-            if row is not None:
+            if not wrong:
                 problems += [document.problem((*at, *where), what) for where, what in _run(entity, declared, row)]
     return problems
 

@@ -77,17 +77,18 @@ def compile_settings(
         document.data = _in_sandbox(document.data, sandbox, connectors)
     data, problems = fill(document, environ, home)
     loaded, wrong = load(BridgeSchema(), data, document)
-    # A reference without a value leaves a hole, about which nothing more has to be said.
-    broken = {line for _file, line, _what in problems}
-    problems += [problem for problem in wrong if problem[1] not in broken]
+    loaded = {name: each.load_default for name, each in BridgeSchema().fields.items()} | loaded
     read = Read(Settings("", "embedded"), {}, names, problems, [])
-    if loaded is None:
-        return read
+    unfilled = list(problems)
+    broken = {line for _file, line, _what in unfilled}
+    problems += wrong
     read.settings = _settings(loaded, document, home, problems)
-    for name, row in loaded["connections"].items():
+    for name, row in loaded["connections"].items() if isinstance(loaded["connections"], dict) else ():
         made = _Account(document, name, row, connectors, read).connection(read.settings.http_timeout)
         if made is not None:
             read.connections[name] = made
+    # Where a reference could not be filled in, nothing more has to be said about the line.
+    read.problems = unfilled + [problem for problem in read.problems[len(unfilled) :] if problem[1] not in broken]
     return read
 
 
@@ -223,8 +224,9 @@ class _Account:
             base = replace(base, event=usual.event, id=usual.id)
         rest = {key: value for key, value in row.items() if key not in ("scheme", "secrets")}
         made = replace(base, secrets=tuple(Secret(each) for each in row["secrets"]), **rest)
-        for what in unusable(made):
-            self.wrong(("webhook",), what)
+        filled = not any("${" in secret for secret in row["secrets"])
+        for what in unusable(made) if filled else ():
+            self.wrong(("webhook", "secrets") if what.startswith(("secret", "no secret")) else ("webhook",), what)
         return made
 
 

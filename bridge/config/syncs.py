@@ -9,8 +9,9 @@ from typing import Any
 
 from jmespath.exceptions import JMESPathError
 
+from bridge.config.fields import NAME, duration
 from bridge.config.policies import PolicyReader
-from bridge.config.schemas import NAME, SyncSchema, duration, load
+from bridge.config.schemas import SyncSchema, load
 from bridge.config.settings import Classes
 from bridge.config.yaml import Document, Problem, Where
 from bridge.core.capabilities import Support
@@ -50,7 +51,7 @@ def compile_syncs(document: Document, known: Known) -> tuple[dict[str, Sync], li
             continue
         loaded, wrong = load(SyncSchema(), row, document, (name,))
         problems += wrong
-        if loaded is None:
+        if wrong:
             continue
         reader = _SyncReader(name, loaded, known)
         made = reader.sync()

@@ -255,6 +255,8 @@ class _FieldCompiler:
     def not_carried(self) -> tuple[Canonical, ...]:
         """Read the canonical values that are declared to have no writing."""
         given = self.row.get("not_carried", [])
+        if "not_carried" not in self.row:
+            return ()
         if not isinstance(given, list) or self.known.kind not in ("choice", "boolean"):
             self.wrong(("not_carried",), "is for choices; allowed a list of canonical values")
             return ()

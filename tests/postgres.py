@@ -55,7 +55,9 @@ def shared_url(meeting: Path) -> tuple[str, int]:
 def new_folder() -> Path:
     """Make a folder with a path short enough for a socket in it, which an unprivileged server may enter."""
     parent = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="bridge-pg-", dir=parent if len(parent) < LONGEST_SOCKET_FOLDER else "/tmp"))
+    if len(parent) > LONGEST_SOCKET_FOLDER or (os.geteuid() == 0 and not open_to_all(Path(parent))):
+        parent = "/tmp"
+    folder = Path(tempfile.mkdtemp(prefix="bridge-pg-", dir=parent))
     folder.chmod(0o755)
     return folder
 
@@ -65,11 +67,12 @@ def wait_for(home: Path) -> str:
     while time.monotonic() < deadline:
         if (home / "ready").exists():
             return (home / "ready").read_text()
-        if (home / "failed").exists():
+        if (home / "failed").exists() or not home.exists():
             break
         time.sleep(0.05)
     logs = "\n".join(path.read_text() for path in home.glob("*.log"))
-    raise RuntimeError(f"no PostgreSQL server for the tests; see {home}:\n{logs}")
+    shutil.rmtree(home, ignore_errors=True)
+    raise RuntimeError(f"no PostgreSQL server for the tests:\n{logs}")
 
 
 def keep(home: Path, users: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from bridge.core.state import Link, Note
 from bridge.ledger.session import Tx, insert
@@ -35,10 +35,7 @@ def record(tx: Tx, link: Link, notes: Iterable[Note], now: datetime) -> None:
     if settled:
         tx.execute(conflict.insert(), settled)
     waiting = {name: state for name, state in link.state.items() if state.candidates is not None}
-    over = update(conflict).where(conflict.c.link_id == link.id, conflict.c.closed_at.is_(None))
-    if waiting:
-        over = over.where(conflict.c.field.not_in(list(waiting)))
-    tx.execute(over.values(closed_at=now, resolution="agreed"))
+    tx.execute(_OVER, {"of": link.id, "waiting": list(waiting), "now": now})
     for name, state in waiting.items():
         changes = {"why": state.why_open, "detail": {"candidates": state.candidates, "state": state.value}}
         statement = insert(tx, conflict).values(
@@ -49,6 +46,17 @@ def record(tx: Tx, link: Link, notes: Iterable[Note], now: datetime) -> None:
                 index_elements=["link_id", "field"], index_where=conflict.c.closed_at.is_(None), set_=changes
             )
         )
+
+
+_OVER = (
+    update(conflict)
+    .where(
+        conflict.c.link_id == bindparam("of"),
+        conflict.c.closed_at.is_(None),
+        conflict.c.field.not_in(bindparam("waiting", expanding=True)),
+    )
+    .values(closed_at=bindparam("now"), resolution="agreed")
+)
 
 
 def close(tx: Tx, link_id: str, field: str, resolution: str, now: datetime) -> bool:

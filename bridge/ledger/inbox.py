@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, text, update
+from sqlalchemy.sql.dml import ReturningInsert
 
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.session import Tx, insert_for
 from bridge.ledger.tables import inbox
 
 PENDING = "pending"
@@ -31,42 +33,48 @@ def accept(
     body: str | None = None,
 ) -> tuple[int, bool]:
     """Write a delivery down; gives its row's id and whether it is the first of its key. A repeat is only counted."""
-    statement = insert(tx, inbox).values(
-        connection=connection,
-        delivery_key=delivery_key,
-        received_at=received_at,
-        deliveries=1,
-        headers=dict(headers),
-        projection=dict(projection),
-        digest=digest,
-        event=event,
-        entity=entity,
-        remote_id=remote_id,
-        verdict=verdict,
-        why=why,
-        settled_at=None if verdict == PENDING else received_at,
-        body=body,
-    )
     row = tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["connection", "delivery_key"], set_={"deliveries": inbox.c.deliveries + 1}
-        ).returning(inbox.c.id, inbox.c.deliveries)
+        _accept(tx.dialect.name),
+        {
+            "connection": connection,
+            "delivery_key": delivery_key,
+            "received_at": received_at,
+            "deliveries": 1,
+            "headers": dict(headers),
+            "projection": dict(projection),
+            "digest": digest,
+            "event": event,
+            "entity": entity,
+            "remote_id": remote_id,
+            "verdict": verdict,
+            "why": why,
+            "settled_at": None if verdict == PENDING else received_at,
+            "body": body,
+        },
     ).one()
     return row.id, row.deliveries == 1
 
 
+@cache
+def _accept(dialect: str) -> ReturningInsert[tuple[int, int]]:
+    repeat = insert_for(dialect, inbox).on_conflict_do_update(
+        index_elements=["connection", "delivery_key"], set_={"deliveries": inbox.c.deliveries + 1}
+    )
+    return repeat.returning(inbox.c.id, inbox.c.deliveries)
+
+
 def last(tx: Tx, connection: str, entity: str, remote_id: str) -> int:
     """Give the id of the newest pending webhook for a record; 0 when there is none."""
-    found = select(func.max(inbox.c.id)).where(*_pending(connection, entity, remote_id))
-    return tx.execute(found).scalar() or 0
+    key = {"of_connection": connection, "of_entity": entity, "of_id": remote_id}
+    return tx.execute(_LAST, key).scalar() or 0
 
 
 def settle(
     tx: Tx, connection: str, entity: str, remote_id: str, upto: int, verdict: str, why: str, at: datetime
 ) -> int:
     """Give every pending webhook for a record, up to that id, its final verdict; gives how many there were."""
-    statement = update(inbox).where(*_pending(connection, entity, remote_id), inbox.c.id <= upto)
-    return tx.execute(statement.values(verdict=verdict, why=why, settled_at=at)).rowcount
+    key = {"of_connection": connection, "of_entity": entity, "of_id": remote_id, "upto": upto}
+    return tx.execute(_SETTLE, key | {"said": verdict, "because": why, "when": at}).rowcount
 
 
 def counts(tx: Tx) -> dict[str, int]:
@@ -97,10 +105,16 @@ def prune(tx: Tx, before: datetime) -> int:
     return tx.execute(old).rowcount
 
 
-def _pending(connection: str, entity: str, remote_id: str) -> tuple[Any, ...]:
-    return (
-        inbox.c.connection == connection,
-        inbox.c.entity == entity,
-        inbox.c.remote_id == remote_id,
-        inbox.c.verdict == PENDING,
-    )
+_PENDING = and_(
+    inbox.c.connection == bindparam("of_connection"),
+    inbox.c.entity == bindparam("of_entity"),
+    inbox.c.remote_id == bindparam("of_id"),
+    # Written out, so that both databases can use the partial index.
+    inbox.c.verdict == text("'pending'"),
+)
+_LAST = select(func.max(inbox.c.id)).where(_PENDING)
+_SETTLE = (
+    update(inbox)
+    .where(_PENDING, inbox.c.id <= bindparam("upto"))
+    .values(verdict=bindparam("said"), why=bindparam("because"), settled_at=bindparam("when"))
+)

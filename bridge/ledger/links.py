@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, and_, bindparam, func, or_, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.core.state import Link, Side
 from bridge.core.values import Ref
 from bridge.errors import LeaseLost
 from bridge.ledger import encode
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.session import Tx, insert_for
 from bridge.ledger.tables import attempt, create_intent, link, side
 
 
@@ -23,15 +25,16 @@ def create(tx: Tx, new: Link, now: datetime) -> bool:
     if taken:
         return False
     tx.execute(
-        link.insert().values(
-            id=new.id,
-            sync=new.sync,
-            entity=new.entity,
-            state=encode.state(new.state),
-            paused=new.paused,
-            created_at=now,
-            updated_at=now,
-        )
+        link.insert(),
+        {
+            "id": new.id,
+            "sync": new.sync,
+            "entity": new.entity,
+            "state": encode.state(new.state),
+            "paused": new.paused,
+            "created_at": now,
+            "updated_at": now,
+        },
     )
     stored = [_insert_side(tx, new.id, new.entity, item, now) for item in new.sides.values()]
     if not all(stored):
@@ -46,23 +49,15 @@ def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
     wanted = list(ids)
     if not wanted:
         return {}
+    these = {"ids": wanted}
     found = {
         row.id: Link(row.id, row.sync, row.entity, encode.to_state(row.state), paused=row.paused)
-        for row in tx.execute(select(link).where(link.c.id.in_(wanted)))
+        for row in tx.execute(_LINKS, these)
     }
-    opened = select(attempt.c.side_id, attempt.c.remaining).where(
-        attempt.c.link_id.in_(wanted), attempt.c.closed_at.is_(None)
-    )
-    attempts = {row.side_id: encode.to_attempt(row.remaining) for row in tx.execute(opened)}
-    # A live side comes last, so that it hides a tombstone of the same connection.
-    rows = select(side).where(side.c.link_id.in_(wanted)).order_by(side.c.tombstone.desc(), side.c.id)
-    for row in tx.execute(rows):
+    attempts = {row.side_id: encode.to_attempt(row.remaining) for row in tx.execute(_OPEN_ATTEMPTS, these)}
+    for row in tx.execute(_SIDES, these):
         found[row.link_id].sides[row.connection] = _side(row, attempts)
-    for row in tx.execute(
-        select(create_intent.c.link_id, create_intent.c.connection, create_intent.c.marker).where(
-            create_intent.c.link_id.in_(wanted), create_intent.c.closed_at.is_(None)
-        )
-    ):
+    for row in tx.execute(_OPEN_INTENTS, these):
         found[row.link_id].intents[row.connection] = row.marker
     return found
 
@@ -74,7 +69,7 @@ def of_refs(tx: Tx, refs: Iterable[Ref]) -> dict[Ref, str]:
         groups[ref.connection, ref.entity].append(ref.id)
     found = {}
     for (connection, entity), remote_ids in groups.items():
-        for row in tx.execute(_sides(connection, entity, remote_ids)):
+        for row in tx.execute(_BY_REF, {"of": connection, "kind": entity, "ids": list(remote_ids)}):
             found[Ref(connection, entity, row.remote_id)] = row.link_id
     return found
 
@@ -83,7 +78,7 @@ def sides_of(
     tx: Tx, connection: str, entity: str, remote_ids: Collection[str]
 ) -> dict[str, tuple[str, str | None, datetime | None]]:
     """Give, by remote id, the link, the version and the time of the last read of each record that has a link."""
-    found = tx.execute(_sides(connection, entity, remote_ids))
+    found = tx.execute(_BY_REF, {"of": connection, "kind": entity, "ids": list(remote_ids)})
     return {row.remote_id: (row.link_id, row.version, row.read_at) for row in found}
 
 
@@ -92,38 +87,24 @@ def lease(tx: Tx, link_id: str, owner: str, now: datetime, until: datetime) -> i
 
     A row that another transaction is just now working on counts as held: waiting for it could end in a deadlock.
     """
-    free = (
-        select(link.c.id)
-        .where(link.c.id == link_id, or_(link.c.lease_until.is_(None), link.c.lease_until <= now))
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    statement = (
-        update(link)
-        .where(link.c.id == free)
-        .values(lease_owner=owner, lease_until=until, fence=link.c.fence + 1)
-        .returning(link.c.fence)
-    )
-    return tx.execute(statement).scalar()
+    values = {"of": link_id, "who": owner, "now": now, "until": until}
+    return tx.execute(_LEASE, values).scalar()
 
 
 def release(tx: Tx, link_id: str, owner: str, fence: int) -> None:
     """Give the lease back; nothing happens when it is no longer ours."""
-    tx.execute(update(link).where(_held(link_id, owner, fence)).values(lease_owner=None, lease_until=None))
+    tx.execute(_RELEASE, {"of": link_id, "who": owner, "token": fence})
 
 
 def held(tx: Tx, link_id: str, owner: str, fence: int) -> bool:
     """Say whether the lease is still ours."""
-    return tx.execute(select(link.c.id).where(_held(link_id, owner, fence))).first() is not None
+    return tx.execute(_IS_HELD, {"of": link_id, "who": owner, "token": fence}).first() is not None
 
 
 def save(tx: Tx, changed: Link, owner: str, fence: int, now: datetime) -> None:
     """Store the state and the sides that the link knows. Raises LeaseLost when another task has taken it over."""
-    stored = tx.execute(
-        update(link)
-        .where(_held(changed.id, owner, fence))
-        .values(state=encode.state(changed.state), paused=changed.paused, updated_at=now)
-    )
+    values = {"new_state": encode.state(changed.state), "new_paused": changed.paused, "now": now}
+    stored = tx.execute(_SAVE, {"of": changed.id, "who": owner, "token": fence, **values})
     if not stored.rowcount:
         raise LeaseLost(f"the lease on ticket {changed.id} has passed to another worker; nothing was stored")
     known = [item for item in changed.sides.values() if item.id]
@@ -179,6 +160,27 @@ def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
     return sorted(found)
 
 
+_HELD = and_(link.c.id == bindparam("of"), link.c.lease_owner == bindparam("who"), link.c.fence == bindparam("token"))
+_FREE = or_(link.c.lease_until.is_(None), link.c.lease_until <= bindparam("now"))
+_LEASE = (
+    update(link)
+    .where(
+        link.c.id
+        == select(link.c.id)
+        .where(link.c.id == bindparam("of"), _FREE)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    .values(lease_owner=bindparam("who"), lease_until=bindparam("until"), fence=link.c.fence + 1)
+    .returning(link.c.fence)
+)
+_RELEASE = update(link).where(_HELD).values(lease_owner=None, lease_until=None)
+_IS_HELD = select(link.c.id).where(_HELD)
+_SAVE = (
+    update(link)
+    .where(_HELD)
+    .values(state=bindparam("new_state"), paused=bindparam("new_paused"), updated_at=bindparam("now"))
+)
 _SAVE_SIDE = (
     update(side)
     .where(side.c.id == bindparam("row"), side.c.link_id == bindparam("of"))
@@ -210,19 +212,18 @@ def _side_values(item: Side) -> dict[str, Any]:
 
 def _insert_side(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
     values = {key.removeprefix("new_"): value for key, value in _side_values(new).items()}
-    statement = insert(tx, side).values(
-        **values,
-        link_id=link_id,
-        connection=new.connection,
-        entity=entity,
-        remote_id=new.remote_id,
-        created_at=now,
-    )
-    row_id = tx.execute(statement.on_conflict_do_nothing().returning(side.c.id)).scalar()
+    values |= {"link_id": link_id, "connection": new.connection, "entity": entity}
+    values |= {"remote_id": new.remote_id, "created_at": now}
+    row_id = tx.execute(_add(tx.dialect.name), values).scalar()
     if row_id is None:
         return False
     new.id = str(row_id)
     return True
+
+
+@cache
+def _add(dialect: str) -> ReturningInsert[tuple[int]]:
+    return insert_for(dialect, side).on_conflict_do_nothing().returning(side.c.id)
 
 
 def _side(row: Any, attempts: dict[int, Any]) -> Side:
@@ -241,11 +242,16 @@ def _side(row: Any, attempts: dict[int, Any]) -> Side:
     )
 
 
-def _sides(connection: str, entity: str, remote_ids: Collection[str]) -> Select[tuple[Any, ...]]:
-    return select(side.c.remote_id, side.c.link_id, side.c.version, side.c.read_at).where(
-        side.c.connection == connection, side.c.entity == entity, side.c.remote_id.in_(list(remote_ids))
-    )
-
-
-def _held(link_id: str, owner: str, fence: int) -> Any:
-    return and_(link.c.id == link_id, link.c.lease_owner == owner, link.c.fence == fence)
+_IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
+_LINKS = select(link.c.id, link.c.sync, link.c.entity, link.c.state, link.c.paused).where(link.c.id.in_(_IDS))
+# A live side comes last, so that it hides a tombstone of the same connection.
+_SIDES = select(side).where(side.c.link_id.in_(_IDS)).order_by(side.c.tombstone.desc(), side.c.id)
+_OPEN_ATTEMPTS = select(attempt.c.side_id, attempt.c.remaining).where(
+    attempt.c.link_id.in_(_IDS), attempt.c.closed_at.is_(None)
+)
+_OPEN_INTENTS = select(create_intent.c.link_id, create_intent.c.connection, create_intent.c.marker).where(
+    create_intent.c.link_id.in_(_IDS), create_intent.c.closed_at.is_(None)
+)
+_BY_REF = select(side.c.remote_id, side.c.link_id, side.c.version, side.c.read_at).where(
+    side.c.connection == bindparam("of"), side.c.entity == bindparam("kind"), side.c.remote_id.in_(_IDS)
+)

@@ -135,7 +135,9 @@ class Ledger:
         try:
             yield
         except DBAPIError as error:
-            raise _ours(error, self.shown) from error
+            if (ours := _ours(error, self.shown)) is not None:
+                raise ours from error
+            raise
 
 
 @contextmanager
@@ -145,25 +147,32 @@ def savepoint(tx: Tx) -> Iterator[None]:
         with tx.begin_nested():
             yield
     except DBAPIError as error:
-        raise _ours(error, tx.engine.url.render_as_string(hide_password=True)) from error
+        if (ours := _ours(error, tx.engine.url.render_as_string(hide_password=True))) is not None:
+            raise ours from error
+        raise
 
 
 def insert(tx: Tx, table: Table) -> postgresql.Insert:
     """Give an INSERT that knows ON CONFLICT; both databases speak it alike."""
-    if tx.dialect.name == "sqlite":
+    return insert_for(tx.dialect.name, table)
+
+
+def insert_for(dialect: str, table: Table) -> postgresql.Insert:
+    """Give the INSERT by the dialect's name: hot statements are built once and kept, for building costs the most."""
+    if dialect == "sqlite":
         return cast("postgresql.Insert", sqlite.insert(table))
     return postgresql.insert(table)
 
 
-def _ours(error: DBAPIError, shown: str) -> Exception:
-    """Say what a driver's error means to us; one that we can't explain stays as it is."""
+def _ours(error: DBAPIError, shown: str) -> LedgerError | None:
+    """Say what a driver's error means to us; None when it is a defect and not the database's state."""
     if isinstance(error, IntegrityError):
-        return error
+        return None
     if getattr(error.orig, "sqlstate", None) in _CONTENDED or "database is locked" in str(error.orig):
         return Contended(f"the ledger at {shown} was busy: {error.orig}")
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return Unreachable(f"the ledger at {shown} cannot be used: {error.orig}")
-    return error
+    return None
 
 
 def _script() -> ScriptDirectory:

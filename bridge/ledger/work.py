@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import Insert
 
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.session import Tx, insert_for
 from bridge.ledger.tables import work
 
 LANES = ("live", "operator", "retry", "reconcile", "backfill")
@@ -73,18 +75,26 @@ def raise_(
 
     A parked row is freed (its cause may have healed), with its tries counted afresh; `unpark=False` leaves it parked.
     """
-    statement = insert(tx, work).values(
-        key=key,
-        kind=kind,
-        connection=connection,
-        entity=entity,
-        remote_id=remote_id,
-        link_id=link_id,
-        lane=LANES.index(lane),
-        due_at=due_at,
-        payload=payload,
-        created_at=now,
+    tx.execute(
+        _raise(tx.dialect.name, unpark),
+        {
+            "key": key,
+            "kind": kind,
+            "connection": connection,
+            "entity": entity,
+            "remote_id": remote_id,
+            "link_id": link_id,
+            "lane": LANES.index(lane),
+            "due_at": due_at,
+            "payload": payload,
+            "created_at": now,
+        },
     )
+
+
+@cache
+def _raise(dialect: str, unpark: bool) -> Insert:
+    statement = insert_for(dialect, work)
     new, set_aside = statement.excluded, work.c.parked_at.is_not(None)
     changes: dict[str, Any] = {
         "generation": work.c.generation + 1,
@@ -99,7 +109,7 @@ def raise_(
             "parked_why": "",
             "parked_cause": "",
         }
-    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=changes))
+    return statement.on_conflict_do_update(index_elements=["key"], set_=changes)
 
 
 def claim(
@@ -145,40 +155,30 @@ def claim(
 
 def finish(tx: Tx, row: WorkRow, owner: str, now: datetime) -> bool:
     """End a claimed row: delete it, or, when a hint came meanwhile, make it due now and give False."""
-    mine = _mine(row, owner)
-    if tx.execute(delete(work).where(mine, work.c.generation == row.generation)).rowcount:
+    key = {"row": row.id, "owner": owner}
+    if tx.execute(_FINISH, key | {"read": row.generation}).rowcount:
         return True
-    tx.execute(update(work).where(mine).values(claimed_by=None, claimed_until=None, due_at=now, attempts=0))
+    tx.execute(_HINTED, key | {"new_due": now})
     return False
 
 
 def again(tx: Tx, row: WorkRow, owner: str, due_at: datetime, error: str = "", count: bool = True) -> None:
     """Give a claimed row back, due at that time, or earlier when a hint that came meanwhile says so."""
-    hinted = and_(work.c.generation != row.generation, work.c.due_at < due_at)
-    tx.execute(
-        update(work)
-        .where(_mine(row, owner))
-        .values(
-            claimed_by=None,
-            claimed_until=None,
-            due_at=case((hinted, work.c.due_at), else_=due_at),
-            attempts=work.c.attempts + int(count),
-            last_error=error,
-        )
-    )
+    values = {"row": row.id, "owner": owner, "read": row.generation, "new_due": due_at}
+    tx.execute(_AGAIN, values | {"tries": int(count), "error": error})
 
 
 def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) -> bool:
     """Set a claimed row aside. A hint that came meanwhile frees it at once: then it is due now, and False is given."""
-    mine = _mine(row, owner)
     parked = (
         update(work)
-        .where(mine, work.c.generation == row.generation)
+        .where(_MINE, work.c.generation == row.generation)
         .values(parked_at=now, parked_why=why, parked_cause=cause, last_error=why, claimed_by=None, claimed_until=None)
     )
-    if tx.execute(parked).rowcount:
+    key = {"row": row.id, "owner": owner}
+    if tx.execute(parked, key).rowcount:
         return True
-    tx.execute(update(work).where(mine).values(claimed_by=None, claimed_until=None, due_at=now, last_error=why))
+    tx.execute(_HINTED, key | {"new_due": now})
     return False
 
 
@@ -272,8 +272,25 @@ def _unclaimed(now: datetime) -> ColumnElement[bool]:
     return or_(work.c.claimed_until.is_(None), work.c.claimed_until <= now)
 
 
-def _mine(row: WorkRow, owner: str) -> ColumnElement[bool]:
-    return and_(work.c.id == row.id, work.c.claimed_by == owner)
+_MINE = and_(work.c.id == bindparam("row"), work.c.claimed_by == bindparam("owner"))
+_GIVEN_BACK = {"claimed_by": None, "claimed_until": None}
+_FINISH = delete(work).where(_MINE, work.c.generation == bindparam("read"))
+_HINTED = update(work).where(_MINE).values({**_GIVEN_BACK, "attempts": 0, "due_at": bindparam("new_due")})
+_LATER = bindparam("new_due", type_=work.c.due_at.type)
+_AGAIN = (
+    update(work)
+    .where(_MINE)
+    .values(
+        {
+            **_GIVEN_BACK,
+            "due_at": case(
+                (and_(work.c.generation != bindparam("read"), work.c.due_at < _LATER), work.c.due_at), else_=_LATER
+            ),
+            "attempts": work.c.attempts + bindparam("tries"),
+            "last_error": bindparam("error"),
+        }
+    )
+)
 
 
 def _row(row: Any) -> WorkRow:

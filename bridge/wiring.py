@@ -9,7 +9,7 @@ import random
 import socket
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -98,7 +98,13 @@ def sandbox_accounts(home: Path) -> dict[str, SandboxAccount] | None:
 def load_config(home: Path) -> Config:
     """Load a home's configuration as the processes do."""
     classes = {system: connector_class(system) for system in CONNECTORS}
-    return configuration.load(home, environ=os.environ, sandbox=sandbox_accounts(home), connectors=classes)
+    accounts = sandbox_accounts(home)
+    config = configuration.load(home, environ=os.environ, sandbox=accounts, connectors=classes)
+    if accounts is None:
+        return config
+    # Declared rates are the vendors' limits; their sandboxes have their own, and answer 429 past them.
+    unlimited = {name: replace(connection, rates=()) for name, connection in config.connections.items()}
+    return replace(config, connections=unlimited)
 
 
 def engine(home: Path | None = None, *, stopping: Callable[[], bool] = lambda: False) -> Engine:

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from bridge.flow import reconcile
 from bridge.flow.context import Context
-from bridge.ledger import runs, work
+from bridge.ledger import health, runs, work
 from bridge.ledger.session import Ledger, Tx
 
 
 def due_work(tx: Tx, now: datetime) -> bool:
-    """Say whether any work is due, so that the doorbell should ring."""
-    due = work.next_due(tx, now)
+    """Say whether any work is due, and can be done: a connection at rest is nothing to ring for."""
+    due = work.next_due(tx, now, health.closed(tx, now))
     return due is not None and due <= now
 
 

@@ -258,5 +258,5 @@ class Drain:
     def _nearly_due(self) -> bool:
         now = self.context.clock.now()
         with self.ledger.read() as tx:
-            due = work.next_due(tx, now)
+            due = work.next_due(tx, now, health.closed(tx, now))
         return due is not None and due < now + timedelta(seconds=PATIENCE)

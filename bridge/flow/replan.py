@@ -64,5 +64,6 @@ def replan(tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "
             lane=lane,
             due_at=now,
             now=now,
+            unpark=kind == "deliver" or lane == "reconcile",
         )
     return notes

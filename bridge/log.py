@@ -17,6 +17,7 @@ HIDDEN: Final = "•••"
 LEVELS: Final = ("debug", "info", "warning", "error")
 FORMS: Final = ("text", "json")
 
+NOISY: Final = frozenset({"urllib3", "alembic", "rq", "granian", "_granian"})
 _SHORTEST: Final = 4
 """A shorter secret is not replaced: it would eat ordinary words."""
 _PATTERNS: Final = (
@@ -101,8 +102,12 @@ def configure(
         )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Formatter(process, Scrubber(secrets), form))
+    handler.addFilter(_wanted)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("urllib3", "alembic", "rq", "_granian", "granian"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def _wanted(record: logging.LogRecord) -> bool:
+    """Leave out the small talk of libraries. A filter, since some of them set their loggers' levels themselves."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in NOISY

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bridge.config import SandboxAccount
 from bridge.sandbox import server
 
 
-def stored(account: server.Account) -> dict[str, object]:
+def stored(account: server.Account) -> dict[str, Any]:
     """Give an account as it is stored for the child processes."""
     return {
         "base_url": account.base_url,
@@ -18,4 +20,4 @@ def stored(account: server.Account) -> dict[str, object]:
 
 def sandboxed() -> dict[str, SandboxAccount]:
     """Give the accounts of sandboxes that need not run, for commands that call nobody."""
-    return {system: SandboxAccount(**stored(account)) for system, account in server.accounts().items()}  # type: ignore[arg-type]
+    return {system: SandboxAccount(**stored(account)) for system, account in server.accounts().items()}

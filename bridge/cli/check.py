@@ -12,9 +12,9 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import sandboxed
 from bridge.clock import SystemClock
-from bridge.config import Config
+from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
-from bridge.errors import BridgeError, ConfigError
+from bridge.errors import BridgeError
 from bridge.http import Http
 
 
@@ -24,20 +24,23 @@ from bridge.http import Http
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def check(live: bool, sandbox: bool, as_json: bool) -> None:
     """Check the configuration and the mappings, and run the mappings' own examples; 1 when there are problems."""
-    problems: list[str] = []
+    home, given = homes.find_home(), accounts(sandbox=sandbox)
+    classes = {system: connector_class(system) for system in CONNECTORS}
+    problems = configuration.check(home, environ=os.environ, sandbox=given, connectors=classes)
     seen: dict[str, dict[str, object]] = {}
-    try:
-        config = load(sandbox=sandbox)
-    except ConfigError as error:
-        problems = error.problems
-    else:
+    warnings: tuple[str, ...] = ()
+    if not problems:
+        config = configuration.load(home, environ=os.environ, sandbox=given, connectors=classes)
+        warnings = config.warnings
         if live:
             seen, problems = call(config)
         if not as_json:
             summary(config, seen)
     if as_json:
-        click.echo(json.dumps({"ok": not problems, "problems": problems, "live": seen}, ensure_ascii=False))
+        click.echo(json.dumps({"ok": not problems, "problems": problems, "warnings": warnings, "live": seen}))
     else:
+        for warning in warnings:
+            click.echo(f"warning: {warning}", err=True)
         for problem in problems:
             click.echo(problem, err=True)
         if problems:
@@ -46,13 +49,9 @@ def check(live: bool, sandbox: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def load(*, sandbox: bool) -> Config:
-    """Load as the processes do; with `sandbox`, no environment variable is needed."""
-    home = homes.find_home()
-    if not sandbox:
-        return wiring.load_config(home)
-    classes = {system: connector_class(system) for system in CONNECTORS}
-    return configuration.load(home, environ=os.environ, sandbox=sandboxed(), connectors=classes)
+def accounts(*, sandbox: bool) -> dict[str, SandboxAccount] | None:
+    """Give what replaces the addresses and secrets, if anything does."""
+    return sandboxed() if sandbox else wiring.sandbox_accounts(homes.find_home())
 
 
 def call(config: Config) -> tuple[dict[str, dict[str, object]], list[str]]:

@@ -1,0 +1,133 @@
+"""Rewrites the generated parts of the documents: what stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+`make docs` writes; with `--check` nothing is written, and stale files are named (a test does that).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from bridge.cli import COMMANDS
+from bridge.cli import main as group
+from bridge.connectors import CONNECTORS, connector_class
+from bridge.core.capabilities import EntityCapabilities, Writable
+from bridge.core.entities import ENTITIES
+
+ROOT = Path(__file__).resolve().parents[1]
+PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Give every command with its full name, those of groups included."""
+    context = click.Context(group, info_name="bridge")
+    for name in COMMANDS:
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {below}", found) for below, found in command.commands.items())
+        elif command is not None:
+            yield name, command
+
+
+def cli() -> str:
+    """Give the reference of all commands."""
+    parts = []
+    for name, command in commands():
+        context = click.Context(command, info_name=f"bridge {name}", max_content_width=100, terminal_width=100)
+        parts.append(f"## bridge {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+def command_list() -> str:
+    """Give one line a command."""
+    rows = [f"| `bridge {name}` | {command.get_short_help_str(200)} |" for name, command in commands()]
+    return "\n".join(["| command | what it does |", "| --- | --- |", *rows]) + "\n"
+
+
+def capabilities() -> str:
+    """Give what each system can do, as its connector declares it."""
+    parts = []
+    for system in sorted(CONNECTORS):
+        for entity, can in connector_class(system).CAPABILITIES.items():
+            parts.append(f"## {system}: {entity}\n\n{matrix(can)}")
+    return "\n".join(parts)
+
+
+def matrix(can: EntityCapabilities) -> str:
+    """Give one system's table."""
+    yes = {True: "yes", False: "no"}
+    rows = [
+        f"Creates: {can.creates}. Deletes: {yes[can.deletes]}. Dates its changes: {yes[can.dated]}.",
+        f"Read at once: {can.read_batch}. Settles in: {can.settle:g} s.",
+        "",
+        "| written as | on create | on update | can be cleared | notes |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, key in can.writable.items():
+        rows.append(f"| `{name}` | {yes[key.on_create]} | {key.on_update} | {yes[key.clears]} | {notes(key)} |")
+    return "\n".join(rows) + "\n"
+
+
+def notes(key: Writable) -> str:
+    """Give what is unusual about a key."""
+    found = []
+    if not key.removes:
+        found.append("nothing can be removed")
+    if not key.empty_trusted:
+        found.append("an empty one is not believed")
+    if key.max_length is not None:
+        found.append(f"at most {key.max_length} characters")
+    if key.forward:
+        found.append("only forwards: " + ", ".join(str(value) for value in key.forward))
+    if key.required:
+        found.append("required")
+    return "; ".join(found)
+
+
+def fields() -> str:
+    """Give the canonical fields."""
+    rows = ["| entity | field | kind | meaning |", "| --- | --- | --- | --- |"]
+    for entity, named in ENTITIES.items():
+        rows += [f"| {entity} | `{name}` | {field.kind} | {field.meaning} |" for name, field in named.items()]
+    return "\n".join(rows) + "\n"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "cli": cli,
+    "commands": command_list,
+    "capabilities": capabilities,
+    "fields": fields,
+}
+
+
+def rewritten(text: str) -> str:
+    """Give a document with its generated parts as they should be."""
+    return PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n{found[4]}", text)
+
+
+def documents() -> list[Path]:
+    """Give every document."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def main(arguments: list[str]) -> int:
+    """Rewrite, or with `--check` name what is stale."""
+    stale = []
+    for path in documents():
+        text = path.read_text()
+        new = rewritten(text)
+        if new != text:
+            stale.append(path)
+            if "--check" not in arguments:
+                path.write_text(new)
+    for path in stale:
+        print(f"{'stale' if '--check' in arguments else 'rewrote'} {path.relative_to(ROOT)}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

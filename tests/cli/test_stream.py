@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from bridge.cli.stream import row, show, shown, text
+from bridge.core.state import FieldState, Link, Side
+from bridge.ledger.journal import Line
+
+AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
+
+
+def link() -> Link:
+    sides = {"helpdesk": Side("helpdesk", "tkt_1"), "product": Side("product", "0123456789abcdef")}
+    return Link("l1", "s", "ticket", {"status": FieldState("open", 2, "helpdesk")}, sides)
+
+
+def line(kind: str, connection: str = "product", **detail) -> Line:
+    return Line(1, "l1", AT, kind, connection, detail.pop("field", ""), detail)
+
+
+def test_a_write_says_from_where_to_where_and_what():
+    given = row(line("wrote", verb="update", sent={"status": "open"}), link())
+    assert given["by"] == ["helpdesk"]
+    assert given["id"] == "0123456789abcdef"
+    assert "wrote       helpdesk → product:01234567…  status open" in text(given).plain
+
+
+def test_a_conflict_shows_both_values_and_the_winner():
+    mine, theirs = {"by": "product", "value": "open"}, {"by": "helpdesk", "value": None}
+    told = line("conflict", field="status", mine=mine, theirs=theirs, winner="helpdesk", why="later")
+    given = row(told, link())
+    assert "status  product open / helpdesk —  helpdesk wins" in text(given).plain
+
+
+def test_json_is_a_line_of_the_same():
+    given = row(line("created", ref="product:abc"), None)
+    stream = io.StringIO()
+    show(Console(file=stream), given, as_json=True)
+    assert json.loads(stream.getvalue()) == given
+    assert given["id"] == "abc"
+
+
+def test_what_a_vendor_sent_cannot_command_the_terminal():
+    assert shown("a\x1b[2Jb\nc") == "a·[2Jb·c"
+    stream = io.StringIO()
+    show(Console(file=stream), row(line("wrote", sent={"status": "[bold]\x1b[31mx"}), link()), as_json=False)
+    assert "\x1b" not in stream.getvalue()
+    assert "[bold]" in stream.getvalue()
+
+
+def test_values_are_shown_short():
+    assert shown(["b", "a"]) == "b, a"
+    assert shown([]) == "(none)"
+    assert shown({"email": "mary@example.com"}) == "mary@example.com"
+    assert len(shown("x" * 500)) == 48

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import socket
 from typing import Final
 
-from flask import Flask
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -15,15 +13,17 @@ from granian.log import LogLevels
 
 from bridge.core.syncs import Secret
 from bridge.errors import ConfigError
+from bridge.web.gateway import Gateway
 from bridge.web.intake import DirectIntake, GroupIntake, Intake
 
-THREADS: Final = 16
+CALLERS: Final = 512
+"""Requests taken at once; most of them are waiting for their bodies, which takes no thread."""
 KILL_AFTER: Final = 4
 """Seconds that a worker has to end its requests; process managers lose patience at about five."""
 HEADER_MS: Final = 10_000
 
 
-def application() -> Flask:
+def application() -> Gateway:
     """Build the application in a server process; granian calls this by name."""
     from bridge import wiring  # noqa: PLC0415 - a server for something else needs none of it
     from bridge.web.app import create_app  # noqa: PLC0415
@@ -32,9 +32,8 @@ def application() -> Flask:
     # On SQLite one thread commits for all; PostgreSQL groups commits by itself.
     grouped = engine.ledger.url.get_backend_name() == "sqlite"
     intake: Intake = (GroupIntake if grouped else DirectIntake)(engine.ledger, engine.doorbell)
-    atexit.register(intake.close)
     token = os.environ.get("BRIDGE_METRICS_TOKEN", "")
-    return create_app(
+    app = create_app(
         engine.config,
         engine.ledger,
         engine.doorbell,
@@ -43,6 +42,7 @@ def application() -> Flask:
         intake=intake,
         metrics_token=Secret(token) if token else None,
     )
+    return Gateway(app, on_close=intake.close)
 
 
 def serve(host: str, port: int, *, workers: int = 1, target: str = "bridge.web.serve:application") -> None:
@@ -52,11 +52,10 @@ def serve(host: str, port: int, *, workers: int = 1, target: str = "bridge.web.s
         target,
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         factory=True,
         workers=workers,
-        blocking_threads=THREADS,
-        backpressure=THREADS * 8,
+        backpressure=CALLERS,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS),
         websockets=False,

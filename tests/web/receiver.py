@@ -13,6 +13,7 @@ from bridge.http import Http
 from bridge.ledger.session import Ledger
 from bridge.queue import Doorbell
 from bridge.web.app import create_app
+from bridge.web.gateway import Gateway
 from bridge.web.intake import GroupIntake
 
 KEY = base64.b64encode(b"a key for tests, 32 bytes long..").decode()
@@ -102,17 +103,16 @@ def signed(configured, name, body, now, delivery="d1"):
 def application():
     """Build the application for the granian of the process tests."""
     ledger = Ledger(os.environ["TEST_LEDGER"])
-    if os.environ.get("TEST_UPGRADE"):
-        ledger.upgrade()
     config, clock = Config(), SystemClock()
     bell = Doorbell(Path(os.environ["TEST_REDIS"]))
+    intake = GroupIntake(ledger, bell)
     app = create_app(
         config,
         ledger,
         bell,
         clock,
         connectors(config.connections, clock),
-        intake=GroupIntake(ledger, bell),
+        intake=intake,
         limit=64 * 1024,
     )
 
@@ -120,4 +120,4 @@ def application():
     def explode():
         raise RuntimeError("a secret detail")
 
-    return app
+    return Gateway(app, limit=64 * 1024, patience=3, on_close=intake.close)

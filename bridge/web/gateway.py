@@ -1,0 +1,120 @@
+"""Stands between the server and the application: reads each body without occupying a thread, and not for ever.
+
+A WSGI server hands a request over with its body still on the way, and whoever reads it waits. A few callers who send
+one byte a minute would then hold every thread. Here a body is awaited, bounded in size and time, and only a complete
+request gets a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from bridge.web.body import LIMIT
+
+THREADS: Final = 16
+PATIENCE: Final = 10.0
+"""Seconds in which a request's body has to arrive."""
+_JSON: Final = [("content-type", "application/json"), ("connection", "close")]
+_PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Gateway:
+    """Serves a WSGI application over granian's own interface (RSGI). `limit` is in bytes, one more is passed on."""
+
+    def __init__(
+        self,
+        app: Wsgi,
+        *,
+        threads: int = THREADS,
+        limit: int = LIMIT,
+        patience: float = PATIENCE,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._app = app
+        self._on_close = on_close
+        self._limit = limit
+        self._patience = patience
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        if scope.proto != "http":
+            protocol.close(400)
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                body = await self._body(scope, protocol)
+        except TimeoutError:
+            protocol.response_str(408, _JSON, '{"error":"the body did not arrive in time"}')
+            return
+        loop = asyncio.get_running_loop()
+        status, headers, payload = await loop.run_in_executor(self._pool, self._call, scope, body)
+        protocol.response_bytes(status, headers, payload)
+
+    def __rsgi_del__(self, _loop: Any) -> None:
+        """End the requests under way, then what the application has to end; the server calls this at its stop."""
+        self._pool.shutdown(wait=True)
+        self._on_close()
+
+    async def _body(self, scope: Any, protocol: Any) -> bytes:
+        if scope.method in {"GET", "HEAD"}:
+            return b""
+        declared = scope.headers.get("content-length")
+        if declared is not None and declared.isdecimal() and int(declared) > self._limit:
+            return b""  # the application refuses the declared length
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in protocol:
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._limit:
+                break
+        return b"".join(chunks)[: self._limit + 1]
+
+    def _call(self, scope: Any, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        answer: list[Any] = [500, []]
+
+        def start(status: str, headers: list[tuple[str, str]], _failure: Any = None) -> None:
+            answer[:] = [int(status[:3]), headers]
+
+        parts = self._app(_environ(scope, body), start)
+        try:
+            payload = b"".join(parts)
+        finally:
+            if (close := getattr(parts, "close", None)) is not None:
+                close()
+        return answer[0], answer[1], payload
+
+
+def _environ(scope: Any, body: bytes) -> dict[str, Any]:
+    host, _, port = scope.server.rpartition(":")
+    found: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        # WSGI wants the path's bytes as Latin-1; the server has decoded them as UTF-8.
+        "PATH_INFO": scope.path.encode("utf-8", "surrogateescape").decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        key = _PLAIN.get(name) or "HTTP_" + name.upper().replace("-", "_")
+        found[key] = f"{found[key]},{value}" if key in found else value
+    return found

@@ -32,19 +32,17 @@ def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime) -> None:
 
 
 def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None) -> None:
-    """Save, plan the whole link again, settle the work row and give the lease back.
+    """Settle the work row, plan the whole link again, save and give the lease back.
 
     The row is settled before the plan, so that work which the plan finds for this very side is a fresh row.
     """
     now = context.clock.now()
-    save(tx, task, notes, now)
     if again_at is None:
         work.finish(tx, task.row, task.owner, now)
     else:
         work.again(tx, task.row, task.owner, again_at, count=False)
     planned = replan(tx, context, the_link(task), now, lane=task.row.lane)
-    links.save(tx, the_link(task), task.token, task.fence, now)  # the plan's decisions
-    journal.add(tx, the_link(task).id, now, planned)
+    save(tx, task, [*notes, *planned], now)
     task.give_back(tx)
 
 

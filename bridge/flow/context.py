@@ -44,6 +44,9 @@ class Context:
     clock: Clock
     rng: random.Random = field(default_factory=random.Random)
     timing: Timing = Timing()
+    probes: dict[str, dict[str, bool]] = field(default_factory=dict)
+    """What was found out about uncertain capabilities, by connection; the drain reads it from the ledger."""
+    _rules: dict[str, Rules] = field(default_factory=dict)
 
     def sync_of(self, connection: str, entity: str) -> Sync | None:
         """Give the sync in which a connection mirrors an entity."""
@@ -54,6 +57,11 @@ class Context:
 
     def rules(self, sync: Sync) -> Rules:
         """Give what the merge needs to know of a sync."""
+        if sync.name not in self._rules:
+            self._rules[sync.name] = self._make_rules(sync)
+        return self._rules[sync.name]
+
+    def _make_rules(self, sync: Sync) -> Rules:
         return Rules(
             sync=sync,
             maps={name: self.maps[name][sync.entity] for name in sync.members},

@@ -26,7 +26,7 @@ from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Steps, Transact
 from bridge.flow.match import join
 from bridge.flow.records import match_keys, observation
-from bridge.flow.replan import known_probes, plan_member
+from bridge.flow.replan import plan_member
 from bridge.ledger import intents, links, matching, probed, work
 from bridge.ledger.intents import OpenIntent
 from bridge.ledger.session import Tx
@@ -62,9 +62,7 @@ def create(context: Context, task: Task) -> Procedure:
 def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
     """Plan the create from what was read under a lease before; conclude when there is none to make (any more)."""
     link, connection = the_link(task), task.row.connection
-    sync = context.syncs[link.sync]
-    probes = known_probes(tx, [connection])[connection]
-    found = plan_member(context, link, connection, context.rules(sync), probes)
+    found = plan_member(context, link, connection)
     if found.create is not None and not found.create.missing:
         return found.create
     conclude(tx, context, task, found.notes)
@@ -209,6 +207,7 @@ def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None
     notes = [Note("not carried", connection, "", {"why": why})]
     if context.syncs[link.sync].members[connection].create == Support.PROBED:
         probed.set_(tx, connection, "create", False, why, now)
+        context.probes.setdefault(connection, {})["create"] = False
         conclude(tx, context, task, notes)
         return
     save(tx, task, notes, now)

@@ -15,7 +15,7 @@ from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Read, Transact
 from bridge.flow.observe import absorbed, still_open, take_in
 from bridge.flow.records import observation
-from bridge.flow.replan import known_probes, plan_member
+from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, links, probed, work
 from bridge.ledger.session import Tx
 
@@ -64,8 +64,7 @@ def prepare(
     if closing is not None:
         attempts.close(tx, closing, "settled by a read", None, now, None)
     sync = context.syncs[link.sync]
-    probes = known_probes(tx, [side.connection])[side.connection]
-    found = plan_member(context, link, side.connection, context.rules(sync), probes)
+    found = plan_member(context, link, side.connection)
     if not found.calls:
         conclude(tx, context, task, [*notes, *found.notes])
         return None
@@ -153,7 +152,7 @@ def learn(tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, 
     """Remember whether an uncertain capability worked: written once and read back, it did or it never will."""
     writable = context.capabilities[side.connection][entity].writable
     mapped = context.maps[side.connection][entity].fields
-    known = probed.all_(tx, side.connection)
+    known = context.probes.setdefault(side.connection, {})
     notes = []
     for name, sent in call.sent.items():
         key = mapped[name].write_key
@@ -165,6 +164,7 @@ def learn(tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, 
         works = shown != call.before.get(name)
         why = f"{key} was {'taken' if works else 'ignored'} when first written"
         probed.set_(tx, side.connection, key, works, why, now)
+        known[key] = works
         if not works:
             notes.append(Note("not carried", side.connection, name, {"why": why}))
     return notes

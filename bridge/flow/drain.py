@@ -24,7 +24,7 @@ from bridge.flow.effects import Call, Effect, Procedure, Read, Transact
 from bridge.flow.observe import observe
 from bridge.flow.outcome import settle_failure
 from bridge.flow.reconcile import page
-from bridge.ledger import health, work
+from bridge.ledger import health, probed, work
 from bridge.ledger.session import Ledger, savepoint
 
 PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
@@ -36,7 +36,7 @@ PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
 
 log = logging.getLogger("bridge.flow")
 
-AT_ONCE = 32
+AT_ONCE = 16
 """Work rows under way in one drain."""
 PATIENCE = 0.3
 """Seconds for which a drain waits for work that is nearly due, rather than end and be rung again."""
@@ -119,6 +119,7 @@ class Drain:
         until = now + context.lease(context.connections)
         with self.ledger.transaction() as tx:
             closed = health.closed(tx, now)
+            context.probes.update({name: probed.all_(tx, name) for name in context.connections})
             self._failing = {name for name, known in health.all_(tx).items() if known.failures}
             busy = {
                 name for name in context.connections if self._load(name) >= 2 * context.connections[name].concurrency

@@ -15,7 +15,7 @@ from bridge.core.state import Link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Transact
 from bridge.flow.records import differs
-from bridge.flow.replan import known_probes, plans
+from bridge.flow.replan import plans
 from bridge.ledger import links, runs, work
 from bridge.ledger.session import Tx
 
@@ -90,11 +90,10 @@ def hint_differences(
     """Queue an observe for every row that is unknown, differs from its shadow, or whose link has work left undone."""
     known = links.sides_of(tx, connection, entity, list(records))
     loaded = links.load(tx, sorted({found[0] for found in known.values()}))
-    probes = known_probes(tx, context.connections)
     hinted = 0
     for remote_id, record in records.items():
         link = loaded.get(known[remote_id][0]) if remote_id in known else None
-        if link is not None and not worth_a_look(context, link, record, probes):
+        if link is not None and not worth_a_look(context, link, record):
             continue
         hinted += 1
         work.raise_(
@@ -111,10 +110,10 @@ def hint_differences(
     return hinted
 
 
-def worth_a_look(context: Context, link: Link, record: Record, probes: dict[str, dict[str, bool]]) -> bool:
+def worth_a_look(context: Context, link: Link, record: Record) -> bool:
     """Say whether the row differs from what we know, or the link still owes some side a write (merge.md F9)."""
     side = link.sides[record.ref.connection]
     if side.tombstone or side.missing_since or differs(record, context.maps[side.connection][link.entity], side):
         return True
-    owed = plans(context, link, context.rules(context.syncs[link.sync]), probes)
-    return any(found.calls or (found.create and not found.create.missing) for found in owed.values())
+    owed = plans(context, link).values()
+    return any(found.calls or (found.create and not found.create.missing) for found in owed)

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from bridge.core.merge import Rules
 from bridge.core.plan import Plan, plan
 from bridge.core.state import Link, Note, Side
 from bridge.flow.context import Context
-from bridge.ledger import probed, work
+from bridge.ledger import work
 from bridge.ledger.session import Tx
 
-Probed = Mapping[str, Mapping[str, bool]]
 
-
-def known_probes(tx: Tx, connections: Iterable[str]) -> dict[str, dict[str, bool]]:
-    """Give what has been found out about each connection's uncertain capabilities."""
-    return {name: probed.all_(tx, name) for name in connections}
-
-
-def plans(context: Context, link: Link, rules: Rules, probes: Probed) -> dict[str, Plan]:
+def plans(context: Context, link: Link) -> dict[str, Plan]:
     """Plan every member of the link's sync."""
-    return {name: plan_member(context, link, name, rules, probes.get(name, {})) for name in rules.sync.members}
+    return {name: plan_member(context, link, name) for name in context.syncs[link.sync].members}
 
 
-def plan_member(context: Context, link: Link, name: str, rules: Rules, probes: Mapping[str, bool]) -> Plan:
+def plan_member(context: Context, link: Link, name: str) -> Plan:
     """Plan one member. An attempt that a read has closed, but for fields that cannot be read, holds up nothing."""
     side = link.sides.get(name)
     open_attempt = side.attempt if side is not None else None
     if side is not None and open_attempt is not None and leftover(context, link, side):
         side.attempt = None
-    found = plan(link, name, rules, context.capabilities[name][link.entity], probes)
+    rules = context.rules(context.syncs[link.sync])
+    found = plan(link, name, rules, context.capabilities[name][link.entity], context.probes.get(name, {}))
     if side is not None:
         side.attempt = open_attempt
     return found
@@ -46,10 +38,8 @@ def leftover(context: Context, link: Link, side: Side) -> bool:
 
 def replan(tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "live") -> list[Note]:
     """Queue what the link's sides need, and give the decisions that were taken on the way (not carried, …)."""
-    sync = context.syncs[link.sync]
     notes: list[Note] = []
-    found = plans(context, link, context.rules(sync), known_probes(tx, sync.members))
-    for connection, planned in found.items():
+    for connection, planned in plans(context, link).items():
         notes.extend(planned.notes)
         kind = "deliver" if planned.calls else "create" if planned.create else None
         if kind is None or (planned.create and planned.create.missing):

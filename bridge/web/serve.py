@@ -11,7 +11,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from bridge.core.syncs import Secret
+from bridge import log
+from bridge.core.syncs import Connection, Secret
 from bridge.errors import ConfigError
 from bridge.web.gateway import Gateway
 from bridge.web.intake import DirectIntake, GroupIntake, Intake
@@ -29,6 +30,14 @@ def application() -> Gateway:
     from bridge.web.app import create_app  # noqa: PLC0415
 
     engine = wiring.current()
+    # A process of its own: what its parent has set up for logging, scrubbing included, did not come along.
+    found = engine.config.connections.values()
+    log.configure(
+        "web",
+        form=os.environ.get("BRIDGE_LOG", "text"),
+        level=os.environ.get("BRIDGE_LOG_LEVEL", "info"),
+        secrets=[secret for each in found for secret in (*each.credentials.values(), *_secrets(each))],
+    )
     # On SQLite one thread commits for all; PostgreSQL groups commits by itself.
     grouped = engine.ledger.url.get_backend_name() == "sqlite"
     intake: Intake = (GroupIntake if grouped else DirectIntake)(engine.ledger, engine.doorbell)
@@ -43,6 +52,10 @@ def application() -> Gateway:
         metrics_token=Secret(token) if token else None,
     )
     return Gateway(app, on_close=intake.close)
+
+
+def _secrets(connection: Connection) -> tuple[Secret, ...]:
+    return connection.webhook.secrets if connection.webhook else ()
 
 
 def serve(host: str, port: int, *, workers: int = 1, target: str = "bridge.web.serve:application") -> None:

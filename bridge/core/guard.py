@@ -1,18 +1,22 @@
-"""The brakes: how much may be destroyed in an hour, and what an emptied source means."""
+"""The brakes: how much may be destroyed in an hour, what an emptied source means, a field passed to and fro."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
+from bridge.core.policy import tripped
 from bridge.core.syncs import Guard
 
 
 def destructive_held(count_this_hour: int, more: int, records: int, guard: Guard) -> str | None:
     """Say why a destructive write has to wait for an admin; None when it may go."""
     limit = max(guard.minimum, int(records * guard.share))
-    if count_this_hour + more <= limit:
+    if more <= 0 or count_this_hour + more <= limit:
         return None
     return (
-        f"held as unsafe: {count_this_hour} destructive writes in the last hour and {more} more would pass the limit of "
-        f"{limit} ({guard.share:.0%} of {records} records, at least {guard.minimum}); "
+        f"held as unsafe: {count_this_hour} destructive writes in the last hour and {more} more would pass the limit "
+        f"of {limit} ({guard.share:.0%} of {records} records, at least {guard.minimum}); "
         "look at `bridge parked list`, then `bridge parked retry ID --approve`"
     )
 
@@ -25,3 +29,8 @@ def emptied(listed: int, known: int) -> str | None:
         f"the source lists no records at all, yet {known} are known: nothing was changed; "
         "check the credentials and the project, then run `bridge reconcile` again"
     )
+
+
+def flipping(flips: Sequence[tuple[datetime, str]], guard: Guard) -> bool:
+    """Tell whether a field has changed hands so often, up to the last time, that its fuse must blow."""
+    return bool(flips) and tripped(flips, max(when for when, _by in flips), guard)

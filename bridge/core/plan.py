@@ -47,15 +47,25 @@ class Plan:
 
 
 def plan(
-    link: Link, connection: str, rules: Rules, capabilities: EntityCapabilities, probed: Mapping[str, bool]
+    link: Link,
+    connection: str,
+    rules: Rules,
+    capabilities: EntityCapabilities,
+    probed: Mapping[str, bool],
+    *,
+    carrying: bool = False,
 ) -> Plan:
-    """Plan for one connection of a link. `probed` says which uncertain capabilities turned out to work."""
+    """Plan for one connection of a link. `probed` says which uncertain capabilities turned out to work.
+
+    An open attempt stops its side. A caller that opens attempts by `merge.carry` says `carrying`: then one of which
+    only unreadable fields are left stops those fields alone, for it may stay open for good.
+    """
     if link.paused or connection not in rules.sync.members or connection not in rules.maps:
         return Plan()
     side = link.sides.get(connection)
     if side is None:
         return Plan(create=_create(link, connection, rules, capabilities, probed))
-    if side.tombstone or side.missing_since is not None or side.attempt is not None or not side.in_scope:
+    if side.tombstone or side.missing_since is not None or not side.in_scope or _busy(side, carrying=carrying):
         return Plan()
     target = Target(link, side, rules, capabilities)
     certain, unproven, steps = _wants(target, probed)
@@ -72,6 +82,15 @@ def mark_tried(link: Link, connection: str, call: PlannedCall) -> None:
         entry = link.sides[connection].fields.get(name)
         if entry is not None and entry.unreadable:
             entry.tried = call.revs[name]
+
+
+def _busy(side: Side, *, carrying: bool) -> bool:
+    """Tell whether an open attempt forbids any other write to the side."""
+    if side.attempt is None:
+        return False
+    return not carrying or any(
+        name not in side.fields or not side.fields[name].unreadable for name in side.attempt.sent
+    )
 
 
 def _wants(target: Target, probed: Mapping[str, bool]) -> tuple[list[Want], list[Want], list[PlannedCall]]:
@@ -100,7 +119,9 @@ def _wants(target: Target, probed: Mapping[str, bool]) -> tuple[list[Want], list
 
 def _due(target: Target, mapped: FieldMap) -> bool:
     """Tell whether there is anything to be said to the side about a field."""
-    entry, state = target.entry(mapped.name), target.state(mapped.name)
+    entry, state, attempt = target.entry(mapped.name), target.state(mapped.name), target.side.attempt
+    if attempt is not None and mapped.name in attempt.sent:
+        return False
     if not state.rev or state.candidates is not None or entry.level >= state.rev:
         return False
     if entry.shadow is NO_BASE or entry.map_rev != mapped.revision:

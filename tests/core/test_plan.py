@@ -1,0 +1,403 @@
+"""What is planned, what is left alone, and what is put down about it. Rules are named as in docs/flow.md."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+
+from bridge.core.capabilities import Support, Verb
+from bridge.core.context import Rules
+from bridge.core.merge import missing
+from bridge.core.state import Attempt
+from bridge.core.syncs import FieldPolicy
+from bridge.core.values import ABSENT, Unreadable
+from tests.core.builders import at
+from tests.core.planning import FIRST, MAPS, Scene, given_rules
+
+
+def without(connection, name):
+    """Maps in which a connection does not have a field."""
+    fields = {key: each for key, each in MAPS[connection].fields.items() if key != name}
+    return {**MAPS, connection: replace(MAPS[connection], fields=fields)}
+
+
+def changed_map(connection, name, **changes):
+    fields = {**MAPS[connection].fields, name: replace(MAPS[connection].fields[name], **changes)}
+    return {**MAPS, connection: replace(MAPS[connection], fields=fields)}
+
+
+class TestDue:
+    def test_sides_that_agree_need_nothing(self):
+        scene = Scene()
+        assert [scene.calls(name) for name in "LHPZ"] == [[], [], [], []]
+
+    def test_one_call_carries_all_that_differs_and_only_that(self):
+        scene = Scene()
+        scene.show("L", **{**FIRST["L"], "status": "open", "priority": "high"})
+        (call,) = scene.plan("H").calls
+        assert (call.verb, call.values) == ("patch", {"status": "open", "priority": "high"})
+        assert call.sent == {"status": "open", "priority": "high"}
+        assert call.before == {"status": "new", "priority": "low"}
+        assert call.state_values == {"status": "open", "priority": "high"}
+        assert call.revs == {name: scene.link.state[name].rev for name in ("status", "priority")}
+        assert call.destructive == ()
+
+    def test_the_side_that_made_the_change_needs_nothing(self):
+        scene = Scene()
+        scene.show("L", **{**FIRST["L"], "status": "open"})
+        assert scene.calls("L") == []
+
+    def test_planning_never_moves_a_level_f5(self):
+        scene = Scene()
+        scene.decide("status", "new")  # everybody agrees and is behind
+        scene.decide("priority", "high")
+        before = {
+            name: {key: each.level for key, each in side.fields.items()} for name, side in scene.link.sides.items()
+        }
+        state = deepcopy(scene.link.state)
+        for name in "LHPZ":
+            scene.plan(name)
+        after = {
+            name: {key: each.level for key, each in side.fields.items()} for name, side in scene.link.sides.items()
+        }
+        assert after == before
+        assert scene.link.state == state
+
+    def test_an_equal_observation_still_leaves_the_other_side_due_f9(self):
+        scene = Scene()
+        scene.show("L", **{**FIRST["L"], "status": "open"})
+        scene.show("L", **{**FIRST["L"], "status": "open"})
+        assert scene.calls("H") == [("patch", {"status": "open"})]
+
+    def test_what_reads_as_the_state_is_not_flattened(self):
+        scene = Scene(H={"status": "in_progress"}, L={"status": "open"}, P={"status": "open"}, Z={"status": "ongoing"})
+        scene.decide("status", "open")
+        assert scene.calls("H") == []
+
+    def test_what_the_state_writes_as_the_side_is_left_alone_f16(self):
+        scene = Scene(
+            H={"status": "pending"}, L={"status": "pending"}, P={"status": "pending"}, Z={"status": "ongoing"}
+        )
+        scene.decide("status", "on_hold")
+        assert scene.calls("H") == []
+        assert scene.calls("Z") == []
+        assert scene.calls("P") == [("patch", {"status": "on_hold"})]
+
+    def test_the_remembered_answer_is_not_written_again_f13(self):
+        scene = Scene("LH")
+        scene.decide("subject", "Bill.")
+        entry = scene.entry("H", "subject")
+        entry.shadow, entry.got = "Bill", ("Bill.", "Bill")
+        assert scene.calls("H") == []
+        scene.decide("subject", "Bills.")
+        assert scene.calls("H") == [("patch", {"subject": "Bills."})]
+
+    def test_a_field_never_read_there_waits_for_its_first_read_f10(self):
+        scene = Scene("LH")
+        scene.decide("priority", "urgent")
+        del scene.link.sides["H"].fields["priority"]
+        assert scene.calls("H") == []
+
+    def test_a_shadow_of_an_older_mapping_is_no_base_f19(self):
+        scene = Scene("LH")
+        scene.decide("priority", "urgent")
+        scene.entry("H", "priority").map_rev = "older"
+        assert scene.calls("H") == []
+
+    def test_a_state_never_set_writes_nothing(self):
+        scene = Scene("LH", L={"priority": None}, H={"priority": None})
+        assert scene.link.state["priority"].rev == 0
+        assert scene.calls("H") == []
+
+    def test_an_open_conflict_freezes_the_field_and_no_other_f18(self):
+        scene = Scene()
+        scene.decide("status", "open")
+        scene.decide("priority", "high")
+        scene.link.state["status"].candidates = {"L": "open", "H": "pending"}
+        assert scene.calls("H") == [("patch", {"priority": "high"})]
+
+    def test_an_unreadable_value_is_not_written_over(self):
+        scene = Scene()
+        scene.decide("status", "open")
+        scene.show("H", **{**FIRST["H"], "status": "snoozed"})
+        assert scene.entry("H", "status").unreadable
+        assert scene.calls("H") == []
+
+
+class TestWholeLink:
+    @pytest.mark.parametrize("brake", ["paused", "tombstone", "missing", "out of scope", "attempt"])
+    def test_nothing_is_written_then(self, brake):
+        scene = Scene()
+        scene.decide("status", "open")
+        assert scene.calls("H")
+        side = scene.link.sides["H"]
+        if brake == "paused":
+            scene.link.paused = True
+        elif brake == "tombstone":
+            side.tombstone = True
+        elif brake == "missing":
+            side.missing_since = at(5)
+        elif brake == "out of scope":
+            side.in_scope = False
+        else:
+            side.attempt = Attempt("a", "patch", {"priority": "low"}, {}, {}, {}, at(1))
+        assert scene.calls("H") == []
+        assert scene.plan("H").create is None
+
+    def test_an_attempt_of_which_only_the_unreadable_is_left_stops_no_other_field_f15(self):
+        scene = Scene()
+        scene.decide("status", "open")
+        scene.decide("tags", ["b"])
+        side = scene.link.sides["P"]
+        scene.show("P", **{**FIRST["P"], "tags": []})
+        side.attempt = Attempt("a", "patch", {"tags": []}, {"tags": ["a"]}, {"tags": ()}, {"tags": 1}, at(1))
+        assert scene.calls("P") == []
+        assert scene.calls("P", carrying=True) == [("patch", {"status": "open"})]
+        side.attempt.sent["priority"] = "low"
+        assert scene.calls("P", carrying=True) == []
+
+    def test_a_connection_outside_the_sync_is_none_of_our_business(self):
+        scene = Scene()
+        rules = scene.rules
+        members = {name: member for name, member in rules.sync.members.items() if name != "H"}
+        scene.decide("status", "open")
+        scene.rules = Rules(replace(rules.sync, members=members), rules.maps, rules.writable)
+        assert scene.calls("H") == []
+
+
+class TestNotCarried:
+    def left(self, scene, connection, name):
+        """Plan; give why a field was left alone, having checked that it is so once and until a revision moves."""
+        found = scene.plan(connection)
+        assert not any(name in call.sent for call in found.calls)
+        why = scene.entry(connection, name).decided_why
+        assert [note.detail["why"] for note in found.notes if note.field == name] == [why]
+        assert {(note.kind, note.connection) for note in found.notes if note.field == name} == {
+            ("not carried", connection)
+        }
+        assert scene.entry(connection, name).decided[name] == scene.link.state[name].rev
+        again = scene.plan(connection)
+        assert [note for note in again.notes if note.field == name] == []
+        return why
+
+    def test_a_value_without_a_translation(self):
+        scene = Scene()
+        scene.decide("priority", "unheard-of")
+        assert self.left(scene, "H", "priority") == "there is no 'unheard-of'"
+
+    def test_it_is_decided_again_when_the_state_moves(self):
+        scene = Scene()
+        scene.decide("priority", "unheard-of")
+        scene.plan("H")
+        scene.decide("priority", "high")
+        assert scene.calls("H") == [("patch", {"priority": "high"})]
+
+    def test_a_fixed_field(self):
+        scene = Scene()
+        scene.decide("subject", "other")
+        assert self.left(scene, "P", "subject") == "P does not let subject be changed"
+
+    def test_emptying_what_cannot_be_empty(self):
+        scene = Scene()
+        scene.decide("assignee", None)
+        assert self.left(scene, "Z", "assignee") == "assignee cannot be emptied"
+        assert scene.calls("H") == [("patch", {"assignee": None})]
+
+    def test_a_status_moves_only_forward(self):
+        scene = Scene(
+            Z={"status": "completed"}, L={"status": "closed"}, H={"status": "closed"}, P={"status": "resolved"}
+        )
+        scene.decide("status", "open")
+        assert self.left(scene, "Z", "status") == "status moves only forward, not from 'completed' to 'ongoing'"
+
+    def test_steps_may_be_skipped_on_the_way_forward(self):
+        scene = Scene()
+        scene.decide("status", "closed")
+        assert scene.calls("Z") == [("complete", {"status": "completed"})]
+
+    def test_a_value_off_the_order_is_not_sent(self):
+        scene = Scene("LH")
+        scene.able("H", "status", forward=("new", "open", "closed"))
+        scene.decide("status", "resolved")
+        assert "moves only along new, open, closed" in self.left(scene, "H", "status")
+
+    def test_a_connection_that_the_sync_does_not_send_to(self):
+        scene = Scene(rules=given_rules(priority=FieldPolicy(to=("L",))))
+        scene.decide("priority", "high")
+        assert self.left(scene, "H", "priority") == "the sync does not send it to H"
+        assert scene.calls("L") == [("patch", {"priority": "high"})]
+
+    def test_a_mapping_that_writes_only_on_create(self):
+        scene = Scene(rules=given_rules(maps=changed_map("H", "priority", on_update=False)))
+        scene.decide("priority", "high")
+        assert self.left(scene, "H", "priority") == "the mapping of H writes it only on create"
+
+    def test_a_mapping_that_only_reads(self):
+        scene = Scene(rules=given_rules(maps=changed_map("H", "priority", write_key=None)))
+        scene.decide("priority", "high")
+        assert self.left(scene, "H", "priority") == "the mapping of H only reads it"
+
+    def test_no_verb_for_the_target_value(self):
+        scene = Scene("LZ")
+        verbs = tuple(each for each in scene.can["Z"].verbs if each.name != "complete")
+        scene.can["Z"] = replace(scene.can["Z"], verbs=verbs)
+        scene.decide("status", "resolved")
+        assert self.left(scene, "Z", "status") == "no call of this system sets status to 'completed'"
+
+    def test_a_text_is_cut_to_the_declared_length_and_then_left(self):
+        scene = Scene("LH")
+        scene.able("H", "subject", max_length=3)
+        scene.decide("subject", "hello")
+        assert scene.calls("H") == [("patch", {"subject": "hel"})]
+        scene.entry("H", "subject").shadow = "hel"
+        assert scene.calls("H") == []
+
+
+class TestProbed:
+    def scene(self):
+        scene = Scene("LH")
+        scene.able("H", "subject", on_update=Support.PROBED)
+        scene.decide("subject", "other")
+        scene.decide("priority", "high")
+        return scene
+
+    def test_an_unproven_key_is_tried_in_a_call_of_its_own(self):
+        assert self.scene().calls("H") == [("patch", {"priority": "high"}), ("patch", {"subject": "other"})]
+
+    def test_a_proven_key_goes_with_the_others(self):
+        assert self.scene().calls("H", probed={"subject": True}) == [
+            ("patch", {"subject": "other", "priority": "high"})
+        ]
+
+    def test_a_disproved_key_is_not_carried(self):
+        scene = self.scene()
+        assert scene.calls("H", probed={"subject": False}) == [("patch", {"priority": "high"})]
+        assert scene.entry("H", "subject").decided_why == "this deployment ignores subject"
+
+
+class TestVerbs:
+    """F20: a call is the unit; whatever it sets is on its list."""
+
+    def test_takeover_takes_the_states_assignee_and_covers_it(self):
+        scene = Scene()
+        scene.show("L", **{**FIRST["L"], "status": "open", "assignee": "bob"})
+        (call,) = scene.plan("Z").calls
+        assert (call.verb, call.values) == ("takeover", {"status": "ongoing", "assignee": "bob"})
+        assert call.sent == {"status": "ongoing", "assignee": "bob"}
+        assert call.before == {"status": "pending", "assignee": "ann"}
+        assert call.state_values == {"status": "open", "assignee": "bob"}
+        assert call.revs == {name: scene.link.state[name].rev for name in ("status", "assignee")}
+
+    def test_takeover_keeps_the_present_assignee_when_the_state_has_none(self):
+        scene = Scene()
+        scene.decide("assignee", None)
+        scene.decide("status", "open")
+        (call,) = scene.plan("Z").calls
+        assert call.values == {"status": "ongoing", "assignee": "ann"}
+        assert call.sent == {"status": "ongoing", "assignee": "ann"}
+        assert call.state_values == {"status": "open"}  # "ann" is no answer to writing nobody
+        assert call.revs["assignee"] == scene.entry("Z", "assignee").level
+
+    def test_takeover_falls_back_to_the_service_user(self):
+        scene = Scene(**{name: {"assignee": None} for name in "LHPZ"})
+        scene.decide("status", "open")
+        (call,) = scene.plan("Z").calls
+        assert call.values == {"status": "ongoing", "assignee": "service@bridge.example"}
+        assert call.sent == call.values
+        assert call.before == {"status": "pending", "assignee": None}
+
+    def test_a_need_that_is_in_conflict_makes_the_call_wait_f18(self):
+        scene = Scene()
+        scene.decide("status", "open")
+        scene.link.state["assignee"].candidates = {"L": "bob", "H": "cat"}
+        found = scene.plan("Z")
+        assert (found.calls, found.notes) == ([], [])
+        assert scene.entry("Z", "status").decided is None
+        scene.link.state["assignee"].candidates = None
+        assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "ann"})]
+
+    def test_a_need_without_a_value_is_keyed_by_all_revisions_used(self):
+        scene = Scene(**{name: {"assignee": None} for name in "LHPZ"})
+        verbs = tuple(replace(each, fallback={}) for each in scene.can["Z"].verbs)
+        scene.can["Z"] = replace(scene.can["Z"], verbs=verbs)
+        scene.decide("status", "open")
+        assert scene.calls("Z") == []
+        assert scene.entry("Z", "status").decided == {"status": scene.link.state["status"].rev, "assignee": 0}
+        scene.decide("assignee", "bob")
+        assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "bob"})]
+
+    def test_a_need_that_no_field_maps_takes_the_declared_value(self):
+        scene = Scene("LZ", rules=given_rules(maps=without("Z", "assignee")))
+        scene.decide("status", "open")
+        (call,) = scene.plan("Z").calls
+        assert call.values == {"status": "ongoing", "assignee": "service@bridge.example"}
+        assert call.sent == {"status": "ongoing"}
+
+    def test_a_need_is_not_filled_with_what_the_sync_does_not_send_there(self):
+        scene = Scene(rules=given_rules(assignee=FieldPolicy(to=("H",))))
+        scene.decide("assignee", "bob")
+        scene.decide("status", "open")
+        assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "ann"})]
+
+    def test_a_need_is_not_filled_with_what_cannot_be_read(self):
+        scene = Scene("LZ")
+        scene.decide("assignee", None)
+        scene.decide("status", "open")
+        scene.show("Z", **{**FIRST["Z"], "assignee": Unreadable("hidden")})
+        assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "service@bridge.example"})]
+
+    def test_an_assignee_alone_is_assigned(self):
+        scene = Scene()
+        scene.decide("assignee", "bob")
+        assert scene.calls("Z") == [("assign", {"assignee": "bob"})]
+
+    def test_every_field_of_two_verbs_gets_its_call(self):
+        scene = Scene("LZ")
+        scene.decide("assignee", "bob")
+        scene.decide("status", "closed")
+        assert scene.calls("Z") == [("complete", {"status": "completed"}), ("assign", {"assignee": "bob"})]
+
+    def test_the_order_of_declaration_does_not_assign_twice(self):
+        scene = Scene("LZ")
+        assign, rest = Verb("assign", ("assignee",)), scene.can["Z"].verbs
+        scene.can["Z"] = replace(scene.can["Z"], verbs=(assign, *(each for each in rest if each.name != "assign")))
+        scene.decide("assignee", "bob")
+        scene.decide("status", "open")
+        assert [verb for verb, _values in scene.calls("Z")] == ["takeover"]
+
+
+class TestDestructive:
+    def test_a_value_emptied(self):
+        scene = Scene()
+        scene.decide("assignee", None)
+        (call,) = scene.plan("H").calls
+        assert call.destructive == ("assignee: emptied, was 'ann'",)
+
+    def test_closed_because_of_a_deletion_f21(self):
+        scene = Scene()
+        scene.rules = Rules(replace(scene.rules.sync, delete="close"), scene.rules.maps, scene.rules.writable)
+        for seconds in (10, 20):
+            missing(scene.link, "L", at(seconds), 2.0, scene.rules)
+        (call,) = scene.plan("H").calls
+        assert call.values == {"status": "closed"}
+        assert call.destructive == ("status: closed, because L deleted its record",)
+
+    def test_closed_by_a_human_is_an_ordinary_change(self):
+        scene = Scene()
+        scene.show("L", **{**FIRST["L"], "status": "closed"})
+        (call,) = scene.plan("H").calls
+        assert call.destructive == ()
+
+    def test_what_may_be_held_comes_last(self):
+        scene = Scene("LZ")
+        scene.able("Z", "assignee", clears=True)
+        scene.decide("assignee", None)
+        scene.decide("status", "closed")
+        assert [verb for verb, _values in scene.calls("Z")] == ["complete", "assign"]
+
+
+def test_a_field_that_a_record_does_not_show_is_not_written_over():
+    scene = Scene("LH")
+    scene.decide("priority", "high")
+    scene.show("H", **{**FIRST["H"], "priority": ABSENT})
+    assert scene.calls("H") == []

@@ -1,0 +1,121 @@
+"""When a counterpart is made, of what, and when not."""
+
+from dataclasses import replace
+
+import pytest
+
+from bridge.core.capabilities import Support
+from bridge.core.context import Rules
+from bridge.core.state import Link
+from bridge.core.syncs import FieldPolicy
+from bridge.core.values import NotCarried
+from tests.core.builders import at
+from tests.core.planning import MAPS, Scene, given_rules
+
+
+def planned(scene, connection="H", **more):
+    found = scene.plan(connection, **more)
+    assert found.calls == []
+    return found.create
+
+
+def test_it_carries_what_the_state_knows_and_the_system_takes_on_create():
+    scene = Scene("L", L={"tags": ["VIP", "a"], "assignee": None})
+    made = planned(scene)
+    assert made.values == {"subject": "s", "priority": "low", "tags": ["a", "vip"]}
+    assert made.sent == made.values
+    assert made.revs == {name: scene.link.state[name].rev for name in made.values}
+    assert made.missing == ()
+
+
+def test_it_says_which_required_keys_have_no_value():
+    scene = Scene("L", L={"subject": None})
+    assert planned(scene).missing == ("subject",)
+
+
+def test_a_required_field_in_conflict_has_no_value_f18():
+    scene = Scene("L")
+    scene.link.state["subject"].candidates = {"L": "s"}
+    assert planned(scene).missing == ("subject",)
+    assert "subject" not in planned(scene).values
+
+
+def test_what_it_cannot_take_is_left_out():
+    scene = Scene("L", L={"priority": "unheard-of"})
+    assert planned(scene).values.keys() == {"subject", "tags", "assignee"}
+
+
+def test_elements_that_it_cannot_take_are_left_out():
+    mapped = replace(MAPS["H"].fields["tags"], write=lambda value: NotCarried("no") if value == "a" else value)
+    maps = {**MAPS, "H": replace(MAPS["H"], fields={**MAPS["H"].fields, "tags": mapped})}
+    scene = Scene("L", rules=given_rules(maps=maps), L={"tags": ["a", "b"]})
+    assert planned(scene).values["tags"] == ["b"]
+
+
+def test_fields_that_the_sync_does_not_send_there_are_left_out():
+    scene = Scene("L", rules=given_rules(priority=FieldPolicy(to=("P",))))
+    assert "priority" not in planned(scene).values
+    assert "priority" in planned(scene, "P").values
+
+
+def test_fields_that_the_mapping_does_not_write_on_create_are_left_out():
+    mapped = replace(MAPS["H"].fields["priority"], on_create=False)
+    maps = {**MAPS, "H": replace(MAPS["H"], fields={**MAPS["H"].fields, "priority": mapped})}
+    assert "priority" not in planned(Scene("L", rules=given_rules(maps=maps))).values
+
+
+def test_a_text_is_cut_to_the_declared_length():
+    scene = Scene("L", L={"subject": "hello"})
+    scene.able("H", "subject", max_length=3)
+    assert planned(scene).values["subject"] == "hel"
+
+
+@pytest.mark.parametrize(
+    "side", ["H", "tombstone", "intent", "paused", "no side", "all gone", "missing", "out of scope"]
+)
+def test_none_is_made_then_f21(side):
+    scene = Scene("LH" if side in {"H", "tombstone"} else "L")
+    if side == "tombstone":
+        scene.link.sides["H"].tombstone = True
+    elif side == "intent":
+        scene.link.intents["H"] = "marker"
+    elif side == "paused":
+        scene.link.paused = True
+    elif side == "no side":
+        scene.link = Link(id="2", sync="tickets", entity="ticket")
+    elif side == "all gone":
+        scene.link.sides["L"].tombstone = True
+    elif side == "missing":
+        scene.link.sides["L"].missing_since = at(3)
+    elif side == "out of scope":
+        scene.link.sides["L"].in_scope = False
+    assert planned(scene) is None
+
+
+@pytest.mark.parametrize("where", ["member", "system"])
+@pytest.mark.parametrize(
+    ("support", "probed", "expected"),
+    [
+        (Support.YES, {}, True),
+        (Support.YES, {"create": False}, True),
+        (Support.PROBED, {}, True),
+        (Support.PROBED, {"create": True}, True),
+        (Support.PROBED, {"create": False}, False),
+        (Support.NO, {"create": True}, False),
+    ],
+)
+def test_both_the_sync_and_the_system_must_allow_it(where, support, probed, expected):
+    scene = Scene("L")
+    if where == "member":
+        members = {**scene.rules.sync.members, "H": replace(scene.rules.sync.members["H"], create=support)}
+        scene.rules = Rules(replace(scene.rules.sync, members=members), scene.rules.maps, scene.rules.writable)
+    else:
+        scene.can["H"] = replace(scene.can["H"], creates=support)
+    assert (planned(scene, probed=probed) is not None) is expected
+
+
+def test_none_is_made_before_anything_was_read():
+    scene = Scene("L")
+    scene.link.state = {}
+    assert planned(scene).missing == ("subject",)
+    assert planned(scene, "P") is None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -20,12 +20,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from bridge.errors import LedgerError, Outcome
+from bridge.ledger.turnstile import turnstile
 
 Tx = Connection
 """An open transaction: what every function of the ledger takes first."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
+_IN_MEMORY = frozenset({None, "", ":memory:"})
 UPGRADE_LOCK = 0x6272_6964_6765
 """Any number that no other program uses as an advisory lock: two upgrades at once take turns."""
 
@@ -50,16 +52,19 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self.url = _url(url)
+        self._turn: Callable[[], AbstractContextManager[None]] = nullcontext
         self.shown = self.url.render_as_string(hide_password=True)
         if self.url.get_backend_name() == "sqlite":
             self.engine = _sqlite(self.url)
+            if self.url.database not in _IN_MEMORY:
+                self._turn = turnstile(Path(str(self.url.database)))
         else:
             self.engine = _postgresql(self.url)
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         """Open a transaction that may write; it commits when the block ends and rolls back when the block raises."""
-        with self._answering(), self.engine.connect() as connection:
+        with self._turn(), self._answering(), self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 connection = connection.execution_options(ledger_begin="BEGIN IMMEDIATE")  # noqa: PLW2901
             with connection.begin():
@@ -76,7 +81,7 @@ class Ledger:
 
     def upgrade(self) -> None:
         """Bring the tables to this version, in one transaction; a new SQLite file is for its owner's eyes only."""
-        if self.engine.dialect.name == "sqlite" and self.url.database not in {None, "", ":memory:"}:
+        if self.engine.dialect.name == "sqlite" and self.url.database not in _IN_MEMORY:
             _make_file(Path(str(self.url.database)))
         script = _script()
         with self.transaction() as tx:
@@ -119,7 +124,7 @@ class Ledger:
 
     def _file_exists(self) -> bool:
         name = self.url.database
-        return name in {None, "", ":memory:"} or Path(str(name)).exists()
+        return name in _IN_MEMORY or Path(str(name)).exists()
 
     def _refuse_newer(self, tx: Tx, script: ScriptDirectory) -> None:
         ours = {revision.revision for revision in script.walk_revisions()}
@@ -196,7 +201,7 @@ def _url(text: str) -> URL:
 
 def _sqlite(url: URL) -> sqlalchemy.Engine:
     arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
-    if url.database in {None, "", ":memory:"}:
+    if url.database in _IN_MEMORY:
         arguments["poolclass"] = StaticPool
         arguments["connect_args"]["check_same_thread"] = False
     engine = sqlalchemy.create_engine(url, **arguments)

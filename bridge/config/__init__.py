@@ -125,12 +125,12 @@ class _Loader:
         """Read config/bridge.yaml."""
         document = self.read(SETTINGS)
         if document is None:
-            return Read(Settings("", "embedded"), {}, (), [], [])
+            return Read(Settings("", "embedded"), {}, None, [], [])
         found = compile_settings(document, self.home, self.environ, self.sandbox, self.connectors)
         self.problems += found.problems
         return found
 
-    def agents(self, names: tuple[str, ...]) -> Agents:
+    def agents(self, names: tuple[str, ...] | None) -> Agents:
         """Read mappings/agents.yaml, if there is one."""
         if not (self.home / AGENTS).exists():
             return Agents()

@@ -26,8 +26,11 @@ class Agents:
         return AgentTable(names, self.unmapped)
 
 
-def compile_agents(document: Document, connections: Collection[str]) -> tuple[Agents, list[Problem]]:
-    """Read the directory. Nobody is in it twice, and no name of a connection belongs to two people."""
+def compile_agents(document: Document, connections: Collection[str] | None) -> tuple[Agents, list[Problem]]:
+    """Read the directory. Nobody is in it twice, and no name of a connection belongs to two people.
+
+    `connections` is None where the file that names them could not be understood.
+    """
     data = {} if document.data is None else document.data
     if not isinstance(data, Mapping):
         return Agents(), [document.problem((), f"must be a mapping; allowed keys {', '.join(KEYS)}")]
@@ -48,7 +51,10 @@ def compile_agents(document: Document, connections: Collection[str]) -> tuple[Ag
 
 
 def _row(
-    row: Any, connections: Collection[str], people: dict[str, dict[str, Any]], taken: dict[tuple[str, Any], str]
+    row: Any,
+    connections: Collection[str] | None,
+    people: dict[str, dict[str, Any]],
+    taken: dict[tuple[str, Any], str],
 ) -> list[tuple[tuple[str, ...], str]]:
     if not isinstance(row, Mapping):
         return [((), "must be a row such as {email: …, <connection>: …}")]
@@ -60,14 +66,14 @@ def _row(
         problems.append((("email",), f"{address} has a row already"))
     names = {key: value for key, value in row.items() if key != "email"}
     for connection, name in names.items():
-        if connection not in connections:
+        if connections is not None and connection not in connections:
             allowed = ", ".join(("email", *sorted(connections)))
             problems.append(((str(connection),), f"is no connection of config/bridge.yaml; allowed {allowed}"))
         elif not isinstance(name, str | int) or isinstance(name, bool) or name == "":
-            problems.append(((connection,), f"is {shown(name)}; allowed text or a number"))
+            problems.append(((str(connection),), f"is {shown(name)}; allowed text or a number"))
         elif taken.setdefault((connection, name), address) != address:
-            problems.append(((connection,), f"{shown(name)} is {taken[connection, name]} already"))
-    people.setdefault(address, names)
+            problems.append(((str(connection),), f"{shown(name)} is {taken[connection, name]} already"))
+    people.setdefault(address, {} if problems else names)
     return problems
 
 

@@ -53,16 +53,6 @@ class Text(Parsed):
         return value if isinstance(value, str) and value else None
 
 
-class Scalar(Parsed):
-    """A text or a whole number, given as text."""
-
-    allowed = "text or a number"
-
-    def parse(self, value: Any) -> str | None:
-        """Read it."""
-        return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
-
-
 class Flag(Parsed):
     """True or false; text that was filled in may say it too."""
 
@@ -194,4 +184,5 @@ class _OneOf(validate.Validator):
 
 
 def listed(value: Any) -> list[Any]:
+    """Give a list as it is, anything else as the only item of one."""
     return value if isinstance(value, list) else [value]

@@ -57,8 +57,8 @@ class Read:
 
     settings: Settings
     connections: dict[str, Connection]
-    names: tuple[str, ...]
-    """Every connection that the file names, also those with problems."""
+    names: tuple[str, ...] | None
+    """Every connection that the file names, also those with problems; None where that cannot be told."""
     problems: list[Problem]
     warnings: list[Problem]
 
@@ -72,7 +72,7 @@ def compile_settings(
 ) -> Read:
     """Fill in references, check, and build the settings and connections."""
     given = document.data.get("connections") if isinstance(document.data, dict) else None
-    names = tuple(name for name in given if isinstance(name, str)) if isinstance(given, dict) else ()
+    names = tuple(name for name in given if isinstance(name, str)) if isinstance(given, dict) and given else None
     if sandbox:
         document.data = _in_sandbox(document.data, sandbox, connectors)
     data, problems = fill(document, environ, home)

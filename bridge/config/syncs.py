@@ -29,8 +29,8 @@ class Known:
     """What a sync may refer to."""
 
     connections: Mapping[str, Connection]
-    names: tuple[str, ...]
-    """Every connection of config/bridge.yaml, also those that have problems of their own."""
+    names: tuple[str, ...] | None
+    """Every connection of config/bridge.yaml, also those that have problems of their own; None: not known."""
     connectors: Classes
     mapped: Mapping[str, Mapping[str, Iterable[str]]]
     """Connection -> entity -> fields that its mapping has."""
@@ -105,8 +105,8 @@ class _SyncReader:
 
     def member(self, name: str, row: Mapping[str, Any], entity: str) -> Member:
         at: Where = ("members", name)
-        if name not in self.known.names:
-            allowed = ", ".join(sorted(self.known.names)) or "none"
+        if self.known.names is not None and name not in self.known.names:
+            allowed = ", ".join(sorted(self.known.names))
             self.wrong(at, f"is no connection of config/bridge.yaml; allowed {allowed}")
         elif self.known.taken.setdefault((name, entity), self.name) != self.name:
             self.wrong(

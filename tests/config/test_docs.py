@@ -1,0 +1,62 @@
+"""The documents name every key that the files may have, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bridge.config.policies import WORDS
+from bridge.config.schemas import (
+    BridgeSchema,
+    ConnectionSchema,
+    ExampleSchema,
+    GuardSchema,
+    MemberSchema,
+    SyncSchema,
+    WebhookSchema,
+)
+from bridge.config.yaml import parse
+from bridge.core.mapping import KEYS
+from bridge.core.transforms import AGENT, HELPERS, TRANSFORMS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def keys(schema):
+    return {each.data_key or name for name, each in schema().fields.items()}
+
+
+def tables(name):
+    """The first words in code of each table's rows."""
+    found = re.findall(r"(?m)(?:^\|.*\n)+", (DOCS / name).read_text())
+    return [set(re.findall(r"(?m)^\| `\{?([\w-]+)", table)) for table in found]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("mappings.md", set(KEYS)),
+        ("mappings.md", {*TRANSFORMS, AGENT}),
+        ("mappings.md", set(HELPERS)),
+        ("mappings.md", set(WORDS)),
+        ("mappings.md", keys(ExampleSchema)),
+        ("mappings.md", keys(SyncSchema)),
+        ("mappings.md", keys(MemberSchema)),
+        ("mappings.md", keys(GuardSchema)),
+        ("configuration.md", keys(BridgeSchema)),
+        ("configuration.md", keys(ConnectionSchema)),
+        ("configuration.md", keys(WebhookSchema)),
+    ],
+)
+def test_a_table_has_exactly_these_keys(document, expected):
+    assert expected in tables(document)
+
+
+@pytest.mark.parametrize("document", ["mappings.md", "configuration.md"])
+def test_the_examples_are_yaml_that_is_read_here(document):
+    blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / document).read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert isinstance(parse(block, document).data, dict)

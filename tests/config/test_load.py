@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.config import SandboxAccount, check, load
+from bridge.connectors import CONNECTORS as REAL
+from bridge.connectors import connector_class
+from bridge.core.capabilities import Support
+from bridge.core.syncs import FieldPolicy, Guard, MatchTerm, Rate, Secret
+from bridge.core.values import NotCarried, Unreadable
+from bridge.errors import ConfigError
+from tests.config.builders import (
+    BRIDGE,
+    DESK,
+    KEY,
+    SANDBOX,
+    SYNCS,
+    loaded,
+    problems,
+)
+
+SHIPPED = Path(__file__).resolve().parents[2]
+CLASSES = {system: connector_class(system) for system in REAL}
+ACCOUNTS = {
+    "switch": SandboxAccount("http://127.0.0.1:1/api/v1", {"api_key": "a"}, KEY),
+    "posthog": SandboxAccount("http://127.0.0.1:2", {"api_key": "b"}, KEY, {"project_id": "7"}),
+}
+
+
+# --- what a good home gives ----------------------------------------------------------------------------------------
+
+
+def test_the_shipped_home_loads_with_the_sandbox_and_no_environment():
+    config = load(SHIPPED, environ={}, sandbox=ACCOUNTS, connectors=CLASSES)
+    assert sorted(config.connections) == ["helpdesk", "product"]
+    assert config.connections["helpdesk"].base_url == "http://127.0.0.1:1/api/v1"
+    assert config.connections["product"].credentials == {"api_key": Secret("b")}
+    assert config.connections["product"].options == {"project_id": "7"}
+    assert config.warnings == ()
+
+
+def test_the_shipped_mappings_hold_what_they_promise():
+    assert check(SHIPPED, environ={}, sandbox=ACCOUNTS, connectors=CLASSES) == []
+
+
+def test_the_shipped_home_names_every_variable_that_it_needs():
+    with pytest.raises(ConfigError) as caught:
+        load(SHIPPED, environ={}, connectors=CLASSES)
+    assert [problem.rpartition("variable ")[2] for problem in caught.value.problems] == [
+        "HELPDESK_API_KEY is not set",
+        "HELPDESK_WEBHOOK_SECRET is not set",
+        "PRODUCT_PROJECT_ID is not set",
+        "PRODUCT_API_KEY is not set",
+        "PRODUCT_WEBHOOK_SECRET is not set",
+    ]
+
+
+def test_lossy_statuses_of_the_shipped_mappings():
+    maps = load(SHIPPED, environ={}, sandbox=ACCOUNTS, connectors=CLASSES).maps
+    switch, posthog = (maps[name]["ticket"].fields["status"] for name in ("helpdesk", "product"))
+    assert (switch.read("in_progress"), switch.write("open"), switch.write("on_hold")) == ("open", "open", "pending")
+    assert (posthog.write("closed"), posthog.read("resolved")) == ("resolved", "resolved")
+    assert isinstance(posthog.read("archived"), Unreadable)
+
+
+def test_shipped_agents_are_those_of_both_connections():
+    maps = load(SHIPPED, environ={}, sandbox=ACCOUNTS, connectors=CLASSES).maps
+    switch, posthog = (maps[name]["ticket"].fields["assignee"] for name in ("helpdesk", "product"))
+    assert posthog.write(switch.read("usr_2")) == "user:12"
+    assert isinstance(posthog.read("role:0b"), Unreadable)
+    assert switch.write("who@x.io") == NotCarried("who@x.io has no name here; add it to agents.yaml")
+
+
+def test_a_home_with_every_default(tmp_path):
+    config = loaded(tmp_path)
+    assert config.settings.database == f"sqlite:///{tmp_path}/var/bridge.db"
+    assert (config.settings.redis, config.settings.lease, config.settings.http_timeout) == ("embedded", 30.0, 10.0)
+    assert config.settings.body_limit == 1 << 20
+    one = config.connections["one"]
+    assert (one.poll, one.full, one.timeout, one.mapping) == (timedelta(minutes=5), time(3, 30), 10.0, "desk")
+    assert (one.webhook.scheme, one.webhook.header, one.webhook.id) == ("hmac-sha256", "X-Sig", "ticket")
+    assert config.connections["two"].webhook is None
+    sync = config.syncs["both"]
+    assert sync.members["one"].create is Support.YES
+    assert sync.members["two"].create is Support.NO
+    assert sync.precedence == ("one", "two")
+    assert sync.policies["status"] == FieldPolicy()
+    assert sync.policies["tags"] == FieldPolicy("merge", on_link="union")
+    assert config.maps["one"]["ticket"].fields["assignee"].read("u1") == "mary@example.com"
+
+
+def test_everything_that_can_be_said(tmp_path):
+    bridge = BRIDGE.replace("    team: blue\n", """\
+    options: {team: green}
+    rate_limit: [5/second, 100/hour]
+    concurrency: 2
+    timeout: 20
+    poll: null
+    full: "23:59"
+    keep_bodies: true
+""") + """\
+database: postgresql://u:p@h/db
+redis: rediss://h/1
+lease: 45s
+http_timeout: 7
+body_limit: 2048
+"""  # fmt: skip
+    syncs = """\
+both:
+  entity: ticket
+  members:
+    one: {create: when-supported, only: "bot != `true`", allow_delete: true}
+    two: {create: when-supported}
+  match: [[customer, subject], [customer, created_at ± 2m]]
+  on_link: {"*": two, status: manual}
+  precedence: [two]
+  fields:
+    "*": manual
+    status: {owner: one, revert: false, to: [two]}
+    subject: first
+  leave_scope: detach
+  delete: delete
+  guard: {destructive: 12.5%, min: 3, flips: 4, flip_window: 1h}
+"""
+    config = loaded(tmp_path, bridge=bridge, syncs=syncs)
+    settings_ = config.settings
+    assert settings_.database == "postgresql+psycopg://u:p@h/db"
+    assert (settings_.redis, settings_.lease, settings_.http_timeout) == ("rediss://h/1", 45.0, 7.0)
+    one, two = config.connections["one"], config.connections["two"]
+    assert one.rates == (Rate(5, 1.0), Rate(100, 3600.0))
+    assert (one.concurrency, one.timeout, one.poll, one.full) == (2, 20.0, None, time(23, 59))
+    assert (two.timeout, one.keep_bodies, one.options) == (7.0, True, {"team": "green"})
+    sync = config.syncs["both"]
+    assert sync.match == (
+        (MatchTerm("customer"), MatchTerm("subject")),
+        (MatchTerm("customer"), MatchTerm("created_at", timedelta(minutes=2))),
+    )
+    assert sync.policies["status"] == FieldPolicy("owner", "one", revert=False, to=("two",), on_link="manual")
+    assert sync.policies["subject"] == FieldPolicy("first", on_link="two")
+    assert sync.policies["priority"] == FieldPolicy("manual", on_link="two")
+    assert sync.guard == Guard(0.125, 3, 4, timedelta(hours=1))
+    assert (sync.precedence, sync.leave_scope, sync.delete) == (("two", "one"), "detach", "delete")
+    member = sync.members["one"]
+    assert (member.create, sync.members["two"].create, member.allow_delete) == (Support.YES, Support.NO, True)
+    assert [member.only({"bot": bot}) for bot in (True, False)] == [False, True]
+
+
+def test_a_predicate_that_cannot_be_evaluated_is_no_yes(tmp_path):
+    syncs = SYNCS.replace("{create: true}", '{only: "length(bot) > `1`"}')
+    assert loaded(tmp_path, syncs=syncs).syncs["both"].members["one"].only({"bot": 5}) is False
+
+
+def test_the_sandbox_replaces_addresses_and_secrets_of_its_systems_alone(tmp_path):
+    config = loaded(tmp_path, {}, SANDBOX)
+    one = config.connections["one"]
+    assert (one.base_url, one.credentials["api_key"].reveal()) == ("http://127.0.0.1:1/d", "box")
+    assert (one.webhook.secrets, one.webhook.header, one.options) == ((Secret("s-box"),), "X-Sig", {"team": "red"})
+    assert config.connections["two"].base_url == "https://two.example"
+
+
+def test_references(tmp_path):
+    (tmp_path / "secret").write_text("from a file\n")
+    bridge = BRIDGE.replace("${KEY}", "${file:secret}").replace("abc", '"${NONE:-a:b}$$x${EMPTY:-}"')
+    config = loaded(tmp_path, {"SECRET": "true", "EMPTY": ""}, bridge=bridge)
+    assert config.connections["one"].credentials["api_key"].reveal() == "from a file"
+    assert config.connections["one"].webhook.secrets[0].reveal() == "true"
+    assert config.connections["two"].credentials["api_key"].reveal() == "a:b$x"
+
+
+def test_references_are_for_the_deployment_alone(tmp_path):
+    assert problems(tmp_path, desk=DESK.replace("path: owner", 'path: "${KEY}"')) == [
+        (
+            "mappings/desk.yaml:11: ticket.fields.assignee.path: is no JMESPath expression: Bad jmespath expression: "
+            "Unknown token $:"
+        )
+    ]
+
+
+def test_warnings(tmp_path):
+    bridge = BRIDGE.replace("https://two.example", "http://two.example") + "    poll: null\n"
+    bridge += "  three: {system: desk, base_url: 'https://x.io', credentials: {api_key: c}, team: red}\n"
+    assert loaded(tmp_path, bridge=bridge).warnings == (
+        "config/bridge.yaml:1: connections.three: is in no sync of mappings/syncs.yaml",
+        "config/bridge.yaml:1: connections.two: has neither a webhook nor a poll; changes show once a day",
+        (
+            "config/bridge.yaml:10: connections.two.base_url: http sends the credentials in clear text; use https "
+            "unless the way is private"
+        ),
+    )
+
+
+def test_nothing_shows_a_secret(tmp_path):
+    bridge = BRIDGE + "database: postgresql://u:hunter2@h/db\nredis: redis://:hunter2@h\n"
+    config = loaded(tmp_path, {"KEY": "hunter2", "SECRET": "hunter2"}, bridge=bridge)
+    assert "hunter2" not in repr(config)
+    assert "hunter2" not in repr(SandboxAccount("http://x", {"api_key": "hunter2"}, "hunter2"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{api_key: abc}", "hunter2"),
+        ("{api_key: abc}", "{api_key: [hunter2]}"),
+        ('["${SECRET}"]', "hunter2"),
+        ('["${SECRET}"]', "[{a: hunter2}]"),
+        ("connections:", "database: mysql://u:hunter2@h\nconnections:"),
+        ("connections:", "redis: http://hunter2\nconnections:"),
+        ("https://two.example", "https://u:hunter2@two.example"),
+        ("${SECRET}", "${hunter2!}"),
+        ("{secrets", "{scheme: standard-webhooks, secrets"),
+    ],
+)
+def test_no_problem_shows_a_secret(tmp_path, old, new):
+    found = problems(tmp_path, {"KEY": "k", "SECRET": "hunter2"}, bridge=BRIDGE.replace(old, new))
+    assert "hunter2" not in "\n".join(found)

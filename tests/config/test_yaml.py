@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+
+from bridge.config.yaml import DEEPEST, LARGEST, load, parse
+from bridge.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: on", {"a": "on"}),
+        ("a: yes\nno: 1", {"a": "yes", "no": 1}),
+        ("a: 12:30", {"a": "12:30"}),
+        ("a: 2026-01-01", {"a": "2026-01-01"}),
+        ("a: 010", {"a": 10}),
+        ("a: 0o10", {"a": 8}),
+        ("a: 0x1F", {"a": 31}),
+        ("a: 1_000", {"a": "1_000"}),
+        ("a: -3", {"a": -3}),
+        ("a: 1.5e3", {"a": 1500.0}),
+        ("a: .5", {"a": 0.5}),
+        ("a: '1'", {"a": "1"}),
+        ("a: ~\nb:\nc: null", {"a": None, "b": None, "c": None}),
+        ("a: True\nb: false", {"a": True, "b": False}),
+        ("null: null\n1: one", {None: None, 1: "one"}),
+        ("<<: x", {"<<": "x"}),
+        ("a: =", {"a": "="}),
+        ("a: [1, [b, {c: d}]]", {"a": [1, ["b", {"c": "d"}]]}),
+        ("a: |\n  b\n  c\n", {"a": "b\nc\n"}),
+        ("", None),
+        ("# nothing", None),
+        ("[a]", ["a"]),
+        ("ä: ✓", {"ä": "✓"}),
+    ],
+)
+def test_core_types(text, value):
+    assert parse(text, "f").data == value
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1\nb: 2\na: 3", "f:3: a: this key stands here twice"),
+        ("x:\n  - {a: 1, a: 2}", "f:2: x[0].a: this key stands here twice"),
+        ("1: a\ntrue: b", "f:2: True: this key stands here twice"),
+        ("a: &x 1\nb: 2", "f:1: anchors and aliases are not allowed: write the value out"),
+        ("a: 1\nb: *x", "f:2: anchors and aliases are not allowed: write the value out"),
+        ("a: !!python/object:os.system x", ("f:1: the tag tag:yaml.org,2002:python/object:os.system is not allowed: "
+         "write the plain value")),
+        ("a: !x [1]", "f:1: the tag !x is not allowed: write the plain value"),
+        ("a: .inf", "f:1: a: .inf is a number that JSON does not have"),
+        ("a:\n  - .nan", "f:2: a[0]: .nan is a number that JSON does not have"),
+        ("a: 1e999", "f:1: a: is too large a number; put it in quotes if it is a name"),
+        ("a: 123456789012345678901234567890", "f:1: a: is too large a number; put it in quotes if it is a name"),
+        ("[a, b]: c", "f:1: a key must be a single value"),
+        ("a: [1,\n", "f:2: while parsing a flow node expected the node content, but found '<stream end>'"),
+        ("a: b: c", "f:1: mapping values are not allowed here"),
+        ("a: 1\n---\nb: 2", "f:2: expected a single document in the stream but found another document"),
+        ("a: '\x07'", "f:1: a character that YAML does not allow"),
+    ],
+)  # fmt: skip
+def test_refused(text, problem):
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "f")
+    assert caught.value.problems == [problem]
+
+
+def test_all_builder_problems_come_at_once():
+    with pytest.raises(ConfigError) as caught:
+        parse("a: .inf\nb: {c: 1, c: 2}\nd: .nan", "f")
+    assert [problem.split(":")[1] for problem in caught.value.problems] == ["1", "2", "3"]
+
+
+def test_deep_nesting_is_refused_not_followed():
+    with pytest.raises(ConfigError, match=f"deeper than {DEEPEST} levels"):
+        parse("a: " + "[" * 5000 + "]" * 5000, "f")
+
+
+def test_lines_of_keys_and_items():
+    document = parse("a:\n  b:\n    - x\n    - y: 1\n", "f")
+    assert document.problem(("a", "b", 1, "y"), "no") == ("f", 4, "a.b[1].y: no")
+    assert document.problem(("a", "b", 1, "gone", "deeper"), "no") == ("f", 4, "a.b[1].gone.deeper: no")
+    assert document.problem((), "no") == ("f", 1, "no")
+
+
+def test_files(tmp_path):
+    path = tmp_path / "x.yaml"
+    with pytest.raises(ConfigError, match=r"^x:1: cannot be read: No such file or directory$"):
+        load(path, "x")
+    path.write_bytes(b"a: 1\nb: \xff")
+    with pytest.raises(ConfigError, match=r"^x:2: is no UTF-8: byte 0xff$"):
+        load(path, "x")
+    path.write_bytes(b"#" * (LARGEST + 1))
+    with pytest.raises(ConfigError, match=r"^x:1: is larger than 1 MiB$"):
+        load(path, "x")
+    path.write_bytes(b"\xef\xbb\xbfa: 1")
+    assert load(path, "x").data == {"a": 1}

@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.entities import TICKET
+from bridge.core.mapping import KEYS, MappingError, compile_entity, compile_field
+from bridge.core.paths import LONGEST, BadPath, compile_path
+from bridge.core.transforms import AgentTable
+from bridge.core.values import ABSENT, NotCarried, Unreadable
+from tests.core.test_transforms import JSON
+
+NOBODY = AgentTable()
+
+
+def field(name, declared, agents=NOBODY):
+    return compile_field(TICKET[name], declared, agents).map
+
+
+def wrong(name, declared):
+    with pytest.raises(MappingError) as caught:
+        field(name, declared)
+    return [(".".join(map(str, where)), what) for where, what in caught.value.problems]
+
+
+# --- paths ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "record", "raw"),
+    [
+        ("a", {"a": 1}, 1),
+        ("a", {"a": None}, None),
+        ("a", {}, ABSENT),
+        ("a.b", {"a": {"b": 1}}, 1),
+        ("a.b", {"a": None}, None),
+        ("a.b", {"a": {}}, ABSENT),
+        ("a.b", {}, ABSENT),
+        ("a.b", {"a": "x"}, Unreadable("there is no b to read in what is no object (path a.b)")),
+        ("a || b", {"a": None, "b": 2}, 2),
+        ("a || b", {"b": 2}, ABSENT),
+        ("tags[].name", {"tags": [{"name": "x"}]}, ["x"]),
+        ("length(a)", {"a": [1, 2]}, 2),
+        ("@.a", {"a": 1}, 1),
+        ("`7`", {}, 7),
+    ],
+)
+def test_null_absent_and_unreadable_are_three_things(path, record, raw):
+    assert compile_path(path).get(record) == raw
+
+
+def test_an_expression_that_fails_is_unreadable():
+    assert "cannot be evaluated" in compile_path("length(a)").get({"a": 3}).why
+
+
+@pytest.mark.parametrize(
+    ("path", "roots"),
+    [
+        ("a.b.c", "a"),
+        ("a || b.c", "a b"),
+        ("tags[?name=='x'].name | [0]", "tags"),
+        ("sort_by(xs, &k)[0].z", "xs"),
+        ("{x: a, y: b}", "a b"),
+        ("a.*.b", "a"),
+        ("a && !b", "a b"),
+        ("to_string(@)", "@"),
+    ],
+)
+def test_the_names_that_an_expression_looks_at(path, roots):
+    assert compile_path(path).roots == frozenset(roots.split())
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("a" * (LONGEST + 1), "is 501 characters long; allowed at most 500"),
+        ("a ||", "is no JMESPath expression: Invalid jmespath expression: Incomplete expression:"),
+        ("nope(a)", "calls nope(), which JMESPath does not have; allowed abs, avg, "),
+        ("(" * 400, "is no JMESPath expression: "),
+        ("", "must be a path; allowed a dotted path or a JMESPath expression"),
+        (7, "must be a path; allowed a dotted path or a JMESPath expression"),
+    ],
+)
+def test_paths_that_cannot_be_used(path, why):
+    with pytest.raises(BadPath) as caught:
+        compile_path(path)
+    assert str(caught.value).startswith(why)
+
+
+# --- fields --------------------------------------------------------------------------------------------------------
+
+STATUS = {
+    "path": "state",
+    "read": {"new": "new", "open": "open", "doing": "open", "done": "closed"},
+    "write": {"new": "new", "open": "open", "resolved": "done", "closed": "done"},
+    "not_carried": ["pending", "on_hold"],
+}
+
+
+def test_value_tables():
+    mapped = field("status", STATUS)
+    assert [mapped.read(raw) for raw in ("new", "doing")] == ["new", "open"]
+    assert mapped.read("odd") == Unreadable("status 'odd' has no reading; add it to the table `read` of status")
+    assert isinstance(mapped.read(None), Unreadable)
+    assert isinstance(mapped.read(["new"]), Unreadable)
+    assert mapped.write("resolved") == "done"
+    assert mapped.write("pending") == NotCarried("status 'pending' is declared as not carried")
+    assert mapped.write(None) == NotCarried("status None has no writing here")
+
+
+def test_a_table_tells_types_apart():
+    mapped = field("priority", {"path": "level", "read": {1: "low", "1": "high"}})
+    assert mapped.read(1) == mapped.read(1.0) == "low"
+    assert mapped.read("1") == "high"
+    assert isinstance(mapped.read(True), Unreadable)
+
+
+def test_one_table_serves_both_ways_where_it_can_be_turned_round():
+    mapped = field("priority", {"path": "p", "read": {"l": "low", "h": "high", None: None}})
+    assert [mapped.write(value) for value in ("low", "high", None)] == ["l", "h", None]
+    assert wrong("priority", {"path": "p", "read": {"l": "low", "m": "low"}}) == [
+        ("read.m", "'l' and 'm' both stand for 'low'; add a `write` table")
+    ]
+
+
+def test_short_form_is_a_path_for_both_ways():
+    mapped = field("subject", "title")
+    assert (mapped.extract({"title": "x"}), mapped.write_key, mapped.write("x")) == ("x", "title", "x")
+
+
+def test_read_only_and_only_on():
+    assert field("created_at", {"read": "made"}).write_key is None
+    mapped = field("customer", {"read": "c.mail", "write": "mail", "only_on": "create"})
+    assert (mapped.on_create, mapped.on_update, mapped.write_key) == (True, False, "mail")
+    assert field("status", STATUS | {"only_on": "update"}).on_create is False
+
+
+def test_default_unless_null_and_max_length():
+    mapped = field("subject", {"path": "t", "default": "(none)", "unless_null": True, "max_length": 4})
+    assert mapped.read(None) == mapped.read("") == "(none)"
+    assert mapped.write(None) == NotCarried("an empty subject is not written here (unless_null)")
+    assert mapped.write("abcdef") == "abcd"
+
+
+def test_several_paths():
+    mapped = field("subject", {"read": ["t.s", "m"], "as": ["first-non-empty", "first-line", {"cut": 5}]})
+    assert mapped.extract({"t": {}, "m": "hello world\nx"}) == "hello world\nx"
+    assert mapped.read("hello world\nx") == "hello"
+    assert mapped.extract({"t": {"s": "a"}, "m": None}) == "a"
+    assert mapped.extract({"m": "x"}) is ABSENT
+    assert isinstance(mapped.extract({"t": 3, "m": "x"}), Unreadable)
+
+
+def test_sets():
+    mapped = field("tags", {"path": "tags", "as": "tags"})
+    assert mapped.is_set
+    assert mapped.extract({"tags": ["A"]}) == ["A"]
+    assert mapped.extract({"tags": None}) is None
+    assert mapped.extract({"tags": "a,b"}) == Unreadable("tags is 'a,b', which is no list")
+    assert (mapped.read("#A"), mapped.write("a")) == ("a", "a")
+
+
+def test_a_choice_in_our_own_words_needs_no_table():
+    mapped = field("status", "status")
+    assert (mapped.read("open"), mapped.read(None), mapped.write("open")) == ("open", None, "open")
+    assert mapped.read("odd") == Unreadable("status 'odd' is none of ours; give status a table `read`")
+
+
+def test_revisions_follow_the_meaning_alone():
+    base = field("status", STATUS).revision
+    turned = {**STATUS, "read": dict(reversed(STATUS["read"].items()))}
+    assert field("status", turned).revision == base
+    assert field("status", STATUS | {"only_on": "update"}).revision == base
+    assert field("status", {**STATUS, "path": "other"}).revision != base
+    assert field("status", {**STATUS, "read": {**STATUS["read"], "x": "new"}}).revision != base
+    mary, sam = AgentTable({"mary@x.io": "u1"}), AgentTable({"mary@x.io": "u2"})
+    assert field("assignee", "a", mary).revision != field("assignee", "a", sam).revision
+    assert field("subject", "a", mary).revision == field("subject", "a", sam).revision
+    assert field("subject", "a").revision == field("subject", {"path": "a"}).revision
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "problems"),
+    [
+        ("subject", 3, [("", f"must be a path or a mapping; allowed keys {', '.join(KEYS)}")]),
+        ("subject", {"pth": "a", "path": "a"}, [("pth", f"unknown key; allowed {', '.join(KEYS)}")]),
+        ("subject", {"write": "a"}, [
+            ("read", "nothing says where the value is read; allowed path, or read with an expression")]),
+        ("subject", {"path": "a || b"}, [("path", "is 'a || b'; allowed a plain path (use read for an expression)")]),
+        ("subject", {"path": "a", "read": "b"}, [
+            ("read", "path says already where the value is read; allowed a value table beside path")]),
+        ("subject", {"path": "a", "write": "b"}, [
+            ("write", "path says already where the value is sent; allowed a value table beside path")]),
+        ("subject", {"read": "a", "write": "b[0]"}, [("write", "is 'b[0]'; allowed a plain path or a value table")]),
+        ("status", {"read": "a", "write": {"new": "x"}}, [("write", "a table says what is sent, not where; add path")]),
+        ("status", {"path": "a", "read": {"x": "opne"}}, [
+            ("read.x", "'opne' is no status; allowed new, open, pending, on_hold, resolved, closed, null")]),
+        ("status", {"path": "a", "read": {}}, [("read", "is an empty table; allowed one row or more")]),
+        ("status", {"path": "a", "write": {"new": ["x"]}}, [("write.new", "is ['x']; allowed a single value")]),
+        ("status", {**STATUS, "not_carried": ["new", "odd"]}, [
+            ("not_carried.1", "'odd' is no status; allowed new, open, pending, on_hold, resolved, closed, null"),
+            ("write.new", "is declared as not carried as well; leave one of the two out")]),
+        ("tags", {"path": "a", "read": {"x": "y"}}, [
+            ("read", "a set takes no value table; allowed a path, with `as`")]),
+        ("tags", {"path": "a", "as": {"cut": 3}}, [("as", "cut does not work on a set; allowed tags")]),
+        ("subject", {"path": "a", "as": "agent"}, [
+            ("as", "agent does not work on subject; allowed text, first-non-empty, template, first-line, cut")]),
+        ("subject", {"path": "a", "as": "os.system"}, [
+            ("as", "os.system is no transform for subject; allowed text, first-non-empty, template, first-line, cut")]),
+        ("subject", {"path": "a", "as": {"cut": 0}}, [
+            ("as", "cut is given 0; allowed a number of characters above 0")]),
+        ("subject", {"path": "a", "as": ["text", "first-line"]}, [("as.1", "text must be the last of the list")]),
+        ("subject", {"path": "a", "as": "first-non-empty"}, [
+            ("as", "first-non-empty takes several paths; allowed first of all, with a list under read")]),
+        ("subject", {"read": ["a", "b"]}, [
+            ("read", "is a list; allowed with `as: first-non-empty` or `as: {template: …}`")]),
+        ("subject", {"read": ["a"], "as": {"template": "none"}}, [
+            ("as", "template has no placeholder in 'none'; allowed {1} for the first path, {2}, …")]),
+        ("assignee", {"path": "a", "as": {"agent": {"group": "x"}}}, [
+            ("as", "agent is given {'group': 'x'}; allowed {groups: prefix}")]),
+        ("status", {**STATUS, "as": "text"}, [
+            ("as", ("text does not work on status; allowed value tables under read and write, first-non-empty, "
+             "template, first-line, cut"))]),
+        ("subject", {"path": "a", "only_on": "never"}, [("only_on", "is 'never'; allowed create, update")]),
+        ("subject", {"read": "a", "only_on": "create"}, [
+            ("only_on", "means nothing here: the field is only read; add path or write")]),
+        ("subject", {"path": "a", "max_length": 0}, [
+            ("max_length", "is 0; allowed a number of characters, on a text")]),
+        ("subject", {"path": "a", "unless_null": "yes"}, [("unless_null", "is 'yes'; allowed true, false")]),
+        ("priority", {"path": "a", "default": "some"}, [
+            ("default", "'some' is no priority; allowed low, normal, high, urgent, null")]),
+    ],
+)  # fmt: skip
+def test_invalid_declarations(name, declared, problems):
+    assert wrong(name, declared) == problems
+
+
+# --- entities ------------------------------------------------------------------------------------------------------
+
+
+def test_an_entity_reports_everything_at_once():
+    with pytest.raises(MappingError) as caught:
+        compile_entity("ticket", {"version": 3, "fields": {"subjct": "a", "tags": 1}, "extra": 1}, NOBODY)
+    assert [".".join(map(str, where)) for where, _what in caught.value.problems] == [
+        "extra",
+        "fields.subjct",
+        "fields.tags",
+        "version",
+        "id",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "version"),
+    [
+        ("2026-03-01T10:30:00+01:00", "2026-03-01T09:30:00.000000+00:00"),
+        (17, "00000000000000000017"),
+        ("?", None),
+        (None, None),
+        (True, None),
+        ([], None),
+    ],
+)
+def test_versions_sort_by_age(raw, version):
+    made = compile_entity("ticket", {"id": "id", "version": "v", "fields": {"subject": "s"}}, NOBODY).map
+    assert made.version({"v": raw}) == version
+    assert made.version({}) is None
+
+
+DECLARED = {
+    "id": "id",
+    "version": "v",
+    "fields": {
+        "subject": {"read": ["t.s", "m"], "as": ["first-non-empty", "first-line", {"cut": 9}]},
+        "description": {"read": "t.s || m", "write": "m", "max_length": 3},
+        "status": STATUS,
+        "assignee": {"path": "o", "as": {"agent": {"groups": "role:"}}},
+        "tags": "tags",
+        "customer": {"read": "c.mail"},
+        "created_at": {"read": "made"},
+        "ai_resolved": "bot",
+    },
+}
+
+
+@given(st.dictionaries(st.sampled_from(["id", "v", "t", "m", "state", "o", "tags", "c", "made", "bot"]), JSON))
+def test_reading_any_record_is_total(record):
+    made = compile_entity("ticket", DECLARED, AgentTable({"mary@x.io": "u1"})).map
+    for value in made.canonical(record).values():
+        if not isinstance(value, Unreadable):
+            json.dumps(value)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=5), st.sampled_from(sorted(TICKET)))
+def test_any_declaration_compiles_or_says_why(declared, name):
+    try:
+        made = field(name, declared)
+    except MappingError:
+        return
+    made.read("x")
+    made.write("x")

@@ -28,6 +28,9 @@ from bridge.sandbox import server
 START: Final = 30.0
 """Seconds that a part may take to come up on a slow machine."""
 VALKEY_EVERY: Final = 2.0
+ASK_EVERY: Final = 0.5
+"""Seconds between polls of a sandbox. Some vendors announce only some of the changes (no tags, no deletes), and who
+plays with a sandbox should not have to wait for minutes."""
 SANDBOX_DATABASE: Final = "BRIDGE_SANDBOX_DATABASE_URL"
 SANDBOX_REDIS: Final = "BRIDGE_SANDBOX_REDIS_URL"
 
@@ -62,10 +65,12 @@ class Stage:
         self.controls: dict[str, Control] = {}
         """By connection."""
         self.url = ""
+        self.ready = False
         self.children = Children(plan.say)
         self.engine: wiring.Engine
         self._valkey: Embedded | None = None
         self._looked = 0.0
+        self._asked = 0.0
         self._exits = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -92,6 +97,10 @@ class Stage:
                 self.plan.say("the embedded Valkey is gone; starting another (nothing was kept in it)")
                 self._valkey.stop()
                 self._valkey.start()
+        if self.ready and self.controls and now - self._asked > ASK_EVERY:
+            self._asked = now
+            for name in self.controls:
+                self.engine.start_run(name, "poll")
 
     def _take_signals(self) -> None:
         def asked(_number: int, _frame: FrameType | None) -> None:
@@ -135,6 +144,7 @@ class Stage:
             for number in range(plan.workers or (1 if on_sqlite else 2)):
                 self.children.start(f"worker {number + 1}", ["worker"])
         self.children.start("clock", ["clock"])
+        self.ready = True
 
     def _start_valkey(self) -> None:
         self._valkey = self._exits.enter_context(Embedded(socket_for(self.plan.home).parent))

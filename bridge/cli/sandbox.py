@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -84,6 +85,8 @@ def sandbox(port_base: int, seed: int, specs: str, announce: Path | None, as_jso
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    # A reset on purpose is a fault that was asked for, not news.
+    logging.getLogger("waitress").setLevel(logging.CRITICAL)
     wanted = [server.Spec(**spec) for spec in json.loads(specs)] if specs else None
     served = server.serve(wanted, seed=seed, port_base=port_base)
     try:

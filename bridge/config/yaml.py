@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,16 +190,3 @@ class _Builder:
     def wrong(self, line: int, path: Where, what: str) -> None:
         shown = dotted(path)
         self.problems.append((self.document.file, line, f"{shown}: {what}" if shown else what))
-
-
-def substitute(data: Any, change: Mapping[Where, Any]) -> Any:
-    """Give a copy of the data in which the values at these paths are others."""
-
-    def copy(value: Any, path: Where) -> Any:
-        if path in change:
-            return change[path]
-        if isinstance(value, dict):
-            return {key: copy(item, (*path, key)) for key, item in value.items()}
-        return [copy(item, (*path, n)) for n, item in enumerate(value)] if isinstance(value, list) else value
-
-    return copy(data, ())

@@ -12,12 +12,16 @@ from bridge.core.capabilities import Support
 from bridge.core.syncs import FieldPolicy, Guard, MatchTerm, Rate, Secret
 from bridge.core.values import NotCarried, Unreadable
 from bridge.errors import ConfigError
-from tests.config.builders import (
+from tests.settings.builders import (
+    AGENTS,
     BRIDGE,
+    CONNECTORS,
     DESK,
+    ENVIRON,
     KEY,
     SANDBOX,
     SYNCS,
+    home,
     loaded,
     problems,
 )
@@ -216,3 +220,22 @@ def test_nothing_shows_a_secret(tmp_path):
 def test_no_problem_shows_a_secret(tmp_path, old, new):
     found = problems(tmp_path, {"KEY": "k", "SECRET": "hunter2"}, bridge=BRIDGE.replace(old, new))
     assert "hunter2" not in "\n".join(found)
+
+
+def test_a_webhook_signed_in_another_way_still_knows_where_the_hint_stands(tmp_path):
+    bridge = BRIDGE.replace("{secrets", "{scheme: static-header, header: X-Key, tolerance: 1m, secrets")
+    webhook = loaded(tmp_path, bridge=bridge).connections["one"].webhook
+    assert (webhook.scheme, webhook.header, webhook.event, webhook.id) == ("static-header", "X-Key", "kind", "ticket")
+    assert webhook.tolerance == timedelta(minutes=1)
+
+
+def test_somebody_outside_the_directory_may_be_somebody(tmp_path):
+    config = loaded(tmp_path, agents=AGENTS + "unmapped: {assign: mary@example.com}\n")
+    assignee = config.maps["one"]["ticket"].fields["assignee"]
+    assert (assignee.read("u9"), assignee.write("who@x.io")) == ("mary@example.com", "u1")
+
+
+def test_a_home_without_agents_knows_nobody(tmp_path):
+    (home(tmp_path) / "mappings" / "agents.yaml").unlink()
+    config = load(tmp_path, environ=ENVIRON, connectors=CONNECTORS)
+    assert isinstance(config.maps["one"]["ticket"].fields["assignee"].read("u1"), Unreadable)

@@ -4,7 +4,7 @@ import pytest
 
 from bridge.config import load
 from bridge.errors import ConfigError
-from tests.config.builders import (
+from tests.settings.builders import (
     AGENTS,
     BRIDGE,
     CONNECTORS,
@@ -97,6 +97,33 @@ CONNECTION_KEYS = (
             "config/bridge.yaml:1: connections.one.mapping: mapping 'listing' is for listing, the connection is desk"]),
         ("bridge", "system: desk", "system: desk\n    mapping: ../x", [
             "config/bridge.yaml:1: mapping '../x' is no name of a file in mappings/"]),
+        ("bridge", "${KEY}", "${file:empty}", [
+            "config/bridge.yaml:5: connections.one.credentials.api_key: the file empty is empty"]),
+        ("bridge", "{api_key: abc}", "abc", [
+            "config/bridge.yaml:11: connections.two.credentials: must be a mapping of names to secrets"]),
+        ("bridge", "team: blue", "team: blue\n    options: 3", [
+            "config/bridge.yaml:8: connections.one.options: must be a mapping; allowed keys colour, team"]),
+        ("bridge", "{api_key: abc}", "{api_key: abc}\n    webhook: {secrets: [x]}", [
+            ("config/bridge.yaml:12: connections.two.webhook.scheme: is missing; allowed standard-webhooks, "
+            "hmac-sha256, static-header")]),
+        ("agents", "- {email: Mary@Example.com, one: u1}", "- mary", [
+            "mappings/agents.yaml:2: agents[0]: must be a row such as {email: …, <connection>: …}"]),
+        ("agents", AGENTS, "agents: 3", [
+            "mappings/agents.yaml:1: agents: must be a list of rows such as {email: …, <connection>: …}"]),
+        ("syncs", "both:", "Both:", [
+            ("mappings/syncs.yaml:1: Both: is no name; allowed lower-case letters, digits, - and _, beginning with a "
+            "letter")]),
+        ("syncs", "two: {}", "two: {}\n  fields: [subject]", [
+            f"mappings/syncs.yaml:6: both.fields: must be a mapping; allowed keys '*', {FIELDS}"]),
+        ("syncs", "two: {}", "two: {}\n  fields: {subject: {onwer: one}}", [
+            "mappings/syncs.yaml:6: both.fields.subject.onwer: unknown key; allowed owner, policy, revert, to"]),
+        ("desk", "  id: id\n", "", [
+            "mappings/desk.yaml:2: ticket.id: is missing; allowed the plain path of the record's id"]),
+        ("desk", DESK, "system: desk\nticket: 3\n", [
+            "mappings/desk.yaml:2: ticket: must be a mapping; allowed keys id, version, fields, examples"]),
+        ("desk", "path: state", "path: state\n      as: {text: 3}", [
+            ("mappings/desk.yaml:9: ticket.fields.status.as: text does not work on status; allowed value tables under "
+            "read and write, first-non-empty, template, first-line, cut")]),
         ("bridge", "system: desk", "system: desk\n    mapping: mine", [
             "mappings/mine.yaml:1: cannot be read: No such file or directory"]),
         # mappings
@@ -230,6 +257,7 @@ CONNECTION_KEYS = (
 def test_invalid_homes(tmp_path, file, old, new, expected):
     text = {"bridge": BRIDGE, "desk": DESK, "listing": LISTING, "syncs": SYNCS, "agents": AGENTS}[file]
     assert old in text
+    (tmp_path / "empty").write_text(" \n")
     assert problems(tmp_path, **{file: text.replace(old, new)}) == expected
 
 

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.config import check, load
-from tests.config.builders import (
+from tests.settings.builders import (
     AGENTS,
     BRIDGE,
     CONNECTORS,

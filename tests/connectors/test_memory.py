@@ -1,71 +1,19 @@
 """Systems in memory: their habits, their faults, and that they are reached as any other."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from bridge.connectors.base import Draft, Intent
 from bridge.connectors.memory import (
     SERVICE,
-    MemoryConnector,
     helpdesk_like,
     lossless,
     posthog_like,
     zaia_like,
 )
 from bridge.core.capabilities import Support
-from bridge.core.syncs import Connection
-from bridge.core.values import NotCarried, Ref, Unreadable
-from bridge.errors import (
-    Malformed,
-    NotFound,
-    NotSent,
-    RateLimited,
-    Refused,
-    Unauthorised,
-    Unavailable,
-    UnknownOutcome,
-    Unsupported,
-)
-
-START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-MAKERS = [lossless, helpdesk_like, posthog_like, zaia_like]
-TICKET = {"subject": "s", "status": "new", "priority": "low", "assignee": "ann", "tags": ["a"]}
-
-
-class Clock:
-    def __init__(self):
-        self.time = START
-
-    def now(self):
-        return self.time
-
-    def sleep(self, seconds):
-        self.time += timedelta(seconds=seconds)
-
-
-class Account:
-    """A system, its connector, and one record."""
-
-    def __init__(self, make, **more):
-        self.clock = Clock()
-        self.system, self.can, self.mapped = make(self.clock, **more)
-        self.connector = MemoryConnector(Connection("m", "memory", "memory", "memory:", {}), self.system)
-        status = "pending" if make is zaia_like else "new"
-        self.id = self.system.add(**{**TICKET, "status": status})
-
-    @property
-    def ref(self):
-        return Ref("m", "ticket", self.id)
-
-    def read(self):
-        return self.connector.read("ticket", [self.id])[self.id]
-
-    def update(self, verb="patch", **values):
-        return self.connector.update(self.ref, verb, values)
-
-    def true(self, key):
-        return self.system.peek(self.id)[key]
+from bridge.core.values import NotCarried, Unreadable
+from bridge.errors import Malformed, Refused, Unsupported
+from tests.connectors.accounts import MAKERS, START, TICKET, Account, Clock
 
 
 @pytest.fixture(params=MAKERS, ids=lambda make: make.__name__)
@@ -245,6 +193,17 @@ class TestHabits:
         account.system.edit(account.id, status="ongoing")  # humans may
         assert account.true("status") == "ongoing"
 
+    def test_a_status_that_it_does_not_know_is_refused(self):
+        account = Account(zaia_like)
+        with pytest.raises(Refused, match="snoozed"):
+            account.update("complete", status="snoozed")
+
+    def test_what_cannot_be_deleted_stays(self):
+        account = Account(zaia_like)
+        with pytest.raises(Unsupported):
+            account.connector.delete(account.ref)
+        assert account.system.ids == [account.id]
+
     def test_nobody_is_unassigned_where_that_does_not_work(self):
         account = Account(zaia_like)
         with pytest.raises(Refused, match="emptied"):
@@ -262,82 +221,6 @@ class TestHabits:
         record = account.read()
         assert record.changed_before is None
         assert account.mapped.version(record.data) is None
-
-
-class TestFaults:
-    def test_an_error_before_the_commit_did_nothing(self, account):
-        account.system.fail("before", on="update")
-        with pytest.raises(UnknownOutcome):
-            account.update(status="open")
-        assert account.true("status") == "new"
-        assert account.update(status="open").data["status"] == "open"
-
-    def test_an_error_after_the_commit_did_it(self, account):
-        account.system.fail("after", on="update")
-        with pytest.raises(UnknownOutcome):
-            account.update(status="open")
-        assert account.true("status") == "open"
-
-    def test_a_lost_answer_shows_no_record(self, account):
-        account.system.fail("lost", on="update")
-        assert account.update(status="open") is None
-        assert account.true("status") == "open"
-
-    def test_a_late_write_lands_when_nobody_waits_any_more(self, account):
-        account.system.fail("late", on="update")
-        with pytest.raises(UnknownOutcome):
-            account.update(status="open")
-        assert account.true("status") == "new"
-        account.clock.sleep(1)
-        assert account.read().data["status"] == "open"
-
-    def test_a_late_write_onto_nothing_is_nobodys_business(self, account):
-        account.system.fail("late", on="update")
-        with pytest.raises(UnknownOutcome):
-            account.update(status="open")
-        account.system.remove(account.id)
-        account.clock.sleep(1)
-        assert account.read() is None
-
-    def test_creates_fail_alike_and_can_be_found(self, account):
-        draft = Draft("ticket", {"subject": "x"}, "m-1")
-        account.system.fail("after", on="create")
-        with pytest.raises(UnknownOutcome):
-            account.connector.create(draft)
-        assert len(account.connector.find(Intent(draft, START))) == 1
-        account.system.fail("lost", on="create")
-        assert account.connector.create(Draft("ticket", {"subject": "x"}, "m-2")) is None
-        account.system.fail("before", on="create")
-        with pytest.raises(UnknownOutcome):
-            account.connector.create(Draft("ticket", {"subject": "x"}, "m-3"))
-        assert account.system.marked("m-3") == []
-
-    @pytest.mark.parametrize(
-        ("kind", "error"),
-        [("not sent", NotSent), ("limited", RateLimited), ("unauthorised", Unauthorised), ("refused", Refused)],
-    )
-    def test_refusals_did_nothing(self, account, kind, error):
-        account.system.fail(kind, on="update")
-        with pytest.raises(error):
-            account.update(status="open")
-        assert account.true("status") == "new"
-
-    def test_reads_and_listings_fail_as_often_as_told(self, account):
-        account.system.fail("before", on="read", times=2)
-        account.system.fail("before", on="list")
-        for _ in range(2):
-            with pytest.raises(Unavailable):
-                account.read()
-        assert account.read() is not None
-        with pytest.raises(Unavailable):
-            account.connector.changed("ticket", None)
-
-    def test_a_record_that_is_gone_is_not_found_and_deleting_it_is_done(self, account):
-        account.connector.delete(account.ref)
-        account.connector.delete(account.ref)
-        assert account.read() is None
-        with pytest.raises(NotFound):
-            account.update(status="open")
 
 
 def test_the_journal_tells_who_did_what(account):

@@ -1,13 +1,9 @@
 """The receiver as it runs: granian in its own process, a real ledger, a real Redis, and callers who mean no good."""
 
-import contextlib
 import http.client
 import json
-import os
-import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -16,96 +12,11 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ConfigError
-from bridge.ledger.session import Ledger
-from bridge.queue import Embedded
 from bridge.web.serve import check_port
 from tests.web.receiver import EVENT, connections, rows, signed
+from tests.web.server import LIMIT, PATIENCE, Server, ids
 
 pytestmark = pytest.mark.processes
-ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
-LIMIT = 64 * 1024
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Server:
-    def __init__(self, folder, redis):
-        self.folder, self.port = folder, free_port()
-        self.url = f"sqlite:///{folder / 'bridge.db'}"
-        self.ledger = Ledger(self.url)
-        self.ledger.upgrade()
-        self.environ = os.environ | {"TEST_LEDGER": self.url, "TEST_REDIS": str(redis.socket)}
-        self.start()
-
-    def start(self):
-        script = (
-            "import sys; from bridge.web.serve import serve\n"
-            "if __name__ == '__main__': serve('127.0.0.1', int(sys.argv[1]), target='tests.web.receiver:application')"
-        )
-        (self.folder / "serve.py").write_text(script)
-        with (self.folder / "output").open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, str(self.folder / "serve.py"), str(self.port)],
-                cwd=ROOT,
-                env=self.environ | {"PYTHONPATH": str(ROOT)},
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and self.process.poll() is None:
-            with contextlib.suppress(OSError):
-                if self.ask("GET", "/healthz")[0] == 200:
-                    return
-            time.sleep(0.05)
-        raise AssertionError(self.output())
-
-    def kill(self):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def output(self):
-        return (self.folder / "output").read_text()
-
-    def ask(self, method, path, body=None, headers=None):
-        caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            caller.request(method, path, body, headers or {})
-            answer = caller.getresponse()
-            return answer.status, answer.read()
-        finally:
-            caller.close()
-
-    def hint(self, number, name="helpdesk"):
-        raw = json.dumps({"entity": "ticket", "id": f"t{number}"}).encode()
-        return self.ask("POST", f"/webhooks/{name}", raw, signed(connections(), name, raw, datetime.now(UTC)))
-
-    def raw(self, *parts, patience=PATIENCE):
-        """Send bytes as they are; give all that comes back until the server closes or falls silent."""
-        found = b""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=patience) as caller:
-            with contextlib.suppress(OSError):
-                for part in parts:
-                    caller.sendall(part)
-            caller.settimeout(2)
-            with contextlib.suppress(OSError):
-                while chunk := caller.recv(65536):
-                    found += chunk
-                    if b"\r\n\r\n" in found and b'"error"' in found:
-                        break
-        return found
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory):
-    with Embedded(tmp_path_factory.mktemp("run")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +25,6 @@ def server(tmp_path_factory, redis):
     yield found
     found.kill()
     found.ledger.close()
-
-
-def ids(ledger):
-    return {row["remote_id"] for row in rows(ledger, "inbox")}
 
 
 def head(*lines, path="/webhooks/helpdesk", method="POST"):
@@ -282,80 +189,6 @@ def test_many_at_once_are_all_kept_and_share_commits(server):
     assert {status for _, status in answers} == {202}
     assert {name for name, _ in answers} <= ids(server.ledger)
     assert len(answers) == 480
-
-
-@pytest.fixture
-def own(tmp_path, redis):
-    found = Server(tmp_path, redis)
-    yield found
-    found.kill()
-    found.ledger.close()
-
-
-def test_what_was_acknowledged_survives_a_kill(own):
-    acknowledged = set()
-    stop = threading.Event()
-
-    def send(worker):
-        number = 0
-        while not stop.is_set():
-            number += 1
-            try:
-                status, _ = own.hint(f"{worker}-{number}")
-            except (OSError, http.client.HTTPException):
-                return
-            if status == 202:
-                acknowledged.add(f"t{worker}-{number}")
-
-    threads = [threading.Thread(target=send, args=(worker,)) for worker in range(6)]
-    for thread in threads:
-        thread.start()
-    until = time.monotonic() + PATIENCE
-    while len(acknowledged) < 60 and time.monotonic() < until:
-        time.sleep(0.01)
-    own.kill()
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert len(acknowledged) >= 60
-    assert acknowledged <= ids(own.ledger)
-    assert {row["remote_id"] for row in rows(own.ledger, "work")} >= acknowledged
-    own.start()
-    assert own.hint("again")[0] == 202
-
-
-def test_sigterm_stops_it_cleanly(own):
-    own.hint("first")
-    own.process.send_signal(signal.SIGTERM)
-    assert own.process.wait(PATIENCE) in {0, -signal.SIGTERM}
-    assert "Traceback" not in own.output()
-    assert "tfirst" in ids(own.ledger)
-
-
-def test_without_redis_it_still_accepts(tmp_path):
-    class Nobody:
-        socket = tmp_path / "nobody.sock"
-
-    server = Server(tmp_path, Nobody)
-    try:
-        assert server.hint("alone")[0] == 202
-        assert json.loads(server.ask("GET", "/readyz")[1])["redis"] == "down"
-        assert "talone" in ids(server.ledger)
-    finally:
-        server.kill()
-        server.ledger.close()
-
-
-def test_a_broken_ledger_means_503_and_never_a_false_yes(own):
-    from sqlalchemy import text
-
-    with own.ledger.transaction() as tx:
-        tx.execute(text("alter table work rename to gone"))
-    assert [own.hint(number)[0] for number in range(5)] == [503] * 5
-    assert ids(own.ledger) == set()
-    with own.ledger.transaction() as tx:
-        tx.execute(text("alter table gone rename to work"))
-    assert own.hint("healed")[0] == 202
 
 
 def test_a_taken_port_is_named_with_the_way_out(server):

@@ -3,49 +3,9 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.syncs import Secret
-from bridge.ledger.session import Ledger
 from bridge.web.app import create_app
-from tests.web.receiver import EVENT, KEY, START, Config, Hands, Rung, connections, connectors, rows, signed
-
-
-class Receiver:
-    def __init__(self, path, **fields):
-        self.ledger = Ledger(f"sqlite:///{path}")
-        self.ledger.upgrade()
-        self.config, self.clock = Config(connections(**fields)), Hands()
-        self.bell = Rung(self.ledger)
-        self.app = create_app(
-            self.config,
-            self.ledger,
-            self.bell,
-            self.clock,
-            connectors(self.config.connections, self.clock),
-            metrics_token=Secret("metrics-token"),
-            limit=2048,
-        )
-        self.client = self.app.test_client()
-
-    def post(self, name="helpdesk", body=EVENT, *, delivery="d1", headers=None, **more):
-        raw = body if isinstance(body, bytes) else body.encode()
-        given = signed(self.config.connections, name, raw, self.clock.now(), delivery) | (headers or {})
-        return self.client.post(f"/webhooks/{name}", data=raw, headers=given, **more)
-
-    def inbox(self):
-        return rows(self.ledger, "inbox")
-
-    def work(self):
-        return [(row["key"], row["generation"]) for row in rows(self.ledger, "work")]
-
-    def count(self, name, word):
-        return self.app.extensions["bridge"]["counters"].count(name, word)
-
-
-@pytest.fixture
-def receiver(tmp_path):
-    found = Receiver(tmp_path / "bridge.db")
-    yield found
-    found.ledger.close()
+from tests.web.conftest import Receiver
+from tests.web.receiver import EVENT, KEY, START, connections, signed
 
 
 @pytest.mark.parametrize("name", ["helpdesk", "desk", "timed"])
@@ -335,59 +295,3 @@ def test_every_answer_is_json(receiver, method, path, status):
     assert answer.status_code == status
     assert answer.is_json
     assert "error" in answer.json
-
-
-def test_health_and_readiness(receiver):
-    assert receiver.client.get("/healthz").json == {"status": "ok"}
-    answer = receiver.client.get("/readyz")
-    assert (answer.status_code, answer.json) == (200, {"status": "ok", "ledger": "ok", "redis": "ok"})
-    receiver.bell.up = False
-    answer = receiver.client.get("/readyz")
-    assert (answer.status_code, answer.json) == (200, {"status": "degraded", "ledger": "ok", "redis": "down"})
-
-
-def test_a_receiver_whose_ledger_is_gone_is_not_ready_and_says_no_more(receiver):
-    from sqlalchemy import text
-
-    with receiver.ledger.transaction() as tx:
-        tx.execute(text("delete from alembic_version"))
-    answer = receiver.client.get("/readyz")
-    assert (answer.status_code, answer.json) == (503, {"status": "down", "ledger": "down", "redis": "ok"})
-    assert receiver.client.get("/healthz").status_code == 200
-    assert 'bridge_up{part="ledger"} 0' in receiver.client.get("/metrics").text
-
-
-def test_metrics_tell_what_happened_and_what_waits(receiver):
-    receiver.post()
-    receiver.post()
-    receiver.clock.sleep(10)
-    shown = receiver.client.get("/metrics")
-    assert shown.headers["Content-Type"].startswith("text/plain")
-    lines = shown.text.splitlines()
-    assert 'bridge_webhooks_total{connection="helpdesk",status="accepted"} 1' in lines
-    assert 'bridge_webhooks_total{connection="helpdesk",status="duplicate"} 1' in lines
-    assert 'bridge_work{state="due"} 1' in lines
-    assert "bridge_work_oldest_seconds 10" in lines
-    assert 'bridge_inbox{verdict="pending"} 1' in lines
-    for line in lines:
-        assert line.startswith("# ") or len(line.rsplit(" ", 1)) == 2
-
-
-@pytest.mark.parametrize(
-    ("address", "headers", "status"),
-    [
-        ("127.0.0.1", {}, 200),
-        ("::1", {}, 200),
-        ("10.0.0.5", {}, 401),
-        ("127.0.0.1", {"x-forwarded-for": "10.0.0.5"}, 401),
-        ("127.0.0.1", {"forwarded": "for=10.0.0.5"}, 401),
-        ("10.0.0.5", {"x-forwarded-for": "127.0.0.1"}, 401),
-        ("10.0.0.5", {"authorization": "Bearer metrics-token"}, 200),
-        ("10.0.0.5", {"authorization": "Bearer metrics-toke"}, 401),
-        ("10.0.0.5", {"authorization": "Bearer "}, 401),
-        ("10.0.0.5", {"authorization": "Bearer é"}, 401),
-    ],
-)
-def test_metrics_are_for_this_machine_or_for_the_token(receiver, address, headers, status):
-    answer = receiver.client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address})
-    assert answer.status_code == status

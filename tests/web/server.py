@@ -1,0 +1,99 @@
+"""A receiver in its own process."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bridge.ledger.session import Ledger
+from tests.web.receiver import connections, rows, signed
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20.0
+LIMIT = 64 * 1024
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    def __init__(self, folder, redis):
+        self.folder, self.port = folder, free_port()
+        self.url = f"sqlite:///{folder / 'bridge.db'}"
+        self.ledger = Ledger(self.url)
+        self.ledger.upgrade()
+        self.environ = os.environ | {"TEST_LEDGER": self.url, "TEST_REDIS": str(redis.socket)}
+        self.start()
+
+    def start(self):
+        script = (
+            "import sys; from bridge.web.serve import serve\n"
+            "if __name__ == '__main__': serve('127.0.0.1', int(sys.argv[1]), target='tests.web.receiver:application')"
+        )
+        (self.folder / "serve.py").write_text(script)
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, str(self.folder / "serve.py"), str(self.port)],
+                cwd=ROOT,
+                env=self.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                if self.ask("GET", "/healthz")[0] == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(self.output())
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def output(self):
+        return (self.folder / "output").read_text()
+
+    def ask(self, method, path, body=None, headers=None):
+        caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            caller.request(method, path, body, headers or {})
+            answer = caller.getresponse()
+            return answer.status, answer.read()
+        finally:
+            caller.close()
+
+    def hint(self, number, name="helpdesk"):
+        raw = json.dumps({"entity": "ticket", "id": f"t{number}"}).encode()
+        return self.ask("POST", f"/webhooks/{name}", raw, signed(connections(), name, raw, datetime.now(UTC)))
+
+    def raw(self, *parts, patience=PATIENCE):
+        """Send bytes as they are; give all that comes back until the server closes or falls silent."""
+        found = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=patience) as caller:
+            with contextlib.suppress(OSError):
+                for part in parts:
+                    caller.sendall(part)
+            caller.settimeout(2)
+            with contextlib.suppress(OSError):
+                while chunk := caller.recv(65536):
+                    found += chunk
+                    if b"\r\n\r\n" in found and b'"error"' in found:
+                        break
+        return found
+
+
+def ids(ledger):
+    return {row["remote_id"] for row in rows(ledger, "inbox")}

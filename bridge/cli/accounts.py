@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import click
 
 from bridge.config import SandboxAccount
+from bridge.queue import url_for
 from bridge.sandbox import server
+
+FILE: Final = "sandbox.json"
+"""In the home's `var/`: how a connection reaches its sandbox. For its owner alone, since keys stand in it."""
+DATABASE: Final = "BRIDGE_SANDBOX_DATABASE_URL"
+REDIS: Final = "BRIDGE_SANDBOX_REDIS_URL"
 
 
 def stored(account: server.Account) -> dict[str, Any]:
@@ -21,3 +31,18 @@ def stored(account: server.Account) -> dict[str, Any]:
 def sandboxed() -> dict[str, SandboxAccount]:
     """Give the accounts of sandboxes that need not run, for commands that call nobody."""
     return {system: SandboxAccount(**stored(account)) for system, account in server.accounts().items()}
+
+
+def sandbox_database(home: Path) -> str:
+    """Give the ledger of what is played in a home: never that of what is real."""
+    return os.environ.get(DATABASE) or f"sqlite:///{home / 'var' / 'sandbox.db'}"
+
+
+def follow_sandbox(home: Path) -> None:
+    """While `bridge up --sandbox` runs in this home, let a command look at that, without being told."""
+    if os.environ.get("BRIDGE_SANDBOX") or not (home / "var" / FILE).exists() or not url_for(home):
+        return
+    click.echo("(of the running sandbox)", err=True)
+    os.environ["BRIDGE_SANDBOX"] = "1"
+    os.environ["BRIDGE_DATABASE_URL"] = sandbox_database(home)
+    os.environ.pop("BRIDGE_REDIS_URL", None)

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 import click
 
+from bridge import home as homes
 from bridge import wiring
+from bridge.cli.accounts import follow_sandbox
 from bridge.cli.processes import begin
 from bridge.ledger import journal, runs, work
 from bridge.ledger.runs import RunRow
@@ -26,6 +28,7 @@ def reconcile(connection: str | None, full: bool, as_json: bool) -> None:
 
     The work is done here, beside the workers if there are any; 1 when some of it could not be finished.
     """
+    follow_sandbox(homes.find_home())
     engine = begin("reconcile")
     names = [connection] if connection else list(engine.config.connections)
     if connection and connection not in engine.config.connections:

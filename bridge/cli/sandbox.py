@@ -13,7 +13,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -21,9 +21,6 @@ from bridge.cli.accounts import stored
 from bridge.cli.children import watch_parent
 from bridge.errors import BridgeError
 from bridge.sandbox import server
-
-FILE: Final = "sandbox.json"
-"""In the home's `var/`: how a connection reaches its sandbox. For its owner alone, since keys stand in it."""
 
 
 class ControlError(BridgeError):

@@ -18,8 +18,9 @@ from typing import Any, Final, Self
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.accounts import FILE, REDIS, sandbox_database
 from bridge.cli.children import ChildFailed, Children, child_environ, free_port
-from bridge.cli.sandbox import FILE, Control, write_accounts
+from bridge.cli.sandbox import Control, write_accounts
 from bridge.errors import BridgeError
 from bridge.ledger.session import Ledger
 from bridge.queue import Embedded, socket_for, url_for
@@ -31,8 +32,6 @@ VALKEY_EVERY: Final = 2.0
 ASK_EVERY: Final = 0.5
 """Seconds between polls of a sandbox. Some vendors announce only some of the changes (no tags, no deletes), and who
 plays with a sandbox should not have to wait for minutes."""
-SANDBOX_DATABASE: Final = "BRIDGE_SANDBOX_DATABASE_URL"
-SANDBOX_REDIS: Final = "BRIDGE_SANDBOX_REDIS_URL"
 
 
 class Stopped(BridgeError):
@@ -115,10 +114,12 @@ class Stage:
         homes.var(plan.home)
         self._set("BRIDGE_HOME", str(plan.home))
         if plan.sandbox:
-            if not os.environ.get(SANDBOX_REDIS):
+            if not os.environ.get(REDIS):
                 # First of all: its lock keeps a second bridge from taking the first one's ledger away.
                 self._start_valkey()
             self._use_sandbox_stores()
+        else:
+            (homes.var(plan.home) / FILE).unlink(missing_ok=True)  # left by a killed sandbox
         config = wiring.load_config(plan.home)
         if config.settings.redis == "embedded" and self._valkey is None:
             self._start_valkey()
@@ -158,13 +159,10 @@ class Stage:
     def _use_sandbox_stores(self) -> None:
         """Keep what is played out of what is real: another ledger, new every time, and a Redis of its own."""
         var = homes.var(self.plan.home)
-        database = os.environ.get(SANDBOX_DATABASE)
-        if not database:
-            for end in ("", "-wal", "-shm"):
-                (var / f"sandbox.db{end}").unlink(missing_ok=True)
-            database = f"sqlite:///{var / 'sandbox.db'}"
-        self._set("BRIDGE_DATABASE_URL", database)
-        self._set("BRIDGE_REDIS_URL", os.environ.get(SANDBOX_REDIS))
+        for end in ("", "-wal", "-shm"):
+            (var / f"sandbox.db{end}").unlink(missing_ok=True)
+        self._set("BRIDGE_DATABASE_URL", sandbox_database(self.plan.home))
+        self._set("BRIDGE_REDIS_URL", os.environ.get(REDIS))
         self._set("BRIDGE_SANDBOX", "1")
         write_accounts(var / FILE, server.accounts(seed=self.plan.seed, port_base=self.plan.port_base or 9400))
         self._exits.callback((var / FILE).unlink, missing_ok=True)

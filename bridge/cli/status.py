@@ -13,6 +13,7 @@ from rich.table import Table
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.accounts import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.ledger import status as figures
 from bridge.ledger import work
@@ -24,7 +25,9 @@ from bridge.ledger.session import Ledger
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Show connections, backlog, what is parked, open conflicts and the latest runs."""
-    config = wiring.load_config(homes.find_home())
+    home = homes.find_home()
+    follow_sandbox(home)
+    config = wiring.load_config(home)
     ledger = Ledger(config.settings.database)
     ledger.check()
     now = SystemClock().now()

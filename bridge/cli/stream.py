@@ -29,7 +29,6 @@ STYLES: Final = {
     "ignored": "yellow",
     "ambiguous": "yellow",
     "unknown outcome": "yellow",
-    "not carried": "dim",
     "unsafe": "bold red",
     "refused": "red",
     "fused": "bold red",

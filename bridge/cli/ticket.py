@@ -12,6 +12,7 @@ from rich.table import Table
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.accounts import follow_sandbox
 from bridge.cli.stream import shown
 from bridge.core.state import Link
 from bridge.core.values import Marker
@@ -27,7 +28,9 @@ def ticket(ref: str, as_json: bool) -> None:
 
     REF is `connection:remote-id`, a remote id, or the beginning of the bridge's own id.
     """
-    config = wiring.load_config(homes.find_home())
+    home = homes.find_home()
+    follow_sandbox(home)
+    config = wiring.load_config(home)
     ledger = Ledger(config.settings.database)
     ledger.check()
     with ledger.read() as tx:

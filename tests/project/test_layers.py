@@ -31,7 +31,7 @@ ALLOWED = {
     "wiring": GROUND | {"core", "config", "connectors", "flow", "home", "http", "ledger", "log", "queue"},
     "web": GROUND | {"core", "config", "connectors", "flow", "home", "ledger", "log", "queue", "wiring"},
     "cli": GROUND
-    | {"core", "config", "connectors", "flow", "home", "ledger", "log", "queue", "sandbox", "web", "wiring"},
+    | {"core", "config", "connectors", "flow", "home", "http", "ledger", "log", "queue", "sandbox", "web", "wiring"},
     "__main__": {"cli"},
     "jobs": {"wiring"},
 }
@@ -67,7 +67,7 @@ def rooms() -> Iterator[tuple[str, Path, set[str], set[str]]]:
                 entered.add("jobs")
             else:
                 foreign.add(head)
-        yield room, path, entered - {room, "bridge"}, foreign
+        yield room, path, entered - {room, "bridge", "__version__"}, foreign
 
 
 def imported(tree: ast.Module, parts: tuple[str, ...]) -> Iterator[str]:

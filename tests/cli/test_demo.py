@@ -1,0 +1,70 @@
+"""The demo judges from outside, and says no when there is reason to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+ROOT = Path(__file__).resolve().parents[2]
+PROMISED = {
+    "converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open", "tickets", "edits_applied",
+    "conflicting_edits", "writes", "faults", "latency_ms", "seed", "seconds", "systems",
+}  # fmt: skip
+
+
+def demo(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir(exist_ok=True)
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    # What the machine is set up for must not be touched by a demo.
+    environ |= {
+        "BRIDGE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "BRIDGE_REDIS_URL": "redis://127.0.0.1:1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", "demo", *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert os.listdir(temporary) == []  # noqa: PTH208 - the throw-away home was thrown away
+    return done
+
+
+def test_it_converges_and_its_journals_can_be_checked_again(tmp_path):
+    done = demo(tmp_path, "--tickets", "12", "--edits", "30", "--json", "--journals", str(tmp_path / "journals"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert report.keys() >= PROMISED
+    assert (report["converged"], report["duplicates"], report["lost_edits"], report["echo_writes"]) == (True, 0, 0, 0)
+    assert report["tickets"] == 12
+    assert report["conflicting_edits"] >= 0.1 * report["edits_applied"]
+    again = subprocess.run(
+        [sys.executable, "-m", "bridge.sandbox.verify", str(tmp_path / "journals")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["edits_applied"] == report["edits_applied"]
+
+
+def test_without_a_worker_it_fails_in_bounded_time(tmp_path):
+    done = demo(tmp_path, "--tickets", "4", "--edits", "4", "--without", "worker", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["converged"] is False
+
+
+def test_people_get_a_table(tmp_path):
+    done = demo(tmp_path, "--tickets", "4", "--edits", "0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all sides agree" in done.stdout

@@ -1,0 +1,162 @@
+"""The whole in one terminal, with real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bridge import home as homes
+from bridge.cli.sandbox import Control
+
+pytestmark = pytest.mark.processes
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environ(home: Path) -> dict[str, str]:
+    """A machine that knows nothing: no keys, no addresses."""
+    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "BRIDGE_HOME": str(home), "PYTHONPATH": str(ROOT)}
+
+
+class Up:
+    """`bridge up --sandbox --json`, and what it says."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home = home
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bridge", "up", "--sandbox", "--json", "--port", str(port)],
+            env=environ(home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.rows: queue.Queue[dict] = queue.Queue()
+        self.said: list[str] = []
+        self.threads = [
+            threading.Thread(target=lambda: [self.rows.put(json.loads(line)) for line in self.process.stdout]),
+            threading.Thread(target=lambda: self.said.extend(self.process.stderr)),
+        ]
+        for thread in self.threads:
+            thread.start()
+        self.where = self.rows.get(timeout=60)
+        self.controls = {name: Control(name, url) for name, url in self.where["sandboxes"].items()}
+
+    def wait_for(self, wanted) -> dict:
+        until = time.monotonic() + 60
+        while True:
+            row = self.rows.get(timeout=max(0.1, until - time.monotonic()))
+            if wanted(row):
+                return row
+
+    def settle(self) -> None:
+        """Wait until all tickets stand on both sides."""
+        until = time.monotonic() + 60
+        while {len(control.get("tickets")) for control in self.controls.values()} != {6}:
+            assert time.monotonic() < until, self.said
+            time.sleep(0.1)
+
+    def children(self) -> dict[int, str]:
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
+        )
+        return {int(line.split()[0]): line for line in listed.stdout.splitlines()}
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(40)
+        finally:
+            self.process.kill()
+            for thread in self.threads:
+                thread.join(10)
+            self.process.stdout.close()
+            self.process.stderr.close()
+
+
+@pytest.fixture
+def home(tmp_path):
+    place = tmp_path / "a b"
+    homes.fill(place)
+    return place
+
+
+def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bridge", *arguments],
+        env=environ(home),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_it_stops_clean(home):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        up = Up(home, taken.getsockname()[1])
+        try:
+            assert up.where["listening"] != f"http://127.0.0.1:{taken.getsockname()[1]}"
+            up.settle()
+            helpdesk, product = up.controls["helpdesk"], up.controls["product"]
+            first = helpdesk.get("tickets")[0]
+            helpdesk.post(
+                "edit", id=first["id"], fields={"priority": "urgent" if first["priority"] != "urgent" else "low"}
+            )
+            row = up.wait_for(lambda row: row["kind"] == "wrote" and "priority" in row["fields"])
+            assert row["connection"] == "product"
+
+            worker = next(pid for pid, line in up.children().items() if line.endswith(" worker"))
+            os.kill(worker, signal.SIGKILL)
+            other = product.get("tickets")[0]
+            wanted = "pending" if other["status"] != "pending" else "open"
+            product.post("edit", id=other["id"], fields={"status": wanted})
+            row = up.wait_for(lambda row: row["connection"] == "helpdesk" and "status" in row.get("fields", {}))
+            assert row["fields"]["status"] == wanted
+            assert row["by"] == ["product"]
+
+            status = json.loads(command(home, "status", "--json").stdout)
+            assert status["links"] == 6
+            ticket = command(home, "ticket", f"product:{other['id']}")
+            assert ticket.returncode == 0, ticket.stderr
+            assert f"helpdesk:{row['id']}" in ticket.stdout
+            assert "wrote" in ticket.stdout
+
+            second = command(home, "up", "--sandbox")
+            assert second.returncode == 2
+            assert "another bridge runs on this home" in second.stderr
+            children = up.children()
+            assert len(children) >= 5
+        finally:
+            code = up.end()
+        assert code == 0, up.said
+        assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+        assert not (home / "var" / "sandbox.json").exists()
+        assert not (home / "var" / "bridge.db").exists()
+
+
+def test_when_it_is_killed_its_children_end_and_it_can_be_started_again(home):
+    up = Up(home, 18100)
+    children = up.children()
+    up.end(signal.SIGKILL)
+    ours = [pid for pid, line in children.items() if "valkey" not in line]
+    until = time.monotonic() + 20
+    while time.monotonic() < until and any(Path(f"/proc/{pid}/cmdline").exists() for pid in ours):
+        time.sleep(0.1)
+    assert not [pid for pid in ours if Path(f"/proc/{pid}").exists()]
+    again = Up(home, 18100)
+    try:
+        again.settle()
+    finally:
+        code = again.end(signal.SIGTERM)
+    assert code == 0, again.said

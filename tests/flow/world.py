@@ -1,0 +1,235 @@
+"""A whole bridge in one process: real flow, ledger and merge, memory systems, virtual time, no threads."""
+
+import contextlib
+import random
+from concurrent.futures import Executor, Future
+from datetime import UTC, datetime, timedelta
+
+from bridge.connectors.memory import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
+from bridge.core.agree import agrees, same, stands
+from bridge.core.capabilities import Support
+from bridge.core.syncs import Connection, FieldPolicy, MatchTerm, Member, Sync
+from bridge.core.values import NO_BASE
+from bridge.errors import BridgeError, LeaseLost
+from bridge.flow import reconcile
+from bridge.flow.context import Context, Task
+from bridge.flow.drain import PROCEDURES, Drain
+from bridge.flow.effects import Read, Transact
+from bridge.flow.outcome import settle_failure
+from bridge.ledger import health, links, tables, work
+from bridge.ledger.session import Ledger, savepoint
+
+
+class ManualClock:
+    """Time that passes only when told to."""
+
+    def __init__(self, start=datetime(2026, 1, 5, 9, 0, tzinfo=UTC)):
+        self.time = start
+
+    def now(self):
+        return self.time
+
+    def sleep(self, seconds):
+        self.time += timedelta(seconds=seconds)
+
+    advance = sleep
+
+
+class Inline(Executor):
+    """Runs what is submitted at once, on the caller's thread, and lets a little time pass."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def submit(self, fn, /, *args, **kwargs):
+        future = Future()
+        self.clock.advance(0.01)
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class FreeBudget:
+    """No limits."""
+
+    def acquire(self, connection, holder, now, hold):  # noqa: ARG002
+        return 0.0
+
+    def release(self, connection_name, holder):
+        pass
+
+
+NAMES = ("subject", "status", "priority", "assignee", "tags")
+LIKE = {"L": lossless, "H": helpdesk_like, "P": posthog_like, "Z": zaia_like}
+
+
+def tickets(names, **policies):
+    return Sync(
+        name="tickets",
+        entity="ticket",
+        members={name: Member(name, create=Support.YES) for name in names},
+        policies={name: policies.get(name, FieldPolicy()) for name in NAMES},
+        precedence=tuple(names),
+        match=((MatchTerm("subject"),),),
+    )
+
+
+class World:
+    """Memory systems, a ledger, and the context that the flow works in."""
+
+    def __init__(self, ledger=None, names="LHPZ", **policies):
+        self.clock = ManualClock()
+        self.ledger = ledger or Ledger("sqlite://")
+        if ledger is None:
+            self.ledger.upgrade()
+        made = {name: LIKE[name](self.clock) for name in names}
+        self.systems = {name: system for name, (system, _can, _map) in made.items()}
+        connections = {name: Connection(name, "memory", "memory", "memory:", {}, timeout=2.0) for name in names}
+        self.connectors = {name: MemoryConnector(connections[name], self.systems[name]) for name in names}
+        self.context = Context(
+            connections=connections,
+            syncs={"tickets": tickets(names, **policies)},
+            maps={name: {"ticket": mapped} for name, (_system, _can, mapped) in made.items()},
+            capabilities={name: {"ticket": can} for name, (_system, can, _map) in made.items()},
+            clock=self.clock,
+            rng=random.Random(7),
+        )
+
+    def drain(self, owner="drain"):
+        return Drain(self.context, self.ledger, self.connectors, FreeBudget(), owner, pool=Inline(self.clock))
+
+    def hint(self, name, remote_id):
+        """What the receiver does for an accepted webhook, but for the inbox row."""
+        with self.ledger.transaction() as tx:
+            work.raise_(
+                tx,
+                kind="observe",
+                key=f"observe:{name}:ticket:{remote_id}",
+                connection=name,
+                entity="ticket",
+                remote_id=remote_id,
+                due_at=self.clock.now(),
+                now=self.clock.now(),
+            )
+
+    def settle(self):
+        """Let time pass and work be done until nothing is left that time alone would bring."""
+        drain = self.drain()
+        for _ in range(60):
+            drain.run()
+            with self.ledger.read() as tx:
+                due = work.next_due(tx, self.clock.now())
+            if due is None:
+                return
+            self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()) + 0.001)
+        raise AssertionError(f"never comes to rest: {self.outstanding()}")
+
+    def reconcile(self):
+        """One full reconciliation of every system."""
+        for name in self.systems:
+            with self.ledger.transaction() as tx:
+                reconcile.start(tx, name, "ticket", "full", self.clock.now())
+        self.settle()
+
+    def outstanding(self):
+        with self.ledger.read() as tx:
+            return [dict(row._mapping) for row in tx.execute(tables.work.select())]
+
+    def links(self):
+        with self.ledger.read() as tx:
+            return list(links.load(tx, links.ids(tx)).values())
+
+    def knows(self, name, field):
+        """Whether a side's value of the field has ever been read."""
+        entries = [link.sides[name].fields.get(field) for link in self.links() if name in link.sides]
+        return any(entry is not None and entry.shadow is not NO_BASE for entry in entries)
+
+    def bridge_writes(self):
+        return sum(len(system.writes("bridge")) for system in self.systems.values())
+
+    def unsettled(self):
+        """Say which side of which link does not agree with the state, without a recorded reason."""
+        rules, found = self.context.rules(self.context.syncs["tickets"]), []
+        for link in self.links():
+            for name, side in link.live().items():
+                record = self.systems[name].record(name, side.remote_id)
+                shown = self.context.maps[name]["ticket"].extract(record.data)
+                for field, mapped in rules.maps[name].fields.items():
+                    state, entry = link.state[field], side.fields[field]
+                    if state.rev == 0 or state.candidates is not None or entry.unreadable:
+                        continue
+                    if not same(mapped, entry.shadow, shown[field]):
+                        found.append((name, field, "shadow", entry.shadow, shown[field]))
+                    elif not agrees(mapped, entry, entry.shadow, state) and not stands(entry, link.state):
+                        found.append((name, field, "state", state.value, entry.shadow))
+        return found
+
+
+class StepWorker:
+    """A worker that does one effect at a time, so that others can come in between, and that can die anywhere."""
+
+    def __init__(self, world, name):
+        self.world, self.name = world, name
+        self.task = self.procedure = self.effect = None
+
+    def step(self):
+        """Do one thing; False when there was nothing to do."""
+        if self.procedure is None:
+            return self._begin()
+        try:
+            answer = self._do(self.effect)
+        except Exception as error:
+            self._go(self.procedure.throw, error)
+        else:
+            self._go(self.procedure.send, answer)
+        return True
+
+    def die(self, *, after):
+        """Stop for ever in the middle of things, before or after the next effect is done."""
+        if self.procedure is not None and after:
+            with contextlib.suppress(BridgeError):
+                self._do(self.effect)
+        self.task = self.procedure = self.effect = None
+
+    def about_to_write(self):
+        """The connection whose record was read for a write that is still to be made, if any."""
+        return self.task.row.connection if self.task and self.task.row.kind == "deliver" else None
+
+    def _begin(self):
+        world = self.world
+        now = world.clock.now()
+        with world.ledger.transaction() as tx:
+            closed = health.closed(tx, now)
+            until = now + world.context.lease(world.context.connections)
+            rows = work.claim(tx, self.name, now, until, 1, skip_connections=sorted(closed))
+        if not rows:
+            return False
+        self.task = Task(rows[0], self.name, world.context.fresh_id())
+        self.procedure = PROCEDURES[rows[0].kind](world.context, self.task)
+        self._go(next, None)
+        return True
+
+    def _go(self, on, value):
+        try:
+            self.effect = on(self.procedure) if on is next else on(value)
+        except StopIteration:
+            self.task = self.procedure = self.effect = None
+        except Exception as error:
+            with self.world.ledger.transaction() as tx:
+                settle_failure(tx, self.world.context, self.task, error)
+            self.task = self.procedure = self.effect = None
+
+    def _do(self, effect):
+        world = self.world
+        if isinstance(effect, Transact):
+            with world.ledger.transaction() as tx, savepoint(tx):
+                return effect.act(tx)
+        if world.clock.now() >= effect.deadline:
+            raise LeaseLost("too late")
+        world.clock.advance(0.01)
+        connector = world.connectors[effect.connection]
+        if isinstance(effect, Read):
+            return connector.read(effect.entity, [effect.id])[effect.id]
+        return effect.act(connector)

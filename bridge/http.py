@@ -38,7 +38,8 @@ from bridge.errors import (
 )
 from bridge.skew import Skew, http_date
 
-Auth = Callable[[requests.PreparedRequest], requests.PreparedRequest]
+Request = requests.PreparedRequest
+Auth = Callable[[Request], Request]
 """Puts a connector's credentials on a request, whatever their grammar."""
 
 LIMIT = 16 * 1024 * 1024

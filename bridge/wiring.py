@@ -26,7 +26,7 @@ from bridge.home import find_home
 from bridge.http import Http
 from bridge.ledger import inbox, runs
 from bridge.ledger.session import Ledger
-from bridge.queue import Budget, Doorbell, socket_for
+from bridge.queue import Budget, Doorbell, socket_for, stopping
 
 log = logging.getLogger("bridge")
 
@@ -107,7 +107,7 @@ def load_config(home: Path) -> Config:
     return replace(config, connections=unlimited)
 
 
-def engine(home: Path | None = None, *, stopping: Callable[[], bool] = lambda: False) -> Engine:
+def engine(home: Path | None = None, *, told_to_stop: Callable[[], bool] = lambda: False) -> Engine:
     """Build the engine for a home, with real time, a real ledger and a real doorbell."""
     home = home or find_home()
     config = load_config(home)
@@ -127,11 +127,11 @@ def engine(home: Path | None = None, *, stopping: Callable[[], bool] = lambda: F
     ledger = Ledger(config.settings.database)
     ledger.check()
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
-    drainer = Drain(context, ledger, connectors, Budget(redis_url), owner, stopping=stopping)
+    drainer = Drain(context, ledger, connectors, Budget(redis_url), owner, stopping=told_to_stop)
     return Engine(config, context, ledger, Doorbell(redis_url), connectors, clock, drainer)
 
 
 @cache
 def current() -> Engine:
     """Give this process's engine: jobs are called by name and have no other way to it."""
-    return engine()
+    return engine(told_to_stop=stopping.is_set)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import requests
-
 from bridge.connectors.base import Connector, Draft
 from bridge.core.syncs import Connection
 from bridge.core.values import Raw, Ref
 from bridge.errors import RemoteError, Unavailable, Unsupported
-from bridge.http import Answer, Http
+from bridge.http import Answer, Http, Request
 
 
 class RestConnector(Connector):
@@ -27,7 +25,7 @@ class RestConnector(Connector):
     def _call(self, method: str, path: str, *, write: bool = False, **rest: Any) -> Answer:
         return self._http.request(method, path, write=write, auth=self._auth, errors=self.ERRORS, **rest)
 
-    def _auth(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    def _auth(self, request: Request) -> Request:
         request.headers["Authorization"] = "Bearer " + self.connection.credentials["api_key"].reveal()
         return request
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -77,6 +76,10 @@ class Context:
         timeouts = [self.connections[name].timeout for name in link_connections if name in self.connections]
         return self.timing.lease(max(timeouts, default=10.0))
 
+    def fresh_id(self) -> str:
+        """Give an id that nothing else has."""
+        return f"{self.rng.getrandbits(128):032x}"
+
     def soon(self) -> datetime:
         """A short, jittered while from now, for work whose link is busy."""
         return self.clock.now() + timedelta(seconds=self.timing.busy * (0.5 + self.rng.random()))
@@ -94,7 +97,7 @@ class Task:
     row: WorkRow
     owner: str
     """The claim's owner: the worker."""
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    token: str
     """The lease's owner: this task alone, so that two tasks of a worker never share a link."""
     link: Link | None = None
     fence: int = 0

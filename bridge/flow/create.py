@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 
 from bridge.connectors.base import Draft, Intent, Record
@@ -98,7 +97,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             work.park(tx, task.row, task.owner, why, "ambiguous match", now)
             task.give_back(tx)
             return True
-        join(tx, sync, free[0], {link.id}, [], now)
+        join(tx, sync, free[0], link.id, [], now)
         work.raise_(
             tx,
             kind="observe",
@@ -124,7 +123,7 @@ def canonical_state(task: Task) -> dict[str, object]:
 def make(context: Context, task: Task, planned: CreatePlan) -> Procedure:
     """Commit the intent, send, adopt the answer."""
     link, connection = the_link(task), task.row.connection
-    marker = uuid.uuid4().hex[:20]
+    marker = context.fresh_id()[:20]
     send_by = context.clock.now() + timedelta(seconds=context.timing.send_within)
     draft = Draft(link.entity, planned.values, marker)
 

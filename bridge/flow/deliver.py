@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 
+from bridge.connectors.base import Record
 from bridge.core import guard, merge
+from bridge.core.capabilities import Support
 from bridge.core.plan import PlannedCall, mark_tried
 from bridge.core.state import Attempt, Note, Side
 from bridge.core.values import Ref
-from bridge.errors import BridgeError, LeaseLost, RemoteError, UnknownOutcome
+from bridge.errors import BridgeError, LeaseLost, Refused, RemoteError, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Read, Transact
@@ -78,7 +79,7 @@ def prepare(
             task.give_back(tx)
             return None
     attempt = Attempt(
-        id=uuid.uuid4().hex,
+        id=context.fresh_id(),
         verb=call.verb,
         sent=dict(call.sent),
         before=dict(call.before),
@@ -112,12 +113,31 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
         why = str(error)
         yield Transact(lambda tx: unknown(tx, context, task, why, attempt.send_by + settle))
         return
+    except Refused as error:
+        side.attempt, why = None, str(error)
+        if (yield Transact(lambda tx: refused_probe(tx, context, task, ref, call, attempt, why))):
+            return
+        raise
     except (RemoteError, LeaseLost) as error:
         # Refused for certain, or never sent: the attempt is void, and the error takes its usual way.
         why = str(error)
         side.attempt = None
         yield Transact(lambda tx: drop(tx, context, task, attempt, why))
         raise
+    yield from take_answer(context, task, ref, call, attempt, answer, started)
+
+
+def take_answer(
+    context: Context,
+    task: Task,
+    ref: Ref,
+    call: PlannedCall,
+    attempt: Attempt,
+    answer: Record | None,
+    started: datetime,
+) -> Procedure:
+    """Absorb what the write was answered with (an empty answer: one read) and commit it."""
+    side = the_link(task).sides[ref.connection]
     if answer is None:
         answer = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
         own = False
@@ -156,7 +176,7 @@ def learn(tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, 
     notes = []
     for name, sent in call.sent.items():
         key = mapped[name].write_key
-        if key is None or writable[key].on_update != "probed" or key in known or name not in side.fields:
+        if key is None or writable[key].on_update is not Support.PROBED or key in known or name not in side.fields:
             continue
         shown = side.fields[name].shadow
         if sent == call.before.get(name):
@@ -174,6 +194,22 @@ def unknown(tx: Tx, context: Context, task: Task, why: str, at: datetime) -> Non
     """Leave the attempt open; one read after settling tells what became of it."""
     save(tx, task, [Note("unknown outcome", task.row.connection, "", {"why": why})], context.clock.now())
     later(tx, task, at)
+
+
+def refused_probe(
+    tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, attempt: Attempt, why: str
+) -> bool:
+    """A refusal of keys that nobody knew to work is an answer: remember it, and plan without them. True if it was."""
+    drop(tx, context, task, attempt, why)
+    writable = context.capabilities[ref.connection][ref.entity].writable
+    known = context.probes.setdefault(ref.connection, {})
+    unproven = [key for key in call.values if writable[key].on_update is Support.PROBED and key not in known]
+    for key in unproven:
+        probed.set_(tx, ref.connection, key, False, why, context.clock.now())
+        known[key] = False
+    if unproven:
+        conclude(tx, context, task, [])
+    return bool(unproven)
 
 
 def drop(tx: Tx, context: Context, task: Task, attempt: Attempt, why: str) -> None:

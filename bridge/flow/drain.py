@@ -128,7 +128,7 @@ class Drain:
                 tx, self.owner, now, until, AT_ONCE - self._running, skip_connections=sorted(closed | busy)
             )
         for row in rows:
-            task = Task(row, self.owner)
+            task = Task(row, self.owner, context.fresh_id())
             run = _Run(task, PROCEDURES[row.kind](context, task))
             self._ready.append((run, None, None))
         self._running += len(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 
 from bridge.connectors.base import Record
@@ -55,7 +54,7 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
         verdict(tx, ref, upto, "quarantined", why, now)
         work.park(tx, task.row, task.owner, why, "ambiguous match", now)
     else:
-        join(tx, sync, ref, found, keys, now)
+        join(tx, sync, ref, found.pop() if found else None, keys, now, fresh=context.fresh_id())
         work.again(tx, task.row, task.owner, now, count=False)
 
 
@@ -80,16 +79,14 @@ def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], b
     return {name for name, link in loaded.items() if ref.connection not in link.sides and not link.paused}, waiting
 
 
-def join(tx: Tx, sync: Sync, ref: Ref, found: set[str], keys: list[Key], now: datetime) -> str:
-    """Add the record as a side of the one link that matches, or of a new one."""
+def join(tx: Tx, sync: Sync, ref: Ref, found: str | None, keys: list[Key], now: datetime, *, fresh: str = "") -> None:
+    """Add the record as a side of the link that matches, or of a new one with the fresh id."""
     side = Side(connection=ref.connection, remote_id=ref.id)
+    link_id = found or fresh
     if found:
-        link_id = next(iter(found))
         if links.add_side(tx, link_id, side, now):
             journal.add(tx, link_id, now, [Note("matched", ref.connection, "", {"ref": str(ref)})])
     else:
-        link_id = uuid.uuid4().hex
         links.create(tx, Link(link_id, sync.name, ref.entity, sides={ref.connection: side}), now)
         journal.add(tx, link_id, now, [Note("linked", ref.connection, "", {"ref": str(ref)})])
     matching.put(tx, sync.name, link_id, ref.connection, keys)
-    return link_id

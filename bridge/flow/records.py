@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bridge.connectors.base import Record
+from bridge.core.agree import same
 from bridge.core.fieldmap import EntityMap
 from bridge.core.merge import Observation
 from bridge.core.state import Side
@@ -40,7 +41,11 @@ def differs(record: Record, mapped: EntityMap, side: Side) -> bool:
         if isinstance(value, Marker | Unreadable):
             continue
         known = side.fields.get(name)
-        if known is None or known.map_rev != mapped.fields[name].revision or known.shadow != value:
+        if (
+            known is None
+            or known.map_rev != mapped.fields[name].revision
+            or not same(mapped.fields[name], known.shadow, value)
+        ):
             return True
     return False
 

@@ -19,14 +19,9 @@ def plans(context: Context, link: Link) -> dict[str, Plan]:
 def plan_member(context: Context, link: Link, name: str) -> Plan:
     """Plan one member. An attempt that a read has closed, but for fields that cannot be read, holds up nothing."""
     side = link.sides.get(name)
-    open_attempt = side.attempt if side is not None else None
-    if side is not None and open_attempt is not None and leftover(context, link, side):
-        side.attempt = None
-    rules = context.rules(context.syncs[link.sync])
-    found = plan(link, name, rules, context.capabilities[name][link.entity], context.probes.get(name, {}))
-    if side is not None:
-        side.attempt = open_attempt
-    return found
+    carrying = side is not None and leftover(context, link, side)
+    rules, able = context.rules(context.syncs[link.sync]), context.capabilities[name][link.entity]
+    return plan(link, name, rules, able, context.probes.get(name, {}), carrying=carrying)
 
 
 def leftover(context: Context, link: Link, side: Side) -> bool:

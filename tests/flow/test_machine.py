@@ -104,7 +104,7 @@ class Bridge(RuleBasedStateMachine):
         self.check_edits()
 
     def check_edits(self):
-        """The last edit of a field stands, or it is on record why it doesn't. What preceded the first read is no edit."""
+        """The last edit of a field stands, or it is on record why not. What preceded the first read is no edit."""
         (link,) = self.world.links()
         with self.world.ledger.read() as tx:
             recorded = {row["field"] for row in conflicts.of_link(tx, link.id)}

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge import home as homes
-from bridge.cli.facts import all_links, collect
+from bridge.cli.facts import all_links, collect, timelines
 from bridge.cli.stage import Plan, Stage, Stopped
 from bridge.ledger import status as figures
 from bridge.sandbox import population, verify
@@ -84,12 +84,15 @@ def demo(
         with Stage(plan) as stage:
             run = Run(stage, tickets, edits, rate)
             given = run.all()
+            if journals is not None:
+                verify.write(journals, given)
+                with (journals / "timelines.jsonl").open("w", encoding="utf-8") as file:
+                    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in timelines(stage.engine))
     except Stopped:
         raise click.Abort from None
     finally:
         shutil.rmtree(home, ignore_errors=True)
     if journals is not None:
-        verify.write(journals, given)
         say(f"what was judged is in {journals}; check it again: python -m bridge.sandbox.verify {journals}")
     report = verify.verify(given)
     ok = report.ok and not run.gave_up

@@ -8,7 +8,7 @@ from typing import Any, Final
 from bridge.cli.sandbox import Control
 from bridge.core.capabilities import Support
 from bridge.core.state import Link
-from bridge.ledger import conflicts, links, probed
+from bridge.ledger import attempts, conflicts, journal, links, probed
 from bridge.ledger.session import Tx
 from bridge.sandbox.verify import VerifyInput
 from bridge.wiring import Engine
@@ -18,7 +18,7 @@ _PAGE: Final = 500
 
 def collect(engine: Engine, controls: dict[str, Control], seed: int, seconds: float) -> VerifyInput:
     """Gather what the verdict rests on: the sandboxes' journals and records, and the ledger's own account."""
-    journal = [row for control in controls.values() for row in control.get("journal")]
+    story = [row for control in controls.values() for row in control.get("journal")]
     finals = [
         {"connection": name, "record": record}
         for name, control in controls.items()
@@ -27,7 +27,7 @@ def collect(engine: Engine, controls: dict[str, Control], seed: int, seconds: fl
     with engine.ledger.read() as tx:
         facts = [*connections(engine, tx), *tickets(engine, tx), *disputes(tx)]
     facts.append({"kind": "run", "seed": seed, "seconds": round(seconds, 3)})
-    return VerifyInput(journal, finals, facts)
+    return VerifyInput(story, finals, facts)
 
 
 def connections(engine: Engine, tx: Tx) -> Iterator[dict[str, Any]]:
@@ -62,6 +62,23 @@ def tickets(engine: Engine, tx: Tx) -> Iterator[dict[str, Any]]:
                 mapped = engine.config.maps[name][link.entity].fields.get(field)
                 if entry.decided is not None and entry.decided_why and mapped is not None:
                     yield {"kind": "not_carried", "field": field, **ref, "why": entry.decided_why}
+
+
+def timelines(engine: Engine) -> Iterator[dict[str, Any]]:
+    """Give what the ledger says happened to each ticket: not for the judge, but for whoever asks why it ended so."""
+    with engine.ledger.read() as tx:
+        for link in all_links(tx):
+            refs = {name: side.remote_id for name, side in link.sides.items()}
+            for line in journal.timeline(tx, link.id):
+                told = {
+                    "at": line.at.isoformat(),
+                    "kind": line.kind,
+                    "connection": line.connection,
+                    "field": line.field,
+                }
+                yield {"link": link.id, "refs": refs} | told | {"detail": line.detail}
+            for row in attempts.history(tx, link.id):
+                yield {"link": link.id, "refs": refs, "attempt": {name: str(value) for name, value in row.items()}}
 
 
 def disputes(tx: Tx) -> Iterator[dict[str, Any]]:

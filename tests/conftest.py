@@ -5,9 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy
+from hypothesis import HealthCheck, settings
 
 from bridge.ledger.session import Ledger
 from tests.postgres import shared_url
+
+# A loaded machine is slow, which is no finding: no example has a deadline, and slow generation is no error.
+settings.register_profile("bridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bridge")
 
 _numbers = itertools.count(1)
 

@@ -69,8 +69,8 @@ def web(host: str, port: int) -> None:
     """Take webhooks in, and answer /healthz, /readyz and /metrics."""
     from bridge.web.serve import check_port, serve  # noqa: PLC0415 - the server is loaded where it serves
 
-    check_port(host, port)
     begin("web").close()
+    check_port(host, port)
     # The server's own processes build their engines themselves: connections must not be shared over a fork.
     wiring.current.cache_clear()
     serve(host, port)

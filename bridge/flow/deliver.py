@@ -2,79 +2,87 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.connectors.base import Record
+from bridge.connectors.base import Connector, Record
 from bridge.core import guard, merge
+from bridge.core.agree import same
 from bridge.core.capabilities import Support
 from bridge.core.plan import PlannedCall, mark_tried
 from bridge.core.state import Attempt, Note, Side
-from bridge.core.values import Ref
-from bridge.errors import BridgeError, LeaseLost, Refused, RemoteError, UnknownOutcome
+from bridge.core.values import ABSENT, Marker, Ref, Unreadable
+from bridge.errors import LeaseLost, Refused, RemoteError, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Read, Transact
 from bridge.flow.observe import absorbed, still_open, take_in
 from bridge.flow.records import observation
-from bridge.flow.replan import plan_member
+from bridge.flow.replan import leftover, plan_member
 from bridge.ledger import attempts, links, probed, work
 from bridge.ledger.session import Tx
 
 
-class Unsafe(BridgeError):
-    """Too many destructive changes: held until an admin approves."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The record does not read as the plan assumed (None: it is gone): nothing was sent."""
+
+    record: Record | None
 
 
 def deliver(context: Context, task: Task) -> Procedure:
-    """Lease, read the target, absorb, plan again, write down the attempt, send, absorb the answer, commit."""
-    connection = task.row.connection
+    """Lease, plan from the ledger, write down the attempt; then read, and write only onto what was planned for."""
 
-    def begin(tx: Tx) -> bool:
-        if task.take(tx, context, str(task.row.link_id)):
-            return True
-        work.again(tx, task.row, task.owner, context.soon(), count=False)
-        return False
+    def begin(tx: Tx) -> tuple[Side | None, PlannedCall | None]:
+        if not task.take(tx, context, str(task.row.link_id)):
+            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            return None, None
+        return start(tx, context, task)
 
-    if not (yield Transact(begin)):
-        return
-    link = the_link(task)
-    side = link.live().get(connection)
+    side, call = yield Transact(begin)
     if side is None:
-        yield Transact(lambda tx: conclude(tx, context, task, []))
         return
-    if (wait := still_open(context, link, side)) is not None:
-        yield Transact(lambda tx: later(tx, task, wait))
-        return
-    ref = Ref(connection, link.entity, side.remote_id)
-    record = yield Read(connection, ref.entity, ref.id, task.deadline(context, connection))
-    mapped, settle = context.maps[connection][ref.entity], context.settle(connection, ref.entity)
-    if record is None or not merge.believe(side, seen := observation(record, mapped), settle.total_seconds()):
-        yield from take_in(context, task, ref, record, 0)
-        return
-    notes, closing = absorbed(link, side, seen, context)
-    call = yield Transact(lambda tx: prepare(tx, context, task, side, notes, closing))
+    ref = Ref(side.connection, the_link(task).entity, side.remote_id)
     if call is not None:
         yield from send(context, task, ref, side, call)
+        return
+    record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+    yield from take_in(context, task, ref, record, 0)
 
 
-def prepare(
-    tx: Tx, context: Context, task: Task, side: Side, notes: list[Note], closing: str | None
-) -> PlannedCall | None:
-    """Plan from what was just read; commit the attempt of the first call, or conclude when nothing is left to do."""
+def start(tx: Tx, context: Context, task: Task) -> tuple[Side | None, PlannedCall | None]:
+    """Give the side and the call to be sent; no call: an older attempt has to be closed by a read first.
+
+    No side: there is nothing to be done now, and the row is settled.
+    """
+    link = the_link(task)
+    side = link.live().get(task.row.connection)
+    if side is None:
+        conclude(tx, context, task, [])
+        return None, None
+    if (wait := still_open(context, link, side)) is not None:
+        later(tx, task, wait)
+        return None, None
+    if side.attempt is not None and not leftover(context, link, side):
+        return side, None
+    call = prepare(tx, context, task, side)
+    return (side, call) if call is not None else (None, None)
+
+
+def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | None:
+    """Plan, and commit the attempt of the first call; conclude when nothing is left to do."""
     link, now = the_link(task), context.clock.now()
-    if closing is not None:
-        attempts.close(tx, closing, "settled by a read", None, now, None)
     sync = context.syncs[link.sync]
     found = plan_member(context, link, side.connection)
     if not found.calls:
-        conclude(tx, context, task, [*notes, *found.notes])
+        conclude(tx, context, task, found.notes)
         return None
     call = found.calls[0]
     if call.destructive and not (task.row.payload or {}).get("approved"):
         recent = attempts.destructive(tx, side.connection, now - timedelta(hours=1))
         held = guard.destructive_held(recent, len(call.destructive), links.count_sides(tx, side.connection), sync.guard)
         if held is not None:
-            save(tx, task, [*notes, Note("unsafe", side.connection, "", {"why": held})], now)
+            save(tx, task, [Note("unsafe", side.connection, "", {"why": held})], now)
             work.park(tx, task.row, task.owner, held, "unsafe", now)
             task.give_back(tx)
             return None
@@ -93,7 +101,7 @@ def prepare(
         attempts.close(tx, side.attempt.id, "partly readable", None, now, None)
     merge.carry(side, attempt)
     mark_tried(link, side.connection, call)
-    save(tx, task, [*notes, *found.notes], now)
+    save(tx, task, found.notes, now)
     attempts.open_(tx, link.id, side, now, destructive=len(call.destructive))
     return call
 
@@ -108,7 +116,12 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
     if started >= attempt.send_by:
         raise LeaseLost("the worker was held up past the attempt's own deadline; nothing was sent")
     try:
-        answer = yield Call(ref.connection, lambda c: c.update(ref, call.verb, call.values), attempt.send_by)
+        answer = yield Call(
+            ref.connection,
+            lambda c: compare_and_write(c, ref, call, side, context, attempt.send_by),
+            attempt.send_by,
+            weight=2,
+        )
     except UnknownOutcome as error:
         why = str(error)
         yield Transact(lambda tx: unknown(tx, context, task, why, attempt.send_by + settle))
@@ -124,7 +137,41 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
         side.attempt = None
         yield Transact(lambda tx: drop(tx, context, task, attempt, why))
         raise
+    if isinstance(answer, Moved):
+        side.attempt = None
+        yield Transact(lambda tx: drop(tx, context, task, attempt, "the record has changed: planned again"))
+        yield from take_in(context, task, ref, answer.record, 0)
+        return
     yield from take_answer(context, task, ref, call, attempt, answer, started)
+
+
+def compare_and_write(
+    connector: Connector, ref: Ref, call: PlannedCall, side: Side, context: Context, send_by: datetime
+) -> Record | Moved | None:
+    """Read, and write at once if the call's fields still read as they did when it was planned.
+
+    Nothing of ours lies between the read and the write, so an edit can only be overlooked within one round trip.
+    """
+    record = connector.read(ref.entity, [ref.id])[ref.id]
+    if record is None or not as_planned(record, call, side, context):
+        return Moved(record)
+    if context.clock.now() >= send_by:
+        raise LeaseLost(f"{ref}: the read took past the attempt's deadline; nothing was sent")
+    return connector.update(ref, call.verb, call.values)
+
+
+def as_planned(record: Record, call: PlannedCall, side: Side, context: Context) -> bool:
+    """Tell whether every field that the call sets reads as before; one that could not be read may still be tried."""
+    mapped = context.maps[side.connection][record.ref.entity]
+    shown = observation(record, mapped).values
+    for name, before in call.before.items():
+        value = shown.get(name, ABSENT)
+        if isinstance(value, Marker | Unreadable):
+            if not side.fields[name].unreadable:
+                return False
+        elif not same(mapped.fields[name], before, value):
+            return False
+    return True
 
 
 def take_answer(

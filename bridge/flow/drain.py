@@ -59,6 +59,13 @@ class _Waiting:
     runs: list[_Run]
     effects: list[Call | Read]
     not_before: datetime
+    granted: int = 0
+
+    @property
+    def weight(self) -> int:
+        """Give how many calls of the budget it takes: reads that go out as one are one call."""
+        first = self.effects[0]
+        return first.weight if isinstance(first, Call) else 1
 
 
 @dataclass(slots=True)
@@ -216,17 +223,27 @@ class Drain:
                 self._ready.extend((run, None, late) for run in group.runs)
                 continue
             if now >= group.not_before:
-                connection = self.context.connections[group.connection]
-                holder = f"{self.owner}:{id(group)}"
-                pause = self.budget.acquire(connection, holder, now, hold=connection.timeout + 5.0)
+                pause = self._ask(group, now)
                 if pause <= 0:
-                    group.runs[0].holder = holder
-                    self.figures.calls += 1
+                    self.figures.calls += group.weight
                     self._flying[self.pool.submit(self._carry_out, group.connection, group.effects)] = group
                     continue
                 group.not_before = now + timedelta(seconds=pause)
             still.append(group)
         self._waiting = still
+
+    def _ask(self, group: _Waiting, now: datetime) -> float:
+        """Ask the budget for every call of a group; 0 when all are granted, else the seconds to wait."""
+        connection = self.context.connections[group.connection]
+        holder = group.runs[0].holder = f"{self.owner}:{id(group)}"
+        while True:
+            pause = self.budget.acquire(connection, holder, now, hold=group.weight * connection.timeout + 5.0)
+            if pause > 0:
+                return pause
+            group.granted += 1
+            if group.granted >= group.weight:
+                return 0.0
+            self.budget.release(connection.name, holder)  # its place in flight; the call stays counted
 
     def _carry_out(self, name: str, effects: list[Call | Read]) -> list[Any]:
         connector = self.connectors[name]

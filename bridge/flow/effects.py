@@ -43,6 +43,8 @@ class Call:
     connection: str
     act: Callable[[Connector], Any]
     deadline: datetime
+    weight: int = 1
+    """How many calls of the connection's budget it takes."""
 
 
 Effect = Transact | Read | Call

@@ -50,8 +50,6 @@ class Bridge(RuleBasedStateMachine):
         before, based = system.peek(remote_id)[field], self.world.knows(name, field)
         self.world.clock.advance(1.5)
         system.edit(remote_id, **{field: values[pick % len(values)]})
-        if name in [worker.about_to_write() for worker in self.workers]:
-            self.unsafe.add(field)  # the one window that no vendor lets us close: between our read and our write
         if based and system.peek(remote_id)[field] != before:
             self.edits.append((name, field, system.peek(remote_id)[field]))
         for _ in range(told):

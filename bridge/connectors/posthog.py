@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -40,6 +40,8 @@ BACK = 20
 OVERLAP = timedelta(minutes=10)
 CREATE_WINDOW = timedelta(minutes=5)
 FIND_PAGES = 20
+PATIENCE = timedelta(seconds=5)
+"""Creates that fail all at once are a vendor's bad moment; one that fails again after this long is a refusal."""
 MARKER = "bridge_marker"
 TRAITS = "anonymous_traits"
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -107,7 +109,7 @@ class PostHogConnector(RestConnector):
         self._licensed = connection.options.get("tags_licensed") is True
         self._honours_ids = True
         self._created = False
-        self._failures = 0
+        self._failed_first: datetime | None = None
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read a verified webhook. Pure; header names are lower-case. Raises Malformed, naming what is wrong."""
@@ -207,8 +209,8 @@ class PostHogConnector(RestConnector):
     def create(self, draft: Draft) -> Record | None:
         """Create once, as documented, with the marker among the traits.
 
-        Raises Refused with status 405 (or 500 for the second time, when a look at the listing finds nothing and no
-        create ever worked) where the deployment takes no creates at all.
+        Raises Refused with status 405 (or 500 once more a while after the first, when a look at the listing finds
+        nothing and no create has worked meanwhile) where the deployment takes no creates at all.
         """
         self._creatable(draft)
         body: dict[str, Any] = {TRAITS: {MARKER: draft.marker}}
@@ -222,9 +224,8 @@ class PostHogConnector(RestConnector):
             if error.status != 500 or self._created:
                 raise
             with self._lock:
-                self._failures += 1
-                often = self._failures > 1
-            if not often:
+                self._failed_first = self._failed_first or sent_at
+            if sent_at - self._failed_first < PATIENCE:
                 raise
             here = [each for each in self.find(Intent(draft, sent_at)) if each.marker == draft.marker]
             if here:

@@ -12,8 +12,8 @@ from bridge.flow.replan import replan
 from bridge.ledger import conflicts, inbox, journal, links, work
 from bridge.ledger.session import Tx
 
-SETTLED = frozenset({"conflict", "uncertain", "reverted", "ignored"})
-"""Kinds of note that record a conflict that was settled by policy, with both values."""
+SETTLED = frozenset({"conflict", "uncertain", "reverted", "ignored", "re-sent"})
+"""Kinds of note that record two values of which one was laid over the other, or may have been."""
 
 
 def the_link(task: Task) -> Link:

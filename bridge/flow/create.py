@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bridge.connectors.base import Draft, Intent, Record
 from bridge.core import merge
 from bridge.core.capabilities import Support
-from bridge.core.plan import CreatePlan
+from bridge.core.plan import CREATE, CreatePlan
 from bridge.core.state import Note, Side
 from bridge.core.values import Raw
 from bridge.errors import (
@@ -204,9 +204,10 @@ def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None
     intents.close(tx, marker, "refused", None, now)
     link.intents.pop(connection, None)
     notes = [Note("not carried", connection, "", {"why": why})]
-    if context.syncs[link.sync].members[connection].create == Support.PROBED:
-        probed.set_(tx, connection, "create", False, why, now)
-        context.probes.setdefault(connection, {})["create"] = False
+    unproven = context.probes.get(connection, {}).get(CREATE) is None
+    if unproven and context.syncs[link.sync].members[connection].create == Support.PROBED:
+        probed.set_(tx, connection, CREATE, False, why, now)
+        context.probes.setdefault(connection, {})[CREATE] = False
         conclude(tx, context, task, notes)
         return
     save(tx, task, notes, now)
@@ -239,6 +240,10 @@ def adopt(
             task.give_back(tx)
             return
         link.sides[connection] = side
+        proven = context.probes.setdefault(connection, {})
+        if sync.members[connection].create == Support.PROBED and not proven.get(CREATE):
+            proven[CREATE] = True
+            probed.set_(tx, connection, CREATE, True, "a record was created", now)
         mapped = context.maps[connection][link.entity]
         notes = merge.adopt(link, observation(record, mapped, own=not found), sent, context.rules(sync), found=found)
         matching.put(tx, sync.name, link.id, connection, match_keys(sync, mapped.canonical(record.data)))

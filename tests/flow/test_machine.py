@@ -116,6 +116,6 @@ class Bridge(RuleBasedStateMachine):
 
 
 Bridge.TestCase.settings = settings(
-    max_examples=10, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestMachine = Bridge.TestCase

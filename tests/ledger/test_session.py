@@ -43,7 +43,7 @@ def test_two_upgrades_at_once_take_turns(empty_url):
         try:
             ledger.upgrade()
             ledger.check()
-        except Exception as error:  # noqa: BLE001 - told below, outside the thread
+        except Exception as error:
             failures.append(error)
         finally:
             ledger.close()

@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "status": "bridge.cli.status:status",
     "ticket": "bridge.cli.ticket:ticket",
     "reconcile": "bridge.cli.reconcile:reconcile",
+    "parked": "bridge.cli.operator:parked",
+    "connection": "bridge.cli.operator:connection",
 }
 """Name -> where it is. Each is imported when it is called: `bridge --help` needs no database driver."""
 

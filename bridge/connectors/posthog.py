@@ -209,8 +209,7 @@ class PostHogConnector(RestConnector):
     def create(self, draft: Draft) -> Record | None:
         """Create once, as documented, with the marker among the traits.
 
-        Raises Refused with status 405 (or 500 once more a while after the first, when a look at the listing finds
-        nothing and no create has worked meanwhile) where the deployment takes no creates at all.
+        Raises Refused, with status 405 or a 500 that comes again after a while, where no creates are taken at all.
         """
         self._creatable(draft)
         body: dict[str, Any] = {TRAITS: {MARKER: draft.marker}}

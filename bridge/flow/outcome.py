@@ -27,7 +27,9 @@ def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> No
         log.error("%s of %s met a defect of ours", row.kind, row.key, exc_info=error)
     said = str(error) or (type(error).__doc__ or type(error).__name__)
     if outcome is Outcome.STOP and isinstance(error, RemoteError):
-        health.refuse(tx, error.connection, said, now)
+        way_on = f"{said}; mend its credentials, then `bridge connection resume {error.connection}`"
+        if health.refuse(tx, error.connection, way_on, now):
+            log.error("stopped %s", way_on)
         work.again(tx, row, task.owner, now, said, count=False)
     elif outcome is Outcome.IGNORE:
         work.finish(tx, row, task.owner, now)

@@ -4,31 +4,9 @@ import json
 import stat
 
 import pytest
-from click.testing import CliRunner
 
-from bridge.cli import COMMANDS, main
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path):
-    for name in ("BRIDGE_HOME", "BRIDGE_DATABASE_URL", "BRIDGE_REDIS_URL", "BRIDGE_SANDBOX"):
-        monkeypatch.setenv(name, "")  # so that it is put back afterwards, whatever a command sets
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "user"))
-
-    def call(*arguments: str, environ: dict[str, str] | None = None):
-        return CliRunner().invoke(main, list(arguments), env=environ, prog_name="bridge")
-
-    return call
-
-
-KEYS = {
-    "HELPDESK_API_KEY": "k" * 8,
-    "HELPDESK_WEBHOOK_SECRET": "s" * 16,
-    "PRODUCT_PROJECT_ID": "12345",
-    "PRODUCT_API_KEY": "p" * 8,
-    "PRODUCT_WEBHOOK_SECRET": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0",
-}
+from bridge.cli import COMMANDS
+from tests.cli.conftest import KEYS
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

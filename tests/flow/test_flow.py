@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.ledger import attempts, health, inbox, journal, probed, runs, work
+from bridge.ledger import attempts, conflicts, health, inbox, journal, probed, runs, work
 from tests.flow.world import StepWorker, World
 
 
@@ -95,6 +95,37 @@ def test_f02_an_edit_that_the_read_before_a_write_shows_is_not_overwritten(world
     world.settle()
     assert world.systems["H"].peek(ids["H"])["status"] == "resolved"
     assert world.systems["L"].peek(ids["L"])["status"] == "resolved"
+
+
+def recorded(world):
+    (link,) = world.links()
+    with world.ledger.read() as tx:
+        return [(row["field"], row["kind"]) for row in conflicts.of_link(tx, link.id)]
+
+
+def test_f02_an_unseen_edit_of_the_same_field_is_a_conflict_on_record_not_an_overwrite(world):
+    ids = born(world)
+    world.systems["H"].edit(ids["H"], status="resolved")  # its webhook is lost
+    world.clock.advance(5)
+    world.systems["L"].edit(ids["L"], status="pending")
+    world.hint("L", ids["L"])
+    world.settle()
+    assert world.systems["H"].peek(ids["H"])["status"] == world.systems["L"].peek(ids["L"])["status"] == "pending"
+    assert [field for field, _kind in recorded(world)] == ["status"]
+
+
+def test_f03_our_own_write_of_unknown_outcome_is_never_taken_for_a_human_edit(world):
+    ids = born(world)
+    world.systems["H"].fail("after", on="update")
+    world.systems["L"].edit(ids["L"], status="pending")
+    world.hint("L", ids["L"])
+    world.drain().run()
+    world.clock.advance(1)
+    world.systems["L"].edit(ids["L"], status="resolved")
+    world.hint("L", ids["L"])
+    world.settle()
+    assert world.systems["H"].peek(ids["H"])["status"] == world.systems["L"].peek(ids["L"])["status"] == "resolved"
+    assert recorded(world) == []
 
 
 def test_f04_a_worker_that_was_held_up_past_its_deadline_sends_nothing(world):

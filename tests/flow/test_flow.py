@@ -1,9 +1,11 @@
 """One ticket through the whole engine, told step by step. The random version is test_machine.py."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from bridge.core.capabilities import Support
 from bridge.ledger import attempts, conflicts, health, inbox, journal, probed, runs, work
 from tests.flow.world import StepWorker, World
 
@@ -341,3 +343,21 @@ def test_a_scan_of_an_emptied_source_stops_and_says_so(world):
     world.clock.advance(timedelta(hours=1).total_seconds())
     (link,) = world.links()
     assert not link.sides["H"].tombstone
+
+
+def test_a_key_of_unknown_worth_is_written_once_and_what_was_ignored_is_not_carried(world):
+    system, able = world.systems["H"], world.context.capabilities["H"]["ticket"]
+    system.habits = replace(system.habits, ignores=frozenset({"tags"}))
+    probing = able.writable | {"tags": replace(able.writable["tags"], on_update=Support.PROBED)}
+    world.context.capabilities["H"]["ticket"] = replace(able, writable=probing)
+    ids = born(world)
+    before = world.bridge_writes()
+    for tags in (["billing"], ["billing", "vip"]):
+        world.systems["L"].edit(ids["L"], tags=tags)
+        world.hint("L", ids["L"])
+        world.settle()
+    world.reconcile()
+    assert world.bridge_writes() == before + 1
+    with world.ledger.read() as tx:
+        assert probed.all_(tx, "H") == {"tags": False}
+    assert world.systems["L"].peek(ids["L"])["tags"] == ["billing", "vip"]

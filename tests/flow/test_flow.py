@@ -1,27 +1,9 @@
 """One ticket through the whole engine, told step by step. The random version is test_machine.py."""
 
-from dataclasses import replace
-from datetime import timedelta
-
 import pytest
 
-from bridge.core.capabilities import Support
-from bridge.ledger import attempts, conflicts, health, inbox, journal, probed, runs, work
-from tests.flow.world import StepWorker, World
-
-
-@pytest.fixture
-def world(ledger):
-    return World(ledger, names="LH")
-
-
-def born(world, on="L", **values):
-    usual = {"subject": "It does not print", "status": "open", "priority": "high", "tags": []}
-    remote_id = world.systems[on].add(**usual, **values)
-    world.hint(on, remote_id)
-    world.settle()
-    (link,) = world.links()
-    return {name: side.remote_id for name, side in link.sides.items()}
+from bridge.ledger import attempts, conflicts, health, inbox, journal, work
+from tests.flow.world import StepWorker, World, born
 
 
 def test_a_new_ticket_gets_exactly_one_counterpart_that_says_the_same(world):
@@ -315,49 +297,3 @@ def test_a_vendor_that_is_down_does_not_hold_up_the_others(ledger):
         drain.run()
         world.clock.advance(1)
     assert world.systems["P"].peek(ids["P"])["status"] == "pending"
-
-
-def test_a_probed_create_that_is_refused_is_withdrawn_for_the_connection(ledger):
-    world = World(ledger, names="LH")
-    member = world.context.syncs["tickets"].members["H"]
-    object.__setattr__(member, "create", "probed")
-    world.systems["H"].fail("refused", on="create")
-    remote_id = world.systems["L"].add(subject="s", status="open", tags=[])
-    world.hint("L", remote_id)
-    world.settle()
-    with world.ledger.read() as tx:
-        assert probed.all_(tx, "H") == {"create": False}
-    other = world.systems["L"].add(subject="t", status="open", tags=[])
-    world.hint("L", other)
-    world.settle()
-    assert world.systems["H"].ids == []
-
-
-def test_a_scan_of_an_emptied_source_stops_and_says_so(world):
-    born(world)
-    world.systems["H"].remove(world.systems["H"].ids[0])
-    world.reconcile()
-    with world.ledger.read() as tx:
-        last = runs.last(tx, kind="full", connection="H", entity="ticket")
-    assert "lists no records" in last.error
-    world.clock.advance(timedelta(hours=1).total_seconds())
-    (link,) = world.links()
-    assert not link.sides["H"].tombstone
-
-
-def test_a_key_of_unknown_worth_is_written_once_and_what_was_ignored_is_not_carried(world):
-    system, able = world.systems["H"], world.context.capabilities["H"]["ticket"]
-    system.habits = replace(system.habits, ignores=frozenset({"tags"}))
-    probing = able.writable | {"tags": replace(able.writable["tags"], on_update=Support.PROBED)}
-    world.context.capabilities["H"]["ticket"] = replace(able, writable=probing)
-    ids = born(world)
-    before = world.bridge_writes()
-    for tags in (["billing"], ["billing", "vip"]):
-        world.systems["L"].edit(ids["L"], tags=tags)
-        world.hint("L", ids["L"])
-        world.settle()
-    world.reconcile()
-    assert world.bridge_writes() == before + 1
-    with world.ledger.read() as tx:
-        assert probed.all_(tx, "H") == {"tags": False}
-    assert world.systems["L"].peek(ids["L"])["tags"] == ["billing", "vip"]

@@ -125,8 +125,8 @@ both:
     "*": manual
     status: {owner: one, revert: false, to: [two]}
     subject: first
-  leave_scope: detach
-  delete: delete
+  leave_scope: keep
+  delete: close
   guard: {destructive: 12.5%, min: 3, flips: 4, flip_window: 1h}
 """
     config = loaded(tmp_path, bridge=bridge, syncs=syncs)
@@ -146,7 +146,7 @@ both:
     assert sync.policies["subject"] == FieldPolicy("first", on_link="two")
     assert sync.policies["priority"] == FieldPolicy("manual", on_link="two")
     assert sync.guard == Guard(0.125, 3, 4, timedelta(hours=1))
-    assert (sync.precedence, sync.leave_scope, sync.delete) == (("two", "one"), "detach", "delete")
+    assert (sync.precedence, sync.leave_scope, sync.delete) == (("two", "one"), "keep", "close")
     member = sync.members["one"]
     assert (member.create, sync.members["two"].create, member.allow_delete) == (Support.YES, Support.NO, True)
     assert [member.only({"bot": bot}) for bot in (True, False)] == [False, True]

@@ -1,0 +1,54 @@
+"""What a system turns out not to do, and sources that turn out empty."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bridge.core.capabilities import Support
+from bridge.ledger import probed, runs
+from tests.flow.world import World, born
+
+
+def test_a_probed_create_that_is_refused_is_withdrawn_for_the_connection(ledger):
+    world = World(ledger, names="LH")
+    member = world.context.syncs["tickets"].members["H"]
+    object.__setattr__(member, "create", "probed")
+    world.systems["H"].fail("refused", on="create")
+    remote_id = world.systems["L"].add(subject="s", status="open", tags=[])
+    world.hint("L", remote_id)
+    world.settle()
+    with world.ledger.read() as tx:
+        assert probed.all_(tx, "H") == {"create": False}
+    other = world.systems["L"].add(subject="t", status="open", tags=[])
+    world.hint("L", other)
+    world.settle()
+    assert world.systems["H"].ids == []
+
+
+def test_a_scan_of_an_emptied_source_stops_and_says_so(world):
+    born(world)
+    world.systems["H"].remove(world.systems["H"].ids[0])
+    world.reconcile()
+    with world.ledger.read() as tx:
+        last = runs.last(tx, kind="full", connection="H", entity="ticket")
+    assert "lists no records" in last.error
+    world.clock.advance(timedelta(hours=1).total_seconds())
+    (link,) = world.links()
+    assert not link.sides["H"].tombstone
+
+
+def test_a_key_of_unknown_worth_is_written_once_and_what_was_ignored_is_not_carried(world):
+    system, able = world.systems["H"], world.context.capabilities["H"]["ticket"]
+    system.habits = replace(system.habits, ignores=frozenset({"tags"}))
+    probing = able.writable | {"tags": replace(able.writable["tags"], on_update=Support.PROBED)}
+    world.context.capabilities["H"]["ticket"] = replace(able, writable=probing)
+    ids = born(world)
+    before = world.bridge_writes()
+    for tags in (["billing"], ["billing", "vip"]):
+        world.systems["L"].edit(ids["L"], tags=tags)
+        world.hint("L", ids["L"])
+        world.settle()
+    world.reconcile()
+    assert world.bridge_writes() == before + 1
+    with world.ledger.read() as tx:
+        assert probed.all_(tx, "H") == {"tags": False}
+    assert world.systems["L"].peek(ids["L"])["tags"] == ["billing", "vip"]

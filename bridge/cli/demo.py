@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from bridge.ledger import status as figures
 from bridge.sandbox import population, verify
 from bridge.sandbox.faults import parse
 
+PORTS: Final = range(18_080, 28_080, 50)
+"""Where a demo begins to look for a free port: not all at one place, for several may start at the same moment."""
 MOST: Final = 600.0
 """Seconds after which a demo gives up, whatever happens."""
 RATE: Final = 15.0
@@ -80,7 +83,9 @@ def demo(
     try:
         homes.fill(home)
         loosen(home)
-        plan = Plan(home, say, sandbox=True, port=18080, seed=seed, port_base=0, faults=shares, without=without)
+        plan = Plan(
+            home, say, sandbox=True, port=secrets.choice(PORTS), seed=seed, port_base=0, faults=shares, without=without
+        )
         with Stage(plan) as stage:
             run = Run(stage, tickets, edits, rate)
             given = run.all()

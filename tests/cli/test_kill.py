@@ -39,7 +39,9 @@ def test_a_kill_in_the_middle_of_a_demo_loses_nothing(tmp_path, victim):
         stderr=subprocess.PIPE,
         text=True,
     )
+    before = []
     for line in process.stderr:
+        before.append(line)
         if "edits by humans" in line:
             break
     killed = []
@@ -50,7 +52,7 @@ def test_a_kill_in_the_middle_of_a_demo_loses_nothing(tmp_path, victim):
                 os.kill(number, signal.SIGKILL)
                 killed.append(number)
     output, said = process.communicate(timeout=250)
-    assert killed, said
+    assert killed, "".join(before) + said
     assert process.returncode == 0, output + said
     report = json.loads(output)
     assert (report["converged"], report["duplicates"], report["lost_edits"], report["echo_writes"]) == (True, 0, 0, 0)

@@ -54,5 +54,5 @@ def test_a_kill_in_the_middle_of_a_demo_loses_nothing(tmp_path, victim):
     output, said = process.communicate(timeout=250)
     assert killed, "".join(before) + said
     assert process.returncode == 0, output + said
-    report = json.loads(output)
+    report = json.loads(output.splitlines()[-1])
     assert (report["converged"], report["duplicates"], report["lost_edits"], report["echo_writes"]) == (True, 0, 0, 0)

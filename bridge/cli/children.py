@@ -50,6 +50,7 @@ class Child:
             [sys.executable, "-m", "bridge", *self.command],
             env=dict(self.environ),
             stdin=subprocess.DEVNULL,
+            stdout=2,  # ours is for results: programs read it
             process_group=0,
         )
         self.started = time.monotonic()

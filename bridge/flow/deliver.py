@@ -127,19 +127,17 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
         yield Transact(lambda tx: unknown(tx, context, task, why, attempt.send_by + settle))
         return
     except Refused as error:
-        side.attempt, why = None, str(error)
+        why = str(error)
         if (yield Transact(lambda tx: refused_probe(tx, context, task, ref, call, attempt, why))):
             return
         raise
     except (RemoteError, LeaseLost) as error:
         # Refused for certain, or never sent: the attempt is void, and the error takes its usual way.
         why = str(error)
-        side.attempt = None
-        yield Transact(lambda tx: drop(tx, context, task, attempt, why))
+        yield Transact(lambda tx: drop(tx, context, task, call, attempt, why))
         raise
     if isinstance(answer, Moved):
-        side.attempt = None
-        yield Transact(lambda tx: drop(tx, context, task, attempt, "the record has changed: planned again"))
+        yield Transact(lambda tx: drop(tx, context, task, call, attempt, "the record has changed: planned again"))
         yield from take_in(context, task, ref, answer.record, 0)
         return
     yield from take_answer(context, task, ref, call, attempt, answer, started)
@@ -247,7 +245,7 @@ def refused_probe(
     tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, attempt: Attempt, why: str
 ) -> bool:
     """A refusal of keys that nobody knew to work is an answer: remember it, and plan without them. True if it was."""
-    drop(tx, context, task, attempt, why)
+    drop(tx, context, task, call, attempt, why)
     writable = context.capabilities[ref.connection][ref.entity].writable
     known = context.probes.setdefault(ref.connection, {})
     unproven = [key for key in call.values if writable[key].on_update is Support.PROBED and key not in known]
@@ -259,8 +257,16 @@ def refused_probe(
     return bool(unproven)
 
 
-def drop(tx: Tx, context: Context, task: Task, attempt: Attempt, why: str) -> None:
-    """Void an attempt that certainly did not reach the record."""
-    now = context.clock.now()
-    attempts.close(tx, attempt.id, "refused", None, now, None)
-    save(tx, task, [Note("refused", task.row.connection, "", {"why": why})], now)
+def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attempt, why: str) -> None:
+    """Void a call that certainly did not reach the record.
+
+    What the attempt has taken over from an older one, whose fate could not be read yet, stays open: it may well have
+    landed, and is told from a human's edit only as long as it is known.
+    """
+    now, side = context.clock.now(), the_link(task).sides[task.row.connection]
+    for name in call.sent:
+        attempt.sent.pop(name, None)
+    if not attempt.sent:
+        side.attempt = None
+        attempts.close(tx, attempt.id, "refused", None, now, None)
+    save(tx, task, [Note("refused", side.connection, "", {"why": why})], now)

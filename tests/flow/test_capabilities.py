@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bridge.core.capabilities import Support
-from bridge.ledger import probed, runs
+from bridge.ledger import conflicts, probed, runs
 from tests.flow.world import World, born
 
 
@@ -52,3 +52,29 @@ def test_a_key_of_unknown_worth_is_written_once_and_what_was_ignored_is_not_carr
     with world.ledger.read() as tx:
         assert probed.all_(tx, "H") == {"tags": False}
     assert world.systems["L"].peek(ids["L"])["tags"] == ["billing", "vip"]
+
+
+def test_f15_a_refused_call_does_not_forget_an_older_write_whose_fate_cannot_be_read(ledger):
+    world = World(ledger, names="LP")
+    ids = born(world, tags=["a", "b"])
+    inbox = world.systems["P"]
+    inbox.fail("after", on="update")
+    world.systems["L"].edit(ids["L"], tags=["b"])  # our removal lands, its answer is lost ...
+    world.hint("L", ids["L"])
+    world.drain().run()
+    inbox.lapse()  # ... and then the licence: nobody can read what became of it
+    world.settle()
+    inbox.fail("refused", on="update")
+    world.systems["L"].edit(ids["L"], priority="urgent")
+    world.hint("L", ids["L"])
+    world.settle()
+    world.systems["L"].edit(ids["L"], tags=["a", "b"])  # a human wants it back
+    world.hint("L", ids["L"])
+    world.settle()
+    inbox.renew()
+    world.reconcile()
+    assert sorted(world.systems["L"].peek(ids["L"])["tags"]) == ["a", "b"]
+    assert sorted(inbox.peek(ids["P"])["tags"]) == ["a", "b"]
+    (link,) = world.links()
+    with ledger.read() as tx:
+        assert [row["detail"] for row in conflicts.of_link(tx, link.id)] == []

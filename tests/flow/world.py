@@ -237,7 +237,7 @@ class StepWorker:
 
 def born(world, on="L", **values):
     usual = {"subject": "It does not print", "status": "open", "priority": "high", "tags": []}
-    remote_id = world.systems[on].add(**usual, **values)
+    remote_id = world.systems[on].add(**(usual | values))
     world.hint(on, remote_id)
     world.settle()
     (link,) = world.links()

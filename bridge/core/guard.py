@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bridge.core.policy import tripped
 from bridge.core.syncs import Guard
 
 
@@ -31,6 +30,6 @@ def emptied(listed: int, known: int) -> str | None:
     )
 
 
-def flipping(flips: Sequence[tuple[datetime, str]], guard: Guard) -> bool:
-    """Tell whether a field has changed hands so often, up to the last time, that its fuse must blow."""
-    return bool(flips) and tripped(flips, max(when for when, _by in flips), guard)
+def tripped(flips: Sequence[tuple[datetime, str]], now: datetime, guard: Guard) -> bool:
+    """Tell whether a field has changed hands too often within the guard's window."""
+    return sum(now - when <= guard.flip_window for when, _by in flips) > guard.flips

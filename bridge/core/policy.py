@@ -8,8 +8,8 @@ from typing import Literal
 
 from bridge.core.agree import agrees, present, reads_as
 from bridge.core.context import ADMIN, MAPPING, Case
+from bridge.core.guard import tripped
 from bridge.core.state import Element, FieldState, SideField
-from bridge.core.syncs import Guard
 from bridge.core.values import Canonical, Marker, Raw, Unreadable
 
 FUSE = "flip-flop fuse"
@@ -33,11 +33,6 @@ def move_set(state: FieldState, value: Sequence[str], by: str, when: tuple[datet
     for name in wanted ^ present(state):
         state.elements[name] = Element(name in wanted, state.rev + 1, by)
     move(state, tuple(sorted(wanted)), by, when)
-
-
-def tripped(flips: Sequence[tuple[datetime, str]], now: datetime, guard: Guard) -> bool:
-    """Tell whether a field has changed hands too often within the guard's window."""
-    return sum(now - when <= guard.flip_window for when, _by in flips) > guard.flips
 
 
 def changes_hands(case: Case) -> bool:

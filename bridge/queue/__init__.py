@@ -5,7 +5,7 @@ Redis may be emptied at any moment: what is outstanding stands in the ledger and
 
 from __future__ import annotations
 
-from bridge.queue.budget import Budget, Limiter, MemoryBudget
+from bridge.queue.budget import Budget, MemoryBudget
 from bridge.queue.doorbell import JOBS, LANES, Address, Bell, Doorbell, NullDoorbell
 from bridge.queue.embedded import Embedded, socket_for, url_for
 from bridge.queue.worker import run_worker, stopping
@@ -18,7 +18,6 @@ __all__ = [
     "Budget",
     "Doorbell",
     "Embedded",
-    "Limiter",
     "MemoryBudget",
     "NullDoorbell",
     "run_worker",

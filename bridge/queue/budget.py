@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from redis.exceptions import RedisError
 
@@ -21,19 +21,6 @@ BUSY_WAIT: Final = 0.05
 """Seconds after which a holder who found all places taken asks again (sooner if a lease runs out before)."""
 NO_REDIS_WAIT: Final = 1.0
 """Seconds to wait while Redis cannot be asked: without it nobody knows what the others are calling."""
-
-
-class Limiter(Protocol):
-    """What a caller needs of a budget."""
-
-    def acquire(self, connection: Connection, holder: str, now: datetime, hold: float) -> float:
-        """Take one call for `hold` seconds at most: 0 when granted, else the seconds to wait before asking again."""
-
-    def release(self, connection_name: str, holder: str) -> None:
-        """Give the place in flight back; the call itself stays counted."""
-
-    def hold_off(self, connection_name: str, seconds: float, now: datetime) -> None:
-        """Grant nothing for so long, to anyone: the vendor has said Retry-After."""
 
 
 _ACQUIRE: Final = """

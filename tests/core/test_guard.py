@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.guard import destructive_held, emptied, flipping
+from bridge.core.guard import destructive_held, emptied, tripped
 from bridge.core.syncs import Guard
 from tests.core.builders import at
 
@@ -47,13 +47,13 @@ def test_a_source_that_suddenly_lists_nothing_stops():
 def test_a_field_may_change_hands_so_often_and_no_more():
     guard = Guard(flips=3, flip_window=timedelta(seconds=60))
     flips = [(at(second), "LH"[second % 2]) for second in range(4)]
-    assert flipping(flips, guard)
-    assert not flipping(flips[:3], guard)
-    assert not flipping([], guard)
+    assert tripped(flips, flips[-1][0], guard)
+    assert not tripped(flips[:3], flips[2][0], guard)
+    assert not tripped([], at(0), guard)
 
 
 def test_only_changes_within_the_window_of_the_last_one_count():
     guard = Guard(flips=3, flip_window=timedelta(seconds=60))
     flips = [(at(second * 30), "L") for second in range(10)]
-    assert not flipping(flips, guard)
-    assert flipping([*flips, (at(270), "H")], guard)
+    assert not tripped(flips, flips[-1][0], guard)
+    assert tripped([*flips, (at(270), "H")], at(270), guard)

@@ -16,3 +16,6 @@ class Budget(Protocol):
 
     def release(self, connection_name: str, holder: str) -> None:
         """Say that the call has ended."""
+
+    def hold_off(self, connection_name: str, seconds: float, now: datetime) -> None:
+        """Grant nothing for so long, to anyone: the vendor has said Retry-After."""

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.base import Connector
-from bridge.errors import LeaseLost
+from bridge.errors import LeaseLost, RateLimited
 from bridge.flow.budget import Budget
 from bridge.flow.context import Context, Task
 from bridge.flow.create import create
@@ -269,6 +269,9 @@ class Drain:
             error = future.exception()
             if error is None:
                 self._worked.add(group.connection)
+            elif isinstance(error, RateLimited) and error.retry_after:
+                # The ledger's pause keeps new work back; this keeps back what is under way already, here and elsewhere.
+                self.budget.hold_off(group.connection, error.retry_after, self.context.clock.now())
             answers: Iterable[Any] = [None] * len(group.runs) if error else future.result()
             for run, answer in zip(group.runs, answers, strict=True):
                 self._ready.append((run, answer, error if isinstance(error, Exception) else None))

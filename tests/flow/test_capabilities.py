@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from bridge.core.capabilities import Support
 from bridge.ledger import conflicts, probed, runs
+from bridge.queue import MemoryBudget
 from tests.flow.world import World, born
 
 
@@ -78,3 +79,25 @@ def test_f15_a_refused_call_does_not_forget_an_older_write_whose_fate_cannot_be_
     (link,) = world.links()
     with ledger.read() as tx:
         assert [row["detail"] for row in conflicts.of_link(tx, link.id)] == []
+
+
+def test_after_a_429_nobody_calls_until_the_time_that_the_vendor_named(ledger):
+    world = World(ledger, names="LH")
+    world.context.connections["L"] = replace(world.context.connections["L"], concurrency=1)
+    world.context.capabilities["L"]["ticket"] = replace(world.context.capabilities["L"]["ticket"], read_batch=1)
+    calls, read = [], world.connectors["L"].read
+
+    def watched(entity, ids):
+        calls.append(world.clock.now())
+        return read(entity, ids)
+
+    world.connectors["L"].read = watched
+    for number in range(6):
+        world.hint("L", world.systems["L"].add(subject=f"s{number}", status="open", tags=[]))
+    world.systems["L"].fail("limited", on="read")  # Retry-After: 1 s
+    drain = world.drain(budget=MemoryBudget())
+    for _ in range(20):
+        drain.run()
+        world.clock.advance(0.2)
+    assert len(calls) > 6
+    assert calls[1] - calls[0] >= timedelta(seconds=1)

@@ -60,6 +60,9 @@ class FreeBudget:
     def release(self, connection_name, holder):
         pass
 
+    def hold_off(self, connection_name, seconds, now):
+        pass
+
 
 NAMES = ("subject", "status", "priority", "assignee", "tags")
 LIKE = {"L": lossless, "H": helpdesk_like, "P": posthog_like, "Z": zaia_like}
@@ -97,8 +100,9 @@ class World:
             rng=random.Random(7),
         )
 
-    def drain(self, owner="drain"):
-        return Drain(self.context, self.ledger, self.connectors, FreeBudget(), owner, pool=Inline(self.clock))
+    def drain(self, owner="drain", budget=None):
+        pool = Inline(self.clock)
+        return Drain(self.context, self.ledger, self.connectors, budget or FreeBudget(), owner, pool=pool)
 
     def hint(self, name, remote_id):
         """What the receiver does for an accepted webhook, but for the inbox row."""

@@ -234,8 +234,7 @@ class Run:
 
     def wait_until_quiet(self) -> None:
         """Wait until no webhook is on its way and no work is left, as long as something goes forward."""
-        wait_until(self._is_quiet, self._signs, self._patience, self._tick)
-        if not self._is_quiet():
+        if not wait_until(self._is_quiet, self._signs, self._patience, self._tick):
             self.gave_up = True
             self.stage.plan.say(f"nothing goes forward any more: {self._signs()}")
 
@@ -266,15 +265,21 @@ class Run:
         }
 
 
-def wait_until(done: Callable[[], bool], signs: Callable[[], Any], patience: float, tick: Callable[[], bool]) -> None:
-    """Wait until it is done, the signs have not changed for as long as our patience, or the tick says to stop."""
+def wait_until(done: Callable[[], bool], signs: Callable[[], Any], patience: float, tick: Callable[[], bool]) -> bool:
+    """Wait until it is done; False when the signs did not change for as long as our patience, or the tick says stop.
+
+    The answer is that of one look: a scheduled poll may begin the moment after.
+    """
     last, since = signs(), time.monotonic()
-    while not done() and tick():
+    while not done():
+        if not tick():
+            return False
         now = signs()
         if now != last:
             last, since = now, time.monotonic()
         elif time.monotonic() - since > patience:
-            return
+            return False
+    return True
 
 
 def print_report(console: Console, report: dict[str, Any], *, ok: bool) -> None:

@@ -103,14 +103,15 @@ def _in_sandbox(data: Any, sandbox: Mapping[str, SandboxAccount], connectors: Cl
         account = sandbox.get(system) if isinstance(system, str) else None
         if account is None or system is None:
             continue
-        webhook = row.get("webhook") if isinstance(row.get("webhook"), dict) else {}
+        webhook = row.get("webhook")
+        hooks = {"webhook": {**webhook, "secrets": [account.webhook_secret]}} if isinstance(webhook, dict) else {}
         known = connectors[system].OPTIONS if system in connectors else {}
         replaced[name] = {
             **{key: value for key, value in row.items() if key not in account.options},
             "base_url": account.base_url,
             "credentials": dict(account.credentials),
-            "webhook": {**webhook, "secrets": [account.webhook_secret]},
-            **{key: str(value) for key, value in account.options.items() if key in known},
+            **hooks,
+            **{key: value for key, value in account.options.items() if key in known},
         }
     return {**data, "connections": replaced}
 

@@ -19,6 +19,15 @@ from bridge.errors import Unsupported
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """An agent as a connection shows one: its own name for the person, and who that is."""
+
+    id: Raw
+    email: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One record as read. All times are aware UTC and in *our* clock (corrected by the answer's Date header)."""
 
@@ -34,6 +43,8 @@ class Record:
     """Top-level names whose value must not be believed, and why (an empty `tags` without a licence)."""
     partial: bool = False
     """A listing row that lacks fields which a direct read has: absent, not null."""
+    people: tuple[Person, ...] = ()
+    """Agents whom the record shows together with their e-mail addresses: the directory learns from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,7 @@ class Connector(ABC):
     """Option name -> what it is; names in REQUIRED_OPTIONS must be given."""
     REQUIRED_OPTIONS: ClassVar[frozenset[str]] = frozenset()
     ACTIONS: ClassVar[Mapping[str, str]] = {}
+    """What an operator may do by hand, and no sync ever does: name -> what it is."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -142,6 +154,14 @@ class Connector(ABC):
     def delete(self, ref: Ref) -> None:
         """Delete; already gone counts as done."""
         raise Unsupported(f"{self.NAME} cannot delete a {ref.entity}")
+
+    def figures(self) -> Mapping[str, float]:
+        """Give the account's own figures worth showing (`unread_tickets`), by one cheap read without side effects."""
+        return {}
+
+    def act(self, action: str, arguments: Mapping[str, str]) -> str:
+        """Carry out one of ACTIONS for an operator, never retried; gives what is shown to them once, and never kept."""
+        raise Unsupported(f"{self.NAME} has no action {action} ({', '.join(sorted(arguments))})")
 
     @abstractmethod
     def probe(self) -> dict[str, Any]:

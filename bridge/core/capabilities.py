@@ -74,5 +74,7 @@ class EntityCapabilities:
     """Records carry a time of their last change."""
     read_batch: int = 1
     """Records that one read call can return."""
+    swept: frozenset[str] = frozenset()
+    """Names that only a full listing (`scan`) shows and a direct read leaves out: its rows vouch for these alone."""
     settle: float = 2.0
     """Seconds after which a write that has not shown up did not happen, as far as is known."""

@@ -1,4 +1,4 @@
-"""The canonical entities: which fields a ticket has, and which values those take."""
+"""The canonical entities: which fields a ticket, a customer, a message and a session have, and their values."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Literal
 
 STATUSES = ("new", "open", "pending", "on_hold", "resolved", "closed")
 PRIORITIES = ("low", "normal", "high", "urgent")
+AUTHORS = ("customer", "agent", "system")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One canonical field. A `set` is merged element by element, everything else as a whole."""
+    """One canonical field. A `set` is merged element by element, everything else as a whole.
+
+    The canonical value of a `parent` is our own id of the ticket that the record belongs to.
+    """
 
     name: str
-    kind: Literal["text", "choice", "agent", "email", "datetime", "boolean", "set"]
+    kind: Literal["text", "choice", "agent", "email", "datetime", "boolean", "set", "parent"]
     choices: tuple[str, ...] = ()
     meaning: str = ""
     personal: bool = False
@@ -39,4 +43,35 @@ TICKET = _fields(
     Field("escalation_reason", "text", meaning="why an AI agent handed it to a human"),
 )
 
-ENTITIES: Mapping[str, Mapping[str, Field]] = {"ticket": TICKET}
+CUSTOMER = _fields(
+    Field("email", "email", meaning="the address that says who it is", personal=True),
+    Field("name", "text", meaning="how the person is called", personal=True),
+    Field("phone", "text", meaning="telephone number", personal=True),
+    Field("company", "text", meaning="whom the person works for", personal=True),
+    Field("external_id", "text", meaning="what the customer's own product calls the person", personal=True),
+    Field("tags", "set", meaning="labels, case-folded and trimmed, without a leading #"),
+    Field("last_seen_at", "datetime", meaning="when the person was last there (read only)"),
+)
+
+MESSAGE = _fields(
+    Field("ticket", "parent", meaning="the ticket that it belongs to"),
+    Field("body", "text", meaning="what was said", personal=True),
+    Field("internal", "boolean", meaning="for agents' eyes only"),
+    Field("author", "choice", AUTHORS, "who said it"),
+    Field("created_at", "datetime", meaning="when it was said (read only)"),
+)
+
+SESSION = _fields(
+    Field("ticket", "parent", meaning="the ticket of the customer whose screen was shared"),
+    Field("body", "text", meaning="what happened, in a few lines", personal=True),
+    Field("customer", "email", meaning="whose screen was shared", personal=True),
+    Field("created_at", "datetime", meaning="when it ended (read only)"),
+)
+
+ENTITIES: Mapping[str, Mapping[str, Field]] = {
+    "ticket": TICKET,
+    "customer": CUSTOMER,
+    "message": MESSAGE,
+    "session": SESSION,
+}
+"""What a sync can mirror. Agents and tags are catalogues: connectors list them, no sync mirrors them."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -17,60 +15,13 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
 from bridge.clock import Clock
+from bridge.core.syncs import Webhook
 from bridge.sandbox import control, population
+from bridge.sandbox.exchange import Call, Event, Problem
 from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults
 from bridge.sandbox.journal import Journal, Kind
 from bridge.sandbox.store import Record, Store, difference
 from bridge.sandbox.webhooks import Outbox, Send, Target
-
-
-class Problem(Exception):
-    """A call is refused; each system puts this in its own envelope."""
-
-    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.field = field
-
-
-@dataclass(slots=True)
-class Event:
-    """A webhook to send."""
-
-    name: str
-    record_id: str
-    properties: Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class Call:
-    """One request, and what its handler found worth journalling."""
-
-    request: Request
-    kind: Kind = "read"
-    id: str = ""
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
-    record: Record | None = None
-    sent: Mapping[str, Any] = field(default_factory=dict)
-    ignored: tuple[str, ...] = ()
-    note: str = ""
-    events: list[Event] = field(default_factory=list)
-
-    @property
-    def query(self) -> Mapping[str, str]:
-        """The query parameters, the first of each name."""
-        return self.request.args
-
-    def body(self) -> dict[str, Any]:
-        """Read the JSON object that was sent. Raises ValueError."""
-        value = json.loads(self.request.get_data() or b"{}")
-        if not isinstance(value, dict):
-            raise ValueError("not an object")  # noqa: TRY004 - one error for everything that is not a JSON object
-        self.sent = value
-        return value
 
 
 class Sandbox(ABC):
@@ -85,7 +36,13 @@ class Sandbox(ABC):
     """Endpoint = method name."""
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"updated_at"})
     CARRIES: ClassVar[tuple[str, ...]]
-    """Canonical fields that this system holds."""
+    """Canonical fields of a ticket that this system holds."""
+    ENTITIES: ClassVar[tuple[str, ...]] = ()
+    """Other entities that it keeps, each in a store of its own (`others`)."""
+    SIGNING: ClassVar[Webhook | None] = None
+    """How it signs its webhooks (no secrets); None: it sends none."""
+    ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {}
+    """Options of a connection that uses it."""
     journal: Journal
     outbox: Outbox
 
@@ -108,6 +65,7 @@ class Sandbox(ABC):
         self.name = name or self.SYSTEM
         self.options: dict[str, Any] = dict(self.OPTIONS)
         self.store = Store()
+        self.others = {entity: Store() for entity in self.ENTITIES}
         self.lock = threading.RLock()
         self.journal = Journal(self.SYSTEM, self.name, clock, sequence)
         chance = random.Random(self.rng.getrandbits(64))
@@ -178,8 +136,13 @@ class Sandbox(ABC):
 
     def tickets(self) -> list[Record]:
         """Give every live ticket, whole, without any side effect."""
+        return self.records("ticket")
+
+    def records(self, entity: str) -> list[Record]:
+        """Give every live record of an entity, whole, without any side effect."""
         with self.lock:
-            return [record for record in self.store if self.alive(record)]
+            store = self.store if entity == "ticket" else self.others[entity]
+            return [record for record in store if self.alive(record)]
 
     # What each system says.
 
@@ -223,13 +186,14 @@ class Sandbox(ABC):
         """Store that the customer wrote."""
         raise Problem(400, "BAD_REQUEST", f"{self.SYSTEM} has no message for {record['id']}: {text!r} at {at}")
 
-    def committed(self, call: Call, kind: Kind, old: Record | None, new: Record) -> None:
+    def committed(self, call: Call, kind: Kind, old: Record | None, new: Record, *, entity: str = "ticket") -> None:
         """Note for the journal what a call changed, and queue its webhooks."""
-        call.kind = kind
+        call.kind, call.entity = kind, entity
         call.id = str(new["id"])
         call.record = new
         call.before, call.after = difference(old, new, self.VOLATILE) if old is not None else ({}, dict(new))
-        call.events += self.events(kind, new, call.before, call.sent)
+        if entity == "ticket":
+            call.events += self.events(kind, new, call.before, call.sent)
 
     def _present(self, record_id: str) -> Record:
         record = self.store.get(record_id)
@@ -237,12 +201,13 @@ class Sandbox(ABC):
             raise Problem(404, "NOT_FOUND", f"Ticket {record_id} not found")
         return record
 
-    def _by_human(self, kind: Kind, old: Record | None, new: Record | None) -> Record:
+    def _by_human(self, kind: Kind, old: Record | None, new: Record | None, *, entity: str = "ticket") -> Record:
         record = new if new is not None else old
         assert record is not None  # noqa: S101 - one of the two is always given
         before, after = difference(old or {}, new or {}, self.VOLATILE)
-        self.journal.append(kind, "human", id=str(record["id"]), before=before, after=after, record=new)
-        self._emit(self.events(kind, record, before, after))
+        self.journal.append(kind, "human", entity=entity, id=str(record["id"]), before=before, after=after, record=new)
+        if entity == "ticket":
+            self._emit(self.events(kind, record, before, after))
         return record
 
     def _emit(self, events: Sequence[Event]) -> None:
@@ -275,6 +240,7 @@ class Sandbox(ABC):
         self.journal.append(
             call.kind,
             "bridge",
+            entity=call.entity,
             id=call.id or str((request.path.rstrip("/").rsplit("/", 1) or [""])[-1] if call.kind == "error" else ""),
             before=call.before,
             after=call.after,
@@ -326,11 +292,6 @@ class _Struck(Exception):
         super().__init__(kind)
         self.kind = kind
         self.problem = problem
-
-
-def answer(value: Any, status: int = 200) -> Response:
-    """Build a JSON answer."""
-    return Response(json.dumps(value), status=status, content_type="application/json")
 
 
 def _from_http(refused: HTTPException) -> Problem:

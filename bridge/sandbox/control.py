@@ -50,6 +50,7 @@ def _delete(sandbox: Sandbox, given: Mapping[str, Any]) -> Any:
 
 _ROUTES: Mapping[str, Verb] = {
     "GET tickets": lambda sandbox, _: sandbox.tickets(),
+    "GET records": lambda sandbox, given: sandbox.records(given["entity"]),
     "POST tickets": lambda sandbox, given: sandbox.create(given),
     "POST edit": lambda sandbox, given: sandbox.edit(given["id"], given["fields"]),
     "POST delete": _delete,

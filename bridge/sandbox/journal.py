@@ -25,6 +25,7 @@ class Entry:
     connection: str
     kind: Kind
     actor: Actor
+    entity: str = "ticket"
     id: str = ""
     before: Mapping[str, Any] = field(default_factory=dict)
     """Old values of the changed fields, as the system shows them."""
@@ -51,6 +52,7 @@ class Entry:
             "connection": self.connection,
             "kind": self.kind,
             "actor": self.actor,
+            "entity": self.entity,
             "id": self.id,
             "before": dict(self.before),
             "after": dict(self.after),

@@ -2,8 +2,7 @@
 
 Reading one ticket marks it as read for the team. A filter value that does not exist is dropped, so everything comes
 back. Every PATCH moves `updated_at`, and a customer's message can move it backwards. Tags are trimmed, lower-cased and
-need a licence: without it they read as `[]` and writes are ignored with a 200. There is no subject, and no event
-for tags or deletes.
+need a licence: without it they read as `[]` and writes are ignored with a 200. No event tells of tags or deletes.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ from typing import Any, ClassVar
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from bridge.core.syncs import Webhook
 from bridge.sandbox import population
-from bridge.sandbox.app import Call, Event, Problem, Sandbox, answer
+from bridge.sandbox.app import Sandbox
+from bridge.sandbox.exchange import Call, Event, Problem, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.posthog_list import PRIORITIES, STATUSES, clean_tags, filtered, number
 from bridge.sandbox.store import Record, micros_iso, past, random_uuid
@@ -34,6 +35,8 @@ class PostHogSandbox(Sandbox):
 
     SYSTEM = "posthog"
     CARRIES = ("status", "priority", "assignee", "tags")
+    SIGNING = Webhook("standard-webhooks", ())
+    ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {"project_id": "12345"}
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "project_id": "12345",
         "post": 201,

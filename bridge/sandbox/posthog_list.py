@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.sandbox.app import Problem
+from bridge.sandbox.exchange import Problem
 from bridge.sandbox.store import Record, from_iso
 
 STATUSES = ("new", "open", "pending", "on_hold", "resolved")

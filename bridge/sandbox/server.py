@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import waitress
@@ -48,19 +48,10 @@ class Account:
     options: Mapping[str, Any]
     """Connection options (`project_id`)."""
 
-    def webhook(self) -> Webhook:
-        """Give the way in which this sandbox signs its deliveries."""
-        secrets = (Secret(self.webhook_secret),)
-        if self.system == "switch":
-            return Webhook(
-                "hmac-sha256",
-                secrets,
-                header="X-Webhook-Signature",
-                event="event",
-                id="data.id",
-                delivery="X-Webhook-Delivery",
-            )
-        return Webhook("standard-webhooks", secrets)
+    def webhook(self) -> Webhook | None:
+        """Give the way in which this sandbox signs its deliveries; None: it makes none."""
+        signing = SYSTEMS[self.system].SIGNING
+        return None if signing is None else replace(signing, secrets=(Secret(self.webhook_secret),))
 
 
 def accounts(urls: Mapping[str, str] | None = None, seed: int = 0, port_base: int = PORT_BASE) -> dict[str, Account]:
@@ -75,9 +66,7 @@ def accounts(urls: Mapping[str, str] | None = None, seed: int = 0, port_base: in
             base_url=url.rstrip("/") + SYSTEMS[system].PREFIX,
             api_key=f"sandbox-{system}-{_derived(seed, system, 'key').hex()[:24]}",
             webhook_secret="whsec_" + base64.b64encode(_derived(seed, system, "webhook")).decode(),
-            options={"project_id": str(SYSTEMS[system].OPTIONS["project_id"])}
-            if "project_id" in SYSTEMS[system].OPTIONS
-            else {},
+            options=SYSTEMS[system].ACCOUNT_OPTIONS,
         )
         for system, url in found.items()
     }
@@ -159,7 +148,7 @@ def serve(
             random.Random(f"{seed} {spec.system}"),
             api_key=account.api_key,
             name=spec.name,
-            webhook=Target(spec.webhook_url, account.webhook()) if spec.webhook_url else None,
+            webhook=_target(account, spec.webhook_url),
             options=spec.options,
             faults=spec.faults,
             sequence=sequence,
@@ -236,6 +225,11 @@ def _bind(port: int) -> socket.socket:
         else:
             return listening
     raise OSError(f"no free port from {port} on")
+
+
+def _target(account: Account, url: str) -> Target | None:
+    signing = account.webhook()
+    return Target(url, signing) if url and signing is not None else None
 
 
 def _run(server: Any) -> None:

@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
+from bridge.core.syncs import Webhook
 from bridge.sandbox import population
-from bridge.sandbox.app import Call, Event, Problem, Sandbox, answer
+from bridge.sandbox.app import Sandbox
+from bridge.sandbox.exchange import Call, Event, Problem, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record, Store, from_iso, past, seconds_iso
 
@@ -36,6 +38,9 @@ class SwitchSandbox(Sandbox):
     SYSTEM = "switch"
     PREFIX = "/api/v1"
     CARRIES = ("subject", "status", "priority", "assignee", "tags")
+    SIGNING = Webhook(
+        "hmac-sha256", (), header="X-Webhook-Signature", event="event", id="data.id", delivery="X-Webhook-Delivery"
+    )
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "priority_word": "medium",
         "patch_tags": True,

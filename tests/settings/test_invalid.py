@@ -127,11 +127,12 @@ CONNECTION_KEYS = (
         ("bridge", "system: desk", "system: desk\n    mapping: mine", [
             "mappings/mine.yaml:1: cannot be read: No such file or directory"]),
         # mappings
-        ("desk", DESK, "[]", ["mappings/desk.yaml:1: must be a mapping; allowed keys system, ticket"]),
+        ("desk", DESK, "[]", [
+            "mappings/desk.yaml:1: must be a mapping; allowed keys system, ticket, customer, message, session"]),
         ("desk", "system: desk", "system: dsk", ["mappings/desk.yaml:1: system: is 'dsk'; allowed desk, listing"]),
         ("desk", "ticket:", "tickets:", [
-            "mappings/desk.yaml:1: maps nothing; allowed ticket",
-            "mappings/desk.yaml:2: tickets: unknown key; allowed system, ticket",
+            "mappings/desk.yaml:1: maps nothing; allowed ticket, customer, message, session",
+            "mappings/desk.yaml:2: tickets: unknown key; allowed system, ticket, customer, message, session",
             ("mappings/syncs.yaml:4: both.members.one: has no ticket in its mapping; add it to mappings/, or leave the "
             "member out")]),
         ("desk", "subject: title", "sbject: title", [
@@ -179,8 +180,8 @@ CONNECTION_KEYS = (
             "alone, for what is only read)")]),
         # mappings/syncs.yaml
         ("syncs", SYNCS, "", ["mappings/syncs.yaml:1: must be a mapping of at least one sync by name"]),
-        ("syncs", "entity: ticket", "entity: session", [
-            "mappings/syncs.yaml:2: both.entity: is 'session'; allowed ticket"]),
+        ("syncs", "entity: ticket", "entity: sessions", [
+            "mappings/syncs.yaml:2: both.entity: is 'sessions'; allowed ticket, customer, message, session"]),
         ("syncs", "two: {}", "three: {}", [
             "mappings/syncs.yaml:5: both.members.three: is no connection of config/bridge.yaml; allowed one, two"]),
         ("syncs", "    two: {}\n", "", [

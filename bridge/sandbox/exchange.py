@@ -1,0 +1,68 @@
+"""One request to a sandbox, what is said back, and the webhook that it may cause."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from bridge.sandbox.journal import Kind
+from bridge.sandbox.store import Record
+
+
+class Problem(Exception):
+    """A call is refused; each system puts this in its own envelope."""
+
+    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+@dataclass(slots=True)
+class Event:
+    """A webhook to send."""
+
+    name: str
+    record_id: str
+    properties: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, and what its handler found worth journalling."""
+
+    request: Request
+    kind: Kind = "read"
+    entity: str = "ticket"
+    id: str = ""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    record: Record | None = None
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    note: str = ""
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query parameters, the first of each name."""
+        return self.request.args
+
+    def body(self) -> dict[str, Any]:
+        """Read the JSON object that was sent. Raises ValueError."""
+        value = json.loads(self.request.get_data() or b"{}")
+        if not isinstance(value, dict):
+            raise ValueError("not an object")  # noqa: TRY004 - one error for everything that is not a JSON object
+        self.sent = value
+        return value
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """Build a JSON answer."""
+    return Response(json.dumps(value), status=status, content_type="application/json")

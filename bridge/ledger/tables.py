@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -68,12 +69,15 @@ link = Table(
     Column("entity", Line, nullable=False),
     Column("state", Json, nullable=False),
     Column("paused", Boolean, nullable=False, default=False),
+    Column("parent_id", String(64)),
     Column("lease_owner", Line),
     Column("lease_until", UTCDateTime),
     Column("fence", Integer, nullable=False, default=0),
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),
 )
+
+Index("ix_link_parent_id", link.c.parent_id)
 
 side = Table(
     "side",
@@ -124,6 +128,7 @@ work = Table(
     Column("claimed_by", Line),
     Column("claimed_until", UTCDateTime),
     Column("payload", Json),
+    Column("run_id", Integer),
     Column("created_at", UTCDateTime, nullable=False),
 )
 Index(
@@ -153,6 +158,7 @@ attempt = Table(
     Column("outcome", Line),
     Column("read_back", Json(lenient=True)),
     Column("latency_ms", Integer),
+    Column("run_id", Integer),
 )
 Index(
     "uq_attempt_open",
@@ -184,6 +190,7 @@ create_intent = Table(
     Column("closed_at", UTCDateTime),
     Column("outcome", Line),
     Column("remote_id", Line),
+    Column("run_id", Integer),
 )
 Index(
     "uq_create_intent_open",
@@ -253,6 +260,7 @@ run = Table(
     Column("seen", Integer, nullable=False, default=0),
     Column("hinted", Integer, nullable=False, default=0),
     Column("error", Line, nullable=False, default=""),
+    Column("figures", Json),
     Index("ix_run_last", "kind", "connection", "entity", "id"),
 )
 Index(
@@ -283,6 +291,37 @@ probed = Table(
     Column("name", Line, primary_key=True),
     Column("value", Boolean, nullable=False),
     Column("why", Line, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("connection", Line, primary_key=True),
+    Column("remote_id", Line, primary_key=True),
+    Column("email", Line, nullable=False),
+    Column("name", Line, nullable=False, default=""),
+    Column("seen_at", UTCDateTime, nullable=False),
+    Index("ix_person_email", "email"),
+)
+
+unmapped = Table(
+    "unmapped",
+    metadata,
+    Column("link_id", ForeignKey("link.id", ondelete="CASCADE"), primary_key=True),
+    Column("connection", Line, primary_key=True),
+    Column("field", Line, primary_key=True),
+    Column("who", Line, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Index("ix_unmapped_who", "connection", "who"),
+)
+
+figure = Table(
+    "figure",
+    metadata,
+    Column("connection", Line, primary_key=True),
+    Column("name", Line, primary_key=True),
+    Column("value", Float, nullable=False),
     Column("at", UTCDateTime, nullable=False),
 )
 

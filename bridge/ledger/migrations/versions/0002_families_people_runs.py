@@ -1,0 +1,49 @@
+"""Links with parents, the people of each connection, figures, and the run that work belongs to."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the tables and columns."""
+    op.add_column("link", sa.Column("parent_id", sa.String(length=64), nullable=True))
+    op.create_index("ix_link_parent_id", "link", ["parent_id"])
+    for table in ("work", "attempt", "create_intent"):
+        op.add_column(table, sa.Column("run_id", sa.Integer(), nullable=True))
+    op.add_column("run", sa.Column("figures", sa.Text(), nullable=True))
+    op.create_table(
+        "person",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("remote_id", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "remote_id", name=op.f("pk_person")),
+    )
+    op.create_index("ix_person_email", "person", ["email"])
+    op.create_table(
+        "unmapped",
+        sa.Column("link_id", sa.String(length=64), nullable=False),
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_unmapped_link_id_link"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("link_id", "connection", "field", name=op.f("pk_unmapped")),
+    )
+    op.create_index("ix_unmapped_who", "unmapped", ["connection", "who"])
+    op.create_table(
+        "figure",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "name", name=op.f("pk_figure")),
+    )

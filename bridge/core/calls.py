@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from bridge.core.agree import stands
 from bridge.core.capabilities import EntityCapabilities, Verb
 from bridge.core.context import Rules
 from bridge.core.fieldmap import FieldMap
@@ -75,9 +76,11 @@ class Target:
     def decline(self, name: str, why: str, *used: str) -> None:
         """Leave a field alone for as long as it and the other fields that decided about it stand as they are."""
         entry = self.side.fields[name]
+        known = stands(entry, self.link.state) and entry.decided_why == why
         entry.decided = {each: self.state(each).rev for each in (name, *used)}
-        entry.decided_why = why
-        self.note(name, why=why)
+        entry.decided_why, entry.open_to_review = why, True
+        if not known:
+            self.note(name, why=why)
 
     def lack(self, name: str, element: str, why: str) -> None:
         """Leave one element of a set alone for as long as nobody decides about it anew."""

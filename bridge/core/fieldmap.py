@@ -29,6 +29,13 @@ class FieldMap:
     is_set: bool = False
     on_create: bool = True
     on_update: bool = True
+    parent: str = ""
+    """How the raw value names the ticket that the record belongs to (a transform of `parent` fields); empty: no parent.
+
+    Who reads records puts our own id of that ticket in its place, and the other way round when one is made.
+    """
+    stranger: Callable[[Raw], bool] | None = None
+    """Agents only: the raw value names a person whom the directory does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,11 @@ class EntityMap:
     def extract(self, record: Mapping[str, Any]) -> dict[str, Raw | Marker | Unreadable]:
         """Give every mapped field of a vendor's record in that system's own value space."""
         return {name: mapped.extract(record) for name, mapped in self.fields.items()}
+
+    @property
+    def parent(self) -> FieldMap | None:
+        """Give the field that says which ticket the record belongs to, if it belongs to one."""
+        return next((mapped for mapped in self.fields.values() if mapped.parent), None)
 
     def canonical(self, record: Mapping[str, Any]) -> dict[str, Canonical | Unreadable]:
         """Give the record's readable fields in canonical values, absent ones left out, for matching."""

@@ -161,6 +161,8 @@ class _FieldCompiler:
             is_set=self.known.kind == "set",
             on_create=only_on in ("", "create"),
             on_update=only_on in ("", "update"),
+            parent=chain.transform.name if self.known.kind == "parent" and chain.transform else "",
+            stranger=chain.transform.stranger if self.known.kind == "agent" and chain.transform else None,
         )
         return CompiledField(
             field=self.known,
@@ -225,7 +227,7 @@ class _FieldCompiler:
         made = Table()
         if not given:
             self.wrong((key,), "is an empty table; allowed one row or more")
-        if self.known.kind in ("set", "agent"):
+        if self.known.kind in ("set", "agent", "parent"):
             self.wrong((key,), f"a {self.known.kind} takes no value table; allowed a path, with `as`")
             return made
         for left, right in given.items():

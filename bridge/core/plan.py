@@ -122,13 +122,16 @@ def _due(target: Target, mapped: FieldMap) -> bool:
     entry, state, attempt = target.entry(mapped.name), target.state(mapped.name), target.side.attempt
     if attempt is not None and mapped.name in attempt.sent:
         return False
-    if not state.rev or state.candidates is not None or entry.level >= state.rev:
+    decided = stands(entry, target.link.state)
+    if decided and not entry.open_to_review:
+        return False
+    if not state.rev or state.candidates is not None or (entry.level >= state.rev and not decided):
         return False
     if entry.shadow is NO_BASE or entry.map_rev != mapped.revision:
         return False
     if entry.unreadable and not (mapped.is_set and entry.tried < state.rev):
         return False
-    return not stands(entry, target.link.state) and not agrees(mapped, entry, entry.shadow, state)
+    return not agrees(mapped, entry, entry.shadow, state)
 
 
 def _barred(target: Target, mapped: FieldMap, probed: Mapping[str, bool]) -> str:

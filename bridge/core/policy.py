@@ -67,6 +67,7 @@ def decide(case: Case, why: str) -> None:
     case.entry.level = case.state.rev
     case.entry.decided = {case.name: case.state.rev}
     case.entry.decided_why = why
+    case.entry.open_to_review = False
 
 
 # --- time ---------------------------------------------------------------------------------------------------------

@@ -62,6 +62,8 @@ class SideField:
     decided: dict[str, int] | None = None
     """Revisions of all fields that the decision to leave this field alone was based on."""
     decided_why: str = ""
+    open_to_review: bool = False
+    """The planner took the decision, from what is declared: it looks again, for the declaration may have changed."""
     lacks: dict[str, int] = field(default_factory=dict)
     """Sets: elements that the system did not take (or give up) -> revision of the element at that decision."""
     unreadable: str = ""
@@ -117,6 +119,8 @@ class Link:
     state: dict[str, FieldState] = field(default_factory=dict)
     sides: dict[str, Side] = field(default_factory=dict)
     """By connection: at most one live side each."""
+    parent_id: str | None = None
+    """The ticket's link that a message or session belongs to; it never changes."""
     intents: dict[str, str] = field(default_factory=dict)
     """Connection -> marker of an open create intent."""
     paused: bool = False

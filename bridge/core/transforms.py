@@ -36,6 +36,8 @@ class Transform:
     read: Callable[[Raw], Canonical | Unreadable]
     write: Callable[[Canonical], Raw | NotCarried]
     meaning: str
+    stranger: Callable[[Raw], bool] = field(default=lambda _raw: False)
+    """Agents only: the raw value names a person whom the directory does not know."""
     edition: int = 1
     """Part of every revision that uses it: raised when the same input gives another output."""
 
@@ -79,6 +81,14 @@ def _datetime(raw: Raw) -> Canonical | Unreadable:
         return Unreadable(f"{shown(raw)} is outside the calendar")
 
 
+TICKET_OF = "ticket"
+CUSTOMERS_TICKET = "customers-ticket"
+
+
+def _parent(raw: Raw) -> Canonical | Unreadable:
+    return raw if isinstance(raw, str) and raw else Unreadable(f"{shown(raw)} is no ticket's id")
+
+
 _AROUND = re.compile(r"^[\s#]+|\s+$")
 
 
@@ -97,6 +107,8 @@ TRANSFORMS: Mapping[str, Transform] = {
         Transform("email", ("email",), _email, _same, "an e-mail address: trimmed, in lower case; empty reads as null"),
         Transform("datetime", ("datetime",), _datetime, _same, "an ISO 8601 time with an offset; kept in UTC"),
         Transform("boolean", ("boolean",), _boolean, _same, "true or false"),
+        Transform(TICKET_OF, ("parent",), _parent, _same, "the id that the ticket has on the same connection"),
+        Transform(CUSTOMERS_TICKET, ("parent",), _email, _same, "an e-mail address: its customer's newest open ticket"),
         Transform("tags", ("set",), _tag, _same, "each tag case-folded, trimmed, without leading #"),
     )
 }
@@ -107,6 +119,7 @@ BY_KIND: Mapping[str, str] = {
     "datetime": "datetime",
     "boolean": "boolean",
     "set": "tags",
+    "parent": TICKET_OF,
     "agent": AGENT,
 }
 """The transform of a field for which none is named. A choice has none: it needs value tables, or our own words."""
@@ -123,34 +136,64 @@ class AgentTable:
     """E-mail address -> the connection's own name for that person."""
     unmapped: str = LEAVE
     """What somebody outside the table becomes: `leave` (unreadable, not carried), `unassign`, or an address."""
+    learned: dict[str, Raw] = field(default_factory=dict)
+    """Like `people`, as the connection's own records show it; `people` comes first."""
+    _emails: dict[Raw, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Prepare the way back."""
+        self._emails.update({raw: email for email, raw in self.people.items()})
+
+    def learn(self, email: str, raw: Raw) -> bool:
+        """Take in what a record showed; True when that is news."""
+        if email in self.people or raw in self._emails:
+            return False
+        self.learned[email] = raw
+        self._emails[raw] = email
+        return True
+
+    def email(self, raw: Raw) -> str | None:
+        """Give the person whom the connection calls so; None: nobody that is known."""
+        return self._emails.get(raw) if isinstance(raw, str | int) else None
+
+    def name(self, email: Canonical) -> Raw | None:
+        """Give the connection's name for a person; None: it has none."""
+        return self.people.get(email, self.learned.get(email)) if isinstance(email, str) else None
+
+    def write(self, email: Canonical) -> Raw | NotCarried:
+        """Give what is sent for a person, a stranger included."""
+        raw = self.name(email)
+        if raw is None and self.unmapped == UNASSIGN:
+            return None
+        if raw is None:
+            raw = self.name(self.unmapped)
+        return raw if raw is not None else NotCarried(f"{email} has no name here; add it to agents.yaml")
 
 
 def agent(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
     """Make the agent transform of one connection. What begins with one of `groups` is a group, never a person."""
-    known = {raw: email for email, raw in table.people.items()}
     prefixes = tuple(groups)
+
+    def group(raw: Raw) -> bool:
+        return bool(prefixes) and isinstance(raw, str) and raw.startswith(prefixes)
 
     def read(raw: Raw) -> Canonical | Unreadable:
         if not isinstance(raw, str | int) or isinstance(raw, bool):
             return Unreadable(f"{shown(raw)} names no agent")
-        if prefixes and isinstance(raw, str) and raw.startswith(prefixes):
+        if group(raw):
             return Unreadable(f"{shown(raw)} is a group, and a group is never read as a person")
-        if raw in known:
-            return known[raw]
+        email = table.email(raw)
+        if email is not None:
+            return email
         if table.unmapped == LEAVE:
             return Unreadable(f"the agent {shown(raw)} is not in agents.yaml; add a row for this person")
         return None if table.unmapped == UNASSIGN else table.unmapped
 
-    def write(email: Canonical) -> Raw | NotCarried:
-        if isinstance(email, str) and email in table.people:
-            return table.people[email]
-        if table.unmapped == UNASSIGN:
-            return None
-        if table.unmapped in table.people:
-            return table.people[table.unmapped]
-        return NotCarried(f"{email} has no name here; add it to agents.yaml")
+    def stranger(raw: Raw) -> bool:
+        return raw is not None and not group(raw) and table.email(raw) is None
 
-    return Transform(AGENT, ("agent",), read, write, "an agent, looked up in agents.yaml; canonical is the e-mail")
+    told = "an agent, looked up in agents.yaml; canonical is the e-mail"
+    return Transform(AGENT, ("agent",), read, table.write, told, stranger=stranger)
 
 
 AGENT_MEANING = "an agent, looked up in agents.yaml; {groups: prefix} names what is a group and never a person"

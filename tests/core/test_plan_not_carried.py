@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bridge.core.capabilities import Support
 from bridge.core.syncs import FieldPolicy
-from tests.core.planning import MAPS, Scene, given_rules
+from tests.core.planning import FIRST, MAPS, Scene, given_rules
 
 
 def changed_map(connection, name, **changes):
@@ -38,6 +38,21 @@ class TestNotCarried:
         scene.plan("H")
         scene.decide("priority", "high")
         assert scene.calls("H") == [("patch", {"priority": "high"})]
+
+    def test_a_decision_of_what_is_declared_falls_with_the_declaration(self):
+        scene = Scene(rules=given_rules(priority=FieldPolicy(to=("L", "P"))))
+        scene.decide("priority", "high")
+        assert self.left(scene, "H", "priority") == "the sync does not send it to H"
+        scene.show("H", **FIRST["H"])
+        assert scene.calls("H") == []
+        scene.rules = given_rules()
+        assert scene.calls("H") == [("patch", {"priority": "high"})]
+
+    def test_an_edit_that_the_owner_ignores_is_not_reviewed(self):
+        scene = Scene(rules=given_rules(priority=FieldPolicy("owner", owner="L", revert=False)))
+        scene.show("H", **{**FIRST["H"], "priority": "urgent"})
+        assert scene.calls("H") == []
+        assert not scene.entry("H", "priority").open_to_review
 
     def test_a_fixed_field(self):
         scene = Scene()

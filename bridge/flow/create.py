@@ -20,6 +20,7 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
+from bridge.flow import family
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Steps, Transact
@@ -63,7 +64,9 @@ def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
     link, connection = the_link(task), task.row.connection
     found = plan_member(context, link, connection)
     if found.create is not None and not found.create.missing:
-        return found.create
+        planned = family.placed(tx, context, link, connection, found.create)
+        if planned is not None:
+            return planned
     conclude(tx, context, task, found.notes)
     return None
 
@@ -72,6 +75,8 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
     """First contact: adopt a record that the declared match rules say is the same thing; True when that settled it."""
     link, connection = the_link(task), task.row.connection
     sync = context.syncs[link.sync]
+    if not sync.match:
+        return False
     draft = Draft(link.entity, planned.values, "")
     records = yield Call(connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection))
     mapped = context.maps[connection][link.entity]
@@ -98,6 +103,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             task.give_back(tx)
             return True
         join(tx, sync, free[0], link.id, [], now)
+        family.wake(tx, context, link, connection, now)
         work.raise_(
             tx,
             kind="observe",
@@ -245,8 +251,11 @@ def adopt(
             proven[CREATE] = True
             probed.set_(tx, connection, CREATE, True, "a record was created", now)
         mapped = context.maps[connection][link.entity]
-        notes = merge.adopt(link, observation(record, mapped, own=not found), sent, context.rules(sync), found=found)
-        matching.put(tx, sync.name, link.id, connection, match_keys(sync, mapped.canonical(record.data)))
+        seen = observation(record, mapped, link.parent_id, own=not found)
+        notes = merge.adopt(link, seen, sent, context.rules(sync), found=found)
+        values = mapped.canonical(record.data)
+        matching.put(tx, sync.name, link.id, connection, [*match_keys(sync, values), *family.keys_of(values)])
+        family.wake(tx, context, link, connection, now)
         conclude(tx, context, task, [Note("created", connection, "", {"ref": str(record.ref)}), *notes])
 
     yield Transact(commit)

@@ -194,7 +194,9 @@ def take_answer(
         return
     # `seen` is the time of sending: what the answer shows of other fields was so no earlier than that.
     mapped = context.maps[ref.connection][ref.entity]
-    notes, _closed = absorbed(the_link(task), side, observation(answer, mapped, own=own, sent_at=started), context)
+    notes, _closed = absorbed(
+        the_link(task), side, observation(answer, mapped, the_link(task).parent_id, own=own, sent_at=started), context
+    )
     wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), {"verb": call.verb, "sent": call.sent})
     outcome = "done" if side.attempt is None else "partly readable"
 

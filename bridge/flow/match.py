@@ -8,6 +8,7 @@ from bridge.connectors.base import Record
 from bridge.core.state import Link, Note, Side
 from bridge.core.syncs import Sync
 from bridge.core.values import Ref
+from bridge.flow import family
 from bridge.flow.commit import verdict
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Procedure, Read, Transact
@@ -38,12 +39,21 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
         verdict(tx, ref, upto, "out of scope" if record else "no-op", refusal, now)
         work.finish(tx, task.row, task.owner, now)
         return
-    keys = match_keys(sync, context.maps[ref.connection][ref.entity].canonical(record.data))
+    values = context.maps[ref.connection][ref.entity].canonical(record.data)
+    keys = match_keys(sync, values)
+    parent, orphan = family.parent_of(tx, context, ref, record, now)
     matching.lock(tx, sync.name, sorted({digest for _rule, digest, _at in keys} | {f"ref:{ref}"}))
     if links.of_refs(tx, [ref]):
         work.again(tx, task.row, task.owner, now, count=False)
         return
-    if record.marker and intents.is_open(tx, record.marker):
+    if parent is None and orphan:
+        if task.row.attempts < family.PATIENCE:
+            work.again(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
+            return
+        verdict(tx, ref, upto, "out of scope", orphan, now)
+        work.finish(tx, task.row, task.owner, now)
+        return
+    if (record.marker and intents.is_open(tx, record.marker)) or intents.among(tx, ref.connection, ref.entity, parent):
         work.again(tx, task.row, task.owner, now + WAIT, count=False)
         return
     found, waiting = eligible(tx, sync, ref, keys)
@@ -54,7 +64,11 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
         verdict(tx, ref, upto, "quarantined", why, now)
         work.park(tx, task.row, task.owner, why, "ambiguous match", now)
     else:
-        join(tx, sync, ref, found.pop() if found else None, keys, now, fresh=context.fresh_id())
+        joined = found.pop() if found else None
+        keys += family.keys_of(values)
+        join(tx, sync, ref, joined, keys, now, fresh=context.fresh_id(), parent_id=parent)
+        if joined is not None:
+            family.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
         work.again(tx, task.row, task.owner, now, count=False)
 
 
@@ -79,14 +93,25 @@ def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], b
     return {name for name, link in loaded.items() if ref.connection not in link.sides and not link.paused}, waiting
 
 
-def join(tx: Tx, sync: Sync, ref: Ref, found: str | None, keys: list[Key], now: datetime, *, fresh: str = "") -> None:
-    """Add the record as a side of the link that matches, or of a new one with the fresh id."""
+def join(
+    tx: Tx,
+    sync: Sync,
+    ref: Ref,
+    found: str | None,
+    keys: list[Key],
+    now: datetime,
+    *,
+    fresh: str = "",
+    parent_id: str | None = None,
+) -> None:
+    """Add the record as a side of the link that matches, or of a new one with the fresh id (and its ticket)."""
     side = Side(connection=ref.connection, remote_id=ref.id)
     link_id = found or fresh
     if found:
         if links.add_side(tx, link_id, side, now):
             journal.add(tx, link_id, now, [Note("matched", ref.connection, "", {"ref": str(ref)})])
     else:
-        links.create(tx, Link(link_id, sync.name, ref.entity, sides={ref.connection: side}), now)
+        made = Link(link_id, sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent_id)
+        links.create(tx, made, now)
         journal.add(tx, link_id, now, [Note("linked", ref.connection, "", {"ref": str(ref)})])
     matching.put(tx, sync.name, link_id, ref.connection, keys)

@@ -70,7 +70,7 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
         said, why = ("applied", "the record is gone") if side.tombstone else ("pending", "")
     else:
         before = {name: state.rev for name, state in link.state.items()}
-        seen = observation(record, context.maps[ref.connection][ref.entity])
+        seen = observation(record, context.maps[ref.connection][ref.entity], link.parent_id)
         if not merge.believe(side, seen, settle.total_seconds()):
             stepped = [Note("suspect", ref.connection, "", {"why": "an older version; read again after settling"})]
             yield Transact(lambda tx: _wait(tx, task, stepped, context, settle))
@@ -101,7 +101,7 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
         record = yield Read(side.connection, link.entity, side.remote_id, task.deadline(context, side.connection))
         if record is None:
             continue
-        seen = observation(record, context.maps[side.connection][link.entity])
+        seen = observation(record, context.maps[side.connection][link.entity], link.parent_id)
         if merge.believe(side, seen, context.settle(side.connection, link.entity).total_seconds()):
             notes += merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
     return notes

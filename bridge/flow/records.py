@@ -17,10 +17,20 @@ from bridge.core.values import Canonical, Marker, Unreadable
 
 
 def observation(
-    record: Record, mapped: EntityMap, *, own: bool = False, sent_at: datetime | None = None
+    record: Record,
+    mapped: EntityMap,
+    parent_id: str | None = None,
+    *,
+    own: bool = False,
+    sent_at: datetime | None = None,
 ) -> Observation:
-    """Extract a record's mapped fields; what the connector says must not be believed becomes unreadable."""
+    """Extract a record's mapped fields; what the connector says must not be believed becomes unreadable.
+
+    `parent_id` is our id of the ticket that the record belongs to, which is the same on every connection.
+    """
     values = mapped.extract(record.data)
+    if mapped.parent is not None:
+        values[mapped.parent.name] = parent_id if parent_id is not None else Unreadable("its ticket is not mirrored")
     for name, field in mapped.fields.items():
         if field.write_key is not None and field.write_key in record.unreadable:
             values[name] = Unreadable(record.unreadable[field.write_key])
@@ -40,6 +50,8 @@ def differs(record: Record, mapped: EntityMap, side: Side) -> bool:
     for name, value in seen.values.items():
         if isinstance(value, Marker | Unreadable):
             continue
+        if mapped.fields[name].parent:
+            continue
         known = side.fields.get(name)
         if (
             known is None
@@ -48,6 +60,16 @@ def differs(record: Record, mapped: EntityMap, side: Side) -> bool:
         ):
             return True
     return False
+
+
+CUSTOMER = "customer"
+BY_CUSTOMER = -1
+"""A match rule of our own: tickets are also found by who asked."""
+
+
+def customer_key(email: str) -> tuple[int, str]:
+    """Give the (rule, hash) under which a customer's tickets are found."""
+    return BY_CUSTOMER, hashlib.sha256(json.dumps([CUSTOMER, email.casefold()]).encode()).hexdigest()
 
 
 def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list[tuple[int, str, datetime | None]]:

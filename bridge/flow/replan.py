@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bridge.core.plan import Plan, plan
 from bridge.core.state import Link, Note, Side
+from bridge.flow import family
 from bridge.flow.context import Context
 from bridge.ledger import work
 from bridge.ledger.session import Tx
@@ -39,6 +40,8 @@ def replan(tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "
         kind = "deliver" if planned.calls else "create" if planned.create else None
         if kind is None or (planned.create and planned.create.missing):
             continue
+        if kind == "create" and not family.ready(tx, context, link, connection):
+            continue  # its ticket is not there yet; family.wake asks again when it is
         work.raise_(
             tx,
             kind=kind,

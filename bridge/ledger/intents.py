@@ -78,6 +78,19 @@ def by_marker(tx: Tx, marker: str) -> OpenIntent | None:
     return None if row is None else _intent(row)
 
 
+def among(tx: Tx, connection: str, entity: str, parent_id: str | None) -> bool:
+    """Say whether something that belongs to this ticket is just being made there: a new record may be it."""
+    if parent_id is None:
+        return False
+    family = select(link.c.id).where(link.c.parent_id == parent_id, link.c.entity == entity)
+    found = select(create_intent.c.number).where(
+        create_intent.c.link_id.in_(family),
+        create_intent.c.connection == connection,
+        create_intent.c.closed_at.is_(None),
+    )
+    return tx.execute(found.limit(1)).first() is not None
+
+
 def is_open(tx: Tx, marker: str) -> bool:
     """Say whether a record with this marker is a create of ours that we have not finished yet."""
     return by_marker(tx, marker) is not None

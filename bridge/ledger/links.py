@@ -32,6 +32,7 @@ def create(tx: Tx, new: Link, now: datetime) -> bool:
             "entity": new.entity,
             "state": encode.state(new.state),
             "paused": new.paused,
+            "parent_id": new.parent_id,
             "created_at": now,
             "updated_at": now,
         },
@@ -51,7 +52,9 @@ def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
         return {}
     these = {"ids": wanted}
     found = {
-        row.id: Link(row.id, row.sync, row.entity, encode.to_state(row.state), paused=row.paused)
+        row.id: Link(
+            row.id, row.sync, row.entity, encode.to_state(row.state), paused=row.paused, parent_id=row.parent_id
+        )
         for row in tx.execute(_LINKS, these)
     }
     attempts = {row.side_id: encode.to_attempt(row.remaining) for row in tx.execute(_OPEN_ATTEMPTS, these)}
@@ -140,6 +143,11 @@ def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
 def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
     """Page through all links by id."""
     return list(tx.execute(select(link.c.id).where(link.c.id > after).order_by(link.c.id).limit(limit)).scalars())
+
+
+def children(tx: Tx, link_id: str) -> list[str]:
+    """Give the links of what belongs to a ticket."""
+    return list(tx.execute(select(link.c.id).where(link.c.parent_id == link_id).order_by(link.c.id)).scalars())
 
 
 def count_sides(tx: Tx, connection: str) -> int:
@@ -243,7 +251,9 @@ def _side(row: Any, attempts: dict[int, Any]) -> Side:
 
 
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
-_LINKS = select(link.c.id, link.c.sync, link.c.entity, link.c.state, link.c.paused).where(link.c.id.in_(_IDS))
+_LINKS = select(link.c.id, link.c.sync, link.c.entity, link.c.state, link.c.paused, link.c.parent_id).where(
+    link.c.id.in_(_IDS)
+)
 # A live side comes last, so that it hides a tombstone of the same connection.
 _SIDES = select(side).where(side.c.link_id.in_(_IDS)).order_by(side.c.tombstone.desc(), side.c.id)
 _OPEN_ATTEMPTS = select(attempt.c.side_id, attempt.c.remaining).where(

@@ -1,0 +1,131 @@
+"""Messages and sessions belong to a ticket: which one, and when they can follow it to another connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from bridge.connectors.base import Record
+from bridge.core.capabilities import Support
+from bridge.core.plan import CreatePlan
+from bridge.core.state import Link
+from bridge.core.transforms import TICKET_OF
+from bridge.core.values import Canonical, Ref, Unreadable
+from bridge.flow.context import Context
+from bridge.flow.records import CUSTOMER, customer_key
+from bridge.ledger import links, matching, work
+from bridge.ledger.session import Tx
+
+TICKET = "ticket"
+OVER = ("resolved", "closed")
+PATIENCE = 6
+"""How often to look again for a ticket that is not mirrored yet, before the record counts as out of scope."""
+
+
+def parent_of(tx: Tx, context: Context, ref: Ref, record: Record, now: datetime) -> tuple[str | None, str]:
+    """Give our id of the ticket that a record belongs to, or None and why there is none.
+
+    A ticket of the same connection that is not mirrored yet is hinted at, for it may be about to be.
+    """
+    mapped = context.maps[ref.connection][ref.entity].parent
+    if mapped is None:
+        return None, ""
+    value = mapped.read(mapped.extract(record.data))
+    if isinstance(value, Unreadable):
+        return None, value.why
+    if value is None:
+        return None, f"{ref} names no ticket"
+    if mapped.parent == TICKET_OF:
+        return _by_ref(tx, context, Ref(ref.connection, TICKET, value), now)
+    return _by_customer(tx, context, ref, value)
+
+
+def _by_ref(tx: Tx, context: Context, ticket: Ref, now: datetime) -> tuple[str | None, str]:
+    found = links.of_refs(tx, [ticket]).get(ticket)
+    if found is None and context.sync_of(ticket.connection, TICKET) is not None:
+        work.raise_(
+            tx,
+            kind="observe",
+            key=f"observe:{ticket.connection}:{TICKET}:{ticket.id}",
+            connection=ticket.connection,
+            entity=TICKET,
+            remote_id=ticket.id,
+            due_at=now,
+            now=now,
+            unpark=False,
+        )
+    return found, f"its ticket {ticket} is not mirrored"
+
+
+def _by_customer(tx: Tx, context: Context, ref: Ref, email: Canonical) -> tuple[str | None, str]:
+    """Choose the customer's newest open ticket among the syncs that share a connection with the record's own."""
+    own = context.sync_of(ref.connection, ref.entity)
+    near = [
+        sync
+        for sync in context.syncs.values()
+        if sync.entity == TICKET and own is not None and set(sync.members) & set(own.members)
+    ]
+    found = {link_id for sync in near for link_id in matching.find(tx, sync.name, *customer_key(email))}
+    open_ = [link for link in links.load(tx, sorted(found)).values() if link.live() and not _over(link)]
+    if not open_:
+        return None, "its customer has no open ticket"
+    return max(open_, key=lambda link: (_made(link), link.id)).id, ""
+
+
+def _over(link: Link) -> bool:
+    state = link.state.get("status")
+    return state is not None and state.value in OVER
+
+
+def _made(link: Link) -> str:
+    state = link.state.get("created_at")
+    return str(state.value) if state is not None and state.value is not None else ""
+
+
+def ready(tx: Tx, context: Context, link: Link, connection: str) -> bool:
+    """Tell whether a record can be made there: one that belongs to a ticket waits for the ticket."""
+    if context.maps[connection][link.entity].parent is None:
+        return True
+    return link.parent_id is not None and _place(tx, link.parent_id, connection) is not None
+
+
+def placed(tx: Tx, context: Context, link: Link, connection: str, planned: CreatePlan) -> CreatePlan | None:
+    """Put the connection's own id of the ticket where the plan has ours; None while there is no ticket there."""
+    mapped = context.maps[connection][link.entity].parent
+    if mapped is None or mapped.write_key is None:
+        return planned
+    there = _place(tx, link.parent_id, connection) if link.parent_id is not None else None
+    return None if there is None else replace(planned, values={**planned.values, mapped.write_key: there})
+
+
+def _place(tx: Tx, parent_id: str, connection: str) -> str | None:
+    parent = links.load(tx, [parent_id]).get(parent_id)
+    side = parent.live().get(connection) if parent is not None else None
+    return side.remote_id if side is not None and side.missing_since is None else None
+
+
+def wake(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -> None:
+    """A ticket has come to a connection: what belongs to it can follow."""
+    if link.entity != TICKET:
+        return
+    for child in links.load(tx, links.children(tx, link.id)).values():
+        member = context.syncs[child.sync].members.get(connection) if child.sync in context.syncs else None
+        if member is None or member.create is Support.NO or connection in child.sides:
+            continue
+        work.raise_(
+            tx,
+            kind="create",
+            key=f"create:{child.id}:{connection}",
+            connection=connection,
+            entity=child.entity,
+            link_id=child.id,
+            due_at=now,
+            now=now,
+        )
+
+
+def keys_of(values: Mapping[str, Canonical | Unreadable]) -> list[tuple[int, str, datetime | None]]:
+    """Give the key under which a ticket is found by its customer."""
+    email = values.get(CUSTOMER)
+    return [(*customer_key(email), None)] if isinstance(email, str) and email else []

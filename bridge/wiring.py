@@ -122,6 +122,7 @@ def engine(home: Path | None = None, *, told_to_stop: Callable[[], bool] = lambd
         capabilities={name: connector.CAPABILITIES for name, connector in connectors.items()},
         clock=clock,
         rng=random.Random(),
+        directory={name: config.agents.table(name) for name in config.connections},
     )
     redis_url = socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
     ledger = Ledger(config.settings.database)

@@ -19,11 +19,14 @@ class Agents:
     people: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """E-mail address -> connection -> what that connection calls the person."""
     unmapped: str = LEAVE
+    _tables: dict[str, AgentTable] = field(default_factory=dict, compare=False)
 
     def table(self, connection: str) -> AgentTable:
-        """Give one connection's part."""
-        names = {email: row[connection] for email, row in self.people.items() if connection in row}
-        return AgentTable(names, self.unmapped)
+        """Give one connection's part, always the same object: what it learns, all who have it know."""
+        if connection not in self._tables:
+            names = {email: row[connection] for email, row in self.people.items() if connection in row}
+            self._tables[connection] = AgentTable(names, self.unmapped)
+        return self._tables[connection]
 
 
 def compile_agents(document: Document, connections: Collection[str] | None) -> tuple[Agents, list[Problem]]:

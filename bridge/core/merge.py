@@ -17,7 +17,7 @@ from bridge.core.agree import elements_of, same, stands
 from bridge.core.context import Case, Observation, Rules
 from bridge.core.lifecycle import missing, remap, resolve, returned
 from bridge.core.state import NEVER, Attempt, Element, FieldState, Link, Note, Side, SideField
-from bridge.core.values import ABSENT, NO_BASE, Raw, Unreadable
+from bridge.core.values import ABSENT, NO_BASE, Marker, Raw, Unreadable
 
 __all__ = ["Observation", "Rules", "absorb", "adopt", "believe", "carry", "missing", "remap", "resolve"]
 
@@ -106,7 +106,7 @@ def _readable(link: Link, side: Side, obs: Observation, rules: Rules, notes: lis
             _set_aside(case, raw, why)
             continue
         if entry.unreadable:
-            entry.unreadable, entry.tried = "", NEVER
+            entry.unreadable, entry.shown, entry.tried = "", None, NEVER
         cases.append((case, raw))
     return cases
 
@@ -129,6 +129,8 @@ def _why_not(case: Case, raw: object) -> str:
 def _set_aside(case: Case, raw: object, why: str) -> None:
     """Mark a field unreadable. An answer to a write that merely leaves a field out is no read of it."""
     entry = case.entry
+    if not isinstance(raw, Marker | Unreadable):
+        entry.shown = raw
     if (case.obs.own and raw is ABSENT) or entry.unreadable == why:
         return
     entry.unreadable = why

@@ -68,6 +68,8 @@ class SideField:
     """Sets: elements that the system did not take (or give up) -> revision of the element at that decision."""
     unreadable: str = ""
     """Why the last read said nothing; empty: readable."""
+    shown: Raw | None = None
+    """The value that was read and has no reading, while it has none."""
     tried: int = NEVER
     """Revision at which an adding verb was tried on an unreadable set."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bridge.core.state import Link, Note
 from bridge.core.values import Ref
+from bridge.flow import people
 from bridge.flow.context import Context, Task
 from bridge.flow.replan import replan
 from bridge.ledger import conflicts, inbox, journal, links, work
@@ -42,7 +43,9 @@ def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, aga
     else:
         work.again(tx, task.row, task.owner, again_at, count=False)
     planned = replan(tx, context, the_link(task), now, lane=task.row.lane)
-    save(tx, task, [*notes, *planned], now)
+    said = [*notes, *planned]
+    save(tx, task, said, now)
+    people.note(tx, context, the_link(task), said, now)
     task.give_back(tx)
 
 

@@ -13,6 +13,7 @@ from bridge.core.fieldmap import EntityMap
 from bridge.core.merge import Rules
 from bridge.core.state import Link
 from bridge.core.syncs import Connection, Sync
+from bridge.core.transforms import AgentTable
 from bridge.ledger import links
 from bridge.ledger.session import Tx
 from bridge.ledger.work import WorkRow
@@ -45,6 +46,10 @@ class Context:
     timing: Timing = Timing()
     probes: dict[str, dict[str, bool]] = field(default_factory=dict)
     """What was found out about uncertain capabilities, by connection; the drain reads it from the ledger."""
+    directory: Mapping[str, AgentTable] = field(default_factory=dict)
+    """By connection: who is who. It learns."""
+    seen: dict[str, object] = field(default_factory=dict)
+    """Revisions of shared knowledge that this process has taken in."""
     _rules: dict[str, Rules] = field(default_factory=dict)
 
     def sync_of(self, connection: str, entity: str) -> Sync | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from bridge.connectors.base import Connector
 from bridge.errors import LeaseLost, RateLimited
+from bridge.flow import people
 from bridge.flow.budget import Budget
 from bridge.flow.context import Context, Task
 from bridge.flow.create import create
@@ -126,6 +127,7 @@ class Drain:
         until = now + context.lease(context.connections)
         with self.ledger.transaction() as tx:
             closed = health.closed(tx, now)
+            people.refresh(tx, context)
             context.probes.update({name: probed.all_(tx, name) for name in context.connections})
             self._failing = {name for name, known in health.all_(tx).items() if known.failures}
             busy = {

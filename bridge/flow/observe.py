@@ -8,6 +8,7 @@ from bridge.connectors.base import Record
 from bridge.core import merge
 from bridge.core.state import Link, Note, Side
 from bridge.core.values import Ref
+from bridge.flow import people
 from bridge.flow.commit import conclude, later, save, the_link, verdict
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Procedure, Read, Steps, Transact
@@ -82,6 +83,8 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
         said, why = ("applied", "") if moved else ("no-op", "touched, no mapped change") if touched else ("echo", "")
 
     def commit(tx: Tx) -> None:
+        if record is not None:
+            people.learn(tx, context, ref.connection, record.people, context.clock.now())
         if record is not None and closing is not None:
             attempts.close(tx, closing, "settled by a read", None, context.clock.now(), None)
         if said != "pending":

@@ -164,6 +164,7 @@ def _to_side_field(found: dict[str, Any]) -> SideField:
         open_to_review=found.get("open_to_review", False),
         lacks=found.get("lacks", {}),
         unreadable=found.get("unreadable", ""),
+        shown=found.get("shown"),
         tried=found.get("tried", NEVER),
     )
 
@@ -178,6 +179,7 @@ _USUAL: dict[str, Any] = {
     "open_to_review": False,
     "lacks": {},
     "unreadable": "",
+    "shown": None,
     "tried": NEVER,
 }
 """A side's field as it begins."""

@@ -1,0 +1,101 @@
+"""The directory of agents at work: it learns from records, keeps a list of strangers, and goes back to their tickets.
+
+mappings/agents.yaml comes first. What it leaves out is learned where a record shows a connection's own name for
+somebody together with the e-mail address, which is how the other connections know the same person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from bridge.connectors.base import Person
+from bridge.core.agree import stands
+from bridge.core.state import Link, Note
+from bridge.core.values import Marker, NotCarried
+from bridge.flow.context import Context
+from bridge.ledger import links, people, work
+from bridge.ledger.session import Tx
+
+
+def learn(tx: Tx, context: Context, connection: str, found: Iterable[Person], now: datetime) -> bool:
+    """Take in the people whom a record shows; True when somebody new was among them."""
+    table = context.directory.get(connection)
+    news = False
+    for each in found:
+        email = each.email.strip().lower()
+        if table is not None and email and isinstance(each.id, str) and table.learn(email, each.id):
+            people.learn(tx, connection, each.id, email, each.name, now)
+            news = True
+    return news
+
+
+def refresh(tx: Tx, context: Context) -> None:
+    """Take in what other workers have learned, and go back to the tickets that waited for somebody to be known."""
+    revision = people.revision(tx)
+    if context.seen.get("people") == revision:
+        return
+    for connection, email, raw in people.known(tx):
+        if connection in context.directory:
+            context.directory[connection].learn(email, raw)
+    _go_back(tx, context)
+    context.seen["people"] = revision
+
+
+def _go_back(tx: Tx, context: Context) -> None:
+    now = context.clock.now()
+    for each in people.strangers(tx):
+        table = context.directory.get(each.connection)
+        if table is None or (table.email(each.who) is None and table.name(each.who) is None):
+            continue
+        waiting = people.waiting_for(tx, each.connection, each.who)
+        for link in links.load(tx, waiting).values():
+            side = link.live().get(each.connection)
+            if side is None:
+                continue
+            work.raise_(
+                tx,
+                kind="observe",
+                key=f"observe:{each.connection}:{link.entity}:{side.remote_id}",
+                connection=each.connection,
+                entity=link.entity,
+                remote_id=side.remote_id,
+                lane="reconcile",
+                due_at=now,
+                now=now,
+            )
+
+
+def note(tx: Tx, context: Context, link: Link, notes: Iterable[Note], now: datetime) -> None:
+    """Keep the list of strangers true for a link that was just looked at."""
+    rules = context.rules(context.syncs[link.sync])
+    fields = {
+        name for mapped in rules.maps.values() for name, each in mapped.fields.items() if each.stranger is not None
+    }
+    if not fields:
+        return
+    found = {
+        (connection, name): who
+        for connection in link.live()
+        for name in fields
+        if (who := _stranger(context, link, connection, name)) is not None
+    }
+    if found or any(each.field in fields for each in notes):
+        rows = [(connection, name, who) for (connection, name), who in sorted(found.items())]
+        people.note(tx, link.id, rows, now)
+
+
+def _stranger(context: Context, link: Link, connection: str, name: str) -> str | None:
+    """Give whom the side shows, or should be given, without anybody knowing who that is."""
+    mapped = context.maps[connection][link.entity].fields.get(name)
+    entry, state = link.sides[connection].fields.get(name), link.state.get(name)
+    if mapped is None or mapped.stranger is None or entry is None:
+        return None
+    if entry.unreadable and entry.shown is not None and mapped.stranger(entry.shown):
+        return str(entry.shown)
+    if not isinstance(entry.shadow, Marker) and mapped.stranger(entry.shadow):
+        return str(entry.shadow)
+    wanted = state.value if state is not None else None
+    if wanted is not None and stands(entry, link.state) and isinstance(mapped.write(wanted), NotCarried):
+        return str(wanted)
+    return None

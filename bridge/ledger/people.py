@@ -1,0 +1,73 @@
+"""The people of each connection, as its records showed them, and those whom nobody knows yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+
+from bridge.ledger.session import Tx, insert
+from bridge.ledger.tables import person, unmapped
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody who has no row in the directory, and how many tickets wait for one."""
+
+    connection: str
+    who: str
+    """The connection's own name for the person, or an e-mail address that has no name there."""
+    field: str
+    tickets: int
+    since: datetime
+
+
+def learn(tx: Tx, connection: str, remote_id: str, email: str, name: str, now: datetime) -> None:
+    """Keep who is who; what was known of the same remote id before is replaced."""
+    statement = insert(tx, person).values(
+        connection=connection, remote_id=remote_id, email=email, name=name, seen_at=now
+    )
+    new = statement.excluded
+    changes = {"email": new.email, "name": new.name, "seen_at": new.seen_at}
+    tx.execute(statement.on_conflict_do_update(index_elements=["connection", "remote_id"], set_=changes))
+
+
+def revision(tx: Tx) -> tuple[int, datetime | None]:
+    """Give what changes whenever somebody is learned."""
+    count, last = tx.execute(select(func.count(), func.max(person.c.seen_at)).select_from(person)).one()
+    return count, last
+
+
+def known(tx: Tx) -> list[tuple[str, str, str]]:
+    """Give (connection, e-mail address, remote id) of everybody that was learned, the oldest first."""
+    order = (person.c.seen_at, person.c.connection, person.c.remote_id)
+    found = select(person.c.connection, person.c.email, person.c.remote_id).order_by(*order)
+    return [(row.connection, row.email, row.remote_id) for row in tx.execute(found)]
+
+
+def note(tx: Tx, link_id: str, rows: Iterable[tuple[str, str, str]], now: datetime) -> None:
+    """Replace what is on record of the strangers on a link: (connection, field, who)."""
+    tx.execute(delete(unmapped).where(unmapped.c.link_id == link_id))
+    found = [
+        {"link_id": link_id, "connection": connection, "field": field, "who": who, "at": now}
+        for connection, field, who in rows
+    ]
+    if found:
+        tx.execute(unmapped.insert(), found)
+
+
+def strangers(tx: Tx) -> list[Stranger]:
+    """Give the worklist: everybody without a row, those with the most tickets first."""
+    groups = (unmapped.c.connection, unmapped.c.who, unmapped.c.field)
+    count = func.count().label("tickets")
+    found = select(*groups, count, func.min(unmapped.c.at).label("since")).group_by(*groups)
+    rows = tx.execute(found.order_by(count.desc(), *groups))
+    return [Stranger(row.connection, row.who, row.field, row.tickets, row.since) for row in rows]
+
+
+def waiting_for(tx: Tx, connection: str, who: str) -> list[str]:
+    """Give the links that wait for this person to be known."""
+    found = select(unmapped.c.link_id).where(unmapped.c.connection == connection, unmapped.c.who == who)
+    return list(tx.execute(found.distinct().order_by(unmapped.c.link_id)).scalars())

@@ -8,11 +8,9 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
-    Float,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     String,
     Table,
@@ -20,16 +18,31 @@ from sqlalchemy import (
     text,
 )
 
+from bridge.ledger.metadata import metadata
 from bridge.ledger.types import Json, Line, UTCDateTime
+from bridge.ledger.vitals import connection_health, figure, probed, tally
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
+__all__ = [
+    "attempt",
+    "audit",
+    "conflict",
+    "connection_health",
+    "create_intent",
+    "figure",
+    "inbox",
+    "journal",
+    "link",
+    "match_key",
+    "match_lock",
+    "metadata",
+    "person",
+    "probed",
+    "run",
+    "side",
+    "tally",
+    "unmapped",
+    "work",
+]
 
 inbox = Table(
     "inbox",
@@ -273,27 +286,6 @@ Index(
     postgresql_where=run.c.finished_at.is_(None),
 )
 
-connection_health = Table(
-    "connection_health",
-    metadata,
-    Column("connection", Line, primary_key=True),
-    Column("paused_until", UTCDateTime),
-    Column("refused_at", UTCDateTime),
-    Column("why", Line, nullable=False, default=""),
-    Column("failures", Integer, nullable=False, default=0),
-    Column("failed_at", UTCDateTime),
-)
-
-probed = Table(
-    "probed",
-    metadata,
-    Column("connection", Line, primary_key=True),
-    Column("name", Line, primary_key=True),
-    Column("value", Boolean, nullable=False),
-    Column("why", Line, nullable=False),
-    Column("at", UTCDateTime, nullable=False),
-)
-
 person = Table(
     "person",
     metadata,
@@ -314,15 +306,6 @@ unmapped = Table(
     Column("who", Line, nullable=False),
     Column("at", UTCDateTime, nullable=False),
     Index("ix_unmapped_who", "connection", "who"),
-)
-
-figure = Table(
-    "figure",
-    metadata,
-    Column("connection", Line, primary_key=True),
-    Column("name", Line, primary_key=True),
-    Column("value", Float, nullable=False),
-    Column("at", UTCDateTime, nullable=False),
 )
 
 journal = Table(

@@ -47,3 +47,15 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("connection", "name", name=op.f("pk_figure")),
     )
+    for name in ("since", "held_at", "probe_until"):
+        op.add_column("connection_health", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
+    for name in ("opened", "throttled"):
+        op.add_column("connection_health", sa.Column(name, sa.Integer(), server_default="0", nullable=False))
+    op.add_column("connection_health", sa.Column("forbidden", sa.Text(), server_default="", nullable=False))
+    op.create_table(
+        "tally",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_tally")),
+    )
+    op.execute("INSERT INTO tally (name, value) SELECT 'accepted', count(*) FROM inbox")

@@ -1,0 +1,51 @@
+"""The tables about connections and about the bridge itself; those about records stand in bridge.ledger.tables."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Integer, Table
+
+from bridge.ledger.metadata import metadata
+from bridge.ledger.types import Line, UTCDateTime
+
+connection_health = Table(
+    "connection_health",
+    metadata,
+    Column("connection", Line, primary_key=True),
+    Column("paused_until", UTCDateTime),
+    Column("refused_at", UTCDateTime),
+    Column("why", Line, nullable=False, default=""),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("failed_at", UTCDateTime),
+    Column("since", UTCDateTime),
+    Column("held_at", UTCDateTime),
+    Column("opened", Integer, nullable=False, default=0, server_default="0"),
+    Column("probe_until", UTCDateTime),
+    Column("throttled", Integer, nullable=False, default=0, server_default="0"),
+    Column("forbidden", Line, nullable=False, default="", server_default=""),
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("name", Line, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+probed = Table(
+    "probed",
+    metadata,
+    Column("connection", Line, primary_key=True),
+    Column("name", Line, primary_key=True),
+    Column("value", Boolean, nullable=False),
+    Column("why", Line, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+)
+
+figure = Table(
+    "figure",
+    metadata,
+    Column("connection", Line, primary_key=True),
+    Column("name", Line, primary_key=True),
+    Column("value", Float, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+)

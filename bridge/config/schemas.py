@@ -156,8 +156,8 @@ class SyncSchema(Strict):
     on_link = fields.Raw()
     precedence = Texts()
     fields_ = fields.Raw(data_key="fields")
-    leave_scope = one_of("keep")
-    delete = one_of("ignore", "close")
+    leave_scope = one_of("keep", "close", "detach")
+    delete = one_of("ignore", "close", "delete")
     guard = fields.Nested(GuardSchema)
 
 

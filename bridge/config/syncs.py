@@ -93,7 +93,26 @@ class _SyncReader:
             guard=_guard(row.get("guard", {})),
         )
         self.problems += policies.problems
+        self.ends(made)
         return made
+
+    def ends(self, sync: Sync) -> None:
+        """Look at what becomes of records that are deleted, or leave the scope."""
+        if "status" not in ENTITIES[sync.entity]:
+            for key, given, allowed in (
+                ("delete", sync.delete, "ignore"),
+                ("leave_scope", sync.leave_scope, "keep, detach"),
+            ):
+                if given in ("close", "delete"):
+                    self.wrong((key,), f"is {given!r}, and a {sync.entity} has no status; allowed {allowed}")
+        for name, member in sync.members.items():
+            connection = self.known.connections.get(name)
+            able = self.known.connectors[connection.system].CAPABILITIES.get(sync.entity) if connection else None
+            if member.allow_delete and able is not None and not able.deletes and connection is not None:
+                at: Where = ("members", name, "allow_delete")
+                self.wrong(at, f"{connection.system} cannot delete a {sync.entity}; allowed false")
+        if sync.delete == "delete" and not any(member.allow_delete for member in sync.members.values()):
+            self.wrong(("delete",), "is 'delete', and no member has `allow_delete: true`; allowed ignore, close")
 
     def mapped(self, members: Iterable[str], entity: str) -> set[str] | None:
         """Give the fields that at least one member maps; None where a broken mapping hides them."""

@@ -72,6 +72,8 @@ class EntityCapabilities:
     """Every value that the system is known to send, by top-level name: a mapping must read them all."""
     dated: bool = True
     """Records carry a time of their last change."""
+    complete: bool = True
+    """A full listing shows everything that there is. False: that a record is not in it says nothing."""
     read_batch: int = 1
     """Records that one read call can return."""
     swept: frozenset[str] = frozenset()

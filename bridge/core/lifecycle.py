@@ -32,13 +32,47 @@ def missing(link: Link, connection: str, read_at: datetime, settle: float, rules
     side.tombstone = True
     since = side.missing_since
     notes = [Note("deleted", connection, "", {"since": since.isoformat(), "seen": read_at.isoformat()})]
-    if rules is not None and rules.sync.delete == "close":
-        notes += _close_elsewhere(link, side, rules, (since, read_at))
+    if rules is not None and rules.sync.delete in ("close", "delete"):
+        notes += _close_elsewhere(link, side, rules, (since, read_at), f"deleted on {connection}")
     return notes
 
 
-def _close_elsewhere(link: Link, side: Side, rules: Rules, when: tuple[datetime, datetime]) -> list[Note]:
-    """Let a deletion travel as a status, unless somebody has edited the thing where it still lives."""
+def doomed(link: Link, rules: Rules) -> bool:
+    """Tell whether the thing is to be deleted everywhere: its deletion somewhere is still the last word on it."""
+    state = link.state.get(STATUS)
+    if rules.sync.delete != "delete" or state is None or state.value != CLOSED or state.candidates is not None:
+        return False
+    origin = link.sides.get(state.set_by)
+    if origin is None or not origin.tombstone:
+        return False
+    return not any(_newer(link, origin, name, entry) for name, entry in link.state.items())
+
+
+def left(link: Link, connection: str, read_at: datetime, rules: Rules) -> list[Note]:
+    """Note that a record is none of those any more that the sync mirrors: nothing travels from it or to it.
+
+    What becomes of the others is the sync's `leave_scope`. The shadows stay, as the base for the day it comes back.
+    """
+    side = link.sides[connection]
+    if not side.in_scope:
+        return []
+    side.in_scope = False
+    notes = [Note("left scope", connection, "", {"seen": read_at.isoformat()})]
+    if rules.sync.leave_scope == "close":
+        notes += _close_elsewhere(link, side, rules, (side.read_at, read_at), f"no longer in scope on {connection}")
+    return notes
+
+
+def entered(side: Side) -> list[Note]:
+    """Note that a record is (again) one that the sync mirrors."""
+    came_back, side.in_scope = not side.in_scope, True
+    return [Note("back in scope", side.connection, "", {})] if came_back else []
+
+
+def _close_elsewhere(
+    link: Link, side: Side, rules: Rules, when: tuple[datetime | None, datetime], why: str
+) -> list[Note]:
+    """Let a record's end travel as a status, unless somebody has edited the thing where it still lives."""
     state = link.state.setdefault(STATUS, FieldState())
     if not link.live() or state.value == CLOSED or state.candidates is not None:
         return []
@@ -46,12 +80,12 @@ def _close_elsewhere(link: Link, side: Side, rules: Rules, when: tuple[datetime,
     if not edited:
         before = state.value
         move(state, CLOSED, side.connection, when)
-        detail = {"value": CLOSED, "before": before, "why": "its record was deleted", "rev": state.rev}
+        detail = {"value": CLOSED, "before": before, "why": why, "rev": state.rev}
         return [Note("changed", side.connection, STATUS, detail)]
     others = {name: held.fields[STATUS].shadow for name, held in link.live().items() if STATUS in held.fields}
     state.candidates = {name: raw for name, raw in others.items() if not isinstance(raw, Marker)}
     state.candidates[side.connection] = _closed_there(rules, side.connection)
-    state.why_open = f"deleted on {side.connection}, edited elsewhere"
+    state.why_open = f"{why}, edited elsewhere"
     detail = {
         "mine": {"value": CLOSED, "by": side.connection},
         "theirs": {"value": state.value, "by": state.set_by},

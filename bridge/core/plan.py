@@ -14,6 +14,7 @@ from bridge.core.calls import PlannedCall, Target, Want, group
 from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.context import Rules
 from bridge.core.fieldmap import FieldMap
+from bridge.core.lifecycle import doomed
 from bridge.core.state import Link, Note, Side
 from bridge.core.values import NO_BASE, NotCarried, Raw
 
@@ -44,6 +45,8 @@ class Plan:
     calls: list[PlannedCall] = field(default_factory=list)
     create: CreatePlan | None = None
     notes: list[Note] = field(default_factory=list)
+    delete: bool = False
+    """The record is to be deleted, because it was deleted elsewhere and the sync says so."""
 
 
 def plan(
@@ -65,7 +68,11 @@ def plan(
     side = link.sides.get(connection)
     if side is None:
         return Plan(create=_create(link, connection, rules, capabilities, probed))
-    if side.tombstone or side.missing_since is not None or not side.in_scope or _busy(side, carrying=carrying):
+    if side.tombstone or side.missing_since is not None or not side.in_scope:
+        return Plan()
+    if capabilities.deletes and rules.sync.members[connection].allow_delete and doomed(link, rules):
+        return Plan(delete=True)  # done twice it does no harm, so that an open attempt is no obstacle
+    if _busy(side, carrying=carrying):
         return Plan()
     target = Target(link, side, rules, capabilities)
     certain, unproven, steps = _wants(target, probed)
@@ -194,8 +201,12 @@ def _destroys(target: Target, name: str, shadow: Raw, raw: Raw) -> tuple[str, ..
         return (f"{name}: emptied, was {shadow!r}",)
     state = target.state(name)
     setter = target.link.sides.get(state.set_by)
-    if name == "status" and state.value == "closed" and setter is not None and setter.tombstone:
+    if name != "status" or state.value != "closed" or setter is None:
+        return ()
+    if setter.tombstone:
         return (f"status: closed, because {state.set_by} deleted its record",)
+    if not setter.in_scope:
+        return (f"status: closed, because its record left the scope on {state.set_by}",)
     return ()
 
 

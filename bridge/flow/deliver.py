@@ -72,20 +72,13 @@ def start(tx: Tx, context: Context, task: Task) -> tuple[Side | None, PlannedCal
 def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | None:
     """Plan, and commit the attempt of the first call; conclude when nothing is left to do."""
     link, now = the_link(task), context.clock.now()
-    sync = context.syncs[link.sync]
     found = plan_member(context, link, side.connection)
     if not found.calls:
         conclude(tx, context, task, found.notes)
         return None
     call = found.calls[0]
-    if call.destructive and not (task.row.payload or {}).get("approved"):
-        recent = attempts.destructive(tx, side.connection, now - timedelta(hours=1))
-        held = guard.destructive_held(recent, len(call.destructive), links.count_sides(tx, side.connection), sync.guard)
-        if held is not None:
-            save(tx, task, [Note("unsafe", side.connection, "", {"why": held})], now)
-            work.park(tx, task.row, task.owner, held, "unsafe", now)
-            task.give_back(tx)
-            return None
+    if hold(tx, context, task, side, len(call.destructive)):
+        return None
     attempt = Attempt(
         id=context.fresh_id(),
         verb=call.verb,
@@ -104,6 +97,22 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | N
     save(tx, task, found.notes, now)
     attempts.open_(tx, link.id, side, now, destructive=len(call.destructive))
     return call
+
+
+def hold(tx: Tx, context: Context, task: Task, side: Side, destroyed: int) -> bool:
+    """Park the work if it would destroy more in an hour than the sync's guard lets through; True if it did."""
+    if not destroyed or (task.row.payload or {}).get("approved"):
+        return False
+    now, link = context.clock.now(), the_link(task)
+    recent = attempts.destructive(tx, side.connection, now - timedelta(hours=1))
+    records = links.count_sides(tx, side.connection)
+    held = guard.destructive_held(recent, destroyed, records, context.syncs[link.sync].guard)
+    if held is None:
+        return False
+    save(tx, task, [Note("unsafe", side.connection, "", {"why": held})], now)
+    work.park(tx, task.row, task.owner, held, "unsafe", now)
+    task.give_back(tx)
+    return True
 
 
 def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) -> Procedure:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bridge.connectors.base import Record
-from bridge.core import merge
+from bridge.core import lifecycle, merge
 from bridge.core.state import Link, Note, Side
 from bridge.core.values import Ref
 from bridge.flow import people
 from bridge.flow.commit import conclude, later, save, the_link, verdict
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Procedure, Read, Steps, Transact
-from bridge.flow.match import first_sight
-from bridge.flow.records import observation
+from bridge.flow.match import first_sight, out_of_scope
+from bridge.flow.records import observation, with_swept
 from bridge.ledger import attempts, inbox, links, work
 from bridge.ledger.session import Tx
 
@@ -69,7 +69,15 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
         notes = [*others, *merge.missing(link, ref.connection, now, settle.total_seconds(), rules)]
         again = None if side.tombstone else now + settle
         said, why = ("applied", "the record is gone") if side.tombstone else ("pending", "")
+    elif side.attempt is None and (outside := out_of_scope(context.syncs[link.sync], ref, record)):
+        notes, closing, again = (
+            lifecycle.left(link, ref.connection, now, context.rules(context.syncs[link.sync])),
+            None,
+            None,
+        )
+        said, why = "out of scope", outside
     else:
+        record = with_swept(record, task.row.payload, side, context.maps[ref.connection][ref.entity])
         before = {name: state.rev for name, state in link.state.items()}
         seen = observation(record, context.maps[ref.connection][ref.entity], link.parent_id)
         if not merge.believe(side, seen, settle.total_seconds()):
@@ -77,8 +85,9 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
             yield Transact(lambda tx: _wait(tx, task, stepped, context, settle))
             return
         touched = seen.version is None or seen.version != side.version
+        back = lifecycle.entered(side)
         notes, closing = absorbed(link, side, seen, context)
-        again = None
+        notes, again = [*back, *notes], None
         moved = any(state.rev != before.get(name, 0) for name, state in link.state.items())
         said, why = ("applied", "") if moved else ("no-op", "touched, no mapped change") if touched else ("echo", "")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from bridge.connectors.base import Record
 from bridge.core.agree import same
@@ -42,6 +44,27 @@ def observation(
         version=mapped.version(record.data),
         own=own,
     )
+
+
+def with_swept(record: Record, payload: Mapping[str, Any] | None, side: Side, mapped: EntityMap) -> Record:
+    """Add to a direct read what only a full listing shows, as far as the side was not seen or written since then."""
+    told = (payload or {}).get("swept")
+    if not told:
+        return record
+    at = datetime.fromisoformat(told["at"])
+    fresh: dict[str, Any] = {}
+    for name, field in mapped.fields.items():
+        entry = side.fields.get(name)
+        recent = entry is not None and not entry.unreadable and entry.seen is not None and entry.seen > at
+        if (
+            field.write_key is not None
+            and field.write_key in told["values"]
+            and not recent
+            and not (side.attempt and name in side.attempt.sent)
+        ):
+            fresh[field.write_key] = told["values"][field.write_key]
+    kept = {name: why for name, why in record.unreadable.items() if name not in fresh}
+    return replace(record, data={**record.data, **fresh}, unreadable=kept)
 
 
 def differs(record: Record, mapped: EntityMap, side: Side) -> bool:

@@ -37,7 +37,7 @@ def replan(tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "
     notes: list[Note] = []
     for connection, planned in plans(context, link).items():
         notes.extend(planned.notes)
-        kind = "deliver" if planned.calls else "create" if planned.create else None
+        kind = "remove" if planned.delete else "deliver" if planned.calls else "create" if planned.create else None
         if kind is None or (planned.create and planned.create.missing):
             continue
         if kind == "create" and not family.ready(tx, context, link, connection):
@@ -52,6 +52,6 @@ def replan(tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "
             lane=lane,
             due_at=now,
             now=now,
-            unpark=kind == "deliver" or lane == "reconcile",
+            unpark=kind != "create" or lane == "reconcile",
         )
     return notes

@@ -227,7 +227,12 @@ CONNECTION_KEYS = (
         ("syncs", "two: {}", "two: {}\n  match: subject", [
             "mappings/syncs.yaml:6: both.match: must be a list of lists of fields, such as [[customer, subject]]"]),
         ("syncs", "two: {}", "two: {}\n  delete: delete", [
-            "mappings/syncs.yaml:6: both.delete: is 'delete'; allowed ignore, close"]),
+            ("mappings/syncs.yaml:6: both.delete: is 'delete', and no member has `allow_delete: true`; allowed ignore, "
+            "close")]),
+        ("syncs", "two: {}", "two: {}\n  delete: remove", [
+            "mappings/syncs.yaml:6: both.delete: is 'remove'; allowed ignore, close, delete"]),
+        ("syncs", "two: {}", "two: {allow_delete: true}", [
+            "mappings/syncs.yaml:5: both.members.two.allow_delete: listing cannot delete a ticket; allowed false"]),
         ("syncs", "two: {}", "two: {}\n  guard: {destructive: 30}", [
             "mappings/syncs.yaml:6: both.guard.destructive: is 30; allowed a share such as 30%"]),
         ("syncs", "two: {}", "two: {}\nmore:\n  entity: ticket\n  members: {one: {}, two: {}}", [

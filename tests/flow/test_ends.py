@@ -1,0 +1,225 @@
+"""Records that are deleted, leave the scope and come back; agents whom nobody knows; what only a listing shows."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bridge.connectors.base import Person
+from bridge.core.syncs import FieldPolicy
+from bridge.core.transforms import AgentTable, agent
+from bridge.core.values import Unreadable
+from bridge.flow import people
+from bridge.ledger import attempts, work
+from bridge.ledger import people as stored
+from tests.flow.world import World, born
+
+
+def arranged(ledger, names="LH", *, allow=(), only=None, **changes):
+    """A world whose sync says how records end."""
+    world = World(ledger, names)
+    sync = world.context.syncs["tickets"]
+    members = {name: replace(member, allow_delete=name in allow) for name, member in sync.members.items()}
+    if only is not None:
+        members["H"] = replace(members["H"], only=only)
+    world.context.syncs["tickets"] = replace(sync, members=members, **changes)
+    return world
+
+
+def see(world, name, remote_id):
+    world.hint(name, remote_id)
+    world.settle()
+
+
+class TestDelete:
+    def test_it_travels_as_a_delete_where_it_may_and_as_closed_elsewhere(self, ledger):
+        world = arranged(ledger, "LHP", allow="H", delete="delete")
+        ids = born(world)
+        world.systems["L"].remove(ids["L"])
+        see(world, "L", ids["L"])
+        assert world.systems["H"].ids == []
+        assert world.systems["P"].peek(ids["P"])["status"] == "resolved"
+        writes = world.bridge_writes()
+        world.reconcile()
+        assert world.bridge_writes() == writes
+
+    def test_an_edit_elsewhere_speaks_against_it(self, ledger):
+        world = arranged(ledger, allow="H", delete="delete")
+        ids = born(world)
+        world.systems["L"].remove(ids["L"])
+        world.systems["H"].edit(ids["H"], priority="urgent")
+        see(world, "L", ids["L"])
+        assert world.systems["H"].ids == [ids["H"]]
+        (link,) = world.links()
+        assert link.state["status"].candidates is not None
+
+    @pytest.mark.parametrize("fault", ["before", "after", "lost", "not sent", "limited"])
+    def test_a_delete_that_goes_wrong_is_done_once_all_is_well(self, ledger, fault):
+        world = arranged(ledger, allow="H", delete="delete")
+        ids = born(world)
+        world.systems["H"].fail(fault, on="delete")
+        world.systems["L"].remove(ids["L"])
+        see(world, "L", ids["L"])
+        world.reconcile()
+        assert world.systems["H"].ids == []
+        assert all(side.tombstone for link in world.links() for side in link.sides.values())
+
+    def test_many_deletions_are_held(self, ledger):
+        world = arranged(ledger, allow="H", delete="delete")
+        for number in range(12):
+            world.hint("L", world.systems["L"].add(subject=f"ticket {number}", status="open", priority="low", tags=[]))
+        world.settle()
+        for remote_id in world.systems["L"].ids:
+            world.systems["L"].remove(remote_id)
+        for link in world.links():
+            see(world, "L", link.sides["L"].remote_id)
+        assert len(world.systems["H"].ids) == 2
+        with world.ledger.read() as tx:
+            assert {row.cause for row in work.parked(tx)} == {"unsafe"}
+
+    def test_it_is_on_the_timeline_as_an_attempt(self, ledger):
+        world = arranged(ledger, allow="H", delete="delete")
+        ids = born(world)
+        world.systems["L"].remove(ids["L"])
+        see(world, "L", ids["L"])
+        (link,) = world.links()
+        with world.ledger.read() as tx:
+            last = attempts.history(tx, link.id)[-1]
+        assert (last["verb"], last["outcome"], last["destructive"]) == ("delete", "done", 1)
+
+
+class TestScope:
+    def inside(self, record):
+        return record["priority"] != "low"
+
+    def test_nothing_travels_to_or_from_a_record_that_left(self, ledger):
+        world = arranged(ledger, only=self.inside)
+        ids = born(world)
+        world.systems["H"].edit(ids["H"], priority="low", subject="private now")
+        see(world, "H", ids["H"])
+        world.systems["L"].edit(ids["L"], status="resolved")
+        see(world, "L", ids["L"])
+        assert world.systems["L"].peek(ids["L"])["subject"] == "It does not print"
+        assert world.systems["H"].peek(ids["H"])["status"] != "resolved"
+
+    def test_what_changed_meanwhile_is_merged_when_it_comes_back(self, ledger):
+        world = arranged(ledger, only=self.inside)
+        ids = born(world)
+        world.systems["H"].edit(ids["H"], priority="low")
+        see(world, "H", ids["H"])
+        world.systems["L"].edit(ids["L"], status="resolved")
+        see(world, "L", ids["L"])
+        world.systems["H"].edit(ids["H"], priority="urgent", subject="back again")
+        see(world, "H", ids["H"])
+        assert world.unsettled() == []
+        assert world.systems["L"].peek(ids["L"])["subject"] == "back again"
+        assert world.systems["H"].peek(ids["H"])["status"] == "resolved"
+
+    def test_leaving_closes_the_others_if_the_sync_says_so(self, ledger):
+        world = arranged(ledger, only=self.inside, leave_scope="close")
+        ids = born(world)
+        world.systems["H"].edit(ids["H"], priority="low")
+        see(world, "H", ids["H"])
+        assert world.systems["L"].peek(ids["L"])["status"] == "closed"
+
+
+class TestPeople:
+    def directory(self, world):
+        """Give H a directory of agents: an id there, an address everywhere else."""
+        table = AgentTable({"ann@x.io": "h1"})
+        world.context.directory["H"] = table
+        named = agent(table)
+        mapped = world.context.maps["H"]["ticket"]
+        field = replace(mapped.fields["assignee"], read=read_by(named), write=write_by(named), stranger=named.stranger)
+        fields = {**mapped.fields, "assignee": field}
+        world.context.maps["H"]["ticket"] = replace(mapped, fields=fields)
+        world.context._rules.clear()
+        return table
+
+    def strangers(self, world):
+        with world.ledger.read() as tx:
+            return [(each.connection, each.who, each.field, each.tickets) for each in stored.strangers(tx)]
+
+    def meet(self, world, *found):
+        with world.ledger.transaction() as tx:
+            people.learn(tx, world.context, "H", found, world.clock.now())
+        world.settle()
+
+    def test_a_stranger_is_listed_and_their_tickets_follow_once_they_are_known(self, ledger):
+        world = World(ledger, "LH")
+        self.directory(world)
+        ids = born(world, assignee="ann@x.io")
+        world.systems["H"].edit(ids["H"], assignee="h2")
+        see(world, "H", ids["H"])
+        assert world.systems["L"].peek(ids["L"])["assignee"] == "ann@x.io"
+        assert self.strangers(world) == [("H", "h2", "assignee", 1)]
+        self.meet(world, Person("h2", "Bob@X.io", "Bob"))
+        assert world.systems["L"].peek(ids["L"])["assignee"] == "bob@x.io"
+        assert self.strangers(world) == []
+
+    def test_an_address_without_a_name_there_is_listed_and_written_once_it_has_one(self, ledger):
+        world = World(ledger, "LH")
+        self.directory(world)
+        ids = born(world, assignee="ann@x.io")
+        world.systems["L"].edit(ids["L"], assignee="bob@x.io", priority="low")
+        see(world, "L", ids["L"])
+        assert world.systems["H"].peek(ids["H"])["assignee"] == "h1"
+        assert world.systems["H"].peek(ids["H"])["priority"] == "low"
+        assert self.strangers(world) == [("H", "bob@x.io", "assignee", 1)]
+        self.meet(world, Person("h2", "bob@x.io"))
+        assert world.systems["H"].peek(ids["H"])["assignee"] == "h2"
+        assert self.strangers(world) == []
+
+    def test_the_declared_directory_comes_first(self, ledger):
+        world = World(ledger, "LH")
+        table = self.directory(world)
+        self.meet(world, Person("h1", "mallory@x.io"), Person("h9", "ann@x.io"))
+        assert (table.email("h1"), table.email("h9"), table.name("ann@x.io")) == ("ann@x.io", None, "h1")
+
+
+def read_by(named):
+    return lambda raw: None if raw is None else named.read(raw)
+
+
+def write_by(named):
+    return lambda value: None if value is None else named.write(value)
+
+
+class TestSwept:
+    def test_what_only_a_listing_shows_is_merged_unless_we_wrote_since(self, ledger):
+        world = World(ledger, "LH", tags=FieldPolicy("merge"))
+        ids = born(world, tags=["a"])
+        hidden(world, "H", "tags")
+
+        def sweep(tags, at):
+            with world.ledger.transaction() as tx:
+                payload = {"swept": {"at": at.isoformat(), "values": {"tags": tags}}}
+                now = world.clock.now()
+                work.raise_(
+                    tx, kind="observe", key=f"observe:H:ticket:{ids['H']}", connection="H", entity="ticket",
+                    remote_id=ids["H"], due_at=now, now=now, payload=payload,
+                )  # fmt: skip
+            world.settle()
+
+        before = world.clock.now()
+        world.clock.advance(5)
+        sweep(["a", "b"], world.clock.now())
+        assert sorted(world.systems["L"].peek(ids["L"])["tags"]) == ["a", "b"]
+        sweep([], before - timedelta(seconds=60))
+        assert sorted(world.systems["L"].peek(ids["L"])["tags"]) == ["a", "b"]
+
+
+def hidden(world, name, key):
+    """From now on direct reads of a system leave a key out."""
+    system = world.systems[name]
+    shown = system.record
+
+    def record(connection, remote_id):
+        found = shown(connection, remote_id)
+        if found is None:
+            return None
+        data = {each: value for each, value in found.data.items() if each != key}
+        return replace(found, data=data, unreadable={key: "only a listing shows it"})
+
+    system.record = record
+    assert not isinstance(system.record(name, system.ids[0]).data.get(key), Unreadable)

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "db": "bridge.cli.processes:db",
     "status": "bridge.cli.status:status",
     "ticket": "bridge.cli.ticket:ticket",
+    "agents": "bridge.cli.agents:agents",
     "reconcile": "bridge.cli.reconcile:reconcile",
     "parked": "bridge.cli.operator:parked",
     "connection": "bridge.cli.operator:connection",

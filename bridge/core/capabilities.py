@@ -76,6 +76,8 @@ class EntityCapabilities:
     """A full listing shows everything that there is. False: that a record is not in it says nothing."""
     read_batch: int = 1
     """Records that one read call can return."""
+    originates: bool = True
+    """A record first seen here is a thing of its own. False: the system holds copies, and others are none of ours."""
     swept: frozenset[str] = frozenset()
     """Names that only a full listing (`scan`) shows and a direct read leaves out: its rows vouch for these alone."""
     settle: float = 2.0

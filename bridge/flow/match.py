@@ -59,6 +59,9 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
     found, waiting = eligible(tx, sync, ref, keys)
     if waiting:
         work.again(tx, task.row, task.owner, now + WAIT, count=False)
+    elif not found and not context.capabilities[ref.connection][ref.entity].originates:
+        verdict(tx, ref, upto, "out of scope", f"{ref} is a copy of nothing that is mirrored", now)
+        work.finish(tx, task.row, task.owner, now)
     elif len(found) > 1:
         why = f"{ref} matches {len(found)} tickets equally well; join it to one of them: {', '.join(sorted(found))}"
         verdict(tx, ref, upto, "quarantined", why, now)

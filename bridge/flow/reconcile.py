@@ -14,6 +14,7 @@ from bridge.core import guard
 from bridge.core.state import Link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Transact
+from bridge.flow.match import out_of_scope
 from bridge.flow.records import differs
 from bridge.flow.replan import plans
 from bridge.ledger import links, runs, work
@@ -93,7 +94,7 @@ def hint_differences(
     hinted = 0
     for remote_id, record in records.items():
         link = loaded.get(known[remote_id][0]) if remote_id in known else None
-        if link is not None and not worth_a_look(context, link, record):
+        if not (worth_a_look(context, link, record) if link is not None else could_join(context, record)):
             continue
         hinted += 1
         work.raise_(
@@ -108,6 +109,14 @@ def hint_differences(
             now=now,
         )
     return hinted
+
+
+def could_join(context: Context, record: Record) -> bool:
+    """Say whether a row that no link knows could get one: what is out of scope anyway costs no read."""
+    ref = record.ref
+    if not context.capabilities[ref.connection][ref.entity].originates:
+        return False
+    return record.partial or not out_of_scope(context.sync_of(ref.connection, ref.entity), ref, record)
 
 
 def worth_a_look(context: Context, link: Link, record: Record) -> bool:

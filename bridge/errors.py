@@ -131,6 +131,10 @@ class NotSent(RemoteError):
     outcome = Outcome.RETRY
 
 
+class Resting(NotSent):
+    """The connection is paused or stopped: the call was not made, and its work waits until it is in use again."""
+
+
 class UnknownOutcome(RemoteError):
     """A write was sent and its fate is not known: never repeated blindly, first looked up."""
 

@@ -15,7 +15,7 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.clock import SystemClock
-from bridge.ledger import audit, health, work
+from bridge.ledger import audit, health, parking
 from bridge.ledger.session import Ledger, Tx
 
 A_LONG_TIME = timedelta(days=3650)
@@ -52,7 +52,7 @@ def list_(as_json: bool) -> None:
     ledger = Ledger(wiring.load_config(home).settings.database)
     ledger.check()
     with ledger.read() as tx:
-        rows = work.parked(tx)
+        rows = parking.parked(tx)
     ledger.close()
     for row in rows:
         if as_json:
@@ -72,7 +72,7 @@ def retry(ids: tuple[int, ...], cause: str | None, approve: bool) -> None:
     if not ids and cause is None:
         raise click.UsageError("name the rows (see `bridge parked list`), or a --cause")
     with changing("parked retry", ", ".join(map(str, ids)) or f"cause {cause}") as (tx, now):
-        freed = work.unpark(tx, now, ids=ids or None, cause=cause, payload={"approved": True} if approve else None)
+        freed = parking.unpark(tx, now, ids=ids or None, cause=cause, payload={"approved": True} if approve else None)
     click.echo(f"{freed} freed")
     if ids and freed < len(ids):
         raise click.ClickException(f"{len(ids) - freed} of the rows named are not parked (any more)")
@@ -83,7 +83,7 @@ def retry(ids: tuple[int, ...], cause: str | None, approve: bool) -> None:
 def discard(ids: tuple[int, ...]) -> None:
     """Throw parked work away; a reconciliation finds again what is still to be done."""
     with changing("parked discard", ", ".join(map(str, ids))) as (tx, _now):
-        gone = work.discard(tx, ids)
+        gone = parking.discard(tx, ids)
     click.echo(f"{gone} thrown away")
 
 

@@ -15,8 +15,8 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.clock import SystemClock
+from bridge.ledger import parking
 from bridge.ledger import status as figures
-from bridge.ledger import work
 from bridge.ledger.health import Health
 from bridge.ledger.session import Ledger
 
@@ -33,7 +33,7 @@ def status(as_json: bool) -> None:
     now = SystemClock().now()
     with ledger.read() as tx:
         found = figures.summary(tx, now)
-        parked = work.parked(tx, limit=20)
+        parked = parking.parked(tx, limit=20)
     ledger.close()
     rows = [connection(name, found.health.get(name), found.sides.get(name, 0), now) for name in config.connections]
     if as_json:

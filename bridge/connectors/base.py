@@ -112,8 +112,12 @@ class Connector(ABC):
     OPTIONS: ClassVar[Mapping[str, str]] = {}
     """Option name -> what it is; names in REQUIRED_OPTIONS must be given."""
     REQUIRED_OPTIONS: ClassVar[frozenset[str]] = frozenset()
+    BACKOFF: ClassVar[float] = 0.5
+    """Seconds to wait after the first answer 429 that names no time; each further one in a row doubles them."""
     ACTIONS: ClassVar[Mapping[str, str]] = {}
     """What an operator may do by hand, and no sync ever does: name -> what it is."""
+    ERASES: ClassVar[frozenset[str]] = frozenset()
+    """Entities whose `delete` erases a person for good, as documented: `bridge forget` may call it when told to."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -162,6 +166,10 @@ class Connector(ABC):
     def act(self, action: str, arguments: Mapping[str, str]) -> str:
         """Carry out one of ACTIONS for an operator, never retried; gives what is shown to them once, and never kept."""
         raise Unsupported(f"{self.NAME} has no action {action} ({', '.join(sorted(arguments))})")
+
+    def sought(self, entity: str, email: str) -> Sequence[Record]:
+        """Give the records that are this person's and nobody else's, for one of ERASES."""
+        raise Unsupported(f"{self.NAME} cannot look for a {entity} by e-mail address ({len(email)} characters)")
 
     @abstractmethod
     def probe(self) -> dict[str, Any]:

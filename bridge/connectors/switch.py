@@ -56,6 +56,7 @@ class SwitchConnector(RestConnector):
     """Tickets of a Switch host."""
 
     NAME: ClassVar = "switch"
+    BACKOFF: ClassVar = 30.0
     CAPABILITIES: ClassVar = {
         "ticket": EntityCapabilities(
             readable=frozenset(READABLE.split()),

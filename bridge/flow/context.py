@@ -43,6 +43,8 @@ class Context:
     capabilities: Mapping[str, Mapping[str, EntityCapabilities]]
     clock: Clock
     rng: random.Random = field(default_factory=random.Random)
+    backoff: Mapping[str, float] = field(default_factory=dict)
+    """By connection: seconds to wait after a 429 that names no time (`Connector.BACKOFF`)."""
     timing: Timing = Timing()
     probes: dict[str, dict[str, bool]] = field(default_factory=dict)
     """What was found out about uncertain capabilities, by connection; the drain reads it from the ledger."""

@@ -15,16 +15,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.base import Connector
-from bridge.errors import LeaseLost, RateLimited
+from bridge.core.lanes import LANES
+from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.flow import people
 from bridge.flow.budget import Budget
+from bridge.flow.choose import Room, choose
 from bridge.flow.context import Context, Task
 from bridge.flow.create import create
 from bridge.flow.deliver import deliver
 from bridge.flow.effects import Call, Effect, Procedure, Read, Transact
 from bridge.flow.observe import observe
-from bridge.flow.outcome import settle_failure
+from bridge.flow.outcome import FIRST_DELAY, judge, settle_failure
 from bridge.flow.reconcile import page
+from bridge.flow.remove import remove
 from bridge.ledger import health, probed, work
 from bridge.ledger.session import Ledger, savepoint
 
@@ -32,6 +35,7 @@ PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
     "observe": observe,
     "deliver": deliver,
     "create": create,
+    "remove": remove,
     "reconcile": page,
 }
 
@@ -39,6 +43,8 @@ log = logging.getLogger("bridge.flow")
 
 AT_ONCE = 16
 """Work rows under way in one drain."""
+KEPT_FOR_LIVE = 4
+"""Of these, so many are left to the live lane: a long job never fills them all."""
 PATIENCE = 0.3
 """Seconds for which a drain waits for work that is nearly due, rather than end and be rung again."""
 
@@ -49,6 +55,9 @@ class _Run:
 
     task: Task
     procedure: Procedure
+    lane: str = "live"
+    probe: str = ""
+    """The half-open connection that it is to try; empty as soon as it has."""
     holder: str = ""
 
 
@@ -67,6 +76,16 @@ class _Waiting:
         """Give how many calls of the budget it takes: reads that go out as one are one call."""
         first = self.effects[0]
         return first.weight if isinstance(first, Call) else 1
+
+    @property
+    def lane(self) -> str:
+        """Give the most urgent lane of those that wait for it."""
+        return LANES[min(LANES.index(run.lane) for run in self.runs)]
+
+    @property
+    def probe(self) -> bool:
+        """Tell whether its answer decides about a half-open connection."""
+        return any(run.probe == self.connection for run in self.runs)
 
 
 @dataclass(slots=True)
@@ -95,8 +114,14 @@ class Drain:
     _waiting: list[_Waiting] = field(default_factory=list)
     _flying: dict[Future[Any], _Waiting] = field(default_factory=dict)
     _running: int = 0
-    _failing: set[str] = field(default_factory=set)
-    _worked: set[str] = field(default_factory=set)
+    _low: int = 0
+    """Of those running, how many are of a lane below live."""
+    _claims: int = 0
+    _troubled: set[str] = field(default_factory=set)
+    """Connections whose health is not without a blemish: only their good answers need to be written down."""
+    _shut: set[str] = field(default_factory=set)
+    """Connections that may not be called, but by the one that probes."""
+    _answers: list[tuple[str, BaseException | None, bool]] = field(default_factory=list)
 
     def run(self, seconds: float = 5.0) -> Figures:
         """Work until nothing is due, or for about that long; then see through what is under way, and return."""
@@ -105,7 +130,8 @@ class Drain:
             return self._loop(seconds)
         except Exception:
             # The ledger failed us: what was under way is as if this worker had died here. Claims and leases run out.
-            self._ready, self._waiting, self._flying, self._running = [], [], {}, 0
+            self._ready, self._waiting, self._flying, self._answers = [], [], {}, []
+            self._running = self._low = 0
             raise
 
     def _loop(self, seconds: float) -> Figures:
@@ -122,27 +148,26 @@ class Drain:
             self._collect()
 
     def _claim(self) -> int:
-        context = self.context
-        now = context.clock.now()
-        until = now + context.lease(context.connections)
+        context, now = self.context, self.context.clock.now()
+        self._claims += 1
+        room = Room(
+            free=AT_ONCE - self._running,
+            low=AT_ONCE - KEPT_FOR_LIVE - self._low,
+            load={name: self._load(name) for name in context.connections},
+        )
         with self.ledger.transaction() as tx:
-            closed = health.closed(tx, now)
-            people.refresh(tx, context)
             context.probes.update({name: probed.all_(tx, name) for name in context.connections})
-            self._failing = {name for name, known in health.all_(tx).items() if known.failures}
-            busy = {
-                name for name in context.connections if self._load(name) >= 2 * context.connections[name].concurrency
-            }
-            rows = work.claim(
-                tx, self.owner, now, until, AT_ONCE - self._running, skip_connections=sorted(closed | busy)
-            )
-        for row in rows:
-            task = Task(row, self.owner, context.fresh_id())
-            run = _Run(task, PROCEDURES[row.kind](context, task))
-            self._ready.append((run, None, None))
-        self._running += len(rows)
-        self.figures.claimed += len(rows)
-        return len(rows)
+            people.refresh(tx, context)
+            choice = choose(tx, context, self.owner, now, room, self._claims)
+        self._troubled, self._shut = choice.troubled, choice.shut
+        for taken in choice.taken:
+            task = Task(taken.row, self.owner, f"{self.owner}/{context.fresh_id()}")
+            procedure = PROCEDURES[taken.row.kind](context, task)
+            self._ready.append((_Run(task, procedure, taken.lane, taken.probe), None, None))
+            self._low += taken.lane != "live"
+        self._running += len(choice.taken)
+        self.figures.claimed += len(choice.taken)
+        return len(choice.taken)
 
     def _load(self, connection: str) -> int:
         return sum(len(w.runs) for w in [*self._waiting, *self._flying.values()] if w.connection == connection)
@@ -161,19 +186,24 @@ class Drain:
             elif isinstance(effect, Exception):
                 over.append((run, effect))
             else:
-                self._running -= 1
-        if acts or over:
+                self._end(run)
+        if acts or over or self._answers:
             self._commit(acts, over)
+
+    def _end(self, run: _Run) -> None:
+        self._running -= 1
+        self._low -= run.lane != "live"
+        if run.probe:  # it came to no call there: another one may try
+            self._answers.append((run.probe, LeaseLost("no call was made"), True))
 
     def _commit(self, acts: list[tuple[_Run, Callable[[Any], Any]]], over: list[tuple[_Run, Exception]]) -> None:
         self.figures.failed += len(over)
         self.figures.transactions += 1
         done: list[tuple[_Run, Any, Exception | None]] = []
+        answers, self._answers = self._answers, []
         with self.ledger.transaction() as tx:
-            for name in self._worked & self._failing:
-                health.worked(tx, name)
-            self._failing -= self._worked
-            self._worked.clear()
+            for name, answer, probe in answers:
+                judge(tx, self.context, name, answer, probe=probe)
             for run, act in acts:
                 try:
                     with savepoint(tx):
@@ -186,7 +216,8 @@ class Drain:
                         settle_failure(tx, self.context, run.task, failure)
                 except Exception:  # the claim runs out, and the row is taken up again
                     log.exception("%s could not be settled after: %s", run.task.row.key, failure)
-        self._running -= len(over)
+        for run, _failure in over:
+            self._end(run)
         self._ready.extend(done)
 
     @staticmethod
@@ -201,6 +232,10 @@ class Drain:
     def _enqueue(self, run: _Run, effect: Read | Call) -> None:
         """Let a read join others of its kind that are waiting; anything else waits alone."""
         now = self.context.clock.now()
+        if effect.connection in self._shut and run.probe != effect.connection:
+            rests = Resting(effect.connection, "paused or stopped; nothing was sent")
+            self._ready.append((run, None, rests))
+            return
         if isinstance(effect, Read):
             size = self.context.capabilities[effect.connection][effect.entity].read_batch
             for group in self._waiting:
@@ -219,6 +254,7 @@ class Drain:
         """Send what the budgets allow; what waited past its deadline was never sent."""
         now = self.context.clock.now()
         still: list[_Waiting] = []
+        self._waiting.sort(key=lambda group: LANES.index(group.lane))  # within a lane, in the order of asking
         for group in self._waiting:
             if now >= min(effect.deadline for effect in group.effects):
                 late = LeaseLost(f"{group.connection}: no call started before its deadline (waiting for its budget)")
@@ -239,7 +275,8 @@ class Drain:
         connection = self.context.connections[group.connection]
         holder = group.runs[0].holder = f"{self.owner}:{id(group)}"
         while True:
-            pause = self.budget.acquire(connection, holder, now, hold=group.weight * connection.timeout + 5.0)
+            hold = group.weight * connection.timeout + 5.0
+            pause = self.budget.acquire(connection, holder, now, hold=hold, lane=group.lane)
             if pause > 0:
                 return pause
             group.granted += 1
@@ -269,11 +306,14 @@ class Drain:
             group = self._flying.pop(future)
             self.budget.release(group.connection, group.runs[0].holder)
             error = future.exception()
-            if error is None:
-                self._worked.add(group.connection)
-            elif isinstance(error, RateLimited) and error.retry_after:
+            if error is not None or group.probe or group.connection in self._troubled:
+                self._answers.append((group.connection, error, group.probe))
+            for run in group.runs:
+                run.probe = "" if run.probe == group.connection else run.probe
+            if isinstance(error, RateLimited):
                 # The ledger's pause keeps new work back; this keeps back what is under way already, here and elsewhere.
-                self.budget.hold_off(group.connection, error.retry_after, self.context.clock.now())
+                rest = error.retry_after or self.context.backoff.get(group.connection, FIRST_DELAY)
+                self.budget.hold_off(group.connection, rest, self.context.clock.now())
             answers: Iterable[Any] = [None] * len(group.runs) if error else future.result()
             for run, answer in zip(group.runs, answers, strict=True):
                 self._ready.append((run, answer, error if isinstance(error, Exception) else None))

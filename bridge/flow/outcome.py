@@ -1,21 +1,80 @@
-"""What becomes of work that met an error. This is the only place that decides; RQ has no retry policy."""
+"""What becomes of work that met an error, and of the connection that it came from.
+
+This is the only place that decides; RQ has no retry policy. `judge` reads each call's answer for what it says about
+the connection, `settle_failure` reads the error that ended a procedure for what it says about the piece of work.
+"""
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from bridge.errors import BridgeError, Outcome, RateLimited, RemoteError, Unavailable
+from bridge.errors import (
+    AlreadyExists,
+    BridgeError,
+    NotFound,
+    NotSent,
+    Outcome,
+    RateLimited,
+    Refused,
+    RemoteError,
+    Resting,
+    Unauthorised,
+    Unavailable,
+    UnknownOutcome,
+)
 from bridge.flow.context import Context, Task
-from bridge.ledger import health, work
+from bridge.ledger import health, inbox, parking, work
+from bridge.ledger.health import Health
 from bridge.ledger.session import Tx
 
 log = logging.getLogger("bridge.flow")
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 300.0
+LONGEST_PAUSE = 3600.0
 PATIENCE = 12
-"""Tries of one piece of work before it is parked; a vendor that is down pauses its connection long before that."""
+"""Tries of one piece of work before it is parked. Tries while its connection is down are not counted."""
+
+ANSWERED = (NotFound, AlreadyExists, Refused)
+"""Errors that only a system that is well can give."""
+DOWN = (Unavailable, NotSent, UnknownOutcome)
+
+REMEDIES = {
+    "unsafe": "look at what would be lost (`bridge ticket REF`); `bridge parked retry ID --approve` lets it through",
+    "ambiguous match": "join the record to one of the tickets named, or delete the double; then retry",
+    "create refused": "mend the field that the vendor names, in the record or the mapping; then retry",
+    "Refused": "mend the value or the mapping that the vendor refuses; then retry",
+    "Unauthorised": "let the key reach this record too, or take the record out of the sync; then retry",
+    "Unsupported": "the mapping asks for what the system cannot do: mend it; then retry",
+    "Unavailable": "it fails again and again while others work: look at the record there; then retry",
+}
+"""Cause of parked work -> what to do about it."""
+USUAL_REMEDY = "read the reason, mend it, then retry: what is right is looked at anew"
+
+
+def remedy(cause: str) -> str:
+    """Say what to do about work that was parked for this cause."""
+    return REMEDIES.get(cause, USUAL_REMEDY)
+
+
+def judge(tx: Tx, context: Context, connection: str, error: BaseException | None, *, probe: bool = False) -> None:
+    """Note what one call's answer says about its connection; None: it was answered well.
+
+    `probe`: the call was the one that a half-open breaker lets through, so it closes or opens it.
+    """
+    now = context.clock.now()
+    if error is None or isinstance(error, ANSWERED):
+        health.worked(tx, connection, probe=probe)
+    elif isinstance(error, RateLimited):
+        wait = error.retry_after or _declared_wait(tx, context, connection, now)
+        health.pause(tx, connection, now + timedelta(seconds=min(wait, LONGEST_PAUSE)), str(error), now=now)
+        if probe:
+            health.end_probe(tx, connection)
+    elif isinstance(error, DOWN) and not isinstance(error, Resting):
+        health.failed(tx, connection, str(error), now, probe=probe)
+    elif probe:
+        health.end_probe(tx, connection)
 
 
 def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> None:
@@ -26,27 +85,78 @@ def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> No
     if not isinstance(error, BridgeError):
         log.error("%s of %s met a defect of ours", row.kind, row.key, exc_info=error)
     said = str(error) or (type(error).__doc__ or type(error).__name__)
-    if outcome is Outcome.STOP and isinstance(error, RemoteError):
-        way_on = f"{said}; mend its credentials, then `bridge connection resume {error.connection}`"
-        if health.refuse(tx, error.connection, way_on, now):
-            log.error("stopped %s", way_on)
-        work.again(tx, row, task.owner, now, said, count=False)
+    if outcome is Outcome.STOP and isinstance(error, Unauthorised):
+        _refused_access(tx, context, task, error, now)
     elif outcome is Outcome.IGNORE:
+        _verdict(tx, task, "ignored", said, now)
         work.finish(tx, row, task.owner, now)
     elif outcome is Outcome.REFETCH:
         work.again(tx, row, task.owner, now + timedelta(seconds=backoff(context, row.attempts)), said)
-    elif outcome is Outcome.RETRY and row.attempts < PATIENCE:
-        wait = backoff(context, row.attempts)
-        if isinstance(error, RateLimited):
-            wait = max(wait, error.retry_after or wait)
-            health.pause(tx, error.connection, now + timedelta(seconds=wait), said)
-        elif isinstance(error, Unavailable):
-            health.failed(tx, error.connection, said, now)
-        work.again(tx, row, task.owner, now + timedelta(seconds=wait), said)
+    elif outcome is Outcome.RETRY:
+        _later(tx, context, task, error, said)
     else:
-        work.park(tx, row, task.owner, said, type(error).__name__, now)
+        _set_aside(tx, task, said, type(error).__name__, now)
 
 
 def backoff(context: Context, attempts: int) -> float:
     """Give seconds to wait: exponential with full jitter, never more than five minutes."""
     return context.rng.uniform(0.05, min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(attempts, 16)))
+
+
+def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) -> None:
+    """Try again later. What fails because its connection is down is not to blame, and is never parked for it."""
+    row, now = task.row, context.clock.now()
+    found = health.get(tx, error.connection) if isinstance(error, RemoteError) else None
+    down = found is not None and found.state(now) in {"paused", "trying", "stopped"}
+    wait = backoff(context, row.attempts)
+    if isinstance(error, RateLimited):
+        wait += error.retry_after or context.backoff.get(error.connection, FIRST_DELAY)
+    if found is not None and down:
+        wait = max(wait, _rest(found, now) + context.rng.uniform(0.05, 1.0))
+    if row.attempts >= PATIENCE and not down:
+        _set_aside(tx, task, said, type(error).__name__, now)
+        return
+    work.again(tx, row, task.owner, now + timedelta(seconds=wait), said, count=not down, lane="retry")
+
+
+def _rest(found: Health, now: datetime) -> float:
+    """Give the seconds for which a connection rests, as far as is known; work of its own is not claimed before."""
+    if found.held_at is None and found.refused_at is None and found.paused_until is not None:
+        return max(0.0, (found.paused_until - now).total_seconds())
+    return 5.0
+
+
+def _declared_wait(tx: Tx, context: Context, connection: str, now: datetime) -> float:
+    """Wait at least as long as the system's connector declares, and up to twice as long for each 429 in a row."""
+    first = context.backoff.get(connection, FIRST_DELAY)
+    longest = min(LONGEST_PAUSE, first * 2.0 ** min(health.throttled(tx, connection, now), 12))
+    return context.rng.uniform(first, max(first, longest))
+
+
+def _refused_access(tx: Tx, context: Context, task: Task, error: Unauthorised, now: datetime) -> None:
+    """Stop the connection; but one item alone that is forbidden (403) is parked, until a second one is, too."""
+    row, name = task.row, error.connection
+    item = task.link.id if task.link is not None else row.link_id or row.remote_id
+    if error.status == 403 and item is not None and not health.forbid(tx, name, item, str(error), now):
+        _set_aside(tx, task, str(error), type(error).__name__, now)
+        return
+    way_on = f"{error}; mend its credentials, then `bridge connection resume {name}`"
+    if health.refuse(tx, name, way_on, now):
+        log.error("stopped %s", way_on)
+        # The item before was no exception after all: it waits for the key like the rest.
+        parking.unpark(tx, now, connection=name, cause=type(error).__name__)
+    wait = 0.0 if row.connection == name else 5.0 + backoff(context, row.attempts)
+    work.again(tx, row, task.owner, now + timedelta(seconds=wait), str(error), count=False, lane="retry")
+
+
+def _set_aside(tx: Tx, task: Task, why: str, cause: str, now: datetime) -> None:
+    """Park the row, and say so of the webhooks that it was to answer; a hint that came meanwhile keeps both open."""
+    if work.park(tx, task.row, task.owner, why, cause, now):
+        _verdict(tx, task, "parked", why, now)
+
+
+def _verdict(tx: Tx, task: Task, said: str, why: str, now: datetime) -> None:
+    row = task.row
+    if row.kind == "observe" and row.remote_id is not None:
+        upto = inbox.last(tx, row.connection, row.entity, row.remote_id)
+        inbox.settle(tx, row.connection, row.entity, row.remote_id, upto, said, why, now)

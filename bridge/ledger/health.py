@@ -92,6 +92,12 @@ def all_(tx: Tx) -> dict[str, Health]:
     return {row["connection"]: Health(**row) for row in rows}
 
 
+def get(tx: Tx, connection: str) -> Health:
+    """Give one connection's health."""
+    row = tx.execute(select(health).where(health.c.connection == connection)).mappings().first()
+    return Health(**row) if row is not None else Health(connection, None, None, "", 0, None)
+
+
 def closed(tx: Tx, now: datetime) -> set[str]:
     """Give the connections that must not be called now by anyone, a probe included."""
     probing = and_(health.c.opened > 0, health.c.probe_until > now)
@@ -139,7 +145,7 @@ def throttled(tx: Tx, connection: str, now: datetime) -> int:
     """
     row = _row(tx, connection)
     if row.paused_until is not None and row.paused_until > now:
-        return max(0, row.throttled - 1)
+        return max(0, int(row.throttled) - 1)
     tx.execute(_of(connection).values(throttled=row.throttled + 1))
     return int(row.throttled)
 
@@ -179,7 +185,7 @@ def failed(tx: Tx, connection: str, why: str, now: datetime, *, probe: bool = Fa
         changes |= {"opened": row.opened + 1, "probe_until": None}
         changes["paused_until"] = known if known is not None and known > until else until
     tx.execute(_of(connection).values(changes))
-    return failures
+    return int(failures)
 
 
 def worked(tx: Tx, connection: str, *, probe: bool = False) -> None:

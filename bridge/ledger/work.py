@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert
 
+from bridge.core.lanes import LANES
 from bridge.ledger.session import Tx, insert_for
 from bridge.ledger.tables import work
 
-LANES = ("live", "operator", "retry", "reconcile", "backfill")
-"""By urgency."""
+AGED = timedelta(seconds=30)
+"""Work that was due for so long goes before younger work of a more urgent lane, now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +38,6 @@ class WorkRow:
     attempts: int
     generation: int
     payload: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A row that was set aside."""
-
-    id: int
-    kind: str
-    key: str
-    connection: str
-    entity: str
-    remote_id: str | None
-    link_id: str | None
-    attempts: int
-    at: datetime
-    why: str
-    cause: str
 
 
 def raise_(
@@ -120,23 +104,50 @@ def claim(
     limit: int,
     kinds: Collection[str] | None = None,
     skip_connections: Iterable[str] = (),
+    *,
+    only: str | None = None,
+    live_only: Iterable[str] | None = None,
 ) -> list[WorkRow]:
     """Take due rows for one worker, the most urgent lane first, at most one for each link.
 
     A claim that ran out (its worker died) is taken over. Rows that another worker is claiming right now are passed by.
+    `only` takes the rows of one connection; `live_only` names connections of which the live lane alone is taken.
     """
-    statement = (
-        select(work)
-        .where(work.c.parked_at.is_(None), work.c.due_at <= now, _unclaimed(now))
-        .order_by(work.c.lane, work.c.due_at, work.c.id)
-        .limit(2 * limit)
-        .with_for_update(skip_locked=True)
-    )
+    statement = _due(now, skip_connections).order_by(work.c.lane, work.c.due_at, work.c.id).limit(2 * limit)
     if kinds is not None:
         statement = statement.where(work.c.kind.in_(kinds))
+    if only is not None:
+        statement = statement.where(work.c.connection == only)
+    crowded = list(live_only or ())
+    if crowded:
+        statement = statement.where(or_(work.c.lane == 0, work.c.connection.not_in(crowded)))
+    return _take(tx, statement, owner, until, limit)
+
+
+def claim_aged(
+    tx: Tx, owner: str, now: datetime, until: datetime, skip_connections: Iterable[str] = ()
+) -> list[WorkRow]:
+    """Take the row of a lower lane that has been due for longest, if that is too long: no lane starves."""
+    longest: list[tuple[datetime, int]] = []
+    for lane in range(1, len(LANES)):
+        found = _due(now - AGED, skip_connections, now=now).where(work.c.lane == lane)
+        row = tx.execute(found.order_by(work.c.due_at, work.c.id).limit(1)).first()
+        if row is not None:
+            longest.append((row.due_at, row.id))
+    if not longest:
+        return []
+    return _take(tx, _due(now).where(work.c.id == min(longest)[1]), owner, until, 1)
+
+
+def _due(due: datetime, skip_connections: Iterable[str] = (), *, now: datetime | None = None) -> Select[Any]:
+    """Select what was due by then and nobody has claimed."""
+    free = _unclaimed(now or due)
+    found = select(work).where(work.c.parked_at.is_(None), work.c.due_at <= due, free).with_for_update(skip_locked=True)
     skipped = list(skip_connections)
-    if skipped:
-        statement = statement.where(work.c.connection.not_in(skipped))
+    return found.where(work.c.connection.not_in(skipped)) if skipped else found
+
+
+def _take(tx: Tx, statement: Select[Any], owner: str, until: datetime, limit: int) -> list[WorkRow]:
     taken: list[WorkRow] = []
     links: set[str] = set()
     for row in tx.execute(statement):
@@ -162,10 +173,22 @@ def finish(tx: Tx, row: WorkRow, owner: str, now: datetime) -> bool:
     return False
 
 
-def again(tx: Tx, row: WorkRow, owner: str, due_at: datetime, error: str = "", count: bool = True) -> None:
-    """Give a claimed row back, due at that time, or earlier when a hint that came meanwhile says so."""
+def again(
+    tx: Tx,
+    row: WorkRow,
+    owner: str,
+    due_at: datetime,
+    error: str = "",
+    count: bool = True,
+    *,
+    lane: str = "live",
+) -> None:
+    """Give a claimed row back, due at that time, or earlier when a hint that came meanwhile says so.
+
+    It goes to that lane if its own is more urgent; a hint that came meanwhile keeps it where it is.
+    """
     values = {"row": row.id, "owner": owner, "read": row.generation, "new_due": due_at}
-    tx.execute(_AGAIN, values | {"tries": int(count), "error": error})
+    tx.execute(_AGAIN, values | {"tries": int(count), "error": error, "at_least": LANES.index(lane)})
 
 
 def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) -> bool:
@@ -180,63 +203,6 @@ def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) 
         return True
     tx.execute(_HINTED, key | {"new_due": now})
     return False
-
-
-def unpark(
-    tx: Tx,
-    now: datetime,
-    *,
-    ids: Collection[int] | None = None,
-    connection: str | None = None,
-    cause: str | None = None,
-    payload: dict[str, Any] | None = None,
-) -> int:
-    """Free parked rows (all of them, or those named), due now in the operator's lane; gives how many."""
-    statement = update(work).where(work.c.parked_at.is_not(None))
-    if ids is not None:
-        statement = statement.where(work.c.id.in_(ids))
-    if connection is not None:
-        statement = statement.where(work.c.connection == connection)
-    if cause is not None:
-        statement = statement.where(work.c.parked_cause == cause)
-    values: dict[str, Any] = {
-        "parked_at": None,
-        "parked_why": "",
-        "parked_cause": "",
-        "attempts": 0,
-        "due_at": now,
-        "lane": LANES.index("operator"),
-        "generation": work.c.generation + 1,
-    }
-    if payload is not None:
-        values["payload"] = payload
-    return tx.execute(statement.values(values)).rowcount
-
-
-def discard(tx: Tx, ids: Collection[int]) -> int:
-    """Throw parked rows away; gives how many."""
-    return tx.execute(delete(work).where(work.c.id.in_(ids), work.c.parked_at.is_not(None))).rowcount
-
-
-def parked(tx: Tx, limit: int = 200) -> list[Parked]:
-    """List what is set aside, the newest first."""
-    found = select(work).where(work.c.parked_at.is_not(None)).order_by(work.c.parked_at.desc(), work.c.id).limit(limit)
-    return [
-        Parked(
-            id=row.id,
-            kind=row.kind,
-            key=row.key,
-            connection=row.connection,
-            entity=row.entity,
-            remote_id=row.remote_id,
-            link_id=row.link_id,
-            attempts=row.attempts,
-            at=row.parked_at,
-            why=row.parked_why,
-            cause=row.parked_cause,
-        )
-        for row in tx.execute(found)
-    ]
 
 
 def next_due(tx: Tx, now: datetime, skip_connections: Iterable[str] = ()) -> datetime | None:
@@ -268,6 +234,12 @@ def backlog(tx: Tx, now: datetime) -> dict[str, Any]:
     return {**counted, "oldest_due": oldest}
 
 
+def by_lane(tx: Tx) -> dict[str, int]:
+    """Count what is outstanding and not parked, by lane."""
+    found = select(work.c.lane, func.count()).where(work.c.parked_at.is_(None)).group_by(work.c.lane)
+    return dict.fromkeys(LANES, 0) | {LANES[lane]: number for lane, number in tx.execute(found)}
+
+
 def _unclaimed(now: datetime) -> ColumnElement[bool]:
     return or_(work.c.claimed_until.is_(None), work.c.claimed_until <= now)
 
@@ -276,6 +248,7 @@ _MINE = and_(work.c.id == bindparam("row"), work.c.claimed_by == bindparam("owne
 _GIVEN_BACK = {"claimed_by": None, "claimed_until": None}
 _FINISH = delete(work).where(_MINE, work.c.generation == bindparam("read"))
 _HINTED = update(work).where(_MINE).values({**_GIVEN_BACK, "attempts": 0, "due_at": bindparam("new_due")})
+_AT_LEAST = bindparam("at_least", type_=work.c.lane.type)
 _LATER = bindparam("new_due", type_=work.c.due_at.type)
 _AGAIN = (
     update(work)
@@ -285,6 +258,9 @@ _AGAIN = (
             **_GIVEN_BACK,
             "due_at": case(
                 (and_(work.c.generation != bindparam("read"), work.c.due_at < _LATER), work.c.due_at), else_=_LATER
+            ),
+            "lane": case(
+                (and_(work.c.generation == bindparam("read"), work.c.lane < _AT_LEAST), _AT_LEAST), else_=work.c.lane
             ),
             "attempts": work.c.attempts + bindparam("tries"),
             "last_error": bindparam("error"),

@@ -3,6 +3,9 @@
 Rates hold in every window, not just on average: each call of the longest window is remembered by its time. Where
 nothing is remembered (a first start, an emptied Redis) nobody knows what was called a moment ago, so calls are spread
 evenly until one whole window has been seen.
+
+The lanes share one budget. Each lane below live may fill only its part of every window, and leaves the last place in
+flight free: however much a reconciliation or an import has to do, what people wait for finds room at once.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
+from bridge.core.lanes import SHARES
 from bridge.core.syncs import Connection, Rate
 from bridge.queue.doorbell import Address, connect
 
@@ -27,6 +31,8 @@ _ACQUIRE: Final = """
 local log, leases, state = KEYS[1], KEYS[2], KEYS[3]
 local now = tonumber(ARGV[1])
 local holder, hold, places, rates = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local share = tonumber(ARGV[7])
+if share < 1 then places = math.max(1, places - 1) end
 if now < 0 then
   local time = redis.call('TIME')
   now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -47,7 +53,8 @@ end
 local longest = 0
 wait = 0
 for i = 0, rates - 1 do
-  local calls, seconds = tonumber(ARGV[7 + 2 * i]), tonumber(ARGV[8 + 2 * i])
+  local calls, seconds = tonumber(ARGV[8 + 2 * i]), tonumber(ARGV[9 + 2 * i])
+  calls = math.max(1, math.floor(calls * share + 0.000001))
   longest = math.max(longest, seconds)
   local known = now - born
   local used = redis.call('ZCOUNT', log, '(' .. string.format('%.6f', now - seconds), '+inf')
@@ -93,10 +100,10 @@ class Budget:
         self._hold_off: Any = self._redis.register_script(_HOLD_OFF)
         self._server_time = server_time
 
-    def acquire(self, connection: Connection, holder: str, now: datetime, hold: float) -> float:
+    def acquire(self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live") -> float:
         """Take one call for `hold` seconds at most: 0 when granted, else the seconds to wait before asking again."""
         arguments: list[str | float] = [self._time(now), holder, hold, connection.concurrency, len(connection.rates)]
-        arguments.append(BUSY_WAIT)
+        arguments += [BUSY_WAIT, SHARES[lane]]
         for rate in connection.rates:
             arguments += [rate.calls, rate.seconds]
         try:
@@ -146,7 +153,7 @@ class MemoryBudget:
         self._accounts: dict[str, _Account] = {}
         self._lock = threading.Lock()
 
-    def acquire(self, connection: Connection, holder: str, now: datetime, hold: float) -> float:
+    def acquire(self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live") -> float:
         """Take one call for `hold` seconds at most: 0 when granted, else the seconds to wait before asking again."""
         at = now.timestamp()
         with self._lock:
@@ -155,9 +162,11 @@ class MemoryBudget:
             if wait > 0:
                 return wait
             account.leases = {name: until for name, until in account.leases.items() if until > at}
-            if holder not in account.leases and len(account.leases) >= connection.concurrency:
+            share = SHARES[lane]
+            places = connection.concurrency if share >= 1 else max(1, connection.concurrency - 1)
+            if holder not in account.leases and len(account.leases) >= places:
                 return max(0.001, min(min(account.leases.values()) - at, BUSY_WAIT))
-            wait = max((_wait(rate, account, at) for rate in connection.rates), default=0.0)
+            wait = max((_wait(rate, account, at, share) for rate in connection.rates), default=0.0)
             if wait > 0:
                 return max(0.001, wait)
             longest = max((rate.seconds for rate in connection.rates), default=0.0)
@@ -181,10 +190,11 @@ class MemoryBudget:
             account.until = max(account.until, at + seconds)
 
 
-def _wait(rate: Rate, account: _Account, at: float) -> float:
+def _wait(rate: Rate, account: _Account, at: float, share: float) -> float:
     used = [call for call in account.calls if call > at - rate.seconds]
-    if len(used) >= rate.calls:
-        return used[-rate.calls] + rate.seconds - at
+    allowed = max(1, int(rate.calls * share + 1e-6))
+    if len(used) >= allowed:
+        return used[-allowed] + rate.seconds - at
     known = at - account.born
     # While less than a window is known, the n-th call has to wait for its even share of it.
-    return max(0.0, len(used) * rate.seconds / rate.calls - known) if known < rate.seconds else 0.0
+    return max(0.0, len(used) * rate.seconds / allowed - known) if known < rate.seconds else 0.0

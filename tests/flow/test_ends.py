@@ -10,7 +10,7 @@ from bridge.core.syncs import FieldPolicy
 from bridge.core.transforms import AgentTable, agent
 from bridge.core.values import Unreadable
 from bridge.flow import people
-from bridge.ledger import attempts, work
+from bridge.ledger import attempts, parking, work
 from bridge.ledger import people as stored
 from tests.flow.world import World, born
 
@@ -75,7 +75,7 @@ class TestDelete:
             see(world, "L", link.sides["L"].remote_id)
         assert len(world.systems["H"].ids) == 2
         with world.ledger.read() as tx:
-            assert {row.cause for row in work.parked(tx)} == {"unsafe"}
+            assert {row.cause for row in parking.parked(tx)} == {"unsafe"}
 
     def test_it_is_on_the_timeline_as_an_attempt(self, ledger):
         world = arranged(ledger, allow="H", delete="delete")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.ledger import attempts, conflicts, health, inbox, journal, work
+from bridge.ledger import attempts, conflicts, health, inbox, journal, parking, work
 from tests.flow.world import StepWorker, World, born
 
 
@@ -176,9 +176,9 @@ def test_f09_a_delivery_that_was_thrown_away_is_found_again_by_reconciliation(wo
     world.hint("L", ids["L"])
     world.settle()
     with world.ledger.transaction() as tx:
-        stuck = [row.id for row in work.parked(tx)]
+        stuck = [row.id for row in parking.parked(tx)]
         assert stuck
-        work.discard(tx, stuck)
+        parking.discard(tx, stuck)
     world.reconcile()
     assert world.systems["H"].peek(ids["H"])["status"] == "pending"
 

@@ -54,7 +54,7 @@ class Inline(Executor):
 class FreeBudget:
     """No limits."""
 
-    def acquire(self, connection, holder, now, hold):  # noqa: ARG002
+    def acquire(self, connection, holder, now, hold, *, lane="live"):  # noqa: ARG002
         return 0.0
 
     def release(self, connection_name, holder):

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.ledger import work
+from bridge.ledger import parking, work
 from tests.ledger.helpers import LONG, at_once, claim_one, hint
 
 SECOND = timedelta(seconds=1)
@@ -122,7 +122,7 @@ def test_parked_work_rests_until_a_hint_or_an_admin_frees_it(tx, now):
     row = claim_one(tx, now)
     assert work.park(tx, row, "w1", "say why", "Refused", now)
     assert work.next_due(tx, now) is None
-    assert [(found.why, found.cause, found.attempts) for found in work.parked(tx)] == [("say why", "Refused", 1)]
+    assert [(found.why, found.cause, found.attempts) for found in parking.parked(tx)] == [("say why", "Refused", 1)]
     hint(tx, now, unpark=False)
     assert work.next_due(tx, now) is None
     hint(tx, now + SECOND, due_at=now + SECOND)
@@ -130,8 +130,8 @@ def test_parked_work_rests_until_a_hint_or_an_admin_frees_it(tx, now):
     row = claim_one(tx, now + SECOND)
     assert row.attempts == 0
     work.park(tx, row, "w1", "held", "unsafe", now)
-    assert work.unpark(tx, now, cause="Refused") == 0
-    assert work.unpark(tx, now, connection="helpdesk", cause="unsafe", payload={"approved": True}) == 1
+    assert parking.unpark(tx, now, cause="Refused") == 0
+    assert parking.unpark(tx, now, connection="helpdesk", cause="unsafe", payload={"approved": True}) == 1
     row = claim_one(tx, now)
     assert (row.lane, row.payload) == ("operator", {"approved": True})
 
@@ -139,10 +139,10 @@ def test_parked_work_rests_until_a_hint_or_an_admin_frees_it(tx, now):
 def test_only_parked_work_can_be_discarded(tx, now):
     hint(tx, now)
     row = claim_one(tx, now)
-    assert work.discard(tx, [row.id]) == 0
+    assert parking.discard(tx, [row.id]) == 0
     work.park(tx, row, "w1", "why", "cause", now)
-    assert work.discard(tx, [row.id]) == 1
-    assert work.parked(tx) == []
+    assert parking.discard(tx, [row.id]) == 1
+    assert parking.parked(tx) == []
 
 
 def test_the_backlog_is_counted(tx, now):

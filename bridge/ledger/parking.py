@@ -1,0 +1,149 @@
+"""Work that was set aside: listed and grouped by cause, freed, or thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, update
+
+from bridge.core.lanes import LANES
+from bridge.ledger.session import Tx
+from bridge.ledger.tables import work
+
+SAMPLES = 5
+"""Rows of a group that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A row that was set aside."""
+
+    id: int
+    kind: str
+    key: str
+    connection: str
+    entity: str
+    remote_id: str | None
+    link_id: str | None
+    attempts: int
+    at: datetime
+    why: str
+    cause: str
+
+    @property
+    def subject(self) -> str:
+        """Name what it is about, as an operator would: a record, else the bridge's own ticket."""
+        if self.remote_id is not None:
+            return f"{self.connection}:{self.remote_id}"
+        return self.link_id or self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All rows of one connection that were set aside for one cause."""
+
+    cause: str
+    connection: str
+    count: int
+    oldest: datetime
+    newest: datetime
+    samples: list[Parked] = field(default_factory=list)
+    """The newest of them."""
+
+
+def parked(tx: Tx, limit: int = 200, *, cause: str | None = None, connection: str | None = None) -> list[Parked]:
+    """List what is set aside, the newest first."""
+    found = select(work).where(work.c.parked_at.is_not(None)).order_by(work.c.parked_at.desc(), work.c.id).limit(limit)
+    if cause is not None:
+        found = found.where(work.c.parked_cause == cause)
+    if connection is not None:
+        found = found.where(work.c.connection == connection)
+    return [
+        Parked(
+            id=row.id,
+            kind=row.kind,
+            key=row.key,
+            connection=row.connection,
+            entity=row.entity,
+            remote_id=row.remote_id,
+            link_id=row.link_id,
+            attempts=row.attempts,
+            at=row.parked_at,
+            why=row.parked_why,
+            cause=row.parked_cause,
+        )
+        for row in tx.execute(found)
+    ]
+
+
+def groups(tx: Tx, samples: int = SAMPLES) -> list[Group]:
+    """Group what is set aside by cause and connection, the largest group first."""
+    by = (work.c.parked_cause, work.c.connection)
+    counted = select(*by, func.count(), func.min(work.c.parked_at), func.max(work.c.parked_at))
+    counted = counted.where(work.c.parked_at.is_not(None)).group_by(*by).order_by(func.count().desc(), *by)
+    return [
+        Group(cause, connection, count, oldest, newest, parked(tx, samples, cause=cause, connection=connection))
+        for cause, connection, count, oldest, newest in tx.execute(counted).all()
+    ]
+
+
+def named(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
+    """Give the parked rows that are meant by row numbers, work keys or causes, and the names that mean none."""
+    ids: set[int] = set()
+    unknown = []
+    for name in names:
+        meant = [work.c.key == name, work.c.parked_cause == name]
+        if name.isdecimal() and len(name) < 18:
+            meant.append(work.c.id == int(name))
+        found = tx.execute(select(work.c.id).where(work.c.parked_at.is_not(None), or_(*meant))).scalars().all()
+        ids.update(found)
+        if not found:
+            unknown.append(name)
+    return sorted(ids), unknown
+
+
+def everything(tx: Tx) -> list[int]:
+    """Give all parked rows."""
+    return list(tx.execute(select(work.c.id).where(work.c.parked_at.is_not(None)).order_by(work.c.id)).scalars())
+
+
+def unpark(
+    tx: Tx,
+    now: datetime,
+    *,
+    ids: Collection[int] | None = None,
+    connection: str | None = None,
+    cause: str | None = None,
+    payload: dict[str, Any] | None = None,
+) -> int:
+    """Free parked rows (all of them, or those named), due now in the operator's lane; gives how many.
+
+    A row carries nothing that would be sent: what is right is worked out anew, from how things are by then.
+    """
+    statement = update(work).where(work.c.parked_at.is_not(None))
+    if ids is not None:
+        statement = statement.where(work.c.id.in_(ids))
+    if connection is not None:
+        statement = statement.where(work.c.connection == connection)
+    if cause is not None:
+        statement = statement.where(work.c.parked_cause == cause)
+    values: dict[str, Any] = {
+        "parked_at": None,
+        "parked_why": "",
+        "parked_cause": "",
+        "attempts": 0,
+        "due_at": now,
+        "lane": LANES.index("operator"),
+        "generation": work.c.generation + 1,
+    }
+    if payload is not None:
+        values["payload"] = payload
+    return tx.execute(statement.values(values)).rowcount
+
+
+def discard(tx: Tx, ids: Collection[int]) -> int:
+    """Throw parked rows away; gives how many."""
+    return tx.execute(delete(work).where(work.c.id.in_(ids), work.c.parked_at.is_not(None))).rowcount

@@ -194,8 +194,8 @@ class _SyncReader:
         found = _TERM.fullmatch(given) if isinstance(given, str) else None
         name = found[1] if found else given
         fields = ENTITIES[entity]
-        if not isinstance(name, str) or name not in fields or fields[name].kind == "set":
-            allowed = ", ".join(each for each in fields if fields[each].kind != "set")
+        if not isinstance(name, str) or name not in fields or fields[name].kind in ("set", "parent"):
+            allowed = ", ".join(each for each in fields if fields[each].kind not in ("set", "parent"))
             self.wrong(at, f"is {shown(given)}; allowed {allowed}, or created_at ± 2m")
             return None
         if found is None:

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.core.agree import stands
-from bridge.core.capabilities import EntityCapabilities, Verb
+from bridge.core.capabilities import EntityCapabilities, Verb, Writable
 from bridge.core.context import Rules
 from bridge.core.fieldmap import FieldMap
 from bridge.core.state import FieldState, Link, Note, Side, SideField
 from bridge.core.values import Canonical, Marker, NotCarried, Raw
+
+EMPTY: tuple[Raw, ...] = (None, "", [], ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +191,9 @@ def _of_state(target: Target, mapped: FieldMap) -> Raw:
         return None
     raw = mapped.write(state.value)
     return None if isinstance(raw, NotCarried) else raw
+
+
+def project(mapped: FieldMap, value: object, able: Writable) -> Raw | NotCarried:
+    """Give the state's value as the system would hold it, cut to the length that it declares."""
+    raw = mapped.write(value)
+    return raw[: able.max_length] if able.max_length and isinstance(raw, str) else raw

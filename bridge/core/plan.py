@@ -10,32 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.core.agree import agrees, elements_of, lacking, present, read_set, stands
-from bridge.core.calls import PlannedCall, Target, Want, group
+from bridge.core.calls import EMPTY, PlannedCall, Target, Want, group, project
 from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.context import Rules
+from bridge.core.draft import CREATE, CreatePlan, plan_create
 from bridge.core.fieldmap import FieldMap
 from bridge.core.lifecycle import doomed
 from bridge.core.state import Link, Note, Side
 from bridge.core.values import NO_BASE, NotCarried, Raw
 
-__all__ = ["CreatePlan", "Plan", "PlannedCall", "mark_tried", "plan"]
-
-CREATE = "create"
-"""The name under which it is remembered whether a connection can create."""
-EMPTY: tuple[Raw, ...] = (None, "", [], ())
-
-
-@dataclass(frozen=True, slots=True)
-class CreatePlan:
-    """A record to be made for a link."""
-
-    values: dict[str, Raw]
-    """By write key."""
-    sent: dict[str, Raw]
-    """By canonical field."""
-    revs: dict[str, int]
-    missing: tuple[str, ...] = ()
-    """Required keys that have no value yet: it cannot be made now."""
+__all__ = ["CREATE", "CreatePlan", "Plan", "PlannedCall", "mark_tried", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +51,7 @@ def plan(
         return Plan()
     side = link.sides.get(connection)
     if side is None:
-        return Plan(create=_create(link, connection, rules, capabilities, probed))
+        return Plan(create=plan_create(link, connection, rules, capabilities, probed))
     if side.tombstone or side.missing_since is not None or not side.in_scope:
         return Plan()
     if capabilities.deletes and rules.sync.members[connection].allow_delete and doomed(link, rules):
@@ -163,7 +147,7 @@ def _barred(target: Target, mapped: FieldMap, probed: Mapping[str, bool]) -> str
 
 def _scalar(target: Target, mapped: FieldMap, key: str, able: Writable) -> Want | None:
     name, shadow = mapped.name, target.entry(mapped.name).shadow
-    raw = _project(mapped, target.state(name).value, able)
+    raw = project(mapped, target.state(name).value, able)
     if isinstance(raw, NotCarried):
         target.decline(name, raw.why)
         return None
@@ -174,12 +158,6 @@ def _scalar(target: Target, mapped: FieldMap, key: str, able: Writable) -> Want 
         target.decline(name, why)
         return None
     return Want(name, key, raw, _destroys(target, name, shadow, raw))
-
-
-def _project(mapped: FieldMap, value: object, able: Writable) -> Raw | NotCarried:
-    """Give the state's value as the system would hold it, cut to the length that it declares."""
-    raw = mapped.write(value)
-    return raw[: able.max_length] if able.max_length and isinstance(raw, str) else raw
 
 
 def _cannot_move(key: str, shadow: Raw, raw: Raw, able: Writable) -> str:
@@ -308,49 +286,3 @@ def _steps(
             calls.append(target.call(verbs.remove, Want(name, key, raw, (f"{name}: {element!r} removed",)), now, after))
             now = after
     return calls
-
-
-# --- a record in the first place -----------------------------------------------------------------------------------
-
-
-def _create(
-    link: Link, connection: str, rules: Rules, capabilities: EntityCapabilities, probed: Mapping[str, bool]
-) -> CreatePlan | None:
-    """Plan a counterpart; None if there must not be one, or one is on its way."""
-    allowed = (rules.sync.members[connection].create, capabilities.creates)
-    if Support.NO in allowed or (Support.PROBED in allowed and probed.get(CREATE) is False):
-        return None
-    if connection in link.intents or not any(_vouches(side) for side in link.live().values()):
-        return None
-    made = CreatePlan(values={}, sent={}, revs={})
-    for name, mapped in rules.maps[connection].fields.items():
-        raw = _first_value(link, connection, rules, mapped, capabilities)
-        if mapped.write_key is not None and raw not in EMPTY:
-            made.values[mapped.write_key] = made.sent[name] = raw
-            made.revs[name] = link.state[name].rev
-    missing = tuple(key for key, able in capabilities.writable.items() if able.required and key not in made.values)
-    if not made.values and not missing:
-        return None  # nothing has been read of the link yet
-    return CreatePlan(made.values, made.sent, made.revs, missing)
-
-
-def _vouches(side: Side) -> bool:
-    """Tell whether a side says that the thing is really there, and ours to mirror."""
-    return side.in_scope and side.missing_since is None
-
-
-def _first_value(
-    link: Link, connection: str, rules: Rules, mapped: FieldMap, capabilities: EntityCapabilities
-) -> Raw | None:
-    """Give what a new record is made with; None for a field that is left out."""
-    state, to = link.state.get(mapped.name), rules.policy(mapped.name).to
-    able = capabilities.writable.get(mapped.write_key or "")
-    if state is None or not state.rev or state.candidates is not None or able is None:
-        return None
-    if not (mapped.on_create and able.on_create) or (to is not None and connection not in to):
-        return None
-    if mapped.is_set:
-        forms = [mapped.write(each) for each in sorted(present(state))]
-        return list(dict.fromkeys(raw for raw in forms if not isinstance(raw, NotCarried)))
-    raw = _project(mapped, state.value, able)
-    return None if isinstance(raw, NotCarried) else raw

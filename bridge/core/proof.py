@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.core.capabilities import EntityCapabilities, Support
 from bridge.core.mapping import CompiledEntity, CompiledField, Where
-from bridge.core.transforms import shown
+from bridge.core.transforms import CUSTOMERS_TICKET, shown
 from bridge.core.values import Canonical, NotCarried, Unreadable
 
 Finding = tuple[Where, str]
@@ -42,6 +42,8 @@ def _writable(system: str, each: CompiledField, able: EntityCapabilities) -> Ite
         allowed = ", ".join(sorted(able.writable)) or "nothing"
         yield (), f"{system} cannot write {shown(key)}; allowed {allowed} (or `read` alone, for what is only read)"
         return
+    if each.map.parent == CUSTOMERS_TICKET:
+        yield ("as",), f"{CUSTOMERS_TICKET} finds a ticket and names none; allowed ticket, or `read` alone"
     can = able.writable[key]
     if each.only_on == "create" and not can.on_create:
         yield ("only_on",), f"{system} does not take {shown(key)} when it creates; allowed update"

@@ -14,6 +14,8 @@ from bridge.http import Http
 CONNECTORS: dict[str, str] = {
     "posthog": "bridge.connectors.posthog.PostHogConnector",
     "switch": "bridge.connectors.switch.SwitchConnector",
+    "upscope": "bridge.connectors.upscope.UpscopeConnector",
+    "zaia": "bridge.connectors.zaia.ZaiaConnector",
 }
 """Every system that the bridge knows. A literal: nothing outside this file can have a class imported."""
 

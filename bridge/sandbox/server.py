@@ -29,10 +29,17 @@ from bridge.sandbox.faults import Dropped
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import sender
+from bridge.sandbox.upscope import UpscopeSandbox
 from bridge.sandbox.verify import VerifyInput
 from bridge.sandbox.webhooks import Target
+from bridge.sandbox.zaia import ZaiaSandbox
 
-SYSTEMS: Mapping[str, type[Sandbox]] = {"switch": SwitchSandbox, "posthog": PostHogSandbox}
+SYSTEMS: Mapping[str, type[Sandbox]] = {
+    "switch": SwitchSandbox,
+    "posthog": PostHogSandbox,
+    "zaia": ZaiaSandbox,
+    "upscope": UpscopeSandbox,
+}
 PORT_BASE = 9400
 HOST = "127.0.0.1"
 

@@ -90,6 +90,10 @@ class Bench(ABC):
     connector: Connector
     faulty: Faulty | None = None
     """None: the connector uses no HTTP, the cases about failing calls do not apply."""
+    shows: frozenset[str] = frozenset({"status", "tags", "priority", "assignee"})
+    """Names that a direct read must have."""
+    change: tuple[str, Mapping[str, Any]] = ("patch", {"status": "open"})
+    """A verb and its values whose first call is the write itself."""
 
     @abstractmethod
     def add(self, count: int) -> list[str]:

@@ -1,0 +1,117 @@
+"""A finished run, indexed for the checker: what humans did, what the bridge did, what belongs together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridge.sandbox.reading import FIELDS, canonical
+
+Row = Mapping[str, Any]
+Ref = tuple[str, str]
+TICKET = "ticket"
+WINDOW = 2.0
+"""Seconds that may lie between a read and the write onto it, if the run does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One field (or one element of a set, `tags:<element>`) that a human changed."""
+
+    seq: int
+    at: datetime
+    link: int
+    ref: Ref
+    name: str
+    old: Any
+    new: Any
+    raw: Any
+
+
+class Case:
+    """The input, indexed. Refs are those of tickets unless said otherwise."""
+
+    def __init__(self, journal: Sequence[Row], finals: Sequence[Row], facts: Sequence[Row]) -> None:
+        self.journal = sorted(journal, key=lambda row: row["seq"])
+        self.facts: dict[str, list[Row]] = defaultdict(list)
+        for row in facts:
+            self.facts[row["kind"]].append(row)
+        self.system = {row["connection"]: row["system"] for row in self.journal}
+        self.system |= {row["name"]: row["system"] for row in self.facts["connection"]}
+        self.carries = {name: FIELDS.get(system, ()) for name, system in self.system.items()}
+        for row in self.facts["connection"]:
+            if "fields" in row:
+                self.carries[row["name"]] = tuple(f for f in self.carries[row["name"]] if f in row["fields"])
+        refusing = {row["name"] for row in self.facts["connection"] if row.get("creates") is False}
+        self.creating = set(self.system) - refusing
+        self.finals: dict[Ref, Row] = {
+            (row["connection"], str(row["record"]["id"])): row["record"] for row in finals if about_ticket(row)
+        }
+        self.window = timedelta(seconds=next((row["window"] for row in self.facts["run"] if "window" in row), WINDOW))
+        self.links: list[dict[str, str]] = [dict(row["refs"]) for row in self.facts["link"] if about_ticket(row)]
+        self.link_of: dict[Ref, int] = {}
+        for number, refs in enumerate(self.links):
+            for ref in refs.items():
+                self.link_of.setdefault(ref, number)
+        self.exceptions = {
+            (kind, ref_of(row), row.get("field"))
+            for kind in ("not_carried", "out_of_scope")
+            for row in self.facts[kind]
+            if about_ticket(row)
+        }
+        self.conflicts: dict[tuple[int, str], list[Row]] = defaultdict(list)
+        for row in self.facts["conflict"]:
+            if about_ticket(row):
+                self.conflicts[self.link_of.get(ref_of(row), -1), row["field"]].append(row)
+        tickets = [row for row in self.journal if about_ticket(row)]
+        self.deleted = {ref_of(row) for row in tickets if row["kind"] == "delete" and row["actor"] == "human"}
+        self.made_by = {ref_of(row): row["actor"] for row in tickets if row["kind"] == "create"}
+        self.edits = list(self._edits())
+        self.carried = self._carried()
+
+    def sides(self, link: int, ref: Ref) -> list[Ref]:
+        """Give all sides of a link, or the record alone."""
+        return [one for one in self.links[link].items() if one[0] in self.system] if link >= 0 else [ref]
+
+    def excepted(self, kind: str, ref: Ref, name: str | None) -> bool:
+        """Tell whether the run declared this."""
+        return (kind, ref, name) in self.exceptions
+
+    def _edits(self) -> Iterator[Edit]:
+        for row in self.journal:
+            if row["kind"] != "edit" or row["actor"] != "human" or not about_ticket(row):
+                continue
+            ref = ref_of(row)
+            link = self.link_of.get(ref, -1 - row["seq"])
+            system = row["system"]
+            base = (row["seq"], datetime.fromisoformat(row["at"]), link, ref)
+            for name in sorted(set(row["after"]) & set(self.carries[ref[0]])):
+                old, new = (canonical(system, name, row[when][name]) for when in ("before", "after"))
+                if name != "tags":
+                    yield Edit(*base, name, old, new, row["after"][name])
+                    continue
+                for element in sorted(old ^ new):
+                    yield Edit(*base, f"tags:{element}", element in old, element in new, None)
+
+    def _carried(self) -> dict[tuple[Ref, str], list[tuple[int, datetime, Row]]]:
+        """Give what the bridge wrote, by record and field."""
+        carried: dict[tuple[Ref, str], list[tuple[int, datetime, Row]]] = defaultdict(list)
+        for row in self.journal:
+            if row["actor"] == "bridge" and row["kind"] in {"write", "create"} and about_ticket(row):
+                for name in row["after"]:
+                    at = datetime.fromisoformat(row["at"])
+                    carried[ref_of(row), name].append((row["seq"], at, row["after"]))
+        return carried
+
+
+def ref_of(row: Row) -> Ref:
+    """Give the connection and id that a row is about."""
+    return str(row["connection"]), str(row["id"])
+
+
+def about_ticket(row: Row) -> bool:
+    """Tell whether a row is about a ticket."""
+    return bool(row.get("entity", TICKET) == TICKET)

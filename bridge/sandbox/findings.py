@@ -1,0 +1,162 @@
+"""What the checker looks for: edits that vanished, sides that differ, second counterparts, writes of nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime
+from typing import Any
+
+from bridge.sandbox.case import Case, Edit, Ref, Row, about_ticket, ref_of
+from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, marker
+
+_DONE = ("error-after", "reset-after", "timeout-after")
+_COMPARED = ("subject", "status", "priority", "assignee", "tags")
+
+
+def all_of(case: Case) -> dict[str, list[Any]]:
+    """Give every case found, by kind."""
+    details: dict[str, list[Any]] = defaultdict(list)
+    duplicates(case, details)
+    lost(case, details)
+    echoes(case, details)
+    drift(case, details)
+    return details
+
+
+def lost(case: Case, details: dict[str, list[Any]]) -> None:
+    """The last human word on each field of a ticket must be what all its sides ended with, unless recorded."""
+    last: dict[tuple[int | Ref, str], Edit] = {}
+    for edit in case.edits:
+        last[edit.link if edit.link >= 0 else edit.ref, edit.name] = edit
+    for edit in last.values():
+        if edit.ref in case.deleted or _recorded(case, edit):
+            continue
+        wrong = [ref for ref in case.sides(edit.link, edit.ref) if not _shows(case, ref, edit)]
+        if wrong:
+            kind = "window_edits" if _in_window(case, edit) else "lost_edits"
+            row = {"seq": edit.seq, "ref": list(edit.ref), "field": edit.name, "value": edit.new, "not_at": wrong}
+            details[kind].append(row)
+
+
+def _shows(case: Case, ref: Ref, edit: Edit) -> bool:
+    record = case.finals.get(ref)
+    name = edit.name.partition(":")[0]
+    if ref in case.deleted or case.excepted("not_carried", ref, name) or name not in case.carries[ref[0]]:
+        return True
+    if record is None:
+        return False
+    if ref == edit.ref and edit.raw is not None and name != "assignee":
+        return bool(record[name] == edit.raw)  # not only its class: in_progress must not be flattened to open
+    return agrees(case.system[ref[0]], edit.name, edit.new, record, cleared=True)
+
+
+def _recorded(case: Case, edit: Edit) -> bool:
+    name = edit.name.partition(":")[0]
+    values = [row.get("values") for row in case.conflicts[edit.link, name]]
+    return any(name == "tags" or told is None or edit.new in told or edit.raw in told for told in values)
+
+
+def _in_window(case: Case, edit: Edit) -> bool:
+    """Tell whether the journal proves that the edit landed between a read of ours and the write onto it.
+
+    The bridge's last read of the record before the write came before the edit, and hardly any time lies between them.
+    """
+    name = edit.name.partition(":")[0]
+    over = next((seq for seq, _, _ in case.carried[edit.ref, name] if seq > edit.seq), None)
+    if over is None:
+        return False
+    read: Row | None = None
+    for row in case.journal:
+        if row["seq"] == over:
+            at = datetime.fromisoformat(row["at"])
+            return (
+                read is not None
+                and read["seq"] < edit.seq
+                and at - datetime.fromisoformat(read["at"]) <= case.window
+            )
+        if row["actor"] == "bridge" and row["kind"] == "read" and _covers(row, edit.ref):
+            read = row
+    return False
+
+
+def _covers(row: Row, ref: Ref) -> bool:
+    """Tell whether a call's answer showed a record: one that was asked for by name, or a listing."""
+    if row["connection"] != ref[0]:
+        return False
+    return bool(row["id"] in {ref[1], ""})
+
+
+def drift(case: Case, details: dict[str, list[Any]]) -> None:
+    """All sides of a ticket must show the same, each as well as it can, and every ticket must have all its sides."""
+    cleared = {edit.link: edit.new is None for edit in case.edits if edit.name == "priority"}
+    for number, refs in enumerate(case.links):
+        present = [ref for ref in refs.items() if ref[0] in case.system]
+        if any(ref in case.deleted for ref in present):
+            continue
+        for ref in present:
+            if ref not in case.finals:
+                details["drifted"].append({"ref": list(ref), "field": "id", "why": "the record is gone"})
+        sides = [(ref, case.finals[ref]) for ref in present if ref in case.finals]
+        for name in _COMPARED:
+            if any(row.get("open") for row in case.conflicts[number, name]):
+                continue
+            holding = [
+                (case.system[ref[0]], record, ref)
+                for ref, record in sides
+                if name in case.carries[ref[0]] and not case.excepted("not_carried", ref, name)
+            ]
+            wanted = [canonical(system, name, record.get(name)) for system, record, _ in holding]
+            wanted += [None, *sorted({value for side in LOSSY.values() for value in side.get(name, {})})]
+            if not any(
+                all(
+                    agrees(system, name, value, record, cleared=cleared.get(number, False))
+                    for system, record, _ in holding
+                )
+                for value in wanted
+            ):
+                values = {ref[0]: record.get(name) for _, record, ref in holding}
+                details["drifted"].append({"refs": dict(refs), "field": name, "values": values})
+    for ref, actor in case.made_by.items():
+        linked = set(case.links[case.link_of[ref]]) if ref in case.link_of else {ref[0]}
+        missing = case.creating - linked
+        dead = ref in case.deleted or ref not in case.finals or case.excepted("out_of_scope", ref, None)
+        if actor == "human" and missing and not dead:
+            details["unlinked"].append({"ref": list(ref), "missing_at": sorted(missing)})
+
+
+def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
+    """A second counterpart shows as a record that no link knows, a marker used twice, or one copy too many."""
+    created = [row for row in case.journal if row["kind"] == "create" and row["record"]]
+    known = Counter(
+        (row.get("entity", "ticket"), ref) for row in case.facts["link"] for ref in dict(row["refs"]).items()
+    )
+    origins = Counter(customer(row["record"]) for row in created if row["actor"] == "human" and about_ticket(row))
+    found: dict[tuple[str, Ref], None] = {}
+    same: dict[tuple[str, str, str, str], list[tuple[str, Ref]]] = defaultdict(list)
+    for row in created:
+        if row["actor"] == "human":
+            continue
+        ref, entity = ref_of(row), row.get("entity", "ticket")
+        if not known[entity, ref]:
+            found[entity, ref] = None
+        same[entity, ref[0], "marker", marker(row["record"])].append((entity, ref))
+        if about_ticket(row):
+            same[entity, ref[0], "customer", customer(row["record"])].append((entity, ref))
+    for (_, _, by, key), refs in same.items():
+        allowed = 1 if by == "marker" else origins[key]
+        surplus = len(refs) - allowed - len(found.keys() & set(refs))
+        if key and surplus > 0:
+            found.update(dict.fromkeys([ref for ref in reversed(refs) if ref not in found][:surplus]))
+    for (_, ref), times in known.items():
+        if times > 1:
+            details["duplicates"].append({"ref": list(ref), "why": f"in {times} links"})
+    details["duplicates"] += [{"ref": list(ref), "why": "one counterpart too many"} for _, ref in sorted(found)]
+
+
+def echoes(case: Case, details: dict[str, list[Any]]) -> None:
+    """A write that changed nothing: an echo, unless the system ignored what was sent."""
+    for row in case.journal:
+        done = row["status"] < 400 or row["fault"] in _DONE
+        if row["actor"] == "bridge" and row["kind"] == "write" and done and not row["after"]:
+            kind = "ignored_writes" if row["ignored"] else "echo_writes"
+            details[kind].append({"seq": row["seq"], "ref": list(ref_of(row)), "sent": row["sent"]})

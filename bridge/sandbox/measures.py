@@ -1,0 +1,60 @@
+"""What the checker measures: latencies, edits against each other, figures of each connection."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from bridge.sandbox.case import Case, Edit
+from bridge.sandbox.reading import agrees
+
+
+def conflicting(case: Case) -> set[int]:
+    """Edits of one field on two sides, to different values, of which the later could not have seen the earlier."""
+    found: set[int] = set()
+    latest: dict[tuple[int, str], dict[str, Edit]] = defaultdict(dict)
+    for edit in case.edits:
+        if edit.link < 0 or edit.name.startswith("tags:"):
+            continue
+        for connection, other in latest[edit.link, edit.name].items():
+            seen = any(other.seq < seq < edit.seq for seq, _, _ in case.carried[edit.ref, edit.name])
+            if connection != edit.ref[0] and other.new != edit.new and not seen:
+                found |= {edit.seq, other.seq}
+        latest[edit.link, edit.name][edit.ref[0]] = edit
+    return found
+
+
+def latency(case: Case) -> dict[str, float | None]:
+    """Give the percentiles of the time from a human's edit to its arrival, in milliseconds."""
+    waits = sorted(_latencies(case))
+    return {"p50": _percentile(waits, 50), "p95": _percentile(waits, 95)}
+
+
+def _latencies(case: Case) -> Iterator[float]:
+    """From a human's edit to each write that brought it to another side."""
+    following: dict[tuple[int, str], int] = {}
+    for edit in reversed(case.edits):
+        until = following.get((edit.link, edit.name), sys.maxsize)
+        following[edit.link, edit.name] = edit.seq
+        for ref in case.sides(edit.link, edit.ref) if edit.old != edit.new else ():
+            if ref == edit.ref:
+                continue
+            for seq, at, after in case.carried[ref, edit.name.partition(":")[0]]:
+                if edit.seq < seq < until and agrees(case.system[ref[0]], edit.name, edit.new, after):
+                    yield (at - edit.at).total_seconds() * 1000
+                    break
+
+
+def by_connection(case: Case) -> dict[str, dict[str, int]]:
+    """Count what happened at each connection, by kind."""
+    figures: dict[str, dict[str, int]] = {}
+    for name in sorted(case.system):
+        kinds = Counter(row["kind"] for row in case.journal if row["connection"] == name)
+        held = sum(connection == name for connection, _ in case.finals)
+        figures[name] = {"tickets": held, **dict(sorted(kinds.items()))}
+    return figures
+
+
+def _percentile(values: Sequence[float], share: int) -> float | None:
+    return round(values[min(len(values) - 1, len(values) * share // 100)], 1) if values else None

@@ -1,0 +1,2 @@
+"""The whole bridge in one process and in virtual time: the real core, flow, ledger, receiver and connectors, against
+the sandboxes, with everything that can go wrong going wrong. One seed decides all of it."""

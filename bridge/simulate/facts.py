@@ -1,0 +1,79 @@
+"""What a run has to say for itself, as rows for the checker of `bridge.sandbox.verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from bridge.core.capabilities import Support
+from bridge.core.state import Link
+from bridge.flow.context import Context
+from bridge.ledger import conflicts, links, probed
+from bridge.ledger.session import Tx
+
+TICKET: Final = "ticket"
+_PAGE: Final = 500
+
+
+def facts(context: Context, tx: Tx) -> list[dict[str, Any]]:
+    """Give all of them."""
+    return [*connections(context, tx), *records(context, tx), *disputes(tx)]
+
+
+def connections(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
+    """Give a row for each account: whether tickets get a counterpart there, and which fields are kept in step."""
+    for name, found in context.connections.items():
+        creates, fields = False, []
+        sync = context.sync_of(name, TICKET)
+        if sync is not None:
+            can = context.capabilities[name][TICKET].creates
+            if sync.members[name].create is not Support.NO and can is not Support.NO:
+                creates = probed.all_(tx, name).get("create", True)
+            fields = sorted(context.maps[name][TICKET].fields)
+        yield {"kind": "connection", "name": name, "system": found.system, "creates": creates, "fields": fields}
+
+
+def all_links(tx: Tx) -> Iterator[Link]:
+    """Give every link, in pages."""
+    after = ""
+    while ids := links.ids(tx, after, _PAGE):
+        yield from links.load(tx, ids).values()
+        after = ids[-1]
+
+
+def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
+    """Give a row for each link, and one for each field that a side is declared unable to hold."""
+    for link in all_links(tx):
+        refs = {name: side.remote_id for name, side in link.sides.items()}
+        yield {"kind": "link", "entity": link.entity, "refs": refs}
+        for name, side in link.sides.items():
+            ref = {"connection": name, "entity": link.entity, "id": side.remote_id}
+            if not side.in_scope:
+                yield {"kind": "out_of_scope", **ref}
+            for field, entry in side.fields.items():
+                mapped = context.maps[name][link.entity].fields.get(field)
+                if entry.decided is not None and entry.decided_why and mapped is not None:
+                    yield {"kind": "not_carried", "field": field, **ref, "why": entry.decided_why}
+
+
+def disputes(tx: Tx) -> Iterator[dict[str, Any]]:
+    """Give a row for each recorded conflict, with every value that was in it."""
+    sides = {
+        link.id: {"connection": name, "entity": link.entity, "id": side.remote_id}
+        for link in all_links(tx)
+        for name, side in list(link.sides.items())[:1]
+    }
+    for row in conflicts.export(tx):
+        detail = row["detail"]
+        values = [
+            side.get(key) for side in (detail.get("mine"), detail.get("theirs")) if side for key in ("value", "raw")
+        ]
+        values += list((detail.get("candidates") or {}).values())
+        values += [detail[key] for key in ("sent", "before") if key in detail]
+        yield {
+            "kind": "conflict",
+            "field": row["field"],
+            "open": row["closed_at"] is None,
+            "values": values,
+            **sides.get(row["link_id"], {"connection": "", "entity": TICKET, "id": ""}),
+        }

@@ -1,0 +1,202 @@
+"""The line to one vendor: the sandbox behind it is healthy, what happens on the way and in front of it is up to us."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from io import BytesIO
+from typing import Any, Final
+
+import requests
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+from urllib3.exceptions import NewConnectionError, ProtocolError
+
+from bridge.sandbox.app import Sandbox
+from bridge.sandbox.store import from_iso
+from bridge.sandbox.transport import WSGIAdapter
+from bridge.simulate.clock import Skewed, VirtualClock
+
+TOOK: Final = 0.01
+"""Seconds that each way of a request takes."""
+NEVER_ARRIVED = ("refused", "error before", "throttle", "gateway")
+DONE_UNSEEN = ("error after", "reset after", "timeout after", "truncated", "not JSON")
+KINDS = (*NEVER_ARRIVED, *DONE_UNSEEN, "timeout before", "late")
+
+
+class Died(BaseException):
+    """The worker that made this call is no more. Not an error: nobody may catch it."""
+
+
+class Line(BaseAdapter):
+    """A `requests` adapter into one sandbox, with faults that were asked for, one request each."""
+
+    def __init__(self, app: Sandbox, clock: VirtualClock, theirs: Skewed, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self.app, self.theirs = app, theirs
+        self._clock, self._tell = clock, tell
+        self._inner = WSGIAdapter(app)
+        self.faults: list[tuple[str, str, float]] = []
+        """Waiting: (kind, on, seconds); `on` is read, write or any."""
+        self.struck: Counter[str] = Counter()
+        self.down_until: datetime | None = None
+        self.held_until: datetime | None = None
+        self.refusing = False
+        self.lag = 0.0
+        """Seconds for which a new record is not listed."""
+        self.intruders: list[Callable[[], None]] = []
+        """Humans who save something after our read, just before our write arrives."""
+        self.reactions: list[Callable[[], None]] = []
+        """Automations that answer to every write."""
+        self.dies_after = 0
+        """At which request from now the worker dies before the answer comes; 0: at none."""
+        self.rude: list[str] = []
+        self.refused = 0
+
+    def send(  # the signature is requests' own
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,  # noqa: ARG002
+        timeout: Any = None,
+        verify: Any = True,  # noqa: ARG002
+        cert: Any = None,  # noqa: ARG002
+        proxies: Any = None,  # noqa: ARG002
+    ) -> requests.Response:
+        """Carry one request there and its answer back, as far as it goes."""
+        self._clock.sleep(TOOK)
+        self._watch(request)
+        writes = request.method not in {"GET", "HEAD"}
+        kind, seconds = self._fault(writes=writes)
+        dies = self._dies()
+        if kind:
+            self.struck[kind] += 1
+            self._tell(f"{self.app.name}: {kind} on {request.method} {request.path_url[:60]}")
+        try:
+            return self._carry(request, kind, seconds, float(getattr(timeout, "total", None) or 10.0), writes=writes)
+        finally:
+            if dies:
+                self.held_until = None  # nobody heard of it
+                raise Died
+            self._clock.sleep(TOOK)
+
+    def close(self) -> None:
+        """Hold nothing, close nothing."""
+
+    def heal(self) -> None:
+        """Stop all trouble."""
+        self.faults.clear()
+        self.intruders.clear()
+        self.reactions.clear()
+        self.down_until = self.held_until = None
+        self.refusing = False
+        self.lag = 0.0
+
+    def _watch(self, request: requests.PreparedRequest) -> None:
+        now = self._clock.now()
+        if self.held_until is not None and now < self.held_until:
+            left = (self.held_until - now).total_seconds()
+            self.rude.append(f"{self.app.name}: called {left:.1f} s before Retry-After had passed: {request.path_url[:60]}")
+        self.refused += self.refusing
+
+    def _dies(self) -> bool:
+        if not self.dies_after:
+            return False
+        self.dies_after -= 1
+        return self.dies_after == 0
+
+    def _fault(self, *, writes: bool) -> tuple[str, float]:
+        if self.down_until is not None:
+            if self._clock.now() < self.down_until:
+                return "refused", 0.0
+            self.down_until = None
+        for number, (kind, on, seconds) in enumerate(self.faults):
+            if on in {"any", "write" if writes else "read"}:
+                del self.faults[number]
+                return kind, seconds
+        return "", 0.0
+
+    def _carry(
+        self, request: requests.PreparedRequest, kind: str, seconds: float, timeout: float, *, writes: bool
+    ) -> requests.Response:
+        if kind == "refused":
+            cause = NewConnectionError(None, "connection refused")  # type: ignore[arg-type]
+            raise requests.ConnectionError(cause, request=request)
+        if kind in {"error before", "gateway"}:
+            return self._made(request, 500 if kind == "error before" else 502, b"<html>oops</html>", {})
+        if kind == "throttle":
+            self.held_until = self._clock.now() + timedelta(seconds=seconds)
+            after = str(int(seconds)) if int(seconds) % 2 else self._date(seconds)
+            return self._made(request, 429, b"{}", {"Retry-After": after})
+        if kind == "timeout before":
+            self._clock.sleep(timeout)
+            raise requests.ReadTimeout("no answer in time", request=request)
+        if kind == "late":
+            self._clock.later(seconds, lambda: self._arrive_late(request, writes=writes))
+            self._clock.sleep(timeout)
+            raise requests.ReadTimeout("no answer in time", request=request)
+        answer = self._arrive(request, writes=writes)
+        if kind == "reset after":
+            raise requests.ConnectionError(ProtocolError("gone", ConnectionResetError()), request=request)
+        if kind == "timeout after":
+            self._clock.sleep(timeout)
+            raise requests.ReadTimeout("no answer in time", request=request)
+        if kind == "error after":
+            return self._made(request, 500, b"{}", {})
+        body = answer.content
+        if kind == "truncated":
+            body = body[: len(body) // 2]
+        elif kind == "not JSON":
+            body = b"<html>please wait</html>"
+        elif self.lag and not writes:
+            body = self._without_new(body)
+        return self._made(request, answer.status_code, body, dict(answer.headers))
+
+    def _arrive(self, request: requests.PreparedRequest, *, writes: bool) -> requests.Response:
+        """Let the vendor see the request."""
+        if writes:
+            waiting, self.intruders = self.intruders, []
+            for act in waiting:
+                act()
+        if self.refusing:
+            request = request.copy()
+            request.headers["Authorization"] = "Bearer revoked"
+        answer = self._inner.send(request)
+        if writes:
+            for act in self.reactions:
+                self._clock.later(1.0, act)
+        return answer
+
+    def _arrive_late(self, request: requests.PreparedRequest, *, writes: bool) -> None:
+        """Let the vendor see it when nobody waits any more."""
+        self._arrive(request, writes=writes)
+
+    def _without_new(self, body: bytes) -> bytes:
+        """Leave out of a listing what was made so lately that the vendor's index has not seen it."""
+        if b"created_at" not in body:
+            return body
+        value = json.loads(body)
+        since = self.theirs.now() - timedelta(seconds=self.lag)
+        for key in ("data", "results"):
+            rows = value.get(key)
+            if isinstance(rows, list):
+                value[key] = [row for row in rows if from_iso(row.get("created_at") or "2000-01-01") < since]
+        return json.dumps(value).encode()
+
+    def _date(self, seconds: float = 0.0) -> str:
+        return format_datetime(self.theirs.now() + timedelta(seconds=seconds), usegmt=True)
+
+    def _made(
+        self, request: requests.PreparedRequest, status: int, body: bytes, headers: dict[str, str]
+    ) -> requests.Response:
+        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+        headers["Date"] = self._date()
+        response = requests.Response()
+        response.status_code = status
+        response.headers.update(headers)
+        response.raw = HTTPResponse(BytesIO(body), headers=headers, status=status, preload_content=False)
+        response.url = request.url or ""
+        response.request = request
+        return response

@@ -1,0 +1,286 @@
+"""Plays a script on a stage: one method a kind of step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from bridge.flow import announce
+from bridge.flow.effects import Transact
+from bridge.ledger import health, inbox
+from bridge.queue import MemoryBudget
+from bridge.sandbox import population
+from bridge.sandbox.app import Sandbox
+from bridge.sandbox.exchange import Problem
+from bridge.sandbox.reading import customer
+from bridge.sandbox.store import Record
+from bridge.simulate.stage import RECEIVER, Stage, unsigned
+from bridge.simulate.steps import Step
+from bridge.simulate.worker import StepWorker
+
+
+class Broken(Exception):
+    """A promise was seen to be broken while the storm was still on."""
+
+
+class Player:
+    """Does what the script says."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.drafts = population.tickets(5, stage.script.seed)
+        self.armed: set[tuple[str, str]] = set()
+        self.looks_at = stage.clock.now()
+
+    def play(self) -> None:
+        """Do all steps."""
+        for number, step in enumerate(self.stage.script.steps):
+            self.stage.tell(f"-- {step}")
+            method: Callable[..., None] = getattr(self, f"_{step.kind}")
+            method(*((step.where, *step.args) if step.where else step.args))
+            self.stage.counts["steps"] += 1
+            self.stage.counts["faults"] += step.fault
+            self.stage.clock.sleep(0.2)
+            self._look()
+            if number % 8 == 0:
+                self.count()
+
+    def count(self) -> None:
+        """Everything accepted has one row, and each row one verdict."""
+        with self.stage.ledger.read() as tx:
+            held = sum(inbox.counts(tx).values())
+        if held != self.stage.accepted:
+            raise Broken(f"{self.stage.accepted} webhooks were accepted, {held} are in the ledger")
+
+    # Humans.
+
+    def _ticket(self, where: str, number: int, twin: bool) -> None:
+        if not 0 < number <= len(self.drafts):
+            return
+        draft = self.drafts[number - 1]
+        for name in self.stage.apps if twin else (where,):
+            app = self.stage.apps[name]
+            fields = app.seeded(draft, number, len(self.drafts))
+            self._hand(app, partial(app.create, fields))
+
+    def _edit(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
+        app = self.stage.apps[where]
+        record = self._find(app, ticket)
+        if record is not None:
+            self._hand(app, lambda: app.edit(str(record["id"]), fields))
+
+    def _message(self, where: str, ticket: int, ago: float) -> None:
+        app = self.stage.apps[where]
+        record = self._find(app, ticket)
+        if record is not None:
+            self._hand(app, lambda: app.message(str(record["id"]), f"Any news on {ticket}?", ago))
+
+    def _remove(self, where: str, ticket: int) -> None:
+        app = self.stage.apps[where]
+        record = self._find(app, ticket) if ticket < len(self.drafts) else None
+        if record is not None:
+            self._hand(app, lambda: app.delete(str(record["id"])))
+
+    def _find(self, app: Sandbox, ticket: int) -> Record | None:
+        """Find a ticket in a system, as a human does: by who asked."""
+        wanted = self.drafts[ticket % len(self.drafts)].customer
+        return next((record for record in app.tickets() if customer(record) == wanted), None)
+
+    def _hand(self, app: Sandbox, act: Callable[[], object]) -> None:
+        before = len(app.journal.since())
+        try:
+            act()
+        except Problem as problem:
+            self.stage.tell(f"{app.name}: a human is refused: {problem}")
+            return
+        for entry in app.journal.since()[before:]:
+            self.stage.counts["edits"] += 1
+            self.stage.tell(f"{app.name}: a human {entry.kind}s {entry.id}: {dict(entry.after) if entry.kind == 'edit' else ''}")
+
+    # Webhooks.
+
+    def _mail(self, where: str, count: int) -> None:
+        for _ in range(count):
+            if self.stage.mails[where].waiting:
+                self._bring(where, 0)
+
+    def _shuffle(self, where: str, number: int) -> None:
+        self._bring(where, number)
+
+    def _repeat(self, where: str, number: int) -> None:
+        self._bring(where, number, keep=True)
+        self._bring(where, number)
+
+    def _unheard(self, where: str, number: int) -> None:
+        """The receiver commits and dies before it answers: the vendor will send it again."""
+        self._bring(where, number, keep=True)
+
+    def _lose(self, where: str, number: int) -> None:
+        mail = self.stage.mails[where]
+        if mail.waiting:
+            self.stage.tell(f"{where}: the webhook for {mail.letters[number % mail.waiting].record_id} is lost")
+            mail.lose(number)
+
+    def _bring(self, where: str, number: int, *, keep: bool = False) -> None:
+        mail = self.stage.mails[where]
+        if not mail.waiting:
+            return
+        letter = mail.letters[number % mail.waiting]
+        status = mail.deliver(number, keep=keep)
+        self.stage.tell(f"{where}: webhook {letter.event} {letter.record_id} -> {status}")
+        self.stage.counts["webhooks"] += 1
+
+    def _forge(self, where: str, how: str, number: int) -> None:
+        """Somebody says that a record has changed which does not exist, or without knowing the secret."""
+        stage = self.stage
+        target = stage.mails[where].target
+        if target is None:
+            return
+        app = stage.apps[where]
+        records = app.tickets()
+        if how == "signed":
+            unknown = {**(records[0] if records else {}), "id": f"{number:08d}-0000-4000-8000-{number:012d}"}
+            if not records:
+                return
+            for event in app.events("create", unknown, {}, {})[:1]:
+                said, headers = app.envelope(event, f"forged-{number}")
+                stage.mails[where].emit(event.name, event.record_id, said, headers, f"forged-{number}")
+            self._bring(where, -1)
+            return
+        body = json.dumps({"event": "ticket.updated", "data": {"id": str(number)}}).encode()
+        raw = body if how == "unsigned" else body[:20]
+        status = stage.post(f"{RECEIVER}/webhooks/{where}", unsigned(raw), raw)
+        if status < 400:
+            raise Broken(f"{where}: a webhook that nobody signed was answered {status}")
+
+    # Workers.
+
+    def _work(self, who: str) -> None:
+        for letter in who:
+            self._turn(self.stage.workers[int(letter)])
+
+    def _turn(self, worker: StepWorker) -> None:
+        """Let one worker do one effect, or die of it where a crash is waiting for that."""
+        stage = self.stage
+        stage.clock.sleep(0.1)
+        if worker.effect is None:
+            if not stage.bell.rung:
+                return
+            stage.bell.rung = worker.step()
+            if worker.task is not None:
+                stage.tell(f"{worker.name}: takes {worker.task.row.key}")
+            return
+        place = worker.place()
+        for position in ("before", "unanswered", "after"):
+            if (place, position) in self.armed:
+                self.armed.discard((place, position))
+                self._kill(worker, position)
+                return
+        key = worker.task.row.key if worker.task else ""
+        stage.tell(f"{worker.name}: {place} {key}")
+        worker.step()
+        stage.bell.rung = True
+
+    def _kill(self, worker: StepWorker, position: str) -> None:
+        stage, effect = self.stage, worker.effect
+        if effect is None:
+            return
+        place = worker.place()
+        if isinstance(effect, Transact) and position == "unanswered":
+            position = "after"
+        stage.tell(f"{worker.name}: DIES {position} {place} {worker.task.row.key if worker.task else ''}")
+        if isinstance(effect, Transact) or position == "before":
+            worker.die(after=position == "after")
+        else:
+            line = stage.lines[effect.connection]
+            if position == "unanswered":
+                line.dies_after = 1 + stage.rng.randrange(2)
+            worker.die(after=True)
+            if line.dies_after:
+                position = "after"  # it made fewer requests than that
+            line.dies_after = 0
+            line.held_until = None  # whatever the vendor asked for, nobody is left who heard it
+        stage.covered[place, position] += 1
+        stage.counts["crashes"] += 1
+
+    def _crash(self, place: str, position: str) -> None:
+        self.armed.add((place, position))
+
+    def _die(self, number: int, position: str) -> None:
+        self._kill(self.stage.workers[number], position)
+
+    def _drain(self) -> None:
+        self.stage.tell("a drain runs")
+        self.stage.drain().run(2.0)
+
+    def _wait(self, seconds: float) -> None:
+        self.stage.clock.sleep(seconds)
+
+    def _clock(self) -> None:
+        """The clock's turn: start what is due, ring for what waits."""
+        stage = self.stage
+        for run_id in announce.start_due_runs(stage.context, stage.ledger):
+            stage.tell(f"clock: starts {run_id}")
+
+    def _look(self) -> None:
+        """Every second the clock rings for what waits; with Redis just emptied, nobody heard it before."""
+        stage = self.stage
+        if stage.bell.rung or stage.clock.now() < self.looks_at:
+            return
+        self.looks_at = stage.clock.now() + timedelta(seconds=1)
+        with stage.ledger.read() as tx:
+            stage.bell.rung = announce.due_work(tx, stage.clock.now())
+
+    def _empty(self) -> None:
+        """Redis is emptied: the doorbell and the budget with all that the vendors have said."""
+        self.stage.bell.rung = False
+        self.stage.budget = MemoryBudget()
+        for line in self.stage.lines.values():
+            line.held_until = None
+
+    def _resume(self, where: str) -> None:
+        """An operator has mended a connection's key."""
+        stage = self.stage
+        if stage.lines[where].refusing:
+            stage.lines[where].refusing = False
+            with stage.ledger.transaction() as tx:
+                health.resume(tx, where)
+
+    # Vendors.
+
+    def _fault(self, where: str, kind: str, on: str, seconds: float) -> None:
+        self.stage.lines[where].faults.append((kind, on, seconds))
+
+    def _down(self, where: str, seconds: float) -> None:
+        self.stage.lines[where].down_until = self.stage.clock.now() + timedelta(seconds=seconds)
+
+    def _revoke(self, where: str) -> None:
+        self.stage.lines[where].refusing = True
+
+    def _skew(self, where: str, seconds: float) -> None:
+        self.stage.lines[where].theirs.seconds = seconds
+
+    def _lag(self, where: str, seconds: float) -> None:
+        self.stage.lines[where].lag = seconds
+
+    def _license(self, where: str, licensed: bool = True) -> None:
+        if "tags_licensed" in self.stage.apps[where].options:
+            self.stage.apps[where].options["tags_licensed"] = licensed
+
+    def _intrude(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
+        """A human saves between our read and our write."""
+        self.stage.lines[where].intruders.append(lambda: self._edit(where, ticket, fields))
+
+    def _fight(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
+        """An automation of the vendor's sets a field back after each write."""
+
+        def react() -> None:
+            app = self.stage.apps[where]
+            record = self._find(app, ticket)
+            if record is not None and any(record.get(name) != value for name, value in fields.items()):
+                self._edit(where, ticket, fields)
+
+        self.stage.lines[where].reactions.append(react)

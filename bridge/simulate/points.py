@@ -1,0 +1,134 @@
+"""Every place at which a worker can die: read from the source of the flow, so that none can be forgotten.
+
+A procedure hands out effects with `yield`; between two of them nothing happens that anybody could notice. So the
+places are each effect of each procedure (with those of the functions that it delegates to), *before* it is done and
+*after* it; a remote one also *unanswered*: the vendor has done what it was asked, and we died before we heard of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import GeneratorType
+from typing import Any
+
+import bridge.flow
+from bridge.flow.drain import PROCEDURES
+
+EFFECTS = ("Transact", "Read", "Call")
+POSITIONS = {"Transact": ("before", "after")}
+REMOTE_POSITIONS = ("before", "unanswered", "after")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """One `yield` of an effect, within one procedure."""
+
+    procedure: str
+    function: str
+    effect: str
+    number: int
+
+    def __str__(self) -> str:
+        """Name it for people: `deliver/send.Call1`."""
+        return f"{self.procedure}/{self.function}.{self.effect}{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Yield:
+    first: int
+    last: int
+    effect: str
+    number: int
+
+
+@dataclass(slots=True)
+class _Source:
+    """What one function of the flow yields, and to whom it delegates."""
+
+    yields: list[_Yield]
+    delegates: set[str]
+
+
+@cache
+def _sources() -> dict[tuple[str, str], _Source]:
+    """Give every function of the flow, by file and name."""
+    found = {}
+    for path in sorted(Path(inspect.getfile(bridge.flow)).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                found[str(path), node.name] = _read(node)
+    return found
+
+
+def _read(function: ast.FunctionDef) -> _Source:
+    source = _Source([], set())
+    counts: dict[str, int] = {}
+    for node in sorted(_own(function), key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))):
+        if isinstance(node, ast.YieldFrom) and (name := _called(node.value)):
+            source.delegates.add(name)
+        elif isinstance(node, ast.Yield) and (name := _called(node.value)) in EFFECTS:
+            counts[name] = counts.get(name, 0) + 1
+            source.yields.append(_Yield(node.lineno, node.end_lineno or node.lineno, name, counts[name]))
+    return source
+
+
+def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """Walk a function without the functions in it."""
+    waiting: list[ast.AST] = list(function.body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.FunctionDef | ast.Lambda)]
+
+
+def _called(node: ast.AST | None) -> str:
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+
+
+@cache
+def places() -> tuple[Place, ...]:
+    """Give every place, in order."""
+    by_name = {name: source for (_, name), source in _sources().items()}
+    found: set[Place] = set()
+    for procedure, begin in PROCEDURES.items():
+        waiting, seen = [begin.__name__], set()
+        while waiting:
+            name = waiting.pop()
+            if name in seen or name not in by_name:
+                continue
+            seen.add(name)
+            waiting += sorted(by_name[name].delegates)
+            found |= {Place(procedure, name, one.effect, one.number) for one in by_name[name].yields}
+    return tuple(sorted(found))
+
+
+def positions(place: Place) -> tuple[str, ...]:
+    """Give the ways of dying at a place."""
+    return POSITIONS.get(place.effect, REMOTE_POSITIONS)
+
+
+@cache
+def every() -> tuple[tuple[str, str], ...]:
+    """Give every crash point: the place's name and the position."""
+    return tuple((str(place), position) for place in places() for position in positions(place))
+
+
+def place_of(kind: str, procedure: Any) -> str:
+    """Say where a suspended procedure stands."""
+    inner = procedure
+    while isinstance(inner, GeneratorType) and isinstance(inner.gi_yieldfrom, GeneratorType):
+        inner = inner.gi_yieldfrom
+    frame = inner.gi_frame
+    code = frame.f_code
+    source = _sources().get((code.co_filename, code.co_name))
+    for one in source.yields if source else ():
+        if one.first <= frame.f_lineno <= one.last:
+            return str(Place(kind, code.co_name, one.effect, one.number))
+    raise RuntimeError(f"{code.co_filename}:{frame.f_lineno} yields no effect that the source shows")

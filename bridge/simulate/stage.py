@@ -1,0 +1,256 @@
+"""What is set up for one seed: sandboxes and their lines, connectors, receiver, ledger, workers, one clock."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import os
+import random
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from bridge import config as configuration
+from bridge import home as homes
+from bridge.config import Config, SandboxAccount
+from bridge.connectors import CONNECTORS, build, connector_class
+from bridge.connectors.base import Connector
+from bridge.core.syncs import Secret
+from bridge.errors import ConfigError
+from bridge.flow.context import Context
+from bridge.flow.drain import Drain
+from bridge.http import Http
+from bridge.ledger.session import Ledger
+from bridge.queue import MemoryBudget
+from bridge.sandbox import population, server
+from bridge.sandbox.app import Sandbox
+from bridge.sandbox.webhooks import Target
+from bridge.simulate.clock import Skewed, VirtualClock
+from bridge.simulate.line import Line
+from bridge.simulate.mail import Mail
+from bridge.simulate.steps import WORKERS, Account, Script
+from bridge.simulate.worker import Inline, StepWorker
+from bridge.web.app import create_app
+
+RECEIVER = "http://bridge.invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all seeds of a process share: a configuration, and an empty ledger to copy."""
+
+    config: Config
+    accounts: Mapping[str, server.Account]
+    """By system."""
+    template: bytes
+    ledger: Ledger
+
+    def drawn(self) -> list[Account]:
+        """Give what the one who draws steps has to know."""
+        found = []
+        for name, connection in self.config.connections.items():
+            app = server.SYSTEMS[connection.system]
+            settle = max(able.settle for able in connector_class(connection.system).CAPABILITIES.values())
+            found.append(Account(name, connection.system, app.CARRIES, app.OPTIONS, settle))
+        return found
+
+
+@cache
+def ground(home: str = "") -> Ground:
+    """Load a home (empty: as shipped) with the sandboxes' people and accounts. Raises ConfigError."""
+    accounts = server.accounts({system: f"http://{system}.invalid" for system in server.SYSTEMS})
+    with tempfile.TemporaryDirectory(prefix="bridge-simulate-") as made:
+        folder = Path(made)
+        for part in ("config", "mappings"):
+            source = Path(home) / part if home else homes.shipped(part)
+            if not source.is_dir():
+                raise ConfigError([f"{source}: there is no such folder; name a home with --home"])
+            shutil.copytree(source, folder / part)
+        _use_sandbox_people(folder)
+        given = {
+            system: SandboxAccount(
+                base_url=account.base_url,
+                credentials={"api_key": account.api_key},
+                webhook_secret=account.webhook_secret,
+                options=account.options,
+            )
+            for system, account in accounts.items()
+        }
+        classes = {system: connector_class(system) for system in CONNECTORS}
+        environ = {key: value for key, value in os.environ.items() if key.startswith("BRIDGE_")}
+        config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
+        _name_people(folder, config)
+        config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
+    missing = {name: found.system for name, found in config.connections.items() if found.system not in server.SYSTEMS}
+    if missing:
+        raise ConfigError(
+            [
+                f"connections.{name}: {system} has no sandbox, so it cannot be simulated; "
+                "leave the connection out of a copy of this home"
+                for name, system in missing.items()
+            ]
+        )
+    ledger = Ledger("sqlite://")
+    ledger.upgrade()
+    free = {name: replace(found, rates=()) for name, found in config.connections.items()}
+    return Ground(replace(config, connections=free), accounts, _raw(ledger).serialize(), ledger)
+
+
+def _use_sandbox_people(folder: Path) -> None:
+    """Take the home's own people out: the sandboxes have never heard of them."""
+    file = folder / "mappings" / "agents.yaml"
+    unmapped = re.search(r"(?m)^unmapped:\s*(leave|unassign)\b", file.read_text()) if file.is_file() else None
+    file.write_text(f"agents: []\nunmapped: {unmapped[1] if unmapped else 'leave'}\n")
+
+
+def _name_people(folder: Path, config: Config) -> None:
+    """Put the sandboxes' people in, under the names that each connection has for them."""
+    rows = []
+    for agent in population.AGENTS:
+        names = [
+            f'"{name}": "{agent.ids[found.system]}"'
+            for name, found in config.connections.items()
+            if found.system in agent.ids
+        ]
+        rows.append(f"  - {{{', '.join([f'email: {agent.email}', *names])}}}\n")
+    file = folder / "mappings" / "agents.yaml"
+    file.write_text(file.read_text().replace("agents: []\n", "agents:\n" + "".join(rows)))
+
+
+def _raw(ledger: Ledger) -> sqlite3.Connection:
+    found = ledger.engine.raw_connection().driver_connection
+    if not isinstance(found, sqlite3.Connection):
+        raise TypeError("a simulation keeps its ledger in memory")
+    return found
+
+
+class Bell:
+    """The doorbell. It may be lost: then it rings again when the clock looks."""
+
+    def __init__(self) -> None:
+        self.rung = False
+
+    def ring(self, lane: str = "") -> bool:  # noqa: ARG002
+        """Ring."""
+        self.rung = True
+        return True
+
+    def answered(self, lane: str = "") -> None:
+        """Somebody comes."""
+
+    def ping(self) -> bool:
+        """Say that it can be rung."""
+        return True
+
+
+class Stage:
+    """One seed's world, before anything has happened."""
+
+    def __init__(self, ground: Ground, script: Script) -> None:
+        self.ground, self.script = ground, script
+        self.clock = VirtualClock()
+        self.began = self.clock.now()
+        self.rng = random.Random(f"stage {script.seed}")
+        self.trace: list[str] = []
+        self.covered: Counter[tuple[str, str]] = Counter()
+        self.counts: Counter[str] = Counter()
+        _raw(ground.ledger).deserialize(ground.template)
+        self.ledger = ground.ledger
+        self.bell = Bell()
+        self.budget = MemoryBudget()
+        self.apps: dict[str, Sandbox] = {}
+        self.lines: dict[str, Line] = {}
+        self.mails: dict[str, Mail] = {}
+        self.connectors: dict[str, Connector] = {}
+        self._forget_people()
+        self._connect()
+        config = ground.config
+        self.context = Context(
+            connections=config.connections,
+            syncs=config.syncs,
+            maps=config.maps,
+            capabilities={name: connector.CAPABILITIES for name, connector in self.connectors.items()},
+            clock=self.clock,
+            rng=random.Random(f"flow {script.seed}"),
+        )
+        self.receiver: Flask = create_app(config, self.ledger, self.bell, self.clock, self.connectors)
+        self.client = self.receiver.test_client()
+        self.accepted = 0
+        self.workers = [StepWorker(self, f"w{number}") for number in range(WORKERS)]
+
+    @property
+    def limits(self) -> MemoryBudget:
+        """What holds calls back; a new one after Redis was emptied."""
+        return self.budget
+
+    def tell(self, line: str) -> None:
+        """Write a line of the trace."""
+        self.trace.append(f"{(self.clock.now() - self.began).total_seconds():.3f} {line}")
+
+    def digest(self) -> str:
+        """Give one number for all that happened."""
+        told = hashlib.sha256("\n".join(self.trace).encode())
+        for app in self.apps.values():
+            for entry in app.journal.since():
+                told.update(repr(entry).encode())
+        return told.hexdigest()
+
+    def drain(self) -> Drain:
+        """Give a worker as it is in production, but for its threads."""
+        return Drain(self.context, self.ledger, self.connectors, self.budget, "drain", pool=Inline(self.clock))
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Bring a webhook to the receiver."""
+        answer = self.client.post(url.removeprefix(RECEIVER), data=body, headers=dict(headers))
+        self.accepted += answer.status_code == 202
+        return answer.status_code
+
+    def _forget_people(self) -> None:
+        """Let nobody know what another seed has learnt."""
+        agents = self.ground.config.agents
+        for name in self.ground.config.connections:
+            table = agents.table(name)
+            for email in list(table.learned):
+                table._emails.pop(table.learned.pop(email), None)  # noqa: SLF001 - no other way to unlearn
+
+    def _connect(self) -> None:
+        sequence = itertools.count(1)
+        for name, connection in self.ground.config.connections.items():
+            account = self.ground.accounts[connection.system]
+            theirs = Skewed(self.clock)
+            signing = account.webhook() if connection.webhook is not None else None
+            secret = connection.webhook.secrets if connection.webhook is not None else ()
+            app = server.SYSTEMS[connection.system](
+                theirs,
+                random.Random(f"{self.script.seed} {name}"),
+                api_key=account.api_key,
+                name=name,
+                options=self.script.options.get(name, {}),
+                sequence=sequence,
+            )
+            mail = Mail(theirs, self.post)
+            if signing is not None:
+                mail.target = Target(f"{RECEIVER}/webhooks/{name}", replace(signing, secrets=secret))
+            app.outbox = mail  # type: ignore[assignment]
+            self.apps[name], self.mails[name] = app, mail
+            self.lines[name] = Line(app, self.clock, theirs, self.tell)
+            self.connectors[name] = build(connection, Http(connection, clock=self.clock, adapter=self.lines[name]))
+
+
+def unsigned(body: bytes) -> dict[str, Any]:
+    """Give the headers of somebody who does not know the secret."""
+    forged = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    return {"Content-Type": "application/json", "X-Webhook-Signature": forged, "webhook-signature": f"v1,{forged}"}
+
+
+__all__ = ["RECEIVER", "Bell", "Ground", "Secret", "Stage", "ground", "unsigned"]

@@ -1,0 +1,213 @@
+"""What happens in one seed, as data: drawn beforehand, so that steps can be left out when a failure is made smaller."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bridge.sandbox import population
+from bridge.simulate.line import KINDS
+from bridge.simulate.points import every
+
+WORKERS: Final = 3
+DAY: Final = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens; `where` is a connection, for those that happen at one."""
+
+    kind: str
+    where: str = ""
+    args: tuple[Any, ...] = ()
+
+    @property
+    def fault(self) -> bool:
+        """Tell whether something goes wrong in it."""
+        return self.kind in FAULTS
+
+    def __str__(self) -> str:
+        """Write it for people."""
+        return " ".join([self.kind, self.where, *(str(arg) for arg in self.args)]).replace("  ", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the one who draws has to know of a connection."""
+
+    name: str
+    system: str
+    carries: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of its sandbox and their usual values."""
+    settle: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """All of one seed."""
+
+    seed: int
+    options: Mapping[str, Mapping[str, Any]]
+    """How each deployment is, where vendors' documents leave it open."""
+    steps: tuple[Step, ...]
+
+
+QUIRKS: Mapping[str, tuple[Any, ...]] = {
+    "priority_word": ("medium", "normal"),
+    "patch_tags": (True, True, False),
+    "patch_subject": (True, True, False),
+    "null_assignee": (True, True, False),
+    "tags_match": ("any", "all"),
+    "delete_status": (204, 200),
+    "post": (201, 201, 201, 405, 500),
+    "tags_licensed": (True, True, False),
+    "ids_supported": (True, True, False),
+    "critical": (True, True, False),
+    "bulk_supported": (True, False),
+}
+"""Options of the sandboxes that may be drawn, where a sandbox has one of that name."""
+
+_FAULTS: Mapping[str, int] = {
+    "fault": 12,
+    "crash": 8,
+    "die": 5,
+    "lose": 3,
+    "repeat": 2,
+    "unheard": 2,
+    "shuffle": 3,
+    "forge": 2,
+    "intrude": 3,
+    "down": 2,
+    "empty": 2,
+    "skew": 1,
+    "fight": 1,
+    "revoke": 1,
+    "license": 1,
+    "lag": 1,
+}
+_USUAL: Mapping[str, int] = {"edit": 22, "mail": 12, "work": 34, "drain": 2, "wait": 7, "clock": 5, "ticket": 1, "message": 1, "remove": 1, "resume": 2}
+FAULTS: Final = frozenset(_FAULTS)
+
+
+def draw(seed: int, accounts: Sequence[Account]) -> Script:
+    """Draw one seed's script. The same seed and accounts give the same."""
+    rng = random.Random(f"simulate {seed}")
+    options = {
+        account.name: {
+            name: rng.choice(values)
+            for name, values in QUIRKS.items()
+            if name in account.options and rng.random() < 0.3
+        }
+        for account in accounts
+    }
+    drawn = _Drawn(rng, accounts)
+    steps = [drawn.step("ticket") for _ in range(rng.randint(1, 3))]
+    steps.append(drawn.step("mail"))
+    weights = {**_FAULTS, **_USUAL}
+    kinds, shares = list(weights), list(weights.values())
+    steps += [drawn.step(kind) for kind in rng.choices(kinds, shares, k=rng.randint(45, 75))]
+    return Script(seed, options, tuple(steps))
+
+
+class _Drawn:
+    """Draws steps."""
+
+    def __init__(self, rng: random.Random, accounts: Sequence[Account]) -> None:
+        self._rng = rng
+        self._accounts = list(accounts)
+        self._tickets = 0
+
+    def step(self, kind: str) -> Step:
+        """Draw one step of a kind."""
+        rng = self._rng
+        account = rng.choice(self._accounts)
+        make: Callable[[Account], tuple[Any, ...]] = getattr(self, f"_{kind}", lambda _: ())
+        return Step(kind, account.name, make(account)) if kind not in _NOWHERE else Step(kind, "", make(account))
+
+    def _ticket(self, _account: Account) -> tuple[Any, ...]:
+        if self._tickets >= 4:
+            return (self._tickets, False)
+        self._tickets += 1
+        return (self._tickets, self._rng.random() < 0.2)
+
+    def _edit(self, account: Account) -> tuple[Any, ...]:
+        return (self._rng.randint(0, 3), change(self._rng, account))
+
+    def _intrude(self, account: Account) -> tuple[Any, ...]:
+        return self._edit(account)
+
+    def _fight(self, account: Account) -> tuple[Any, ...]:
+        return (self._rng.randint(0, 3), change(self._rng, account, ("status", "priority")))
+
+    def _message(self, _account: Account) -> tuple[Any, ...]:
+        return (self._rng.randint(0, 3), self._rng.choice((0.0, 5.0, 3600.0)))
+
+    def _remove(self, _account: Account) -> tuple[Any, ...]:
+        # Rarely: what was deleted has little more to teach.
+        return (self._rng.randint(0, 3) if self._rng.random() < 0.25 else 99,)
+
+    def _mail(self, _account: Account) -> tuple[Any, ...]:
+        return (self._rng.randint(1, 4),)
+
+    def _lose(self, _account: Account) -> tuple[Any, ...]:
+        return (self._rng.randint(0, 9),)
+
+    _repeat = _unheard = _shuffle = _lose
+
+    def _forge(self, _account: Account) -> tuple[Any, ...]:
+        return (self._rng.choice(("signed", "unsigned", "garbage")), self._rng.randint(0, 99))
+
+    def _work(self, _account: Account) -> tuple[Any, ...]:
+        # Who does the next effect: mostly long runs of one, sometimes all three in turns.
+        rng = self._rng
+        if rng.random() < 0.5:
+            return (str(rng.randrange(WORKERS)) * rng.randint(4, 14),)
+        return ("".join(str(rng.randrange(WORKERS)) for _ in range(rng.randint(4, 14))),)
+
+    def _wait(self, _account: Account) -> tuple[Any, ...]:
+        return (self._rng.choice((0.2, 1.0, 3.0, 10.0, 40.0, 40.0, 400.0, DAY, 3 * DAY)),)
+
+    def _fault(self, account: Account) -> tuple[Any, ...]:
+        rng = self._rng
+        kind, on = rng.choice(KINDS), rng.choice(("read", "write", "any", "any"))
+        seconds = {"throttle": float(rng.choice((1, 2, 30, 121))), "late": account.settle * 0.4}.get(kind, 0.0)
+        return (kind, on, seconds)
+
+    def _crash(self, _account: Account) -> tuple[Any, ...]:
+        return self._rng.choice(every())
+
+    def _die(self, _account: Account) -> tuple[Any, ...]:
+        return (self._rng.randrange(WORKERS), self._rng.choice(("before", "unanswered", "after")))
+
+    def _down(self, _account: Account) -> tuple[Any, ...]:
+        return (self._rng.choice((2.0, 20.0, 200.0)),)
+
+    def _skew(self, _account: Account) -> tuple[Any, ...]:
+        return (self._rng.choice((-90.0, -3.0, 0.7, 5.0, 90.0)),)
+
+    def _license(self, account: Account) -> tuple[Any, ...]:
+        return (self._rng.choice((True, False)),) if "tags_licensed" in account.options else ()
+
+    def _lag(self, account: Account) -> tuple[Any, ...]:
+        return (self._rng.choice((0.2, 0.5)) * account.settle,)
+
+
+_NOWHERE = frozenset({"work", "drain", "wait", "clock", "crash", "die", "empty"})
+
+
+def change(rng: random.Random, account: Account, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Draw what a human changes, in the system's own words; some of them its form may refuse."""
+    usual = ("status", "status", "priority", "assignee", "tags", "tags", "subject")
+    name = rng.choice([name for name in names or usual if name in account.carries] or ["status"])
+    if name == "tags":
+        return {rng.choice(("add_tags", "add_tags", "remove_tags")): [rng.choice(("VIP", "beta", "#EU", "export", "a b"))]}
+    if name == "subject":
+        return {"subject": f"Changed {rng.randint(1, 99)}"}
+    if name == "assignee":
+        return population.assignment(account.system, rng.choice(population.AGENTS))
+    words = population.STATUS if name == "status" else population.PRIORITY
+    known = [*sorted(words.get(account.system, {}).values()), *(("in_progress", "closed") if name == "status" else ())]
+    return {name: rng.choice(known)}

@@ -1,0 +1,184 @@
+"""A worker that does one effect at a time, so that others can come in between, and that can die anywhere."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+from typing import Any, Protocol
+
+from bridge.clock import Clock
+from bridge.connectors.base import Connector
+from bridge.errors import LeaseLost, RateLimited
+from bridge.flow.budget import Budget
+from bridge.flow.context import Context, Task
+from bridge.flow.drain import PROCEDURES
+from bridge.flow.effects import Effect, Procedure, Read, Transact
+from bridge.flow.outcome import settle_failure
+from bridge.ledger import health, probed, work
+from bridge.ledger.session import Ledger, savepoint
+from bridge.simulate.line import Died
+from bridge.simulate.points import place_of
+
+STEP = 0.1
+"""Seconds between two effects of one worker: much longer than between the two halves of one."""
+
+
+class Scene(Protocol):
+    """Where a worker works."""
+
+    clock: Any
+    ledger: Ledger
+    context: Context
+    connectors: dict[str, Connector]
+
+    @property
+    def limits(self) -> Budget:
+        """What holds calls back."""
+
+
+class Inline(Executor):
+    """Runs what is submitted at once, on the caller's thread, and lets a little time pass."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do it now."""
+        future: Future[Any] = Future()
+        self._clock.sleep(0.01)
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - whoever asks for the result gets it
+            future.set_exception(error)
+        return future
+
+
+class FreeBudget:
+    """No limits."""
+
+    def acquire(self, _connection: Any, _holder: str, _now: Any, hold: float) -> float:  # noqa: ARG002
+        """Grant."""
+        return 0.0
+
+    def release(self, connection_name: str, holder: str) -> None:
+        """Nothing was taken."""
+
+    def hold_off(self, connection_name: str, seconds: float, now: Any) -> None:
+        """Grant all the same."""
+
+
+class StepWorker:
+    """Drives one procedure, effect by effect."""
+
+    def __init__(self, scene: Scene, name: str) -> None:
+        self.scene, self.name = scene, name
+        self.task: Task | None = None
+        self.procedure: Procedure | None = None
+        self.effect: Effect | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether it has something in hand."""
+        return self.procedure is not None
+
+    def place(self) -> str:
+        """Say at which effect it stands; empty when it has nothing in hand."""
+        return place_of(self.task.row.kind, self.procedure) if self.task is not None and self.busy else ""
+
+    def step(self) -> bool:
+        """Do one thing; False when there was nothing to do."""
+        if self.effect is None:
+            return self._begin()
+        if not isinstance(self.effect, Transact) and self._held_up():
+            return True
+        try:
+            answer = self._do(self.effect)
+        except Died:
+            self.drop()
+        except Exception as error:  # noqa: BLE001 - thrown into the procedure, which knows what it means
+            self._throw(error)
+        else:
+            self._send(answer)
+        return True
+
+    def die(self, *, after: bool) -> None:
+        """Stop for ever in the middle of things, before or after the next effect is done."""
+        if self.effect is not None and after:
+            try:
+                self._do(self.effect)
+            except (Exception, Died):  # noqa: BLE001, S110 - whatever it was, nobody heard of it
+                pass
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget everything, as a killed process does."""
+        self.task = self.procedure = self.effect = None
+
+    def about_to_write(self) -> str | None:
+        """Give the connection that it is delivering to, if it is."""
+        return self.task.row.connection if self.task is not None and self.task.row.kind == "deliver" else None
+
+    def _begin(self) -> bool:
+        scene = self.scene
+        now = scene.clock.now()
+        with scene.ledger.transaction() as tx:
+            closed = health.closed(tx, now)
+            scene.context.probes.update({name: probed.all_(tx, name) for name in scene.context.connections})
+            until = now + scene.context.lease(scene.context.connections)
+            rows = work.claim(tx, self.name, now, until, 1, skip_connections=sorted(closed))
+        if not rows:
+            return False
+        self.task = Task(rows[0], self.name, scene.context.fresh_id())
+        self.procedure = PROCEDURES[rows[0].kind](scene.context, self.task)
+        self._send(None)
+        return True
+
+    def _send(self, answer: Any) -> None:
+        self._go(lambda procedure: procedure.send(answer))
+
+    def _throw(self, error: Exception) -> None:
+        self._go(lambda procedure: procedure.throw(error))
+
+    def _go(self, on: Any) -> None:
+        try:
+            self.effect = on(self.procedure)
+        except StopIteration:
+            self.drop()
+        except Exception as error:  # noqa: BLE001 - flow.outcome decides for every error alike
+            with self.scene.ledger.transaction() as tx:
+                if self.task is not None:
+                    settle_failure(tx, self.scene.context, self.task, error)
+            self.drop()
+
+    def _held_up(self) -> bool:
+        """Wait for the budget; what waited past its deadline was never sent."""
+        scene, effect = self.scene, self.effect
+        if effect is None or isinstance(effect, Transact):
+            return False
+        now = scene.clock.now()
+        if now >= effect.deadline:
+            self._throw(LeaseLost(f"{effect.connection}: no call started before its deadline"))
+            return True
+        pause = scene.limits.acquire(scene.context.connections[effect.connection], self.name, now, hold=60.0)
+        if pause > 0:
+            scene.clock.sleep(min(pause, 1.0))
+        return pause > 0
+
+    def _do(self, effect: Effect) -> Any:
+        scene = self.scene
+        if isinstance(effect, Transact):
+            with scene.ledger.transaction() as tx, savepoint(tx):
+                return effect.act(tx)
+        if scene.clock.now() >= effect.deadline:
+            raise LeaseLost("too late")
+        scene.clock.sleep(0.01)
+        connector = scene.connectors[effect.connection]
+        try:
+            if isinstance(effect, Read):
+                return connector.read(effect.entity, [effect.id])[effect.id]
+            return effect.act(connector)
+        except RateLimited as error:
+            if error.retry_after:
+                scene.limits.hold_off(effect.connection, error.retry_after, scene.clock.now())
+            raise
+        finally:
+            scene.limits.release(effect.connection, self.name)

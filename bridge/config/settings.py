@@ -106,6 +106,9 @@ def _in_sandbox(data: Any, sandbox: Mapping[str, SandboxAccount], connectors: Cl
         webhook = row.get("webhook")
         hooks = {"webhook": {**webhook, "secrets": [account.webhook_secret]}} if isinstance(webhook, dict) else {}
         known = connectors[system].OPTIONS if system in connectors else {}
+        options = row.get("options")
+        if isinstance(options, dict):
+            hooks["options"] = {key: value for key, value in options.items() if key not in account.options}
         replaced[name] = {
             **{key: value for key, value in row.items() if key not in account.options},
             "base_url": account.base_url,

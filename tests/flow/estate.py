@@ -1,0 +1,112 @@
+"""A whole bridge over sandboxes in one process: shipped (or given) configuration, real connectors, virtual time."""
+
+import random
+import shutil
+
+from bridge import config as configuration
+from bridge import home as homes
+from bridge.config import SandboxAccount
+from bridge.connectors import CONNECTORS, build, connector_class
+from bridge.flow import reconcile
+from bridge.flow.context import Context
+from bridge.flow.drain import Drain
+from bridge.http import Http
+from bridge.ledger import links, work
+from bridge.ledger.session import Ledger
+from bridge.sandbox import server
+from bridge.sandbox.transport import WSGIAdapter
+from tests.flow.world import FreeBudget, Inline, ManualClock
+
+
+class Estate:
+    """Sandboxes, a ledger, and the bridge between them. `options` are the sandboxes', by connection."""
+
+    def __init__(self, folder, *, files=None, options=None):
+        for part in ("config", "mappings"):
+            shutil.copytree(homes.shipped(part), folder / part)
+        for name, text in (files or {}).items():
+            (folder / name).write_text(text)
+        self.clock = ManualClock()
+        accounts = server.accounts({system: f"http://{system}.invalid" for system in server.SYSTEMS})
+        given = {
+            system: SandboxAccount(
+                base_url=account.base_url,
+                credentials={"api_key": account.api_key},
+                webhook_secret=account.webhook_secret,
+                options=account.options,
+            )
+            for system, account in accounts.items()
+        }
+        classes = {system: connector_class(system) for system in CONNECTORS}
+        self.config = configuration.load(folder, environ={}, sandbox=given, connectors=classes)
+        self.apps, self.connectors = {}, {}
+        for name, connection in self.config.connections.items():
+            self.apps[name] = server.SYSTEMS[connection.system](
+                self.clock,
+                random.Random(name),
+                api_key=accounts[connection.system].api_key,
+                name=name,
+                options=(options or {}).get(name, {}),
+            )
+            http = Http(connection, clock=self.clock, adapter=WSGIAdapter(self.apps[name], self.clock))
+            self.connectors[name] = build(connection, http)
+        self.ledger = Ledger("sqlite://")
+        self.ledger.upgrade()
+        self.context = Context(
+            connections=self.config.connections,
+            syncs=self.config.syncs,
+            maps=self.config.maps,
+            capabilities={name: connector.CAPABILITIES for name, connector in self.connectors.items()},
+            clock=self.clock,
+            rng=random.Random(7),
+            directory={name: self.config.agents.table(name) for name in self.config.connections},
+        )
+        self.drain = Drain(self.context, self.ledger, self.connectors, FreeBudget(), "drain", pool=Inline(self.clock))
+
+    def hint(self, name, remote_id, entity="ticket"):
+        now = self.clock.now()
+        with self.ledger.transaction() as tx:
+            work.raise_(
+                tx, kind="observe", key=f"observe:{name}:{entity}:{remote_id}", connection=name, entity=entity,
+                remote_id=str(remote_id), due_at=now, now=now,
+            )  # fmt: skip
+        self.settle()
+
+    def settle(self):
+        """Work, and let time pass, until nothing is left that time alone would bring."""
+        for _ in range(200):
+            self.drain.run()
+            with self.ledger.read() as tx:
+                due = work.next_due(tx, self.clock.now())
+            if due is None:
+                return
+            self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()) + 0.001)
+        raise AssertionError("never comes to rest")
+
+    def reconcile(self, *kinds):
+        """Run the scheduled jobs of every sync once: all full ones, unless told otherwise."""
+        for kind in kinds or ("full",):
+            for sync in self.context.syncs.values():
+                for name in sync.members:
+                    with self.ledger.transaction() as tx:
+                        reconcile.start(tx, name, sync.entity, kind, self.clock.now())
+            self.settle()
+
+    def links(self, entity="ticket"):
+        with self.ledger.read() as tx:
+            found = links.load(tx, links.ids(tx, limit=10_000)).values()
+        return [link for link in found if link.entity == entity]
+
+    def refs(self, name, remote_id, entity="ticket"):
+        """The records that are the same thing, by connection."""
+        for link in self.links(entity):
+            if name in link.sides and link.sides[name].remote_id == str(remote_id):
+                return {each: side.remote_id for each, side in link.live().items()}
+        return {}
+
+    def parked(self):
+        with self.ledger.read() as tx:
+            return work.parked(tx)
+
+    def journal(self, name, *kinds, actor="bridge"):
+        return [row for row in self.apps[name].journal.since() if row.kind in kinds and row.actor == actor]

@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "reconcile": "bridge.cli.reconcile:reconcile",
     "parked": "bridge.cli.operator:parked",
     "connection": "bridge.cli.operator:connection",
+    "action": "bridge.cli.action:action",
+    "forget": "bridge.cli.forget:forget",
 }
 """Name -> where it is. Each is imported when it is called: `bridge --help` needs no database driver."""
 

@@ -11,8 +11,8 @@ def run(monkeypatch, tmp_path):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
 
-    def call(*arguments: str, environ: dict[str, str] | None = None):
-        return CliRunner().invoke(main, list(arguments), env=environ, prog_name="bridge")
+    def call(*arguments: str, environ: dict[str, str] | None = None, keys: str = ""):
+        return CliRunner().invoke(main, list(arguments), input=keys, env=environ, prog_name="bridge")
 
     return call
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from bridge.connectors.base import Record
 from bridge.core import lifecycle, merge
 from bridge.core.state import Link, Note, Side
 from bridge.core.values import Ref
 from bridge.flow import people
-from bridge.flow.commit import conclude, later, save, the_link, verdict
+from bridge.flow.commit import conclude, later, the_link, verdict
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Procedure, Read, Steps, Transact
 from bridge.flow.match import first_sight, out_of_scope
@@ -57,50 +58,75 @@ def still_open(context: Context, link: Link, side: Side) -> datetime | None:
     return until if context.clock.now() < until else None
 
 
+@dataclass(slots=True)
+class Finding:
+    """What a reading came to, before it is committed."""
+
+    said: str
+    """The verdict on the webhooks that waited; `pending`: none yet."""
+    why: str
+    notes: list[Note]
+    again_at: datetime | None = None
+    closes: str | None = None
+    """The attempt that the reading has settled."""
+
+
 def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto: int) -> Procedure:
     """Merge what was read and commit it."""
     link = the_link(task)
-    side = link.sides[ref.connection]
-    settle = context.settle(ref.connection, ref.entity)
-    now = context.clock.now()
+    sync, side = context.syncs[link.sync], link.sides[ref.connection]
     if record is None:
-        others = (yield from look_around(context, task, side)) if side.missing_since is not None else []
-        rules = context.rules(context.syncs[link.sync])
-        notes = [*others, *merge.missing(link, ref.connection, now, settle.total_seconds(), rules)]
-        again = None if side.tombstone else now + settle
-        said, why = ("applied", "the record is gone") if side.tombstone else ("pending", "")
-    elif side.attempt is None and (outside := out_of_scope(context.syncs[link.sync], ref, record)):
-        notes, closing, again = (
-            lifecycle.left(link, ref.connection, now, context.rules(context.syncs[link.sync])),
-            None,
-            None,
-        )
-        said, why = "out of scope", outside
+        found = yield from gone(context, task, side)
+    elif side.attempt is None and (why := out_of_scope(sync, ref, record)):
+        notes = lifecycle.left(link, ref.connection, context.clock.now(), context.rules(sync))
+        found = Finding("out of scope", why, notes)
+    elif not side.in_scope and sync.leave_scope == "detach":
+        found = Finding("out of scope", f"{ref} has left the scope for good", [])
     else:
-        record = with_swept(record, task.row.payload, side, context.maps[ref.connection][ref.entity])
-        before = {name: state.rev for name, state in link.state.items()}
-        seen = observation(record, context.maps[ref.connection][ref.entity], link.parent_id)
-        if not merge.believe(side, seen, settle.total_seconds()):
-            stepped = [Note("suspect", ref.connection, "", {"why": "an older version; read again after settling"})]
-            yield Transact(lambda tx: _wait(tx, task, stepped, context, settle))
-            return
-        touched = seen.version is None or seen.version != side.version
-        back = lifecycle.entered(side)
-        notes, closing = absorbed(link, side, seen, context)
-        notes, again = [*back, *notes], None
-        moved = any(state.rev != before.get(name, 0) for name, state in link.state.items())
-        said, why = ("applied", "") if moved else ("no-op", "touched, no mapped change") if touched else ("echo", "")
+        found = merged(context, task, side, record)
 
     def commit(tx: Tx) -> None:
+        now = context.clock.now()
         if record is not None:
-            people.learn(tx, context, ref.connection, record.people, context.clock.now())
-        if record is not None and closing is not None:
-            attempts.close(tx, closing, "settled by a read", None, context.clock.now(), None)
-        if said != "pending":
-            verdict(tx, ref, upto, said, why, context.clock.now())
-        conclude(tx, context, task, notes, again_at=again)
+            people.learn(tx, context, ref.connection, record.people, now)
+        if found.closes is not None:
+            attempts.close(tx, found.closes, "settled by a read", None, now, None)
+        if found.said != "pending":
+            verdict(tx, ref, upto, found.said, found.why, now)
+        conclude(tx, context, task, found.notes, again_at=found.again_at)
 
     yield Transact(commit)
+
+
+def gone(context: Context, task: Task, side: Side) -> Steps[Finding]:
+    """Nothing was found: looked for twice, it is believed, and its end travels as the sync says."""
+    link = the_link(task)
+    settle = context.settle(side.connection, link.entity)
+    now = context.clock.now()
+    others = (yield from look_around(context, task, side)) if side.missing_since is not None else []
+    rules = context.rules(context.syncs[link.sync])
+    notes = [*others, *merge.missing(link, side.connection, now, settle.total_seconds(), rules)]
+    if side.tombstone:
+        return Finding("applied", "the record is gone", notes)
+    return Finding("pending", "", notes, again_at=now + settle)
+
+
+def merged(context: Context, task: Task, side: Side, record: Record) -> Finding:
+    """Take a record into the agreed state."""
+    link = the_link(task)
+    mapped, settle = context.maps[side.connection][link.entity], context.settle(side.connection, link.entity)
+    before = {name: state.rev for name, state in link.state.items()}
+    seen = observation(with_swept(record, task.row.payload, side, mapped), mapped, link.parent_id)
+    if not merge.believe(side, seen, settle.total_seconds()):
+        stepped = Note("suspect", side.connection, "", {"why": "an older version; read again after settling"})
+        return Finding("pending", "", [stepped], again_at=context.clock.now() + settle)
+    touched = seen.version is None or seen.version != side.version
+    back = lifecycle.entered(side)
+    notes, closes = absorbed(link, side, seen, context)
+    if any(state.rev != before.get(name, 0) for name, state in link.state.items()):
+        return Finding("applied", "", [*back, *notes], closes=closes)
+    said, why = ("no-op", "touched, no mapped change") if touched else ("echo", "")
+    return Finding(said, why, [*back, *notes], closes=closes)
 
 
 def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
@@ -125,9 +151,3 @@ def absorbed(link: Link, side: Side, seen: merge.Observation, context: Context) 
     notes = merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
     closed = open_before if open_before and (side.attempt is None or side.attempt.id != open_before) else None
     return notes, closed
-
-
-def _wait(tx: Tx, task: Task, notes: list[Note], context: Context, settle: timedelta) -> None:
-    now = context.clock.now()
-    save(tx, task, notes, now)
-    later(tx, task, now + settle)

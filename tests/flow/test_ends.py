@@ -122,6 +122,17 @@ class TestScope:
         see(world, "H", ids["H"])
         assert world.systems["L"].peek(ids["L"])["status"] == "closed"
 
+    def test_detached_it_is_nobodys_until_a_human_says_so(self, ledger):
+        world = arranged(ledger, only=self.inside, leave_scope="detach")
+        ids = born(world)
+        world.systems["H"].edit(ids["H"], priority="low")
+        see(world, "H", ids["H"])
+        world.systems["H"].edit(ids["H"], priority="urgent", subject="back again")
+        see(world, "H", ids["H"])
+        world.reconcile()
+        assert world.systems["L"].peek(ids["L"])["subject"] == "It does not print"
+        assert {name: len(system.ids) for name, system in world.systems.items()} == {"L": 1, "H": 1}
+
 
 class TestPeople:
     def directory(self, world):

@@ -13,6 +13,7 @@ from bridge.core.plan import PlannedCall, mark_tried
 from bridge.core.state import Attempt, Note, Side
 from bridge.core.values import ABSENT, Marker, Ref, Unreadable
 from bridge.errors import LeaseLost, Refused, RemoteError, UnknownOutcome
+from bridge.flow import parts, refusal
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Read, Transact
@@ -73,10 +74,11 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | N
     """Plan, and commit the attempt of the first call; conclude when nothing is left to do."""
     link, now = the_link(task), context.clock.now()
     found = plan_member(context, link, side.connection)
-    if not found.calls:
+    calls = parts.without_refused(tx, context, link, side.connection, found.calls)
+    if not calls:
         conclude(tx, context, task, found.notes)
         return None
-    call = found.calls[0]
+    call = refusal.owed(context, task, calls)
     if hold(tx, context, task, side, len(call.destructive)):
         return None
     attempt = Attempt(
@@ -135,16 +137,16 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
         why = str(error)
         yield Transact(lambda tx: unknown(tx, context, task, why, attempt.send_by + settle))
         return
-    except Refused as error:
-        why = str(error)
-        if (yield Transact(lambda tx: refused_probe(tx, context, task, ref, call, attempt, why))):
-            return
-        raise
     except (RemoteError, LeaseLost) as error:
         # Refused for certain, or never sent: the attempt is void, and the error takes its usual way.
         why = str(error)
         yield Transact(lambda tx: drop(tx, context, task, call, attempt, why))
         raise
+    if isinstance(answer, refusal.Denied):
+        denied = answer.error
+        if not (yield Transact(lambda tx: refused(tx, context, task, ref, call, attempt, denied))):
+            raise denied
+        return
     if isinstance(answer, Moved):
         yield Transact(lambda tx: drop(tx, context, task, call, attempt, "the record has changed: planned again"))
         yield from take_in(context, task, ref, answer.record, 0)
@@ -154,7 +156,7 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
 
 def compare_and_write(
     connector: Connector, ref: Ref, call: PlannedCall, side: Side, context: Context, send_by: datetime
-) -> Record | Moved | None:
+) -> Record | Moved | refusal.Denied | None:
     """Read, and write at once if the call's fields still read as they did when it was planned.
 
     Nothing of ours lies between the read and the write, so an edit can only be overlooked within one round trip.
@@ -164,7 +166,10 @@ def compare_and_write(
         return Moved(record)
     if context.clock.now() >= send_by:
         raise LeaseLost(f"{ref}: the read took past the attempt's deadline; nothing was sent")
-    return connector.update(ref, call.verb, call.values)
+    try:
+        return connector.update(ref, call.verb, call.values)
+    except Refused as error:
+        return refusal.Denied(error)
 
 
 def as_planned(record: Record, call: PlannedCall, side: Side, context: Context) -> bool:
@@ -215,6 +220,7 @@ def take_answer(
         if side.attempt is None:
             attempts.close(tx, attempt.id, outcome, shadows(side, call), now, took)
         conclude(tx, context, task, [wrote, *notes, *ignored])
+        refusal.go_on(tx, task, call)
 
     yield Transact(commit)
 
@@ -252,11 +258,16 @@ def unknown(tx: Tx, context: Context, task: Task, why: str, at: datetime) -> Non
     later(tx, task, at)
 
 
-def refused_probe(
-    tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, attempt: Attempt, why: str
+def refused(
+    tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, attempt: Attempt, error: Refused
 ) -> bool:
+    """Void the attempt, and settle what can be settled field by field; False when the call as a whole is wrong."""
+    drop(tx, context, task, call, attempt, str(error))
+    return refused_probe(tx, context, task, ref, call, str(error)) or refusal.trace(tx, context, task, call, error)
+
+
+def refused_probe(tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, why: str) -> bool:
     """A refusal of keys that nobody knew to work is an answer: remember it, and plan without them. True if it was."""
-    drop(tx, context, task, call, attempt, why)
     writable = context.capabilities[ref.connection][ref.entity].writable
     known = context.probes.setdefault(ref.connection, {})
     unproven = [key for key in call.values if writable[key].on_update is Support.PROBED and key not in known]

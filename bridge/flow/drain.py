@@ -121,7 +121,8 @@ class Drain:
     """Connections whose health is not without a blemish: only their good answers need to be written down."""
     _shut: set[str] = field(default_factory=set)
     """Connections that may not be called, but by the one that probes."""
-    _answers: list[tuple[str, BaseException | None, bool]] = field(default_factory=list)
+    _answers: list[tuple[str, BaseException | None, bool, str]] = field(default_factory=list)
+    """What calls were answered, to be judged: connection, error, whether it was the probe, key of the work."""
 
     def run(self, seconds: float = 5.0) -> Figures:
         """Work until nothing is due, or for about that long; then see through what is under way, and return."""
@@ -194,7 +195,7 @@ class Drain:
         self._running -= 1
         self._low -= run.lane != "live"
         if run.probe:  # it came to no call there: another one may try
-            self._answers.append((run.probe, LeaseLost("no call was made"), True))
+            self._answers.append((run.probe, LeaseLost("no call was made"), True, ""))
 
     def _commit(self, acts: list[tuple[_Run, Callable[[Any], Any]]], over: list[tuple[_Run, Exception]]) -> None:
         self.figures.failed += len(over)
@@ -202,8 +203,8 @@ class Drain:
         done: list[tuple[_Run, Any, Exception | None]] = []
         answers, self._answers = self._answers, []
         with self.ledger.transaction() as tx:
-            for name, answer, probe in answers:
-                judge(tx, self.context, name, answer, probe=probe)
+            for name, answer, probe, item in answers:
+                judge(tx, self.context, name, answer, probe=probe, item=item)
             for run, act in acts:
                 try:
                     with savepoint(tx):
@@ -307,7 +308,7 @@ class Drain:
             self.budget.release(group.connection, group.runs[0].holder)
             error = future.exception()
             if error is not None or group.probe or group.connection in self._troubled:
-                self._answers.append((group.connection, error, group.probe))
+                self._answers.append((group.connection, error, group.probe, group.runs[0].task.row.key))
             for run in group.runs:
                 run.probe = "" if run.probe == group.connection else run.probe
             if isinstance(error, RateLimited):

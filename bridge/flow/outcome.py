@@ -58,10 +58,13 @@ def remedy(cause: str) -> str:
     return REMEDIES.get(cause, USUAL_REMEDY)
 
 
-def judge(tx: Tx, context: Context, connection: str, error: BaseException | None, *, probe: bool = False) -> None:
+def judge(
+    tx: Tx, context: Context, connection: str, error: BaseException | None, *, probe: bool = False, item: str = ""
+) -> None:
     """Note what one call's answer says about its connection; None: it was answered well.
 
-    `probe`: the call was the one that a half-open breaker lets through, so it closes or opens it.
+    `probe`: the call was the one that a half-open breaker lets through, so it closes or opens it. `item` is the key of
+    the work that made the call.
     """
     now = context.clock.now()
     if error is None or isinstance(error, ANSWERED):
@@ -72,7 +75,7 @@ def judge(tx: Tx, context: Context, connection: str, error: BaseException | None
         if probe:
             health.end_probe(tx, connection)
     elif isinstance(error, DOWN) and not isinstance(error, Resting):
-        health.failed(tx, connection, str(error), now, probe=probe)
+        health.failed(tx, connection, str(error), now, probe=probe, item=item)
     elif probe:
         health.end_probe(tx, connection)
 
@@ -104,16 +107,20 @@ def backoff(context: Context, attempts: int) -> float:
 
 
 def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) -> None:
-    """Try again later. What fails because its connection is down is not to blame, and is never parked for it."""
+    """Try again later. What fails because its connection is down is not to blame, and is never parked for it.
+
+    It is to blame when something else was answered since its last try: then the trouble is younger than its due time.
+    """
     row, now = task.row, context.clock.now()
     found = health.get(tx, error.connection) if isinstance(error, RemoteError) else None
-    down = found is not None and found.state(now) in {"paused", "trying", "stopped"}
+    down = isinstance(error, RateLimited) or (found is not None and found.state(now) in {"paused", "trying", "stopped"})
     wait = backoff(context, row.attempts)
     if isinstance(error, RateLimited):
         wait += error.retry_after or context.backoff.get(error.connection, FIRST_DELAY)
     if found is not None and down:
         wait = max(wait, _rest(found, now) + context.rng.uniform(0.05, 1.0))
-    if row.attempts >= PATIENCE and not down:
+    alone = found is None or found.since is None or row.due_at is None or found.since >= row.due_at
+    if row.attempts >= PATIENCE and not down and alone:
         _set_aside(tx, task, said, type(error).__name__, now)
         return
     work.again(tx, row, task.owner, now + timedelta(seconds=wait), said, count=not down, lane="retry")
@@ -121,6 +128,8 @@ def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) ->
 
 def _rest(found: Health, now: datetime) -> float:
     """Give the seconds for which a connection rests, as far as is known; work of its own is not claimed before."""
+    if found.state(now) in {"ok", "failing"}:
+        return 0.0
     if found.held_at is None and found.refused_at is None and found.paused_until is not None:
         return max(0.0, (found.paused_until - now).total_seconds())
     return 5.0

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bridge.core.plan import Plan, plan
 from bridge.core.state import Link, Note, Side
-from bridge.flow import family
+from bridge.flow import family, parts
 from bridge.flow.context import Context
 from bridge.ledger import work
 from bridge.ledger.session import Tx
@@ -37,7 +37,8 @@ def replan(tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "
     notes: list[Note] = []
     for connection, planned in plans(context, link).items():
         notes.extend(planned.notes)
-        kind = "remove" if planned.delete else "deliver" if planned.calls else "create" if planned.create else None
+        calls = parts.without_refused(tx, context, link, connection, planned.calls)
+        kind = "remove" if planned.delete else "deliver" if calls else "create" if planned.create else None
         if kind is None or (planned.create and planned.create.missing):
             continue
         if kind == "create" and not family.ready(tx, context, link, connection):

@@ -30,6 +30,7 @@ _WELL: dict[str, Any] = {
     "opened": 0,
     "probe_until": None,
     "throttled": 0,
+    "failing": "",
     "forbidden": "",
 }
 
@@ -56,6 +57,8 @@ class Health:
     """Until then, one piece of work is finding out whether the connection is well again."""
     throttled: int = 0
     """Answers 429 in a row that did not say for how long."""
+    failing: str = ""
+    """The work that failed last."""
     forbidden: str = ""
     """The work that was answered with 403 last, if nothing has been answered well since."""
 
@@ -167,18 +170,20 @@ def forbid(tx: Tx, connection: str, key: str, why: str, now: datetime) -> bool:
     return False
 
 
-def failed(tx: Tx, connection: str, why: str, now: datetime, *, probe: bool = False) -> int:
+def failed(tx: Tx, connection: str, why: str, now: datetime, *, probe: bool = False, item: str = "") -> int:
     """Count a failed call; several in a row open the breaker, and a failed probe opens it for longer.
 
-    Calls that were under way when it opened change nothing any more. Gives the count.
+    One item that fails again and again counts once: it may be to blame itself, and its own backoff spares the
+    system. Calls that were under way when the breaker opened change nothing any more. Gives the count.
     """
     row = _row(tx, connection)
     if row.opened and not probe:
         return int(row.failures)
     fresh = row.failed_at is None or row.failed_at + CALM + timedelta(seconds=LONGEST_REST) < now
-    failures = 1 if fresh and not probe else row.failures + 1
-    changes: dict[str, Any] = {"failures": failures, "failed_at": now, "why": why}
-    changes["since"] = now if fresh and not row.opened else row.since or now
+    same = bool(item) and row.failing == item
+    failures = 1 if fresh and not probe else row.failures + (0 if same and not probe else 1)
+    changes: dict[str, Any] = {"failures": failures, "failed_at": now, "why": why, "failing": item}
+    changes["since"] = now if not row.failures and not row.opened else row.since or now
     if probe or failures >= PATIENCE:
         until = now + timedelta(seconds=min(LONGEST_REST, 2.0 ** min(row.opened, 10)))
         known = row.paused_until

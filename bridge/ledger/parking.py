@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select, update
 
 from bridge.core.lanes import LANES
-from bridge.ledger.session import Tx
+from bridge.ledger.session import Tx, insert
 from bridge.ledger.tables import work
 
 SAMPLES = 5
@@ -108,6 +108,35 @@ def named(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
 def everything(tx: Tx) -> list[int]:
     """Give all parked rows."""
     return list(tx.execute(select(work.c.id).where(work.c.parked_at.is_not(None)).order_by(work.c.id)).scalars())
+
+
+def set_aside(
+    tx: Tx,
+    *,
+    kind: str,
+    key: str,
+    connection: str,
+    entity: str,
+    link_id: str,
+    payload: dict[str, Any],
+    why: str,
+    cause: str,
+    now: datetime,
+) -> None:
+    """Put a new row among the parked; one of this key that is there already takes the newer reason."""
+    told = {"payload": payload, "parked_at": now, "parked_why": why, "parked_cause": cause, "last_error": why}
+    values: dict[str, Any] = {"kind": kind, "key": key, "connection": connection, "entity": entity, "link_id": link_id}
+    values |= {"lane": LANES.index("retry"), "due_at": now, "created_at": now}
+    statement = insert(tx, work).values(**values, **told)
+    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=told, where=work.c.claimed_by.is_(None)))
+
+
+def of_fields(tx: Tx, link_id: str, connection: str) -> list[tuple[int, dict[str, Any]]]:
+    """Give a side's parked rows that are about one field each, with what they say of it."""
+    found = select(work.c.id, work.c.payload).where(
+        work.c.link_id == link_id, work.c.connection == connection, work.c.parked_at.is_not(None)
+    )
+    return [(row.id, row.payload) for row in tx.execute(found) if row.payload and "field" in row.payload]
 
 
 def unpark(

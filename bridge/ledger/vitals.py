@@ -21,6 +21,7 @@ connection_health = Table(
     Column("opened", Integer, nullable=False, default=0, server_default="0"),
     Column("probe_until", UTCDateTime),
     Column("throttled", Integer, nullable=False, default=0, server_default="0"),
+    Column("failing", Line, nullable=False, default="", server_default=""),
     Column("forbidden", Line, nullable=False, default="", server_default=""),
 )
 

@@ -38,6 +38,8 @@ class WorkRow:
     attempts: int
     generation: int
     payload: dict[str, Any] | None
+    due_at: datetime | None = None
+    """Since when it could be claimed: no earlier than its last failure."""
 
 
 def raise_(
@@ -191,6 +193,11 @@ def again(
     tx.execute(_AGAIN, values | {"tries": int(count), "error": error, "at_least": LANES.index(lane)})
 
 
+def annotate(tx: Tx, key: str, payload: dict[str, Any]) -> None:
+    """Give a row that is outstanding something to be remembered for its next turn."""
+    tx.execute(update(work).where(work.c.key == key, work.c.parked_at.is_(None)).values(payload=payload))
+
+
 def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) -> bool:
     """Set a claimed row aside. A hint that came meanwhile frees it at once: then it is due now, and False is given."""
     parked = (
@@ -282,4 +289,5 @@ def _row(row: Any) -> WorkRow:
         attempts=row.attempts,
         generation=row.generation,
         payload=row.payload,
+        due_at=row.due_at,
     )

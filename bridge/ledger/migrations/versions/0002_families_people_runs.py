@@ -51,7 +51,8 @@ def upgrade() -> None:
         op.add_column("connection_health", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     for name in ("opened", "throttled"):
         op.add_column("connection_health", sa.Column(name, sa.Integer(), server_default="0", nullable=False))
-    op.add_column("connection_health", sa.Column("forbidden", sa.Text(), server_default="", nullable=False))
+    for name in ("failing", "forbidden"):
+        op.add_column("connection_health", sa.Column(name, sa.Text(), server_default="", nullable=False))
     op.create_table(
         "tally",
         sa.Column("name", sa.Text(), nullable=False),

@@ -1,0 +1,111 @@
+"""The parts of a planned call: which can be sent alone, and what is left of a plan when refused fields stay out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from bridge.core.plan import PlannedCall
+from bridge.core.state import Link
+from bridge.core.values import Raw
+from bridge.flow.context import Context
+from bridge.ledger import parking
+from bridge.ledger.session import Tx
+
+
+def without_refused(
+    tx: Tx, context: Context, link: Link, connection: str, calls: Sequence[PlannedCall]
+) -> list[PlannedCall]:
+    """Leave out what was refused and is parked for it; forget refusals of values that the state has left since."""
+    if not calls:
+        return []
+    standing = []
+    for row_id, field in parking.of_fields(tx, link.id, connection):
+        state = link.state.get(field["field"])
+        if state is not None and state.rev == field["rev"]:
+            standing.append(field)
+        else:
+            parking.discard(tx, [row_id])
+    if not standing:
+        return list(calls)
+    left = [_left(context, link, connection, call, standing) for call in calls]
+    return [call for call in left if call is not None]
+
+
+def divisible(context: Context, link: Link, connection: str, call: PlannedCall) -> bool:
+    """Tell whether each of the call's fields, of which there are several, could be sent without the others."""
+    verbs = context.capabilities[connection][link.entity].verbs
+    return len(call.values) > 1 and not any(verb.also or verb.element for verb in verbs if verb.name == call.verb)
+
+
+def of_element(context: Context, link: Link, connection: str, call: PlannedCall) -> bool:
+    """Tell whether the call is about one element of a set."""
+    return any(verb.element for verb in context.capabilities[connection][link.entity].verbs if verb.name == call.verb)
+
+
+def purpose(context: Context, link: Link, connection: str, call: PlannedCall) -> list[str]:
+    """Give the fields that the call is made for, not those that it has to set besides."""
+    verbs = context.capabilities[connection][link.entity].verbs
+    meant = {key for verb in verbs if verb.name == call.verb for key in verb.writes}
+    names = [field_of(context, link, connection, key) for key in call.values if key in meant]
+    return [name for name in names if name in call.sent] or sorted(call.sent)
+
+
+def cut(context: Context, link: Link, connection: str, call: PlannedCall, keys: set[str]) -> PlannedCall:
+    """Keep only these keys of a call."""
+    names = {field_of(context, link, connection, key) for key in keys}
+    return replace(
+        call,
+        values={key: raw for key, raw in call.values.items() if key in keys},
+        sent={name: raw for name, raw in call.sent.items() if name in names},
+        before={name: raw for name, raw in call.before.items() if name in names},
+        state_values={name: value for name, value in call.state_values.items() if name in names},
+        revs={name: rev for name, rev in call.revs.items() if name in names},
+    )
+
+
+def field_of(context: Context, link: Link, connection: str, key: str) -> str:
+    """Give the canonical name of what is written by that key."""
+    fields = context.maps[connection][link.entity].fields
+    return next((name for name, mapped in fields.items() if mapped.write_key == key), key)
+
+
+def _left(
+    context: Context, link: Link, connection: str, call: PlannedCall, refused: Sequence[dict[str, Any]]
+) -> PlannedCall | None:
+    """Give what is left of a call; None when nothing is."""
+    for field in refused:
+        if field["field"] not in call.sent:
+            continue
+        if field["values"] is not None:
+            if field["verb"] == call.verb and field["values"] == call.values:
+                return None
+            call = _past(context, link, connection, call, field)
+            continue
+        keys = {key for key in call.values if field_of(context, link, connection, key) != field["field"]}
+        if not keys or not divisible(context, link, connection, call):
+            return None
+        call = cut(context, link, connection, call, keys)
+    return call
+
+
+def _past(context: Context, link: Link, connection: str, call: PlannedCall, field: dict[str, Any]) -> PlannedCall:
+    """Take a refused element's step out of where a later step begins and leads: each starts from the one before."""
+    verbs = context.capabilities[connection][link.entity].verbs
+    adds = any(verb.element == "add" for verb in verbs if verb.name == field["verb"])
+    name, (element,) = field["field"], field["values"].values()
+    shown = link.sides[connection].fields[name].shadow
+    there = isinstance(shown, list | tuple) and element in shown
+
+    def mended(raw: Raw) -> Raw:
+        others = [each for each in raw or () if each != element]
+        return [*others, element] if there else others
+
+    if adds == there:  # it never was a step: the side shows already what was wanted
+        return call
+    return replace(
+        call,
+        before={**call.before, name: mended(call.before.get(name))},
+        sent={**call.sent, name: mended(call.sent.get(name))},
+    )

@@ -1,0 +1,85 @@
+"""A vendor refuses one field of a call: find out which, set that one aside, and let the others go through.
+
+A refused field is a parked row of its own, with the revision of the state that was refused. As long as it is parked
+and the state stands, plans leave the field out. An edit, a retry or a discard brings it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.core.plan import PlannedCall
+from bridge.errors import Refused
+from bridge.flow import parts
+from bridge.flow.commit import conclude, save, the_link
+from bridge.flow.context import Context, Task
+from bridge.ledger import parking, work
+from bridge.ledger.session import Tx
+
+OF_A_FIELD = frozenset({None, 400, 409, 413, 422})
+"""Statuses with which a value is refused; any other says that the call as a whole is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The write was refused for certain: the read before it was answered."""
+
+    error: Refused
+
+
+def owed(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedCall:
+    """Give the call to be made now: the first, cut to one field while a refusal is being traced."""
+    call, link, connection = calls[0], the_link(task), task.row.connection
+    for key in _suspects(task):
+        if key in call.values and parts.divisible(context, link, connection, call):
+            return parts.cut(context, link, connection, call, {key})
+    return call
+
+
+def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Refused) -> bool:
+    """Settle the work after a refusal: set one field aside, or try the call's fields one by one. False: neither helps.
+
+    The attempt must have been voided before.
+    """
+    if error.status not in OF_A_FIELD:
+        return False
+    now, row, link = context.clock.now(), task.row, the_link(task)
+    if parts.divisible(context, link, row.connection, call):
+        named = [key for key in call.values if f'"{key}"' in error.detail]
+        suspects = named if len(named) == 1 else sorted(call.values)
+        work.annotate(tx, row.key, {**(row.payload or {}), "alone": suspects})
+        work.again(tx, row, task.owner, now, str(error))
+        save(tx, task, [], now)
+        task.give_back(tx)
+        return True
+    work.finish(tx, row, task.owner, now)
+    alone = call.values if parts.of_element(context, link, row.connection, call) else None
+    mark = "" if alone is None else f":{call.verb}:{next(iter(alone.values()))}"
+    for name in parts.purpose(context, link, row.connection, call):
+        parking.set_aside(
+            tx,
+            kind=row.kind,
+            key=f"{row.kind}:{link.id}:{row.connection}:{name}{mark}",
+            connection=row.connection,
+            entity=row.entity,
+            link_id=link.id,
+            payload={"field": name, "rev": link.state[name].rev, "verb": call.verb, "values": alone},
+            why=f"{name}: {error}",
+            cause=type(error).__name__,
+            now=now,
+        )
+    conclude(tx, context, task, [])
+    go_on(tx, task, call)
+    return True
+
+
+def go_on(tx: Tx, task: Task, call: PlannedCall) -> None:
+    """Let the next work for this side try the rest of the suspects one by one, too."""
+    rest = [key for key in _suspects(task) if key not in call.values]
+    if rest:
+        work.annotate(tx, f"{task.row.kind}:{the_link(task).id}:{task.row.connection}", {"alone": rest})
+
+
+def _suspects(task: Task) -> list[str]:
+    return list((task.row.payload or {}).get("alone", ()))

@@ -62,7 +62,7 @@ def matrix(can: EntityCapabilities) -> str:
     yes = {True: "yes", False: "no"}
     rows = [
         f"Creates: {can.creates}. Deletes: {yes[can.deletes]}. Dates its changes: {yes[can.dated]}.",
-        f"Read at once: {can.read_batch}. Settles in: {can.settle:g} s.",
+        f"Lists everything: {yes[can.complete]}. Read at once: {can.read_batch}. Settles in: {can.settle:g} s.",
         "",
         "| written as | on create | on update | can be cleared | notes |",
         "| --- | --- | --- | --- | --- |",

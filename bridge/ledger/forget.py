@@ -60,7 +60,9 @@ def find(tx: Tx, email: str) -> Found:
     while below:
         below = [child for each in below for child in links.children(tx, each) if child not in ours]
         ours |= links.load(tx, below)
-    theirs = [link for link in near.values() if link.id not in ours and _stands(address, json.loads(encode.dumps(link)))]
+    theirs = [
+        link for link in near.values() if link.id not in ours and _stands(address, json.loads(encode.dumps(link)))
+    ]
     found = Found(links=sorted(ours), elsewhere=sorted(link.id for link in theirs))
     for link in ours.values():
         found.entities[link.entity] = found.entities.get(link.entity, 0) + 1
@@ -225,11 +227,13 @@ def _erase_inbox(tx: Tx, found: Found, address: str) -> int:
     for ref in found.refs:
         of = (inbox.c.connection == ref.connection, inbox.c.entity == ref.entity, inbox.c.remote_id == ref.id)
         count += tx.execute(update(inbox).where(*of).values(**changes)).rowcount
-    plain = func.lower(inbox.c.body).contains(address, autoescape=True)
-    near = or_(plain, _holds(inbox.c.body, address), _holds(inbox.c.projection, address))
-    for row in tx.execute(select(inbox.c.id, inbox.c.body, inbox.c.projection).where(near)).all():
-        if _stands(address, row.body or "") or _stands(address, row.projection):
-            count += tx.execute(update(inbox).where(inbox.c.id == row.id).values(**changes)).rowcount
+    plain = [func.lower(column).contains(address, autoescape=True) for column in (inbox.c.body, inbox.c.why)]
+    near = or_(*plain, _holds(inbox.c.body, address), _holds(inbox.c.projection, address))
+    columns = (inbox.c.id, inbox.c.body, inbox.c.projection, inbox.c.why)
+    for row in tx.execute(select(*columns).where(near)).all():
+        if _stands(address, [row.body, row.projection, row.why]):
+            said = "(erased)" if _stands(address, row.why) else row.why
+            count += tx.execute(update(inbox).where(inbox.c.id == row.id).values(**changes, why=said)).rowcount
     return count
 
 

@@ -21,7 +21,9 @@ def hand(run, tmp_path):
 
 def link(hand, visitor=None, email=JO):
     """A customer as two systems know them."""
-    sides = {"helpdesk": Side("helpdesk", "cus_7" if email == JO else "cus_8")} | ({"screens": Side("screens", visitor)} if visitor else {})
+    sides = {"helpdesk": Side("helpdesk", "cus_7" if email == JO else "cus_8")} | (
+        {"screens": Side("screens", visitor)} if visitor else {}
+    )
     state = {"email": FieldState(value=email, rev=1), "name": FieldState(value="Jo Hand", rev=1)}
     made = Link(hashlib.sha256(email.encode()).hexdigest()[:32], "people", "customer", state=state, sides=sides)
     with hand.ledger.transaction() as tx:

@@ -243,7 +243,7 @@ def test_kept_webhooks_parked_work_and_keys_are_cleaned(account):
         own = {"entity": "ticket", "remote_id": remote_id, "projection": {"subject": "Ana cannot"}, "body": "Ana!"}
         inbox.accept(tx, delivery_key="1", verdict="applied", **own, **common)
         stray = {"entity": None, "remote_id": None, "projection": {}, "body": '{"mail": "' + ANA.upper() + '"}'}
-        inbox.accept(tx, delivery_key="2", verdict="quarantined", **stray, **common)
+        inbox.accept(tx, delivery_key="2", verdict="quarantined", why=f"{ANA} twice", **stray, **common)
         other = {"entity": None, "remote_id": None, "projection": {"event": "x"}, "body": "ben@customer.example"}
         inbox.accept(tx, delivery_key="3", verdict="quarantined", **other, **common)
         people_ref = {"kind": "observe", "key": "observe:product:ticket:9", "connection": "product"}

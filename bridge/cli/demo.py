@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge import home as homes
-from bridge.cli.facts import all_links, collect, timelines
+from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage, Stopped
 from bridge.ledger import status as figures
 from bridge.sandbox import population, verify
 from bridge.sandbox.faults import parse
+from bridge.simulate.facts import all_links, connections
 
 PORTS: Final = range(18_080, 28_080, 50)
 """Where a demo begins to look for a free port: not all at one place, for several may start at the same moment."""
@@ -160,29 +161,39 @@ class Run:
         return collect(self.stage.engine, self.stage.controls, self.stage.plan.seed, self.seconds)
 
     def load(self) -> list[tuple[str, str]]:
-        """Make the tickets, each on one system; gives where each began."""
-        controls = list(self.stage.controls.items())
+        """Make the tickets, each on one system, and those who visit; gives where each ticket began."""
+        controls = [(name, each) for name, each in self.stage.controls.items() if each.system in population.STATUS]
         share, rest = divmod(self.tickets, len(controls))
-        made = []
+        made: list[tuple[str, str]] = []
+        drafted: dict[str, dict[str, int]] = {}
         for number, (name, control) in enumerate(controls):
             count = share + (1 if number < rest else 0)
+            drafted[control.system] = {"n": count, "seed": self.stage.plan.seed + number}
             if count:
-                made.append(
-                    [(name, str(i)) for i in control.post("populate", n=count, seed=self.stage.plan.seed + number)]
-                )
-        return [ref for refs in made for ref in refs]
+                made += [(name, str(i)) for i in control.post("populate", **drafted[control.system])]
+        for control in self.stage.controls.values():
+            visited = drafted.get(population.VISITED.get(control.system, ""))
+            if visited is not None:
+                control.post("populate", **visited)
+        return made
 
     def known(self) -> dict[tuple[str, str], dict[str, str]]:
         """Give the refs of every link, by each of them."""
         with self.stage.engine.ledger.read() as tx:
-            found = [{name: side.remote_id for name, side in link.live().items()} for link in all_links(tx)]
+            found = [
+                {name: side.remote_id for name, side in link.live().items()}
+                for link in all_links(tx)
+                if link.entity == "ticket"
+            ]
         return {ref: refs for refs in found for ref in refs.items()}
 
     def reconcile_until_linked(self, origins: list[tuple[str, str]]) -> None:
         """Find by reconciliation the tickets whose webhooks were lost: there must be something to edit everywhere."""
+        with self.stage.engine.ledger.read() as tx:
+            creating = {row["name"] for row in connections(self.stage.engine.context, tx) if row["creates"]}
         for _ in range(ROUNDS):
             known = self.known()
-            if self.gave_up or all(len(known.get(ref, ())) == len(self.stage.controls) for ref in origins):
+            if self.gave_up or all(creating <= known.get(ref, {}).keys() for ref in origins):
                 return
             self.reconcile()
 
@@ -196,7 +207,7 @@ class Run:
         """Let the humans work, at a steady rate; those of one burst act without waiting in between."""
         stage = self.stage
         refs = self.known()
-        systems = {control.system: name for name, control in stage.controls.items()}
+        systems = {each.system: name for name, each in stage.controls.items() if each.system in population.STATUS}
         stream = population.edits(self.edits, stage.plan.seed, tickets=self.tickets, systems=list(systems))
         next_at = time.monotonic()
         burst = 0

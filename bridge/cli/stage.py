@@ -34,6 +34,11 @@ ASK_EVERY: Final = 0.5
 plays with a sandbox should not have to wait for minutes."""
 
 
+SLOWER: Final = 4
+SLOWEST: Final = 20
+"""The same for sandboxes without webhooks, and for what only a full listing shows: every so many times."""
+
+
 class Stopped(BridgeError):
     """A signal came while something was being waited for."""
 
@@ -70,6 +75,7 @@ class Stage:
         self._valkey: Embedded | None = None
         self._looked = 0.0
         self._asked = 0.0
+        self._asks = 0
         self._exits = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -98,8 +104,18 @@ class Stage:
                 self._valkey.start()
         if self.ready and self.controls and now - self._asked > ASK_EVERY:
             self._asked = now
+            self._asks += 1
             for name in self.controls:
-                self.engine.start_run(name, "poll")
+                self._ask(name)
+
+    def _ask(self, name: str) -> None:
+        """Poll a sandbox; one that sends no webhooks less often, for each time costs it more."""
+        told = self.engine.config.connections[name].webhook is not None
+        if told or self._asks % SLOWER == 0:
+            self.engine.start_run(name, "poll")
+        swept = any(able.swept for able in self.engine.context.capabilities[name].values())
+        if swept and self._asks % SLOWEST == 0:
+            self.engine.start_run(name, "full")
 
     def _take_signals(self) -> None:
         def asked(_number: int, _frame: FrameType | None) -> None:

@@ -18,15 +18,22 @@ class Agent:
 
 
 AGENTS: tuple[Agent, ...] = tuple(
-    Agent(f"{name.split()[0].lower()}@support.example", name, {"switch": f"usr_{n}", "posthog": f"user:{10 + n}"})
+    Agent(
+        f"{name.split()[0].lower()}@support.example",
+        name,
+        {"switch": f"usr_{n}", "posthog": f"user:{10 + n}", "zaia": f"00000000-0000-4000-8000-{n:012d}"},
+    )
     for n, name in enumerate(("Mary Bishop", "Jonas Lind", "Priya Raman", "Tomas Novak", "Aiko Mori"), 1)
 )
 
 STATUS: Mapping[str, Mapping[str, str]] = {
     "switch": {"new": "new", "open": "open", "pending": "pending", "resolved": "resolved", "closed": "closed"},
     "posthog": {"new": "new", "open": "open", "pending": "pending", "on_hold": "on_hold", "resolved": "resolved"},
+    "zaia": {"new": "pending", "open": "ongoing", "resolved": "completed"},
 }
-"""Statuses that a human of each system can choose: canonical value -> the system's word."""
+"""Statuses that a human of each system can choose: canonical value -> the system's word. Tickets begin in these."""
+VISITED: Mapping[str, str] = {"upscope": "switch"}
+"""Systems that are populated with the customers of another one's tickets."""
 PRIORITY: Mapping[str, Mapping[str, str]] = {
     "switch": {"low": "low", "normal": "medium", "high": "high", "urgent": "urgent"},
     "posthog": {"low": "low", "normal": "medium", "high": "high", "urgent": "critical"},
@@ -123,6 +130,8 @@ def edits(
         else:
             field = rng.choice(("status", "status", "priority", "tags", "tags", "assignee"))
             system = rng.choice(list(systems))
+            if field == "priority" and system not in PRIORITY:
+                field = "status"
             stream.append(Edit(burst, ticket, system, field, _change(rng, system, field), conflicting=False))
     return stream
 
@@ -130,6 +139,8 @@ def edits(
 def _against_each_other(rng: random.Random, burst: int, ticket: int, systems: Sequence[str]) -> list[Edit]:
     first, second = rng.sample(list(systems), 2)
     field = rng.choice(("status", "priority", "assignee"))
+    if field == "priority" and not {first, second} <= PRIORITY.keys():
+        field = "status"
     if field == "assignee":
         one, other = rng.sample(AGENTS, 2)
         return [
@@ -157,5 +168,7 @@ def _change(rng: random.Random, system: str, field: str) -> dict[str, Any]:
 def assignment(system: str, agent: Agent) -> dict[str, Any]:
     """Say `assign to this agent` in a system's words."""
     remote = agent.ids[system]
+    if system == "zaia":
+        return {"assigneeId": remote}
     kind, colon, number = remote.partition(":")
     return {"assignee": {"type": kind, "id": int(number)}} if colon else {"assignee_id": remote}

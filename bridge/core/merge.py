@@ -191,7 +191,7 @@ def adopt(link: Link, obs: Observation, sent: Mapping[str, Raw], rules: Rules, *
     """Take in the record that our create has made. Fields that we did not send are the vendor's, never an edit.
 
     `sent` holds raw values by canonical field. `found`: the record was looked up later, so that a human may have
-    edited it meanwhile; what differs from `sent` then goes through the merge.
+    edited it meanwhile; what differs from `sent`, or from what the system fills in, then goes through the merge.
     """
     side = link.sides[obs.connection]
     notes: list[Note] = []
@@ -199,6 +199,8 @@ def adopt(link: Link, obs: Observation, sent: Mapping[str, Raw], rules: Rules, *
     for case, raw in cases:
         if case.name not in sent:
             _left_to_vendor(case, raw)
+            if found:
+                _since_made(case, raw)
         elif found and not same(case.mapped, sent[case.name], raw):
             case.base(sent[case.name])
             case.entry.level = case.state.rev if case.agrees(sent[case.name]) else NEVER
@@ -243,3 +245,13 @@ def _left_to_vendor(case: Case, raw: Raw) -> None:
             case.entry.lacks[name] = case.state.elements[name].rev
     silent = case.state.rev == 0 or case.state.value in (None, ())
     case.entry.level = case.state.rev if silent or case.agrees(raw) else NEVER
+
+
+def _since_made(case: Case, raw: Raw) -> None:
+    """Take what a new record does not show by itself for somebody's edit, made before we found the record."""
+    default = None if isinstance(case.able.default, Marker) else case.able.default
+    if case.mapped.is_set or case.mapped.write_key is None or not case.state.rev or raw in (None, default):
+        return
+    if not case.agrees(raw):
+        case.base(default)
+        _look(case, raw)

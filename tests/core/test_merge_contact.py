@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.core.capabilities import Writable
 from bridge.core.merge import adopt, missing, remap
 from bridge.core.state import NEVER
 from tests.core.builders import (
@@ -11,6 +12,7 @@ from tests.core.builders import (
     MAPS,
     RULES,
     SERVICE,
+    WRITABLE,
     at,
     attempt,
     field,
@@ -100,6 +102,17 @@ def test_f12_a_created_record_that_is_found_later_keeps_a_humans_edit():
     )
     assert "changed" in kinds(notes)
     assert value(given, "status") == "closed"
+
+
+@pytest.mark.parametrize(("shown", "stands"), [("closed", "closed"), ("new", "open")])
+def test_f12_a_field_that_a_create_cannot_set_is_an_edit_once_it_left_its_default(shown, stands):
+    """The create could not say the status. What a human chose before we found the record is no default to mend."""
+    under = rules(writable={**WRITABLE, "H": {**WRITABLE.get("H", {}), "status": Writable(default="new")}})
+    given = link("L", "H")
+    look(given, "L", 0, under=under, status="open", subject="s")
+    adopt(given, seen("H", 9, status=shown, subject="s"), {"subject": "s"}, under, found=True)
+    assert value(given, "status") == stands
+    assert is_level(given, "H", "status") == (shown == "closed")
 
 
 def test_f13_a_normalised_answer_is_shadow_and_is_remembered():

@@ -28,8 +28,10 @@ from bridge.connectors.rows import moment, past, stamp
 from bridge.connectors.upscope_calls import URL, bare, wish
 from bridge.connectors.upscope_rows import SESSION_ID, SHORT_ID, Row, finished, short_id
 from bridge.core.capabilities import EntityCapabilities
+from bridge.core.syncs import Connection
 from bridge.core.values import Ref
 from bridge.errors import (
+    ConfigError,
     NotFound,
     RateLimited,
     Refused,
@@ -39,7 +41,7 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.http import Answer, Request
+from bridge.http import Answer, Http, Request
 
 OVERLAP = timedelta(minutes=5)
 """Each poll begins this much before the newest visit of the last one."""
@@ -64,10 +66,19 @@ class UpscopeConnector(RestConnector):
         SESSION: EntityCapabilities(readable=frozenset(upscope_rows.SESSION.split()), complete=False),
     }
     ERASES: ClassVar = frozenset({CUSTOMER})
+    OPTIONS: ClassVar = {"sessions_since": "an ISO time: screen shares that ended before it are not mirrored"}
     ACTIONS: ClassVar = {
         "watch_url": "open a screen share with a visitor and give its link (visitor, agent.id, agent.name; optional "
         "branding.naked, branding.no_bottom_bar, branding.retry_url); counts against the plan's limits",
     }
+
+    def __init__(self, connection: Connection, http: Http) -> None:
+        super().__init__(connection, http)
+        since = connection.options.get("sessions_since")
+        self._since = moment(str(since)) if since else None
+        if since and self._since is None:
+            what = f"connections.{connection.name}: sessions_since is {str(since)[:40]!r}; allowed an ISO 8601 time"
+            raise ConfigError([what])
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read the generic hint; the vendor itself sends no webhooks. Raises Malformed for anything else."""
@@ -278,10 +289,14 @@ class UpscopeConnector(RestConnector):
             if row is None or answer is None:
                 continue
             shares = [self._share(row, key, share, answer) for key, share in upscope_rows.sessions(row)]
-            records += [share for share in shares if share is not None]
+            records += [share for share in shares if share is not None and self._wanted(share)]
             if row.get("is_in_session") is True or None in shares:
                 running.append(each)
         return records, [], running
+
+    def _wanted(self, share: Record) -> bool:
+        ended = moment(share.data["ended_at"])
+        return self._since is None or ended is None or ended >= self._since
 
     def _customer(self, row: Row, answer: Answer, *, listed: bool = False) -> Record:
         ref = Ref(self.connection.name, CUSTOMER, short_id(row))

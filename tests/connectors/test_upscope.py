@@ -13,7 +13,7 @@ from bridge.config.yaml import load
 from bridge.connectors import build, connector_class
 from bridge.connectors.upscope_rows import SESSION, VISITOR
 from bridge.core.transforms import AgentTable
-from bridge.errors import RateLimited, Refused, Unauthorised, Unavailable
+from bridge.errors import ConfigError, RateLimited, Refused, Unauthorised, Unavailable
 from bridge.http import Http
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import FIXTURES
@@ -325,3 +325,21 @@ def test_a_session_no_longer_recent_is_not_shown_and_not_an_error(bench):
     assert bench.connector.read("session", [key]) == {key: None}
     bench.remove(visitor)
     assert bench.connector.read("session", [key]) == {key: None}
+
+
+def test_old_sessions_can_be_left_where_they_are(bench):
+    bench.shared()
+    bench.wait(60)
+    since = bench.clock.now()
+    visitor, key = bench.shared()
+    settings = replace(bench.settings, options={"sessions_since": since.isoformat()})
+    bench.connector = build(settings, Http(settings, clock=bench.clock, adapter=bench.faulty))
+    assert set(poll(bench, "session")[0]) == {key}
+    assert [record.ref.id for record in bench.connector.scan("session", None).records] == [key]
+    number = bench.box.start(visitor)
+    assert set(poll(bench, "session")[0]) == {key}
+    bench.box.finish(visitor, number)
+    assert set(poll(bench, "session")[0]) == {key, f"{visitor}/{number}"}
+    odd = replace(bench.settings, options={"sessions_since": "last week"})
+    with pytest.raises(ConfigError, match="sessions_since is 'last week'"):
+        build(odd, bench.http)

@@ -52,6 +52,8 @@ class Case:
         }
         self.window = timedelta(seconds=next((row["window"] for row in self.facts["run"] if "window" in row), WINDOW))
         self.links: list[dict[str, str]] = [dict(row["refs"]) for row in self.facts["link"] if about_ticket(row)]
+        met = [row.get("met") for row in self.facts["link"] if about_ticket(row)]
+        self.met = {number: datetime.fromisoformat(at) for number, at in enumerate(met) if at}
         self.link_of: dict[Ref, int] = {}
         for number, refs in enumerate(self.links):
             for ref in refs.items():

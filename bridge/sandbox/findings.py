@@ -34,6 +34,7 @@ def lost(case: Case, details: dict[str, list[Any]]) -> None:
         wrong = [ref for ref in case.sides(edit.link, edit.ref) if not _shows(case, ref, edit)]
         if wrong:
             kind = "window_edits" if _in_window(case, edit) else "lost_edits"
+            kind = "before_they_met" if _before_they_met(case, edit) else kind
             row = {"seq": edit.seq, "ref": list(edit.ref), "field": edit.name, "value": edit.new, "not_at": wrong}
             details[kind].append(row)
 
@@ -54,6 +55,12 @@ def _recorded(case: Case, edit: Edit) -> bool:
     name = edit.name.partition(":")[0]
     values = [row.get("values") for row in case.conflicts[edit.link, name]]
     return any(name == "tags" or told is None or edit.new in told or edit.raw in told for told in values)
+
+
+def _before_they_met(case: Case, edit: Edit) -> bool:
+    """Tell whether two records with a history of their own had yet to be joined: then `on_link` decides, not time."""
+    histories = [ref for ref in case.sides(edit.link, edit.ref) if case.made_by.get(ref) == "human"]
+    return len(histories) > 1 and edit.link in case.met and edit.at <= case.met[edit.link]
 
 
 def _in_window(case: Case, edit: Edit) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from bridge.core.agree import lacking
 from bridge.core.capabilities import Support
 from bridge.core.state import Link
 from bridge.flow.context import Context
-from bridge.ledger import conflicts, links, probed
+from bridge.ledger import conflicts, journal, links, probed
 from bridge.ledger.session import Tx
 
 TICKET: Final = "ticket"
@@ -45,15 +47,29 @@ def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
     """Give a row for each link, and one for each field that a side is declared unable to hold."""
     for link in all_links(tx):
         refs = {name: side.remote_id for name, side in link.sides.items()}
-        yield {"kind": "link", "entity": link.entity, "refs": refs}
+        yield {"kind": "link", "entity": link.entity, "refs": refs, "met": met(tx, link)}
         for name, side in link.sides.items():
             ref = {"connection": name, "entity": link.entity, "id": side.remote_id}
             if not side.in_scope:
                 yield {"kind": "out_of_scope", **ref}
             for field, entry in side.fields.items():
                 mapped = context.maps[name][link.entity].fields.get(field)
-                if entry.decided is not None and entry.decided_why and mapped is not None:
-                    yield {"kind": "not_carried", "field": field, **ref, "why": entry.decided_why}
+                why = entry.unreadable or (entry.decided_why if entry.decided is not None else "")
+                state = link.state.get(field)
+                if state is not None and any(lacking(entry, state, element) for element in entry.lacks):
+                    why = why or f"does not take {', '.join(sorted(entry.lacks))}"
+                if why and mapped is not None:
+                    yield {"kind": "not_carried", "field": field, **ref, "why": why}
+
+
+def met(tx: Tx, link: Link) -> str:
+    """Give the time at which all sides of a link had been read for the first time."""
+    first: dict[str, datetime] = {}
+    joined: dict[str, datetime] = {}
+    for line in sorted(journal.timeline(tx, link.id), key=lambda line: line.at):
+        (joined if line.kind in {"linked", "matched"} else first).setdefault(line.connection, line.at)
+    times = [first.get(name, joined.get(name)) for name in link.sides]
+    return max((at for at in times if at is not None), default=datetime.min.replace(tzinfo=UTC)).isoformat()
 
 
 def disputes(tx: Tx) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bridge.flow import announce
-from bridge.flow.effects import Transact
+from bridge.flow.effects import Call, Read, Transact
 from bridge.ledger import health, inbox
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population
@@ -176,6 +176,8 @@ class Player:
         place = worker.place()
         for position in ("before", "unanswered", "after"):
             if (place, position) in self.armed:
+                if position != "before" and not isinstance(worker.effect, Transact) and not self._may_call(worker, worker.effect):
+                    break
                 self.armed.discard((place, position))
                 self._kill(worker, position)
                 return
@@ -189,8 +191,10 @@ class Player:
         if effect is None:
             return
         place = worker.place()
-        if isinstance(effect, Transact) and position == "unanswered":
-            position = "after"
+        if isinstance(effect, Transact):
+            position = "before" if position == "before" else "after"
+        elif not self._may_call(worker, effect):
+            position = "before"
         stage.tell(f"{worker.name}: DIES {position} {place} {worker.task.row.key if worker.task else ''}")
         if isinstance(effect, Transact) or position == "before":
             worker.die(after=position == "after")
@@ -205,6 +209,12 @@ class Player:
             line.held_until = None  # whatever the vendor asked for, nobody is left who heard it
         stage.covered[place, position] += 1
         stage.counts["crashes"] += 1
+
+    def _may_call(self, worker: StepWorker, effect: Read | Call) -> bool:
+        """Tell whether it would have been let make its call now."""
+        stage, now = self.stage, self.stage.clock.now()
+        connection = stage.context.connections[effect.connection]
+        return now < effect.deadline and stage.budget.acquire(connection, worker.name, now, hold=60.0) <= 0
 
     def _crash(self, place: str, position: str) -> None:
         self.armed.add((place, position))

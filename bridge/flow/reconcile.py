@@ -1,128 +1,310 @@
 """Reconciliation: list what a system has, compare it with the ledger, and hint at whatever differs.
 
 A row of a listing is never merged: it may have been fetched before a write of ours. It is only a reason to look, so
-the same observe that a webhook causes does the rest. One page is one piece of work, in the lowest lane but one.
+the same observe that a webhook causes does the rest. A run is one row of work in the lowest lane but one; it fetches
+page after page and checkpoints every few of them, so that memory stays flat and another worker can go on from there.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any, Final
+
+import orjson
 
 from bridge.connectors.base import Page, Record
-from bridge.core import guard
-from bridge.core.state import Link
+from bridge.errors import BridgeError
+from bridge.flow import deletion, drift, people
 from bridge.flow.context import Context, Task
+from bridge.flow.drift import Finding
 from bridge.flow.effects import Call, Procedure, Transact
-from bridge.flow.match import out_of_scope
-from bridge.flow.records import differs
-from bridge.flow.replan import plans
-from bridge.ledger import links, runs, work
+from bridge.ledger import drift as findings
+from bridge.ledger import runs, work
+from bridge.ledger.runs import RunRow
 from bridge.ledger.session import Tx
 
-KINDS = ("poll", "full")
+KINDS: Final = ("poll", "full")
+REPORT: Final = "report"
+"""The kind of a run that only looks."""
+CATALOGUES: Final = ("agent",)
+"""Entities that no sync mirrors: a full run lists them for the people they show."""
+
+BATCH: Final = 500
+"""Rows compared and checkpointed at once."""
+EVERY = timedelta(seconds=1)
+"""Rows wait no longer than this to be compared."""
+TURN = timedelta(seconds=2)
+"""After this long a run goes back to the end of its lane."""
+INTERRUPTED = timedelta(minutes=10)
+"""A listing that rested for longer than this no longer shows one state of affairs: absences in it mean nothing."""
+MOST_PAGES: Final = 1_000_000
+SAME_AGAIN: Final = 3
+SHOWN: Final = 200
 
 
-def start(tx: Tx, connection: str, entity: str, kind: str, now: datetime) -> str | None:
-    """Begin a run unless one of its kind is under way; give its id, or None."""
-    run_id = runs.begin(tx, kind=kind, connection=connection, entity=entity, due=now, now=now)
-    if run_id is not None:
-        cursor = runs.watermark(tx, connection, entity) if kind == "poll" else None
-        work.raise_(
-            tx,
-            kind="reconcile",
-            key=f"reconcile:{run_id}",
-            connection=connection,
-            entity=entity,
-            lane="reconcile",
-            due_at=now,
-            now=now,
-            payload={"run": run_id, "kind": kind, "cursor": cursor, "first": True},
-        )
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a run is: what its work row remembers from turn to turn."""
+
+    run: str
+    kind: str
+    cursor: Any = None
+    report: bool = False
+    accept: bool = False
+    """Believe a listing that lacks many records, because an admin said so."""
+    pages: int = 0
+    at: str = ""
+    """When it last made progress."""
+    broken: str = ""
+    """Why its absences mean nothing."""
+    stuck: str = ""
+    last: bool = False
+    mark: tuple[str, str] = ("", "")
+    """Digests of the cursor and of the ids of an earlier page: meeting them again is going round in circles."""
+    lap: int = 0
+    power: int = 1
+    repeats: int = 0
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any] | None) -> Step:
+        """Read what the work row remembers."""
+        told = {name: value for name, value in (payload or {}).items() if name in cls.__slots__}
+        return cls(**told | {"mark": tuple(told.get("mark") or ("", ""))})
+
+    def turned(self, listing: Page, now: datetime) -> Step:
+        """Take in a page: where to go on, whether it was the last, and whether the listing leads anywhere."""
+        ended = listing.cursor is None or (self.kind == "poll" and not listing.records)
+        pages, at = self.pages + 1, now.isoformat()
+        # What ends a poll without a cursor gives no watermark: the old one stands.
+        cursor = self.cursor if self.kind == "poll" and listing.cursor is None else listing.cursor
+        step = replace(self, cursor=cursor, pages=pages, at=at, last=ended)
+        if ended:
+            return step
+        met = _digest(listing.cursor), _digest(sorted(each.ref.id for each in listing.records))
+        if met[0] in (self.mark[0], _digest(self.cursor)):
+            return replace(step, stuck=f"the listing's cursor came back to where it was after {pages} pages")
+        again = self.repeats + (met[1] == self.mark[1] and bool(listing.records))
+        if again >= SAME_AGAIN:
+            return replace(step, stuck=f"the listing gives the same page again and again ({pages} pages so far)")
+        if pages >= MOST_PAGES:
+            return replace(step, stuck=f"the listing has not ended after {pages} pages")
+        if self.lap + 1 < self.power:
+            return replace(step, lap=self.lap + 1, repeats=again)
+        return replace(step, lap=0, power=2 * self.power, mark=met, repeats=0)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Rows that wait to be compared."""
+
+    step: Step
+    rows: dict[str, Record] = field(default_factory=dict)
+    seen: int = 0
+    rest: bool = False
+
+
+def entities(context: Context, connection: str, kind: str) -> list[str]:
+    """Give what a run of this kind lists on a connection: what is mirrored, and in a full one the catalogues."""
+    mirrored = [sync.entity for sync in context.syncs.values() if connection in sync.members]
+    if kind != "full" or not mirrored:
+        return mirrored
+    has = context.capabilities.get(connection, {})
+    return mirrored + [name for name in CATALOGUES if name in has and name not in mirrored]
+
+
+def start(
+    tx: Tx,
+    connection: str,
+    entity: str,
+    kind: str,
+    now: datetime,
+    *,
+    due: datetime | None = None,
+    report: bool = False,
+    accept: bool = False,
+) -> str | None:
+    """Begin a run unless one of its kind is under way; give its id, or None.
+
+    `report`: only look. `accept`: believe the listing however much it lacks.
+    """
+    findings.heal(tx)
+    named = REPORT if report else kind
+    run_id = runs.begin(tx, kind=named, connection=connection, entity=entity, due=due or now, now=now)
+    if run_id is None:
+        return None
+    cursor = runs.watermark(tx, connection, entity) if kind == "poll" else None
+    step = Step(run_id, kind, cursor, report=report, accept=accept)
+    work.raise_(
+        tx,
+        kind="reconcile",
+        key=f"reconcile:{run_id}",
+        connection=connection,
+        entity=entity,
+        lane="reconcile",
+        due_at=now,
+        now=now,
+        payload=asdict(step),
+    )
     return run_id
 
 
 def page(context: Context, task: Task) -> Procedure:
-    """Fetch one page, hint at what differs, checkpoint, and queue the next page."""
+    """Fetch pages, hint at what differs, checkpoint; until the listing ends, or its turn is over."""
     row = task.row
-    step: dict[str, Any] = dict(row.payload or {})
-    cursor, kind = step.get("cursor"), step["kind"]
-    listing: Page = yield Call(
-        row.connection,
-        lambda c: (c.changed if kind == "poll" else c.scan)(row.entity, cursor),
-        task.deadline(context, row.connection),
-    )
-    yield Transact(lambda tx: absorb_page(tx, context, task, step, listing))
-
-
-def absorb_page(tx: Tx, context: Context, task: Task, step: dict[str, Any], listing: Page) -> None:
-    """Compare one page with the ledger in a handful of queries."""
-    row, now, run_id = task.row, context.clock.now(), step["run"]
-    records = {record.ref.id: record for record in listing.records}
-    if step["kind"] == "full" and step["first"] and not records:
-        stop = guard.emptied(0, links.count_sides(tx, row.connection))
-        if stop is not None:
-            runs.finish(tx, run_id, now, error=stop)
-            work.finish(tx, row, task.owner, now)
-            return
-    hinted = hint_differences(tx, context, row.connection, row.entity, records, now)
-    runs.progress(tx, run_id, cursor=listing.cursor, seen=len(records), hinted=hinted, now=now)
-    last = not records if step["kind"] == "poll" else listing.cursor is None
-    work.finish(tx, row, task.owner, now)
-    if last:
-        runs.finish(tx, run_id, now)
-        return
-    work.raise_(
-        tx,
-        kind="reconcile",
-        key=row.key,
-        connection=row.connection,
-        entity=row.entity,
-        lane="reconcile",
-        due_at=now,
-        now=now,
-        payload={**step, "cursor": listing.cursor, "first": False},
-    )
-
-
-def hint_differences(
-    tx: Tx, context: Context, connection: str, entity: str, records: dict[str, Record], now: datetime
-) -> int:
-    """Queue an observe for every row that is unknown, differs from its shadow, or whose link has work left undone."""
-    known = links.sides_of(tx, connection, entity, list(records))
-    loaded = links.load(tx, sorted({found[0] for found in known.values()}))
-    hinted = 0
-    for remote_id, record in records.items():
-        link = loaded.get(known[remote_id][0]) if remote_id in known else None
-        if not (worth_a_look(context, link, record) if link is not None else could_join(context, record)):
+    batch = _Batch(_resumed(Step.of(row.payload), context.clock.now()))
+    began = flushed = context.clock.now()
+    while True:
+        try:
+            listing: Page = yield Call(row.connection, _fetch(row.entity, batch.step), _deadline(context, task))
+        except BridgeError:
+            if batch.rows:
+                yield Transact(_absorbing(context, task, batch))  # what was fetched before counts
+            raise
+        now = context.clock.now()
+        batch.step = batch.step.turned(listing, now)
+        batch.rows |= {record.ref.id: record for record in listing.records}
+        batch.seen += len(listing.records)
+        if not (batch.step.last or batch.step.stuck) and len(batch.rows) < BATCH and now - flushed < EVERY:
             continue
-        hinted += 1
-        work.raise_(
-            tx,
-            kind="observe",
-            key=f"observe:{connection}:{entity}:{remote_id}",
-            connection=connection,
-            entity=entity,
-            remote_id=remote_id,
-            lane="reconcile",
-            due_at=now,
-            now=now,
-        )
-    return hinted
+        batch.rest = now - began > TURN
+        if not (yield Transact(_absorbing(context, task, batch))):
+            return
+        batch, flushed = _Batch(batch.step), now
 
 
-def could_join(context: Context, record: Record) -> bool:
-    """Say whether a row that no link knows could get one: what is out of scope anyway costs no read."""
-    ref = record.ref
-    if not context.capabilities[ref.connection][ref.entity].originates:
+def absorb(tx: Tx, context: Context, task: Task, batch: _Batch) -> bool:
+    """Compare the rows, hint, checkpoint; False when the run is over, for now or for good."""
+    row, now, step = task.row, context.clock.now(), batch.step
+    run = runs.get(tx, step.run)
+    if run is None or run.finished_at is not None:
+        work.finish(tx, row, task.owner, now)
         return False
-    return record.partial or not out_of_scope(context.sync_of(ref.connection, ref.entity), ref, record)
+    if not runs.carry_on(tx, row, task.owner, asdict(step), now + context.lease(context.connections)):
+        return False  # our claim ran out, and another worker has gone on from the last checkpoint
+    shown = [person for record in batch.rows.values() for person in record.people]
+    if shown:
+        people.learn(tx, context, row.connection, shown, now)
+    figures = dict(run.figures)
+    hinted = _compare(tx, context, task, batch, figures, now)
+    error = step.stuck and f"{step.stuck}; stopped, the next full run lists everything"
+    if step.last and not step.stuck:
+        more, error = _conclude(tx, context, task, step, run, run.seen + batch.seen, figures)
+        hinted += more
+    figures["pages"] = step.pages
+    runs.progress(
+        tx, step.run, cursor=step.cursor, seen=batch.seen, hinted=0 if step.report else hinted, now=now, figures=figures
+    )
+    if step.last or step.stuck:
+        if step.stuck:
+            runs.forget_cursor(tx, step.run)
+        findings.explain(tx, step.run, webhooks=context.connections[row.connection].webhook is not None)
+        runs.finish(tx, step.run, now, error=error)
+        work.finish(tx, row, task.owner, now)
+        return False
+    if batch.rest:
+        work.again(tx, row, task.owner, now, count=False, lane="reconcile")
+        return False
+    return True
 
 
-def worth_a_look(context: Context, link: Link, record: Record) -> bool:
-    """Say whether the row differs from what we know, or the link still owes some side a write (merge.md F9)."""
-    side = link.sides[record.ref.connection]
-    if side.tombstone or side.missing_since or differs(record, context.maps[side.connection][link.entity], side):
-        return True
-    owed = plans(context, link).values()
-    return any(found.calls or (found.create and not found.create.missing) for found in owed)
+def _compare(tx: Tx, context: Context, task: Task, batch: _Batch, figures: dict[str, Any], now: datetime) -> int:
+    row, step = task.row, batch.step
+    if not batch.rows or context.sync_of(row.connection, row.entity) is None:
+        return 0
+    full = step.kind == "full"
+    compared = drift.compare(tx, context, row.connection, row.entity, batch.rows, full=full, now=now)
+    if step.report:
+        drift.keep(tx, drift.Compared(stamps=compared.stamps), int(step.run) if full else 0)
+    else:
+        drift.keep(tx, compared, int(step.run) if full else 0)
+    _add(figures, "unchanged", compared.unchanged)
+    return _tell(tx, context, task, step, compared.findings, figures, now, batch.rows if full else None)
+
+
+def _tell(
+    tx: Tx,
+    context: Context,
+    task: Task,
+    step: Step,
+    found: list[Finding],
+    figures: dict[str, Any],
+    now: datetime,
+    records: Mapping[str, Record] | None,
+) -> int:
+    """Write findings down and hint at them; a report keeps the first of them in the run itself."""
+    row = task.row
+    for each in found:
+        _add(figures, each.kind, 1)
+    rows = drift.report(tx, row.connection, row.entity, found)
+    if step.report:
+        listed = figures.setdefault("found", [])
+        listed += rows[: SHOWN - len(listed)]
+        return len(found)
+    spare = max(0, drift.NEW_LISTED - (figures.get("new", 0) - sum(each.kind == "new" for each in found)))
+    kept = [each for each in rows if each["kind"] != "new"] + [each for each in rows if each["kind"] == "new"][:spare]
+    findings.add(tx, [each | {"run_id": int(step.run), "found_at": now} for each in kept])
+    drift.hint(tx, context, row.connection, row.entity, [each.remote_id for each in found], now, records)
+    return len(found)
+
+
+def _conclude(
+    tx: Tx, context: Context, task: Task, step: Step, run: RunRow, listed: int, figures: dict[str, Any]
+) -> tuple[int, str]:
+    """Look for what a full listing lacks; gives how many there were, and why the run must stop instead."""
+    if step.kind != "full":
+        return 0, ""
+    row, number, since = task.row, int(step.run), run.started_at
+    verdict = deletion.weigh(
+        tx,
+        context,
+        row.connection,
+        row.entity,
+        number,
+        listed=listed,
+        since=since,
+        broken=step.broken,
+        accept=step.accept,
+    )
+    if verdict.not_judged:
+        figures["absences"] = f"not judged: {verdict.not_judged}"
+    if verdict.stop or not verdict.absent:
+        return 0, verdict.stop
+    after = total = 0
+    now = context.clock.now()
+    while True:
+        found, after = deletion.missing(tx, row.connection, row.entity, number, since, after)
+        total += _tell(tx, context, task, step, found, figures, now, None)
+        if not after:
+            return total, ""
+
+
+def _resumed(step: Step, now: datetime) -> Step:
+    last = datetime.fromisoformat(step.at) if step.at else now
+    if step.broken or step.cursor is None or now - last <= INTERRUPTED:
+        return step
+    rested = int((now - last).total_seconds() // 60)
+    return replace(step, broken=f"the listing was interrupted for {rested} minutes; the next full run decides")
+
+
+def _fetch(entity: str, step: Step) -> Callable[[Any], Page]:
+    return lambda c: (c.changed if step.kind == "poll" else c.scan)(entity, step.cursor)
+
+
+def _absorbing(context: Context, task: Task, batch: _Batch) -> Callable[[Tx], bool]:
+    return lambda tx: absorb(tx, context, task, batch)
+
+
+def _deadline(context: Context, task: Task) -> datetime:
+    return task.deadline(context, task.row.connection)
+
+
+def _digest(value: Any) -> str:
+    return blake2b(orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+
+
+def _add(figures: dict[str, Any], name: str, more: int) -> None:
+    if more:
+        figures[name] = figures.get(name, 0) + more

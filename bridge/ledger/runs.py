@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import String, cast, delete, exists, func, select, update
 
+from bridge.core.lanes import LANES
 from bridge.ledger.session import Tx, insert
-from bridge.ledger.tables import run
+from bridge.ledger.tables import run, work
+from bridge.ledger.work import WorkRow
 
 ABANDONED = timedelta(hours=1)
 """A run without progress for this long will not go on; the next one takes its place."""
@@ -31,14 +33,19 @@ class RunRow:
     seen: int
     hinted: int
     error: str
+    figures: dict[str, Any]
 
 
 def begin(tx: Tx, *, kind: str, connection: str, entity: str, due: datetime, now: datetime) -> str | None:
-    """Start a run; gives its id, or None when one of its kind is under way, so that two clocks start one."""
+    """Start a run; gives its id, or None when one of its kind is under way, so that two clocks start one.
+
+    A run without progress is given up only when no work of its is left: what waits for its connection goes on later.
+    """
     same = (run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
+    waits = exists().where(work.c.key == "reconcile:" + cast(run.c.id, String), work.c.parked_at.is_(None))
     tx.execute(
         update(run)
-        .where(*same, run.c.finished_at.is_(None), run.c.progress_at <= now - ABANDONED)
+        .where(*same, run.c.finished_at.is_(None), run.c.progress_at <= now - ABANDONED, ~waits)
         .values(finished_at=now, error="abandoned: no progress for an hour")
     )
     statement = insert(tx, run).values(
@@ -48,12 +55,35 @@ def begin(tx: Tx, *, kind: str, connection: str, entity: str, due: datetime, now
     return None if row_id is None else str(row_id)
 
 
-def progress(tx: Tx, run_id: str, *, cursor: Any, seen: int, hinted: int, now: datetime) -> None:
-    """Checkpoint a page: where to go on, and what was seen on it."""
-    changes = {"progress_at": now, "seen": run.c.seen + seen, "hinted": run.c.hinted + hinted}
+def progress(
+    tx: Tx,
+    run_id: str,
+    *,
+    cursor: Any,
+    seen: int,
+    hinted: int,
+    now: datetime,
+    figures: dict[str, Any] | None = None,
+) -> None:
+    """Checkpoint pages: where to go on, and what was seen on them."""
+    changes: dict[str, Any] = {"progress_at": now, "seen": run.c.seen + seen, "hinted": run.c.hinted + hinted}
     if cursor is not None:
         changes["cursor"] = cursor
+    if figures is not None:
+        changes["figures"] = figures
     tx.execute(update(run).where(run.c.id == int(run_id)).values(changes))
+
+
+def carry_on(tx: Tx, row: WorkRow, owner: str, payload: dict[str, Any], until: datetime) -> bool:
+    """Keep the claim on a run's work for longer, with where to resume; False when another worker has taken it over."""
+    mine = update(work).where(work.c.id == row.id, work.c.claimed_by == owner)
+    changes = {"payload": payload, "claimed_until": until, "attempts": 0, "lane": LANES.index("reconcile")}
+    return tx.execute(mine.values(changes)).rowcount == 1
+
+
+def forget_cursor(tx: Tx, run_id: str) -> None:
+    """Let no later run go on from where this one got: its cursor leads nowhere."""
+    tx.execute(update(run).where(run.c.id == int(run_id)).values(cursor=None))
 
 
 def finish(tx: Tx, run_id: str, now: datetime, *, error: str = "") -> None:
@@ -73,6 +103,20 @@ def last(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
     found = select(run).where(run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
     row = tx.execute(found.order_by(run.c.id.desc()).limit(1)).first()
     return None if row is None else _row(row)
+
+
+def newest(tx: Tx) -> dict[tuple[str, str, str], RunRow]:
+    """Give the newest run of each kind, connection and entity, in one query."""
+    groups = (run.c.kind, run.c.connection, run.c.entity)
+    latest = select(func.max(run.c.id)).group_by(*groups)
+    rows = tx.execute(select(run).where(run.c.id.in_(latest)))
+    return {(row.kind, row.connection, row.entity): _row(row) for row in rows}
+
+
+def begun(tx: Tx) -> dict[tuple[str, str], datetime]:
+    """Give the beginning of the oldest run on record of each connection and entity."""
+    found = select(run.c.connection, run.c.entity, func.min(run.c.started_at)).group_by(run.c.connection, run.c.entity)
+    return {(connection, entity): at for connection, entity, at in tx.execute(found)}
 
 
 def watermark(tx: Tx, connection: str, entity: str) -> Any:
@@ -111,4 +155,5 @@ def _row(row: Any) -> RunRow:
         seen=row.seen,
         hinted=row.hinted,
         error=row.error,
+        figures=row.figures or {},
     )

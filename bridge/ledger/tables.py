@@ -18,6 +18,7 @@ from sqlalchemy import (
     text,
 )
 
+from bridge.ledger.census import drift, sighting
 from bridge.ledger.metadata import metadata
 from bridge.ledger.types import Json, Line, UTCDateTime
 from bridge.ledger.vitals import connection_health, figure, probed, tally
@@ -28,6 +29,7 @@ __all__ = [
     "conflict",
     "connection_health",
     "create_intent",
+    "drift",
     "figure",
     "inbox",
     "journal",
@@ -39,6 +41,7 @@ __all__ = [
     "probed",
     "run",
     "side",
+    "sighting",
     "tally",
     "unmapped",
     "work",

@@ -40,6 +40,40 @@ def upgrade() -> None:
     )
     op.create_index("ix_unmapped_who", "unmapped", ["connection", "who"])
     op.create_table(
+        "sighting",
+        sa.Column("side_id", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=40), nullable=True),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("seen_run", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["side_id"], ["side.id"], name=op.f("fk_sighting_side_id_side"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("side_id", name=op.f("pk_sighting")),
+    )
+    op.create_table(
+        "drift",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("entity", sa.Text(), nullable=False),
+        sa.Column("remote_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("fields", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("healed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drift")),
+    )
+    op.create_index("ix_drift_run_id", "drift", ["run_id"])
+    op.create_index("ix_drift_found_at", "drift", ["found_at"])
+    op.create_index(
+        "ix_drift_open",
+        "drift",
+        ["connection", "entity", "remote_id"],
+        sqlite_where=sa.text("healed_at IS NULL"),
+        postgresql_where=sa.text("healed_at IS NULL"),
+    )
+    op.create_table(
         "figure",
         sa.Column("connection", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),

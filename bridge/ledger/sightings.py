@@ -1,0 +1,129 @@
+"""What listings last showed of each record: why an unchanged row costs no second look, and what a listing lacked.
+
+A sighting keeps a fingerprint of the row that was compared, and the fence of its link at that moment: every change of
+a link takes its lease, and with that another fence. So a row with the same fingerprint, on a link with the same fence,
+would compare as it did before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam, func, or_, select, update
+from sqlalchemy.dialects.postgresql import Insert
+
+from bridge.ledger.census import sighting
+from bridge.ledger.session import Tx, insert_for
+from bridge.ledger.tables import link, side
+
+PAGE = 500
+"""Absent records given at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A record with a link, and how it was last seen."""
+
+    side_id: int
+    link_id: str
+    read_at: datetime | None
+    digest: str | None
+    """The fingerprint under which the row compared as equal with nothing to do; None when the link moved since."""
+    day: int
+    """The day (ordinal) on which it was last compared in full."""
+    fence: int | None
+    """The link's fence now; None while somebody holds its lease."""
+
+
+def known(tx: Tx, connection: str, entity: str, remote_ids: Collection[str]) -> dict[str, Known]:
+    """Give, by remote id, those of the records that have a link: one query, however many they are."""
+    found = tx.execute(_KNOWN, {"of": connection, "kind": entity, "ids": list(remote_ids)})
+    return {
+        remote_id: Known(
+            side_id,
+            link_id,
+            read_at,
+            digest if owner is None and then == fence else None,
+            day or 0,
+            fence if owner is None else None,
+        )
+        for remote_id, side_id, link_id, read_at, digest, then, day, fence, owner in found
+    }
+
+
+def stamp(tx: Tx, side_ids: Collection[int], run_id: int) -> None:
+    """Note that a run has seen records that are as they were."""
+    if side_ids:
+        tx.execute(_STAMP, {"ids": list(side_ids), "run": run_id})
+
+
+def note(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
+    """Keep sightings whole: side_id, digest (None: look again next time), fence, day, seen_run (0: leave it)."""
+    found = list(rows)
+    if found:
+        tx.execute(_note(tx.dialect.name), found)
+
+
+def count(tx: Tx, connection: str, entity: str, before: datetime) -> int:
+    """Count the live records that were known before that time."""
+    found = select(func.count()).select_from(side)
+    return tx.execute(found.where(*_live(connection, entity, before))).scalar_one()
+
+
+def absent(tx: Tx, connection: str, entity: str, run_id: int, before: datetime) -> int:
+    """Count the live records, known before that time, that the run did not see."""
+    found = select(func.count()).select_from(_JOINED).where(*_live(connection, entity, before), *_unseen(run_id))
+    return tx.execute(found).scalar_one()
+
+
+def absentees(tx: Tx, connection: str, entity: str, run_id: int, before: datetime, *, after: int = 0) -> list[Any]:
+    """Page through them by side id: rows with id, remote_id, link_id and read_at."""
+    found = select(side.c.id, side.c.remote_id, side.c.link_id, side.c.read_at).select_from(_JOINED)
+    found = found.where(*_live(connection, entity, before), *_unseen(run_id), side.c.id > after)
+    return list(tx.execute(found.order_by(side.c.id).limit(PAGE)))
+
+
+_JOINED = side.outerjoin(sighting, sighting.c.side_id == side.c.id)
+_IDS: BindParameter[list[Any]] = bindparam("ids", expanding=True)
+_KNOWN = (
+    select(
+        side.c.remote_id,
+        side.c.id,
+        side.c.link_id,
+        side.c.read_at,
+        sighting.c.digest,
+        sighting.c.fence,
+        sighting.c.day,
+        link.c.fence,
+        link.c.lease_owner,
+    )
+    .select_from(_JOINED.join(link, link.c.id == side.c.link_id))
+    .where(side.c.connection == bindparam("of"), side.c.entity == bindparam("kind"), side.c.remote_id.in_(_IDS))
+)
+_STAMP = update(sighting).where(sighting.c.side_id.in_(_IDS)).values(seen_run=bindparam("run"))
+
+
+def _live(connection: str, entity: str, before: datetime) -> tuple[Any, ...]:
+    return (
+        side.c.connection == connection,
+        side.c.entity == entity,
+        side.c.tombstone.is_(False),
+        side.c.created_at < before,
+    )
+
+
+def _unseen(run_id: int) -> tuple[Any, ...]:
+    return (or_(sighting.c.seen_run.is_(None), sighting.c.seen_run != run_id),)
+
+
+@cache
+def _note(dialect: str) -> Insert:
+    statement = insert_for(dialect, sighting)
+    new = statement.excluded
+    kept = func.coalesce(func.nullif(new.seen_run, 0), sighting.c.seen_run)
+    changes = {"digest": new.digest, "fence": new.fence, "day": new.day, "seen_run": kept}
+    return statement.on_conflict_do_update(index_elements=["side_id"], set_=changes)

@@ -160,6 +160,26 @@ def rates(tx: Tx, since: datetime, connection: str | None = None) -> list[Rate]:
     return [Rate(at, name, count, missing or 0, better or 0) for at, name, count, missing, better in rows]
 
 
+def healing(tx: Tx, runs: Collection[str]) -> int:
+    """Count the findings of these runs for which work is still outstanding, not parked, hence that may heal yet."""
+    waits = exists().where(
+        work.c.parked_at.is_(None),
+        or_(
+            work.c.key == "observe:" + drift.c.connection + ":" + drift.c.entity + ":" + drift.c.remote_id,
+            work.c.link_id.in_(
+                select(side.c.link_id).where(
+                    side.c.connection == drift.c.connection,
+                    side.c.entity == drift.c.entity,
+                    side.c.remote_id == drift.c.remote_id,
+                )
+            ),
+        ),
+    )
+    found = select(func.count()).select_from(drift)
+    mine = (drift.c.run_id.in_([int(each) for each in runs]), drift.c.healed_at.is_(None))
+    return tx.execute(found.where(*mine, waits)).scalar_one()
+
+
 def prune(tx: Tx, before: datetime) -> int:
     """Forget findings of long ago."""
     return tx.execute(delete(drift).where(drift.c.found_at < before)).rowcount

@@ -60,7 +60,7 @@ class Case:
                 self.link_of.setdefault(ref, number)
         self.exceptions = {
             (kind, ref_of(row), row.get("field"))
-            for kind in ("not_carried", "out_of_scope")
+            for kind in ("not_carried", "out_of_scope", "ambiguous")
             for row in self.facts[kind]
             if about_ticket(row)
         }

@@ -77,9 +77,7 @@ def _in_window(case: Case, edit: Edit) -> bool:
         if row["seq"] == over:
             at = datetime.fromisoformat(row["at"])
             return (
-                read is not None
-                and read["seq"] < edit.seq
-                and at - datetime.fromisoformat(read["at"]) <= case.window
+                read is not None and read["seq"] < edit.seq and at - datetime.fromisoformat(read["at"]) <= case.window
             )
         if row["actor"] == "bridge" and row["kind"] == "read" and _covers(row, edit.ref):
             read = row
@@ -126,7 +124,8 @@ def drift(case: Case, details: dict[str, list[Any]]) -> None:
     for ref, actor in case.made_by.items():
         linked = set(case.links[case.link_of[ref]]) if ref in case.link_of else {ref[0]}
         missing = case.creating - linked
-        dead = ref in case.deleted or ref not in case.finals or case.excepted("out_of_scope", ref, None)
+        excepted = any(case.excepted(kind, ref, None) for kind in ("out_of_scope", "ambiguous"))
+        dead = ref in case.deleted or ref not in case.finals or excepted
         if actor == "human" and missing and not dead:
             details["unlinked"].append({"ref": list(ref), "missing_at": sorted(missing)})
 

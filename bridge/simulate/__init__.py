@@ -1,2 +1,3 @@
 """The whole bridge in one process and in virtual time: the real core, flow, ledger, receiver and connectors, against
-the sandboxes, with everything that can go wrong going wrong. One seed decides all of it."""
+the sandboxes, with everything that can go wrong going wrong. One seed decides all of it.
+"""

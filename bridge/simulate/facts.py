@@ -10,16 +10,17 @@ from bridge.core.agree import lacking
 from bridge.core.capabilities import Support
 from bridge.core.state import Link
 from bridge.flow.context import Context
-from bridge.ledger import conflicts, journal, links, probed
+from bridge.ledger import conflicts, journal, links, parking, probed
 from bridge.ledger.session import Tx
 
 TICKET: Final = "ticket"
+AMBIGUOUS: Final = "ambiguous match"
 _PAGE: Final = 500
 
 
 def facts(context: Context, tx: Tx) -> list[dict[str, Any]]:
     """Give all of them."""
-    return [*connections(context, tx), *records(context, tx), *disputes(tx)]
+    return [*connections(context, tx), *records(context, tx), *disputes(tx), *ambiguous(tx)]
 
 
 def connections(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
@@ -60,6 +61,17 @@ def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
                     why = why or f"does not take {', '.join(sorted(entry.lacks))}"
                 if why and mapped is not None:
                     yield {"kind": "not_carried", "field": field, **ref, "why": why}
+
+
+def ambiguous(tx: Tx) -> Iterator[dict[str, Any]]:
+    """Give a row for each record of which nobody but a human can say which ticket it is."""
+    for row in parking.parked(tx, 10_000):
+        if row.cause == AMBIGUOUS and row.remote_id is not None:
+            yield {"kind": "ambiguous", "connection": row.connection, "entity": row.entity, "id": row.remote_id}
+        elif row.cause == AMBIGUOUS and row.link_id is not None:
+            for link in links.load(tx, [row.link_id]).values():
+                for name, side in link.sides.items():
+                    yield {"kind": "ambiguous", "connection": name, "entity": link.entity, "id": side.remote_id}
 
 
 def met(tx: Tx, link: Link) -> str:

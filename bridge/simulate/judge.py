@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from bridge.flow import reconcile
-from bridge.ledger import health, inbox, work
+from bridge.ledger import health, inbox, parking, work
 from bridge.sandbox.server import evidence
 from bridge.sandbox.verify import Report, VerifyInput, verify
-from bridge.simulate.facts import facts
+from bridge.simulate.facts import AMBIGUOUS, facts
 from bridge.simulate.play import Broken, Player
 from bridge.simulate.stage import Stage
 
@@ -19,7 +19,19 @@ WINDOW: Final = 0.06
 """Seconds from a read of ours to the write that follows in the same step: never more without a fault."""
 CALLS_WHILE_REFUSED: Final = 24
 """Of what was under way already: a drain has sixteen pieces of work in hand, each worker one."""
-PROMISES = ("nothing lost", "convergence", "no duplicates", "no echo", "no edit overwritten", "courtesy", "a second reconciliation writes nothing", "accounting", "forbidden calls")
+HUMANS = (AMBIGUOUS, "unsafe")
+"""Why work may be set aside for good: only a human can decide."""
+PROMISES = (
+    "nothing lost",
+    "convergence",
+    "no duplicates",
+    "no echo",
+    "no edit overwritten",
+    "courtesy",
+    "a second reconciliation writes nothing",
+    "accounting",
+    "forbidden calls",
+)
 
 
 @dataclass(slots=True)
@@ -46,7 +58,9 @@ def judge(player: Player) -> Verdict:
         if writes(stage) != before:
             rows = [entry for app in stage.apps.values() for entry in app.journal.since() if _wrote(entry.row())]
             late = rows[before:]
-            verdict.broken.append(f"a second reconciliation wrote: {[(row.connection, row.id, dict(row.sent)) for row in late]}")
+            verdict.broken.append(
+                f"a second reconciliation wrote: {[(row.connection, row.id, dict(row.sent)) for row in late]}"
+            )
             verdict.refs |= {row.id for row in late}
     except Broken as broken:
         verdict.broken.append(str(broken))
@@ -139,6 +153,8 @@ def _check(player: Player, verdict: Verdict) -> None:
     player.count()
     with stage.ledger.read() as tx:
         verdicts = inbox.counts(tx)
+        aside = [row for row in parking.parked(tx, 10_000) if row.cause not in HUMANS]
+    verdict.broken += [f"parked: {row.key}: {row.cause}: {row.why}" for row in aside]
     if verdicts.get(inbox.PENDING):
         verdict.broken.append(f"{verdicts[inbox.PENDING]} accepted webhooks never got their verdict: {verdicts}")
     stage.counts["verdicts"] += sum(verdicts.values())

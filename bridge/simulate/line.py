@@ -98,7 +98,9 @@ class Line(BaseAdapter):
         now = self._clock.now()
         if self.held_until is not None and now < self.held_until:
             left = (self.held_until - now).total_seconds()
-            self.rude.append(f"{self.app.name}: called {left:.1f} s before Retry-After had passed: {request.path_url[:60]}")
+            self.rude.append(
+                f"{self.app.name}: called {left:.1f} s before Retry-After had passed: {request.path_url[:60]}"
+            )
         self.refused += self.refusing
 
     def _dies(self) -> bool:

@@ -18,7 +18,6 @@ from bridge.sandbox.exchange import Problem
 from bridge.sandbox.reading import customer
 from bridge.sandbox.store import Record
 from bridge.simulate.stage import RECEIVER, Stage, unsigned
-from bridge.simulate.steps import Step
 from bridge.simulate.worker import StepWorker
 
 
@@ -98,7 +97,9 @@ class Player:
             return
         for entry in app.journal.since()[before:]:
             self.stage.counts["edits"] += 1
-            self.stage.tell(f"{app.name}: a human {entry.kind}s {entry.id}: {dict(entry.after) if entry.kind == 'edit' else ''}")
+            self.stage.tell(
+                f"{app.name}: a human {entry.kind}s {entry.id}: {dict(entry.after) if entry.kind == 'edit' else ''}"
+            )
 
     # Webhooks.
 
@@ -176,7 +177,11 @@ class Player:
         place = worker.place()
         for position in ("before", "unanswered", "after"):
             if (place, position) in self.armed:
-                if position != "before" and not isinstance(worker.effect, Transact) and not self._may_call(worker, worker.effect):
+                if (
+                    position != "before"
+                    and not isinstance(worker.effect, Transact)
+                    and not self._may_call(worker, worker.effect)
+                ):
                     break
                 self.armed.discard((place, position))
                 self._kill(worker, position)

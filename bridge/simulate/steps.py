@@ -88,7 +88,18 @@ _FAULTS: Mapping[str, int] = {
     "license": 1,
     "lag": 1,
 }
-_USUAL: Mapping[str, int] = {"edit": 22, "mail": 12, "work": 34, "drain": 2, "wait": 7, "clock": 5, "ticket": 1, "message": 1, "remove": 1, "resume": 2}
+_USUAL: Mapping[str, int] = {
+    "edit": 22,
+    "mail": 12,
+    "work": 34,
+    "drain": 2,
+    "wait": 7,
+    "clock": 5,
+    "ticket": 1,
+    "message": 1,
+    "remove": 1,
+    "resume": 2,
+}
 FAULTS: Final = frozenset(_FAULTS)
 
 
@@ -203,7 +214,9 @@ def change(rng: random.Random, account: Account, names: Sequence[str] = ()) -> d
     usual = ("status", "status", "priority", "assignee", "tags", "tags", "subject")
     name = rng.choice([name for name in names or usual if name in account.carries] or ["status"])
     if name == "tags":
-        return {rng.choice(("add_tags", "add_tags", "remove_tags")): [rng.choice(("VIP", "beta", "#EU", "export", "a b"))]}
+        return {
+            rng.choice(("add_tags", "add_tags", "remove_tags")): [rng.choice(("VIP", "beta", "#EU", "export", "a b"))]
+        }
     if name == "subject":
         return {"subject": f"Changed {rng.randint(1, 99)}"}
     if name == "assignee":

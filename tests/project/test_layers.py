@@ -28,22 +28,37 @@ ALLOWED = {
     "queue": GROUND | {"core"},
     "flow": GROUND | {"core", "connectors", "ledger"},
     "sandbox": GROUND | {"core", "connectors"},
+    "simulate": GROUND | {"core", "config", "connectors", "flow", "home", "http", "ledger", "queue", "sandbox", "web"},
     "wiring": GROUND | {"core", "config", "connectors", "flow", "home", "http", "ledger", "log", "queue"},
     "web": GROUND | {"core", "config", "connectors", "flow", "home", "ledger", "log", "queue", "wiring"},
     "cli": GROUND
-    | {"core", "config", "connectors", "flow", "home", "http", "ledger", "log", "queue", "sandbox", "web", "wiring"},
+    | {
+        "core",
+        "config",
+        "connectors",
+        "flow",
+        "home",
+        "http",
+        "ledger",
+        "log",
+        "queue",
+        "sandbox",
+        "simulate",
+        "web",
+        "wiring",
+    },
     "__main__": {"cli"},
     "jobs": {"wiring"},
 }
 """Room -> the rooms that it may enter (its own is always open)."""
 
 ONLY_USER = {
-    "requests": {"http", "sandbox"},
+    "requests": {"http", "sandbox", "simulate"},
     "sqlalchemy": {"ledger"},
     "alembic": {"ledger"},
     "redis": {"queue"},
     "rq": {"queue"},
-    "flask": {"web"},
+    "flask": {"web", "simulate"},
     "yaml": {"config"},
     "click": {"cli"},
 }

@@ -19,12 +19,12 @@ from bridge.clock import Clock, SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.base import Connector
-from bridge.flow import announce, reconcile
+from bridge.flow import announce, figures, reconcile
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain, Figures
 from bridge.home import find_home
 from bridge.http import Http
-from bridge.ledger import inbox, runs
+from bridge.ledger import drift, inbox, runs
 from bridge.ledger.session import Ledger
 from bridge.queue import Budget, Doorbell, socket_for, stopping
 
@@ -61,16 +61,22 @@ class Engine:
         return self.doorbell.ring() if due else False
 
     def start_due_runs(self) -> list[str]:
-        """Start the reconciliations whose time has come."""
+        """Start the reconciliations whose time has come, and ask the connections for their figures now and then."""
+        telling = [name for name, each in self.connectors.items() if type(each).figures is not Connector.figures]
+        with self.ledger.transaction() as tx:
+            figures.raise_due(tx, telling, self.clock.now())
         return announce.start_due_runs(self.context, self.ledger)
 
-    def start_run(self, connection: str, kind: str) -> list[str]:
-        """Start a reconciliation of a connection now; gives the ids of the runs begun."""
+    def start_run(self, connection: str, kind: str, *, report: bool = False, accept: bool = False) -> list[str]:
+        """Start a reconciliation of a connection now; gives the ids of the runs begun.
+
+        `report`: only look. `accept`: believe the listing, however many known records it lacks.
+        """
+        now = self.clock.now()
         with self.ledger.transaction() as tx:
             started = [
-                reconcile.start(tx, connection, sync.entity, kind, self.clock.now())
-                for sync in self.context.syncs.values()
-                if connection in sync.members
+                reconcile.start(tx, connection, entity, kind, now, report=report, accept=accept)
+                for entity in reconcile.entities(self.context, connection, kind)
             ]
         self.doorbell.ring()
         return [run_id for run_id in started if run_id]
@@ -81,6 +87,7 @@ class Engine:
         with self.ledger.transaction() as tx:
             inbox.prune(tx, before)
             runs.prune(tx, before)
+            drift.prune(tx, before)
 
     def close(self) -> None:
         """Let go of the ledger's connections."""

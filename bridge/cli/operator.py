@@ -1,13 +1,14 @@
-"""`bridge parked` and `bridge connection`: an operator's few verbs, each written down in the audit."""
+"""What an operator's commands share: the ledger of this home, to read or to change, with each change in the audit."""
 
 from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any
 
 import click
 
@@ -15,15 +16,28 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.clock import SystemClock
-from bridge.ledger import audit, health, parking
+from bridge.config import Config
+from bridge.ledger import audit, links
 from bridge.ledger.session import Ledger, Tx
-
-A_LONG_TIME = timedelta(days=3650)
-"""A pause lasts until it is ended."""
 
 
 @contextmanager
-def changing(action: str, subject: str) -> Iterator[tuple[Tx, datetime]]:
+def looking() -> Iterator[tuple[Tx, Config, datetime]]:
+    """Open the ledger to read."""
+    home = homes.find_home()
+    follow_sandbox(home)
+    config = wiring.load_config(home)
+    ledger = Ledger(config.settings.database)
+    ledger.check()
+    try:
+        with ledger.read() as tx:
+            yield tx, config, SystemClock().now()
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def changing(action: str, subject: str, detail: Mapping[str, Any] | None = None) -> Iterator[tuple[Tx, datetime]]:
     """Open the ledger for one audited action."""
     home = homes.find_home()
     follow_sandbox(home)
@@ -33,86 +47,47 @@ def changing(action: str, subject: str) -> Iterator[tuple[Tx, datetime]]:
     try:
         with ledger.transaction() as tx:
             yield tx, now
-            audit.add(tx, actor=f"local:{getpass.getuser()}", action=action, subject=subject, at=now)
+            write_down(tx, action, subject, now, detail)
     finally:
         ledger.close()
 
 
-@click.group()
-def parked() -> None:
-    """List work that was set aside, and free it or throw it away."""
+def write_down(tx: Tx, action: str, subject: str, now: datetime, detail: Mapping[str, Any] | None = None) -> None:
+    """Put an action of whoever sits at this machine into the audit."""
+    audit.add(tx, actor=actor(), action=action, subject=subject, at=now, detail=detail)
 
 
-@parked.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(as_json: bool) -> None:
-    """List what is set aside, the newest first."""
-    home = homes.find_home()
-    follow_sandbox(home)
-    ledger = Ledger(wiring.load_config(home).settings.database)
-    ledger.check()
-    with ledger.read() as tx:
-        rows = parking.parked(tx)
-    ledger.close()
+def actor() -> str:
+    """Name who sits at this machine."""
+    try:
+        return f"local:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user may have a number and no name
+        return "local:unknown"
+
+
+def show(rows: Iterable[Any]) -> None:
+    """Print each row as one line of JSON, for programs."""
     for row in rows:
-        if as_json:
-            click.echo(json.dumps(asdict(row), default=str, ensure_ascii=False))
-        else:
-            click.echo(f"{row.id}  {row.at:%Y-%m-%d %H:%M}  {row.connection}  {row.kind}  [{row.cause}]  {row.why}")
-    if not rows and not as_json:
-        click.echo("nothing is parked")
+        given = asdict(row) if is_dataclass(row) and not isinstance(row, type) else row
+        click.echo(json.dumps(given, default=plain, ensure_ascii=False))
 
 
-@parked.command()
-@click.argument("ids", nargs=-1, type=int)
-@click.option("--cause", help="All that were set aside for this reason.")
-@click.option("--approve", is_flag=True, help="Let held destructive changes through, this once.")
-def retry(ids: tuple[int, ...], cause: str | None, approve: bool) -> None:
-    """Free parked work: what is right is looked at anew, nothing old is sent again."""
-    if not ids and cause is None:
-        raise click.UsageError("name the rows (see `bridge parked list`), or a --cause")
-    with changing("parked retry", ", ".join(map(str, ids)) or f"cause {cause}") as (tx, now):
-        freed = parking.unpark(tx, now, ids=ids or None, cause=cause, payload={"approved": True} if approve else None)
-    click.echo(f"{freed} freed")
-    if ids and freed < len(ids):
-        raise click.ClickException(f"{len(ids) - freed} of the rows named are not parked (any more)")
+def plain(value: Any) -> Any:
+    """Give a value that JSON does not know as text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-@parked.command()
-@click.argument("ids", nargs=-1, required=True, type=int)
-def discard(ids: tuple[int, ...]) -> None:
-    """Throw parked work away; a reconciliation finds again what is still to be done."""
-    with changing("parked discard", ", ".join(map(str, ids))) as (tx, _now):
-        gone = parking.discard(tx, ids)
-    click.echo(f"{gone} thrown away")
+def the_one(tx: Tx, ref: str) -> str:
+    """Give the id of the one ticket that REF names. Raises UsageError, naming what it could be."""
+    ids = links.find(tx, ref)
+    if len(ids) != 1:
+        what = f"several tickets are called {ref}: {', '.join(ids)}" if ids else f"no ticket is called {ref}"
+        raise click.UsageError(what)
+    return ids[0]
 
 
-@click.group()
-def connection() -> None:
-    """Pause a connection, or resume one that was paused or refused."""
-
-
-@connection.command()
-@click.argument("name")
-def pause(name: str) -> None:
-    """Call NAME no more until it is resumed; its webhooks are still taken."""
-    _known(name)
-    with changing("connection pause", name) as (tx, now):
-        health.pause(tx, name, now + A_LONG_TIME, "paused by an operator")
-    click.echo(f"{name} is paused; `bridge connection resume {name}` ends it")
-
-
-@connection.command()
-@click.argument("name")
-def resume(name: str) -> None:
-    """Call NAME again, after its credentials were mended or it was paused."""
-    _known(name)
-    with changing("connection resume", name) as (tx, _now):
-        health.resume(tx, name)
-    click.echo(f"{name} is in use again")
-
-
-def _known(name: str) -> None:
+def known(name: str) -> None:
+    """Raise UsageError unless there is a connection of that name."""
     names = wiring.load_config(homes.find_home()).connections
     if name not in names:
         raise click.UsageError(f"no connection {name}; allowed: {', '.join(names)}")

@@ -14,11 +14,15 @@ from rich.table import Table
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
+from bridge.cli.operator import plain
 from bridge.clock import SystemClock
-from bridge.ledger import parking
+from bridge.core.syncs import Connection
+from bridge.flow.outcome import remedy
 from bridge.ledger import status as figures
-from bridge.ledger.health import Health
 from bridge.ledger.session import Ledger
+from bridge.ledger.status import Status
+
+COLOURS = {"ok": "green", "failing": "yellow", "trying": "yellow"}
 
 
 @click.command()
@@ -33,32 +37,20 @@ def status(as_json: bool) -> None:
     now = SystemClock().now()
     with ledger.read() as tx:
         found = figures.summary(tx, now)
-        parked = parking.parked(tx, limit=20)
     ledger.close()
-    rows = [connection(name, found.health.get(name), found.sides.get(name, 0), now) for name in config.connections]
+    rows = [connection(each, found, now) for each in config.connections.values()]
     if as_json:
-        given = asdict(found) | {"connections": rows, "parked": [asdict(row) for row in parked]}
-        given.pop("health")
-        click.echo(json.dumps(given, default=_plain, ensure_ascii=False))
+        click.echo(json.dumps(as_values(found, rows), default=plain, ensure_ascii=False))
         return
     console = Console()
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("connection", "health", "tickets", "why"):
-        table.add_column(column)
-    for each in rows:
-        style = "green" if each["health"] == "ok" else "red"
-        table.add_row(each["connection"], f"[{style}]{each['health']}[/{style}]", str(each["records"]), each["why"])
-    console.print(table)
-    backlog = found.backlog
-    oldest = backlog["oldest_due"]
-    waits = f", the oldest for {(now - oldest).total_seconds():.0f} s" if oldest else ""
-    console.print(
-        f"\ntickets {found.links}   due {backlog['due']}{waits}   under way {backlog['claimed']}   "
-        f"later {backlog['later']}   parked {backlog['parked']}   conflicts open {found.conflicts_open}",
-        highlight=False,
-    )
-    for row in parked:
-        console.print(f"parked  {row.key}: {row.why}", style="yellow", markup=False, highlight=False)
+    console.print(table(rows))
+    console.print(overview(found, now), highlight=False, markup=False)
+    for group in found.parked:
+        sample = group.samples[0]
+        line = f"parked  {group.count} on {group.connection}, {group.cause}: {sample.subject}: {sample.why}"
+        console.print(line, style="yellow", markup=False, highlight=False)
+    for each in found.figures:
+        console.print(f"{each.connection}  {each.name} {each.value:g}", style="dim", markup=False, highlight=False)
     for run in found.runs[:6]:
         state = run.error or ("done" if run.finished_at else "under way")
         line = (
@@ -67,17 +59,60 @@ def status(as_json: bool) -> None:
         console.print(f"{line}, {state}", style="dim", markup=False, highlight=False)
 
 
-def connection(name: str, found: Health | None, records: int, now: datetime) -> dict[str, Any]:
+def connection(configured: Connection, found: Status, now: datetime) -> dict[str, Any]:
     """Give one connection's line."""
-    health, why = "ok", ""
-    if found is not None and found.refused_at is not None:
-        health, why = "refused", found.why
-    elif found is not None and found.paused_until is not None and found.paused_until > now:
-        health, why = "resting", f"until {found.paused_until:%H:%M:%S}: {found.why}"
-    elif found is not None and found.failures:
-        health, why = "failing", found.why or f"{found.failures} failures in a row"
-    return {"connection": name, "health": health, "records": records, "why": why}
+    name = configured.name
+    health, since = found.health.get(name), found.waiting.get(name)
+    return {
+        "connection": name,
+        "health": health.state(now) if health else "ok",
+        "why": health.words(now) if health else "",
+        "since": health.since if health and health.state(now) != "ok" else None,
+        "records": found.sides.get(name, 0),
+        "lag": round(max(0.0, (now - since).total_seconds()), 1) if since else 0.0,
+        "writes_last_minute": found.writes.get(name, 0),
+        "rates": [f"{rate.calls}/{rate.seconds:g}s" for rate in configured.rates],
+        "figures": {each.name: each.value for each in found.figures if each.connection == name},
+    }
 
 
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def table(rows: list[dict[str, Any]]) -> Table:
+    """Give the connections as a table."""
+    shown = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("connection", "health", "tickets", "lag", "writes/min", "rates", "why"):
+        shown.add_column(column)
+    for each in rows:
+        style = COLOURS.get(each["health"], "red")
+        shown.add_row(
+            each["connection"],
+            f"[{style}]{each['health']}[/{style}]",
+            str(each["records"]),
+            f"{each['lag']:g} s" if each["lag"] else "",
+            str(each["writes_last_minute"]),
+            " ".join(each["rates"]),
+            each["why"],
+        )
+    return shown
+
+
+def overview(found: Status, now: datetime) -> str:
+    """Give the figures in a few lines."""
+    backlog = found.backlog
+    oldest = backlog["oldest_due"]
+    waits = f", the oldest for {(now - oldest).total_seconds():.0f} s" if oldest else ""
+    lanes = "   ".join(f"{lane} {number}" for lane, number in found.lanes.items() if number)
+    counts = (
+        f"tickets {found.links}   due {backlog['due']}{waits}   under way {backlog['claimed']}   "
+        f"later {backlog['later']}   parked {backlog['parked']}   conflicts open {found.conflicts_open}"
+    )
+    return "\n".join(["", counts, f"webhooks: {found.account}", *([f"lanes: {lanes}"] if lanes else [])])
+
+
+def as_values(found: Status, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give everything as plain values, for programs."""
+    given = asdict(found) | {"connections": rows}
+    given["account"] |= {"balanced": found.account.balanced, "missing": found.account.missing}
+    given["parked"] = [asdict(group) | {"what_to_do": remedy(group.cause)} for group in found.parked]
+    for name in ("health", "waiting", "writes", "figures"):
+        given.pop(name)
+    return given

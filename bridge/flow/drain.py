@@ -17,7 +17,7 @@ from typing import Any
 from bridge.connectors.base import Connector
 from bridge.core.lanes import LANES
 from bridge.errors import LeaseLost, RateLimited, Resting
-from bridge.flow import people
+from bridge.flow import figures, people
 from bridge.flow.budget import Budget
 from bridge.flow.choose import Room, choose
 from bridge.flow.context import Context, Task
@@ -37,6 +37,7 @@ PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
     "create": create,
     "remove": remove,
     "reconcile": page,
+    "figures": figures.ask,
 }
 
 log = logging.getLogger("bridge.flow")

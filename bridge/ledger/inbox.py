@@ -1,19 +1,55 @@
-"""Every accepted webhook, once for each delivery key, and what became of it."""
+"""Every accepted webhook, once for each delivery key, and what became of it.
+
+Each ends in exactly one verdict. Arrivals are counted when they are written down and verdicts when their rows are
+looked at (or forgotten), so that `account` compares two counts that come about independently of each other.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, select, text, update
+from sqlalchemy import and_, bindparam, delete, func, literal, select, text, union_all, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.ledger.session import Tx, insert_for
-from bridge.ledger.tables import inbox
+from bridge.ledger.tables import inbox, tally
 
 PENDING = "pending"
+ACCEPTED = "accepted"
+PRUNED = "verdict:"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Every accepted webhook, and where it is: nothing is lost while `balanced`."""
+
+    accepted: int = 0
+    """Written down since the ledger was made, each delivery key once."""
+    verdicts: dict[str, int] = field(default_factory=dict)
+    """By terminal verdict, those included whose rows have been forgotten since."""
+    in_flight: int = 0
+    """Accepted, and not settled yet."""
+
+    @property
+    def missing(self) -> int:
+        """Give how many are accounted for nowhere (or, below 0, how many nobody accepted)."""
+        return self.accepted - sum(self.verdicts.values()) - self.in_flight
+
+    @property
+    def balanced(self) -> bool:
+        """Tell whether accepted = all verdicts + in flight."""
+        return self.missing == 0
+
+    def __str__(self) -> str:
+        """Give the account in one line."""
+        each = " + ".join(f"{number} {verdict}" for verdict, number in sorted(self.verdicts.items())) or "0 settled"
+        line = f"{self.accepted} accepted = {each} + {self.in_flight} in flight"
+        return line if self.balanced else f"{line}: {self.missing} MISSING"
 
 
 def accept(
@@ -52,6 +88,8 @@ def accept(
             "body": body,
         },
     ).one()
+    if row.deliveries == 1:
+        _count(tx, ACCEPTED, 1)
     return row.id, row.deliveries == 1
 
 
@@ -83,9 +121,18 @@ def counts(tx: Tx) -> dict[str, int]:
     return dict(tx.execute(found).all())
 
 
-def recent(tx: Tx, *, verdict: str | None = None, before: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
+def recent(
+    tx: Tx,
+    *,
+    verdict: str | None = None,
+    connection: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[dict[str, Any]]:
     """List webhooks, newest first; `before` pages on from an id."""
     statement = select(inbox).order_by(inbox.c.id.desc()).limit(limit)
+    if connection is not None:
+        statement = statement.where(inbox.c.connection == connection)
     if verdict is not None:
         statement = statement.where(inbox.c.verdict == verdict)
     if before is not None:
@@ -99,10 +146,45 @@ def get(tx: Tx, row_id: int) -> dict[str, Any] | None:
     return None if row is None else dict(row)
 
 
+def account(tx: Tx) -> Account:
+    """Add up what became of every accepted webhook, as of one instant."""
+    rows = select(literal("").label("source"), inbox.c.verdict, func.count()).group_by(inbox.c.verdict)
+    # One statement, hence one snapshot: two would differ by what arrives in between.
+    found = tx.execute(union_all(rows, select(literal("tally"), tally.c.name, tally.c.value))).all()
+    verdicts: Counter[str] = Counter()
+    accepted = in_flight = 0
+    for source, name, number in found:
+        if source == "":
+            if name == PENDING:
+                in_flight = number
+            else:
+                verdicts[name] += number
+        elif name == ACCEPTED:
+            accepted = number
+        elif name.startswith(PRUNED):
+            verdicts[name.removeprefix(PRUNED)] += number
+    return Account(accepted, dict(verdicts), in_flight)
+
+
 def prune(tx: Tx, before: datetime) -> int:
-    """Forget settled webhooks received before that time; a pending one is never forgotten."""
-    old = delete(inbox).where(inbox.c.received_at < before, inbox.c.verdict != PENDING)
-    return tx.execute(old).rowcount
+    """Forget settled webhooks received before that time, but not how many there were of each verdict."""
+    old = delete(inbox).where(inbox.c.received_at < before, inbox.c.verdict != PENDING).returning(inbox.c.verdict)
+    gone = Counter(tx.execute(old).scalars())
+    for verdict, number in sorted(gone.items()):
+        _count(tx, f"{PRUNED}{verdict}", number)
+    return gone.total()
+
+
+def _count(tx: Tx, name: str, number: int) -> None:
+    tx.execute(_add(tx.dialect.name), {"name": name, "value": number})
+
+
+@cache
+def _add(dialect: str) -> Any:
+    statement = insert_for(dialect, tally)
+    return statement.on_conflict_do_update(
+        index_elements=["name"], set_={"value": tally.c.value + statement.excluded.value}
+    )
 
 
 _PENDING = and_(

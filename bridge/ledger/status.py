@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 
-from bridge.ledger import conflicts, health, inbox, runs, work
+from bridge.ledger import conflicts, figures, health, inbox, parking, runs, work
+from bridge.ledger.figures import Figure
 from bridge.ledger.health import Health
+from bridge.ledger.inbox import Account
+from bridge.ledger.parking import Group
 from bridge.ledger.runs import RunRow
 from bridge.ledger.session import Tx
 from bridge.ledger.tables import attempt, create_intent, link, side
@@ -29,6 +32,17 @@ class Status:
     intents_open: int
     health: dict[str, Health]
     runs: list[RunRow]
+    account: Account
+    """Whether every accepted webhook is accounted for."""
+    lanes: dict[str, int]
+    """Outstanding work by lane."""
+    parked: list[Group]
+    """What is set aside, by cause and connection."""
+    waiting: dict[str, datetime]
+    """For each connection with due work, since when the oldest of it waits: the lag."""
+    figures: list[Figure]
+    writes: dict[str, int]
+    """Writes of the last minute, by connection."""
 
 
 def summary(tx: Tx, now: datetime) -> Status:
@@ -46,7 +60,25 @@ def summary(tx: Tx, now: datetime) -> Status:
         intents_open=tx.execute(creating).scalar_one(),
         health=health.all_(tx),
         runs=runs.recent(tx),
+        account=inbox.account(tx),
+        lanes=work.by_lane(tx),
+        parked=parking.groups(tx),
+        waiting=work.waiting(tx, now),
+        figures=figures.all_(tx),
+        writes=_writes(tx, now - timedelta(minutes=1)),
     )
+
+
+def _writes(tx: Tx, since: datetime) -> dict[str, int]:
+    """Count writes by connection among the newest there are: nobody writes more than that in a minute."""
+    newest = select(func.coalesce(func.max(attempt.c.number), 0)).scalar_subquery()
+    found = select(attempt.c.connection, func.count()).where(
+        attempt.c.number > newest - _MANY, attempt.c.opened_at > since
+    )
+    return dict(tx.execute(found.group_by(attempt.c.connection)).all())
+
+
+_MANY = 5000
 
 
 def ping(tx: Tx) -> None:

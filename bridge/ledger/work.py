@@ -247,6 +247,12 @@ def by_lane(tx: Tx) -> dict[str, int]:
     return dict.fromkeys(LANES, 0) | {LANES[lane]: number for lane, number in tx.execute(found)}
 
 
+def waiting(tx: Tx, now: datetime) -> dict[str, datetime]:
+    """Give, for each connection that has due work, since when the oldest of it waits."""
+    found = select(work.c.connection, func.min(work.c.due_at)).where(work.c.parked_at.is_(None), work.c.due_at <= now)
+    return dict(tx.execute(found.group_by(work.c.connection)).all())
+
+
 def _unclaimed(now: datetime) -> ColumnElement[bool]:
     return or_(work.c.claimed_until.is_(None), work.c.claimed_until <= now)
 

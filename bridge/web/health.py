@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,12 +13,14 @@ from flask import Blueprint, Request, Response, jsonify, request
 
 from bridge.clock import Clock
 from bridge.core.syncs import Secret
+from bridge.ledger import health as healths
 from bridge.ledger import status
 from bridge.ledger.session import Ledger
 from bridge.queue import Bell
 from bridge.web.counters import Counters, labels
 
 PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
+STATES: Final = ("ok", "failing", "trying", "paused", "stopped")
 _FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
 log = logging.getLogger(__name__)
@@ -31,7 +34,14 @@ def blueprint(
 
     @routes.get("/healthz")
     def live() -> Response:
-        return jsonify(status="ok")
+        if "verbose" not in request.args or not (_is_local(request) or _has_token(request, token)):
+            return jsonify(status="ok")
+        now = clock.now()
+        with ledger.read() as tx:
+            found = healths.all_(tx)
+        told = {name: {"state": each.state(now), "why": each.words(now)} for name, each in found.items()}
+        # The process lives all the same: whoever restarts it for a vendor's trouble makes two troubles of one.
+        return jsonify(status="ok", connections=told)
 
     @routes.get("/readyz")
     def ready() -> tuple[Response, int]:
@@ -61,6 +71,11 @@ def _figures(ledger: Ledger, now: datetime) -> list[str]:
     oldest = backlog.pop("oldest_due", None)
     waited = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
     refused = {name: health.refused_at is not None for name, health in found.health.items()}
+    states = [(name, word, health.state(now) == word) for name, health in found.health.items() for word in STATES]
+    settled = found.account.verdicts | {"in flight": found.account.in_flight}
+    parked: Counter[str] = Counter()
+    for group in found.parked:
+        parked[group.cause] += group.count
     return [
         *_gauge("bridge_work", "Outstanding pieces of work, by state.", "state", backlog),
         *_gauge("bridge_work_oldest_seconds", "How long the oldest due piece of work has waited.", "", {"": waited}),
@@ -69,7 +84,27 @@ def _figures(ledger: Ledger, now: datetime) -> list[str]:
         *_gauge("bridge_conflicts_open", "Conflicts that wait for an admin.", "", {"": found.conflicts_open}),
         *_gauge("bridge_attempts_open", "Writes whose outcome is not known yet.", "", {"": found.attempts_open}),
         *_gauge("bridge_connection_refused", "Connections stopped until an admin resumes them.", "connection", refused),
+        *_family(
+            "bridge_connection_state",
+            "How a connection is that ever had trouble; 1 for the one state that it is in.",
+            [({"connection": name, "state": word}, float(is_it)) for name, word, is_it in states],
+        ),
+        *_gauge("bridge_webhooks_accepted", "Webhooks ever accepted, each once.", "", {"": found.account.accepted}),
+        *_gauge("bridge_webhooks_settled", "What became of every webhook ever accepted.", "verdict", settled),
+        *_gauge("bridge_webhooks_missing", "Accepted webhooks without account: 0.", "", {"": found.account.missing}),
+        *_gauge("bridge_work_lane", "Outstanding pieces of work, by lane.", "lane", found.lanes),
+        *_gauge("bridge_work_parked", "Work that was set aside, by cause.", "cause", parked),
+        *_family(
+            "bridge_figure",
+            "What a connection tells of itself.",
+            [({"connection": each.connection, "name": each.name}, each.value) for each in found.figures],
+        ),
     ]
+
+
+def _family(name: str, meaning: str, samples: Sequence[tuple[Mapping[str, str], float]]) -> list[str]:
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+    return lines + [f"{name}{labels(**named)} {value:g}" for named, value in samples]
 
 
 def _gauge(name: str, meaning: str, label: str, values: Mapping[str, float]) -> list[str]:

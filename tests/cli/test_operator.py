@@ -1,53 +1,281 @@
+"""An operator's verbs: each does what it says, on the ledger of its home, and stands in the audit."""
+
 import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.ledger import audit, health, work
+from bridge.core.state import FieldState, Link, Note, Side, SideField
+from bridge.ledger import audit, conflicts, health, inbox, journal, links, parking, work
 from bridge.ledger.session import Ledger
 from tests.cli.conftest import KEYS
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 
+class Home:
+    def __init__(self, run, path):
+        self._run, self.path = run, path
+        run("init", str(path))
+        self("db", "upgrade")
+        self.ledger = Ledger(f"sqlite:///{path / 'var' / 'bridge.db'}")
+
+    def __call__(self, *words, code=0):
+        done = self._run("--home", str(self.path), *words, environ=KEYS)
+        assert done.exit_code == code, done.output
+        return done.output
+
+    def json(self, *words):
+        return [json.loads(line) for line in self(*words, "--json").splitlines()]
+
+    def park(self, key="d", why="too many removals", cause="unsafe", connection="helpdesk", **more):
+        with self.ledger.transaction() as tx:
+            fields = {"kind": "deliver", "connection": connection, "entity": "ticket", "due_at": NOW, "now": NOW}
+            work.raise_(tx, key=key, **fields, **more)
+            (row,) = work.claim(tx, "me", NOW, NOW + timedelta(minutes=1), 5)
+            work.park(tx, row, "me", why, cause, NOW)
+        return row.id
+
+    def audited(self):
+        with self.ledger.read() as tx:
+            return [(entry["action"], entry["subject"]) for entry in audit.recent(tx)]
+
+    def due(self):
+        with self.ledger.transaction() as tx:
+            return work.claim(tx, "me", datetime.now(UTC), datetime.now(UTC) + timedelta(minutes=1), 50)
+
+    def ticket(self, **candidates):
+        link = Link("l1", "support-tickets", "ticket")
+        state = link.state.setdefault("status", FieldState())
+        state.value, state.rev, state.set_by = "open", 3, "helpdesk"
+        for name, shown in candidates.items():
+            link.sides[name] = Side(name, f"r-{name}", {"status": SideField(shadow=shown, map_rev="x", level=3)})
+        if len(set(candidates.values())) > 1:
+            state.candidates, state.why_open = dict(candidates), "both were edited"
+        with self.ledger.transaction() as tx:
+            assert links.create(tx, link, NOW)
+            conflicts.record(tx, link, [], NOW)
+            journal.add(tx, "l1", NOW, [Note("changed", "helpdesk", "status", {"value": "open", "before": "new"})])
+
+
 @pytest.fixture
 def home(run, tmp_path):
-    run("init", str(tmp_path))
-    run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
-    ledger = Ledger(f"sqlite:///{tmp_path / 'var' / 'bridge.db'}")
-    with ledger.transaction() as tx:
-        work.raise_(tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=NOW, now=NOW)
-        (row,) = work.claim(tx, "me", NOW, NOW + timedelta(minutes=1), 5)
-        work.park(tx, row, "me", "too many removals", "unsafe", NOW)
-    return tmp_path, ledger
+    found = Home(run, tmp_path)
+    yield found
+    found.ledger.close()
 
 
-def test_held_work_is_listed_and_let_through_by_an_audited_approval(run, home):
-    path, ledger = home
-    listed = run("--home", str(path), "parked", "list", "--json", environ=KEYS)
-    row = json.loads(listed.output)
-    assert row["why"] == "too many removals"
-    done = run("--home", str(path), "parked", "retry", str(row["id"]), "--approve", environ=KEYS)
-    assert done.exit_code == 0, done.output
-    with ledger.transaction() as tx:
-        (freed,) = work.claim(tx, "me", datetime.now(UTC), datetime.now(UTC) + timedelta(minutes=1), 5)
-        assert freed.payload == {"approved": True}
-        assert [entry["action"] for entry in audit.recent(tx)] == ["parked retry"]
+# --- parked --------------------------------------------------------------------------------------------------------
 
 
-def test_a_row_that_is_not_parked_is_an_error(run, home):
-    path, _ledger = home
-    assert run("--home", str(path), "parked", "retry", "999", environ=KEYS).exit_code == 1
-    assert run("--home", str(path), "parked", "retry", environ=KEYS).exit_code == 2
+def test_parked_work_is_grouped_by_cause_with_examples_and_a_way_out(home):
+    for number in range(7):
+        home.park(f"observe:helpdesk:ticket:{number}", "answered 422", "Refused", remote_id=str(number))
+    home.park("x", "held", "unsafe", "product")
+    groups = home.json("parked", "list")
+    assert [(group["cause"], group["connection"], group["count"]) for group in groups] == [
+        ("Refused", "helpdesk", 7),
+        ("unsafe", "product", 1),
+    ]
+    assert len(groups[0]["samples"]) == parking.SAMPLES
+    assert all(group["what_to_do"] for group in groups)
+    shown = home("parked", "list")
+    assert "7  Refused  on helpdesk" in shown
+    assert "--approve" in shown
+    assert len(home.json("parked", "list", "--rows")) == 8
+    assert len(home.json("parked", "list", "--cause", "unsafe")) == 1
 
 
-def test_a_refused_connection_is_resumed(run, home):
-    path, ledger = home
-    with ledger.transaction() as tx:
+def test_held_work_is_let_through_by_an_audited_approval(home):
+    number = home.park()
+    home("parked", "retry", str(number), "--approve")
+    (freed,) = home.due()
+    assert (freed.payload, freed.lane) == ({"approved": True}, "operator")
+    assert home.audited() == [("parked retry", str(number))]
+
+
+@pytest.mark.parametrize("named", [["d1", "d2"], ["Refused"], ["--cause", "Refused"]])
+def test_rows_are_named_by_key_or_cause(home, named):
+    home.park("d1", cause="Refused")
+    home.park("d2", cause="Refused")
+    home.park("d3", cause="unsafe")
+    home("parked", "retry", *named)
+    assert {row.key for row in home.due()} == {"d1", "d2"}
+
+
+def test_all_frees_or_discards_all(home):
+    home.park("d1", cause="Refused")
+    home.park("d2")
+    assert "2 freed" in home("parked", "retry", "--all")
+    home.park("d4")
+    assert "1 thrown away" in home("parked", "discard", "--all")
+    assert home("parked", "list") == "nothing is parked\n"
+    assert [action for action, _subject in home.audited()] == ["parked discard", "parked retry"]
+
+
+def test_a_name_that_means_nothing_changes_nothing(home):
+    home.park("d1")
+    assert "nobody" in home("parked", "retry", "d1", "nobody", code=1)
+    home("parked", "retry", code=2)
+    home("parked", "discard", code=2)
+    assert len(home.json("parked", "list", "--rows")) == 1
+    assert home.audited() == []
+
+
+# --- connections ---------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_connection_is_resumed(home):
+    with home.ledger.transaction() as tx:
         health.refuse(tx, "helpdesk", "answered 401", NOW)
-    assert run("--home", str(path), "connection", "resume", "helpdesk", environ=KEYS).exit_code == 0
-    with ledger.read() as tx:
+    home("connection", "resume", "helpdesk")
+    with home.ledger.read() as tx:
         assert health.closed(tx, NOW) == set()
-    unknown = run("--home", str(path), "connection", "pause", "nobody", environ=KEYS)
-    assert unknown.exit_code == 2
-    assert "helpdesk, product" in unknown.output
+    assert "helpdesk, product" in home("connection", "pause", "nobody", code=2)
+
+
+def test_a_paused_connection_stays_paused_whatever_its_calls_say(home):
+    home("connection", "pause", "helpdesk", "--why", "they are moving")
+    with home.ledger.transaction() as tx:
+        health.worked(tx, "helpdesk")
+        health.pause(tx, "helpdesk", NOW, "429", now=NOW)
+        assert health.closed(tx, NOW + timedelta(days=400)) == {"helpdesk"}
+    (row,) = [each for each in json.loads(home("status", "--json"))["connections"] if each["connection"] == "helpdesk"]
+    assert row["health"] == "paused"
+    assert "they are moving" in row["why"]
+    home("connection", "resume", "helpdesk")
+    with home.ledger.read() as tx:
+        assert health.get(tx, "helpdesk").state(NOW) == "ok"
+    assert [action for action, _ in home.audited()] == ["connection resume", "connection pause"]
+
+
+# --- inbox ---------------------------------------------------------------------------------------------------------
+
+
+def accept(home, key, verdict="pending", remote_id="1", **more):
+    with home.ledger.transaction() as tx:
+        row_id, _new = inbox.accept(
+            tx,
+            connection="helpdesk",
+            delivery_key=key,
+            received_at=NOW,
+            headers={},
+            projection={},
+            digest="d",
+            event="ticket.updated",
+            entity="ticket" if remote_id else None,
+            remote_id=remote_id,
+            verdict=verdict,
+            **more,
+        )
+    return row_id
+
+
+def test_webhooks_are_listed_with_their_account_and_shown_whole(home):
+    first = accept(home, "a")
+    accept(home, "b", "quarantined", None, why="not strict JSON", body="{")
+    shown = home("inbox", "list")
+    assert "2 accepted = 1 quarantined + 1 in flight" in shown
+    assert [row["verdict"] for row in home.json("inbox", "list")] == ["quarantined", "pending"]
+    assert [row["id"] for row in home.json("inbox", "list", "--verdict", "pending")] == [first]
+    assert home.json("inbox", "list", "--connection", "product") == []
+    assert "ticket.updated" in home("inbox", "show", str(first))
+    assert home.json("inbox", "show", str(first))[0]["delivery_key"] == "a"
+    home("inbox", "show", "99", code=2)
+
+
+def test_a_webhook_is_reprocessed_by_reading_its_record_not_by_believing_it(home):
+    first = accept(home, "a", "no-op")
+    home("inbox", "reprocess", str(first))
+    (row,) = home.due()
+    assert (row.kind, row.remote_id, row.lane, row.payload) == ("observe", "1", "operator", None)
+    nameless = accept(home, "b", "quarantined", None)
+    assert "names no record" in home("inbox", "reprocess", str(first), str(nameless), code=1)
+    assert home.due() == []
+    assert home.audited() == [("inbox reprocess", str(first))]
+
+
+# --- conflicts -----------------------------------------------------------------------------------------------------
+
+
+def test_conflicts_are_listed_with_what_each_side_says(home):
+    home.ticket(helpdesk="open", product="resolved")
+    (row,) = home.json("conflicts", "list")
+    assert (row["ref"], row["field"], row["candidates"]) == (
+        "helpdesk:r-helpdesk",
+        "status",
+        {"helpdesk": "open", "product": "resolved"},
+    )
+    assert "helpdesk:r-helpdesk  status" in home("conflicts", "list")
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [(["--take", "product"], "resolved"), (["pending"], "pending"), (["closed"], "closed")],
+)
+def test_a_conflict_is_decided_and_the_writes_that_follow_are_queued(home, words, value):
+    home.ticket(helpdesk="open", product="resolved")
+    home("conflicts", "resolve", "helpdesk:r-helpdesk", "status", *words)
+    with home.ledger.read() as tx:
+        link = links.load(tx, ["l1"])["l1"]
+        assert conflicts.list_open(tx) == []
+        assert conflicts.of_link(tx, "l1")[0]["resolution"].endswith("decided")
+        assert "resolved" in {line.kind for line in journal.timeline(tx, "l1")}
+    assert (link.state["status"].value, link.state["status"].rev, link.state["status"].candidates) == (value, 4, None)
+    assert home.audited() == [("conflict resolved", "l1 status")]
+    assert home("conflicts", "list") == "no conflict is open\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "code"),
+    [
+        (["status", "on fire"], "allowed: new, open", 1),
+        (["status", "--take", "desk"], "helpdesk, product", 1),
+        (["priority", "high"], "allowed: status", 1),
+        (["status"], "--take CONNECTION", 2),
+        (["status", "open", "--take", "product"], "--take CONNECTION", 2),
+    ],
+)
+def test_a_decision_that_does_not_fit_is_refused_with_what_would(home, words, said, code):
+    home.ticket(helpdesk="open", product="resolved")
+    assert said in home("conflicts", "resolve", "l1", *words, code=code)
+    assert len(home.json("conflicts", "list")) == 1
+    assert home.audited() == []
+
+
+# --- why and status ------------------------------------------------------------------------------------------------
+
+
+def test_why_tells_who_set_a_field_by_which_policy_and_what_each_side_shows(home):
+    home.ticket(helpdesk="open", product="open")
+    shown = home("why", "l1", "status")
+    assert 'status is "open", set by helpdesk (revision 3)' in shown
+    assert "policy: " in shown
+    assert 'before "new"' in shown
+    assert 'product:r-product shows "open": level with the bridge' in shown
+    (given,) = home.json("why", "product:r-product", "status")
+    assert given["sides"]["helpdesk"]["because"] == "level with the bridge"
+    assert "allowed: status" in home("why", "l1", "colour", code=2)
+
+
+def test_the_status_adds_up_and_shows_a_pause_as_what_it_is(home):
+    accept(home, "a", "echo")
+    home.park("d1", cause="Refused")
+    now = datetime.now(UTC)
+    with home.ledger.transaction() as tx:
+        for number in range(health.PATIENCE):
+            health.failed(tx, "product", "answered 502", now, item=str(number))
+    given = json.loads(home("status", "--json"))
+    assert given["account"] == {
+        "accepted": 1,
+        "verdicts": {"echo": 1},
+        "in_flight": 0,
+        "balanced": True,
+        "missing": 0,
+    }
+    assert [group["cause"] for group in given["parked"]] == ["Refused"]
+    product = next(row for row in given["connections"] if row["connection"] == "product")
+    assert product["health"] in {"paused", "trying"}
+    assert "because answered 502" in product["why"]
+    shown = home("status")
+    assert "1 accepted = 1 echo + 0 in flight" in shown

@@ -1,0 +1,59 @@
+"""Figures: ask a connection now and then what it has to say of itself in numbers, and keep the newest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from bridge.errors import RemoteError, Unauthorised, Unsupported
+from bridge.flow.context import Context, Task
+from bridge.flow.effects import Call, Procedure, Transact
+from bridge.ledger import figures, work
+from bridge.ledger.session import Tx
+
+EVERY = timedelta(minutes=5)
+
+log = logging.getLogger("bridge.flow")
+
+
+def ask(context: Context, task: Task) -> Procedure:
+    """Make the one cheap read, and store what it gave. A failure is no work to be repeated: it is asked again soon."""
+    row = task.row
+    try:
+        found = yield Call(row.connection, lambda c: c.figures(), task.deadline(context, row.connection))
+    except Unauthorised as error:
+        if error.status == 401:
+            raise
+        log.info("%s does not tell its figures: %s", row.connection, error)
+        found = {}
+    except (RemoteError, Unsupported) as error:
+        log.info("%s did not tell its figures: %s", row.connection, error)
+        found = None
+
+    def keep(tx: Tx) -> None:
+        now = context.clock.now()
+        if found is not None:
+            figures.put(tx, row.connection, found, now)
+        work.finish(tx, row, task.owner, now)
+
+    yield Transact(keep)
+
+
+def raise_due(tx: Tx, connections: Iterable[str], now: datetime) -> list[str]:
+    """Queue the question for each of the connections that was not asked for a while; gives which."""
+    known = figures.last_asked(tx)
+    due = [name for name in connections if name not in known or known[name] + EVERY <= now]
+    for name in due:
+        figures.asked(tx, name, now)
+        work.raise_(
+            tx,
+            kind="figures",
+            key=f"figures:{name}",
+            connection=name,
+            entity="",
+            lane="reconcile",
+            due_at=now,
+            now=now,
+        )
+    return due

@@ -1,0 +1,119 @@
+"""The doctor finds what is wrong, says since when and what to do, and is silent when nothing is."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from bridge.ledger import health, inbox, runs, work
+from bridge.ledger.session import Ledger
+from tests.cli.conftest import KEYS
+
+
+@pytest.fixture
+def home(run, tmp_path, monkeypatch):
+    run("init", str(tmp_path))
+    run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
+    ledger = Ledger(f"sqlite:///{tmp_path / 'var' / 'bridge.db'}")
+    monkeypatch.setattr("bridge.cli.doctor.redis", lambda _config: [])  # no Redis runs in these tests
+
+    def call(code=1):
+        done = run("--home", str(tmp_path), "doctor", "--json", environ=KEYS)
+        assert done.exit_code == code, done.output
+        return [json.loads(line) for line in done.output.splitlines()]
+
+    yield ledger, call
+    ledger.close()
+
+
+def test_a_healthy_bridge_has_nothing_to_say(home):
+    assert home[1](code=0) == []
+
+
+@pytest.mark.parametrize(
+    ("ill", "what", "do"),
+    [
+        (lambda tx, now: health.refuse(tx, "helpdesk", "answered 401", now), "stopped, because answered 401", "resume"),
+        (lambda tx, now: health.hold(tx, "helpdesk", "moving", now), "paused until", "resume helpdesk"),
+        (
+            lambda tx, now: health.pause(tx, "helpdesk", now + timedelta(hours=1), "answered 429", now=now),
+            "because answered 429",
+            "nothing",
+        ),
+    ],
+)
+def test_a_connection_in_trouble_is_named_with_its_way_out(home, ill, what, do):
+    ledger, call = home
+    with ledger.transaction() as tx:
+        ill(tx, datetime.now(UTC))
+    (found,) = call()
+    assert what in found["what"]
+    assert do in found["do"]
+    assert found["since"]
+
+
+def test_parked_work_is_named_with_its_reason(home):
+    ledger, call = home
+    now = datetime.now(UTC)
+    with ledger.transaction() as tx:
+        work.raise_(tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=now, now=now)
+        (row,) = work.claim(tx, "me", now, now + timedelta(minutes=1), 5)
+        work.park(tx, row, "me", "answered 422", "Refused", now)
+    (found,) = call()
+    assert "answered 422" in found["what"]
+    assert "bridge parked retry" in found["do"]
+
+
+def test_work_that_nobody_does_is_noticed_but_not_that_of_a_paused_connection(home):
+    ledger, call = home
+    then = datetime.now(UTC) - timedelta(hours=1)
+    with ledger.transaction() as tx:
+        work.raise_(tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=then, now=then)
+    (found,) = call()
+    assert "nobody does it" in found["what"]
+    assert "bridge worker" in found["do"]
+    with ledger.transaction() as tx:
+        health.hold(tx, "helpdesk", "moving", then)
+    assert not any("nobody does it" in found["what"] for found in call())
+
+
+def test_a_webhook_that_vanished_is_missed(home):
+    ledger, call = home
+    with ledger.transaction() as tx:
+        fields = {"headers": {}, "projection": {}, "digest": "", "event": "", "entity": "ticket", "remote_id": "1"}
+        inbox.accept(tx, connection="helpdesk", delivery_key="a", received_at=datetime.now(UTC), **fields)
+        tx.execute(text("delete from inbox"))
+    (found,) = call()
+    assert "1 MISSING" in found["what"]
+
+
+def test_a_failed_run_is_reported_until_the_next_one_worked(home):
+    ledger, call = home
+    now = datetime.now(UTC)
+
+    def one(error):
+        with ledger.transaction() as tx:
+            run_id = runs.begin(tx, kind="full", connection="helpdesk", entity="ticket", due=now, now=now)
+            runs.finish(tx, run_id, now, error=error)
+
+    one("reads empty")
+    assert ["reads empty" in found["what"] for found in call()] == [True]
+    one("")
+    assert call(code=0) == []
+
+
+def test_a_ledger_that_cannot_be_used_is_the_one_thing_said(home):
+    ledger, call = home
+    with ledger.transaction() as tx:
+        tx.execute(text("delete from alembic_version"))
+    (found,) = call()
+    assert "bridge db upgrade" in found["do"]
+
+
+def test_without_redis_the_doctor_says_so(run, tmp_path):
+    run("init", str(tmp_path))
+    run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
+    done = run("--home", str(tmp_path), "doctor", environ=KEYS)
+    assert done.exit_code == 1
+    assert "BRIDGE_REDIS_URL" in done.output

@@ -1,0 +1,446 @@
+"""What becomes of work and of connections when calls fail: one place decides, and this is what it promises."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from bridge.errors import NotFound, RateLimited, Refused, Unauthorised, Unavailable
+from bridge.flow.outcome import backoff, judge
+from bridge.ledger import health, inbox, parking, work
+from tests.flow.world import World, born
+
+
+def state(world, name):
+    with world.ledger.read() as tx:
+        return health.get(tx, name).state(world.clock.now())
+
+
+def set_aside(world):
+    with world.ledger.read() as tx:
+        return parking.parked(tx)
+
+
+def down(world, name, calls=None):
+    """The vendor does not answer; every call that reaches it is counted."""
+    connector, seen = world.connectors[name], [] if calls is None else calls
+
+    def dead(*_arguments):
+        seen.append(world.clock.now())
+        raise Unavailable(name, "no answer")
+
+    kept = connector.read, connector.update, connector.create, connector.changed, connector.scan
+    connector.read = connector.update = connector.create = connector.changed = connector.scan = dead
+
+    def up():
+        connector.read, connector.update, connector.create, connector.changed, connector.scan = kept
+
+    return seen, up
+
+
+def turns(world, seconds, step=0.5, drain=None):
+    drain = drain or world.drain()
+    until = world.clock.now() + timedelta(seconds=seconds)
+    while world.clock.now() < until:
+        drain.run(step)
+        world.clock.advance(step)
+
+
+def tickets(world, count, on="L"):
+    """Tickets that have their counterparts, edited on one side with the hints underway."""
+    ids = [world.systems[on].add(subject=f"s{n}", status="open", priority="high", tags=[]) for n in range(count)]
+    for remote_id in ids:
+        world.hint(on, remote_id)
+    world.settle()
+    return ids
+
+
+def counterpart(world, remote_id):
+    return next(link.sides["H"].remote_id for link in world.links() if link.sides["L"].remote_id == remote_id)
+
+
+def edit(world, ids, on="L", **values):
+    for remote_id in ids:
+        world.systems[on].edit(remote_id, **values)
+        world.hint(on, remote_id)
+
+
+# --- the breaker ---------------------------------------------------------------------------------------------------
+
+
+def test_a_vendor_that_is_down_is_tried_by_one_call_at_a_time_and_less_and_less_often(world):
+    ids = tickets(world, 12)
+    calls, up = down(world, "H")
+    edit(world, ids, priority="low")
+    turns(world, 4)
+    assert state(world, "H") in {"paused", "trying"}
+    calls.clear()
+    turns(world, 150)
+    gaps = [(b - a).total_seconds() for a, b in pairwise(calls)]
+    assert 2 <= len(calls) <= 12
+    assert min(gaps) > 0.5, "two calls of one probe"
+    assert gaps[-1] > gaps[0]
+    up()
+    turns(world, 90)
+    assert state(world, "H") == "ok"
+    assert {world.systems["H"].peek(remote_id)["priority"] for remote_id in world.systems["H"].ids} == {"low"}
+    assert set_aside(world) == []
+
+
+def test_two_workers_have_one_probe_between_them(world):
+    ids = tickets(world, 8)
+    calls, _up = down(world, "H")
+    edit(world, ids, priority="low")
+    first, second = world.drain("one"), world.drain("two")
+    turns(world, 5, drain=first)
+    with world.ledger.read() as tx:
+        until = health.get(tx, "H").paused_until
+    world.clock.advance(max(0.0, (until - world.clock.now()).total_seconds()) + 0.01)
+    calls.clear()
+    claimed = [row for drain in (first, second) for row in drain_claims(drain)]
+    assert [row.connection for row in claimed].count("H") == 1
+
+
+def drain_claims(drain):
+    drain._claim()
+    return [run.task.row for run, _value, _error in drain._ready]
+
+
+def test_the_others_go_on_while_one_connection_is_open(ledger):
+    world = World(ledger, names="LHP")
+    ids = tickets(world, 6)
+    _calls, up = down(world, "P")
+    edit(world, ids, status="pending")
+    turns(world, 10)
+    assert {world.systems["H"].peek(each)["status"] for each in world.systems["H"].ids} == {"pending"}
+    assert state(world, "P") != "ok"
+    up()
+    turns(world, 90)
+    assert {world.systems["P"].peek(each)["status"] for each in world.systems["P"].ids} == {"pending"}
+
+
+def test_no_work_is_parked_however_long_a_vendor_is_down(world):
+    (one,) = tickets(world, 1)
+    down(world, "H")
+    edit(world, [one], priority="low")
+    turns(world, 3600, step=60)
+    assert set_aside(world) == []
+    assert [row["kind"] for row in world.outstanding()] == ["deliver"]
+
+
+def test_one_bad_record_does_not_stop_its_connection(world):
+    ids = tickets(world, 3)
+    connector, read, bad = world.connectors["H"], world.connectors["H"].read, counterpart(world, ids[0])
+
+    def poisoned(entity, wanted):
+        if bad in wanted:
+            raise Unavailable("H", "answered 500", status=500)
+        return read(entity, wanted)
+
+    connector.read = poisoned
+    edit(world, ids[:1], priority="low")
+    for _ in range(60):
+        turns(world, 5, step=1)
+        assert state(world, "H") in {"ok", "failing"}
+
+
+def test_one_call_that_always_fails_while_others_work_is_parked_in_the_end(world):
+    ids = tickets(world, 4)
+    connector, read, bad = world.connectors["H"], world.connectors["H"].read, counterpart(world, ids[0])
+
+    def poisoned(entity, wanted):
+        if bad in wanted:
+            raise Unavailable("H", "answered 500")
+        return read(entity, wanted)
+
+    connector.read = poisoned
+    edit(world, ids[:1], priority="low")
+    for number in range(30):
+        edit(world, ids[1:], priority=("low", "high")[number % 2])
+        turns(world, 60, step=20)
+    assert {row.cause for row in set_aside(world)} == {"Unavailable"}
+    assert state(world, "H") in {"ok", "failing"}
+
+
+@pytest.mark.parametrize("answer", [None, NotFound("H", "x", status=404), Refused("H", "x", status=422)])
+def test_an_answer_of_any_kind_shows_that_a_system_is_there(world, answer):
+    with world.ledger.transaction() as tx:
+        for _ in range(health.PATIENCE - 1):
+            judge(tx, world.context, "H", Unavailable("H", "no answer"))
+        judge(tx, world.context, "H", answer)
+        judge(tx, world.context, "H", Unavailable("H", "no answer"))
+    assert state(world, "H") == "failing"
+
+
+# --- asked to wait -------------------------------------------------------------------------------------------------
+
+
+def test_a_429_without_a_time_begins_where_the_connector_says_and_grows(world):
+    world.context = replace(world.context, backoff={"H": 30.0})
+    waits = []
+    for _ in range(5):
+        now = world.clock.now()
+        with world.ledger.transaction() as tx:
+            judge(tx, world.context, "H", RateLimited("H", "answered 429"))
+            until = health.get(tx, "H").paused_until
+        waits.append((until - now).total_seconds())
+        world.clock.advance(waits[-1] + 1)
+    assert all(30 <= wait <= 3600 for wait in waits)
+    assert waits[0] == pytest.approx(30)
+    assert max(waits) > 60
+
+
+def test_several_429_at_once_count_once(world):
+    with world.ledger.transaction() as tx:
+        for _ in range(20):
+            judge(tx, world.context, "H", RateLimited("H", "answered 429"))
+        assert health.get(tx, "H").throttled == 1
+
+
+def test_a_longer_pause_is_never_cut_short(world):
+    now = world.clock.now()
+    with world.ledger.transaction() as tx:
+        judge(tx, world.context, "H", RateLimited("H", "answered 429", retry_after=600.0))
+        judge(tx, world.context, "H", RateLimited("H", "answered 429", retry_after=1.0))
+        assert health.get(tx, "H").paused_until == now + timedelta(seconds=600)
+
+
+def test_no_retry_after_stops_a_connection_for_more_than_an_hour(world):
+    with world.ledger.transaction() as tx:
+        judge(tx, world.context, "H", RateLimited("H", "answered 429", retry_after=1e9))
+        assert health.get(tx, "H").paused_until <= world.clock.now() + timedelta(hours=1)
+
+
+def test_backoff_is_full_jitter_up_to_five_minutes(world):
+    for tries in (0, 3, 40):
+        waits = [backoff(world.context, tries) for _ in range(400)]
+        longest = min(300.0, 0.5 * 2**tries)
+        assert all(0 < wait <= longest for wait in waits)
+        assert max(waits) > 0.8 * longest
+        assert min(waits) < 0.3 * longest
+
+
+# --- refused keys --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [401, 402])
+def test_refused_credentials_stop_at_once_and_say_how_to_go_on(world, status):
+    ids = tickets(world, 3)
+    calls, read = [], world.connectors["H"].read
+
+    def refused(_entity, _ids):
+        calls.append(1)
+        raise Unauthorised("H", f"answered {status}", status=status)
+
+    world.connectors["H"].read = refused
+    edit(world, ids[:1], priority="low")
+    turns(world, 3)
+    edit(world, ids[1:], priority="low")
+    turns(world, 30)
+    assert len(calls) == 1
+    with world.ledger.read() as tx:
+        found = health.get(tx, "H")
+    assert found.state(world.clock.now()) == "stopped"
+    assert "bridge connection resume H" in found.words(world.clock.now())
+    world.connectors["H"].read = read
+    with world.ledger.transaction() as tx:
+        health.resume(tx, "H")
+    world.settle()
+    assert {world.systems["H"].peek(each)["priority"] for each in world.systems["H"].ids} == {"low"}
+
+
+def forbidden(world, name, ids):
+    read = world.connectors[name].read
+
+    def partly(entity, wanted):
+        if any(each in ids for each in wanted):
+            raise Unauthorised(name, "answered 403", status=403)
+        return read(entity, wanted)
+
+    world.connectors[name].read = partly
+    return read
+
+
+def test_one_forbidden_item_is_parked_alone(world):
+    ids = tickets(world, 3)
+    with world.ledger.read() as tx:
+        assert health.get(tx, "H").state(world.clock.now()) == "ok"
+    forbidden(world, "H", {counterpart(world, ids[0])})
+    for remote_id in ids:
+        edit(world, [remote_id], priority="low")
+        world.settle()
+    assert state(world, "H") == "ok"
+    assert [row.cause for row in set_aside(world)] == ["Unauthorised"]
+    assert [world.systems["H"].peek(counterpart(world, each))["priority"] for each in ids] == ["high", "low", "low"]
+
+
+def test_a_second_forbidden_item_in_a_row_stops_the_connection_and_takes_the_first_along(world):
+    ids = tickets(world, 3)
+    read = forbidden(world, "H", set(world.systems["H"].ids))
+    for remote_id in ids:
+        edit(world, [remote_id], priority="low")
+        turns(world, 3)
+    assert state(world, "H") == "stopped"
+    assert set_aside(world) == []
+    world.connectors["H"].read = read
+    with world.ledger.transaction() as tx:
+        health.resume(tx, "H")
+    world.settle()
+    assert {world.systems["H"].peek(each)["priority"] for each in world.systems["H"].ids} == {"low"}
+
+
+# --- one bad field -------------------------------------------------------------------------------------------------
+
+
+def picky(world, name, key, *bad, named=False):
+    """The vendor refuses a call that sets `key` to one of these, all of it, as PostHog does."""
+    update, calls = world.connectors[name].update, []
+
+    def refusing(ref, verb, values):
+        calls.append(dict(values))
+        if values.get(key) in bad:
+            detail = f'{{"attr": "{key}"}}' if named else "a value is invalid"
+            raise Refused(name, "answered 400", status=400, detail=detail)
+        return update(ref, verb, values)
+
+    world.connectors[name].update = refusing
+    return calls
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_refused_field_is_set_aside_alone_and_the_others_go_through(world, named):
+    ids = born(world)
+    calls = picky(world, "H", "status", "pending", named=named)
+    world.systems["L"].edit(ids["L"], status="pending", priority="urgent", subject="New words", assignee="mary")
+    world.hint("L", ids["L"])
+    world.settle()
+    shown = world.systems["H"].peek(ids["H"])
+    assert (shown["priority"], shown["subject"], shown["assignee"]) == ("urgent", "New words", "mary")
+    assert shown["status"] == "open"
+    (row,) = set_aside(world)
+    assert (row.cause, row.key.endswith(":H:status")) == ("Refused", True)
+    assert "answered 400" in row.why
+    assert len(calls) <= (3 if named else 5)
+    before = len(calls)
+    world.systems["L"].edit(ids["L"], priority="low")  # the parked field does not travel along again
+    world.hint("L", ids["L"])
+    world.settle()
+    assert world.systems["H"].peek(ids["H"])["priority"] == "low"
+    assert [set(call) for call in calls[before:]] == [{"priority"}]
+
+
+def test_an_edit_of_the_refused_field_tries_the_new_value_and_ends_the_parking(world):
+    ids = born(world)
+    picky(world, "H", "status", "pending")
+    world.systems["L"].edit(ids["L"], status="pending")
+    world.hint("L", ids["L"])
+    world.settle()
+    assert len(set_aside(world)) == 1
+    world.systems["L"].edit(ids["L"], status="resolved")
+    world.hint("L", ids["L"])
+    world.settle()
+    assert world.systems["H"].peek(ids["H"])["status"] == "resolved"
+    assert set_aside(world) == []
+
+
+def test_parked_work_that_is_retried_looks_at_the_present_never_at_what_it_was_for(world):
+    ids = born(world)
+    update = world.connectors["H"].update
+    calls = picky(world, "H", "priority", "low", "urgent")
+    world.systems["L"].edit(ids["L"], priority="low")
+    world.hint("L", ids["L"])
+    world.settle()
+    world.systems["L"].edit(ids["L"], priority="urgent")  # edited in between; its webhook is lost
+    world.hint("L", ids["L"])
+    world.settle()
+    world.connectors["H"].update = update
+    calls.clear()
+    sent = picky(world, "H", "priority")
+    with world.ledger.transaction() as tx:
+        assert parking.unpark(tx, world.clock.now()) == 1
+    world.settle()
+    assert world.systems["H"].peek(ids["H"])["priority"] == "urgent"
+    assert [call["priority"] for call in sent] == ["urgent"]
+    assert set_aside(world) == []
+
+
+def test_a_retry_that_is_refused_again_is_parked_again(world):
+    ids = born(world)
+    calls = picky(world, "H", "priority", "low")
+    world.systems["L"].edit(ids["L"], priority="low")
+    world.hint("L", ids["L"])
+    world.settle()
+    with world.ledger.transaction() as tx:
+        assert parking.unpark(tx, world.clock.now()) == 1
+    world.settle()
+    assert len(calls) == 2
+    assert [row.key.rpartition(":")[2] for row in set_aside(world)] == ["priority"]
+
+
+def test_two_refused_fields_are_two_parked_rows(world):
+    ids = born(world)
+    picky(world, "H", "priority", "low")
+    picky(world, "H", "status", "pending")
+    world.systems["L"].edit(ids["L"], status="pending", priority="low", subject="New words")
+    world.hint("L", ids["L"])
+    world.settle()
+    assert sorted(row.key.rpartition(":")[2] for row in set_aside(world)) == ["priority", "status"]
+    assert world.systems["H"].peek(ids["H"])["subject"] == "New words"
+
+
+def test_a_refused_tag_holds_up_no_other_tag(ledger):
+    world = World(ledger, names="LZ")
+    ids = born(world, tags=["a"])
+    update = world.connectors["Z"].update
+
+    def refusing(ref, verb, values):
+        if values.get("tags") == "bad":
+            raise Refused("Z", "answered 422", status=422)
+        return update(ref, verb, values)
+
+    world.connectors["Z"].update = refusing
+    world.systems["L"].edit(ids["L"], tags=["a", "b", "bad", "c"])
+    world.hint("L", ids["L"])
+    world.settle()
+    assert sorted(world.systems["Z"].peek(ids["Z"])["tags"]) == ["a", "b", "c"]
+    assert [row.key.rpartition(":")[2] for row in set_aside(world)] == ["bad"]
+
+
+def test_what_says_that_the_call_itself_is_wrong_is_not_tried_field_by_field(world):
+    ids = born(world)
+    calls, update = [], world.connectors["H"].update
+
+    def moved(_ref, _verb, values):
+        calls.append(values)
+        raise Refused("H", "answered 301, a redirect; correct base_url", status=301)
+
+    world.connectors["H"].update = moved
+    world.systems["L"].edit(ids["L"], status="pending", priority="urgent")
+    world.hint("L", ids["L"])
+    world.settle()
+    assert len(calls) == 1
+    assert [row.key.rpartition(":")[2] for row in set_aside(world)] == ["H"]
+    world.connectors["H"].update = update
+
+
+# --- parked webhooks -----------------------------------------------------------------------------------------------
+
+
+def test_a_webhook_whose_work_is_parked_has_its_verdict(world):
+    remote_id = world.systems["L"].add(subject="x", status="open", tags=[])
+    now = world.clock.now()
+    with world.ledger.transaction() as tx:
+        fields = {"headers": {}, "projection": {}, "digest": "d", "event": "e", "entity": "ticket"}
+        inbox.accept(tx, connection="L", delivery_key="k", received_at=now, remote_id=remote_id, **fields)
+    world.hint("L", remote_id)
+
+    def refused(_entity, _ids):
+        raise Refused("L", "answered 400", status=400)
+
+    world.connectors["L"].read = refused
+    world.settle()
+    with world.ledger.read() as tx:
+        (row,) = inbox.recent(tx)
+        assert work.next_due(tx, world.clock.now()) is None
+    assert (row["verdict"], "answered 400" in row["why"]) == ("parked", True)

@@ -7,7 +7,7 @@ and tries the mappings on their own examples as well.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bridge.config import yaml
@@ -16,8 +16,10 @@ from bridge.config.mappings import check_shape, compile_mapping, run_examples
 from bridge.config.settings import Classes, Read, SandboxAccount, Settings, compile_settings
 from bridge.config.syncs import Known, compile_syncs
 from bridge.config.yaml import Document, Problem
+from bridge.core.entities import ENTITIES
 from bridge.core.fieldmap import EntityMap
-from bridge.core.syncs import Connection, Sync
+from bridge.core.mapping import MappingError, compile_field
+from bridge.core.syncs import Connection, Member, Sync
 from bridge.core.transforms import AgentTable
 from bridge.errors import ConfigError
 
@@ -95,6 +97,7 @@ class _Loader:
         self.problems: list[Problem] = []
         self.documents: dict[str, Document] = {}
         self.systems: dict[str, str] = {}
+        self.connected: dict[str, str] = {}
         self.broken: set[str] = set()
 
     def all(self) -> Config:
@@ -102,7 +105,7 @@ class _Loader:
         settings = self.settings()
         agents = self.agents(settings.names)
         maps = self.maps(settings, agents)
-        syncs = self.syncs(settings, maps)
+        syncs = self.syncs(settings, maps, agents)
         return Config(
             home=self.home,
             settings=settings.settings,
@@ -145,7 +148,7 @@ class _Loader:
         """Compile the mapping of every connection."""
         maps: dict[str, dict[str, EntityMap]] = {}
         for name, connection in settings.connections.items():
-            stem = connection.mapping
+            stem = self.connected[name] = connection.mapping
             document, system = self.mapping(stem)
             if document is None or not system:
                 continue
@@ -179,7 +182,7 @@ class _Loader:
         self.systems[stem] = system
         return document, system
 
-    def syncs(self, settings: Read, maps: Mapping[str, Mapping[str, EntityMap]]) -> dict[str, Sync]:
+    def syncs(self, settings: Read, maps: Mapping[str, dict[str, EntityMap]], agents: Agents) -> dict[str, Sync]:
         """Read mappings/syncs.yaml."""
         document = self.read(SYNCS)
         if document is None:
@@ -188,7 +191,30 @@ class _Loader:
         known = Known(settings.connections, settings.names, self.connectors, mapped)
         found, problems = compile_syncs(document, known)
         self.problems += problems
+        for sync in found.values():
+            for name, member in sync.members.items():
+                if "tags" in member.options and name in maps:
+                    self.retagged(document, sync, member, maps[name], agents)
         return found
+
+    def retagged(
+        self, document: Document, sync: Sync, member: Member, maps: dict[str, EntityMap], agents: Agents
+    ) -> None:
+        """Put a member's options for tags in place of those of its connection's mapping, for this entity alone."""
+        declared = self.documents[self.connected[member.connection]].data[sync.entity]["fields"]["tags"]
+        row = {"path": declared} if isinstance(declared, str) else declared
+        whole = maps[sync.entity]
+        try:
+            made = compile_field(
+                ENTITIES[sync.entity]["tags"],
+                {**row, "as": {"tags": member.options["tags"]}},
+                agents.table(member.connection),
+            )
+        except MappingError as error:
+            at = (sync.name, "members", member.connection, "tags")
+            self.problems += [document.problem(at, what) for _where, what in error.problems]
+            return
+        maps[sync.entity] = replace(whole, fields={**whole.fields, "tags": made.map})
 
     def unused(self, settings: Read, syncs: Mapping[str, Sync]) -> list[Problem]:
         """Name the connections that nothing is mirrored with, and those that cannot be told of changes."""

@@ -127,6 +127,7 @@ class MemberSchema(Strict):
     create = fields.Raw()
     only_ = Text(data_key="only")
     allow_delete = Flag()
+    tags = fields.Raw()
 
 
 class GuardSchema(Strict):

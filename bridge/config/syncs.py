@@ -18,6 +18,7 @@ from bridge.core.capabilities import Support
 from bridge.core.entities import ENTITIES
 from bridge.core.paths import BadPath, compile_expression
 from bridge.core.syncs import Connection, Guard, MatchTerm, Member, Sync
+from bridge.core.tagging import tag_problems
 from bridge.core.transforms import shown
 
 _TERM = re.compile(r"([a-z_]+)\s*(?:±|\+-|\+/-)\s*(\S+)")
@@ -136,7 +137,19 @@ class _SyncReader:
             create=self.create(name, row.get("create", False), entity),
             only=self.only(row["only_"], (*at, "only")) if "only_" in row else None,
             allow_delete=row.get("allow_delete", False),
+            options={"tags": row["tags"]} if "tags" in row and self.tags(name, row["tags"], entity) else {},
         )
+
+    def tags(self, name: str, given: Any, entity: str) -> bool:
+        """Look at a member's options for its tags; they take the place of the mapping's."""
+        at: Where = ("members", name, "tags")
+        problems = tag_problems(given)
+        for where, what in problems:
+            self.wrong((*at, *where), what)
+        if name in self.known.mapped and "tags" not in self.known.mapped[name].get(entity, ()):
+            self.wrong(at, f"means nothing here: the mapping of {name} reads no tags of a {entity}; leave it out")
+            return False
+        return not problems
 
     def create(self, name: str, given: Any, entity: str) -> Support:
         at: Where = ("members", name, "create")

@@ -30,7 +30,7 @@ class Writable:
     clears: bool = True
     """`None` (for a set: the empty set) can be written."""
     removes: bool = True
-    """Sets only: a removal can be written, and one that is read is to be believed."""
+    """Sets only: a removal can be written, and one that is read is to be believed (also where a field is only read)."""
     empty_trusted: bool = True
     """An empty (`[]`) read means empty. False: it is unreadable until the connection has proved otherwise."""
     default: Raw | Marker = NO_BASE

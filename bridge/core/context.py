@@ -37,10 +37,9 @@ class Rules:
         return self.sync.policies.get(name, PLAIN)
 
     def able(self, connection: str, mapped: FieldMap) -> Writable:
-        """Give how a connection handles the field; what is never written is taken at its word when read."""
-        if mapped.write_key is None:
-            return CAPABLE
-        return self.writable.get(connection, {}).get(mapped.write_key, CAPABLE)
+        """Give how a connection handles the field, for one that is only read by the name under which it is read."""
+        key = mapped.source if mapped.write_key is None else mapped.write_key
+        return self.writable.get(connection, {}).get(key, CAPABLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class FieldMap:
     write: Callable[[Canonical], Raw | NotCarried]
     write_key: str | None = None
     """Where the value is sent; None: this mapping never writes the field."""
+    source: str = ""
+    """The plain top-level name that is read; empty for anything more than that."""
     is_set: bool = False
     on_create: bool = True
     on_update: bool = True

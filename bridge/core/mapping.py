@@ -145,12 +145,14 @@ class _FieldCompiler:
         reads, writes = self.inverses(reads, writes, not_carried)
         paths, write_key = self.paths(), self.write_key()
         chain = self.chain(tabled=reads is not None or writes is not None, several=isinstance(row.get("read"), list))
+        if write_key is not None and chain.transform is not None and chain.transform.elements is not None:
+            self.wrong(("as",), "tags with options are only read; allowed read in place of path")
         default, longest = self.default(), self.max_length()
         unless_null = self.flag("unless_null")
         only_on = self.only_on()
         if self.problems:
             raise MappingError(self.problems)
-        plain = len(paths) == 1 and paths[0].plain
+        source = paths[0].source if len(paths) == 1 and paths[0].plain and "." not in paths[0].source else ""
         made = FieldMap(
             name=self.known.name,
             revision=self.revision(chain),
@@ -158,6 +160,7 @@ class _FieldCompiler:
             read=reader(self.known, reads, chain, default),
             write=writer(self.known, writes, chain, not_carried=not_carried, longest=longest, unless_null=unless_null),
             write_key=write_key,
+            source=source,
             is_set=self.known.kind == "set",
             on_create=only_on in ("", "create"),
             on_update=only_on in ("", "update"),
@@ -168,7 +171,7 @@ class _FieldCompiler:
             field=self.known,
             map=made,
             roots=frozenset().union(*(path.roots for path in paths)),
-            source=paths[0].source if plain and "." not in paths[0].source else "",
+            source=source,
             only_on=only_on,
             not_carried=not_carried,
             tabled=writes is not None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.core.entities import Field
+from bridge.core.tagging import found_tags, tag_problems
 from bridge.core.transforms import (
     AGENT,
     BY_KIND,
@@ -109,6 +110,9 @@ def _transform(name: str, argument: Any, known: Field, agents: AgentTable) -> tu
     if name not in TRANSFORMS or known.kind not in TRANSFORMS[name].kinds:
         said = "does not work on" if name in TRANSFORMS else "is no transform for"
         return None, f"{name} {said} {known.name}; allowed {_allowed(known)}"
+    if known.kind == "set" and argument is not None:
+        wrongs = [f"{'.'.join((name, *where))} {what}" for where, what in tag_problems(argument)]
+        return (None, "; ".join(wrongs)) if wrongs else (found_tags(argument), "")
     return (None, f"{name} takes no argument") if argument is not None else (TRANSFORMS[name], "")
 
 

@@ -38,6 +38,8 @@ class Transform:
     meaning: str
     stranger: Callable[[Raw], bool] = field(default=lambda _raw: False)
     """Agents only: the raw value names a person whom the directory does not know."""
+    elements: Callable[[list[Any]], list[Any]] | None = None
+    """Sets only: takes the plain elements out of a list as the system shows it."""
     edition: int = 1
     """Part of every revision that uses it: raised when the same input gives another output."""
 

@@ -38,12 +38,14 @@ def extractor(
     """Make the function that takes a field's raw value out of a record."""
     if chain.combine is not None:
         return _combined(paths, chain.combine)
-    get = paths[0].get
+    get, pick = paths[0].get, chain.transform.elements if chain.transform else None
     if known.kind != "set":
         return get
 
     def elements(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
         raw = get(record)
+        if isinstance(raw, list) and pick is not None:
+            return pick(raw)
         if raw is None or isinstance(raw, list | Marker | Unreadable):
             return raw
         return Unreadable(f"{known.name} is {shown(raw)}, which is no list")

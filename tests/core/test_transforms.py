@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.core.entities import ENTITIES
+from bridge.core.mapping import MappingError, compile_field
 from bridge.core.transforms import HELPERS, TRANSFORMS, AgentTable, agent
 from bridge.core.values import NotCarried, Unreadable
 
@@ -118,3 +122,64 @@ def test_agents_outside_the_table(unmapped, read, written):
 )
 def test_helpers(name, argument, given, made):
     assert HELPERS[name].make(argument)(given) == made
+
+
+def scored(**options):
+    row = {"read": "tags", "as": {"tags": options}}
+    return compile_field(ENTITIES["ticket"]["tags"], row, AgentTable()).map
+
+
+@pytest.mark.parametrize(
+    ("tags", "shown"),
+    [
+        ([{"name": "Billing", "salience": 0.3}, {"name": "api", "salience": 0.29}], ["Billing"]),
+        ([{"name": "a", "salience": 1}, {"name": "b"}, {"name": "c", "salience": None}], ["a"]),
+        ([{"name": "a", "salience": True}, {"name": "b", "salience": "0.9"}], []),
+        (["plain"], ["plain"]),
+        ([], []),
+        (None, None),
+    ],
+)
+def test_scored_tags_are_shown_by_name_from_the_threshold_on(tags, shown):
+    assert scored(prefix="scope:", min_salience=0.3).extract({"tags": tags}) == shown
+
+
+def test_without_a_threshold_every_scored_tag_is_shown():
+    assert scored(prefix="p-").extract({"tags": [{"name": "a"}, {"name": "b", "salience": 0}]}) == ["a", "b"]
+
+
+def test_scored_tags_read_under_their_prefix_and_are_never_written():
+    mapped = scored(prefix="scope:", min_salience=0.3)
+    assert mapped.read(" #VIP ") == "scope:vip"
+    assert mapped.read("#") == Unreadable("the tag '#' is empty")
+    assert isinstance(mapped.read({"x": 1}), Unreadable)
+    assert isinstance(mapped.write("scope:vip"), NotCarried)
+    assert isinstance(mapped.write("vip"), NotCarried)
+    assert mapped.write_key is None
+
+
+def test_other_options_are_another_revision():
+    assert scored(prefix="a:").revision != scored(prefix="b:").revision
+    assert scored(min_salience=0.3).revision != scored(min_salience=0.4).revision
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"read": "tags", "as": {"tags": {}}}, "allowed a mapping of prefix, min_salience"),
+        ({"read": "tags", "as": {"tags": "scope:"}}, "allowed a mapping of prefix, min_salience"),
+        ({"read": "tags", "as": {"tags": {"prefx": "a"}}}, "tags.prefx unknown key; allowed prefix, min_salience"),
+        ({"read": "tags", "as": {"tags": {"prefix": ""}}}, "tags.prefix is ''; allowed text in lower case"),
+        ({"read": "tags", "as": {"tags": {"prefix": "Scope:"}}}, "tags.prefix is 'Scope:'"),
+        ({"read": "tags", "as": {"tags": {"prefix": " #a"}}}, "tags.prefix is"),
+        ({"read": "tags", "as": {"tags": {"prefix": 1}}}, "tags.prefix is 1"),
+        ({"read": "tags", "as": {"tags": {"min_salience": 1.5}}}, "tags.min_salience is 1.5; allowed a number from"),
+        ({"read": "tags", "as": {"tags": {"min_salience": True}}}, "tags.min_salience is True"),
+        ({"read": "tags", "as": {"tags": {"min_salience": "0.3"}}}, "tags.min_salience is '0.3'"),
+        ({"path": "tags", "as": {"tags": {"prefix": "a:"}}}, "tags with options are only read"),
+        ({"read": "tags", "write": "tags", "as": {"tags": {"prefix": "a:"}}}, "tags with options are only read"),
+    ],
+)
+def test_bad_options_of_tags_are_named(row, told):
+    with pytest.raises(MappingError, match=re.escape(told)):
+        compile_field(ENTITIES["ticket"]["tags"], row, AgentTable())

@@ -194,8 +194,8 @@ CONNECTION_KEYS = (
         ("syncs", "two: {}", "two: {only: 'a =='}", [
             ("mappings/syncs.yaml:5: both.members.two.only: is no JMESPath expression: Invalid jmespath expression: "
             "Incomplete expression:")]),
-        ("syncs", "two: {}", "two: {tags: {}}", [
-            "mappings/syncs.yaml:5: both.members.two.tags: unknown key; allowed allow_delete, create, only"]),
+        ("syncs", "two: {}", "two: {labels: {}}", [
+            "mappings/syncs.yaml:5: both.members.two.labels: unknown key; allowed allow_delete, create, only, tags"]),
         ("syncs", "two: {}", "two: {}\n  precedence: [two, three, two]", [
             "mappings/syncs.yaml:6: both.precedence[1]: 'three' is no member; allowed one, two",
             "mappings/syncs.yaml:6: both.precedence[2]: 'two' stands here twice"]),

@@ -1,0 +1,151 @@
+"""A bridge between two accounts of the benchmark's vendor, in this process: real flow, ledger, HTTP and threads."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from bench.vendor import ticket
+from bridge import config as configuration
+from bridge import home as homes
+from bridge.clock import SystemClock
+from bridge.connectors import CONNECTORS, build, connector_class
+from bridge.connectors.base import Record
+from bridge.core import merge
+from bridge.core.state import Link, Side
+from bridge.core.values import Ref
+from bridge.flow.context import Context
+from bridge.flow.drain import Drain
+from bridge.flow.records import observation
+from bridge.flow.replan import plans
+from bridge.http import Http
+from bridge.ledger import encode, tables, work
+from bridge.ledger.session import Ledger
+
+SYNCS = """\
+tickets:
+  entity: ticket
+  members: {left: {}, right: {create: true}}
+  fields: {"*": latest}
+  precedence: [left, right]
+"""
+CHUNK = 2000
+
+
+class FreeBudget:
+    """No declared rates, and the connection's concurrency alone: what the bare loops have, too."""
+
+    def acquire(self, *_arguments: object, **_named: object) -> float:
+        """Let every call go."""
+        return 0.0
+
+    def release(self, *_arguments: object) -> None:
+        """Nothing to give back."""
+
+    def hold_off(self, *_arguments: object) -> None:
+        """Nobody is told to wait."""
+
+
+@contextmanager
+def vendor(tickets: int, latency: float = 0.0) -> Iterator[str]:
+    """Run a vendor of its own process; give its address."""
+    command = [sys.executable, "-m", "bench.vendor", "--tickets", str(tickets), "--latency", str(latency)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/api/v1"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def make_home(folder: Path, left: str, right: str) -> None:
+    """Write a configuration of two accounts."""
+    (folder / "config").mkdir(parents=True)
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "switch.yaml").write_text((homes.shipped("mappings") / "switch.yaml").read_text())
+    (folder / "mappings" / "syncs.yaml").write_text(SYNCS)
+    (folder / "mappings" / "agents.yaml").write_text("agents: []\n")
+    lines = [
+        f'  {name}: {{system: switch, base_url: "{url}", concurrency: 4, credentials: {{api_key: "a-key-of-{name}"}}}}'
+        for name, url in (("left", left), ("right", right))
+    ]
+    (folder / "config" / "bridge.yaml").write_text("\n".join(["database: sqlite", "connections:", *lines, ""]))
+
+
+class Estate:
+    """The bridge."""
+
+    def __init__(self, folder: Path) -> None:
+        classes = {system: connector_class(system) for system in CONNECTORS}
+        self.config = configuration.load(folder, environ={}, sandbox=None, connectors=classes)
+        self.clock = SystemClock()
+        self.connectors = {
+            name: build(connection, Http(connection, clock=self.clock))
+            for name, connection in self.config.connections.items()
+        }
+        (folder / "var").mkdir(exist_ok=True)
+        self.ledger = Ledger(f"sqlite:///{folder / 'var' / 'bridge.db'}")
+        self.ledger.upgrade()
+        self.context = Context(
+            connections=self.config.connections,
+            syncs=self.config.syncs,
+            maps=self.config.maps,
+            capabilities={name: connector.CAPABILITIES for name, connector in self.connectors.items()},
+            clock=self.clock,
+            rng=random.Random(7),
+            directory={name: self.config.agents.table(name) for name in self.config.connections},
+        )
+        self.drain = Drain(self.context, self.ledger, self.connectors, FreeBudget(), "bench")
+
+    def work(self, seconds: float = 3600.0) -> None:
+        """Work until nothing is due."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.drain.run()
+            with self.ledger.read() as tx:
+                due = work.next_due(tx, self.clock.now())
+            if due is None:
+                return
+            time.sleep(max(0.0, min(0.2, (due - self.clock.now()).total_seconds())))
+
+    def populate(self, count: int) -> None:
+        """Link so many tickets on both sides, as an import would have left them, without calling anybody."""
+        rules = self.context.rules(self.context.syncs["tickets"])
+        now = self.clock.now() - timedelta(hours=1)
+        for begin in range(0, count, CHUNK):
+            made = [self._link(number, now, rules) for number in range(begin, min(begin + CHUNK, count))]
+            assert not any(found.calls or found.create for found in plans(self.context, made[0]).values())
+            with self.ledger.transaction() as tx:
+                tx.execute(tables.link.insert(), [_link_row(link, now) for link in made])
+                tx.execute(tables.side.insert(), [_side_row(link, side, now) for link in made for side in link.sides.values()])
+
+    def _link(self, number: int, now, rules) -> Link:
+        row = ticket(number)
+        names = {"left": str(row["id"]), "right": f"right_{number}"}
+        link = Link(f"{number:032x}", "tickets", "ticket", sides={name: Side(name, each) for name, each in names.items()})
+        for name, remote_id in names.items():
+            record = Record(Ref(name, "ticket", remote_id), row | {"id": remote_id}, now, changed_before=now)
+            merge.absorb(link, observation(record, self.context.maps[name]["ticket"]), rules)
+        return link
+
+
+def _link_row(link: Link, now) -> dict:
+    return {
+        "id": link.id, "sync": link.sync, "entity": link.entity, "state": encode.state(link.state), "paused": False,
+        "parent_id": None, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+
+
+def _side_row(link: Link, side: Side, now) -> dict:
+    return {
+        "link_id": link.id, "connection": side.connection, "entity": link.entity, "remote_id": side.remote_id,
+        "fields": encode.side_fields(side.fields), "version": side.version, "read_at": side.read_at,
+        "tombstone": False, "in_scope": True, "created_at": now,
+    }  # fmt: skip

@@ -1,0 +1,131 @@
+"""Reconciliation of an unchanged account against a bare loop over the same pages, each in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import requests
+
+from bench.estate import Estate, make_home, vendor
+from bridge.flow import reconcile
+from bridge.ledger import runs
+
+MOST_RATIO = 2.0
+MOST_GROWTH = 50.0
+
+
+def bare(url: str, folder: Path) -> dict:
+    """List every page by `requests` and store the rows in one table."""
+    database = sqlite3.connect(folder / "bare.db")
+    database.execute("pragma journal_mode=wal")
+    database.execute("create table ticket (id text primary key, row text)")
+    session, cursor, seen, pages = requests.Session(), None, 0, 0
+    session.trust_env = False
+    began = time.perf_counter()
+    while True:
+        params = {"order_by": "created_at", "order_dir": "asc", "limit": 100} | ({"cursor": cursor} if cursor else {})
+        answer = session.get(url + "/tickets", params=params, timeout=10).json()
+        rows = [(row["id"], json.dumps(row)) for row in answer["data"]]
+        database.executemany("insert or replace into ticket values (?, ?)", rows)
+        database.commit()
+        seen, pages, cursor = seen + len(rows), pages + 1, answer["meta"]["next_cursor"]
+        if not cursor:
+            return {"seconds": time.perf_counter() - began, "seen": seen, "pages": pages, "peak_mb": peak()}
+
+
+def prepare(folder: Path, tickets: int) -> dict:
+    """Fill a ledger."""
+    began = time.perf_counter()
+    Estate(folder).populate(tickets)
+    return {"seconds": time.perf_counter() - began}
+
+
+def reconciled(folder: Path) -> dict:
+    """Run one full reconciliation of the left account."""
+    estate = Estate(folder)
+    began = time.perf_counter()
+    with estate.ledger.transaction() as tx:
+        run_id = reconcile.start(tx, "left", "ticket", "full", estate.clock.now())
+    estate.work()
+    seconds = time.perf_counter() - began
+    with estate.ledger.read() as tx:
+        run = runs.get(tx, run_id)
+    figures = {"pages": run.figures.get("pages"), "hinted": run.hinted, "error": run.error}
+    return {"seconds": seconds, "seen": run.seen, "peak_mb": peak(), **figures}
+
+
+def peak() -> float:
+    """Give the most memory that this process had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def apart(*arguments: str) -> dict:
+    """Run one measurement in a process of its own."""
+    command = [sys.executable, "-m", "bench.reconciling", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(tickets: int, *, rounds: int = 3) -> dict:
+    """Compare one account: the first run (everything is compared), and the runs after it, beside the bare loop."""
+    with tempfile.TemporaryDirectory() as name, vendor(tickets) as url:
+        folder = Path(name)
+        make_home(folder / "home", url, url)
+        apart("prepare", str(folder / "home"), str(tickets))
+        first = apart("reconciled", str(folder / "home"))
+        pairs = []
+        for each in range(rounds):
+            (folder / str(each)).mkdir()
+            pairs.append((apart("bare", url, str(folder / str(each))), apart("reconciled", str(folder / "home"))))
+    loop, ours = min((pair for pair in pairs), key=lambda pair: pair[1]["seconds"] / pair[0]["seconds"])
+    ratios = sorted(ours["seconds"] / loop["seconds"] for loop, ours in pairs)
+    return {
+        "tickets": tickets,
+        "bare": loop,
+        "first": first,
+        "unchanged": ours,
+        "ratio": ratios[len(ratios) // 2],
+        "ratios": ratios,
+    }
+
+
+def run(small: int = 10_000, large: int = 100_000, rounds: int = 3) -> dict:
+    """Measure a small and a large account: the ratio of the large one, and what memory grew between them."""
+    little, big = measure(small, rounds=1), measure(large, rounds=rounds)
+    growth = big["unchanged"]["peak_mb"] - little["unchanged"]["peak_mb"]
+    first = big["first"]["peak_mb"] - little["first"]["peak_mb"]
+    return {
+        "name": "reconciliation of an unchanged account",
+        "small": little,
+        "large": big,
+        "figures": [
+            {"what": "wall time, bare loop = 1", "value": big["ratio"], "limit": MOST_RATIO, "unit": "x"},
+            {"what": "the very first run, bare loop = 1", "unit": "x", "limit": None,
+             "value": big["first"]["seconds"] / big["bare"]["seconds"]},
+            {"what": f"peak memory from {small:,} to {large:,}", "value": growth, "limit": MOST_GROWTH, "unit": "MB"},
+            {"what": "the same in the very first run", "value": first, "limit": MOST_GROWTH, "unit": "MB"},
+        ],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["bare", "prepare", "reconciled"])
+    parser.add_argument("rest", nargs="*")
+    chosen = parser.parse_args()
+    if chosen.what == "bare":
+        print(json.dumps(bare(chosen.rest[0], Path(chosen.rest[1]))))
+    elif chosen.what == "prepare":
+        print(json.dumps(prepare(Path(chosen.rest[0]), int(chosen.rest[1]))))
+    else:
+        print(json.dumps(reconciled(Path(chosen.rest[0]))))

@@ -1,0 +1,137 @@
+"""A vendor that costs next to nothing: pages of one big account from memory, over plain HTTP/1.1 on loopback.
+
+It speaks as much of one helpdesk API as a listing, a direct read and a create need. Rows are encoded once, so what is
+measured is the client. `--latency` makes each answer to a write or a direct read wait, as a real vendor's does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, unquote, urlsplit
+
+BEGAN = datetime(2025, 1, 1, tzinfo=UTC)
+LIMIT = 100
+
+
+def stamp(number: int) -> str:
+    """Give the time of a ticket: one a second."""
+    return (BEGAN + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ticket(number: int) -> dict[str, object]:
+    """Give a ticket as a direct read shows it."""
+    return {
+        "id": f"tkt_{number}",
+        "number": number,
+        "subject": f"The invoice of order {number} shows the wrong VAT number",
+        "description": "Please correct it before the end of the month, " * 4,
+        "status": ("open", "pending", "resolved", "closed")[number % 4],
+        "priority": ("low", "medium", "high", "urgent")[number % 4],
+        "type": "question",
+        "customer": {"id": f"cus_{number}", "email": f"customer{number}@example.com", "name": f"Customer {number}"},
+        "assignee": None,
+        "tags": ["billing", f"area-{number % 7}"],
+        "created_at": stamp(number),
+        "updated_at": stamp(number),
+        "resolved_at": None,
+    }
+
+
+class Account:
+    """The rows, encoded."""
+
+    def __init__(self, count: int, latency: float) -> None:
+        whole = [ticket(number) for number in range(count)]
+        listed = [{key: value for key, value in row.items() if key != "description"} for row in whole]
+        self.listed = [json.dumps(row).encode() for row in listed]
+        self.whole = {row["id"]: json.dumps(row).encode() for row in whole}
+        self.made = itertools.count(1)
+        self.posted = 0
+        self.latency = latency
+
+    def answer(self, method: str, target: str, body: bytes) -> tuple[int, bytes, bool]:
+        """Give the status, the body, and whether it takes the vendor's time."""
+        url = urlsplit(target)
+        path, query = url.path.removeprefix("/api/v1"), parse_qs(url.query)
+        if method == "POST" and path == "/tickets":
+            return 201, b'{"data":' + self.create(json.loads(body)) + b"}", True
+        if path == "/tickets" and ("tags" in query or "customer_id" in query):
+            return 200, b'{"data":[],"meta":{"next_cursor":null}}', True
+        if path == "/tickets":
+            return 200, self.page(query.get("cursor", [""])[0]), False
+        if path.startswith("/tickets/") and (row := self.whole.get(unquote(path.removeprefix("/tickets/")))):
+            return 200, b'{"data":' + row + b"}", True
+        if path == "/customers":
+            return 200, b'{"data":[],"meta":{"next_cursor":null}}', True
+        if path == "/posted":
+            return 200, json.dumps({"posted": self.posted}).encode(), False
+        return 404, b'{"error":{"code":"NOT_FOUND"}}', False
+
+    def page(self, cursor: str) -> bytes:
+        """List what was created after the cursor's second."""
+        begin = 0
+        if cursor:
+            at = datetime.fromisoformat(cursor.replace("Z", "+00:00"))
+            begin = max(0, int((at - BEGAN).total_seconds()) + 1)
+        rows = self.listed[begin : begin + LIMIT]
+        following = json.dumps(stamp(begin + LIMIT - 1) if begin + LIMIT < len(self.listed) else None)
+        meta = f'"meta":{{"total":{len(self.listed)},"next_cursor":{following}}}'
+        return b'{"data":[' + b",".join(rows) + b"]," + meta.encode() + b"}"
+
+    def create(self, given: dict[str, object]) -> bytes:
+        """Keep a new ticket, and show it."""
+        self.posted += 1
+        name = f"new_{next(self.made)}"
+        row = ticket(0) | {"id": name, "created_at": stamp(0), "status": "new", **given}
+        row["customer"] = {"id": "cus_x", "email": given.get("customer_email"), "name": ""}
+        self.whole[name] = encoded = json.dumps(row).encode()
+        return encoded
+
+
+class Line(asyncio.Protocol):
+    """One kept-open connection."""
+
+    def __init__(self, account: Account) -> None:
+        self.account, self.buffer = account, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to answer."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is complete."""
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].decode("latin-1")
+            first, *lines = head.split("\r\n")
+            size = next((int(line[15:]) for line in lines if line.lower().startswith("content-length:")), 0)
+            if len(self.buffer) < end + 4 + size:
+                return
+            body, self.buffer = self.buffer[end + 4 : end + 4 + size], self.buffer[end + 4 + size :]
+            method, target, _version = first.split(" ")
+            status, answer, slow = self.account.answer(method, target, body)
+            head_out = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
+            out = head_out.encode() + answer
+            if slow and self.account.latency:
+                asyncio.get_running_loop().call_later(self.account.latency, self.transport.write, out)
+            else:
+                self.transport.write(out)
+
+
+async def serve(account: Account) -> None:
+    """Listen on a free port, and print it."""
+    server = await asyncio.get_running_loop().create_server(lambda: Line(account), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tickets", type=int, default=0)
+    parser.add_argument("--latency", type=float, default=0.0)
+    chosen = parser.parse_args()
+    asyncio.run(serve(Account(chosen.tickets, chosen.latency)))

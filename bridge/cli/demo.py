@@ -244,10 +244,18 @@ class Run:
         return not self.gave_up
 
     def wait_until_quiet(self) -> None:
-        """Wait until no webhook is on its way and no work is left, as long as something goes forward."""
+        """Ask everybody once more, then wait until no webhook is on its way and no work is left.
+
+        Gives up when nothing goes forward any more. Nobody is asked meanwhile: it would never be quiet.
+        """
+        stage = self.stage
+        stage.asking = False
+        for name in stage.controls:
+            stage.engine.start_run(name, "poll")
         if not wait_until(self._is_quiet, self._signs, self._patience, self._tick):
             self.gave_up = True
-            self.stage.plan.say(f"nothing goes forward any more: {self._signs()}")
+            stage.plan.say(f"nothing goes forward any more: {self._signs()}")
+        stage.asking = True
 
     def _tick(self) -> bool:
         self.stage.tend()

@@ -70,6 +70,8 @@ class Stage:
         """By connection."""
         self.url = ""
         self.ready = False
+        self.asking = True
+        """The sandboxes are polled all the time: nobody who plays with them should have to wait."""
         self.children = Children(plan.say)
         self.engine: wiring.Engine
         self._valkey: Embedded | None = None
@@ -102,7 +104,7 @@ class Stage:
                 self.plan.say("the embedded Valkey is gone; starting another (nothing was kept in it)")
                 self._valkey.stop()
                 self._valkey.start()
-        if self.ready and self.controls and now - self._asked > ASK_EVERY:
+        if self.asking and self.ready and self.controls and now - self._asked > ASK_EVERY:
             self._asked = now
             self._asks += 1
             for name in self.controls:

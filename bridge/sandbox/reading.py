@@ -16,16 +16,22 @@ _READ: Mapping[str, Mapping[str, Mapping[Any, Any]]] = {
         "status": {word: word for word in ("new", "open", "pending", "on_hold", "resolved")},
         "priority": {"low": "low", "medium": "normal", "high": "high", "critical": "urgent"},
     },
+    "zaia": {"status": {"pending": "new", "ongoing": "open", "completed": "resolved"}},
 }
 LOSSY: Mapping[str, Mapping[str, Mapping[Any, Any]]] = {
     "switch": {"status": {"on_hold": "pending"}},
     "posthog": {"status": {"closed": "resolved"}},
+    "zaia": {"status": {"pending": "ongoing", "on_hold": "ongoing", "closed": "completed"}},
 }
 """Canonical values that a system can only hold as something less."""
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "switch": ("subject", "status", "priority", "assignee", "tags"),
     "posthog": ("status", "priority", "assignee", "tags"),
+    "zaia": ("status", "assignee", "tags"),
 }
+
+NOBODY = frozenset({"bridge@support.example"})
+"""The account under which the bridge takes tickets where a system lets none be without an owner."""
 
 
 def canonical(system: str, name: str, raw: Any) -> Any:
@@ -36,7 +42,8 @@ def canonical(system: str, name: str, raw: Any) -> Any:
     if name == "assignee":
         if raw and raw.get("type") == "role":
             return "a group"
-        return ((raw.get("user") or raw).get("email") or "").casefold() if raw else None
+        email = str((raw.get("user") or raw).get("email") or "").casefold() if raw else None
+        return None if email in NOBODY else email
     return _READ[system].get(name, {}).get(raw, raw)
 
 
@@ -56,11 +63,13 @@ def agrees(system: str, name: str, wanted: Any, record: Row, *, cleared: bool = 
 def marker(record: Row) -> str:
     """Find the bridge's own mark in a record that it created."""
     found = [tag for tag in record.get("tags") or [] if tag.startswith("bridge-")]
-    return found[0] if found else str((record.get("anonymous_traits") or {}).get("bridge_marker") or "")
+    external = str(record.get("external_id") or "") if record.get("source") == "api" else ""
+    return found[0] if found else str((record.get("anonymous_traits") or {}).get("bridge_marker") or external)
 
 
 def customer(record: Row) -> str:
     """Find who asked, by e-mail address."""
     traits = record.get("anonymous_traits") or {}
-    found = (record.get("customer") or {}).get("email") or traits.get("email") or record.get("email_from") or ""
+    found = (record.get("customer") or {}).get("email") or traits.get("email") or record.get("email_from")
+    found = found or record.get("ownerEmail") or ""
     return str(found).casefold()

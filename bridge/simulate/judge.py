@@ -22,15 +22,15 @@ CALLS_WHILE_REFUSED: Final = 24
 HUMANS = (AMBIGUOUS, "unsafe")
 """Why work may be set aside for good: only a human can decide."""
 PROMISES = (
-    "nothing lost",
+    "nothing accepted is lost",
     "convergence",
+    "a second reconciliation writes nothing",
     "no duplicates",
     "no echo",
-    "no edit overwritten",
+    "no edit overwritten in silence",
     "courtesy",
-    "a second reconciliation writes nothing",
-    "accounting",
-    "forbidden calls",
+    "one verdict a webhook",
+    "no forbidden calls",
 )
 
 

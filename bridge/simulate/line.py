@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import requests
 from requests.adapters import BaseAdapter
@@ -123,28 +123,19 @@ class Line(BaseAdapter):
     def _carry(
         self, request: requests.PreparedRequest, kind: str, seconds: float, timeout: float, *, writes: bool
     ) -> requests.Response:
-        if kind == "refused":
-            cause = NewConnectionError(None, "connection refused")  # type: ignore[arg-type]
-            raise requests.ConnectionError(cause, request=request)
-        if kind in {"error before", "gateway"}:
-            return self._made(request, 500 if kind == "error before" else 502, b"<html>oops</html>", {})
-        if kind == "throttle":
-            self.held_until = self._clock.now() + timedelta(seconds=seconds)
-            after = str(int(seconds)) if int(seconds) % 2 else self._date(seconds)
-            return self._made(request, 429, b"{}", {"Retry-After": after})
+        """Let the request arrive or not, and its answer."""
+        if kind in NEVER_ARRIVED:
+            return self._turned_away(request, kind, seconds)
         if kind == "timeout before":
-            self._clock.sleep(timeout)
-            raise requests.ReadTimeout("no answer in time", request=request)
+            self._wait(request, timeout)
         if kind == "late":
             self._clock.later(seconds, lambda: self._arrive_late(request, writes=writes))
-            self._clock.sleep(timeout)
-            raise requests.ReadTimeout("no answer in time", request=request)
+            self._wait(request, timeout)
         answer = self._arrive(request, writes=writes)
         if kind == "reset after":
             raise requests.ConnectionError(ProtocolError("gone", ConnectionResetError()), request=request)
         if kind == "timeout after":
-            self._clock.sleep(timeout)
-            raise requests.ReadTimeout("no answer in time", request=request)
+            self._wait(request, timeout)
         if kind == "error after":
             return self._made(request, 500, b"{}", {})
         body = answer.content
@@ -155,6 +146,20 @@ class Line(BaseAdapter):
         elif self.lag and not writes:
             body = self._without_new(body)
         return self._made(request, answer.status_code, body, dict(answer.headers))
+
+    def _wait(self, request: requests.PreparedRequest, timeout: float) -> NoReturn:
+        self._clock.sleep(timeout)
+        raise requests.ReadTimeout("no answer in time", request=request)
+
+    def _turned_away(self, request: requests.PreparedRequest, kind: str, seconds: float) -> requests.Response:
+        if kind == "refused":
+            cause = NewConnectionError(None, "connection refused")  # type: ignore[arg-type]
+            raise requests.ConnectionError(cause, request=request)
+        if kind in {"error before", "gateway"}:
+            return self._made(request, 500 if kind == "error before" else 502, b"<html>oops</html>", {})
+        self.held_until = self._clock.now() + timedelta(seconds=seconds)
+        after = str(int(seconds)) if int(seconds) % 2 else self._date(seconds)
+        return self._made(request, 429, b"{}", {"Retry-After": after})
 
     def _arrive(self, request: requests.PreparedRequest, *, writes: bool) -> requests.Response:
         """Let the vendor see the request."""

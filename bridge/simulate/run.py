@@ -14,7 +14,7 @@ from bridge.simulate.judge import PROMISES, Verdict, judge
 from bridge.simulate.play import Broken, Player
 from bridge.simulate.points import every
 from bridge.simulate.stage import Stage, ground
-from bridge.simulate.steps import Script, Step, draw
+from bridge.simulate.steps import Script, draw
 
 STORY = 60
 """Lines of a story, at most."""
@@ -165,6 +165,3 @@ def run(seeds: Sequence[int], home: str = "", processes: int | None = None) -> I
         return
     with ProcessPoolExecutor(count) as pool:
         yield from pool.map(one, seeds, [home] * len(seeds), chunksize=max(1, min(20, len(seeds) // count)))
-
-
-__all__ = ["Result", "Step", "Total", "one", "play", "run", "shrink", "story"]

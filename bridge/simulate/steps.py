@@ -53,6 +53,8 @@ class Script:
     options: Mapping[str, Mapping[str, Any]]
     """How each deployment is, where vendors' documents leave it open."""
     steps: tuple[Step, ...]
+    deletes: bool = False
+    """Whether a record that is deleted on one side is deleted on all, instead of what the home says."""
 
 
 QUIRKS: Mapping[str, tuple[Any, ...]] = {
@@ -65,14 +67,13 @@ QUIRKS: Mapping[str, tuple[Any, ...]] = {
     "post": (201, 201, 201, 405, 500),
     "tags_licensed": (True, True, False),
     "ids_supported": (True, True, False),
-    "critical": (True, True, False),
     "bulk_supported": (True, False),
 }
 """Options of the sandboxes that may be drawn, where a sandbox has one of that name."""
 
 _FAULTS: Mapping[str, int] = {
     "fault": 12,
-    "crash": 8,
+    "crash": 14,
     "die": 5,
     "lose": 3,
     "repeat": 2,
@@ -120,7 +121,10 @@ def draw(seed: int, accounts: Sequence[Account]) -> Script:
     weights = {**_FAULTS, **_USUAL}
     kinds, shares = list(weights), list(weights.values())
     steps += [drawn.step(kind) for kind in rng.choices(kinds, shares, k=rng.randint(45, 75))]
-    return Script(seed, options, tuple(steps))
+    deletes = rng.random() < 0.2
+    if deletes:
+        steps.insert(rng.randint(len(steps) // 3, len(steps)), Step("remove", rng.choice(accounts).name, (0,)))
+    return Script(seed, options, tuple(steps), deletes)
 
 
 class _Drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import Executor, Future
 from typing import Any, Protocol
 
@@ -103,10 +104,8 @@ class StepWorker:
     def die(self, *, after: bool) -> None:
         """Stop for ever in the middle of things, before or after the next effect is done."""
         if self.effect is not None and after:
-            try:
+            with contextlib.suppress(Exception, Died):  # whatever it was, nobody heard of it
                 self._do(self.effect)
-            except (Exception, Died):  # noqa: BLE001, S110 - whatever it was, nobody heard of it
-                pass
         self.drop()
 
     def drop(self) -> None:

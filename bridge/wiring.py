@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import random
-import socket
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from bridge import config as configuration
+from bridge import owners
 from bridge.clock import Clock, SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
@@ -24,7 +24,7 @@ from bridge.flow.context import Context
 from bridge.flow.drain import Drain, Figures
 from bridge.home import find_home
 from bridge.http import Http
-from bridge.ledger import drift, inbox, runs
+from bridge.ledger import drift, inbox, runs, takeover
 from bridge.ledger.session import Ledger
 from bridge.queue import Budget, Doorbell, socket_for, stopping
 
@@ -81,6 +81,15 @@ class Engine:
         self.doorbell.ring()
         return [run_id for run_id in started if run_id]
 
+    def take_over(self) -> int:
+        """Free at once what workers of this machine held that are dead for certain, and ring; gives how much it was."""
+        with self.ledger.transaction() as tx:
+            freed = takeover.free(tx, self.clock.now(), owners.is_dead)
+        if freed:
+            log.warning("freed %d pieces of work of workers that are dead", freed)
+            self.announce()
+        return freed
+
     def prune(self) -> None:
         """Forget settled webhooks and finished runs that are old."""
         before = self.clock.now() - KEEP
@@ -134,7 +143,7 @@ def engine(home: Path | None = None, *, told_to_stop: Callable[[], bool] = lambd
     redis_url = socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
     ledger = Ledger(config.settings.database)
     ledger.check()
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:6]}"
+    owner = owners.name(uuid.uuid4().hex[:6])
     drainer = Drain(context, ledger, connectors, Budget(redis_url), owner, stopping=told_to_stop)
     return Engine(config, context, ledger, Doorbell(redis_url), connectors, clock, drainer)
 

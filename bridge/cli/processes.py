@@ -80,6 +80,7 @@ def web(host: str, port: int) -> None:
 def worker() -> None:
     """Work: observe, merge, deliver, reconcile. Start as many as you like, on as many machines."""
     engine = begin("worker")
+    engine.take_over()  # it may be here because another was killed
     run_worker(redis_address(engine.config.settings.redis))
     engine.close()
 

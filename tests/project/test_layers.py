@@ -20,6 +20,7 @@ ALLOWED = {
     "skew": GROUND,
     "core": {"errors"},
     "home": {"errors"},
+    "owners": set(),
     "log": {"core", "errors"},
     "http": GROUND | {"core", "skew"},
     "connectors": GROUND | {"core", "http", "skew"},
@@ -29,7 +30,7 @@ ALLOWED = {
     "flow": GROUND | {"core", "connectors", "ledger"},
     "sandbox": GROUND | {"core", "connectors"},
     "simulate": GROUND | {"core", "config", "connectors", "flow", "home", "http", "ledger", "queue", "sandbox", "web"},
-    "wiring": GROUND | {"core", "config", "connectors", "flow", "home", "http", "ledger", "log", "queue"},
+    "wiring": GROUND | {"core", "config", "connectors", "flow", "home", "http", "ledger", "log", "owners", "queue"},
     "web": GROUND | {"core", "config", "connectors", "flow", "home", "ledger", "log", "queue", "wiring"},
     "cli": GROUND
     | {

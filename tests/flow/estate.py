@@ -37,7 +37,7 @@ class Estate:
             )
             for system, account in accounts.items()
         }
-        classes = {system: connector_class(system) for system in CONNECTORS}
+        self.classes = classes = {system: connector_class(system) for system in CONNECTORS}
         self.config = configuration.load(folder, environ={}, sandbox=given, connectors=classes)
         self.apps, self.connectors = {}, {}
         for name, connection in self.config.connections.items():

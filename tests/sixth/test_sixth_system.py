@@ -1,0 +1,88 @@
+"""A sixth system, added by what docs/adding-a-system.md names: a connector and its line, a mapping, a sandbox.
+
+Nothing of the bridge is changed or knows it: a ticket of a system that did not exist is mirrored both ways.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from bridge import config as configuration
+from bridge.connectors import CONNECTORS
+from bridge.sandbox import server
+from tests.flow.estate import Estate
+from tests.sixth.sandbox import TinydeskSandbox
+
+HERE = Path(__file__).parent
+SETTINGS = """
+connections:
+  helpdesk:
+    system: switch
+    base_url: https://support.example.com/api/v1
+    credentials: {api_key: x}
+    webhook: {scheme: hmac-sha256, header: X-Webhook-Signature, secrets: [xxxxxxxxxxxxxxxx], event: event, id: data.id}
+  tiny:
+    system: tinydesk
+    base_url: https://tiny.example.com
+    credentials: {api_key: y}
+    webhook: {scheme: hmac-sha256, secrets: [xxxxxxxxxxxxxxxx]}
+    poll: 5m
+"""
+SYNCS = """
+tickets:
+  entity: ticket
+  members: {helpdesk: {create: true}, tiny: {create: true}}
+  match: [[customer, subject]]
+  precedence: [helpdesk, tiny]
+"""
+
+
+@pytest.fixture
+def estate(tmp_path, monkeypatch):
+    monkeypatch.setitem(CONNECTORS, "tinydesk", "tests.sixth.connector.TinydeskConnector")
+    monkeypatch.setattr(server, "SYSTEMS", {**server.SYSTEMS, "tinydesk": TinydeskSandbox})
+    files = {
+        "config/bridge.yaml": SETTINGS,
+        "mappings/syncs.yaml": SYNCS,
+        "mappings/agents.yaml": "agents: []\n",
+        "mappings/tinydesk.yaml": (HERE / "tinydesk.yaml").read_text(),
+    }
+    return Estate(tmp_path / "home", files=files)
+
+
+def test_its_mapping_is_proved_and_its_examples_hold(estate):
+    assert configuration.check(estate.config.home, environ={}, connectors=estate.classes) == []
+
+
+def test_a_ticket_is_mirrored_both_ways(estate):
+    desk, tiny = estate.apps["helpdesk"], estate.apps["tiny"]
+    began = desk.create({"subject": "Help", "customer_email": "ana@example.com", "tags": ["VIP"]})
+    estate.hint("helpdesk", began["id"])
+    number = estate.refs("helpdesk", began["id"])["tiny"]
+    assert tiny.store.get(number)["labels"] == ["vip"]
+    tiny.edit(number, {"state": "doing", "title": "Help, please"})
+    estate.hint("tiny", number)
+    shown = desk.store.get(began["id"])
+    assert (shown["status"], shown["subject"]) == ("open", "Help, please")
+
+
+def test_histories_meet_by_the_declared_keys(estate):
+    desk, tiny = estate.apps["helpdesk"], estate.apps["tiny"]
+    for number in range(12):
+        desk.create({"subject": f"Ticket {number}", "customer_email": f"c{number}@example.com"})
+        tiny.create({"title": f"Ticket {number}", "asker": f"c{number}@example.com"})
+    estate.reconcile()
+    assert len(estate.links()) == len(desk.tickets()) == len(tiny.tickets()) == 12
+
+
+@pytest.mark.parametrize("fault", ["error-after", "reset-after", "timeout-after"])
+def test_a_create_of_unknown_outcome_is_found_again(estate, fault):
+    desk, tiny = estate.apps["helpdesk"], estate.apps["tiny"]
+    began = desk.create({"subject": "Help", "customer_email": "ana@example.com"})
+    tiny.faults.set({fault: 1.0})
+    estate.hint("helpdesk", began["id"])
+    tiny.faults.set({})
+    estate.settle()
+    estate.reconcile()
+    assert len(tiny.tickets()) == 1
+    assert set(estate.refs("helpdesk", began["id"])) == {"helpdesk", "tiny"}

@@ -32,6 +32,8 @@ REPORT: Final = "report"
 CATALOGUES: Final = ("agent",)
 """Entities that no sync mirrors: a full run lists them for the people they show."""
 
+AT_ONCE: Final = 8
+"""Pages fetched by one call of the flow, where no rate is declared for the connection."""
 BATCH: Final = 500
 """Rows compared and checkpointed at once."""
 EVERY = timedelta(seconds=1)
@@ -105,6 +107,17 @@ class _Batch:
     seen: int = 0
     rest: bool = False
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether no page follows."""
+        return self.step.last or bool(self.step.stuck)
+
+    def take(self, listing: Page, now: datetime) -> None:
+        """Add a page."""
+        self.step = self.step.turned(listing, now)
+        self.rows |= {record.ref.id: record for record in listing.records}
+        self.seen += len(listing.records)
+
 
 def entities(context: Context, connection: str, kind: str) -> list[str]:
     """Give what a run of this kind lists on a connection: what is mirrored, and in a full one the catalogues."""
@@ -158,16 +171,13 @@ def page(context: Context, task: Task) -> Procedure:
     began = flushed = context.clock.now()
     while True:
         try:
-            listing: Page = yield Call(row.connection, _fetch(row.entity, batch.step), _deadline(context, task))
+            yield Call(row.connection, _fetch(context, task, batch), task.deadline(context, row.connection))
         except BridgeError:
             if batch.rows:
                 yield Transact(_absorbing(context, task, batch))  # what was fetched before counts
             raise
         now = context.clock.now()
-        batch.step = batch.step.turned(listing, now)
-        batch.rows |= {record.ref.id: record for record in listing.records}
-        batch.seen += len(listing.records)
-        if not (batch.step.last or batch.step.stuck) and len(batch.rows) < BATCH and now - flushed < EVERY:
+        if not batch.ended and len(batch.rows) < BATCH and now - flushed < EVERY:
             continue
         batch.rest = now - began > TURN
         if not (yield Transact(_absorbing(context, task, batch))):
@@ -216,10 +226,7 @@ def _compare(tx: Tx, context: Context, task: Task, batch: _Batch, figures: dict[
         return 0
     full = step.kind == "full"
     compared = drift.compare(tx, context, row.connection, row.entity, batch.rows, full=full, now=now)
-    if step.report:
-        drift.keep(tx, drift.Compared(stamps=compared.stamps), int(step.run) if full else 0)
-    else:
-        drift.keep(tx, compared, int(step.run) if full else 0)
+    drift.keep(tx, compared, int(step.run) if full else 0)
     _add(figures, "unchanged", compared.unchanged)
     return _tell(tx, context, task, step, compared.findings, figures, now, batch.rows if full else None)
 
@@ -246,7 +253,7 @@ def _tell(
     spare = max(0, drift.NEW_LISTED - (figures.get("new", 0) - sum(each.kind == "new" for each in found)))
     kept = [each for each in rows if each["kind"] != "new"] + [each for each in rows if each["kind"] == "new"][:spare]
     findings.add(tx, [each | {"run_id": int(step.run), "found_at": now} for each in kept])
-    drift.hint(tx, context, row.connection, row.entity, [each.remote_id for each in found], now, records)
+    drift.hint(tx, context, row.connection, row.entity, [each.remote_id for each in found], now, records, int(step.run))
     return len(found)
 
 
@@ -289,16 +296,25 @@ def _resumed(step: Step, now: datetime) -> Step:
     return replace(step, broken=f"the listing was interrupted for {rested} minutes; the next full run decides")
 
 
-def _fetch(entity: str, step: Step) -> Callable[[Any], Page]:
-    return lambda c: (c.changed if step.kind == "poll" else c.scan)(entity, step.cursor)
+def _fetch(context: Context, task: Task, batch: _Batch) -> Callable[[Any], None]:
+    """Give a call that adds pages to the batch: one where each is counted against a declared rate, else several."""
+    entity, deadline = task.row.entity, task.deadline(context, task.row.connection)
+    most = 1 if context.connections[task.row.connection].rates else AT_ONCE
+
+    def act(connector: Any) -> None:
+        for _ in range(most):
+            step = batch.step
+            listing: Page = (connector.changed if step.kind == "poll" else connector.scan)(entity, step.cursor)
+            now = context.clock.now()
+            batch.take(listing, now)
+            if batch.ended or len(batch.rows) >= BATCH or now >= deadline:
+                return
+
+    return act
 
 
 def _absorbing(context: Context, task: Task, batch: _Batch) -> Callable[[Tx], bool]:
     return lambda tx: absorb(tx, context, task, batch)
-
-
-def _deadline(context: Context, task: Task) -> datetime:
-    return task.deadline(context, task.row.connection)
 
 
 def _digest(value: Any) -> str:

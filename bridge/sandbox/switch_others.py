@@ -1,0 +1,221 @@
+"""What Switch keeps beside tickets: conversations and customers, and the catalogues of agents, tags and articles.
+
+A conversation that is a reply and not internal goes to the customer. It is never changed or deleted. Customers show no
+time of their last change unless the option says so. Deleting a customer or a tag, or writing to a catalogue, is
+journalled as `forbidden: …`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from bridge.sandbox import population
+from bridge.sandbox.app import Sandbox
+from bridge.sandbox.exchange import Call, Event, Problem, answer
+from bridge.sandbox.journal import Kind
+from bridge.sandbox.store import Record, Store, seconds_iso
+
+MESSAGE, CUSTOMER = "message", "customer"
+KINDS = {"conversations": MESSAGE, "customers": CUSTOMER, "users": "agent", "tags": "tag", "articles": "article"}
+"""Path -> entity."""
+_PREFIX = {MESSAGE: "conv", CUSTOMER: "cust", "tag": "tag", "article": "art"}
+_READ_ONLY = {"agent": ("POST", "PATCH", "DELETE"), MESSAGE: ("PATCH", "DELETE")}
+_NOUN = {MESSAGE: "conversation", CUSTOMER: "customer"}
+_FILTERS = ("ticket_id", "type", "email", "phone", "status", "collection_id")
+_TYPES = ("reply", "note", "system")
+_PROFILE = ("name", "phone", "company")
+
+
+class SwitchOthers(Sandbox):
+    """Everything of a Switch deployment but its tickets."""
+
+    ENTITIES = (CUSTOMER, MESSAGE)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.catalogues = {entity: Store() for entity in ("agent", "tag", "article")}
+        for agent in population.AGENTS:
+            row = {"id": agent.ids[self.SYSTEM], "name": agent.name, "email": agent.email}
+            self.catalogues["agent"].put(row)
+
+    # The API.
+
+    def many(self, call: Call, kind: str) -> Response:
+        """List records, or add one."""
+        call.entity = entity = KINDS[kind]
+        if call.request.method == "GET":
+            rows = [row for row in self._store(entity) if _matches(row, call.query)]
+            sorts = ("created_at", "updated_at") if self.options["customers_dated"] else ("created_at",)
+            return self._page(call, rows, sorts if entity == CUSTOMER else ("created_at",), self._shown)
+        fields = self._writable(call, entity)
+        if entity == MESSAGE:
+            record = self._said(fields)
+            if not record["internal"]:
+                call.note = "reply: went to the customer"
+        elif entity == CUSTOMER:
+            record = self._known(fields)
+        else:
+            record = {"id": self._id(entity), **fields, "created_at": seconds_iso(self.clock.now())}
+            self.catalogues[entity].put(record)
+        self.committed(call, "create", None, record, entity=entity)
+        call.events += self._told("create", entity, record)
+        return answer({"data": self._shown(record)}, 201)
+
+    def one(self, call: Call, kind: str, record_id: str) -> Response:
+        """Show, change or delete one record."""
+        call.entity, call.id = KINDS[kind], record_id
+        entity = call.entity
+        record = self._store(entity).get(record_id)
+        if record is None:
+            raise Problem(404, "NOT_FOUND", f"{kind[:-1].title()} not found")
+        if call.request.method == "GET":
+            return answer({"data": self._shown(record)})
+        if call.request.method == "DELETE":
+            self._writable(call, entity)
+            call.note = f"forbidden: a {entity} deleted"
+            self._store(entity).drop(record_id)
+            self.committed(call, "delete", record, record, entity=entity)
+            call.events += self._told("delete", entity, record)
+            return Response(status=204)
+        new, call.ignored = self._rewritten(entity, record, self._writable(call, entity))
+        self.committed(call, "write", record, new, entity=entity)
+        call.events += self._told("edit", entity, new)
+        return answer({"data": self._shown(new)})
+
+    # The hands of a human.
+
+    def message(self, record_id: str, text: str, seconds_ago: float = 0.0) -> Record:
+        """Let the customer reply to a ticket; the API shows no author."""
+        with self.lock:
+            at = self.clock.now() - timedelta(seconds=seconds_ago)
+            given = {"ticket_id": record_id, "content": text, "type": "reply", "internal": False}
+            record = self._said(given, at=seconds_iso(at))
+            return self._emitted("create", None, record, MESSAGE)
+
+    def note(self, record_id: str, text: str) -> Record:
+        """Let an agent leave a note on a ticket."""
+        with self.lock:
+            record = self._said({"ticket_id": record_id, "content": text, "type": "note", "internal": True})
+            return self._emitted("create", None, record, MESSAGE)
+
+    def edit_customer(self, record_id: str, fields: Mapping[str, Any]) -> Record:
+        """Let an agent change a customer, custom fields included."""
+        with self.lock:
+            old = self.others[CUSTOMER].get(record_id)
+            if old is None:
+                raise Problem(404, "NOT_FOUND", f"Customer {record_id} not found")
+            new = {**old, **fields, "updated_at": seconds_iso(self.clock.now())}
+            self.others[CUSTOMER].put(new)
+            return self._emitted("edit", old, new, CUSTOMER)
+
+    def customer_of(self, email: Any, name: Any) -> Record | None:
+        """Give the customer with this address as a ticket shows one; an unknown one is created on the way."""
+        if not email:
+            return None
+        for customer in self.others[CUSTOMER]:
+            if customer["email"] == email:
+                return {"id": customer["id"], "email": email}
+        return {"id": self._known({"email": email, "name": name or ""})["id"], "email": email}
+
+    # Records.
+
+    def _said(self, fields: Mapping[str, Any], at: str = "") -> Record:
+        if not isinstance(fields.get("content"), str) or not fields["content"].strip():
+            raise Problem(400, "BAD_REQUEST", "content is required", "content")
+        if fields.get("type", "reply") not in _TYPES or not isinstance(fields.get("internal", False), bool):
+            raise Problem(400, "BAD_REQUEST", "type or internal is not valid", "type")
+        record: dict[str, Any] = {
+            "id": self._id(MESSAGE),
+            "ticket_id": self._present(str(fields.get("ticket_id")))["id"],
+            "type": fields.get("type", "reply"),
+            "internal": fields.get("internal", False),
+            "content_text": fields["content"],
+            "created_at": at or seconds_iso(self.clock.now()),
+        }
+        self.others[MESSAGE].put(record)
+        return record
+
+    def _known(self, fields: Mapping[str, Any]) -> Record:
+        email = fields.get("email")
+        if not isinstance(email, str) or "@" not in email:
+            raise Problem(400, "BAD_REQUEST", "email is required", "email")
+        if any(row["email"] == email for row in self.others[CUSTOMER]):
+            raise Problem(self.options["customer_again"], "BAD_REQUEST", "A customer has this email already", "email")
+        now = seconds_iso(self.clock.now())
+        record = {
+            "id": self._id(CUSTOMER),
+            "email": email,
+            **{name: fields.get(name) for name in _PROFILE},
+            "custom_fields": {},
+            "created_at": now,
+            "updated_at": now,
+        }
+        self.others[CUSTOMER].put(record)
+        return record
+
+    def _rewritten(
+        self, entity: str, record: Record, fields: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        taken = dict(fields)
+        ignored: list[str] = []
+        if entity == CUSTOMER:
+            allowed = {"email", *_PROFILE, *(("custom_fields",) if self.options["patch_custom_fields"] else ())}
+            ignored = sorted(set(taken) - allowed)
+            taken = {name: value for name, value in taken.items() if name in allowed}
+            if not isinstance(taken.get("custom_fields", {}), dict):
+                raise Problem(400, "BAD_REQUEST", "custom_fields is an object", "custom_fields")
+            taken["updated_at"] = seconds_iso(self.clock.now())
+        new = {**record, **taken, "id": record["id"]}
+        self._store(entity).put(new)
+        return new, tuple(ignored)
+
+    def _shown(self, record: Record) -> dict[str, Any]:
+        shown = dict(record)
+        if "custom_fields" in record:
+            shown["ticket_count"] = sum((row["customer"] or {}).get("id") == record["id"] for row in self.tickets())
+            if not self.options["customers_dated"]:
+                del shown["updated_at"]
+        return shown
+
+    def _store(self, entity: str) -> Store:
+        return self.others[entity] if entity in self.others else self.catalogues[entity]
+
+    def _id(self, entity: str) -> str:
+        return f"{_PREFIX[entity]}_{self.rng.getrandbits(48):012x}"
+
+    def _writable(self, call: Call, entity: str) -> dict[str, Any]:
+        if call.request.method in _READ_ONLY.get(entity, ()):
+            raise Problem(405, "BAD_REQUEST", f"{call.request.method} is not supported for {entity}")
+        if entity in self.catalogues:
+            call.note = f"forbidden: a {entity} written"
+        return call.body()
+
+    def _told(self, kind: Kind, entity: str, record: Record) -> list[Event]:
+        if entity not in _NOUN:
+            return []
+        what = {"create": "created", "delete": "deleted"}.get(kind, "updated")
+        return [Event(f"{_NOUN[entity]}.{what}", str(record["id"]), self._shown(record))]
+
+    def _emitted(self, kind: Kind, old: Record | None, new: Record, entity: str) -> Record:
+        record = self._by_human(kind, old, new, entity=entity)
+        self._emit(self._told(kind, entity, record))
+        return record
+
+    @abstractmethod
+    def _page(self, call: Call, rows: list[Record], sorts: Sequence[str], show: Any) -> Response:
+        """Answer with a page of rows."""
+
+
+def _matches(row: Record, query: Mapping[str, str]) -> bool:
+    if any(name in query and row.get(name) != query[name] for name in _FILTERS):
+        return False
+    if query.get("search") and not any(
+        query["search"].casefold() in str(row.get(name) or "").casefold() for name in ("name", "email", "title")
+    ):
+        return False
+    return "internal" not in query or bool(row.get("internal")) == (query["internal"] == "true")

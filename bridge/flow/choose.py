@@ -71,7 +71,11 @@ def choose(
         choice.taken += [Taken(row, "live") for row in aged]
     free = room.free - len(choice.taken)
     if free > 0:
-        rows = work.claim(tx, owner, now, until, free, skip_connections=skipped, live_only=sorted(crowded))
+        any_lane = min(free, room.low) if room.low > 0 else free
+        rows = work.claim(tx, owner, now, until, any_lane, skip_connections=skipped, live_only=sorted(crowded))
+        if len(rows) == any_lane < free:  # there may be more, of which only the live lane may have the rest
+            left = free - any_lane
+            rows += work.claim(tx, owner, now, until, left, skip_connections=skipped, live_only=sorted(places))
         choice.taken += [Taken(row, row.lane) for row in rows]
     return choice
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.core.lanes import LANES, SHARES
 from bridge.core.syncs import Connection, Rate
 from bridge.queue import Budget, MemoryBudget
 
@@ -106,6 +107,39 @@ def test_a_refusal_costs_nothing(budget):
     assert budget.acquire(to, "b", later, 10) == 0.0
 
 
+@pytest.mark.parametrize("lane", [lane for lane in SHARES if lane != "live"])
+def test_lower_lanes_leave_room_for_live_in_every_window(budget, lane):
+    to = connection(Rate(10, 1.0))
+    budget.acquire(to, "first", START, 1)
+    at = START + timedelta(seconds=60)
+    granted = 0
+    while budget.acquire(to, f"low{granted}", at, 1, lane=lane) == 0:
+        granted += 1
+    assert granted == int(10 * SHARES[lane]) < 10
+    assert [budget.acquire(to, f"live{n}", at, 1) for n in range(10 - granted)] == [0.0] * (10 - granted)
+    assert budget.acquire(to, "more", at, 1) > 0
+
+
+def test_lower_lanes_leave_the_last_place_in_flight_to_live(budget):
+    to = connection(concurrency=3)
+    assert (
+        budget.acquire(to, "a", START, 10, lane="backfill") == budget.acquire(to, "b", START, 10, lane="retry") == 0.0
+    )
+    assert budget.acquire(to, "c", START, 10, lane="operator") > 0
+    assert budget.acquire(to, "d", START, 10) == 0.0
+
+
+def test_a_connection_with_one_place_serves_every_lane(budget):
+    to = connection(Rate(1, 1.0), concurrency=1)
+    assert budget.acquire(to, "a", START, 1, lane="backfill") == 0.0
+
+
+def test_the_more_urgent_lane_has_the_larger_share():
+    assert list(SHARES) == list(LANES)
+    assert sorted(SHARES.values(), reverse=True) == list(SHARES.values())
+    assert SHARES["live"] == 1.0
+
+
 def test_retry_after_stops_everybody_and_is_never_shortened(budget):
     to = connection()
     budget.hold_off("helpdesk", 30, START)
@@ -160,6 +194,19 @@ def test_no_history_ever_breaks_a_rate(rates, pauses):
 
 
 @pytest.mark.usefixtures("redis")
+def test_an_emptied_redis_begins_low_for_every_lane(redis, valkey):
+    budget = Budget(valkey.url, server_time=False)
+    to, later = connection(Rate(10, 10.0)), START + timedelta(seconds=30)
+    for lane in SHARES:
+        budget.acquire(to, "first", START, 1)
+        redis.flushall()
+        assert budget.acquire(to, "a", later, 1, lane=lane) == 0.0
+        assert budget.acquire(to, "b", later, 1, lane=lane) == pytest.approx(10 / max(1, int(10 * SHARES[lane])))
+        redis.flushall()
+    budget.close()
+
+
+@pytest.mark.usefixtures("redis")
 def test_both_budgets_give_the_same_answers(valkey):
     import random
 
@@ -169,8 +216,9 @@ def test_both_budgets_give_the_same_answers(valkey):
     at = START
     for number in range(400):
         at += timedelta(milliseconds=chance.randrange(400))
-        holder = f"h{number % 7}"
-        assert shared.acquire(to, holder, at, 0.5) == pytest.approx(alone.acquire(to, holder, at, 0.5), abs=2e-3)
+        holder, lane = f"h{number % 7}", chance.choice(list(SHARES))
+        asked = (to, holder, at, 0.5)
+        assert shared.acquire(*asked, lane=lane) == pytest.approx(alone.acquire(*asked, lane=lane), abs=2e-3)
         if chance.random() < 0.4:
             shared.release("helpdesk", holder)
             alone.release("helpdesk", holder)

@@ -98,6 +98,7 @@ def summary(shown: dict[str, Any]) -> None:
     )
     for number in range(0, min(len(missed), 40), 4):
         click.echo(f"  not hit        {', '.join(missed[number : number + 4])}")
+    click.echo(f"not played       {', '.join(shown['not_played']) or '-'}: what an operator starts")
     click.echo(f"virtual time     {shown['virtual_days']} days, in {shown['seconds']} s on {os.cpu_count()} cores")
     click.echo(f"checked          {', '.join(shown['promises'])}")
     click.secho("every promise held" if not shown["failed"] else "a promise was broken", bold=True)

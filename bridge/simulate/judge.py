@@ -19,7 +19,7 @@ WINDOW: Final = 0.06
 """Seconds from a read of ours to the write that follows in the same step: never more without a fault."""
 CALLS_WHILE_REFUSED: Final = 24
 """Of what was under way already: a drain has sixteen pieces of work in hand, each worker one."""
-HUMANS = (AMBIGUOUS, "unsafe")
+HUMANS = (AMBIGUOUS, "unsafe", "create refused")
 """Why work may be set aside for good: only a human can decide."""
 PROMISES = (
     "nothing accepted is lost",
@@ -50,6 +50,7 @@ def judge(player: Player) -> Verdict:
     try:
         player.count()
         quiesce(player)
+        player.calm()
         settle(stage)
         run_all(stage)
         _check(player, verdict)

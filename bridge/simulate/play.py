@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from bridge.flow import announce
 from bridge.flow.effects import Call, Read, Transact
@@ -17,8 +17,13 @@ from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Problem
 from bridge.sandbox.reading import customer
 from bridge.sandbox.store import Record
+from bridge.simulate.points import every
 from bridge.simulate.stage import RECEIVER, Stage, unsigned
 from bridge.simulate.worker import StepWorker
+
+CALM_TURNS: Final = 150
+CALM_CRASHES: Final = 5
+IDLE: Final = 6
 
 
 class Broken(Exception):
@@ -100,6 +105,22 @@ class Player:
             self.stage.tell(
                 f"{app.name}: a human {entry.kind}s {entry.id}: {dict(entry.after) if entry.kind == 'edit' else ''}"
             )
+
+    def calm(self) -> None:
+        """Let the workers go on after the storm, dying where the script says; nothing else goes wrong any more."""
+        stage, idle = self.stage, 0
+        self.armed.update(stage.rng.choices(every(), k=CALM_CRASHES))
+        for _ in range(CALM_TURNS):
+            self._turn(stage.workers[stage.rng.randrange(len(stage.workers))])
+            self._look()
+            idle = 0 if stage.bell.rung or any(worker.busy for worker in stage.workers) else idle + 1
+            if idle > IDLE:
+                stage.clock.sleep(5.0)
+            if idle > 3 * IDLE:
+                break
+        for worker in stage.workers:
+            worker.drop()
+        stage.clock.sleep(60)
 
     # Webhooks.
 

@@ -19,6 +19,8 @@ from typing import Any
 import bridge.flow
 from bridge.flow.drain import PROCEDURES
 
+PLAYED = ("observe", "deliver", "create", "reconcile", "remove")
+"""The procedures that start by themselves. What an operator starts (a backfill, an undo) is not played."""
 EFFECTS = ("Transact", "Read", "Call")
 POSITIONS = {"Transact": ("before", "after")}
 REMOTE_POSITIONS = ("before", "unanswered", "after")
@@ -105,7 +107,8 @@ def places() -> tuple[Place, ...]:
     """Give every place, in order."""
     by_name = {name: source for (_, name), source in _sources().items()}
     found: set[Place] = set()
-    for procedure, begin in PROCEDURES.items():
+    for procedure in PLAYED:
+        begin = PROCEDURES[procedure]
         waiting, seen = [begin.__name__], set()
         while waiting:
             name = waiting.pop()
@@ -120,6 +123,11 @@ def places() -> tuple[Place, ...]:
 def positions(place: Place) -> tuple[str, ...]:
     """Give the ways of dying at a place."""
     return POSITIONS.get(place.effect, REMOTE_POSITIONS)
+
+
+def not_played() -> list[str]:
+    """Name the procedures at whose steps nobody dies."""
+    return sorted(set(PROCEDURES) - set(PLAYED))
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.simulate.judge import PROMISES, Verdict, judge
 from bridge.simulate.play import Broken, Player
-from bridge.simulate.points import every
+from bridge.simulate.points import every, not_played
 from bridge.simulate.stage import Stage, ground
 from bridge.simulate.steps import Script, draw
 
@@ -152,6 +152,7 @@ class Total:
             "crash_points": points,
             "crash_points_hit": points - len(self.missed()),
             "crash_points_missed": self.missed(),
+            "not_played": not_played(),
             "virtual_days": round(self.days, 1),
             "promises": list(PROMISES),
         }

@@ -4,9 +4,11 @@ A mutant is a file `tests/mutants/NAME.diff`: first lines of the form
 
     Removes: the rule, in words
     Tests: tests/core/test_x.py tests/flow/test_y.py::test_z
+    Seeds: 200
 
 then a patch. Each is applied to a copy of the tree. It must apply; every module must still import; the named tests
-must pass without the patch and at least one must *fail* with it. Anything else fails this script.
+must pass without the patch and at least one must *fail* with it, or, with `Seeds`, the simulation must find a broken
+promise within so many seeds. Anything else fails this script.
 """
 
 from __future__ import annotations
@@ -33,6 +35,16 @@ IMPORT_ALL = (
     "        if not module.name.endswith('__main__') and '.migrations.' not in module.name:\n"
     "            importlib.import_module(module.name)\n"
 )
+SIMULATE = (
+    "import logging, sys\n"
+    "from bridge.simulate.run import one\n"
+    "logging.disable(logging.CRITICAL)\n"
+    "for seed in range(int(sys.argv[1])):\n"
+    "    found = one(seed)\n"
+    "    if not found.ok:\n"
+    "        print(f'seed {seed}: {found.broken[0][:160]}')\n"
+    "        sys.exit(1)\n"
+)
 IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError", "SyntaxError", "NameError")
 
 
@@ -43,6 +55,7 @@ class Mutant:
     path: Path
     removes: str
     tests: tuple[str, ...]
+    seeds: int = 0
 
     @property
     def name(self) -> str:
@@ -62,9 +75,9 @@ def read(path: Path) -> Mutant:
         name, colon, value = line.partition(":")
         if colon:
             head[name.strip().lower()] = value.strip()
-    if not head.get("removes") or not head.get("tests"):
-        raise Broken("its head must have `Removes:` and `Tests:`")
-    return Mutant(path, head["removes"], tuple(head["tests"].split()))
+    if not head.get("removes") or not (head.get("tests") or head.get("seeds")):
+        raise Broken("its head must have `Removes:`, and `Tests:` or `Seeds:`")
+    return Mutant(path, head["removes"], tuple(head.get("tests", "").split()), int(head.get("seeds", "0")))
 
 
 def copy(target: Path) -> None:
@@ -105,6 +118,14 @@ def outcomes(tree: Path, tests: tuple[str, ...]) -> tuple[list[str], list[str]]:
     return failed, unable
 
 
+def simulated(tree: Path, seeds: int) -> list[str]:
+    """Play seeds until one breaks a promise; give it."""
+    done = run([sys.executable, "-c", SIMULATE, str(seeds)], tree)
+    if done.returncode not in {0, 1}:
+        raise Broken(f"the simulation did not run: {(done.stdout + done.stderr)[-600:]}")
+    return [done.stdout.strip()] if done.returncode else []
+
+
 def imports(tree: Path) -> None:
     """Import every module of a copy."""
     done = run([sys.executable, "-c", IMPORT_ALL], tree)
@@ -129,11 +150,14 @@ def kill(mutant: Mutant, folder: Path) -> list[str]:
     if applied.returncode:
         raise Broken(f"it does not apply any more: {applied.stderr.strip()}")
     imports(tree)
-    failed, unable = outcomes(tree, mutant.tests)
+    failed, unable = outcomes(tree, mutant.tests) if mutant.tests else ([], [])
+    if not failed and not unable and mutant.seeds:
+        failed = simulated(tree, mutant.seeds)
     if unable:
         raise Broken(f"the tests cannot run with it: {unable[0]}")
     if not failed:
-        raise Broken(f"no test notices: {' '.join(mutant.tests)}")
+        seeds = f"{mutant.seeds} seeds" if mutant.seeds else ""
+        raise Broken(f"no test notices: {' '.join([*mutant.tests, seeds])}")
     return failed
 
 
@@ -141,8 +165,10 @@ def healthy(mutants: list[Mutant], folder: Path) -> Iterator[str]:
     """Give what is wrong without any mutant: a test that fails anyway notices nothing."""
     tree = folder / "healthy"
     copy(tree)
-    failed, unable = outcomes(tree, tuple(dict.fromkeys(test for mutant in mutants for test in mutant.tests)))
+    tests = tuple(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
+    failed, unable = outcomes(tree, tests) if tests else ([], [])
     yield from [*failed, *unable]
+    yield from simulated(tree, max(mutant.seeds for mutant in mutants))
 
 
 def main(names: list[str]) -> int:

@@ -1,0 +1,121 @@
+"""The simulation itself: that it repeats, that it finds what is broken, that it makes failures small."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from bridge.connectors.base import Page
+from bridge.errors import ConfigError
+from bridge.flow import deliver
+from bridge.simulate.points import every, place_of, places
+from bridge.simulate.run import Total, one, play, run, shrink
+from bridge.simulate.stage import ground
+from bridge.simulate.steps import draw
+
+FIXED = range(1000, 1024)
+FRESH = 12
+
+
+def test_a_fixed_set_of_seeds_keeps_every_promise_and_so_do_fresh_ones(record_property):
+    first = int.from_bytes(os.urandom(4), "big")
+    record_property("first_fresh_seed", first)
+    total = Total()
+    for result in run([*FIXED, *range(first, first + FRESH)]):
+        total.add(result)
+    assert [(failed.seed, failed.broken) for failed in total.failed] == []
+    figures = total.as_dict()
+    assert figures["fault_share"] >= 0.3
+    assert figures["crashes"] > len(FIXED)
+    assert figures["writes"] > len(FIXED)
+    assert figures["edits"] > len(FIXED)
+
+
+def test_the_same_seed_is_the_same_world_in_every_process():
+    """Sets and dicts must not decide anything: the processes below hash strings differently."""
+    code = "from bridge.simulate.run import one; print(one(7).digest, one(8).digest)"
+    digests = set()
+    for salt in ("1", "2"):
+        environ = os.environ | {"PYTHONHASHSEED": salt}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True, timeout=120
+        )
+        digests.add(done.stdout)
+    assert len(digests) == 1
+    here = f"{one(7).digest} {one(8).digest}\n"
+    assert digests == {here}
+    assert one(7).digest != one(8).digest
+
+
+def test_a_seed_does_not_depend_on_those_before_it():
+    alone = one(21).digest
+    one(22)
+    assert one(21).digest == alone
+
+
+def overwrite(monkeypatch):
+    """Break a rule: write whatever the target shows by now."""
+    monkeypatch.setattr(deliver, "as_planned", lambda *_: True)
+
+
+def test_a_broken_rule_is_found_and_the_failure_made_small(monkeypatch):
+    overwrite(monkeypatch)
+    failed = next((result for result in map(one, range(200)) if not result.ok), None)
+    assert failed is not None
+    small = shrink(failed.seed, tries=120)
+    assert not small.ok
+    assert len(small.steps) < len(failed.steps) / 2
+    assert any("human" in line for line in small.story)
+
+
+def test_the_places_at_which_a_worker_can_die_are_read_from_the_source():
+    names = {str(place) for place in places()}
+    assert {"deliver/send.Call1", "create/make.Call1", "create/make.Transact1", "reconcile/page.Call1"} <= names
+    assert ("deliver/send.Call1", "unanswered") in every()
+    assert ("create/make.Transact1", "unanswered") not in every()
+
+
+def test_a_place_that_the_source_does_not_show_is_no_place():
+    def elsewhere():
+        yield Page([], None)
+
+    started = elsewhere()
+    next(started)
+    with pytest.raises(RuntimeError, match="yields no effect"):
+        place_of("observe", started)
+
+
+def test_a_script_is_data_and_a_step_can_be_left_out():
+    script = draw(5, ground().drawn())
+    assert script == draw(5, ground().drawn())
+    assert sum(step.fault for step in script.steps) / len(script.steps) > 0.15
+    assert play(replace(script, steps=script.steps[:5])).ok
+
+
+def test_a_connection_without_a_sandbox_is_an_error_that_says_so(tmp_path):
+    home = tmp_path / "home"
+    (home / "config").mkdir(parents=True)
+    (home / "mappings").mkdir()
+    (home / "config" / "bridge.yaml").write_text("connections: {}\n")
+    with pytest.raises(ConfigError) as caught:
+        ground(str(home))
+    assert caught.value.problems
+    with pytest.raises(ConfigError, match="there is no such folder"):
+        ground(str(tmp_path / "nowhere"))
+
+
+def test_the_command_says_what_it_did_and_takes_a_home(tmp_path):
+    command = [sys.executable, "-m", "bridge", "simulate", "--seeds", "2", "--seed", "31"]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=120)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["seeds"], told["failed"], told["first"]) == (0, 2, [], 31)
+    subprocess.run([sys.executable, "-m", "bridge", "--home", str(tmp_path), "init"], check=True, capture_output=True)
+    spoken = subprocess.run(
+        [*command, "--home", str(tmp_path)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert spoken.returncode == 0, spoken.stdout + spoken.stderr
+    assert "every promise held" in spoken.stdout
+    assert "crash points" in spoken.stdout

@@ -13,6 +13,7 @@ from bridge.http import Http
 
 CONNECTORS: dict[str, str] = {
     "posthog": "bridge.connectors.posthog.PostHogConnector",
+    "scopeai": "bridge.connectors.scopeai.ScopeaiConnector",
     "switch": "bridge.connectors.switch.SwitchConnector",
     "upscope": "bridge.connectors.upscope.UpscopeConnector",
     "zaia": "bridge.connectors.zaia.ZaiaConnector",

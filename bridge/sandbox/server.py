@@ -27,6 +27,7 @@ from bridge.core.syncs import Secret, Webhook
 from bridge.sandbox.app import Sandbox
 from bridge.sandbox.faults import Dropped
 from bridge.sandbox.posthog import PostHogSandbox
+from bridge.sandbox.scopeai import ScopeaiSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import sender
 from bridge.sandbox.upscope import UpscopeSandbox
@@ -39,6 +40,7 @@ SYSTEMS: Mapping[str, type[Sandbox]] = {
     "posthog": PostHogSandbox,
     "zaia": ZaiaSandbox,
     "upscope": UpscopeSandbox,
+    "scopeai": ScopeaiSandbox,
 }
 PORT_BASE = 9400
 HOST = "127.0.0.1"

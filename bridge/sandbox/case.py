@@ -70,6 +70,9 @@ class Case:
                 self.conflicts[self.link_of.get(ref_of(row), -1), row["field"]].append(row)
         tickets = [row for row in self.journal if about_ticket(row)]
         self.deleted = {ref_of(row) for row in tickets if row["kind"] == "delete" and row["actor"] == "human"}
+        over = {self.link_of[ref] for ref in self.deleted if ref in self.link_of}
+        carried_on = [ref_of(row) for row in tickets if row["kind"] == "delete" and row["actor"] == "bridge"]
+        self.deleted |= {ref for ref in carried_on if self.link_of.get(ref) in over}
         self.made_by = {ref_of(row): row["actor"] for row in tickets if row["kind"] == "create"}
         self.edits = list(self._edits())
         self.carried = self._carried()

@@ -5,19 +5,20 @@ Oddities, as of 2026-11:
   deployment knows it (an unknown parameter is dropped in silence, so the returned ids are compared) or by paging.
 - Invalid filters are dropped in silence too: everything that a listing promises is checked on its rows.
 - `date_from` compares updated_at, which a message sets to its own time: it lags and may step back.
-- Without the tagging licence `tags` reads `[]` and a write of tags does nothing: an empty set says nothing until a
-  tag has been seen on this connection.
+- Without the tagging licence `tags` reads `[]` and a write of tags does nothing: an empty set says nothing unless
+  other tags are shown at the same time (posthog_tags.py).
 - POST is documented with 201, deployments answer 500 (issue #71101) or 405 (PR #72997). Both end in `Refused` with
   that status, from which the caller learns that this connection cannot create. `compose` e-mails the customer and is
   never called. The marker of a create is planted in anonymous_traits.
 - `assignee` is an object when read and written; events have it in two properties. Here it is `user:<number>`,
   `role:<uuid>` or null. There is no subject.
+- Snoozing moves the status; we write neither `snoozed_until` nor `sla_due_at`, so a status of ours moves no alarm.
+- unread_count names no scope: where a key may not call it, there is no such figure.
 - No event for tags, deletion or snoozing; events can be forged with the project's public key: hints, nothing more.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -26,12 +27,14 @@ from urllib.parse import quote
 
 from bridge.connectors import hints
 from bridge.connectors.base import Draft, Hint, Intent, Page, Parsed, Record
+from bridge.connectors.posthog_rows import MARKER, TRAITS, is_uuid, record, sent_assignee
+from bridge.connectors.posthog_tags import WITNESSES, Tags, silent
 from bridge.connectors.rest import RestConnector
 from bridge.connectors.rows import identity, moment, objects, past, same_text, stamp, times
 from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.syncs import Connection, Webhook
 from bridge.core.values import Raw, Ref
-from bridge.errors import NotFound, Refused, UnknownOutcome
+from bridge.errors import NotFound, Refused, RemoteError, UnknownOutcome
 from bridge.http import Answer, Http
 
 PAGE = 100
@@ -42,9 +45,6 @@ CREATE_WINDOW = timedelta(minutes=5)
 FIND_PAGES = 20
 PATIENCE = timedelta(seconds=5)
 """Creates that fail all at once are a vendor's bad moment; one that fails again after this long is a refusal."""
-MARKER = "bridge_marker"
-TRAITS = "anonymous_traits"
-UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 STATUSES = ("new", "open", "pending", "on_hold", "resolved")
 PRIORITIES = ("low", "medium", "high", "critical", None)
@@ -82,7 +82,7 @@ class PostHogConnector(RestConnector):
             creates=Support.PROBED,
             deletes=True,
             values={"status": STATUSES, "priority": PRIORITIES},
-            read_batch=100,
+            read_batch=PAGE - WITNESSES,
         )
     }
     EVENTS: ClassVar = {
@@ -106,7 +106,8 @@ class PostHogConnector(RestConnector):
         project = quote(str(connection.options.get("project_id", "")), safe="")
         self._tickets = f"/api/projects/{project}/conversations/tickets/"
         self._lock = threading.Lock()
-        self._licensed = connection.options.get("tags_licensed") is True
+        self._tags = Tags(declared=connection.options.get("tags_licensed") is True)
+        self._counts = True
         self._honours_ids = True
         self._created = False
         self._failed_first: datetime | None = None
@@ -137,20 +138,22 @@ class PostHogConnector(RestConnector):
         """Read present records from the listing; None: the vendor says there is no such record."""
         self._known(entity)
         found: dict[str, Record | None] = dict.fromkeys(ids)
-        wanted = {each for each in ids if _is_uuid(each)}  # anything else cannot be a ticket, and would spoil the call
+        wanted = {each for each in ids if is_uuid(each)}  # anything else cannot be a ticket, and would spoil the call
         if not wanted:
             return found
         if self._honours_ids:
-            answer, rows = self._list({"ids": ",".join(sorted(wanted)), "limit": PAGE})
-            if all(identity(row) in wanted for row in rows):
-                return found | {record.ref.id: record for record in self._records(rows, answer)}
+            # Tickets that had tags are asked for together with these: if theirs are shown, an empty set is empty.
+            asked = wanted.union(self._tags.witnesses(PAGE - len(wanted)))
+            answer, rows = self._list({"ids": ",".join(sorted(asked)), "limit": PAGE})
+            if all(identity(row) in asked for row in rows):
+                return found | {one.ref.id: one for one in self._records(rows, answer) if one.ref.id in wanted}
             self._honours_ids = False
         offset = 0
         while True:
             answer, rows = self._list({"order_by": "created_at", "limit": PAGE, "offset": offset})
-            asked = [row for row in rows if identity(row) in wanted]
-            found |= {record.ref.id: record for record in self._records(asked, answer)}
-            wanted -= {identity(row) for row in asked}
+            here = [one for one in self._records(rows, answer) if one.ref.id in wanted]
+            found |= {one.ref.id: one for one in here}
+            wanted -= {one.ref.id for one in here}
             if not wanted or len(rows) < PAGE:
                 return found
             offset += PAGE - BACK
@@ -249,13 +252,13 @@ class PostHogConnector(RestConnector):
         for _ in range(FIND_PAGES):
             answer, rows = self._list({"order_by": "-created_at", "limit": PAGE, "offset": offset})
             last = None
-            for record in self._records(rows, answer):
-                last = moment(record.data.get("created_at"))
+            for one in self._records(rows, answer):
+                last = moment(one.data.get("created_at"))
                 late = since is None or last is None or last + answer.skew >= since
-                theirs = hints.at(record.data, f"{TRAITS}.email") or hints.at(record.data, "person.properties.email")
-                natural = record.marker is None and same_text(theirs, email)
-                if record.marker == intent.draft.marker or (late and natural):
-                    found[record.ref.id] = record
+                theirs = hints.at(one.data, f"{TRAITS}.email") or hints.at(one.data, "person.properties.email")
+                natural = one.marker is None and same_text(theirs, email)
+                if one.marker == intent.draft.marker or (late and natural):
+                    found[one.ref.id] = one
             if len(rows) < PAGE or since is None or last is None or last + answer.skew < since:
                 break
             offset += PAGE - BACK
@@ -266,7 +269,7 @@ class PostHogConnector(RestConnector):
         self._changeable(ref, verb, values)
         body = dict(values)
         if "assignee" in body:
-            body["assignee"] = self._assignee(body["assignee"])
+            body["assignee"] = sent_assignee(self.connection.name, body["assignee"])
         answer = self._call("PATCH", self._path(ref.id), json=body, write=True)
         shown = self._shown(answer)
         return shown if shown and shown.ref.id == ref.id else None
@@ -281,9 +284,8 @@ class PostHogConnector(RestConnector):
 
     def probe(self) -> dict[str, Any]:
         """Look at the newest tickets: does `ids` work, is tagging licensed (None: no tag seen yet, cannot tell)."""
-        answer, rows = self._list({"order_by": "-updated_at", "limit": PAGE})
-        self._records(rows, answer)
-        seen: dict[str, Any] = {"ids": None, "tags": True if self._licensed else None}
+        _, rows = self._list({"order_by": "-updated_at", "limit": PAGE})
+        seen: dict[str, Any] = {"ids": None, "tags": True if self._tags.proved_by(rows) else None}
         if len(rows) > 1:
             one = identity(rows[-1])
             _, again = self._list({"ids": one, "limit": 2})
@@ -296,6 +298,24 @@ class PostHogConnector(RestConnector):
         count = hints.at(answer.body, "count")
         return f"{count} tickets" if isinstance(count, int) else "tickets can be listed"
 
+    def figures(self) -> Mapping[str, float]:
+        """Give the number of messages that nobody of the team has read; nothing where this key may not ask."""
+        if not self._counts:
+            return {}
+        try:
+            answer = self._http.request(
+                "GET",
+                f"{self._tickets}unread_count/",
+                write=False,
+                auth=self._auth,
+                errors={403: Refused, 404: Refused},
+            )
+        except Refused:
+            self._counts = False  # a plain store: a missing scope is no reason to stop the connection, or to ask again
+            return {}
+        count = hints.at(answer.body, "count")
+        return {"unread_tickets": count} if isinstance(count, int) and not isinstance(count, bool) else {}
+
     def _list(self, params: Mapping[str, Any]) -> tuple[Answer, list[Row]]:
         try:
             answer = self._call("GET", self._tickets, params=params)
@@ -307,44 +327,19 @@ class PostHogConnector(RestConnector):
         return f"{self._tickets}{quote(remote_id, safe='')}/"
 
     def _shown(self, answer: Answer) -> Record | None:
+        """Make a record of what a write answered. Only looking at tags can fail here, and that undoes no write."""
         row = answer.body
-        return self._records([row], answer)[0] if isinstance(row, Mapping) and identity(row) else None
+        if not isinstance(row, Mapping) or not identity(row):
+            return None
+        try:
+            return self._records([row], answer)[0]
+        except RemoteError:
+            return record(self.connection.name, row, answer, proved=False)
 
     def _records(self, rows: Iterable[Row], answer: Answer) -> list[Record]:
         rows = list(rows)
-        if any(row.get("tags") for row in rows):
-            self._licensed = True  # a plain store: the flag only ever turns on
-        return [self._record(row, answer) for row in rows]
-
-    def _record(self, row: Row, answer: Answer) -> Record:
-        data, traits = dict(row), row.get(TRAITS)
-        marker = traits.get(MARKER) if isinstance(traits, Mapping) else None
-        if isinstance(traits, Mapping):
-            data[TRAITS] = {name: value for name, value in traits.items() if name != MARKER}
-        assignee = row.get("assignee")
-        if isinstance(assignee, Mapping):
-            data["assignee"] = f"{assignee.get('type')}:{assignee.get('id')}"
-        at = moment(row.get("updated_at"))
-        silent = row.get("tags") == [] and not self._licensed
-        return Record(
-            ref=Ref(self.connection.name, "ticket", identity(row)),
-            data=data,
-            read_at=answer.sent_at,
-            changed_before=at + answer.skew if at else None,
-            marker=marker if isinstance(marker, str) else None,
-            unreadable={"tags": "empty, and no tag was ever seen here: is tagging licensed?"} if silent else {},
-        )
-
-    def _assignee(self, value: Raw) -> dict[str, Any] | None:
-        if value is None:
-            return None
-        kind, _, number = value.partition(":") if isinstance(value, str) else ("", "", "")
-        if kind == "user" and number.isascii() and number.isdigit():
-            return {"type": "user", "id": int(number)}
-        if kind == "role" and _is_uuid(number):
-            return {"type": "role", "id": number}
-        raise Refused(self.connection.name, "an assignee is user:<number>, role:<uuid> or nobody; correct agents.yaml")
-
-
-def _is_uuid(value: str) -> bool:
-    return UUID.fullmatch(value) is not None
+        proved = self._tags.proved_by(rows)
+        if not proved and any(silent(row) for row in rows):
+            now = self._http.now()
+            proved = self._tags.proved(lambda params: self._list(params)[1], now, by_ids=self._honours_ids)
+        return [record(self.connection.name, row, answer, proved=proved) for row in rows]

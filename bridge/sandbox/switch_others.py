@@ -53,6 +53,7 @@ class SwitchOthers(Sandbox):
             sorts = ("created_at", "updated_at") if self.options["customers_dated"] else ("created_at",)
             return self._page(call, rows, sorts if entity == CUSTOMER else ("created_at",), self._shown)
         fields = self._writable(call, entity)
+        record: Record
         if entity == MESSAGE:
             record = self._said(fields)
             if not record["internal"]:
@@ -97,10 +98,10 @@ class SwitchOthers(Sandbox):
             record = self._said(given, at=seconds_iso(at))
             return self._emitted("create", None, record, MESSAGE)
 
-    def note(self, record_id: str, text: str) -> Record:
-        """Let an agent leave a note on a ticket."""
+    def note(self, record_id: str, text: str, kind: str = "note") -> Record:
+        """Let an agent leave words for other agents on a ticket."""
         with self.lock:
-            record = self._said({"ticket_id": record_id, "content": text, "type": "note", "internal": True})
+            record = self._said({"ticket_id": record_id, "content": text, "type": kind, "internal": True})
             return self._emitted("create", None, record, MESSAGE)
 
     def edit_customer(self, record_id: str, fields: Mapping[str, Any]) -> Record:
@@ -147,7 +148,7 @@ class SwitchOthers(Sandbox):
         if any(row["email"] == email for row in self.others[CUSTOMER]):
             raise Problem(self.options["customer_again"], "BAD_REQUEST", "A customer has this email already", "email")
         now = seconds_iso(self.clock.now())
-        record = {
+        record: Record = {
             "id": self._id(CUSTOMER),
             "email": email,
             **{name: fields.get(name) for name in _PROFILE},

@@ -140,7 +140,7 @@ def test_an_id_that_can_be_none_costs_no_call(bench):
     assert bench.faulty.calls == []
 
 
-def test_an_empty_set_of_tags_says_nothing_until_a_tag_was_seen(bench):
+def test_an_empty_set_of_tags_says_nothing_until_a_tag_is_shown_beside_it(bench):
     first, second = bench.add(2)
     record = bench.connector.read("ticket", [first])[first]
     assert "licensed" in record.unreadable["tags"]

@@ -4,7 +4,7 @@ PORT ?= 8080
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check mutants lock docs
+.PHONY: help run test check mutants bench lock docs
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ check: .venv/.ready ## lint, types, and the shipped configuration and mappings
 
 mutants: .venv/.ready ## break the source on purpose, one rule at a time, and see a test notice
 	@$(PY) tests/mutants/run.py $(ARGS)
+
+bench: .venv/.ready ## measure against bare loops, as ratios (ARGS="reconciling --small")
+	@$(PY) -m bench.run $(ARGS)
 
 docs: .venv/.ready ## rewrite the generated parts of docs/
 	@$(PY) docs/generate.py

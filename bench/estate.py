@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bench.vendor import ticket
@@ -56,13 +56,11 @@ class FreeBudget:
 def vendor(tickets: int, latency: float = 0.0) -> Iterator[str]:
     """Run a vendor of its own process; give its address."""
     command = [sys.executable, "-m", "bench.vendor", "--tickets", str(tickets), "--latency", str(latency)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}/api/v1"
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline() if process.stdout else 0)}/api/v1"
+        finally:
+            process.kill()
 
 
 def make_home(folder: Path, left: str, right: str) -> None:
@@ -121,29 +119,32 @@ class Estate:
         now = self.clock.now() - timedelta(hours=1)
         for begin in range(0, count, CHUNK):
             made = [self._link(number, now, rules) for number in range(begin, min(begin + CHUNK, count))]
-            assert not any(found.calls or found.create for found in plans(self.context, made[0]).values())
+            if any(found.calls or found.create for found in plans(self.context, made[0]).values()):
+                raise SystemExit("the tickets are not as an import leaves them")
             with self.ledger.transaction() as tx:
                 tx.execute(tables.link.insert(), [_link_row(link, now) for link in made])
-                tx.execute(tables.side.insert(), [_side_row(link, side, now) for link in made for side in link.sides.values()])
+                sides = [(link, side) for link in made for side in link.sides.values()]
+                tx.execute(tables.side.insert(), [_side_row(link, side, now) for link, side in sides])
 
-    def _link(self, number: int, now, rules) -> Link:
+    def _link(self, number: int, now: datetime, rules: merge.Rules) -> Link:
         row = ticket(number)
         names = {"left": str(row["id"]), "right": f"right_{number}"}
-        link = Link(f"{number:032x}", "tickets", "ticket", sides={name: Side(name, each) for name, each in names.items()})
+        sides = {name: Side(name, each) for name, each in names.items()}
+        link = Link(f"{number:032x}", "tickets", "ticket", sides=sides)
         for name, remote_id in names.items():
             record = Record(Ref(name, "ticket", remote_id), row | {"id": remote_id}, now, changed_before=now)
             merge.absorb(link, observation(record, self.context.maps[name]["ticket"]), rules)
         return link
 
 
-def _link_row(link: Link, now) -> dict:
+def _link_row(link: Link, now: datetime) -> dict:
     return {
         "id": link.id, "sync": link.sync, "entity": link.entity, "state": encode.state(link.state), "paused": False,
         "parent_id": None, "created_at": now, "updated_at": now,
     }  # fmt: skip
 
 
-def _side_row(link: Link, side: Side, now) -> dict:
+def _side_row(link: Link, side: Side, now: datetime) -> dict:
     return {
         "link_id": link.id, "connection": side.connection, "entity": link.entity, "remote_id": side.remote_id,
         "fields": encode.side_fields(side.fields), "version": side.version, "read_at": side.read_at,

@@ -124,8 +124,8 @@ if __name__ == "__main__":
     parser.add_argument("rest", nargs="*")
     chosen = parser.parse_args()
     if chosen.what == "bare":
-        print(json.dumps(bare(chosen.rest[0], Path(chosen.rest[1]))))
+        sys.stdout.write(json.dumps(bare(chosen.rest[0], Path(chosen.rest[1]))))
     elif chosen.what == "prepare":
-        print(json.dumps(prepare(Path(chosen.rest[0]), int(chosen.rest[1]))))
+        sys.stdout.write(json.dumps(prepare(Path(chosen.rest[0]), int(chosen.rest[1]))))
     else:
-        print(json.dumps(reconciled(Path(chosen.rest[0]))))
+        sys.stdout.write(json.dumps(reconciled(Path(chosen.rest[0]))))

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -53,7 +54,9 @@ class Account:
         self.posted = 0
         self.latency = latency
 
-    def answer(self, method: str, target: str, body: bytes) -> tuple[int, bytes, bool]:
+    def answer(  # noqa: PLR0911 - one return for each route
+        self, method: str, target: str, body: bytes
+    ) -> tuple[int, bytes, bool]:
         """Give the status, the body, and whether it takes the vendor's time."""
         url = urlsplit(target)
         path, query = url.path.removeprefix("/api/v1"), parse_qs(url.query)
@@ -75,7 +78,7 @@ class Account:
         """List what was created after the cursor's second."""
         begin = 0
         if cursor:
-            at = datetime.fromisoformat(cursor.replace("Z", "+00:00"))
+            at = datetime.fromisoformat(cursor)
             begin = max(0, int((at - BEGAN).total_seconds()) + 1)
         rows = self.listed[begin : begin + LIMIT]
         following = json.dumps(stamp(begin + LIMIT - 1) if begin + LIMIT < len(self.listed) else None)
@@ -125,7 +128,8 @@ class Line(asyncio.Protocol):
 async def serve(account: Account) -> None:
     """Listen on a free port, and print it."""
     server = await asyncio.get_running_loop().create_server(lambda: Line(account), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 

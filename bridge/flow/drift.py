@@ -24,7 +24,6 @@ from bridge.flow.records import observation
 from bridge.flow.replan import plans
 from bridge.ledger import drift, links, people, sightings, work
 from bridge.ledger.session import Tx
-from bridge.ledger.sightings import Known
 
 TRUSTED_DAYS = 7
 """A fingerprint that still fits spares the comparison for so many days."""
@@ -76,7 +75,7 @@ def compare(
             if could_join(context, record):
                 done.findings.append(Finding(remote_id, "new"))
             continue
-        found = judge(context, link, record, before, full=full)
+        found = judge(context, link, record, full=full)
         if found is None:
             done.unchanged += 1
         else:
@@ -93,25 +92,25 @@ def keep(tx: Tx, compared: Compared, run_id: int) -> None:
     sightings.note(tx, [each | {"seen_run": run_id} for each in compared.notes])
 
 
-def judge(context: Context, link: Link, record: Record, before: Known, *, full: bool) -> Finding | None:
+def judge(context: Context, link: Link, record: Record, *, full: bool) -> Finding | None:
     """Say in what a row differs from what we know, or that the link still owes some side a write (merge.md F9)."""
     ref = record.ref
     side = link.sides[ref.connection]
     if side.remote_id != ref.id:
         return None  # a record that was given up; another one has taken its place
     if side.tombstone or side.missing_since:
-        return Finding(ref.id, "changed", (), before.read_at, "it was thought to be gone")
+        return Finding(ref.id, "changed", (), side.read_at, "it was thought to be gone")
     names, remapped = differences(context, link, record, full=full)
     if names:
         why = "its mapping has changed since it was read" if remapped else drift.UNASKED
-        return Finding(ref.id, "changed", tuple(names), before.read_at, why)
+        return Finding(ref.id, "changed", tuple(names), side.read_at, why)
     owed = sorted(
         name
         for name, found in plans(context, link).items()
         if found.calls or found.delete or (found.create and not found.create.missing)
     )
     if owed:
-        return Finding(ref.id, "owed", (), before.read_at, f"{', '.join(owed)} has not been brought up to date")
+        return Finding(ref.id, "owed", (), side.read_at, f"{', '.join(owed)} has not been brought up to date")
     return None
 
 
@@ -172,6 +171,7 @@ def hint(
     remote_ids: list[str],
     now: datetime,
     records: Mapping[str, Record] | None = None,
+    run_id: int | None = None,
 ) -> None:
     """Queue an observe for each; rows of a full listing send along what only such rows show."""
     swept = context.capabilities[connection][entity].swept
@@ -189,6 +189,7 @@ def hint(
             due_at=now,
             now=now,
             payload={"swept": {"at": record.read_at.isoformat(), "values": values}} if record and values else None,
+            run_id=run_id,
         )
 
 

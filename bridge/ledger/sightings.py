@@ -8,10 +8,9 @@ would compare as it did before.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert
@@ -24,13 +23,11 @@ PAGE = 500
 """Absent records given at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A record with a link, and how it was last seen."""
+class Known(NamedTuple):
+    """A record with a link, and how it was last seen. A plain tuple: there is one for every row of every listing."""
 
     side_id: int
     link_id: str
-    read_at: datetime | None
     digest: str | None
     """The fingerprint under which the row compared as equal with nothing to do; None when the link moved since."""
     day: int
@@ -46,12 +43,11 @@ def known(tx: Tx, connection: str, entity: str, remote_ids: Collection[str]) -> 
         remote_id: Known(
             side_id,
             link_id,
-            read_at,
             digest if owner is None and then == fence else None,
             day or 0,
             fence if owner is None else None,
         )
-        for remote_id, side_id, link_id, read_at, digest, then, day, fence, owner in found
+        for remote_id, side_id, link_id, digest, then, day, fence, owner in found
     }
 
 
@@ -94,7 +90,6 @@ _KNOWN = (
         side.c.remote_id,
         side.c.id,
         side.c.link_id,
-        side.c.read_at,
         sighting.c.digest,
         sighting.c.fence,
         sighting.c.day,

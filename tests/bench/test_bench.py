@@ -1,0 +1,12 @@
+"""The benchmarks work at a small size; what they measure is for a quiet machine."""
+
+from bench import reconciling
+
+
+def test_reconciliation_beside_a_bare_loop_sees_every_ticket():
+    found = reconciling.measure(450, rounds=1)
+    assert found["bare"]["seen"] == 450
+    for run in (found["first"], found["unchanged"]):
+        assert run["error"] == ""
+        assert run["hinted"] == 0
+        assert run["seen"] >= 450

@@ -91,6 +91,11 @@ def keep(home: Path, users: Path) -> None:
 
 
 def start(home: Path) -> subprocess.Popen[bytes]:
+    return serve(home, *prepare(home))
+
+
+def prepare(home: Path) -> tuple[Path, int | None]:
+    """Make an empty cluster; gives the folder of the programs and the user to run them as (None: as we are)."""
     programs, user = binaries(home), None
     if os.geteuid() == 0:
         # PostgreSQL refuses to run as root.
@@ -107,6 +112,12 @@ def start(home: Path) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
         )
+    return programs, user
+
+
+def serve(home: Path, programs: Path, user: int | None) -> subprocess.Popen[bytes]:
+    """Start a server on the cluster in `home`; returns when it answers."""
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(home),
@@ -123,7 +134,7 @@ def start(home: Path) -> subprocess.Popen[bytes]:
         cwd=home,
         env=environment,
         user=user,
-        stdout=(home / "server.log").open("w"),
+        stdout=(home / "server.log").open("a"),
         stderr=subprocess.STDOUT,
         # Not even a killed keeper leaves the server running. The keeper has no threads.
         preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT),  # noqa: PLW1509

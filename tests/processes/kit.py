@@ -1,0 +1,322 @@
+"""The whole bridge as real processes between sandboxes, with humans at work, and hands that break it.
+
+What `bridge up --sandbox` starts, with a switchboard between the bridge and its vendors. It waits for conditions, never
+for a time; when one does not come about, or the verdict is bad, the error says everything that is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import secrets
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from sqlalchemy import select
+
+from bridge import home as homes
+from bridge.cli.accounts import DATABASE, FILE, REDIS
+from bridge.cli.demo import PORTS, Run, loosen
+from bridge.cli.facts import collect
+from bridge.cli.stage import Plan, Stage
+from bridge.ledger import health, inbox
+from bridge.ledger.tables import inbox as inbox_table
+from bridge.queue import socket_for, url_for
+from bridge.sandbox import population, verify
+from bridge.sandbox.reading import canonical
+from tests.processes.switchboard import HOST, Line, Switchboard
+
+PATIENCE = 120.0
+"""Seconds without any progress after which something is held to be stuck, on however slow a machine."""
+TICK = 0.05
+EDITS = 100_000
+"""More edits than any run makes."""
+FULL = 4096
+"""Bytes that a file may have on the full disk: less than any ledger or its log has already."""
+
+
+class Stuck(AssertionError):
+    """What was waited for did not come about."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of everything, judged from outside."""
+
+    report: verify.Report
+    accepted: int
+    """Webhooks that were answered with 2xx."""
+    lost: list[str] = field(default_factory=list)
+    """Of these, those without a row in the inbox, or without a final verdict."""
+    account: str = ""
+    balanced: bool = False
+    left: dict[str, int] = field(default_factory=dict)
+    """Work that is still there."""
+
+    @property
+    def faults(self) -> list[str]:
+        """Give what is wrong, in words; empty: every promise was kept."""
+        found = [f"accepted webhook lost: {one}" for one in self.lost]
+        if not self.report.ok:
+            kept = {"not_carried", "window_edits", "before_they_met", "ignored_writes"}
+            rows = {kind: rows[:5] for kind, rows in self.report.details.items() if kind not in kept}
+            found.append(f"the sides do not agree: {json.dumps(rows, ensure_ascii=False, indent=1, default=str)}")
+        if not self.balanced:
+            found.append(f"the account of webhooks does not add up: {self.account}")
+        if any(self.left.values()):
+            found.append(f"work is left: {self.left}")
+        return found
+
+
+class Kit(Stage):
+    """`with Kit(folder) as kit: kit.begin(20); kit.work(10); kit.kill("web"); kit.work(10); kit.check()`."""
+
+    def __init__(self, folder: Path, *, database: str = "", seed: int = 1, workers: int = 0, rate: float = 6.0) -> None:
+        home = folder / "home"
+        homes.fill(home)
+        loosen(home)
+        super().__init__(
+            Plan(home, _say, sandbox=True, port=secrets.choice(PORTS), port_base=0, seed=seed, workers=workers)
+        )
+        self.board = Switchboard()
+        self.rate = rate
+        self.struck: Counter[str] = Counter()
+        """How often what was done to it, by kind."""
+        self.worked = 0
+        self.opened = 0
+        self.run: Run
+        self.origins: list[tuple[str, str]] = []
+        self._database = database
+        self._began = time.monotonic()
+        self._refs: dict[tuple[str, str], dict[str, str]] = {}
+        self._stream: Iterator[population.Edit] = iter(())
+
+    # Setting up.
+
+    def _set_up(self) -> None:
+        self._exits.callback(self.board.close)
+        self._set(DATABASE, self._database or None)
+        self._set(REDIS, None)
+        super()._set_up()
+
+    def _start_sandbox(self, systems: Mapping[str, str]) -> None:
+        super()._start_sandbox(systems)
+        file = homes.var(self.plan.home) / FILE
+        stored = json.loads(file.read_text())
+        for name, system in systems.items():
+            port = int(self.controls[name].url.rpartition(":")[2])
+            line = self.board.connect(name, port)
+            told = stored[system]["base_url"]
+            stored[system]["base_url"] = told.replace(f"{HOST}:{port}", f"{HOST}:{line.port}")
+        file.write_text(json.dumps(stored))
+
+    @property
+    def holders(self) -> list[str]:
+        """The connections whose systems hold tickets."""
+        return [name for name, control in self.controls.items() if control.system in population.STATUS]
+
+    # Humans.
+
+    def begin(self, tickets: int) -> None:
+        """Load tickets, and wait until each stands wherever it belongs."""
+        self.run = self._new_run(tickets)
+        self.origins = self.run.load()
+        self.settle()
+        self.run.reconcile_until_linked(self.origins)
+        self._refs = self.run.known()
+        systems = [self.controls[name].system for name in self.holders]
+        self._stream = iter(population.edits(EDITS, self.plan.seed, tickets=tickets, systems=systems))
+
+    def work(self, edits: int) -> None:
+        """Let humans make that many edits at a steady rate, and open a new ticket now and then."""
+        for _ in range(edits):
+            until = time.monotonic() + 1 / self.rate
+            self.one_edit()
+            while time.monotonic() < until:
+                self.rest()
+
+    def one_edit(self) -> None:
+        """Let a human do something."""
+        self.worked += 1
+        if self.worked % 6 == 0:
+            self.opened += 1
+            name = self.holders[self.opened % len(self.holders)]
+            self.controls[name].post("populate", n=1, seed=1000 * self.plan.seed + 100 + self.opened)
+            return
+        edit = next(self._stream)
+        name = next(name for name in self.holders if self.controls[name].system == edit.system)
+        origin = self.origins[edit.ticket]
+        remote_id = self._refs.get(origin, {origin[0]: origin[1]}).get(name)
+        if remote_id is not None:
+            self.controls[name].post("edit", id=remote_id, fields=dict(edit.fields))
+
+    def arrives(self, here: str, there: str) -> None:
+        """Let a human change a status here, and wait until it shows there."""
+        both = [refs for refs in self._refs.values() if {here, there} <= refs.keys()]
+        assert both, f"no ticket stands in {here} and in {there}"
+        refs = both[self.worked % len(both)]
+        system = self.controls[there].system
+
+        def shown() -> Any:
+            return canonical(system, "status", self.record(there, refs[there])["status"])
+
+        word = "open" if shown() == "resolved" else "resolved"
+        own = population.STATUS[self.controls[here].system][word]
+        self.controls[here].post("edit", id=refs[here], fields={"status": own})
+        self.wait(lambda: shown() == word, f"{word} from {here} to {there}:{refs[there]}")
+
+    def record(self, name: str, remote_id: str) -> Mapping[str, Any]:
+        """Give a ticket as its system has it."""
+        return next(one for one in self.controls[name].get("tickets") if str(one["id"]) == remote_id)
+
+    # What is done to it.
+
+    def kill(self, *names: str) -> None:
+        """Kill -9 processes and all that they started, at once, and wait until others stand in their places."""
+        victims = [child for child in self.children.running if child.name in names]
+        self.wait(lambda: all(child.process is not None for child in victims), f"{names} to be running")
+        gone = {child.process.pid: child for child in victims}
+        for number, child in gone.items():
+            os.killpg(number, signal.SIGKILL)
+            self.struck[f"kill {child.name}"] += 1
+        for number, child in gone.items():
+            self.wait(lambda: child.process is not None and child.process.pid != number, f"another {child.name}")  # noqa: B023
+        if "web" in names:
+            self.wait(self._answers, "the receiver")
+
+    def kill_valkey(self) -> None:
+        """Kill -9 the Valkey; the next one knows nothing."""
+        gone = self._valkey._process.pid
+        os.kill(gone, signal.SIGKILL)
+        self.struck["kill valkey"] += 1
+        self.wait(lambda: self._valkey._process.pid != gone and bool(url_for(self.plan.home)), "another Valkey")
+
+    def empty_valkey(self) -> None:
+        """Take everything out of the Valkey, under everybody's feet."""
+        with contextlib.closing(Redis(unix_socket_path=str(socket_for(self.plan.home)))) as client:
+            client.flushall()
+        self.struck["empty valkey"] += 1
+
+    def cut(self, name: str) -> Line:
+        """Let a vendor refuse connections."""
+        self.board.lines[name].cut()
+        self.struck["vendor stops"] += 1
+        return self.board.lines[name]
+
+    def hang(self, name: str) -> Line:
+        """Let a vendor take calls and never answer."""
+        self.board.lines[name].hang()
+        self.struck["vendor hangs"] += 1
+        return self.board.lines[name]
+
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Let every write of the bridge's processes that would make a file longer fail.
+
+        A limit of the kernel's for these processes, which needs no rights; a device's end would say ENOSPC.
+        """
+        limited = [
+            number for child in self.children.running if child.name != "sandbox" for number in self.family(child)
+        ]
+        before = {number: resource.prlimit(number, resource.RLIMIT_FSIZE) for number in limited}
+        self.struck["disk full"] += 1
+        try:
+            for number, (_, hard) in before.items():
+                resource.prlimit(number, resource.RLIMIT_FSIZE, (FULL, hard))
+            yield
+        finally:
+            for number, limits in before.items():
+                with contextlib.suppress(ProcessLookupError):  # it ended, and another has no limit
+                    resource.prlimit(number, resource.RLIMIT_FSIZE, limits)
+
+    def family(self, child: Any) -> list[int]:
+        """Give the process ids of a child and its descendants."""
+        parents: dict[int, int] = {}
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        found = [child.process.pid] if child.process is not None else []
+        for number in found:
+            found += [pid for pid, parent in parents.items() if parent == number]
+        return found
+
+    # Waiting and judging.
+
+    def rest(self) -> None:
+        """Look after the processes for a moment."""
+        self.tend()
+        self.stop.wait(TICK)
+
+    def wait(self, done: Callable[[], bool], what: str) -> None:
+        """Wait until it is so."""
+        until = time.monotonic() + PATIENCE
+        while not done():
+            if time.monotonic() > until:
+                raise Stuck(f"waited {PATIENCE:.0f} s for {what}; {self.standing()}")
+            self.rest()
+
+    def settle(self) -> None:
+        """Wait until no webhook is on its way and no work is left."""
+        self.run = self._new_run(self.run.tickets)
+        for control in self.controls.values():
+            control.post("flush", everything=True)
+        self.run.wait_until_quiet()
+        if self.run.gave_up:
+            raise Stuck(f"nothing goes forward any more; {self.standing()}")
+
+    def finish(self) -> Outcome:
+        """Everything is healed: wait for quiet, reconcile once, and judge."""
+        self.settle()
+        self.run.reconcile()
+        self.asking = False
+        self.wait(self.run._is_quiet, "quiet after the reconciliation")
+        with self.engine.ledger.read() as tx:
+            account = inbox.account(tx)
+            rows = tx.execute(select(inbox_table.c.connection, inbox_table.c.headers, inbox_table.c.verdict)).all()
+        verdicts = {(row.connection, value): row.verdict for row in rows for value in row.headers.values()}
+        given = collect(self.engine, self.controls, self.plan.seed, time.monotonic() - self._began)
+        sent = [row for row in given.journal if row["kind"] == "webhook" and 200 <= row["status"] < 300]
+        fates = {(row["connection"], row["note"]): verdicts.get((row["connection"], row["note"])) for row in sent}
+        lost = [
+            f"{name} {note}: {fate or 'no row'}" for (name, note), fate in fates.items() if fate in {None, "pending"}
+        ]
+        left = self.run._signs()
+        return Outcome(verify.verify(given), len(fates), lost, str(account), account.balanced, left)
+
+    def check(self) -> Outcome:
+        """Finish, and raise AssertionError, with everything that is known, unless every promise was kept."""
+        outcome = self.finish()
+        if outcome.faults:
+            raise AssertionError("\n".join([*outcome.faults, f"done to it: {dict(self.struck)}", self.standing()]))
+        assert outcome.accepted, "no webhook was accepted: nothing was tried"
+        return outcome
+
+    def refused(self) -> int:
+        """Give how many deliveries of webhooks the receiver did not take."""
+        rows = [row for control in self.controls.values() for row in control.get("journal") if row["kind"] == "webhook"]
+        return sum(row["status"] >= 500 for row in rows)
+
+    def standing(self) -> str:
+        """Say what is under way, for an error."""
+        running = {child.name: child.ended() if child.process else "down" for child in self.children.running}
+        with self.engine.ledger.read() as tx:
+            troubles = {name: found.why for name, found in health.all_(tx).items() if found.why}
+        return f"signs {self.run._signs()}, exit codes {running}, troubles {troubles}"
+
+    def _new_run(self, tickets: int) -> Run:
+        run = Run(self, tickets, 0, self.rate)
+        run._patience = PATIENCE
+        return run
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")

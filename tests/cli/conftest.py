@@ -25,4 +25,6 @@ KEYS = {
     "PRODUCT_WEBHOOK_SECRET": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0",
     "DESK_API_KEY": "d" * 8,
     "DESK_SERVICE_USER": "4f0c0000-0000-4000-8000-000000000001",
+    "FEEDBACK_API_KEY": "f" * 8,
+    "SCREENS_API_KEY": "u" * 8,
 }

@@ -110,7 +110,7 @@ def test_status_of_an_empty_ledger(run, tmp_path):
     run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
     shown = json.loads(run("--home", str(tmp_path), "status", "--json", environ=KEYS).stdout)
     assert shown["links"] == 0
-    assert {row["connection"] for row in shown["connections"]} == {"helpdesk", "product"}
+    assert {row["connection"] for row in shown["connections"]} == {"helpdesk", "product", "desk", "feedback", "screens"}
     assert "helpdesk" in run("--home", str(tmp_path), "status", environ=KEYS).output
 
 

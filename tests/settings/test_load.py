@@ -31,6 +31,9 @@ CLASSES = {system: connector_class(system) for system in REAL}
 ACCOUNTS = {
     "switch": SandboxAccount("http://127.0.0.1:1/api/v1", {"api_key": "a"}, KEY),
     "posthog": SandboxAccount("http://127.0.0.1:2", {"api_key": "b"}, KEY, {"project_id": "7"}),
+    "zaia": SandboxAccount("http://127.0.0.1:3", {"api_key": "c"}, KEY, {"service_user": "4f0c"}),
+    "scopeai": SandboxAccount("http://127.0.0.1:4/v1", {"api_key": "d"}, KEY),
+    "upscope": SandboxAccount("http://127.0.0.1:5/v1.1", {"api_key": "e"}, KEY),
 }
 
 
@@ -39,7 +42,7 @@ ACCOUNTS = {
 
 def test_the_shipped_home_loads_with_the_sandbox_and_no_environment():
     config = load(SHIPPED, environ={}, sandbox=ACCOUNTS, connectors=CLASSES)
-    assert sorted(config.connections) == ["helpdesk", "product"]
+    assert sorted(config.connections) == ["desk", "feedback", "helpdesk", "product", "screens"]
     assert config.connections["helpdesk"].base_url == "http://127.0.0.1:1/api/v1"
     assert config.connections["product"].credentials == {"api_key": Secret("b")}
     assert config.connections["product"].options == {"project_id": "7"}
@@ -59,6 +62,10 @@ def test_the_shipped_home_names_every_variable_that_it_needs():
         "PRODUCT_PROJECT_ID is not set",
         "PRODUCT_API_KEY is not set",
         "PRODUCT_WEBHOOK_SECRET is not set",
+        "DESK_API_KEY is not set",
+        "DESK_SERVICE_USER is not set",
+        "FEEDBACK_API_KEY is not set",
+        "SCREENS_API_KEY is not set",
     ]
 
 
@@ -70,9 +77,10 @@ def test_lossy_statuses_of_the_shipped_mappings():
     assert isinstance(posthog.read("archived"), Unreadable)
 
 
-def test_shipped_agents_are_those_of_both_connections():
+def test_shipped_agents_are_those_of_all_connections_with_agents():
     maps = load(SHIPPED, environ={}, sandbox=ACCOUNTS, connectors=CLASSES).maps
-    switch, posthog = (maps[name]["ticket"].fields["assignee"] for name in ("helpdesk", "product"))
+    switch, posthog, zaia = (maps[name]["ticket"].fields["assignee"] for name in ("helpdesk", "product", "desk"))
+    assert zaia.write(switch.read("usr_2")).endswith("2")
     assert posthog.write(switch.read("usr_2")) == "user:12"
     assert isinstance(posthog.read("role:0b"), Unreadable)
     assert switch.write("who@x.io") == NotCarried("who@x.io has no name here; add it to agents.yaml")

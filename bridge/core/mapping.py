@@ -16,7 +16,7 @@ from bridge.core.fieldmap import EntityMap, FieldMap
 from bridge.core.paths import PLAIN, BadPath, Path, compile_path
 from bridge.core.reading import Chain, compile_chain
 from bridge.core.transforms import AGENT, TRANSFORMS, AgentTable, shown
-from bridge.core.translate import Table, extractor, reader, typed, writer
+from bridge.core.translate import Table, extractor, ours, reader, typed, writer
 from bridge.core.values import Canonical
 from bridge.errors import BridgeError
 
@@ -157,7 +157,7 @@ class _FieldCompiler:
             name=self.known.name,
             revision=self.revision(chain),
             extract=extractor(self.known, paths, chain),
-            read=reader(self.known, reads, chain, default),
+            read=ours if self.known.kind == "parent" else reader(self.known, reads, chain, default),
             write=writer(self.known, writes, chain, not_carried=not_carried, longest=longest, unless_null=unless_null),
             write_key=write_key,
             source=source,

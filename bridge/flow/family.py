@@ -10,8 +10,8 @@ from bridge.connectors.base import Record
 from bridge.core.capabilities import Support
 from bridge.core.plan import CreatePlan
 from bridge.core.state import Link
-from bridge.core.transforms import TICKET_OF
-from bridge.core.values import Canonical, Ref, Unreadable
+from bridge.core.transforms import TICKET_OF, TRANSFORMS
+from bridge.core.values import Canonical, Marker, Ref, Unreadable
 from bridge.flow.context import Context
 from bridge.flow.records import CUSTOMER, customer_key
 from bridge.ledger import links, matching, work
@@ -31,11 +31,12 @@ def parent_of(tx: Tx, context: Context, ref: Ref, record: Record, now: datetime)
     mapped = context.maps[ref.connection][ref.entity].parent
     if mapped is None:
         return None, ""
-    value = mapped.read(mapped.extract(record.data))
+    raw = mapped.extract(record.data)
+    if raw is None or isinstance(raw, Marker | Unreadable):
+        return None, raw.why if isinstance(raw, Unreadable) else f"{ref} names no ticket"
+    value = TRANSFORMS[mapped.parent].read(raw)
     if isinstance(value, Unreadable):
         return None, value.why
-    if value is None:
-        return None, f"{ref} names no ticket"
     if mapped.parent == TICKET_OF:
         return _by_ref(tx, context, Ref(ref.connection, TICKET, value), now)
     return _by_customer(tx, context, ref, value)

@@ -11,7 +11,7 @@ from bridge.flow import reconcile
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain
 from bridge.http import Http
-from bridge.ledger import links, work
+from bridge.ledger import links, parking, work
 from bridge.ledger.session import Ledger
 from bridge.sandbox import server
 from bridge.sandbox.transport import WSGIAdapter
@@ -106,7 +106,7 @@ class Estate:
 
     def parked(self):
         with self.ledger.read() as tx:
-            return work.parked(tx)
+            return parking.parked(tx)
 
     def journal(self, name, *kinds, actor="bridge"):
         return [row for row in self.apps[name].journal.since() if row.kind in kinds and row.actor == actor]

@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.ledger import inbox
+from bridge.ledger.session import Ledger
+from bridge.sandbox import server
+
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,9 +36,16 @@ def children(parent: int) -> dict[int, list[str]]:
 
 @pytest.mark.parametrize("victim", ["worker", "web"])
 def test_a_kill_in_the_middle_of_a_demo_loses_nothing(tmp_path, victim):
+    story = ["--journals", str(tmp_path / "story")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "bridge", "demo", "--tickets", "12", "--edits", "48", "--rate", "8", "--json"],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        [sys.executable, "-m", "bridge", "demo", "--tickets", "12", "--edits", "48", "--rate", "8", "--json", *story],
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(tmp_path),
+            "BRIDGE_SANDBOX_DATABASE_URL": f"sqlite:///{tmp_path / 'ledger.db'}",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -56,3 +67,33 @@ def test_a_kill_in_the_middle_of_a_demo_loses_nothing(tmp_path, victim):
     assert process.returncode == 0, output + said
     report = json.loads(output.splitlines()[-1])
     assert (report["converged"], report["duplicates"], report["lost_edits"], report["echo_writes"]) == (True, 0, 0, 0)
+    every_answered_webhook_has_its_verdict(tmp_path)
+    nothing_shows_a_secret(tmp_path, [*before, said, output])
+
+
+def every_answered_webhook_has_its_verdict(folder):
+    """Compare what the vendors were told with what the ledger has: 2xx means written down, and settled by now."""
+    told = [json.loads(line) for line in (folder / "story" / "journal.jsonl").read_text().splitlines()]
+    hooks = [row for row in told if row["kind"] == "webhook"]
+    taken = {(row["connection"], row["note"]) for row in hooks if 200 <= row["status"] < 300}
+    ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}")
+    with ledger.read() as tx:
+        rows = inbox.recent(tx, limit=100_000)
+        account = inbox.account(tx)
+    ledger.close()
+    known = {(row["connection"], row["delivery_key"].rpartition(":")[2]): row["verdict"] for row in rows}
+    assert taken
+    assert {key: known.get(key) for key in taken if known.get(key) in {None, inbox.PENDING}} == {}
+    assert (account.balanced, account.in_flight) == (True, 0), str(account)
+
+
+def nothing_shows_a_secret(folder, said):
+    """Look for every configured secret in all that the run has left behind."""
+    hidden = []
+    for account in server.accounts(seed=1).values():
+        hidden += [account.api_key, account.webhook_secret]
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    left = [file.read_bytes() for file in files] + [text.encode() for text in said]
+    assert len(files) > 3
+    for secret in filter(None, hidden):
+        assert not any(secret.encode() in text for text in left)

@@ -251,6 +251,7 @@ def _tell(
         listed += rows[: SHOWN - len(listed)]
         return len(found)
     spare = max(0, drift.NEW_LISTED - (figures.get("new", 0) - sum(each.kind == "new" for each in found)))
+    rows = [each for each in rows if each["why"] != findings.WAITS]
     kept = [each for each in rows if each["kind"] != "new"] + [each for each in rows if each["kind"] == "new"][:spare]
     findings.add(tx, [each | {"run_id": int(step.run), "found_at": now} for each in kept])
     drift.hint(tx, context, row.connection, row.entity, [each.remote_id for each in found], now, records, int(step.run))

@@ -15,6 +15,8 @@ from bridge.ledger.tables import inbox, link, side, work
 
 SILENT = "no webhook came"
 """The reason that counts as a miss of the source's."""
+WAITS = "a hint came and waits its turn"
+"""Not drift: what was found is known of already, and about to be read."""
 UNASKED = "to be looked up"
 """Stands for a reason that `explain` finds when the run ends."""
 
@@ -60,7 +62,7 @@ def states(tx: Tx, keys: Collection[str]) -> dict[str, str]:
     """Say, by key of the work, what already stands in its way or that it waits its turn; absent: no such work."""
     found = select(work.c.key, work.c.parked_at, work.c.parked_why).where(work.c.key.in_(list(keys)))
     return {
-        key: f"parked: {why}" if parked is not None else "a hint came and waits its turn"
+        key: f"parked: {why}" if parked is not None else WAITS
         for key, parked, why in tx.execute(found)
     }
 

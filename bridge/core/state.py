@@ -108,6 +108,8 @@ class Side:
     suspect: dict[str, Any] | None = None
     """A read whose version stepped back: {"digest", "at"}, believed when seen again after settling."""
     in_scope: bool = True
+    detached: bool = False
+    """An admin has taken the record out of the link: it is remembered, so that it is not matched again."""
     id: str = ""
 
 

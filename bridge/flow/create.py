@@ -20,7 +20,7 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.flow import family
+from bridge.flow import allowance, family
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Steps, Transact
@@ -111,8 +111,10 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             connection=connection,
             entity=link.entity,
             remote_id=free[0].id,
+            lane=task.row.lane,
             due_at=now,
             now=now,
+            run_id=task.row.run_id,
         )
         work.finish(tx, task.row, task.owner, now)
         task.give_back(tx)
@@ -135,6 +137,8 @@ def make(context: Context, task: Task, planned: CreatePlan) -> Procedure:
 
     def intend(tx: Tx) -> bool:
         now = context.clock.now()
+        if allowance.spent(tx, context, task):
+            return False
         stored = {"values": planned.values, "sent": planned.sent}
         if intents.open_(
             tx,
@@ -145,6 +149,7 @@ def make(context: Context, task: Task, planned: CreatePlan) -> Procedure:
             draft=stored,
             send_by=send_by,
             now=now,
+            run_id=task.row.run_id,
         ):
             save(tx, task, [], now)
             return True
@@ -185,7 +190,7 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
         return
     lookup = Intent(Draft(link.entity, intent.draft["values"], intent.marker), intent.send_by)
     records = yield Call(connection, lambda c: c.find(lookup), task.deadline(context, connection))
-    marked = sorted((record for record in records if record.marker == intent.marker), key=lambda r: r.ref.id)
+    marked = sorted((record for record in records if record.marker == intent.marker), key=lambda r: (len(r.ref.id), r.ref.id))
     if marked:
         yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0], found=True)
         return

@@ -17,7 +17,7 @@ from typing import Any
 from bridge.connectors.base import Connector
 from bridge.core.lanes import LANES
 from bridge.errors import LeaseLost, RateLimited, Resting
-from bridge.flow import figures, people
+from bridge.flow import backfill, figures, people, undo
 from bridge.flow.budget import Budget
 from bridge.flow.choose import Room, choose
 from bridge.flow.context import Context, Task
@@ -38,6 +38,8 @@ PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
     "remove": remove,
     "reconcile": page,
     "figures": figures.ask,
+    "backfill": backfill.page,
+    "undo": undo.take_back,
 }
 
 log = logging.getLogger("bridge.flow")

@@ -80,6 +80,8 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
     elif side.attempt is None and (why := out_of_scope(sync, ref, record)):
         notes = lifecycle.left(link, ref.connection, context.clock.now(), context.rules(sync))
         found = Finding("out of scope", why, notes)
+    elif side.detached:
+        found = Finding("out of scope", f"{ref} was detached by hand", [])
     elif not side.in_scope and sync.leave_scope == "detach":
         found = Finding("out of scope", f"{ref} has left the scope for good", [])
     else:

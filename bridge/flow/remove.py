@@ -69,7 +69,7 @@ def prepare(tx: Tx, context: Context, task: Task) -> Side | None:
     send_by = now + timedelta(seconds=context.timing.send_within)
     side.attempt = Attempt(context.fresh_id(), "delete", {}, {}, {}, {}, send_by)
     save(tx, task, [], now)
-    attempts.open_(tx, link.id, side, now, destructive=1)
+    attempts.open_(tx, link.id, side, now, destructive=1, run_id=task.row.run_id)
     return side
 
 

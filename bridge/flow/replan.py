@@ -32,7 +32,9 @@ def leftover(context: Context, link: Link, side: Side) -> bool:
     return side.read_at >= side.attempt.send_by + context.settle(side.connection, link.entity)
 
 
-def replan(tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "live") -> list[Note]:
+def replan(
+    tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "live", run_id: int | None = None
+) -> list[Note]:
     """Queue what the link's sides need, and give the decisions that were taken on the way (not carried, …)."""
     notes: list[Note] = []
     for connection, planned in plans(context, link).items():
@@ -53,6 +55,7 @@ def replan(tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "
             lane=lane,
             due_at=now,
             now=now,
-            unpark=kind != "create" or lane == "reconcile",
+            unpark=kind != "create" or lane in {"reconcile", "backfill"},
+            run_id=run_id,
         )
     return notes

@@ -14,7 +14,9 @@ from bridge.ledger.session import Tx, insert
 from bridge.ledger.tables import attempt
 
 
-def open_(tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int = 0) -> None:
+def open_(
+    tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int = 0, run_id: int | None = None
+) -> None:
     """Write down the side's attempt. While one is open the side takes no other: then LeaseLost is raised."""
     if side.attempt is None or not side.id:
         raise ValueError("there is no attempt to write down, or its side is not stored yet")
@@ -30,6 +32,7 @@ def open_(tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int =
         send_by=side.attempt.send_by,
         destructive=destructive,
         opened_at=now,
+        run_id=run_id,
     )
     if tx.execute(statement.on_conflict_do_nothing().returning(attempt.c.number)).scalar() is None:
         raise LeaseLost(f"{side.connection}:{side.remote_id} has another write under way; nothing was sent")

@@ -91,6 +91,7 @@ def side(value: Side) -> dict[str, Any]:
         "tombstone": value.tombstone,
         "suspect": value.suspect,
         "in_scope": value.in_scope,
+        "detached": value.detached,
         "id": value.id,
     }
 

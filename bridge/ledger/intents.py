@@ -34,6 +34,7 @@ def open_(
     draft: dict[str, Any],
     send_by: datetime,
     now: datetime,
+    run_id: int | None = None,
 ) -> bool:
     """Write the intent down. False when one is open, or the link has a record on the connection, even a dead one."""
     tx.execute(select(link.c.id).where(link.c.id == link_id).with_for_update())
@@ -48,6 +49,7 @@ def open_(
         draft=draft,
         send_by=send_by,
         opened_at=now,
+        run_id=run_id,
     )
     return tx.execute(statement.on_conflict_do_nothing().returning(create_intent.c.number)).scalar() is not None
 

@@ -140,6 +140,13 @@ def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
     return _insert_side(tx, link_id, row.entity, new, now)
 
 
+def move_side(tx: Tx, side_id: str, to: str) -> None:
+    """Give a record to another link, with nothing known of it: there it is met for the first time."""
+    fresh: dict[str, Any] = {"fields": {}, "version": None, "read_at": None, "missing_since": None, "suspect": None}
+    fresh |= {"link_id": to, "tombstone": False, "in_scope": True, "detached": False}
+    tx.execute(update(side).where(side.c.id == int(side_id)).values(fresh))
+
+
 def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
     """Page through all links by id."""
     return list(tx.execute(select(link.c.id).where(link.c.id > after).order_by(link.c.id).limit(limit)).scalars())
@@ -195,7 +202,7 @@ _SAVE_SIDE = (
     .values(
         {
             name: bindparam(f"new_{name}")
-            for name in ("fields", "version", "read_at", "missing_since", "tombstone", "suspect", "in_scope")
+            for name in ("fields", "version", "read_at", "missing_since", "tombstone", "suspect", "in_scope", "detached")
         }
     )
 )
@@ -215,6 +222,7 @@ def _side_values(item: Side) -> dict[str, Any]:
         "new_tombstone": item.tombstone,
         "new_suspect": item.suspect,
         "new_in_scope": item.in_scope,
+        "new_detached": item.detached,
     }
 
 
@@ -246,6 +254,7 @@ def _side(row: Any, attempts: dict[int, Any]) -> Side:
         tombstone=row.tombstone,
         suspect=row.suspect,
         in_scope=row.in_scope,
+        detached=row.detached,
         id=str(row.id),
     )
 

@@ -110,6 +110,7 @@ side = Table(
     Column("tombstone", Boolean, nullable=False, default=False),
     Column("suspect", Json),
     Column("in_scope", Boolean, nullable=False, default=True),
+    Column("detached", Boolean, nullable=False, default=False, server_default=text("false")),
     Column("created_at", UTCDateTime, nullable=False),
     UniqueConstraint("connection", "entity", "remote_id"),
 )

@@ -40,6 +40,8 @@ class WorkRow:
     payload: dict[str, Any] | None
     due_at: datetime | None = None
     """Since when it could be claimed: no earlier than its last failure."""
+    run_id: int | None = None
+    """The run that asked for it, whose writes can be taken back together."""
 
 
 def raise_(
@@ -56,6 +58,7 @@ def raise_(
     now: datetime,
     payload: dict[str, Any] | None = None,
     unpark: bool = True,
+    run_id: int | None = None,
 ) -> None:
     """Ask for a piece of work. Asked for again, it stays one row, of the more urgent lane and the earlier time.
 
@@ -73,6 +76,7 @@ def raise_(
             "lane": LANES.index(lane),
             "due_at": due_at,
             "payload": payload,
+            "run_id": run_id,
             "created_at": now,
         },
     )
@@ -87,6 +91,7 @@ def _raise(dialect: str, unpark: bool) -> Insert:
         "lane": case((work.c.lane <= new.lane, work.c.lane), else_=new.lane),
         "due_at": case((and_(~set_aside, work.c.due_at <= new.due_at), work.c.due_at), else_=new.due_at),
         "payload": func.coalesce(new.payload, work.c.payload),
+        "run_id": func.coalesce(work.c.run_id, new.run_id),
     }
     if unpark:
         changes |= {
@@ -296,4 +301,5 @@ def _row(row: Any) -> WorkRow:
         generation=row.generation,
         payload=row.payload,
         due_at=row.due_at,
+        run_id=row.run_id,
     )

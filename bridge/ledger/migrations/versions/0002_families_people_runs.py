@@ -18,6 +18,7 @@ def upgrade() -> None:
     for table in ("work", "attempt", "create_intent"):
         op.add_column(table, sa.Column("run_id", sa.Integer(), nullable=True))
     op.add_column("run", sa.Column("figures", sa.Text(), nullable=True))
+    op.add_column("side", sa.Column("detached", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     op.create_table(
         "person",
         sa.Column("connection", sa.Text(), nullable=False),

@@ -1,0 +1,28 @@
+"""How many records a run may make: past that, the rest of its creates wait for the next run."""
+
+from __future__ import annotations
+
+from bridge.flow.context import Context, Task
+from bridge.ledger import runs, work, written
+from bridge.ledger.session import Tx
+
+CAUSE = "creation budget"
+LIMIT = "max_creates"
+"""In the run's figures."""
+
+
+def spent(tx: Tx, context: Context, task: Task) -> bool:
+    """Set a create aside when its run has made all that it may; True if it did.
+
+    Asked in the transaction that writes the intent down, so that many at once never make one too many.
+    """
+    if task.row.run_id is None:
+        return False
+    run = runs.get(tx, str(task.row.run_id))
+    limit = run.figures.get(LIMIT) if run is not None else None
+    if limit is None or written.creates(tx, task.row.run_id) < limit:
+        return False
+    why = f"run {task.row.run_id} may make {limit} records and has; the next `bridge backfill` goes on with it"
+    work.park(tx, task.row, task.owner, why, CAUSE, context.clock.now())
+    task.give_back(tx)
+    return True

@@ -1,0 +1,212 @@
+"""Carrying out a plan and nothing else: between the flow and each system stands a gate that knows the plan."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from bridge.connectors.base import Connector, Draft, Intent, Page, Parsed, Record
+from bridge.core.values import Raw, Ref
+from bridge.errors import Resting
+from bridge.flow import reconcile
+from bridge.flow.context import Context
+from bridge.flow.drain import Drain
+from bridge.flow.rehearse import UNBORN, Write
+from bridge.ledger import parking, runs, work, written
+from bridge.ledger.session import Ledger
+
+IDLE: Final = timedelta(seconds=20)
+"""Nothing of the plan was done for so long: what is left of it does not come any more."""
+
+
+class NotPlanned(Resting):
+    """The write is not in the plan that was agreed to; nothing was sent, and the normal flow decides about it."""
+
+
+@dataclass(slots=True)
+class Permit:
+    """What may still be written."""
+
+    planned: Counter[str] = field(default_factory=Counter)
+    loose: list[tuple[str, Write]] = field(default_factory=list)
+    """Creates that name a record which did not exist when they were planned."""
+    others: dict[str, str] = field(default_factory=dict)
+    """What was asked for and is not in the plan."""
+    done: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, writes: Iterable[Write]) -> Permit:
+        """Permit these writes, once each."""
+        permit = cls()
+        for write in writes:
+            if write.op == "create" and any(str(raw).startswith(UNBORN) for raw in write.values.values()):
+                permit.loose.append((write.connection, write))
+            elif write.id.startswith(UNBORN):
+                permit.loose.append((write.connection, write))
+            else:
+                permit.planned[_name(write.op, write.connection, write.entity, write.id, write.verb, write.values)] += 1
+        return permit
+
+    @property
+    def left(self) -> int:
+        """Count what has not been written yet."""
+        return sum(self.planned.values()) + len(self.loose)
+
+    def use(self, op: str, ref: Ref, verb: str, values: Mapping[str, Raw]) -> None:
+        """Use a write up. Raises NotPlanned when it is none of the planned ones."""
+        name = _name(op, ref.connection, ref.entity, ref.id, verb, values)
+        with self.lock:
+            if self.planned[name] > 0:
+                self.planned[name] -= 1
+                self.done += 1
+                return
+            for place, (connection, write) in enumerate(self.loose):
+                if connection == ref.connection and _fits(write, op, ref.entity, verb, values):
+                    del self.loose[place]
+                    self.done += 1
+                    return
+            what = f"{op} {ref.connection}:{ref.id or ref.entity} {', '.join(sorted(values))}".strip()
+            self.others[name] = what
+        raise NotPlanned(ref.connection, f"not in the plan: {what}; left to the normal flow")
+
+
+class Gate(Connector):
+    """Lets reads through, and the writes of a plan."""
+
+    NAME = "gate"
+    CAPABILITIES: Mapping[str, Any] = {}  # type: ignore[misc]
+
+    def __init__(self, real: Connector, permit: Permit) -> None:
+        super().__init__(real.connection)
+        self.real, self.permit = real, permit
+
+    def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
+        """Read a webhook."""
+        return self.real.parse(headers, body)
+
+    def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
+        """Read."""
+        return self.real.read(entity, ids)
+
+    def changed(self, entity: str, cursor: Any | None) -> Page:
+        """List what has changed."""
+        return self.real.changed(entity, cursor)
+
+    def scan(self, entity: str, cursor: Any | None) -> Page:
+        """List everything."""
+        return self.real.scan(entity, cursor)
+
+    def find(self, intent: Intent) -> list[Record]:
+        """Look for records."""
+        return self.real.find(intent)
+
+    def figures(self) -> Mapping[str, float]:
+        """Give the account's figures."""
+        return self.real.figures()
+
+    def probe(self) -> dict[str, Any]:
+        """Find out what can be done."""
+        return self.real.probe()
+
+    def ping(self) -> str:
+        """Ask for a sign of life."""
+        return self.real.ping()
+
+    def create(self, draft: Draft) -> Record | None:
+        """Create what was planned."""
+        self.permit.use("create", Ref(self.connection.name, draft.entity, ""), "", draft.values)
+        return self.real.create(draft)
+
+    def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
+        """Change what was planned."""
+        self.permit.use("update", ref, verb, values)
+        return self.real.update(ref, verb, values)
+
+    def delete(self, ref: Ref) -> None:
+        """Delete what was planned."""
+        self.permit.use("delete", ref, "", {})
+        self.real.delete(ref)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a plan."""
+
+    runs: list[str]
+    done: int
+    left: int
+    """Planned, and not needed or not possible any more."""
+    others: list[str]
+    """Wanted by now, and not in the plan."""
+    parked: dict[str, int]
+    errors: list[str]
+
+
+def apply(
+    context: Context,
+    ledger: Ledger,
+    connectors: Mapping[str, Connector],
+    syncs: Collection[str],
+    writes: Collection[Write],
+    budget: Any,
+    *,
+    override: bool = False,
+    pool: Any = None,
+) -> Applied:
+    """List everything again and write what was planned. `override`: also what the brakes would hold."""
+    permit = Permit.of(writes)
+    gates: dict[str, Connector] = {name: Gate(real, permit) for name, real in connectors.items()}
+    named = {"pool": pool} if pool is not None else {}
+    drain = Drain(context, ledger, gates, budget, f"apply/{context.fresh_id()[:12]}", **named)
+    now = context.clock.now()
+    with ledger.transaction() as tx:
+        pairs = [(member, context.syncs[name].entity) for name in syncs for member in context.syncs[name].members]
+        begun = [reconcile.start(tx, member, entity, "full", now) for member, entity in pairs]
+    ids = [run_id for run_id in begun if run_id is not None]
+    _until_done(context, ledger, drain, permit, ids, override=override)
+    with ledger.read() as tx:
+        errors = [f"{run.connection}: {run.error}" for each in ids if (run := runs.get(tx, each)) and run.error]
+        parked = written.left(tx, [int(each) for each in ids]).parked
+    return Applied(ids, permit.done, permit.left, sorted(permit.others.values()), parked, errors)
+
+
+def _until_done(
+    context: Context, ledger: Ledger, drain: Drain, permit: Permit, ids: list[str], *, override: bool
+) -> None:
+    mine, at, mark = [int(each) for each in ids], context.clock.now(), (-1, -1)
+    while True:
+        drain.run(1.0)
+        now = context.clock.now()
+        with ledger.transaction() as tx:
+            if override:
+                held = [row["id"] for row in written.review(tx, mine, ["unsafe"])]
+                parking.unpark(tx, now, ids=held, payload={"approved": True}) if held else None
+            left = written.left(tx, mine)
+            listed = all((run := runs.get(tx, each)) is None or run.finished_at for each in ids)
+            due = work.next_due(tx, now)
+        if listed and (not left.waiting or not permit.left):
+            return
+        if (now_at := (permit.done, left.waiting)) != mark or not listed:
+            at, mark = now, now_at
+        if now - at > IDLE:
+            return
+        if due is not None and due > now:
+            context.clock.sleep(min(1.0, (due - now).total_seconds() + 0.001))
+
+
+def _name(op: str, connection: str, entity: str, remote_id: str, verb: str, values: Mapping[str, Raw]) -> str:
+    told = [op, connection, entity, "" if op == "create" else remote_id, verb, dict(values)]
+    return json.dumps(told, sort_keys=True, default=str)
+
+
+def _fits(write: Write, op: str, entity: str, verb: str, values: Mapping[str, Raw]) -> bool:
+    """Tell whether a write is one that was planned with made-up ids in place of real ones."""
+    if (write.op, write.entity, write.verb) != (op, entity, verb) or write.values.keys() != values.keys():
+        return False
+    return all(str(raw).startswith(UNBORN) or raw == values[name] for name, raw in write.values.items())

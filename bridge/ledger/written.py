@@ -1,0 +1,114 @@
+"""What a run has written, and what of it is still to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from bridge.core.state import Attempt
+from bridge.ledger import encode
+from bridge.ledger.session import Tx
+from bridge.ledger.tables import attempt, create_intent, run, side, work
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A record that a run made."""
+
+    link_id: str
+    connection: str
+    entity: str
+    remote_id: str
+    sent: dict[str, Any]
+    """By canonical field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A write of a run that was carried out."""
+
+    link_id: str
+    connection: str
+    entity: str
+    remote_id: str
+    attempt: Attempt
+    read_back: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What of some runs is still outstanding."""
+
+    waiting: int
+    parked: dict[str, int]
+    """By cause."""
+
+
+def creates(tx: Tx, run_id: int) -> int:
+    """Count the records that a run has made or is about to make. The run's row is locked, so that the count holds."""
+    tx.execute(select(run.c.id).where(run.c.id == run_id).with_for_update())
+    counted = select(func.count()).select_from(create_intent).where(create_intent.c.run_id == run_id)
+    given_up = create_intent.c.outcome.in_(["not sent", "not found", "refused"])
+    return tx.execute(counted.where(create_intent.c.outcome.is_(None) | ~given_up)).scalar_one()
+
+
+def made(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Made]:
+    """Give the records that a run has made, in order."""
+    found = select(create_intent).where(create_intent.c.run_id == run_id, create_intent.c.outcome == "created")
+    if link_id is not None:
+        found = found.where(create_intent.c.link_id == link_id)
+    return [
+        Made(row.link_id, row.connection, row.entity, row.remote_id, dict(row.draft["sent"]))
+        for row in tx.execute(found.order_by(create_intent.c.number))
+    ]
+
+
+def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Changed]:
+    """Give the writes that a run has carried out, or of which nobody knows whether it did, in order."""
+    found = (
+        select(attempt, side.c.entity, side.c.remote_id)
+        .join(side, side.c.id == attempt.c.side_id)
+        .where(attempt.c.run_id == run_id, attempt.c.outcome.is_(None) | (attempt.c.outcome != "refused"))
+    )
+    if link_id is not None:
+        found = found.where(attempt.c.link_id == link_id)
+    return [
+        Changed(
+            row.link_id,
+            row.connection,
+            row.entity,
+            row.remote_id,
+            encode.to_attempt(row.detail),
+            row.read_back if isinstance(row.read_back, dict) else {},
+        )
+        for row in tx.execute(found.order_by(attempt.c.number))
+    ]
+
+
+def left(tx: Tx, run_ids: Collection[int]) -> Left:
+    """Count what of these runs waits, and what was set aside."""
+    of = work.c.run_id.in_(list(run_ids))
+    counted = select(func.count()).select_from(work).where(of, work.c.parked_at.is_(None))
+    by = select(work.c.parked_cause, func.count()).where(of, work.c.parked_at.is_not(None))
+    parked = {cause: number for cause, number in tx.execute(by.group_by(work.c.parked_cause))}
+    return Left(tx.execute(counted).scalar_one(), parked)
+
+
+def review(tx: Tx, run_ids: Collection[int], causes: Collection[str], limit: int = 1000) -> list[dict[str, Any]]:
+    """List what these runs have set aside for a human to decide."""
+    columns = (work.c.id, work.c.kind, work.c.connection, work.c.remote_id, work.c.link_id, work.c.parked_why)
+    found = select(*columns).where(
+        work.c.run_id.in_(list(run_ids)), work.c.parked_at.is_not(None), work.c.parked_cause.in_(list(causes))
+    )
+    return [dict(row) for row in tx.execute(found.order_by(work.c.id).limit(limit)).mappings()]
+
+
+def go_on(tx: Tx, old: Collection[int], new: int, cause: str, now: datetime) -> int:
+    """Free what older runs have set aside for a cause, as work of a new run; gives how many."""
+    waiting = update(work).where(work.c.run_id.in_(list(old)), work.c.parked_cause == cause)
+    freed = {"parked_at": None, "parked_why": "", "parked_cause": "", "attempts": 0, "due_at": now, "run_id": new}
+    return tx.execute(waiting.values(freed | {"generation": work.c.generation + 1})).rowcount

@@ -45,8 +45,11 @@ class Case:
         for row in self.facts["connection"]:
             if "fields" in row:
                 self.carries[row["name"]] = tuple(f for f in self.carries[row["name"]] if f in row["fields"])
+        apart = {row["name"] for row in self.facts["connection"] if row.get("fields") == []}
         refusing = {row["name"] for row in self.facts["connection"] if row.get("creates") is False}
-        self.creating = set(self.system) - refusing
+        self.mirrored = set(self.system) - apart
+        """Connections whose tickets are kept in step at all."""
+        self.creating = self.mirrored - refusing
         self.finals: dict[Ref, Row] = {
             (row["connection"], str(row["record"]["id"])): row["record"] for row in finals if about_ticket(row)
         }

@@ -126,7 +126,7 @@ def drift(case: Case, details: dict[str, list[Any]]) -> None:
         missing = case.creating - linked
         excepted = any(case.excepted(kind, ref, None) for kind in ("out_of_scope", "ambiguous"))
         dead = ref in case.deleted or ref not in case.finals or excepted
-        if actor == "human" and missing and not dead:
+        if actor == "human" and ref[0] in case.mirrored and missing and not dead:
             details["unlinked"].append({"ref": list(ref), "missing_at": sorted(missing)})
 
 

@@ -18,6 +18,8 @@ class VirtualClock:
         self.time = start
         self._due: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = 0
+        self.shortest = 0.0
+        """No sleep is shorter: what only waits, waits in fewer steps."""
 
     def now(self) -> datetime:
         """Give the present time."""
@@ -25,7 +27,7 @@ class VirtualClock:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
-        until = self.time + timedelta(seconds=seconds)
+        until = self.time + timedelta(seconds=max(seconds, self.shortest))
         while self._due and self._due[0][0] <= until:
             at, _, act = heapq.heappop(self._due)
             self.time = max(self.time, at)

@@ -15,6 +15,8 @@ from bridge.simulate.play import Broken, Player
 from bridge.simulate.stage import Stage
 
 ROUNDS: Final = 300
+HURRY: Final = 0.08
+"""Seconds that any wait takes while all comes to rest: nothing happens then in between."""
 WINDOW: Final = 0.06
 """Seconds from a read of ours to the write that follows in the same step: never more without a fault."""
 CALLS_WHILE_REFUSED: Final = 24
@@ -92,7 +94,7 @@ def quiesce(player: Player) -> None:
 
 def settle(stage: Stage) -> None:
     """Let time pass and work be done until nothing is left that time alone would bring."""
-    drain = stage.drain()
+    drain, stage.clock.shortest = stage.drain(), HURRY
     for _ in range(ROUNDS):
         drain.run()
         for mail in stage.mails.values():

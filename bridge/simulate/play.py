@@ -65,7 +65,7 @@ class Player:
         if not 0 < number <= len(self.drafts):
             return
         draft = self.drafts[number - 1]
-        for name in self.stage.apps if twin else (where,):
+        for name in [account.name for account in self.stage.ground.drawn()] if twin else [where]:
             app = self.stage.apps[name]
             fields = app.seeded(draft, number, len(self.drafts))
             self._hand(app, partial(app.create, fields))

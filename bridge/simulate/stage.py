@@ -43,6 +43,7 @@ from bridge.simulate.steps import WORKERS, Account, Script
 from bridge.simulate.worker import Inline, StepWorker
 from bridge.web.app import create_app
 
+TICKET = "ticket"
 RECEIVER = "http://bridge.invalid"
 
 
@@ -57,9 +58,12 @@ class Ground:
     ledger: Ledger
 
     def drawn(self) -> list[Account]:
-        """Give what the one who draws steps has to know."""
+        """Give what the one who draws steps has to know of the connections that have tickets."""
         found = []
+        syncs = [sync for sync in self.config.syncs.values() if sync.entity == TICKET]
         for name, connection in self.config.connections.items():
+            if not any(name in sync.members for sync in syncs):
+                continue
             app = server.SYSTEMS[connection.system]
             settle = max(able.settle for able in connector_class(connection.system).CAPABILITIES.values())
             found.append(Account(name, connection.system, app.CARRIES, app.OPTIONS, settle))

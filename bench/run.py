@@ -13,12 +13,14 @@ from pathlib import Path
 from bench import creating, reconciling
 
 ALL = ("reconciling", "creating")
+USUAL = ("reconciling",)
+"""`creating` is not sound yet: its vendor breaks answers off and cannot find what was created."""
 
 
 def main() -> int:
     """Run what was chosen; 1 when a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", default=ALL, help=f"any of: {', '.join(ALL)}")
+    parser.add_argument("what", nargs="*", default=USUAL, help=f"any of: {', '.join(ALL)}")
     parser.add_argument("--small", action="store_true", help="a tenth of the size: quicker, and says less")
     parser.add_argument("--json", type=Path, default=Path("var") / "bench.json", help="where the figures go")
     chosen = parser.parse_args()

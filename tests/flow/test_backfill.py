@@ -1,0 +1,85 @@
+"""The first import: everything once, in the order asked for, never more than allowed."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from bridge.flow import backfill
+from bridge.flow.context import Task
+from bridge.ledger import runs, tables, work, written
+from tests.flow.pair import pair
+
+
+@pytest.fixture
+def estate(tmp_path):
+    return pair(tmp_path)
+
+
+def begin(estate, **options):
+    ids = []
+    sync = estate.context.syncs["support-tickets"]
+    for name in sync.members:
+        with estate.ledger.transaction() as tx:
+            ids.append(int(backfill.start(tx, name, sync.entity, estate.clock.now(), **options)))
+    estate.settle()
+    return ids
+
+
+def subjects(estate, name):
+    return sorted(str(each["subject"]) for each in estate.apps[name].tickets())
+
+
+class TestBackfill:
+    def test_everything_is_there_once_and_a_second_import_does_nothing(self, estate):
+        estate.apps["product"].populate(25, 1)
+        begin(estate)
+        assert len(estate.apps["helpdesk"].tickets()) == 25
+        writes = len(estate.journal("helpdesk", "create", "write"))
+        begin(estate)
+        assert len(estate.journal("helpdesk", "create", "write")) == writes
+        assert len(estate.links()) == 25
+
+    def test_what_it_wrote_bears_its_number(self, estate):
+        estate.apps["product"].populate(7, 1)
+        ids = begin(estate)
+        with estate.ledger.read() as tx:
+            assert sum(len(written.made(tx, each)) for each in ids) == 7
+            assert all(runs.get(tx, str(each)).finished_at for each in ids)
+
+    def test_it_makes_no_more_than_it_may_and_goes_on_the_next_time(self, estate):
+        estate.apps["product"].populate(12, 1)
+        ids = begin(estate, max_creates=5)
+        assert len(estate.apps["helpdesk"].tickets()) == 5
+        with estate.ledger.read() as tx:
+            assert written.left(tx, ids).parked == {"creation budget": 7}
+        begin(estate, max_creates=5)
+        assert len(estate.apps["helpdesk"].tickets()) == 10
+        begin(estate)
+        assert len(estate.apps["helpdesk"].tickets()) == 12
+
+    def test_one_at_a_time(self, estate):
+        now = estate.clock.now()
+        with estate.ledger.transaction() as tx:
+            assert backfill.start(tx, "product", "ticket", now)
+            assert backfill.start(tx, "product", "ticket", now) is None
+
+    @pytest.mark.parametrize("newest_first", [True, False])
+    def test_what_is_listed_waits_in_the_order_that_was_asked_for(self, estate, newest_first):
+        now = estate.clock.now()
+        estate.apps["product"].populate(30, 1)
+        with estate.ledger.transaction() as tx:
+            backfill.start(tx, "product", "ticket", now, newest_first=newest_first)
+            (row,) = work.claim(tx, "me", now, now + timedelta(minutes=5), 1)
+        procedure = backfill.page(estate.context, Task(row, "me", "token"))
+        listing = next(procedure).act(estate.connectors["product"])
+        with estate.ledger.transaction() as tx:
+            procedure.send(listing).act(tx)
+            rows = tx.execute(select(tables.work).where(tables.work.c.kind == "observe")).all()
+        changed = {each.ref.id: each.changed_before for each in listing.records}
+        queued = [changed[each.remote_id] for each in sorted(rows, key=lambda each: each.due_at)]
+        assert len(queued) == 30
+        gap = timedelta(minutes=2)  # what is nearer than that counts as equally old
+        assert all(a >= b - gap if newest_first else a <= b + gap for a, b in itertools.pairwise(queued))
+        assert max(each.due_at for each in rows) <= now

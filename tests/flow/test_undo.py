@@ -1,0 +1,97 @@
+"""Undo takes back what a run wrote, and nothing that anybody changed since."""
+
+import os
+import random
+
+import pytest
+
+from bridge.flow import backfill, reconcile, undo
+from bridge.ledger import journal, written
+from tests.flow.pair import pair
+
+
+@pytest.fixture
+def estate(tmp_path):
+    return pair(tmp_path)
+
+
+def imported(estate, count):
+    estate.apps["product"].populate(count, 1)
+    with estate.ledger.transaction() as tx:
+        run = backfill.start(tx, "product", "ticket", estate.clock.now())
+    for _ in range(count // 100 + 1):
+        estate.settle()
+    estate.clock.advance(60)
+    return run
+
+
+def take_back(estate, run, **options):
+    with estate.ledger.transaction() as tx:
+        mine, count = undo.start(tx, run, estate.clock.now(), **options)
+    for _ in range(count // 100 + 1):
+        estate.settle()
+    with estate.ledger.read() as tx:
+        assert written.left(tx, [int(mine)]).waiting == 0
+        return [line for line in journal.after(tx, 0, limit=1_000_000) if line.detail.get("run") == int(run)]
+
+
+COUNT = 1000 if os.environ.get("BRIDGE_FULL_TESTS") else 200
+"""Of these humans edit every twentieth."""
+
+
+@pytest.mark.timeout(900)
+def test_what_humans_edited_is_listed_and_the_rest_is_taken_back(estate):
+    assert COUNT % 20 == 0
+    run = imported(estate, COUNT)
+    made = sorted(each["id"] for each in estate.apps["helpdesk"].tickets())
+    assert len(made) == COUNT
+    edited = sorted(random.Random(3).sample(made, COUNT // 20))
+    for number, each in enumerate(edited):
+        estate.apps["helpdesk"].edit(each, {"priority": "URGENT"} if number % 2 else {"subject": f"Ours {number}"})
+    for each in edited[:5]:
+        estate.hint("helpdesk", each)  # some of the edits the bridge has heard of
+    before = [dict(each) for each in estate.apps["product"].tickets()]
+    lines = take_back(estate, run, delete_created=True)
+    assert sorted(each["id"] for each in estate.apps["helpdesk"].tickets()) == edited
+    assert sum(line.kind == undo.UNDONE for line in lines) == COUNT - COUNT // 20
+    assert sorted(line.detail["ref"] for line in lines if line.kind == undo.LEFT) == [
+        f"helpdesk:{each}" for each in edited
+    ]
+    assert [dict(each) for each in estate.apps["product"].tickets()] == before
+    assert all(link.paused for link in estate.links())
+
+
+def test_it_is_not_done_again_by_itself(estate):
+    run = imported(estate, 5)
+    take_back(estate, run, delete_created=True)
+    assert estate.apps["helpdesk"].tickets() == []
+    estate.clock.advance(3600)
+    estate.reconcile("poll")
+    assert estate.apps["helpdesk"].tickets() == []
+
+
+def test_what_may_not_be_deleted_is_left_and_listed(estate):
+    run = imported(estate, 3)
+    lines = take_back(estate, run)
+    assert len(estate.apps["helpdesk"].tickets()) == 3
+    assert {line.kind for line in lines} == {undo.LEFT}
+
+
+def test_values_of_before_are_put_back_where_ours_still_stand(estate):
+    imported(estate, 4)
+    links = estate.links()
+    for link in links:
+        estate.apps["product"].edit(link.sides["product"].remote_id, {"status": "on_hold", "priority": "high"})
+    old = {each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()}
+    with estate.ledger.transaction() as tx:
+        run = reconcile.start(tx, "product", "ticket", "full", estate.clock.now())
+    estate.settle()
+    now = {each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()}
+    assert all(now[each] != old[each] for each in old)
+    estate.clock.advance(60)
+    first = sorted(old)[0]
+    estate.apps["helpdesk"].edit(first, {"status": "closed"})
+    take_back(estate, run)
+    back = {each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()}
+    assert {each: back[each] for each in old if each != first} == {each: old[each] for each in old if each != first}
+    assert back[first][0] == "closed"

@@ -58,13 +58,15 @@ class Ground:
     ledger: Ledger
 
     def drawn(self) -> list[Account]:
-        """Give what the one who draws steps has to know of the connections that have tickets."""
+        """Give what the one who draws steps has to know of the connections on which people work on tickets."""
         found = []
         syncs = [sync for sync in self.config.syncs.values() if sync.entity == TICKET]
         for name, connection in self.config.connections.items():
             if not any(name in sync.members for sync in syncs):
                 continue
             app = server.SYSTEMS[connection.system]
+            if "status" not in app.CARRIES:
+                continue
             settle = max(able.settle for able in connector_class(connection.system).CAPABILITIES.values())
             found.append(Account(name, connection.system, app.CARRIES, app.OPTIONS, settle))
         return found

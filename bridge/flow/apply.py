@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -45,12 +45,11 @@ class Permit:
         """Permit these writes, once each."""
         permit = cls()
         for write in writes:
-            if write.op == "create" and any(str(raw).startswith(UNBORN) for raw in write.values.values()):
-                permit.loose.append((write.connection, write))
-            elif write.id.startswith(UNBORN):
-                permit.loose.append((write.connection, write))
-            else:
-                permit.planned[_name(write.op, write.connection, write.entity, write.id, write.verb, write.values)] += 1
+            for one in _single(write):
+                if any(str(raw).startswith(UNBORN) for raw in (write.id, *one.values.values())):
+                    permit.loose.append((write.connection, one))
+                else:
+                    permit.planned[_name(one.op, one.connection, one.entity, one.id, one.values)] += 1
         return permit
 
     @property
@@ -60,19 +59,15 @@ class Permit:
 
     def use(self, op: str, ref: Ref, verb: str, values: Mapping[str, Raw]) -> None:
         """Use a write up. Raises NotPlanned when it is none of the planned ones."""
-        name = _name(op, ref.connection, ref.entity, ref.id, verb, values)
+        asked = _single(Write(op, ref.connection, ref.entity, ref.id, verb, values))
         with self.lock:
-            if self.planned[name] > 0:
-                self.planned[name] -= 1
+            planned, loose = self.planned.copy(), list(self.loose)
+            if all(_taken(one, planned, loose) for one in asked):
+                self.planned, self.loose = planned, loose
                 self.done += 1
                 return
-            for place, (connection, write) in enumerate(self.loose):
-                if connection == ref.connection and _fits(write, op, ref.entity, verb, values):
-                    del self.loose[place]
-                    self.done += 1
-                    return
             what = f"{op} {ref.connection}:{ref.id or ref.entity} {', '.join(sorted(values))}".strip()
-            self.others[name] = what
+            self.others[what] = what
         raise NotPlanned(ref.connection, f"not in the plan: {what}; left to the normal flow")
 
 
@@ -200,13 +195,33 @@ def _until_done(
             context.clock.sleep(min(1.0, (due - now).total_seconds() + 0.001))
 
 
-def _name(op: str, connection: str, entity: str, remote_id: str, verb: str, values: Mapping[str, Raw]) -> str:
-    told = [op, connection, entity, "" if op == "create" else remote_id, verb, dict(values)]
+def _single(write: Write) -> list[Write]:
+    """Give an update field by field: which of them share a call depends on what is known of the system by then."""
+    if write.op != "update":
+        return [write]
+    return [replace(write, verb="", values={name: raw}) for name, raw in write.values.items()]
+
+
+def _taken(one: Write, planned: Counter[str], loose: list[tuple[str, Write]]) -> bool:
+    """Use a planned write up; False when there is none such."""
+    name = _name(one.op, one.connection, one.entity, one.id, one.values)
+    if planned[name] > 0:
+        planned[name] -= 1
+        return True
+    for number, (connection, write) in enumerate(loose):
+        if connection == one.connection and _fits(write, one):
+            del loose[number]
+            return True
+    return False
+
+
+def _name(op: str, connection: str, entity: str, remote_id: str, values: Mapping[str, Raw]) -> str:
+    told = [op, connection, entity, "" if op == "create" else remote_id, dict(values)]
     return json.dumps(told, sort_keys=True, default=str)
 
 
-def _fits(write: Write, op: str, entity: str, verb: str, values: Mapping[str, Raw]) -> bool:
+def _fits(write: Write, one: Write) -> bool:
     """Tell whether a write is one that was planned with made-up ids in place of real ones."""
-    if (write.op, write.entity, write.verb) != (op, entity, verb) or write.values.keys() != values.keys():
+    if (write.op, write.entity) != (one.op, one.entity) or write.values.keys() != one.values.keys():
         return False
-    return all(str(raw).startswith(UNBORN) or raw == values[name] for name, raw in write.values.items())
+    return all(str(raw).startswith(UNBORN) or raw == one.values[name] for name, raw in write.values.items())

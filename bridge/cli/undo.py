@@ -39,11 +39,12 @@ def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool
         made, changed = written.made(tx, run), written.changed(tx, run)
         waiting = written.left(tx, [run]).waiting
         position = journal.newest(tx)
-    told = f"run {run} ({found.kind} of {found.connection}) made {len(made)} records and wrote to others {len(changed)} times"
+    did = f"made {len(made)} records and wrote to others {len(changed)} times"
+    told = f"run {run} ({found.kind} of {found.connection}) {did}"
     click.echo(told, err=as_json)
     if found.finished_at is None or waiting:
         raise click.ClickException(f"the run is not over yet ({waiting} pieces of work wait): let it end first")
-    if dry_run or not made and not changed:
+    if dry_run or not (made or changed):
         engine.close()
         return
     if not yes:

@@ -42,7 +42,7 @@ class Wrote:
 
 
 def start(tx: Tx, run_id: str, now: datetime, *, delete_created: bool = False) -> tuple[str | None, int]:
-    """Queue the undoing of a run; gives the undo's own run (None: one is under way) and how many records it is about."""
+    """Queue the undoing of a run; gives its own run (None: one is under way) and how many records it is about."""
     run = runs.get(tx, run_id)
     if run is None:
         return None, 0

@@ -136,6 +136,7 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
     known = Counter(
         (row.get("entity", "ticket"), ref) for row in case.facts["link"] for ref in dict(row["refs"]).items()
     )
+    linked = {ref for _, ref in known}
     origins = Counter(customer(row["record"]) for row in created if row["actor"] == "human" and about_ticket(row))
     found: dict[tuple[str, Ref], None] = {}
     same: dict[tuple[str, str, str, str], list[tuple[str, Ref]]] = defaultdict(list)
@@ -143,7 +144,8 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
         if row["actor"] == "human":
             continue
         ref, entity = ref_of(row), row.get("entity", "ticket")
-        if not known[entity, ref]:
+        # A system may keep as one kind of record what others tell apart (a reply that is a text like any other).
+        if not known[entity, ref] and ref not in linked:
             found[entity, ref] = None
         same[entity, ref[0], "marker", marker(row["record"])].append((entity, ref))
         if about_ticket(row):

@@ -60,7 +60,7 @@ def judge(player: Player) -> Verdict:
         run_all(stage)
         if writes(stage) != before:
             rows = [entry for app in stage.apps.values() for entry in app.journal.since() if _wrote(entry.row())]
-            late = rows[before:]
+            late = sorted(rows, key=lambda row: row.seq)[before:]
             verdict.broken.append(
                 f"a second reconciliation wrote: {[(row.connection, row.id, dict(row.sent)) for row in late]}"
             )

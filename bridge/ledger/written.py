@@ -94,7 +94,7 @@ def left(tx: Tx, run_ids: Collection[int]) -> Left:
     of = work.c.run_id.in_(list(run_ids))
     counted = select(func.count()).select_from(work).where(of, work.c.parked_at.is_(None))
     by = select(work.c.parked_cause, func.count()).where(of, work.c.parked_at.is_not(None))
-    parked = dict(tx.execute(by.group_by(work.c.parked_cause)).all())
+    parked: dict[str, int] = {row[0]: row[1] for row in tx.execute(by.group_by(work.c.parked_cause))}
     return Left(tx.execute(counted).scalar_one(), parked)
 
 

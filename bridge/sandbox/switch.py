@@ -50,6 +50,7 @@ class SwitchSandbox(SwitchOthers):
         "customers_dated": False,
         "patch_custom_fields": True,
         "customer_again": 400,
+        "notes": "session",  # what the journal calls an internal note that comes by the API: session, or message
     }
     ROUTES = Map(
         [

@@ -3,6 +3,9 @@
 A conversation that is a reply and not internal goes to the customer. It is never changed or deleted. Customers show no
 time of their last change unless the option says so. Deleting a customer or a tag, or writing to a catalogue, is
 journalled as `forbidden: …`.
+
+Notes on sessions are conversations like any other, and nothing here tells them from messages. For the journal the
+option `notes` does: `session` or `message`, whichever of the two the bridge mirrors to this deployment.
 """
 
 from __future__ import annotations
@@ -20,12 +23,12 @@ from bridge.sandbox.exchange import Call, Event, Problem, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record, Store, seconds_iso
 
-MESSAGE, CUSTOMER = "message", "customer"
+MESSAGE, CUSTOMER, SESSION = "message", "customer", "session"
 KINDS = {"conversations": MESSAGE, "customers": CUSTOMER, "users": "agent", "tags": "tag", "articles": "article"}
 """Path -> entity."""
 _PREFIX = {MESSAGE: "conv", CUSTOMER: "cust", "tag": "tag", "article": "art"}
 _READ_ONLY = {"agent": ("POST", "PATCH", "DELETE"), MESSAGE: ("PATCH", "DELETE")}
-_NOUN = {MESSAGE: "conversation", CUSTOMER: "customer"}
+_NOUN = {MESSAGE: "conversation", SESSION: "conversation", CUSTOMER: "customer"}
 _FILTERS = ("ticket_id", "type", "email", "phone", "status", "collection_id")
 _TYPES = ("reply", "note", "system")
 _PROFILE = ("name", "phone", "company")
@@ -58,6 +61,8 @@ class SwitchOthers(Sandbox):
             record = self._said(fields)
             if not record["internal"]:
                 call.note = "reply: went to the customer"
+            elif record["type"] == "note":
+                entity = self.options["notes"]
         elif entity == CUSTOMER:
             record = self._known(fields)
         else:
@@ -89,6 +94,12 @@ class SwitchOthers(Sandbox):
         return answer({"data": self._shown(new)})
 
     # The hands of a human.
+
+    def records(self, entity: str) -> list[Record]:
+        """Give every record of an entity; of sessions, the notes that may be about one."""
+        if entity == SESSION:
+            return [row for row in self.records(MESSAGE) if row["type"] == "note" and row["internal"]]
+        return super().records(entity)
 
     def message(self, record_id: str, text: str, seconds_ago: float = 0.0) -> Record:
         """Let the customer reply to a ticket; the API shows no author."""

@@ -1,0 +1,151 @@
+"""Switch and PostHog with the whole bridge between them: what a deployment may not do, and a licence that lapses."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.errors import UnknownOutcome
+from bridge.ledger import probed
+from tests.flow.estate import Estate
+
+TICKETS = """\
+tickets:
+  entity: ticket
+  members: {helpdesk: {create: true}, product: {create: when-supported}}
+  match: [[customer, subject]]
+  precedence: [helpdesk, product]
+  fields:
+    "*": latest
+    subject: {owner: helpdesk, revert: false}
+    description: {owner: helpdesk, revert: false}
+    customer: first
+    created_at: first
+    tags: merge
+"""
+SESSIONS = """
+customers:
+  entity: customer
+  members: {helpdesk: {create: false}, screens: {create: false}}
+  match: [[email]]
+  precedence: [helpdesk, screens]
+  fields:
+    "*": {owner: helpdesk, revert: false}
+    tags: {policy: merge, to: [helpdesk]}
+screen-shares:
+  entity: session
+  members: {screens: {}, helpdesk: {create: true}}
+  fields: {"*": first}
+"""
+
+
+@pytest.fixture
+def estate(tmp_path):
+    def make(syncs=TICKETS, **options):
+        return Estate(tmp_path, files={"mappings/syncs.yaml": syncs}, options=options)
+
+    return make
+
+
+def met(estate, **fields):
+    """A ticket that both sides have; give its ids."""
+    made = {"subject": "Help", "customer_email": "ann@customer.example", "tags": ["billing"], **fields}
+    remote_id = estate.apps["helpdesk"].create(made)["id"]
+    estate.hint("helpdesk", remote_id)
+    refs = estate.refs("helpdesk", remote_id)
+    assert set(refs) == {"helpdesk", "product"}
+    return refs
+
+
+def edit(estate, name, refs, fields):
+    estate.apps[name].edit(refs[name], fields)
+    estate.clock.advance(1)
+    estate.hint(name, refs[name])
+
+
+def shown(estate, name, refs):
+    return next(row for row in estate.apps[name].tickets() if row["id"] == refs[name])
+
+
+@pytest.mark.parametrize(
+    ("option", "key", "fields", "sent"),
+    [
+        ("patch_tags", "tags", ({"add_tags": ["vip"]}, {"add_tags": ["beta"]}), "tags"),
+        ("null_assignee", "assignee_id", ({"assignee": None}, {"priority": "low"}), "assignee_id"),
+    ],
+)
+@pytest.mark.parametrize("honoured", [True, False])
+def test_what_patch_does_not_document_is_tried_once_and_remembered(estate, option, key, fields, sent, honoured):
+    estate = estate(helpdesk={option: honoured})
+    refs = met(estate, assignee_id="usr_1")
+    for each in fields:
+        edit(estate, "product", refs, each)
+    tried = [row for row in estate.journal("helpdesk", "write") if sent in row.sent]
+    with estate.ledger.read() as tx:
+        known = probed.all_(tx, "helpdesk")
+    if key == "tags":
+        assert known == {"tags": honoured}
+        assert len(tried) == (2 if honoured else 1)
+        assert ("beta" in shown(estate, "helpdesk", refs)["tags"]) is honoured
+        assert {"billing", "vip", "beta"} <= set(shown(estate, "product", refs)["tags"])
+    else:
+        assert (shown(estate, "helpdesk", refs)["assignee"] is None) is honoured
+    before = len(estate.journal("helpdesk", "write"))
+    estate.reconcile()
+    assert len(estate.journal("helpdesk", "write")) == before
+
+
+def test_a_licence_that_lapses_in_the_middle_removes_nobodys_tags(estate):
+    """Tags had been shown a moment before each time: by a webhook's read, by a poll, and by a full comparison."""
+    estate = estate()
+    known = {"anonymous_traits": {"email": "bo@customer.example", "subject": "Known"}, "tags": ["old"]}
+    estate.hint("product", estate.apps["product"].create(known)["id"])  # without one, no set is ever believed
+    several = [met(estate, subject=f"Help {number}", tags=["billing", f"t{number}"]) for number in range(4)]
+    product = estate.apps["product"]
+    assert [set(shown(estate, "product", refs)["tags"]) for refs in several] == [
+        {"billing", f"t{number}"} for number in range(4)
+    ]
+    product.configure({"tags_licensed": False})
+    edit(estate, "product", several[0], {"status": "pending"})
+    edit(estate, "helpdesk", several[1], {"add_tags": ["urgent"]})
+    for _ in range(3):
+        estate.reconcile("poll")
+        estate.clock.advance(1200)
+        estate.reconcile("full")
+    for number, refs in enumerate(several):
+        assert {"billing", f"t{number}"} <= set(shown(estate, "helpdesk", refs)["tags"])
+    product.configure({"tags_licensed": True})
+    estate.clock.advance(1200)
+    estate.hint("product", several[1]["product"])
+    assert set(shown(estate, "product", several[1])["tags"]) == {"billing", "t1", "urgent"}
+    edit(estate, "product", several[2], {"remove_tags": ["billing"]})
+    assert shown(estate, "helpdesk", several[2])["tags"] == ["t2"]
+
+
+def test_a_finished_screen_share_becomes_one_note_also_when_its_create_is_not_answered(estate):
+    estate = estate(TICKETS + SESSIONS)
+    refs = met(estate)
+    screens, helpdesk = estate.apps["screens"], estate.connectors["helpdesk"]
+    visitor = screens.create({"identities": ["ann@customer.example"], "tags": ["#VIP"]})["id"]
+    number = screens.edit(visitor, {"start_session": True})["sessions"][0]["id"]
+    estate.clock.advance(60)
+    screens.edit(visitor, {"finish_session": number})
+    create, lost = helpdesk.create, []
+
+    def unanswered(draft):
+        made = create(draft)
+        if draft.entity == "session" and not lost:
+            lost.append(made)
+            raise UnknownOutcome("helpdesk", "no answer came")
+        return made
+
+    helpdesk.create = unanswered
+    for _ in range(2):
+        estate.reconcile("poll", "full")
+    (note,) = estate.apps["helpdesk"].records("session")
+    assert len(lost) == 1
+    assert note["ticket_id"] == refs["helpdesk"]
+    assert note["internal"] is True
+    assert note["content_text"].startswith("Screen shared with")
+    (customer,) = estate.apps["helpdesk"].records("customer")
+    assert customer["custom_fields"] == {"tags": ["vip"]}
+    assert not [row.note for app in estate.apps.values() for row in app.journal.since() if "forbidden" in row.note]

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from bridge.config.mappings import compile_mapping, run_examples
-from bridge.config.yaml import load
-from bridge.connectors import connector_class
 from bridge.connectors.base import Draft, Intent
 from bridge.connectors.switch import SwitchConnector
-from bridge.core.transforms import AgentTable
-from bridge.core.values import Ref
 from bridge.errors import Refused, Unavailable, UnknownOutcome, Unsupported
 from bridge.sandbox.store import Store, seconds_iso
-from tests.connectors.bench import FIXTURES, connection
+from tests.connectors.bench import connection
 from tests.connectors.contract import ConnectorContract
-from tests.connectors.switch_bench import CustomerBench, MessageBench, document, saying
+from tests.connectors.switch_bench import CustomerBench, MessageBench, saying
 
 
 @pytest.fixture
@@ -341,66 +335,3 @@ def test_whatever_is_said_of_a_known_noun_is_a_hint(event, data, entity):
 def test_other_nouns_are_not(event):
     parsed = SwitchConnector(connection("switch"), None).parse({}, {"event": event, "data": {"id": "1"}})
     assert parsed.hints == ()
-
-
-# The document's own examples
-
-
-def test_the_documents_tickets_are_read():
-    connector, sent = saying(document("tickets"))
-    (row,) = connector.changed("ticket", None).records
-    assert (row.ref.id, row.data["customer"]["email"], row.partial) == ("tkt_123", "user@example.com", True)
-    assert sent[0][1].startswith("/api/v1/tickets?order_by=updated_at&order_dir=asc")
-    connector, _ = saying(document("ticket"))
-    (whole,) = connector.read("ticket", ["tkt_123"]).values()
-    assert (whole.data["description"], whole.partial, whole.people) == ("Full ticket description...", False, ())
-
-
-def test_the_documents_ticket_is_created_and_changed_as_printed():
-    connector, sent = saying(document("ticket"))
-    printed = document("ticket_sent")
-    connector.create(Draft("ticket", printed, "m-1"))
-    assert sent.pop() == ("POST", "/api/v1/tickets", {**printed, "tags": ["support", "bridge-m-1"]})
-    connector.update(Ref("my-switch", "ticket", "tkt_123"), "patch", document("ticket_patched"))
-    assert sent.pop() == ("PATCH", "/api/v1/tickets/tkt_123", document("ticket_patched"))
-
-
-def test_the_documents_conversations_are_read_and_created_as_printed():
-    connector, sent = saying(document("conversations"))
-    (row,) = connector.scan("message", None).records
-    assert (row.ref.id, row.data["content_text"], row.partial) == ("conv_123", "Message content", False)
-    connector, sent = saying({"data": document("conversations")["data"][0]})
-    connector.create(Draft("message", document("conversation_sent"), "m-1"))
-    assert sent == [("POST", "/api/v1/conversations", document("conversation_sent"))]
-
-
-def test_the_documents_customer_is_read_and_created_as_printed():
-    connector, sent = saying(document("customer"))
-    (record,) = connector.read("customer", ["cust_456"]).values()
-    assert (record.data["company"], record.data["custom_fields"]) == ("Acme Inc", {"tags": []})
-    connector.create(Draft("customer", document("customer_sent"), "m-1"))
-    assert sent[-1] == ("POST", "/api/v1/customers", document("customer_sent"))
-
-
-def test_the_documents_error_is_the_apis_own_404():
-    connector, _ = saying(document("error"), 404)
-    assert connector.read("ticket", ["tkt_1"]) == {"tkt_1": None}
-
-
-def test_every_fixture_is_used():
-    text = Path(__file__).read_text(encoding="utf-8")
-    for path in (FIXTURES / "switch").glob("api_*.json"):
-        assert f'document("{path.stem.removeprefix("api_")}")' in text
-
-
-# The mapping
-
-
-def test_the_mapping_compiles_is_proved_and_keeps_its_examples():
-    path = Path(__file__).resolve().parents[2] / "mappings" / "switch.yaml"
-    read = load(path, "mappings/switch.yaml")
-    made, problems = compile_mapping(read, "switch", AgentTable({}), {"switch": connector_class("switch")})
-    assert problems == []
-    assert set(made) == {"ticket", "message", "session", "customer"}
-    assert run_examples(read) == []
-    assert made["message"].fields["internal"].map.write_key is None

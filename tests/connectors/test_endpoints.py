@@ -1,0 +1,93 @@
+"""Every call that a vendor's document lists is made by the connector, or its page says why it never is."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from bridge.connectors.base import Draft, Intent
+from bridge.core.values import Ref
+from tests.connectors.bench import FIXTURES
+from tests.connectors.switch_bench import CustomerBench, document
+from tests.connectors.test_posthog import PostHogBench
+
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "systems"
+
+
+def listed(system):
+    return json.loads((FIXTURES / system / "api_endpoints.json").read_text())
+
+
+def made(bench, prefix, placeholder):
+    """The calls that were made, in the words of the document."""
+    found = set()
+    for method, url in bench.faulty.calls:
+        path = url.split("?")[0].split(prefix, 1)[1].rstrip("/")
+        parts = path.split("/")
+        found.add(
+            f"{method} " + "/".join([*parts[:-1], placeholder] if "_" in parts[-1] or "-" in parts[-1] else parts)
+        )
+    return found
+
+
+def explained(system, rows):
+    text = re.sub(r"\s+", " ", (PAGES / f"{system}.md").read_text())
+    for row in rows:
+        if row["never"]:
+            assert f"`{row['endpoint']}`" in text, row["endpoint"]
+
+
+def test_switch():
+    bench = CustomerBench()
+    connector = bench.connector
+    bench.box.catalogues["tag"].put({"id": "tag_1", "name": "billing"})
+    bench.box.catalogues["article"].put({"id": "art_1", "title": "How to"})
+    customer = connector.create(bench.draft("m-1"))
+    connector.update(customer.ref, "patch", {"name": "Ann"})
+    note = connector.create(Draft("message", {"ticket_id": bench.ticket, "content": "x"}, "m-2"))
+    ticket = connector.create(Draft("ticket", document("ticket_sent"), "m-3"))
+    connector.update(ticket.ref, "patch", {"status": "open"})
+    connector.delete(ticket.ref)
+    for entity in ("ticket", "message", "customer", "agent", "tag", "article"):
+        connector.scan(entity, None)
+    one = {
+        "ticket": bench.ticket,
+        "message": note.ref.id,
+        "customer": customer.ref.id,
+        "agent": "usr_1",
+        "tag": "tag_1",
+        "article": "art_1",
+    }
+    for entity, remote_id in one.items():
+        assert connector.read(entity, [remote_id])[remote_id] is not None
+    rows = listed("switch")
+    assert made(bench, "/api/v1", "{id}") == {row["endpoint"] for row in rows if not row["never"]}
+    explained("switch", rows)
+    assert not [entry.note for entry in bench.box.journal.since() if entry.note]
+    bench.http.close()
+
+
+def test_posthog():
+    bench = PostHogBench()
+    connector = bench.connector
+    made_ = connector.create(bench.draft("m-1"))
+    connector.read("ticket", [made_.ref.id])
+    connector.changed("ticket", None)
+    connector.find(Intent(bench.draft("m-1"), bench.clock.now()))
+    connector.update(Ref("my-posthog", "ticket", made_.ref.id), "patch", {"status": "open"})
+    connector.figures()
+    connector.delete(made_.ref)
+    rows = listed("posthog")
+    base = "/conversations/tickets"
+    short = {row["endpoint"].replace(f"/api/projects/:project_id{base}", ""): row for row in rows}
+    assert set(_posthog(bench, base)) == {each for each, row in short.items() if not row["never"]}
+    explained("posthog", rows)
+    assert not [entry.note for entry in bench.box.journal.since() if entry.note]
+    bench.http.close()
+
+
+def _posthog(bench, base):
+    for method, url in bench.faulty.calls:
+        rest = url.split("?")[0].split(base, 1)[1].strip("/")
+        yield f"{method} " + (f"/{rest}" if rest == "unread_count" else "/:id" if rest else "")

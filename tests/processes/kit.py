@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from bridge import home as homes
 from bridge.cli.accounts import DATABASE, FILE, REDIS
@@ -30,6 +30,7 @@ from bridge.cli.facts import collect
 from bridge.cli.stage import Plan, Stage
 from bridge.ledger import health, inbox
 from bridge.ledger.tables import inbox as inbox_table
+from bridge.ledger.tables import work
 from bridge.queue import socket_for, url_for
 from bridge.sandbox import population, verify
 from bridge.sandbox.reading import canonical
@@ -75,6 +76,18 @@ class Outcome:
         if any(self.left.values()):
             found.append(f"work is left: {self.left}")
         return found
+
+
+class Quiet(Run):
+    """Waits like a demo, but not for what has nobody to go to yet: a visit whose customer never opens a ticket."""
+
+    def _figures(self) -> dict[str, int]:
+        engine = self.stage.engine
+        with engine.ledger.read() as tx:
+            found = super()._figures()
+            wanting = select(func.count()).where(work.c.parked_at.is_(None), work.c.due_at > engine.clock.now())
+            wanting = wanting.where(work.c.claimed_by.is_(None), work.c.entity == "session")
+            return found | {"later": max(0, found["later"] - tx.execute(wanting).scalar_one())}
 
 
 class Kit(Stage):
@@ -313,7 +326,7 @@ class Kit(Stage):
         return f"signs {self.run._signs()}, exit codes {running}, troubles {troubles}"
 
     def _new_run(self, tickets: int) -> Run:
-        run = Run(self, tickets, 0, self.rate)
+        run = Quiet(self, tickets, 0, self.rate)
         run._patience = PATIENCE
         return run
 

@@ -1,0 +1,24 @@
+"""One vendor is down, or takes calls and never answers: the others go on meanwhile, and it catches up afterwards."""
+
+from itertools import permutations
+
+import pytest
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+
+
+@pytest.mark.parametrize("how", ["cut", "hang"])
+@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("kit", ["sqlite"], indirect=True)
+def test_one_vendor_harms_no_other(kit, how, victim):
+    name = kit.holders[victim]
+    others = [other for other in kit.holders if other != name]
+    assert len(others) >= 2, "nobody is left between whom anything could be carried"
+    kit.work(4)
+    line = getattr(kit, how)(name)
+    kit.work(10)
+    for here, there in permutations(others, 2):
+        kit.arrives(here, there)
+    line.mend()
+    kit.work(4)
+    kit.check()

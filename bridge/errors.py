@@ -163,5 +163,9 @@ class Refused(RemoteError):
     """The vendor will never accept this (400, 405, 409, 422): parked with the reason."""
 
 
+class Lacking(Refused):
+    """The system does not know this element of a set (a tag of its catalogue): not carried, until somebody moves it."""
+
+
 class Unsupported(BridgeError):
     """The system cannot do this, by its own documents; the planner should not have asked."""

@@ -43,6 +43,8 @@ class Record:
     """Top-level names whose value must not be believed, and why (an empty `tags` without a licence)."""
     partial: bool = False
     """A listing row that lacks fields which a direct read has: absent, not null."""
+    proved: frozenset[str] = frozenset()
+    """Answers to a write only: keys that the record does not show, but that certainly were written as sent."""
     people: tuple[Person, ...] = ()
     """Agents whom the record shows together with their e-mail addresses: the directory learns from them."""
 

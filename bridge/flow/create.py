@@ -190,7 +190,9 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
         return
     lookup = Intent(Draft(link.entity, intent.draft["values"], intent.marker), intent.send_by)
     records = yield Call(connection, lambda c: c.find(lookup), task.deadline(context, connection))
-    marked = sorted((record for record in records if record.marker == intent.marker), key=lambda r: (len(r.ref.id), r.ref.id))
+    marked = sorted(
+        (record for record in records if record.marker == intent.marker), key=lambda r: (len(r.ref.id), r.ref.id)
+    )
     if marked:
         yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0], found=True)
         return

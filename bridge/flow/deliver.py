@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.connectors.base import Connector, Record
@@ -208,9 +208,9 @@ def take_answer(
         return
     # `seen` is the time of sending: what the answer shows of other fields was so no earlier than that.
     mapped = context.maps[ref.connection][ref.entity]
-    notes, _closed = absorbed(
-        the_link(task), side, observation(answer, mapped, the_link(task).parent_id, own=own, sent_at=started), context
-    )
+    seen = observation(answer, mapped, the_link(task).parent_id, own=own, sent_at=started)
+    proved = {name: raw for name, raw in attempt.sent.items() if mapped.fields[name].write_key in answer.proved}
+    notes, _closed = absorbed(the_link(task), side, replace(seen, values={**seen.values, **proved}), context)
     wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), {"verb": call.verb, "sent": call.sent})
     outcome = "done" if side.attempt is None else "partly readable"
 

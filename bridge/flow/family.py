@@ -10,7 +10,7 @@ from bridge.connectors.base import Record
 from bridge.core.capabilities import Support
 from bridge.core.plan import CreatePlan
 from bridge.core.state import Link
-from bridge.core.transforms import TICKET_OF, TRANSFORMS
+from bridge.core.transforms import CUSTOMERS_TICKET, TICKET_OF, TRANSFORMS
 from bridge.core.values import Canonical, Marker, Ref, Unreadable
 from bridge.flow.context import Context
 from bridge.flow.records import CUSTOMER, customer_key
@@ -19,8 +19,8 @@ from bridge.ledger.session import Tx
 
 TICKET = "ticket"
 OVER = ("resolved", "closed")
-PATIENCE = 6
-"""How often to look again for a ticket that is not mirrored yet, before the record counts as out of scope."""
+PATIENCE = {TICKET_OF: 6, CUSTOMERS_TICKET: 2}
+"""How often to look again for a ticket that is not there yet, before the record counts as out of scope."""
 
 
 def parent_of(tx: Tx, context: Context, ref: Ref, record: Record, now: datetime) -> tuple[str | None, str]:
@@ -40,6 +40,12 @@ def parent_of(tx: Tx, context: Context, ref: Ref, record: Record, now: datetime)
     if mapped.parent == TICKET_OF:
         return _by_ref(tx, context, Ref(ref.connection, TICKET, value), now)
     return _by_customer(tx, context, ref, value)
+
+
+def patience(context: Context, ref: Ref) -> int:
+    """Give how often to look again for a record's ticket."""
+    mapped = context.maps[ref.connection][ref.entity].parent
+    return PATIENCE[mapped.parent] if mapped is not None else 0
 
 
 def _by_ref(tx: Tx, context: Context, ticket: Ref, now: datetime) -> tuple[str | None, str]:

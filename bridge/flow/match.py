@@ -47,7 +47,7 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
         work.again(tx, task.row, task.owner, now, count=False)
         return
     if parent is None and orphan:
-        if task.row.attempts < family.PATIENCE:
+        if task.row.attempts < family.patience(context, ref):
             work.again(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
             return
         verdict(tx, ref, upto, "out of scope", orphan, now)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.base import Record
@@ -46,7 +46,9 @@ def observation(
     )
 
 
-def with_swept(record: Record, payload: Mapping[str, Any] | None, side: Side, mapped: EntityMap) -> Record:
+def with_swept(
+    record: Record, payload: Mapping[str, Any] | None, side: Side, mapped: EntityMap, settle: timedelta
+) -> Record:
     """Add to a direct read what only a full listing shows, as far as the side was not seen or written since then."""
     told = (payload or {}).get("swept")
     if not told:
@@ -54,14 +56,10 @@ def with_swept(record: Record, payload: Mapping[str, Any] | None, side: Side, ma
     at = datetime.fromisoformat(told["at"])
     fresh: dict[str, Any] = {}
     for name, field in mapped.fields.items():
-        entry = side.fields.get(name)
+        entry, attempt = side.fields.get(name), side.attempt
         recent = entry is not None and not entry.unreadable and entry.seen is not None and entry.seen > at
-        if (
-            field.write_key is not None
-            and field.write_key in told["values"]
-            and not recent
-            and not (side.attempt and name in side.attempt.sent)
-        ):
+        pending = attempt is not None and name in attempt.sent and at < attempt.send_by + settle
+        if field.write_key is not None and field.write_key in told["values"] and not recent and not pending:
             fresh[field.write_key] = told["values"][field.write_key]
     kept = {name: why for name, why in record.unreadable.items() if name not in fresh}
     return replace(record, data={**record.data, **fresh}, unreadable=kept)
@@ -78,6 +76,7 @@ def differs(record: Record, mapped: EntityMap, side: Side) -> bool:
         known = side.fields.get(name)
         if (
             known is None
+            or (known.unreadable and known.shown != value)
             or known.map_rev != mapped.fields[name].revision
             or not same(mapped.fields[name], known.shadow, value)
         ):

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.plan import PlannedCall
-from bridge.errors import Refused
+from bridge.core.state import Note
+from bridge.errors import Lacking, Refused
 from bridge.flow import parts
 from bridge.flow.commit import conclude, save, the_link
 from bridge.flow.context import Context, Task
@@ -42,6 +43,9 @@ def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Refuse
 
     The attempt must have been voided before.
     """
+    if isinstance(error, Lacking):
+        put_down(tx, context, task, call, error)
+        return True
     if error.status not in OF_A_FIELD:
         return False
     now, row, link = context.clock.now(), task.row, the_link(task)
@@ -72,6 +76,19 @@ def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Refuse
     conclude(tx, context, task, [])
     go_on(tx, task, call)
     return True
+
+
+def put_down(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Lacking) -> None:
+    """Leave an element that the system does not know alone, for as long as nobody decides about it anew."""
+    link, connection = the_link(task), task.row.connection
+    notes = []
+    for name in call.sent:
+        mapped, entry = context.maps[connection][link.entity].fields[name], link.sides[connection].fields[name]
+        for element, known in link.state[name].elements.items():
+            if mapped.write(element) in call.values.values():
+                entry.lacks[element] = known.rev
+                notes.append(Note("not carried", connection, name, {"element": element, "why": str(error)}))
+    conclude(tx, context, task, notes)
 
 
 def go_on(tx: Tx, task: Task, call: PlannedCall) -> None:

@@ -226,9 +226,10 @@ class Http:
     def _failed(self, error: Exception, *, write: bool) -> RemoteError:
         """Class a failure of the transport by whether the request can have left."""
         causes = _causes(error)
-        if any(
-            isinstance(cause, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError) for cause in causes
-        ):
+        # A refused connection is a kind of timeout to urllib3, and is none.
+        unmade = urllib3.exceptions.NewConnectionError
+        late = requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError
+        if any(isinstance(cause, late) for cause in causes if not isinstance(cause, unmade)):
             message = f"no answer within {self.connection.timeout:g} s"
         else:
             message = f"the connection failed: {type(causes[-1]).__name__}"

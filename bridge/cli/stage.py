@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -21,7 +21,7 @@ from bridge import wiring
 from bridge.cli.accounts import FILE, REDIS, sandbox_database
 from bridge.cli.children import ChildFailed, Children, child_environ, free_port
 from bridge.cli.sandbox import Control, write_accounts
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, LedgerError
 from bridge.ledger.session import Ledger
 from bridge.queue import Embedded, socket_for, url_for
 from bridge.sandbox import server
@@ -78,6 +78,7 @@ class Stage:
         self._looked = 0.0
         self._asked = 0.0
         self._asks = 0
+        self._away = False
         self._exits = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -107,8 +108,21 @@ class Stage:
         if self.asking and self.ready and self.controls and now - self._asked > ASK_EVERY:
             self._asked = now
             self._asks += 1
-            for name in self.controls:
-                self._ask(name)
+            with self.patient():
+                for name in self.controls:
+                    self._ask(name)
+
+    @contextlib.contextmanager
+    def patient(self) -> Iterator[None]:
+        """Leave undone what the ledger is needed for while it does not answer: the processes wait for it as well."""
+        try:
+            yield
+        except LedgerError as error:
+            if not self._away:
+                self.plan.say(f"waiting for the ledger: {error}")
+            self._away = True
+        else:
+            self._away = False
 
     def _ask(self, name: str) -> None:
         """Poll a sandbox; one that sends no webhooks less often, for each time costs it more."""

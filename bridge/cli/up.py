@@ -51,8 +51,9 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
                     control.post("populate", n=FIRST_TICKETS, seed=number + 1)
             while True:
                 stage.tend()
-                for given in stream.fresh():
-                    show(console, given, as_json=as_json)
+                with stage.patient():
+                    for given in stream.fresh():
+                        show(console, given, as_json=as_json)
                 stage.stop.wait(EVERY)
     except Stopped:
         if not as_json:

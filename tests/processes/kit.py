@@ -26,7 +26,7 @@ from sqlalchemy import func, select
 from bridge import home as homes
 from bridge.cli.accounts import DATABASE, FILE, REDIS
 from bridge.cli.demo import PORTS, Run, loosen
-from bridge.cli.facts import collect
+from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage
 from bridge.ledger import health, inbox
 from bridge.ledger.tables import inbox as inbox_table
@@ -68,7 +68,7 @@ class Outcome:
         """Give what is wrong, in words; empty: every promise was kept."""
         found = [f"accepted webhook lost: {one}" for one in self.lost]
         if not self.report.ok:
-            kept = {"not_carried", "window_edits", "before_they_met", "ignored_writes"}
+            kept = {"not_carried", "window_edits", "unseen_edits", "before_they_met", "ignored_writes"}
             rows = {kind: rows[:5] for kind, rows in self.report.details.items() if kind not in kept}
             found.append(f"the sides do not agree: {json.dumps(rows, ensure_ascii=False, indent=1, default=str)}")
         if not self.balanced:
@@ -173,23 +173,32 @@ class Kit(Stage):
             self.controls[name].post("edit", id=remote_id, fields=dict(edit.fields))
 
     def arrives(self, here: str, there: str) -> None:
-        """Let a human change a status here, and wait until it shows there."""
-        both = [refs for refs in self._refs.values() if {here, there} <= refs.keys()]
-        assert both, f"no ticket stands in {here} and in {there}"
-        refs = both[self.worked % len(both)]
-        system = self.controls[there].system
+        """Let a human resolve a ticket here, and wait until it shows there: every system has a word for that."""
 
-        def shown() -> Any:
-            return canonical(system, "status", self.record(there, refs[there])["status"])
+        def resolved(name: str, remote_id: str) -> bool:
+            status = self.record(name, remote_id)["status"]
+            return bool(canonical(self.controls[name].system, "status", status) == "resolved")
 
-        word = "open" if shown() == "resolved" else "resolved"
-        own = population.STATUS[self.controls[here].system][word]
-        self.controls[here].post("edit", id=refs[here], fields={"status": own})
-        self.wait(lambda: shown() == word, f"{word} from {here} to {there}:{refs[there]}")
+        both = {(refs[here], refs[there]) for refs in self._refs.values() if {here, there} <= refs.keys()}
+        open_ = [(mine, its) for mine, its in sorted(both) if not resolved(here, mine) and not resolved(there, its)]
+        assert open_, f"no open ticket stands in {here} and in {there}"
+        mine, its = open_[0]
+        word = population.STATUS[self.controls[here].system]["resolved"]
+        self.controls[here].post("edit", id=mine, fields={"status": word})
+        try:
+            self.wait(lambda: resolved(there, its), f"a ticket that was resolved in {here} to be so in {there}")
+        except Stuck as stuck:
+            raise Stuck(f"{stuck}\n{self.story(there, its)}") from None
 
     def record(self, name: str, remote_id: str) -> Mapping[str, Any]:
         """Give a ticket as its system has it."""
         return next(one for one in self.controls[name].get("tickets") if str(one["id"]) == remote_id)
+
+    def story(self, name: str, remote_id: str) -> str:
+        """Tell the last of what the ledger knows of a ticket."""
+        rows = [row for row in timelines(self.engine) if row["refs"].get(name) == remote_id and "kind" in row]
+        lines = (f"{row['at']} {row['kind']} {row['connection']} {row['field']} {row['detail']}" for row in rows[-20:])
+        return "\n".join(line[:300] for line in lines)
 
     # What is done to it.
 
@@ -318,12 +327,15 @@ class Kit(Stage):
         rows = [row for control in self.controls.values() for row in control.get("journal") if row["kind"] == "webhook"]
         return sum(row["status"] >= 500 for row in rows)
 
+    def troubles(self) -> dict[str, str]:
+        """Give what is said of connections that are not well."""
+        with self.engine.ledger.read() as tx:
+            return {name: found.why for name, found in health.all_(tx).items() if found.why}
+
     def standing(self) -> str:
         """Say what is under way, for an error."""
         running = {child.name: child.ended() if child.process else "down" for child in self.children.running}
-        with self.engine.ledger.read() as tx:
-            troubles = {name: found.why for name, found in health.all_(tx).items() if found.why}
-        return f"signs {self.run._signs()}, exit codes {running}, troubles {troubles}"
+        return f"signs {self.run._signs()}, exit codes {running}, troubles {self.troubles()}"
 
     def _new_run(self, tickets: int) -> Run:
         run = Quiet(self, tickets, 0, self.rate)

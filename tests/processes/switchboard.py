@@ -83,8 +83,8 @@ class Line:
             _, left = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in left:
                 way.cancel()
-        except OSError:
-            pass  # dropped, or the vendor is gone: the caller sees a closed connection
+        except (OSError, asyncio.CancelledError):
+            pass  # dropped, or the vendor is gone, or all ends: the caller sees a closed connection
         finally:
             for end in (writer, there):
                 if end is not None:

@@ -34,6 +34,10 @@ RATE: Final = 15.0
 CROWD: Final = 40
 """Pieces of work that may wait before the humans hold their breath: figures are of a bridge at work, not of a jam."""
 POLL: Final = 0.1
+SETTLING: Final = 10.0
+"""Seconds without any progress after which the faults heal."""
+RESTS: Final = 200.0
+"""How long work may rest where vendors fail: longer than most backoffs and pauses."""
 ROUNDS: Final = 4
 """Reconciliations after the last edit, at most; one is promised to be enough."""
 
@@ -128,7 +132,7 @@ class Run:
         self.gave_up = False
         self._began = time.monotonic()
         missing = bool(stage.plan.without)
-        self._patience = 4.0 if missing else 45.0
+        self._patience = 4.0 if missing else RESTS if stage.plan.faults else 45.0
         """Seconds without any progress after which we stop waiting."""
 
     def all(self) -> verify.VerifyInput:
@@ -142,11 +146,14 @@ class Run:
         self.edit(origins)
         for control in stage.controls.values():
             control.post("flush", everything=True)
-        self.wait_until_quiet()
         if stage.plan.faults:
+            wait_until(self._is_quiet, self._signs, SETTLING, self._tick)
             say("faults heal: one reconciliation")
             for control in stage.controls.values():
                 control.post("faults", none=True)
+            self.reconcile()
+        else:
+            self.wait_until_quiet()
         given = self.judge()
         for _ in range(ROUNDS):
             if verify.verify(given).ok or self.gave_up:

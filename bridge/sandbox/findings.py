@@ -34,6 +34,7 @@ def lost(case: Case, details: dict[str, list[Any]]) -> None:
         wrong = [ref for ref in case.sides(edit.link, edit.ref) if not _shows(case, ref, edit)]
         if wrong:
             kind = "window_edits" if _in_window(case, edit) else "lost_edits"
+            kind = "unseen_edits" if _unseen(case, edit) else kind
             kind = "before_they_met" if _before_they_met(case, edit) else kind
             row = {"seq": edit.seq, "ref": list(edit.ref), "field": edit.name, "value": edit.new, "not_at": wrong}
             details[kind].append(row)
@@ -84,11 +85,22 @@ def _in_window(case: Case, edit: Edit) -> bool:
     return False
 
 
+def _unseen(case: Case, edit: Edit) -> bool:
+    """Tell whether the journal proves that the value went away and came back without any answer of ours showing it."""
+    away = [each for each in case.edits if each.ref == edit.ref and each.name == edit.name and each.seq <= edit.seq]
+    first = next((each for each in reversed(away) if each.old == edit.new), None)
+    if first is None:
+        return False
+    between = (row for row in case.journal if first.seq < row["seq"] < edit.seq and row["actor"] == "bridge")
+    return not any(_covers(row, edit.ref) for row in between)
+
+
 def _covers(row: Row, ref: Ref) -> bool:
-    """Tell whether a call's answer showed a record: one that was asked for by name, or a listing."""
+    """Tell whether a call's answer showed a record: one that was asked for by name, or a listing that may show it."""
     if row["connection"] != ref[0]:
         return False
-    return bool(row["id"] in {ref[1], ""})
+    named = "ids=" in row["path"]
+    return ref[1] in row["path"] if named else bool(row["id"] in {ref[1], ""})
 
 
 def drift(case: Case, details: dict[str, list[Any]]) -> None:

@@ -56,6 +56,8 @@ class Report:
     echo_writes: int = 0
     window_edits: int = 0
     """Edits that landed between a read of ours and the write onto it: the documented limit, not counted as lost."""
+    unseen_edits: int = 0
+    """Edits that put a value back before any read could show that it was gone: the other documented limit."""
     conflicts_open: int = 0
     tickets: int = 0
     edits_applied: int = 0
@@ -88,6 +90,7 @@ def verify(given: VerifyInput) -> Report:
         lost_edits=len(details["lost_edits"]),
         echo_writes=len(details["echo_writes"]),
         window_edits=len(details["window_edits"]),
+        unseen_edits=len(details["unseen_edits"]),
         conflicts_open=sum(bool(row.get("open")) for row in case.facts["conflict"]),
         tickets=sum(actor == "human" for actor in case.made_by.values()),
         edits_applied=len({edit.seq for edit in case.edits}),

@@ -264,3 +264,21 @@ def test_the_checker_imports_nothing_of_what_it_checks():
         tree = ast.parse((folder / name).read_text())
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert {module for module in imported if module.startswith("bridge")} <= OWN
+
+
+@pytest.mark.parametrize(("looked", "kind"), [(False, "unseen_edits"), (True, "lost_edits")])
+def test_a_value_that_went_and_came_back_counts_as_lost_only_if_a_read_could_show_it(run, looked, kind):
+    run.posthog.edit(run.there, {"status": "open"})
+    if looked:
+        run.to_posthog.get(f"{POSTHOG}/?ids={run.there}")
+    run.posthog.edit(run.there, {"status": "new"})
+    run.switch.edit(run.here, {"status": "pending"})
+    run.patch_posthog(status="pending")
+    run.posthog.edit(run.there, {"status": "open"})
+    if looked:
+        run.to_posthog.get(f"{POSTHOG}/?ids={run.there}")
+    run.posthog.edit(run.there, {"status": "pending"})
+    run.clock.sleep(60)
+    run.patch_posthog(status="resolved")
+    run.patch_switch(status="resolved")
+    assert list(run.report().details) == [kind]

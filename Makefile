@@ -2,9 +2,10 @@
 PY := .venv/bin/python
 PORT ?= 8080
 ARGS ?=
+MINUTES ?= 15
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check mutants bench lock docs
+.PHONY: help run test check mutants bench soak lock docs
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -29,6 +30,9 @@ mutants: .venv/.ready ## break the source on purpose, one rule at a time, and se
 
 bench: .venv/.ready ## measure against bare loops, as ratios (ARGS="reconciling --small")
 	@$(PY) -m bench.run $(ARGS)
+
+soak: .venv/.ready ## real processes under load, something killed every 20 s (MINUTES=15)
+	@$(PY) -m tests.processes.soak --minutes $(MINUTES) $(ARGS)
 
 docs: .venv/.ready ## rewrite the generated parts of docs/
 	@$(PY) docs/generate.py

@@ -41,6 +41,8 @@ PATIENCE = 120.0
 TICK = 0.05
 EDITS = 100_000
 """More edits than any run makes."""
+ALONE = 5
+"""Tickets that nobody edits at work: what is done to them has no rival."""
 FULL = 4096
 """Bytes that a file may have on the full disk: less than any ledger or its log has already."""
 
@@ -147,7 +149,8 @@ class Kit(Stage):
         self.run.reconcile_until_linked(self.origins)
         self._refs = self.run.known()
         systems = [self.controls[name].system for name in self.holders]
-        self._stream = iter(population.edits(EDITS, self.plan.seed, tickets=tickets, systems=systems))
+        busy = tickets - ALONE
+        self._stream = iter(population.edits(EDITS, self.plan.seed, tickets=busy, systems=systems))
 
     def work(self, edits: int) -> None:
         """Let humans make that many edits at a steady rate, and open a new ticket now and then."""
@@ -179,8 +182,9 @@ class Kit(Stage):
             status = self.record(name, remote_id)["status"]
             return bool(canonical(self.controls[name].system, "status", status) == "resolved")
 
-        both = {(refs[here], refs[there]) for refs in self._refs.values() if {here, there} <= refs.keys()}
-        open_ = [(mine, its) for mine, its in sorted(both) if not resolved(here, mine) and not resolved(there, its)]
+        alone = [self._refs.get(origin, {}) for origin in self.origins[-ALONE:]]
+        both = [(refs[here], refs[there]) for refs in alone if {here, there} <= refs.keys()]
+        open_ = [(mine, its) for mine, its in both if not resolved(here, mine) and not resolved(there, its)]
         assert open_, f"no open ticket stands in {here} and in {there}"
         mine, its = open_[0]
         word = population.STATUS[self.controls[here].system]["resolved"]

@@ -16,7 +16,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from bridge.ledger.tables import work
 from bridge.queue import socket_for, url_for
 from bridge.sandbox import population, verify
 from bridge.sandbox.reading import canonical
+from tests.processes.outcome import Outcome
 from tests.processes.switchboard import HOST, Line, Switchboard
 
 PATIENCE = 120.0
@@ -49,35 +49,6 @@ FULL = 4096
 
 class Stuck(AssertionError):
     """What was waited for did not come about."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of everything, judged from outside."""
-
-    report: verify.Report
-    accepted: int
-    """Webhooks that were answered with 2xx."""
-    lost: list[str] = field(default_factory=list)
-    """Of these, those without a row in the inbox, or without a final verdict."""
-    account: str = ""
-    balanced: bool = False
-    left: dict[str, int] = field(default_factory=dict)
-    """Work that is still there."""
-
-    @property
-    def faults(self) -> list[str]:
-        """Give what is wrong, in words; empty: every promise was kept."""
-        found = [f"accepted webhook lost: {one}" for one in self.lost]
-        if not self.report.ok:
-            kept = {"not_carried", "window_edits", "unseen_edits", "before_they_met", "ignored_writes"}
-            rows = {kind: rows[:5] for kind, rows in self.report.details.items() if kind not in kept}
-            found.append(f"the sides do not agree: {json.dumps(rows, ensure_ascii=False, indent=1, default=str)}")
-        if not self.balanced:
-            found.append(f"the account of webhooks does not add up: {self.account}")
-        if any(self.left.values()):
-            found.append(f"work is left: {self.left}")
-        return found
 
 
 class Quiet(Run):

@@ -1,6 +1,12 @@
 """What the bridge stands on goes away for a while: Redis forgets, the database restarts, the disk is full."""
 
+import secrets
+
 import pytest
+
+from bridge import home as homes
+from bridge.cli.demo import PORTS
+from tests.cli import test_up
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
@@ -39,3 +45,22 @@ def test_the_disk_is_full(kit):
     kit.asking = True
     kit.work(6)
     kit.check()
+
+
+@pytest.mark.postgres
+def test_bridge_up_waits_for_its_ledger_instead_of_ending(tmp_path, database, monkeypatch):
+    usual = test_up.environ
+    monkeypatch.setattr(test_up, "environ", lambda home: usual(home) | {"BRIDGE_SANDBOX_DATABASE_URL": database.url})
+    homes.fill(tmp_path)
+    up = test_up.Up(tmp_path, secrets.choice(PORTS))
+    try:
+        database.stop("fast")
+        while not any("waiting for the ledger" in line for line in up.said):
+            assert up.process.poll() is None, up.said
+        database.start()
+        name, control = next(iter(up.controls.items()))
+        control.post("populate", n=1, seed=77)
+        up.wait_for(lambda row: row.get("kind") == "created" and row["connection"] != name)
+    finally:
+        ended = up.end()
+    assert ended == 0, up.said

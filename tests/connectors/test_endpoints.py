@@ -11,6 +11,7 @@ from bridge.core.values import Ref
 from tests.connectors.bench import FIXTURES
 from tests.connectors.switch_bench import CustomerBench, document
 from tests.connectors.test_posthog import PostHogBench
+from tests.connectors.zaia_bench import JONAS, MARY, ZaiaBench
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "systems"
 
@@ -91,3 +92,31 @@ def _posthog(bench, base):
     for method, url in bench.faulty.calls:
         rest = url.split("?")[0].split(base, 1)[1].strip("/")
         yield f"{method} " + (f"/{rest}" if rest == "unread_count" else "/:id" if rest else "")
+
+
+def test_zaia():
+    bench = ZaiaBench()
+    connector = bench.connector
+    ref = connector.create(bench.draft("m-1")).ref
+    bench.box.edit(ref.id, {"tags": ["old"]})
+    bench.box.edit(bench.make(), {"tags": ["VIP"]})
+    bench.update(ref.id, "attach", tags="VIP")
+    bench.update(ref.id, "detach", tags="old")
+    bench.update(ref.id, "takeover", status="ongoing", assigneeId=MARY)
+    bench.update(ref.id, "assign", assigneeId=JONAS)
+    bench.update(ref.id, "complete", status="completed")
+    assert connector.read("ticket", [ref.id])[ref.id].data["status"] == "completed"
+    connector.scan("ticket", None)
+    rows = listed("zaia")
+    assert {f"{method} {_zaia(url)}" for method, url in bench.faulty.calls} == {
+        # The listing of tags is no part of the reference of tickets; it is asked where `tag_listing` says so.
+        "GET /api/v1/tags",
+        *(re.sub(r"{\w+}", "{id}", row["endpoint"]) for row in rows if not row["never"]),
+    }
+    explained("zaia", rows)
+    assert bench.notes() == []
+    bench.http.close()
+
+
+def _zaia(url):
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "{id}", url.split("?")[0].removeprefix("https://zaia.example"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -167,6 +168,8 @@ def main() -> int:
         tell(f"FAILED: {fault}")
     if faults:
         tell("".join(f"| {line}\n" for line in log.read_text().splitlines()[-60:]))
+    else:
+        shutil.rmtree(folder)
     tell("failed" if faults else "passed: nothing lost, nothing left, memory flat")
     return 1 if faults else 0
 

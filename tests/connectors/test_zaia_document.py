@@ -24,7 +24,7 @@ from tests.connectors.bench import FIXTURES, StillClock, connection
 from tests.connectors.zaia_bench import ZaiaBench
 
 TICKET, MARY, TAG = (f"5f0e7a52-31c4-4d0b-9a54-0c2f7b1d8e0{number}" for number in (1, 3, 4))
-CALLS = sorted(path.stem.removeprefix("reference_") for path in (FIXTURES / "zaia").glob("reference_*.json"))
+CALLS = sorted(path.stem.removeprefix("api_reference_") for path in (FIXTURES / "zaia").glob("api_reference_*.json"))
 VERBS = {
     "takeover": ("takeover", {"status": "ongoing", "assigneeId": MARY}),
     "complete": ("complete", {"status": "completed"}),
@@ -35,7 +35,7 @@ VERBS = {
 
 
 def document(name):
-    return json.loads((FIXTURES / "zaia" / f"reference_{name}.json").read_text(encoding="utf-8"))
+    return json.loads((FIXTURES / "zaia" / f"api_reference_{name}.json").read_text(encoding="utf-8"))
 
 
 def address(told):

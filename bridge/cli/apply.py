@@ -8,6 +8,7 @@ from bridge import home as homes
 from bridge.cli.operator import actor
 from bridge.cli.plan import HELD, chosen, moved, opened, planned, remember, say
 from bridge.flow.apply import apply as carry_out
+from bridge.flow.preview import Preview
 from bridge.ledger import audit, parking
 from bridge.wiring import Engine
 
@@ -30,48 +31,50 @@ def apply(sync: str | None, yes: bool, override_unsafe: bool, held: str | None, 
         if held is not None:
             release(engine, held, yes=yes)
             return
-        home, found = homes.find_home(), planned(engine, sync, live=True)
-        say(found, [], 5)
-        since = moved(home, sync, found)
-        if since is not None:
-            click.echo(f"{len(since)} writes differ from the last plan" if since else "as in the last plan")
-            for each in since[:SHOWN]:
-                click.echo(f"  {each}")
-        remember(home, sync, found)
-        if found.stopped:
-            raise click.ClickException("a listing was not believed; mend that first (see above), then plan again")
-        if found.unsafe and not override_unsafe:
-            raise click.ClickException("the plan is unsafe and nothing was written; --override-unsafe does it anyway")
-        if not found.writes:
-            return
-        if not yes:
-            click.confirm(f"Make these {len(found.writes)} writes?", abort=True)
-        names = chosen(engine, sync)
-        with engine.ledger.transaction() as tx:
-            detail = {"writes": len(found.writes), "override_unsafe": override_unsafe, "unsafe": found.unsafe}
-            audit.add(tx, actor=actor(), action="apply", subject=", ".join(names), at=engine.clock.now(), detail=detail)
-        told = carry_out(
-            engine.context,
-            engine.ledger,
-            engine.connectors,
-            names,
-            found.writes,
-            engine.drainer.budget,
-            override=override_unsafe,
-        )
-        click.echo(f"{told.done} of {len(found.writes)} writes made, by runs {', '.join(told.runs)}")
-        if told.left:
-            click.echo(f"{told.left} were not needed or not possible any more")
-        for each in told.others[:SHOWN]:
-            click.echo(f"left to the workers: {each}")
-        for cause, number in told.parked.items():
-            click.echo(f"{number} set aside: {cause}; see `bridge parked list`")
-        for error in told.errors:
-            click.echo(error, err=True)
-        if told.left or told.errors or told.parked:
-            raise SystemExit(1)
+        found = look(engine, sync, override_unsafe=override_unsafe)
+        if found.writes:
+            if not yes:
+                click.confirm(f"Make these {len(found.writes)} writes?", abort=True)
+            write(engine, chosen(engine, sync), found, override_unsafe=override_unsafe)
     finally:
         engine.close()
+
+
+def look(engine: Engine, sync: str | None, *, override_unsafe: bool) -> Preview:
+    """Plan again, show it beside the last plan, and refuse what is not safe."""
+    home, found = homes.find_home(), planned(engine, sync, live=True)
+    say(found, [], 5)
+    since = moved(home, sync, found)
+    if since is not None:
+        click.echo(f"{len(since)} writes differ from the last plan" if since else "as in the last plan")
+        for each in since[:SHOWN]:
+            click.echo(f"  {each}")
+    remember(home, sync, found)
+    if found.stopped:
+        raise click.ClickException("a listing was not believed; mend that first (see above), then plan again")
+    if found.unsafe and not override_unsafe:
+        raise click.ClickException("the plan is unsafe and nothing was written; --override-unsafe does it anyway")
+    return found
+
+
+def write(engine: Engine, names: list[str], found: Preview, *, override_unsafe: bool) -> None:
+    """Make the writes and say what became of them; exit with 1 unless all were made."""
+    with engine.ledger.transaction() as tx:
+        detail = {"writes": len(found.writes), "override_unsafe": override_unsafe, "unsafe": found.unsafe}
+        audit.add(tx, actor=actor(), action="apply", subject=", ".join(names), at=engine.clock.now(), detail=detail)
+    around = (engine.context, engine.ledger, engine.connectors)
+    told = carry_out(*around, names, found.writes, engine.drainer.budget, override=override_unsafe)
+    click.echo(f"{told.done} of {len(found.writes)} writes made, by runs {', '.join(told.runs)}")
+    if told.left:
+        click.echo(f"{told.left} were not needed or not possible any more")
+    for each in told.others[:SHOWN]:
+        click.echo(f"left to the workers: {each}")
+    for cause, number in told.parked.items():
+        click.echo(f"{number} set aside: {cause}; see `bridge parked list`")
+    for error in told.errors:
+        click.echo(error, err=True)
+    if told.left or told.errors or told.parked:
+        raise SystemExit(1)
 
 
 def release(engine: Engine, connection: str, *, yes: bool) -> None:

@@ -115,6 +115,23 @@ def say(found: Preview, held: list[Parked], sample: int) -> None:
     """Print a plan for people."""
     if not found.writes:
         click.echo("nothing would be written")
+    _say_writes(found, sample)
+    for (kind, name, field, why), number in found.told.most_common(20):
+        click.echo(f"{number}x {kind}: {name} {field} {why}".rstrip())
+    for (name, who), number in found.unmapped.most_common(20):
+        click.echo(f"{number}x nobody knows who {who} of {name} is: see `bridge agents`")
+    for (name, cause), number in found.parked.items():
+        click.echo(f"{number} set aside on {name}: {cause}")
+    for row in held[:sample]:
+        click.echo(f"held: {row.subject} on {row.connection}; `bridge apply --held {row.connection}` lets it through")
+    _say_cost(found)
+    for why in found.stopped:
+        click.echo(f"stopped: {why}", err=True)
+    for why in found.unsafe:
+        click.echo(f"UNSAFE {why}", err=True)
+
+
+def _say_writes(found: Preview, sample: int) -> None:
     for name, counts in summary(found).items():
         click.echo(f"{name}: {counts['create']} creates, {counts['update']} updates, {counts['delete']} deletes")
         click.echo("    " + ", ".join(f"{field} {number}" for field, number in counts["fields"].most_common()))
@@ -124,24 +141,15 @@ def say(found: Preview, held: list[Parked], sample: int) -> None:
                 click.echo(f"    {line(write)}")
             if len(mine) > sample:
                 click.echo(f"    and {len(mine) - sample} more of this kind")
-    for (kind, name, field, why), number in found.told.most_common(20):
-        click.echo(f"{number}x {kind}: {name} {field} {why}".rstrip())
-    for (name, who), number in found.unmapped.most_common(20):
-        click.echo(f"{number}x nobody knows who {who} of {name} is: see `bridge agents`")
-    for (name, cause), number in found.parked.items():
-        click.echo(f"{number} set aside on {name}: {cause}")
-    for row in held[:sample]:
-        click.echo(f"held: {row.subject} on {row.connection}; `bridge apply --held {row.connection}` lets it through")
+
+
+def _say_cost(found: Preview) -> None:
     cost = ", ".join(
         f"{name} {calls}" + (f" (about {found.seconds[name]:.0f} s)" if found.seconds[name] else "")
         for name, calls in found.calls.items()
         if calls
     )
     click.echo(f"calls: {cost or 'none'}")
-    for why in found.stopped:
-        click.echo(f"stopped: {why}", err=True)
-    for why in found.unsafe:
-        click.echo(f"UNSAFE {why}", err=True)
 
 
 def line(write: Write) -> str:

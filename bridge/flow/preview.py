@@ -10,17 +10,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select
-
 from bridge.connectors.base import Connector
 from bridge.core import guard
 from bridge.core.lanes import SHARES
 from bridge.flow import reconcile
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain
-from bridge.flow.rehearse import Ahead, Free, Inline, Rehearsing, Write, copied, surroundings
+from bridge.flow.rehearse import Ahead, Free, Inline, Rehearsing, Write, surroundings
 from bridge.flow.replan import replan
-from bridge.ledger import attempts, links, runs, tables, work
+from bridge.ledger import attempts, links, rehearsal, runs, work
 from bridge.ledger.session import Ledger, Tx
 
 HORIZON: Final = timedelta(minutes=30)
@@ -65,7 +63,7 @@ def preview(
     """Play everything through on a copy. Live: list the systems (reads only); else, from what the ledger knows."""
     clock = Ahead(context.clock)
     played = surroundings(context, clock)
-    copy = copied(ledger, live=live)
+    copy = rehearsal.copied(ledger, live=live)
     plan = Preview(live)
     stand_ins = {name: Rehearsing(real, copy, played, plan.writes, live=live) for name, real in connectors.items()}
     drain = Drain(played, copy, dict(stand_ins), budget if live and budget else Free(), "rehearsal", pool=Inline())
@@ -105,19 +103,7 @@ def _plan_all(tx: Tx, context: Context, syncs: Collection[str]) -> list[str]:
 
 
 def _tell(tx: Tx, plan: Preview, started: Iterable[str]) -> None:
-    journal, work_, unmapped = tables.journal.c, tables.work.c, tables.unmapped.c
-    lines = select(journal.kind, journal.connection, journal.field, journal.detail).where(journal.kind.in_(TOLD))
-    for row in tx.execute(lines):
-        plan.told[row.kind, row.connection, row.field, str((row.detail or {}).get("why", ""))] += 1
-    of = (work_.connection, work_.parked_cause)
-    for connection, cause, number in tx.execute(
-        select(*of, func.count()).where(work_.parked_at.is_not(None)).group_by(*of)
-    ):
-        plan.parked[connection, cause] = number
-    for connection, who, number in tx.execute(
-        select(unmapped.connection, unmapped.who, func.count()).group_by(unmapped.connection, unmapped.who)
-    ):
-        plan.unmapped[connection, who] = number
+    plan.told, plan.parked, plan.unmapped = rehearsal.told(tx, TOLD), rehearsal.parked(tx), rehearsal.unmapped(tx)
     for run_id in started:
         run = runs.get(tx, run_id)
         if run is not None and (run.error or run.finished_at is None):

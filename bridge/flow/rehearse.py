@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
-
 from bridge.clock import Clock
 from bridge.connectors.base import Connector, Draft, Intent, Page, Parsed, Record
 from bridge.core.capabilities import EntityCapabilities
@@ -23,7 +21,7 @@ from bridge.core.fieldmap import EntityMap
 from bridge.core.syncs import Sync
 from bridge.core.values import Marker, Raw, Ref
 from bridge.flow.context import Context
-from bridge.ledger import attempts, intents, links, tables
+from bridge.ledger import attempts, intents, links
 from bridge.ledger.session import Ledger
 
 SAID: Final = "\0said"
@@ -32,8 +30,6 @@ NEW: Final = "\0new"
 """In a record's data: it is not what a system answered."""
 UNBORN: Final = "planned:"
 """Begins the made-up id of a record that would be made."""
-LEFT_OUT: Final = frozenset({"inbox", "journal", "audit", "drift", "figure", "tally"})
-OWN_JOBS: Final = ("reconcile", "backfill", "undo", "figures")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,25 +241,6 @@ class Free:
 
     def hold_off(self, *_asked: Any) -> None:
         """Nothing is held."""
-
-
-def copied(ledger: Ledger, *, live: bool) -> Ledger:
-    """Copy what matters of a ledger into memory, and free it from whoever works on the original."""
-    copy = Ledger("sqlite://")
-    copy.upgrade()
-    with ledger.read() as source, copy.transaction() as target:
-        for table in tables.metadata.sorted_tables:
-            if table.name in LEFT_OUT or (table.name == "connection_health" and not live):
-                continue
-            result = source.execute(select(table))
-            while rows := result.fetchmany(500):
-                target.execute(table.insert(), [dict(row._mapping) for row in rows])  # noqa: SLF001 - SQLAlchemy's own
-        target.execute(delete(tables.work).where(tables.work.c.kind.in_(OWN_JOBS)))
-        target.execute(update(tables.work).values(claimed_by=None, claimed_until=None, run_id=None))
-        target.execute(update(tables.link).values(lease_owner=None, lease_until=None))
-        ended = {"finished_at": tables.run.c.progress_at}
-        target.execute(update(tables.run).where(tables.run.c.finished_at.is_(None)).values(ended))
-    return copy
 
 
 def surroundings(context: Context, clock: Clock) -> Context:

@@ -89,7 +89,7 @@ def test_values_of_before_are_put_back_where_ours_still_stand(estate):
     now = {each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()}
     assert all(now[each] != old[each] for each in old)
     estate.clock.advance(60)
-    first = sorted(old)[0]
+    first = min(old)
     estate.apps["helpdesk"].edit(first, {"status": "closed"})
     take_back(estate, run)
     back = {each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()}

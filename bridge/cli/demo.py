@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge import home as homes
+from bridge.cli import crowd
 from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage, Stopped
 from bridge.ledger import status as figures
@@ -169,20 +170,10 @@ class Run:
 
     def load(self) -> list[tuple[str, str]]:
         """Make the tickets, each on one system, and those who visit; gives where each ticket began."""
-        controls = [(name, each) for name, each in self.stage.controls.items() if each.system in population.STATUS]
-        share, rest = divmod(self.tickets, len(controls))
-        made: list[tuple[str, str]] = []
-        drafted: dict[str, dict[str, int]] = {}
-        for number, (name, control) in enumerate(controls):
-            count = share + (1 if number < rest else 0)
-            drafted[control.system] = {"n": count, "seed": self.stage.plan.seed + number}
-            if count:
-                made += [(name, str(i)) for i in control.post("populate", **drafted[control.system])]
-        for control in self.stage.controls.values():
-            visited = drafted.get(population.VISITED.get(control.system, ""))
-            if visited is not None:
-                control.post("populate", **visited)
-        return made
+        names = crowd.origins(self.stage.controls)
+        share, rest = divmod(self.tickets, len(names))
+        counts = {name: share + (1 if number < rest else 0) for number, name in enumerate(names)}
+        return crowd.fill(self.stage.controls, counts, self.stage.plan.seed)
 
     def known(self) -> dict[tuple[str, str], dict[str, str]]:
         """Give the refs of every link, by each of them."""
@@ -214,7 +205,7 @@ class Run:
         """Let the humans work, at a steady rate; those of one burst act without waiting in between."""
         stage = self.stage
         refs = self.known()
-        systems = {each.system: name for name, each in stage.controls.items() if each.system in population.STATUS}
+        systems = {stage.controls[name].system: name for name in crowd.origins(stage.controls)}
         stream = population.edits(self.edits, stage.plan.seed, tickets=self.tickets, systems=list(systems))
         next_at = time.monotonic()
         burst = 0

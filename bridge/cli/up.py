@@ -10,12 +10,13 @@ import click
 from rich.console import Console
 
 from bridge import home as homes
+from bridge.cli import crowd
 from bridge.cli.stage import Plan, Stage, Stopped
 from bridge.cli.stream import Stream, show
 
 EVERY: Final = 0.25
 FIRST_TICKETS: Final = 3
-"""Tickets in each sandbox to begin with, so that there is something to look at and to edit."""
+"""Tickets where tickets begin, so that there is something to look at and to edit."""
 
 
 @click.command()
@@ -47,8 +48,7 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
             stream.start_now()
             welcome(console, stage, as_json=as_json)
             if sandboxed:
-                for number, control in enumerate(stage.controls.values()):
-                    control.post("populate", n=FIRST_TICKETS, seed=number + 1)
+                crowd.fill(stage.controls, dict.fromkeys(crowd.origins(stage.controls), FIRST_TICKETS), seed=1)
             while True:
                 stage.tend()
                 with stage.patient():

@@ -306,7 +306,7 @@ class Drain:
             self.context.clock.sleep(0.005 if self._waiting else 0.02)
             return
         done, _ = wait(self._flying, timeout=0.01 if self._waiting else 0.05, return_when=FIRST_COMPLETED)
-        for future in done:
+        for future in [each for each in self._flying if each in done]:  # in the order of sending, for a set has none
             group = self._flying.pop(future)
             self.budget.release(group.connection, group.runs[0].holder)
             error = future.exception()

@@ -129,7 +129,8 @@ def differences(context: Context, link: Link, record: Record, *, full: bool) -> 
             continue
         entry = side.fields.get(name)
         old = entry is None or entry.map_rev != rule.revision
-        if old or entry is None or not same(rule, entry.shadow, value):
+        withheld = entry is not None and bool(entry.unreadable) and entry.shown != value
+        if old or entry is None or withheld or not same(rule, entry.shadow, value):
             found.append(name)
             remapped = remapped and old
     return found, bool(found) and remapped

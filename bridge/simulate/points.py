@@ -105,7 +105,7 @@ def _called(node: ast.AST | None) -> str:
 @cache
 def places() -> tuple[Place, ...]:
     """Give every place, in order."""
-    by_name = {name: source for (_, name), source in _sources().items()}
+    by_name = {name: source for (_, name), source in _sources().items() if source.yields or source.delegates}
     found: set[Place] = set()
     for procedure in PLAYED:
         begin = PROCEDURES[procedure]

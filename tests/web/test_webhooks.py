@@ -175,11 +175,11 @@ def test_what_is_authentic_but_senseless_is_put_into_quarantine(receiver, body, 
 
 
 def test_an_unknown_event_is_recorded_and_ignored(receiver):
-    answer = receiver.post(body='{"event": "ticket.exploded", "data": {"id": "1"}}')
+    answer = receiver.post(body='{"event": "article.exploded", "data": {"id": "1"}}')
     assert (answer.status_code, answer.json["status"]) == (202, "ignored")
     [row] = receiver.inbox()
-    assert (row["verdict"], row["event"]) == ("ignored", "ticket.exploded")
-    assert "ticket.exploded" in row["why"]
+    assert (row["verdict"], row["event"]) == ("ignored", "article.exploded")
+    assert "article.exploded" in row["why"]
     assert receiver.work() == receiver.bell.seen == []
 
 

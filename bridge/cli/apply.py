@@ -20,7 +20,7 @@ SHOWN = 20
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--override-unsafe", is_flag=True, help="Also when it would delete, close or empty too much.")
 @click.option("--held", metavar="CONNECTION", help="Only let the writes through that are held as unsafe there.")
-@click.option("--sandbox", is_flag=True, help="In the sandbox's ledger, also while `bridge up --sandbox` does not run.")
+@click.option("--sandbox", is_flag=True, help="In the running sandbox, or not at all.")
 def apply(sync: str | None, yes: bool, override_unsafe: bool, held: str | None, sandbox: bool) -> None:
     """Write what `bridge plan --live` shows for SYNC (default: all), and nothing else.
 

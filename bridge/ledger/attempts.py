@@ -14,9 +14,7 @@ from bridge.ledger.session import Tx, insert
 from bridge.ledger.tables import attempt
 
 
-def open_(
-    tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int = 0, run_id: int | None = None
-) -> None:
+def open_(tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int = 0, run_id: int | None = None) -> None:
     """Write down the side's attempt. While one is open the side takes no other: then LeaseLost is raised."""
     if side.attempt is None or not side.id:
         raise ValueError("there is no attempt to write down, or its side is not stored yet")

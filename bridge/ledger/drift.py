@@ -61,10 +61,7 @@ def add(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
 def states(tx: Tx, keys: Collection[str]) -> dict[str, str]:
     """Say, by key of the work, what already stands in its way or that it waits its turn; absent: no such work."""
     found = select(work.c.key, work.c.parked_at, work.c.parked_why).where(work.c.key.in_(list(keys)))
-    return {
-        key: f"parked: {why}" if parked is not None else WAITS
-        for key, parked, why in tx.execute(found)
-    }
+    return {key: f"parked: {why}" if parked is not None else WAITS for key, parked, why in tx.execute(found)}
 
 
 def explain(tx: Tx, run_id: str, *, webhooks: bool) -> None:

@@ -106,7 +106,7 @@ def demo(
     if journals is not None:
         say(f"what was judged is in {journals}; check it again: python -m bridge.sandbox.verify {journals}")
     report = verify.verify(given)
-    ok = report.ok and not run.gave_up
+    ok = report.ok and not run.gave_up and not report.forbidden_calls
     shown = report.as_dict() | {"seed": seed, "seconds": round(run.seconds, 2)}
     if as_json:
         click.echo(json.dumps(shown, ensure_ascii=False))

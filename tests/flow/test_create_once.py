@@ -1,0 +1,71 @@
+"""A worker dies after the vendor made a record and before that was written down: there is exactly one, everywhere."""
+
+import pytest
+
+from bridge.flow.effects import Call
+from bridge.ledger import work
+from bridge.ledger.tables import create_intent
+from tests.flow.estate import Estate
+from tests.flow.world import StepWorker
+
+
+def raise_(estate, name, remote_id, entity="ticket"):
+    now = estate.clock.now()
+    with estate.ledger.transaction() as tx:
+        work.raise_(
+            tx, kind="observe", key=f"observe:{name}:{entity}:{remote_id}", connection=name, entity=entity,
+            remote_id=str(remote_id), due_at=now, now=now,
+        )  # fmt: skip
+
+
+def die_after_creating(estate, connection):
+    """Work until the create is about to be sent; let the vendor do it, and be no more."""
+    worker = StepWorker(estate, "doomed")
+    for _ in range(400):
+        with estate.ledger.read() as tx:
+            open_ = tx.execute(create_intent.select().where(create_intent.c.closed_at.is_(None))).first()
+        if open_ is not None and open_.connection == connection and isinstance(worker.effect, Call):
+            worker.die(after=True)
+            return
+        if not worker.step():
+            estate.clock.advance(0.5)
+    raise AssertionError("nothing was created")
+
+
+def healed(estate):
+    estate.clock.advance(300)
+    estate.settle()
+    estate.reconcile()
+
+
+@pytest.fixture
+def estate(tmp_path):
+    return Estate(tmp_path / "home")
+
+
+@pytest.mark.parametrize(
+    ("origin", "target"), [("helpdesk", "product"), ("product", "helpdesk"), ("helpdesk", "feedback")]
+)
+def test_a_ticket(estate, origin, target):
+    (began,) = estate.apps[origin].populate(1, 3)
+    raise_(estate, origin, began)
+    die_after_creating(estate, target)
+    healed(estate)
+    assert len(estate.apps[target].tickets()) == 1
+    assert {"helpdesk", "product", "feedback"} <= set(estate.refs(origin, began))
+
+
+def test_a_note_about_a_screen_share(estate):
+    estate.apps["helpdesk"].populate(12, 1)
+    estate.reconcile("poll", "full")
+    before = len(estate.links("session"))
+    estate.apps["screens"].populate(12, 1)
+    for row in estate.apps["screens"].records("session"):
+        raise_(estate, "screens", row["id"], "session")
+    die_after_creating(estate, "helpdesk")
+    healed(estate)
+    noted = [link for link in estate.links("session") if "helpdesk" in link.live()]
+    made = estate.journal("helpdesk", "create")
+    notes = [row for row in made if row.entity != "ticket"]
+    assert before == 0
+    assert len(noted) == len(notes) > 0

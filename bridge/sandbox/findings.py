@@ -86,13 +86,16 @@ def _in_window(case: Case, edit: Edit) -> bool:
 
 
 def _unseen(case: Case, edit: Edit) -> bool:
-    """Tell whether the journal proves that the value went away and came back without any answer of ours showing it."""
+    """Tell whether the journal proves that the value went away and came back between two direct reads of the record.
+
+    The row of a listing is a hint to read the record, and nothing more: by then the value was back.
+    """
     away = [each for each in case.edits if each.ref == edit.ref and each.name == edit.name and each.seq <= edit.seq]
     first = next((each for each in reversed(away) if each.old == edit.new), None)
     if first is None:
         return False
     between = (row for row in case.journal if first.seq < row["seq"] < edit.seq and row["actor"] == "bridge")
-    return not any(_covers(row, edit.ref) for row in between)
+    return not any(_covers(row, edit.ref) and (row["id"] or "ids=" in row["path"]) for row in between)
 
 
 def _covers(row: Row, ref: Ref) -> bool:

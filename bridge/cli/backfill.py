@@ -47,6 +47,7 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
     """
     follow_sandbox(homes.find_home())
     engine = begin("backfill")
+    engine.take_over()  # an import that was killed may have held what this one goes on with
     if sync not in engine.config.syncs:
         raise click.UsageError(f"no sync {sync}; allowed: {', '.join(engine.config.syncs)}")
     ids = start(engine, sync, since.replace(tzinfo=UTC) if since else None, newest_first=newest_first, limit=limit)

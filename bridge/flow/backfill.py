@@ -59,15 +59,16 @@ def start(
     newest_first: bool = False,
     max_creates: int | None = None,
 ) -> str | None:
-    """Begin an import, or None while one is under way. It goes on with what earlier ones were not allowed to make."""
-    before = runs.last(tx, kind=KIND, connection=connection, entity=entity)
+    """Begin an import, or None while one is under way.
+
+    It goes on with what earlier ones left undone.
+    """
     run_id = runs.begin(tx, kind=KIND, connection=connection, entity=entity, due=now, now=now)
     if run_id is None:
         return None
     figures = {} if max_creates is None else {allowance.LIMIT: max_creates}
     runs.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
-    if before is not None:
-        written.go_on(tx, [int(before.id)], int(run_id), allowance.CAUSE, now)
+    written.go_on(tx, int(run_id), allowance.CAUSE, now)
     step = Step(run_id, now.isoformat(), None, since.isoformat() if since else "", newest_first)
     work.raise_(
         tx,

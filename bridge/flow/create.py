@@ -165,7 +165,7 @@ def make(context: Context, task: Task, planned: CreatePlan) -> Procedure:
     except (UnknownOutcome, AlreadyExists, NotFound) as error:
         why = str(error)
         settle = context.settle(connection, link.entity)
-        yield Transact(lambda tx: wait(tx, context, task, why, send_by + settle))
+        yield Transact(lambda tx: wait(tx, context, task, marker, why, send_by + settle))
         return
     except (Refused, Unsupported) as error:
         why = str(error)
@@ -175,8 +175,8 @@ def make(context: Context, task: Task, planned: CreatePlan) -> Procedure:
         yield Transact(lambda tx: intents.close(tx, marker, "not sent", None, context.clock.now()))
         raise
     if record is None:
-        settle = context.settle(connection, link.entity)
-        yield Transact(lambda tx: wait(tx, context, task, "the answer did not show the record", sent_at + settle))
+        settle, unshown = context.settle(connection, link.entity), "the answer did not show the record"
+        yield Transact(lambda tx: wait(tx, context, task, marker, unshown, sent_at + settle))
         return
     yield from adopt(context, task, marker, planned.sent, record)
 
@@ -200,9 +200,12 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
 
 
 def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
-    """The create did not happen: try once more, then withdraw an unproven capability, or ask a human."""
+    """The create did not happen: try once more, then withdraw an unproven capability, or ask a human.
+
+    Only what was sent counts as a try: that a worker died before it could send says nothing about the vendor.
+    """
     now, link = context.clock.now(), the_link(task)
-    intents.close(tx, intent.marker, "not found", None, now)
+    intents.close(tx, intent.marker, "not found" if intent.unanswered else "not seen", None, now)
     link.intents.pop(intent.connection, None)
     if intents.failures(tx, link.id, intent.connection) < TRIES:
         save(tx, task, [Note("re-sent", intent.connection, "", {"why": "a create was looked for and not found"})], now)
@@ -228,8 +231,9 @@ def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None
     task.give_back(tx)
 
 
-def wait(tx: Tx, context: Context, task: Task, why: str, at: datetime) -> None:
+def wait(tx: Tx, context: Context, task: Task, marker: str, why: str, at: datetime) -> None:
     """Leave the intent open and look it up after settling."""
+    intents.doubt(tx, marker)
     save(tx, task, [Note("unknown outcome", task.row.connection, "", {"why": why})], context.clock.now())
     later(tx, task, at)
 

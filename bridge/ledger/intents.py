@@ -11,6 +11,8 @@ from sqlalchemy import func, select, update
 from bridge.ledger.session import Tx, insert
 from bridge.ledger.tables import create_intent, link, side
 
+UNANSWERED = "unanswered"
+
 
 @dataclass(frozen=True, slots=True)
 class OpenIntent:
@@ -22,6 +24,8 @@ class OpenIntent:
     marker: str
     draft: dict[str, Any]
     send_by: datetime
+    unanswered: bool = False
+    """It was sent, and no answer told what became of it. Otherwise whoever was to send it is no more."""
 
 
 def open_(
@@ -98,8 +102,14 @@ def is_open(tx: Tx, marker: str) -> bool:
     return by_marker(tx, marker) is not None
 
 
+def doubt(tx: Tx, marker: str) -> None:
+    """Note that the create was sent, and that its fate is not known."""
+    open_intent = update(create_intent).where(create_intent.c.marker == marker, create_intent.c.closed_at.is_(None))
+    tx.execute(open_intent.values(outcome=UNANSWERED))
+
+
 def failures(tx: Tx, link_id: str, connection: str) -> int:
-    """Count the creates of this link on a connection that were looked for and not found."""
+    """Count the creates of this link on a connection that were sent, looked for and not found."""
     found = select(func.count()).where(
         create_intent.c.link_id == link_id,
         create_intent.c.connection == connection,
@@ -116,4 +126,5 @@ def _intent(row: Any) -> OpenIntent:
         marker=row.marker,
         draft=row.draft,
         send_by=row.send_by,
+        unanswered=row.outcome == UNANSWERED,
     )

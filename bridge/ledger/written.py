@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, select, update
 
 from bridge.core.state import Attempt
 from bridge.ledger import encode
@@ -52,7 +52,7 @@ def creates(tx: Tx, run_id: int) -> int:
     """Count the records that a run has made or is about to make. The run's row is locked, so that the count holds."""
     tx.execute(select(run.c.id).where(run.c.id == run_id).with_for_update())
     counted = select(func.count()).select_from(create_intent).where(create_intent.c.run_id == run_id)
-    given_up = create_intent.c.outcome.in_(["not sent", "not found", "refused"])
+    given_up = create_intent.c.outcome.in_(["not sent", "not seen", "not found", "refused"])
     return tx.execute(counted.where(create_intent.c.outcome.is_(None) | ~given_up)).scalar_one()
 
 
@@ -107,8 +107,16 @@ def review(tx: Tx, run_ids: Collection[int], causes: Collection[str], limit: int
     return [dict(row) for row in tx.execute(found.order_by(work.c.id).limit(limit)).mappings()]
 
 
-def go_on(tx: Tx, old: Collection[int], new: int, cause: str, now: datetime) -> int:
-    """Free what older runs have set aside for a cause, as work of a new run; gives how many."""
-    waiting = update(work).where(work.c.run_id.in_(list(old)), work.c.parked_cause == cause)
+def go_on(tx: Tx, new: int, cause: str, now: datetime) -> int:
+    """Make what earlier runs of this kind left undone there the work of a new run; gives how many pieces.
+
+    That is what an interrupted run had queued, and what was set aside for that cause.
+    """
+    this = select(run.c.kind, run.c.connection, run.c.entity).where(run.c.id == new).subquery()
+    same = and_(run.c.kind == this.c.kind, run.c.connection == this.c.connection, run.c.entity == this.c.entity)
+    left_undone = work.c.run_id.in_(select(run.c.id).join(this, same).where(run.c.id < new))
+    queued = update(work).where(left_undone, work.c.parked_at.is_(None)).values(run_id=new)
     freed = {"parked_at": None, "parked_why": "", "parked_cause": "", "attempts": 0, "due_at": now, "run_id": new}
-    return tx.execute(waiting.values(freed | {"generation": work.c.generation + 1})).rowcount
+    waiting = update(work).where(left_undone, work.c.parked_cause == cause)
+    count = tx.execute(queued).rowcount
+    return count + tx.execute(waiting.values(freed | {"generation": work.c.generation + 1})).rowcount

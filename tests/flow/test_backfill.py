@@ -10,6 +10,7 @@ from bridge.flow import backfill
 from bridge.flow.context import Task
 from bridge.ledger import runs, tables, work, written
 from tests.flow.pair import pair
+from tests.flow.world import StepWorker
 
 
 @pytest.fixture
@@ -58,6 +59,27 @@ class TestBackfill:
         assert len(estate.apps["helpdesk"].tickets()) == 10
         begin(estate)
         assert len(estate.apps["helpdesk"].tickets()) == 12
+
+    def test_what_a_killed_import_had_queued_is_the_next_ones_to_wait_for(self, estate):
+        estate.apps["product"].populate(8, 1)
+        with estate.ledger.transaction() as tx:
+            first = backfill.start(tx, "product", "ticket", estate.clock.now())
+        worker = StepWorker(estate, "doomed")
+        for _ in range(50):
+            worker.step()
+            with estate.ledger.read() as tx:
+                if runs.get(tx, first).finished_at and worker.procedure is not None:
+                    break
+        worker.die(after=False)
+        with estate.ledger.transaction() as tx:
+            second = int(backfill.start(tx, "product", "ticket", estate.clock.now()))
+            # The one included that the dead worker holds.
+            assert written.left(tx, [second]).waiting == 8
+        estate.settle()
+        with estate.ledger.read() as tx:
+            assert written.left(tx, [second]).waiting == 0
+            assert len(written.made(tx, second)) == 8
+        assert len(estate.apps["helpdesk"].tickets()) == 8
 
     def test_one_at_a_time(self, estate):
         now = estate.clock.now()

@@ -18,15 +18,16 @@ def raise_(estate, name, remote_id, entity="ticket"):
         )  # fmt: skip
 
 
-def die_after_creating(estate, connection):
-    """Work until the create is about to be sent; let the vendor do it, and be no more."""
+def die_creating(estate, connection, *, after=True, seen=()):
+    """Work until a new create is about to be sent; let the vendor do it (or not), and be no more. Gives its marker."""
     worker = StepWorker(estate, "doomed")
     for _ in range(400):
         with estate.ledger.read() as tx:
             open_ = tx.execute(create_intent.select().where(create_intent.c.closed_at.is_(None))).first()
-        if open_ is not None and open_.connection == connection and isinstance(worker.effect, Call):
-            worker.die(after=True)
-            return
+        new = open_ is not None and open_.connection == connection and open_.marker not in seen
+        if new and isinstance(worker.effect, Call):
+            worker.die(after=after)
+            return open_.marker
         if not worker.step():
             estate.clock.advance(0.5)
     raise AssertionError("nothing was created")
@@ -49,10 +50,23 @@ def estate(tmp_path):
 def test_a_ticket(estate, origin, target):
     (began,) = estate.apps[origin].populate(1, 3)
     raise_(estate, origin, began)
-    die_after_creating(estate, target)
+    die_creating(estate, target)
     healed(estate)
     assert len(estate.apps[target].tickets()) == 1
     assert {"helpdesk", "product", "feedback"} <= set(estate.refs(origin, began))
+
+
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_workers_that_die_before_they_could_send_use_up_no_tries(estate, times):
+    (began,) = estate.apps["helpdesk"].populate(1, 3)
+    raise_(estate, "helpdesk", began)
+    seen = []
+    for _ in range(times):
+        seen.append(die_creating(estate, "product", after=False, seen=seen))
+        estate.clock.advance(60)
+    healed(estate)
+    assert estate.parked() == []
+    assert len(estate.apps["product"].tickets()) == 1
 
 
 def test_a_note_about_a_screen_share(estate):
@@ -62,7 +76,7 @@ def test_a_note_about_a_screen_share(estate):
     estate.apps["screens"].populate(12, 1)
     for row in estate.apps["screens"].records("session"):
         raise_(estate, "screens", row["id"], "session")
-    die_after_creating(estate, "helpdesk")
+    die_creating(estate, "helpdesk")
     healed(estate)
     noted = [link for link in estate.links("session") if "helpdesk" in link.live()]
     made = estate.journal("helpdesk", "create")

@@ -170,13 +170,13 @@ class Sandbox(ABC):
     def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket into this system's fields."""
 
-    @abstractmethod
-    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:
-        """Give the webhooks that a change causes."""
+    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002
+        """Give the webhooks that a change causes: none, unless the system sends some."""
+        return []
 
-    @abstractmethod
     def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        """Give the body and the headers of a webhook."""
+        """Give the body and the headers of a webhook: the generic hint, unless the system has its own."""
+        return {"entity": "ticket", "id": event.record_id}, {"x-delivery": unique}
 
     def alive(self, record: Record) -> bool:
         """Tell whether a stored record is still there for its API."""

@@ -18,8 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population
 from bridge.sandbox.app import Sandbox
-from bridge.sandbox.exchange import Call, Event, Problem, answer
-from bridge.sandbox.journal import Kind
+from bridge.sandbox.exchange import Call, Problem, answer
 from bridge.sandbox.scopeai_tags import Catalogue, discovered
 from bridge.sandbox.store import Record, past
 
@@ -175,16 +174,6 @@ class ScopeaiSandbox(Sandbox):
         """Translate a drafted ticket into one that was imported from elsewhere."""
         made = past(self.clock.now(), index, count).timestamp()
         return {"original_text": draft.body, "external_id": 564652 + index // 2, "made_at": made}
-
-    # It sends nothing.
-
-    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002
-        """Tell nobody: there are no webhooks."""
-        return []
-
-    def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        """Refuse: there are no webhooks."""
-        raise NotImplementedError(f"{self.SYSTEM} sends no {event.name} ({unique})")
 
     def _relations(self, record: Record) -> list[dict[str, Any]]:
         ready = self.clock.now().timestamp() >= record["made_at"] + float(self.options["analysis_delay"])

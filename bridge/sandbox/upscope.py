@@ -16,8 +16,7 @@ from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population, upscope_people
 from bridge.sandbox.app import Sandbox
-from bridge.sandbox.exchange import Call, Event, Problem, answer
-from bridge.sandbox.journal import Kind
+from bridge.sandbox.exchange import Call, Problem, answer
 from bridge.sandbox.store import Record, past
 from bridge.sandbox.upscope_people import iso, share
 
@@ -244,16 +243,6 @@ class UpscopeSandbox(Sandbox):
         }
         shared = [None] if index == 1 else [90, 40] if index % 6 == 0 else [40] if index % 3 == 0 else []
         return fields | {"shared": shared}
-
-    # It sends nothing.
-
-    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002
-        """Tell nobody: there are no webhooks."""
-        return []
-
-    def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        """Refuse: there are no webhooks."""
-        raise NotImplementedError(f"{self.SYSTEM} sends no {event.name} ({unique})")
 
     def _present(self, record_id: str) -> Record:
         record = self.others[CUSTOMER].get(record_id)

@@ -15,8 +15,7 @@ from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population
 from bridge.sandbox.app import Sandbox
-from bridge.sandbox.exchange import Call, Event, Problem, answer
-from bridge.sandbox.journal import Kind
+from bridge.sandbox.exchange import Call, Problem, answer
 from bridge.sandbox.store import Record, micros_iso, past, random_uuid
 from bridge.sandbox.zaia_rows import SERVICE_USER, STATUSES, details, entity, fresh, page, uuid_of
 
@@ -240,14 +239,6 @@ class ZaiaSandbox(Sandbox):
             chat = random_uuid(self.rng)
             self.chats[chat] = {"id": chat, "summary": summary, "ownerEmail": email}
             return chat
-
-    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002
-        """Tell nobody."""
-        return []
-
-    def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        """Wrap the generic hint, which a customer's own automation may send."""
-        return {"entity": "ticket", "id": event.record_id}, {"x-delivery": unique}
 
     @property
     def _done(self) -> str:

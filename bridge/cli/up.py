@@ -64,7 +64,11 @@ def welcome(console: Console, stage: Stage, *, as_json: bool) -> None:
     """Say where everything is, and what to try."""
     where = {
         "listening": stage.url,
-        "webhooks": {name: f"{stage.url}/webhooks/{name}" for name in stage.engine.config.connections},
+        "webhooks": {
+            name: f"{stage.url}/webhooks/{name}"
+            for name, connection in stage.engine.config.connections.items()
+            if connection.webhook is not None
+        },
         "sandboxes": {name: control.url for name, control in stage.controls.items()},
         "home": str(stage.plan.home),
     }
@@ -75,7 +79,9 @@ def welcome(console: Console, stage: Stage, *, as_json: bool) -> None:
     console.print(f"[bold]Bridge[/bold] is running on [bold]{stage.url}[/bold]   (Ctrl-C ends it)", highlight=False)
     for name, connection in stage.engine.config.connections.items():
         console.print(f"  {name:<10} {connection.system:<9} {connection.base_url}", highlight=False, markup=False)
-        console.print(f"  {'':<10} webhooks  {stage.url}/webhooks/{name}", highlight=False, markup=False, style="dim")
+        if connection.webhook is not None:
+            where_to = f"  {'':<10} webhooks  {stage.url}/webhooks/{name}"
+            console.print(where_to, highlight=False, markup=False, style="dim")
     for name, control in list(stage.controls.items())[:1]:
         console.print(f"\nPlay a user of {name}: list the tickets, then change one, and watch it arrive below.")
         tickets = f"  curl -s {control.url}/_control/tickets"

@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.base import Record
-from bridge.core.agree import same
 from bridge.core.fieldmap import EntityMap
 from bridge.core.merge import Observation
 from bridge.core.state import Side
 from bridge.core.syncs import Sync
-from bridge.core.values import Canonical, Marker, Unreadable
+from bridge.core.values import Canonical, Unreadable
 
 
 def observation(
@@ -63,25 +62,6 @@ def with_swept(
             fresh[field.write_key] = told["values"][field.write_key]
     kept = {name: why for name, why in record.unreadable.items() if name not in fresh}
     return replace(record, data={**record.data, **fresh}, unreadable=kept)
-
-
-def differs(record: Record, mapped: EntityMap, side: Side) -> bool:
-    """Say whether a row shows anything that the side's shadows don't: then the record is worth reading properly."""
-    seen = observation(record, mapped)
-    for name, value in seen.values.items():
-        if isinstance(value, Marker | Unreadable):
-            continue
-        if mapped.fields[name].parent:
-            continue
-        known = side.fields.get(name)
-        if (
-            known is None
-            or (known.unreadable and known.shown != value)
-            or known.map_rev != mapped.fields[name].revision
-            or not same(mapped.fields[name], known.shadow, value)
-        ):
-            return True
-    return False
 
 
 CUSTOMER = "customer"

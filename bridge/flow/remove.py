@@ -10,9 +10,9 @@ from bridge.errors import BridgeError, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.deliver import hold
+from bridge.flow.drift import differences
 from bridge.flow.effects import Call, Procedure, Read, Transact
 from bridge.flow.observe import still_open, take_in
-from bridge.flow.records import differs
 from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, work
 from bridge.ledger.session import Tx
@@ -36,7 +36,7 @@ def remove(context: Context, task: Task) -> Procedure:
         if record is None:
             yield Transact(lambda tx: done(tx, context, task, side))
             return
-        if differs(record, context.maps[ref.connection][ref.entity], side):
+        if differences(context, the_link(task), record, full=False)[0]:
             yield Transact(lambda tx: void(tx, context, task, side))
             yield from take_in(context, task, ref, record, 0)
             return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 from bridge.clock import Clock
 from bridge.connectors.base import Connector
 from bridge.errors import LeaseLost, RateLimited
+from bridge.flow import rehearse
 from bridge.flow.budget import Budget
 from bridge.flow.context import Context, Task
 from bridge.flow.drain import PROCEDURES
@@ -36,7 +37,7 @@ class Scene(Protocol):
         """What holds calls back."""
 
 
-class Inline(Executor):
+class Inline(rehearse.Inline):
     """Runs what is submitted at once, on the caller's thread, and lets a little time pass."""
 
     def __init__(self, clock: Clock) -> None:
@@ -44,27 +45,8 @@ class Inline(Executor):
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do it now."""
-        future: Future[Any] = Future()
         self._clock.sleep(0.01)
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - whoever asks for the result gets it
-            future.set_exception(error)
-        return future
-
-
-class FreeBudget:
-    """No limits."""
-
-    def acquire(self, _connection: Any, _holder: str, _now: Any, hold: float) -> float:  # noqa: ARG002
-        """Grant."""
-        return 0.0
-
-    def release(self, connection_name: str, holder: str) -> None:
-        """Nothing was taken."""
-
-    def hold_off(self, connection_name: str, seconds: float, now: Any) -> None:
-        """Grant all the same."""
+        return super().submit(fn, *args, **kwargs)
 
 
 class StepWorker:

@@ -27,6 +27,7 @@ class Estate:
         for name, text in (files or {}).items():
             (folder / name).write_text(text)
         self.clock = ManualClock()
+        self.limits = FreeBudget()
         accounts = server.accounts({system: f"http://{system}.invalid" for system in server.SYSTEMS})
         given = {
             system: SandboxAccount(

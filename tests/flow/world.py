@@ -1,8 +1,6 @@
 """A whole bridge in one process: real flow, ledger and merge, memory systems, virtual time, no threads."""
 
-import contextlib
 import random
-from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 
 from bridge.connectors.memory import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
@@ -10,14 +8,15 @@ from bridge.core.agree import agrees, same, stands
 from bridge.core.capabilities import Support
 from bridge.core.syncs import Connection, FieldPolicy, MatchTerm, Member, Sync
 from bridge.core.values import NO_BASE
-from bridge.errors import BridgeError, LeaseLost
 from bridge.flow import reconcile
-from bridge.flow.context import Context, Task
-from bridge.flow.drain import PROCEDURES, Drain
-from bridge.flow.effects import Read, Transact
-from bridge.flow.outcome import settle_failure
-from bridge.ledger import health, links, tables, work
-from bridge.ledger.session import Ledger, savepoint
+from bridge.flow.context import Context
+from bridge.flow.drain import Drain
+from bridge.flow.rehearse import Free as FreeBudget
+from bridge.ledger import links, tables, work
+from bridge.ledger.session import Ledger
+from bridge.simulate.worker import Inline, StepWorker
+
+__all__ = ["FreeBudget", "Inline", "ManualClock", "StepWorker", "World", "born"]
 
 
 class ManualClock:
@@ -33,35 +32,6 @@ class ManualClock:
         self.time += timedelta(seconds=seconds)
 
     advance = sleep
-
-
-class Inline(Executor):
-    """Runs what is submitted at once, on the caller's thread, and lets a little time pass."""
-
-    def __init__(self, clock):
-        self.clock = clock
-
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
-        self.clock.advance(0.01)
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-class FreeBudget:
-    """No limits."""
-
-    def acquire(self, connection, holder, now, hold, *, lane="live"):  # noqa: ARG002
-        return 0.0
-
-    def release(self, connection_name, holder):
-        pass
-
-    def hold_off(self, connection_name, seconds, now):
-        pass
 
 
 NAMES = ("subject", "status", "priority", "assignee", "tags")
@@ -84,6 +54,7 @@ class World:
 
     def __init__(self, ledger=None, names="LHPZ", **policies):
         self.clock = ManualClock()
+        self.limits = FreeBudget()
         self.ledger = ledger or Ledger("sqlite://")
         if ledger is None:
             self.ledger.upgrade()
@@ -169,74 +140,6 @@ class World:
                     elif not agrees(mapped, entry, entry.shadow, state) and not stands(entry, link.state):
                         found.append((name, field, "state", state.value, entry.shadow))
         return found
-
-
-class StepWorker:
-    """A worker that does one effect at a time, so that others can come in between, and that can die anywhere."""
-
-    def __init__(self, world, name):
-        self.world, self.name = world, name
-        self.task = self.procedure = self.effect = None
-
-    def step(self):
-        """Do one thing; False when there was nothing to do."""
-        if self.procedure is None:
-            return self._begin()
-        try:
-            answer = self._do(self.effect)
-        except Exception as error:
-            self._go(self.procedure.throw, error)
-        else:
-            self._go(self.procedure.send, answer)
-        return True
-
-    def die(self, *, after):
-        """Stop for ever in the middle of things, before or after the next effect is done."""
-        if self.procedure is not None and after:
-            with contextlib.suppress(BridgeError):
-                self._do(self.effect)
-        self.task = self.procedure = self.effect = None
-
-    def about_to_write(self):
-        """The connection whose record was read for a write that is still to be made, if any."""
-        return self.task.row.connection if self.task and self.task.row.kind == "deliver" else None
-
-    def _begin(self):
-        world = self.world
-        now = world.clock.now()
-        with world.ledger.transaction() as tx:
-            closed = health.closed(tx, now)
-            until = now + world.context.lease(world.context.connections)
-            rows = work.claim(tx, self.name, now, until, 1, skip_connections=sorted(closed))
-        if not rows:
-            return False
-        self.task = Task(rows[0], self.name, world.context.fresh_id())
-        self.procedure = PROCEDURES[rows[0].kind](world.context, self.task)
-        self._go(next, None)
-        return True
-
-    def _go(self, on, value):
-        try:
-            self.effect = on(self.procedure) if on is next else on(value)
-        except StopIteration:
-            self.task = self.procedure = self.effect = None
-        except Exception as error:
-            with self.world.ledger.transaction() as tx:
-                settle_failure(tx, self.world.context, self.task, error)
-            self.task = self.procedure = self.effect = None
-
-    def _do(self, effect):
-        world = self.world
-        if isinstance(effect, Transact):
-            with world.ledger.transaction() as tx, savepoint(tx):
-                return effect.act(tx)
-        if world.clock.now() >= effect.deadline:
-            raise LeaseLost("too late")
-        world.clock.advance(0.01)
-        connector = world.connectors[effect.connection]
-        if isinstance(effect, Read):
-            return connector.read(effect.entity, [effect.id])[effect.id]
-        return effect.act(connector)
 
 
 def born(world, on="L", **values):

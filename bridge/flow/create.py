@@ -102,7 +102,10 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             work.park(tx, task.row, task.owner, why, "ambiguous match", now)
             task.give_back(tx)
             return True
-        join(tx, sync, free[0], link.id, [], now)
+        if not join(tx, sync, free[0], link.id, [], now):
+            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            task.give_back(tx)
+            return True
         family.wake(tx, context, link, connection, now)
         work.raise_(
             tx,

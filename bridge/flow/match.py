@@ -69,8 +69,7 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
     else:
         joined = found.pop() if found else None
         keys += family.keys_of(values)
-        join(tx, sync, ref, joined, keys, now, fresh=context.fresh_id(), parent_id=parent)
-        if joined is not None:
+        if join(tx, sync, ref, joined, keys, now, fresh=context.fresh_id(), parent_id=parent) and joined is not None:
             family.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
         work.again(tx, task.row, task.owner, now, count=False)
 
@@ -106,15 +105,20 @@ def join(
     *,
     fresh: str = "",
     parent_id: str | None = None,
-) -> None:
-    """Add the record as a side of the link that matches, or of a new one with the fresh id (and its ticket)."""
+) -> bool:
+    """Add the record as a side of the link that matches, or of a new one with the fresh id (and its ticket).
+
+    False, and nothing stored, when another worker has just linked the record, or given that link another one.
+    """
     side = Side(connection=ref.connection, remote_id=ref.id)
     link_id = found or fresh
     if found:
-        if links.add_side(tx, link_id, side, now):
-            journal.add(tx, link_id, now, [Note("matched", ref.connection, "", {"ref": str(ref)})])
+        stored = links.add_side(tx, link_id, side, now)
     else:
         made = Link(link_id, sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent_id)
-        links.create(tx, made, now)
-        journal.add(tx, link_id, now, [Note("linked", ref.connection, "", {"ref": str(ref)})])
-    matching.put(tx, sync.name, link_id, ref.connection, keys)
+        stored = links.create(tx, made, now)
+    if stored:
+        said = "matched" if found else "linked"
+        journal.add(tx, link_id, now, [Note(said, ref.connection, "", {"ref": str(ref)})])
+        matching.put(tx, sync.name, link_id, ref.connection, keys)
+    return stored

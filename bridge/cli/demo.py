@@ -264,7 +264,10 @@ class Run:
         return not any(self._signs().values())
 
     def _signs(self) -> dict[str, int]:
-        """Give what is still under way, by kind."""
+        """Give what is still under way, by kind.
+
+        An attempt that is open has its piece of work, unless only a full listing can tell what became of it.
+        """
         webhooks = sum(int(control.get("waiting")) for control in self.stage.controls.values())
         return {"webhooks": webhooks} | self._figures()
 
@@ -277,7 +280,6 @@ class Run:
             "due": backlog["due"],
             "claimed": backlog["claimed"],
             "later": backlog["later"],
-            "attempts": found.attempts_open,
             "creates": found.intents_open,
         }
 

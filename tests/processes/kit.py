@@ -28,8 +28,8 @@ from bridge.cli.demo import PORTS, Run, loosen
 from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage
 from bridge.ledger import health, inbox
+from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
-from bridge.ledger.tables import work
 from bridge.queue import socket_for, url_for
 from bridge.sandbox import population, verify
 from bridge.sandbox.reading import canonical
@@ -286,7 +286,7 @@ class Kit(Stage):
         lost = [
             f"{name} {note}: {fate or 'no row'}" for (name, note), fate in fates.items() if fate in {None, "pending"}
         ]
-        left = self.run._signs()
+        left = self.run._signs() | {"attempts": len(self.open_attempts())}
         return Outcome(verify.verify(given), len(fates), lost, str(account), account.balanced, left)
 
     def check(self) -> Outcome:
@@ -310,7 +310,14 @@ class Kit(Stage):
     def standing(self) -> str:
         """Say what is under way, for an error."""
         running = {child.name: child.ended() if child.process else "down" for child in self.children.running}
-        return f"signs {self.run._signs()}, exit codes {running}, troubles {self.troubles()}"
+        signs = f"signs {self.run._signs()}, open attempts {self.open_attempts()}"
+        return f"{signs}, exit codes {running}, troubles {self.troubles()}"
+
+    def open_attempts(self) -> list[tuple[str, str]]:
+        """Give the connection and the fields of each write whose fate is not known."""
+        with self.engine.ledger.read() as tx:
+            rows = tx.execute(select(attempt.c.connection, attempt.c.remaining).where(attempt.c.closed_at.is_(None)))
+            return [(row.connection, str(row.remaining)) for row in rows]
 
     def _new_run(self, tickets: int) -> Run:
         run = Quiet(self, tickets, 0, self.rate)

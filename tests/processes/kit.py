@@ -119,9 +119,9 @@ class Kit(Stage):
         self.settle()
         self.run.reconcile_until_linked(self.origins)
         self._refs = self.run.known()
-        systems = [self.controls[name].system for name in self.holders]
-        busy = tickets - ALONE
-        self._stream = iter(population.edits(EDITS, self.plan.seed, tickets=busy, systems=systems))
+        known = [self._refs.get(origin, dict([origin])) for origin in self.origins[: tickets - ALONE]]
+        where = [[self.controls[name].system for name in self.holders if name in held] for held in known]
+        self._stream = iter(population.edits(EDITS, self.plan.seed, where))
 
     def work(self, edits: int) -> None:
         """Let humans make that many edits at a steady rate, and open a new ticket now and then."""
@@ -142,9 +142,8 @@ class Kit(Stage):
         edit = next(self._stream)
         name = next(name for name in self.holders if self.controls[name].system == edit.system)
         origin = self.origins[edit.ticket]
-        remote_id = self._refs.get(origin, {origin[0]: origin[1]}).get(name)
-        if remote_id is not None:
-            self.controls[name].post("edit", id=remote_id, fields=dict(edit.fields))
+        remote_id = self._refs.get(origin, dict([origin]))[name]
+        self.controls[name].post("edit", id=remote_id, fields=dict(edit.fields))
 
     def arrives(self, here: str, there: str) -> None:
         """Let a human resolve a ticket here, and wait until it shows there: every system has a word for that."""

@@ -22,6 +22,14 @@ def all_(tx: Tx, connection: str) -> dict[str, bool]:
     return dict(tx.execute(select(probed.c.name, probed.c.value).where(probed.c.connection == connection)).all())
 
 
+def by_connection(tx: Tx) -> dict[str, dict[str, bool]]:
+    """Give the findings of every connection that has any."""
+    found: dict[str, dict[str, bool]] = {}
+    for row in tx.execute(select(probed.c.connection, probed.c.name, probed.c.value)):
+        found.setdefault(row.connection, {})[row.name] = row.value
+    return found
+
+
 def reasons(tx: Tx, connection: str) -> dict[str, str]:
     """Give why each finding is believed."""
     return dict(tx.execute(select(probed.c.name, probed.c.why).where(probed.c.connection == connection)).all())

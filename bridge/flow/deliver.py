@@ -107,7 +107,8 @@ def hold(tx: Tx, context: Context, task: Task, side: Side, destroyed: int) -> bo
         return False
     now, link = context.clock.now(), the_link(task)
     recent = attempts.destructive(tx, side.connection, now - timedelta(hours=1))
-    records = links.count_sides(tx, side.connection)
+    # Of its own kind: an account with many customers may not lose its tickets for that.
+    records = links.count_sides(tx, side.connection, link.entity)
     held = guard.destructive_held(recent, destroyed, records, context.syncs[link.sync].guard)
     if held is None:
         return False

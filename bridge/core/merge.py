@@ -250,8 +250,8 @@ def _left_to_vendor(case: Case, raw: Raw) -> None:
 def _since_made(case: Case, raw: Raw) -> None:
     """Take what a new record does not show by itself for somebody's edit, made before we found the record."""
     default = None if isinstance(case.able.default, Marker) else case.able.default
-    if case.mapped.is_set or case.mapped.write_key is None or not case.state.rev or raw in (None, default):
+    if case.mapped.is_set or case.mapped.write_key is None or case.mapped.read(raw) == case.mapped.read(default):
         return
-    if not case.agrees(raw):
+    if not case.state.rev or not case.agrees(raw):
         case.base(default)
         _look(case, raw)

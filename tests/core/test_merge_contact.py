@@ -115,6 +115,17 @@ def test_f12_a_field_that_a_create_cannot_set_is_an_edit_once_it_left_its_defaul
     assert is_level(given, "H", "status") == (shown == "closed")
 
 
+@pytest.mark.parametrize(("shown", "stands"), [("closed", "closed"), ("new", None)])
+def test_f12_a_field_that_nobody_had_set_is_an_edit_once_it_left_its_default(shown, stands):
+    """The create had nothing to say there, and a human set it before we found the record."""
+    under = rules(writable={**WRITABLE, "H": {**WRITABLE.get("H", {}), "status": Writable(default="new")}})
+    given = link("L", "H")
+    look(given, "L", 0, under=under, subject="s")
+    adopt(given, seen("H", 9, status=shown, subject="s"), {"subject": "s"}, under, found=True)
+    assert value(given, "status") == stands
+    assert is_level(given, "H", "status")
+
+
 def test_f13_a_normalised_answer_is_shadow_and_is_remembered():
     given = level("L", "H", subject="old")
     look(given, "L", 1, subject="Bill.")

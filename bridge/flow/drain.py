@@ -160,7 +160,7 @@ class Drain:
             load={name: self._load(name) for name in context.connections},
         )
         with self.ledger.transaction() as tx:
-            context.probes.update({name: probed.all_(tx, name) for name in context.connections})
+            context.probes.update(probed.of_each(tx, context.connections))
             people.refresh(tx, context)
             choice = choose(tx, context, self.owner, now, room, self._claims)
         self._troubled, self._shut = choice.troubled, choice.shut

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -20,6 +21,15 @@ def set_(tx: Tx, connection: str, name: str, value: bool, why: str, at: datetime
 def all_(tx: Tx, connection: str) -> dict[str, bool]:
     """Give a connection's findings by name."""
     return dict(tx.execute(select(probed.c.name, probed.c.value).where(probed.c.connection == connection)).all())
+
+
+def of_each(tx: Tx, connections: Iterable[str]) -> dict[str, dict[str, bool]]:
+    """Give the findings of each of these connections by name, in one query."""
+    found: dict[str, dict[str, bool]] = {name: {} for name in connections}
+    for row in tx.execute(select(probed.c.connection, probed.c.name, probed.c.value)):
+        if row.connection in found:
+            found[row.connection][row.name] = row.value
+    return found
 
 
 def reasons(tx: Tx, connection: str) -> dict[str, str]:

@@ -53,11 +53,13 @@ class Player:
                 self.count()
 
     def count(self) -> None:
-        """Everything accepted has one row, and each row one verdict."""
+        """Everything accepted has one row, and the ledger's account of it adds up."""
         with self.stage.ledger.read() as tx:
-            held = sum(inbox.counts(tx).values())
-        if held != self.stage.accepted:
-            raise Broken(f"{self.stage.accepted} webhooks were accepted, {held} are in the ledger")
+            account = inbox.account(tx)
+        if not account.balanced:
+            raise Broken(f"the account of webhooks does not add up: {account}")
+        if account.accepted != self.stage.accepted:
+            raise Broken(f"{self.stage.accepted} webhooks were accepted, {account.accepted} are in the ledger")
 
     # Humans.
 

@@ -103,7 +103,7 @@ class StepWorker:
         now = scene.clock.now()
         with scene.ledger.transaction() as tx:
             closed = health.closed(tx, now)
-            scene.context.probes.update({name: probed.all_(tx, name) for name in scene.context.connections})
+            scene.context.probes.update(probed.of_each(tx, scene.context.connections))
             until = now + scene.context.lease(scene.context.connections)
             rows = work.claim(tx, self.name, now, until, 1, skip_connections=sorted(closed))
         if not rows:

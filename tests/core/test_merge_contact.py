@@ -126,6 +126,15 @@ def test_f12_a_field_that_nobody_had_set_is_an_edit_once_it_left_its_default(sho
     assert is_level(given, "H", "status")
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_f12_tags_that_a_create_could_not_set_are_edits_if_somebody_had_time_to_add_them(found):
+    given = link("L", "H")
+    look(given, "L", 0, subject="s", tags=["sales"])
+    adopt(given, seen("H", 9, subject="s", tags=["eu"]), {"subject": "s"}, RULES, found=found)
+    assert value(given, "tags") == (("eu", "sales") if found else ("sales",))
+    assert not is_level(given, "H", "tags")  # `sales` is still to be written there
+
+
 def test_f13_a_normalised_answer_is_shadow_and_is_remembered():
     given = level("L", "H", subject="old")
     look(given, "L", 1, subject="Bill.")

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bridge.flow import people
 from bridge.flow.context import Context
-from bridge.ledger import health, work
+from bridge.ledger import health, probed, work
 from bridge.ledger.session import Tx
 from bridge.ledger.work import WorkRow
 
@@ -44,6 +45,13 @@ class Choice:
     """Connections whose health has a blemish: only their good answers need to be written down."""
     shut: set[str] = field(default_factory=set)
     """Connections that may not be called, but by the one that probes."""
+
+
+def catch_up(tx: Tx, context: Context) -> None:
+    """Take in what other workers have found out: what works where it was uncertain, and who is who."""
+    found = probed.by_connection(tx)
+    context.probes.update({name: found.get(name, {}) for name in context.connections})
+    people.refresh(tx, context)
 
 
 def choose(

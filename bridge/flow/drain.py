@@ -17,9 +17,9 @@ from typing import Any
 from bridge.connectors.base import Connector
 from bridge.core.lanes import LANES
 from bridge.errors import LeaseLost, RateLimited, Resting
-from bridge.flow import backfill, figures, people, undo
+from bridge.flow import backfill, figures, undo
 from bridge.flow.budget import Budget
-from bridge.flow.choose import Room, choose
+from bridge.flow.choose import Room, catch_up, choose
 from bridge.flow.context import Context, Task
 from bridge.flow.create import create
 from bridge.flow.deliver import deliver
@@ -28,7 +28,7 @@ from bridge.flow.observe import observe
 from bridge.flow.outcome import FIRST_DELAY, judge, settle_failure
 from bridge.flow.reconcile import page
 from bridge.flow.remove import remove
-from bridge.ledger import health, probed, work
+from bridge.ledger import health, work
 from bridge.ledger.session import Ledger, savepoint
 
 PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
@@ -48,6 +48,8 @@ AT_ONCE = 16
 """Work rows under way in one drain."""
 KEPT_FOR_LIVE = 4
 """Of these, so many are left to the live lane: a long job never fills them all."""
+CLAIM_EVERY = timedelta(milliseconds=25)
+"""While work is under way more is claimed no oftener: looking for it costs as much as doing it."""
 PATIENCE = 0.3
 """Seconds for which a drain waits for work that is nearly due, rather than end and be rung again."""
 
@@ -120,6 +122,7 @@ class Drain:
     _low: int = 0
     """Of those running, how many are of a lane below live."""
     _claims: int = 0
+    _claimed_at: datetime | None = None
     _troubled: set[str] = field(default_factory=set)
     """Connections whose health is not without a blemish: only their good answers need to be written down."""
     _shut: set[str] = field(default_factory=set)
@@ -142,7 +145,7 @@ class Drain:
         began = self.context.clock.now()
         while True:
             fresh = not self.stopping() and self.context.clock.now() < began + timedelta(seconds=seconds)
-            claimed = self._claim() if fresh and self._running < AT_ONCE else 0
+            claimed = self._claim() if fresh and self._may_claim() else 0
             self._step()
             self._submit()
             if self._ready:
@@ -151,17 +154,21 @@ class Drain:
                 return self.figures
             self._collect()
 
+    def _may_claim(self) -> bool:
+        waited = self._claimed_at is None or self.context.clock.now() - self._claimed_at >= CLAIM_EVERY
+        return self._running < AT_ONCE and (waited or not self._running)
+
     def _claim(self) -> int:
         context, now = self.context, self.context.clock.now()
         self._claims += 1
+        self._claimed_at = now
         room = Room(
             free=AT_ONCE - self._running,
             low=AT_ONCE - KEPT_FOR_LIVE - self._low,
             load={name: self._load(name) for name in context.connections},
         )
         with self.ledger.transaction() as tx:
-            context.probes.update(probed.of_each(tx, context.connections))
-            people.refresh(tx, context)
+            catch_up(tx, context)
             choice = choose(tx, context, self.owner, now, room, self._claims)
         self._troubled, self._shut = choice.troubled, choice.shut
         for taken in choice.taken:

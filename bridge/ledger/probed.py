@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -23,12 +22,11 @@ def all_(tx: Tx, connection: str) -> dict[str, bool]:
     return dict(tx.execute(select(probed.c.name, probed.c.value).where(probed.c.connection == connection)).all())
 
 
-def of_each(tx: Tx, connections: Iterable[str]) -> dict[str, dict[str, bool]]:
-    """Give the findings of each of these connections by name, in one query."""
-    found: dict[str, dict[str, bool]] = {name: {} for name in connections}
+def by_connection(tx: Tx) -> dict[str, dict[str, bool]]:
+    """Give the findings of every connection that has any."""
+    found: dict[str, dict[str, bool]] = {}
     for row in tx.execute(select(probed.c.connection, probed.c.name, probed.c.value)):
-        if row.connection in found:
-            found[row.connection][row.name] = row.value
+        found.setdefault(row.connection, {})[row.name] = row.value
     return found
 
 

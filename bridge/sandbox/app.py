@@ -205,9 +205,13 @@ class Sandbox(ABC):
         record = new if new is not None else old
         assert record is not None  # noqa: S101 - one of the two is always given
         before, after = difference(old or {}, new or {}, self.VOLATILE)
-        self.journal.append(kind, "human", entity=entity, id=str(record["id"]), before=before, after=after, record=new)
-        if entity == "ticket":
-            self._emit(self.events(kind, record, before, after))
+        told = self.outbox.target is not None and entity == "ticket"
+        events = self.events(kind, record, before, after) if told else []
+        names = ", ".join(event.name for event in events)
+        self.journal.append(
+            kind, "human", entity=entity, id=str(record["id"]), before=before, after=after, record=new, event=names
+        )
+        self._emit(events)
         return record
 
     def _emit(self, events: Sequence[Event]) -> None:

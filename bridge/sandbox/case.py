@@ -29,6 +29,8 @@ class Edit:
     old: Any
     new: Any
     raw: Any
+    announced: bool = False
+    """The system sends a webhook for it."""
 
 
 class Case:
@@ -95,14 +97,14 @@ class Case:
             ref = ref_of(row)
             link = self.link_of.get(ref, -1 - row["seq"])
             system = row["system"]
-            base = (row["seq"], datetime.fromisoformat(row["at"]), link, ref)
+            base, told = (row["seq"], datetime.fromisoformat(row["at"]), link, ref), bool(row.get("event"))
             for name in sorted(set(row["after"]) & set(self.carries[ref[0]])):
                 old, new = (canonical(system, name, row[when][name]) for when in ("before", "after"))
                 if name != "tags":
-                    yield Edit(*base, name, old, new, row["after"][name])
+                    yield Edit(*base, name, old, new, row["after"][name], told)
                     continue
                 for element in sorted(old ^ new):
-                    yield Edit(*base, f"tags:{element}", element in old, element in new, None)
+                    yield Edit(*base, f"tags:{element}", element in old, element in new, None, told)
 
     def _carried(self) -> dict[tuple[Ref, str], list[tuple[int, datetime, Row]]]:
         """Give what the bridge wrote, by record and field."""

@@ -41,6 +41,7 @@ class Entry:
     status: int = 0
     fault: str = ""
     event: str = ""
+    """What a webhook tells of; of a human's deed, the webhooks that it causes."""
     note: str = ""
 
     def row(self) -> dict[str, Any]:

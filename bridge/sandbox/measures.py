@@ -25,14 +25,17 @@ def conflicting(case: Case) -> set[int]:
     return found
 
 
-def latency(case: Case) -> dict[str, float | None]:
-    """Give the percentiles of the time from a human's edit to its arrival, in milliseconds."""
-    waits = sorted(_latencies(case))
+def latency(case: Case, *, announced: bool) -> dict[str, float | None]:
+    """Give the percentiles of the time from a human's edit to its arrival, in milliseconds.
+
+    `announced`: of edits of which a webhook told, or of those that only polling finds.
+    """
+    waits = sorted(wait for edit, wait in _latencies(case) if edit.announced == announced)
     return {"p50": _percentile(waits, 50), "p95": _percentile(waits, 95)}
 
 
-def _latencies(case: Case) -> Iterator[float]:
-    """From a human's edit to each write that brought it to another side."""
+def _latencies(case: Case) -> Iterator[tuple[Edit, float]]:
+    """From each human edit to each write that brought it to another side."""
     following: dict[tuple[int, str], int] = {}
     for edit in reversed(case.edits):
         until = following.get((edit.link, edit.name), sys.maxsize)
@@ -42,7 +45,7 @@ def _latencies(case: Case) -> Iterator[float]:
                 continue
             for seq, at, after in case.carried[ref, edit.name.partition(":")[0]]:
                 if edit.seq < seq < until and agrees(case.system[ref[0]], edit.name, edit.new, after):
-                    yield (at - edit.at).total_seconds() * 1000
+                    yield edit, (at - edit.at).total_seconds() * 1000
                     break
 
 

@@ -108,28 +108,26 @@ def tickets(n: int, seed: int) -> list[Draft]:
     return drafts
 
 
-def edits(
-    n: int,
-    seed: int,
-    tickets: int = 10,
-    systems: Sequence[str] = ("switch", "posthog"),
-    conflicting: float = 0.25,
-) -> list[Edit]:
-    """Draft `n` edits over `tickets` tickets; at least `conflicting` of them stand against another system's edit."""
+def edits(n: int, seed: int, where: Sequence[Sequence[str]], conflicting: float = 0.25) -> list[Edit]:
+    """Draft `n` edits of tickets, each where it stands; of those that can, a share stand against another system's edit.
+
+    `where` names the systems that hold each ticket, `conflicting` is that share.
+    """
     rng = random.Random(f"edits {seed}")
     stream: list[Edit] = []
     in_conflict = 0
     burst = 0
     while len(stream) < n:
         burst += 1
-        ticket = rng.randrange(tickets)
+        ticket = rng.randrange(len(where))
+        systems = where[ticket]
         room = n - len(stream) >= 2 and len(systems) >= 2
         if room and in_conflict < conflicting * (len(stream) + 2):
             stream += _against_each_other(rng, burst, ticket, systems)
             in_conflict += 2
         else:
             field = rng.choice(("status", "status", "priority", "tags", "tags", "assignee"))
-            system = rng.choice(list(systems))
+            system = rng.choice(systems)
             if field == "priority" and system not in PRIORITY:
                 field = "status"
             stream.append(Edit(burst, ticket, system, field, _change(rng, system, field), conflicting=False))
@@ -137,7 +135,7 @@ def edits(
 
 
 def _against_each_other(rng: random.Random, burst: int, ticket: int, systems: Sequence[str]) -> list[Edit]:
-    first, second = rng.sample(list(systems), 2)
+    first, second = rng.sample(systems, 2)
     field = rng.choice(("status", "priority", "assignee"))
     if field == "priority" and not {first, second} <= PRIORITY.keys():
         field = "status"

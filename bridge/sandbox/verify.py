@@ -65,6 +65,9 @@ class Report:
     writes: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     latency_ms: dict[str, float | None] = field(default_factory=dict)
+    """From an edit of which a webhook told (lost ones included) to each write that brought it to another side."""
+    latency_polled_ms: dict[str, float | None] = field(default_factory=dict)
+    """The same for edits that their system tells nobody of."""
     systems: dict[str, dict[str, int]] = field(default_factory=dict)
     forbidden_calls: int = 0
     details: dict[str, list[Any]] = field(default_factory=dict)
@@ -97,7 +100,8 @@ def verify(given: VerifyInput) -> Report:
         conflicting_edits=len(measures.conflicting(case)),
         writes=sum(row["kind"] in {"write", "create", "delete"} for row in bridge),
         faults=dict(sorted(Counter(row["fault"] for row in case.journal if row["fault"]).items())),
-        latency_ms=measures.latency(case),
+        latency_ms=measures.latency(case, announced=True),
+        latency_polled_ms=measures.latency(case, announced=False),
         systems=measures.by_connection(case),
         forbidden_calls=sum(row["note"].startswith("forbidden") for row in bridge),
         details={name: rows for name, rows in sorted(details.items()) if rows},

@@ -11,11 +11,12 @@ from bridge.connectors.base import Connector
 from bridge.errors import LeaseLost, RateLimited
 from bridge.flow import rehearse
 from bridge.flow.budget import Budget
+from bridge.flow.choose import catch_up
 from bridge.flow.context import Context, Task
 from bridge.flow.drain import PROCEDURES
 from bridge.flow.effects import Effect, Procedure, Read, Transact
 from bridge.flow.outcome import settle_failure
-from bridge.ledger import health, probed, work
+from bridge.ledger import health, work
 from bridge.ledger.session import Ledger, savepoint
 from bridge.simulate.line import Died
 from bridge.simulate.points import place_of
@@ -103,7 +104,7 @@ class StepWorker:
         now = scene.clock.now()
         with scene.ledger.transaction() as tx:
             closed = health.closed(tx, now)
-            scene.context.probes.update(probed.of_each(tx, scene.context.connections))
+            catch_up(tx, scene.context)
             until = now + scene.context.lease(scene.context.connections)
             rows = work.claim(tx, self.name, now, until, 1, skip_connections=sorted(closed))
         if not rows:

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]
 PROMISED = {
     "converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open", "tickets", "edits_applied",
-    "conflicting_edits", "writes", "faults", "latency_ms", "seed", "seconds", "systems",
+    "conflicting_edits", "writes", "faults", "latency_ms", "latency_polled_ms", "seed", "seconds", "systems",
 }  # fmt: skip
 
 

@@ -216,7 +216,6 @@ def test_findings_are_replaced_and_forgotten(tx, now):
     probed.set_(tx, "desk", "tags", False, "ignored", now)
     probed.set_(tx, "helpdesk", "tags", True, "seen", now)
     assert (probed.all_(tx, "desk"), probed.reasons(tx, "desk")) == ({"tags": False}, {"tags": "ignored"})
-    assert probed.of_each(tx, ["desk", "product"]) == {"desk": {"tags": False}, "product": {}}
     probed.forget(tx, "desk")
     assert (probed.all_(tx, "desk"), probed.all_(tx, "helpdesk")) == ({}, {"tags": True})
 

@@ -28,8 +28,8 @@ from bridge.cli.demo import PORTS, Run, loosen
 from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage
 from bridge.ledger import health, inbox
+from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
-from bridge.ledger.tables import work
 from bridge.queue import socket_for, url_for
 from bridge.sandbox import population, verify
 from bridge.sandbox.reading import canonical
@@ -119,9 +119,9 @@ class Kit(Stage):
         self.settle()
         self.run.reconcile_until_linked(self.origins)
         self._refs = self.run.known()
-        systems = [self.controls[name].system for name in self.holders]
-        busy = tickets - ALONE
-        self._stream = iter(population.edits(EDITS, self.plan.seed, tickets=busy, systems=systems))
+        known = [self._refs.get(origin, dict([origin])) for origin in self.origins[: tickets - ALONE]]
+        where = [[self.controls[name].system for name in self.holders if name in held] for held in known]
+        self._stream = iter(population.edits(EDITS, self.plan.seed, where))
 
     def work(self, edits: int) -> None:
         """Let humans make that many edits at a steady rate, and open a new ticket now and then."""
@@ -142,9 +142,8 @@ class Kit(Stage):
         edit = next(self._stream)
         name = next(name for name in self.holders if self.controls[name].system == edit.system)
         origin = self.origins[edit.ticket]
-        remote_id = self._refs.get(origin, {origin[0]: origin[1]}).get(name)
-        if remote_id is not None:
-            self.controls[name].post("edit", id=remote_id, fields=dict(edit.fields))
+        remote_id = self._refs.get(origin, dict([origin]))[name]
+        self.controls[name].post("edit", id=remote_id, fields=dict(edit.fields))
 
     def arrives(self, here: str, there: str) -> None:
         """Let a human resolve a ticket here, and wait until it shows there: every system has a word for that."""
@@ -286,7 +285,7 @@ class Kit(Stage):
         lost = [
             f"{name} {note}: {fate or 'no row'}" for (name, note), fate in fates.items() if fate in {None, "pending"}
         ]
-        left = self.run._signs()
+        left = self.run._signs() | {"attempts": len(self.open_attempts())}
         return Outcome(verify.verify(given), len(fates), lost, str(account), account.balanced, left)
 
     def check(self) -> Outcome:
@@ -310,7 +309,14 @@ class Kit(Stage):
     def standing(self) -> str:
         """Say what is under way, for an error."""
         running = {child.name: child.ended() if child.process else "down" for child in self.children.running}
-        return f"signs {self.run._signs()}, exit codes {running}, troubles {self.troubles()}"
+        signs = f"signs {self.run._signs()}, open attempts {self.open_attempts()}"
+        return f"{signs}, exit codes {running}, troubles {self.troubles()}"
+
+    def open_attempts(self) -> list[tuple[str, str]]:
+        """Give the connection and the fields of each write whose fate is not known."""
+        with self.engine.ledger.read() as tx:
+            rows = tx.execute(select(attempt.c.connection, attempt.c.remaining).where(attempt.c.closed_at.is_(None)))
+            return [(row.connection, str(row.remaining)) for row in rows]
 
     def _new_run(self, tickets: int) -> Run:
         run = Quiet(self, tickets, 0, self.rate)

@@ -65,9 +65,11 @@ def test_a_population_is_the_same_for_the_same_seed(switch, posthog, to_switch):
 def test_edits_contain_conflicts_and_can_be_made(switch, posthog):
     apps = {"switch": switch, "posthog": posthog}
     ids = {name: app.populate(8, 1) for name, app in apps.items()}
-    stream = edits(200, 4, tickets=8)
+    where = [("switch", "posthog")] * 6 + [("switch",), ("posthog",)]
+    stream = edits(200, 4, where)
     assert len(stream) == 200
-    assert edits(200, 4, tickets=8) == stream
+    assert edits(200, 4, where) == stream
+    assert all(edit.system in where[edit.ticket] for edit in stream)
     against = [edit for edit in stream if edit.conflicting]
     assert len(against) >= 20
     for burst in {edit.burst for edit in against}:

@@ -9,7 +9,8 @@ import pytest
 import bridge.sandbox.verify as checker
 from bridge.sandbox.server import evidence
 from bridge.sandbox.verify import load, main, verify, write
-from tests.sandbox.conftest import POSTHOG, SWITCH
+from bridge.sandbox.webhooks import Target
+from tests.sandbox.conftest import POSTHOG, SWITCH, standard_webhook
 
 OWN = {"bridge.sandbox", "bridge.sandbox.case", "bridge.sandbox.reading"}
 
@@ -74,7 +75,7 @@ def test_a_clean_run_is_clean(run):
     assert report.details == {}
     assert report.ok
     assert (report.tickets, report.edits_applied, report.writes) == (2, 2, 4)
-    assert report.latency_ms == {"p50": 1000.0, "p95": 1000.0}
+    assert report.latency_polled_ms == {"p50": 1000.0, "p95": 1000.0}
     assert report.systems["switch"] == {"tickets": 2, "create": 2, "edit": 1, "write": 1}
     assert set(report.as_dict()) >= {"converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open", "faults"}
 
@@ -233,7 +234,19 @@ def test_latency_ignores_writes_after_the_value_was_superseded(run):
     run.clock.sleep(100)
     run.switch.edit(run.here, {"status": "open"})
     run.patch_posthog(status="open")
-    assert run.report().latency_ms == {"p50": 1000.0, "p95": 1000.0}
+    assert run.report().latency_polled_ms == {"p50": 1000.0, "p95": 1000.0}
+
+
+def test_what_a_webhook_told_of_is_timed_apart_from_what_only_a_poll_finds(run):
+    run.posthog.outbox.target = Target("http://bridge.test/w", standard_webhook())
+    run.posthog.edit(run.there, {"status": "pending"})
+    run.patch_switch(status="pending")
+    run.posthog.edit(run.there, {"add_tags": ["vip"]})  # no event tells of tags
+    run.clock.sleep(6)
+    run.patch_switch(tags=["vip"])
+    report = run.report()
+    assert report.latency_ms == {"p50": 1000.0, "p95": 1000.0}
+    assert report.latency_polled_ms == {"p50": 7000.0, "p95": 7000.0}
 
 
 def test_the_input_survives_its_files_and_anybody_can_check_them(run, tmp_path, capsys):

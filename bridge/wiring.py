@@ -89,6 +89,13 @@ class Engine:
             self.announce()
         return freed
 
+    def check_account(self) -> None:
+        """Say so, loudly, when a webhook that was accepted is accounted for nowhere."""
+        with self.ledger.read() as tx:
+            account = inbox.account(tx)
+        if not account.balanced:
+            log.error("the account of webhooks does not add up: %s; see `bridge doctor`", account)
+
     def prune(self) -> None:
         """Forget settled webhooks and finished runs that are old."""
         before = self.clock.now() - KEEP

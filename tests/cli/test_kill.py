@@ -16,7 +16,7 @@ from bridge.ledger import inbox
 from bridge.ledger.session import Ledger
 from bridge.sandbox import server
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 
 

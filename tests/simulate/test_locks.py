@@ -11,7 +11,7 @@ from bridge.core.syncs import Guard
 from bridge.core.values import Ref
 from bridge.flow import deliver, match
 from bridge.flow.context import Task
-from bridge.ledger import health, inbox, links, parking, work
+from bridge.ledger import health, inbox, journal, links, matching, parking, work
 from bridge.ledger.session import Ledger
 from bridge.web.intake import Delivery, DirectIntake, GroupIntake
 from tests.flow.world import World
@@ -119,6 +119,26 @@ def test_f11_two_records_of_one_ticket_that_are_placed_at_the_same_moment_share_
     at_the_same_moment(world, claimed(world, 2), place)
     world.settle()
     assert len(world.links()) == 1
+
+
+@pytest.mark.postgres
+def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_timeline(world):
+    """One gives it a link of its own, the other adopts it for a ticket that looks for its counterpart."""
+    remote_id = world.systems["L"].add(subject="Here", status="open", priority="high", tags=[])
+    sync, now, ref = world.context.syncs["tickets"], world.clock.now(), Ref("H", "ticket", "7")
+    with world.ledger.transaction() as tx:
+        assert match.join(tx, sync, Ref("L", "ticket", remote_id), None, [], now, fresh="waiting")
+
+    def join(tx, found):
+        return match.join(tx, sync, ref, found, [(0, "digest", None)], now, fresh="own")
+
+    assert sorted(at_the_same_moment(world, [None, "waiting"], join)) == [False, True]
+    with world.ledger.read() as tx:
+        link_id = links.of_refs(tx, [ref])[ref]
+        assert matching.find(tx, "tickets", 0, "digest") == [link_id]
+        lines = [line for each in links.ids(tx) for line in journal.timeline(tx, each) if line.connection == "H"]
+        assert [line.kind for line in lines] == ["linked" if link_id == "own" else "matched"]
+        assert ("own" in links.ids(tx)) is (link_id == "own")
 
 
 @pytest.mark.postgres

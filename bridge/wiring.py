@@ -62,9 +62,8 @@ class Engine:
 
     def start_due_runs(self) -> list[str]:
         """Start the reconciliations whose time has come, and ask the connections for their figures now and then."""
-        telling = [name for name, each in self.connectors.items() if type(each).figures is not Connector.figures]
         with self.ledger.transaction() as tx:
-            figures.raise_due(tx, telling, self.clock.now())
+            figures.raise_due(tx, self.connectors, self.clock.now())
         return announce.start_due_runs(self.context, self.ledger)
 
     def start_run(self, connection: str, kind: str, *, report: bool = False, accept: bool = False) -> list[str]:
@@ -89,6 +88,13 @@ class Engine:
             log.warning("freed %d pieces of work of workers that are dead", freed)
             self.announce()
         return freed
+
+    def check_account(self) -> None:
+        """Say so, loudly, when a webhook that was accepted is accounted for nowhere."""
+        with self.ledger.read() as tx:
+            account = inbox.account(tx)
+        if not account.balanced:
+            log.error("the account of webhooks does not add up: %s; see `bridge doctor`", account)
 
     def prune(self) -> None:
         """Forget settled webhooks and finished runs that are old."""

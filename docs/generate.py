@@ -96,11 +96,23 @@ def fields() -> str:
     return "\n".join(rows) + "\n"
 
 
+def options() -> str:
+    """Give what only one system's connections may be told."""
+    rows = ["| system | option | meaning |", "| --- | --- | --- |"]
+    for system in sorted(CONNECTORS):
+        known = connector_class(system)
+        for name, meaning in known.OPTIONS.items():
+            required = " (required)" if name in known.REQUIRED_OPTIONS else ""
+            rows.append(f"| {system} | `{name}`{required} | {meaning} |")
+    return "\n".join(rows) + "\n"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "cli": cli,
     "commands": command_list,
     "capabilities": capabilities,
     "fields": fields,
+    "options": options,
 }
 
 

@@ -21,7 +21,7 @@ from bridge import home as homes
 from bridge.cli import crowd
 from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage, Stopped
-from bridge.ledger import status as figures
+from bridge.ledger import status, work
 from bridge.sandbox import population, verify
 from bridge.sandbox.faults import parse
 from bridge.simulate.facts import all_links, connections
@@ -274,14 +274,8 @@ class Run:
     def _figures(self) -> dict[str, int]:
         engine = self.stage.engine
         with engine.ledger.read() as tx:
-            found = figures.summary(tx, engine.clock.now())
-        backlog = found.backlog
-        return {
-            "due": backlog["due"],
-            "claimed": backlog["claimed"],
-            "later": backlog["later"],
-            "creates": found.intents_open,
-        }
+            backlog, creates = work.backlog(tx, engine.clock.now()), status.open_creates(tx)
+        return {name: backlog[name] for name in ("due", "claimed", "later")} | {"creates": creates}
 
 
 def wait_until(done: Callable[[], bool], signs: Callable[[], Any], patience: float, tick: Callable[[], bool]) -> bool:

@@ -22,6 +22,7 @@ from bridge.queue import Address, run_worker, socket_for, url_for
 TICK: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
 PRUNE_EVERY: Final = timedelta(hours=1)
+ACCOUNT_EVERY: Final = timedelta(minutes=1)
 
 logger = logging.getLogger("bridge.cli")
 
@@ -98,7 +99,7 @@ def clock() -> None:
 
 def run_clock(engine: wiring.Engine, stop: threading.Event) -> None:
     """Tick until told to stop. An outage of the ledger is waited for: the next tick finds all that was due."""
-    next_runs = next_prune = engine.clock.now()
+    next_runs = next_prune = next_account = engine.clock.now()
     down = False
     while not stop.is_set():
         now = engine.clock.now()
@@ -109,6 +110,9 @@ def run_clock(engine: wiring.Engine, stop: threading.Event) -> None:
             if now >= next_prune:
                 engine.prune()
                 next_prune = now + PRUNE_EVERY
+            if now >= next_account:
+                engine.check_account()
+                next_account = now + ACCOUNT_EVERY
             engine.announce()
             down = False
         except BridgeError as error:

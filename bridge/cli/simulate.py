@@ -18,6 +18,8 @@ from bridge.simulate.stage import ground
 
 SHOWN: Final = 5
 """Failing seeds that are told in full."""
+SAYS_EVERY: Final = 50
+"""Seeds between two lines that say how far it is: thousands take an hour."""
 
 
 @click.command()
@@ -53,6 +55,8 @@ def simulate(seeds: int, seed: int | None, home: Path | None, smaller: bool, pro
         total.add(result)
         if not result.ok and len(total.failed) <= SHOWN and not as_json:
             tell(shrink(result.seed, given) if smaller else result)
+        if total.seeds % SAYS_EVERY == 0 and not as_json:
+            click.echo(f"{total.seeds} of {seeds} seeds, {len(total.failed)} failed", err=True)
     shown = total.as_dict() | {"first": first, "seconds": round(time.monotonic() - began, 1)}
     if as_json:
         click.echo(json.dumps(shown, ensure_ascii=False))

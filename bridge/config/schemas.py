@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields
@@ -115,7 +114,6 @@ class BridgeSchema(Strict):
 
     database = Text(load_default="sqlite")
     redis = Text(load_default="embedded")
-    lease = Duration(load_default=timedelta(seconds=30))
     http_timeout = Number(1, 120, load_default=10)
     body_limit = Number(1024, 64 << 20, load_default=1 << 20)
     connections = Named(ConnectionSchema, empty="must name at least one connection", required=True)

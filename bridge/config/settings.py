@@ -33,8 +33,6 @@ class Settings:
     """SQLAlchemy's URL; it may hold a password."""
     redis: str = field(repr=False)
     """`embedded`, or a URL."""
-    lease: float = 30.0
-    """Seconds for which a worker holds a link before another may take it over."""
     http_timeout: float = 10.0
     """Seconds for the whole of one HTTP call, unless the connection says otherwise."""
     body_limit: int = 1 << 20
@@ -139,7 +137,6 @@ def _settings(loaded: Mapping[str, Any], document: Document, home: Path, problem
     return Settings(
         database=database,
         redis=redis,
-        lease=loaded["lease"].total_seconds(),
         http_timeout=float(loaded["http_timeout"]),
         body_limit=loaded["body_limit"],
     )

@@ -198,9 +198,7 @@ def adopt(link: Link, obs: Observation, sent: Mapping[str, Raw], rules: Rules, *
     cases = _readable(link, side, obs, rules, notes)
     for case, raw in cases:
         if case.name not in sent:
-            _left_to_vendor(case, raw)
-            if found:
-                _since_made(case, raw)
+            _not_sent(case, raw, found=found)
         elif found and not same(case.mapped, sent[case.name], raw):
             case.base(sent[case.name])
             case.entry.level = case.state.rev if case.agrees(sent[case.name]) else NEVER
@@ -233,6 +231,19 @@ def _created(case: Case, sent: Raw, raw: Raw) -> None:
         case.entry.level = NEVER
 
 
+def _not_sent(case: Case, raw: Raw, *, found: bool) -> None:
+    """Take a field of a new record that the create said nothing of."""
+    if not found or case.mapped.write_key is None:
+        _left_to_vendor(case, raw)
+    elif case.mapped.is_set:
+        case.base([])  # it was made without any: whatever is there by now, somebody has put there
+        case.entry.level = NEVER
+        _look(case, raw)
+    else:
+        _left_to_vendor(case, raw)
+        _since_made(case, raw)
+
+
 def _left_to_vendor(case: Case, raw: Raw) -> None:
     """Take a value that the vendor filled in by itself; level, unless the state has something to say there."""
     case.base(raw)
@@ -250,8 +261,8 @@ def _left_to_vendor(case: Case, raw: Raw) -> None:
 def _since_made(case: Case, raw: Raw) -> None:
     """Take what a new record does not show by itself for somebody's edit, made before we found the record."""
     default = None if isinstance(case.able.default, Marker) else case.able.default
-    if case.mapped.is_set or case.mapped.write_key is None or not case.state.rev or raw in (None, default):
+    if case.mapped.read(raw) == case.mapped.read(default):
         return
-    if not case.agrees(raw):
+    if not case.state.rev or not case.agrees(raw):
         case.base(default)
         _look(case, raw)

@@ -141,7 +141,7 @@ def found_out(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None:
         case.base(raw)
         moved = case.obs.version is None or case.obs.version != attempt.version
         # With a moved version, or none to look at, a human may have put the old value back: the repeat is on record.
-        case.note("re-sent" if moved else "did not land", sent=sent, before=before)
+        case.note("re-sent" if moved else "did not land", sent=sent, before=before, value=case.mapped.read(raw))
     elif case.entry.shadow is NO_BASE:
         first_contact(case, raw)
     else:

@@ -20,7 +20,7 @@ from bridge.flow.effects import Call, Procedure, Read, Transact
 from bridge.flow.observe import absorbed, still_open, take_in
 from bridge.flow.records import observation
 from bridge.flow.replan import leftover, plan_member
-from bridge.ledger import attempts, links, probed, work
+from bridge.ledger import attempts, links, matching, probed, work
 from bridge.ledger.session import Tx
 
 
@@ -106,6 +106,8 @@ def hold(tx: Tx, context: Context, task: Task, side: Side, destroyed: int) -> bo
     if not destroyed or (task.row.payload or {}).get("approved"):
         return False
     now, link = context.clock.now(), the_link(task)
+    # Of several workers that are about to destroy something, each must see what the one before has written down.
+    matching.lock(tx, "destructive", [side.connection])
     recent = attempts.destructive(tx, side.connection, now - timedelta(hours=1))
     # Of its own kind: an account with many customers may not lose its tickets for that.
     records = links.count_sides(tx, side.connection, link.entity)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from bridge.connectors.base import Connector
 from bridge.errors import RemoteError, Unauthorised, Unsupported
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Transact
@@ -40,10 +41,11 @@ def ask(context: Context, task: Task) -> Procedure:
     yield Transact(keep)
 
 
-def raise_due(tx: Tx, connections: Iterable[str], now: datetime) -> list[str]:
-    """Queue the question for each of the connections that was not asked for a while; gives which."""
+def raise_due(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> list[str]:
+    """Queue the question for each connection that can tell and was not asked for a while; gives which."""
     known = figures.last_asked(tx)
-    due = [name for name in connections if name not in known or known[name] + EVERY <= now]
+    telling = [name for name, each in connectors.items() if type(each).figures is not Connector.figures]
+    due = [name for name in telling if name not in known or known[name] + EVERY <= now]
     for name in due:
         figures.asked(tx, name, now)
         work.raise_(

@@ -49,7 +49,6 @@ def summary(tx: Tx, now: datetime) -> Status:
     """Collect the figures."""
     live = select(side.c.connection, func.count()).where(side.c.tombstone.is_(False)).group_by(side.c.connection)
     unsettled = select(func.count()).select_from(attempt).where(attempt.c.closed_at.is_(None))
-    creating = select(func.count()).select_from(create_intent).where(create_intent.c.closed_at.is_(None))
     return Status(
         links=tx.execute(select(func.count()).select_from(link)).scalar_one(),
         sides=dict(tx.execute(live.order_by(side.c.connection)).all()),
@@ -57,7 +56,7 @@ def summary(tx: Tx, now: datetime) -> Status:
         inbox=inbox.counts(tx),
         conflicts_open=conflicts.count_open(tx),
         attempts_open=tx.execute(unsettled).scalar_one(),
-        intents_open=tx.execute(creating).scalar_one(),
+        intents_open=open_creates(tx),
         health=health.all_(tx),
         runs=runs.recent(tx),
         account=inbox.account(tx),
@@ -67,6 +66,12 @@ def summary(tx: Tx, now: datetime) -> Status:
         figures=figures.all_(tx),
         writes=_writes(tx, now - timedelta(minutes=1)),
     )
+
+
+def open_creates(tx: Tx) -> int:
+    """Count the creates whose outcome is not known yet."""
+    found = select(func.count()).select_from(create_intent).where(create_intent.c.closed_at.is_(None))
+    return tx.execute(found).scalar_one()
 
 
 def _writes(tx: Tx, since: datetime) -> dict[str, int]:

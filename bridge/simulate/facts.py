@@ -97,7 +97,7 @@ def disputes(tx: Tx) -> Iterator[dict[str, Any]]:
             side.get(key) for side in (detail.get("mine"), detail.get("theirs")) if side for key in ("value", "raw")
         ]
         values += list((detail.get("candidates") or {}).values())
-        values += [detail[key] for key in ("sent", "before") if key in detail]
+        values += [detail[key] for key in ("sent", "before", "value") if key in detail]
         yield {
             "kind": "conflict",
             "field": row["field"],

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from bridge.flow import announce
+from bridge.flow import announce, backfill, figures
 from bridge.flow.effects import Call, Read, Transact
 from bridge.ledger import health, inbox
 from bridge.queue import MemoryBudget
@@ -18,7 +18,7 @@ from bridge.sandbox.exchange import Problem
 from bridge.sandbox.reading import customer
 from bridge.sandbox.store import Record
 from bridge.simulate.points import every
-from bridge.simulate.stage import RECEIVER, Stage, unsigned
+from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.worker import StepWorker
 
 CALM_TURNS: Final = 150
@@ -53,11 +53,13 @@ class Player:
                 self.count()
 
     def count(self) -> None:
-        """Everything accepted has one row, and each row one verdict."""
+        """Everything accepted has one row, and the ledger's account of it adds up."""
         with self.stage.ledger.read() as tx:
-            held = sum(inbox.counts(tx).values())
-        if held != self.stage.accepted:
-            raise Broken(f"{self.stage.accepted} webhooks were accepted, {held} are in the ledger")
+            account = inbox.account(tx)
+        if not account.balanced:
+            raise Broken(f"the account of webhooks does not add up: {account}")
+        if account.accepted != self.stage.accepted:
+            raise Broken(f"{self.stage.accepted} webhooks were accepted, {account.accepted} are in the ledger")
 
     # Humans.
 
@@ -260,6 +262,15 @@ class Player:
         stage = self.stage
         for run_id in announce.start_due_runs(stage.context, stage.ledger):
             stage.tell(f"clock: starts {run_id}")
+        with stage.ledger.transaction() as tx:
+            asked = figures.raise_due(tx, stage.connectors, stage.clock.now())
+        stage.tell(f"clock: asks {', '.join(asked) or 'nobody'} for figures")
+
+    def _backfill(self, where: str) -> None:
+        """An operator imports what a connection has."""
+        stage = self.stage
+        with stage.ledger.transaction() as tx:
+            backfill.start(tx, where, TICKET, stage.clock.now())
 
     def _look(self) -> None:
         """Every second the clock rings for what waits; with Redis just emptied, nobody heard it before."""

@@ -19,8 +19,8 @@ from typing import Any
 import bridge.flow
 from bridge.flow.drain import PROCEDURES
 
-PLAYED = ("observe", "deliver", "create", "reconcile", "remove")
-"""The procedures that start by themselves. What an operator starts (a backfill, an undo) is not played."""
+PLAYED = ("observe", "deliver", "create", "reconcile", "remove", "figures", "backfill")
+"""What starts by itself, and imports. An undo is not played: it brings old values back, and that is its purpose."""
 EFFECTS = ("Transact", "Read", "Call")
 POSITIONS = {"Transact": ("before", "after")}
 REMOTE_POSITIONS = ("before", "unanswered", "after")
@@ -105,18 +105,20 @@ def _called(node: ast.AST | None) -> str:
 @cache
 def places() -> tuple[Place, ...]:
     """Give every place, in order."""
-    by_name = {name: source for (_, name), source in _sources().items() if source.yields or source.delegates}
+    sources = {where: source for where, source in _sources().items() if source.yields or source.delegates}
+    elsewhere = {name: (path, name) for path, name in sources}
     found: set[Place] = set()
     for procedure in PLAYED:
         begin = PROCEDURES[procedure]
-        waiting, seen = [begin.__name__], set()
+        waiting, seen = [(inspect.getfile(begin), begin.__name__)], set()
         while waiting:
-            name = waiting.pop()
-            if name in seen or name not in by_name:
+            path, name = waiting.pop()
+            where = (path, name) if (path, name) in sources else elsewhere.get(name)
+            if where is None or where in seen:
                 continue
-            seen.add(name)
-            waiting += sorted(by_name[name].delegates)
-            found |= {Place(procedure, name, one.effect, one.number) for one in by_name[name].yields}
+            seen.add(where)
+            waiting += [(where[0], other) for other in sorted(sources[where].delegates)]
+            found |= {Place(procedure, name, one.effect, one.number) for one in sources[where].yields}
     return tuple(sorted(found))
 
 

@@ -100,6 +100,7 @@ _USUAL: Mapping[str, int] = {
     "message": 1,
     "remove": 1,
     "resume": 2,
+    "backfill": 1,
 }
 FAULTS: Final = frozenset(_FAULTS)
 

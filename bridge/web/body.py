@@ -20,7 +20,6 @@ KEPT: Final = 8 * 1024
 
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;.*)?", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+")
-_SCRUBBER: Final = Scrubber()
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -56,11 +55,11 @@ def parse(body: bytes) -> dict[str, Any]:
     return found
 
 
-def scrub(body: bytes) -> str:
+def scrub(body: bytes, scrubber: Scrubber) -> str:
     """Make the beginning of a body fit to be kept and shown: no control characters, addresses or secrets."""
-    text = body[:KEPT].decode("utf-8", "replace")
-    text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
-    return _EMAIL.sub(HIDDEN, _SCRUBBER.text(text))
+    # Before it is cut: half a secret would not be known for one.
+    text = scrubber.text(body[: 2 * KEPT].decode("utf-8", "replace"))[:KEPT]
+    return _EMAIL.sub(HIDDEN, _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def clean(text: str, longest: int = 200) -> str:

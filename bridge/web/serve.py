@@ -1,4 +1,4 @@
-"""Serves the application with granian: one process and its threads on SQLite, as many as there are cores otherwise."""
+"""Serves the application with granian: one process and its threads. Several may share a ledger in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ def application() -> Gateway:
         engine.connectors,
         intake=intake,
         metrics_token=Secret(token) if token else None,
+        limit=engine.config.settings.body_limit,
     )
-    return Gateway(app, on_close=intake.close)
+    return Gateway(app, limit=engine.config.settings.body_limit, on_close=intake.close)
 
 
 def _secrets(connection: Connection) -> tuple[Secret, ...]:

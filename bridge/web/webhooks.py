@@ -18,6 +18,7 @@ from bridge.connectors import signing
 from bridge.connectors.base import Connector, Parsed
 from bridge.core.syncs import Connection, Webhook
 from bridge.errors import LedgerError, Malformed, Rejected, UnknownConnection
+from bridge.log import Scrubber
 from bridge.web import body as bodies
 from bridge.web.counters import Counters
 from bridge.web.intake import Delivery, Intake
@@ -106,6 +107,7 @@ def _delivery(
     digest = hashlib.sha256(raw).hexdigest()
     parsed, why = _parse(connector, headers, raw)
     keep = parsed is None or connection.keep_bodies
+    scrubber = Scrubber([*webhook.secrets, *connection.credentials.values()])
     verdict = "quarantined" if parsed is None else "ignored" if parsed.ignored or not parsed.hints else "pending"
     if parsed is not None and verdict == "ignored":
         why = parsed.ignored or "it names no record"
@@ -114,12 +116,12 @@ def _delivery(
         key=_key(webhook, headers, parsed, digest, now),
         received_at=now,
         headers=_kept(webhook, headers),
-        projection=_clean(parsed.projection) if parsed else {},
+        projection=_clean(parsed.projection, scrubber) if parsed else {},
         digest=digest,
-        event=bodies.clean(parsed.event) if parsed else "",
+        event=scrubber.text(bodies.clean(parsed.event)) if parsed else "",
         verdict=verdict,
-        why=bodies.clean(why, 500),
-        body=bodies.scrub(raw) if keep else None,
+        why=scrubber.text(bodies.clean(why, 500)),
+        body=bodies.scrub(raw, scrubber) if keep else None,
         hints=parsed.hints if parsed and verdict == "pending" else (),
     )
 
@@ -173,9 +175,9 @@ def _kept(webhook: Webhook, headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _clean(projection: Mapping[str, Any]) -> dict[str, Any]:
+def _clean(projection: Mapping[str, Any], scrubber: Scrubber) -> dict[str, Any]:
     return {
-        bodies.clean(str(name), 60): bodies.clean(value) if isinstance(value, str) else value
+        bodies.clean(str(name), 60): scrubber.text(bodies.clean(value)) if isinstance(value, str) else value
         for name, value in projection.items()
         if isinstance(value, str | int | float | bool | None)
     }

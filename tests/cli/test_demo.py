@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 PROMISED = {
     "converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open", "tickets", "edits_applied",
@@ -32,7 +32,7 @@ def demo(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=500,
         check=False,
     )
     assert os.listdir(temporary) == []  # noqa: PTH208 - the throw-away home was thrown away

@@ -1,11 +1,14 @@
 """The doctor finds what is wrong, says since when and what to do, and is silent when nothing is."""
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
+from bridge import wiring
+from bridge.cli.processes import run_clock
 from bridge.ledger import health, inbox, runs, work
 from bridge.ledger.session import Ledger
 from tests.cli.conftest import KEYS
@@ -117,3 +120,21 @@ def test_without_redis_the_doctor_says_so(run, tmp_path):
     done = run("--home", str(tmp_path), "doctor", environ=KEYS)
     assert done.exit_code == 1
     assert "BRIDGE_REDIS_URL" in done.output
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_clock_says_so_when_the_account_of_webhooks_does_not_add_up(home, tmp_path, monkeypatch, caplog, lost):
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    with home[0].transaction() as tx:
+        inbox.accept(
+            tx, connection="helpdesk", delivery_key="d1", received_at=datetime.now(UTC), headers={}, projection={},
+            digest="d", event="e", entity="ticket", remote_id="1", verdict=inbox.PENDING,
+        )  # fmt: skip
+        if lost:
+            tx.execute(text("delete from inbox"))
+    engine, stop = wiring.engine(tmp_path), threading.Event()
+    monkeypatch.setattr(stop, "wait", lambda _seconds: stop.set())  # one tick
+    run_clock(engine, stop)
+    engine.close()
+    assert ("1 accepted = 0 settled + 0 in flight: 1 MISSING" in caplog.text) is lost

@@ -88,6 +88,8 @@ def test_f03_one_read_closes_an_attempt_of_unknown_outcome(shown, version, expec
     attempt(given, "H", at_seconds=2, status="pending", version="1")
     notes = look(given, "H", 9, status=shown, version=version)
     assert kinds(notes) == expected
+    if expected == ["re-sent"]:  # what a human may have chosen is on record, in words of the bridge too
+        assert notes[0].detail == {"sent": "pending", "before": "new", "value": "new"}
     assert value(given, "status") == state
     assert is_level(given, "H", "status") is is_ours
     assert given.sides["H"].attempt is None

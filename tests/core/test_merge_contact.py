@@ -115,6 +115,26 @@ def test_f12_a_field_that_a_create_cannot_set_is_an_edit_once_it_left_its_defaul
     assert is_level(given, "H", "status") == (shown == "closed")
 
 
+@pytest.mark.parametrize(("shown", "stands"), [("closed", "closed"), ("new", None)])
+def test_f12_a_field_that_nobody_had_set_is_an_edit_once_it_left_its_default(shown, stands):
+    """The create had nothing to say there, and a human set it before we found the record."""
+    under = rules(writable={**WRITABLE, "H": {**WRITABLE.get("H", {}), "status": Writable(default="new")}})
+    given = link("L", "H")
+    look(given, "L", 0, under=under, subject="s")
+    adopt(given, seen("H", 9, status=shown, subject="s"), {"subject": "s"}, under, found=True)
+    assert value(given, "status") == stands
+    assert is_level(given, "H", "status")
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_f12_tags_that_a_create_could_not_set_are_edits_if_somebody_had_time_to_add_them(found):
+    given = link("L", "H")
+    look(given, "L", 0, subject="s", tags=["sales"])
+    adopt(given, seen("H", 9, subject="s", tags=["eu"]), {"subject": "s"}, RULES, found=found)
+    assert value(given, "tags") == (("eu", "sales") if found else ("sales",))
+    assert not is_level(given, "H", "tags")  # `sales` is still to be written there
+
+
 def test_f13_a_normalised_answer_is_shadow_and_is_remembered():
     given = level("L", "H", subject="old")
     look(given, "L", 1, subject="Bill.")

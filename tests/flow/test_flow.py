@@ -139,8 +139,10 @@ def test_f04_a_worker_whose_lease_passed_on_commits_nothing(world):
     world.systems["L"].edit(ids["L"], status="resolved")
     world.hint("L", ids["L"])
     world.settle()
+    before = world.links()
     while slow.procedure is not None:
         slow.step()
+    assert world.links() == before
     world.settle()
     assert world.systems["H"].peek(ids["H"])["status"] == "resolved"
     assert world.unsettled() == []

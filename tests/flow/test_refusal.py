@@ -3,7 +3,8 @@
 import pytest
 
 from bridge.errors import Refused
-from bridge.ledger import parking
+from bridge.ledger import health, parking
+from bridge.ledger.tables import work
 from tests.flow.test_outcome import set_aside
 from tests.flow.world import World, born
 
@@ -62,18 +63,24 @@ def test_an_edit_of_the_refused_field_tries_the_new_value_and_ends_the_parking(w
 def test_parked_work_that_is_retried_looks_at_the_present_never_at_what_it_was_for(world):
     ids = born(world)
     update = world.connectors["H"].update
-    calls = picky(world, "H", "priority", "low", "urgent")
+    picky(world, "H", "priority", "low")
     world.systems["L"].edit(ids["L"], priority="low")
     world.hint("L", ids["L"])
     world.settle()
-    world.systems["L"].edit(ids["L"], priority="urgent")  # edited in between; its webhook is lost
+    with world.ledger.transaction() as tx:
+        health.hold(tx, "H", "in the meantime", world.clock.now())
+        assert parking.unpark(tx, world.clock.now()) == 1
+    world.systems["L"].edit(ids["L"], priority="urgent")
     world.hint("L", ids["L"])
-    world.settle()
+    world.drain().run()  # the edit is taken in; H may not be written to yet
+    (link,) = world.links()
+    assert link.state["priority"].value == "urgent"
     world.connectors["H"].update = update
-    calls.clear()
     sent = picky(world, "H", "priority")
     with world.ledger.transaction() as tx:
-        assert parking.unpark(tx, world.clock.now()) == 1
+        # What the edit asked for is thrown away: the retry is all that is left to do.
+        assert tx.execute(work.delete().where(work.c.key == f"deliver:{link.id}:H")).rowcount == 1
+        health.resume(tx, "H")
     world.settle()
     assert world.systems["H"].peek(ids["H"])["priority"] == "urgent"
     assert [call["priority"] for call in sent] == ["urgent"]

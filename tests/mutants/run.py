@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 PARTS = ("bridge", "jobs", "tests", "mappings", "config", "docs", "bench", "pyproject.toml", "requirements.lock")
 PARTS += ("Makefile", "Procfile", "README.md", "CHANGELOG.md", "LICENSE", ".ci")
-LONGEST = 600
+LONGEST = 1800
 IMPORT_ALL = (
     "import importlib, pkgutil, bridge, jobs\n"
     "for package in (bridge, jobs):\n"
@@ -96,7 +96,12 @@ def run(command: list[str], tree: Path) -> subprocess.CompletedProcess[str]:
     """Run a command in a copy, so that it imports the copy and nothing else."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
     environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=tree, env=environ, capture_output=True, text=True, timeout=LONGEST, check=False)
+    try:
+        return subprocess.run(
+            command, cwd=tree, env=environ, capture_output=True, text=True, timeout=LONGEST, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Broken(f"it took longer than {LONGEST} s: {' '.join(command)[:200]}") from None
 
 
 def outcomes(tree: Path, tests: tuple[str, ...]) -> tuple[list[str], list[str]]:

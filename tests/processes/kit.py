@@ -275,6 +275,7 @@ class Kit(Stage):
         self.run.reconcile()
         self.asking = False
         self.wait(self.run._is_quiet, "quiet after the reconciliation")
+        left = self.open_attempts()  # a scheduled poll may begin now; a write has no reason to
         with self.engine.ledger.read() as tx:
             account = inbox.account(tx)
             rows = tx.execute(select(inbox_table.c.connection, inbox_table.c.headers, inbox_table.c.verdict)).all()
@@ -285,7 +286,6 @@ class Kit(Stage):
         lost = [
             f"{name} {note}: {fate or 'no row'}" for (name, note), fate in fates.items() if fate in {None, "pending"}
         ]
-        left = self.run._signs() | {"attempts": len(self.open_attempts())}
         return Outcome(verify.verify(given), len(fates), lost, str(account), account.balanced, left)
 
     def check(self) -> Outcome:

@@ -19,8 +19,8 @@ class Outcome:
     """Of these, those without a row in the inbox, or without a final verdict."""
     account: str = ""
     balanced: bool = False
-    left: dict[str, int] = field(default_factory=dict)
-    """Work that is still there."""
+    left: list[tuple[str, str]] = field(default_factory=list)
+    """Writes whose fate is still not known: connection and fields."""
 
     @property
     def faults(self) -> list[str]:
@@ -32,6 +32,6 @@ class Outcome:
             found.append(f"the sides do not agree: {json.dumps(rows, ensure_ascii=False, indent=1, default=str)}")
         if not self.balanced:
             found.append(f"the account of webhooks does not add up: {self.account}")
-        if any(self.left.values()):
-            found.append(f"work is left: {self.left}")
+        if self.left:
+            found.append(f"writes of unknown fate are left: {self.left}")
         return found

@@ -159,7 +159,7 @@ def main() -> int:
         tell(f"webhooks {outcome.account}; lost {len(outcome.lost)}")
         tell(f"latency p50 {latency['p50']} ms, p95 {latency['p95']} ms, outages included")
         tell(f"converged {report.converged}, duplicates {report.duplicates}, lost edits {report.lost_edits}")
-        tell(f"work left {sum(outcome.left.values())}, conflicts open {report.conflicts_open}")
+        tell(f"writes of unknown fate {len(outcome.left)}, conflicts open {report.conflicts_open}")
         for name, sizes in soak.memory.items():
             shown = ", ".join(megabytes(size) for size in (sizes[0], sizes[-1], max(sizes)))
             tell(f"memory {name:<9} first, last, most: {shown}")

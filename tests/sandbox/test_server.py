@@ -24,6 +24,17 @@ def test_both_systems_answer_on_loopback_ports_with_the_accounts_keys():
         served.stop()
 
 
+def test_it_listens_on_one_address_of_this_machine_and_on_no_other():
+    served = serve([Spec("switch")], port_base=0)
+    try:
+        port = int(served.urls["switch"].rpartition(":")[2])
+        for address, reached in ((HOST, True), ("127.0.0.2", False)):  # every address would take both
+            with socket.socket() as caller:
+                assert (caller.connect_ex((address, port)) == 0) is reached
+    finally:
+        served.stop()
+
+
 def test_a_taken_port_gives_way_to_the_next():
     with socket.socket() as taken:
         taken.bind((HOST, 0))

@@ -89,7 +89,7 @@ def test_shipped_agents_are_those_of_all_connections_with_agents():
 def test_a_home_with_every_default(tmp_path):
     config = loaded(tmp_path)
     assert config.settings.database == f"sqlite:///{tmp_path}/var/bridge.db"
-    assert (config.settings.redis, config.settings.lease, config.settings.http_timeout) == ("embedded", 30.0, 10.0)
+    assert (config.settings.redis, config.settings.http_timeout) == ("embedded", 10.0)
     assert config.settings.body_limit == 1 << 20
     one = config.connections["one"]
     assert (one.poll, one.full, one.timeout, one.mapping) == (timedelta(minutes=5), time(3, 30), 10.0, "desk")
@@ -116,7 +116,6 @@ def test_everything_that_can_be_said(tmp_path):
 """) + """\
 database: postgresql://u:p@h/db
 redis: rediss://h/1
-lease: 45s
 http_timeout: 7
 body_limit: 2048
 """  # fmt: skip
@@ -140,7 +139,7 @@ both:
     config = loaded(tmp_path, bridge=bridge, syncs=syncs)
     settings_ = config.settings
     assert settings_.database == "postgresql+psycopg://u:p@h/db"
-    assert (settings_.redis, settings_.lease, settings_.http_timeout) == ("rediss://h/1", 45.0, 7.0)
+    assert (settings_.redis, settings_.http_timeout) == ("rediss://h/1", 7.0)
     one, two = config.connections["one"], config.connections["two"]
     assert one.rates == (Rate(5, 1.0), Rate(100, 3600.0))
     assert (one.concurrency, one.timeout, one.poll, one.full) == (2, 20.0, None, time(23, 59))

@@ -1,15 +1,17 @@
 """Order and locks that a world in one thread cannot show: several transactions at once, on a real PostgreSQL."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from bridge.connectors.base import Hint, Record
+from bridge.core.syncs import Guard
 from bridge.core.values import Ref
-from bridge.flow import match
+from bridge.flow import deliver, match
 from bridge.flow.context import Task
-from bridge.ledger import inbox, links, work
+from bridge.ledger import health, inbox, journal, links, matching, parking, work
 from bridge.ledger.session import Ledger
 from bridge.web.intake import Delivery, DirectIntake, GroupIntake
 from tests.flow.world import World
@@ -64,39 +66,104 @@ def test_the_doorbell_rings_when_there_is_something_to_find(sqlite_url, make):
     assert bell.found[0] == 1
 
 
-@pytest.mark.postgres
-def test_f11_two_records_of_one_ticket_that_are_placed_at_the_same_moment_share_a_link(postgres_url):
-    """Neither transaction sees the other's link before its commit: the lock on what they have in common does it."""
-    world = World(Ledger(postgres_url))
-    tasks = {}
-    for name in "LH":
-        remote_id = world.systems[name].add(subject="Same", status="open", priority="high", tags=[])
-        world.hint(name, remote_id)
-    with world.ledger.transaction() as tx:
-        for row in work.claim(tx, "both", world.clock.now(), world.clock.now().replace(year=2027), 2):
-            tasks[row.connection] = Task(row, "both", world.context.fresh_id())
-    both, failures = threading.Barrier(2), []
+def at_the_same_moment(world, tasks, act):
+    """Do it in one transaction for each task, all begun before any writes, and each lingering before its commit."""
+    ready, failures, results = threading.Barrier(len(tasks)), [], []
+    never = threading.Event()
 
-    def place(name):
-        task = tasks[name]
-        ref = Ref(name, "ticket", task.row.remote_id)
-        record: Record = world.connectors[name].read("ticket", [ref.id])[ref.id]
+    def one(task):
         try:
             with world.ledger.transaction() as tx:
-                links.of_refs(tx, [ref])  # both have begun, and neither has written
-                both.wait(10)
-                match.place(tx, world.context, task, ref, world.context.syncs["tickets"], record, 0)
-                both_placed.wait(0.5)
+                links.ids(tx)
+                ready.wait(10)
+                results.append(act(tx, task))
+                never.wait(0.5)
         except Exception as error:
             failures.append(error)
 
-    both_placed = threading.Event()  # never set: each lingers before its commit
-    threads = [threading.Thread(target=place, args=(name,)) for name in "LH"]
+    threads = [threading.Thread(target=one, args=(task,)) for task in tasks]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     assert failures == []
+    return results
+
+
+def claimed(world, number):
+    now = world.clock.now()
+    with world.ledger.transaction() as tx:
+        rows = work.claim(tx, "both", now, now.replace(year=2027), number)
+    return [Task(row, "both", world.context.fresh_id()) for row in rows]
+
+
+@pytest.fixture
+def world(postgres_url):
+    made = World(Ledger(postgres_url), names="LH")
+    yield made
+    made.ledger.close()
+
+
+@pytest.mark.postgres
+def test_f11_two_records_of_one_ticket_that_are_placed_at_the_same_moment_share_a_link(world):
+    """Neither transaction sees the other's link before its commit: the lock on what they have in common does it."""
+    for name in "LH":
+        remote_id = world.systems[name].add(subject="Same", status="open", priority="high", tags=[])
+        world.hint(name, remote_id)
+
+    def place(tx, task):
+        ref = Ref(task.row.connection, "ticket", task.row.remote_id)
+        record: Record = world.connectors[ref.connection].read("ticket", [ref.id])[ref.id]
+        match.place(tx, world.context, task, ref, world.context.syncs["tickets"], record, 0)
+
+    at_the_same_moment(world, claimed(world, 2), place)
     world.settle()
     assert len(world.links()) == 1
-    world.ledger.close()
+
+
+@pytest.mark.postgres
+def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_timeline(world):
+    """One gives it a link of its own, the other adopts it for a ticket that looks for its counterpart."""
+    remote_id = world.systems["L"].add(subject="Here", status="open", priority="high", tags=[])
+    sync, now, ref = world.context.syncs["tickets"], world.clock.now(), Ref("H", "ticket", "7")
+    with world.ledger.transaction() as tx:
+        assert match.join(tx, sync, Ref("L", "ticket", remote_id), None, [], now, fresh="waiting")
+
+    def join(tx, found):
+        return match.join(tx, sync, ref, found, [(0, "digest", None)], now, fresh="own")
+
+    assert sorted(at_the_same_moment(world, [None, "waiting"], join)) == [False, True]
+    with world.ledger.read() as tx:
+        link_id = links.of_refs(tx, [ref])[ref]
+        assert matching.find(tx, "tickets", 0, "digest") == [link_id]
+        lines = [line for each in links.ids(tx) for line in journal.timeline(tx, each) if line.connection == "H"]
+        assert [line.kind for line in lines] == ["linked" if link_id == "own" else "matched"]
+        assert ("own" in links.ids(tx)) is (link_id == "own")
+
+
+@pytest.mark.postgres
+def test_two_workers_together_destroy_no_more_than_the_guard_lets_through(world):
+    """Each would see the count without the other's write: that the other one is counted is up to a lock."""
+    syncs = world.context.syncs
+    syncs["tickets"] = replace(syncs["tickets"], guard=Guard(share=0.0, minimum=1))
+    made = [world.systems["L"].add(subject=f"No {n}", status="open", priority="high", tags=["a"]) for n in range(2)]
+    for remote_id in made:
+        world.hint("L", remote_id)
+    world.settle()
+    with world.ledger.transaction() as tx:
+        health.hold(tx, "H", "until both are due", world.clock.now())
+    for remote_id in made:
+        world.systems["L"].edit(remote_id, tags=[])
+        world.hint("L", remote_id)
+    world.drain().run()
+    tasks = claimed(world, 2)
+    assert [(task.row.kind, task.row.connection) for task in tasks] == [("deliver", "H")] * 2
+
+    def begin(tx, task):
+        assert task.take(tx, world.context, task.row.link_id)
+        return deliver.start(tx, world.context, task)[1]
+
+    calls = [call for call in at_the_same_moment(world, tasks, begin) if call is not None]
+    assert len(calls) == 1
+    with world.ledger.read() as tx:
+        assert [row.cause for row in parking.parked(tx)] == ["unsafe"]

@@ -14,6 +14,7 @@ from bridge.connectors.base import Parsed
 from bridge.core.syncs import Connection, Secret, Webhook
 from bridge.errors import BadSignature, ConfigError, Expired, Malformed
 from bridge.http import Http
+from bridge.log import Scrubber
 from bridge.skew import http_date
 from bridge.web import body
 from tests.web.receiver import KEY
@@ -84,7 +85,7 @@ def test_a_body_is_an_object_or_malformed(raw):
 @settings(max_examples=200)
 @given(st.binary(max_size=3000))
 def test_what_is_kept_of_a_body_can_be_stored_and_shown(raw):
-    kept = body.scrub(raw)
+    kept = body.scrub(raw, Scrubber())
     kept.encode()
     assert not any(ord(letter) < 32 and letter not in "\t\n\r" for letter in kept)
 

@@ -3,7 +3,10 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.core.syncs import Secret
+from bridge.log import Scrubber
 from bridge.web.app import create_app
+from bridge.web.body import scrub
 from tests.web.conftest import Receiver
 from tests.web.receiver import EVENT, KEY, START, connections, signed
 
@@ -192,10 +195,13 @@ def test_a_quarantined_body_is_kept_in_part_and_without_secrets(receiver):
 
 
 def test_long_quarantined_bodies_are_cut():
-    from bridge.web.body import scrub
+    assert len(scrub(b"x" * 100_000, Scrubber())) == 8192
+    assert "\x00" not in scrub(b"a\x00b\xff\x1b[31m", Scrubber())
 
-    assert len(scrub(b"x" * 100_000)) == 8192
-    assert "\x00" not in scrub(b"a\x00b\xff\x1b[31m")
+
+def test_a_secret_is_known_before_the_body_is_cut():
+    kept = scrub(b"x" * 8180 + b"the-long-secret" + b"x" * 100, Scrubber([Secret("the-long-secret")]))
+    assert "the-" not in kept
 
 
 def test_bodies_are_kept_only_where_that_was_asked_for(tmp_path):

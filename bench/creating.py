@@ -11,12 +11,11 @@ from threading import local
 
 import requests
 
-from bench.estate import Estate, make_home, vendor
+from bench.estate import CONCURRENCY, Estate, make_home, vendor
 from bench.vendor import ticket
-from bridge.ledger import work
+from bridge.flow import backfill
 
 LEAST = 0.5
-CONCURRENCY = 4
 LATENCY = 0.05
 
 
@@ -41,17 +40,11 @@ def bare(url: str, count: int) -> float:
 
 
 def bridged(folder: Path, url: str, count: int) -> float:
-    """Hint at so many tickets, and work until each has its copy; give the rate."""
+    """Import so many tickets, listing and all; give the rate."""
     estate = Estate(folder)
-    now = estate.clock.now()
-    with estate.ledger.transaction() as tx:
-        for number in range(count):
-            name = f"tkt_{number}"
-            work.raise_(
-                tx, kind="observe", key=f"observe:left:ticket:{name}", connection="left", entity="ticket",
-                remote_id=name, lane="backfill", due_at=now, now=now,
-            )  # fmt: skip
     began = time.perf_counter()
+    with estate.ledger.transaction() as tx:
+        backfill.start(tx, "left", "ticket", estate.clock.now())
     estate.work()
     seconds = time.perf_counter() - began
     made = requests.get(url + "/posted", timeout=10).json()["posted"]
@@ -61,11 +54,19 @@ def bridged(folder: Path, url: str, count: int) -> float:
 
 
 def measure(count: int, latency: float) -> dict:
-    """Compare the two, each against a vendor of its own that takes so long for an answer."""
-    with tempfile.TemporaryDirectory() as name, vendor(count, latency) as left, vendor(0, latency) as right:
+    """Compare the two, each against an empty vendor of its own that takes so long for an answer.
+
+    The tickets are new, so that a POST leaves them as they should be: both end with the same account.
+    """
+    with (
+        tempfile.TemporaryDirectory() as name,
+        vendor(count, latency, "--fresh") as left,
+        vendor(0, latency) as right,
+        vendor(0, latency) as other,
+    ):
         make_home(Path(name) / "home", left, right)
         ours = bridged(Path(name) / "home", right, count)
-        loop = bare(right, count)
+        loop = bare(other, count)
     return {
         "tickets": count,
         "latency": latency,

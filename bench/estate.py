@@ -27,6 +27,7 @@ from bridge.flow.replan import plans
 from bridge.http import Http
 from bridge.ledger import encode, tables, work
 from bridge.ledger.session import Ledger
+from bridge.queue.budget import MemoryBudget
 
 SYNCS = """\
 tickets:
@@ -36,26 +37,14 @@ tickets:
   precedence: [left, right]
 """
 CHUNK = 2000
-
-
-class FreeBudget:
-    """No declared rates, and the connection's concurrency alone: what the bare loops have, too."""
-
-    def acquire(self, *_arguments: object, **_named: object) -> float:
-        """Let every call go."""
-        return 0.0
-
-    def release(self, *_arguments: object) -> None:
-        """Nothing to give back."""
-
-    def hold_off(self, *_arguments: object) -> None:
-        """Nobody is told to wait."""
+CONCURRENCY = 4
+"""Calls at once that an import may make: of the declared ones the last is always left to live traffic."""
 
 
 @contextmanager
-def vendor(tickets: int, latency: float = 0.0) -> Iterator[str]:
+def vendor(tickets: int, latency: float = 0.0, *options: str) -> Iterator[str]:
     """Run a vendor of its own process; give its address."""
-    command = [sys.executable, "-m", "bench.vendor", "--tickets", str(tickets), "--latency", str(latency)]
+    command = [sys.executable, "-m", "bench.vendor", "--tickets", str(tickets), "--latency", str(latency), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         try:
             yield f"http://127.0.0.1:{int(process.stdout.readline() if process.stdout else 0)}/api/v1"
@@ -71,7 +60,8 @@ def make_home(folder: Path, left: str, right: str) -> None:
     (folder / "mappings" / "syncs.yaml").write_text(SYNCS)
     (folder / "mappings" / "agents.yaml").write_text("agents: []\n")
     lines = [
-        f'  {name}: {{system: switch, base_url: "{url}", concurrency: 4, credentials: {{api_key: "a-key-of-{name}"}}}}'
+        f'  {name}: {{system: switch, base_url: "{url}", concurrency: {CONCURRENCY + 1}, '
+        f'credentials: {{api_key: "a-key-of-{name}"}}}}'
         for name, url in (("left", left), ("right", right))
     ]
     (folder / "config" / "bridge.yaml").write_text("\n".join(["database: sqlite", "connections:", *lines, ""]))
@@ -100,7 +90,7 @@ class Estate:
             rng=random.Random(7),
             directory={name: self.config.agents.table(name) for name in self.config.connections},
         )
-        self.drain = Drain(self.context, self.ledger, self.connectors, FreeBudget(), "bench")
+        self.drain = Drain(self.context, self.ledger, self.connectors, MemoryBudget(), "bench")
 
     def work(self, seconds: float = 3600.0) -> None:
         """Work until nothing is due."""

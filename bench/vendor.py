@@ -1,7 +1,7 @@
 """A vendor that costs next to nothing: pages of one big account from memory, over plain HTTP/1.1 on loopback.
 
-It speaks as much of one helpdesk API as a listing, a direct read and a create need. Rows are encoded once, so what is
-measured is the client. `--latency` makes each answer to a write or a direct read wait, as a real vendor's does.
+It speaks as much of one helpdesk API as a listing, a direct read, a create and a change need. Rows are encoded once, so
+what is measured is the client. `--latency` makes each answer to a write or a direct read wait, as a real vendor's does.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def ticket(number: int) -> dict[str, object]:
 class Account:
     """The rows, encoded."""
 
-    def __init__(self, count: int, latency: float) -> None:
-        whole = [ticket(number) for number in range(count)]
+    def __init__(self, count: int, latency: float, *, fresh: bool = False) -> None:
+        whole = [ticket(number) | ({"status": "new"} if fresh else {}) for number in range(count)]
         listed = [{key: value for key, value in row.items() if key != "description"} for row in whole]
         self.listed = [json.dumps(row).encode() for row in listed]
         self.whole = {row["id"]: json.dumps(row).encode() for row in whole}
@@ -66,7 +66,9 @@ class Account:
             return 200, b'{"data":[],"meta":{"next_cursor":null}}', True
         if path == "/tickets":
             return 200, self.page(query.get("cursor", [""])[0]), False
-        if path.startswith("/tickets/") and (row := self.whole.get(unquote(path.removeprefix("/tickets/")))):
+        name = unquote(path.removeprefix("/tickets/"))
+        row = self.change(name, json.loads(body)) if method == "PATCH" else self.whole.get(name)
+        if row:
             return 200, b'{"data":' + row + b"}", True
         if path == "/customers":
             return 200, b'{"data":[],"meta":{"next_cursor":null}}', True
@@ -84,6 +86,15 @@ class Account:
         following = json.dumps(stamp(begin + LIMIT - 1) if begin + LIMIT < len(self.listed) else None)
         meta = f'"meta":{{"total":{len(self.listed)},"next_cursor":{following}}}'
         return b'{"data":[' + b",".join(rows) + b"]," + meta.encode() + b"}"
+
+    def change(self, name: str, given: dict[str, object]) -> bytes | None:
+        """Change a ticket, and show it."""
+        row = self.whole.get(name)
+        if row is None:
+            return None
+        changed = json.loads(row) | given | {"updated_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        self.whole[name] = encoded = json.dumps(changed).encode()
+        return encoded
 
     def create(self, given: dict[str, object]) -> bytes:
         """Keep a new ticket, and show it."""
@@ -137,5 +148,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--tickets", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--fresh", action="store_true", help="all of them new, as they are when somebody opens them")
     chosen = parser.parse_args()
-    asyncio.run(serve(Account(chosen.tickets, chosen.latency)))
+    asyncio.run(serve(Account(chosen.tickets, chosen.latency, fresh=chosen.fresh)))

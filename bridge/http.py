@@ -280,14 +280,14 @@ def _content(response: requests.Response, deadline: _Deadline, limit: int, *, cu
     """Read the body piece by piece, so that a trickle cannot hold the call open past its deadline."""
     raw = response.raw
     read = getattr(raw, "read1", None) or raw.read
-    socket = getattr(getattr(raw, "connection", None), "sock", None)
     parts: list[bytes] = []
     size = 0
     while True:
         left = deadline.left()
         if left <= 0:
             raise _TooLong(f"no full answer within {deadline.seconds:g} s")
-        if socket is not None:
+        # Asked each time: with its last byte an answer gives its connection back, and the next call has it.
+        if (socket := getattr(getattr(raw, "connection", None), "sock", None)) is not None:
             socket.settimeout(left)
         part = read(CHUNK, decode_content=True) if isinstance(raw, urllib3.BaseHTTPResponse) else read(CHUNK)
         if not part:

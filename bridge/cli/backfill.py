@@ -117,8 +117,8 @@ class Progress:
 
     @property
     def queued(self) -> int:
-        """Records that had to be looked at."""
-        return sum(run.hinted for run in self.runs)
+        """Pieces of work: records that had to be looked at, and what earlier imports had left undone."""
+        return sum(run.hinted + run.figures.get(importing.CARRIED, 0) for run in self.runs)
 
     def line(self, budget: str) -> str:
         """Say it in one line: how much, how fast, how long still, what it cost."""
@@ -152,6 +152,8 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
                 show(progress.line(budget), True)
             show(progress.line(budget), False)
             if all(run.finished_at for run in progress.runs) and not progress.waiting:
+                if mark != said:
+                    show(progress.line(budget), True)
                 return progress
             if not engine.drainer.figures.claimed:
                 engine.clock.sleep(0.1)

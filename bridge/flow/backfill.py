@@ -24,6 +24,8 @@ from bridge.ledger import links, runs, work, written
 from bridge.ledger.session import Tx
 
 KIND: Final = "backfill"
+CARRIED: Final = "carried over"
+"""In a run's figures: the pieces of work that earlier imports had left undone."""
 FINE: Final = 1e-8
 """Work is taken by its time, oldest first. The order of records is put into fractions of a second of it."""
 
@@ -67,8 +69,8 @@ def start(
     if run_id is None:
         return None
     figures = {} if max_creates is None else {allowance.LIMIT: max_creates}
+    figures[CARRIED] = written.go_on(tx, int(run_id), allowance.CAUSE, now)
     runs.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
-    written.go_on(tx, int(run_id), allowance.CAUSE, now)
     step = Step(run_id, now.isoformat(), None, since.isoformat() if since else "", newest_first)
     work.raise_(
         tx,
@@ -144,7 +146,7 @@ def absorb(tx: Tx, context: Context, task: Task, step: Step, listing: Page, *, s
 
 
 def _wanted(tx: Tx, context: Context, task: Task, step: Step, records: Any) -> list[Record]:
-    """Give the records that are young enough and not mirrored everywhere yet."""
+    """Give the records that are young enough, not mirrored everywhere yet, and not on their way to it already."""
     row = task.row
     sync = context.sync_of(row.connection, row.entity)
     if sync is None:
@@ -153,13 +155,18 @@ def _wanted(tx: Tx, context: Context, task: Task, step: Step, records: Any) -> l
     young = [each for each in records if since is None or each.changed_before is None or each.changed_before >= since]
     known = links.of_refs(tx, [Ref(row.connection, row.entity, each.ref.id) for each in young])
     loaded = links.load(tx, sorted(set(known.values())))
-    return [each for each in young if each.ref not in known or not _complete(context, sync, loaded[known[each.ref]])]
+    pending = work.pending(tx, "create", loaded)
+
+    def wanted(link: Link) -> bool:
+        if not all(side.fields or side.tombstone for side in link.sides.values()):
+            return True  # not read yet
+        return link.id not in pending and not _complete(context, sync, link)
+
+    return [each for each in young if each.ref not in known or wanted(loaded[known[each.ref]])]
 
 
 def _complete(context: Context, sync: Sync, link: Link) -> bool:
-    """Tell whether a link has been read, and has a record wherever one could be made."""
-    if not all(side.fields or side.tombstone for side in link.sides.values()):
-        return False
+    """Tell whether a link has a record wherever one could be made."""
     return all(
         name in link.sides or Support.NO in (member.create, context.capabilities[name][link.entity].creates)
         for name, member in sync.members.items()

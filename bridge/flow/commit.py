@@ -42,7 +42,8 @@ def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, aga
         work.finish(tx, task.row, task.owner, now)
     else:
         work.again(tx, task.row, task.owner, again_at, count=False)
-    planned = replan(tx, context, the_link(task), now, lane=task.row.lane, run_id=task.row.run_id)
+    link, due = the_link(task), task.turn(now)
+    planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
     said = [*notes, *planned]
     save(tx, task, said, now)
     people.note(tx, context, the_link(task), said, now)

@@ -120,6 +120,10 @@ class Task:
         self.link, self.fence, self.until = links.load(tx, [link_id])[link_id], fence, until
         return True
 
+    def turn(self, now: datetime) -> datetime:
+        """Give when what follows from this work is due: an import sees one record through before it reads the next."""
+        return min(now, self.row.due_at or now) if self.row.lane == "backfill" else now
+
     def deadline(self, context: Context, connection: str) -> datetime:
         """Give the last moment at which a call may start so that it ends within the lease."""
         if self.until is None:

@@ -115,7 +115,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             entity=link.entity,
             remote_id=free[0].id,
             lane=task.row.lane,
-            due_at=now,
+            due_at=task.turn(now),
             now=now,
             run_id=task.row.run_id,
         )

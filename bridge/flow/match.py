@@ -71,7 +71,7 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
         keys += family.keys_of(values)
         if join(tx, sync, ref, joined, keys, now, fresh=context.fresh_id(), parent_id=parent) and joined is not None:
             family.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
-        work.again(tx, task.row, task.owner, now, count=False)
+        work.again(tx, task.row, task.owner, task.turn(now), count=False)
 
 
 def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:

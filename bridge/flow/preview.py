@@ -113,16 +113,17 @@ def _tell(tx: Tx, plan: Preview, started: Iterable[str]) -> None:
 def _judge(tx: Tx, ledger: Ledger, context: Context, plan: Preview, syncs: Collection[str]) -> None:
     """Hold the whole plan against the brakes that single writes meet too."""
     since = context.clock.now() - timedelta(hours=1)
-    for name in sorted({write.connection for write in plan.writes}):
-        more = sum(write.destructive for write in plan.writes if write.connection == name)
+    for name, entity in sorted({(write.connection, write.entity) for write in plan.writes}):
+        more = sum(write.destructive for write in plan.writes if (write.connection, write.entity) == (name, entity))
         with ledger.read() as original:
             recent = attempts.destructive(original, name, since)
-        brakes = [context.syncs[sync].guard for sync in syncs if name in context.syncs[sync].members]
-        for brake in brakes[:1]:
-            held = guard.destructive_held(recent, more, links.count_sides(tx, name), brake)
-            if held is not None:
-                why = held.partition("; ")[0].removeprefix("held as ")
-                plan.unsafe.append(f"{name}: {why}; look at the plan, then say --override-unsafe")
+        sync = context.sync_of(name, entity)
+        if sync is None or sync.name not in syncs:
+            continue
+        held = guard.destructive_held(recent, more, links.count_sides(tx, name, entity), sync.guard)
+        if held is not None:
+            why = held.partition("; ")[0].removeprefix("held as ")
+            plan.unsafe.append(f"{name}: {why}; look at the plan, then say --override-unsafe")
 
 
 def _cost(context: Context, plan: Preview, stand_ins: Mapping[str, Rehearsing]) -> None:

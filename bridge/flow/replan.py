@@ -33,9 +33,16 @@ def leftover(context: Context, link: Link, side: Side) -> bool:
 
 
 def replan(
-    tx: Tx, context: Context, link: Link, now: datetime, *, lane: str = "live", run_id: int | None = None
+    tx: Tx,
+    context: Context,
+    link: Link,
+    now: datetime,
+    *,
+    lane: str = "live",
+    run_id: int | None = None,
+    due: datetime | None = None,
 ) -> list[Note]:
-    """Queue what the link's sides need, and give the decisions that were taken on the way (not carried, …)."""
+    """Queue what the link's sides need (`due`: its place in the lane), and give the decisions taken on the way."""
     notes: list[Note] = []
     for connection, planned in plans(context, link).items():
         notes.extend(planned.notes)
@@ -53,7 +60,7 @@ def replan(
             entity=link.entity,
             link_id=link.id,
             lane=lane,
-            due_at=now,
+            due_at=due or now,
             now=now,
             unpark=kind != "create" or lane in {"reconcile", "backfill"},
             run_id=run_id,

@@ -157,10 +157,10 @@ def children(tx: Tx, link_id: str) -> list[str]:
     return list(tx.execute(select(link.c.id).where(link.c.parent_id == link_id).order_by(link.c.id)).scalars())
 
 
-def count_sides(tx: Tx, connection: str) -> int:
-    """Count a connection's live sides."""
-    found = select(func.count()).select_from(side)
-    return tx.execute(found.where(side.c.connection == connection, side.c.tombstone.is_(False))).scalar_one()
+def count_sides(tx: Tx, connection: str, entity: str) -> int:
+    """Count a connection's live records of an entity."""
+    live = (side.c.connection == connection, side.c.entity == entity, side.c.tombstone.is_(False))
+    return tx.execute(select(func.count()).select_from(side).where(*live)).scalar_one()
 
 
 def find(tx: Tx, text: str, limit: int = 10) -> list[str]:

@@ -246,6 +246,12 @@ def backlog(tx: Tx, now: datetime) -> dict[str, Any]:
     return {**counted, "oldest_due": oldest}
 
 
+def pending(tx: Tx, kind: str, link_ids: Collection[str]) -> set[str]:
+    """Give those of the links for which work of a kind is outstanding that is not parked."""
+    found = select(work.c.link_id).where(work.c.kind == kind, work.c.link_id.in_(list(link_ids)))
+    return set(tx.execute(found.where(work.c.parked_at.is_(None))).scalars())
+
+
 def by_lane(tx: Tx) -> dict[str, int]:
     """Count what is outstanding and not parked, by lane."""
     found = select(work.c.lane, func.count()).where(work.c.parked_at.is_(None)).group_by(work.c.lane)

@@ -13,6 +13,8 @@ AFTER = ("error-after", "reset-after", "timeout-after")
 THROTTLE = "throttle"
 WEBHOOK = ("webhook-lost", "webhook-duplicated", "webhook-reordered", "webhook-delayed")
 KINDS = (*BEFORE, *AFTER, THROTTLE, *WEBHOOK)
+ARRIVING = "webhooks"
+"""In words only: the share of webhooks that arrive. `webhooks=0` loses every one."""
 
 USUAL: Mapping[str, float] = {
     "error-before": 0.03,
@@ -49,7 +51,7 @@ class Faults:
         """Replace the shares. Raises ValueError, naming what is wrong."""
         for kind, share in shares.items():
             if kind not in KINDS:
-                raise ValueError(f"unknown fault {kind!r}; allowed: {', '.join(KINDS)}")
+                raise ValueError(f"unknown fault {kind!r}; allowed: {', '.join((*KINDS, ARRIVING))}")
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise ValueError(f"share of {kind}: {share!r} is not a number from 0 to 1")
         self.shares = dict(shares)
@@ -65,12 +67,14 @@ class Faults:
 
 
 def parse(text: str) -> dict[str, float]:
-    """Read `KIND=SHARE,…`; an empty text means the usual shares. Raises ValueError."""
+    """Read `KIND=SHARE,…`, also `webhooks=SHARE`; an empty text means the usual shares. Raises ValueError."""
     if not text:
         return dict(USUAL)
     shares: dict[str, float] = {}
     for part in text.split(","):
-        kind, _, share = part.partition("=")
-        shares[kind.strip()] = float(share)
+        kind, share = part.partition("=")[0].strip(), float(part.partition("=")[2])
+        if kind == ARRIVING:
+            kind, share = "webhook-lost", 1 - share
+        shares[kind] = share
     Faults(random.Random(0), shares)
     return shares

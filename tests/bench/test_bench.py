@@ -1,6 +1,6 @@
 """The benchmarks work at a small size; what they measure is for a quiet machine."""
 
-from bench import reconciling
+from bench import creating, reconciling
 
 
 def test_reconciliation_beside_a_bare_loop_sees_every_ticket():
@@ -10,3 +10,9 @@ def test_reconciliation_beside_a_bare_loop_sees_every_ticket():
         assert run["error"] == ""
         assert run["hinted"] == 0
         assert run["seen"] >= 450
+
+
+def test_an_import_beside_bare_posts_makes_every_ticket_once():
+    found = creating.measure(40, 0.0)  # it ends the run unless exactly so many were posted
+    assert found["tickets"] == 40
+    assert found["ratio"] > 0

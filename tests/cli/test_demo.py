@@ -58,6 +58,16 @@ def test_it_converges_and_its_journals_can_be_checked_again(tmp_path):
     assert json.loads(again.stdout)["edits_applied"] == report["edits_applied"]
 
 
+def test_without_a_single_webhook_it_converges_by_reconciliation_alone(tmp_path):
+    done = demo(tmp_path, "--faults=webhooks=0", "--tickets", "4", "--edits", "8", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert (report["converged"], report["duplicates"], report["lost_edits"], report["echo_writes"]) == (True, 0, 0, 0)
+    sent = sum(system.get("webhook", 0) for system in report["systems"].values())
+    assert report["edits_applied"] > 0
+    assert 0 < sent == report["faults"]["webhook-lost"]
+
+
 def test_without_a_worker_it_fails_in_bounded_time(tmp_path):
     done = demo(tmp_path, "--tickets", "4", "--edits", "4", "--without", "worker", "--json")
     assert done.returncode == 1

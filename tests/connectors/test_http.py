@@ -6,8 +6,10 @@ import gzip
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
 import pytest
@@ -288,6 +290,33 @@ def test_an_answer_that_stops_in_the_middle_is_none():
         http.request("PATCH", "/x", json={}, write=True, auth=None)
     http.close()
     server.close()
+
+
+def test_more_calls_at_once_than_connections_are_kept_all_get_their_answer():
+    met = threading.Barrier(3)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            met.wait(10)
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        http = Http(replace(connection("switch"), base_url=url, concurrency=1), clock=StillClock(NOW))
+        with ThreadPoolExecutor(3) as pool:
+            answers = [pool.submit(http.request, "GET", "/x", write=False, auth=None) for _ in range(3)]
+        assert [each.result().body for each in answers] == [{}, {}, {}]
+        http.close()
+        server.shutdown()
 
 
 def test_nobody_listening_means_not_sent():

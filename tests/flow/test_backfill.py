@@ -81,6 +81,39 @@ class TestBackfill:
             assert len(written.made(tx, second)) == 8
         assert len(estate.apps["helpdesk"].tickets()) == 8
 
+    def test_one_record_is_seen_through_before_the_next_is_read(self, estate):
+        """So that an import that is killed and started again has read little for nothing."""
+        estate.apps["product"].populate(60, 1)
+        with estate.ledger.transaction() as tx:
+            backfill.start(tx, "product", "ticket", estate.clock.now())
+        worker = StepWorker(estate, "doomed")
+        while len(estate.apps["helpdesk"].tickets()) < 5:
+            worker.step()
+        assert len(estate.links()) <= 6
+        worker.die(after=False)
+        reads = len(estate.journal("product", "read"))
+        estate.clock.advance(600)
+        with estate.ledger.transaction() as tx:
+            backfill.start(tx, "product", "ticket", estate.clock.now())
+        estate.settle()
+        assert len(estate.apps["helpdesk"].tickets()) == 60
+        assert reads < 20
+
+    def test_what_waits_to_be_made_is_not_read_again_by_the_next_import(self, estate):
+        estate.apps["product"].populate(20, 1)
+        begin(estate, max_creates=3)
+        now = estate.clock.now()
+        with estate.ledger.transaction() as tx:
+            second = backfill.start(tx, "product", "ticket", now)
+            (row,) = work.claim(tx, "me", now, now + timedelta(minutes=5), 1, kinds=["backfill"])
+        procedure = backfill.page(estate.context, Task(row, "me", "token"))
+        listing = next(procedure).act(estate.connectors["product"])
+        with estate.ledger.transaction() as tx:
+            procedure.send(listing).act(tx)
+            assert runs.get(tx, second).hinted == 0
+            assert runs.get(tx, second).figures["carried over"] == 17
+            assert written.left(tx, [int(second)]).waiting >= 17
+
     def test_one_at_a_time(self, estate):
         now = estate.clock.now()
         with estate.ledger.transaction() as tx:

@@ -10,6 +10,7 @@ from bridge.flow import preview as previews
 from bridge.flow.apply import apply
 from bridge.flow.rehearse import UNBORN
 from bridge.ledger import tables
+from tests.flow.estate import Estate
 from tests.flow.pair import pair
 from tests.flow.world import FreeBudget, Inline
 
@@ -59,6 +60,22 @@ def singly(calls):
     return sorted(shown({name: raw}) for values in calls for name, raw in values.items())
 
 
+OURS = ("anonymous_traits.bridge_marker", "external_id")
+"""Where connectors put the marker of a create, besides tags: the one thing that no plan can know."""
+
+
+def flat(values, begin=""):
+    """A call's values by path, as connectors nest them, without the marker."""
+    found = {}
+    for name, raw in values.items():
+        if isinstance(raw, dict) and not {"type", "id"} <= raw.keys():
+            found |= flat(raw, f"{begin}{name}.")
+        elif f"{begin}{name}" not in OURS:
+            unmarked = isinstance(raw, list | tuple)
+            found[begin + name] = [each for each in raw if not str(each).startswith("bridge-")] if unmarked else raw
+    return found
+
+
 def foretold(found, name, op):
     return [write for write in found.writes if (write.connection, write.op) == (name, op)]
 
@@ -98,6 +115,28 @@ class TestPlan:
                     assert known <= {row.id for row in made}
         assert plan(estate).writes == []
 
+    def test_on_fresh_accounts_of_every_system_the_journals_show_what_was_planned_and_nothing_else(self, tmp_path):
+        estate = Estate(tmp_path)
+        for number, app in enumerate(estate.apps.values()):
+            app.populate(6, number)
+        names = list(estate.context.syncs)
+        around = (estate.context, estate.ledger, estate.connectors, names)
+        found = previews.preview(*around, live=True)
+        told = apply(*around, found.writes, FreeBudget(), pool=Inline(estate.clock))
+        assert (told.left, told.others, told.errors, told.parked) == (0, [], [], {})
+        happened = written(estate)
+        assert {write.connection for write in found.writes} == {name for name, rows in happened.items() if rows}
+        for name, rows in happened.items():
+            made = [row for row in rows if row.kind == "create"]
+            planned = foretold(found, name, "create")
+            assert sorted(shown(flat(row.sent)) for row in made) == sorted(shown(write.values) for write in planned)
+            wrote, updates = [row for row in rows if row.kind == "write"], foretold(found, name, "update")
+            assert singly(row.sent for row in wrote) == singly(write.values for write in updates)
+            there = [write for write in updates if not write.id.startswith(UNBORN)]
+            assert {write.id for write in there} == {row.id for row in wrote} - {row.id for row in made}
+            assert len([row for row in rows if row.kind == "delete"]) == len(foretold(found, name, "delete"))
+        assert previews.preview(*around, live=True).writes == []
+
     def test_an_edit_is_foretold_with_its_value(self, estate):
         estate.apps["product"].populate(3, 1)
         estate.reconcile()
@@ -135,6 +174,23 @@ class TestPlan:
         (why,) = found.unsafe
         assert "16 more would pass the limit" in why, why
         assert why.startswith("helpdesk: "), why
+
+    def test_emptying_forty_percent_is_stopped_however_many_customers_there_are(self, tmp_path):
+        estate = Estate(tmp_path)
+        estate.apps["product"].populate(40, 1)
+        estate.reconcile()
+        estate.reconcile()  # by now the customers of what was made are known, too
+        tickets = [link.sides["product"].remote_id for link in estate.links() if "product" in link.sides]
+        assert len(estate.links("customer")) > len(tickets) // 2
+        for remote_id in tickets[:24]:
+            estate.apps["product"].edit(remote_id, {"assignee": None})
+        estate.clock.advance(3601)
+        (why,) = plan(estate).unsafe
+        assert why.startswith("helpdesk: unsafe: "), why
+        assert "(30% of 40 records, at least 10)" in why
+        # Live work is held as well, beyond what the guard lets through.
+        estate.reconcile()
+        assert {row.cause for row in estate.parked()} == {"unsafe"}
 
     def test_an_emptied_source_is_stopped(self, estate):
         estate.apps["product"].populate(12, 1)

@@ -1,6 +1,5 @@
 """Undo takes back what a run wrote, and nothing that anybody changed since."""
 
-import os
 import random
 
 import pytest
@@ -35,7 +34,7 @@ def take_back(estate, run, **options):
         return [line for line in journal.after(tx, 0, limit=1_000_000) if line.detail.get("run") == int(run)]
 
 
-COUNT = 1000 if os.environ.get("BRIDGE_FULL_TESTS") else 200
+COUNT = 1000
 """Of these humans edit every twentieth."""
 
 

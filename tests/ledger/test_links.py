@@ -86,11 +86,11 @@ def test_a_replacement_hides_the_dead_side_and_both_records_stay_known(tx, now):
     fence = links.lease(tx, "a", "me", now, now + LONG)
     link.sides["helpdesk"].tombstone = True
     links.save(tx, link, "me", fence, now)
-    assert links.count_sides(tx, "helpdesk") == 0
+    assert links.count_sides(tx, "helpdesk", "ticket") == 0
     assert links.add_side(tx, "a", Side("helpdesk", "2"), now)
     assert links.load(tx, ["a"])["a"].sides["helpdesk"].remote_id == "2"
     assert set(links.of_refs(tx, [ref("helpdesk", "1"), ref("helpdesk", "2")]).values()) == {"a"}
-    assert links.count_sides(tx, "helpdesk") == 1
+    assert links.count_sides(tx, "helpdesk", "ticket") == 1
 
 
 def test_a_lease_is_held_by_one_at_a_time(ledger, now):

@@ -10,10 +10,11 @@ from tests.sandbox.conftest import POSTHOG, SWITCH
 def test_shares_are_read_from_words():
     assert parse("webhook-lost=0.5, throttle=1") == {"webhook-lost": 0.5, "throttle": 1.0}
     assert parse("") == USUAL
+    assert parse("webhooks=0") == {"webhook-lost": 1.0}
     assert set(USUAL) == set(KINDS)
 
 
-@pytest.mark.parametrize("text", ["fire=1", "throttle=2", "throttle=much", "throttle"])
+@pytest.mark.parametrize("text", ["fire=1", "throttle=2", "throttle=much", "throttle", "webhooks=2"])
 def test_nonsense_is_refused(text):
     with pytest.raises(ValueError, match=r"unknown fault|share of|could not convert"):
         parse(text)

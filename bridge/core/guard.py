@@ -11,7 +11,7 @@ from bridge.core.syncs import Guard
 def destructive_held(count_this_hour: int, more: int, records: int, guard: Guard) -> str | None:
     """Say why a destructive write has to wait for an admin; None when it may go."""
     limit = max(guard.minimum, int(records * guard.share))
-    if more <= 0 or count_this_hour + more <= limit:
+    if guard.lifted or more <= 0 or count_this_hour + more <= limit:
         return None
     return (
         f"held as unsafe: {count_this_hour} destructive writes in the last hour and {more} more would pass the limit "

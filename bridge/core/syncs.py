@@ -127,6 +127,8 @@ class Guard:
     """A field that changes hands more often than this ..."""
     flip_window: timedelta = timedelta(minutes=10)
     """... within this time is fused (frozen until an admin resolves it)."""
+    lifted: bool = False
+    """Writes are not held one by one: a rehearsal judges the whole. Listings are judged all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,7 +261,7 @@ def _open(sync: Sync) -> Sync:
         name: replace(each, only=_only(each.only)) if each.only is not None else each
         for name, each in sync.members.items()
     }
-    return replace(sync, members=members, guard=replace(sync.guard, minimum=10**9))
+    return replace(sync, members=members, guard=replace(sync.guard, lifted=True))
 
 
 def _only(only: Callable[[Mapping[str, Any]], bool]) -> Callable[[Mapping[str, Any]], bool]:

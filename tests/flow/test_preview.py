@@ -1,7 +1,6 @@
 """A plan says exactly what is then written, and leaves nothing behind."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -162,17 +161,29 @@ class TestPlan:
         estate.settle()
         assert len(estate.apps["helpdesk"].tickets()) == 5
 
+    def test_a_listing_that_lacks_forty_percent_is_no_more_believed_than_by_a_reconciliation(self, estate):
+        estate.apps["product"].populate(40, 1)
+        estate.reconcile()
+        gone = [link.sides["product"].remote_id for link in estate.links()]
+        for remote_id in gone[:16]:
+            estate.apps["product"].delete(remote_id)
+        (why,) = plan(estate).stopped
+        assert why.startswith("product: the listing lacks 16 of 40 known records"), why
+        assert plan(estate).writes == []
+
     def test_closing_forty_percent_is_stopped(self, estate):
         estate.apps["product"].populate(40, 1)
         estate.reconcile()
-        sync = estate.context.syncs[SYNC]
-        estate.context.syncs[SYNC] = replace(sync, guard=replace(sync.guard, minimum=5))
-        for link in estate.links()[:16]:
-            estate.apps["product"].delete(link.sides["product"].remote_id)
+        gone = [link.sides["product"].remote_id for link in estate.links()]
+        for remote_id in gone[:8]:
+            estate.apps["product"].delete(remote_id)
+        estate.reconcile()
+        for remote_id in gone[8:16]:  # so many are believed at once, but not in the same hour
+            estate.apps["product"].delete(remote_id)
         found = plan(estate)
-        assert found.stopped == []  # the deletions are believed, each was asked for; the brake on writes it is
+        assert found.stopped == []
         (why,) = found.unsafe
-        assert "16 more would pass the limit" in why, why
+        assert "8 destructive writes in the last hour and 8 more would pass the limit of 12" in why, why
         assert why.startswith("helpdesk: "), why
 
     def test_emptying_forty_percent_is_stopped_however_many_customers_there_are(self, tmp_path):

@@ -1,8 +1,9 @@
-"""`bridge status`: how the connections are, what waits, what is stuck."""
+"""`bridge status`: how the connections are, what waits, what is stuck, what ran and what runs next."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import plain
 from bridge.clock import SystemClock
 from bridge.core.syncs import Connection
+from bridge.flow.announce import KINDS, Planned, next_runs
 from bridge.flow.outcome import remedy
 from bridge.ledger import status as figures
 from bridge.ledger.session import Ledger
@@ -28,7 +30,7 @@ COLOURS = {"ok": "green", "failing": "yellow", "trying": "yellow"}
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
-    """Show connections, backlog, what is parked, open conflicts and the latest runs."""
+    """Show connections, backlog, what is parked, open conflicts, the latest runs and the next."""
     home = homes.find_home()
     follow_sandbox(home)
     config = wiring.load_config(home)
@@ -37,10 +39,12 @@ def status(as_json: bool) -> None:
     now = SystemClock().now()
     with ledger.read() as tx:
         found = figures.summary(tx, now)
+        schedule = next_runs(tx, config, now)
     ledger.close()
-    rows = [connection(each, found, now) for each in config.connections.values()]
+    rows = [connection(each, found, now) | upcoming(each.name, schedule) for each in config.connections.values()]
     if as_json:
-        click.echo(json.dumps(as_values(found, rows), default=plain, ensure_ascii=False))
+        given = as_values(found, rows) | {"schedule": [scheduled(each) for each in schedule]}
+        click.echo(json.dumps(given, default=plain, ensure_ascii=False))
         return
     console = Console()
     console.print(table(rows))
@@ -77,10 +81,28 @@ def connection(configured: Connection, found: Status, now: datetime) -> dict[str
     }
 
 
+def upcoming(name: str, schedule: Iterable[Planned]) -> dict[str, datetime | None]:
+    """Give when a connection's next poll and its next full run begin; None: never, or one is under way."""
+    due: dict[str, datetime | None] = {f"next_{kind}": None for kind in KINDS}
+    for each in schedule:
+        if each.connection == name and each.due is not None:
+            key = f"next_{each.kind}"
+            due[key] = min(each.due, due[key] or each.due)
+    return due
+
+
+def scheduled(each: Planned) -> dict[str, Any]:
+    """Give one row of the schedule as plain values."""
+    last = each.last
+    given = {"connection": each.connection, "entity": each.entity, "kind": each.kind, "next": each.due}
+    return given | {"waits": each.waits, "last": None if last is None else {"run": last.id, "at": last.started_at}}
+
+
 def table(rows: list[dict[str, Any]]) -> Table:
     """Give the connections as a table."""
     shown = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("connection", "health", "tickets", "lag", "writes/min", "rates", "why"):
+    columns = ("connection", "health", "records", "lag", "writes/min", "next poll", "next full", "rates", "why")
+    for column in columns:
         shown.add_column(column)
     for each in rows:
         style = COLOURS.get(each["health"], "red")
@@ -90,10 +112,16 @@ def table(rows: list[dict[str, Any]]) -> Table:
             str(each["records"]),
             f"{each['lag']:g} s" if each["lag"] else "",
             str(each["writes_last_minute"]),
+            *(clock(each[f"next_{kind}"]) for kind in KINDS),
             " ".join(each["rates"]),
             each["why"],
         )
     return shown
+
+
+def clock(at: datetime | None) -> str:
+    """Give a time as the clock on the wall shows it."""
+    return f"{at.astimezone():%H:%M:%S}" if at else ""
 
 
 def overview(found: Status, now: datetime) -> str:

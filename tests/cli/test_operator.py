@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.core.state import FieldState, Link, Note, Side, SideField
-from bridge.ledger import audit, conflicts, health, inbox, journal, links, parking, work
+from bridge.ledger import audit, conflicts, health, inbox, journal, links, parking, runs, work
 from bridge.ledger.session import Ledger
 from tests.cli.conftest import KEYS
 
@@ -279,3 +279,20 @@ def test_the_status_adds_up_and_shows_a_pause_as_what_it_is(home):
     assert "because answered 502" in product["why"]
     shown = home("status")
     assert "1 accepted = 1 echo + 0 in flight" in shown
+
+
+def test_the_status_says_what_ran_last_and_when_the_next_one_is_due(home):
+    now = datetime.now(UTC)
+    with home.ledger.transaction() as tx:
+        ended = runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
+        runs.finish(tx, ended, now)
+        runs.begin(tx, kind="poll", connection="product", entity="ticket", due=now, now=now)
+    given = json.loads(home("status", "--json"))
+    schedule = {(row["connection"], row["entity"], row["kind"]): row for row in given["schedule"]}
+    mine, its = schedule["helpdesk", "ticket", "poll"], schedule["product", "ticket", "poll"]
+    assert now + timedelta(minutes=4) < datetime.fromisoformat(mine["next"]) < now + timedelta(minutes=6)
+    assert mine["last"]["run"] == ended
+    assert (its["next"], its["waits"]) == (None, "under way")
+    helpdesk = next(row for row in given["connections"] if row["connection"] == "helpdesk")
+    assert helpdesk["next_full"]
+    assert "next full" in home("status")

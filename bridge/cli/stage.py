@@ -70,6 +70,7 @@ class Stage:
         """By connection."""
         self.url = ""
         self.ready = False
+        self.ask_every = ASK_EVERY
         self.asking = True
         """The sandboxes are polled all the time: nobody who plays with them should have to wait."""
         self.children = Children(plan.say)
@@ -105,7 +106,7 @@ class Stage:
                 self.plan.say("the embedded Valkey is gone; starting another (nothing was kept in it)")
                 self._valkey.stop()
                 self._valkey.start()
-        if self.asking and self.ready and self.controls and now - self._asked > ASK_EVERY:
+        if self.asking and self.ready and self.controls and now - self._asked > self.ask_every:
             self._asked = now
             self._asks += 1
             with self.patient():

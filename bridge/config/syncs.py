@@ -16,7 +16,8 @@ from bridge.config.settings import Classes
 from bridge.config.yaml import Document, Problem, Where
 from bridge.core.capabilities import Support
 from bridge.core.entities import ENTITIES
-from bridge.core.paths import BadPath, compile_expression
+from bridge.core.paths import BadPath, compile_expression, compile_path
+from bridge.core.proof import not_sent
 from bridge.core.syncs import Connection, Guard, MatchTerm, Member, Sync
 from bridge.core.tagging import tag_problems
 from bridge.core.transforms import shown
@@ -135,7 +136,7 @@ class _SyncReader:
         return Member(
             connection=name,
             create=self.create(name, row.get("create", False), entity),
-            only=self.only(row["only_"], (*at, "only")) if "only_" in row else None,
+            only=self.only(name, row["only_"], entity) if "only_" in row else None,
             allow_delete=row.get("allow_delete", False),
             options={"tags": row["tags"]} if "tags" in row and self.tags(name, row["tags"], entity) else {},
         )
@@ -165,12 +166,20 @@ class _SyncReader:
             return Support.YES
         return able.creates if able is not None and able.creates is not Support.PROBED else Support.PROBED
 
-    def only(self, source: str, at: Where) -> Callable[[Mapping[str, Any]], bool] | None:
+    def only(self, name: str, source: str, entity: str) -> Callable[[Mapping[str, Any]], bool] | None:
+        """Compile a filter. A name that is never sent would be null everywhere, and a filter might let all pass."""
+        at: Where = ("members", name, "only")
         try:
+            roots = compile_path(source).roots
             compiled = compile_expression(source)
         except BadPath as error:
             self.wrong(at, str(error))
             return None
+        connection = self.known.connections.get(name)
+        able = self.known.connectors[connection.system].CAPABILITIES.get(entity) if connection else None
+        if connection is not None and able is not None:
+            for root in sorted(roots - able.readable - {"@"}):
+                self.wrong(at, not_sent(connection.system, root, able))
 
         def inside(record: Mapping[str, Any]) -> bool:
             try:

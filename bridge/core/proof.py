@@ -18,20 +18,21 @@ def prove(system: str, compiled: CompiledEntity, able: EntityCapabilities) -> li
     found: list[Finding] = []
     for key, path in (("id", compiled.id), ("version", compiled.version)):
         if path is not None:
-            found += [((key,), _unknown(system, root, able)) for root in sorted(path.roots - able.readable)]
+            found += [((key,), not_sent(system, root, able)) for root in sorted(path.roots - able.readable)]
     for name, each in compiled.fields.items():
         laws = (*_readable(system, each, able), *_writable(system, each, able), *_values(system, each, able))
         found += [(("fields", name, *where), what) for where, what in (*laws, *_choices(each, able))]
     return found + list(_required(system, compiled, able))
 
 
-def _unknown(system: str, root: str, able: EntityCapabilities) -> str:
+def not_sent(system: str, root: str, able: EntityCapabilities) -> str:
+    """Say that a system's records have no such name at their top."""
     return f"{system} sends no {shown(root)}; allowed {', '.join(sorted(able.readable))}"
 
 
 def _readable(system: str, each: CompiledField, able: EntityCapabilities) -> Iterator[Finding]:
     for root in sorted(each.roots - able.readable):
-        yield (), _unknown(system, root, able)
+        yield (), not_sent(system, root, able)
 
 
 def _writable(system: str, each: CompiledField, able: EntityCapabilities) -> Iterator[Finding]:

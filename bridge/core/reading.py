@@ -106,6 +106,9 @@ def _transform(name: str, argument: Any, known: Field, agents: AgentTable) -> tu
         groups, wrong = _groups(argument)
         if known.kind != "agent":
             wrong = f"agent does not work on {known.name}; allowed {_allowed(known)}"
+        listed = [(email, raw) for email, raw in agents.people.items() if str(raw).startswith(groups)] if groups else []
+        for email, raw in listed[: 0 if wrong else 1]:
+            wrong = f"{shown(raw)} is a group here, and agents.yaml gives it to {email}; take it out of that row"
         return (None, wrong) if wrong else (agent(agents, groups), "")
     if name not in TRANSFORMS or known.kind not in TRANSFORMS[name].kinds:
         said = "does not work on" if name in TRANSFORMS else "is no transform for"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from bridge.cli.demo import print_report
+from bridge.sandbox import verify
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +85,11 @@ def test_without_a_worker_it_fails_in_bounded_time(tmp_path):
     assert json.loads(done.stdout.splitlines()[-1])["converged"] is False
 
 
-def test_people_get_a_table(tmp_path):
-    done = demo(tmp_path, "--tickets", "4", "--edits", "0")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "all sides agree" in done.stdout
+def test_people_get_a_table():
+    report = verify.Report(converged=True, tickets=4, systems={"desk": {"tickets": 4, "read": 9}}).as_dict()
+    report |= {"latency_ms": {"p50": 1.5, "p95": 2.0}, "latency_polled_ms": {"p50": None, "p95": None}}
+    shown = io.StringIO()
+    print_report(Console(file=shown, width=100), report | {"seed": 1, "seconds": 0.5}, ok=True)
+    assert "all sides agree" in shown.getvalue()
+    assert "p50 1.5 ms, p95 2.0 ms" in shown.getvalue()
+    assert "tickets 4  read 9" in shown.getvalue()

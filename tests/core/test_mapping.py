@@ -286,6 +286,13 @@ DECLARED = {
 }
 
 
+def test_a_group_is_nobodys_name_in_the_directory():
+    with pytest.raises(MappingError) as caught:
+        compile_entity("ticket", DECLARED, AgentTable({"mary@x.io": "role:7"}))
+    told = "'role:7' is a group here, and agents.yaml gives it to mary@x.io; take it out of that row"
+    assert caught.value.problems == [(("fields", "assignee", "as"), told)]
+
+
 @given(st.dictionaries(st.sampled_from(["id", "v", "t", "m", "state", "o", "tags", "c", "made", "bot"]), JSON))
 def test_reading_any_record_is_total(record):
     made = compile_entity("ticket", DECLARED, AgentTable({"mary@x.io": "u1"})).map

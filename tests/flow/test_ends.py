@@ -43,6 +43,14 @@ class TestDelete:
         world.reconcile()
         assert world.bridge_writes() == writes
 
+    @pytest.mark.parametrize(("declared", "status"), [("ignore", "open"), ("close", "closed")])
+    def test_without_leave_to_delete_it_closes_or_changes_nothing(self, ledger, declared, status):
+        world = arranged(ledger, allow="H", delete=declared)
+        ids = born(world, status="open")
+        world.systems["L"].remove(ids["L"])
+        see(world, "L", ids["L"])
+        assert world.systems["H"].peek(ids["H"])["status"] == status
+
     def test_an_edit_elsewhere_speaks_against_it(self, ledger):
         world = arranged(ledger, allow="H", delete="delete")
         ids = born(world)

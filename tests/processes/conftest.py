@@ -13,8 +13,8 @@ def database():
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def kit(request, tmp_path):
-    """The bridge as processes, with 16 tickets in step, on each ledger in turn."""
+    """The bridge as processes, with 12 tickets in step, on each ledger in turn."""
     url = request.getfixturevalue("database").url if request.param == "postgres" else ""
     with Kit(tmp_path, database=url) as made:
-        made.begin(16)
+        made.begin(12)
         yield made

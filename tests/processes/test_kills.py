@@ -5,7 +5,8 @@ import pytest
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize("kit", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+@pytest.mark.postgres
+@pytest.mark.parametrize("kit", ["postgres"], indirect=True)  # on SQLite: tests/cli/test_kill.py
 def test_receiver_worker_and_clock_are_killed_again_and_again(kit):
     for victim in ("worker 1", "web", "clock", "web", "worker 1"):
         kit.work(5)

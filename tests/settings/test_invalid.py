@@ -191,6 +191,8 @@ CONNECTION_KEYS = (
             "when-supported")]),
         ("syncs", "two: {}", "two: {create: maybe}", [
             "mappings/syncs.yaml:5: both.members.two.create: is 'maybe'; allowed true, false, when-supported"]),
+        ("syncs", "two: {}", "two: {only: \"stat != 'done' && contains(keys(@), 'id')\"}", [
+            ("mappings/syncs.yaml:5: both.members.two.only: listing sends no 'stat'; allowed id, state, title")]),
         ("syncs", "two: {}", "two: {only: 'a =='}", [
             ("mappings/syncs.yaml:5: both.members.two.only: is no JMESPath expression: Invalid jmespath expression: "
             "Incomplete expression:")]),

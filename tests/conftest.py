@@ -8,6 +8,7 @@ import sqlalchemy
 from hypothesis import HealthCheck, settings
 
 from bridge.ledger.session import Ledger
+from bridge.sandbox.journal import Journal
 from tests.postgres import shared_url
 
 # A loaded machine is slow, which is no finding: no example has a deadline, and slow generation is no error.
@@ -15,6 +16,32 @@ settings.register_profile("bridge", deadline=None, suppress_health_check=[Health
 settings.load_profile("bridge")
 
 _numbers = itertools.count(1)
+_forbidden = []
+_append = Journal.append
+
+
+def _noting(journal, *args, **fields):
+    entry = _append(journal, *args, **fields)
+    if entry.note.startswith("forbidden"):
+        _forbidden.append(f"{entry.connection}: {entry.note} ({entry.method} {entry.path})")
+    return entry
+
+
+Journal.append = _noting
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """No journal of any sandbox shows a forbidden call after a test, unless the test is about one: then it does.
+
+    The sandboxes' own tests make such calls to see that they are noted.
+    """
+    _forbidden.clear()
+    result = yield
+    if item.path.parent.name != "sandbox":
+        meant = item.get_closest_marker("forbidden") is not None
+        assert meant == bool(_forbidden), f"forbidden calls (meant: {meant}): {_forbidden}"
+    return result
 
 
 @pytest.fixture

@@ -50,12 +50,13 @@ def _latencies(case: Case) -> Iterator[tuple[Edit, float]]:
 
 
 def by_connection(case: Case) -> dict[str, dict[str, int]]:
-    """Count what happened at each connection, by kind."""
+    """Count what happened at each connection, by kind, and its records of any entity that are mirrored elsewhere."""
     figures: dict[str, dict[str, int]] = {}
+    mirrored = Counter(name for row in case.facts["link"] if len(refs := dict(row["refs"])) > 1 for name in refs)
     for name in sorted(case.system):
         kinds = Counter(row["kind"] for row in case.journal if row["connection"] == name)
         held = sum(connection == name for connection, _ in case.finals)
-        figures[name] = {"tickets": held, **dict(sorted(kinds.items()))}
+        figures[name] = {"tickets": held, "mirrored": mirrored[name], **dict(sorted(kinds.items()))}
     return figures
 
 

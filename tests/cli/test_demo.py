@@ -52,6 +52,12 @@ def test_it_converges_and_its_journals_can_be_checked_again(tmp_path):
     assert (report["converged"], report["duplicates"], report["lost_edits"], report["echo_writes"]) == (True, 0, 0, 0)
     assert report["tickets"] == 12
     assert report["conflicting_edits"] >= 0.1 * report["edits_applied"]
+    assert set(report["systems"]) == {"helpdesk", "product", "desk", "feedback", "screens"}
+    idle = [name for name, counts in report["systems"].items() if not (counts["read"] and counts["mirrored"])]
+    assert idle == []
+    rows = [json.loads(line) for line in (tmp_path / "journals" / "journal.jsonl").read_text().splitlines()]
+    written = {row["connection"] for row in rows if row["actor"] == "bridge" and row["kind"] in {"write", "create"}}
+    assert written == set(report["systems"]) - {"screens"}, "of the five, only screens can't be written"
     again = subprocess.run(
         [sys.executable, "-m", "bridge.sandbox.verify", str(tmp_path / "journals")],
         cwd=ROOT,

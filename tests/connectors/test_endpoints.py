@@ -6,11 +6,16 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from bridge.connectors import CONNECTORS
 from bridge.connectors.base import Draft, Intent
 from bridge.core.values import Ref
 from tests.connectors.bench import FIXTURES
+from tests.connectors.scopeai_bench import ScopeaiBench
 from tests.connectors.switch_bench import CustomerBench, document
 from tests.connectors.test_posthog import PostHogBench
+from tests.connectors.upscope_bench import UpscopeBench
 from tests.connectors.zaia_bench import JONAS, MARY, ZaiaBench
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "systems"
@@ -120,3 +125,45 @@ def test_zaia():
 
 def _zaia(url):
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "{id}", url.split("?")[0].removeprefix("https://zaia.example"))
+
+
+def test_scopeai():
+    bench = ScopeaiBench()
+    connector = bench.connector
+    ref = connector.create(bench.draft("m-1")).ref
+    bench.box.edit(ref.id, {"add_tag": {"name": "export", "salience": 0.9}})
+    bench.box.edit(ref.id, {"add_tag": {"name": "hidden", "relevant": False, "salience": 0.9}})
+    assert set(bench.tags(ref.id)) == {"export", "hidden"}
+    connector.scan("ticket", None)
+    rows = listed("scopeai")
+    called = {f"{method} {re.sub(r'/[0-9]+', '/{id}', _below(url, '/v1'))}" for method, url in bench.faulty.calls}
+    assert called == {row["endpoint"] for row in rows if not row["never"]}
+    explained("scopeai", rows)
+    assert bench.forbidden() == []
+    bench.http.close()
+
+
+@pytest.mark.forbidden("a visitor is deleted by hand, as the document has it")
+def test_upscope():
+    bench = UpscopeBench()
+    connector = bench.connector
+    visitor = bench.visit("ana@example.com")
+    assert connector.figures()
+    connector.scan("customer", None)
+    assert connector.read("customer", [visitor])[visitor] is not None
+    connector.act("watch_url", {"visitor": visitor, "agent.id": "12", "agent.name": "Mary"})
+    connector.delete(bench.ref(visitor))
+    rows = listed("upscope")
+    called = {f"{method} {_below(url, '/v1.1').replace(visitor, '{id}')}" for method, url in bench.faulty.calls}
+    assert called == {row["endpoint"] for row in rows if not row["never"]}
+    explained("upscope", rows)
+    assert bench.notes() == ["forbidden: a visitor deleted"]
+    bench.http.close()
+
+
+def _below(url, prefix):
+    return url.split("?")[0].split(prefix, 1)[1]
+
+
+def test_every_system_is_looked_at():
+    assert {name.removeprefix("test_") for name in globals() if name.startswith("test_")} >= set(CONNECTORS)

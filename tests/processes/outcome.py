@@ -30,6 +30,8 @@ class Outcome:
             kept = {"not_carried", "window_edits", "unseen_edits", "before_they_met", "ignored_writes"}
             rows = {kind: rows[:5] for kind, rows in self.report.details.items() if kind not in kept}
             found.append(f"the sides do not agree: {json.dumps(rows, ensure_ascii=False, indent=1, default=str)}")
+        if self.report.forbidden_calls:
+            found.append(f"{self.report.forbidden_calls} calls that a sync must never make")
         if not self.balanced:
             found.append(f"the account of webhooks does not add up: {self.account}")
         if self.left:

@@ -76,7 +76,7 @@ def test_a_clean_run_is_clean(run):
     assert report.ok
     assert (report.tickets, report.edits_applied, report.writes) == (2, 2, 4)
     assert report.latency_polled_ms == {"p50": 1000.0, "p95": 1000.0}
-    assert report.systems["switch"] == {"tickets": 2, "create": 2, "edit": 1, "write": 1}
+    assert report.systems["switch"] == {"tickets": 2, "mirrored": 2, "create": 2, "edit": 1, "write": 1}
     assert set(report.as_dict()) >= {"converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open", "faults"}
 
 

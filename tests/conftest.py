@@ -1,4 +1,5 @@
 import itertools
+import logging
 import os
 import shutil
 from datetime import UTC, datetime
@@ -15,6 +16,29 @@ settings.register_profile("bridge", deadline=None, suppress_health_check=[Health
 settings.load_profile("bridge")
 
 _numbers = itertools.count(1)
+
+
+class _Told(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def emit(self, record):
+        self.calls.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def no_forbidden_calls(request):
+    """Fail a test during which any sandbox of this process was called as no sync may call it.
+
+    Sandboxes in processes of their own are judged by the verdict of their run. A test that `provokes` must do so.
+    """
+    told, logger = _Told(), logging.getLogger("bridge.sandbox")
+    logger.addHandler(told)
+    yield
+    logger.removeHandler(told)
+    provoked = request.node.get_closest_marker("provokes") is not None
+    assert bool(told.calls) is provoked, told.calls or "nothing was provoked"
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import itertools
+import logging
 import os
 import shutil
 from datetime import UTC, datetime
@@ -8,7 +9,6 @@ import sqlalchemy
 from hypothesis import HealthCheck, settings
 
 from bridge.ledger.session import Ledger
-from bridge.sandbox.journal import Journal
 from tests.postgres import shared_url
 
 # A loaded machine is slow, which is no finding: no example has a deadline, and slow generation is no error.
@@ -16,32 +16,29 @@ settings.register_profile("bridge", deadline=None, suppress_health_check=[Health
 settings.load_profile("bridge")
 
 _numbers = itertools.count(1)
-_forbidden = []
-_append = Journal.append
 
 
-def _noting(journal, *args, **fields):
-    entry = _append(journal, *args, **fields)
-    if entry.note.startswith("forbidden"):
-        _forbidden.append(f"{entry.connection}: {entry.note} ({entry.method} {entry.path})")
-    return entry
+class _Told(logging.Handler):
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def emit(self, record):
+        self.calls.append(record.getMessage())
 
 
-Journal.append = _noting
+@pytest.fixture(autouse=True)
+def no_forbidden_calls(request):
+    """Fail a test during which any sandbox of this process was called as no sync may call it.
 
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item):
-    """No journal of any sandbox shows a forbidden call after a test, unless the test is about one: then it does.
-
-    The sandboxes' own tests make such calls to see that they are noted.
+    Sandboxes in processes of their own are judged by the verdict of their run. A test that `provokes` must do so.
     """
-    _forbidden.clear()
-    result = yield
-    if item.path.parent.name != "sandbox":
-        meant = item.get_closest_marker("forbidden") is not None
-        assert meant == bool(_forbidden), f"forbidden calls (meant: {meant}): {_forbidden}"
-    return result
+    told, logger = _Told(), logging.getLogger("bridge.sandbox")
+    logger.addHandler(told)
+    yield
+    logger.removeHandler(told)
+    provoked = request.node.get_closest_marker("provokes") is not None
+    assert bool(told.calls) is provoked, told.calls or "nothing was provoked"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from abc import ABC, abstractmethod
@@ -20,8 +21,14 @@ from bridge.sandbox import control, population
 from bridge.sandbox.exchange import Call, Event, Problem
 from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults
 from bridge.sandbox.journal import Journal, Kind
+from bridge.sandbox.reading import marker
 from bridge.sandbox.store import Record, Store, difference
 from bridge.sandbox.webhooks import Outbox, Send, Target
+
+FORBIDDEN = "forbidden: "
+"""How the note of a call begins that no sync may ever make."""
+
+log = logging.getLogger("bridge.sandbox")
 
 
 class Sandbox(ABC):
@@ -74,6 +81,7 @@ class Sandbox(ABC):
             clock, chance, journal=self.journal, faults=self.faults, send=send or _nowhere, target=webhook
         )
         self._calls: deque[datetime] = deque()
+        self._marks: set[tuple[str, str]] = set()
         self.configure(options or {})
 
     def configure(self, options: Mapping[str, Any]) -> None:
@@ -192,6 +200,10 @@ class Sandbox(ABC):
         call.id = str(new["id"])
         call.record = new
         call.before, call.after = difference(old, new, self.VOLATILE) if old is not None else ({}, dict(new))
+        mark = marker(new) if kind == "create" else ""
+        if mark and (entity, mark) in self._marks:
+            call.note = call.note or f"{FORBIDDEN}one thing made twice"
+        self._marks.add((entity, mark))
         if entity == "ticket":
             call.events += self.events(kind, new, call.before, call.sent)
 
@@ -257,6 +269,8 @@ class Sandbox(ABC):
             fault=fault,
             note=call.note,
         )
+        if call.note.startswith(FORBIDDEN):
+            log.warning("%s: %s (%s)", self.name, call.note, request.method)
         self._emit(call.events)
         if fault in {"reset-after", "timeout-after"}:
             raise Dropped(fault)

@@ -65,7 +65,7 @@ def test_another_word_erases_nothing(hand):
     assert entries(hand) == []
 
 
-@pytest.mark.forbidden("erases a visitor by hand")
+@pytest.mark.provokes
 def test_deleting_elsewhere_wants_a_flag_and_two_words(hand):
     linked = hand.box.create({"identities": [JO]})["id"]
     unknown = hand.box.create({"identities": [f" {JO.upper()} "]})["id"]
@@ -91,7 +91,7 @@ def test_deleting_elsewhere_wants_a_flag_and_two_words(hand):
     assert state(hand, link_id) == {}
 
 
-@pytest.mark.forbidden("erases a visitor by hand")
+@pytest.mark.provokes
 def test_a_linked_visitor_whom_the_list_does_not_show_is_found_and_one_who_changed_is_left(hand):
     old = hand.box.create({"identities": [JO], "last_seen_at": "2020-01-01T00:00:00.000Z"})["id"]
     hand.box.configure({"listed": 0})
@@ -109,7 +109,7 @@ def test_a_linked_visitor_whom_the_list_does_not_show_is_found_and_one_who_chang
     assert [row["id"] for row in hand.box.visitors()] == [other]
 
 
-@pytest.mark.forbidden("erases a visitor by hand")
+@pytest.mark.provokes
 def test_a_deletion_that_fails_leaves_the_ledger_as_it_was(hand):
     link_id = link(hand, hand.box.create({"identities": [JO]})["id"])
     hand.box.faults.set({"error-after": 1})

@@ -143,7 +143,7 @@ def test_scopeai():
     bench.http.close()
 
 
-@pytest.mark.forbidden("a visitor is deleted by hand, as the document has it")
+@pytest.mark.provokes
 def test_upscope():
     bench = UpscopeBench()
     connector = bench.connector

@@ -119,7 +119,7 @@ def test_a_wish_that_cannot_be_meant_is_not_sent(given):
 # Erasure
 
 
-@pytest.mark.forbidden("erases a visitor by hand")
+@pytest.mark.provokes
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_one_visitor_is_erased_and_again_is_done(bench, status):
     bench.box.configure({"delete_status": status})

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.sandbox.conftest import POSTHOG, session_for
+from tests.sandbox.conftest import POSTHOG, SWITCH, session_for
 
 
 def human_ticket(posthog, **fields):
@@ -29,6 +29,7 @@ def test_no_key_wrong_key_wrong_project_and_missing_scope_are_told_apart(posthog
     assert to_posthog.post(POSTHOG, json={}).json()["detail"] == "API key missing required scope 'ticket:write'"
 
 
+@pytest.mark.provokes
 def test_reading_one_ticket_marks_it_as_read_and_listing_does_not(posthog, to_posthog):
     ticket = human_ticket(posthog)
     before = one(to_posthog, ticket)
@@ -109,6 +110,18 @@ def test_a_create_is_answered_as_documented_or_as_seen(posthog, to_posthog, stat
         assert posthog.journal.since()[-1].ignored == ("title",)
 
 
+@pytest.mark.provokes
+def test_one_marker_made_twice_is_on_record(posthog, to_posthog, switch, to_switch):
+    for marker in ("m1", "m2", "m1"):
+        to_posthog.post(f"{POSTHOG}/", json={"anonymous_traits": {"bridge_marker": marker}})
+        to_switch.post(f"{SWITCH}/tickets", json={"subject": "x", "tags": ["vip", f"bridge-{marker}"]})
+    for _ in range(2):
+        to_posthog.post(f"{POSTHOG}/", json={"anonymous_traits": {}})
+        to_switch.post(f"{SWITCH}/tickets", json={"subject": "x", "tags": ["vip"]})
+    for app in (posthog, switch):
+        assert [entry.note for entry in app.journal.since()] == ["", "", "forbidden: one thing made twice", "", ""]
+
+
 def test_an_assignee_must_be_a_member_and_can_be_cleared(posthog, to_posthog):
     url = f"{POSTHOG}/{human_ticket(posthog)}/"
     bad = to_posthog.patch(url, json={"assignee": {"type": "user", "id": 999}})
@@ -138,6 +151,7 @@ def test_a_delete_is_final(posthog, to_posthog):
     assert len(posthog.store) == 0
 
 
+@pytest.mark.provokes
 def test_composing_is_journalled_as_forbidden(posthog, to_posthog):
     assert to_posthog.post(f"{POSTHOG}/compose/", json={"message": "hi"}).status_code == 400
     assert posthog.journal.since()[-1].note == "forbidden: would e-mail the customer"

@@ -40,6 +40,7 @@ def test_the_key_wants_its_own_grammar(scopeai, to_scopeai, header):
     assert to_scopeai.get(f"{BASE}/tags").status_code == 401
 
 
+@pytest.mark.provokes
 def test_a_listing_without_start_date_hides_what_is_old_and_is_on_record(scopeai, to_scopeai, clock):
     scopeai.create({"original_text": "old"})
     clock.sleep(15 * DAY)
@@ -75,6 +76,7 @@ def test_pages_are_linked_and_the_window_is_lost_on_the_way(scopeai, to_scopeai,
     assert "Link" not in to_scopeai.get(f"{BASE}/tags").headers
 
 
+@pytest.mark.provokes
 def test_an_external_id_may_come_twice_and_is_on_record(scopeai, to_scopeai):
     for external in (7, "7"):
         assert to_scopeai.post(f"{BASE}/tickets", json={"external_id": external}).status_code == 201

@@ -83,6 +83,7 @@ def test_a_second_customer_of_one_address_is_refused(switch, to_switch):
     assert len(switch.records("customer")) == 1
 
 
+@pytest.mark.provokes
 @pytest.mark.usefixtures("ticket")
 def test_what_the_bridge_must_not_do_is_journalled_as_forbidden(switch, to_switch):
     customer = switch.records("customer")[0]["id"]

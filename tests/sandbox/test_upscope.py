@@ -108,6 +108,7 @@ def test_newer_versions_call_the_first_visit_otherwise(upscope, to_upscope):
     assert "first_seen_at" not in visitor(to_upscope, made)
 
 
+@pytest.mark.provokes
 def test_a_link_wants_an_agent_keeps_to_limits_and_is_asked_for_once(upscope, to_upscope, clock):
     made = upscope.create({})["id"]
     url = f"{BASE}/visitors/{made}/watch_url.json"
@@ -124,6 +125,7 @@ def test_a_link_wants_an_agent_keeps_to_limits_and_is_asked_for_once(upscope, to
     assert [e.note for e in upscope.journal.since() if e.note] == ["forbidden: a second link for one visitor"]
 
 
+@pytest.mark.provokes
 @pytest.mark.parametrize("status", [200, 202, 204])
 def test_a_deletion_is_for_good_and_noted(upscope, to_upscope, status):
     upscope.configure({"delete_status": status})
@@ -134,6 +136,7 @@ def test_a_deletion_is_for_good_and_noted(upscope, to_upscope, status):
     assert [e.note for e in upscope.journal.since() if e.kind == "delete"] == ["forbidden: a visitor deleted"]
 
 
+@pytest.mark.provokes
 def test_everybody_can_be_deleted_which_nobody_may(upscope, to_upscope):
     upscope.populate(10, 1)
     assert to_upscope.delete(f"{BASE}/visitors.json").status_code == 404

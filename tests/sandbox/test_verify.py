@@ -133,6 +133,7 @@ def test_a_write_that_was_not_honoured_is_told_apart_from_an_echo(run):
     assert (report.echo_writes, len(report.details["ignored_writes"])) == (0, 1)
 
 
+@pytest.mark.provokes
 def test_a_second_counterpart_is_a_duplicate_whoever_knows_it(run):
     second = run.counterpart_at_posthog("ann@example.com", marker="m1")
     assert run.report().details["duplicates"] == [{"ref": ["posthog", second], "why": "one counterpart too many"}]
@@ -219,6 +220,7 @@ def test_conflicting_edits_are_those_that_could_not_see_each_other(run):
     assert run.report().conflicting_edits == 2
 
 
+@pytest.mark.provokes
 def test_forbidden_calls_and_faults_are_counted(run):
     run.to_posthog.get(f"{POSTHOG}/{run.there}/")
     run.switch.faults.set({"error-before": 1})

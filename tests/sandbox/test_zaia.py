@@ -107,6 +107,7 @@ def test_a_write_answers_with_the_other_shape(zaia, to_zaia):
     assert not {"assigneeEmail", "ownerEmail", "tags"} & row.keys()
 
 
+@pytest.mark.provokes
 @pytest.mark.parametrize(("again", "status"), [("refused", 400), ("restamped", 200)])
 def test_what_is_complete_stays_so_and_touching_it_is_on_record(zaia, to_zaia, clock, again, status):
     zaia.configure({"complete_again": again})
@@ -131,6 +132,7 @@ def test_nobody_can_be_assigned(zaia, to_zaia, who):
     assert (row["status"], row["assigneeId"]) == ("pending", MARY)
 
 
+@pytest.mark.provokes
 def test_a_ticket_needs_a_chat_that_there_is_and_a_second_one_is_on_record(zaia, to_zaia):
     chat = zaia.open_chat("c@customer.example", "About something")
     body = {"chatId": chat, "ticketingTeamId": None, "assigneeId": SERVICE_USER, "status": "pending"}

@@ -40,7 +40,8 @@ def estate(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("origin", "target"), [("helpdesk", "product"), ("product", "helpdesk"), ("helpdesk", "feedback")]
+    ("origin", "target"),
+    [("helpdesk", "product"), ("product", "helpdesk"), ("helpdesk", "feedback"), ("desk", "helpdesk")],
 )
 def test_a_ticket(estate, origin, target):
     (began,) = estate.apps[origin].populate(1, 3)
@@ -77,3 +78,17 @@ def test_a_note_about_a_screen_share(estate):
     notes = [row for row in made if row.entity != "ticket"]
     assert before == 0
     assert len(noted) == len(notes) > 0
+
+
+def test_a_reply_that_is_analysed(estate):
+    (began,) = estate.apps["helpdesk"].populate(1, 3)
+    estate.hint("helpdesk", began)
+    texts = len(estate.apps["feedback"].tickets())
+    reply = estate.apps["helpdesk"].message(began, "It still does not print.")
+    estate.apps["helpdesk"].note(began, "Sounds angry.")
+    raise_(estate, "helpdesk", reply["id"], "message")
+    die_creating(estate, "feedback")
+    healed(estate)
+    assert len(estate.apps["feedback"].tickets()) == texts + 1
+    (link,) = [link for link in estate.links("message") if "feedback" in link.live()]
+    assert link.sides["helpdesk"].remote_id == reply["id"]

@@ -17,7 +17,7 @@ run: .venv/.ready ## start everything against the sandbox systems (ARGS="--port 
 	@exec $(PY) -m bridge up --sandbox --port $(PORT) $(ARGS)
 
 test: .venv/.ready ## run the whole test suite, on real servers that it starts itself (ARGS="-k merge")
-	@$(PY) -m pytest -n 2 $(ARGS)
+	@$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: .venv/.ready ## lint, types, and the shipped configuration and mappings
 	@$(PY) -m ruff check

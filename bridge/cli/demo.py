@@ -30,9 +30,9 @@ PORTS: Final = range(18_080, 28_080, 50)
 """Where a demo begins to look for a free port: not all at one place, for several may start at the same moment."""
 MOST: Final = 600.0
 """Seconds after which a demo gives up, whatever happens."""
-RATE: Final = 10.0
+RATE: Final = 8.0
 """Human edits a second, over all systems."""
-CROWD: Final = 10
+CROWD: Final = 6
 """Pieces of work that may wait before the humans hold their breath: figures are of a bridge at work, not of a jam."""
 POLL: Final = 0.1
 SETTLING: Final = 10.0

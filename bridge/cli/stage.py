@@ -29,13 +29,13 @@ from bridge.sandbox import server
 START: Final = 30.0
 """Seconds that a part may take to come up on a slow machine."""
 VALKEY_EVERY: Final = 2.0
-ASK_EVERY: Final = 0.5
+ASK_EVERY: Final = 1.0
 """Seconds between polls of a sandbox. Some vendors announce only some of the changes (no tags, no deletes), and who
 plays with a sandbox should not have to wait for minutes."""
 
 
-SLOWER: Final = 4
-SLOWEST: Final = 20
+SLOWER: Final = 2
+SLOWEST: Final = 10
 """The same for sandboxes without webhooks, and for what only a full listing shows: every so many times."""
 
 

@@ -168,13 +168,14 @@ def page(context: Context, task: Task) -> Procedure:
     """Fetch pages, hint at what differs, checkpoint; until the listing ends, or its turn is over."""
     row = task.row
     batch = _Batch(_resumed(Step.of(row.payload), context.clock.now()))
-    began = flushed = context.clock.now()
+    checkpoint, began = batch.step, context.clock.now()
+    flushed = began
     while True:
         try:
             yield Call(row.connection, _fetch(context, task, batch), task.deadline(context, row.connection))
         except BridgeError:
-            if batch.rows:
-                yield Transact(_absorbing(context, task, batch))  # what was fetched before counts
+            if batch.step is not checkpoint:
+                yield Transact(_absorbing(context, task, batch))  # what was fetched before counts, rows or none
             raise
         now = context.clock.now()
         if not batch.ended and len(batch.rows) < BATCH and now - flushed < EVERY:
@@ -182,7 +183,7 @@ def page(context: Context, task: Task) -> Procedure:
         batch.rest = now - began > TURN
         if not (yield Transact(_absorbing(context, task, batch))):
             return
-        batch, flushed = _Batch(batch.step), now
+        batch, checkpoint, flushed = _Batch(batch.step), batch.step, now
 
 
 def absorb(tx: Tx, context: Context, task: Task, batch: _Batch) -> bool:

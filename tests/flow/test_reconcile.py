@@ -9,6 +9,7 @@ from sqlalchemy import event
 from bridge.connectors.base import Page
 from bridge.connectors.memory import MemoryConnector
 from bridge.core.syncs import Webhook
+from bridge.errors import Unavailable
 from bridge.flow import announce, reconcile
 from bridge.ledger import drift, inbox, links, runs, tables, work
 from tests.flow.world import StepWorker, born
@@ -237,6 +238,26 @@ def test_a_run_killed_between_pages_is_gone_on_with_and_finds_everything(world):
     assert len(world.links()) == 30
     assert len(world.systems["H"].ids) == 30
     assert world.unsettled() == []
+
+
+def test_pages_without_rows_are_kept_when_a_later_call_fails(world):
+    """A sweep of tags gives no rows until it is through; beginning it anew after each failure, it never would be."""
+    born(world)
+    asked = []
+
+    class Sweeping(MemoryConnector):
+        def scan(self, entity, cursor):
+            place = cursor or 0
+            asked.append(place)
+            if place and not place % 4 and asked.count(place) == 1:
+                raise Unavailable(self.connection.name, "answers 500")
+            return Page([], place + 1) if place < 20 else super().scan(entity, None)
+
+    world.connectors["L"] = Sweeping(world.connectors["L"].connection, world.systems["L"])
+    began = world.clock.now()
+    assert not run(world, "L", "full").error
+    assert asked == [place for place in range(21) for _ in range(2 if place and not place % 4 else 1)]
+    assert world.clock.now() - began < timedelta(minutes=1), "a failure after progress is no repeated one"
 
 
 def test_a_run_that_another_worker_has_taken_over_changes_nothing_more(world):

@@ -73,10 +73,14 @@ def test_a_mutant_without_a_head_is_refused(script, tmp_path):
         script.read(tmp_path / "x.diff")
 
 
-def test_every_mutant_of_the_project_has_a_head_and_applies_somewhere(script):
+def test_every_mutant_of_the_project_has_a_head_and_applies(script):
     for path in sorted((ROOT / "tests" / "mutants").glob("*.diff")):
         mutant = script.read(path)
-        changed = re.findall(r"^\+\+\+ b/(\S+)", path.read_text(), re.MULTILINE)
-        assert changed, path.name
-        assert all((ROOT / name).exists() for name in changed), path.name
+        files = re.split(r"^--- a/.*\n\+\+\+ b/(\S+)\n", path.read_text(), flags=re.MULTILINE)[1:]
+        assert files, path.name
+        for name, hunks in zip(files[::2], files[1::2], strict=True):
+            text = (ROOT / name).read_text()
+            for hunk in re.split(r"^@@.*\n", hunks, flags=re.MULTILINE)[1:]:
+                before = "".join(line[1:] for line in hunk.splitlines(keepends=True) if line[0] in " -")
+                assert before in text, f"{path.name} does not apply any more: {name}"
         assert all((ROOT / test.partition("::")[0]).exists() for test in mutant.tests), path.name

@@ -72,12 +72,19 @@ class Finding:
 
 
 def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto: int) -> Procedure:
-    """Merge what was read and commit it."""
+    """Merge what was read, a record or its absence, and commit it."""
+    if record is not None:
+        yield from take_record(context, task, ref, record, upto)
+        return
+    found = yield from gone(context, task, the_link(task).sides[ref.connection])
+    yield Transact(lambda tx: settle(tx, context, task, ref, found, upto))
+
+
+def take_record(context: Context, task: Task, ref: Ref, record: Record, upto: int) -> Procedure:
+    """Merge a record that was read, and commit it."""
     link = the_link(task)
     sync, side = context.syncs[link.sync], link.sides[ref.connection]
-    if record is None:
-        found = yield from gone(context, task, side)
-    elif side.attempt is None and (why := out_of_scope(sync, ref, record)):
+    if side.attempt is None and (why := out_of_scope(sync, ref, record)):
         notes = lifecycle.left(link, ref.connection, context.clock.now(), context.rules(sync))
         found = Finding("out of scope", why, notes)
     elif side.detached:
@@ -88,16 +95,20 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
         found = merged(context, task, side, record)
 
     def commit(tx: Tx) -> None:
-        now = context.clock.now()
-        if record is not None:
-            people.learn(tx, context, ref.connection, record.people, now)
-        if found.closes is not None:
-            attempts.close(tx, found.closes, "settled by a read", None, now, None)
-        if found.said != "pending":
-            verdict(tx, ref, upto, found.said, found.why, now)
-        conclude(tx, context, task, found.notes, again_at=found.again_at)
+        people.learn(tx, context, ref.connection, record.people, context.clock.now())
+        settle(tx, context, task, ref, found, upto)
 
     yield Transact(commit)
+
+
+def settle(tx: Tx, context: Context, task: Task, ref: Ref, found: Finding, upto: int) -> None:
+    """Commit what a reading came to: the attempt that it closes, the webhooks' verdict, the link, what follows."""
+    now = context.clock.now()
+    if found.closes is not None:
+        attempts.close(tx, found.closes, "settled by a read", None, now, None)
+    if found.said != "pending":
+        verdict(tx, ref, upto, found.said, found.why, now)
+    conclude(tx, context, task, found.notes, again_at=found.again_at)
 
 
 def gone(context: Context, task: Task, side: Side) -> Steps[Finding]:

@@ -12,7 +12,7 @@ from bridge.flow.context import Context, Task
 from bridge.flow.deliver import hold
 from bridge.flow.drift import differences
 from bridge.flow.effects import Call, Procedure, Read, Transact
-from bridge.flow.observe import still_open, take_in
+from bridge.flow.observe import still_open, take_record
 from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, work
 from bridge.ledger.session import Tx
@@ -38,7 +38,7 @@ def remove(context: Context, task: Task) -> Procedure:
             return
         if differences(context, the_link(task), record, full=False)[0]:
             yield Transact(lambda tx: void(tx, context, task, side))
-            yield from take_in(context, task, ref, record, 0)
+            yield from take_record(context, task, ref, record, 0)
             return
         yield Call(ref.connection, lambda c: c.delete(ref), task.deadline(context, ref.connection))
     except UnknownOutcome as error:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.sandbox.case import Case, Edit, Ref, Row, about_ticket, ref_of
-from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, marker
+from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, marker, read_as
 
 _DONE = ("error-after", "reset-after", "timeout-after")
 _COMPARED = ("subject", "status", "priority", "assignee", "tags")
@@ -49,7 +49,8 @@ def _shows(case: Case, ref: Ref, edit: Edit) -> bool:
         return False
     if ref == edit.ref and edit.raw is not None and name != "assignee":
         return bool(record[name] == edit.raw)  # not only its class: in_progress must not be flattened to open
-    return agrees(case.system[ref[0]], edit.name, edit.new, record, cleared=True)
+    meant = {edit.new, *read_as(case.system[edit.ref[0]], edit.name, edit.raw)}
+    return any(agrees(case.system[ref[0]], edit.name, value, record, cleared=True) for value in meant)
 
 
 def _recorded(case: Case, edit: Edit) -> bool:
@@ -159,6 +160,8 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
         if row["actor"] == "human":
             continue
         ref, entity = ref_of(row), row.get("entity", "ticket")
+        if ref in case.deleted and ref not in linked:
+            continue  # a human deleted it before the bridge could know of it: then it is made again
         # A system may keep as one kind of record what others tell apart (a reply that is a text like any other).
         if not known[entity, ref] and ref not in linked:
             found[entity, ref] = None

@@ -60,6 +60,11 @@ def agrees(system: str, name: str, wanted: Any, record: Row, *, cleared: bool = 
     return bool(shown == wanted or record.get(name) == LOSSY[system].get(name, {}).get(wanted, wanted))
 
 
+def read_as(system: str, name: str, raw: Any) -> list[Any]:
+    """Give the values that a system can only hold as this one: whoever chooses it there speaks against none of them."""
+    return [value for value, held in LOSSY[system].get(name, {}).items() if held == raw]
+
+
 def marker(record: Row) -> str:
     """Find the bridge's own mark in a record that it created."""
     found = [tag for tag in record.get("tags") or [] if tag.startswith("bridge-")]

@@ -111,6 +111,14 @@ def test_flattening_a_finer_word_is_a_lost_edit(run):
     assert run.report().lost_edits == 1
 
 
+@pytest.mark.parametrize(("shown", "lost"), [("closed", 0), ("resolved", 0), ("pending", 1)])
+def test_a_word_that_stands_for_several_speaks_against_none_of_them(run, shown, lost):
+    run.switch.edit(run.here, {"status": shown})
+    run.clock.sleep(1)
+    run.posthog.edit(run.there, {"status": "resolved"})
+    assert run.report().lost_edits == lost
+
+
 def test_lost_tags_are_seen_element_by_element(run):
     run.switch.edit(run.here, {"add_tags": ["a"]})
     run.posthog.edit(run.there, {"add_tags": ["b"]})
@@ -145,6 +153,13 @@ def test_a_second_counterpart_with_a_marker_of_its_own_is_a_duplicate(run):
     second = run.counterpart_at_switch("bob@example.com")
     run.link({"switch": second})
     assert run.report().details["duplicates"] == [{"ref": ["switch", second], "why": "one counterpart too many"}]
+
+
+def test_a_copy_that_a_human_deleted_before_the_bridge_knew_of_it_is_made_again(run):
+    first = run.counterpart_at_posthog("ann@example.com")
+    assert run.report().duplicates == 1
+    run.posthog.delete(first)
+    assert run.report().duplicates == 0
 
 
 def test_a_record_in_two_links_is_a_duplicate(run):

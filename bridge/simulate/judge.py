@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Final
 
-from bridge.flow import reconcile
-from bridge.ledger import health, inbox, parking, work
+from bridge.ledger import inbox, parking
 from bridge.sandbox.server import evidence
 from bridge.sandbox.verify import Report, VerifyInput, verify
+from bridge.simulate.calm import quiesce, see_through
 from bridge.simulate.facts import AMBIGUOUS, facts
-from bridge.simulate.play import Broken, Player
+from bridge.simulate.play import Player
+from bridge.simulate.rest import Broken, all_known, run_all, settle
 from bridge.simulate.stage import Stage
 
-ROUNDS: Final = 300
-DERIVING: Final = 3600.0
-HURRY: Final = 0.08
-"""Seconds that any wait takes while all comes to rest: nothing happens then in between."""
 WINDOW: Final = 0.06
 """Seconds from a read of ours to the write that follows in the same step: never more without a fault."""
 CALLS_WHILE_REFUSED: Final = 24
@@ -53,13 +49,9 @@ def judge(player: Player) -> Verdict:
     try:
         player.count()
         quiesce(player)
-        player.calm()
+        see_through(player)
         settle(stage)
-        if len(stage.ground.drawn()) < len(stage.apps):
-            # A system on which nobody works derives values of its own from what it got: that comes back later.
-            run_all(stage)
-            stage.clock.sleep(DERIVING)
-        run_all(stage)
+        all_known(stage)
         _check(player, verdict)
         before = writes(stage)
         run_all(stage)
@@ -73,57 +65,6 @@ def judge(player: Player) -> Verdict:
     except Broken as broken:
         verdict.broken.append(str(broken))
     return verdict
-
-
-def quiesce(player: Player) -> None:
-    """Heal the vendors, let all workers die, bring or drop the webhooks that are still on their way."""
-    stage = player.stage
-    stage.tell("-- the storm is over")
-    for worker in stage.workers:
-        worker.drop()
-    for name, line in stage.lines.items():
-        line.heal()
-        if "tags_licensed" in stage.apps[name].options:
-            stage.apps[name].options["tags_licensed"] = True
-        mail = stage.mails[name]
-        while mail.waiting:
-            if stage.rng.random() < 0.5:
-                mail.deliver(0)
-            else:
-                mail.lose(0)
-    with stage.ledger.transaction() as tx:
-        for name in stage.lines:
-            health.resume(tx, name)
-    stage.clock.sleep(400)
-
-
-def settle(stage: Stage) -> None:
-    """Let time pass and work be done until nothing is left that time alone would bring."""
-    drain, stage.clock.shortest = stage.drain(), HURRY
-    for _ in range(ROUNDS):
-        drain.run()
-        for mail in stage.mails.values():
-            while mail.waiting:
-                mail.deliver(0)
-        now = stage.clock.now()
-        with stage.ledger.read() as tx:
-            due = work.next_due(tx, now)
-        if due is None:
-            return
-        stage.clock.sleep(max(0.0, (due - now).total_seconds()) + 0.5)
-    with stage.ledger.read() as tx:
-        raise Broken(f"never comes to rest: {work.backlog(tx, stage.clock.now())}")
-
-
-def run_all(stage: Stage) -> None:
-    """Reconcile everything once, as the nightly run does."""
-    stage.tell("-- one full reconciliation")
-    for sync in stage.context.syncs.values():
-        for name in sync.members:
-            with stage.ledger.transaction() as tx:
-                reconcile.start(tx, name, sync.entity, "full", stage.clock.now())
-    settle(stage)
-    stage.clock.sleep(timedelta(minutes=2).total_seconds())
 
 
 def evidence_of(stage: Stage) -> VerifyInput:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from io import BytesIO
@@ -22,13 +23,27 @@ from bridge.simulate.clock import Skewed, VirtualClock
 
 TOOK: Final = 0.01
 """Seconds that each way of a request takes."""
-NEVER_ARRIVED = ("refused", "error before", "throttle", "gateway")
-DONE_UNSEEN = ("error after", "reset after", "timeout after", "truncated", "not JSON")
+NEVER_ARRIVED = ("refused", "error before", "throttle", "gateway", "rejected")
+_STATUS = {"error before": 500, "gateway": 502, "rejected": 422}
+_INSTEAD = {"not JSON": b"<html>please wait</html>", "wordless": b"{}"}
+DONE_UNSEEN = ("error after", "reset after", "timeout after", "truncated", "not JSON", "wordless")
 KINDS = (*NEVER_ARRIVED, *DONE_UNSEEN, "timeout before", "late")
 
 
 class Died(BaseException):
     """The worker that made this call is no more. Not an error: nobody may catch it."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """What will go wrong with one request."""
+
+    kind: str
+    on: str
+    """read, write, delete or any."""
+    seconds: float
+    spares: int = 0
+    """How many requests of that sort pass before it strikes."""
 
 
 class Line(BaseAdapter):
@@ -39,8 +54,8 @@ class Line(BaseAdapter):
         self.app, self.theirs = app, theirs
         self._clock, self._tell = clock, tell
         self._inner = WSGIAdapter(app)
-        self.faults: list[tuple[str, str, float]] = []
-        """Waiting: (kind, on, seconds); `on` is read, write or any."""
+        self.faults: list[Fault] = []
+        """Waiting for their requests, one each."""
         self.struck: Counter[str] = Counter()
         self.down_until: datetime | None = None
         self.held_until: datetime | None = None
@@ -69,7 +84,8 @@ class Line(BaseAdapter):
         self._clock.sleep(TOOK)
         self._watch(request)
         writes = request.method not in {"GET", "HEAD"}
-        kind, seconds = self._fault(writes=writes)
+        sort = "delete" if request.method == "DELETE" else "write" if writes else "read"
+        kind, seconds = self._fault(sort)
         dies = self._dies()
         if kind:
             self.struck[kind] += 1
@@ -109,15 +125,18 @@ class Line(BaseAdapter):
         self.dies_after -= 1
         return self.dies_after == 0
 
-    def _fault(self, *, writes: bool) -> tuple[str, float]:
+    def _fault(self, sort: str) -> tuple[str, float]:
         if self.down_until is not None:
             if self._clock.now() < self.down_until:
                 return "refused", 0.0
             self.down_until = None
-        for number, (kind, on, seconds) in enumerate(self.faults):
-            if on in {"any", "write" if writes else "read"}:
-                del self.faults[number]
-                return kind, seconds
+        for number, fault in enumerate(self.faults):
+            if fault.on in {"any", sort} or (fault.on == "write" and sort == "delete"):
+                fault.spares -= 1
+                if fault.spares < 0:
+                    del self.faults[number]
+                    return fault.kind, fault.seconds
+                break
         return "", 0.0
 
     def _carry(
@@ -138,14 +157,17 @@ class Line(BaseAdapter):
             self._wait(request, timeout)
         if kind == "error after":
             return self._made(request, 500, b"{}", {})
-        body = answer.content
+        return self._made(
+            request, answer.status_code, self._garbled(kind, answer.content, writes=writes), dict(answer.headers)
+        )
+
+    def _garbled(self, kind: str, body: bytes, *, writes: bool) -> bytes:
+        """Give what is left of an answer."""
         if kind == "truncated":
-            body = body[: len(body) // 2]
-        elif kind == "not JSON":
-            body = b"<html>please wait</html>"
-        elif self.lag and not writes:
-            body = self._without_new(body)
-        return self._made(request, answer.status_code, body, dict(answer.headers))
+            return body[: len(body) // 2]
+        if kind in _INSTEAD:
+            return _INSTEAD[kind]
+        return self._without_new(body) if self.lag and not writes else body
 
     def _wait(self, request: requests.PreparedRequest, timeout: float) -> NoReturn:
         self._clock.sleep(timeout)
@@ -155,8 +177,8 @@ class Line(BaseAdapter):
         if kind == "refused":
             cause = NewConnectionError(None, "connection refused")  # type: ignore[arg-type]
             raise requests.ConnectionError(cause, request=request)
-        if kind in {"error before", "gateway"}:
-            return self._made(request, 500 if kind == "error before" else 502, b"<html>oops</html>", {})
+        if kind in _STATUS:
+            return self._made(request, _STATUS[kind], b"<html>oops</html>", {})
         self.held_until = self._clock.now() + timedelta(seconds=seconds)
         after = str(int(seconds)) if int(seconds) % 2 else self._date(seconds)
         return self._made(request, 429, b"{}", {"Retry-After": after})

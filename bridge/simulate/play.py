@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from bridge.flow import announce, backfill, figures
+from bridge.flow import announce, backfill, drift, figures
 from bridge.flow.effects import Call, Read, Transact
 from bridge.ledger import health, inbox
 from bridge.queue import MemoryBudget
@@ -17,17 +18,11 @@ from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Problem
 from bridge.sandbox.reading import customer
 from bridge.sandbox.store import Record
-from bridge.simulate.points import every
+from bridge.simulate.line import Fault
+from bridge.simulate.points import NEW, REMOTE_POSITIONS
+from bridge.simulate.rest import Broken, fair_weather
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.worker import StepWorker
-
-CALM_TURNS: Final = 150
-CALM_CRASHES: Final = 5
-IDLE: Final = 6
-
-
-class Broken(Exception):
-    """A promise was seen to be broken while the storm was still on."""
 
 
 class Player:
@@ -37,6 +32,8 @@ class Player:
         self.stage = stage
         self.drafts = population.tickets(5, stage.script.seed)
         self.armed: set[tuple[str, str]] = set()
+        self.passed: set[str] = set()
+        self.meddlers: list[tuple[str, str, Mapping[str, Any]]] = []
         self.looks_at = stage.clock.now()
 
     def play(self) -> None:
@@ -48,7 +45,7 @@ class Player:
             self.stage.counts["steps"] += 1
             self.stage.counts["faults"] += step.fault
             self.stage.clock.sleep(0.2)
-            self._look()
+            self.notice()
             if number % 8 == 0:
                 self.count()
 
@@ -108,21 +105,15 @@ class Player:
                 f"{app.name}: a human {entry.kind}s {entry.id}: {dict(entry.after) if entry.kind == 'edit' else ''}"
             )
 
-    def calm(self) -> None:
-        """Let the workers go on after the storm, dying where the script says; nothing else goes wrong any more."""
-        stage, idle = self.stage, 0
-        self.armed.update(stage.rng.choices(every(), k=CALM_CRASHES))
-        for _ in range(CALM_TURNS):
-            self._turn(stage.workers[stage.rng.randrange(len(stage.workers))])
-            self._look()
-            idle = 0 if stage.bell.rung or any(worker.busy for worker in stage.workers) else idle + 1
-            if idle > IDLE:
-                stage.clock.sleep(5.0)
-            if idle > 3 * IDLE:
-                break
-        for worker in stage.workers:
-            worker.drop()
-        stage.clock.sleep(60)
+    def look(self, where: str) -> None:
+        """An operator asks for a look at whatever was deleted there."""
+        app = self.stage.apps[where]
+        gone = sorted({entry.id for entry in app.journal.since() if entry.kind == "delete"})
+        with self.stage.ledger.transaction() as tx:
+            drift.hint(tx, self.stage.context, where, TICKET, gone, self.stage.clock.now())
+        self.stage.bell.rung = True
+
+    _look = look
 
     # Webhooks.
 
@@ -184,9 +175,9 @@ class Player:
 
     def _work(self, who: str) -> None:
         for letter in who:
-            self._turn(self.stage.workers[int(letter)])
+            self.turn(self.stage.workers[int(letter)])
 
-    def _turn(self, worker: StepWorker) -> None:
+    def turn(self, worker: StepWorker) -> None:
         """Let one worker do one effect, or die of it where a crash is waiting for that."""
         stage = self.stage
         stage.clock.sleep(0.1)
@@ -198,18 +189,22 @@ class Player:
                 stage.tell(f"{worker.name}: takes {worker.task.row.key}")
             return
         place = worker.place()
-        for position in ("before", "unanswered", "after"):
-            if (place, position) in self.armed:
+        aims = (place,) if place in self.passed else (place, NEW)
+        for aim, position in itertools.product(aims, REMOTE_POSITIONS):
+            if (aim, position) in self.armed:
                 if (
                     position != "before"
                     and not isinstance(worker.effect, Transact)
                     and not self._may_call(worker, worker.effect)
                 ):
                     break
-                self.armed.discard((place, position))
+                self.armed.discard((aim, position))
+                self.passed.add(place)
                 self._kill(worker, position)
                 return
+        self.passed.add(place)
         key = worker.task.row.key if worker.task else ""
+        self._meddled(worker)
         stage.tell(f"{worker.name}: {place} {key}")
         worker.step()
         stage.bell.rung = True
@@ -221,7 +216,7 @@ class Player:
         place = worker.place()
         if isinstance(effect, Transact):
             position = "before" if position == "before" else "after"
-        elif not self._may_call(worker, effect):
+        elif position != "before" and not self._may_call(worker, effect):
             position = "before"
         stage.tell(f"{worker.name}: DIES {position} {place} {worker.task.row.key if worker.task else ''}")
         if isinstance(effect, Transact) or position == "before":
@@ -257,6 +252,10 @@ class Player:
     def _wait(self, seconds: float) -> None:
         self.stage.clock.sleep(seconds)
 
+    def _fair(self) -> None:
+        """For once nothing goes wrong, until all sides are level."""
+        fair_weather(self.stage)
+
     def _clock(self) -> None:
         """The clock's turn: start what is due, ring for what waits."""
         stage = self.stage
@@ -272,7 +271,7 @@ class Player:
         with stage.ledger.transaction() as tx:
             backfill.start(tx, where, TICKET, stage.clock.now())
 
-    def _look(self) -> None:
+    def notice(self) -> None:
         """Every second the clock rings for what waits; with Redis just emptied, nobody heard it before."""
         stage = self.stage
         if stage.bell.rung or stage.clock.now() < self.looks_at:
@@ -298,8 +297,8 @@ class Player:
 
     # Vendors.
 
-    def _fault(self, where: str, kind: str, on: str, seconds: float) -> None:
-        self.stage.lines[where].faults.append((kind, on, seconds))
+    def _fault(self, where: str, kind: str, on: str, seconds: float, spares: int) -> None:
+        self.stage.lines[where].faults.append(Fault(kind, on, seconds, spares))
 
     def _down(self, where: str, seconds: float) -> None:
         self.stage.lines[where].down_until = self.stage.clock.now() + timedelta(seconds=seconds)
@@ -320,6 +319,22 @@ class Player:
     def _intrude(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
         """A human saves between our read and our write."""
         self.stage.lines[where].intruders.append(lambda: self._edit(where, ticket, fields))
+
+    def _meddle(self, where: str, kind: str, fields: Mapping[str, Any]) -> None:
+        """A human saves when a worker has decided what to do with a record and is about to read it once more."""
+        self.meddlers.append((kind, where, fields))
+
+    def _meddled(self, worker: StepWorker) -> None:
+        effect = worker.effect
+        if not isinstance(effect, Read) or worker.task is None or effect.entity != TICKET:
+            return
+        for meddler in self.meddlers:
+            kind, where, fields = meddler
+            if (kind, where) == (worker.task.row.kind, effect.connection):
+                self.meddlers.remove(meddler)
+                app = self.stage.apps[where]
+                self._hand(app, partial(app.edit, effect.id, fields))
+                return
 
     def _fight(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
         """An automation of the vendor's sets a field back after each write."""

@@ -22,6 +22,8 @@ from bridge.flow.drain import PROCEDURES
 PLAYED = ("observe", "deliver", "create", "reconcile", "remove", "figures", "backfill")
 """What starts by itself, and imports. An undo is not played: it brings old values back, and that is its purpose."""
 EFFECTS = ("Transact", "Read", "Call")
+NEW = "new"
+"""In the stead of a place: whichever this seed has not passed yet. So what is rarely reached is died at, too."""
 POSITIONS = {"Transact": ("before", "after")}
 REMOTE_POSITIONS = ("before", "unanswered", "after")
 

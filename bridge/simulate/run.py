@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge.simulate.judge import PROMISES, Verdict, judge
-from bridge.simulate.play import Broken, Player
+from bridge.simulate.play import Player
 from bridge.simulate.points import every, not_played
+from bridge.simulate.rest import Broken
 from bridge.simulate.stage import Stage, ground
 from bridge.simulate.steps import Script, draw
 

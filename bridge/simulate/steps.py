@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.sandbox import population
 from bridge.simulate.line import KINDS
-from bridge.simulate.points import every
+from bridge.simulate.points import NEW, REMOTE_POSITIONS, every
 
 WORKERS: Final = 3
 DAY: Final = 86400.0
@@ -81,6 +81,7 @@ _FAULTS: Mapping[str, int] = {
     "shuffle": 3,
     "forge": 2,
     "intrude": 3,
+    "meddle": 1,
     "down": 2,
     "empty": 2,
     "skew": 1,
@@ -124,7 +125,7 @@ def draw(seed: int, accounts: Sequence[Account]) -> Script:
     steps += [drawn.step(kind) for kind in rng.choices(kinds, shares, k=rng.randint(45, 75))]
     deletes = rng.random() < 0.2
     if deletes:
-        steps.insert(rng.randint(len(steps) // 3, len(steps)), Step("remove", rng.choice(accounts).name, (0,)))
+        steps[rng.randint(len(steps) // 3, len(steps)) :] = drawn.removal()
     return Script(seed, options, tuple(steps), deletes)
 
 
@@ -135,6 +136,29 @@ class _Drawn:
         self._rng = rng
         self._accounts = list(accounts)
         self._tickets = 0
+
+    def removal(self) -> list[Step]:
+        """Draw the end of a ticket: mirrored, deleted on one side, edited on the others before and after it is seen."""
+        rng, gone = self._rng, self._rng.choice(self._accounts).name
+        steps = [Step("fair"), Step("remove", gone, (0,))]
+        for _ in range(2):
+            if rng.random() < 0.25:
+                other = rng.choice(self._accounts)
+                steps += [Step("edit", other.name, (0, change(rng, other))), Step("mail", other.name, (4,))]
+            steps += [
+                Step("look", gone),
+                *self._disturbed(),
+                *(self.step(rng.choice(("work", "crash"))) for _ in range(4)),
+            ]
+        return [*steps, *(self.step(kind) for kind in rng.choices(("fault", "crash", "work", "intrude"), k=8))]
+
+    def _disturbed(self) -> Iterator[Step]:
+        """Let some deletions of ours fail, or come upon an edit."""
+        for account in self._accounts:
+            if self._rng.random() < 0.3:
+                yield Step("meddle", account.name, ("remove", change(self._rng, account)))
+            elif self._rng.random() < 0.4:
+                yield Step("fault", account.name, (self._rng.choice(KINDS), "delete", 1.0, 0))
 
     def step(self, kind: str) -> Step:
         """Draw one step of a kind."""
@@ -154,6 +178,9 @@ class _Drawn:
 
     def _intrude(self, account: Account) -> tuple[Any, ...]:
         return self._edit(account)
+
+    def _meddle(self, account: Account) -> tuple[Any, ...]:
+        return (self._rng.choice(("observe", "deliver")), change(self._rng, account))
 
     def _fight(self, account: Account) -> tuple[Any, ...]:
         return (self._rng.randint(0, 3), change(self._rng, account, ("status", "priority")))
@@ -190,9 +217,11 @@ class _Drawn:
         rng = self._rng
         kind, on = rng.choice(KINDS), rng.choice(("read", "write", "any", "any"))
         seconds = {"throttle": float(rng.choice((1, 2, 30, 121))), "late": account.settle * 0.4}.get(kind, 0.0)
-        return (kind, on, seconds)
+        return (kind, on, seconds, rng.choice((0, 0, 0, 1, 2)))
 
     def _crash(self, _account: Account) -> tuple[Any, ...]:
+        if self._rng.random() < 0.5:
+            return (NEW, self._rng.choice(REMOTE_POSITIONS))
         return self._rng.choice(every())
 
     def _die(self, _account: Account) -> tuple[Any, ...]:
@@ -211,7 +240,7 @@ class _Drawn:
         return (self._rng.choice((0.2, 0.5)) * account.settle,)
 
 
-_NOWHERE = frozenset({"work", "drain", "wait", "clock", "crash", "die", "empty"})
+_NOWHERE = frozenset({"work", "drain", "fair", "wait", "clock", "crash", "die", "empty"})
 
 
 def change(rng: random.Random, account: Account, names: Sequence[str] = ()) -> dict[str, Any]:

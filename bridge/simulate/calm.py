@@ -41,8 +41,8 @@ def quiesce(player: Player) -> None:
 def see_through(player: Player) -> None:
     """Let the workers go on effect by effect, until nothing is due or for long; some die, some calls fail."""
     stage, rng, idle = player.stage, player.stage.rng, 0
-    player.armed.update((NEW, rng.choice(REMOTE_POSITIONS)) for _ in range(ANEW))
-    player.armed.update(rng.choices(every(), k=ANYWHERE))
+    player.turns.armed.update((NEW, rng.choice(REMOTE_POSITIONS)) for _ in range(ANEW))
+    player.turns.armed.update(rng.choices(every(), k=ANYWHERE))
     for account in stage.ground.drawn():
         for _ in range(rng.randint(0, TROUBLES)):
             on = rng.choice(("read", "write", "write"))
@@ -51,7 +51,7 @@ def see_through(player: Player) -> None:
             player.look(account.name)
     for _ in range(TURNS_TO_DELETE if stage.script.deletes else TURNS):
         died = stage.counts["crashes"]
-        player.turn(rng.choice(stage.workers))
+        player.turns.take(rng.choice(stage.workers))
         if stage.counts["crashes"] > died and rng.random() < PATIENT:
             stage.clock.sleep(LEASE)
         player.notice()

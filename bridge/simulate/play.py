@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -10,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from bridge.flow import announce, backfill, drift, figures
-from bridge.flow.effects import Call, Read, Transact
 from bridge.ledger import health, inbox
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population
@@ -19,10 +17,9 @@ from bridge.sandbox.exchange import Problem
 from bridge.sandbox.reading import customer
 from bridge.sandbox.store import Record
 from bridge.simulate.line import Fault
-from bridge.simulate.points import NEW, REMOTE_POSITIONS
 from bridge.simulate.rest import Broken, fair_weather
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
-from bridge.simulate.worker import StepWorker
+from bridge.simulate.turns import Turns
 
 
 class Player:
@@ -31,9 +28,7 @@ class Player:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.drafts = population.tickets(5, stage.script.seed)
-        self.armed: set[tuple[str, str]] = set()
-        self.passed: set[str] = set()
-        self.meddlers: list[tuple[str, str, Mapping[str, Any]]] = []
+        self.turns = Turns(stage, self._hand)
         self.looks_at = stage.clock.now()
 
     def play(self) -> None:
@@ -175,75 +170,13 @@ class Player:
 
     def _work(self, who: str) -> None:
         for letter in who:
-            self.turn(self.stage.workers[int(letter)])
-
-    def turn(self, worker: StepWorker) -> None:
-        """Let one worker do one effect, or die of it where a crash is waiting for that."""
-        stage = self.stage
-        stage.clock.sleep(0.1)
-        if worker.effect is None:
-            if not stage.bell.rung:
-                return
-            stage.bell.rung = worker.step()
-            if worker.task is not None:
-                stage.tell(f"{worker.name}: takes {worker.task.row.key}")
-            return
-        place = worker.place()
-        aims = (place,) if place in self.passed else (place, NEW)
-        for aim, position in itertools.product(aims, REMOTE_POSITIONS):
-            if (aim, position) in self.armed:
-                if (
-                    position != "before"
-                    and not isinstance(worker.effect, Transact)
-                    and not self._may_call(worker, worker.effect)
-                ):
-                    break
-                self.armed.discard((aim, position))
-                self.passed.add(place)
-                self._kill(worker, position)
-                return
-        self.passed.add(place)
-        key = worker.task.row.key if worker.task else ""
-        self._meddled(worker)
-        stage.tell(f"{worker.name}: {place} {key}")
-        worker.step()
-        stage.bell.rung = True
-
-    def _kill(self, worker: StepWorker, position: str) -> None:
-        stage, effect = self.stage, worker.effect
-        if effect is None:
-            return
-        place = worker.place()
-        if isinstance(effect, Transact):
-            position = "before" if position == "before" else "after"
-        elif position != "before" and not self._may_call(worker, effect):
-            position = "before"
-        stage.tell(f"{worker.name}: DIES {position} {place} {worker.task.row.key if worker.task else ''}")
-        if isinstance(effect, Transact) or position == "before":
-            worker.die(after=position == "after")
-        else:
-            line = stage.lines[effect.connection]
-            if position == "unanswered":
-                line.dies_after = 1 + stage.rng.randrange(2)
-            worker.die(after=True)
-            if line.dies_after:
-                position = "after"  # it made fewer requests than that
-            line.dies_after = 0
-            line.held_until = None  # whatever the vendor asked for, nobody is left who heard it
-        stage.covered[place, position] += 1
-        stage.counts["crashes"] += 1
-
-    def _may_call(self, worker: StepWorker, effect: Read | Call) -> bool:
-        """Tell whether it would have been let make its call now."""
-        stage, now = self.stage, self.stage.clock.now()
-        connection = stage.context.connections[effect.connection]
-        return now < effect.deadline and stage.budget.acquire(connection, worker.name, now, hold=60.0) <= 0
+            self.turns.take(self.stage.workers[int(letter)])
 
     def _crash(self, place: str, position: str) -> None:
-        self.armed.add((place, position))
+        self.turns.armed.add((place, position))
 
     def _die(self, number: int, position: str) -> None:
-        self._kill(self.stage.workers[number], position)
+        self.turns.kill(self.stage.workers[number], position)
 
     def _drain(self) -> None:
         self.stage.tell("a drain runs")
@@ -322,19 +255,7 @@ class Player:
 
     def _meddle(self, where: str, kind: str, fields: Mapping[str, Any]) -> None:
         """A human saves when a worker has decided what to do with a record and is about to read it once more."""
-        self.meddlers.append((kind, where, fields))
-
-    def _meddled(self, worker: StepWorker) -> None:
-        effect = worker.effect
-        if not isinstance(effect, Read) or worker.task is None or effect.entity != TICKET:
-            return
-        for meddler in self.meddlers:
-            kind, where, fields = meddler
-            if (kind, where) == (worker.task.row.kind, effect.connection):
-                self.meddlers.remove(meddler)
-                app = self.stage.apps[where]
-                self._hand(app, partial(app.edit, effect.id, fields))
-                return
+        self.turns.meddlers.append((kind, where, fields))
 
     def _fight(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
         """An automation of the vendor's sets a field back after each write."""

@@ -36,7 +36,7 @@ def test_a_fixed_set_of_seeds_keeps_every_promise_and_so_do_fresh_ones(record_pr
 
 def test_the_same_seed_is_the_same_world_in_every_process():
     """Sets and dicts must not decide anything: the processes below hash strings differently."""
-    code = "from bridge.simulate.run import one; print(one(7).digest, one(8).digest)"
+    code = "from bridge.simulate.run import one; print(one(7).digest)"
     digests = set()
     for salt in ("1", "2"):
         environ = os.environ | {"PYTHONHASHSEED": salt}
@@ -45,14 +45,12 @@ def test_the_same_seed_is_the_same_world_in_every_process():
         )
         digests.add(done.stdout)
     assert len(digests) == 1
-    here = f"{one(7).digest} {one(8).digest}\n"
-    assert digests == {here}
-    assert one(7).digest != one(8).digest
+    assert digests == {f"{one(7).digest}\n"}
 
 
 def test_a_seed_does_not_depend_on_those_before_it():
     alone = one(21).digest
-    one(22)
+    assert one(22).digest != alone
     assert one(21).digest == alone
 
 
@@ -63,9 +61,9 @@ def overwrite(monkeypatch):
 
 def test_a_broken_rule_is_found_and_the_failure_made_small(monkeypatch):
     overwrite(monkeypatch)
-    failed = next((result for result in map(one, range(20, 60)) if not result.ok), None)
+    failed = next((result for result in map(one, range(56, 96)) if not result.ok), None)
     assert failed is not None
-    small = shrink(failed.seed, tries=12)
+    small = shrink(failed.seed, tries=8)
     assert not small.ok
     assert len(small.steps) < len(failed.steps)
     assert any("human" in line for line in small.story)

@@ -1,0 +1,102 @@
+"""The workers' turns: one effect each, and the places at which one of them dies instead."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from bridge.flow.effects import Call, Read, Transact
+from bridge.sandbox.app import Sandbox
+from bridge.simulate.points import NEW, REMOTE_POSITIONS
+from bridge.simulate.stage import TICKET, Stage
+from bridge.simulate.worker import StepWorker
+
+
+class Turns:
+    """Gives workers their turns. `by_hand` lets a human do something in a system."""
+
+    def __init__(self, stage: Stage, by_hand: Callable[[Sandbox, Callable[[], object]], None]) -> None:
+        self.stage = stage
+        self._by_hand = by_hand
+        self.armed: set[tuple[str, str]] = set()
+        """Crashes to come: (place, position); a place that is `NEW` is any that was not passed yet."""
+        self.passed: set[str] = set()
+        self.meddlers: list[tuple[str, str, Mapping[str, Any]]] = []
+        """Humans who save just before a read of ours: (kind of work, connection, fields)."""
+
+    def take(self, worker: StepWorker) -> None:
+        """Let one worker do one effect, or die of it where a crash is waiting for that."""
+        stage = self.stage
+        stage.clock.sleep(0.1)
+        if worker.effect is None:
+            if not stage.bell.rung:
+                return
+            stage.bell.rung = worker.step()
+            if worker.task is not None:
+                stage.tell(f"{worker.name}: takes {worker.task.row.key}")
+            return
+        place = worker.place()
+        aims = (place,) if place in self.passed else (place, NEW)
+        for aim, position in itertools.product(aims, REMOTE_POSITIONS):
+            if (aim, position) in self.armed:
+                if (
+                    position != "before"
+                    and not isinstance(worker.effect, Transact)
+                    and not self._may_call(worker, worker.effect)
+                ):
+                    break
+                self.armed.discard((aim, position))
+                self.passed.add(place)
+                self.kill(worker, position)
+                return
+        self.passed.add(place)
+        key = worker.task.row.key if worker.task else ""
+        self._meddled(worker)
+        stage.tell(f"{worker.name}: {place} {key}")
+        worker.step()
+        stage.bell.rung = True
+
+    def kill(self, worker: StepWorker, position: str) -> None:
+        """Let a worker die of its next effect: before it, after it, or with nobody to hear the answer."""
+        stage, effect = self.stage, worker.effect
+        if effect is None:
+            return
+        place = worker.place()
+        if isinstance(effect, Transact):
+            position = "before" if position == "before" else "after"
+        elif position != "before" and not self._may_call(worker, effect):
+            position = "before"
+        stage.tell(f"{worker.name}: DIES {position} {place} {worker.task.row.key if worker.task else ''}")
+        if isinstance(effect, Transact) or position == "before":
+            worker.die(after=position == "after")
+        else:
+            line = stage.lines[effect.connection]
+            if position == "unanswered":
+                line.dies_after = 1 + stage.rng.randrange(2)
+            worker.die(after=True)
+            if line.dies_after:
+                position = "after"  # it made fewer requests than that
+            line.dies_after = 0
+            line.held_until = None  # whatever the vendor asked for, nobody is left who heard it
+        stage.covered[place, position] += 1
+        stage.counts["crashes"] += 1
+
+    def _may_call(self, worker: StepWorker, effect: Read | Call) -> bool:
+        """Tell whether it would have been let make its call now."""
+        stage, now = self.stage, self.stage.clock.now()
+        connection = stage.context.connections[effect.connection]
+        return now < effect.deadline and stage.budget.acquire(connection, worker.name, now, hold=60.0) <= 0
+
+    def _meddled(self, worker: StepWorker) -> None:
+        effect = worker.effect
+        if not isinstance(effect, Read) or worker.task is None or effect.entity != TICKET:
+            return
+        for meddler in self.meddlers:
+            kind, where, fields = meddler
+            if (kind, where) == (worker.task.row.kind, effect.connection):
+                self.meddlers.remove(meddler)
+                app = self.stage.apps[where]
+                self._by_hand(app, partial(app.edit, effect.id, fields))
+                return

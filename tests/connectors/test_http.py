@@ -131,6 +131,20 @@ def test_retry_after_in_seconds_or_as_a_date(http, vendor, headers, seconds):
     assert error.value.retry_after == seconds
 
 
+def test_nothing_is_sent_before_the_time_that_retry_after_named(http, vendor):
+    """Whoever swallowed the 429, and whoever was in the middle of several calls: no call is made all the same."""
+    vendor.get(f"{BASE}/x", status=429, headers={"Retry-After": "7"})
+    vendor.get(f"{BASE}/x", json={})
+    with pytest.raises(RateLimited):
+        http.request("GET", "/x", write=False, auth=auth)
+    http._clock.sleep(6)
+    with pytest.raises(RateLimited, match=r"no call for 1\.0 s more; nothing was sent") as early:
+        http.request("POST", "/x", json={}, write=True, auth=auth)
+    assert (early.value.retry_after, len(vendor.calls)) == (1.0, 1)
+    http._clock.sleep(1)
+    assert http.request("GET", "/x", write=False, auth=auth).status == 200
+
+
 def _wrapped(cause: Exception) -> requests.ConnectionError:
     return requests.ConnectionError(urllib3.exceptions.MaxRetryError(None, "/", cause))
 

@@ -30,7 +30,6 @@ from bridge.errors import (
     UnknownOutcome,
 )
 from bridge.http import LIMIT, LONGEST_WAIT, Http
-from bridge.skew import Skew
 from tests.connectors.bench import KEY, StillClock, connection
 
 BASE = "https://desk.example/api/v1"
@@ -223,20 +222,6 @@ def test_takes_nothing_from_the_environment_and_keeps_no_cookie(vendor, monkeypa
     for call in vendor.calls:
         assert not {"Authorization", "Cookie"} & set(call.request.headers)
         assert not call.request.req_kwargs["proxies"]
-
-
-def test_the_date_header_gives_an_upper_bound_that_tightens():
-    skew = Skew()
-    at = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
-    assert skew.seen(None, at, at) == timedelta(0)
-    date = "Mon, 23 Nov 2026 11:59:50 GMT"  # ten seconds behind us, give or take its hidden fraction
-    late = at + timedelta(seconds=0.9)
-    assert skew.seen(date, late, late) == timedelta(seconds=10.9)
-    assert skew.seen(date, at + timedelta(seconds=0.1), at + timedelta(seconds=0.1)) == timedelta(seconds=10.1)
-    assert skew.seen(date, late, late) == timedelta(seconds=10.1)
-    assert skew.seen(None, late, late) == timedelta(seconds=10.1)
-    hour = at + timedelta(hours=1)
-    assert skew.seen("Mon, 23 Nov 2026 13:00:00 GMT", hour, hour) == timedelta(0)
 
 
 class Server:

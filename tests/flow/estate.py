@@ -21,15 +21,14 @@ from tests.flow.world import FreeBudget, Inline, ManualClock
 class Estate:
     """Sandboxes, a ledger, and the bridge between them. `options` are the sandboxes', by connection."""
 
-    def __init__(self, folder, *, files=None, options=None):
+    def __init__(self, folder, *, files=None, options=None, ledger="sqlite://"):
+        self.folder = folder
         for part in ("config", "mappings"):
             shutil.copytree(homes.shipped(part), folder / part)
-        for name, text in (files or {}).items():
-            (folder / name).write_text(text)
         self.clock = ManualClock()
         self.limits = FreeBudget()
         accounts = server.accounts({system: f"http://{system}.invalid" for system in server.SYSTEMS})
-        given = {
+        self._accounts = {
             system: SandboxAccount(
                 base_url=account.base_url,
                 credentials={"api_key": account.api_key},
@@ -38,21 +37,29 @@ class Estate:
             )
             for system, account in accounts.items()
         }
-        self.classes = classes = {system: connector_class(system) for system in CONNECTORS}
-        self.config = configuration.load(folder, environ={}, sandbox=given, connectors=classes)
-        self.apps, self.connectors = {}, {}
+        self.classes = {system: connector_class(system) for system in CONNECTORS}
+        self.apps, self._options = {}, options or {}
+        self.ledger = Ledger(ledger)
+        self.ledger.upgrade()
+        self.start(files)
+
+    def start(self, files=None):
+        """Begin, or begin anew with other files: what the process knew is gone, sandboxes and ledger stay."""
+        for name, text in (files or {}).items():
+            (self.folder / name).write_text(text)
+        self.config = configuration.load(self.folder, environ={}, sandbox=self._accounts, connectors=self.classes)
+        self.connectors = {}
         for name, connection in self.config.connections.items():
-            self.apps[name] = server.SYSTEMS[connection.system](
-                self.clock,
-                random.Random(name),
-                api_key=accounts[connection.system].api_key,
-                name=name,
-                options=(options or {}).get(name, {}),
-            )
+            if name not in self.apps:
+                self.apps[name] = server.SYSTEMS[connection.system](
+                    self.clock,
+                    random.Random(name),
+                    api_key=self._accounts[connection.system].credentials["api_key"],
+                    name=name,
+                    options=self._options.get(name, {}),
+                )
             http = Http(connection, clock=self.clock, adapter=WSGIAdapter(self.apps[name], self.clock))
             self.connectors[name] = build(connection, http)
-        self.ledger = Ledger("sqlite://")
-        self.ledger.upgrade()
         self.context = Context(
             connections=self.config.connections,
             syncs=self.config.syncs,

@@ -12,7 +12,7 @@ from bridge.core.capabilities import Support
 from bridge.core.plan import PlannedCall, mark_tried
 from bridge.core.state import Attempt, Note, Side
 from bridge.core.values import ABSENT, Marker, Ref, Unreadable
-from bridge.errors import LeaseLost, Refused, RemoteError, UnknownOutcome
+from bridge.errors import Lacking, LeaseLost, Refused, RemoteError, UnknownOutcome
 from bridge.flow import parts, refusal
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
@@ -265,7 +265,8 @@ def refused(
     tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, attempt: Attempt, error: Refused
 ) -> bool:
     """Void the attempt, and settle what can be settled field by field; False when the call as a whole is wrong."""
-    drop(tx, context, task, call, attempt, str(error))
+    # An element that the system lacks is no error: the timeline says once that it is not carried.
+    drop(tx, context, task, call, attempt, "" if isinstance(error, Lacking) else str(error))
     return refused_probe(tx, context, task, ref, call, str(error)) or refusal.trace(tx, context, task, call, error)
 
 
@@ -283,7 +284,7 @@ def refused_probe(tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedC
 
 
 def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attempt, why: str) -> None:
-    """Void a call that certainly did not reach the record.
+    """Void a call that certainly did not reach the record. An empty `why`: the timeline says it otherwise.
 
     What the attempt has taken over from an older one, whose fate could not be read yet, stays open: it may well have
     landed, and is told from a human's edit only as long as it is known.
@@ -294,4 +295,4 @@ def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attem
     if not attempt.sent:
         side.attempt = None
         attempts.close(tx, attempt.id, "refused", None, now, None)
-    save(tx, task, [Note("refused", side.connection, "", {"why": why})], now)
+    save(tx, task, [Note("refused", side.connection, "", {"why": why})] if why else [], now)

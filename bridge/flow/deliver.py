@@ -143,7 +143,7 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
     except (RemoteError, LeaseLost) as error:
         # Refused for certain, or never sent: the attempt is void, and the error takes its usual way.
         why = str(error)
-        yield Transact(lambda tx: drop(tx, context, task, call, attempt, why))
+        yield Transact(lambda tx: drop(tx, context, task, call, attempt, turned_away(ref, why)))
         raise
     if isinstance(answer, refusal.Denied):
         denied = answer.error
@@ -151,7 +151,8 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
             raise denied
         return
     if isinstance(answer, Moved):
-        yield Transact(lambda tx: drop(tx, context, task, call, attempt, "the record has changed: planned again"))
+        moved = Note("planned again", ref.connection, "", {"why": "the record has changed"})
+        yield Transact(lambda tx: drop(tx, context, task, call, attempt, [moved]))
         yield from take_in(context, task, ref, answer.record, 0)
         return
     yield from take_answer(context, task, ref, call, attempt, answer, started)
@@ -266,7 +267,7 @@ def refused(
 ) -> bool:
     """Void the attempt, and settle what can be settled field by field; False when the call as a whole is wrong."""
     # An element that the system lacks is no error: the timeline says once that it is not carried.
-    drop(tx, context, task, call, attempt, "" if isinstance(error, Lacking) else str(error))
+    drop(tx, context, task, call, attempt, [] if isinstance(error, Lacking) else turned_away(ref, str(error)))
     return refused_probe(tx, context, task, ref, call, str(error)) or refusal.trace(tx, context, task, call, error)
 
 
@@ -283,8 +284,13 @@ def refused_probe(tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedC
     return bool(unproven)
 
 
-def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attempt, why: str) -> None:
-    """Void a call that certainly did not reach the record. An empty `why`: the timeline says it otherwise.
+def turned_away(ref: Ref, why: str) -> list[Note]:
+    """Give the line for a call that came to nothing."""
+    return [Note("refused", ref.connection, "", {"why": why})]
+
+
+def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attempt, notes: list[Note]) -> None:
+    """Void a call that certainly did not reach the record.
 
     What the attempt has taken over from an older one, whose fate could not be read yet, stays open: it may well have
     landed, and is told from a human's edit only as long as it is known.
@@ -295,4 +301,4 @@ def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attem
     if not attempt.sent:
         side.attempt = None
         attempts.close(tx, attempt.id, "refused", None, now, None)
-    save(tx, task, [Note("refused", side.connection, "", {"why": why})] if why else [], now)
+    save(tx, task, notes, now)

@@ -3,8 +3,11 @@
 import random
 import shutil
 
+from click.testing import CliRunner
+
 from bridge import config as configuration
 from bridge import home as homes
+from bridge.cli import main
 from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.flow import reconcile
@@ -15,6 +18,7 @@ from bridge.ledger import links, parking, work
 from bridge.ledger.session import Ledger
 from bridge.sandbox import server
 from bridge.sandbox.transport import WSGIAdapter
+from tests.cli.conftest import KEYS
 from tests.flow.world import FreeBudget, Inline, ManualClock
 
 
@@ -118,3 +122,15 @@ class Estate:
 
     def journal(self, name, *kinds, actor="bridge"):
         return [row for row in self.apps[name].journal.since() if row.kind in kinds and row.actor == actor]
+
+    @classmethod
+    def on_disk(cls, folder, **more):
+        """Make one whose ledger commands can open."""
+        (folder / "var").mkdir(parents=True)
+        return cls(folder, ledger=f"sqlite:///{folder}/var/bridge.db", **more)
+
+    def command(self, *words):
+        """Give a command in its home; gives what it said."""
+        done = CliRunner().invoke(main, ["--home", str(self.folder), *words], env=KEYS, prog_name="bridge")
+        assert done.exit_code == 0, done.output
+        return done.output

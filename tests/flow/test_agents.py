@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 
-from bridge.cli import main
-from tests.cli.conftest import KEYS
 from tests.flow.estate import Estate
 
 TICKETS = """\
@@ -31,8 +28,7 @@ TOMAS, JONAS = {"type": "user", "id": 14}, {"type": "user", "id": 12}
 def bridge(tmp_path):
     def make(unmapped="leave"):
         files = {"mappings/syncs.yaml": TICKETS, "mappings/agents.yaml": f"{KNOWN}unmapped: {unmapped}\n"}
-        (tmp_path / "home" / "var").mkdir(parents=True)
-        return Estate(tmp_path / "home", files=files, ledger=f"sqlite:///{tmp_path}/home/var/bridge.db")
+        return Estate.on_disk(tmp_path / "home", files=files)
 
     return make
 
@@ -61,14 +57,8 @@ def owner(estate, refs):
     return (estate.apps["helpdesk"].store.get(refs["helpdesk"])["assignee"] or {}).get("id")
 
 
-def agents(estate, *options):
-    done = CliRunner().invoke(main, ["--home", str(estate.folder), "agents", *options], env=KEYS, prog_name="bridge")
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
 def worklist(estate):
-    rows = json.loads(agents(estate, "--json"))["unmapped"]
+    rows = json.loads(estate.command("agents", "--json"))["unmapped"]
     return [(row["connection"], row["who"], row["field"], row["tickets"]) for row in rows]
 
 
@@ -94,14 +84,14 @@ def test_the_worklist_counts_tickets_and_a_row_syncs_their_field_and_no_other(br
     assert [owner(estate, refs) for refs in (first, second, third)] == ["usr_1", "usr_1", "usr_2"]
     assert estate.apps["helpdesk"].store.get(first["helpdesk"])["priority"] == "low"
     assert worklist(estate) == [("helpdesk", "tomas@support.example", "assignee", 2)]
-    told = agents(estate)
+    told = estate.command("agents")
     assert "1 unmapped: add a row to mappings/agents.yaml, then restart" in told
     assert "helpdesk: tomas@support.example (assignee), 2 tickets, since 2026-01-05" in told
     written = later(estate, KNOWN + ROW)
     assert sorted(written) == sorted(
         ("helpdesk", refs["helpdesk"], {"assignee_id": "usr_4"}) for refs in (first, second)
     )
-    assert "everybody is known" in agents(estate)
+    assert "everybody is known" in estate.command("agents")
 
 
 @pytest.mark.parametrize(

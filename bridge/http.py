@@ -2,7 +2,8 @@
 
 One pooled session a connection. A call has one deadline for the whole of it, follows no redirect, reads no environment
 (proxies, .netrc), keeps no cookie, stops at a size limit, and ends in an `Answer` or in one error of bridge.errors
-whose text shows no secret. Nothing is retried in here: whoever called knows whether a repetition is safe.
+whose text shows no secret. Nothing is retried in here: whoever called knows whether a repetition is safe. Nothing is
+sent either before the time that a vendor's Retry-After named, whatever a caller made of that answer.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class Http:
         self._skew = Skew()
         self._base = connection.base_url.rstrip("/")
         self._origin = urlsplit(self._base)[:2]
+        self._held_until: datetime | None = None
         self._secrets = _secrets(connection)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -118,6 +120,7 @@ class Http:
         A full URL must have the scheme and host of the connection's base URL: credentials go nowhere else.
         """
         url = self._url(path_or_url)
+        self._keep_waiting()
         deadline = _Deadline(self.connection.timeout)
         data = None if json is None else orjson.dumps(json)
         headers = None if data is None else {"Content-Type": "application/json"}
@@ -164,6 +167,11 @@ class Http:
         if urlsplit(path_or_url)[:2] != self._origin:
             raise self._error(Refused, "points outside base_url; the call was not made")
         return path_or_url
+
+    def _keep_waiting(self) -> None:
+        left = (self._held_until - self._clock.now()).total_seconds() if self._held_until is not None else 0.0
+        if left > 0:
+            raise self._error(RateLimited, f"wants no call for {left:.1f} s more; nothing was sent", retry_after=left)
 
     def _answer(
         self,
@@ -220,7 +228,8 @@ class Http:
         else:
             kind = STATUSES.get(status, Refused)
         if issubclass(kind, RateLimited):
-            fields["retry_after"] = self._retry_after(headers)
+            fields["retry_after"] = wait = self._retry_after(headers)
+            self._held_until = self._clock.now() + timedelta(seconds=wait) if wait else self._held_until
         return self._error(kind, f"answered {status}", **fields)
 
     def _failed(self, error: Exception, *, write: bool) -> RemoteError:

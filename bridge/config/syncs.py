@@ -82,7 +82,7 @@ class _SyncReader:
         if len(members) < 2:
             self.wrong(("members",), "names one connection; allowed two or more")
         precedence = self.precedence(members)
-        policies = PolicyReader(entity, tuple(members), self.mapped(members, entity))
+        policies = PolicyReader(entity, (*members, *self.missed(members)), self.mapped(members, entity))
         made = Sync(
             name=self.name,
             entity=entity,
@@ -115,6 +115,11 @@ class _SyncReader:
                 self.wrong(at, f"{connection.system} cannot delete a {sync.entity}; allowed false")
         if sync.delete == "delete" and not any(member.allow_delete for member in sync.members.values()):
             self.wrong(("delete",), "is 'delete', and no member has `allow_delete: true`; allowed ignore, close")
+
+    def missed(self, members: Iterable[str]) -> tuple[str, ...]:
+        """Give the connections that a misspelt member may have meant: to name one elsewhere is no second problem."""
+        names = self.known.names or ()
+        return tuple(name for name in names if name not in members) if set(members) - set(names) else ()
 
     def mapped(self, members: Iterable[str], entity: str) -> set[str] | None:
         """Give the fields that at least one member maps; None where a broken mapping hides them."""
@@ -193,7 +198,7 @@ class _SyncReader:
     def precedence(self, members: Mapping[str, Member]) -> tuple[str, ...]:
         given = self.row.get("precedence", ())
         for number, name in enumerate(given):
-            if name not in members:
+            if name not in (*members, *self.missed(members)):
                 self.wrong(("precedence", number), f"{shown(name)} is no member; allowed {', '.join(members)}")
             elif name in given[:number]:
                 self.wrong(("precedence", number), f"{shown(name)} stands here twice")

@@ -162,7 +162,7 @@ class _Builder:
                 continue
             key = self.scalar(left, path)
             if key in made:
-                self.wrong(line, (*path, key), "this key stands here twice")
+                self.wrong(line, (*path, key), f"this key stands in line {self.document.lines[*path, key]} already")
                 continue
             self.document.lines[*path, key] = line
             made[key] = self.value(right, (*path, key))

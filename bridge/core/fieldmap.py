@@ -20,7 +20,10 @@ class FieldMap:
 
     name: str
     revision: str
-    """Changes whenever the path or a table of this field changes: a shadow of another revision is no base."""
+    """Changes whenever the path or a table of this field changes: a shadow of another revision is no base.
+
+    Behind a `/` stands what depends on the directory of people, where they are looked up.
+    """
     extract: Callable[[Mapping[str, Any]], Raw | Marker | Unreadable]
     read: Callable[[Raw], Canonical | Unreadable]
     write: Callable[[Canonical], Raw | NotCarried]
@@ -72,3 +75,8 @@ class EntityMap:
             else:
                 found[name] = self.fields[name].read(raw)
         return found
+
+
+def same_declaration(one: str, other: str) -> bool:
+    """Tell whether two revisions of a field differ in the directory of people at most."""
+    return one.partition("/")[0] == other.partition("/")[0]

@@ -330,13 +330,17 @@ class _FieldCompiler:
 
     def revision(self, chain: Chain) -> str:
         """Hash what the meaning of a raw value depends on, agents included where they are looked up."""
-        agents: list[Any] = []
-        if chain.transform is not None and chain.transform.name == AGENT:
-            agents = [self.agents.unmapped, sorted([k, v] for k, v in self.agents.people.items())]
         edition = chain.transform.edition if chain.transform else 0
         declared = {str(key): _stable(value) for key, value in self.row.items() if key != "only_on"}
-        told = json.dumps([self.known.name, declared, edition, agents], sort_keys=True, default=str)
-        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        made = _hashed([self.known.name, declared, edition])
+        if chain.transform is None or chain.transform.name != AGENT:
+            return made
+        return f"{made}/{_hashed([self.agents.unmapped, sorted([k, v] for k, v in self.agents.people.items())])}"
+
+
+def _hashed(told: Any) -> str:
+    text = json.dumps(told, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _stable(value: Any) -> Any:

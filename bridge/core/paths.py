@@ -67,7 +67,9 @@ def compile_expression(source: str) -> Any:
         compiled = jmespath.compile(source)
         called = {node["value"] for node in _nodes(compiled.parsed) if node["type"] == "function_expression"}
     except (JMESPathError, RecursionError, ValueError) as error:
-        why = str(error).splitlines()[0] if str(error) else "it cannot be parsed"
+        # The lines after the first repeat the expression, with a mark below it.
+        why = str(error).partition("\n")[0].removesuffix(":").removesuffix(", for expression") or "it cannot be parsed"
+        why = why.removeprefix("Invalid jmespath expression: ").removeprefix("Bad jmespath expression: ")
         raise BadPath(f"is no JMESPath expression: {why}") from error
     unknown = sorted(called - _KNOWN)
     if unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bridge.core.context import ADMIN, MAPPING, Case
+from bridge.core.fieldmap import same_declaration
 from bridge.core.policy import accept, candidate, latest, move, open_conflict, owner_of, refuse, renew
 from bridge.core.state import NEVER, Attempt
 from bridge.core.values import NO_BASE, Canonical, Marker, Raw, Unreadable
@@ -41,8 +42,14 @@ def _settle(case: Case, raw: Raw, value: Canonical, *, behind: bool) -> None:
 
 
 def first_contact(case: Case, raw: Raw) -> None:
-    """Take in a value that has no base. No base is not a change: nobody is known to have edited anything."""
+    """Take in a value that has no base. No base is not a change: nobody is known to have edited anything.
+
+    Where only the directory of people has changed, a side that was level and still is would be known to be edited.
+    """
     old, known = case.entry.shadow, case.entry.map_rev
+    if same_declaration(known, case.mapped.revision) and old != raw and not case.behind() and case.agrees(old):
+        change(case, raw)
+        return
     value = case.mapped.read(raw)
     case.base(raw)
     case.entry.got = None

@@ -12,7 +12,7 @@ from bridge.core.capabilities import Support
 from bridge.core.plan import PlannedCall, mark_tried
 from bridge.core.state import Attempt, Note, Side
 from bridge.core.values import ABSENT, Marker, Ref, Unreadable
-from bridge.errors import LeaseLost, Refused, RemoteError, UnknownOutcome
+from bridge.errors import Lacking, LeaseLost, Refused, RemoteError, UnknownOutcome
 from bridge.flow import parts, refusal
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
@@ -143,7 +143,7 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
     except (RemoteError, LeaseLost) as error:
         # Refused for certain, or never sent: the attempt is void, and the error takes its usual way.
         why = str(error)
-        yield Transact(lambda tx: drop(tx, context, task, call, attempt, why))
+        yield Transact(lambda tx: drop(tx, context, task, call, attempt, turned_away(ref, why)))
         raise
     if isinstance(answer, refusal.Denied):
         denied = answer.error
@@ -151,7 +151,8 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
             raise denied
         return
     if isinstance(answer, Moved):
-        yield Transact(lambda tx: drop(tx, context, task, call, attempt, "the record has changed: planned again"))
+        moved = Note("planned again", ref.connection, "", {"why": "the record has changed"})
+        yield Transact(lambda tx: drop(tx, context, task, call, attempt, [moved]))
         yield from take_in(context, task, ref, answer.record, 0)
         return
     yield from take_answer(context, task, ref, call, attempt, answer, started)
@@ -265,7 +266,8 @@ def refused(
     tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, attempt: Attempt, error: Refused
 ) -> bool:
     """Void the attempt, and settle what can be settled field by field; False when the call as a whole is wrong."""
-    drop(tx, context, task, call, attempt, str(error))
+    # An element that the system lacks is no error: the timeline says once that it is not carried.
+    drop(tx, context, task, call, attempt, [] if isinstance(error, Lacking) else turned_away(ref, str(error)))
     return refused_probe(tx, context, task, ref, call, str(error)) or refusal.trace(tx, context, task, call, error)
 
 
@@ -282,7 +284,12 @@ def refused_probe(tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedC
     return bool(unproven)
 
 
-def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attempt, why: str) -> None:
+def turned_away(ref: Ref, why: str) -> list[Note]:
+    """Give the line for a call that came to nothing."""
+    return [Note("refused", ref.connection, "", {"why": why})]
+
+
+def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attempt, notes: list[Note]) -> None:
     """Void a call that certainly did not reach the record.
 
     What the attempt has taken over from an older one, whose fate could not be read yet, stays open: it may well have
@@ -294,4 +301,4 @@ def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attem
     if not attempt.sent:
         side.attempt = None
         attempts.close(tx, attempt.id, "refused", None, now, None)
-    save(tx, task, [Note("refused", side.connection, "", {"why": why})], now)
+    save(tx, task, notes, now)

@@ -47,6 +47,10 @@ def observe(context: Context, task: Task) -> Procedure:
         yield Transact(lambda tx: later(tx, task, wait))
         return
     record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+    if record is not None and people.news(context, ref.connection, record.people):
+        # Before the merge: in it, somebody who is not known yet is what `unmapped` says of strangers.
+        shown = record.people
+        yield Transact(lambda tx: people.learn(tx, context, ref.connection, shown, context.clock.now()))
     yield from take_in(context, task, ref, record, upto)
 
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from bridge.connectors.base import Person
-from bridge.core.agree import stands
 from bridge.core.state import Link, Note
-from bridge.core.values import Marker, NotCarried
+from bridge.core.values import Marker
 from bridge.flow.context import Context
 from bridge.ledger import links, people, work
 from bridge.ledger.session import Tx
@@ -28,6 +27,12 @@ def learn(tx: Tx, context: Context, connection: str, found: Iterable[Person], no
             people.learn(tx, connection, each.id, email, each.name, now)
             news = True
     return news
+
+
+def news(context: Context, connection: str, found: Iterable[Person]) -> bool:
+    """Tell whether a record shows somebody whom its connection's directory does not know yet."""
+    table = context.directory.get(connection)
+    return table is not None and any(each.email.strip() and table.email(each.id) is None for each in found)
 
 
 def refresh(tx: Tx, context: Context) -> None:
@@ -50,20 +55,18 @@ def _go_back(tx: Tx, context: Context) -> None:
             continue
         waiting = people.waiting_for(tx, each.connection, each.who)
         for link in links.load(tx, waiting).values():
-            side = link.live().get(each.connection)
-            if side is None:
-                continue
-            work.raise_(
-                tx,
-                kind="observe",
-                key=f"observe:{each.connection}:{link.entity}:{side.remote_id}",
-                connection=each.connection,
-                entity=link.entity,
-                remote_id=side.remote_id,
-                lane="reconcile",
-                due_at=now,
-                now=now,
-            )
+            for name, side in link.live().items():  # a changed directory leaves no side a base before its next read
+                work.raise_(
+                    tx,
+                    kind="observe",
+                    key=f"observe:{name}:{link.entity}:{side.remote_id}",
+                    connection=name,
+                    entity=link.entity,
+                    remote_id=side.remote_id,
+                    lane="reconcile",
+                    due_at=now,
+                    now=now,
+                )
 
 
 def note(tx: Tx, context: Context, link: Link, notes: Iterable[Note], now: datetime) -> None:
@@ -95,7 +98,8 @@ def _stranger(context: Context, link: Link, connection: str, name: str) -> str |
         return str(entry.shown)
     if not isinstance(entry.shadow, Marker) and mapped.stranger(entry.shadow):
         return str(entry.shadow)
-    wanted = state.value if state is not None else None
-    if wanted is not None and stands(entry, link.state) and isinstance(mapped.write(wanted), NotCarried):
-        return str(wanted)
-    return None
+    wanted, table = state.value if state is not None else None, context.directory.get(connection)
+    to = context.rules(context.syncs[link.sync]).policy(name).to
+    written = mapped.write_key is not None and (to is None or connection in to)
+    nameless = wanted is not None and table is not None and table.name(wanted) is None
+    return str(wanted) if nameless and written else None

@@ -23,6 +23,7 @@ from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults
 from bridge.sandbox.journal import Journal, Kind
 from bridge.sandbox.reading import marker
 from bridge.sandbox.store import Record, Store, difference
+from bridge.sandbox.throttle import Throttle
 from bridge.sandbox.webhooks import Outbox, Send, Target
 
 FORBIDDEN = "forbidden: "
@@ -81,6 +82,7 @@ class Sandbox(ABC):
             clock, chance, journal=self.journal, faults=self.faults, send=send or _nowhere, target=webhook
         )
         self._calls: deque[datetime] = deque()
+        self._throttle = Throttle()
         self._marks: set[tuple[str, str]] = set()
         self.configure(options or {})
 
@@ -96,8 +98,10 @@ class Sandbox(ABC):
         request = Request(environ)
         if request.path.startswith("/_control/"):
             return control.answer(self, request)(environ, start_response)
+        arrived = self.clock.now()  # not the time at which its turn comes
         with self.lock:
-            response = self._answer(request)
+            early = self._throttle.early(arrived)
+            response = self._answer(request, f"{FORBIDDEN}{early}" if early else "")
         return response(environ, start_response)
 
     # The hands of a human, used by the control API and by tests in process.
@@ -234,7 +238,7 @@ class Sandbox(ABC):
             body, headers = self.envelope(event, unique)
             self.outbox.emit(event.name, event.record_id, body, headers, unique)
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: Request, forbidden: str) -> Response:
         call = Call(request)
         fault = ""
         try:
@@ -246,13 +250,14 @@ class Sandbox(ABC):
         except _Struck as struck:
             fault, response, call.kind = struck.kind, self.problem(struck.problem), "error"
             if struck.kind == THROTTLE:
-                response.headers["Retry-After"] = "1"
+                response.headers["Retry-After"] = self._throttle.refuse(self.clock.now())
         except Problem as problem:
             response, call.kind = self.problem(problem), "error"
         except HTTPException as refused:
             response, call.kind = self.problem(_from_http(refused)), "error"
         except ValueError as error:
             response, call.kind = self.problem(Problem(400, "parse_error", f"Invalid JSON: {error}")), "error"
+        call.note = forbidden or call.note
         self.journal.append(
             call.kind,
             "bridge",

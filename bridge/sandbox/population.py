@@ -38,6 +38,8 @@ PRIORITY: Mapping[str, Mapping[str, str]] = {
     "switch": {"low": "low", "normal": "medium", "high": "high", "urgent": "urgent"},
     "posthog": {"low": "low", "normal": "medium", "high": "high", "urgent": "critical"},
 }
+ASSIGNEE: Mapping[str, str] = {"switch": "assignee_id", "posthog": "assignee", "zaia": "assigneeId"}
+"""The field in which a human of each system names who is to work on a ticket."""
 
 _SUBJECTS = (
     ("Cannot sign in after the update", "The page says my session expired, again and again.", "login"),
@@ -165,8 +167,5 @@ def _change(rng: random.Random, system: str, field: str) -> dict[str, Any]:
 
 def assignment(system: str, agent: Agent) -> dict[str, Any]:
     """Say `assign to this agent` in a system's words."""
-    remote = agent.ids[system]
-    if system == "zaia":
-        return {"assigneeId": remote}
-    kind, colon, number = remote.partition(":")
-    return {"assignee": {"type": kind, "id": int(number)}} if colon else {"assignee_id": remote}
+    kind, colon, number = agent.ids[system].partition(":")
+    return {ASSIGNEE[system]: {"type": kind, "id": int(number)} if colon else agent.ids[system]}

@@ -83,7 +83,7 @@ class PostHogSandbox(Sandbox):
         code = {404: "not_found", 405: "method_not_allowed", 429: "throttled", 500: "error"}.get(
             problem.status, problem.code
         )
-        detail = "Request was throttled. Expected available in 1 second." if code == "throttled" else problem.message
+        detail = "Request was throttled. Expected available in 2 seconds." if code == "throttled" else problem.message
         return answer({"type": kind, "code": code, "detail": detail, "attr": problem.field}, problem.status)
 
     def list_tickets(self, call: Call, project_id: str) -> Response:  # noqa: ARG002

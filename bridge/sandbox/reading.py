@@ -7,7 +7,7 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
-_READ: Mapping[str, Mapping[str, Mapping[Any, Any]]] = {
+READ: Mapping[str, Mapping[str, Mapping[Any, Any]]] = {
     "switch": {
         "status": {"in_progress": "open"} | {word: word for word in ("new", "open", "pending", "resolved", "closed")},
         "priority": {"low": "low", "medium": "normal", "normal": "normal", "high": "high", "urgent": "urgent"},
@@ -18,6 +18,7 @@ _READ: Mapping[str, Mapping[str, Mapping[Any, Any]]] = {
     },
     "zaia": {"status": {"pending": "new", "ongoing": "open", "completed": "resolved"}},
 }
+"""The system's word -> canonical value."""
 LOSSY: Mapping[str, Mapping[str, Mapping[Any, Any]]] = {
     "switch": {"status": {"on_hold": "pending"}},
     "posthog": {"status": {"closed": "resolved"}},
@@ -29,6 +30,9 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "posthog": ("status", "priority", "assignee", "tags"),
     "zaia": ("status", "assignee", "tags"),
 }
+"""What each system holds of a ticket. A sandbox keeps its records under these names, whatever its API calls them."""
+NEVER_EMPTY: Mapping[str, Mapping[str, Any]] = {"switch": {"priority": "normal"}}
+"""What a system shows where nobody has decided: it has no empty value."""
 
 NOBODY = frozenset({"bridge@support.example"})
 """The account under which the bridge takes tickets where a system lets none be without an owner."""
@@ -44,7 +48,7 @@ def canonical(system: str, name: str, raw: Any) -> Any:
             return "a group"
         email = str((raw.get("user") or raw).get("email") or "").casefold() if raw else None
         return None if email in NOBODY else email
-    return _READ[system].get(name, {}).get(raw, raw)
+    return READ[system].get(name, {}).get(raw, raw)
 
 
 def agrees(system: str, name: str, wanted: Any, record: Row, *, cleared: bool = False) -> bool:
@@ -53,11 +57,11 @@ def agrees(system: str, name: str, wanted: Any, record: Row, *, cleared: bool = 
     shown = canonical(system, name, record.get(name))
     if element:
         return bool((element in shown) == wanted)
-    if name == "priority" and wanted is None and system == "switch":
-        return cleared or shown == "normal"  # Switch has no empty priority; its default is nobody's decision
+    if wanted is None and name in NEVER_EMPTY.get(system, {}):
+        return cleared or shown == NEVER_EMPTY[system][name]
     if name == "assignee" and "a group" in {shown, wanted}:
         return True  # a group is no person: not carried in either direction
-    return bool(shown == wanted or record.get(name) == LOSSY[system].get(name, {}).get(wanted, wanted))
+    return bool(shown == wanted or record.get(name) == LOSSY.get(system, {}).get(name, {}).get(wanted, wanted))
 
 
 def read_as(system: str, name: str, raw: Any) -> list[Any]:

@@ -8,7 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
@@ -30,7 +30,6 @@ from bridge.errors import (
     UnknownOutcome,
 )
 from bridge.http import LIMIT, LONGEST_WAIT, Http
-from bridge.skew import Skew
 from tests.connectors.bench import KEY, StillClock, connection
 
 BASE = "https://desk.example/api/v1"
@@ -131,6 +130,20 @@ def test_retry_after_in_seconds_or_as_a_date(http, vendor, headers, seconds):
     assert error.value.retry_after == seconds
 
 
+def test_nothing_is_sent_before_the_time_that_retry_after_named(http, vendor):
+    """Whoever swallowed the 429, and whoever was in the middle of several calls: no call is made all the same."""
+    vendor.get(f"{BASE}/x", status=429, headers={"Retry-After": "7"})
+    vendor.get(f"{BASE}/x", json={})
+    with pytest.raises(RateLimited):
+        http.request("GET", "/x", write=False, auth=auth)
+    http._clock.sleep(6)
+    with pytest.raises(RateLimited, match=r"no call for 1\.0 s more; nothing was sent") as early:
+        http.request("POST", "/x", json={}, write=True, auth=auth)
+    assert (early.value.retry_after, len(vendor.calls)) == (1.0, 1)
+    http._clock.sleep(1)
+    assert http.request("GET", "/x", write=False, auth=auth).status == 200
+
+
 def _wrapped(cause: Exception) -> requests.ConnectionError:
     return requests.ConnectionError(urllib3.exceptions.MaxRetryError(None, "/", cause))
 
@@ -209,20 +222,6 @@ def test_takes_nothing_from_the_environment_and_keeps_no_cookie(vendor, monkeypa
     for call in vendor.calls:
         assert not {"Authorization", "Cookie"} & set(call.request.headers)
         assert not call.request.req_kwargs["proxies"]
-
-
-def test_the_date_header_gives_an_upper_bound_that_tightens():
-    skew = Skew()
-    at = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
-    assert skew.seen(None, at, at) == timedelta(0)
-    date = "Mon, 23 Nov 2026 11:59:50 GMT"  # ten seconds behind us, give or take its hidden fraction
-    late = at + timedelta(seconds=0.9)
-    assert skew.seen(date, late, late) == timedelta(seconds=10.9)
-    assert skew.seen(date, at + timedelta(seconds=0.1), at + timedelta(seconds=0.1)) == timedelta(seconds=10.1)
-    assert skew.seen(date, late, late) == timedelta(seconds=10.1)
-    assert skew.seen(None, late, late) == timedelta(seconds=10.1)
-    hour = at + timedelta(hours=1)
-    assert skew.seen("Mon, 23 Nov 2026 13:00:00 GMT", hour, hour) == timedelta(0)
 
 
 class Server:

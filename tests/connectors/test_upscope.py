@@ -221,9 +221,11 @@ def test_what_a_failing_poll_has_seen_is_kept(bench, fault):
     bench.faulty.next = ["", "", "", fault]
     page = bench.connector.changed("session", None)
     assert len(page.records) == 2
+    bench.wait(3)  # as Retry-After says
     bench.faulty.next = [fault]
     with pytest.raises((RateLimited, Unavailable)):
         bench.connector.changed("session", page.cursor)
+    bench.wait(3)
     rest, _ = poll(bench, "session", page.cursor)
     assert {record.ref.id for record in page.records} | set(rest) == set(keys)
 

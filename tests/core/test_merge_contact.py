@@ -195,6 +195,18 @@ def test_f19_a_new_revision_has_no_base_so_nothing_counts_as_changed():
     assert value(given, "status") == "new"
 
 
+@pytest.mark.parametrize(("edition", "kind"), [("1/b", "changed"), ("2/a", "first contact")])
+def test_f19_a_side_that_was_level_and_still_is_keeps_its_base_when_only_the_directory_of_people_changes(edition, kind):
+    given = level("L", "H", under=remapped(H_STATUS, "1/a"), status="new")
+    assert kinds(look(given, "H", 1, under=remapped(H_STATUS, edition), status="closed")) == [kind]
+
+
+def test_f19_a_side_that_reads_otherwise_by_the_new_directory_has_no_base():
+    given = level("L", "H", under=remapped(H_STATUS, "1/a"), status="new")
+    other = remapped({**H_STATUS, "new": "pending"}, "1/b")
+    assert kinds(look(given, "H", 1, under=other, status="closed")) == ["first contact"]
+
+
 def test_f19_a_newly_mapped_field_takes_first_contact_on_every_side():
     given = level("L", "H", status="new")
     assert kinds(look(given, "H", 1, status="new", priority="high")) == ["observed"]

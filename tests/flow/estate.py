@@ -3,8 +3,11 @@
 import random
 import shutil
 
+from click.testing import CliRunner
+
 from bridge import config as configuration
 from bridge import home as homes
+from bridge.cli import main
 from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.flow import reconcile
@@ -15,21 +18,21 @@ from bridge.ledger import links, parking, work
 from bridge.ledger.session import Ledger
 from bridge.sandbox import server
 from bridge.sandbox.transport import WSGIAdapter
+from tests.cli.conftest import KEYS
 from tests.flow.world import FreeBudget, Inline, ManualClock
 
 
 class Estate:
     """Sandboxes, a ledger, and the bridge between them. `options` are the sandboxes', by connection."""
 
-    def __init__(self, folder, *, files=None, options=None):
+    def __init__(self, folder, *, files=None, options=None, ledger="sqlite://"):
+        self.folder = folder
         for part in ("config", "mappings"):
             shutil.copytree(homes.shipped(part), folder / part)
-        for name, text in (files or {}).items():
-            (folder / name).write_text(text)
         self.clock = ManualClock()
         self.limits = FreeBudget()
         accounts = server.accounts({system: f"http://{system}.invalid" for system in server.SYSTEMS})
-        given = {
+        self._accounts = {
             system: SandboxAccount(
                 base_url=account.base_url,
                 credentials={"api_key": account.api_key},
@@ -38,21 +41,29 @@ class Estate:
             )
             for system, account in accounts.items()
         }
-        self.classes = classes = {system: connector_class(system) for system in CONNECTORS}
-        self.config = configuration.load(folder, environ={}, sandbox=given, connectors=classes)
-        self.apps, self.connectors = {}, {}
+        self.classes = {system: connector_class(system) for system in CONNECTORS}
+        self.apps, self._options = {}, options or {}
+        self.ledger = Ledger(ledger)
+        self.ledger.upgrade()
+        self.start(files)
+
+    def start(self, files=None):
+        """Begin, or begin anew with other files: what the process knew is gone, sandboxes and ledger stay."""
+        for name, text in (files or {}).items():
+            (self.folder / name).write_text(text)
+        self.config = configuration.load(self.folder, environ={}, sandbox=self._accounts, connectors=self.classes)
+        self.connectors = {}
         for name, connection in self.config.connections.items():
-            self.apps[name] = server.SYSTEMS[connection.system](
-                self.clock,
-                random.Random(name),
-                api_key=accounts[connection.system].api_key,
-                name=name,
-                options=(options or {}).get(name, {}),
-            )
+            if name not in self.apps:
+                self.apps[name] = server.SYSTEMS[connection.system](
+                    self.clock,
+                    random.Random(name),
+                    api_key=self._accounts[connection.system].credentials["api_key"],
+                    name=name,
+                    options=self._options.get(name, {}),
+                )
             http = Http(connection, clock=self.clock, adapter=WSGIAdapter(self.apps[name], self.clock))
             self.connectors[name] = build(connection, http)
-        self.ledger = Ledger("sqlite://")
-        self.ledger.upgrade()
         self.context = Context(
             connections=self.config.connections,
             syncs=self.config.syncs,
@@ -111,3 +122,15 @@ class Estate:
 
     def journal(self, name, *kinds, actor="bridge"):
         return [row for row in self.apps[name].journal.since() if row.kind in kinds and row.actor == actor]
+
+    @classmethod
+    def on_disk(cls, folder, **more):
+        """Make one whose ledger commands can open."""
+        (folder / "var").mkdir(parents=True)
+        return cls(folder, ledger=f"sqlite:///{folder}/var/bridge.db", **more)
+
+    def command(self, *words):
+        """Give a command in its home; gives what it said."""
+        done = CliRunner().invoke(main, ["--home", str(self.folder), *words], env=KEYS, prog_name="bridge")
+        assert done.exit_code == 0, done.output
+        return done.output

@@ -62,5 +62,58 @@ def test_throttling_says_when_to_come_back(switch, to_switch, posthog, to_postho
     )
     app.faults.set({"throttle": 1})
     answer = session.get(url)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "2")
     assert app.faults.counts == {"throttle": 1}
+
+
+def refused(app, session):
+    app.faults.set({"throttle": 1})
+    assert session.get(f"{SWITCH}/tickets").status_code == 429
+    app.faults.set({})
+
+
+@pytest.mark.provokes
+@pytest.mark.parametrize("seconds", [1, 1.99])
+def test_a_call_before_retry_after_has_passed_is_on_record(switch, to_switch, clock, seconds):
+    refused(switch, to_switch)
+    clock.sleep(seconds)
+    to_switch.get(f"{SWITCH}/tickets")
+    assert [row.note for row in switch.journal.since()] == [
+        "",
+        f"forbidden: called {2 - seconds:.1f} s before Retry-After had passed",
+    ]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.99, 2])
+def test_calls_that_were_under_way_and_those_that_waited_are_not(switch, to_switch, clock, seconds):
+    refused(switch, to_switch)
+    clock.sleep(seconds)
+    to_switch.get(f"{SWITCH}/tickets")
+    assert [row.note for row in switch.journal.since()] == ["", ""]
+
+
+def test_a_call_that_waited_for_its_turn_counts_by_its_arrival(switch, to_switch, clock):
+    """Another caller is refused while it waits, and more time passes than there is grace."""
+
+    class Turn:
+        def __enter__(self):
+            switch.lock = lock
+            refused(switch, to_switch)
+            clock.sleep(1.5)
+
+        def __exit__(self, *_):
+            pass
+
+    lock, switch.lock = switch.lock, Turn()
+    to_switch.get(f"{SWITCH}/tickets")
+    assert [row.status for row in switch.journal.since()] == [429, 200]
+
+
+@pytest.mark.provokes
+def test_a_second_refusal_does_not_excuse_who_knew_of_the_first(switch, to_switch, clock):
+    refused(switch, to_switch)
+    clock.sleep(0.9)
+    refused(switch, to_switch)
+    clock.sleep(0.2)
+    to_switch.get(f"{SWITCH}/tickets")
+    assert "called 0.9 s before" in switch.journal.since()[-1].note

@@ -110,7 +110,7 @@ def test_too_many_calls_are_told_when_to_come_back(switch, to_switch, clock):
     statuses = [to_switch.get(f"{SWITCH}/users").status_code for _ in range(3)]
     answer = to_switch.get(f"{SWITCH}/users")
     assert statuses == [200, 200, 429]
-    assert (answer.json()["error"]["code"], answer.headers["Retry-After"]) == ("TOO_MANY_REQUESTS", "1")
+    assert (answer.json()["error"]["code"], answer.headers["Retry-After"]) == ("TOO_MANY_REQUESTS", "2")
     clock.sleep(10)
     assert to_switch.get(f"{SWITCH}/users").status_code == 200
 

@@ -194,8 +194,9 @@ CONNECTION_KEYS = (
         ("syncs", "two: {}", "two: {only: \"stat != 'done' && contains(keys(@), 'id')\"}", [
             ("mappings/syncs.yaml:5: both.members.two.only: listing sends no 'stat'; allowed id, state, title")]),
         ("syncs", "two: {}", "two: {only: 'a =='}", [
-            ("mappings/syncs.yaml:5: both.members.two.only: is no JMESPath expression: Invalid jmespath expression: "
-            "Incomplete expression:")]),
+            "mappings/syncs.yaml:5: both.members.two.only: is no JMESPath expression: Incomplete expression"]),
+        ("syncs", "two: {}", "tow: {}\n  precedence: [two]\n  fields: {subject: {owner: two}, tags: {to: [two]}}", [
+            "mappings/syncs.yaml:5: both.members.tow: is no connection of config/bridge.yaml; allowed one, two"]),
         ("syncs", "two: {}", "two: {labels: {}}", [
             "mappings/syncs.yaml:5: both.members.two.labels: unknown key; allowed allow_delete, create, only, tags"]),
         ("syncs", "two: {}", "two: {}\n  precedence: [two, three, two]", [

@@ -41,9 +41,9 @@ def test_core_types(text, value):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: 1\nb: 2\na: 3", "f:3: a: this key stands here twice"),
-        ("x:\n  - {a: 1, a: 2}", "f:2: x[0].a: this key stands here twice"),
-        ("1: a\ntrue: b", "f:2: True: this key stands here twice"),
+        ("a: 1\nb: 2\na: 3", "f:3: a: this key stands in line 1 already"),
+        ("x:\n  - {a: 1, a: 2}", "f:2: x[0].a: this key stands in line 2 already"),
+        ("1: a\ntrue: b", "f:2: True: this key stands in line 1 already"),
         ("a: &x 1\nb: 2", "f:1: anchors and aliases are not allowed: write the value out"),
         ("a: 1\nb: *x", "f:2: anchors and aliases are not allowed: write the value out"),
         ("a: !!python/object:os.system x", ("f:1: the tag tag:yaml.org,2002:python/object:os.system is not allowed: "

@@ -1,4 +1,4 @@
-"""A sixth system, added by what docs/adding-a-system.md names: a connector and its line, a mapping, a sandbox.
+"""A sixth system, added by what docs/adding-a-system.md names, at the places that it names.
 
 Nothing of the bridge is changed or knows it: a ticket of a system that did not exist is mirrored both ways.
 """
@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from bridge import config as configuration
-from bridge.connectors import CONNECTORS
-from bridge.sandbox import server
+from bridge.sandbox import population
+from bridge.sandbox.server import evidence
+from bridge.sandbox.verify import verify
+from bridge.simulate.facts import facts
 from tests.flow.estate import Estate
-from tests.sixth.sandbox import TinydeskSandbox
+from tests.sixth import tables
 
 HERE = Path(__file__).parent
 SETTINGS = """
@@ -35,17 +37,20 @@ tickets:
   match: [[customer, subject]]
   precedence: [helpdesk, tiny]
 """
+AGENTS = "agents:\n" + "".join(
+    f"  - {{email: {agent.email}, helpdesk: {agent.ids['switch']}, tiny: {tables.IDS[agent.email]}}}\n"
+    for agent in population.AGENTS
+)
 
 
 @pytest.fixture
 def estate(tmp_path, monkeypatch):
-    monkeypatch.setitem(CONNECTORS, "tinydesk", "tests.sixth.connector.TinydeskConnector")
-    monkeypatch.setattr(server, "SYSTEMS", {**server.SYSTEMS, "tinydesk": TinydeskSandbox})
+    tables.register(monkeypatch)
     files = {
         "config/bridge.yaml": SETTINGS,
         "mappings/syncs.yaml": SYNCS,
-        "mappings/agents.yaml": "agents: []\n",
-        "mappings/tinydesk.yaml": (HERE / "tinydesk.yaml").read_text(),
+        "mappings/agents.yaml": AGENTS,
+        "mappings/tinydesk.yaml": (HERE / "mappings" / "tinydesk.yaml").read_text(),
     }
     return Estate(tmp_path / "home", files=files)
 
@@ -59,8 +64,8 @@ def test_a_ticket_is_mirrored_both_ways(estate):
     began = desk.create({"subject": "Help", "customer_email": "ana@example.com", "tags": ["VIP"]})
     estate.hint("helpdesk", began["id"])
     number = estate.refs("helpdesk", began["id"])["tiny"]
-    assert tiny.store.get(number)["labels"] == ["vip"]
-    tiny.edit(number, {"state": "doing", "title": "Help, please"})
+    assert tiny.store.get(number)["tags"] == ["vip"]
+    tiny.edit(number, {"status": "doing", "subject": "Help, please"})
     estate.hint("tiny", number)
     shown = desk.store.get(began["id"])
     assert (shown["status"], shown["subject"]) == ("open", "Help, please")
@@ -73,6 +78,25 @@ def test_histories_meet_by_the_declared_keys(estate):
         tiny.create({"title": f"Ticket {number}", "asker": f"c{number}@example.com"})
     estate.reconcile()
     assert len(estate.links()) == len(desk.tickets()) == len(tiny.tickets()) == 12
+
+
+def test_what_humans_do_on_either_side_is_judged_as_in_the_demo(estate):
+    apps = {app.SYSTEM: app for app in estate.apps.values()}
+    began = [(name, app.populate(6, seed)[number]) for seed, (name, app) in enumerate(apps.items()) for number in [0]]
+    estate.reconcile()
+    held = [estate.refs(apps[name].name, remote_id) for name, remote_id in began]
+    for edit in population.edits(30, 1, [sorted(apps)] * len(held)):
+        name = apps[edit.system].name
+        estate.apps[name].edit(held[edit.ticket][name], edit.fields)
+        estate.clock.advance(5)
+        estate.hint(name, held[edit.ticket][name])
+    with estate.ledger.read() as tx:
+        report = verify(evidence(apps.values(), facts(estate.context, tx)))
+    assert report.ok, report.details
+    assert (report.tickets, report.edits_applied, report.forbidden_calls) == (12, report.edits_applied, 0)
+    tiny = report.systems["tiny"]
+    assert (tiny["mirrored"], tiny["tickets"], tiny["create"]) == (12, 12, 12)
+    assert min(tiny["read"], tiny["write"], tiny["edit"]) > 0
 
 
 @pytest.mark.parametrize("fault", ["error-after", "reset-after", "timeout-after"])

@@ -1,4 +1,4 @@
-"""Tinydesk's API over records in memory."""
+"""Tinydesk's API over records in memory, with its traps: five rows a page, a counter for a clock, unique refs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Call, Event, Problem, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record
-from tests.sixth.connector import STATES
+
+STATES = ("todo", "doing", "done")
+KEPT = {"title": "subject", "text": "text", "state": "status", "labels": "tags"}
+"""What the API calls a field -> under which name it is kept: a canonical one, which the checker reads."""
 
 
 class TinydeskSandbox(Sandbox):
     """A Tinydesk in memory."""
 
     SYSTEM = "tinydesk"
-    CARRIES = ("subject", "status", "tags")
+    CARRIES = ("subject", "status", "assignee", "tags")
     VOLATILE = frozenset({"changed"})
     SIGNING = Webhook("hmac-sha256", (), header="X-Tiny-Signature", event="event", id="item")
     OPTIONS: ClassVar[Mapping[str, Any]] = {}
@@ -46,19 +49,18 @@ class TinydeskSandbox(Sandbox):
         """List, or make one."""
         if call.request.method == "POST":
             fields = call.body()
-            if any(row["ref"] == fields.get("ref") for row in self.store if fields.get("ref")):
+            if any(row["external_id"] == fields.get("ref") for row in self.store if fields.get("ref")):
                 raise Problem(409, "twice", "this ref is taken")
             record = self.made(fields)
             self.committed(call, "create", None, record)
-            return answer(record, 201)
-        rows = list(self.store)
+            return answer(_shown(record), 201)
+        rows = [_shown(row) for row in self.store]
         for name in ("ref", "asker"):
             if name in call.query:
                 rows = [row for row in rows if row[name] == call.query[name]]
         after = int(call.query.get("after", 0))
-        return answer(
-            {"items": sorted((row for row in rows if row["changed"] > after), key=lambda r: r["changed"])[:5]}
-        )
+        rows = sorted((row for row in rows if row["changed"] > after), key=lambda row: row["changed"])
+        return answer({"items": rows[:5]})
 
     def one(self, call: Call, number: int) -> Response:
         """Show or change one."""
@@ -67,24 +69,38 @@ class TinydeskSandbox(Sandbox):
         if call.request.method == "PUT":
             new, call.ignored = self.changed(record, call.body(), human=False)
             self.committed(call, "write", record, new)
-            return answer(new)
-        return answer(record)
+            return answer(_shown(new))
+        return answer(_shown(record))
 
     def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
         """Make an item."""
         given = fields if human is None else human
-        record = {"id": len(self.store) + 1, "changed": self._tick(), "ref": given.get("ref"), "owner": None}
-        record |= {name: given.get(name) for name in ("title", "text", "asker")}
-        record |= {"state": given.get("state", "todo"), "labels": list(given.get("labels") or [])}
+        record = {
+            "id": len(self.store) + 1,
+            "changed": self._tick(),
+            "subject": given.get("title"),
+            "text": given.get("text"),
+            "status": given.get("state", "todo"),
+            "assignee": self._owner(given.get("owner")),
+            "tags": list(given.get("labels") or []),
+            "customer": {"email": given.get("asker")},
+            "external_id": given.get("ref"),
+            "source": "api" if human is None else "desk",
+        }
         self.store.put(record)
         return record
 
     def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
         """Change an item."""
         del human
-        if fields.get("state", "todo") not in STATES:
+        new = {**record, "changed": self._tick()}
+        for name, value in fields.items():
+            if name == "owner":
+                new["assignee"] = self._owner(value)
+            else:
+                new[KEPT.get(name, name)] = value
+        if new["status"] not in STATES:
             raise Problem(400, "state", "there is no such state")
-        new = {**record, **fields, "changed": self._tick()}
         self.store.put(new)
         return new, ()
 
@@ -93,9 +109,16 @@ class TinydeskSandbox(Sandbox):
         self.store.drop(str(record["id"]))
 
     def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
-        """Translate a drafted ticket."""
+        """Translate a drafted ticket into what a human enters."""
         del index, count
-        return {"title": draft.subject, "text": draft.body, "asker": draft.customer, "labels": list(draft.tags)}
+        return {
+            "title": draft.subject,
+            "text": draft.body,
+            "state": population.STATUS[self.SYSTEM].get(draft.status, "doing"),
+            "owner": draft.agent.ids[self.SYSTEM] if draft.agent else None,
+            "asker": draft.customer,
+            "labels": list(draft.tags),
+        }
 
     def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:
         """Tell of every change."""
@@ -104,9 +127,20 @@ class TinydeskSandbox(Sandbox):
 
     def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         """Put it in a body."""
-        del unique
-        return {"event": event.name, "item": event.record_id}, {}
+        return {"event": event.name, "item": event.record_id, "change": unique}, {}
+
+    def _owner(self, wanted: str | None) -> Mapping[str, str] | None:
+        found = {agent.ids[self.SYSTEM]: agent.email for agent in population.AGENTS}
+        if wanted is not None and wanted not in found:
+            raise Problem(400, "owner", "there is no such person")
+        return None if wanted is None else {"id": wanted, "email": found[wanted]}
 
     def _tick(self) -> int:
         self.count += 1
         return self.count
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    owner = record["assignee"] or {}
+    rest = {"owner": owner.get("id"), "asker": record["customer"]["email"], "ref": record["external_id"]}
+    return {"id": record["id"], "changed": record["changed"], **{name: record[KEPT[name]] for name in KEPT}, **rest}

@@ -1,4 +1,4 @@
-"""Tinydesk: an imaginary help desk of items, states and one owner, as a sixth system would be added.
+"""Tinydesk: an imaginary help desk of items, states and one owner. https://tinydesk.example/api, read on 2026-11-28.
 
 Oddities:
 - Items are numbered; `changed` is a counter of the whole desk, so that nothing is skipped and no clock is needed.
@@ -59,7 +59,12 @@ class TinydeskConnector(RestConnector):
         if event not in self.EVENTS:
             return hints.ignored(event, self.IGNORED)
         found = hints.record_id(hints.at(body, "item"), "item")
-        return Parsed((Hint("ticket", found),), event, projection={"event": event, "item": found})
+        return Parsed(
+            (Hint("ticket", found),),
+            event,
+            delivery=f"{event}:{found}:{hints.at(body, 'change')}"[:250],
+            projection={"event": event, "item": found},
+        )
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read items one by one."""
@@ -106,7 +111,8 @@ class TinydeskConnector(RestConnector):
         return self._record(self._call("PUT", f"/items/{ref.id}", json=dict(values), write=True))
 
     def probe(self) -> dict[str, Any]:
-        """Nothing is uncertain here."""
+        """See that it answers; nothing else is uncertain here."""
+        self.ping()
         return {}
 
     def ping(self) -> str:

@@ -1,0 +1,83 @@
+"""What operators are shown: the figures that systems tell, and records of which only a human can say what they are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bridge.flow import figures
+from bridge.ledger import inbox
+from bridge.web.app import create_app
+from tests.flow.estate import Estate
+from tests.web.receiver import Rung
+
+
+@pytest.fixture
+def estate(tmp_path):
+    return Estate.on_disk(tmp_path / "home")
+
+
+def test_usage_and_unread_messages_are_in_the_status_and_the_metrics(estate):
+    screens = estate.apps["screens"]
+    visitor = screens.create({"identities": ["ann@customer.example"]})["id"]
+    screens.edit(visitor, {"start_session": True})
+    ticket = {"anonymous_traits": {"email": "bo@customer.example"}, "unread_team_count": 2}
+    estate.apps["product"].create(ticket)
+    with estate.ledger.transaction() as tx:
+        assert set(figures.raise_due(tx, estate.connectors, estate.clock.now())) == {"screens", "product"}
+    estate.settle()
+    rows = {row["connection"]: row["figures"] for row in json.loads(estate.command("status", "--json"))["connections"]}
+    assert (rows["screens"]["sessions_now"], rows["product"]) == (1, {"unread_tickets": 2})
+    assert rows["helpdesk"] == {}
+    assert "screens  sessions_now 1" in estate.command("status")
+    app = create_app(estate.config, estate.ledger, Rung(estate.ledger), estate.clock, estate.connectors)
+    lines = app.test_client().get("/metrics").text.splitlines()
+    assert 'bridge_figure{connection="screens",name="sessions_now"} 1' in lines
+    assert 'bridge_figure{connection="product",name="unread_tickets"} 2' in lines
+
+
+PAIR = """\
+tickets:
+  entity: ticket
+  members: {product: {create: false}, desk: {create: false}}
+  match: [[customer, created_at ± 2m]]
+  precedence: [product, desk]
+  fields: {description: {owner: desk, revert: false}, tags: merge}
+"""
+
+
+def told(estate, remote_id):
+    """A ticket of PostHog, and the webhook that tells of it."""
+    with estate.ledger.transaction() as tx:
+        inbox.accept(
+            tx, connection="product", delivery_key=remote_id, received_at=estate.clock.now(), headers={},
+            projection={}, digest="0", event="conversation_ticket_created", entity="ticket", remote_id=remote_id,
+        )  # fmt: skip
+    estate.hint("product", remote_id)
+
+
+def test_a_first_contact_that_fits_two_tickets_is_left_to_a_human(tmp_path):
+    """PostHog and Zaia have no subject: the customer and the time of creation must do, and here they fit twice."""
+    estate = Estate.on_disk(tmp_path / "home", files={"mappings/syncs.yaml": PAIR})
+    desk, product = estate.apps["desk"], estate.apps["product"]
+    several = [desk.create({"summary": each, "ownerEmail": "ana@customer.example"})["id"] for each in ("One", "Two")]
+    for remote_id in several:
+        estate.hint("desk", remote_id)
+    estate.clock.advance(30)
+    odd = product.create({"anonymous_traits": {"email": "Ana@customer.example"}, "status": "pending"})["id"]
+    told(estate, odd)
+    for _ in range(2):
+        estate.reconcile("poll", "full")
+    assert sorted(len(link.sides) for link in estate.links()) == [1, 1]
+    assert estate.journal("desk", "write", "create") == estate.journal("product", "write", "create") == []
+    (group,) = [json.loads(line) for line in estate.command("parked", "list", "--json").splitlines()]
+    assert (group["cause"], group["count"], group["connection"]) == ("ambiguous match", 1, "product")
+    assert "matches 2 tickets equally well; join it to one of them" in estate.command("parked", "list")
+    (row,) = [json.loads(line) for line in estate.command("inbox", "list", "--json").splitlines()]
+    assert (row["verdict"], row["remote_id"]) == ("quarantined", odd)
+    far = product.create({"anonymous_traits": {"email": "ana@customer.example"}, "created_at": "2026-01-05T08:00:00Z"})[
+        "id"
+    ]
+    told(estate, far)
+    assert set(estate.refs("product", far)) == {"product"}  # out of the window it is nobody's

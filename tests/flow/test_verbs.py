@@ -1,0 +1,117 @@
+"""An inbox of verbs between help desks: what cannot be undone there is done once, and what it lacks is said once."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.cli.stream import Stream
+from bridge.ledger import journal
+from bridge.sandbox import population
+from tests.flow.estate import Estate
+from tests.flow.test_create_once import healed, raise_
+from tests.flow.world import StepWorker
+
+TICKETS = """\
+tickets:
+  entity: ticket
+  members: {helpdesk: {create: true}, desk: {create: false}}
+  match: [[customer, subject]]
+  precedence: [helpdesk, desk]
+  fields:
+    subject: {owner: helpdesk, revert: false}
+    tags: merge
+"""
+MARY = population.AGENTS[0].ids["zaia"]
+
+
+@pytest.fixture
+def estate(tmp_path):
+    return Estate(tmp_path / "home", files={"mappings/syncs.yaml": TICKETS})
+
+
+def met(estate, **fields):
+    began = estate.apps["desk"].create({"summary": "Help", "ownerEmail": "ana@customer.example", **fields})["id"]
+    estate.hint("desk", began)
+    refs = estate.refs("desk", began)
+    assert set(refs) == {"helpdesk", "desk"}
+    return refs
+
+
+def edit(estate, name, refs, fields):
+    estate.clock.advance(1)
+    estate.apps[name].edit(refs[name], fields)
+    estate.hint(name, refs[name])
+
+
+def status(estate, name, refs):
+    return estate.apps[name].store.get(refs[name])["status"]
+
+
+def told(estate, kind, field=""):
+    (link,) = estate.links()
+    with estate.ledger.read() as tx:
+        return [line.detail for line in journal.timeline(tx, link.id) if (line.kind, line.field) == (kind, field)]
+
+
+def called(estate, word):
+    return [row for row in estate.journal("desk", "write", "error") if row.path.endswith(word)]
+
+
+def test_what_is_reopened_elsewhere_stays_completed_and_nobody_tries_again(estate):
+    refs = met(estate, status="ongoing", assignee=MARY)
+    edit(estate, "helpdesk", refs, {"status": "resolved"})
+    assert status(estate, "desk", refs) == "completed"
+    edit(estate, "helpdesk", refs, {"status": "open"})
+    before = len(estate.journal("desk", "write", "error"))
+    for _ in range(3):
+        estate.clock.advance(3600)
+        estate.reconcile("poll", "full")
+        estate.hint("helpdesk", refs["helpdesk"])
+    assert (status(estate, "helpdesk", refs), status(estate, "desk", refs)) == ("open", "completed")
+    assert len(estate.journal("desk", "write", "error")) == before
+    assert [detail["why"] for detail in told(estate, "not carried", "status")] == [
+        "status moves only forward, not from 'completed' to 'ongoing'"
+    ]
+    assert estate.parked() == []
+    edit(estate, "helpdesk", refs, {"status": "resolved"})
+    assert len(called(estate, "/complete")) == 1
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_a_worker_that_dies_around_a_complete_leaves_exactly_one(estate, after):
+    refs = met(estate, status="ongoing", assignee=MARY)
+    estate.clock.advance(1)
+    estate.apps["helpdesk"].edit(refs["helpdesk"], {"status": "resolved"})
+    raise_(estate, "helpdesk", refs["helpdesk"])
+    worker = StepWorker(estate, "doomed")
+    for _ in range(400):
+        if worker.place().startswith("deliver/") and "Call" in worker.place():
+            worker.die(after=after)
+            break
+        if not worker.step():
+            estate.clock.advance(0.5)
+    assert len(called(estate, "/complete")) == int(after)
+    healed(estate)
+    assert len(called(estate, "/complete")) == 1
+    assert (status(estate, "helpdesk", refs), status(estate, "desk", refs)) == ("resolved", "completed")
+    assert estate.parked() == []
+
+
+def test_a_tag_that_it_does_not_know_is_not_carried_and_is_no_error(estate):
+    estate.apps["desk"].edit(met(estate, tags=[])["desk"], {"tags": ["VIP"]})
+    estate.reconcile("full")
+    (link,) = estate.links()
+    refs = {name: side.remote_id for name, side in link.live().items()}
+    stream = Stream(estate.ledger)
+    stream.start_now()
+    edit(estate, "helpdesk", refs, {"add_tags": ["scope:billing", "other"]})
+    edit(estate, "helpdesk", refs, {"priority": "low"})
+    estate.reconcile("poll", "full")
+    assert sorted(detail["element"] for detail in told(estate, "not carried", "tags")) == [
+        "other",
+        "scope:billing",
+    ]
+    assert told(estate, "refused") == []
+    assert [row["kind"] for row in stream.fresh() if row["connection"] == "desk"] == []
+    assert estate.apps["desk"].store.get(refs["desk"])["tags"] == ["VIP"]
+    assert estate.parked() == []

@@ -1,0 +1,69 @@
+"""The page is the whole truth: what was added for the sixth system is at the places that it names, and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from bridge.connectors import CONNECTORS
+from tests.project.test_systems import HEADINGS
+from tests.sixth.tables import LINES, NAME, SPARED
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+OURS = {"tables.py", "test_sixth_system.py", "test_the_page.py"}
+"""What the page does not ask for: the lines to add, and the tests that it is enough."""
+STEPS = (ROOT / "docs" / "adding-a-system.md").read_text().partition("\n## ")[0]
+PLACES = set(re.findall(r"`((?:bridge|mappings|config|tests|docs)/[\w<>./-]+)`", STEPS))
+
+
+def added():
+    files = (path for path in HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(HERE)) for path in files if path.name != "__init__.py"} - OURS
+
+
+def asked():
+    """The places that are the system's own."""
+    return {place.replace("<system>", NAME) for place in PLACES if "<system>" in place}
+
+
+def test_every_file_of_it_is_asked_for_by_a_step():
+    whole = {name if name in asked() else f"{Path(name).parent}/" for name in added()}
+    assert whole == asked()
+
+
+@pytest.mark.parametrize("place", sorted(PLACES))
+def test_every_place_is_there_for_the_systems_that_ship(place):
+    for system in sorted(CONNECTORS):
+        assert (ROOT / place.replace("<system>", system)).exists(), system
+
+
+def test_every_table_with_a_line_of_it_is_named():
+    for file, table, *_ in (*LINES, *SPARED):
+        assert f"`{file}`" in STEPS, file
+        assert f"`{table}`" in STEPS, table
+
+
+def test_no_other_table_knows_systems_by_name():
+    known = [table for _file, _name, table, _value in LINES]
+    known += [getattr(module(file), name) for file, name in SPARED]
+    names = [f"bridge.sandbox.{path.stem}" for path in (ROOT / "bridge/sandbox").glob("[a-z]*.py")]
+    found = [
+        (each, name)
+        for each in ["bridge.connectors", *names]
+        for name, value in vars(importlib.import_module(each)).items()
+        if isinstance(value, dict) and set(value) & set(CONNECTORS) and not any(value is table for table in known)
+    ]
+    assert found == []
+
+
+def module(file):
+    return importlib.import_module(file.removesuffix(".py").replace("/", "."))
+
+
+def test_its_own_page_answers_the_same_questions():
+    lines = (HERE / "docs" / "systems" / f"{NAME}.md").read_text().splitlines()
+    assert [line.removeprefix("## ") for line in lines if line.startswith("## ")] == list(HEADINGS)

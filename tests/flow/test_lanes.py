@@ -69,8 +69,8 @@ def test_a_worker_keeps_places_for_live_work(ledger):
             fields = {"kind": "observe", "connection": "H", "entity": "ticket", "due_at": now, "now": now}
             work.raise_(tx, key=f"low{number}", remote_id=f"r{number}", lane="backfill", **fields)
     drain = world.drain()
-    drain._claim()
-    drain._claim()
+    drain._step(claim=True)
+    drain._step(claim=True)
     held = drain._running
     assert held == AT_ONCE - KEPT_FOR_LIVE
     with ledger.transaction() as tx:
@@ -84,7 +84,7 @@ def test_a_worker_keeps_places_for_live_work(ledger):
             due_at=now,
             now=now,
         )
-    assert drain._claim() == 1
+    assert drain._step(claim=True) == 1
     assert drain._running == held + 1
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, cast, delete, exists, func, select, update
+from sqlalchemy import String, bindparam, cast, delete, exists, func, select, update
 
 from bridge.core.lanes import LANES
 from bridge.ledger.session import Tx, insert
@@ -92,9 +92,12 @@ def finish(tx: Tx, run_id: str, now: datetime, *, error: str = "") -> None:
     tx.execute(ended.values(finished_at=now, error=error))
 
 
+_GET = select(run).where(run.c.id == bindparam("of"))
+
+
 def get(tx: Tx, run_id: str) -> RunRow | None:
     """Give one run."""
-    row = tx.execute(select(run).where(run.c.id == int(run_id))).first()
+    row = tx.execute(_GET, {"of": int(run_id)}).first()
     return None if row is None else _row(row)
 
 

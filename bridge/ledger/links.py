@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, and_, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.core.state import Link, Side
@@ -167,6 +167,15 @@ def count_sides(tx: Tx, connection: str, entity: str) -> int:
     """Count a connection's live records of an entity."""
     live = (side.c.connection == connection, side.c.entity == entity, side.c.tombstone.is_(False))
     return tx.execute(select(func.count()).select_from(side).where(*live)).scalar_one()
+
+
+def count_lacking(tx: Tx, sync: str, connection: str, *, on: str | None = None) -> int:
+    """Count a sync's links that have no record on a connection, not even a dead one, but a live one (`on` another)."""
+    has = exists().where(side.c.link_id == link.c.id, side.c.tombstone.is_(False))
+    has = has if on is None else has.where(side.c.connection == on)
+    lacks = ~exists().where(side.c.link_id == link.c.id, side.c.connection == connection)
+    found = select(func.count()).select_from(link).where(link.c.sync == sync, link.c.paused.is_(False), has, lacks)
+    return tx.execute(found).scalar_one()
 
 
 def find(tx: Tx, text: str, limit: int = 10) -> list[str]:

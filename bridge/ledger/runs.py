@@ -108,6 +108,14 @@ def last(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
     return None if row is None else _row(row)
 
 
+def last_whole(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
+    """Give the newest run of a kind that came to its end well."""
+    found = select(run).where(run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
+    well = found.where(run.c.finished_at.is_not(None), run.c.error == "")
+    row = tx.execute(well.order_by(run.c.id.desc()).limit(1)).first()
+    return None if row is None else _row(row)
+
+
 def newest(tx: Tx) -> dict[tuple[str, str, str], RunRow]:
     """Give the newest run of each kind, connection and entity, in one query."""
     groups = (run.c.kind, run.c.connection, run.c.entity)

@@ -83,12 +83,8 @@ def foretell(costs: list[forecast.Cost]) -> None:
     for cost in costs:
         time_ = f", about {cost.seconds:.0f} s at its declared rate" if cost.seconds else ""
         said = f"about {cost.calls} calls for at most {cost.creates} creates{time_}"
-        if cost.records is None:
-            click.echo(
-                f"{cost.connection}: never listed, so what it holds is not counted; for the rest {said}", err=True
-            )
-        else:
-            click.echo(f"{cost.connection}: {cost.records} records when last listed; {said}", err=True)
+        seen = "never listed" if cost.records is None else f"{cost.records} records when last listed"
+        click.echo(f"{cost.connection}: {seen}; for what is known of it {said}", err=True)
     if any(cost.records is None for cost in costs):
         click.echo("`bridge plan --live` lists the systems and counts everything before anything is written", err=True)
 

@@ -121,6 +121,8 @@ class Drain:
     _running: int = 0
     _low: int = 0
     """Of those running, how many are of a lane below live."""
+    _late: bool = False
+    """Its time is up: of the lanes below live nothing new is begun."""
     _claims: int = 0
     _claimed_at: datetime | None = None
     _troubled: set[str] = field(default_factory=set)
@@ -144,28 +146,29 @@ class Drain:
     def _loop(self, seconds: float) -> Figures:
         began = self.context.clock.now()
         while True:
-            fresh = not self.stopping() and self.context.clock.now() < began + timedelta(seconds=seconds)
-            claimed = self._step(claim=fresh and self._may_claim())
+            self._late = self.stopping() or self.context.clock.now() >= began + timedelta(seconds=seconds)
+            claimed = self._step(claim=self._may_claim())
             self._submit()
             if self._ready:
                 continue
-            if not self._running and not claimed and not (fresh and self._nearly_due()):
+            if not self._running and not claimed and not (not self._late and self._nearly_due()):
                 return self.figures
             self._collect()
             self._submit()  # what waited for a place does not wait for the ledger, too
 
     def _may_claim(self) -> bool:
+        if self._late and (not self._low or self.stopping()):
+            return False  # else a long job is seen through, and live work shall not wait for it
         waited = self._claimed_at is None or self.context.clock.now() - self._claimed_at >= CLAIM_EVERY
         return self._running < AT_ONCE and (waited or not self._running)
 
     def _claim(self, tx: Tx) -> list[_Run]:
-        """Take up what is due."""
         context, now = self.context, self.context.clock.now()
         self._claims += 1
         self._claimed_at = now
         room = Room(
             free=AT_ONCE - self._running,
-            low=AT_ONCE - KEPT_FOR_LIVE - self._low,
+            low=0 if self._late else AT_ONCE - KEPT_FOR_LIVE - self._low,
             load={name: self._load(name) for name in context.connections},
         )
         catch_up(tx, context)
@@ -181,10 +184,7 @@ class Drain:
         return sum(len(w.runs) for w in [*self._waiting, *self._flying.values()] if w.connection == connection)
 
     def _step(self, *, claim: bool) -> int:
-        """Advance every procedure that has its answer, and commit the ledger effects of all of them together.
-
-        What is due is claimed in the same transaction; gives how much that was.
-        """
+        """Advance every procedure that has its answer; commit the effects of all, and claim, in one transaction."""
         ready, self._ready = self._ready, []
         acts: list[tuple[_Run, Callable[[Any], Any]]] = []
         over: list[tuple[_Run, Exception]] = []
@@ -338,10 +338,10 @@ class Drain:
 
     def _next_one(self, connection: str) -> None:
         """A place has become free: let the first that waits for the connection ask for it at once."""
-        for group in self._waiting:
-            if group.connection == connection and group.not_before > self.context.clock.now():
-                group.not_before = self.context.clock.now()
-                return
+        now = self.context.clock.now()
+        waiting = (group for group in self._waiting if group.connection == connection and group.not_before > now)
+        if (first := next(waiting, None)) is not None:
+            first.not_before = now
 
     def _nearly_due(self) -> bool:
         now = self.context.clock.now()

@@ -118,7 +118,7 @@ class Estate:
 
     def _link(self, number: int, now: datetime, rules: merge.Rules) -> Link:
         row = ticket(number)
-        names = {"left": str(row["id"]), "right": f"right_{number}"}
+        names = dict.fromkeys(("left", "right"), str(row["id"]))
         sides = {name: Side(name, each) for name, each in names.items()}
         link = Link(f"{number:032x}", "tickets", "ticket", sides=sides)
         for name, remote_id in names.items():

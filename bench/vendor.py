@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import json
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -45,14 +46,16 @@ def ticket(number: int) -> dict[str, object]:
 class Account:
     """The rows, encoded."""
 
-    def __init__(self, count: int, latency: float, *, fresh: bool = False) -> None:
+    def __init__(self, count: int, latency: float, *, fresh: bool = False, slow_pages: bool = False) -> None:
         whole = [ticket(number) | ({"status": "new"} if fresh else {}) for number in range(count)]
         listed = [{key: value for key, value in row.items() if key != "description"} for row in whole]
         self.listed = [json.dumps(row).encode() for row in listed]
         self.whole = {row["id"]: json.dumps(row).encode() for row in whole}
         self.made = itertools.count(1)
         self.posted = 0
-        self.latency = latency
+        self.changed: dict[str, float] = {}
+        """When each ticket was last changed, by the clock that all processes of a machine share."""
+        self.latency, self.slow_pages = latency, slow_pages
 
     def answer(  # noqa: PLR0911 - one return for each route
         self, method: str, target: str, body: bytes
@@ -65,7 +68,7 @@ class Account:
         if path == "/tickets" and ("tags" in query or "customer_id" in query):
             return 200, b'{"data":[],"meta":{"next_cursor":null}}', True
         if path == "/tickets":
-            return 200, self.page(query.get("cursor", [""])[0]), False
+            return 200, self.page(query.get("cursor", [""])[0]), self.slow_pages
         name = unquote(path.removeprefix("/tickets/"))
         row = self.change(name, json.loads(body)) if method == "PATCH" else self.whole.get(name)
         if row:
@@ -74,6 +77,8 @@ class Account:
             return 200, b'{"data":[],"meta":{"next_cursor":null}}', True
         if path == "/posted":
             return 200, json.dumps({"posted": self.posted}).encode(), False
+        if path == "/changed":
+            return 200, json.dumps(self.changed).encode(), False
         return 404, b'{"error":{"code":"NOT_FOUND"}}', False
 
     def page(self, cursor: str) -> bytes:
@@ -92,6 +97,7 @@ class Account:
         row = self.whole.get(name)
         if row is None:
             return None
+        self.changed[name] = time.monotonic()
         changed = json.loads(row) | given | {"updated_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
         self.whole[name] = encoded = json.dumps(changed).encode()
         return encoded
@@ -149,5 +155,7 @@ if __name__ == "__main__":
     parser.add_argument("--tickets", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--fresh", action="store_true", help="all of them new, as they are when somebody opens them")
+    parser.add_argument("--slow-pages", action="store_true", help="pages of a listing take the latency, too")
     chosen = parser.parse_args()
-    asyncio.run(serve(Account(chosen.tickets, chosen.latency, fresh=chosen.fresh)))
+    made = Account(chosen.tickets, chosen.latency, fresh=chosen.fresh, slow_pages=chosen.slow_pages)
+    asyncio.run(serve(made))

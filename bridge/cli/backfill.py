@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,7 @@ from bridge.cli.operator import actor
 from bridge.cli.processes import begin
 from bridge.core.lanes import SHARES
 from bridge.core.syncs import Connection
-from bridge.flow import allowance
+from bridge.flow import allowance, forecast
 from bridge.flow import backfill as importing
 from bridge.ledger import audit, runs, written
 from bridge.ledger.runs import RunRow
@@ -50,6 +50,10 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
     engine.take_over()  # an import that was killed may have held what this one goes on with
     if sync not in engine.config.syncs:
         raise click.UsageError(f"no sync {sync}; allowed: {', '.join(engine.config.syncs)}")
+    with engine.ledger.read() as tx:
+        costs = forecast.forecast(tx, engine.context, engine.config.syncs[sync])
+    if not as_json:
+        foretell(costs)
     ids = start(engine, sync, since.replace(tzinfo=UTC) if since else None, newest_first=newest_first, limit=limit)
     progress = follow(engine, ids, quiet=as_json)
     with engine.ledger.read() as tx:
@@ -58,13 +62,31 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
     engine.close()
     wrong = [f"{run.connection}: {run.error}" for run in progress.runs if run.error]
     if as_json:
-        told = {"runs": ids, "listed": progress.listed, "created": made, "waiting": left.waiting, "parked": left.parked}
+        told = {
+            "forecast": [asdict(cost) for cost in costs],
+            "runs": ids,
+            "listed": progress.listed,
+            "created": made,
+            "waiting": left.waiting,
+            "parked": left.parked,
+        }
         click.echo(json.dumps(told | {"review": review, "errors": wrong}))
     else:
         click.echo(f"runs {', '.join(map(str, ids))}: {progress.listed} records listed, {made} made")
         report(left, review, wrong)
     if left.waiting or wrong:
         raise SystemExit(1)
+
+
+def foretell(costs: list[forecast.Cost]) -> None:
+    """Say what it will cost, as far as the ledger can tell."""
+    for cost in costs:
+        time_ = f", about {cost.seconds:.0f} s at its declared rate" if cost.seconds else ""
+        said = f"about {cost.calls} calls for at most {cost.creates} creates{time_}"
+        seen = "never listed" if cost.records is None else f"{cost.records} records when last listed"
+        click.echo(f"{cost.connection}: {seen}; for what is known of it {said}", err=True)
+    if any(cost.records is None for cost in costs):
+        click.echo("`bridge plan --live` lists the systems and counts everything before anything is written", err=True)
 
 
 def report(left: written.Left, review: list[dict[str, Any]], wrong: list[str]) -> None:

@@ -20,6 +20,7 @@ from bridge.flow import allowance, people
 from bridge.flow.context import Context, Task
 from bridge.flow.drift import observe_key
 from bridge.flow.effects import Call, Procedure, Transact
+from bridge.flow.reconcile import TURN
 from bridge.ledger import links, runs, work, written
 from bridge.ledger.session import Tx
 
@@ -87,13 +88,15 @@ def start(
 
 
 def page(context: Context, task: Task) -> Procedure:
-    """Fetch page after page, and queue what is on it; each page is checkpointed."""
+    """Fetch page after page until its turn is over, and queue what is on it; each page is checkpointed."""
     row, step = task.row, Step.of(task.row.payload)
+    began = context.clock.now()
     while True:
         listing: Page = yield Call(row.connection, _fetch(row.entity, step), task.deadline(context, row.connection))
         stuck = listing.cursor is not None and listing.cursor == step.cursor
         step = replace(step, cursor=listing.cursor, pages=step.pages + 1)
-        if not (yield Transact(_absorbing(context, task, step, listing, stuck=stuck))):
+        rest = context.clock.now() - began > TURN
+        if not (yield Transact(_absorbing(context, task, step, listing, stuck=stuck, rest=rest))):
             return
 
 
@@ -101,12 +104,19 @@ def _fetch(entity: str, step: Step) -> Callable[[Connector], Page]:
     return lambda c: c.scan(entity, step.cursor)
 
 
-def _absorbing(context: Context, task: Task, step: Step, listing: Page, *, stuck: bool) -> Callable[[Tx], bool]:
-    return lambda tx: absorb(tx, context, task, step, listing, stuck=stuck)
+def _absorbing(
+    context: Context, task: Task, step: Step, listing: Page, *, stuck: bool, rest: bool
+) -> Callable[[Tx], bool]:
+    return lambda tx: absorb(tx, context, task, step, listing, stuck=stuck, rest=rest)
 
 
-def absorb(tx: Tx, context: Context, task: Task, step: Step, listing: Page, *, stuck: bool) -> bool:
-    """Queue a page's records and checkpoint; False when the listing is over or another worker has taken it over."""
+def absorb(
+    tx: Tx, context: Context, task: Task, step: Step, listing: Page, *, stuck: bool = False, rest: bool = False
+) -> bool:
+    """Queue a page's records and checkpoint.
+
+    False when the listing is over, rests until its next turn, or another worker has taken it over.
+    """
     row, now = task.row, context.clock.now()
     run = runs.get(tx, step.run)
     if run is None or run.finished_at is not None:
@@ -141,6 +151,9 @@ def absorb(tx: Tx, context: Context, task: Task, step: Step, listing: Page, *, s
         )
         runs.finish(tx, step.run, now, error=why)
         work.finish(tx, row, task.owner, now)
+        return False
+    if rest:
+        work.again(tx, row, task.owner, now, count=False, lane="reconcile")
         return False
     return True
 

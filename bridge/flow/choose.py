@@ -71,7 +71,7 @@ def choose(
     full = {name for name in places if room.load.get(name, 0) >= 4 * places[name]}
     crowded = {name for name in places if room.low <= 0 or room.load.get(name, 0) >= 2 * places[name]}
     skipped = sorted(choice.shut | full)
-    for name in sorted(health.half_open(tx, now) & places.keys()):
+    for name in sorted(name for name, found in known.items() if name in places and found.half_open(now)):
         choice.taken += _probe(tx, owner, now, until, name)
     if turn % TURN == 0 and room.low > 0:
         # It counts as live from here on, or a busy account would still keep it out.
@@ -79,11 +79,10 @@ def choose(
         choice.taken += [Taken(row, "live") for row in aged]
     free = room.free - len(choice.taken)
     if free > 0:
-        any_lane = min(free, room.low) if room.low > 0 else free
-        rows = work.claim(tx, owner, now, until, any_lane, skip_connections=skipped, live_only=sorted(crowded))
-        if len(rows) == any_lane < free:  # there may be more, of which only the live lane may have the rest
-            left = free - any_lane
-            rows += work.claim(tx, owner, now, until, left, skip_connections=skipped, live_only=sorted(places))
+        low, spare = max(0, room.low), {name: places[name] - room.load.get(name, 0) for name in places}
+        rows = work.claim(
+            tx, owner, now, until, free, skip_connections=skipped, live_only=sorted(crowded), low=low, room=spare
+        )
         choice.taken += [Taken(row, row.lane) for row in rows]
     return choice
 

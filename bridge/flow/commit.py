@@ -24,12 +24,24 @@ def the_link(task: Task) -> Link:
     return task.link
 
 
-def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime) -> None:
-    """Store the link under its lease, with its timeline and conflicts. Raises LeaseLost when the lease is not ours."""
-    link, lines = the_link(task), list(notes)
-    links.save(tx, link, task.token, task.fence, now)
-    journal.add(tx, link.id, now, lines)
-    conflicts.record(tx, link, [note for note in lines if note.kind in SETTLED], now)
+def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime, *, last: bool = False) -> None:
+    """Store the link under its lease, with its timeline and conflicts. Raises LeaseLost when the lease is not ours.
+
+    `last` gives the lease back with it.
+    """
+    link = the_link(task)
+    links.save(tx, link, task.token, task.fence, now, last=last)
+    task.fence = 0 if last else task.fence
+    task.disputed = tell(tx, link, list(notes), now, disputed=task.disputed)
+
+
+def tell(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool) -> bool:
+    """Add to the link's timeline and conflicts; `disputed`: the ledger may know of open ones. Gives whether it does."""
+    journal.add(tx, link.id, now, notes)
+    settled = [note for note in notes if note.kind in SETTLED]
+    if disputed or conflicts.disputed(link) or settled:
+        conflicts.record(tx, link, settled, now)
+    return conflicts.disputed(link)
 
 
 def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None) -> None:
@@ -45,9 +57,8 @@ def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, aga
     link, due = the_link(task), task.turn(now)
     planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
     said = [*notes, *planned]
-    save(tx, task, said, now)
-    people.note(tx, context, the_link(task), said, now)
-    task.give_back(tx)
+    save(tx, task, said, now, last=True)
+    people.note(tx, context, link, said, now)
 
 
 def later(tx: Tx, task: Task, at: datetime) -> None:

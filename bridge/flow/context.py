@@ -14,7 +14,7 @@ from bridge.core.merge import Rules
 from bridge.core.state import Link
 from bridge.core.syncs import Connection, Sync
 from bridge.core.transforms import AgentTable
-from bridge.ledger import links
+from bridge.ledger import conflicts, links
 from bridge.ledger.session import Tx
 from bridge.ledger.work import WorkRow
 
@@ -109,6 +109,8 @@ class Task:
     link: Link | None = None
     fence: int = 0
     until: datetime | None = None
+    disputed: bool = False
+    """The ledger knows of open conflicts of the link."""
 
     def take(self, tx: Tx, context: Context, link_id: str) -> bool:
         """Lease the link and load it; False when somebody else holds it."""
@@ -118,6 +120,7 @@ class Task:
         if fence is None:
             return False
         self.link, self.fence, self.until = links.load(tx, [link_id])[link_id], fence, until
+        self.disputed = conflicts.disputed(self.link)
         return True
 
     def turn(self, now: datetime) -> datetime:

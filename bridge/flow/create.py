@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.connectors.base import Draft, Intent, Record
@@ -37,26 +38,72 @@ TRIES = 2
 
 def create(context: Context, task: Task) -> Procedure:
     """Give the link a counterpart on the row's connection: adopt what is there, else make it once."""
-    connection = task.row.connection
 
-    def begin(tx: Tx) -> tuple[bool, OpenIntent | None]:
+    def begin(tx: Tx) -> OpenIntent | CreatePlan | Ready | None:
         if not task.take(tx, context, str(task.row.link_id)):
             work.again(tx, task.row, task.owner, context.soon(), count=False)
-            return False, None
-        return True, intents.get(tx, the_link(task).id, connection)
+            return None
+        link = the_link(task)
+        if (open_ := link.intents.get(task.row.connection)) is not None:
+            return intents.by_marker(tx, open_)
+        planned = wanted(tx, context, task)
+        if planned is None or context.syncs[link.sync].match:
+            return planned
+        return intend(tx, context, task, planned)
 
-    leased, intent = yield Transact(begin)
-    if not leased:
+    begun = yield Transact(begin)
+    if isinstance(begun, OpenIntent):
+        yield from look_up(context, task, begun)
         return
-    if intent is not None:
-        yield from look_up(context, task, intent)
-        return
-    planned = yield Transact(lambda tx: wanted(tx, context, task))
-    if planned is None:
-        return
-    if (yield from already_there(context, task, planned)):
-        return
-    yield from make(context, task, planned)
+    if isinstance(begun, CreatePlan):  # there are match rules: look before anything is made
+        planned = begun
+        if (yield from already_there(context, task, planned)):
+            return
+        begun = yield Transact(lambda tx: intend_still(tx, context, task, planned))
+    if begun is not None:
+        yield from make(context, task, begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A create whose intent is written down: to be sent by then, or never."""
+
+    draft: Draft
+    sent: dict[str, Raw]
+    send_by: datetime
+
+
+def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready | None:
+    """Write the intent down, under the lease; None when it may not be made (any more), and the row is settled."""
+    link, now = the_link(task), context.clock.now()
+    if allowance.spent(tx, context, task):
+        return None
+    ready = Ready(
+        Draft(link.entity, planned.values, marker=context.fresh_id()[:20]),
+        planned.sent,
+        now + timedelta(seconds=context.timing.send_within),
+    )
+    if intents.open_(
+        tx,
+        link_id=link.id,
+        connection=task.row.connection,
+        entity=link.entity,
+        marker=ready.draft.marker,
+        draft={"values": planned.values, "sent": planned.sent},
+        send_by=ready.send_by,
+        now=now,
+        run_id=task.row.run_id,
+    ):
+        return ready
+    work.finish(tx, task.row, task.owner, now)
+    task.give_back(tx)
+    return None
+
+
+def intend_still(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready | None:
+    """Write the intent down unless the lease has been lost over the looking."""
+    save(tx, task, [], context.clock.now())
+    return intend(tx, context, task, planned)
 
 
 def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
@@ -131,37 +178,10 @@ def canonical_state(task: Task) -> dict[str, object]:
     return {name: state.value for name, state in the_link(task).state.items() if state.rev}
 
 
-def make(context: Context, task: Task, planned: CreatePlan) -> Procedure:
-    """Commit the intent, send, adopt the answer."""
+def make(context: Context, task: Task, ready: Ready) -> Procedure:
+    """Send what was intended, and adopt the answer."""
     link, connection = the_link(task), task.row.connection
-    marker = context.fresh_id()[:20]
-    send_by = context.clock.now() + timedelta(seconds=context.timing.send_within)
-    draft = Draft(link.entity, planned.values, marker)
-
-    def intend(tx: Tx) -> bool:
-        now = context.clock.now()
-        if allowance.spent(tx, context, task):
-            return False
-        stored = {"values": planned.values, "sent": planned.sent}
-        if intents.open_(
-            tx,
-            link_id=link.id,
-            connection=connection,
-            entity=link.entity,
-            marker=marker,
-            draft=stored,
-            send_by=send_by,
-            now=now,
-            run_id=task.row.run_id,
-        ):
-            save(tx, task, [], now)
-            return True
-        work.finish(tx, task.row, task.owner, now)
-        task.give_back(tx)
-        return False
-
-    if not (yield Transact(intend)):
-        return
+    draft, marker, send_by = ready.draft, ready.draft.marker, ready.send_by
     sent_at = context.clock.now()
     try:
         record = yield Call(connection, lambda c: c.create(draft), min(send_by, task.deadline(context, connection)))
@@ -181,7 +201,7 @@ def make(context: Context, task: Task, planned: CreatePlan) -> Procedure:
         settle, unshown = context.settle(connection, link.entity), "the answer did not show the record"
         yield Transact(lambda tx: wait(tx, context, task, marker, unshown, sent_at + settle))
         return
-    yield from adopt(context, task, marker, planned.sent, record)
+    yield from adopt(context, task, marker, ready.sent, record)
 
 
 def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
@@ -253,7 +273,7 @@ def adopt(
         link.intents.pop(connection, None)
         intents.close(tx, marker, "created", record.ref.id, now)
         side = Side(connection=connection, remote_id=record.ref.id)
-        if not links.add_side(tx, link.id, side, now):
+        if not links.adopt(tx, link.id, link.entity, side, now):
             why = f"{record.ref} was made for this ticket but belongs to another; detach one of them"
             save(tx, task, [Note("ambiguous", connection, "", {"why": why})], now)
             work.park(tx, task.row, task.owner, why, "ambiguous match", now)

@@ -17,7 +17,8 @@ from bridge.flow import parts, refusal
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Read, Transact
-from bridge.flow.observe import absorbed, still_open, take_in
+from bridge.flow.finding import absorbed
+from bridge.flow.observe import still_open, take_in
 from bridge.flow.records import observation
 from bridge.flow.replan import leftover, plan_member
 from bridge.ledger import attempts, links, matching, probed, work

@@ -29,7 +29,7 @@ from bridge.flow.outcome import FIRST_DELAY, judge, settle_failure
 from bridge.flow.reconcile import page
 from bridge.flow.remove import remove
 from bridge.ledger import health, work
-from bridge.ledger.session import Ledger, savepoint
+from bridge.ledger.session import Ledger, Tx, savepoint
 
 PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
     "observe": observe,
@@ -121,6 +121,8 @@ class Drain:
     _running: int = 0
     _low: int = 0
     """Of those running, how many are of a lane below live."""
+    _late: bool = False
+    """Its time is up: of the lanes below live nothing new is begun."""
     _claims: int = 0
     _claimed_at: datetime | None = None
     _troubled: set[str] = field(default_factory=set)
@@ -144,47 +146,45 @@ class Drain:
     def _loop(self, seconds: float) -> Figures:
         began = self.context.clock.now()
         while True:
-            fresh = not self.stopping() and self.context.clock.now() < began + timedelta(seconds=seconds)
-            claimed = self._claim() if fresh and self._may_claim() else 0
-            self._step()
+            self._late = self.stopping() or self.context.clock.now() >= began + timedelta(seconds=seconds)
+            claimed = self._step(claim=self._may_claim())
             self._submit()
             if self._ready:
                 continue
-            if not self._running and not claimed and not (fresh and self._nearly_due()):
+            if not self._running and not claimed and not (not self._late and self._nearly_due()):
                 return self.figures
             self._collect()
+            self._submit()  # what waited for a place does not wait for the ledger, too
 
     def _may_claim(self) -> bool:
+        if self._late and (not self._low or self.stopping()):
+            return False  # else a long job is seen through, and live work shall not wait for it
         waited = self._claimed_at is None or self.context.clock.now() - self._claimed_at >= CLAIM_EVERY
         return self._running < AT_ONCE and (waited or not self._running)
 
-    def _claim(self) -> int:
+    def _claim(self, tx: Tx) -> list[_Run]:
         context, now = self.context, self.context.clock.now()
         self._claims += 1
         self._claimed_at = now
         room = Room(
             free=AT_ONCE - self._running,
-            low=AT_ONCE - KEPT_FOR_LIVE - self._low,
+            low=0 if self._late else AT_ONCE - KEPT_FOR_LIVE - self._low,
             load={name: self._load(name) for name in context.connections},
         )
-        with self.ledger.transaction() as tx:
-            catch_up(tx, context)
-            choice = choose(tx, context, self.owner, now, room, self._claims)
+        catch_up(tx, context)
+        choice = choose(tx, context, self.owner, now, room, self._claims)
         self._troubled, self._shut = choice.troubled, choice.shut
+        begun = []
         for taken in choice.taken:
             task = Task(taken.row, self.owner, f"{self.owner}/{context.fresh_id()}")
-            procedure = PROCEDURES[taken.row.kind](context, task)
-            self._ready.append((_Run(task, procedure, taken.lane, taken.probe), None, None))
-            self._low += taken.lane != "live"
-        self._running += len(choice.taken)
-        self.figures.claimed += len(choice.taken)
-        return len(choice.taken)
+            begun.append(_Run(task, PROCEDURES[taken.row.kind](context, task), taken.lane, taken.probe))
+        return begun
 
     def _load(self, connection: str) -> int:
         return sum(len(w.runs) for w in [*self._waiting, *self._flying.values()] if w.connection == connection)
 
-    def _step(self) -> None:
-        """Advance every procedure that has its answer, and commit the ledger effects of all of them together."""
+    def _step(self, *, claim: bool) -> int:
+        """Advance every procedure that has its answer; commit the effects of all, and claim, in one transaction."""
         ready, self._ready = self._ready, []
         acts: list[tuple[_Run, Callable[[Any], Any]]] = []
         over: list[tuple[_Run, Exception]] = []
@@ -198,8 +198,7 @@ class Drain:
                 over.append((run, effect))
             else:
                 self._end(run)
-        if acts or over or self._answers:
-            self._commit(acts, over)
+        return self._commit(acts, over, claim=claim) if acts or over or self._answers or claim else 0
 
     def _end(self, run: _Run) -> None:
         self._running -= 1
@@ -207,7 +206,9 @@ class Drain:
         if run.probe:  # it came to no call there: another one may try
             self._answers.append((run.probe, LeaseLost("no call was made"), True, ""))
 
-    def _commit(self, acts: list[tuple[_Run, Callable[[Any], Any]]], over: list[tuple[_Run, Exception]]) -> None:
+    def _commit(
+        self, acts: list[tuple[_Run, Callable[[Any], Any]]], over: list[tuple[_Run, Exception]], *, claim: bool
+    ) -> int:
         self.figures.failed += len(over)
         self.figures.transactions += 1
         done: list[tuple[_Run, Any, Exception | None]] = []
@@ -227,9 +228,14 @@ class Drain:
                         settle_failure(tx, self.context, run.task, failure)
                 except Exception:  # the claim runs out, and the row is taken up again
                     log.exception("%s could not be settled after: %s", run.task.row.key, failure)
+            begun = self._claim(tx) if claim else []
         for run, _failure in over:
             self._end(run)
-        self._ready.extend(done)
+        self._ready += [*done, *((run, None, None) for run in begun)]
+        self._running += len(begun)
+        self._low += sum(run.lane != "live" for run in begun)
+        self.figures.claimed += len(begun)
+        return len(begun)
 
     @staticmethod
     def _advance(run: _Run, value: Any, error: Exception | None) -> Effect | Exception | None:
@@ -316,6 +322,7 @@ class Drain:
         for future in [each for each in self._flying if each in done]:  # in the order of sending, for a set has none
             group = self._flying.pop(future)
             self.budget.release(group.connection, group.runs[0].holder)
+            self._next_one(group.connection)
             error = future.exception()
             if error is not None or group.probe or group.connection in self._troubled:
                 self._answers.append((group.connection, error, group.probe, group.runs[0].task.row.key))
@@ -328,6 +335,13 @@ class Drain:
             answers: Iterable[Any] = [None] * len(group.runs) if error else future.result()
             for run, answer in zip(group.runs, answers, strict=True):
                 self._ready.append((run, answer, error if isinstance(error, Exception) else None))
+
+    def _next_one(self, connection: str) -> None:
+        """A place has become free: let the first that waits for the connection ask for it at once."""
+        now = self.context.clock.now()
+        waiting = (group for group in self._waiting if group.connection == connection and group.not_before > now)
+        if (first := next(waiting, None)) is not None:
+            first.not_before = now
 
     def _nearly_due(self) -> bool:
         now = self.context.clock.now()

@@ -1,4 +1,8 @@
-"""First sight of a record that belongs to no link yet: is it one we know? Rules F10 and F11."""
+"""First sight of a record that belongs to no link yet: is it one we know? Rules F10 and F11.
+
+What was read joins an existing link only by its keys, and its values are read again under that link's lease. A link of
+its own is born with the values at once: nobody can have leased what did not exist, so nothing newer can be known of it.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,13 @@ from bridge.connectors.base import Record
 from bridge.core.state import Link, Note, Side
 from bridge.core.syncs import Sync
 from bridge.core.values import Ref
-from bridge.flow import family
-from bridge.flow.commit import verdict
+from bridge.flow import family, people
+from bridge.flow.commit import tell, verdict
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Procedure, Read, Transact
+from bridge.flow.finding import merged
 from bridge.flow.records import match_keys
+from bridge.flow.replan import plans, queue
 from bridge.ledger import intents, journal, links, matching, work
 from bridge.ledger.session import Tx
 
@@ -23,7 +29,7 @@ WAIT = timedelta(seconds=1)
 
 
 def first_sight(context: Context, task: Task, ref: Ref, upto: int) -> Procedure:
-    """Read the record once, for matching only, then join it to a link or start one; its values are read again later."""
+    """Read the record, then join it to the link that matches, or start one with it."""
     sync = context.sync_of(ref.connection, ref.entity)
     record: Record | None = None
     if sync is not None:
@@ -39,8 +45,7 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
         verdict(tx, ref, upto, "out of scope" if record else "no-op", refusal, now)
         work.finish(tx, task.row, task.owner, now)
         return
-    values = context.maps[ref.connection][ref.entity].canonical(record.data)
-    keys = match_keys(sync, values)
+    keys = match_keys(sync, context.maps[ref.connection][ref.entity].canonical(record.data))
     parent, orphan = family.parent_of(tx, context, ref, record, now)
     matching.lock(tx, sync.name, sorted({digest for _rule, digest, _at in keys} | {f"ref:{ref}"}))
     if links.of_refs(tx, [ref]):
@@ -56,7 +61,16 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
     if (record.marker and intents.is_open(tx, record.marker)) or intents.among(tx, ref.connection, ref.entity, parent):
         work.again(tx, task.row, task.owner, now + WAIT, count=False)
         return
+    assign(tx, context, task, sync, record, keys, parent, upto)
+
+
+def assign(
+    tx: Tx, context: Context, task: Task, sync: Sync, record: Record, keys: list[Key], parent: str | None, upto: int
+) -> None:
+    """Join the record to the one link that matches; where none does, start one."""
+    now, ref = context.clock.now(), record.ref
     found, waiting = eligible(tx, sync, ref, keys)
+    known_by = [*keys, *family.keys_of(context.maps[ref.connection][ref.entity].canonical(record.data))]
     if waiting:
         work.again(tx, task.row, task.owner, now + WAIT, count=False)
     elif not found and not context.capabilities[ref.connection][ref.entity].originates:
@@ -66,12 +80,37 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
         why = f"{ref} matches {len(found)} tickets equally well; join it to one of them: {', '.join(sorted(found))}"
         verdict(tx, ref, upto, "quarantined", why, now)
         work.park(tx, task.row, task.owner, why, "ambiguous match", now)
-    else:
-        joined = found.pop() if found else None
-        keys += family.keys_of(values)
-        if join(tx, sync, ref, joined, keys, now, fresh=context.fresh_id(), parent_id=parent) and joined is not None:
+    elif found:
+        joined = found.pop()
+        if join(tx, sync, ref, joined, known_by, now):
             family.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
         work.again(tx, task.row, task.owner, task.turn(now), count=False)
+    elif now - record.read_at > context.lease(context.connections):
+        work.again(tx, task.row, task.owner, now, count=False)  # held up for longer than any lease: read it again
+    else:
+        bear(tx, context, task, sync, record, known_by, parent, upto)
+
+
+def bear(
+    tx: Tx, context: Context, task: Task, sync: Sync, record: Record, keys: list[Key], parent: str | None, upto: int
+) -> None:
+    """Start a link with a record and what it shows, and plan what the other sides need."""
+    now, ref = context.clock.now(), record.ref
+    side = Side(connection=ref.connection, remote_id=ref.id)
+    link = Link(context.fresh_id(), sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent)
+    found = merged(context, task.row, link, side, record)
+    planned = plans(context, link)
+    if not links.create(tx, link, now):
+        work.again(tx, task.row, task.owner, now, count=False)
+        return
+    work.finish(tx, task.row, task.owner, now)
+    matching.add(tx, sync.name, link.id, ref.connection, keys)
+    people.learn(tx, context, ref.connection, record.people, now)
+    verdict(tx, ref, upto, found.said, found.why, now)
+    decided = queue(tx, context, link, planned, now, lane=task.row.lane, run_id=task.row.run_id, due=task.turn(now))
+    notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *found.notes, *decided]
+    tell(tx, link, notes, now, disputed=False)
+    people.note(tx, context, link, notes, now)
 
 
 def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:
@@ -95,30 +134,13 @@ def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], b
     return {name for name, link in loaded.items() if ref.connection not in link.sides and not link.paused}, waiting
 
 
-def join(
-    tx: Tx,
-    sync: Sync,
-    ref: Ref,
-    found: str | None,
-    keys: list[Key],
-    now: datetime,
-    *,
-    fresh: str = "",
-    parent_id: str | None = None,
-) -> bool:
-    """Add the record as a side of the link that matches, or of a new one with the fresh id (and its ticket).
+def join(tx: Tx, sync: Sync, ref: Ref, link_id: str, keys: list[Key], now: datetime) -> bool:
+    """Add the record as a side of the link that matches.
 
     False, and nothing stored, when another worker has just linked the record, or given that link another one.
     """
-    side = Side(connection=ref.connection, remote_id=ref.id)
-    link_id = found or fresh
-    if found:
-        stored = links.add_side(tx, link_id, side, now)
-    else:
-        made = Link(link_id, sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent_id)
-        stored = links.create(tx, made, now)
-    if stored:
-        said = "matched" if found else "linked"
-        journal.add(tx, link_id, now, [Note(said, ref.connection, "", {"ref": str(ref)})])
-        matching.put(tx, sync.name, link_id, ref.connection, keys)
-    return stored
+    if not links.add_side(tx, link_id, Side(connection=ref.connection, remote_id=ref.id), now):
+        return False
+    journal.add(tx, link_id, now, [Note("matched", ref.connection, "", {"ref": str(ref)})])
+    matching.put(tx, sync.name, link_id, ref.connection, keys)
+    return True

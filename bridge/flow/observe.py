@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.connectors.base import Record
@@ -13,8 +12,9 @@ from bridge.flow import people
 from bridge.flow.commit import conclude, later, the_link, verdict
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Procedure, Read, Steps, Transact
+from bridge.flow.finding import Finding, merged
 from bridge.flow.match import first_sight, out_of_scope
-from bridge.flow.records import observation, with_swept
+from bridge.flow.records import observation
 from bridge.ledger import attempts, inbox, links, work
 from bridge.ledger.session import Tx
 
@@ -62,19 +62,6 @@ def still_open(context: Context, link: Link, side: Side) -> datetime | None:
     return until if context.clock.now() < until else None
 
 
-@dataclass(slots=True)
-class Finding:
-    """What a reading came to, before it is committed."""
-
-    said: str
-    """The verdict on the webhooks that waited; `pending`: none yet."""
-    why: str
-    notes: list[Note]
-    again_at: datetime | None = None
-    closes: str | None = None
-    """The attempt that the reading has settled."""
-
-
 def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto: int) -> Procedure:
     """Merge what was read, a record or its absence, and commit it."""
     if record is not None:
@@ -96,7 +83,7 @@ def take_record(context: Context, task: Task, ref: Ref, record: Record, upto: in
     elif not side.in_scope and sync.leave_scope == "detach":
         found = Finding("out of scope", f"{ref} has left the scope for good", [])
     else:
-        found = merged(context, task, side, record)
+        found = merged(context, task.row, link, side, record)
 
     def commit(tx: Tx) -> None:
         people.learn(tx, context, ref.connection, record.people, context.clock.now())
@@ -128,24 +115,6 @@ def gone(context: Context, task: Task, side: Side) -> Steps[Finding]:
     return Finding("pending", "", notes, again_at=now + settle)
 
 
-def merged(context: Context, task: Task, side: Side, record: Record) -> Finding:
-    """Take a record into the agreed state."""
-    link = the_link(task)
-    mapped, settle = context.maps[side.connection][link.entity], context.settle(side.connection, link.entity)
-    before = {name: state.rev for name, state in link.state.items()}
-    seen = observation(with_swept(record, task.row.payload, side, mapped, settle), mapped, link.parent_id)
-    if not merge.believe(side, seen, settle.total_seconds()):
-        stepped = Note("suspect", side.connection, "", {"why": "an older version; read again after settling"})
-        return Finding("pending", "", [stepped], again_at=context.clock.now() + settle)
-    touched = seen.version is None or seen.version != side.version
-    back = lifecycle.entered(side)
-    notes, closes = absorbed(link, side, seen, context)
-    if any(state.rev != before.get(name, 0) for name, state in link.state.items()):
-        return Finding("applied", "", [*back, *notes], closes=closes)
-    said, why = ("no-op", "touched, no mapped change") if touched else ("echo", "")
-    return Finding(said, why, [*back, *notes], closes=closes)
-
-
 def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
     """Read the other sides of a link whose record has gone: an edit there may speak against closing it (rule F21)."""
     link = the_link(task)
@@ -160,11 +129,3 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
         if merge.believe(side, seen, context.settle(side.connection, link.entity).total_seconds()):
             notes += merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
     return notes
-
-
-def absorbed(link: Link, side: Side, seen: merge.Observation, context: Context) -> tuple[list[Note], str | None]:
-    """Absorb a reading; give its notes and the id of the attempt that it closed, if any."""
-    open_before = side.attempt.id if side.attempt else None
-    notes = merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
-    closed = open_before if open_before and (side.attempt is None or side.attempt.id != open_before) else None
-    return notes, closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from bridge.core.plan import Plan, plan
@@ -43,8 +44,23 @@ def replan(
     due: datetime | None = None,
 ) -> list[Note]:
     """Queue what the link's sides need (`due`: its place in the lane), and give the decisions taken on the way."""
+    return queue(tx, context, link, plans(context, link), now, lane=lane, run_id=run_id, due=due or now)
+
+
+def queue(
+    tx: Tx,
+    context: Context,
+    link: Link,
+    made: Mapping[str, Plan],
+    now: datetime,
+    *,
+    lane: str,
+    run_id: int | None,
+    due: datetime,
+) -> list[Note]:
+    """Queue what was planned for the link, and give the plans' decisions."""
     notes: list[Note] = []
-    for connection, planned in plans(context, link).items():
+    for connection, planned in made.items():
         notes.extend(planned.notes)
         calls = parts.without_refused(tx, context, link, connection, planned.calls)
         kind = "remove" if planned.delete else "deliver" if calls else "create" if planned.create else None
@@ -60,7 +76,7 @@ def replan(
             entity=link.entity,
             link_id=link.id,
             lane=lane,
-            due_at=due or now,
+            due_at=due,
             now=now,
             unpark=kind != "create" or lane in {"reconcile", "backfill"},
             run_id=run_id,

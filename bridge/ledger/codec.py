@@ -13,6 +13,8 @@ from typing import Any
 
 from bridge.core.values import Marker
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Kinds of value that JSON has: most are, and asking here is quicker than calling."""
 _encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
@@ -36,10 +38,13 @@ def _pack(value: Any, lenient: bool) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping):
-        packed = {_key(key, lenient): _pack(item, lenient) for key, item in value.items()}
-        return {"$map": packed} if any(key.startswith("$") for key in packed) else packed
+        packed = {
+            key if type(key) is str else _key(key, lenient): item if type(item) in _PLAIN else _pack(item, lenient)
+            for key, item in value.items()
+        }
+        return {"$map": packed} if "$" in {key[:1] for key in packed} else packed
     if isinstance(value, list | tuple):
-        items = [_pack(item, lenient) for item in value]
+        items = [item if type(item) in _PLAIN else _pack(item, lenient) for item in value]
         return items if isinstance(value, list) else {"$tuple": items}
     return _pack_rare(value, lenient)
 
@@ -67,7 +72,7 @@ def _key(key: Any, lenient: bool) -> str:
 
 
 def _map(found: dict[str, Any]) -> dict[str, Any]:
-    return {key: _unpack(item) for key, item in found.items()}
+    return {key: item if type(item) in _PLAIN else _unpack(item) for key, item in found.items()}
 
 
 _TAGS: Mapping[str, Callable[[Any], Any]] = {

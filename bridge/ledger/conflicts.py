@@ -16,6 +16,11 @@ from bridge.ledger.tables import link as link_table
 OPEN = "open"
 
 
+def disputed(link: Link) -> bool:
+    """Tell whether the link's state shows an open conflict."""
+    return any(state.candidates is not None for state in link.state.values())
+
+
 def record(tx: Tx, link: Link, notes: Iterable[Note], now: datetime) -> None:
     """Store what a policy has settled, and make the open conflicts exactly those that the link's state shows."""
     settled = [

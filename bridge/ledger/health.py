@@ -72,6 +72,10 @@ class Health:
             return "trying"
         return "failing" if self.failures or self.forbidden else "ok"
 
+    def half_open(self, now: datetime) -> bool:
+        """Tell whether its rest is over, and nobody is finding out yet whether it is well again."""
+        return self.state(now) == "trying" and (self.probe_until is None or self.probe_until <= now)
+
     def words(self, now: datetime) -> str:
         """Say what the state means: until when, and because of what; empty when all is well."""
         state = self.state(now)
@@ -89,9 +93,12 @@ class Health:
         return f"paused but for one call that tries it, because {why}"
 
 
+_ALL = select(health).order_by(health.c.connection)
+
+
 def all_(tx: Tx) -> dict[str, Health]:
     """Give the health of every connection that ever had trouble."""
-    rows = tx.execute(select(health).order_by(health.c.connection)).mappings()
+    rows = tx.execute(_ALL).mappings()
     return {row["connection"]: Health(**row) for row in rows}
 
 
@@ -108,17 +115,9 @@ def closed(tx: Tx, now: datetime) -> set[str]:
     return set(tx.execute(select(health.c.connection).where(shut)).scalars())
 
 
-def half_open(tx: Tx, now: datetime) -> set[str]:
-    """Give the connections whose rest is over and which one piece of work may try."""
-    rested = or_(health.c.paused_until.is_(None), health.c.paused_until <= now)
-    free = or_(health.c.probe_until.is_(None), health.c.probe_until <= now)
-    usable = and_(health.c.refused_at.is_(None), health.c.held_at.is_(None))
-    return set(tx.execute(select(health.c.connection).where(health.c.opened > 0, usable, rested, free)).scalars())
-
-
 def begin_probe(tx: Tx, connection: str, now: datetime, until: datetime) -> bool:
     """Take the one right to try a half-open connection; False when another worker has it, or it is not half-open."""
-    if connection not in half_open(tx, now):
+    if not get(tx, connection).half_open(now):
         return False
     free = or_(health.c.probe_until.is_(None), health.c.probe_until <= now)
     # Asked once more in the update itself: of two workers that see it free, the database lets one through.

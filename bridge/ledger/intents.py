@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.session import Tx, insert_for
 from bridge.ledger.tables import create_intent, link, side
 
 UNANSWERED = "unanswered"
@@ -41,39 +43,27 @@ def open_(
     run_id: int | None = None,
 ) -> bool:
     """Write the intent down. False when one is open, or the link has a record on the connection, even a dead one."""
-    tx.execute(select(link.c.id).where(link.c.id == link_id).with_for_update())
-    there = select(side.c.id).where(side.c.link_id == link_id, side.c.connection == connection)
-    if tx.execute(there).first():
+    place = {"of": link_id, "there": connection}
+    tx.execute(_LOCKED, place)
+    if tx.execute(_THERE, place).first():
         return False
-    statement = insert(tx, create_intent).values(
-        marker=marker,
-        link_id=link_id,
-        connection=connection,
-        entity=entity,
-        draft=draft,
-        send_by=send_by,
-        opened_at=now,
-        run_id=run_id,
-    )
-    return tx.execute(statement.on_conflict_do_nothing().returning(create_intent.c.number)).scalar() is not None
+    values = {
+        "marker": marker,
+        "link_id": link_id,
+        "connection": connection,
+        "entity": entity,
+        "draft": draft,
+        "send_by": send_by,
+        "opened_at": now,
+        "run_id": run_id,
+    }
+    return tx.execute(_open(tx.dialect.name), values).scalar() is not None
 
 
 def close(tx: Tx, marker: str, outcome: str, remote_id: str | None, now: datetime) -> bool:
     """Say what became of an intent; False when that was said before."""
-    statement = update(create_intent).where(create_intent.c.marker == marker, create_intent.c.closed_at.is_(None))
-    return bool(tx.execute(statement.values(closed_at=now, outcome=outcome, remote_id=remote_id)).rowcount)
-
-
-def get(tx: Tx, link_id: str, connection: str) -> OpenIntent | None:
-    """Give the open intent of a link for a connection."""
-    row = tx.execute(
-        select(create_intent).where(
-            create_intent.c.link_id == link_id,
-            create_intent.c.connection == connection,
-            create_intent.c.closed_at.is_(None),
-        )
-    ).first()
-    return None if row is None else _intent(row)
+    values = {"of": marker, "now": now, "became": outcome, "made": remote_id}
+    return bool(tx.execute(_CLOSE, values).rowcount)
 
 
 def by_marker(tx: Tx, marker: str) -> OpenIntent | None:
@@ -116,6 +106,20 @@ def failures(tx: Tx, link_id: str, connection: str) -> int:
         create_intent.c.outcome == "not found",
     )
     return tx.execute(found).scalar_one()
+
+
+_LOCKED = select(link.c.id).where(link.c.id == bindparam("of")).with_for_update()
+_THERE = select(side.c.id).where(side.c.link_id == bindparam("of"), side.c.connection == bindparam("there"))
+_CLOSE = (
+    update(create_intent)
+    .where(create_intent.c.marker == bindparam("of"), create_intent.c.closed_at.is_(None))
+    .values(closed_at=bindparam("now"), outcome=bindparam("became"), remote_id=bindparam("made"))
+)
+
+
+@cache
+def _open(dialect: str) -> ReturningInsert[tuple[int]]:
+    return insert_for(dialect, create_intent).on_conflict_do_nothing().returning(create_intent.c.number)
 
 
 def _intent(row: Any) -> OpenIntent:

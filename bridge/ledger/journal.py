@@ -27,6 +27,9 @@ class Line:
     detail: dict[str, Any]
 
 
+_ADD = journal.insert()
+
+
 def add(tx: Tx, link_id: str, at: datetime, notes: Iterable[Note]) -> None:
     """Append notes to a link's timeline."""
     lines = [
@@ -41,7 +44,7 @@ def add(tx: Tx, link_id: str, at: datetime, notes: Iterable[Note]) -> None:
         for note in notes
     ]
     if lines:
-        tx.execute(journal.insert(), lines)
+        tx.execute(_ADD, lines)
 
 
 def timeline(tx: Tx, link_id: str) -> list[Line]:

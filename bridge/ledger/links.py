@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, and_, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.core.state import Link, Side
@@ -21,11 +21,8 @@ from bridge.ledger.tables import attempt, create_intent, link, side
 
 def create(tx: Tx, new: Link, now: datetime) -> bool:
     """Store a new link with its sides. False, and nothing stored, when one of its records already has a link."""
-    taken = of_refs(tx, [Ref(name, new.entity, item.remote_id) for name, item in new.sides.items()])
-    if taken:
-        return False
     tx.execute(
-        link.insert(),
+        _CREATE,
         {
             "id": new.id,
             "sync": new.sync,
@@ -39,14 +36,13 @@ def create(tx: Tx, new: Link, now: datetime) -> bool:
     )
     stored = [_insert_side(tx, new.id, new.entity, item, now) for item in new.sides.values()]
     if not all(stored):
-        # Somebody linked the record between the look above and here: the constraint decides.
         tx.execute(link.delete().where(link.c.id == new.id))
         return False
     return True
 
 
 def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
-    """Load links whole, with open attempts and intents, in four queries however many they are."""
+    """Load links whole, with open attempts and intents, in three queries however many they are."""
     wanted = list(ids)
     if not wanted:
         return {}
@@ -57,9 +53,8 @@ def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
         )
         for row in tx.execute(_LINKS, these)
     }
-    attempts = {row.side_id: encode.to_attempt(row.remaining) for row in tx.execute(_OPEN_ATTEMPTS, these)}
     for row in tx.execute(_SIDES, these):
-        found[row.link_id].sides[row.connection] = _side(row, attempts)
+        found[row.link_id].sides[row.connection] = _side(row)
     for row in tx.execute(_OPEN_INTENTS, these):
         found[row.link_id].intents[row.connection] = row.marker
     return found
@@ -104,10 +99,13 @@ def held(tx: Tx, link_id: str, owner: str, fence: int) -> bool:
     return tx.execute(_IS_HELD, {"of": link_id, "who": owner, "token": fence}).first() is not None
 
 
-def save(tx: Tx, changed: Link, owner: str, fence: int, now: datetime) -> None:
-    """Store the state and the sides that the link knows. Raises LeaseLost when another task has taken it over."""
+def save(tx: Tx, changed: Link, owner: str, fence: int, now: datetime, *, last: bool = False) -> None:
+    """Store the state and the sides that the link knows; `last` gives the lease back with it.
+
+    Raises LeaseLost when another task has taken it over.
+    """
     values = {"new_state": encode.state(changed.state), "new_paused": changed.paused, "now": now}
-    stored = tx.execute(_SAVE, {"of": changed.id, "who": owner, "token": fence, **values})
+    stored = tx.execute(_SAVE_LAST if last else _SAVE, {"of": changed.id, "who": owner, "token": fence, **values})
     if not stored.rowcount:
         raise LeaseLost(f"the lease on ticket {changed.id} has passed to another worker; nothing was stored")
     known = [item for item in changed.sides.values() if item.id]
@@ -140,6 +138,14 @@ def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
     return _insert_side(tx, link_id, row.entity, new, now)
 
 
+def adopt(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
+    """Give a leased link the record that was made for it; sets the side's id. False when it has a link already.
+
+    There is no need to look: the intent has kept the place free (`add_side`), and the constraints are asked anyway.
+    """
+    return _insert_side(tx, link_id, entity, new, now)
+
+
 def move_side(tx: Tx, side_id: str, to: str) -> None:
     """Give a record to another link, with nothing known of it: there it is met for the first time."""
     fresh: dict[str, Any] = {"fields": {}, "version": None, "read_at": None, "missing_since": None, "suspect": None}
@@ -154,13 +160,22 @@ def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
 
 def children(tx: Tx, link_id: str) -> list[str]:
     """Give the links of what belongs to a ticket."""
-    return list(tx.execute(select(link.c.id).where(link.c.parent_id == link_id).order_by(link.c.id)).scalars())
+    return list(tx.execute(_CHILDREN, {"of": link_id}).scalars())
 
 
 def count_sides(tx: Tx, connection: str, entity: str) -> int:
     """Count a connection's live records of an entity."""
     live = (side.c.connection == connection, side.c.entity == entity, side.c.tombstone.is_(False))
     return tx.execute(select(func.count()).select_from(side).where(*live)).scalar_one()
+
+
+def count_lacking(tx: Tx, sync: str, connection: str, *, on: str | None = None) -> int:
+    """Count a sync's links that have no record on a connection, not even a dead one, but a live one (`on` another)."""
+    has = exists().where(side.c.link_id == link.c.id, side.c.tombstone.is_(False))
+    has = has if on is None else has.where(side.c.connection == on)
+    lacks = ~exists().where(side.c.link_id == link.c.id, side.c.connection == connection)
+    found = select(func.count()).select_from(link).where(link.c.sync == sync, link.c.paused.is_(False), has, lacks)
+    return tx.execute(found).scalar_one()
 
 
 def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
@@ -175,6 +190,8 @@ def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
     return sorted(found)
 
 
+_CREATE = link.insert()
+_CHILDREN = select(link.c.id).where(link.c.parent_id == bindparam("of")).order_by(link.c.id)
 _HELD = and_(link.c.id == bindparam("of"), link.c.lease_owner == bindparam("who"), link.c.fence == bindparam("token"))
 _FREE = or_(link.c.lease_until.is_(None), link.c.lease_until <= bindparam("now"))
 _LEASE = (
@@ -196,6 +213,7 @@ _SAVE = (
     .where(_HELD)
     .values(state=bindparam("new_state"), paused=bindparam("new_paused"), updated_at=bindparam("now"))
 )
+_SAVE_LAST = _SAVE.values(lease_owner=None, lease_until=None)
 _SAVE_SIDE = (
     update(side)
     .where(side.c.id == bindparam("row"), side.c.link_id == bindparam("of"))
@@ -251,14 +269,14 @@ def _add(dialect: str) -> ReturningInsert[tuple[int]]:
     return insert_for(dialect, side).on_conflict_do_nothing().returning(side.c.id)
 
 
-def _side(row: Any, attempts: dict[int, Any]) -> Side:
+def _side(row: Any) -> Side:
     return Side(
         connection=row.connection,
         remote_id=row.remote_id,
         fields=encode.to_side_fields(row.fields),
         version=row.version,
         read_at=row.read_at,
-        attempt=attempts.get(row.id),
+        attempt=None if row.remaining is None else encode.to_attempt(row.remaining),
         missing_since=row.missing_since,
         tombstone=row.tombstone,
         suspect=row.suspect,
@@ -273,9 +291,11 @@ _LINKS = select(link.c.id, link.c.sync, link.c.entity, link.c.state, link.c.paus
     link.c.id.in_(_IDS)
 )
 # A live side comes last, so that it hides a tombstone of the same connection.
-_SIDES = select(side).where(side.c.link_id.in_(_IDS)).order_by(side.c.tombstone.desc(), side.c.id)
-_OPEN_ATTEMPTS = select(attempt.c.side_id, attempt.c.remaining).where(
-    attempt.c.link_id.in_(_IDS), attempt.c.closed_at.is_(None)
+_SIDES = (
+    select(side, attempt.c.remaining)
+    .outerjoin(attempt, and_(attempt.c.side_id == side.c.id, attempt.c.closed_at.is_(None)))
+    .where(side.c.link_id.in_(_IDS))
+    .order_by(side.c.tombstone.desc(), side.c.id)
 )
 _OPEN_INTENTS = select(create_intent.c.link_id, create_intent.c.connection, create_intent.c.marker).where(
     create_intent.c.link_id.in_(_IDS), create_intent.c.closed_at.is_(None)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects.postgresql import Insert
 
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.session import Tx, insert_for
 from bridge.ledger.tables import match_key, match_lock
 
 
@@ -17,20 +19,38 @@ def lock(tx: Tx, sync: str, hashes: Iterable[str]) -> None:
     The upsert is the lock: whoever comes second waits for the first one's commit, and then sees what it has stored.
     """
     for digest in sorted(set(hashes)):
-        statement = insert(tx, match_lock).values(sync=sync, hash=digest)
-        changes = {"hash": statement.excluded.hash}
-        tx.execute(statement.on_conflict_do_update(index_elements=["sync", "hash"], set_=changes))
+        tx.execute(_lock(tx.dialect.name), {"sync": sync, "hash": digest})
+
+
+@cache
+def _lock(dialect: str) -> Insert:
+    statement = insert_for(dialect, match_lock)
+    changes = {"hash": statement.excluded.hash}
+    return statement.on_conflict_do_update(index_elements=["sync", "hash"], set_=changes)
 
 
 def put(tx: Tx, sync: str, link_id: str, connection: str, rows: Iterable[tuple[int, str, datetime | None]]) -> None:
     """Replace the keys under which a link is found through one of its records."""
-    tx.execute(delete(match_key).where(match_key.c.link_id == link_id, match_key.c.connection == connection))
+    tx.execute(_DROP, {"of": link_id, "through": connection})
+    add(tx, sync, link_id, connection, rows)
+
+
+def add(tx: Tx, sync: str, link_id: str, connection: str, rows: Iterable[tuple[int, str, datetime | None]]) -> None:
+    """Add keys under which a link is found through a record that is new to it."""
     found = [
         {"sync": sync, "link_id": link_id, "connection": connection, "rule": rule, "hash": digest, "at": at}
         for rule, digest, at in rows
     ]
     if found:
-        tx.execute(insert(tx, match_key).on_conflict_do_nothing(), found)
+        tx.execute(_add(tx.dialect.name), found)
+
+
+@cache
+def _add(dialect: str) -> Insert:
+    return insert_for(dialect, match_key).on_conflict_do_nothing()
+
+
+_DROP = delete(match_key).where(match_key.c.link_id == bindparam("of"), match_key.c.connection == bindparam("through"))
 
 
 def find(

@@ -34,9 +34,12 @@ def learn(tx: Tx, connection: str, remote_id: str, email: str, name: str, now: d
     tx.execute(statement.on_conflict_do_update(index_elements=["connection", "remote_id"], set_=changes))
 
 
+_REVISION = select(func.count(), func.max(person.c.seen_at)).select_from(person)
+
+
 def revision(tx: Tx) -> tuple[int, datetime | None]:
     """Give what changes whenever somebody is learned."""
-    count, last = tx.execute(select(func.count(), func.max(person.c.seen_at)).select_from(person)).one()
+    count, last = tx.execute(_REVISION).one()
     return count, last
 
 

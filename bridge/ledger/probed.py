@@ -22,10 +22,13 @@ def all_(tx: Tx, connection: str) -> dict[str, bool]:
     return dict(tx.execute(select(probed.c.name, probed.c.value).where(probed.c.connection == connection)).all())
 
 
+_FINDINGS = select(probed.c.connection, probed.c.name, probed.c.value)
+
+
 def by_connection(tx: Tx) -> dict[str, dict[str, bool]]:
     """Give the findings of every connection that has any."""
     found: dict[str, dict[str, bool]] = {}
-    for row in tx.execute(select(probed.c.connection, probed.c.name, probed.c.value)):
+    for row in tx.execute(_FINDINGS):
         found.setdefault(row.connection, {})[row.name] = row.value
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, cast, delete, exists, func, select, update
+from sqlalchemy import String, bindparam, cast, delete, exists, func, select, update
 
 from bridge.core.lanes import LANES
 from bridge.ledger.session import Tx, insert
@@ -92,9 +92,12 @@ def finish(tx: Tx, run_id: str, now: datetime, *, error: str = "") -> None:
     tx.execute(ended.values(finished_at=now, error=error))
 
 
+_GET = select(run).where(run.c.id == bindparam("of"))
+
+
 def get(tx: Tx, run_id: str) -> RunRow | None:
     """Give one run."""
-    row = tx.execute(select(run).where(run.c.id == int(run_id))).first()
+    row = tx.execute(_GET, {"of": int(run_id)}).first()
     return None if row is None else _row(row)
 
 
@@ -102,6 +105,14 @@ def last(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
     """Give the newest run of a kind, finished or not."""
     found = select(run).where(run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
     row = tx.execute(found.order_by(run.c.id.desc()).limit(1)).first()
+    return None if row is None else _row(row)
+
+
+def last_whole(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
+    """Give the newest run of a kind that came to its end well."""
+    found = select(run).where(run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
+    well = found.where(run.c.finished_at.is_not(None), run.c.error == "")
+    row = tx.execute(well.order_by(run.c.id.desc()).limit(1)).first()
     return None if row is None else _row(row)
 
 

@@ -149,8 +149,15 @@ class Ledger:
 def savepoint(tx: Tx) -> Iterator[None]:
     """Undo only this block when it raises; the transaction around it goes on."""
     try:
-        with tx.begin_nested():
+        # Said as it is: the library's own nested transactions cost five times as much as the database's.
+        tx.exec_driver_sql("SAVEPOINT part")
+        try:
             yield
+        except BaseException:
+            if not tx.invalidated:
+                tx.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+            raise
+        tx.exec_driver_sql("RELEASE SAVEPOINT part")
     except DBAPIError as error:
         if (ours := _ours(error, tx.engine.url.render_as_string(hide_password=True))) is not None:
             raise ours from error

@@ -6,10 +6,13 @@ came while it was reading makes the row due again at once: work never swallows a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, or_, select, update
@@ -109,26 +112,39 @@ def claim(
     now: datetime,
     until: datetime,
     limit: int,
-    kinds: Collection[str] | None = None,
+    kinds: Collection[str] = (),
     skip_connections: Iterable[str] = (),
     *,
     only: str | None = None,
-    live_only: Iterable[str] | None = None,
+    live_only: Iterable[str] = (),
+    low: int | None = None,
+    room: Mapping[str, int] = MappingProxyType({}),
 ) -> list[WorkRow]:
     """Take due rows for one worker, the most urgent lane first, at most one for each link.
 
     A claim that ran out (its worker died) is taken over. Rows that another worker is claiming right now are passed by.
-    `only` takes the rows of one connection; `live_only` names connections of which the live lane alone is taken.
+    `only` takes the rows of one connection; `live_only` names connections of which the live lane alone is taken, and
+    `low` is how many may be of a lane below live (default: all). Of these, what goes past a connection's `room` comes
+    behind the work of the others: they can be called at the same time.
     """
-    statement = _due(now, skip_connections).order_by(work.c.lane, work.c.due_at, work.c.id).limit(2 * limit)
-    if kinds is not None:
+    statement = _most_urgent(tuple(kinds), tuple(skip_connections), tuple(live_only), only)
+    due = tx.execute(statement, {"now": now, "most": 2 * limit})
+    return _take(tx, _spread(due, room), owner, until, limit, low)
+
+
+@lru_cache(maxsize=256)
+def _most_urgent(
+    kinds: tuple[str, ...], skipped: tuple[str, ...], live_only: tuple[str, ...], only: str | None
+) -> Select[Any]:
+    now = bindparam("now", type_=work.c.due_at.type)
+    statement = _due(now, skipped, now=now).order_by(work.c.lane, work.c.due_at, work.c.id).limit(bindparam("most"))
+    if kinds:
         statement = statement.where(work.c.kind.in_(kinds))
     if only is not None:
         statement = statement.where(work.c.connection == only)
-    crowded = list(live_only or ())
-    if crowded:
-        statement = statement.where(or_(work.c.lane == 0, work.c.connection.not_in(crowded)))
-    return _take(tx, statement, owner, until, limit)
+    if live_only:
+        statement = statement.where(or_(work.c.lane == 0, work.c.connection.not_in(live_only)))
+    return statement
 
 
 def claim_aged(
@@ -143,31 +159,43 @@ def claim_aged(
             longest.append((row.due_at, row.id))
     if not longest:
         return []
-    return _take(tx, _due(now).where(work.c.id == min(longest)[1]), owner, until, 1)
+    return _take(tx, tx.execute(_due(now, now=now).where(work.c.id == min(longest)[1])), owner, until, 1)
 
 
-def _due(due: datetime, skip_connections: Iterable[str] = (), *, now: datetime | None = None) -> Select[Any]:
+def _due(due: Any, skip_connections: Iterable[str] = (), *, now: Any) -> Select[Any]:
     """Select what was due by then and nobody has claimed."""
-    free = _unclaimed(now or due)
+    free = _unclaimed(now)
     found = select(work).where(work.c.parked_at.is_(None), work.c.due_at <= due, free).with_for_update(skip_locked=True)
     skipped = list(skip_connections)
     return found.where(work.c.connection.not_in(skipped)) if skipped else found
 
 
-def _take(tx: Tx, statement: Select[Any], owner: str, until: datetime, limit: int) -> list[WorkRow]:
+def _spread(due: Iterable[Any], room: Mapping[str, int]) -> list[Any]:
+    taken: Counter[str] = Counter()
+    first: list[Any] = []
+    later: list[Any] = []
+    for row in due:
+        full = row.lane > 0 and taken[row.connection] >= room.get(row.connection, sys.maxsize)
+        (later if full else first).append(row)
+        taken[row.connection] += 1
+    return [*first, *later]
+
+
+def _take(tx: Tx, due: Iterable[Any], owner: str, until: datetime, limit: int, low: int | None = None) -> list[WorkRow]:
     taken: list[WorkRow] = []
     links: set[str] = set()
-    for row in tx.execute(statement):
-        if len(taken) == limit:
+    left = limit if low is None else low
+    for row in due:
+        if len(taken) == limit or (row.lane > 0 and left == 0):
             break
+        left -= row.lane > 0
         if row.link_id is not None:
             if row.link_id in links:
                 continue
             links.add(row.link_id)
         taken.append(_row(row))
     if taken:
-        ids = [row.id for row in taken]
-        tx.execute(update(work).where(work.c.id.in_(ids)).values(claimed_by=owner, claimed_until=until))
+        tx.execute(_CLAIMED, [{"row": row.id, "owner": owner, "until": until} for row in taken])
     return taken
 
 
@@ -264,11 +292,16 @@ def waiting(tx: Tx, now: datetime) -> dict[str, datetime]:
     return dict(tx.execute(found.group_by(work.c.connection)).all())
 
 
-def _unclaimed(now: datetime) -> ColumnElement[bool]:
+def _unclaimed(now: Any) -> ColumnElement[bool]:
     return or_(work.c.claimed_until.is_(None), work.c.claimed_until <= now)
 
 
 _MINE = and_(work.c.id == bindparam("row"), work.c.claimed_by == bindparam("owner"))
+_CLAIMED = (
+    update(work)
+    .where(work.c.id == bindparam("row"))
+    .values(claimed_by=bindparam("owner"), claimed_until=bindparam("until"))
+)
 _GIVEN_BACK = {"claimed_by": None, "claimed_until": None}
 _FINISH = delete(work).where(_MINE, work.c.generation == bindparam("read"))
 _HINTED = update(work).where(_MINE).values({**_GIVEN_BACK, "attempts": 0, "due_at": bindparam("new_due")})

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from bridge.flow import backfill
+from bridge.flow import backfill, forecast
 from bridge.flow.context import Task
 from bridge.ledger import runs, tables, work, written
 from tests.flow.pair import pair
@@ -26,6 +26,12 @@ def begin(estate, **options):
             ids.append(int(backfill.start(tx, name, sync.entity, estate.clock.now(), **options)))
     estate.settle()
     return ids
+
+
+def cost(estate, name):
+    with estate.ledger.read() as tx:
+        found = forecast.forecast(tx, estate.context, estate.context.syncs["support-tickets"])
+    return next(each for each in found if each.connection == name)
 
 
 def subjects(estate, name):
@@ -48,6 +54,17 @@ class TestBackfill:
         with estate.ledger.read() as tx:
             assert sum(len(written.made(tx, each)) for each in ids) == 7
             assert all(runs.get(tx, str(each)).finished_at for each in ids)
+
+    def test_its_cost_is_told_before_it_begins(self, estate):
+        estate.apps["product"].populate(25, 1)
+        assert cost(estate, "product").records is None
+        begin(estate, max_creates=0)  # lists everything, and makes nothing
+        told = cost(estate, "helpdesk")
+        assert (cost(estate, "product").records, told.records, told.creates) == (25, 0, 25)
+        begin(estate)
+        assert len(estate.journal("helpdesk", "create")) == 25
+        assert told.calls == 1 + 2 * 25  # a page; each is looked for, then made
+        assert cost(estate, "helpdesk").creates == 0
 
     def test_it_makes_no_more_than_it_may_and_goes_on_the_next_time(self, estate):
         estate.apps["product"].populate(12, 1)

@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from bridge.core.syncs import Rate
 from bridge.flow import reconcile
 from bridge.flow.drain import AT_ONCE, KEPT_FOR_LIVE
-from bridge.ledger import work
+from bridge.ledger import tables, work
 from bridge.queue import MemoryBudget
 from tests.flow.world import World, born
 
@@ -69,8 +70,8 @@ def test_a_worker_keeps_places_for_live_work(ledger):
             fields = {"kind": "observe", "connection": "H", "entity": "ticket", "due_at": now, "now": now}
             work.raise_(tx, key=f"low{number}", remote_id=f"r{number}", lane="backfill", **fields)
     drain = world.drain()
-    drain._claim()
-    drain._claim()
+    drain._step(claim=True)
+    drain._step(claim=True)
     held = drain._running
     assert held == AT_ONCE - KEPT_FOR_LIVE
     with ledger.transaction() as tx:
@@ -84,8 +85,25 @@ def test_a_worker_keeps_places_for_live_work(ledger):
             due_at=now,
             now=now,
         )
-    assert drain._claim() == 1
+    assert drain._step(claim=True) == 1
     assert drain._running == held + 1
+
+
+def test_live_work_does_not_wait_for_a_long_job_that_a_drain_sees_through_after_its_time(ledger):
+    world = World(ledger, names="LH")
+    now = world.clock.now()
+    fields = {"kind": "observe", "entity": "ticket", "due_at": now, "now": now}
+    drain = world.drain()
+    with ledger.transaction() as tx:
+        work.raise_(tx, key="long", connection="H", remote_id="r", lane="backfill", **fields)
+    drain._step(claim=True)
+    with ledger.transaction() as tx:
+        work.raise_(tx, key="live", connection="L", remote_id="x", **fields)
+        work.raise_(tx, key="low", connection="L", remote_id="y", lane="backfill", **fields)
+    drain._claimed_at = None
+    drain.run(0.0)
+    with ledger.read() as tx:
+        assert set(tx.execute(select(tables.work.c.key)).scalars()) == {"low"}
 
 
 def test_no_lane_starves_under_a_flood_of_live_work(ledger):

@@ -103,7 +103,7 @@ def test_two_workers_have_one_probe_between_them(world):
 
 
 def drain_claims(drain):
-    drain._claim()
+    drain._step(claim=True)
     return [run.task.row for run, _value, _error in drain._ready]
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bridge.connectors.base import Hint, Record
+from bridge.core.state import Link, Side
 from bridge.core.syncs import Guard
 from bridge.core.values import Ref
 from bridge.flow import deliver, match
@@ -124,21 +125,29 @@ def test_f11_two_records_of_one_ticket_that_are_placed_at_the_same_moment_share_
 @pytest.mark.postgres
 def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_timeline(world):
     """One gives it a link of its own, the other adopts it for a ticket that looks for its counterpart."""
-    remote_id = world.systems["L"].add(subject="Here", status="open", priority="high", tags=[])
-    sync, now, ref = world.context.syncs["tickets"], world.clock.now(), Ref("H", "ticket", "7")
+    remote_id = world.systems["H"].add(subject="There", status="open", priority="high", tags=[])
+    sync, now, ref = world.context.syncs["tickets"], world.clock.now(), Ref("H", "ticket", remote_id)
     with world.ledger.transaction() as tx:
-        assert match.join(tx, sync, Ref("L", "ticket", remote_id), None, [], now, fresh="waiting")
+        assert links.create(tx, Link("waiting", "tickets", "ticket", sides={"L": Side("L", "7")}), now)
+    record = world.connectors["H"].read("ticket", [remote_id])[remote_id]
+    world.hint("H", remote_id)
+    (task,) = claimed(world, 1)
 
-    def join(tx, found):
-        return match.join(tx, sync, ref, found, [(0, "digest", None)], now, fresh="own")
+    def bear(tx):
+        match.bear(tx, world.context, task, sync, record, [(0, "digest", None)], None, 0)
 
-    assert sorted(at_the_same_moment(world, [None, "waiting"], join)) == [False, True]
+    def join(tx):
+        match.join(tx, sync, ref, "waiting", [(0, "digest", None)], now)
+
+    at_the_same_moment(world, [bear, join], lambda tx, act: act(tx))
     with world.ledger.read() as tx:
         link_id = links.of_refs(tx, [ref])[ref]
         assert matching.find(tx, "tickets", 0, "digest") == [link_id]
         lines = [line for each in links.ids(tx) for line in journal.timeline(tx, each) if line.connection == "H"]
-        assert [line.kind for line in lines] == ["linked" if link_id == "own" else "matched"]
-        assert ("own" in links.ids(tx)) is (link_id == "own")
+        assert [line.kind for line in lines if line.kind in {"linked", "matched"}] == [
+            "matched" if link_id == "waiting" else "linked"
+        ]
+        assert links.ids(tx) == ["waiting"] if link_id == "waiting" else sorted(["waiting", link_id])
 
 
 @pytest.mark.postgres

@@ -1,0 +1,51 @@
+"""What a reading comes to, before it is committed: the record is taken into the link's agreed state, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.connectors.base import Record
+from bridge.core import lifecycle, merge
+from bridge.core.state import Link, Note, Side
+from bridge.flow.context import Context
+from bridge.flow.records import observation, with_swept
+from bridge.ledger.work import WorkRow
+
+
+@dataclass(slots=True)
+class Finding:
+    """What a reading came to, before it is committed."""
+
+    said: str
+    """The verdict on the webhooks that waited; `pending`: none yet."""
+    why: str
+    notes: list[Note]
+    again_at: datetime | None = None
+    closes: str | None = None
+    """The attempt that the reading has settled."""
+
+
+def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Record) -> Finding:
+    """Take a record into the agreed state."""
+    mapped, settle = context.maps[side.connection][link.entity], context.settle(side.connection, link.entity)
+    before = {name: state.rev for name, state in link.state.items()}
+    seen = observation(with_swept(record, row.payload, side, mapped, settle), mapped, link.parent_id)
+    if not merge.believe(side, seen, settle.total_seconds()):
+        stepped = Note("suspect", side.connection, "", {"why": "an older version; read again after settling"})
+        return Finding("pending", "", [stepped], again_at=context.clock.now() + settle)
+    touched = seen.version is None or seen.version != side.version
+    back = lifecycle.entered(side)
+    notes, closes = absorbed(link, side, seen, context)
+    if any(state.rev != before.get(name, 0) for name, state in link.state.items()):
+        return Finding("applied", "", [*back, *notes], closes=closes)
+    said, why = ("no-op", "touched, no mapped change") if touched else ("echo", "")
+    return Finding(said, why, [*back, *notes], closes=closes)
+
+
+def absorbed(link: Link, side: Side, seen: merge.Observation, context: Context) -> tuple[list[Note], str | None]:
+    """Absorb a reading; give its notes and the id of the attempt that it closed, if any."""
+    open_before = side.attempt.id if side.attempt else None
+    notes = merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
+    closed = open_before if open_before and (side.attempt is None or side.attempt.id != open_before) else None
+    return notes, closed

@@ -46,7 +46,7 @@ def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, aga
     planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
     said = [*notes, *planned]
     save(tx, task, said, now)
-    people.note(tx, context, the_link(task), said, now)
+    people.note(tx, context, the_link(task), said, now, payload=task.row.payload)
     task.give_back(tx)
 
 

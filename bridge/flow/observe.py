@@ -122,6 +122,8 @@ def merged(context: Context, task: Task, side: Side, record: Record) -> Finding:
     link = the_link(task)
     mapped, settle = context.maps[side.connection][link.entity], context.settle(side.connection, link.entity)
     before = {name: state.rev for name, state in link.state.items()}
+    if (task.row.payload or {}).get(people.MET):
+        people.read_anew(context, link, side)
     seen = observation(with_swept(record, task.row.payload, side, mapped, settle), mapped, link.parent_id)
     if not merge.believe(side, seen, settle.total_seconds()):
         stepped = Note("suspect", side.connection, "", {"why": "an older version; read again after settling"})

@@ -77,6 +77,11 @@ class EntityMap:
         return found
 
 
+def without_directory(revision: str) -> str:
+    """Give a revision of the same field by a directory that knows nobody: what was read by it is read anew."""
+    return revision.partition("/")[0] + "/"
+
+
 def same_declaration(one: str, other: str) -> bool:
     """Tell whether two revisions of a field differ in the directory of people at most."""
     return one.partition("/")[0] == other.partition("/")[0]

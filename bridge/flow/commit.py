@@ -58,7 +58,7 @@ def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, aga
     planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
     said = [*notes, *planned]
     save(tx, task, said, now, last=True)
-    people.note(tx, context, link, said, now)
+    people.note(tx, context, link, said, now, payload=task.row.payload)
 
 
 def later(tx: Tx, task: Task, at: datetime) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from bridge.connectors.base import Record
 from bridge.core import lifecycle, merge
 from bridge.core.state import Link, Note, Side
+from bridge.flow import people
 from bridge.flow.context import Context
 from bridge.flow.records import observation, with_swept
 from bridge.ledger.work import WorkRow
@@ -30,6 +31,8 @@ def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Recor
     """Take a record into the agreed state."""
     mapped, settle = context.maps[side.connection][link.entity], context.settle(side.connection, link.entity)
     before = {name: state.rev for name, state in link.state.items()}
+    if (row.payload or {}).get(people.MET):
+        people.read_anew(context, link, side)
     seen = observation(with_swept(record, row.payload, side, mapped, settle), mapped, link.parent_id)
     if not merge.believe(side, seen, settle.total_seconds()):
         stepped = Note("suspect", side.connection, "", {"why": "an older version; read again after settling"})

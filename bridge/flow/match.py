@@ -98,6 +98,7 @@ def bear(
     now, ref = context.clock.now(), record.ref
     side = Side(connection=ref.connection, remote_id=ref.id)
     link = Link(context.fresh_id(), sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent)
+    people.learn(tx, context, ref.connection, record.people, now)  # before they are read as strangers
     found = merged(context, task.row, link, side, record)
     planned = plans(context, link)
     if not links.create(tx, link, now):
@@ -105,12 +106,11 @@ def bear(
         return
     work.finish(tx, task.row, task.owner, now)
     matching.add(tx, sync.name, link.id, ref.connection, keys)
-    people.learn(tx, context, ref.connection, record.people, now)
     verdict(tx, ref, upto, found.said, found.why, now)
     decided = queue(tx, context, link, planned, now, lane=task.row.lane, run_id=task.row.run_id, due=task.turn(now))
     notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *found.notes, *decided]
     tell(tx, link, notes, now, disputed=False)
-    people.note(tx, context, link, notes, now)
+    people.note(tx, context, link, notes, now, payload=task.row.payload)
 
 
 def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:

@@ -6,15 +6,20 @@ somebody together with the e-mail address, which is how the other connections kn
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any, Final
 
 from bridge.connectors.base import Person
-from bridge.core.state import Link, Note
+from bridge.core.fieldmap import without_directory
+from bridge.core.state import Link, Note, Side
 from bridge.core.values import Marker
 from bridge.flow.context import Context
 from bridge.ledger import links, people, work
 from bridge.ledger.session import Tx
+
+MET: Final = "met"
+"""In the payload of work: somebody on the record has become known since it was read."""
 
 
 def learn(tx: Tx, context: Context, connection: str, found: Iterable[Person], now: datetime) -> bool:
@@ -66,10 +71,20 @@ def _go_back(tx: Tx, context: Context) -> None:
                     lane="reconcile",
                     due_at=now,
                     now=now,
+                    payload={MET: True},
                 )
 
 
-def note(tx: Tx, context: Context, link: Link, notes: Iterable[Note], now: datetime) -> None:
+def read_anew(context: Context, link: Link, side: Side) -> None:
+    """Have a side's people read by the directory as it is now: what a stranger stood for is nobody's word."""
+    for name, mapped in context.maps[side.connection][link.entity].fields.items():
+        if mapped.stranger is not None and name in side.fields:
+            side.fields[name].map_rev = without_directory(side.fields[name].map_rev)
+
+
+def note(
+    tx: Tx, context: Context, link: Link, notes: Iterable[Note], now: datetime, *, payload: Mapping[str, Any] | None
+) -> None:
     """Keep the list of strangers true for a link that was just looked at."""
     rules = context.rules(context.syncs[link.sync])
     fields = {
@@ -83,7 +98,7 @@ def note(tx: Tx, context: Context, link: Link, notes: Iterable[Note], now: datet
         for name in fields
         if (who := _stranger(context, link, connection, name)) is not None
     }
-    if found or any(each.field in fields for each in notes):
+    if found or (payload or {}).get(MET) or any(each.field in fields for each in notes):
         rows = [(connection, name, who) for (connection, name), who in sorted(found.items())]
         people.note(tx, link.id, rows, now)
 

@@ -56,9 +56,16 @@ class Case:
             (row["connection"], str(row["record"]["id"])): row["record"] for row in finals if about_ticket(row)
         }
         self.window = timedelta(seconds=next((row["window"] for row in self.facts["run"] if "window" in row), WINDOW))
-        self.links: list[dict[str, str]] = [dict(row["refs"]) for row in self.facts["link"] if about_ticket(row)]
-        met = [row.get("met") for row in self.facts["link"] if about_ticket(row)]
-        self.met = {number: datetime.fromisoformat(at) for number, at in enumerate(met) if at}
+        links = [row for row in self.facts["link"] if about_ticket(row)]
+        self.met = {number: datetime.fromisoformat(row["met"]) for number, row in enumerate(links) if row.get("met")}
+        """By link: when all its sides had been read for the first time; before, `on_link` has the last word."""
+        self.met_later = {
+            (number, each["connection"], each["field"]): datetime.fromisoformat(each["at"])
+            for number, row in enumerate(links)
+            for each in row.get("met_later", ())
+        }
+        """By link, connection and field, where a side did not show a field at once."""
+        self.links: list[dict[str, str]] = [dict(row["refs"]) for row in links]
         self.link_of: dict[Ref, int] = {}
         for number, refs in enumerate(self.links):
             for ref in refs.items():

@@ -62,7 +62,11 @@ def _recorded(case: Case, edit: Edit) -> bool:
 def _before_they_met(case: Case, edit: Edit) -> bool:
     """Tell whether two records with a history of their own had yet to be joined: then `on_link` decides, not time."""
     histories = [ref for ref in case.sides(edit.link, edit.ref) if case.made_by.get(ref) == "human"]
-    return len(histories) > 1 and edit.link in case.met and edit.at <= case.met[edit.link]
+    if len(histories) < 2 or edit.link not in case.met:
+        return False
+    name = edit.name.partition(":")[0]
+    later = [case.met_later.get((edit.link, connection, name)) for connection, _ in histories]
+    return edit.at <= max([case.met[edit.link], *(at for at in later if at is not None)])
 
 
 def _in_window(case: Case, edit: Edit) -> bool:

@@ -48,7 +48,7 @@ def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
     """Give a row for each link, and one for each field that a side is declared unable to hold."""
     for link in all_links(tx):
         refs = {name: side.remote_id for name, side in link.sides.items()}
-        yield {"kind": "link", "entity": link.entity, "refs": refs, "met": met(tx, link)}
+        yield {"kind": "link", "entity": link.entity, "refs": refs, **met(tx, link)}
         for name, side in link.sides.items():
             ref = {"connection": name, "entity": link.entity, "id": side.remote_id}
             if not side.in_scope:
@@ -74,14 +74,18 @@ def ambiguous(tx: Tx) -> Iterator[dict[str, Any]]:
                     yield {"kind": "ambiguous", "connection": name, "entity": link.entity, "id": side.remote_id}
 
 
-def met(tx: Tx, link: Link) -> str:
-    """Give the time at which all sides of a link had been read for the first time."""
+def met(tx: Tx, link: Link) -> dict[str, Any]:
+    """Give when all sides of a link had been read for the first time, and which fields a side has shown later."""
     first: dict[str, datetime] = {}
     joined: dict[str, datetime] = {}
+    later: list[dict[str, str]] = []
     for line in sorted(journal.timeline(tx, link.id), key=lambda line: line.at):
         (joined if line.kind in {"linked", "matched"} else first).setdefault(line.connection, line.at)
+        if line.kind == "first contact":
+            later.append({"connection": line.connection, "field": line.field, "at": line.at.isoformat()})
     times = [first.get(name, joined.get(name)) for name in link.sides]
-    return max((at for at in times if at is not None), default=datetime.min.replace(tzinfo=UTC)).isoformat()
+    whole = max((at for at in times if at is not None), default=datetime.min.replace(tzinfo=UTC))
+    return {"met": whole.isoformat(), "met_later": later}
 
 
 def disputes(tx: Tx) -> Iterator[dict[str, Any]]:

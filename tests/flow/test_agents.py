@@ -128,3 +128,18 @@ def test_a_name_that_nobody_knows_becomes_what_is_declared_until_it_is_known(bri
     written = later(estate, f"{KNOWN}{ROW}unmapped: {unmapped}\n")
     assert written == [("helpdesk", refs["helpdesk"], {"assignee_id": "usr_4"})]
     assert worklist(estate) == []
+
+
+@pytest.mark.parametrize(("unmapped", "becomes"), [("unassign", None), ("{assign: jonas@support.example}", "usr_2")])
+def test_somebody_who_is_met_later_on_another_ticket_is_known_on_all(bridge, unmapped, becomes):
+    estate = bridge(unmapped)
+    half = "  - {email: tomas@support.example, helpdesk: usr_4}\n"
+    estate.start({"mappings/agents.yaml": f"{KNOWN}{half}unmapped: {unmapped}\n"})
+    one, two = met(estate, "one"), met(estate, "two")
+    estate.apps["product"].edit(one["product"], {"assignee": TOMAS})
+    hide(estate, one)
+    estate.hint("product", one["product"])
+    assert (owner(estate, one), worklist(estate)) == (becomes, [("product", "user:14", "assignee", 1)])
+    assign(estate, two, TOMAS)
+    assert (owner(estate, one), owner(estate, two), worklist(estate)) == ("usr_4", "usr_4", [])
+    assert estate.apps["product"].store.get(one["product"])["assignee"]["id"] == 14

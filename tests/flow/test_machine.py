@@ -35,7 +35,8 @@ class Bridge(RuleBasedStateMachine):
         self.workers = [StepWorker(self.world, "one"), StepWorker(self.world, "two")]
         self.unsafe = set()
         self.edits = []
-        for name in {where, "L"} if both else {where}:
+        self.begun = sorted({where, "L"} if both else {where})
+        for name in self.begun:
             remote_id = self.world.systems[name].add(subject="A", status="new", priority="low", tags=["a"])
             self.world.hint(name, remote_id)
 
@@ -47,7 +48,8 @@ class Bridge(RuleBasedStateMachine):
             return
         remote_id = system.ids[0]
         values = EDITS[field] or STATUS[name]
-        before, based = system.peek(remote_id)[field], self.world.knows(name, field)
+        before = system.peek(remote_id)[field]
+        based = all(self.world.knows(each, field) for each in {name, *self.begun})
         self.world.clock.advance(1.5)
         system.edit(remote_id, **{field: values[pick % len(values)]})
         if based and system.peek(remote_id)[field] != before:
@@ -102,7 +104,7 @@ class Bridge(RuleBasedStateMachine):
         self.check_edits()
 
     def check_edits(self):
-        """The last edit of a field stands, or it is on record why not. What preceded the first read is no edit."""
+        """The last edit of a field stands, or it is on record why not. What preceded the first meeting is no edit."""
         (link,) = self.world.links()
         with self.world.ledger.read() as tx:
             recorded = {row["field"] for row in conflicts.of_link(tx, link.id)}

@@ -235,6 +235,22 @@ def test_conflicting_edits_are_those_that_could_not_see_each_other(run):
     assert run.report().conflicting_edits == 2
 
 
+def test_a_removal_before_a_side_of_its_own_history_showed_its_tags_is_settled_by_their_meeting(run):
+    here = run.switch.create({"subject": "Two", "customer_email": "cy@example.com", "tags": ["beta"]})["id"]
+    there = run.posthog.create({"anonymous_traits": {"email": "cy@example.com"}, "tags": ["beta"]})["id"]
+    links = run.facts
+    met = run.clock.now()
+    run.clock.sleep(5)
+    run.switch.edit(here, {"remove_tags": ["beta"]})
+    run.clock.sleep(5)
+    later = {"connection": "posthog", "field": "tags", "at": run.clock.now().isoformat()}
+    known = {"kind": "link", "refs": {"switch": here, "posthog": there}, "met": met.isoformat()}
+    run.facts = [*links, known]
+    assert run.report().lost_edits == 1
+    run.facts = [*links, known | {"met_later": [later]}]
+    assert run.report().lost_edits == 0
+
+
 @pytest.mark.provokes
 def test_forbidden_calls_and_faults_are_counted(run):
     run.to_posthog.get(f"{POSTHOG}/{run.there}/")

@@ -131,6 +131,21 @@ class TestBackfill:
             assert runs.get(tx, second).figures["carried over"] == 17
             assert written.left(tx, [int(second)]).waiting >= 17
 
+    def test_a_listing_goes_back_to_its_lane_when_its_turn_is_over(self, estate):
+        estate.apps["product"].populate(120, 1)
+        now = estate.clock.now()
+        with estate.ledger.transaction() as tx:
+            backfill.start(tx, "product", "ticket", now)
+            (row,) = work.claim(tx, "me", now, now + timedelta(minutes=5), 1)
+        procedure = backfill.page(estate.context, Task(row, "me", "token"))
+        listing = next(procedure).act(estate.connectors["product"])
+        assert listing.cursor is not None
+        estate.clock.advance(3)
+        with estate.ledger.transaction() as tx:
+            assert not procedure.send(listing).act(tx)
+            (left,) = tx.execute(select(tables.work).where(tables.work.c.kind == "backfill")).all()
+        assert (left.claimed_by, left.payload["cursor"]) == (None, listing.cursor)
+
     def test_one_at_a_time(self, estate):
         now = estate.clock.now()
         with estate.ledger.transaction() as tx:

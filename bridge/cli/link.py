@@ -12,6 +12,7 @@ from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor, the_one, write_down
 from bridge.core.state import Link
+from bridge.core.values import Ref
 from bridge.flow import surgery
 from bridge.ledger import links
 from bridge.ledger.session import Tx
@@ -44,19 +45,30 @@ def detach(ref: str, yes: bool) -> None:
 @click.option("--to", "to", metavar="REF", help="The ticket to put it into. [default: where it was]")
 @YES
 def relink(ref: str, to: str | None, yes: bool) -> None:
-    """Put a detached record back, or move a record to another ticket; it is met there as if for the first time."""
+    """Put a detached record back, or a record into another ticket; it is met there as if for the first time.
+
+    A record that is in no ticket yet can be joined to one (`--to`) if it was set aside as an ambiguous match.
+    """
     with _engine() as engine:
-        held, connection = _look(engine, ref, side=True)
-        target = _look(engine, to)[0] if to is not None else held
+        connection, _, remote_id = ref.partition(":")
+        if to is not None and _in_no_ticket(engine, ref):
+            held, target = None, _look(engine, to)[0]
+        else:
+            held = _look(engine, ref, side=True)[0]
+            target = _look(engine, to)[0] if to is not None else held
         told = [f"{ref} is read and merged: where the two differ, the sync's `on_link` decides"]
-        if target.id != held.id:
+        if held is not None and target.id != held.id:
             told.append(f"the ticket it leaves ({held.id}) may get a new record on {connection}")
         _preview(target, told)
         _ask(yes)
         who, goal = actor(), target.id
-        _do(
-            engine, "link relink", ref, lambda tx: surgery.relink(tx, engine.context, held.id, connection, who, to=goal)
-        )
+
+        def act(tx: Tx) -> Link:
+            if held is None:
+                return surgery.join(tx, engine.context, Ref(connection, target.entity, remote_id), goal, who)
+            return surgery.relink(tx, engine.context, held.id, connection, who, to=goal)
+
+        _do(engine, "link relink", ref, act)
         click.echo(f"linked to {target.id}; it is read next")
 
 
@@ -114,6 +126,11 @@ def _look(engine: Engine, ref: str, *, side: bool = False) -> tuple[Link, str]:
     if side and (connection not in held.sides or held.sides[connection].remote_id != remote_id):
         raise click.UsageError(f"name the record as connection:remote-id; this ticket has {_sides(held)}")
     return held, connection
+
+
+def _in_no_ticket(engine: Engine, ref: str) -> bool:
+    with engine.ledger.read() as tx:
+        return not links.find(tx, ref)
 
 
 def _sides(held: Link) -> str:

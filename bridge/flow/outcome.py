@@ -42,7 +42,8 @@ DOWN = (Unavailable, NotSent, UnknownOutcome)
 
 REMEDIES = {
     "unsafe": "look at what would be lost (`bridge ticket REF`); `bridge parked retry ID --approve` lets it through",
-    "ambiguous match": "join the record to one of the tickets named, or delete the double; then retry",
+    "ambiguous match": "`bridge link relink CONNECTION:ID --to TICKET` joins it to one of those named; or delete the "
+    "double, then retry",
     "create refused": "mend the field that the vendor names, in the record or the mapping; then retry",
     "Refused": "mend the value or the mapping that the vendor refuses; then retry",
     "Unauthorised": "let the key reach this record too, or take the record out of the sync; then retry",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from bridge.core.state import Link, Note
+from bridge.core.state import Link, Note, Side
+from bridge.core.values import Ref
 from bridge.flow.context import Context
 from bridge.flow.drift import observe_key
 from bridge.flow.operate import HOLD, Busy, NotPossible
 from bridge.flow.replan import plans
-from bridge.ledger import journal, links, matching, work
+from bridge.ledger import journal, links, matching, parking, work
 from bridge.ledger.session import Tx
 
 
@@ -78,14 +79,31 @@ def _move(tx: Tx, context: Context, link_id: str, connection: str, target: str, 
     def arrive(link: Link, _now: datetime) -> list[Note]:
         if link.entity != left.entity or link.sync != left.sync:
             raise NotPossible(f"{target} is a {link.entity} of {link.sync}: a record cannot move between syncs")
-        if connection in link.sides or connection in link.intents:
-            raise NotPossible(f"{target} has a record on {connection} already: detach that one first")
+        _has_room(link, connection)
         return [Note("relinked", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who})]
 
     under_lease(tx, context, target, arrive)
     links.move_side(tx, side.id, target)
     matching.put(tx, left.sync, link_id, connection, [])
     link = links.load(tx, [target])[target]
+    look(tx, context, link)
+    return link
+
+
+def join(tx: Tx, context: Context, ref: Ref, link_id: str, who: str) -> Link:
+    """Put a record into a ticket that was set aside because nobody could tell which ticket it is."""
+    ids, _unknown = parking.named(tx, [observe_key(ref.connection, ref.entity, ref.id)])
+    if not ids:
+        raise NotPossible(f"{ref} is in no ticket, and was not set aside; `bridge parked list` names those that were")
+
+    def arrive(link: Link, _now: datetime) -> list[Note]:
+        _has_room(link, ref.connection)
+        return [Note("relinked", ref.connection, "", {"ref": str(ref), "by": who})]
+
+    under_lease(tx, context, link_id, arrive)
+    if not links.add_side(tx, link_id, Side(connection=ref.connection, remote_id=ref.id), context.clock.now()):
+        raise Busy(f"a worker has just found a ticket for {ref}; look again")
+    link = links.load(tx, [link_id])[link_id]
     look(tx, context, link)
     return link
 
@@ -145,6 +163,11 @@ def would_write(context: Context, link: Link) -> list[str]:
         if planned.create is not None and not planned.create.missing:
             told.append(f"make a record on {name}")
     return told
+
+
+def _has_room(link: Link, connection: str) -> None:
+    if connection in link.sides or connection in link.intents:
+        raise NotPossible(f"{link.id} has a record on {connection} already: detach that one first")
 
 
 def _refs(link: Link) -> str:

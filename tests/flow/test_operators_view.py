@@ -76,6 +76,13 @@ def test_a_first_contact_that_fits_two_tickets_is_left_to_a_human(tmp_path):
     assert "matches 2 tickets equally well; join it to one of them" in estate.command("parked", "list")
     (row,) = [json.loads(line) for line in estate.command("inbox", "list", "--json").splitlines()]
     assert (row["verdict"], row["remote_id"]) == ("quarantined", odd)
+    with pytest.raises(AssertionError, match="was not set aside"):
+        estate.command("link", "relink", "product:nobody", "--to", estate.links()[0].id, "--yes")
+    first = estate.links()[0]
+    assert "linked to" in estate.command("link", "relink", f"product:{odd}", "--to", first.id, "--yes")
+    estate.settle()
+    assert estate.refs("product", odd).keys() == {"product", "desk"}
+    assert "nothing is parked" in estate.command("parked", "list")
     far = product.create({"anonymous_traits": {"email": "ana@customer.example"}, "created_at": "2026-01-05T08:00:00Z"})[
         "id"
     ]

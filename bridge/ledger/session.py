@@ -156,6 +156,7 @@ def savepoint(tx: Tx) -> Iterator[None]:
         except BaseException:
             if not tx.invalidated:
                 tx.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+                tx.exec_driver_sql("RELEASE SAVEPOINT part")  # or an outer one of that name would be hidden by it
             raise
         tx.exec_driver_sql("RELEASE SAVEPOINT part")
     except DBAPIError as error:

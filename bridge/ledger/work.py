@@ -188,11 +188,11 @@ def _take(tx: Tx, due: Iterable[Any], owner: str, until: datetime, limit: int, l
     for row in due:
         if len(taken) == limit or (row.lane > 0 and left == 0):
             break
-        left -= row.lane > 0
         if row.link_id is not None:
             if row.link_id in links:
                 continue
             links.add(row.link_id)
+        left -= row.lane > 0
         taken.append(_row(row))
     if taken:
         tx.execute(_CLAIMED, [{"row": row.id, "owner": owner, "until": until} for row in taken])

@@ -114,6 +114,25 @@ def test_a_savepoint_undoes_only_its_own_block(ledger, now):
         assert probed.all_(tx, "helpdesk") == {"create": True, "delete": False}
 
 
+def test_a_savepoint_that_failed_does_not_stand_for_the_one_around_it(ledger, now):
+    def inner(tx):
+        with savepoint(tx):
+            raise RuntimeError("inner")
+
+    def outer(tx):
+        with savepoint(tx):
+            probed.set_(tx, "helpdesk", "tags", True, "seen", now)
+            with pytest.raises(RuntimeError, match="inner"):
+                inner(tx)
+            probed.set_(tx, "helpdesk", "delete", True, "seen", now)
+            raise RuntimeError("outer")
+
+    with ledger.transaction() as tx, pytest.raises(RuntimeError, match="outer"):
+        outer(tx)
+    with ledger.read() as tx:
+        assert probed.all_(tx, "helpdesk") == {}
+
+
 def test_reading_does_not_wait_for_a_writer(ledger, now):
     with ledger.transaction() as writing:
         probed.set_(writing, "helpdesk", "tags", True, "seen", now)

@@ -66,7 +66,7 @@ def agrees(system: str, name: str, wanted: Any, record: Row, *, cleared: bool = 
 
 def read_as(system: str, name: str, raw: Any) -> list[Any]:
     """Give the values that a system can only hold as this one: whoever chooses it there speaks against none of them."""
-    return [value for value, held in LOSSY[system].get(name, {}).items() if held == raw]
+    return [value for value, held in LOSSY.get(system, {}).get(name, {}).items() if held == raw]
 
 
 def marker(record: Row) -> str:

@@ -18,9 +18,9 @@ import requests
 
 from bench.estate import Estate, make_home, vendor
 from bridge.clock import SystemClock
+from bridge.core.values import Ref
 from bridge.flow import reconcile
-from bridge.flow.drift import observe_key
-from bridge.ledger import runs, work
+from bridge.ledger import hints, runs
 from bridge.ledger.session import Ledger
 
 MOST_RISE = 1.2
@@ -40,10 +40,7 @@ def edit(database: str, url: str, first: int, count: int) -> dict[str, float]:
         session.patch(f"{url}/tickets/{name}", data=body, timeout=10).raise_for_status()
         with ledger.transaction() as tx:
             now = clock.now()
-            key = observe_key("left", "ticket", name)
-            work.raise_(
-                tx, kind="observe", key=key, connection="left", entity="ticket", remote_id=name, due_at=now, now=now
-            )
+            hints.give(tx, Ref("left", "ticket", name), now)
         hinted[name] = time.monotonic()
         time.sleep(EVERY)
     return hinted

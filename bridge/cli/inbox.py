@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from bridge.cli.operator import changing, looking, show
+from bridge.core.values import Ref
+from bridge.ledger import hints
 from bridge.ledger import inbox as rows
-from bridge.ledger import work
 
 
 @click.group()
@@ -66,15 +67,5 @@ def reprocess(numbers: tuple[int, ...]) -> None:
                 raise click.ClickException(f"no webhook {number}; nothing was changed")
             if not row["entity"] or not row["remote_id"]:
                 raise click.ClickException(f"webhook {number} names no record ({row['why']}); nothing was changed")
-            work.raise_(
-                tx,
-                kind="observe",
-                key=f"observe:{row['connection']}:{row['entity']}:{row['remote_id']}",
-                connection=row["connection"],
-                entity=row["entity"],
-                remote_id=row["remote_id"],
-                lane="operator",
-                due_at=now,
-                now=now,
-            )
+            hints.give(tx, Ref(row["connection"], row["entity"], row["remote_id"]), now, lane="operator")
     click.echo(f"{len(numbers)} to be looked at again")

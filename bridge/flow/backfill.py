@@ -18,10 +18,9 @@ from bridge.core.syncs import Sync
 from bridge.core.values import Ref
 from bridge.flow import allowance, people
 from bridge.flow.context import Context, Task
-from bridge.flow.drift import observe_key
 from bridge.flow.effects import Call, Procedure, Transact
 from bridge.flow.reconcile import TURN
-from bridge.ledger import links, runs, work, written
+from bridge.ledger import hints, links, runs, work, written
 from bridge.ledger.session import Tx
 
 KIND: Final = "backfill"
@@ -129,18 +128,7 @@ def absorb(
         people.learn(tx, context, row.connection, shown, now)
     wanted = _wanted(tx, context, task, step, listing.records)
     for record in wanted:
-        work.raise_(
-            tx,
-            kind="observe",
-            key=observe_key(row.connection, row.entity, record.ref.id),
-            connection=row.connection,
-            entity=row.entity,
-            remote_id=record.ref.id,
-            lane=KIND,
-            due_at=_turn(step, record, now),
-            now=now,
-            run_id=int(step.run),
-        )
+        hints.give(tx, record.ref, now, lane=KIND, due_at=_turn(step, record, now), run_id=int(step.run))
     figures = run.figures | {"pages": step.pages}
     runs.progress(
         tx, step.run, cursor=step.cursor, seen=len(listing.records), hinted=len(wanted), now=now, figures=figures

@@ -28,7 +28,7 @@ from bridge.flow.effects import Call, Procedure, Steps, Transact
 from bridge.flow.match import join
 from bridge.flow.records import match_keys, observation
 from bridge.flow.replan import plan_member
-from bridge.ledger import intents, links, matching, probed, work
+from bridge.ledger import hints, intents, links, matching, probed, work
 from bridge.ledger.intents import OpenIntent
 from bridge.ledger.session import Tx
 
@@ -154,18 +154,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             task.give_back(tx)
             return True
         family.wake(tx, context, link, connection, now)
-        work.raise_(
-            tx,
-            kind="observe",
-            key=f"observe:{connection}:{link.entity}:{free[0].id}",
-            connection=connection,
-            entity=link.entity,
-            remote_id=free[0].id,
-            lane=task.row.lane,
-            due_at=task.turn(now),
-            now=now,
-            run_id=task.row.run_id,
-        )
+        hints.give(tx, free[0], now, lane=task.row.lane, due_at=task.turn(now), run_id=task.row.run_id)
         work.finish(tx, task.row, task.owner, now)
         task.give_back(tx)
         return True

@@ -17,12 +17,12 @@ import orjson
 from bridge.connectors.base import Record
 from bridge.core.agree import same
 from bridge.core.state import Link
-from bridge.core.values import Marker, Unreadable
+from bridge.core.values import Marker, Ref, Unreadable
 from bridge.flow.context import Context
 from bridge.flow.match import out_of_scope
 from bridge.flow.records import observation
 from bridge.flow.replan import plans
-from bridge.ledger import drift, links, people, sightings, work
+from bridge.ledger import drift, hints, links, people, sightings
 from bridge.ledger.session import Tx
 
 TRUSTED_DAYS = 7
@@ -146,10 +146,10 @@ def could_join(context: Context, record: Record) -> bool:
 
 def report(tx: Tx, connection: str, entity: str, findings: list[Finding]) -> list[dict[str, Any]]:
     """Give the findings as plain rows, with what the work queue knows of each: ask before hinting at them."""
-    waiting = drift.states(tx, [observe_key(connection, entity, each.remote_id) for each in findings])
+    waiting = drift.states(tx, [hints.key(Ref(connection, entity, each.remote_id)) for each in findings])
     rows = []
     for each in findings:
-        why = waiting.get(observe_key(connection, entity, each.remote_id), each.why)
+        why = waiting.get(hints.key(Ref(connection, entity, each.remote_id)), each.why)
         rows.append(
             {
                 "connection": connection,
@@ -179,24 +179,9 @@ def hint(
     for remote_id in remote_ids:
         record = records.get(remote_id) if records else None
         values = {name: record.data[name] for name in sorted(swept) if name in record.data} if record else {}
-        work.raise_(
-            tx,
-            kind="observe",
-            key=observe_key(connection, entity, remote_id),
-            connection=connection,
-            entity=entity,
-            remote_id=remote_id,
-            lane="reconcile",
-            due_at=now,
-            now=now,
-            payload={"swept": {"at": record.read_at.isoformat(), "values": values}} if record and values else None,
-            run_id=run_id,
-        )
-
-
-def observe_key(connection: str, entity: str, remote_id: str) -> str:
-    """Give the key of the work that looks at a record."""
-    return f"observe:{connection}:{entity}:{remote_id}"
+        payload = {"swept": {"at": record.read_at.isoformat(), "values": values}} if record and values else None
+        ref = Ref(connection, entity, remote_id)
+        hints.give(tx, ref, now, lane="reconcile", payload=payload, run_id=run_id)
 
 
 def fingerprint(record: Record, key: bytes) -> str:

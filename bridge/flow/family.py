@@ -14,7 +14,7 @@ from bridge.core.transforms import CUSTOMERS_TICKET, TICKET_OF, TRANSFORMS
 from bridge.core.values import Canonical, Marker, Ref, Unreadable
 from bridge.flow.context import Context
 from bridge.flow.records import CUSTOMER, customer_key
-from bridge.ledger import links, matching, work
+from bridge.ledger import hints, links, matching, work
 from bridge.ledger.session import Tx
 
 TICKET = "ticket"
@@ -51,17 +51,7 @@ def patience(context: Context, ref: Ref) -> int:
 def _by_ref(tx: Tx, context: Context, ticket: Ref, now: datetime) -> tuple[str | None, str]:
     found = links.of_refs(tx, [ticket]).get(ticket)
     if found is None and context.sync_of(ticket.connection, TICKET) is not None:
-        work.raise_(
-            tx,
-            kind="observe",
-            key=f"observe:{ticket.connection}:{TICKET}:{ticket.id}",
-            connection=ticket.connection,
-            entity=TICKET,
-            remote_id=ticket.id,
-            due_at=now,
-            now=now,
-            unpark=False,
-        )
+        hints.give(tx, ticket, now, unpark=False)
     return found, f"its ticket {ticket} is not mirrored"
 
 

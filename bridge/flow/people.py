@@ -13,9 +13,9 @@ from typing import Any, Final
 from bridge.connectors.base import Person
 from bridge.core.fieldmap import without_directory
 from bridge.core.state import Link, Note, Side
-from bridge.core.values import Marker
+from bridge.core.values import Marker, Ref
 from bridge.flow.context import Context
-from bridge.ledger import links, people, work
+from bridge.ledger import hints, links, people
 from bridge.ledger.session import Tx
 
 MET: Final = "met"
@@ -61,18 +61,8 @@ def _go_back(tx: Tx, context: Context) -> None:
         waiting = people.waiting_for(tx, each.connection, each.who)
         for link in links.load(tx, waiting).values():
             for name, side in link.live().items():  # a changed directory leaves no side a base before its next read
-                work.raise_(
-                    tx,
-                    kind="observe",
-                    key=f"observe:{name}:{link.entity}:{side.remote_id}",
-                    connection=name,
-                    entity=link.entity,
-                    remote_id=side.remote_id,
-                    lane="reconcile",
-                    due_at=now,
-                    now=now,
-                    payload={MET: True},
-                )
+                ref = Ref(name, link.entity, side.remote_id)
+                hints.give(tx, ref, now, lane="reconcile", payload={MET: True})
 
 
 def read_anew(context: Context, link: Link, side: Side) -> None:

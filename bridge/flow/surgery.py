@@ -8,10 +8,9 @@ from datetime import datetime
 from bridge.core.state import Link, Note, Side
 from bridge.core.values import Ref
 from bridge.flow.context import Context
-from bridge.flow.drift import observe_key
 from bridge.flow.operate import HOLD, Busy, NotPossible
 from bridge.flow.replan import plans
-from bridge.ledger import journal, links, matching, parking, work
+from bridge.ledger import hints, journal, links, matching, parking
 from bridge.ledger.session import Tx
 
 
@@ -92,7 +91,7 @@ def _move(tx: Tx, context: Context, link_id: str, connection: str, target: str, 
 
 def join(tx: Tx, context: Context, ref: Ref, link_id: str, who: str) -> Link:
     """Put a record into a ticket that was set aside because nobody could tell which ticket it is."""
-    ids, _unknown = parking.named(tx, [observe_key(ref.connection, ref.entity, ref.id)])
+    ids, _unknown = parking.named(tx, [hints.key(ref)])
     if not ids:
         raise NotPossible(f"{ref} is in no ticket, and was not set aside; `bridge parked list` names those that were")
 
@@ -138,17 +137,7 @@ def look(tx: Tx, context: Context, link: Link) -> None:
     """Queue a reading of every record of a link; what it needs is planned after that."""
     now = context.clock.now()
     for name, side in link.live().items():
-        work.raise_(
-            tx,
-            kind="observe",
-            key=observe_key(name, link.entity, side.remote_id),
-            connection=name,
-            entity=link.entity,
-            remote_id=side.remote_id,
-            lane="operator",
-            due_at=now,
-            now=now,
-        )
+        hints.give(tx, Ref(name, link.entity, side.remote_id), now, lane="operator")
 
 
 def would_write(context: Context, link: Link) -> list[str]:

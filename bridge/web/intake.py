@@ -18,8 +18,9 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from bridge.connectors.base import Hint
+from bridge.core.values import Ref
 from bridge.errors import LedgerError
-from bridge.ledger import inbox, work
+from bridge.ledger import hints, inbox
 from bridge.ledger.session import Contended, Ledger, Tx
 from bridge.queue import Bell
 
@@ -187,14 +188,5 @@ def store(tx: Tx, delivery: Delivery) -> Receipt:
     )
     # Always in the same order: two deliveries that name the same records must not wait for each other.
     for hint in sorted(delivery.hints, key=lambda hint: (hint.entity, hint.id)):
-        work.raise_(
-            tx,
-            kind="observe",
-            key=f"observe:{delivery.connection}:{hint.entity}:{hint.id}",
-            connection=delivery.connection,
-            entity=hint.entity,
-            remote_id=hint.id,
-            due_at=delivery.received_at,
-            now=delivery.received_at,
-        )
+        hints.give(tx, Ref(delivery.connection, hint.entity, hint.id), delivery.received_at)
     return Receipt(str(identity), is_new)

@@ -1,0 +1,45 @@
+"""Hints: somebody says that a record may have changed. However many come, the record is one piece of work."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from bridge.core.values import Ref
+from bridge.ledger import work
+from bridge.ledger.session import Tx
+
+KIND = "observe"
+
+
+def key(ref: Ref) -> str:
+    """Give the name of the work of reading a record."""
+    return f"{KIND}:{ref.connection}:{ref.entity}:{ref.id}"
+
+
+def give(
+    tx: Tx,
+    ref: Ref,
+    now: datetime,
+    *,
+    lane: str = "live",
+    due_at: datetime | None = None,
+    payload: dict[str, Any] | None = None,
+    unpark: bool = True,
+    run_id: int | None = None,
+) -> None:
+    """Ask that a record be read, now or when it is due; `work.raise_` says what the rest means."""
+    work.raise_(
+        tx,
+        kind=KIND,
+        key=key(ref),
+        connection=ref.connection,
+        entity=ref.entity,
+        remote_id=ref.id,
+        lane=lane,
+        due_at=due_at or now,
+        now=now,
+        payload=payload,
+        unpark=unpark,
+        run_id=run_id,
+    )

@@ -81,10 +81,11 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
 def foretell(costs: list[forecast.Cost]) -> None:
     """Say what it will cost, as far as the ledger can tell."""
     for cost in costs:
+        seen = "never listed, so not all is counted" if cost.records is None else f"{cost.records} records last time"
         time_ = f", about {cost.seconds:.0f} s at its declared rate" if cost.seconds else ""
-        said = f"about {cost.calls} calls for at most {cost.creates} creates{time_}"
-        seen = "never listed" if cost.records is None else f"{cost.records} records when last listed"
-        click.echo(f"{cost.connection}: {seen}; for what is known of it {said}", err=True)
+        click.echo(
+            f"{cost.connection}: {seen}; about {cost.calls} calls, at most {cost.creates} creates{time_}", err=True
+        )
     if any(cost.records is None for cost in costs):
         click.echo("`bridge plan --live` lists the systems and counts everything before anything is written", err=True)
 

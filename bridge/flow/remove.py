@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 
 from bridge.core.state import Attempt, Note, Side
 from bridge.core.values import Ref
@@ -16,6 +17,8 @@ from bridge.flow.observe import still_open, take_record
 from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, work
 from bridge.ledger.session import Tx
+
+DELETE: Final = "delete"
 
 
 def remove(context: Context, task: Task) -> Procedure:
@@ -56,18 +59,24 @@ def prepare(tx: Tx, context: Context, task: Task) -> Side | None:
     """Commit the attempt; None when there is nothing (any more) to delete, or not now."""
     link, now = the_link(task), context.clock.now()
     side = link.live().get(task.row.connection)
-    if side is None or not plan_member(context, link, side.connection).delete:
+    if side is None:
         conclude(tx, context, task, [])
         return None
-    if (wait := still_open(context, link, side)) is not None:
+    wanted = plan_member(context, link, side.connection).delete
+    left_open = side.attempt is not None and side.attempt.verb == DELETE
+    if (wanted or left_open) and (wait := still_open(context, link, side)) is not None:
         later(tx, task, wait)
+        return None
+    if not wanted:
+        if left_open:  # by a worker that died: as long as it is open, nothing else is written there
+            close(tx, side, "overtaken by an edit", now)
+        conclude(tx, context, task, [])
         return None
     if hold(tx, context, task, side, 1):
         return None
-    if side.attempt is not None:
-        attempts.close(tx, side.attempt.id, "overtaken by a deletion", None, now, None)
+    close(tx, side, "overtaken by a deletion", now)
     send_by = now + timedelta(seconds=context.timing.send_within)
-    side.attempt = Attempt(context.fresh_id(), "delete", {}, {}, {}, {}, send_by)
+    side.attempt = Attempt(context.fresh_id(), DELETE, {}, {}, {}, {}, send_by)
     save(tx, task, [], now)
     attempts.open_(tx, link.id, side, now, destructive=1, run_id=task.row.run_id)
     return side
@@ -76,10 +85,15 @@ def prepare(tx: Tx, context: Context, task: Task) -> Side | None:
 def void(tx: Tx, context: Context, task: Task, side: Side) -> None:
     """Close an attempt that sent nothing."""
     now = context.clock.now()
-    if side.attempt is not None:
-        attempts.close(tx, side.attempt.id, "refused", None, now, None)
-    side.attempt = None
+    close(tx, side, "refused", now)
     save(tx, task, [], now)
+
+
+def close(tx: Tx, side: Side, outcome: str, now: datetime) -> None:
+    """Say what became of the side's attempt, if it has an open one."""
+    if side.attempt is not None:
+        attempts.close(tx, side.attempt.id, outcome, None, now, None)
+    side.attempt = None
 
 
 def doubtful(tx: Tx, context: Context, task: Task, side: Side, why: str, settle: timedelta) -> None:
@@ -91,7 +105,6 @@ def doubtful(tx: Tx, context: Context, task: Task, side: Side, why: str, settle:
 
 def done(tx: Tx, context: Context, task: Task, side: Side) -> None:
     """The record is gone, and by our hand."""
-    if side.attempt is not None:
-        attempts.close(tx, side.attempt.id, "done", None, context.clock.now(), None)
-    side.attempt, side.tombstone = None, True
+    close(tx, side, "done", context.clock.now())
+    side.tombstone = True
     conclude(tx, context, task, [Note("removed", side.connection, "", {"why": "it was deleted elsewhere"})])

@@ -8,11 +8,11 @@ import pytest
 from bridge.connectors.base import Person
 from bridge.core.syncs import FieldPolicy
 from bridge.core.transforms import AgentTable, agent
-from bridge.core.values import Unreadable
+from bridge.core.values import Ref, Unreadable
 from bridge.flow import people
-from bridge.ledger import attempts, parking, work
+from bridge.ledger import attempts, hints, parking, work
 from bridge.ledger import people as stored
-from tests.flow.world import World, born
+from tests.flow.world import StepWorker, World, born
 
 
 def arranged(ledger, names="LH", *, allow=(), only=None, **changes):
@@ -71,6 +71,26 @@ class TestDelete:
         world.reconcile()
         assert world.systems["H"].ids == []
         assert all(side.tombstone for link in world.links() for side in link.sides.values())
+
+    def test_one_that_was_begun_by_a_worker_that_died_is_given_up_when_somebody_edits_elsewhere(self, ledger):
+        world = arranged(ledger, "LHP", allow="H", delete="delete")
+        ids = born(world)
+        world.systems["L"].remove(ids["L"])
+        world.hint("L", ids["L"])
+        doomed = StepWorker(world, "doomed")
+        while doomed.place() != "remove/remove.Read1":
+            if not doomed.step():
+                world.clock.advance(1)
+        doomed.die(after=False)
+        world.clock.advance(60)  # its lease has run out
+        world.systems["P"].edit(ids["P"], priority="urgent")
+        with world.ledger.transaction() as tx:  # it is read before anybody goes on with the removal
+            now = world.clock.now()
+            hints.give(tx, Ref("P", "ticket", ids["P"]), now, due_at=now - timedelta(hours=1))
+        world.settle()
+        assert world.systems["H"].peek(ids["H"])["priority"] == "urgent"
+        (link,) = world.links()
+        assert link.sides["H"].attempt is None
 
     def test_many_deletions_are_held(self, ledger):
         world = arranged(ledger, allow="H", delete="delete")

@@ -70,6 +70,11 @@ def strangers(tx: Tx) -> list[Stranger]:
     return [Stranger(row.connection, row.who, row.field, row.tickets, row.since) for row in rows]
 
 
+def nameless(tx: Tx) -> set[tuple[str, str]]:
+    """Give the links, and their fields, on which there is somebody without a name elsewhere."""
+    return {(row.link_id, row.field) for row in tx.execute(select(unmapped.c.link_id, unmapped.c.field))}
+
+
 def waiting_for(tx: Tx, connection: str, who: str) -> list[str]:
     """Give the links that wait for this person to be known."""
     found = select(unmapped.c.link_id).where(unmapped.c.connection == connection, unmapped.c.who == who)

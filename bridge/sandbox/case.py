@@ -81,10 +81,11 @@ class Case:
             if about_ticket(row):
                 self.conflicts[self.link_of.get(ref_of(row), -1), row["field"]].append(row)
         tickets = [row for row in self.journal if about_ticket(row)]
-        self.deleted = {ref_of(row) for row in tickets if row["kind"] == "delete" and row["actor"] == "human"}
-        over = {self.link_of[ref] for ref in self.deleted if ref in self.link_of}
+        by_hand = {ref_of(row): row["seq"] for row in tickets if row["kind"] == "delete" and row["actor"] == "human"}
+        self.ended = {self.link_of[ref]: seq for ref, seq in by_hand.items() if ref in self.link_of}
+        """By link: when a human has deleted a record of it."""
         carried_on = [ref_of(row) for row in tickets if row["kind"] == "delete" and row["actor"] == "bridge"]
-        self.deleted |= {ref for ref in carried_on if self.link_of.get(ref) in over}
+        self.deleted = by_hand.keys() | {ref for ref in carried_on if self.link_of.get(ref) in self.ended}
         self.made_by = {ref_of(row): row["actor"] for row in tickets if row["kind"] == "create"}
         self.edits = list(self._edits())
         self.carried = self._carried()

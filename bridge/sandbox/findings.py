@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -47,10 +48,28 @@ def _shows(case: Case, ref: Ref, edit: Edit) -> bool:
         return True
     if record is None:
         return False
+    if name == "status" and case.ended.get(edit.link, -1) > edit.seq and _closed(case, ref, record):
+        return True  # a ticket that somebody deleted afterwards is closed where it still is
     if ref == edit.ref and edit.raw is not None and name != "assignee":
         return bool(record[name] == edit.raw)  # not only its class: in_progress must not be flattened to open
     meant = {edit.new, *read_as(case.system[edit.ref[0]], edit.name, edit.raw)}
     return any(agrees(case.system[ref[0]], edit.name, value, record, cleared=True) for value in meant)
+
+
+def _met_an_edit(case: Case, write: Row) -> bool:
+    """Tell whether a human gave the record what a write was about to give it, after our last read of it."""
+    ref, read = ref_of(write), 0
+    for row in case.journal:
+        if row["seq"] >= write["seq"]:
+            break
+        if row["actor"] == "bridge" and row["kind"] == "read" and _covers(row, ref):
+            read = row["seq"]
+    return any(each.ref == ref and read < each.seq < write["seq"] for each in case.edits)
+
+
+def _closed(case: Case, ref: Ref, record: Row) -> bool:
+    """Tell whether a side shows its ticket as closed, as well as it can."""
+    return agrees(case.system[ref[0]], "status", "closed", record)
 
 
 def _recorded(case: Case, edit: Edit) -> bool:
@@ -152,28 +171,29 @@ def drift(case: Case, details: dict[str, list[Any]]) -> None:
 
 def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
     """A second counterpart shows as a record that no link knows, a marker used twice, or one copy too many."""
-    created = [row for row in case.journal if row["kind"] == "create" and row["record"]]
     known = Counter(
         (row.get("entity", "ticket"), ref) for row in case.facts["link"] for ref in dict(row["refs"]).items()
     )
     linked = {ref for _, ref in known}
-    origins = Counter(customer(row["record"]) for row in created if row["actor"] == "human" and about_ticket(row))
+    created = [row for row in case.journal if row["kind"] == "create" and row["record"]]
+    # What a human deleted before the bridge could know of it never was: it is made again.
+    created = [row for row in created if ref_of(row) in linked or ref_of(row) not in case.deleted]
+    by_hand = [row for row in created if row["actor"] == "human" and about_ticket(row)]
+    opened = Counter((customer(row["record"]), row["connection"]) for row in by_hand)
     found: dict[tuple[str, Ref], None] = {}
     same: dict[tuple[str, str, str, str], list[tuple[str, Ref]]] = defaultdict(list)
     for row in created:
         if row["actor"] == "human":
             continue
         ref, entity = ref_of(row), row.get("entity", "ticket")
-        if ref in case.deleted and ref not in linked:
-            continue  # a human deleted it before the bridge could know of it: then it is made again
         # A system may keep as one kind of record what others tell apart (a reply that is a text like any other).
         if not known[entity, ref] and ref not in linked:
             found[entity, ref] = None
         same[entity, ref[0], "marker", marker(row["record"])].append((entity, ref))
         if about_ticket(row):
             same[entity, ref[0], "customer", customer(row["record"])].append((entity, ref))
-    for (_, _, by, key), refs in same.items():
-        allowed = 1 if by == "marker" else origins[key]
+    for (_, where, by, key), refs in same.items():
+        allowed = 1 if by == "marker" else _to_be_made(opened, key, where)
         surplus = len(refs) - allowed - len(found.keys() & set(refs))
         if key and surplus > 0:
             found.update(dict.fromkeys([ref for ref in reversed(refs) if ref not in found][:surplus]))
@@ -183,10 +203,18 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
     details["duplicates"] += [{"ref": list(ref), "why": "one counterpart too many"} for _, ref in sorted(found)]
 
 
+def _to_be_made(opened: Mapping[tuple[str, str], int], who: str, where: str) -> int:
+    """Count the tickets of a customer that a system lacks: what humans have opened on several systems is one."""
+    most = max((number for (each, _), number in opened.items() if each == who), default=0)
+    return most - opened.get((who, where), 0)
+
+
 def echoes(case: Case, details: dict[str, list[Any]]) -> None:
     """A write that changed nothing: an echo, unless the system ignored what was sent."""
     for row in case.journal:
         done = row["status"] < 400 or row["fault"] in _DONE
         if row["actor"] == "bridge" and row["kind"] == "write" and done and not row["after"]:
+            if _met_an_edit(case, row):
+                continue
             kind = "ignored_writes" if row["ignored"] else "echo_writes"
             details[kind].append({"seq": row["seq"], "ref": list(ref_of(row)), "sent": row["sent"]})

@@ -10,7 +10,7 @@ from bridge.core.agree import lacking
 from bridge.core.capabilities import Support
 from bridge.core.state import Link
 from bridge.flow.context import Context
-from bridge.ledger import conflicts, journal, links, parking, probed
+from bridge.ledger import conflicts, journal, links, parking, people, probed
 from bridge.ledger.session import Tx
 
 TICKET: Final = "ticket"
@@ -46,6 +46,7 @@ def all_links(tx: Tx) -> Iterator[Link]:
 
 def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
     """Give a row for each link, and one for each field that a side is declared unable to hold."""
+    nameless = people.nameless(tx)
     for link in all_links(tx):
         refs = {name: side.remote_id for name, side in link.sides.items()}
         yield {"kind": "link", "entity": link.entity, "refs": refs, **met(tx, link)}
@@ -56,6 +57,7 @@ def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
             for field, entry in side.fields.items():
                 mapped = context.maps[name][link.entity].fields.get(field)
                 why = entry.unreadable or (entry.decided_why if entry.decided is not None else "")
+                why = why or ("somebody is not mapped" if (link.id, field) in nameless else "")
                 state = link.state.get(field)
                 if state is not None and any(lacking(entry, state, element) for element in entry.lacks):
                     why = why or f"does not take {', '.join(sorted(entry.lacks))}"

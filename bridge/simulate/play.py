@@ -30,6 +30,8 @@ class Player:
         self.drafts = population.tickets(5, stage.script.seed)
         self.turns = Turns(stage, self._hand)
         self.looks_at = stage.clock.now()
+        self.twins = any(sync.match for sync in stage.context.syncs.values() if sync.entity == TICKET)
+        """Whether tickets that exist on two systems already can find to each other."""
 
     def play(self) -> None:
         """Do all steps."""
@@ -59,7 +61,7 @@ class Player:
         if not 0 < number <= len(self.drafts):
             return
         draft = self.drafts[number - 1]
-        for name in [account.name for account in self.stage.ground.drawn()] if twin else [where]:
+        for name in [account.name for account in self.stage.ground.drawn()] if twin and self.twins else [where]:
             app = self.stage.apps[name]
             fields = app.seeded(draft, number, len(self.drafts))
             self._hand(app, partial(app.create, fields))

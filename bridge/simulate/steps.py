@@ -123,7 +123,7 @@ def draw(seed: int, accounts: Sequence[Account]) -> Script:
     weights = {**_FAULTS, **_USUAL}
     kinds, shares = list(weights), list(weights.values())
     steps += [drawn.step(kind) for kind in rng.choices(kinds, shares, k=rng.randint(45, 75))]
-    deletes = rng.random() < 0.2
+    deletes = rng.random() < 0.25
     if deletes:
         steps[rng.randint(len(steps) // 3, len(steps)) :] = drawn.removal()
     return Script(seed, options, tuple(steps), deletes)
@@ -142,14 +142,12 @@ class _Drawn:
         rng, gone = self._rng, self._rng.choice(self._accounts).name
         steps = [Step("fair"), Step("remove", gone, (0,))]
         for _ in range(2):
-            if rng.random() < 0.25:
+            if rng.random() < 0.4:  # what is written there then finds nothing
                 other = rng.choice(self._accounts)
                 steps += [Step("edit", other.name, (0, change(rng, other))), Step("mail", other.name, (4,))]
-            steps += [
-                Step("look", gone),
-                *self._disturbed(),
-                *(self.step(rng.choice(("work", "crash"))) for _ in range(4)),
-            ]
+                steps += [self.step("work") for _ in range(3)]
+            steps += [Step("look", gone), *self._disturbed()]
+            steps += [self.step(kind) for kind in rng.choices(("work", "crash"), k=4)]
         return [*steps, *(self.step(kind) for kind in rng.choices(("fault", "crash", "work", "intrude"), k=8))]
 
     def _disturbed(self) -> Iterator[Step]:

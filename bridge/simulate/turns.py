@@ -65,7 +65,7 @@ class Turns:
             return
         place = worker.place()
         if isinstance(effect, Transact):
-            position = "before" if position == "before" else "after"
+            position = stage.rng.choice(("before", "after")) if position == "unanswered" else position
         elif position != "before" and not self._may_call(worker, effect):
             position = "before"
         stage.tell(f"{worker.name}: DIES {position} {place} {worker.task.row.key if worker.task else ''}")

@@ -8,9 +8,7 @@ from bridge.core.syncs import Secret, Webhook
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import WSGIAdapter
-
-SWITCH = "http://switch.test/api/v1"
-POSTHOG = "http://posthog.test/api/projects/12345/conversations/tickets"
+from tests.sandbox.played import Run
 
 
 class VirtualClock:
@@ -70,3 +68,8 @@ def hmac_webhook():
 
 def standard_webhook():
     return Webhook("standard-webhooks", (Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),))
+
+
+@pytest.fixture
+def run(switch, posthog, to_switch, to_posthog, clock):
+    return Run(switch, posthog, to_switch, to_posthog, clock)

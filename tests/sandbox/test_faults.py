@@ -4,7 +4,7 @@ import pytest
 import requests
 
 from bridge.sandbox.faults import KINDS, USUAL, Faults, parse
-from tests.sandbox.conftest import POSTHOG, SWITCH
+from tests.sandbox.played import POSTHOG, SWITCH
 
 
 def test_shares_are_read_from_words():

@@ -1,6 +1,7 @@
 import pytest
 
-from tests.sandbox.conftest import POSTHOG, SWITCH, session_for
+from tests.sandbox.conftest import session_for
+from tests.sandbox.played import POSTHOG, SWITCH
 
 
 def human_ticket(posthog, **fields):

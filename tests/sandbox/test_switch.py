@@ -1,6 +1,7 @@
 import pytest
 
-from tests.sandbox.conftest import SWITCH, session_for
+from tests.sandbox.conftest import session_for
+from tests.sandbox.played import SWITCH
 
 
 def create(to_switch, **fields):

@@ -4,7 +4,8 @@ import pytest
 
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.webhooks import Target
-from tests.sandbox.conftest import SWITCH, hmac_webhook
+from tests.sandbox.conftest import hmac_webhook
+from tests.sandbox.played import SWITCH
 
 
 @pytest.fixture

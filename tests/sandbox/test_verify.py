@@ -1,7 +1,6 @@
 """A tiny bridge is played by hand over the real sandboxes; then one promise at a time is broken."""
 
 import ast
-import itertools
 from pathlib import Path
 
 import pytest
@@ -10,60 +9,10 @@ import bridge.sandbox.verify as checker
 from bridge.sandbox.server import evidence
 from bridge.sandbox.verify import load, main, verify, write
 from bridge.sandbox.webhooks import Target
-from tests.sandbox.conftest import POSTHOG, SWITCH, standard_webhook
+from tests.sandbox.conftest import standard_webhook
+from tests.sandbox.played import POSTHOG, SWITCH
 
 OWN = {"bridge.sandbox", "bridge.sandbox.case", "bridge.sandbox.reading"}
-
-
-class Run:
-    """Two mirrored tickets: one that began on each system."""
-
-    def __init__(self, switch, posthog, to_switch, to_posthog, clock):
-        self.switch, self.posthog, self.clock = switch, posthog, clock
-        self.to_switch, self.to_posthog = to_switch, to_posthog
-        self.facts = []
-        self.markers = itertools.count(1)
-        self.here = switch.create({"subject": "One", "customer_email": "ann@example.com"})["id"]
-        there = posthog.create({"anonymous_traits": {"email": "bob@example.com"}, "priority": "medium"})["id"]
-        self.there = self.counterpart_at_posthog("ann@example.com")
-        self.back = self.counterpart_at_switch("bob@example.com")
-        self.link({"switch": self.here, "posthog": self.there})
-        self.link({"switch": self.back, "posthog": there})
-
-    def link(self, refs):
-        self.facts.append({"kind": "link", "refs": refs})
-
-    def counterpart_at_posthog(self, email, marker=None):
-        traits = {"email": email, "bridge_marker": marker or f"m{next(self.markers)}"}
-        body = {"status": "new", "priority": "medium", "anonymous_traits": traits}
-        return self.to_posthog.post(f"{POSTHOG}/", json=body).json()["id"]
-
-    def counterpart_at_switch(self, email, marker=None):
-        tags = [f"bridge-{marker or next(self.markers)}"]
-        body = {"subject": "Copy", "customer_email": email, "tags": tags}
-        return self.to_switch.post(f"{SWITCH}/tickets", json=body).json()["data"]["id"]
-
-    def patch_posthog(self, **fields):
-        self.clock.sleep(1)
-        return self.to_posthog.patch(f"{POSTHOG}/{self.there}/", json=fields)
-
-    def patch_switch(self, **fields):
-        self.clock.sleep(1)
-        return self.to_switch.patch(f"{SWITCH}/tickets/{self.here}", json=fields)
-
-    def fact(self, kind, **fields):
-        self.facts.append({"kind": kind, **fields})
-
-    def input(self):
-        return evidence([self.switch, self.posthog], self.facts)
-
-    def report(self):
-        return verify(self.input())
-
-
-@pytest.fixture
-def run(switch, posthog, to_switch, to_posthog, clock):
-    return Run(switch, posthog, to_switch, to_posthog, clock)
 
 
 def test_a_clean_run_is_clean(run):
@@ -134,37 +83,33 @@ def test_an_echo_is_a_write_that_changed_nothing(run):
     assert report.details["echo_writes"][0]["sent"] == {"status": "new"}
 
 
+def test_a_write_that_a_human_forestalled_after_our_read_is_no_echo(run):
+    run.to_switch.get(f"{SWITCH}/tickets/{run.here}")
+    run.switch.edit(run.here, {"status": "pending"})
+    run.patch_switch(status="pending")
+    assert run.report().echo_writes == 0
+    run.patch_switch(status="pending")
+    assert run.report().echo_writes == 0  # it has not been read since
+    run.to_switch.get(f"{SWITCH}/tickets/{run.here}")
+    run.patch_switch(status="pending")
+    assert run.report().echo_writes == 1
+
+
+def test_a_deletion_is_a_later_word_on_the_status_where_the_others_show_it(run):
+    run.switch.edit(run.here, {"status": "open"})
+    run.patch_posthog(status="open")
+    run.posthog.delete(run.there)
+    run.patch_switch(status="closed")
+    assert run.report().lost_edits == 0
+    run.patch_switch(status="pending")
+    assert run.report().lost_edits == 1
+
+
 def test_a_write_that_was_not_honoured_is_told_apart_from_an_echo(run):
     run.posthog.configure({"tags_licensed": False})
     run.patch_posthog(tags=["a"])
     report = run.report()
     assert (report.echo_writes, len(report.details["ignored_writes"])) == (0, 1)
-
-
-@pytest.mark.provokes
-def test_a_second_counterpart_is_a_duplicate_whoever_knows_it(run):
-    second = run.counterpart_at_posthog("ann@example.com", marker="m1")
-    assert run.report().details["duplicates"] == [{"ref": ["posthog", second], "why": "one counterpart too many"}]
-    run.link({"posthog": second})
-    assert run.report().duplicates == 1
-
-
-def test_a_second_counterpart_with_a_marker_of_its_own_is_a_duplicate(run):
-    second = run.counterpart_at_switch("bob@example.com")
-    run.link({"switch": second})
-    assert run.report().details["duplicates"] == [{"ref": ["switch", second], "why": "one counterpart too many"}]
-
-
-def test_a_copy_that_a_human_deleted_before_the_bridge_knew_of_it_is_made_again(run):
-    first = run.counterpart_at_posthog("ann@example.com")
-    assert run.report().duplicates == 1
-    run.posthog.delete(first)
-    assert run.report().duplicates == 0
-
-
-def test_a_record_in_two_links_is_a_duplicate(run):
-    run.link({"switch": run.here, "posthog": run.there})
-    assert run.report().duplicates == 2
 
 
 @pytest.mark.parametrize(

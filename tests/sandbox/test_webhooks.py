@@ -7,7 +7,8 @@ from bridge.errors import BadSignature
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.webhooks import Target
-from tests.sandbox.conftest import POSTHOG, SWITCH, hmac_webhook, session_for, standard_webhook
+from tests.sandbox.conftest import hmac_webhook, session_for, standard_webhook
+from tests.sandbox.played import POSTHOG, SWITCH
 
 
 class Receiver:

@@ -128,6 +128,8 @@ def differences(context: Context, link: Link, record: Record, *, full: bool) -> 
         if isinstance(value, Marker | Unreadable) or rule.parent or rule.write_key in swept:
             continue
         entry = side.fields.get(name)
+        if entry is not None and entry.unreadable and entry.shown == value and isinstance(rule.read(value), Unreadable):
+            continue  # it cannot be read, as before
         old = entry is None or entry.map_rev != rule.revision
         withheld = entry is not None and bool(entry.unreadable) and entry.shown != value
         if old or entry is None or withheld or not same(rule, entry.shadow, value):

@@ -26,7 +26,7 @@ from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Steps, Transact
 from bridge.flow.match import join
-from bridge.flow.records import match_keys, observation
+from bridge.flow.records import alike, match_keys, observation
 from bridge.flow.replan import plan_member
 from bridge.ledger import hints, intents, links, matching, probed, work
 from bridge.ledger.intents import OpenIntent
@@ -127,14 +127,11 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
     draft = Draft(link.entity, planned.values, "")
     records = yield Call(connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection))
     mapped = context.maps[connection][link.entity]
-    ours = {(rule, digest) for rule, digest, _at in match_keys(sync, canonical_state(task))}
+    ours = match_keys(sync, canonical_state(task))
     same = [
         record
         for record in records
-        if record.marker is None
-        and any(
-            (rule, digest) in ours for rule, digest, at in match_keys(sync, mapped.canonical(record.data)) if at is None
-        )
+        if record.marker is None and alike(sync, ours, match_keys(sync, mapped.canonical(record.data)))
     ]
 
     def settle(tx: Tx) -> bool:

@@ -17,12 +17,10 @@ from bridge.flow.commit import tell, verdict
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Procedure, Read, Transact
 from bridge.flow.finding import merged
-from bridge.flow.records import match_keys
+from bridge.flow.records import Key, match_keys, window
 from bridge.flow.replan import plans, queue
 from bridge.ledger import intents, journal, links, matching, work
 from bridge.ledger.session import Tx
-
-Key = tuple[int, str, datetime | None]
 
 WAIT = timedelta(seconds=1)
 """How long to leave a record that may be our own create in flight."""
@@ -127,8 +125,7 @@ def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], b
     """Give the links that match and have no side on this connection, and whether one may be about to get it."""
     found: set[str] = set()
     for rule, digest, at in keys:
-        within = next((term.within for term in sync.match[rule] if term.within is not None), None)
-        found |= set(matching.find(tx, sync.name, rule, digest, at=at, within=within))
+        found |= set(matching.find(tx, sync.name, rule, digest, at=at, within=window(sync, rule)))
     loaded = links.load(tx, sorted(found))
     waiting = any(ref.connection in link.intents for link in loaded.values())
     return {name for name, link in loaded.items() if ref.connection not in link.sides and not link.paused}, waiting

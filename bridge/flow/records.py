@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,9 @@ from bridge.core.merge import Observation
 from bridge.core.state import Side
 from bridge.core.syncs import Sync
 from bridge.core.values import Canonical, Unreadable
+
+Key = tuple[int, str, datetime | None]
+"""Number of a match rule, hash of its exact terms, time of its windowed term."""
 
 
 def observation(
@@ -74,7 +77,7 @@ def customer_key(email: str) -> tuple[int, str]:
     return BY_CUSTOMER, hashlib.sha256(json.dumps([CUSTOMER, email.casefold()]).encode()).hexdigest()
 
 
-def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list[tuple[int, str, datetime | None]]:
+def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list[Key]:
     """Give (rule, hash of its exact terms, time of its windowed term) for every match rule that the values can fill."""
     keys = []
     for number, rule in enumerate(sync.match):
@@ -91,3 +94,20 @@ def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list
             digest = hashlib.sha256(json.dumps([number, exact], sort_keys=True, default=str).encode()).hexdigest()
             keys.append((number, digest, at))
     return keys
+
+
+def window(sync: Sync, rule: int) -> timedelta | None:
+    """Give how far apart the times of a rule's windowed term may lie; None: it has none."""
+    return next((term.within for term in sync.match[rule] if term.within is not None), None)
+
+
+def alike(sync: Sync, ours: Iterable[Key], theirs: Iterable[Key]) -> bool:
+    """Tell whether a match rule says of two records that they are the same thing."""
+    known = {(rule, digest): at for rule, digest, at in ours}
+    for rule, digest, at in theirs:
+        if (rule, digest) not in known:
+            continue
+        mine, within = known[rule, digest], window(sync, rule)
+        if within is None or (at is not None and mine is not None and abs(at - mine) <= within):
+            return True
+    return False

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bridge.sandbox.case import Case, Edit, Ref, Row, about_ticket, ref_of
 from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, marker, read_as
 
 _DONE = ("error-after", "reset-after", "timeout-after")
+_ONE_TIME = timedelta(minutes=2)
 _COMPARED = ("subject", "status", "priority", "assignee", "tags")
 
 
@@ -178,8 +178,7 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
     created = [row for row in case.journal if row["kind"] == "create" and row["record"]]
     # What a human deleted before the bridge could know of it never was: it is made again.
     created = [row for row in created if ref_of(row) in linked or ref_of(row) not in case.deleted]
-    by_hand = [row for row in created if row["actor"] == "human" and about_ticket(row)]
-    opened = Counter((customer(row["record"]), row["connection"]) for row in by_hand)
+    opened = [row for row in created if row["actor"] == "human" and about_ticket(row)]
     found: dict[tuple[str, Ref], None] = {}
     same: dict[tuple[str, str, str, str], list[tuple[str, Ref]]] = defaultdict(list)
     for row in created:
@@ -193,7 +192,7 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
         if about_ticket(row):
             same[entity, ref[0], "customer", customer(row["record"])].append((entity, ref))
     for (_, where, by, key), refs in same.items():
-        allowed = 1 if by == "marker" else _to_be_made(opened, key, where)
+        allowed = 1 if by == "marker" else _to_be_made(case, opened, key, where)
         surplus = len(refs) - allowed - len(found.keys() & set(refs))
         if key and surplus > 0:
             found.update(dict.fromkeys([ref for ref in reversed(refs) if ref not in found][:surplus]))
@@ -203,10 +202,27 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
     details["duplicates"] += [{"ref": list(ref), "why": "one counterpart too many"} for _, ref in sorted(found)]
 
 
-def _to_be_made(opened: Mapping[tuple[str, str], int], who: str, where: str) -> int:
-    """Count the tickets of a customer that a system lacks: what humans have opened on several systems is one."""
-    most = max((number for (each, _), number in opened.items() if each == who), default=0)
-    return most - opened.get((who, where), 0)
+def _to_be_made(case: Case, opened: list[Row], who: str, where: str) -> int:
+    """Count the tickets of a customer that a system lacks.
+
+    What humans have opened on several systems at one time is one ticket, unless they have given it another subject on
+    one of them: nobody need know it again then.
+    """
+    renamed = {edit.ref for edit in case.edits if edit.name == "subject"}
+    lacking, before, alike = 0, datetime.min.replace(tzinfo=UTC), Counter[str]()
+    for row in opened:
+        if customer(row["record"]) != who:
+            continue
+        connection, at = row["connection"], datetime.fromisoformat(row["at"])
+        if ref_of(row) in renamed:
+            lacking += connection != where
+            continue
+        if at - before > _ONE_TIME:
+            lacking += max(alike.values(), default=0) - alike[where]
+            alike = Counter()
+        alike[connection] += 1
+        before = at
+    return lacking + max(alike.values(), default=0) - alike[where]
 
 
 def echoes(case: Case, details: dict[str, list[Any]]) -> None:

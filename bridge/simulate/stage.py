@@ -190,6 +190,7 @@ class Stage:
             capabilities={name: connector.CAPABILITIES for name, connector in self.connectors.items()},
             clock=self.clock,
             rng=random.Random(f"flow {script.seed}"),
+            directory={name: config.agents.table(name) for name in config.connections},
         )
         self.receiver: Flask = create_app(config, self.ledger, self.bell, self.clock, self.connectors)
         self.client = self.receiver.test_client()

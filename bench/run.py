@@ -30,7 +30,7 @@ def main() -> int:
     if "living" in chosen.what:
         found.append(living.run(2000, 50, 2) if chosen.small else living.run())
     if "baseline" in chosen.what:
-        found.append(mirroring.run(500, 200, 2) if chosen.small else mirroring.run())
+        found.append(mirroring.run(300, 150, 1) if chosen.small else mirroring.run())
     missed = 0
     for part in found:
         sys.stdout.write(f"{part['name']}\n")

@@ -62,7 +62,7 @@ def live(estate: Estate, urls: tuple[str, str], first: int, count: int, *, recon
             time.sleep(0.002)  # as the doorbell would wake it
         hinted = json.loads(process.stdout.read() if process.stdout else "{}")
     estate.work()
-    written = requests.get(right + "/changed", timeout=10).json()
+    written = requests.get(right + "/changed", timeout=10).json()["changed"]
     took = sorted(written[name] - at for name, at in hinted.items())
     return {"took": took, "p95": statistics.quantiles(took, n=20)[-1], "p50": statistics.median(took), "runs": listed}
 

@@ -10,9 +10,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import creating, living, reconciling
+from bench import creating, living, mirroring, reconciling
 
-ALL = ("reconciling", "creating", "living")
+ALL = ("reconciling", "creating", "living", "baseline")
 
 
 def main() -> int:
@@ -29,6 +29,8 @@ def main() -> int:
         found.append(creating.run(1000 if chosen.small else 10_000))
     if "living" in chosen.what:
         found.append(living.run(2000, 50, 2) if chosen.small else living.run())
+    if "baseline" in chosen.what:
+        found.append(mirroring.run(300, 150, 1) if chosen.small else mirroring.run())
     missed = 0
     for part in found:
         sys.stdout.write(f"{part['name']}\n")
@@ -36,7 +38,7 @@ def main() -> int:
             good = within(figure["value"], figure["limit"])
             missed += not good
             said = (
-                "" if figure["limit"] is None else ("ok" if good else "MISSED") + f" (limit {abs(figure['limit']):g})"
+                "-" if figure["limit"] is None else ("ok" if good else "MISSED") + f" (limit {abs(figure['limit']):g})"
             )
             sys.stdout.write(f"  {figure['what']:<50} {figure['value']:>9.2f} {figure['unit']:<3} {said}\n")
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()}

@@ -46,13 +46,17 @@ def ticket(number: int) -> dict[str, object]:
 class Account:
     """The rows, encoded."""
 
-    def __init__(self, count: int, latency: float, *, fresh: bool = False, slow_pages: bool = False) -> None:
-        whole = [ticket(number) | ({"status": "new"} if fresh else {}) for number in range(count)]
+    def __init__(
+        self, count: int, latency: float, *, fresh: bool = False, edited: bool = False, slow_pages: bool = False
+    ) -> None:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        common = {"status": "new"} if fresh else {"subject": "Edited", "updated_at": now} if edited else {}
+        whole = [ticket(number) | common for number in range(count)]
         listed = [{key: value for key, value in row.items() if key != "description"} for row in whole]
         self.listed = [json.dumps(row).encode() for row in listed]
         self.whole = {row["id"]: json.dumps(row).encode() for row in whole}
         self.made = itertools.count(1)
-        self.posted = 0
+        self.posted = self.asked = 0
         self.changed: dict[str, float] = {}
         """When each ticket was last changed, by the clock that all processes of a machine share."""
         self.latency, self.slow_pages = latency, slow_pages
@@ -63,6 +67,9 @@ class Account:
         """Give the status, the body, and whether it takes the vendor's time."""
         url = urlsplit(target)
         path, query = url.path.removeprefix("/api/v1"), parse_qs(url.query)
+        if path in {"/posted", "/changed", "/asked"}:
+            return 200, json.dumps({path[1:]: getattr(self, path[1:])}).encode(), False
+        self.asked += 1
         if method == "POST" and path == "/tickets":
             return 201, b'{"data":' + self.create(json.loads(body)) + b"}", True
         if path == "/tickets" and ("tags" in query or "customer_id" in query):
@@ -75,10 +82,6 @@ class Account:
             return 200, b'{"data":' + row + b"}", True
         if path == "/customers":
             return 200, b'{"data":[],"meta":{"next_cursor":null}}', True
-        if path == "/posted":
-            return 200, json.dumps({"posted": self.posted}).encode(), False
-        if path == "/changed":
-            return 200, json.dumps(self.changed).encode(), False
         return 404, b'{"error":{"code":"NOT_FOUND"}}', False
 
     def page(self, cursor: str) -> bytes:
@@ -155,7 +158,8 @@ if __name__ == "__main__":
     parser.add_argument("--tickets", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--fresh", action="store_true", help="all of them new, as they are when somebody opens them")
+    parser.add_argument("--edited", action="store_true", help="all of them as somebody has edited them just now")
     parser.add_argument("--slow-pages", action="store_true", help="pages of a listing take the latency, too")
     chosen = parser.parse_args()
-    made = Account(chosen.tickets, chosen.latency, fresh=chosen.fresh, slow_pages=chosen.slow_pages)
-    asyncio.run(serve(made))
+    options = {"fresh": chosen.fresh, "edited": chosen.edited, "slow_pages": chosen.slow_pages}
+    asyncio.run(serve(Account(chosen.tickets, chosen.latency, **options)))

@@ -236,7 +236,7 @@ class SwitchConnector(RestConnector):
     # Looking things up.
 
     def _natural(self, intent: Intent) -> list[Record]:
-        """Find tickets of the same customer and subject."""
+        """Find tickets of the same customer: all of them on first contact, those of the same subject after a create."""
         email, subject = intent.draft.values.get("customer_email"), intent.draft.values.get("subject")
         since = intent.sent_at - CREATE_WINDOW if intent.sent_at else None
         if not isinstance(email, str) or not isinstance(subject, str):
@@ -247,7 +247,8 @@ class SwitchConnector(RestConnector):
                 made = moment(row.get("created_at"))
                 late = since is None or (made is not None and made + answer.skew >= since)
                 theirs = hints.at(row, "customer.email")
-                if late and same_text(row.get("subject"), subject) and same_text(theirs, email):
+                alike = since is None or same_text(row.get("subject"), subject)
+                if late and alike and same_text(theirs, email):
                     found.append(record(self.connection.name, TICKET, row, answer, listed=True))
         return found
 

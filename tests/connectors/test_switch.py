@@ -159,12 +159,14 @@ def test_a_write_of_tags_takes_our_marker_off_and_hides_it_before(bench):
     assert bench.box.store.get(made.ref.id)["tags"] == ["one"]
 
 
-def test_the_same_customer_and_subject_is_found_but_not_another_ones_creation(bench):
+def test_on_first_contact_all_of_a_customer_is_found_and_after_a_create_what_has_its_subject(bench):
     twin = {"subject": " help NEEDED ", "customer_email": "ann@customer.example"}
     by_hand = bench.box.create(twin)["id"]
-    bench.box.create({**twin, "subject": "Something else"})
+    other = bench.box.create({**twin, "subject": "Something else"})["id"]
+    bench.box.create({**twin, "customer_email": "bo@customer.example"})
     draft = Draft("ticket", {"subject": "Help needed", "customer_email": "Ann@customer.example"}, "m-7")
-    assert [each.ref.id for each in bench.connector.find(Intent(draft, None))] == [by_hand]
+    assert {each.ref.id for each in bench.connector.find(Intent(draft, None))} == {by_hand, other}
+    assert [each.ref.id for each in bench.connector.find(Intent(draft, bench.clock.now()))] == [by_hand]
     marked = bench.connector.create(replace(draft, marker="m-8", values={**twin}))
     found = bench.connector.find(Intent(draft, bench.clock.now()))
     assert marked.ref.id not in [each.ref.id for each in found]

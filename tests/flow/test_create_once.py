@@ -92,3 +92,15 @@ def test_a_reply_that_is_analysed(estate):
     assert len(estate.apps["feedback"].tickets()) == texts + 1
     (link,) = [link for link in estate.links("message") if "feedback" in link.live()]
     assert link.sides["helpdesk"].remote_id == reply["id"]
+
+
+@pytest.mark.parametrize(("later", "there"), [(30, 1), (600, 2)])
+def test_a_ticket_of_the_same_customer_and_moment_is_adopted_whatever_its_subject(estate, later, there):
+    """PostHog has no subject: the newest message stands in for it, and no longer tells that it is the same ticket."""
+    product, helpdesk = estate.apps["product"], estate.apps["helpdesk"]
+    mine = product.create({"anonymous_traits": {"email": "ana@customer.example"}, "email_subject": "Invoice"})["id"]
+    estate.clock.advance(later)
+    helpdesk.create({"subject": "My invoice", "customer_email": "ana@customer.example"})
+    raise_(estate, "product", mine)
+    estate.settle()
+    assert len(helpdesk.tickets()) == there

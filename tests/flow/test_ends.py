@@ -196,6 +196,16 @@ class TestPeople:
         assert world.systems["L"].peek(ids["L"])["assignee"] == "bob@x.io"
         assert self.strangers(world) == []
 
+    def test_a_ticket_that_a_stranger_works_on_can_be_deleted_like_any_other(self, ledger):
+        world = arranged(ledger, allow="H", delete="delete")
+        self.directory(world)
+        ids = born(world)
+        world.systems["H"].edit(ids["H"], assignee="h2")
+        see(world, "H", ids["H"])
+        world.systems["L"].remove(ids["L"])
+        see(world, "L", ids["L"])
+        assert world.systems["H"].ids == []
+
     def test_an_address_without_a_name_there_is_listed_and_written_once_it_has_one(self, ledger):
         world = World(ledger, "LH")
         self.directory(world)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bridge.sandbox.case import Case, Edit, Ref, Row, about_ticket, ref_of
-from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, marker, read_as
+from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, known_as, marker, read_as
 
 _DONE = ("error-after", "reset-after", "timeout-after")
 _ONE_TIME = timedelta(minutes=2)
@@ -75,7 +75,8 @@ def _closed(case: Case, ref: Ref, record: Row) -> bool:
 def _recorded(case: Case, edit: Edit) -> bool:
     name = edit.name.partition(":")[0]
     values = [row.get("values") for row in case.conflicts[edit.link, name]]
-    return any(name == "tags" or told is None or edit.new in told or edit.raw in told for told in values)
+    meant = [edit.new, edit.raw, *known_as(edit.raw)]
+    return any(name == "tags" or told is None or any(each in told for each in meant) for told in values)
 
 
 def _before_they_met(case: Case, edit: Edit) -> bool:

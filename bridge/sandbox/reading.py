@@ -69,6 +69,11 @@ def read_as(system: str, name: str, raw: Any) -> list[Any]:
     return [value for value, held in LOSSY.get(system, {}).get(name, {}).items() if held == raw]
 
 
+def known_as(raw: Any) -> list[str]:
+    """Give the names by which a system's API may speak of a person, for whom records keep more than that."""
+    return [str(raw.get("id")), f"{raw.get('type')}:{raw.get('id')}"] if isinstance(raw, Mapping) else []
+
+
 def marker(record: Row) -> str:
     """Find the bridge's own mark in a record that it created."""
     found = [tag for tag in record.get("tags") or [] if tag.startswith("bridge-")]

@@ -52,6 +52,13 @@ def test_a_later_human_word_or_a_recorded_conflict_excuses_the_loss(run):
     assert run.report().lost_edits == 0
 
 
+@pytest.mark.parametrize(("named", "lost"), [("usr_5", 0), ("aiko@support.example", 0), ("usr_4", 1)])
+def test_a_conflict_may_name_a_person_as_the_system_does(run, named, lost):
+    run.switch.edit(run.here, {"assignee_id": "usr_5"})
+    run.fact("conflict", connection="switch", id=run.here, field="assignee", open=True, values=[named])
+    assert run.report().lost_edits == lost
+
+
 def test_flattening_a_finer_word_is_a_lost_edit(run):
     run.switch.edit(run.here, {"status": "in_progress"})
     run.patch_posthog(status="open")

@@ -10,7 +10,7 @@ from bridge.sandbox.case import Case, Edit, Ref, Row, about_ticket, ref_of
 from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, known_as, marker, read_as
 
 _DONE = ("error-after", "reset-after", "timeout-after")
-_ONE_TIME = timedelta(minutes=2)
+_ONE_TIME = timedelta(seconds=1)
 _COMPARED = ("subject", "status", "priority", "assignee", "tags")
 
 
@@ -206,7 +206,7 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
 def _to_be_made(case: Case, opened: list[Row], who: str, where: str) -> int:
     """Count the tickets of a customer that a system lacks.
 
-    What humans have opened on several systems at one time is one ticket, unless they have given it another subject on
+    What humans have opened on several systems at one moment is one ticket, unless they have given it another subject on
     one of them: nobody need know it again then.
     """
     renamed = {edit.ref for edit in case.edits if edit.name == "subject"}

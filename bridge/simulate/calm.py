@@ -15,7 +15,7 @@ TURNS_TO_DELETE: Final = 400
 """An end travels through more steps: it is looked for twice, on all sides."""
 IDLE: Final = 6
 """Turns in which nobody had anything to do, after which time passes until something is due."""
-ANEW, ANYWHERE, TROUBLES = 4, 2, 3
+ANEW, ANYWHERE, TROUBLES = 6, 2, 3
 """Crashes at places that were not passed yet, crashes anywhere, faults of each vendor's at most."""
 PATIENT, LEASE = 0.7, 40.0
 """How often what a dead worker had leased is free again before anybody asks for it, and after how many seconds."""
@@ -40,8 +40,7 @@ def quiesce(player: Player) -> None:
 
 def see_through(player: Player) -> None:
     """Let the workers go on effect by effect, until nothing is due or for long; some die, some calls fail."""
-    stage, rng, idle = player.stage, player.stage.rng, 0
-    player.turns.armed.update((NEW, rng.choice(REMOTE_POSITIONS)) for _ in range(ANEW))
+    stage, rng, idle, left = player.stage, player.stage.rng, 0, ANEW
     player.turns.armed.update(rng.choices(every(), k=ANYWHERE))
     for account in stage.ground.drawn():
         for _ in range(rng.randint(0, TROUBLES)):
@@ -50,6 +49,9 @@ def see_through(player: Player) -> None:
         if stage.script.deletes:
             player.look(account.name)
     for _ in range(TURNS_TO_DELETE if stage.script.deletes else TURNS):
+        if left and not any(aim == NEW for aim, _ in player.turns.armed):
+            player.turns.armed.add((NEW, rng.choice(REMOTE_POSITIONS)))
+            left -= 1
         died = stage.counts["crashes"]
         player.turns.take(rng.choice(stage.workers))
         if stage.counts["crashes"] > died and rng.random() < PATIENT:

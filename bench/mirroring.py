@@ -26,8 +26,8 @@ from bench.baseline.mirror import Table, run_worker
 from bench.baseline.receiver import create_app, sign
 from bench.estate import CONCURRENCY, Estate, make_home, vendor
 from bench.vendor import ticket
-from bridge.flow.drift import observe_key
-from bridge.ledger import work
+from bridge.core.values import Ref
+from bridge.ledger import hints
 from bridge.queue import Embedded
 
 LATENCY = 0.05
@@ -59,10 +59,7 @@ def bridged(folder: Path, urls: tuple[str, str], count: int) -> float:
     with estate.ledger.transaction() as tx:
         now = estate.clock.now()
         for name in (f"tkt_{number}" for number in range(count)):
-            key = observe_key("left", "ticket", name)
-            work.raise_(
-                tx, kind="observe", key=key, connection="left", entity="ticket", remote_id=name, due_at=now, now=now
-            )
+            hints.give(tx, Ref("left", "ticket", name), now)
     began = time.monotonic()
     estate.work()
     return count / (ended(urls[1], count) - began)

@@ -65,6 +65,12 @@ class Case:
             for each in row.get("met_later", ())
         }
         """By link, connection and field, where a side did not show a field at once."""
+        self.landed = {
+            ((each["connection"], str(dict(row["refs"]).get(each["connection"]))), each["field"]): each["value"]
+            for row in links
+            for each in row.get("landed", ())
+        }
+        """By record and field: a value that was taken for a write of the bridge's whose answer it never heard."""
         self.links: list[dict[str, str]] = [dict(row["refs"]) for row in links]
         self.link_of: dict[Ref, int] = {}
         for number, refs in enumerate(self.links):

@@ -35,7 +35,7 @@ def lost(case: Case, details: dict[str, list[Any]]) -> None:
         wrong = [ref for ref in case.sides(edit.link, edit.ref) if not _shows(case, ref, edit)]
         if wrong:
             kind = "window_edits" if _in_window(case, edit) else "lost_edits"
-            kind = "unseen_edits" if _unseen(case, edit) else kind
+            kind = "unseen_edits" if _unseen(case, edit) or _taken_for_ours(case, edit) else kind
             kind = "before_they_met" if _before_they_met(case, edit) else kind
             row = {"seq": edit.seq, "ref": list(edit.ref), "field": edit.name, "value": edit.new, "not_at": wrong}
             details[kind].append(row)
@@ -121,6 +121,13 @@ def _unseen(case: Case, edit: Edit) -> bool:
         return False
     between = (row for row in case.journal if first.seq < row["seq"] < edit.seq and row["actor"] == "bridge")
     return not any(_covers(row, edit.ref) and (row["id"] or "ids=" in row["path"]) for row in between)
+
+
+def _taken_for_ours(case: Case, edit: Edit) -> bool:
+    """Tell whether a human chose just what a lost write of ours had carried, which never arrived: nobody can tell."""
+    value = case.landed.get((edit.ref, edit.name))
+    written = (after.get(edit.name) for _, _, after in case.carried[edit.ref, edit.name])
+    return value is not None and value == edit.raw and value not in written
 
 
 def _covers(row: Row, ref: Ref) -> bool:

@@ -5,7 +5,8 @@ in a mapping must not hide itself. What the run itself has to say comes as *fact
 
     {"kind": "connection", "name", "system", "creates": true, "fields": [...]}   an account; fields kept in step there
     {"kind": "link", "entity", "refs": {connection: id}, "met"}     the same ticket (or message, …); when all were read;
-                          "met_later": [{connection, field, at}]    and what a side showed later than that
+                          "met_later": [{connection, field, at}]    and what a side showed later than that;
+                          "landed": [{connection, field, value}]     what was taken for a write whose answer was lost
     {"kind": "conflict", "connection", "id", "field", "open", "values": [...]}   a recorded conflict (values optional)
     {"kind": "not_carried", "connection", "id", "field"}                         declared: this side cannot hold it
     {"kind": "out_of_scope", "connection", "id"}                                 declared: this record is not mirrored

@@ -77,17 +77,23 @@ def ambiguous(tx: Tx) -> Iterator[dict[str, Any]]:
 
 
 def met(tx: Tx, link: Link) -> dict[str, Any]:
-    """Give when all sides of a link had been read for the first time, and which fields a side has shown later."""
+    """Give when all sides of a link had been read, which fields a side has shown later than that, and what landed.
+
+    A write whose answer nobody heard has landed, for all that a read can tell, where its value stands.
+    """
     first: dict[str, datetime] = {}
     joined: dict[str, datetime] = {}
     later: list[dict[str, str]] = []
+    landed: list[dict[str, Any]] = []
     for line in sorted(journal.timeline(tx, link.id), key=lambda line: line.at):
         (joined if line.kind in {"linked", "matched"} else first).setdefault(line.connection, line.at)
         if line.kind == "first contact":
             later.append({"connection": line.connection, "field": line.field, "at": line.at.isoformat()})
+        if line.kind == "landed":
+            landed.append({"connection": line.connection, "field": line.field, "value": line.detail.get("sent")})
     times = [first.get(name, joined.get(name)) for name in link.sides]
     whole = max((at for at in times if at is not None), default=datetime.min.replace(tzinfo=UTC))
-    return {"met": whole.isoformat(), "met_later": later}
+    return {"met": whole.isoformat(), "met_later": later, "landed": landed}
 
 
 def disputes(tx: Tx) -> Iterator[dict[str, Any]]:

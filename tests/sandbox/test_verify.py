@@ -203,6 +203,18 @@ def test_a_removal_before_a_side_of_its_own_history_showed_its_tags_is_settled_b
     assert run.report().lost_edits == 0
 
 
+def test_a_human_who_sets_what_a_lost_write_had_carried_cannot_be_told_from_it(run):
+    run.posthog.edit(run.there, {"status": "resolved"})
+    run.patch_posthog(status="new")
+    (mine,) = [row for row in run.facts if run.there in row["refs"].values()]
+    assert run.report().lost_edits == 1
+    mine["landed"] = [{"connection": "posthog", "field": "status", "value": "resolved"}]
+    assert (run.report().lost_edits, len(run.report().details["unseen_edits"])) == (0, 1)
+    run.patch_posthog(status="resolved")
+    run.patch_posthog(status="new")
+    assert run.report().lost_edits == 1
+
+
 @pytest.mark.provokes
 def test_forbidden_calls_and_faults_are_counted(run):
     run.to_posthog.get(f"{POSTHOG}/{run.there}/")

@@ -57,14 +57,20 @@ def _shows(case: Case, ref: Ref, edit: Edit) -> bool:
 
 
 def _met_an_edit(case: Case, write: Row) -> bool:
-    """Tell whether a human gave the record what a write was about to give it, after our last read of it."""
+    """Tell whether a human changed a field that a write was about to set, after our last read of the record."""
     ref, read = ref_of(write), 0
     for row in case.journal:
         if row["seq"] >= write["seq"]:
             break
         if row["actor"] == "bridge" and row["kind"] == "read" and _covers(row, ref):
             read = row["seq"]
-    return any(each.ref == ref and read < each.seq < write["seq"] for each in case.edits)
+    # Calls name a field as records do, or by a longer word: `tagId`, `assignee_id`.
+    stems = tuple(
+        each.name.partition(":")[0].removesuffix("s")
+        for each in case.edits
+        if each.ref == ref and read < each.seq < write["seq"]
+    )
+    return any(name.startswith(stems) for name in write["sent"])
 
 
 def _closed(case: Case, ref: Ref, record: Row) -> bool:

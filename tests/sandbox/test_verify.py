@@ -102,6 +102,13 @@ def test_a_write_that_a_human_forestalled_after_our_read_is_no_echo(run):
     assert run.report().echo_writes == 1
 
 
+def test_another_field_that_a_human_has_changed_excuses_no_echo(run):
+    run.to_switch.get(f"{SWITCH}/tickets/{run.here}")
+    run.switch.edit(run.here, {"priority": "urgent"})
+    run.patch_switch(status="new")
+    assert run.report().echo_writes == 1
+
+
 def test_a_deletion_is_a_later_word_on_the_status_where_the_others_show_it(run):
     run.switch.edit(run.here, {"status": "open"})
     run.patch_posthog(status="open")

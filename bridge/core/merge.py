@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.core import scalars, sets
@@ -145,7 +146,8 @@ def carry(side: Side, attempt: Attempt) -> None:
     """Open an attempt; parts of an older one that never could be read stay with it, until a read can tell."""
     old = side.attempt
     if old is not None:
-        for name in old.sent.keys() - attempt.sent.keys():
+        attempt.carried = sorted(old.sent.keys() - attempt.sent.keys())
+        for name in attempt.carried:
             attempt.sent[name], attempt.before[name] = old.sent[name], old.before.get(name)
             attempt.values[name] = old.values.get(name)
             attempt.revs[name] = old.revs.get(name, NEVER)
@@ -157,14 +159,19 @@ def _close(side: Side, cases: list[tuple[Case, Raw]], obs: Observation) -> set[s
     attempt = side.attempt
     if attempt is None:
         return set()
-    parts = [(case, raw) for case, raw in cases if case.name in attempt.sent]
-    landed = obs.own or not _did_nothing(parts, attempt)
-    for case, raw in parts:
-        _close_part(case, attempt, raw, landed=landed)
-        del attempt.sent[case.name]
+    older = replace(obs, own=False)
+    parts = [(case, raw) for case, raw in cases if case.name in attempt.sent and case.name not in attempt.carried]
+    calls = [parts, *([(replace(case, obs=older), raw)] for case, raw in cases if case.name in attempt.carried)]
+    for call in calls:
+        landed = not _did_nothing(call, attempt)
+        for case, raw in call:
+            _close_part(case, attempt, raw, landed=landed)
+    closed = {case.name for call in calls for case, _raw in call}
+    attempt.sent = {name: raw for name, raw in attempt.sent.items() if name not in closed}
+    attempt.carried = [name for name in attempt.carried if name not in closed]
     if not attempt.sent:
         side.attempt = None
-    return {case.name for case, _raw in parts}
+    return closed
 
 
 def _did_nothing(parts: list[tuple[Case, Raw]], attempt: Attempt) -> bool:

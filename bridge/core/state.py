@@ -90,6 +90,8 @@ class Attempt:
     call: dict[str, Raw] = field(default_factory=dict)
     """What the call carries, by write key."""
     version: str | None = None
+    carried: list[str] = field(default_factory=list)
+    """Fields of earlier calls whose fate could not be read yet: the answer to this call is no answer to theirs."""
 
 
 @dataclass(slots=True)

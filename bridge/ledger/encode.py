@@ -70,6 +70,7 @@ def attempt(value: Attempt) -> dict[str, Any]:
         "send_by": value.send_by,
         "call": value.call,
         "version": value.version,
+        "carried": value.carried,
     }
 
 

@@ -16,10 +16,10 @@ from bridge.core.context import Rules
 from bridge.core.draft import CREATE, CreatePlan, plan_create
 from bridge.core.fieldmap import FieldMap
 from bridge.core.lifecycle import doomed
-from bridge.core.state import Link, Note, Side
+from bridge.core.state import NEVER, Link, Note, Side
 from bridge.core.values import NO_BASE, NotCarried, Raw
 
-__all__ = ["CREATE", "CreatePlan", "Plan", "PlannedCall", "mark_tried", "plan"]
+__all__ = ["CREATE", "CreatePlan", "Plan", "PlannedCall", "forget_tried", "mark_tried", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,14 @@ def mark_tried(link: Link, connection: str, call: PlannedCall) -> None:
         entry = link.sides[connection].fields.get(name)
         if entry is not None and entry.unreadable:
             entry.tried = call.revs[name]
+
+
+def forget_tried(link: Link, connection: str, call: PlannedCall) -> None:
+    """Take that back, because the call certainly did nothing: the same may be tried again, and another element too."""
+    for name in call.sent:
+        entry = link.sides[connection].fields.get(name)
+        if entry is not None:
+            entry.tried = NEVER
 
 
 def _busy(side: Side, *, carrying: bool) -> bool:
@@ -218,7 +226,7 @@ def _set(target: Target, mapped: FieldMap, key: str, able: Writable) -> tuple[Wa
     extra = sorted(each for each in here.keys() - wanted if not lacking(entry, state, each))
     fresh = _forms(target, mapped, sorted(wanted - here.keys()), verbs)
     if entry.unreadable:  # never a replacing write onto what could not be read: it would wipe what is not shown
-        return None, _steps(target, name, key, verbs, dict([*fresh.items()][:1]), {})
+        return None, _steps(target, name, key, verbs, fresh, {})
     why = _cannot_remove(key, able, verbs)
     kept = [raw for raw in elements_of(entry.shadow) if not _goes(target, mapped, raw, set(extra))]
     if extra and not why and not kept and not fresh and not able.clears:

@@ -9,7 +9,7 @@ from bridge.connectors.base import Connector, Record
 from bridge.core import guard, merge
 from bridge.core.agree import same
 from bridge.core.capabilities import Support
-from bridge.core.plan import PlannedCall, mark_tried
+from bridge.core.plan import PlannedCall, forget_tried, mark_tried
 from bridge.core.state import Attempt, Note, Side
 from bridge.core.values import ABSENT, Marker, Ref, Unreadable
 from bridge.errors import Lacking, LeaseLost, Refused, RemoteError, UnknownOutcome
@@ -297,6 +297,7 @@ def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attem
     landed, and is told from a human's edit only as long as it is known.
     """
     now, side = context.clock.now(), the_link(task).sides[task.row.connection]
+    forget_tried(the_link(task), side.connection, call)
     for name in call.sent:
         attempt.sent.pop(name, None)
     if not attempt.sent:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bridge.core.capabilities import Support, Verb
 from bridge.core.merge import adopt
-from bridge.core.plan import mark_tried
+from bridge.core.plan import forget_tried, mark_tried
 from bridge.core.values import NotCarried, Unreadable
 from tests.core.builders import seen
 from tests.core.planning import FIRST, MAPS, Scene, given_rules
@@ -186,12 +186,21 @@ class TestUnreadable:
         scene = Scene("LZ")
         scene.show("Z", **{**FIRST["Z"], "tags": Unreadable("not shown")})
         tags(scene, "L", "b", "c")
-        (call,) = scene.plan("Z").calls
-        assert (call.verb, call.values) == ("attach", {"tags": "b"})
-        assert scene.calls("Z") == [("attach", {"tags": "b"})]  # planning is not trying
-        mark_tried(scene.link, "Z", call)
+        both = [("attach", {"tags": "b"}), ("attach", {"tags": "c"})]
+        assert scene.calls("Z") == both
+        assert scene.calls("Z") == both  # planning is not trying
+        mark_tried(scene.link, "Z", scene.plan("Z").calls[0])
         assert scene.calls("Z") == []
         tags(scene, "L", "b", "c", "d")
+        assert scene.calls("Z") == [*both, ("attach", {"tags": "d"})]
+
+    def test_what_certainly_did_nothing_was_no_try(self):
+        scene = Scene("LZ")
+        scene.show("Z", **{**FIRST["Z"], "tags": Unreadable("not shown")})
+        tags(scene, "L", "b")
+        (call,) = scene.plan("Z").calls
+        mark_tried(scene.link, "Z", call)
+        forget_tried(scene.link, "Z", call)
         assert scene.calls("Z") == [("attach", {"tags": "b"})]
 
     def test_trying_what_can_be_read_marks_nothing(self):

@@ -47,8 +47,8 @@ def status(estate, name, refs):
     return estate.apps[name].store.get(refs[name])["status"]
 
 
-def told(estate, kind, field=""):
-    (link,) = estate.links()
+def told(estate, kind, field="", of=None):
+    link = next(link for link in estate.links() if of in {None, link.sides["desk"].remote_id})
     with estate.ledger.read() as tx:
         return [line.detail for line in journal.timeline(tx, link.id) if (line.kind, line.field) == (kind, field)]
 
@@ -115,3 +115,13 @@ def test_a_tag_that_it_does_not_know_is_not_carried_and_is_no_error(estate):
     assert [row["kind"] for row in stream.fresh() if row["connection"] == "desk"] == []
     assert estate.apps["desk"].store.get(refs["desk"])["tags"] == ["VIP"]
     assert estate.parked() == []
+
+
+def test_tags_that_it_does_not_know_hold_up_none_that_it_does(estate):
+    estate.apps["desk"].create({"summary": "Other", "ownerEmail": "bob@customer.example", "tags": ["export"]})
+    refs = met(estate, tags=["VIP"])
+    estate.reconcile("full")
+    edit(estate, "helpdesk", refs, {"add_tags": ["another", "beyond", "export", "zeal"]})
+    assert sorted(estate.apps["desk"].store.get(refs["desk"])["tags"]) == ["VIP", "export"]
+    lacking = told(estate, "not carried", "tags", of=refs["desk"])
+    assert sorted(detail["element"] for detail in lacking) == ["another", "beyond", "zeal"]

@@ -42,8 +42,8 @@ def stamp(at: datetime) -> str:
 
 def objects(connection: str, answer: Answer, key: str) -> list[Mapping[str, Any]]:
     """Give a listing's rows. Raises Unavailable unless every row is an object with an id."""
-    rows = answer.body.get(key) if isinstance(answer.body, Mapping) else None
-    if not isinstance(rows, list) or not all(isinstance(row, Mapping) and identity(row) for row in rows):
+    rows = answer.body.get(key) if isinstance(answer.body, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and identity(row) for row in rows):
         raise Unavailable(connection, f"a listing without proper rows under {key!r}", status=answer.status)
     return rows
 
@@ -51,7 +51,9 @@ def objects(connection: str, answer: Answer, key: str) -> list[Mapping[str, Any]
 def identity(row: Mapping[str, Any]) -> str:
     """Give a row's id as text, empty when it has none."""
     value = row.get("id")
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def times(connection: str, rows: list[Mapping[str, Any]], column: str) -> list[datetime]:

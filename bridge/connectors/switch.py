@@ -47,7 +47,7 @@ from bridge.connectors.switch_facts import (
     TICKET,
 )
 from bridge.connectors.switch_listing import PAGE, Listing
-from bridge.connectors.switch_rows import SECOND, Row, made_as, record, same_note, tags_of
+from bridge.connectors.switch_rows import MARKED, SECOND, Row, made_as, record, same_note, tags_of
 from bridge.core.syncs import Webhook
 from bridge.core.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
@@ -135,7 +135,7 @@ class SwitchConnector(RestConnector):
         self._creatable(draft)
         body: dict[str, Any] = dict(draft.values)
         if draft.entity == TICKET:
-            body["tags"] = [*(body.get("tags") or ()), f"bridge-{draft.marker}"]
+            body["tags"] = [*(body.get("tags") or ()), f"{MARKED}{draft.marker}"]
         elif draft.entity in {MESSAGE, SESSION}:
             body = made_as(draft.entity, body)
         return self._shown(draft.entity, self._call("POST", PATHS[draft.entity], json=body, write=True))
@@ -153,7 +153,7 @@ class SwitchConnector(RestConnector):
         found: dict[str, Record] = {}
         # The filter narrows, our own look at the tags decides: how the vendor reads several tags is not documented,
         # and if it ignored the filter the newest tickets would come, down to the time of the create.
-        for row, answer in self._listing(TICKET).newest({"tags": f"bridge-{marker}"}, since):
+        for row, answer in self._listing(TICKET).newest({"tags": f"{MARKED}{marker}"}, since):
             one = record(self.connection.name, TICKET, row, answer, listed=True)
             if one.marker == marker:
                 found[one.ref.id] = one

@@ -56,10 +56,11 @@ class Listing:
                     rows, start = self._crowd(column, start, rows, at[-1]), stamp(at[-1])
                 else:
                     start = stamp(rewound)
-            fresh = [row for row in rows if seen.get(identity(row)) != row[column]]
+            shown = [(identity(row), row) for row in rows]
+            fresh = [row for name, row in shown if seen.get(name) != row[column]]
             top = max(filter(None, (top, stamp(at[-1]) if at else None)), key=past, default=None)
             if fresh:
-                seen |= {identity(row): row[column] for row in fresh}
+                seen |= {name: row[column] for name, row in shown}
                 edge = moment(start)
                 kept = {key: at for key, at in seen.items() if edge is None or past(at) >= edge}
                 done = not full and not hints.at(answer.body, "meta.next_cursor")

@@ -15,7 +15,8 @@ from bridge.core.values import Ref
 from bridge.http import Answer
 
 SECOND = timedelta(seconds=1)
-MARKER = re.compile(r"bridge-([a-z0-9-]{1,40})")
+MARKED = "bridge-"
+MARKER = re.compile(MARKED + r"([a-z0-9-]{1,40})")
 _WHOLE: Mapping[str, str] = {TICKET: "description", CUSTOMER: "custom_fields"}
 """What a direct read has and a listing's row has not."""
 _DATED: Mapping[str, str] = {MESSAGE: "created_at", SESSION: "created_at"}
@@ -26,13 +27,12 @@ Row = Mapping[str, Any]
 
 def record(connection: str, entity: str, row: Row, answer: Answer, *, listed: bool | None = None) -> Record:
     """Make a record of a row. `listed` None: look at the row itself for whether it is a whole one."""
-    data, marker = dict(row), None
-    if entity == TICKET and isinstance(row.get("tags"), list):
-        ours = [match[1] for tag in row["tags"] if isinstance(tag, str) and (match := MARKER.fullmatch(tag))]
-        marker = ours[0] if ours else None
-        data["tags"] = [tag for tag in row["tags"] if not (isinstance(tag, str) and MARKER.fullmatch(tag))]
+    data, marker = row, None
+    if entity == TICKET and isinstance(tags := row.get("tags"), list) and (ours := _markers(tags)):
+        marker = next(iter(ours.values()))
+        data = {**row, "tags": [tag for tag in tags if not (isinstance(tag, str) and tag in ours)]}
     if entity == CUSTOMER and isinstance(row.get("custom_fields"), Mapping):
-        data["custom_fields"] = {"tags": [], **row["custom_fields"]}  # nobody has put any there yet
+        data = {**row, "custom_fields": {"tags": [], **row["custom_fields"]}}  # nobody has put any there yet
     at = moment(row.get(_DATED.get(entity, "updated_at")))
     if at is not None:
         at += answer.skew + (timedelta(0) if at.microsecond else SECOND)
@@ -47,6 +47,12 @@ def record(connection: str, entity: str, row: Row, answer: Answer, *, listed: bo
         partial=listed,
         people=people(entity, row),
     )
+
+
+def _markers(tags: list[Any]) -> dict[str, str]:
+    """Give the tags that are markers of ours -> the marker."""
+    found = [tag for tag in tags if isinstance(tag, str) and tag.startswith(MARKED)]
+    return {tag: match[1] for tag in found if (match := MARKER.fullmatch(tag))}
 
 
 def people(entity: str, row: Row) -> tuple[Person, ...]:

@@ -45,12 +45,11 @@ def weigh(
         return Verdict()
     if not context.capabilities[connection][entity].complete:
         return Verdict(not_judged="this system's listings don't show everything")
-    known = sightings.count(tx, connection, entity, since)
+    known, absent = sightings.count(tx, connection, entity, run_id, since)
     if not accept and (stop := guard.emptied(listed, known)) is not None:
         return Verdict(stop=f"{stop}; if it is true: {way_on(connection)}")
     if broken:
         return Verdict(not_judged=broken)
-    absent = sightings.absent(tx, connection, entity, run_id, since)
     limit = max(sync.guard.minimum, int(known * sync.guard.share))
     if absent > limit and not accept:
         return Verdict(

@@ -188,7 +188,7 @@ def hint(
 
 def fingerprint(record: Record, key: bytes) -> str:
     """Give what changes whenever the row or the rules by which it is read change."""
-    text = orjson.dumps((record.data, record.unreadable or None), default=str, option=orjson.OPT_NON_STR_KEYS)
+    text = orjson.dumps((record.data, record.unreadable or None), default=str)
     return blake2b(text, digest_size=16, key=key).hexdigest()
 
 

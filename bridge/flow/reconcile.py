@@ -32,9 +32,9 @@ REPORT: Final = "report"
 CATALOGUES: Final = ("agent",)
 """Entities that no sync mirrors: a full run lists them for the people they show."""
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 10
 """Pages fetched by one call of the flow, where no rate is declared for the connection."""
-BATCH: Final = 500
+BATCH: Final = 1000
 """Rows compared and checkpointed at once."""
 EVERY = timedelta(seconds=1)
 """Rows wait no longer than this to be compared."""

@@ -12,11 +12,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, func, or_, select, update
+from sqlalchemy import Select, Update, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.ledger.census import sighting
-from bridge.ledger.session import Tx, insert_for
+from bridge.ledger.session import Tx, insert_for, one_of
 from bridge.ledger.tables import link, side
 
 PAGE = 500
@@ -38,7 +38,7 @@ class Known(NamedTuple):
 
 def known(tx: Tx, connection: str, entity: str, remote_ids: Collection[str]) -> dict[str, Known]:
     """Give, by remote id, those of the records that have a link: one query, however many they are."""
-    found = tx.execute(_KNOWN, {"of": connection, "kind": entity, "ids": list(remote_ids)})
+    found = tx.execute(_known(tx.dialect.name), {"of": connection, "kind": entity, "ids": list(remote_ids)}).all()
     return {
         remote_id: Known(
             side_id,
@@ -54,7 +54,7 @@ def known(tx: Tx, connection: str, entity: str, remote_ids: Collection[str]) -> 
 def stamp(tx: Tx, side_ids: Collection[int], run_id: int) -> None:
     """Note that a run has seen records that are as they were."""
     if side_ids:
-        tx.execute(_STAMP, {"ids": list(side_ids), "run": run_id})
+        tx.execute(_stamp(tx.dialect.name), {"ids": list(side_ids), "run": run_id})
 
 
 def note(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
@@ -64,16 +64,11 @@ def note(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
         tx.execute(_note(tx.dialect.name), found)
 
 
-def count(tx: Tx, connection: str, entity: str, before: datetime) -> int:
-    """Count the live records that were known before that time."""
-    found = select(func.count()).select_from(side)
-    return tx.execute(found.where(*_live(connection, entity, before))).scalar_one()
-
-
-def absent(tx: Tx, connection: str, entity: str, run_id: int, before: datetime) -> int:
-    """Count the live records, known before that time, that the run did not see."""
-    found = select(func.count()).select_from(_JOINED).where(*_live(connection, entity, before), *_unseen(run_id))
-    return tx.execute(found).scalar_one()
+def count(tx: Tx, connection: str, entity: str, run_id: int, before: datetime) -> tuple[int, int]:
+    """Count the live records that were known before that time, and those of them that the run did not see."""
+    both = select(func.count(), func.count().filter(*_unseen(run_id))).select_from(_JOINED)
+    known, absent = tx.execute(both.where(*_live(connection, entity, before))).one()
+    return known, absent
 
 
 def absentees(tx: Tx, connection: str, entity: str, run_id: int, before: datetime, *, after: int = 0) -> list[Any]:
@@ -84,22 +79,20 @@ def absentees(tx: Tx, connection: str, entity: str, run_id: int, before: datetim
 
 
 _JOINED = side.outerjoin(sighting, sighting.c.side_id == side.c.id)
-_IDS: BindParameter[list[Any]] = bindparam("ids", expanding=True)
-_KNOWN = (
-    select(
-        side.c.remote_id,
-        side.c.id,
-        side.c.link_id,
-        sighting.c.digest,
-        sighting.c.fence,
-        sighting.c.day,
-        link.c.fence,
-        link.c.lease_owner,
-    )
-    .select_from(_JOINED.join(link, link.c.id == side.c.link_id))
-    .where(side.c.connection == bindparam("of"), side.c.entity == bindparam("kind"), side.c.remote_id.in_(_IDS))
-)
-_STAMP = update(sighting).where(sighting.c.side_id.in_(_IDS)).values(seen_run=bindparam("run"))
+
+
+@cache
+def _known(dialect: str) -> Select[Any]:
+    shown = (sighting.c.digest, sighting.c.fence, sighting.c.day, link.c.fence, link.c.lease_owner)
+    found = select(side.c.remote_id, side.c.id, side.c.link_id, *shown)
+    found = found.select_from(_JOINED.join(link, link.c.id == side.c.link_id))
+    here = (side.c.connection == bindparam("of"), side.c.entity == bindparam("kind"))
+    return found.where(*here, one_of(dialect, side.c.remote_id))
+
+
+@cache
+def _stamp(dialect: str) -> Update:
+    return update(sighting).where(one_of(dialect, sighting.c.side_id)).values(seen_run=bindparam("run"))
 
 
 def _live(connection: str, entity: str, before: datetime) -> tuple[Any, ...]:

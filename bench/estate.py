@@ -27,7 +27,7 @@ from bridge.flow.replan import plans
 from bridge.http import Http
 from bridge.ledger import encode, tables, work
 from bridge.ledger.session import Ledger
-from bridge.queue.budget import MemoryBudget
+from bridge.queue import MemoryBudget, keep_loaded
 
 SYNCS = """\
 tickets:
@@ -91,6 +91,7 @@ class Estate:
             directory={name: self.config.agents.table(name) for name in self.config.connections},
         )
         self.drain = Drain(self.context, self.ledger, self.connectors, MemoryBudget(), "bench")
+        keep_loaded()  # as every worker does
 
     def work(self, seconds: float = 3600.0) -> None:
         """Work until nothing is due."""

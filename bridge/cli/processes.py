@@ -17,7 +17,7 @@ from bridge import log, wiring
 from bridge.cli.children import watch_parent
 from bridge.errors import BridgeError, ConfigError
 from bridge.ledger.session import Ledger
-from bridge.queue import Address, run_worker, socket_for, url_for
+from bridge.queue import Address, keep_loaded, run_worker, socket_for, url_for
 
 TICK: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
@@ -82,6 +82,7 @@ def worker() -> None:
     """Work: observe, merge, deliver, reconcile. Start as many as you like, on as many machines."""
     engine = begin("worker")
     engine.take_over()  # it may be here because another was killed
+    keep_loaded()
     run_worker(redis_address(engine.config.settings.redis))
     engine.close()
 

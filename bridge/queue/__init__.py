@@ -8,7 +8,7 @@ from __future__ import annotations
 from bridge.queue.budget import Budget, MemoryBudget
 from bridge.queue.doorbell import JOBS, LANES, Address, Bell, Doorbell, NullDoorbell
 from bridge.queue.embedded import Embedded, socket_for, url_for
-from bridge.queue.worker import run_worker, stopping
+from bridge.queue.worker import keep_loaded, run_worker, stopping
 
 __all__ = [
     "JOBS",
@@ -20,6 +20,7 @@ __all__ = [
     "Embedded",
     "MemoryBudget",
     "NullDoorbell",
+    "keep_loaded",
     "run_worker",
     "socket_for",
     "stopping",

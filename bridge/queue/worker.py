@@ -6,6 +6,7 @@ JOBS, callbacks and webhooks that a job brings along are dropped unread, and nob
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -86,6 +87,12 @@ class BridgeWorker(SimpleWorker):
         """Stop after the running drain, which is told to begin nothing new."""
         stopping.set()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+
+def keep_loaded() -> None:
+    """Leave what is loaded by now out of all garbage collections: it stays, and a long listing makes many of them."""
+    gc.collect()
+    gc.freeze()
 
 
 def run_worker(address: Address, lanes: Sequence[str] = LANES, *, burst: bool = False) -> None:

@@ -82,6 +82,11 @@ class Case:
             for row in self.facts[kind]
             if about_ticket(row)
         }
+        self.left_out, self.listed = (
+            {ref_of(row): datetime.fromisoformat(row["at"]) for row in self.facts[kind]}
+            for kind in ("left_out", "listed")
+        )
+        """By record of any kind: when a listing first left it out because it was new, and when one first showed it."""
         self.conflicts: dict[tuple[int, str], list[Row]] = defaultdict(list)
         for row in self.facts["conflict"]:
             if about_ticket(row):

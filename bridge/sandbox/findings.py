@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bridge.sandbox.case import Case, Edit, Ref, Row, about_ticket, ref_of
-from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, known_as, marker, read_as
+from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, found_by, known_as, marker, read_as
 
 _DONE = ("error-after", "reset-after", "timeout-after")
 _ONE_TIME = timedelta(seconds=1)
@@ -193,6 +193,9 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
     # What a human deleted before the bridge could know of it never was: it is made again.
     created = [row for row in created if ref_of(row) in linked or ref_of(row) not in case.deleted]
     opened = [row for row in created if row["actor"] == "human" and about_ticket(row)]
+    unlisted = {ref_of(row) for row in opened if _unlisted(case, row)}
+    details["unlisted_twins"] += [{"ref": list(ref)} for ref in sorted(unlisted)]
+    apart = unlisted | {edit.ref for edit in case.edits if edit.name == "subject"}
     found: dict[tuple[str, Ref], None] = {}
     same: dict[tuple[str, str, str, str], list[tuple[str, Ref]]] = defaultdict(list)
     for row in created:
@@ -206,7 +209,7 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
         if about_ticket(row):
             same[entity, ref[0], "customer", customer(row["record"])].append((entity, ref))
     for (_, where, by, key), refs in same.items():
-        allowed = 1 if by == "marker" else _to_be_made(case, opened, key, where)
+        allowed = 1 if by == "marker" else _to_be_made(opened, apart, key, where)
         surplus = len(refs) - allowed - len(found.keys() & set(refs))
         if key and surplus > 0:
             found.update(dict.fromkeys([ref for ref in reversed(refs) if ref not in found][:surplus]))
@@ -216,19 +219,40 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
     details["duplicates"] += [{"ref": list(ref), "why": "one counterpart too many"} for _, ref in sorted(found)]
 
 
-def _to_be_made(case: Case, opened: list[Row], who: str, where: str) -> int:
+def _unlisted(case: Case, twin: Row) -> bool:
+    """Tell whether nothing had shown a ticket yet when the bridge made a counterpart of its twin beside it.
+
+    A lagging index must have left it out, or its customer by whom it is found, and no listing may have shown that one
+    since. A call that names the ticket, or a listing that has it, shows that the bridge could know.
+    """
+    (where, own), who = ref_of(twin), customer(twin["record"])
+    for row in case.journal if case.left_out else ():
+        if row["seq"] <= twin["seq"] or row["connection"] != where or row["actor"] != "bridge":
+            continue
+        if row["id"] == own:
+            return False
+        if row["kind"] == "create" and about_ticket(row) and customer(row["record"] or {}) == who:
+            made = datetime.fromisoformat(row["at"])
+            left_out, listed = (
+                {ref for ref, at in times.items() if at < made} for times in (case.left_out, case.listed)
+            )
+            ways = {(where, each) for each in found_by(twin["record"])}
+            return (where, own) not in listed and bool(ways & left_out - listed)
+    return False
+
+
+def _to_be_made(opened: list[Row], apart: set[Ref], who: str, where: str) -> int:
     """Count the tickets of a customer that a system lacks.
 
-    What humans have opened on several systems at one moment is one ticket, unless they have given it another subject on
-    one of them: nobody need know it again then.
+    What humans have opened on several systems at one moment is one ticket, unless nobody need know it again on one of
+    them: it was given another subject there, or was not listed when it was looked for.
     """
-    renamed = {edit.ref for edit in case.edits if edit.name == "subject"}
     lacking, before, alike = 0, datetime.min.replace(tzinfo=UTC), Counter[str]()
     for row in opened:
         if customer(row["record"]) != who:
             continue
         connection, at = row["connection"], datetime.fromisoformat(row["at"])
-        if ref_of(row) in renamed:
+        if ref_of(row) in apart:
             lacking += connection != where
             continue
         if at - before > _ONE_TIME:

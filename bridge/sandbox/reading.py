@@ -87,3 +87,8 @@ def customer(record: Row) -> str:
     found = (record.get("customer") or {}).get("email") or traits.get("email") or record.get("email_from")
     found = found or record.get("ownerEmail") or ""
     return str(found).casefold()
+
+
+def found_by(record: Row) -> list[str]:
+    """Give the ids of the records by which a system's search comes to this one: its own, and its customer's."""
+    return [str(found["id"]) for found in (record, record.get("customer") or {}) if found.get("id")]

@@ -11,6 +11,8 @@ in a mapping must not hide itself. What the run itself has to say comes as *fact
     {"kind": "not_carried", "connection", "id", "field"}                         declared: this side cannot hold it
     {"kind": "out_of_scope", "connection", "id"}                                 declared: this record is not mirrored
     {"kind": "ambiguous", "connection", "id"}                                    it matches several: a human must say
+    {"kind": "left_out", "connection", "id", "at"}     a listing left it out then: too new (of any entity)
+    {"kind": "listed", "connection", "id", "at"}       a listing first showed it then
     {"kind": "run", "seed", "seconds", "window"}     window: how long a read and the write onto it may be apart
 
 A row without "entity" is about a ticket. Only tickets have edits, fields and sides to agree; duplicates, echoes and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -73,7 +74,17 @@ def evidence_of(stage: Stage) -> VerifyInput:
         told = facts(stage.context, tx)
     seconds = (stage.clock.now() - stage.began).total_seconds()
     run = {"kind": "run", "seed": stage.script.seed, "seconds": seconds, "window": WINDOW}
-    return evidence(stage.apps.values(), [*told, run])
+    return evidence(stage.apps.values(), [*told, *_listed(stage), run])
+
+
+def _listed(stage: Stage) -> Iterator[dict[str, Any]]:
+    """Give when a vendor whose index lagged first left a record out of a listing, and when one first showed it."""
+    for name, line in stage.lines.items():
+        if line.left_out:
+            for kind, found in (("left_out", line.left_out), ("listed", line.listed)):
+                yield from (
+                    {"kind": kind, "connection": name, "id": key, "at": at.isoformat()} for key, at in found.items()
+                )
 
 
 def writes(stage: Stage) -> int:

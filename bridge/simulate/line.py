@@ -62,6 +62,10 @@ class Line(BaseAdapter):
         self.refusing = False
         self.lag = 0.0
         """Seconds for which a new record is not listed."""
+        self.left_out: dict[str, datetime] = {}
+        """By id: when a listing that was answered first left a record out, so new was it."""
+        self.listed: dict[str, datetime] = {}
+        """By id: when a listing that was answered first showed a record, heard or not."""
         self.intruders: list[Callable[[], None]] = []
         """Humans who save something after our read, just before our write arrives."""
         self.reactions: list[Callable[[], None]] = []
@@ -167,7 +171,7 @@ class Line(BaseAdapter):
             return body[: len(body) // 2]
         if kind in _INSTEAD:
             return _INSTEAD[kind]
-        return self._without_new(body) if self.lag and not writes else body
+        return body if writes or b"created_at" not in body else self._listing(body)
 
     def _wait(self, request: requests.PreparedRequest, timeout: float) -> NoReturn:
         self._clock.sleep(timeout)
@@ -202,17 +206,18 @@ class Line(BaseAdapter):
         """Let the vendor see it when nobody waits any more."""
         self._arrive(request, writes=writes)
 
-    def _without_new(self, body: bytes) -> bytes:
-        """Leave out of a listing what was made so lately that the vendor's index has not seen it."""
-        if b"created_at" not in body:
-            return body
-        value = json.loads(body)
+    def _listing(self, body: bytes) -> bytes:
+        """Leave out of a listing what was made so lately that the vendor's index has not seen it; note it all."""
+        value, now = json.loads(body), self._clock.now()
         since = self.theirs.now() - timedelta(seconds=self.lag)
-        for key in ("data", "results"):
-            rows = value.get(key)
-            if isinstance(rows, list):
-                value[key] = [row for row in rows if from_iso(row.get("created_at") or "2000-01-01") < since]
-        return json.dumps(value).encode()
+        found = value if isinstance(value, dict) else {}
+        for rows in [rows for rows in (found.get("data"), found.get("results")) if isinstance(rows, list)]:
+            for row in list(rows):
+                new = bool(self.lag) and from_iso(row.get("created_at") or "2000-01-01") >= since
+                (self.left_out if new else self.listed).setdefault(str(row.get("id")), now)
+                if new:
+                    rows.remove(row)
+        return json.dumps(value).encode() if self.lag else body
 
     def _date(self, seconds: float = 0.0) -> str:
         return format_datetime(self.theirs.now() + timedelta(seconds=seconds), usegmt=True)

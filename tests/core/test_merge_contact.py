@@ -201,6 +201,16 @@ def test_f19_a_side_that_was_level_and_still_is_keeps_its_base_when_only_the_dir
     assert kinds(look(given, "H", 1, under=remapped(H_STATUS, edition), status="closed")) == [kind]
 
 
+def test_f19_a_side_that_says_what_the_state_says_keeps_its_base_too_though_the_same_was_chosen_anew_elsewhere():
+    known = remapped(H_STATUS, "1/a")
+    given = level("L", "H", under=known, status="new")
+    look(given, "L", 1, under=known, status="open")
+    look(given, "L", 2, under=known, status="new")
+    assert not is_level(given, "H", "status")
+    assert kinds(look(given, "H", 3, under=remapped(H_STATUS, "1/b"), status="closed")) == ["uncertain", "changed"]
+    assert value(given, "status") == "closed"
+
+
 def test_f19_a_side_that_reads_otherwise_by_the_new_directory_has_no_base():
     given = level("L", "H", under=remapped(H_STATUS, "1/a"), status="new")
     other = remapped({**H_STATUS, "new": "pending"}, "1/b")

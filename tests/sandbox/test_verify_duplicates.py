@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.sandbox.played import SWITCH
+
 
 @pytest.mark.provokes
 def test_a_second_counterpart_is_a_duplicate_whoever_knows_it(run):
@@ -34,4 +36,62 @@ def test_a_copy_that_a_human_deleted_before_the_bridge_knew_of_it_is_made_again(
 
 def test_a_record_in_two_links_is_a_duplicate(run):
     run.link({"switch": run.here, "posthog": run.there})
+    assert run.report().duplicates == 2
+
+
+class Twins:
+    """A ticket that humans opened on both systems, and that the bridge took for two."""
+
+    def __init__(self, run):
+        self.run = run
+        here = run.switch.create({"subject": "Twin", "customer_email": "di@example.com"})
+        self.there = run.posthog.create({"anonymous_traits": {"email": "di@example.com"}})["id"]
+        self.ticket, self.customer = here["id"], here["customer"]["id"]
+
+    def seen(self, how, what):
+        """Let the bridge meet with the `ticket` or its `customer`: `left_out` of a listing, `listed`, or `read`."""
+        self.run.clock.sleep(1)
+        record = getattr(self, what)
+        if how == "read":
+            self.run.to_switch.get(f"{SWITCH}/tickets/{record}")
+        else:
+            self.run.fact(how, connection="switch", id=record, at=self.run.clock.now().isoformat())
+
+    def made_apart(self):
+        self.run.clock.sleep(1)
+        self.run.link({"posthog": self.there, "switch": self.run.counterpart_at_switch("di@example.com")})
+        self.run.link({"switch": self.ticket, "posthog": self.run.counterpart_at_posthog("di@example.com")})
+
+
+@pytest.fixture
+def twins(run):
+    return Twins(run)
+
+
+@pytest.mark.parametrize("what", ["ticket", "customer"])
+def test_a_ticket_that_no_listing_had_shown_yet_is_not_the_same_as_its_twin(run, twins, what):
+    twins.seen("left_out", what)
+    twins.made_apart()
+    twins.seen("listed", "ticket")
+    assert run.report().duplicates == 0
+    assert run.report().details["unlisted_twins"] == [{"ref": ["switch", twins.ticket]}]
+    run.link({"posthog": run.counterpart_at_posthog("di@example.com")})
+    assert run.report().duplicates == 1
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        [("left_out", "ticket"), ("listed", "ticket")],
+        [("left_out", "customer"), ("listed", "customer")],
+        [("listed", "ticket"), ("left_out", "customer")],
+        [("left_out", "customer"), ("read", "ticket")],
+    ],
+)
+def test_a_twin_that_the_bridge_could_know_is_not_to_be_made_again(run, twins, before):
+    for how, what in before:
+        twins.seen(how, what)
+    twins.made_apart()
+    twins.seen("left_out", "ticket")
     assert run.report().duplicates == 2

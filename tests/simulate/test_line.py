@@ -1,0 +1,35 @@
+"""The line to a vendor, on its own."""
+
+import random
+from datetime import timedelta
+
+import requests
+
+from bridge.sandbox.switch import SwitchSandbox
+from bridge.simulate.clock import Skewed, VirtualClock
+from bridge.simulate.line import Line
+
+
+def test_a_lagging_index_leaves_out_what_is_new_and_the_line_knows_when():
+    clock = VirtualClock()
+    app = SwitchSandbox(clock, random.Random(1))
+    line = Line(app, clock, Skewed(clock), lambda _: None)
+    session = requests.Session()
+    session.mount("http://", line)
+    session.headers["Authorization"] = f"Bearer {app.api_key}"
+    old = app.create({"subject": "Old"})["id"]
+    clock.sleep(60)
+    new = app.create({"subject": "New"})["id"]
+    line.lag = 30.0
+
+    def listed():
+        return {row["id"] for row in session.get("http://switch.test/api/v1/tickets").json()["data"]}
+
+    began = clock.now()
+    assert listed() == {old}
+    assert (set(line.left_out), set(line.listed)) == ({new}, {old})
+    assert began < line.left_out[new] < began + timedelta(seconds=1)
+    clock.sleep(60)
+    assert listed() == {old, new}
+    assert line.listed[new] > line.left_out[new] + timedelta(seconds=30)
+    assert line.listed[old] < began + timedelta(seconds=1)

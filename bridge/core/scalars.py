@@ -44,11 +44,10 @@ def _settle(case: Case, raw: Raw, value: Canonical, *, behind: bool) -> None:
 def first_contact(case: Case, raw: Raw) -> None:
     """Take in a value that has no base. No base is not a change: nobody is known to have edited anything.
 
-    Where only the directory of people has changed, a side that said what the state says is known to be edited. So is
-    one that the state has only been renewed past: somebody chose the same value elsewhere.
+    Where only the directory of people has changed, the raw values still tell: another one is somebody's edit.
     """
     old, known = case.entry.shadow, case.entry.map_rev
-    if same_declaration(known, case.mapped.revision) and old != raw and case.agrees(old):
+    if same_declaration(known, case.mapped.revision) and old is not NO_BASE and old != raw:
         change(case, raw)
         return
     value = case.mapped.read(raw)

@@ -21,7 +21,7 @@ from bridge.core.values import Marker, Ref
 from bridge.errors import BridgeError
 from bridge.ledger import codec, encode, links
 from bridge.ledger.session import Tx
-from bridge.ledger.tables import attempt, conflict, create_intent, inbox, journal, match_key, match_lock, person, work
+from bridge.ledger.tables import attempt, conflict, create_intent, inbox, journal, match_key, person, work
 from bridge.ledger.tables import link as link_table
 from bridge.ledger.tables import side as side_table
 
@@ -94,7 +94,8 @@ def erase(tx: Tx, email: str, now: datetime) -> dict[str, int]:
             update(create_intent).where(create_intent.c.link_id == link.id).values(draft=dict(ERASED))
         ).rowcount
         _close_conflicts(tx, link.id, names, now)
-        _forget_keys(tx, link.id)
+        # The hashes of the person's keys go, too: whoever knows the address could try them.
+        tx.execute(delete(match_key).where(match_key.c.link_id == link.id))
     for table, kind in ((journal, "timeline"), (conflict, "conflicts")):
         counts[kind] += _erase_rows(tx, table, _holds(table.c.detail, address), (), (), address)
     counts["webhooks"] = _erase_inbox(tx, found, address)
@@ -210,14 +211,6 @@ def _erase_attempts(tx: Tx, link_id: str, names: Collection[str]) -> int:
         changes: dict[str, Any] = {"detail": detail, "remaining": detail, "read_back": None}
         tx.execute(update(attempt).where(attempt.c.number == row.number).values(**changes))
     return len(rows)
-
-
-def _forget_keys(tx: Tx, link_id: str) -> None:
-    """Drop the hashes by which the person's records are found: whoever knows the address could try them."""
-    hashes = list(tx.execute(select(match_key.c.hash).where(match_key.c.link_id == link_id)).scalars())
-    tx.execute(delete(match_key).where(match_key.c.link_id == link_id))
-    if hashes:
-        tx.execute(delete(match_lock).where(match_lock.c.hash.in_(hashes)))
 
 
 def _erase_inbox(tx: Tx, found: Found, address: str) -> int:

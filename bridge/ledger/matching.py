@@ -5,28 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
+from hashlib import blake2b
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import Insert
 
-from bridge.ledger.session import Tx, insert_for
-from bridge.ledger.tables import match_key, match_lock
+from bridge.ledger.session import Tx, hold, insert_for
+from bridge.ledger.tables import match_key
 
 
 def lock(tx: Tx, sync: str, hashes: Iterable[str]) -> None:
     """Hold these keys until the transaction ends. Always in the same order, so that two holders can't block each other.
 
-    The upsert is the lock: whoever comes second waits for the first one's commit, and then sees what it has stored.
+    Whoever comes second waits for the first one's commit, and then sees what it has stored.
     """
-    for digest in sorted(set(hashes)):
-        tx.execute(_lock(tx.dialect.name), {"sync": sync, "hash": digest})
+    for number in sorted({_number(sync, digest) for digest in hashes}):
+        hold(tx, number)
 
 
-@cache
-def _lock(dialect: str) -> Insert:
-    statement = insert_for(dialect, match_lock)
-    changes = {"hash": statement.excluded.hash}
-    return statement.on_conflict_do_update(index_elements=["sync", "hash"], set_=changes)
+def _number(sync: str, digest: str) -> int:
+    """Give a number for a key. Where two keys share one, somebody waits without need, and that is all."""
+    return int.from_bytes(blake2b(f"{sync}/{digest}".encode(), digest_size=8).digest(), signed=True)
 
 
 def put(tx: Tx, sync: str, link_id: str, connection: str, rows: Iterable[tuple[int, str, datetime | None]]) -> None:

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import ARRAY, JSON, Column, ColumnElement, Table, any_, bindparam, event, func, select
+from sqlalchemy import ARRAY, JSON, BigInteger, Column, ColumnElement, Table, any_, bindparam, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -85,8 +85,7 @@ class Ledger:
             _make_file(Path(str(self.url.database)))
         script = _script()
         with self.transaction() as tx:
-            if tx.dialect.name == "postgresql":
-                tx.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+            hold(tx, UPGRADE_LOCK)
             self._refuse_newer(tx, script)
             config = Config(attributes={"connection": tx})
 
@@ -175,6 +174,12 @@ def insert_for(dialect: str, table: Table) -> postgresql.Insert:
     if dialect == "sqlite":
         return cast("postgresql.Insert", sqlite.insert(table))
     return postgresql.insert(table)
+
+
+def hold(tx: Tx, number: int) -> None:
+    """Hold a number of 64 bits until the transaction ends: a second one waits for it. SQLite's writers do so anyway."""
+    if tx.dialect.name != "sqlite":
+        tx.execute(select(func.pg_advisory_xact_lock(bindparam("number", number, BigInteger))))
 
 
 def one_of(dialect: str, column: Column[Any]) -> ColumnElement[bool]:

@@ -35,7 +35,6 @@ __all__ = [
     "journal",
     "link",
     "match_key",
-    "match_lock",
     "metadata",
     "person",
     "probed",
@@ -234,13 +233,6 @@ match_key = Table(
     Column("at", UTCDateTime),
     UniqueConstraint("link_id", "connection", "sync", "rule", "hash"),
     Index("ix_match_key_hash", "sync", "rule", "hash"),
-)
-
-match_lock = Table(
-    "match_lock",
-    metadata,
-    Column("sync", Line, primary_key=True),
-    Column("hash", Line, primary_key=True),
 )
 
 conflict = Table(

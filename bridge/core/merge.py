@@ -163,7 +163,9 @@ def _close(side: Side, cases: list[tuple[Case, Raw]], obs: Observation) -> set[s
     parts = [(case, raw) for case, raw in cases if case.name in attempt.sent and case.name not in attempt.carried]
     calls = [parts, *([(replace(case, obs=older), raw)] for case, raw in cases if case.name in attempt.carried)]
     for call in calls:
-        landed = not _did_nothing(call, attempt)
+        landed = obs.own or not _did_nothing(call, attempt)
+        if call and call is parts:
+            side.in_vain = 0 if landed else side.in_vain + 1
         for case, raw in call:
             _close_part(case, attempt, raw, landed=landed)
     closed = {case.name for call in calls for case, _raw in call}

@@ -109,6 +109,8 @@ class Side:
     tombstone: bool = False
     suspect: dict[str, Any] | None = None
     """A read whose version stepped back: {"digest", "at"}, believed when seen again after settling."""
+    in_vain: int = 0
+    """Writes in a row that changed nothing, as far as a read could tell."""
     in_scope: bool = True
     detached: bool = False
     """An admin has taken the record out of the link: it is remembered, so that it is not matched again."""

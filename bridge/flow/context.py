@@ -29,7 +29,7 @@ class Timing:
     """Another task holds the link: look again after about this."""
 
     def lease(self, http_timeout: float) -> timedelta:
-        """Two calls (the read, then the write) fit into one lease."""
+        """Two calls (the read, then the write, sent no later than `Context.send_by`) fit into one lease."""
         return timedelta(seconds=2 * http_timeout + self.send_within + 2 * self.margin)
 
 
@@ -82,6 +82,10 @@ class Context:
         """Give the length of a lease over a link with these connections."""
         timeouts = [self.connections[name].timeout for name in link_connections if name in self.connections]
         return self.timing.lease(max(timeouts, default=10.0))
+
+    def send_by(self, connection: str) -> datetime:
+        """Give the last moment for sending a write before which the record is read once more."""
+        return self.clock.now() + timedelta(seconds=self.connections[connection].timeout + self.timing.send_within)
 
     def fresh_id(self) -> str:
         """Give an id that nothing else has."""

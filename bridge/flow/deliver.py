@@ -12,13 +12,14 @@ from bridge.core.capabilities import Support
 from bridge.core.plan import PlannedCall, forget_tried, mark_tried
 from bridge.core.state import Attempt, Note, Side
 from bridge.core.values import ABSENT, Marker, Ref, Unreadable
-from bridge.errors import Lacking, LeaseLost, Refused, RemoteError, UnknownOutcome
+from bridge.errors import AlreadyExists, Lacking, LeaseLost, NotFound, Refused, RemoteError, UnknownOutcome
 from bridge.flow import parts, refusal
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Read, Transact
 from bridge.flow.finding import absorbed
 from bridge.flow.observe import still_open, take_in
+from bridge.flow.patience import put_off
 from bridge.flow.records import observation
 from bridge.flow.replan import leftover, plan_member
 from bridge.ledger import attempts, links, matching, probed, work
@@ -53,7 +54,7 @@ def deliver(context: Context, task: Task) -> Procedure:
 
 
 def start(tx: Tx, context: Context, task: Task) -> tuple[Side | None, PlannedCall | None]:
-    """Give the side and the call to be sent; no call: an older attempt has to be closed by a read first.
+    """Give the side and the call to be sent; no call: a read has to close an older attempt, or to find the record.
 
     No side: there is nothing to be done now, and the row is settled.
     """
@@ -65,7 +66,7 @@ def start(tx: Tx, context: Context, task: Task) -> tuple[Side | None, PlannedCal
     if (wait := still_open(context, link, side)) is not None:
         later(tx, task, wait)
         return None, None
-    if side.attempt is not None and not leftover(context, link, side):
+    if side.missing_since is not None or (side.attempt is not None and not leftover(context, link, side)):
         return side, None
     call = prepare(tx, context, task, side)
     return (side, call) if call is not None else (None, None)
@@ -80,7 +81,7 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | N
         conclude(tx, context, task, found.notes)
         return None
     call = refusal.owed(context, task, calls)
-    if hold(tx, context, task, side, len(call.destructive)):
+    if put_off(tx, context, task, side) or hold(tx, context, task, side, len(call.destructive)):
         return None
     attempt = Attempt(
         id=context.fresh_id(),
@@ -89,7 +90,7 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | N
         before=dict(call.before),
         values=dict(call.state_values),
         revs=dict(call.revs),
-        send_by=now + timedelta(seconds=context.timing.send_within),
+        send_by=context.send_by(side.connection),
         call=dict(call.values),
         version=side.version,
     )
@@ -139,7 +140,7 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
         )
     except UnknownOutcome as error:
         why = str(error)
-        yield Transact(lambda tx: unknown(tx, context, task, why, attempt.send_by + settle))
+        yield Transact(lambda tx: unknown(tx, context, task, why, attempt, settle))
         return
     except (RemoteError, LeaseLost) as error:
         # Refused for certain, or never sent: the attempt is void, and the error takes its usual way.
@@ -175,6 +176,10 @@ def compare_and_write(
         return connector.update(ref, call.verb, call.values)
     except Refused as error:
         return refusal.Denied(error)
+    except (NotFound, AlreadyExists) as error:
+        if connector.read(ref.entity, [ref.id])[ref.id] is None:
+            raise
+        return refusal.Denied(error)  # the record is there: it is something in the call that is not, or is already
 
 
 def as_planned(record: Record, call: PlannedCall, side: Side, context: Context) -> bool:
@@ -257,14 +262,15 @@ def learn(tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, 
     return notes
 
 
-def unknown(tx: Tx, context: Context, task: Task, why: str, at: datetime) -> None:
-    """Leave the attempt open; one read after settling tells what became of it."""
+def unknown(tx: Tx, context: Context, task: Task, why: str, attempt: Attempt, settle: timedelta) -> None:
+    """Leave the attempt open; one read after settling tells what became of it. Nothing of it is sent any more."""
+    attempt.send_by = min(attempt.send_by, context.clock.now())
     save(tx, task, [Note("unknown outcome", task.row.connection, "", {"why": why})], context.clock.now())
-    later(tx, task, at)
+    later(tx, task, attempt.send_by + settle)
 
 
 def refused(
-    tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, attempt: Attempt, error: Refused
+    tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, attempt: Attempt, error: RemoteError
 ) -> bool:
     """Void the attempt, and settle what can be settled field by field; False when the call as a whole is wrong."""
     # An element that the system lacks is no error: the timeline says once that it is not carried.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.connectors.base import Record
@@ -41,13 +41,19 @@ def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Recor
     back = lifecycle.entered(side)
     notes, closes = absorbed(link, side, seen, context)
     if any(state.rev != before.get(name, 0) for name, state in link.state.items()):
+        for each in link.sides.values():
+            each.in_vain = 0  # there is something else to be written now
         return Finding("applied", "", [*back, *notes], closes=closes)
     said, why = ("no-op", "touched, no mapped change") if touched else ("echo", "")
     return Finding(said, why, [*back, *notes], closes=closes)
 
 
 def absorbed(link: Link, side: Side, seen: merge.Observation, context: Context) -> tuple[list[Note], str | None]:
-    """Absorb a reading; give its notes and the id of the attempt that it closed, if any."""
+    """Absorb a reading made under the lease; give its notes and the id of the attempt that it closed, if any.
+
+    Nothing can have been read since: where it seems older than the last one, another machine's clock was ahead.
+    """
+    seen = replace(seen, read_at=max(seen.read_at, side.read_at or seen.read_at))
     open_before = side.attempt.id if side.attempt else None
     notes = merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
     closed = open_before if open_before and (side.attempt is None or side.attempt.id != open_before) else None

@@ -12,7 +12,7 @@ from bridge.flow import people
 from bridge.flow.commit import conclude, later, the_link, verdict
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Procedure, Read, Steps, Transact
-from bridge.flow.finding import Finding, merged
+from bridge.flow.finding import Finding, absorbed, merged
 from bridge.flow.match import first_sight, out_of_scope
 from bridge.flow.records import observation
 from bridge.ledger import attempts, inbox, links, work
@@ -127,5 +127,5 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
             continue
         seen = observation(record, context.maps[side.connection][link.entity], link.parent_id)
         if merge.believe(side, seen, context.settle(side.connection, link.entity).total_seconds()):
-            notes += merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
+            notes += absorbed(link, side, seen, context)[0]
     return notes

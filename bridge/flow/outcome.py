@@ -46,8 +46,11 @@ REMEDIES = {
     "double, then retry",
     "create refused": "mend the field that the vendor names, in the record or the mapping; then retry",
     "Refused": "mend the value or the mapping that the vendor refuses; then retry",
+    "NotFound": "something that the call names (a person, a tag) is not known there: mend the value; then retry",
+    "AlreadyExists": "the vendor says that it is so already, and its record shows otherwise: look there; then retry",
     "Unauthorised": "let the key reach this record too, or take the record out of the sync; then retry",
     "Unsupported": "the mapping asks for what the system cannot do: mend it; then retry",
+    "in vain": "the vendor takes the write and does nothing, or fails over it each time: see the record; then retry",
     "Unavailable": "it fails again and again while others work: look at the record there; then retry",
 }
 """Cause of parked work -> what to do about it."""
@@ -94,6 +97,8 @@ def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> No
     elif outcome is Outcome.IGNORE:
         _verdict(tx, task, "ignored", said, now)
         work.finish(tx, row, task.owner, now)
+    elif outcome is Outcome.REFETCH and isinstance(error, RemoteError) and row.attempts >= PATIENCE:
+        _set_aside(tx, task, said, type(error).__name__, now)
     elif outcome is Outcome.REFETCH:
         work.again(tx, row, task.owner, now + timedelta(seconds=backoff(context, row.attempts)), said)
     elif outcome is Outcome.RETRY:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from bridge.core.plan import PlannedCall
 from bridge.core.state import Note
-from bridge.errors import Lacking, Refused
+from bridge.errors import Lacking, RemoteError
 from bridge.flow import parts
 from bridge.flow.commit import conclude, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.ledger import parking, work
 from bridge.ledger.session import Tx
 
-OF_A_FIELD = frozenset({None, 400, 409, 413, 422})
+OF_A_FIELD = frozenset({None, 400, 404, 409, 413, 422})
 """Statuses with which a value is refused; any other says that the call as a whole is wrong."""
 
 
@@ -26,7 +26,7 @@ OF_A_FIELD = frozenset({None, 400, 409, 413, 422})
 class Denied:
     """The write was refused for certain: the read before it was answered."""
 
-    error: Refused
+    error: RemoteError
 
 
 def owed(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedCall:
@@ -38,7 +38,7 @@ def owed(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedC
     return call
 
 
-def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Refused) -> bool:
+def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: RemoteError) -> bool:
     """Settle the work after a refusal: set one field aside, or try the call's fields one by one. False: neither helps.
 
     The attempt must have been voided before.

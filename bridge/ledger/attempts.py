@@ -62,6 +62,13 @@ def history(tx: Tx, link_id: str) -> list[dict[str, Any]]:
     return [dict(row) for row in tx.execute(found).mappings()]
 
 
+def last(tx: Tx, link_id: str, side: Side) -> datetime | None:
+    """Give when the side's newest attempt was written down."""
+    of = (attempt.c.link_id == link_id, attempt.c.side_id == int(side.id))
+    found: datetime | None = tx.execute(select(func.max(attempt.c.opened_at)).where(*of)).scalar_one()
+    return found
+
+
 def destructive(tx: Tx, connection: str, since: datetime) -> int:
     """Count the destructive changes sent to a connection since then; one that was certainly refused is none."""
     found = select(func.coalesce(func.sum(attempt.c.destructive), 0)).where(

@@ -91,6 +91,7 @@ def side(value: Side) -> dict[str, Any]:
         "missing_since": value.missing_since,
         "tombstone": value.tombstone,
         "suspect": value.suspect,
+        "in_vain": value.in_vain,
         "in_scope": value.in_scope,
         "detached": value.detached,
         "id": value.id,

@@ -149,7 +149,7 @@ def adopt(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
 def move_side(tx: Tx, side_id: str, to: str) -> None:
     """Give a record to another link, with nothing known of it: there it is met for the first time."""
     fresh: dict[str, Any] = {"fields": {}, "version": None, "read_at": None, "missing_since": None, "suspect": None}
-    fresh |= {"link_id": to, "tombstone": False, "in_scope": True, "detached": False}
+    fresh |= {"link_id": to, "tombstone": False, "in_vain": 0, "in_scope": True, "detached": False}
     tx.execute(update(side).where(side.c.id == int(side_id)).values(fresh))
 
 
@@ -227,6 +227,7 @@ _SAVE_SIDE = (
                 "missing_since",
                 "tombstone",
                 "suspect",
+                "in_vain",
                 "in_scope",
                 "detached",
             )
@@ -248,6 +249,7 @@ def _side_values(item: Side) -> dict[str, Any]:
         "new_missing_since": item.missing_since,
         "new_tombstone": item.tombstone,
         "new_suspect": item.suspect,
+        "new_in_vain": item.in_vain,
         "new_in_scope": item.in_scope,
         "new_detached": item.detached,
     }
@@ -280,6 +282,7 @@ def _side(row: Any) -> Side:
         missing_since=row.missing_since,
         tombstone=row.tombstone,
         suspect=row.suspect,
+        in_vain=row.in_vain,
         in_scope=row.in_scope,
         detached=row.detached,
         id=str(row.id),

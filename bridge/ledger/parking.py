@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
 from bridge.core.lanes import LANES
 from bridge.ledger.session import Tx, insert
-from bridge.ledger.tables import work
+from bridge.ledger.tables import side, work
 
 SAMPLES = 5
 """Rows of a group that are shown."""
@@ -148,17 +148,19 @@ def unpark(
     cause: str | None = None,
     payload: dict[str, Any] | None = None,
 ) -> int:
-    """Free parked rows (all of them, or those named), due now in the operator's lane; gives how many.
+    """Free parked rows (all of them, or those named), due now in the operator's lane, tries counted afresh; how many.
 
     A row carries nothing that would be sent: what is right is worked out anew, from how things are by then.
     """
-    statement = update(work).where(work.c.parked_at.is_not(None))
+    meant: list[ColumnElement[bool]] = [work.c.parked_at.is_not(None)]
     if ids is not None:
-        statement = statement.where(work.c.id.in_(ids))
+        meant.append(work.c.id.in_(ids))
     if connection is not None:
-        statement = statement.where(work.c.connection == connection)
+        meant.append(work.c.connection == connection)
     if cause is not None:
-        statement = statement.where(work.c.parked_cause == cause)
+        meant.append(work.c.parked_cause == cause)
+    waiting = select(work.c.link_id).where(*meant, work.c.link_id.is_not(None))
+    tx.execute(update(side).where(side.c.in_vain > 0, side.c.link_id.in_(waiting)).values(in_vain=0))
     values: dict[str, Any] = {
         "parked_at": None,
         "parked_why": "",
@@ -170,7 +172,7 @@ def unpark(
     }
     if payload is not None:
         values["payload"] = payload
-    return tx.execute(statement.values(values)).rowcount
+    return tx.execute(update(work).where(*meant).values(values)).rowcount
 
 
 def discard(tx: Tx, ids: Collection[int]) -> int:

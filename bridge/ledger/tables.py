@@ -108,6 +108,7 @@ side = Table(
     Column("missing_since", UTCDateTime),
     Column("tombstone", Boolean, nullable=False, default=False),
     Column("suspect", Json),
+    Column("in_vain", Integer, nullable=False, default=0, server_default=text("0")),
     Column("in_scope", Boolean, nullable=False, default=True),
     Column("detached", Boolean, nullable=False, default=False, server_default=text("false")),
     Column("created_at", UTCDateTime, nullable=False),

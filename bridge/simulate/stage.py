@@ -54,7 +54,8 @@ class Ground:
     config: Config
     accounts: Mapping[str, server.Account]
     """By system."""
-    template: bytes
+    template: Ledger
+    """With its tables, and empty: each seed begins with a copy."""
     ledger: Ledger
 
     def drawn(self) -> list[Account]:
@@ -107,11 +108,11 @@ def ground(home: str = "") -> Ground:
                 for name, system in missing.items()
             ]
         )
-    ledger = Ledger("sqlite://")
-    ledger.upgrade()
+    template, ledger = Ledger("sqlite://"), Ledger("sqlite://")
+    template.upgrade()
     # One call at a time: calls that are made one after the other must not count as under way together.
     free = {name: replace(found, rates=(), concurrency=1) for name, found in config.connections.items()}
-    return Ground(replace(config, connections=free), accounts, _raw(ledger).serialize(), ledger)
+    return Ground(replace(config, connections=free), accounts, template, ledger)
 
 
 def _use_sandbox_people(folder: Path) -> None:
@@ -172,7 +173,7 @@ class Stage:
         self.trace: list[str] = []
         self.covered: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
-        _raw(ground.ledger).deserialize(ground.template)
+        _raw(ground.template).backup(_raw(ground.ledger))
         self.ledger = ground.ledger
         self.bell = Bell()
         self.budget = MemoryBudget()

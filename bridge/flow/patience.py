@@ -1,0 +1,40 @@
+"""Writes that change nothing: repeated ever less often, and set aside when there were too many.
+
+The vendor takes them, or fails over them, and the record reads as before. Errors that say so themselves are counted
+with the work; here it is a read that shows it, so the side counts (`Side.in_vain`), whatever work the write was for.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bridge.core.state import Side
+from bridge.flow.commit import the_link
+from bridge.flow.context import Context, Task
+from bridge.flow.outcome import FIRST_DELAY, LONGEST_PAUSE, PATIENCE
+from bridge.ledger import attempts, work
+from bridge.ledger.session import Tx
+
+CAUSE = "in vain"
+
+
+def put_off(tx: Tx, context: Context, task: Task, side: Side) -> bool:
+    """Leave a side alone for a while after writes that changed nothing; True if it is too early for the next.
+
+    Set aside, the work still comes up with every reason to look, and then tries once an hour. When an operator frees
+    it, it counts afresh.
+    """
+    row, now = task.row, context.clock.now()
+    last = attempts.last(tx, the_link(task).id, side) if side.in_vain else None
+    if last is None:
+        return False
+    until = last + timedelta(seconds=min(LONGEST_PAUSE, FIRST_DELAY * 2.0 ** min(side.in_vain, 16)))
+    if now >= until:
+        return False
+    why = f"{side.in_vain} writes in a row changed nothing on {side.connection}:{side.remote_id}"
+    if side.in_vain >= PATIENCE:
+        work.park(tx, row, task.owner, why, CAUSE, now)
+    else:
+        work.again(tx, row, task.owner, until, why, count=False)
+    task.give_back(tx)
+    return True

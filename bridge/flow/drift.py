@@ -146,12 +146,18 @@ def could_join(context: Context, record: Record) -> bool:
     return record.partial or not out_of_scope(context.sync_of(ref.connection, ref.entity), ref, record)
 
 
-def report(tx: Tx, connection: str, entity: str, findings: list[Finding]) -> list[dict[str, Any]]:
-    """Give the findings as plain rows, with what the work queue knows of each: ask before hinting at them."""
+def report(
+    tx: Tx, connection: str, entity: str, findings: list[Finding], *, first: bool = False
+) -> list[dict[str, Any]]:
+    """Give the findings as plain rows, with what the work queue knows of each: ask before hinting at them.
+
+    `first`: nothing was ever listed there before.
+    """
     waiting = drift.states(tx, [hints.key(Ref(connection, entity, each.remote_id)) for each in findings])
     rows = []
     for each in findings:
-        why = waiting.get(hints.key(Ref(connection, entity, each.remote_id)), each.why)
+        usual = drift.UNSEEN if first and each.kind == "new" else each.why
+        why = waiting.get(hints.key(Ref(connection, entity, each.remote_id)), usual)
         rows.append(
             {
                 "connection": connection,

@@ -19,7 +19,7 @@ from bridge.flow.effects import Procedure, Read, Transact
 from bridge.flow.finding import merged
 from bridge.flow.records import Key, match_keys, window
 from bridge.flow.replan import plans, queue
-from bridge.ledger import intents, journal, links, matching, work
+from bridge.ledger import drift, intents, journal, links, matching, work
 from bridge.ledger.session import Tx
 
 WAIT = timedelta(seconds=1)
@@ -54,6 +54,7 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
             work.again(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
             return
         verdict(tx, ref, upto, "out of scope", orphan, now)
+        drift.settle(tx, ref, f"not mirrored: {orphan}")
         work.finish(tx, task.row, task.owner, now)
         return
     if (record.marker and intents.is_open(tx, record.marker)) or intents.among(tx, ref.connection, ref.entity, parent):
@@ -72,7 +73,9 @@ def assign(
     if waiting:
         work.again(tx, task.row, task.owner, now + WAIT, count=False)
     elif not found and not context.capabilities[ref.connection][ref.entity].originates:
-        verdict(tx, ref, upto, "out of scope", f"{ref} is a copy of nothing that is mirrored", now)
+        why = f"{ref} is a copy of nothing that is mirrored"
+        verdict(tx, ref, upto, "out of scope", why, now)
+        drift.settle(tx, ref, f"not mirrored: {why}")
         work.finish(tx, task.row, task.owner, now)
     elif len(found) > 1:
         why = f"{ref} matches {len(found)} tickets equally well; join it to one of them: {', '.join(sorted(found))}"

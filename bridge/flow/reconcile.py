@@ -57,6 +57,8 @@ class Step:
     report: bool = False
     accept: bool = False
     """Believe a listing that lacks many records, because an admin said so."""
+    first: bool = False
+    """Nothing of the connection was ever listed before: what is new there was missed by nobody."""
     pages: int = 0
     at: str = ""
     """When it last made progress."""
@@ -148,8 +150,8 @@ def start(
     run_id = runs.begin(tx, kind=named, connection=connection, entity=entity, due=due or now, now=now)
     if run_id is None:
         return None
-    cursor = runs.watermark(tx, connection, entity) if kind == "poll" else None
-    step = Step(run_id, kind, cursor, report=report, accept=accept)
+    mark = runs.watermark(tx, connection, entity)
+    step = Step(run_id, kind, mark if kind == "poll" else None, report=report, accept=accept, first=mark is None)
     work.raise_(
         tx,
         kind="reconcile",
@@ -246,7 +248,7 @@ def _tell(
     row = task.row
     for each in found:
         _add(figures, each.kind, 1)
-    rows = drift.report(tx, row.connection, row.entity, found)
+    rows = drift.report(tx, row.connection, row.entity, found, first=step.first)
     if step.report:
         listed = figures.setdefault("found", [])
         listed += rows[: SHOWN - len(listed)]

@@ -9,12 +9,15 @@ from typing import Any
 
 from sqlalchemy import Text, and_, case, cast, delete, exists, func, or_, select, update
 
+from bridge.core.values import Ref
 from bridge.ledger.census import drift
 from bridge.ledger.session import Tx
 from bridge.ledger.tables import inbox, link, side, work
 
 SILENT = "no webhook came"
 """The reason that counts as a miss of the source's."""
+UNSEEN = "the first listing; it was never seen before"
+"""No miss: nobody can have told of it."""
 WAITS = "a hint came and waits its turn"
 """Not drift: what was found is known of already, and about to be read."""
 UNASKED = "to be looked up"
@@ -52,10 +55,27 @@ class Rate:
 
 
 def add(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
-    """Write findings down, all of a page at once."""
+    """Write down the findings of one page; what is found new again and again, and linked to nothing, only once."""
     found = list(rows)
+    known = _unlinked(tx, [row for row in found if row["kind"] == "new"])
+    found = [row for row in found if row["kind"] != "new" or row["remote_id"] not in known]
     if found:
         tx.execute(drift.insert(), found)
+
+
+def _unlinked(tx: Tx, rows: list[dict[str, Any]]) -> set[str]:
+    """Give those of a page's records of which it is on record already that they are not known."""
+    if not rows:
+        return set()
+    of = (drift.c.connection == rows[0]["connection"], drift.c.entity == rows[0]["entity"], drift.c.kind == "new")
+    named = drift.c.remote_id.in_([row["remote_id"] for row in rows])
+    return set(tx.execute(select(drift.c.remote_id).where(*of, named, drift.c.healed_at.is_(None))).scalars())
+
+
+def settle(tx: Tx, ref: Ref, why: str) -> None:
+    """Say why a record that was found new stays unlinked."""
+    named = (drift.c.connection == ref.connection, drift.c.entity == ref.entity, drift.c.remote_id == ref.id)
+    tx.execute(update(drift).where(*named, drift.c.kind == "new", drift.c.healed_at.is_(None)).values(why=why))
 
 
 def states(tx: Tx, keys: Collection[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bridge.flow import figures
-from bridge.ledger import inbox
+from bridge.ledger import drift, inbox
 from bridge.web.app import create_app
 from tests.flow.estate import Estate
 from tests.web.receiver import Rung
@@ -35,6 +35,19 @@ def test_usage_and_unread_messages_are_in_the_status_and_the_metrics(estate):
     lines = app.test_client().get("/metrics").text.splitlines()
     assert 'bridge_figure{connection="screens",name="sessions_now"} 1' in lines
     assert 'bridge_figure{connection="product",name="unread_tickets"} 2' in lines
+
+
+def test_what_belongs_to_no_open_ticket_is_told_once_and_why(estate):
+    screens = estate.apps["screens"]
+    visitor = screens.create({"identities": ["ann@customer.example"]})["id"]
+    number = screens.edit(visitor, {"start_session": True})["sessions"][0]["id"]
+    screens.edit(visitor, {"finish_session": number})
+    for _ in range(3):
+        estate.clock.advance(3600)
+        estate.reconcile("poll", "full")
+    with estate.ledger.read() as tx:
+        (row,) = [each for each in drift.found(tx) if each.entity == "session"]
+    assert (row.kind, row.why, row.healed_at) == ("new", "not mirrored: its customer has no open ticket", None)
 
 
 PAIR = """\

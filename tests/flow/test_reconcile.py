@@ -89,6 +89,19 @@ def test_what_no_webhook_told_is_found_explained_and_healed(world, kind):
     assert (rate.connection, rate.found, rate.missed, rate.healed) == ("L", 1, 1, 1)
 
 
+def test_what_the_first_listing_shows_was_missed_by_nobody(world):
+    with_webhooks(world, "L")
+    for subject in ("one", "two"):
+        world.systems["L"].add(subject=subject)
+    first = run(world, "L", "poll")
+    assert {each.why for each in found(world, first).values()} == {drift.UNSEEN}
+    world.clock.advance(60)
+    late = world.systems["L"].add(subject="three")
+    assert found(world, run(world, "L", "poll"))[late].why == drift.SILENT
+    with world.ledger.read() as tx:
+        assert drift.tally(tx, first.id)["missed"] == 0
+
+
 def test_a_webhook_that_came_and_was_dropped_is_told_apart_from_one_that_never_came(world):
     ids = born(world)
     with_webhooks(world, "L")

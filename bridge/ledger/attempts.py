@@ -37,9 +37,9 @@ def open_(tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int =
 
 
 def close(tx: Tx, attempt_id: str, outcome: str, read_back: Any, now: datetime, latency_ms: int | None) -> bool:
-    """Say what became of an attempt; False when that was said before."""
+    """Say what became of an attempt, of which nothing remains to be settled; False when that was said before."""
     statement = update(attempt).where(attempt.c.id == attempt_id, attempt.c.closed_at.is_(None))
-    values = {"closed_at": now, "outcome": outcome, "read_back": read_back, "latency_ms": latency_ms}
+    values = {"closed_at": now, "outcome": outcome, "read_back": read_back, "latency_ms": latency_ms, "remaining": {}}
     return bool(tx.execute(statement.values(values)).rowcount)
 
 

@@ -24,14 +24,16 @@ class Stranger:
     since: datetime
 
 
-def learn(tx: Tx, connection: str, remote_id: str, email: str, name: str, now: datetime) -> None:
-    """Keep who is who; what was known of the same remote id before is replaced."""
+def learn(tx: Tx, connection: str, remote_id: str, email: str, name: str, now: datetime) -> bool:
+    """Keep who is who; another address of the same remote id is replaced. False when all was known so."""
     statement = insert(tx, person).values(
         connection=connection, remote_id=remote_id, email=email, name=name, seen_at=now
     )
     new = statement.excluded
     changes = {"email": new.email, "name": new.name, "seen_at": new.seen_at}
-    tx.execute(statement.on_conflict_do_update(index_elements=["connection", "remote_id"], set_=changes))
+    same = ["connection", "remote_id"]
+    other = statement.on_conflict_do_update(index_elements=same, set_=changes, where=person.c.email != new.email)
+    return bool(tx.execute(other).rowcount)
 
 
 _REVISION = select(func.count(), func.max(person.c.seen_at)).select_from(person)

@@ -63,11 +63,15 @@ def history(tx: Tx, link_id: str) -> list[dict[str, Any]]:
 
 
 def destructive(tx: Tx, connection: str, since: datetime) -> int:
-    """Count the destructive changes sent to a connection since then; one that was certainly refused is none."""
-    found = select(func.coalesce(func.sum(attempt.c.destructive), 0)).where(
+    """Count the destructive changes sent to a connection since then; one that was certainly refused is none.
+
+    However often a record is written, it can be destroyed but once: the attempt that changes most of it counts.
+    """
+    most = select(func.max(attempt.c.destructive).label("most")).where(
         attempt.c.connection == connection,
         attempt.c.opened_at > since,
         attempt.c.destructive > 0,
         or_(attempt.c.outcome.is_(None), attempt.c.outcome != "refused"),
     )
-    return int(tx.execute(found).scalar_one())
+    sides = most.group_by(attempt.c.side_id).subquery()
+    return int(tx.execute(select(func.coalesce(func.sum(sides.c.most), 0))).scalar_one())

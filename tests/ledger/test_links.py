@@ -135,7 +135,6 @@ def test_pages_and_lookups(tx, now):
         make_link(tx, now, name, helpdesk=f"{name}1", desk=f"desk_{name}")
     assert links.ids(tx, limit=2) == ["a", "b"]
     assert links.ids(tx, "b") == ["c"]
-    assert links.sides_of(tx, "helpdesk", "ticket", ["a1", "zz"]) == {"a1": ("a", None, None)}
     assert links.find(tx, "helpdesk:b1") == links.find(tx, "b1") == links.find(tx, "b") == ["b"]
     assert links.find(tx, "%") == links.find(tx, "") == []
 

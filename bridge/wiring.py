@@ -9,7 +9,7 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from bridge.flow.context import Context
 from bridge.flow.drain import Drain, Figures
 from bridge.home import find_home
 from bridge.http import Http
-from bridge.ledger import drift, inbox, runs, takeover
+from bridge.ledger import drift, history, inbox, runs, takeover
 from bridge.ledger.session import Ledger
 from bridge.queue import Budget, Doorbell, socket_for, stopping
 
@@ -32,6 +32,8 @@ log = logging.getLogger("bridge")
 
 KEEP = timedelta(days=30)
 """How long settled webhooks and finished runs are kept."""
+BATCHES = 50
+"""Transactions in which one pruning forgets rows of one table, so that the clock does not stand still over it."""
 
 
 @dataclass(slots=True)
@@ -97,12 +99,23 @@ class Engine:
             log.error("the account of webhooks does not add up: %s; see `bridge doctor`", account)
 
     def prune(self) -> None:
-        """Forget settled webhooks and finished runs that are old."""
+        """Forget what is old: settled webhooks and finished runs, and later what tickets went through."""
         before = self.clock.now() - KEEP
         with self.ledger.transaction() as tx:
             inbox.prune(tx, before)
             runs.prune(tx, before)
             drift.prune(tx, before)
+        for past in history.PAST:
+            self._forget(past, self.clock.now() - self.config.settings.keep_history)
+
+    def _forget(self, past: history.Past, before: datetime) -> None:
+        """Forget one table's old rows, a batch a transaction; what is too much for now is left for the next time."""
+        after: int | None = 0
+        batches = BATCHES
+        while after is not None and batches:
+            with self.ledger.transaction() as tx:
+                gone, after = history.prune(tx, past, before, after)
+            batches -= bool(gone)
 
     def close(self) -> None:
         """Let go of the ledger's connections."""

@@ -116,6 +116,7 @@ class BridgeSchema(Strict):
     redis = Text(load_default="embedded")
     http_timeout = Number(1, 120, load_default=10)
     body_limit = Number(1024, 64 << 20, load_default=1 << 20)
+    keep_history = Number(30, 36_500, load_default=730)
     connections = Named(ConnectionSchema, empty="must name at least one connection", required=True)
 
 

@@ -37,6 +37,8 @@ class Settings:
     """Seconds for the whole of one HTTP call, unless the connection says otherwise."""
     body_limit: int = 1 << 20
     """Bytes of a webhook."""
+    keep_history: timedelta = timedelta(days=730)
+    """How long timelines, and writes, creates and conflicts that are over, are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def _settings(loaded: Mapping[str, Any], document: Document, home: Path, problem
         redis=redis,
         http_timeout=float(loaded["http_timeout"]),
         body_limit=loaded["body_limit"],
+        keep_history=timedelta(days=loaded["keep_history"]),
     )
 
 

@@ -243,7 +243,10 @@ class PostHogConnector(RestConnector):
         return self._shown(answer)
 
     def find(self, intent: Intent) -> list[Record]:
-        """Give the newest tickets that carry the marker, and those of the same customer that nobody marked."""
+        """Give the tickets that carry the marker, and those of the same customer that nobody marked.
+
+        They are looked for down to the time of the create; on first contact, among the newest page alone.
+        """
         self._known(intent.draft.entity)
         email = intent.draft.values.get(f"{TRAITS}.email")
         since = intent.sent_at - CREATE_WINDOW if intent.sent_at else None

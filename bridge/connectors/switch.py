@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -148,15 +148,7 @@ class SwitchConnector(RestConnector):
             return self._customers(intent)
         if entity in {MESSAGE, SESSION}:
             return self._notes(intent)
-        marker = intent.draft.marker
-        since = intent.sent_at - CREATE_WINDOW if intent.sent_at else None
-        found: dict[str, Record] = {}
-        # The filter narrows, our own look at the tags decides: how the vendor reads several tags is not documented,
-        # and if it ignored the filter the newest tickets would come, down to the time of the create.
-        for row, answer in self._listing(TICKET).newest({"tags": f"{MARKED}{marker}"}, since):
-            one = record(self.connection.name, TICKET, row, answer, listed=True)
-            if one.marker == marker:
-                found[one.ref.id] = one
+        found = {one.ref.id: one for one in self._tagged(intent.draft.marker, intent.sent_at)}
         for one in self._natural(intent):
             if one.marker is None:
                 found.setdefault(one.ref.id, one)
@@ -235,8 +227,18 @@ class SwitchConnector(RestConnector):
 
     # Looking things up.
 
+    def _tagged(self, marker: str, sent_at: datetime | None) -> list[Record]:
+        """Find the tickets that carry the marker; none on first contact, when nothing was sent that could."""
+        if sent_at is None:
+            return []
+        # The filter narrows, our own look at the tags decides: how the vendor reads several tags is not documented,
+        # and if it ignored the filter the newest tickets would come, down to the time of the create.
+        rows = self._listing(TICKET).newest({"tags": f"{MARKED}{marker}"}, sent_at - CREATE_WINDOW)
+        seen = (record(self.connection.name, TICKET, row, answer, listed=True) for row, answer in rows)
+        return [one for one in seen if one.marker == marker]
+
     def _natural(self, intent: Intent) -> list[Record]:
-        """Find tickets of the same customer: all of them on first contact, those of the same subject after a create."""
+        """Find tickets of the same customer: on first contact the newest page, after a create those of its subject."""
         email, subject = intent.draft.values.get("customer_email"), intent.draft.values.get("subject")
         since = intent.sent_at - CREATE_WINDOW if intent.sent_at else None
         if not isinstance(email, str) or not isinstance(subject, str):

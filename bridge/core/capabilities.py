@@ -1,4 +1,4 @@
-"""What a system can do, declared as data by its connector and read by the planner and by `bridge check`.
+"""What a system can do, declared as data by its connector and read by the planner, `bridge check` and the documents.
 
 All keys are *write keys*: the plain path under which a value is sent (`status`, `assignee_id`, `tags`).
 """
@@ -71,7 +71,8 @@ class EntityCapabilities:
     values: Mapping[str, tuple[Raw, ...]] = field(default_factory=dict)
     """Every value that the system is known to send, by top-level name: a mapping must read them all."""
     dated: bool = True
-    """Records carry a time of their last change."""
+    """Records carry a time of their last change. No decision hangs on it: the connectors' contract checks it, and the
+    reference of capabilities shows it."""
     complete: bool = True
     """A full listing shows everything that there is. False: that a record is not in it says nothing."""
     read_batch: int = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -140,19 +140,45 @@ class AgentTable:
     """What somebody outside the table becomes: `leave` (unreadable, not carried), `unassign`, or an address."""
     learned: dict[str, Raw] = field(default_factory=dict)
     """Like `people`, as the connection's own records show it; `people` comes first."""
+    unstored: set[Raw] = field(default_factory=set)
+    """Names that were learned here, and that `know` has not confirmed yet."""
     _emails: dict[Raw, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Prepare the way back."""
         self._emails.update({raw: email for email, raw in self.people.items()})
 
-    def learn(self, email: str, raw: Raw) -> bool:
-        """Take in what a record showed; True when that is news."""
-        if email in self.people or raw in self._emails:
+    def is_news(self, email: str, raw: Raw) -> bool:
+        """Tell whether a record shows somebody new, or a new address, or what is not known to be stored yet."""
+        old = self._emails.get(raw)
+        if email in self.people or old in self.people:
             return False
+        return old != email or raw in self.unstored
+
+    def learn(self, email: str, raw: Raw) -> bool:
+        """Take in what a record showed; True when that is news. A new address replaces the one before."""
+        if not self.is_news(email, raw):
+            return False
+        self._take(email, raw)
+        self.unstored.add(raw)
+        return True
+
+    def know(self, stored: Iterable[tuple[str, Raw]]) -> None:
+        """Take exactly these for what has been learned, the oldest first."""
+        self.learned.clear()
+        self.unstored.clear()
+        self._emails.clear()
+        self._emails.update({raw: email for email, raw in self.people.items()})
+        for email, raw in stored:
+            if self.is_news(email, raw):
+                self._take(email, raw)
+
+    def _take(self, email: str, raw: Raw) -> None:
+        old = self._emails.get(raw)
+        if old is not None and self.learned.get(old) == raw:
+            del self.learned[old]
         self.learned[email] = raw
         self._emails[raw] = email
-        return True
 
     def email(self, raw: Raw) -> str | None:
         """Give the person whom the connection calls so; None: nobody that is known."""

@@ -23,31 +23,40 @@ MET: Final = "met"
 
 
 def learn(tx: Tx, context: Context, connection: str, found: Iterable[Person], now: datetime) -> bool:
-    """Take in the people whom a record shows; True when somebody new was among them."""
+    """Take in the people whom a record shows; True when the ledger did not know all of them so.
+
+    They are known here at once, for the record is about to be read. Should the transaction come to nothing, `refresh`
+    finds that they were not stored, and the next record that shows them is news again.
+    """
     table = context.directory.get(connection)
-    news = False
+    told = False
     for each in found:
-        email = each.email.strip().lower()
-        if table is not None and email and isinstance(each.id, str) and table.learn(email, each.id):
-            people.learn(tx, connection, each.id, email, each.name, now)
-            news = True
-    return news
+        email = _address(each)
+        if table is not None and email and table.learn(email, each.id):
+            told |= people.learn(tx, connection, str(each.id), email, each.name, now)
+    return told
 
 
 def news(context: Context, connection: str, found: Iterable[Person]) -> bool:
-    """Tell whether a record shows somebody whom its connection's directory does not know yet."""
+    """Tell whether a record shows somebody whom its connection's directory does not know yet, or not so."""
     table = context.directory.get(connection)
-    return table is not None and any(each.email.strip() and table.email(each.id) is None for each in found)
+    return table is not None and any(_address(each) and table.is_news(_address(each), each.id) for each in found)
+
+
+def _address(who: Person) -> str:
+    """Give what a person is known by; empty when the record does not say."""
+    return who.email.strip().lower() if isinstance(who.id, str) else ""
 
 
 def refresh(tx: Tx, context: Context) -> None:
     """Take in what other workers have learned, and go back to the tickets that waited for somebody to be known."""
     revision = people.revision(tx)
-    if context.seen.get("people") == revision:
+    unsure = any(table.unstored for table in context.directory.values())
+    if context.seen.get("people") == revision and not unsure:
         return
-    for connection, email, raw in people.known(tx):
-        if connection in context.directory:
-            context.directory[connection].learn(email, raw)
+    stored = people.known(tx)
+    for name, table in context.directory.items():
+        table.know((email, raw) for connection, email, raw in stored if connection == name)
     _go_back(tx, context)
     context.seen["people"] = revision
 

@@ -37,9 +37,9 @@ def open_(tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int =
 
 
 def close(tx: Tx, attempt_id: str, outcome: str, read_back: Any, now: datetime, latency_ms: int | None) -> bool:
-    """Say what became of an attempt; False when that was said before."""
+    """Say what became of an attempt, of which nothing remains to be settled; False when that was said before."""
     statement = update(attempt).where(attempt.c.id == attempt_id, attempt.c.closed_at.is_(None))
-    values = {"closed_at": now, "outcome": outcome, "read_back": read_back, "latency_ms": latency_ms}
+    values = {"closed_at": now, "outcome": outcome, "read_back": read_back, "latency_ms": latency_ms, "remaining": {}}
     return bool(tx.execute(statement.values(values)).rowcount)
 
 
@@ -70,11 +70,15 @@ def last(tx: Tx, link_id: str, side: Side) -> datetime | None:
 
 
 def destructive(tx: Tx, connection: str, since: datetime) -> int:
-    """Count the destructive changes sent to a connection since then; one that was certainly refused is none."""
-    found = select(func.coalesce(func.sum(attempt.c.destructive), 0)).where(
+    """Count the destructive changes sent to a connection since then; one that was certainly refused is none.
+
+    However often a record is written, it can be destroyed but once: the attempt that changes most of it counts.
+    """
+    most = select(func.max(attempt.c.destructive).label("most")).where(
         attempt.c.connection == connection,
         attempt.c.opened_at > since,
         attempt.c.destructive > 0,
         or_(attempt.c.outcome.is_(None), attempt.c.outcome != "refused"),
     )
-    return int(tx.execute(found).scalar_one())
+    sides = most.group_by(attempt.c.side_id).subquery()
+    return int(tx.execute(select(func.coalesce(func.sum(sides.c.most), 0))).scalar_one())

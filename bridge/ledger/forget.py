@@ -202,13 +202,17 @@ def _close_conflicts(tx: Tx, link_id: str, names: Iterable[str], now: datetime) 
 
 
 def _erase_attempts(tx: Tx, link_id: str, names: Collection[str]) -> int:
-    rows = tx.execute(select(attempt.c.number, attempt.c.detail).where(attempt.c.link_id == link_id)).all()
+    rows = tx.execute(
+        select(attempt.c.number, attempt.c.detail, attempt.c.closed_at).where(attempt.c.link_id == link_id)
+    ).all()
     for row in rows:
         detail = dict(row.detail)
         for part in ("sent", "before", "values"):
             detail[part] = {name: value for name, value in detail.get(part, {}).items() if name not in names}
         detail["call"] = {}  # it goes by the system's own names, which do not say what is personal
-        changes: dict[str, Any] = {"detail": detail, "remaining": detail, "read_back": None}
+        changes: dict[str, Any] = {"detail": detail, "remaining": {}, "read_back": None}
+        if row.closed_at is None:
+            changes["remaining"] = detail
         tx.execute(update(attempt).where(attempt.c.number == row.number).values(**changes))
     return len(rows)
 

@@ -14,6 +14,7 @@ from bridge.ledger.session import Tx, insert_for
 from bridge.ledger.tables import create_intent, link, side
 
 UNANSWERED = "unanswered"
+NOT_FOUND = "not found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def failures(tx: Tx, link_id: str, connection: str) -> int:
     found = select(func.count()).where(
         create_intent.c.link_id == link_id,
         create_intent.c.connection == connection,
-        create_intent.c.outcome == "not found",
+        create_intent.c.outcome == NOT_FOUND,
     )
     return tx.execute(found).scalar_one()
 

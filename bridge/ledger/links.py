@@ -72,14 +72,6 @@ def of_refs(tx: Tx, refs: Iterable[Ref]) -> dict[Ref, str]:
     return found
 
 
-def sides_of(
-    tx: Tx, connection: str, entity: str, remote_ids: Collection[str]
-) -> dict[str, tuple[str, str | None, datetime | None]]:
-    """Give, by remote id, the link, the version and the time of the last read of each record that has a link."""
-    found = tx.execute(_BY_REF, {"of": connection, "kind": entity, "ids": list(remote_ids)})
-    return {row.remote_id: (row.link_id, row.version, row.read_at) for row in found}
-
-
 def lease(tx: Tx, link_id: str, owner: str, now: datetime, until: datetime) -> int | None:
     """Take the lease when it is free or has run out; gives its new fence, None when somebody else holds it.
 
@@ -303,6 +295,6 @@ _SIDES = (
 _OPEN_INTENTS = select(create_intent.c.link_id, create_intent.c.connection, create_intent.c.marker).where(
     create_intent.c.link_id.in_(_IDS), create_intent.c.closed_at.is_(None)
 )
-_BY_REF = select(side.c.remote_id, side.c.link_id, side.c.version, side.c.read_at).where(
+_BY_REF = select(side.c.remote_id, side.c.link_id).where(
     side.c.connection == bindparam("of"), side.c.entity == bindparam("kind"), side.c.remote_id.in_(_IDS)
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 
@@ -24,14 +24,19 @@ class Stranger:
     since: datetime
 
 
-def learn(tx: Tx, connection: str, remote_id: str, email: str, name: str, now: datetime) -> None:
-    """Keep who is who; what was known of the same remote id before is replaced."""
+def learn(tx: Tx, connection: str, remote_id: str, email: str, name: str, now: datetime) -> bool:
+    """Keep who is who; another address of the same remote id is replaced. False when all was known so."""
+    _, last = revision(tx)
+    if last is not None and now <= last:  # another machine's clock is ahead: `revision` must move on all the same
+        now = last + timedelta(microseconds=1)
     statement = insert(tx, person).values(
         connection=connection, remote_id=remote_id, email=email, name=name, seen_at=now
     )
     new = statement.excluded
     changes = {"email": new.email, "name": new.name, "seen_at": new.seen_at}
-    tx.execute(statement.on_conflict_do_update(index_elements=["connection", "remote_id"], set_=changes))
+    same = ["connection", "remote_id"]
+    other = statement.on_conflict_do_update(index_elements=same, set_=changes, where=person.c.email != new.email)
+    return tx.execute(other.returning(person.c.remote_id)).first() is not None
 
 
 _REVISION = select(func.count(), func.max(person.c.seen_at)).select_from(person)

@@ -248,8 +248,17 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
 
 
 def _postgresql(url: URL) -> sqlalchemy.Engine:
-    # A wait for a lock ends as an error that is tried again, so that no worker hangs behind a frozen one.
-    settings = f"-c lock_timeout={BUSY_SECONDS * 1000} -c idle_in_transaction_session_timeout=60000"
+    settings = " ".join(
+        (
+            # A wait for a lock ends as an error that is tried again, so that no worker hangs behind a frozen one.
+            f"-c lock_timeout={BUSY_SECONDS * 1000}",
+            "-c idle_in_transaction_session_timeout=60000",
+            # The server's own defaults may be others. Whoever waited for a lock must see what its holder has stored,
+            # and days are counted by the text of their timestamps.
+            r"-c default_transaction_isolation=read\ committed",
+            "-c timezone=UTC",
+        )
+    )
     arguments = {"connect_timeout": 10, "options": settings, "application_name": "bridge"}
     return sqlalchemy.create_engine(url, pool_pre_ping=True, connect_args=arguments)
 

@@ -9,9 +9,11 @@ from sqlalchemy import text
 
 from bridge import wiring
 from bridge.cli.processes import run_clock
-from bridge.ledger import health, inbox, runs, work
+from bridge.core.state import Note
+from bridge.ledger import health, inbox, journal, runs, work
 from bridge.ledger.session import Ledger
 from tests.cli.conftest import KEYS
+from tests.ledger.helpers import make_link
 
 
 @pytest.fixture
@@ -138,3 +140,21 @@ def test_the_clock_says_so_when_the_account_of_webhooks_does_not_add_up(home, tm
     run_clock(engine, stop)
     engine.close()
     assert ("1 accepted = 0 settled + 0 in flight: 1 MISSING" in caplog.text) is lost
+
+
+def test_the_clock_forgets_timelines_after_as_long_as_the_configuration_says(home, tmp_path, monkeypatch):
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    config = tmp_path / "config" / "bridge.yaml"
+    config.write_text(f"keep_history: 40\n{config.read_text()}")
+    now = datetime.now(UTC)
+    with home[0].transaction() as tx:
+        make_link(tx, now)
+        for days in (60, 41, 39):
+            journal.add(tx, "a", now - timedelta(days=days), [Note(str(days), "helpdesk", "", {})])
+    engine, stop = wiring.engine(tmp_path), threading.Event()
+    monkeypatch.setattr(stop, "wait", lambda _seconds: stop.set())  # one tick
+    run_clock(engine, stop)
+    engine.close()
+    with home[0].read() as tx:
+        assert [line.kind for line in journal.timeline(tx, "a")] == ["39"]

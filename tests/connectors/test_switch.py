@@ -174,6 +174,13 @@ def test_on_first_contact_all_of_a_customer_is_found_and_after_a_create_what_has
     assert bench.connector.find(Intent(draft, bench.clock.now())) == []
 
 
+def test_on_first_contact_no_marker_is_looked_for(bench):
+    bench.box.create({"subject": "Help", "customer_email": "ann@customer.example"})
+    draft = Draft("ticket", {"subject": "Help", "customer_email": "ann@customer.example"}, "")
+    assert len(bench.connector.find(Intent(draft, None))) == 1
+    assert [url for _, url in bench.faulty.calls if "tags=" in url] == []
+
+
 def test_the_tag_filter_is_not_trusted(bench):
     bench.add(3)
     draft = bench.draft("m-9")

@@ -225,6 +225,47 @@ class TestPeople:
         self.meet(world, Person("h1", "mallory@x.io"), Person("h9", "ann@x.io"))
         assert (table.email("h1"), table.email("h9"), table.name("ann@x.io")) == ("ann@x.io", None, "h1")
 
+    def learned(self, world):
+        with world.ledger.read() as tx:
+            return [(email, raw) for _connection, email, raw in stored.known(tx)]
+
+    def test_whom_a_transaction_that_came_to_nothing_showed_is_learned_the_next_time(self, ledger):
+        world = World(ledger, "LH")
+        table, bob = self.directory(world), Person("h2", "bob@x.io")
+
+        def fail():
+            with world.ledger.transaction() as tx:
+                assert people.learn(tx, world.context, "H", [bob], world.clock.now())
+                assert table.name("bob@x.io") == "h2"  # the record that shows him is read before the commit
+                raise RuntimeError("in the middle")
+
+        with pytest.raises(RuntimeError):
+            fail()
+        assert self.learned(world) == []
+        assert people.news(world.context, "H", [bob])
+        world.settle()
+        assert table.name("bob@x.io") is None
+        self.meet(world, bob)
+        assert self.learned(world) == [("bob@x.io", "h2")]
+        assert not people.news(world.context, "H", [bob])
+
+    def test_a_new_address_replaces_the_one_before(self, ledger):
+        world = World(ledger, "LH")
+        table = self.directory(world)
+        self.meet(world, Person("h2", "bob@x.io"), Person("h3", "cat@x.io"))
+        ids = born(world)
+        world.systems["H"].edit(ids["H"], assignee="h2")
+        see(world, "H", ids["H"])
+        self.meet(world, Person("h2", "robert@x.io"), Person("h3", "cat@x.io"))
+        assert self.learned(world) == [("cat@x.io", "h3"), ("robert@x.io", "h2")]
+        assert (table.email("h2"), table.name("robert@x.io"), table.name("bob@x.io")) == ("robert@x.io", "h2", None)
+        world.reconcile()
+        shown = {name: world.systems[name].peek(ids[name])["assignee"] for name in "HL"}
+        assert shown == {"H": "h2", "L": "bob@x.io"}  # nobody has edited anything
+        world.systems["L"].edit(ids["L"], assignee="robert@x.io")
+        see(world, "L", ids["L"])
+        assert (world.systems["H"].peek(ids["H"])["assignee"], self.strangers(world)) == ("h2", [])
+
 
 def read_by(named):
     return lambda raw: None if raw is None else named.read(raw)

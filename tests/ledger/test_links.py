@@ -135,7 +135,6 @@ def test_pages_and_lookups(tx, now):
         make_link(tx, now, name, helpdesk=f"{name}1", desk=f"desk_{name}")
     assert links.ids(tx, limit=2) == ["a", "b"]
     assert links.ids(tx, "b") == ["c"]
-    assert links.sides_of(tx, "helpdesk", "ticket", ["a1", "zz"]) == {"a1": ("a", None, None)}
     assert links.find(tx, "helpdesk:b1") == links.find(tx, "b1") == links.find(tx, "b") == ["b"]
     assert links.find(tx, "%") == links.find(tx, "") == []
 
@@ -177,16 +176,26 @@ def test_a_side_takes_one_write_at_a_time(ledger, now):
 
 
 def test_destructive_changes_are_counted_within_a_time_and_unless_refused(tx, now):
-    side = make_link(tx, now).sides["helpdesk"]
     for number, (age, destructive, outcome) in enumerate(
         [(2 * LONG, 5, "done"), (LONG, 1, "refused"), (LONG, 0, "done"), (LONG, 2, "done"), (LONG, 3, "")]
     ):
+        side = make_link(tx, now, f"a{number}", helpdesk=str(number)).sides["helpdesk"]
         side.attempt = make_attempt(now, f"t{number}")
-        attempts.open_(tx, "a", side, now - age, destructive=destructive)
+        attempts.open_(tx, f"a{number}", side, now - age, destructive=destructive)
         if outcome:
             attempts.close(tx, f"t{number}", outcome, None, now, None)
     assert attempts.destructive(tx, "helpdesk", now - LONG - timedelta(seconds=1)) == 5
     assert attempts.destructive(tx, "desk", now - 3 * LONG) == 0
+
+
+def test_a_destructive_change_that_is_sent_again_and_again_counts_once(tx, now):
+    for link_id, changes in (("a", (1, 2, 1)), ("b", (1, 1))):
+        side = make_link(tx, now, link_id, helpdesk=link_id).sides["helpdesk"]
+        for number, destructive in enumerate(changes):
+            side.attempt = make_attempt(now, f"{link_id}{number}")
+            attempts.open_(tx, link_id, side, now, destructive=destructive)
+            attempts.close(tx, f"{link_id}{number}", "unknown", None, now, None)
+    assert attempts.destructive(tx, "helpdesk", now - LONG) == 3
 
 
 def open_intent(tx, now, marker="m1", connection="desk"):

@@ -11,6 +11,7 @@ from bridge.ledger import (
     inbox,
     journal,
     matching,
+    people,
     probed,
     runs,
     status,
@@ -256,6 +257,22 @@ def test_a_timeline_is_in_order_and_takes_whatever_a_note_says(tx, now):
         ("changed", {"new": ["x"]}),
     ]
     assert [(line.link_id, line.kind) for line in journal.after(tx, seen)] == [("b", "linked")]
+
+
+def test_whoever_is_learned_or_replaced_is_noticed_whatever_the_clock_said(tx, now):
+    seen = [people.revision(tx)]
+    for who, email, at in (
+        ("1", "ann@x.io", now),
+        ("2", "bob@x.io", now - HOUR),
+        ("1", "ann.smith@x.io", now - HOUR),
+        ("2", "robert@x.io", now),
+    ):
+        assert people.learn(tx, "desk", who, email, "", at)
+        assert people.revision(tx) not in seen
+        seen.append(people.revision(tx))
+    assert not people.learn(tx, "desk", "2", "robert@x.io", "", now + HOUR)
+    assert people.revision(tx) == seen[-1]
+    assert people.known(tx) == [("desk", "ann.smith@x.io", "1"), ("desk", "robert@x.io", "2")]
 
 
 def test_actions_are_written_down(tx, now):

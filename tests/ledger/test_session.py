@@ -4,9 +4,10 @@ import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.engine import make_url
 
 from bridge.errors import LedgerError
-from bridge.ledger import probed
+from bridge.ledger import drift, probed
 from bridge.ledger.session import Ledger, savepoint
 from bridge.ledger.tables import metadata
 
@@ -138,6 +139,26 @@ def test_reading_does_not_wait_for_a_writer(ledger, now):
         probed.set_(writing, "helpdesk", "tags", True, "seen", now)
         with ledger.read() as reading:
             assert probed.all_(reading, "helpdesk") == {}
+
+
+@pytest.mark.postgres
+def test_what_a_database_has_for_defaults_changes_neither_days_nor_what_a_transaction_sees(
+    postgres_url, postgres_admin, now
+):
+    name = make_url(postgres_url).database
+    with postgres_admin.connect() as admin:
+        admin.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET timezone = 'Asia/Tokyo'")
+        admin.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")
+    ledger = Ledger(postgres_url)
+    late = now.replace(hour=20)
+    with ledger.transaction() as tx:
+        assert tx.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+        finding = {"run_id": 1, "connection": "desk", "entity": "ticket", "remote_id": "1", "kind": "missed"}
+        drift.add(tx, [{**finding, "fields": {}, "since": None, "why": "", "found_at": late}])
+        assert [each.day for each in drift.rates(tx, now)] == ["2026-03-01"]
+    with ledger.read() as tx:
+        assert tx.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+    ledger.close()
 
 
 def test_sqlite_is_as_durable_as_it_can_be(sqlite_ledger):

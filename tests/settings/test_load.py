@@ -90,7 +90,7 @@ def test_a_home_with_every_default(tmp_path):
     config = loaded(tmp_path)
     assert config.settings.database == f"sqlite:///{tmp_path}/var/bridge.db"
     assert (config.settings.redis, config.settings.http_timeout) == ("embedded", 10.0)
-    assert config.settings.body_limit == 1 << 20
+    assert (config.settings.body_limit, config.settings.keep_history) == (1 << 20, timedelta(days=730))
     one = config.connections["one"]
     assert (one.poll, one.full, one.timeout, one.mapping) == (timedelta(minutes=5), time(3, 30), 10.0, "desk")
     assert (one.webhook.scheme, one.webhook.header, one.webhook.id) == ("hmac-sha256", "X-Sig", "ticket")
@@ -118,6 +118,7 @@ database: postgresql://u:p@h/db
 redis: rediss://h/1
 http_timeout: 7
 body_limit: 2048
+keep_history: 30
 """  # fmt: skip
     syncs = """\
 both:
@@ -140,6 +141,7 @@ both:
     settings_ = config.settings
     assert settings_.database == "postgresql+psycopg://u:p@h/db"
     assert (settings_.redis, settings_.http_timeout) == ("rediss://h/1", 7.0)
+    assert settings_.keep_history == timedelta(days=30)
     one, two = config.connections["one"], config.connections["two"]
     assert one.rates == (Rate(5, 1.0), Rate(100, 3600.0))
     assert (one.concurrency, one.timeout, one.poll, one.full) == (2, 20.0, None, time(23, 59))

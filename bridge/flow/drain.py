@@ -18,6 +18,7 @@ from bridge.connectors.base import Connector
 from bridge.core.lanes import LANES
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.flow import backfill, figures, undo
+from bridge.flow.answers import Answer, Answers
 from bridge.flow.budget import Budget
 from bridge.flow.calls import Run, Waiting
 from bridge.flow.choose import Room, catch_up, choose
@@ -26,7 +27,7 @@ from bridge.flow.create import create
 from bridge.flow.deliver import deliver
 from bridge.flow.effects import Call, Effect, Procedure, Read, Transact
 from bridge.flow.observe import observe
-from bridge.flow.outcome import FIRST_DELAY, judge, settle_failure
+from bridge.flow.outcome import FIRST_DELAY, settle_failure
 from bridge.flow.reconcile import page
 from bridge.flow.remove import remove
 from bridge.ledger import health, work
@@ -91,8 +92,7 @@ class Drain:
     """Connections whose health is not without a blemish: only their good answers need to be written down."""
     _shut: set[str] = field(default_factory=set)
     """Connections that may not be called, but by the one that probes."""
-    _answers: list[tuple[str, BaseException | None, bool, str]] = field(default_factory=list)
-    """What calls were answered, to be judged: connection, error, whether it was the probe, key of the work."""
+    _answers: Answers = field(default_factory=Answers)
 
     def run(self, seconds: float = 5.0) -> Figures:
         """Work until nothing is due, or for about that long; then see through what is under way, and return."""
@@ -101,7 +101,7 @@ class Drain:
             return self._loop(seconds)
         except Exception:
             # The ledger failed us: what was under way is as if this worker had died here. Claims and leases run out.
-            self._ready, self._waiting, self._flying, self._answers = [], [], {}, []
+            self._ready, self._waiting, self._flying, self._answers = [], [], {}, Answers()
             self._running = self._low = 0
             raise
 
@@ -113,7 +113,7 @@ class Drain:
             self._submit()
             if self._ready:
                 continue
-            if not self._running and not claimed and not (not self._late and self._nearly_due()):
+            if not self._running and not claimed and (self._late or not (self._answers.waiting or self._nearly_due())):
                 return self.figures
             self._collect()
             self._submit()  # what waited for a place does not wait for the ledger, too
@@ -146,7 +146,7 @@ class Drain:
         return sum(len(w.runs) for w in [*self._waiting, *self._flying.values()] if w.connection == connection)
 
     def _step(self, *, claim: bool) -> int:
-        """Advance every procedure that has its answer; commit the effects of all, and claim, in one transaction."""
+        """Advance every procedure that has its answer; judge the answers; commit all effects, and claim, at once."""
         ready, self._ready = self._ready, []
         acts: list[tuple[Run, Callable[[Any], Any]]] = []
         over: list[tuple[Run, Exception]] = []
@@ -160,13 +160,14 @@ class Drain:
                 over.append((run, effect))
             else:
                 self._end(run)
-        return self._commit(acts, over, claim=claim) if acts or over or self._answers or claim else 0
+        self._answers.judge(self.ledger, self.context)
+        return self._commit(acts, over, claim=claim) if acts or over or claim else 0
 
     def _end(self, run: Run) -> None:
         self._running -= 1
         self._low -= run.lane != "live"
         if run.probe:  # it came to no call there: another one may try
-            self._answers.append((run.probe, LeaseLost("no call was made"), True, ""))
+            self._answers.waiting.append(Answer(run.probe, LeaseLost("no call was made"), probe=True))
 
     def _commit(
         self, acts: list[tuple[Run, Callable[[Any], Any]]], over: list[tuple[Run, Exception]], *, claim: bool
@@ -174,10 +175,7 @@ class Drain:
         self.figures.failed += len(over)
         self.figures.transactions += 1
         done: list[tuple[Run, Any, Exception | None]] = []
-        answers, self._answers = self._answers, []
         with self.ledger.transaction() as tx:
-            for name, answer, probe, item in answers:
-                judge(tx, self.context, name, answer, probe=probe, item=item)
             for run, act in acts:
                 try:
                     with savepoint(tx):
@@ -267,7 +265,8 @@ class Drain:
             self._next_one(group.connection)
             error = future.exception()
             if error is not None or group.probe or group.connection in self._troubled:
-                self._answers.append((group.connection, error, group.probe, group.runs[0].task.row.key))
+                item = group.runs[0].task.row.key
+                self._answers.waiting.append(Answer(group.connection, error, group.probe, item))
             for run in group.runs:
                 run.probe = "" if run.probe == group.connection else run.probe
             if isinstance(error, RateLimited):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bridge import tally
 from bridge.clock import Clock
 from bridge.connectors.base import Connector
 from bridge.core.lanes import LANES
@@ -36,6 +37,9 @@ class Waiting:
     effects: list[Call | Read]
     not_before: datetime
     granted: int = 0
+    """Calls of the budget that it was granted."""
+    made: int = 0
+    """Requests that it came to, once it has been carried out."""
 
     @property
     def weight(self) -> int:
@@ -68,6 +72,13 @@ class Waiting:
 
     def carry_out(self, connectors: Mapping[str, Connector], clock: Clock) -> list[Any]:
         """Make the call, on whatever thread; gives an answer for each effect."""
+        before = tally.made()
+        try:
+            return self._made(connectors, clock)
+        finally:
+            self.made = tally.made() - before
+
+    def _made(self, connectors: Mapping[str, Connector], clock: Clock) -> list[Any]:
         connector, first = connectors[self.connection], self.effects[0]
         if isinstance(first, Call):
             # The fence cannot have passed on before the lease ended, and the deadline is well inside it.

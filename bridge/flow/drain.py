@@ -261,6 +261,9 @@ class Drain:
         done, _ = wait(self._flying, timeout=0.01 if self._waiting else 0.05, return_when=FIRST_COMPLETED)
         for future in [each for each in self._flying if each in done]:  # in the order of sending, for a set has none
             group = self._flying.pop(future)
+            if group.made > group.granted:
+                connection = self.context.connections[group.connection]
+                self.budget.charge(connection, group.made - group.granted, self.context.clock.now())
             self.budget.release(group.connection, group.runs[0].holder)
             self._next_one(group.connection)
             error = future.exception()

@@ -24,6 +24,7 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
+from bridge import tally
 from bridge.clock import Clock
 from bridge.core.syncs import Connection
 from bridge.errors import (
@@ -125,6 +126,7 @@ class Http:
         data = None if json is None else orjson.dumps(json)
         headers = None if data is None else {"Content-Type": "application/json"}
         sent_at = self._clock.now()
+        tally.add()
         try:
             response = self._session.request(
                 method,

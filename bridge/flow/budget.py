@@ -20,5 +20,11 @@ class Budget(Protocol):
     def release(self, connection_name: str, holder: str) -> None:
         """Say that the call has ended."""
 
+    def charge(self, connection: Connection, requests: int, now: datetime) -> None:
+        """Count requests that were made without asking: each takes the next room in every window, as if it had waited.
+
+        So nothing more is granted until the declared rates allow for what was made.
+        """
+
     def hold_off(self, connection_name: str, seconds: float, now: datetime) -> None:
         """Grant nothing for so long, to anyone: the vendor has said Retry-After."""

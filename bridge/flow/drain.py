@@ -18,14 +18,16 @@ from bridge.connectors.base import Connector
 from bridge.core.lanes import LANES
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.flow import backfill, figures, undo
+from bridge.flow.answers import Answer, Answers
 from bridge.flow.budget import Budget
+from bridge.flow.calls import Run, Waiting
 from bridge.flow.choose import Room, catch_up, choose
 from bridge.flow.context import Context, Task
 from bridge.flow.create import create
 from bridge.flow.deliver import deliver
 from bridge.flow.effects import Call, Effect, Procedure, Read, Transact
 from bridge.flow.observe import observe
-from bridge.flow.outcome import FIRST_DELAY, judge, settle_failure
+from bridge.flow.outcome import FIRST_DELAY, settle_failure
 from bridge.flow.reconcile import page
 from bridge.flow.remove import remove
 from bridge.ledger import health, work
@@ -55,45 +57,6 @@ PATIENCE = 0.3
 
 
 @dataclass(slots=True)
-class _Run:
-    """One procedure under way."""
-
-    task: Task
-    procedure: Procedure
-    lane: str = "live"
-    probe: str = ""
-    """The half-open connection that it is to try; empty as soon as it has."""
-    holder: str = ""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """Remote effects that wait for the connection's budget: one call, or several reads that go out as one."""
-
-    connection: str
-    runs: list[_Run]
-    effects: list[Call | Read]
-    not_before: datetime
-    granted: int = 0
-
-    @property
-    def weight(self) -> int:
-        """Give how many calls of the budget it takes: reads that go out as one are one call."""
-        first = self.effects[0]
-        return first.weight if isinstance(first, Call) else 1
-
-    @property
-    def lane(self) -> str:
-        """Give the most urgent lane of those that wait for it."""
-        return LANES[min(LANES.index(run.lane) for run in self.runs)]
-
-    @property
-    def probe(self) -> bool:
-        """Tell whether its answer decides about a half-open connection."""
-        return any(run.probe == self.connection for run in self.runs)
-
-
-@dataclass(slots=True)
 class Figures:
     """What one drain did."""
 
@@ -115,9 +78,9 @@ class Drain:
     pool: Executor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, thread_name_prefix="call"))
     stopping: Callable[[], bool] = lambda: False
     figures: Figures = field(default_factory=Figures)
-    _ready: list[tuple[_Run, Any, Exception | None]] = field(default_factory=list)
-    _waiting: list[_Waiting] = field(default_factory=list)
-    _flying: dict[Future[Any], _Waiting] = field(default_factory=dict)
+    _ready: list[tuple[Run, Any, Exception | None]] = field(default_factory=list)
+    _waiting: list[Waiting] = field(default_factory=list)
+    _flying: dict[Future[Any], Waiting] = field(default_factory=dict)
     _running: int = 0
     _low: int = 0
     """Of those running, how many are of a lane below live."""
@@ -129,8 +92,7 @@ class Drain:
     """Connections whose health is not without a blemish: only their good answers need to be written down."""
     _shut: set[str] = field(default_factory=set)
     """Connections that may not be called, but by the one that probes."""
-    _answers: list[tuple[str, BaseException | None, bool, str]] = field(default_factory=list)
-    """What calls were answered, to be judged: connection, error, whether it was the probe, key of the work."""
+    _answers: Answers = field(default_factory=Answers)
 
     def run(self, seconds: float = 5.0) -> Figures:
         """Work until nothing is due, or for about that long; then see through what is under way, and return."""
@@ -139,7 +101,7 @@ class Drain:
             return self._loop(seconds)
         except Exception:
             # The ledger failed us: what was under way is as if this worker had died here. Claims and leases run out.
-            self._ready, self._waiting, self._flying, self._answers = [], [], {}, []
+            self._ready, self._waiting, self._flying, self._answers = [], [], {}, Answers()
             self._running = self._low = 0
             raise
 
@@ -151,7 +113,7 @@ class Drain:
             self._submit()
             if self._ready:
                 continue
-            if not self._running and not claimed and not (not self._late and self._nearly_due()):
+            if not self._running and not claimed and (self._late or not (self._answers.waiting or self._nearly_due())):
                 return self.figures
             self._collect()
             self._submit()  # what waited for a place does not wait for the ledger, too
@@ -162,7 +124,7 @@ class Drain:
         waited = self._claimed_at is None or self.context.clock.now() - self._claimed_at >= CLAIM_EVERY
         return self._running < AT_ONCE and (waited or not self._running)
 
-    def _claim(self, tx: Tx) -> list[_Run]:
+    def _claim(self, tx: Tx) -> list[Run]:
         context, now = self.context, self.context.clock.now()
         self._claims += 1
         self._claimed_at = now
@@ -177,17 +139,17 @@ class Drain:
         begun = []
         for taken in choice.taken:
             task = Task(taken.row, self.owner, f"{self.owner}/{context.fresh_id()}")
-            begun.append(_Run(task, PROCEDURES[taken.row.kind](context, task), taken.lane, taken.probe))
+            begun.append(Run(task, PROCEDURES[taken.row.kind](context, task), taken.lane, taken.probe))
         return begun
 
     def _load(self, connection: str) -> int:
         return sum(len(w.runs) for w in [*self._waiting, *self._flying.values()] if w.connection == connection)
 
     def _step(self, *, claim: bool) -> int:
-        """Advance every procedure that has its answer; commit the effects of all, and claim, in one transaction."""
+        """Advance every procedure that has its answer; judge the answers; commit all effects, and claim, at once."""
         ready, self._ready = self._ready, []
-        acts: list[tuple[_Run, Callable[[Any], Any]]] = []
-        over: list[tuple[_Run, Exception]] = []
+        acts: list[tuple[Run, Callable[[Any], Any]]] = []
+        over: list[tuple[Run, Exception]] = []
         for run, value, error in ready:
             effect = self._advance(run, value, error)
             if isinstance(effect, Transact):
@@ -198,24 +160,22 @@ class Drain:
                 over.append((run, effect))
             else:
                 self._end(run)
-        return self._commit(acts, over, claim=claim) if acts or over or self._answers or claim else 0
+        self._answers.judge(self.ledger, self.context)
+        return self._commit(acts, over, claim=claim) if acts or over or claim else 0
 
-    def _end(self, run: _Run) -> None:
+    def _end(self, run: Run) -> None:
         self._running -= 1
         self._low -= run.lane != "live"
         if run.probe:  # it came to no call there: another one may try
-            self._answers.append((run.probe, LeaseLost("no call was made"), True, ""))
+            self._answers.waiting.append(Answer(run.probe, LeaseLost("no call was made"), probe=True))
 
     def _commit(
-        self, acts: list[tuple[_Run, Callable[[Any], Any]]], over: list[tuple[_Run, Exception]], *, claim: bool
+        self, acts: list[tuple[Run, Callable[[Any], Any]]], over: list[tuple[Run, Exception]], *, claim: bool
     ) -> int:
         self.figures.failed += len(over)
         self.figures.transactions += 1
-        done: list[tuple[_Run, Any, Exception | None]] = []
-        answers, self._answers = self._answers, []
+        done: list[tuple[Run, Any, Exception | None]] = []
         with self.ledger.transaction() as tx:
-            for name, answer, probe, item in answers:
-                judge(tx, self.context, name, answer, probe=probe, item=item)
             for run, act in acts:
                 try:
                     with savepoint(tx):
@@ -238,7 +198,7 @@ class Drain:
         return len(begun)
 
     @staticmethod
-    def _advance(run: _Run, value: Any, error: Exception | None) -> Effect | Exception | None:
+    def _advance(run: Run, value: Any, error: Exception | None) -> Effect | Exception | None:
         try:
             return run.procedure.throw(error) if error is not None else run.procedure.send(value)
         except StopIteration:
@@ -246,7 +206,7 @@ class Drain:
         except Exception as raised:  # noqa: BLE001 - flow.outcome decides for every error alike
             return raised
 
-    def _enqueue(self, run: _Run, effect: Read | Call) -> None:
+    def _enqueue(self, run: Run, effect: Read | Call) -> None:
         """Let a read join others of its kind that are waiting; anything else waits alone."""
         now = self.context.clock.now()
         if effect.connection in self._shut and run.probe != effect.connection:
@@ -255,22 +215,14 @@ class Drain:
             return
         if isinstance(effect, Read):
             size = self.context.capabilities[effect.connection][effect.entity].read_batch
-            for group in self._waiting:
-                first = group.effects[0]
-                if (
-                    isinstance(first, Read)
-                    and (first.connection, first.entity) == (effect.connection, effect.entity)
-                    and len(group.effects) < size
-                ):
-                    group.runs.append(run)
-                    group.effects.append(effect)
-                    return
-        self._waiting.append(_Waiting(effect.connection, [run], [effect], now))
+            if any(group.join(run, effect, size) for group in self._waiting):
+                return
+        self._waiting.append(Waiting(effect.connection, [run], [effect], now))
 
     def _submit(self) -> None:
         """Send what the budgets allow; what waited past its deadline was never sent."""
         now = self.context.clock.now()
-        still: list[_Waiting] = []
+        still: list[Waiting] = []
         self._waiting.sort(key=lambda group: LANES.index(group.lane))  # within a lane, in the order of asking
         for group in self._waiting:
             if now >= min(effect.deadline for effect in group.effects):
@@ -281,13 +233,13 @@ class Drain:
                 pause = self._ask(group, now)
                 if pause <= 0:
                     self.figures.calls += group.weight
-                    self._flying[self.pool.submit(self._carry_out, group.connection, group.effects)] = group
+                    self._flying[self.pool.submit(group.carry_out, self.connectors, self.context.clock)] = group
                     continue
                 group.not_before = now + timedelta(seconds=pause)
             still.append(group)
         self._waiting = still
 
-    def _ask(self, group: _Waiting, now: datetime) -> float:
+    def _ask(self, group: Waiting, now: datetime) -> float:
         """Ask the budget for every call of a group; 0 when all are granted, else the seconds to wait."""
         connection = self.context.connections[group.connection]
         holder = group.runs[0].holder = f"{self.owner}:{id(group)}"
@@ -301,18 +253,6 @@ class Drain:
                 return 0.0
             self.budget.release(connection.name, holder)  # its place in flight; the call stays counted
 
-    def _carry_out(self, name: str, effects: list[Call | Read]) -> list[Any]:
-        connector = self.connectors[name]
-        first = effects[0]
-        if isinstance(first, Call):
-            # The fence cannot have passed on before the lease ended, and the deadline is well inside it.
-            if self.context.clock.now() >= first.deadline:
-                raise LeaseLost(f"{name}: held up past the deadline; nothing was sent")
-            return [first.act(connector)]
-        ids = [effect.id for effect in effects if isinstance(effect, Read)]
-        found = connector.read(first.entity, list(dict.fromkeys(ids)))
-        return [found[remote_id] for remote_id in ids]
-
     def _collect(self) -> None:
         """Wait a moment for answers; with none under way, for a budget or for work that is nearly due."""
         if not self._flying:
@@ -321,11 +261,15 @@ class Drain:
         done, _ = wait(self._flying, timeout=0.01 if self._waiting else 0.05, return_when=FIRST_COMPLETED)
         for future in [each for each in self._flying if each in done]:  # in the order of sending, for a set has none
             group = self._flying.pop(future)
+            if group.made > group.granted:
+                connection = self.context.connections[group.connection]
+                self.budget.charge(connection, group.made - group.granted, self.context.clock.now())
             self.budget.release(group.connection, group.runs[0].holder)
             self._next_one(group.connection)
             error = future.exception()
             if error is not None or group.probe or group.connection in self._troubled:
-                self._answers.append((group.connection, error, group.probe, group.runs[0].task.row.key))
+                item = group.runs[0].task.row.key
+                self._answers.waiting.append(Answer(group.connection, error, group.probe, item))
             for run in group.runs:
                 run.probe = "" if run.probe == group.connection else run.probe
             if isinstance(error, RateLimited):

@@ -239,6 +239,9 @@ class Free:
     def release(self, *_asked: Any) -> None:
         """Nothing is held."""
 
+    def charge(self, *_asked: Any) -> None:
+        """Nothing is held."""
+
     def hold_off(self, *_asked: Any) -> None:
         """Nothing is held."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from bridge.connectors.base import Connector, Record
 from bridge.core.state import Attempt, Note, Side
 from bridge.core.values import Ref
-from bridge.errors import BridgeError, UnknownOutcome
+from bridge.errors import BridgeError, LeaseLost, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.deliver import hold
 from bridge.flow.drift import differences
-from bridge.flow.effects import Call, Procedure, Read, Transact
+from bridge.flow.effects import Call, Procedure, Transact
 from bridge.flow.observe import still_open, take_record
 from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, work
@@ -22,28 +24,30 @@ DELETE: Final = "delete"
 
 
 def remove(context: Context, task: Task) -> Procedure:
-    """Plan again under the lease, write the attempt down, read once more, and delete what nobody has touched."""
+    """Plan again under the lease, write the attempt down, then read and delete in one step what nobody has touched."""
 
-    def begin(tx: Tx) -> Side | None:
+    def begin(tx: Tx) -> tuple[Side, Attempt] | None:
         if not task.take(tx, context, str(task.row.link_id)):
             work.again(tx, task.row, task.owner, context.soon(), count=False)
             return None
         return prepare(tx, context, task)
 
-    side = yield Transact(begin)
-    if side is None:
+    begun = yield Transact(begin)
+    if begun is None:
         return
+    side, attempt = begun
     ref = Ref(side.connection, the_link(task).entity, side.remote_id)
+
+    def untouched(record: Record) -> bool:
+        return not differences(context, the_link(task), record, full=False)[0]
+
     try:
-        record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
-        if record is None:
-            yield Transact(lambda tx: done(tx, context, task, side))
-            return
-        if differences(context, the_link(task), record, full=False)[0]:
-            yield Transact(lambda tx: void(tx, context, task, side))
-            yield from take_record(context, task, ref, record, 0)
-            return
-        yield Call(ref.connection, lambda c: c.delete(ref), task.deadline(context, ref.connection))
+        left = yield Call(
+            ref.connection,
+            lambda c: compare_and_delete(c, ref, untouched, context, attempt.send_by),
+            attempt.send_by,
+            weight=2,
+        )
     except UnknownOutcome as error:
         # Whether it is gone is for a read to say, and a second delete does no harm.
         why, settle = str(error), context.settle(ref.connection, ref.entity)
@@ -52,10 +56,30 @@ def remove(context: Context, task: Task) -> Procedure:
     except BridgeError:
         yield Transact(lambda tx: void(tx, context, task, side))
         raise
-    yield Transact(lambda tx: done(tx, context, task, side))
+    if left is None:
+        yield Transact(lambda tx: done(tx, context, task, side))
+        return
+    yield Transact(lambda tx: void(tx, context, task, side))
+    yield from take_record(context, task, ref, left, 0)
 
 
-def prepare(tx: Tx, context: Context, task: Task) -> Side | None:
+def compare_and_delete(
+    connector: Connector, ref: Ref, untouched: Callable[[Record], bool], context: Context, send_by: datetime
+) -> Record | None:
+    """Read, and delete at once what is untouched; gives the record that was left, None when it is gone.
+
+    Nothing of ours lies between the read and the delete, so an edit can only be overlooked within one round trip.
+    """
+    record = connector.read(ref.entity, [ref.id])[ref.id]
+    if record is None or not untouched(record):
+        return record
+    if context.clock.now() >= send_by:
+        raise LeaseLost(f"{ref}: the read took past the attempt's deadline; nothing was sent")
+    connector.delete(ref)
+    return None
+
+
+def prepare(tx: Tx, context: Context, task: Task) -> tuple[Side, Attempt] | None:
     """Commit the attempt; None when there is nothing (any more) to delete, or not now."""
     link, now = the_link(task), context.clock.now()
     side = link.live().get(task.row.connection)
@@ -76,10 +100,10 @@ def prepare(tx: Tx, context: Context, task: Task) -> Side | None:
         return None
     close(tx, side, "overtaken by a deletion", now)
     send_by = now + timedelta(seconds=context.timing.send_within)
-    side.attempt = Attempt(context.fresh_id(), DELETE, {}, {}, {}, {}, send_by)
+    side.attempt = attempt = Attempt(context.fresh_id(), DELETE, {}, {}, {}, {}, send_by)
     save(tx, task, [], now)
     attempts.open_(tx, link.id, side, now, destructive=1, run_id=task.row.run_id)
-    return side
+    return side, attempt
 
 
 def void(tx: Tx, context: Context, task: Task, side: Side) -> None:

@@ -24,6 +24,7 @@ from bridge.flow.effects import Call, Procedure, Read, Steps, Transact
 from bridge.flow.observe import still_open
 from bridge.flow.records import observation
 from bridge.flow.refusal import Denied
+from bridge.flow.remove import compare_and_delete
 from bridge.ledger import attempts, runs, work, written
 from bridge.ledger.session import Tx
 
@@ -173,11 +174,10 @@ def unmake(context: Context, task: Task, ref: Ref, side: Side, record: Record, d
     )
 
     def guarded(connector: Connector) -> bool:
-        now = connector.read(ref.entity, [ref.id])[ref.id]
-        if now is None or touched(context, link, side, now, did):
-            return now is None
-        connector.delete(ref)
-        return True
+        def untouched(now: Record) -> bool:
+            return not touched(context, link, side, now, did)
+
+        return compare_and_delete(connector, ref, untouched, context, opened.send_by) is None
 
     gone = yield from attempted(context, task, side, opened, guarded)
     if gone is None:

@@ -4,6 +4,9 @@ Rates hold in every window, not just on average: each call of the longest window
 nothing is remembered (a first start, an emptied Redis) nobody knows what was called a moment ago, so calls are spread
 evenly until one whole window has been seen.
 
+A call that turns out to have made more requests than it asked for is charged for them afterwards. Such a charge may lie
+ahead: a window that was overdrawn by what was under way is made up for by the windows after it.
+
 The lanes share one budget. Each lane below live may fill only its part of every window, and leaves the last place in
 flight free: however much a reconciliation or an import has to do, what people wait for finds room at once.
 """
@@ -76,6 +79,28 @@ redis.call('ZADD', leases, string.format('%.6f', now + hold), holder)
 return '0'
 """
 
+_CHARGE: Final = """
+local log, state = KEYS[1], KEYS[3]
+local now = tonumber(ARGV[1])
+if now < 0 then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+redis.call('HSETNX', state, 'born', string.format('%.6f', now))
+local at, longest = now, 0
+for _ = 1, tonumber(ARGV[2]) do
+  for i = 3, #ARGV, 2 do
+    local calls, seconds = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+    local nth = redis.call('ZREVRANGE', log, calls - 1, calls - 1, 'WITHSCORES')
+    if nth[2] then at = math.max(at, tonumber(nth[2]) + seconds) end
+    longest = math.max(longest, seconds)
+  end
+  redis.call('ZADD', log, string.format('%.6f', at), redis.call('HINCRBY', state, 'number', 1))
+end
+redis.call('PEXPIRE', log, math.ceil((at - now + longest) * 1000) + 1000)
+return '0'
+"""
+
 _HOLD_OFF: Final = """
 local now = tonumber(ARGV[1])
 if now < 0 then
@@ -97,6 +122,7 @@ class Budget:
     def __init__(self, address: Address, *, server_time: bool = True) -> None:
         self._redis = connect(address)
         self._acquire: Any = self._redis.register_script(_ACQUIRE)
+        self._charge: Any = self._redis.register_script(_CHARGE)
         self._hold_off: Any = self._redis.register_script(_HOLD_OFF)
         self._server_time = server_time
 
@@ -115,6 +141,18 @@ class Budget:
         """Give the place in flight back; if Redis is away the lease runs out by itself."""
         try:
             self._redis.zrem(_keys(connection_name)[1], holder)
+        except (RedisError, OSError):
+            return
+
+    def charge(self, connection: Connection, requests: int, now: datetime) -> None:
+        """Count requests that were made without asking, each where the rates have room for it next."""
+        if not connection.rates:
+            return
+        arguments: list[str | float] = [self._time(now), requests]
+        for rate in connection.rates:
+            arguments += [rate.calls, rate.seconds]
+        try:
+            self._charge(keys=_keys(connection.name), args=arguments)
         except (RedisError, OSError):
             return
 
@@ -181,6 +219,16 @@ class MemoryBudget:
         with self._lock:
             if account := self._accounts.get(connection_name):
                 account.leases.pop(holder, None)
+
+    def charge(self, connection: Connection, requests: int, now: datetime) -> None:
+        """Count requests that were made without asking, each where the rates have room for it next."""
+        at = now.timestamp()
+        with self._lock:
+            account = self._accounts.setdefault(connection.name, _Account(born=at))
+            for _ in range(requests if connection.rates else 0):
+                full = [rate for rate in connection.rates if len(account.calls) >= rate.calls]
+                at = max([at, *(account.calls[-rate.calls] + rate.seconds for rate in full)])
+                account.calls.append(at)
 
     def hold_off(self, connection_name: str, seconds: float, now: datetime) -> None:
         """Grant nothing for so long, to anyone: the vendor has said Retry-After."""

@@ -31,6 +31,16 @@ def see(world, name, remote_id):
     world.settle()
 
 
+def about_to_delete(world, remote_id):
+    """A worker that has written down that it deletes H's counterpart of a record that has gone from L."""
+    world.hint("L", remote_id)
+    worker = StepWorker(world, "worker")
+    while worker.place() != "remove/remove.Call1":
+        if not worker.step():
+            world.clock.advance(1)
+    return worker
+
+
 class TestDelete:
     def test_it_travels_as_a_delete_where_it_may_and_as_closed_elsewhere(self, ledger):
         world = arranged(ledger, "LHP", allow="H", delete="delete")
@@ -76,12 +86,7 @@ class TestDelete:
         world = arranged(ledger, "LHP", allow="H", delete="delete")
         ids = born(world)
         world.systems["L"].remove(ids["L"])
-        world.hint("L", ids["L"])
-        doomed = StepWorker(world, "doomed")
-        while doomed.place() != "remove/remove.Read1":
-            if not doomed.step():
-                world.clock.advance(1)
-        doomed.die(after=False)
+        about_to_delete(world, ids["L"]).die(after=False)
         world.clock.advance(60)  # its lease has run out
         world.systems["P"].edit(ids["P"], priority="urgent")
         with world.ledger.transaction() as tx:  # it is read before anybody goes on with the removal
@@ -91,6 +96,35 @@ class TestDelete:
         assert world.systems["H"].peek(ids["H"])["priority"] == "urgent"
         (link,) = world.links()
         assert link.sides["H"].attempt is None
+
+    def test_an_edit_made_just_before_the_call_is_seen_by_the_read_in_it(self, ledger):
+        """Between the read and the delete there is no wait for budget or pool in which an edit could go unseen."""
+        world = arranged(ledger, allow="H", delete="delete")
+        ids = born(world)
+        world.systems["L"].remove(ids["L"])
+        worker = about_to_delete(world, ids["L"])
+        world.systems["H"].edit(ids["H"], priority="urgent")
+        while worker.busy:
+            worker.step()
+        world.settle()
+        assert world.systems["H"].peek(ids["H"])["priority"] == "urgent"
+        (link,) = world.links()
+        assert link.sides["H"].attempt is None
+
+    def test_nothing_is_deleted_after_a_read_that_took_past_the_attempts_deadline(self, ledger, monkeypatch):
+        world = arranged(ledger, allow="H", delete="delete")
+        ids = born(world)
+        world.systems["L"].remove(ids["L"])
+        worker, connector = about_to_delete(world, ids["L"]), world.connectors["H"]
+        with monkeypatch.context() as patch:
+            read = connector.read
+            patch.setattr(connector, "read", lambda *asked: (world.clock.advance(60), read(*asked))[1])
+            worker.step()
+        assert world.systems["H"].ids == [ids["H"]]
+        while worker.busy:
+            worker.step()
+        world.settle()
+        assert world.systems["H"].ids == []
 
     def test_many_deletions_are_held(self, ledger):
         world = arranged(ledger, allow="H", delete="delete")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from bridge.cli.stream import Stream
+from bridge.core.syncs import Rate
 from bridge.ledger import journal
+from bridge.queue import MemoryBudget
 from bridge.sandbox import population
 from tests.flow.estate import Estate
 from tests.flow.test_create_once import healed, raise_
@@ -125,3 +130,25 @@ def test_tags_that_it_does_not_know_hold_up_none_that_it_does(estate):
     assert sorted(estate.apps["desk"].store.get(refs["desk"])["tags"]) == ["VIP", "export"]
     lacking = told(estate, "not carried", "tags", of=refs["desk"])
     assert sorted(detail["element"] for detail in lacking) == ["another", "beyond", "zeal"]
+
+
+def test_the_declared_rate_counts_every_request_of_an_attach(estate):
+    """Written as one call that asks for two, it makes four requests and more: a minute has room for fewer of them."""
+    estate.apps["desk"].create({"summary": "Other", "ownerEmail": "bob@customer.example", "tags": ["export"]})
+    tickets = [met(estate, summary=f"Help {number}") for number in range(8)]
+    estate.reconcile("full")
+    allowed, unasked = 24, 2
+    slow = replace(estate.context.connections["desk"], rates=(Rate(allowed, 60.0),), concurrency=1)
+    estate.context.connections["desk"] = slow
+    estate.drain.budget = MemoryBudget()
+    estate.drain.budget.acquire(slow, "first", estate.clock.now(), 1.0)
+    estate.clock.advance(90)
+    began = estate.clock.now()
+    for refs in tickets:
+        estate.apps["helpdesk"].edit(refs["helpdesk"], {"add_tags": ["export"]})
+        raise_(estate, "helpdesk", refs["helpdesk"])
+    estate.settle()
+    assert all(estate.apps["desk"].store.get(refs["desk"])["tags"] == ["export"] for refs in tickets)
+    times = [row.at for row in estate.apps["desk"].journal.since() if row.actor == "bridge" and row.at >= began]
+    minute = timedelta(seconds=60)
+    assert max(sum(begin <= at < begin + minute for at in times) for begin in times) <= allowed + unasked

@@ -1,10 +1,12 @@
 """Order and locks that a world in one thread cannot show: several transactions at once, on a real PostgreSQL."""
 
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import event, text
 
 from bridge.connectors.base import Hint, Record
 from bridge.core.state import Link, Side
@@ -176,3 +178,60 @@ def test_two_workers_together_destroy_no_more_than_the_guard_lets_through(world)
     assert len(calls) == 1
     with world.ledger.read() as tx:
         assert [row.cause for row in parking.parked(tx)] == ["unsafe"]
+
+
+def throttled(world):
+    """A ticket of each vendor is to be looked at, and each vendor wants a pause."""
+    for name in "LH":
+        world.hint(name, world.systems[name].add(subject=name, status="open", priority="high", tags=[]))
+        world.systems[name].fail("limited", on="read")
+
+
+def waits(tx):
+    """Wait until another transaction waits for one of this one's locks."""
+    mine = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+    for _ in range(1000):
+        if tx.execute(mine).scalar():
+            return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for us")
+
+
+def drained(world, order):
+    """Run a drain beside another worker, who has judged one connection and goes on to the next: both are judged."""
+    now, runs, failures = world.clock.now(), [], []
+
+    def run():
+        try:
+            runs.append(world.drain().run())
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    with world.ledger.transaction() as tx:
+        tx.execute(text("SET LOCAL deadlock_timeout = '1min'"))  # of two that wait for one another, the drain loses
+        first, second = order
+        health.failed(tx, first, "seen by another worker", now)
+        thread.start()
+        waits(tx)
+        health.failed(tx, second, "seen by another worker", now)
+    thread.join(60)
+    assert failures == []
+    with world.ledger.read() as tx:
+        states = {name: found.state(now) for name, found in health.all_(tx).items()}
+    assert (runs[0].failed, states) == (2, {"H": "paused", "L": "paused"})
+
+
+@pytest.mark.postgres
+def test_a_worker_that_judges_two_connections_locks_them_in_the_order_of_all_workers(world):
+    throttled(world)
+    said = []
+    event.listen(world.ledger.engine, "handle_error", lambda context: said.append(str(context.original_exception)))
+    drained(world, ("H", "L"))
+    assert said == []
+
+
+@pytest.mark.postgres
+def test_a_judgement_that_meets_a_deadlock_loses_no_work_and_is_passed_the_next_time(world):
+    throttled(world)
+    drained(world, ("L", "H"))

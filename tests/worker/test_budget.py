@@ -148,6 +148,38 @@ def test_retry_after_stops_everybody_and_is_never_shortened(budget):
     assert budget.acquire(to, "a", START + timedelta(seconds=31), 1) == 0.0
 
 
+def test_requests_that_were_made_without_asking_are_made_up_for(budget):
+    """Each call makes four requests and has asked for one: only what is under way can be more than the rate."""
+    to, at, made = connection(Rate(10, 1.0), Rate(120, 60.0)), START, []
+    while at < START + timedelta(seconds=300):
+        wait = budget.acquire(to, "a", at, 1)
+        if wait == 0:
+            made += [at] * 4
+            budget.charge(to, 3, at)
+        at += timedelta(seconds=max(wait, 0.01))
+    assert most_in_a_window(made, 1.0) <= 10 + 3
+    assert most_in_a_window(made, 60.0) <= 120 + 3
+    assert len(made) >= 5 * 120 * 0.95
+
+
+def test_a_charge_beyond_a_window_is_made_up_for_by_the_next_ones(budget):
+    to = connection(Rate(10, 10.0))
+    budget.acquire(to, "first", START, 1)
+    later = START + timedelta(seconds=30)
+    budget.charge(to, 35, later)
+    assert budget.acquire(to, "a", later, 1) > 0
+    assert budget.acquire(to, "a", later + timedelta(seconds=29.9), 1) > 0
+    at = later + timedelta(seconds=30)
+    assert [budget.acquire(to, f"b{n}", at, 1) for n in range(6)] == [*[0.0] * 5, pytest.approx(10.0)]
+
+
+def test_where_no_rate_is_declared_a_charge_asks_redis_for_nothing(redis, valkey):
+    budget = Budget(valkey.url, server_time=False)
+    budget.charge(connection(), 1000, START)
+    assert redis.keys("budget:*") == []
+    budget.close()
+
+
 def test_connections_do_not_share(budget):
     import dataclasses
 
@@ -162,6 +194,7 @@ def test_without_redis_nothing_is_granted(tmp_path):
     budget = Budget(f"unix://{tmp_path}/nobody.sock")
     assert budget.acquire(connection(), "a", START, 1) == 1.0
     budget.release("helpdesk", "a")
+    budget.charge(connection(Rate(1, 1.0)), 1, START)
     budget.hold_off("helpdesk", 1, START)
 
 
@@ -222,4 +255,8 @@ def test_both_budgets_give_the_same_answers(valkey):
         if chance.random() < 0.4:
             shared.release("helpdesk", holder)
             alone.release("helpdesk", holder)
+        if chance.random() < 0.1:
+            more = chance.randrange(1, 12)
+            shared.charge(to, more, at)
+            alone.charge(to, more, at)
     shared.close()

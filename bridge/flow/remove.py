@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from bridge.connectors.base import Connector, Record
@@ -12,10 +12,11 @@ from bridge.core.values import Ref
 from bridge.errors import BridgeError, LeaseLost, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task
-from bridge.flow.deliver import hold
+from bridge.flow.deliver import hold, unknown
 from bridge.flow.drift import differences
 from bridge.flow.effects import Call, Procedure, Transact
 from bridge.flow.observe import still_open, take_record
+from bridge.flow.patience import put_off
 from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, work
 from bridge.ledger.session import Tx
@@ -51,7 +52,7 @@ def remove(context: Context, task: Task) -> Procedure:
     except UnknownOutcome as error:
         # Whether it is gone is for a read to say, and a second delete does no harm.
         why, settle = str(error), context.settle(ref.connection, ref.entity)
-        yield Transact(lambda tx: doubtful(tx, context, task, side, why, settle))
+        yield Transact(lambda tx: unknown(tx, context, task, why, attempt, settle))
         return
     except BridgeError:
         yield Transact(lambda tx: void(tx, context, task, side))
@@ -96,10 +97,11 @@ def prepare(tx: Tx, context: Context, task: Task) -> tuple[Side, Attempt] | None
             close(tx, side, "overtaken by an edit", now)
         conclude(tx, context, task, [])
         return None
-    if hold(tx, context, task, side, 1):
+    side.in_vain += left_open
+    if put_off(tx, context, task, side) or hold(tx, context, task, side, 1):
         return None
     close(tx, side, "overtaken by a deletion", now)
-    send_by = now + timedelta(seconds=context.timing.send_within)
+    send_by = context.send_by(side.connection)
     side.attempt = attempt = Attempt(context.fresh_id(), DELETE, {}, {}, {}, {}, send_by)
     save(tx, task, [], now)
     attempts.open_(tx, link.id, side, now, destructive=1, run_id=task.row.run_id)
@@ -118,13 +120,6 @@ def close(tx: Tx, side: Side, outcome: str, now: datetime) -> None:
     if side.attempt is not None:
         attempts.close(tx, side.attempt.id, outcome, None, now, None)
     side.attempt = None
-
-
-def doubtful(tx: Tx, context: Context, task: Task, side: Side, why: str, settle: timedelta) -> None:
-    """Leave the attempt open until its fate must have shown."""
-    now = context.clock.now()
-    save(tx, task, [Note("unknown outcome", side.connection, "", {"why": why})], now)
-    later(tx, task, (side.attempt.send_by if side.attempt else now) + settle)
 
 
 def done(tx: Tx, context: Context, task: Task, side: Side) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from bridge.connectors.base import Connector, Record
@@ -170,7 +170,7 @@ def unmake(context: Context, task: Task, ref: Ref, side: Side, record: Record, d
         yield Transact(lambda tx: end(tx, context, task, [], f"{why}: its ticket is paused"))
         return
     opened = yield from write_down(
-        context, task, side, Attempt(context.fresh_id(), "delete", {}, {}, {}, {}, _by(context))
+        context, task, side, Attempt(context.fresh_id(), "delete", {}, {}, {}, {}, context.send_by(side.connection))
     )
 
     def guarded(connector: Connector) -> bool:
@@ -212,7 +212,14 @@ def put_back(context: Context, task: Task, ref: Ref, side: Side, record: Record,
         call = replace(planned, before={name: now_shown.get(name) for name in planned.sent if name in now_shown})
         revs = dict.fromkeys(call.sent, NEVER)
         attempt = Attempt(
-            context.fresh_id(), call.verb, dict(call.sent), dict(call.before), {}, revs, _by(context), dict(call.values)
+            context.fresh_id(),
+            call.verb,
+            dict(call.sent),
+            dict(call.before),
+            {},
+            revs,
+            context.send_by(side.connection),
+            dict(call.values),
         )
         opened = yield from write_down(context, task, side, attempt)
         sending = _sending(context, ref, call, side, opened.send_by)
@@ -315,7 +322,3 @@ def end(tx: Tx, context: Context, task: Task, done: list[str], why: str) -> None
             Note(UNDONE, task.row.connection, "", {"run": of, "ref": ref, "why": "it reads as before already"})
         )
     conclude(tx, context, task, notes)
-
-
-def _by(context: Context) -> datetime:
-    return context.clock.now() + timedelta(seconds=context.timing.send_within)

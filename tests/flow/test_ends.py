@@ -9,9 +9,11 @@ from bridge.connectors.base import Person
 from bridge.core.syncs import FieldPolicy
 from bridge.core.transforms import AgentTable, agent
 from bridge.core.values import Ref, Unreadable
+from bridge.errors import UnknownOutcome
 from bridge.flow import people
 from bridge.ledger import attempts, hints, parking, work
 from bridge.ledger import people as stored
+from tests.flow.test_outcome import set_aside
 from tests.flow.world import StepWorker, World, born
 
 
@@ -81,6 +83,25 @@ class TestDelete:
         world.reconcile()
         assert world.systems["H"].ids == []
         assert all(side.tombstone for link in world.links() for side in link.sides.values())
+
+    def test_a_delete_that_never_succeeds_is_set_aside(self, ledger):
+        world = arranged(ledger, allow="H", delete="delete")
+        ids = born(world)
+        calls = []
+
+        def failing(ref):
+            calls.append(ref)
+            raise UnknownOutcome("H", "answered 500", status=500)
+
+        world.connectors["H"].delete = failing
+        world.systems["L"].remove(ids["L"])
+        see(world, "L", ids["L"])
+        drain = world.drain()
+        for _ in range(180):
+            drain.run(5)
+            world.clock.advance(60)
+        assert len(calls) == 12
+        assert [row.cause for row in set_aside(world)] == ["in vain"]
 
     def test_one_that_was_begun_by_a_worker_that_died_is_given_up_when_somebody_edits_elsewhere(self, ledger):
         world = arranged(ledger, "LHP", allow="H", delete="delete")

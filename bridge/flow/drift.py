@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from bridge.connectors.base import Record
-from bridge.core.agree import same
+from bridge.core.agree import elements_of, same
 from bridge.core.state import Link
 from bridge.core.values import Marker, Ref, Unreadable
 from bridge.flow.context import Context
@@ -117,17 +117,23 @@ def judge(context: Context, link: Link, record: Record, *, full: bool) -> Findin
 def differences(context: Context, link: Link, record: Record, *, full: bool) -> tuple[list[str], bool]:
     """Give the fields of a row that the side's shadows don't show, and whether the mapping alone explains them.
 
-    What only full listings show is left aside in the others.
+    What only full listings show is left aside in the others. A set that has become doubtful is worth one look, so that
+    the timeline says so; where no direct read shows it at all, a look would tell nothing.
     """
     connection = record.ref.connection
     mapped, side = context.maps[connection][link.entity], link.sides[connection]
-    swept = frozenset() if full else context.capabilities[connection][link.entity].swept
+    swept = context.capabilities[connection][link.entity].swept
     found, remapped = [], True
     for name, value in observation(record, mapped).values.items():
-        rule = mapped.fields[name]
-        if isinstance(value, Marker | Unreadable) or rule.parent or rule.write_key in swept:
+        rule, entry = mapped.fields[name], side.fields.get(name)
+        if isinstance(value, Marker) or rule.parent or (rule.write_key in swept and not full):
             continue
-        entry = side.fields.get(name)
+        if isinstance(value, Unreadable):
+            believed = entry is not None and not entry.unreadable and bool(elements_of(entry.shadow))
+            if believed and rule.write_key not in swept:
+                found.append(name)
+                remapped = False
+            continue
         if entry is not None and entry.unreadable and entry.shown == value and isinstance(rule.read(value), Unreadable):
             continue  # it cannot be read, as before
         old = entry is None or entry.map_rev != rule.revision

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import UnknownOutcome
-from bridge.ledger import probed
+from bridge.ledger import journal, probed
 from tests.flow.estate import Estate
 
 TICKETS = """\
@@ -119,6 +119,24 @@ def test_a_licence_that_lapses_in_the_middle_removes_nobodys_tags(estate):
     assert set(shown(estate, "product", several[1])["tags"]) == {"billing", "t1", "urgent"}
     edit(estate, "product", several[2], {"remove_tags": ["billing"]})
     assert shown(estate, "helpdesk", several[2])["tags"] == ["t2"]
+
+
+def test_a_set_that_has_become_doubtful_is_looked_at_once_and_stands_on_the_timeline(estate):
+    estate = estate()
+    known = {"anonymous_traits": {"email": "bo@customer.example", "subject": "Known"}, "tags": ["old"]}
+    known = estate.apps["product"].create(known)["id"]
+    estate.hint("product", known)
+    refs = met(estate, tags=["billing"])
+    for each in (known, refs["product"]):  # now nothing shows a tag there
+        estate.apps["product"].edit(each, {"tags": []})
+    for _ in range(3):
+        estate.clock.advance(1200)
+        estate.reconcile("full")
+    link = next(each for each in estate.links() if each.sides["product"].remote_id == refs["product"])
+    with estate.ledger.read() as tx:
+        lines = [line for line in journal.timeline(tx, link.id) if line.kind == "unreadable"]
+    assert [(line.connection, line.field) for line in lines] == [("product", "tags")]
+    assert shown(estate, "helpdesk", refs)["tags"] == ["billing"]
 
 
 def test_a_finished_screen_share_becomes_one_note_also_when_its_create_is_not_answered(estate):

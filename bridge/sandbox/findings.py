@@ -37,6 +37,7 @@ def lost(case: Case, details: dict[str, list[Any]]) -> None:
             kind = "window_edits" if _in_window(case, edit) else "lost_edits"
             kind = "unseen_edits" if _unseen(case, edit) or _taken_for_ours(case, edit) else kind
             kind = "before_they_met" if _before_they_met(case, edit) else kind
+            kind = "withheld_edits" if _withheld(case, edit) else kind
             row = {"seq": edit.seq, "ref": list(edit.ref), "field": edit.name, "value": edit.new, "not_at": wrong}
             details[kind].append(row)
 
@@ -134,6 +135,13 @@ def _taken_for_ours(case: Case, edit: Edit) -> bool:
     value = case.landed.get((edit.ref, edit.name))
     written = (after.get(edit.name) for _, _, after in case.carried[edit.ref, edit.name])
     return value is not None and value == edit.raw and value not in written
+
+
+def _withheld(case: Case, edit: Edit) -> bool:
+    """Tell whether somebody took the last tag away where an empty set reads like one that is not shown at all."""
+    name, *element = edit.name.split(":")
+    emptied = bool(element) and edit.new is False and case.finals.get(edit.ref, {}).get(name) == []
+    return emptied and case.excepted("not_carried", edit.ref, name)
 
 
 def _covers(row: Row, ref: Ref) -> bool:

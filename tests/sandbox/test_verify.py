@@ -161,6 +161,18 @@ def test_an_open_conflict_and_a_declared_limit_are_no_drift(run):
     assert run.report().converged
 
 
+@pytest.mark.parametrize(("left", "declared"), [([], True), ([], False), (["b"], True)])
+def test_only_the_last_tag_may_go_unnoticed_and_only_where_that_was_declared(run, left, declared):
+    run.patch_switch(tags=["a", "b"])
+    run.patch_posthog(tags=["a", "b"])
+    run.posthog.edit(run.there, {"tags": left})
+    if declared:
+        run.fact("not_carried", connection="posthog", id=run.there, field="tags")
+    details = run.report().details
+    excused = declared and not left
+    assert ("withheld_edits" in details, "lost_edits" in details) == (excused, not excused)
+
+
 def test_a_record_without_its_counterpart_has_not_converged(run):
     lonely = run.switch.create({"subject": "Alone", "customer_email": "cid@example.com"})["id"]
     report = run.report()

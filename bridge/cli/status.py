@@ -24,7 +24,8 @@ from bridge.ledger import status as figures
 from bridge.ledger.session import Ledger
 from bridge.ledger.status import Status
 
-COLOURS = {"ok": "green", "failing": "yellow", "trying": "yellow"}
+NEVER = "never called"
+COLOURS = {"ok": "green", "failing": "yellow", "trying": "yellow", NEVER: "dim"}
 
 
 @click.command()
@@ -40,8 +41,12 @@ def status(as_json: bool) -> None:
     with ledger.read() as tx:
         found = figures.summary(tx, now)
         schedule = next_runs(tx, config, now)
+        called = figures.called(tx, found)
     ledger.close()
     rows = [connection(each, found, now) | upcoming(each.name, schedule) for each in config.connections.values()]
+    for row in rows:
+        if row["connection"] not in called:
+            row["health"] = NEVER
     if as_json:
         given = as_values(found, rows) | {"schedule": [scheduled(each) for each in schedule]}
         click.echo(json.dumps(given, default=plain, ensure_ascii=False))

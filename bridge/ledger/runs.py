@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, bindparam, cast, delete, exists, func, select, update
+from sqlalchemy import String, and_, bindparam, cast, delete, exists, func, or_, select, update
 
 from bridge.core.lanes import LANES
 from bridge.ledger.session import Tx, insert
@@ -15,6 +15,9 @@ from bridge.ledger.work import WorkRow
 
 ABANDONED = timedelta(hours=1)
 """A run without progress for this long will not go on; the next one takes its place."""
+
+
+_GIVEN_UP = "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def begin(tx: Tx, *, kind: str, connection: str, entity: str, due: datetime, now
     tx.execute(
         update(run)
         .where(*same, run.c.finished_at.is_(None), run.c.progress_at <= now - ABANDONED, ~waits)
-        .values(finished_at=now, error="abandoned: no progress for an hour")
+        .values(finished_at=now, error=f"{_GIVEN_UP}: no progress for an hour")
     )
     statement = insert(tx, run).values(
         kind=kind, connection=connection, entity=entity, due=due, started_at=now, progress_at=now
@@ -122,6 +125,12 @@ def newest(tx: Tx) -> dict[tuple[str, str, str], RunRow]:
     latest = select(func.max(run.c.id)).group_by(*groups)
     rows = tx.execute(select(run).where(run.c.id.in_(latest)))
     return {(row.kind, row.connection, row.entity): _row(row) for row in rows}
+
+
+def callers(tx: Tx) -> set[str]:
+    """Give the connections that a run has certainly called."""
+    came_to_an_end = and_(run.c.finished_at.is_not(None), ~run.c.error.startswith(_GIVEN_UP))
+    return set(tx.execute(select(run.c.connection).where(or_(came_to_an_end, run.c.seen > 0)).distinct()).scalars())
 
 
 def begun(tx: Tx) -> dict[tuple[str, str], datetime]:

@@ -207,11 +207,11 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
 
 def _look(tx: Tx, engine: wiring.Engine, ids: list[int], progress: Progress) -> None:
     """See which members are not called for now, and whether nothing is left but what waits for an operator."""
-    waits = written.waits_for(tx, ids)
+    unlisted = sorted(run.connection for run in progress.runs if run.finished_at is None)
+    waits = {*written.waits_for(tx, ids), *unlisted}
     progress.shut = halted.shut(tx, {*waits, *(run.connection for run in progress.runs)}, engine.clock.now())
     stopped = halted.halted(tx, waits)
-    progress.halted = stopped if waits and set(stopped) == waits.keys() else []
-    unlisted = sorted(run.connection for run in progress.runs if run.finished_at is None)
+    progress.halted = stopped if waits and set(stopped) == waits else []
     listings = [f"the listing of {name}" for name in unlisted]
     queued = [f"{progress.waiting} pieces of work"] if progress.waiting else []
     progress.undone = ", ".join(listings + queued)

@@ -99,13 +99,9 @@ def left(tx: Tx, run_ids: Collection[int]) -> Left:
 
 
 def waits_for(tx: Tx, run_ids: Collection[int]) -> dict[str, int]:
-    """Count what of these runs waits, by the connection that it waits for; a listing not over is one piece."""
-    ids = list(run_ids)
-    queued = select(work.c.connection, func.count()).where(work.c.run_id.in_(ids), work.c.parked_at.is_(None))
-    counted = {row[0]: int(row[1]) for row in tx.execute(queued.group_by(work.c.connection))}
-    for connection in tx.execute(select(run.c.connection).where(run.c.id.in_(ids), run.c.finished_at.is_(None))):
-        counted[connection[0]] = counted.get(connection[0], 0) + 1
-    return counted
+    """Count what of these runs waits, by the connection that it waits for; without listings that go on."""
+    queued = select(work.c.connection, func.count()).where(work.c.run_id.in_(list(run_ids)), work.c.parked_at.is_(None))
+    return dict(tx.execute(queued.group_by(work.c.connection)).all())
 
 
 def review(tx: Tx, run_ids: Collection[int], causes: Collection[str], limit: int = 1000) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from sqlalchemy import String, and_, bindparam, cast, delete, exists, func, or_,
 
 from bridge.core.lanes import LANES
 from bridge.ledger.session import Tx, insert
-from bridge.ledger.tables import run, work
+from bridge.ledger.tables import attempt, create_intent, run, work
 from bridge.ledger.work import WorkRow
 
 ABANDONED = timedelta(hours=1)
@@ -150,6 +150,14 @@ def watermark(tx: Tx, connection: str, entity: str) -> Any:
 def recent(tx: Tx, limit: int = 20) -> list[RunRow]:
     """List runs, newest first."""
     return [_row(row) for row in tx.execute(select(run).order_by(run.c.id.desc()).limit(limit))]
+
+
+def notable(tx: Tx, limit: int) -> list[RunRow]:
+    """List the newest run and the newest of those that found or wrote something or failed, newest first."""
+    wrote = [exists().where(each.c.run_id == run.c.id) for each in (attempt, create_intent)]
+    newest_ = select(func.max(run.c.id)).scalar_subquery()
+    found = select(run).where(or_(run.c.id == newest_, run.c.hinted > 0, run.c.error != "", *wrote))
+    return [_row(row) for row in tx.execute(found.order_by(run.c.id.desc()).limit(limit))]
 
 
 def prune(tx: Tx, before: datetime) -> int:

@@ -89,6 +89,16 @@ def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Changed]
     ]
 
 
+def count(tx: Tx, run_ids: Collection[int]) -> dict[int, int]:
+    """Count what each of these runs has written: records made, and writes to others that were not refused."""
+    counted: dict[int, int] = {}
+    for table, was in ((create_intent, create_intent.c.outcome == "created"), (attempt, attempt.c.outcome == "done")):
+        of = select(table.c.run_id, func.count()).where(table.c.run_id.in_(list(run_ids)), was)
+        for run_id, number in tx.execute(of.group_by(table.c.run_id)):
+            counted[run_id] = counted.get(run_id, 0) + number
+    return counted
+
+
 def left(tx: Tx, run_ids: Collection[int]) -> Left:
     """Count what of these runs waits, and what was set aside."""
     of = work.c.run_id.in_(list(run_ids))

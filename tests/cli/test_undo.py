@@ -4,9 +4,9 @@ import pytest
 
 from bridge import wiring
 from bridge.cli import undo
-from bridge.flow import backfill
+from bridge.flow import backfill, reconcile
 from bridge.flow import undo as undoing
-from bridge.ledger import health, runs, written
+from bridge.ledger import health, journal, runs, written
 from bridge.queue import NullDoorbell
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
@@ -99,3 +99,37 @@ def test_what_waited_is_not_made_for_a_ticket_that_was_taken_back_meanwhile(tmp_
     resume(estate, "feedback")
     estate.settle()
     assert (estate.apps["helpdesk"].tickets(), estate.apps["feedback"].tickets()) == ([], [])
+
+
+def test_the_run_to_undo_is_found_in_the_status_and_in_a_ticket(tmp_path):
+    estate = Estate.on_disk(tmp_path / "home")
+    estate.apps["product"].populate(2, 1)
+    run = begin(estate)
+    estate.settle()
+    with estate.ledger.transaction() as tx:
+        for _ in range(8):  # polls that found nothing
+            now = estate.clock.now()
+            last = runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
+            runs.finish(tx, last, now)
+    writes = sum(len(estate.journal(name, "create", "write")) for name in estate.apps)
+    shown = " ".join(estate.command("status").split())
+    assert f"run {run}, backfill product ticket: 2 seen, 2 to look at, {writes} written, done" in shown
+    assert f"run {last}, poll helpdesk ticket: 0 seen" in shown  # the newest, whatever it did
+    assert f"run {int(last) - 1}, " not in shown
+    told = estate.command("ticket", estate.links()[0].id).splitlines()
+    (made,) = (line for line in told if "created " in line and " helpdesk:" in line)
+    assert f"run {run}" in made
+
+
+def test_what_a_run_writes_to_a_record_bears_its_number_in_the_timeline(estate):
+    begin(estate)
+    estate.settle()
+    link = estate.links()[0]
+    estate.apps["product"].edit(link.sides["product"].remote_id, {"priority": "high"})
+    with estate.ledger.transaction() as tx:
+        run = int(reconcile.start(tx, "product", "ticket", "full", estate.clock.now()))
+    estate.settle()
+    with estate.ledger.read() as tx:
+        lines = [line for line in journal.timeline(tx, link.id) if line.kind == "wrote"]
+        assert [line.detail["run"] for line in lines[-1:]] == [run]
+        assert written.count(tx, [run]) == {run: 1}

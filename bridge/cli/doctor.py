@@ -124,10 +124,11 @@ def work(found: Status, now: datetime) -> Iterator[Finding]:
 
 def overdue(schedule: list[Planned], now: datetime) -> Iterator[Finding]:
     """See whether scheduled runs begin when it is time, which is what a clock is for."""
-    late = [each for each in schedule if each.due and not each.waits and (not each.last or each.due + LATE < now)]
+    begun = [each.last.started_at for each in schedule if each.last]
+    latest = now - LATE if begun else now  # what never ran is due at any time that one asks for
+    late = [each for each in schedule if each.due and not each.waits and each.due <= latest]
     if not late:
         return
-    begun = [each.last.started_at for each in schedule if each.last]
     runs = ", ".join(sorted({f"{each.kind} of {each.connection}" for each in late}))
     yield Finding(
         f"no run has begun{'' if begun else ' yet'}, though it was time for some: {runs}",

@@ -113,6 +113,13 @@ def test_runs_that_nobody_begins_are_missed(home, ago, late):
     assert not any("no run" in each["what"] for each in call())
 
 
+def test_a_first_full_run_that_is_still_to_come_is_not_missed(home):
+    ledger, call = home
+    with ledger.transaction() as tx:
+        tx.execute(delete(tables.run).where(tables.run.c.kind == "full"))
+    assert call(code=0) == []
+
+
 def test_where_no_run_ever_began_the_doctor_asks_for_the_clock(home):
     ledger, call = home
     with ledger.transaction() as tx:

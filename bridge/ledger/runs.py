@@ -153,11 +153,17 @@ def recent(tx: Tx, limit: int = 20) -> list[RunRow]:
 
 
 def notable(tx: Tx, limit: int) -> list[RunRow]:
-    """List the newest run and the newest of those that found or wrote something or failed, newest first."""
-    wrote = [exists().where(each.c.run_id == run.c.id) for each in (attempt, create_intent)]
-    newest_ = select(func.max(run.c.id)).scalar_subquery()
-    found = select(run).where(or_(run.c.id == newest_, run.c.hinted > 0, run.c.error != "", *wrote))
-    return [_row(row) for row in tx.execute(found.order_by(run.c.id.desc()).limit(limit))]
+    """List the newest run, and before others those that wrote something, then those that found something or failed.
+
+    Newest first.
+    """
+    by_age = select(run).order_by(run.c.id.desc())
+    wrote = or_(*(exists().where(each.c.run_id == run.c.id) for each in (attempt, create_intent)))
+    chosen = [*tx.execute(by_age.limit(1)), *tx.execute(by_age.where(wrote).limit(limit))]
+    chosen += tx.execute(by_age.where(or_(run.c.hinted > 0, run.c.error != "")).limit(limit))
+    by_id = {row.id: row for row in chosen}
+    first = list(by_id)[:limit]
+    return [_row(by_id[each]) for each in sorted(first, reverse=True)]
 
 
 def prune(tx: Tx, before: datetime) -> int:

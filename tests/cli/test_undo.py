@@ -107,15 +107,17 @@ def test_the_run_to_undo_is_found_in_the_status_and_in_a_ticket(tmp_path):
     run = begin(estate)
     estate.settle()
     with estate.ledger.transaction() as tx:
-        for _ in range(8):  # polls that found nothing
+        for found in (3, 0) * 8:  # polls that found nothing, or what needed nothing
             now = estate.clock.now()
             last = runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
+            runs.progress(tx, last, cursor=None, seen=found, hinted=found, now=now)
             runs.finish(tx, last, now)
     writes = sum(len(estate.journal(name, "create", "write")) for name in estate.apps)
     shown = " ".join(estate.command("status").split())
     assert f"run {run}, backfill product ticket: 2 seen, 2 to look at, {writes} written, done" in shown
     assert f"run {last}, poll helpdesk ticket: 0 seen" in shown  # the newest, whatever it did
-    assert f"run {int(last) - 1}, " not in shown
+    assert f"run {int(last) - 1}, poll helpdesk ticket: 3 seen, 3 to look at, 0 written" in shown
+    assert f"run {int(last) - 2}, " not in shown
     told = estate.command("ticket", estate.links()[0].id).splitlines()
     (made,) = (line for line in told if "created " in line and " helpdesk:" in line)
     assert f"run {run}" in made

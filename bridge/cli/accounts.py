@@ -38,11 +38,21 @@ def sandbox_database(home: Path) -> str:
     return os.environ.get(DATABASE) or f"sqlite:///{home / 'var' / 'sandbox.db'}"
 
 
-def follow_sandbox(home: Path) -> None:
-    """While `bridge up --sandbox` runs in this home, let a command look at that, without being told."""
-    if os.environ.get("BRIDGE_SANDBOX") or not (home / "var" / FILE).exists() or not url_for(home):
-        return
+def follow_sandbox(home: Path) -> bool:
+    """While `bridge up --sandbox` runs in this home, let a command look at that, without being told; False: none runs.
+
+    Called before the configuration is loaded: that of a sandbox needs no keys.
+    """
+    if os.environ.get("BRIDGE_SANDBOX"):
+        return True
+    redis = os.environ.get(REDIS)  # the sandbox's own, if it was not told to start one
+    if not (home / "var" / FILE).exists() or not (redis or url_for(home)):
+        return False
     click.echo("(of the running sandbox)", err=True)
     os.environ["BRIDGE_SANDBOX"] = "1"
     os.environ["BRIDGE_DATABASE_URL"] = sandbox_database(home)
-    os.environ.pop("BRIDGE_REDIS_URL", None)
+    if redis:
+        os.environ["BRIDGE_REDIS_URL"] = redis
+    else:
+        os.environ.pop("BRIDGE_REDIS_URL", None)
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from rich.text import Text
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli import halted
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor
 from bridge.cli.processes import begin
@@ -26,6 +27,7 @@ from bridge.flow import allowance, forecast
 from bridge.flow import backfill as importing
 from bridge.ledger import audit, runs, written
 from bridge.ledger.runs import RunRow
+from bridge.ledger.session import Tx
 
 AMBIGUOUS = "ambiguous match"
 EVERY = 5.0
@@ -69,12 +71,19 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
             "created": made,
             "waiting": left.waiting,
             "parked": left.parked,
+            "stopped": progress.shut,
         }
         click.echo(json.dumps(told | {"review": review, "errors": wrong}))
     else:
         click.echo(f"runs {', '.join(map(str, ids))}: {progress.listed} records listed, {made} made")
         report(left, review, wrong)
-    if left.waiting or wrong:
+        if progress.halted:
+            click.echo(
+                f"the rest ({progress.undone}) waits for {', '.join(progress.halted)}: after "
+                f"{halted.resume(progress.halted)} the workers go on with it by themselves, or start it again",
+                err=True,
+            )
+    if left.waiting or wrong or progress.halted:
         raise SystemExit(1)
 
 
@@ -131,6 +140,12 @@ class Progress:
     waiting: int = 0
     made: int = 0
     calls: int = 0
+    shut: dict[str, str] = field(default_factory=dict)
+    """Members that are stopped or paused just now: what there is to say of each."""
+    halted: list[str] = field(default_factory=list)
+    """Connections for which all that is left waits, and that nobody but an operator sets going again."""
+    undone: str = ""
+    """What waits for them."""
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -158,10 +173,13 @@ class Progress:
 
 
 def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
-    """Work, beside the workers if there are any, until the runs are over and nothing of theirs waits."""
+    """Work, beside the workers if there are any, until the runs are over and nothing of theirs waits.
+
+    It ends before, with `halted` set, when all that is left waits for connections that an operator must resume.
+    """
     progress, said, at = Progress(), (-1, -1), 0.0
     budget = _budget(list(engine.config.connections.values()))
-    with _display(quiet=quiet) as show:
+    with _display(quiet=quiet) as (show, tell):
         while True:
             engine.drainer.run(1.0)
             progress.calls += engine.drainer.figures.calls
@@ -169,12 +187,17 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
                 progress.runs = [run for each in ids if (run := runs.get(tx, str(each))) is not None]
                 progress.waiting = written.left(tx, ids).waiting
                 progress.made = sum(written.creates(tx, each) for each in ids)
+                known = progress.shut
+                _look(tx, engine, ids, progress)
+            for name, words in progress.shut.items():
+                if known.get(name) != words:
+                    tell(words)
             mark = (sum(run.figures.get("pages", 0) for run in progress.runs), progress.waiting)
             if mark[0] != said[0] or (mark != said and time.monotonic() - at > EVERY):
                 said, at = mark, time.monotonic()
                 show(progress.line(budget), True)
             show(progress.line(budget), False)
-            if all(run.finished_at for run in progress.runs) and not progress.waiting:
+            if progress.halted or (all(run.finished_at for run in progress.runs) and not progress.waiting):
                 if mark != said:
                     show(progress.line(budget), True)
                 return progress
@@ -182,17 +205,29 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
                 engine.clock.sleep(0.1)
 
 
+def _look(tx: Tx, engine: wiring.Engine, ids: list[int], progress: Progress) -> None:
+    """See which members are not called for now, and whether nothing is left but what waits for an operator."""
+    unlisted = sorted(run.connection for run in progress.runs if run.finished_at is None)
+    waits = {*written.waits_for(tx, ids), *unlisted}
+    progress.shut = halted.shut(tx, {*waits, *(run.connection for run in progress.runs)}, engine.clock.now())
+    stopped = halted.halted(tx, waits)
+    progress.halted = stopped if waits and set(stopped) == waits else []
+    listings = [f"the listing of {name}" for name in unlisted]
+    queued = [f"{progress.waiting} pieces of work"] if progress.waiting else []
+    progress.undone = ", ".join(listings + queued)
+
+
 @contextmanager
-def _display(*, quiet: bool) -> Iterator[Any]:
-    """Give what shows a line: over the last one on a terminal, else under it, now and then."""
+def _display(*, quiet: bool) -> Iterator[tuple[Callable[[str, bool], Any], Callable[[str], Any]]]:
+    """Give what shows a line of progress (over the last one on a terminal, else under it, now and then), and news."""
     console = Console(stderr=True)
     if quiet:
-        yield lambda _line, _due: None
+        yield lambda _line, _due: None, lambda _news: None
     elif console.is_terminal:
         with Live(console=console, transient=True) as live:
-            yield lambda line, _due: live.update(Text(line))
+            yield lambda line, _due: live.update(Text(line)), lambda news: console.print(Text(news), soft_wrap=True)
     else:
-        yield lambda line, due: click.echo(line, err=True) if due else None
+        yield lambda line, due: click.echo(line, err=True) if due else None, lambda news: click.echo(news, err=True)
 
 
 def _budget(connections: list[Connection]) -> str:

@@ -10,7 +10,7 @@ import click
 from bridge import config as configuration
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.accounts import sandboxed
+from bridge.cli.accounts import follow_sandbox, sandboxed
 from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
@@ -24,6 +24,8 @@ from bridge.http import Http
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def check(live: bool, sandbox: bool, as_json: bool) -> None:
     """Check the configuration and the mappings, and run the mappings' own examples; 1 when there are problems."""
+    if live and not sandbox:
+        follow_sandbox(homes.find_home())
     home, given = homes.find_home(), accounts(sandbox=sandbox)
     classes = {system: connector_class(system) for system in CONNECTORS}
     problems = configuration.check(home, environ=os.environ, sandbox=given, connectors=classes)

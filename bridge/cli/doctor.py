@@ -15,6 +15,7 @@ from bridge.cli.operator import show
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.errors import BridgeError
+from bridge.flow.announce import Planned, next_runs
 from bridge.flow.outcome import remedy
 from bridge.ledger import status as figures
 from bridge.ledger.session import Ledger
@@ -61,6 +62,7 @@ def examine(config: Config, ledger: Ledger) -> Iterator[Finding]:
         ledger.check()
         with ledger.read() as tx:
             found = figures.summary(tx, now)
+            schedule = next_runs(tx, config, now)
     except BridgeError as error:
         yield Finding("the ledger cannot be used", None, str(error))
         return
@@ -68,6 +70,7 @@ def examine(config: Config, ledger: Ledger) -> Iterator[Finding]:
         ledger.close()
     yield from connections(config, found, now)
     yield from work(found, now)
+    yield from overdue(schedule, now)
     if not found.account.balanced:
         yield Finding(
             f"the account of webhooks does not add up: {found.account}",
@@ -117,6 +120,21 @@ def work(found: Status, now: datetime) -> Iterator[Finding]:
         newest = next(each for each in found.runs if (each.kind, each.connection) == (run.kind, run.connection))
         if run is newest and run.error:
             yield Finding(f"the last {run.kind} of {run.connection} failed: {run.error}", run.finished_at, "look there")
+
+
+def overdue(schedule: list[Planned], now: datetime) -> Iterator[Finding]:
+    """See whether scheduled runs begin when it is time, which is what a clock is for."""
+    begun = [each.last.started_at for each in schedule if each.last]
+    latest = now - LATE if begun else now  # what never ran is due at any time that one asks for
+    late = [each for each in schedule if each.due and not each.waits and each.due <= latest]
+    if not late:
+        return
+    runs = ", ".join(sorted({f"{each.kind} of {each.connection}" for each in late}))
+    yield Finding(
+        f"no run has begun{'' if begun else ' yet'}, though it was time for some: {runs}",
+        max(begun, default=None),
+        "is `bridge clock` running? Start it, or `bridge up`",
+    )
 
 
 def redis(config: Config) -> Iterator[Finding]:

@@ -20,6 +20,9 @@ from bridge.config import Config
 from bridge.ledger import audit, links
 from bridge.ledger.session import Ledger, Tx
 
+SHORTEST = 4
+"""Characters of a remote id that name its ticket, if no other begins so; fewer are enough with a `…` after them."""
+
 
 @contextmanager
 def looking() -> Iterator[tuple[Tx, Config, datetime]]:
@@ -78,16 +81,43 @@ def plain(value: Any) -> Any:
 
 
 def the_one(tx: Tx, ref: str) -> str:
-    """Give the id of the one ticket that REF names. Raises UsageError, naming what it could be."""
+    """Give the id of the one ticket that REF names, be it by the beginning of a remote id.
+
+    Raises UsageError, naming what it could be.
+    """
     ids = links.find(tx, ref)
-    if len(ids) != 1:
-        what = f"several tickets are called {ref}: {', '.join(ids)}" if ids else f"no ticket is called {ref}"
-        raise click.UsageError(what)
-    return ids[0]
+    if len(ids) > 1:
+        raise click.UsageError(f"several tickets are called {ref}: {', '.join(ids)}")
+    if ids:
+        return ids[0]
+    begins = ref.removesuffix("…").removesuffix("...")
+    enough = begins != ref or len(begins.rpartition(":")[2]) >= SHORTEST
+    if begins != ref and len(ids := links.find(tx, begins)) == 1:
+        return ids[0]
+    found = links.beginning(tx, begins) if enough else []
+    if not found:
+        near = ", ".join(closest(tx, begins))
+        raise click.UsageError(f"no ticket is called {ref}" + (f"; close to it: {near}" if near else ""))
+    records = ", ".join(f"{connection}:{remote_id}" for _link, connection, remote_id in found)
+    if len({link_id for link_id, _connection, _remote_id in found}) > 1:
+        raise click.UsageError(f"several tickets begin with {begins}: {records}")
+    click.echo(f"({records})", err=True)
+    return found[0][0]
+
+
+def closest(tx: Tx, ref: str) -> list[str]:
+    """Give a few records whose id shares most with what was asked for, on whatever connection; at least half of it."""
+    remote_id = ref.rpartition(":")[2]
+    for length in range(len(remote_id), max(2, len(remote_id) // 2) - 1, -1):
+        if found := links.beginning(tx, remote_id[:length], limit=3):
+            return [f"{connection}:{each}" for _link, connection, each in found]
+    return []
 
 
 def known(name: str) -> None:
     """Raise UsageError unless there is a connection of that name."""
-    names = wiring.load_config(homes.find_home()).connections
+    home = homes.find_home()
+    follow_sandbox(home)
+    names = wiring.load_config(home).connections
     if name not in names:
         raise click.UsageError(f"no connection {name}; allowed: {', '.join(names)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -51,12 +50,8 @@ def plan(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: bool
 def opened(*, sandbox: bool = False) -> wiring.Engine:
     """Give the bridge of this home."""
     home = homes.find_home()
-    if sandbox:
-        if not (homes.var(home) / "sandbox.json").exists():
-            raise click.UsageError("no sandbox runs in this home: start `bridge up --sandbox`, then plan again")
-        os.environ["BRIDGE_SANDBOX"] = "1"
-    else:
-        follow_sandbox(home)
+    if not follow_sandbox(home) and sandbox:
+        raise click.UsageError("no sandbox runs in this home: start `bridge up --sandbox`, then plan again")
     return wiring.engine(home)
 
 

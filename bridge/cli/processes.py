@@ -14,6 +14,7 @@ import click
 
 from bridge import home as homes
 from bridge import log, wiring
+from bridge.cli.accounts import follow_sandbox
 from bridge.cli.children import watch_parent
 from bridge.errors import BridgeError, ConfigError
 from bridge.ledger.session import Ledger
@@ -140,6 +141,7 @@ def upgrade() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def db_status(as_json: bool) -> None:
     """Say at which revision the ledger is; 1 when it is not this version's."""
+    follow_sandbox(homes.find_home())
     ledger = _ledger()
     has, needs = ledger.revision() if ledger_exists(ledger) else ("", "head")
     if as_json:

@@ -20,11 +20,15 @@ from bridge.clock import SystemClock
 from bridge.core.syncs import Connection
 from bridge.flow.announce import KINDS, Planned, next_runs
 from bridge.flow.outcome import remedy
+from bridge.ledger import runs, written
 from bridge.ledger import status as figures
 from bridge.ledger.session import Ledger
 from bridge.ledger.status import Status
 
-COLOURS = {"ok": "green", "failing": "yellow", "trying": "yellow"}
+NEVER = "never called"
+RUNS = 6
+"""So many runs are listed."""
+COLOURS = {"ok": "green", "failing": "yellow", "trying": "yellow", NEVER: "dim"}
 
 
 @click.command()
@@ -40,8 +44,14 @@ def status(as_json: bool) -> None:
     with ledger.read() as tx:
         found = figures.summary(tx, now)
         schedule = next_runs(tx, config, now)
+        called = figures.called(tx, found)
+        notable = runs.notable(tx, RUNS)
+        wrote = written.count(tx, [int(run.id) for run in notable])
     ledger.close()
     rows = [connection(each, found, now) | upcoming(each.name, schedule) for each in config.connections.values()]
+    for row in rows:
+        if row["connection"] not in called:
+            row["health"] = NEVER
     if as_json:
         given = as_values(found, rows) | {"schedule": [scheduled(each) for each in schedule]}
         click.echo(json.dumps(given, default=plain, ensure_ascii=False))
@@ -55,11 +65,11 @@ def status(as_json: bool) -> None:
         console.print(line, style="yellow", markup=False, highlight=False)
     for each in found.figures:
         console.print(f"{each.connection}  {each.name} {each.value:g}", style="dim", markup=False, highlight=False)
-    for run in found.runs[:6]:
+    for run in notable:
         state = run.error or ("done" if run.finished_at else "under way")
         line = (
-            f"{run.started_at:%Y-%m-%d %H:%M:%S}  run {run.id}, {run.kind} {run.connection}: "
-            f"{run.seen} seen, {run.hinted} to look at"
+            f"{run.started_at:%Y-%m-%d %H:%M:%S}  run {run.id}, {run.kind} {run.connection} {run.entity}: "
+            f"{run.seen} seen, {run.hinted} to look at, {wrote.get(int(run.id), 0)} written"
         )
         console.print(f"{line}, {state}", style="dim", markup=False, highlight=False)
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
+from bridge.cli.operator import the_one
 from bridge.cli.stream import shown
 from bridge.core.state import Link
 from bridge.core.values import Marker
@@ -26,7 +27,7 @@ from bridge.ledger.session import Ledger
 def ticket(ref: str, as_json: bool) -> None:
     """Show one ticket: its agreed state, what each side shows, and its timeline.
 
-    REF is `connection:remote-id`, a remote id, or the beginning of the bridge's own id.
+    REF is `connection:remote-id`, a remote id, or the beginning of either or of the bridge's own id.
     """
     home = homes.find_home()
     follow_sandbox(home)
@@ -34,11 +35,7 @@ def ticket(ref: str, as_json: bool) -> None:
     ledger = Ledger(config.settings.database)
     ledger.check()
     with ledger.read() as tx:
-        ids = links.find(tx, ref)
-        if len(ids) != 1:
-            what = f"several tickets are called {ref}: {', '.join(ids)}" if ids else f"no ticket is called {ref}"
-            raise click.UsageError(what)
-        link = links.load(tx, ids)[ids[0]]
+        link = links.load(tx, [the_one(tx, ref)]).popitem()[1]
         lines = journal.timeline(tx, link.id)
         writes = attempts.history(tx, link.id)
         disputes = conflicts.of_link(tx, link.id)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime
 
 import click
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli import halted
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor
 from bridge.cli.processes import begin
 from bridge.flow import undo as undoing
 from bridge.ledger import audit, journal, runs, written
+from bridge.ledger.runs import RunRow
+from bridge.ledger.session import Tx
 
 LONGEST = 6 * 3600.0
 SHOWN = 50
@@ -37,13 +41,12 @@ def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool
         if found is None:
             raise click.UsageError(f"there is no run {run}; `bridge status` lists the latest ones")
         made, changed = written.made(tx, run), written.changed(tx, run)
-        waiting = written.left(tx, [run]).waiting
+        refused, later = standing(tx, found, engine.clock.now())
         position = journal.newest(tx)
     did = f"made {len(made)} records and wrote to others {len(changed)} times"
     told = f"run {run} ({found.kind} of {found.connection}) {did}"
     click.echo(told, err=as_json)
-    if found.finished_at is None or waiting:
-        raise click.ClickException(f"the run is not over yet ({waiting} pieces of work wait): let it end first")
+    hear(refused, later, dry_run=dry_run)
     if dry_run or not (made or changed):
         engine.close()
         return
@@ -59,6 +62,7 @@ def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool
     left = carry_out(engine, mine)
     with engine.ledger.transaction() as tx:
         runs.finish(tx, mine, engine.clock.now())
+        waits = halted.shut(tx, written.waits_for(tx, [int(mine)]), engine.clock.now())
         lines = [line for line in journal.after(tx, position, limit=10_000_000) if line.detail.get("run") == run]
     engine.close()
     done = {line.link_id for line in lines if line.kind == undoing.UNDONE}
@@ -67,22 +71,68 @@ def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool
         rows = [{"ref": line.detail["ref"], "why": line.detail["why"]} for line in kept]
         click.echo(json.dumps({"run": run, "undone": len(done), "left": rows, "waiting": left.waiting}))
     else:
-        click.echo(f"{len(done)} tickets taken back, {len(kept)} left as they are")
-        for line in kept[:SHOWN]:
-            click.echo(f"  {line.detail['ref']}  {line.detail['why']}")
-        if len(kept) > SHOWN:
-            click.echo(f"  and {len(kept) - SHOWN} more: --json lists them all")
+        say(len(done), kept)
+    if left.waiting:
+        click.echo(f"{left.waiting} wait and are taken back later: {'; '.join(waits.values())}", err=True)
     if left.waiting or left.parked:
         raise SystemExit(1)
 
 
+def hear(refused: str, later: str, *, dry_run: bool) -> None:
+    """Tell what stands in the way, or what goes on all the same. Raises ClickException when it is to be done now."""
+    if later:
+        click.echo(later, err=True)
+    if refused and not dry_run:
+        raise click.ClickException(refused)
+    if refused:
+        click.echo(f"it cannot be taken back yet: {refused}", err=True)
+
+
+def say(done: int, kept: list[journal.Line]) -> None:
+    """Say what was taken back, and what was left and why."""
+    click.echo(f"{done} tickets taken back, {len(kept)} left as they are")
+    for line in kept[:SHOWN]:
+        click.echo(f"  {line.detail['ref']}  {line.detail['why']}")
+    if len(kept) > SHOWN:
+        click.echo(f"  and {len(kept) - SHOWN} more: --json lists them all")
+
+
+def standing(tx: Tx, run: RunRow, now: datetime) -> tuple[str, str]:
+    """Say why a run cannot be taken back now; or, if it can, what of it goes on all the same, later.
+
+    Work that waits for a stopped connection is no obstacle: before it writes to a ticket it looks whether that is
+    paused, and what is taken back here is. Where the run has written to that connection itself, it is one.
+    """
+    waits = written.waits_for(tx, [int(run.id)])
+    wrote = {connection for _link, connection, _entity in undoing.records(tx, run.id)}
+    unlisted = {run.connection} if run.finished_at is None else set()
+    names = {*waits, *wrote, *unlisted}
+    shut, stopped = halted.shut(tx, names, now), set(halted.halted(tx, names))
+    if beyond := sorted(wrote & stopped):
+        why = "; ".join(shut[name] for name in beyond)
+        return f"{why}. What the run wrote there can be taken back after {halted.resume(beyond)}", ""
+    if not waits and not unlisted:
+        return "", ""
+    left = [f"its part on {name} has not ended" for name in sorted(unlisted)]
+    left += [f"{number} pieces of work wait for {name}" for name, number in sorted(waits.items())]
+    told = "; ".join([", ".join(left), *(shut[name] for name in sorted({*waits, *unlisted} & shut.keys()))])
+    if {*waits, *unlisted} <= stopped:
+        return (
+            "",
+            f"the run is not over ({told}): that goes on once resumed, but not for tickets that are taken back",
+        )
+    return f"the run is not over yet ({told}): let it end first", ""
+
+
 def carry_out(engine: wiring.Engine, run_id: str) -> written.Left:
-    """Drain until nothing of the run waits."""
+    """Drain until nothing of the run waits, or all that does waits for connections that an operator must resume."""
     until = time.monotonic() + LONGEST
     while True:
         engine.drain()
         with engine.ledger.read() as tx:
             left = written.left(tx, [int(run_id)])
-        if not left.waiting or time.monotonic() > until:
+            waits = written.waits_for(tx, [int(run_id)])
+            stuck = len(halted.halted(tx, waits)) == len(waits)
+        if stuck or time.monotonic() > until:
             return left
         engine.clock.sleep(0.1)

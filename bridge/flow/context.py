@@ -131,6 +131,10 @@ class Task:
         """Give when what follows from this work is due: an import sees one record through before it reads the next."""
         return min(now, self.row.due_at or now) if self.row.lane == "backfill" else now
 
+    def of_run(self) -> dict[str, int]:
+        """Give what a line of the timeline says of the run that asked for this, if one did: by it one undoes it."""
+        return {} if self.row.run_id is None else {"run": self.row.run_id}
+
     def deadline(self, context: Context, connection: str) -> datetime:
         """Give the last moment at which a call may start so that it ends within the lease."""
         if self.until is None:

@@ -276,6 +276,7 @@ def adopt(
         values = mapped.canonical(record.data)
         matching.put(tx, sync.name, link.id, connection, [*match_keys(sync, values), *family.keys_of(values)])
         family.wake(tx, context, link, connection, now)
-        conclude(tx, context, task, [Note("created", connection, "", {"ref": str(record.ref)}), *notes])
+        told = {"ref": str(record.ref)} | task.of_run()
+        conclude(tx, context, task, [Note("created", connection, "", told), *notes])
 
     yield Transact(commit)

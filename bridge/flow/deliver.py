@@ -221,7 +221,8 @@ def take_answer(
     seen = observation(answer, mapped, the_link(task).parent_id, own=own, sent_at=started)
     proved = {name: raw for name, raw in attempt.sent.items() if mapped.fields[name].write_key in answer.proved}
     notes, _closed = absorbed(the_link(task), side, replace(seen, values={**seen.values, **proved}), context)
-    wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), {"verb": call.verb, "sent": call.sent})
+    told = {"verb": call.verb, "sent": call.sent} | task.of_run()
+    wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), told)
     outcome = "done" if side.attempt is None else "partly readable"
 
     def commit(tx: Tx) -> None:

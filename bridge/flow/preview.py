@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.connectors.base import Connector
@@ -18,7 +18,7 @@ from bridge.flow.context import Context
 from bridge.flow.drain import Drain
 from bridge.flow.rehearse import Ahead, Free, Inline, Rehearsing, Write, surroundings
 from bridge.flow.replan import replan
-from bridge.ledger import attempts, links, rehearsal, runs, work
+from bridge.ledger import attempts, health, links, rehearsal, runs, work
 from bridge.ledger.session import Ledger, Tx
 
 HORIZON: Final = timedelta(minutes=30)
@@ -77,7 +77,7 @@ def preview(
             break
         clock.forward(due)
     with copy.read() as tx:
-        _tell(tx, plan, started)
+        _tell(tx, plan, started, context.clock.now())
         _judge(tx, ledger, context, plan, syncs)
     _cost(context, plan, stand_ins)
     copy.close()
@@ -102,12 +102,14 @@ def _plan_all(tx: Tx, context: Context, syncs: Collection[str]) -> list[str]:
     return []
 
 
-def _tell(tx: Tx, plan: Preview, started: Iterable[str]) -> None:
+def _tell(tx: Tx, plan: Preview, started: Iterable[str], now: datetime) -> None:
     plan.told, plan.parked, plan.unmapped = rehearsal.told(tx, TOLD), rehearsal.parked(tx), rehearsal.unmapped(tx)
     for run_id in started:
         run = runs.get(tx, run_id)
         if run is not None and (run.error or run.finished_at is None):
-            plan.stopped.append(f"{run.connection}: {run.error or 'the listing did not end'}")
+            known = health.get(tx, run.connection).words(now)
+            unended = "the listing did not end" + (f": {run.connection} is {known}" if known else "")
+            plan.stopped.append(f"{run.connection}: {run.error or unended}")
 
 
 def _judge(tx: Tx, ledger: Ledger, context: Context, plan: Preview, syncs: Collection[str]) -> None:

@@ -72,6 +72,11 @@ class Health:
             return "trying"
         return "failing" if self.failures or self.forbidden else "ok"
 
+    @property
+    def halted(self) -> bool:
+        """Tell whether it is not called again before an operator resumes it."""
+        return self.refused_at is not None or self.held_at is not None
+
     def half_open(self, now: datetime) -> bool:
         """Tell whether its rest is over, and nobody is finding out yet whether it is well again."""
         return self.state(now) == "trying" and (self.probe_until is None or self.probe_until <= now)

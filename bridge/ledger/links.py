@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import BindParameter, and_, bindparam, exists, false, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.core.state import Link, Side
@@ -180,6 +180,18 @@ def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
         begins = select(link.c.id).where(link.c.id.startswith(text, autoescape=True))
         found = set(tx.execute(begins.order_by(link.c.id).limit(limit)).scalars())
     return sorted(found)
+
+
+def beginning(tx: Tx, text: str, limit: int = 10) -> list[tuple[str, str, str]]:
+    """Give the link, connection and remote id of records whose remote id begins so, with or without `connection:`."""
+    connection, _, remote_id = text.partition(":")
+    begins = side.c.remote_id.startswith(text, autoescape=True) if text else false()
+    if remote_id:
+        named = side.c.remote_id.startswith(remote_id, autoescape=True)
+        begins = or_(begins, and_(side.c.connection == connection, named))
+    found = select(side.c.link_id, side.c.connection, side.c.remote_id).where(begins)
+    rows = tx.execute(found.order_by(side.c.connection, side.c.remote_id).limit(limit))
+    return [(row.link_id, row.connection, row.remote_id) for row in rows]
 
 
 _CREATE = link.insert()

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, bindparam, cast, delete, exists, func, select, update
+from sqlalchemy import String, and_, bindparam, cast, delete, exists, func, or_, select, update
 
 from bridge.core.lanes import LANES
 from bridge.ledger.session import Tx, insert
-from bridge.ledger.tables import run, work
+from bridge.ledger.tables import attempt, create_intent, run, work
 from bridge.ledger.work import WorkRow
 
 ABANDONED = timedelta(hours=1)
 """A run without progress for this long will not go on; the next one takes its place."""
+
+
+_GIVEN_UP = "abandoned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def begin(tx: Tx, *, kind: str, connection: str, entity: str, due: datetime, now
     tx.execute(
         update(run)
         .where(*same, run.c.finished_at.is_(None), run.c.progress_at <= now - ABANDONED, ~waits)
-        .values(finished_at=now, error="abandoned: no progress for an hour")
+        .values(finished_at=now, error=f"{_GIVEN_UP}: no progress for an hour")
     )
     statement = insert(tx, run).values(
         kind=kind, connection=connection, entity=entity, due=due, started_at=now, progress_at=now
@@ -124,6 +127,12 @@ def newest(tx: Tx) -> dict[tuple[str, str, str], RunRow]:
     return {(row.kind, row.connection, row.entity): _row(row) for row in rows}
 
 
+def callers(tx: Tx) -> set[str]:
+    """Give the connections that a run has certainly called."""
+    came_to_an_end = and_(run.c.finished_at.is_not(None), ~run.c.error.startswith(_GIVEN_UP))
+    return set(tx.execute(select(run.c.connection).where(or_(came_to_an_end, run.c.seen > 0)).distinct()).scalars())
+
+
 def begun(tx: Tx) -> dict[tuple[str, str], datetime]:
     """Give the beginning of the oldest run on record of each connection and entity."""
     found = select(run.c.connection, run.c.entity, func.min(run.c.started_at)).group_by(run.c.connection, run.c.entity)
@@ -141,6 +150,20 @@ def watermark(tx: Tx, connection: str, entity: str) -> Any:
 def recent(tx: Tx, limit: int = 20) -> list[RunRow]:
     """List runs, newest first."""
     return [_row(row) for row in tx.execute(select(run).order_by(run.c.id.desc()).limit(limit))]
+
+
+def notable(tx: Tx, limit: int) -> list[RunRow]:
+    """List the newest run, and before others those that wrote something, then those that found something or failed.
+
+    Newest first.
+    """
+    by_age = select(run).order_by(run.c.id.desc())
+    wrote = or_(*(exists().where(each.c.run_id == run.c.id) for each in (attempt, create_intent)))
+    chosen = [*tx.execute(by_age.limit(1)), *tx.execute(by_age.where(wrote).limit(limit))]
+    chosen += tx.execute(by_age.where(or_(run.c.hinted > 0, run.c.error != "")).limit(limit))
+    by_id = {row.id: row for row in chosen}
+    first = list(by_id)[:limit]
+    return [_row(by_id[each]) for each in sorted(first, reverse=True)]
 
 
 def prune(tx: Tx, before: datetime) -> int:

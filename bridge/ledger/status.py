@@ -68,6 +68,11 @@ def summary(tx: Tx, now: datetime) -> Status:
     )
 
 
+def called(tx: Tx, found: Status) -> set[str]:
+    """Give the connections that were called at least once, as far as the ledger knows."""
+    return {*found.sides, *found.health, *(each.connection for each in found.figures), *runs.callers(tx)}
+
+
 def open_creates(tx: Tx) -> int:
     """Count the creates whose outcome is not known yet."""
     found = select(func.count()).select_from(create_intent).where(create_intent.c.closed_at.is_(None))

@@ -89,6 +89,16 @@ def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Changed]
     ]
 
 
+def count(tx: Tx, run_ids: Collection[int]) -> dict[int, int]:
+    """Count what each of these runs has written: records made, and writes to others that were not refused."""
+    counted: dict[int, int] = {}
+    for table, was in ((create_intent, create_intent.c.outcome == "created"), (attempt, attempt.c.outcome == "done")):
+        of = select(table.c.run_id, func.count()).where(table.c.run_id.in_(list(run_ids)), was)
+        for run_id, number in tx.execute(of.group_by(table.c.run_id)):
+            counted[run_id] = counted.get(run_id, 0) + number
+    return counted
+
+
 def left(tx: Tx, run_ids: Collection[int]) -> Left:
     """Count what of these runs waits, and what was set aside."""
     of = work.c.run_id.in_(list(run_ids))
@@ -96,6 +106,12 @@ def left(tx: Tx, run_ids: Collection[int]) -> Left:
     by = select(work.c.parked_cause, func.count()).where(of, work.c.parked_at.is_not(None))
     parked: dict[str, int] = {row[0]: row[1] for row in tx.execute(by.group_by(work.c.parked_cause))}
     return Left(tx.execute(counted).scalar_one(), parked)
+
+
+def waits_for(tx: Tx, run_ids: Collection[int]) -> dict[str, int]:
+    """Count what of these runs waits, by the connection that it waits for; without listings that go on."""
+    queued = select(work.c.connection, func.count()).where(work.c.run_id.in_(list(run_ids)), work.c.parked_at.is_(None))
+    return dict(tx.execute(queued.group_by(work.c.connection)).all())
 
 
 def review(tx: Tx, run_ids: Collection[int], causes: Collection[str], limit: int = 1000) -> list[dict[str, Any]]:

@@ -5,12 +5,14 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text, update
 
+from bridge import config as configuration
 from bridge import wiring
 from bridge.cli.processes import run_clock
+from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.state import Note
-from bridge.ledger import health, inbox, journal, runs, work
+from bridge.ledger import health, inbox, journal, runs, tables, work
 from bridge.ledger.session import Ledger
 from tests.cli.conftest import KEYS
 from tests.ledger.helpers import make_link
@@ -22,6 +24,7 @@ def home(run, tmp_path, monkeypatch):
     run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
     ledger = Ledger(f"sqlite:///{tmp_path / 'var' / 'bridge.db'}")
     monkeypatch.setattr("bridge.cli.doctor.redis", lambda _config: [])  # no Redis runs in these tests
+    tick(ledger, tmp_path, datetime.now(UTC))
 
     def call(code=1):
         done = run("--home", str(tmp_path), "doctor", "--json", environ=KEYS)
@@ -30,6 +33,19 @@ def home(run, tmp_path, monkeypatch):
 
     yield ledger, call
     ledger.close()
+
+
+CLASSES = {system: connector_class(system) for system in CONNECTORS}
+
+
+def tick(ledger, path, then):
+    """Let every scheduled run have begun and ended then."""
+    with ledger.transaction() as tx:
+        syncs = configuration.load(path, environ=KEYS, connectors=CLASSES).syncs.values()
+        for name, entity in {(name, sync.entity) for sync in syncs for name in sync.members}:
+            for kind in ("poll", "full"):
+                run_id = runs.begin(tx, kind=kind, connection=name, entity=entity, due=then, now=then)
+                runs.finish(tx, run_id, then)
 
 
 def test_a_healthy_bridge_has_nothing_to_say(home):
@@ -81,6 +97,37 @@ def test_work_that_nobody_does_is_noticed_but_not_that_of_a_paused_connection(ho
     with ledger.transaction() as tx:
         health.hold(tx, "helpdesk", "moving", then)
     assert not any("nobody does it" in found["what"] for found in call())
+
+
+@pytest.mark.parametrize(("ago", "late"), [(6.5, False), (9, True)])
+def test_runs_that_nobody_begins_are_missed(home, ago, late):
+    ledger, call = home
+    then = datetime.now(UTC) - timedelta(minutes=ago)
+    moved = ["poll", "full"] if late else ["poll"]  # a full run may be due at any time of the day
+    with ledger.transaction() as tx:
+        tx.execute(update(tables.run).where(tables.run.c.kind.in_(moved)).values(started_at=then))
+    found = call(code=1 if late else 0)
+    assert [(each["what"][:18], each["since"]) for each in found] == [("no run has begun, ", then.isoformat())] * late
+    assert all("poll of helpdesk" in each["what"] and "`bridge clock` running?" in each["do"] for each in found)
+    with ledger.transaction() as tx:
+        for name in ("helpdesk", "product", "desk"):
+            health.hold(tx, name, "moving", then)  # no clock begins those
+    assert not any("no run" in each["what"] for each in call())
+
+
+def test_a_first_full_run_that_is_still_to_come_is_not_missed(home):
+    ledger, call = home
+    with ledger.transaction() as tx:
+        tx.execute(delete(tables.run).where(tables.run.c.kind == "full"))
+    assert call(code=0) == []
+
+
+def test_where_no_run_ever_began_the_doctor_asks_for_the_clock(home):
+    ledger, call = home
+    with ledger.transaction() as tx:
+        tx.execute(delete(tables.run))
+    (found,) = call()
+    assert "no run has begun yet" in found["what"]
 
 
 def test_a_webhook_that_vanished_is_missed(home):

@@ -26,7 +26,7 @@ class Home:
         return done.output
 
     def json(self, *words):
-        return [json.loads(line) for line in self(*words, "--json").splitlines()]
+        return [json.loads(line) for line in self(*words, "--json").splitlines() if not line.startswith("(")]
 
     def park(self, key="d", why="too many removals", cause="unsafe", connection="helpdesk", **more):
         with self.ledger.transaction() as tx:
@@ -279,6 +279,22 @@ def test_the_status_adds_up_and_shows_a_pause_as_what_it_is(home):
     assert "because answered 502" in product["why"]
     shown = home("status")
     assert "1 accepted = 1 echo + 0 in flight" in shown
+
+
+def test_what_was_never_called_is_not_said_to_be_well(home):
+    def told():
+        rows = json.loads(home("status", "--json"))["connections"]
+        return {row["connection"]: row["health"] for row in rows if row["health"] != "never called"}
+
+    assert told() == {}
+    with home.ledger.transaction() as tx:
+        for name, error in (("helpdesk", ""), ("desk", "abandoned: no progress for an hour")):
+            runs.finish(
+                tx, runs.begin(tx, kind="poll", connection=name, entity="ticket", due=NOW, now=NOW), NOW, error=error
+            )
+    home.ticket(product="open")
+    assert told() == {"helpdesk": "ok", "product": "ok"}
+    assert "never" in home("status")
 
 
 def test_the_status_says_what_ran_last_and_when_the_next_one_is_due(home):

@@ -31,7 +31,8 @@ def take_back(estate, run, **options):
         estate.settle()
     with estate.ledger.read() as tx:
         assert written.left(tx, [int(mine)]).waiting == 0
-        return [line for line in journal.after(tx, 0, limit=1_000_000) if line.detail.get("run") == int(run)]
+        lines = [line for line in journal.after(tx, 0, limit=1_000_000) if line.detail.get("run") == int(run)]
+        return [line for line in lines if line.kind in {undo.UNDONE, undo.LEFT}]
 
 
 COUNT = 1000

@@ -1,0 +1,74 @@
+"""`bridge backfill` and `bridge plan --live` where a connection is not called: the cause is named, nobody waits."""
+
+import pytest
+
+from bridge import wiring
+from bridge.cli import backfill
+from bridge.flow.preview import preview
+from bridge.ledger import health, runs
+from bridge.queue import NullDoorbell
+from tests.flow.pair import SYNC, pair
+
+
+@pytest.fixture
+def estate(tmp_path):
+    found = pair(tmp_path)
+    found.apps["product"].populate(3, 1)
+    return found
+
+
+@pytest.fixture
+def imported(estate):
+    def go():
+        engine = wiring.Engine(
+            estate.config, estate.context, estate.ledger, NullDoorbell(), estate.connectors, estate.clock, estate.drain
+        )
+        estate.config.syncs[SYNC] = estate.context.syncs[SYNC]
+        ids = backfill.start(engine, SYNC, None, newest_first=False, limit=None)
+        return ids, backfill.follow(engine, ids, quiet=False)
+
+    return go
+
+
+def stop(estate, name):
+    with estate.ledger.transaction() as tx:
+        health.refuse(tx, name, "answered 401", estate.clock.now())
+
+
+def test_an_import_ends_when_all_that_is_left_waits_for_a_stopped_connection(estate, imported, capsys):
+    stop(estate, "product")
+    now = estate.clock.now()
+    with estate.ledger.transaction() as tx:
+        health.pause(tx, "helpdesk", now.replace(second=now.second + 1), "answered 429", now=now)  # waited for first
+    ids, progress = imported()
+    assert (progress.halted, progress.undone) == (["product"], "the listing of product")
+    assert capsys.readouterr().err.count("product is stopped, because answered 401") == 1
+    with estate.ledger.transaction() as tx:
+        assert [runs.get(tx, str(each)).finished_at is None for each in ids] == [False, True]
+        health.resume(tx, "product")
+    estate.settle()
+    assert len(estate.apps["helpdesk"].tickets()) == 3  # it went on by itself
+    assert imported()[1].halted == []
+
+
+def test_it_ends_as_well_when_what_was_listed_waits_to_be_made_there(estate, imported, capsys):
+    with estate.ledger.transaction() as tx:
+        health.hold(tx, "helpdesk", "they are moving", estate.clock.now())
+    progress = imported()[1]
+    assert (progress.halted, progress.undone) == (["helpdesk"], "the listing of helpdesk, 3 pieces of work")
+    assert "paused until `bridge connection resume helpdesk`, because they are moving" in capsys.readouterr().err
+
+
+def test_a_rest_that_ends_by_itself_is_named_and_waited_for(estate, imported, capsys):
+    now = estate.clock.now()
+    with estate.ledger.transaction() as tx:
+        health.pause(tx, "product", now.replace(second=now.second + 3), "answered 429", now=now)
+    assert imported()[1].halted == []
+    assert "product is paused until 2026-01-05 09:00:03 UTC, because answered 429" in capsys.readouterr().err
+    assert len(estate.apps["helpdesk"].tickets()) == 3
+
+
+def test_a_live_plan_says_why_a_listing_did_not_end(estate):
+    stop(estate, "product")
+    found = preview(estate.context, estate.ledger, estate.connectors, [SYNC], live=True)
+    assert found.stopped == ["product: the listing did not end: product is stopped, because answered 401"]

@@ -1,0 +1,137 @@
+"""`bridge undo` says what stands in the way, and never waits for a connection that nobody resumes."""
+
+import pytest
+
+from bridge import wiring
+from bridge.cli import undo
+from bridge.flow import backfill, reconcile
+from bridge.flow import undo as undoing
+from bridge.ledger import health, journal, runs, written
+from bridge.queue import NullDoorbell
+from tests.flow.estate import Estate
+from tests.flow.pair import pair
+
+
+@pytest.fixture
+def estate(tmp_path):
+    found = pair(tmp_path)
+    found.apps["product"].populate(3, 1)
+    return found
+
+
+def hold(estate, name):
+    with estate.ledger.transaction() as tx:
+        health.hold(tx, name, "moving", estate.clock.now())
+
+
+def resume(estate, name):
+    with estate.ledger.transaction() as tx:
+        health.resume(tx, name)
+
+
+def begin(estate):
+    with estate.ledger.transaction() as tx:
+        return backfill.start(tx, "product", "ticket", estate.clock.now())
+
+
+def standing(estate, run):
+    with estate.ledger.read() as tx:
+        return undo.standing(tx, runs.get(tx, run), estate.clock.now())
+
+
+def test_a_run_that_goes_on_by_itself_is_waited_for_and_it_is_said_what_it_waits_for(estate):
+    run = begin(estate)
+    assert standing(estate, run) == (
+        "the run is not over yet (its part on product has not ended): let it end first",
+        "",
+    )
+    estate.settle()
+    assert standing(estate, run) == ("", "")
+
+
+def test_work_of_a_stopped_connection_is_no_obstacle_but_named(estate):
+    hold(estate, "helpdesk")
+    run = begin(estate)
+    estate.drain.run()
+    refused, later = standing(estate, run)
+    assert refused == ""
+    assert "3 pieces of work wait for helpdesk; helpdesk is paused until `bridge connection resume helpdesk`" in later
+
+
+def test_what_was_written_to_a_stopped_connection_is_taken_back_after_it_is_resumed(estate):
+    run = begin(estate)
+    estate.settle()
+    hold(estate, "helpdesk")
+    refused, _later = standing(estate, run)
+    assert "because moving. What the run wrote there can be taken back after `bridge connection resume" in refused
+
+
+def test_an_undo_whose_connection_is_stopped_ends_and_the_rest_is_done_later(estate):
+    run = begin(estate)
+    estate.settle()
+    estate.clock.advance(60)
+    with estate.ledger.transaction() as tx:
+        mine, _count = undoing.start(tx, run, estate.clock.now(), delete_created=True)
+    hold(estate, "helpdesk")
+    engine = wiring.Engine(
+        estate.config, estate.context, estate.ledger, NullDoorbell(), estate.connectors, estate.clock, estate.drain
+    )
+    assert undo.carry_out(engine, mine).waiting == 3
+    resume(estate, "helpdesk")
+    assert undo.carry_out(engine, mine) == written.Left(0, {})
+    assert estate.apps["helpdesk"].tickets() == []
+
+
+def test_what_waited_is_not_made_for_a_ticket_that_was_taken_back_meanwhile(tmp_path):
+    estate = Estate(tmp_path)
+    estate.apps["product"].populate(3, 1)
+    hold(estate, "feedback")
+    run = begin(estate)
+    for _ in range(5):
+        estate.drain.run()
+        estate.clock.advance(60)
+    with estate.ledger.transaction() as tx:
+        assert written.waits_for(tx, [int(run)]) == {"feedback": 3}
+        assert undo.standing(tx, runs.get(tx, run), estate.clock.now())[0] == ""
+        _mine, count = undoing.start(tx, run, estate.clock.now(), delete_created=True)
+    assert count == 3
+    estate.drain.run()
+    resume(estate, "feedback")
+    estate.settle()
+    assert (estate.apps["helpdesk"].tickets(), estate.apps["feedback"].tickets()) == ([], [])
+
+
+def test_the_run_to_undo_is_found_in_the_status_and_in_a_ticket(tmp_path):
+    estate = Estate.on_disk(tmp_path / "home")
+    estate.apps["product"].populate(2, 1)
+    run = begin(estate)
+    estate.settle()
+    with estate.ledger.transaction() as tx:
+        for found in (3, 0) * 8:  # polls that found nothing, or what needed nothing
+            now = estate.clock.now()
+            last = runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
+            runs.progress(tx, last, cursor=None, seen=found, hinted=found, now=now)
+            runs.finish(tx, last, now)
+    writes = sum(len(estate.journal(name, "create", "write")) for name in estate.apps)
+    shown = " ".join(estate.command("status").split())
+    assert f"run {run}, backfill product ticket: 2 seen, 2 to look at, {writes} written, done" in shown
+    assert f"run {last}, poll helpdesk ticket: 0 seen" in shown  # the newest, whatever it did
+    assert f"run {int(last) - 1}, poll helpdesk ticket: 3 seen, 3 to look at, 0 written" in shown
+    assert f"run {int(last) - 2}, " not in shown
+    told = estate.command("ticket", estate.links()[0].id).splitlines()
+    (made,) = (line for line in told if "created " in line and " helpdesk:" in line)
+    assert f"run {run}" in made
+
+
+def test_what_a_run_writes_to_a_record_bears_its_number_in_the_timeline(estate):
+    begin(estate)
+    estate.settle()
+    link = estate.links()[0]
+    estate.apps["product"].edit(link.sides["product"].remote_id, {"priority": "high"})
+    with estate.ledger.transaction() as tx:
+        run = int(reconcile.start(tx, "product", "ticket", "full", estate.clock.now()))
+    estate.settle()
+    with estate.ledger.read() as tx:
+        lines = [line for line in journal.timeline(tx, link.id) if line.kind == "wrote"]
+        assert [line.detail["run"] for line in lines[-1:]] == [run]
+        assert written.count(tx, [run]) == {run: 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bridge.cli.operator import changing, looking, show
+from bridge.cli.times import when
 from bridge.core.values import Ref
 from bridge.ledger import hints
 from bridge.ledger import inbox as rows
@@ -33,7 +34,7 @@ def list_(verdict: str | None, connection: str | None, limit: int, before: int |
         where = f"{row['connection']}:{row['remote_id']}" if row["remote_id"] else row["connection"]
         times = f" ({row['deliveries']} times)" if row["deliveries"] > 1 else ""
         click.echo(
-            f"{row['id']}  {row['received_at']:%Y-%m-%d %H:%M:%S}  {where}  {row['event']}{times}  "
+            f"{row['id']}  {when(row['received_at'])}  {where}  {row['event']}{times}  "
             f"{row['verdict']}  {row['why']}".rstrip()
         )
     click.echo(str(account))

@@ -16,6 +16,7 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import plain
+from bridge.cli.times import clock, when
 from bridge.clock import SystemClock
 from bridge.core.syncs import Connection
 from bridge.flow.announce import KINDS, Planned, next_runs
@@ -58,7 +59,7 @@ def status(as_json: bool) -> None:
     for run in found.runs[:6]:
         state = run.error or ("done" if run.finished_at else "under way")
         line = (
-            f"{run.started_at:%Y-%m-%d %H:%M:%S}  run {run.id}, {run.kind} {run.connection}: "
+            f"{when(run.started_at)}  run {run.id}, {run.kind} {run.connection}: "
             f"{run.seen} seen, {run.hinted} to look at"
         )
         console.print(f"{line}, {state}", style="dim", markup=False, highlight=False)
@@ -112,16 +113,11 @@ def table(rows: list[dict[str, Any]]) -> Table:
             str(each["records"]),
             f"{each['lag']:g} s" if each["lag"] else "",
             str(each["writes_last_minute"]),
-            *(clock(each[f"next_{kind}"]) for kind in KINDS),
+            *(clock(due) if (due := each[f"next_{kind}"]) else "" for kind in KINDS),
             " ".join(each["rates"]),
             each["why"],
         )
     return shown
-
-
-def clock(at: datetime | None) -> str:
-    """Give a time as the clock on the wall shows it."""
-    return f"{at.astimezone():%H:%M:%S}" if at else ""
 
 
 def overview(found: Status, now: datetime) -> str:

@@ -14,6 +14,7 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.stream import shown
+from bridge.cli.times import when
 from bridge.core.state import Link
 from bridge.core.values import Marker
 from bridge.ledger import attempts, conflicts, journal, links
@@ -61,7 +62,7 @@ def ticket(ref: str, as_json: bool) -> None:
     for line in lines:
         told = "  ".join(f"{name} {shown(value)}" for name, value in line.detail.items() if value not in (None, ""))
         console.print(
-            f"{line.at.astimezone():%m-%d %H:%M:%S}  {line.kind:<14} {line.connection:<10} {line.field:<12} {told}",
+            f"{when(line.at)}  {line.kind:<14} {line.connection:<10} {line.field:<12} {told}",
             markup=False,
             highlight=False,
             soft_wrap=True,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bridge.cli.operator import looking, show, the_one
+from bridge.cli.times import when
 from bridge.config import Config
 from bridge.core.context import PLAIN
 from bridge.core.state import Link
@@ -46,7 +47,7 @@ def why(ref: str, field: str, as_json: bool) -> None:
         detail = "  ".join(
             f"{name} {_said(value)}" for name, value in line["detail"].items() if value not in (None, "")
         )
-        click.echo(f"  {line['at']:%Y-%m-%d %H:%M:%S}  {line['kind']}  {line['connection']}  {detail}")
+        click.echo(f"  {when(line['at'])}  {line['kind']}  {line['connection']}  {detail}")
     for name, side in given["sides"].items():
         click.echo(f"{name}:{side['id']} shows {_said(side['shows'])}: {side['because']}")
 

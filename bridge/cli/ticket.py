@@ -82,6 +82,7 @@ def describe(link: Link) -> dict[str, Any]:
             name: {
                 "id": side.remote_id,
                 "deleted": side.tombstone,
+                "detached": side.detached,
                 "read_at": side.read_at,
                 "fields": {
                     field: None if isinstance(entry.shadow, Marker) else entry.shadow
@@ -104,7 +105,8 @@ def sides(link: Link) -> Table:
     table.add_column("field")
     table.add_column("agreed")
     for name, side in link.sides.items():
-        table.add_column(f"{name}:{side.remote_id}{' (deleted)' if side.tombstone else ''}")
+        gone = " (detached)" if side.detached else " (deleted)" if side.tombstone else ""
+        table.add_column(f"{name}:{side.remote_id}{gone}")
     for field in link.state:
         state = link.state[field]
         agreed = "in conflict" if state.candidates is not None else f"{shown(state.value)}  ({state.set_by})"

@@ -258,6 +258,36 @@ def test_why_tells_who_set_a_field_by_which_policy_and_what_each_side_shows(home
     assert "allowed: status" in home("why", "l1", "colour", code=2)
 
 
+@pytest.mark.parametrize(
+    ("level", "paused", "detached", "because"),
+    [
+        (2, False, False, "behind by 1 revision; a write is owed"),
+        (1, False, False, "behind by 2 revisions; a write is owed"),
+        (2, True, False, "behind by 1 revision; the ticket is paused: `bridge link resume l1` lets it be written"),
+        (2, False, True, "the record is detached; `bridge link relink product:p` puts it back"),
+    ],
+)
+def test_why_names_what_keeps_a_value_from_a_side(home, level, paused, detached, because):
+    link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 3, "helpdesk")})
+    link.paused = paused
+    field = {"status": SideField(shadow="new", map_rev="x", level=level)}
+    link.sides["product"] = Side("product", "p", field, detached=detached, in_scope=not detached)
+    with home.ledger.transaction() as tx:
+        assert links.create(tx, link, NOW)
+    assert home("why", "l1", "status").splitlines()[-1] == f'product:p shows "new": {because}'
+    assert ("product:p (detached)" in home("ticket", "l1")) is detached
+
+
+def test_why_says_that_a_mapping_has_no_such_field(home):
+    link = Link("l1", "support-tickets", "ticket", {"priority": FieldState("high", 1, "helpdesk")})
+    link.sides = {name: Side(name, f"r-{name}") for name in ("helpdesk", "feedback")}
+    with home.ledger.transaction() as tx:
+        assert links.create(tx, link, NOW)
+    shown = home("why", "l1", "priority").splitlines()
+    assert "feedback:r-feedback shows null: the mapping of feedback has no such field" in shown
+    assert "helpdesk:r-helpdesk shows null: it was never read there" in shown
+
+
 def test_the_status_adds_up_and_shows_a_pause_as_what_it_is(home):
     accept(home, "a", "echo")
     home.park("d1", cause="Refused")

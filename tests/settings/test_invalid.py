@@ -216,6 +216,8 @@ CONNECTION_KEYS = (
         ("syncs", "two: {}", "two: {}\n  fields: {subject: {owner: three, to: [four]}}", [
             "mappings/syncs.yaml:6: both.fields.subject.owner: 'three' is no member; allowed one, two",
             "mappings/syncs.yaml:6: both.fields.subject.to: 'four' is no member; allowed one, two"]),
+        ("syncs", "two: {}", "two: {}\n  fields: {status: {owner: two}, '*': {owner: two}}", [
+            "mappings/syncs.yaml:6: both.fields.status.owner: the mapping of two has no status; allowed one"]),
         ("syncs", "two: {}", "two: {}\n  fields: {subject: {policy: owner}}", [
             ("mappings/syncs.yaml:6: both.fields.subject.policy: needs an owner; allowed latest, merge, manual, first, "
             "{owner: <connection>}")]),

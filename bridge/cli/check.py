@@ -25,6 +25,8 @@ from bridge.http import Http
 def check(live: bool, sandbox: bool, as_json: bool) -> None:
     """Check the configuration and the mappings, and run the mappings' own examples; 1 when there are problems."""
     home, given = homes.find_home(), accounts(sandbox=sandbox)
+    if not as_json:
+        click.echo(f"home: {home}")
     classes = {system: connector_class(system) for system in CONNECTORS}
     problems = configuration.check(home, environ=os.environ, sandbox=given, connectors=classes)
     seen: dict[str, dict[str, object]] = {}

@@ -118,6 +118,10 @@ class _Loader:
 
     def read(self, shown: str) -> Document | None:
         """Read one file; its problems are gathered."""
+        if shown == SETTINGS and not (self.home / shown).exists():
+            what = f"{self.home / shown} is not there; make a home with `bridge init DIR`, or name yours with --home"
+            self.problems.append((shown, 1, what))
+            return None
         try:
             return yaml.load(self.home / shown, shown)
         except ConfigError as error:

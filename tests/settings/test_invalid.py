@@ -295,6 +295,9 @@ def test_an_empty_home(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, environ={}, connectors=CONNECTORS)
     assert caught.value.problems == [
-        "config/bridge.yaml:1: cannot be read: No such file or directory",
+        (
+            f"config/bridge.yaml:1: {tmp_path}/config/bridge.yaml is not there; make a home with `bridge init DIR`, "
+            "or name yours with --home"
+        ),
         "mappings/syncs.yaml:1: cannot be read: No such file or directory",
     ]

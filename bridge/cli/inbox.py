@@ -17,14 +17,16 @@ def inbox() -> None:
 
 
 @inbox.command("list")
-@click.option("--verdict", help="Only those: pending, applied, no-op, echo, ignored, quarantined, parked, …")
+@click.option("--verdict", type=click.Choice(rows.VERDICTS), help="Only those.")
 @click.option("--connection", help="Only those of this connection.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--before", type=int, help="Only those with a smaller id: the next page.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(verdict: str | None, connection: str | None, limit: int, before: int | None, as_json: bool) -> None:
     """List webhooks, the newest first, with the account of all that ever came."""
-    with looking() as (tx, _config, _now):
+    with looking() as (tx, config, _now):
+        if connection and connection not in config.connections:
+            raise click.UsageError(f"no connection {connection}; allowed: {', '.join(config.connections)}")
         found = rows.recent(tx, verdict=verdict, connection=connection, before=before, limit=limit)
         account = rows.account(tx)
     if as_json:

@@ -184,6 +184,14 @@ def test_webhooks_are_listed_with_their_account_and_shown_whole(home):
     home("inbox", "show", "99", code=2)
 
 
+@pytest.mark.parametrize(
+    ("option", "word", "allowed"),
+    [("--verdict", "nonsense", "out of scope"), ("--connection", "nope", "no connection nope; allowed: helpdesk")],
+)
+def test_a_filter_that_can_match_nothing_is_wrong_usage(home, option, word, allowed):
+    assert allowed in " ".join(home("inbox", "list", option, word, code=2).split())
+
+
 def test_a_webhook_is_reprocessed_by_reading_its_record_not_by_believing_it(home):
     first = accept(home, "a", "no-op")
     home("inbox", "reprocess", str(first))

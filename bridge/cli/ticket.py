@@ -109,7 +109,8 @@ def sides(link: Link) -> Table:
         table.add_column(f"{name}:{side.remote_id}{gone}")
     for field in link.state:
         state = link.state[field]
-        agreed = "in conflict" if state.candidates is not None else f"{shown(state.value)}  ({state.set_by})"
+        by = f"  ({state.set_by})" if state.set_by else ""
+        agreed = "in conflict" if state.candidates is not None else f"{shown(state.value)}{by}"
         shows = []
         for side in link.sides.values():
             entry = side.fields.get(field)

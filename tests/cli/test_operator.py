@@ -286,6 +286,15 @@ def test_why_names_what_keeps_a_value_from_a_side(home, level, paused, detached,
     assert ("product:p (detached)" in home("ticket", "l1")) is detached
 
 
+def test_a_value_that_nobody_set_is_shown_without_a_name(home):
+    link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 3, "desk"), "priority": FieldState()})
+    link.sides["product"] = Side("product", "p")
+    with home.ledger.transaction() as tx:
+        assert links.create(tx, link, NOW)
+    lines = [" ".join(line.split()) for line in home("ticket", "l1").splitlines()]
+    assert {"status open (desk)", "priority —"} <= set(lines)
+
+
 def test_why_says_that_a_mapping_has_no_such_field(home):
     link = Link("l1", "support-tickets", "ticket", {"priority": FieldState("high", 1, "helpdesk")})
     link.sides = {name: Side(name, f"r-{name}") for name in ("helpdesk", "feedback")}

@@ -10,7 +10,7 @@ from bridge.ledger.session import Ledger
 from tests.cli.conftest import KEYS
 
 NOW = datetime.now(UTC)
-WAY_ON = "mend its credentials, then `bridge connection resume helpdesk`"
+WAY_ON = "mend its credentials, restart the bridge, then `bridge connection resume helpdesk`"
 REFUSED = 'helpdesk: answered 401 (request req_1): {"error": {"code": "unauthorized", "message": "No such key"}}'
 
 

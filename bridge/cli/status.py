@@ -153,10 +153,10 @@ def overview(found: Status, now: datetime) -> str:
     linked = "   ".join(f"{entity}s {number}" for entity, number in entities.items())
     linked += f"   paused {found.paused}" if found.paused else ""
     counts = (
-        f"{linked}   due {backlog['due']}{waits}   under way {backlog['claimed']}   "
+        f"due {backlog['due']}{waits}   under way {backlog['claimed']}   "
         f"later {backlog['later']}   parked {backlog['parked']}   conflicts open {found.conflicts_open}"
     )
-    return "\n".join(["", counts, f"webhooks: {found.account}", *([f"lanes: {lanes}"] if lanes else [])])
+    return "\n".join(["", linked, counts, f"webhooks: {found.account}", *([f"lanes: {lanes}"] if lanes else [])])
 
 
 def as_values(found: Status, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -59,11 +59,11 @@ def test_a_connection_in_trouble_has_a_line_with_the_command_whole_and_the_reaso
 
 
 def test_tickets_are_counted_apart_from_customers_and_paused_ones_are_named(status):
-    assert any(line.startswith("tickets 0   due 0") for line in status())
+    assert "tickets 0" in status()
     with status.ledger.transaction() as tx:
         for name, entity in (("l1", "ticket"), ("l2", "ticket"), ("l3", "customer")):
             link = Link(name, "support-tickets", entity)
             link.sides["helpdesk"] = Side("helpdesk", name)
             link.paused = name == "l1"
             assert links.create(tx, link, NOW)
-    assert any(line.startswith("tickets 2   customers 1   paused 1   due 0") for line in status())
+    assert "tickets 2   customers 1   paused 1" in status()

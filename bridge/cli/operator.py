@@ -88,6 +88,8 @@ def the_one(tx: Tx, ref: str) -> str:
 
 def known(name: str) -> None:
     """Raise UsageError unless there is a connection of that name."""
-    names = wiring.load_config(homes.find_home()).connections
+    home = homes.find_home()
+    follow_sandbox(home)
+    names = wiring.load_config(home).connections
     if name not in names:
         raise click.UsageError(f"no connection {name}; allowed: {', '.join(names)}")

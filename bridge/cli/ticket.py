@@ -57,6 +57,10 @@ def ticket(ref: str, as_json: bool) -> None:
         return
     console = Console()
     console.print(f"[bold]{link.id}[/bold]  {link.sync}{'  paused' if link.paused else ''}", highlight=False)
+    for name, side in link.sides.items():
+        gone = " (detached)" if side.detached else " (deleted)" if side.tombstone else ""
+        console.print(f"  {name}:{side.remote_id}{gone}", markup=False, highlight=False, soft_wrap=True)
+    console.print()
     console.print(sides(link))
     console.print()
     for line in lines:
@@ -104,9 +108,8 @@ def sides(link: Link) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("field")
     table.add_column("agreed")
-    for name, side in link.sides.items():
-        gone = " (detached)" if side.detached else " (deleted)" if side.tombstone else ""
-        table.add_column(f"{name}:{side.remote_id}{gone}")
+    for name in link.sides:
+        table.add_column(name)
     for field in link.state:
         state = link.state[field]
         by = f"  ({state.set_by})" if state.set_by else ""

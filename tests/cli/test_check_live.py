@@ -20,6 +20,14 @@ def served():
     running.stop()
 
 
+SYSTEMS = {"HELPDESK": "switch", "PRODUCT": "posthog", "DESK": "zaia", "FEEDBACK": "scopeai", "SCREENS": "upscope"}
+
+
+def urls(served):
+    accounts = server.accounts(served.urls, SEED)
+    return {f"{name}_URL": accounts[system].base_url for name, system in SYSTEMS.items()}
+
+
 @pytest.fixture
 def check(run, tmp_path, served):
     homes.fill(tmp_path / "home")
@@ -60,10 +68,7 @@ def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(r
     homes.fill(tmp_path)
     file = tmp_path / "config" / "bridge.yaml"
     file.write_text(file.read_text().replace('"${SCREENS_API_KEY}"', "plain-key"))
-    accounts = server.accounts(served.urls, SEED)
-    systems = {"HELPDESK": "switch", "PRODUCT": "posthog", "DESK": "zaia", "FEEDBACK": "scopeai", "SCREENS": "upscope"}
-    urls = {f"{name}_URL": accounts[system].base_url for name, system in systems.items()}
-    result = run("--home", str(tmp_path), "check", "--live", environ=KEYS | urls)
+    result = run("--home", str(tmp_path), "check", "--live", environ=KEYS | urls(served))
     assert result.exit_code == 1
     told = {line.split(":")[0]: line for line in result.stderr.splitlines()}
     lines = file.read_text().splitlines()
@@ -71,3 +76,16 @@ def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(r
     assert told["connections.desk"].endswith(f"; its credentials: DESK_API_KEY (config/bridge.yaml:{desk})")
     assert told["connections.screens"].endswith(f"; its credentials: config/bridge.yaml:{screens}")
     assert not any(key in result.output for key in ("plain-key", KEYS["DESK_API_KEY"]))
+
+
+def test_a_first_plan_and_import_need_no_bridge_that_runs(run, tmp_path, served):
+    homes.fill(tmp_path)
+    accounts = server.accounts(served.urls, SEED)
+    keys = {f"{name}_API_KEY": accounts[system].api_key for name, system in SYSTEMS.items()}
+    environ = KEYS | urls(served) | keys
+    run("--home", str(tmp_path), "db", "upgrade", environ=environ)
+    planned = run("--home", str(tmp_path), "plan", "customers", "--live", environ=environ)
+    assert planned.exit_code == 0, planned.output
+    assert "calls: helpdesk" in planned.output
+    imported = run("--home", str(tmp_path), "backfill", "customers", environ=environ)
+    assert imported.exit_code == 0, imported.output

@@ -83,7 +83,7 @@ class _Formatter(logging.Formatter):
         message = " ".join(record.getMessage().splitlines())
         shown = " ".join(f"{name}={value}" for name, value in extra.items())
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        line = f"{at:%H:%M:%S} {self._process:<8} {level}{message}{' ' if shown else ''}{shown}"
+        line = f"{at:%H:%M:%S}Z {self._process:<8} {level}{message}{' ' if shown else ''}{shown}"
         return self._scrubber.text(line + (f"\n{error}" if error else ""))
 
 

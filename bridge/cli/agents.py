@@ -12,6 +12,7 @@ from rich.table import Table
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
+from bridge.cli.times import when
 from bridge.ledger import people
 from bridge.ledger.session import Ledger
 
@@ -50,5 +51,5 @@ def agents(as_json: bool) -> None:
     console.print(f"\n{len(strangers)} unmapped: add a row to mappings/agents.yaml, then restart", style="yellow")
     for each in strangers:
         count = f"{each.tickets} ticket{'' if each.tickets == 1 else 's'}"
-        line = f"{each.connection}: {each.who} ({each.field}), {count}, since {each.since:%Y-%m-%d %H:%M}"
+        line = f"{each.connection}: {each.who} ({each.field}), {count}, since {when(each.since)}"
         console.print(line, markup=False, highlight=False)

@@ -20,7 +20,7 @@ from bridge import wiring
 from bridge.cli import halted
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor
-from bridge.cli.processes import begin
+from bridge.cli.processes import begin, lend_redis
 from bridge.core.lanes import SHARES
 from bridge.core.syncs import Connection
 from bridge.flow import allowance, forecast
@@ -48,6 +48,7 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
     It goes in the lowest lane, and may be stopped and started again at any time: nothing is made twice.
     """
     follow_sandbox(homes.find_home())
+    lend_redis(wiring.load_config(homes.find_home()).settings.redis)
     engine = begin("backfill")
     engine.take_over()  # an import that was killed may have held what this one goes on with
     if sync not in engine.config.syncs:

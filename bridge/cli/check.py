@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -14,7 +16,7 @@ from bridge.cli.accounts import follow_sandbox, sandboxed
 from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, Unauthorised
 from bridge.http import Http
 
 
@@ -24,9 +26,12 @@ from bridge.http import Http
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def check(live: bool, sandbox: bool, as_json: bool) -> None:
     """Check the configuration and the mappings, and run the mappings' own examples; 1 when there are problems."""
+    home = homes.find_home()
     if live and not sandbox:
-        follow_sandbox(homes.find_home())
-    home, given = homes.find_home(), accounts(sandbox=sandbox)
+        follow_sandbox(home)
+    given = accounts(sandbox=sandbox)
+    if not as_json:
+        click.echo(f"home: {home}")
     classes = {system: connector_class(system) for system in CONNECTORS}
     problems = configuration.check(home, environ=os.environ, sandbox=given, connectors=classes)
     seen: dict[str, dict[str, object]] = {}
@@ -35,20 +40,25 @@ def check(live: bool, sandbox: bool, as_json: bool) -> None:
         config = configuration.load(home, environ=os.environ, sandbox=given, connectors=classes)
         warnings = config.warnings
         if live:
-            seen, problems = call(config)
+            seen, problems = call(config, home if given is None else None)
         if not as_json:
-            summary(config, seen)
+            summary(config, seen, {name for name in config.connections if live and name not in seen})
     if as_json:
         click.echo(json.dumps({"ok": not problems, "problems": problems, "warnings": warnings, "live": seen}))
     else:
-        for warning in warnings:
-            click.echo(f"warning: {warning}", err=True)
-        for problem in problems:
-            click.echo(problem, err=True)
-        if problems:
-            click.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
+        complain(warnings, problems)
     if problems:
         raise SystemExit(1)
+
+
+def complain(warnings: Sequence[str], problems: Sequence[str]) -> None:
+    """Write to standard error what is doubtful and what is wrong."""
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        click.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
 
 
 def accounts(*, sandbox: bool) -> dict[str, SandboxAccount] | None:
@@ -56,8 +66,11 @@ def accounts(*, sandbox: bool) -> dict[str, SandboxAccount] | None:
     return sandboxed() if sandbox else wiring.sandbox_accounts(homes.find_home())
 
 
-def call(config: Config) -> tuple[dict[str, dict[str, object]], list[str]]:
-    """Ping and probe every connection; gives what was seen, and a problem for each that does not answer."""
+def call(config: Config, home: Path | None) -> tuple[dict[str, dict[str, object]], list[str]]:
+    """Ping and probe every connection; gives what was seen, and a problem for each that does not answer.
+
+    `home`: whose files the credentials are from; None: they are a sandbox's.
+    """
     clock = SystemClock()
     seen: dict[str, dict[str, object]] = {}
     problems: list[str] = []
@@ -66,17 +79,20 @@ def call(config: Config) -> tuple[dict[str, dict[str, object]], list[str]]:
         try:
             seen[name] = {"ping": connector.ping(), "probe": connector.probe()}
         except BridgeError as error:
-            problems.append(f"connections.{name}: {error}")
+            problem = f"connections.{name}: {error}"
+            if home is not None and isinstance(error, Unauthorised):
+                problem += f"; its credentials: {configuration.credentials_at(home, name)}"
+            problems.append(problem)
     return seen, problems
 
 
-def summary(config: Config, seen: dict[str, dict[str, object]]) -> None:
-    """Say what was found to be in order."""
+def summary(config: Config, seen: dict[str, dict[str, object]], failed: set[str]) -> None:
+    """Say what was found to be in order, and which connection did not answer well."""
     for name, connection in config.connections.items():
         mapped = ", ".join(
             f"{entity} ({len(mapping.fields)} fields)" for entity, mapping in config.maps.get(name, {}).items()
         )
-        click.echo(f"ok  {name:<12} {connection.system:<10} {mapped}")
+        click.echo(f"{'no' if name in failed else 'ok'}  {name:<12} {connection.system:<10} {mapped}")
         for what, found in seen.get(name, {}).items():
             click.echo(f"    {what}: {found}")
     for sync in config.syncs.values():

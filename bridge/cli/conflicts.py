@@ -11,6 +11,7 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor, looking, show, the_one, write_down
+from bridge.cli.times import when
 from bridge.flow import operate
 from bridge.ledger import conflicts as rows
 from bridge.ledger import links
@@ -36,7 +37,7 @@ def list_(as_json: bool) -> None:
         return
     for row in found:
         says = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in row["candidates"].items())
-        click.echo(f"{row['ref']}  {row['field']}  since {row['opened_at']:%Y-%m-%d %H:%M}  {says}  ({row['why']})")
+        click.echo(f"{row['ref']}  {row['field']}  since {when(row['opened_at'])}  {says}  ({row['why']})")
     if not found:
         click.echo("no conflict is open")
 

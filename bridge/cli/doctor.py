@@ -12,6 +12,7 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import show
+from bridge.cli.times import when
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.errors import BridgeError
@@ -47,7 +48,7 @@ def doctor(as_json: bool) -> None:
     if as_json:
         show(findings)
     for finding in [] if as_json else findings:
-        since = f" (since {finding.since:%Y-%m-%d %H:%M:%S} UTC)" if finding.since else ""
+        since = f" (since {when(finding.since)})" if finding.since else ""
         click.echo(f"{finding.what}{since}\n   -> {finding.do}")
     if findings:
         raise SystemExit(1)

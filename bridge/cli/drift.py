@@ -11,6 +11,7 @@ import click
 
 from bridge.cli.operator import looking
 from bridge.cli.reconcile import finding, plain
+from bridge.cli.times import when
 from bridge.ledger import drift as findings
 
 
@@ -37,7 +38,7 @@ def drift(connection: str | None, days: int, limit: int, as_json: bool) -> None:
         missed = f"{rate.missed} no webhook told of ({share(rate)})"
         click.echo(f"{rate.day}  {rate.connection}: {rate.found} found, {missed}, {rate.healed} healed")
     for each in found:
-        click.echo(f"{each.found_at:%Y-%m-%d %H:%M:%S}  {each.connection} {each.entity} {finding(plain(each))}")
+        click.echo(f"{when(each.found_at)}  {each.connection} {each.entity} {finding(plain(each))}")
 
 
 def share(rate: findings.Rate) -> str:

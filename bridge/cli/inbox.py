@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bridge.cli.operator import changing, looking, show
+from bridge.cli.times import when
 from bridge.core.values import Ref
 from bridge.ledger import hints
 from bridge.ledger import inbox as rows
@@ -16,14 +17,16 @@ def inbox() -> None:
 
 
 @inbox.command("list")
-@click.option("--verdict", help="Only those: pending, applied, no-op, echo, ignored, quarantined, parked, …")
+@click.option("--verdict", type=click.Choice(rows.VERDICTS), help="Only those.")
 @click.option("--connection", help="Only those of this connection.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--before", type=int, help="Only those with a smaller id: the next page.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(verdict: str | None, connection: str | None, limit: int, before: int | None, as_json: bool) -> None:
     """List webhooks, the newest first, with the account of all that ever came."""
-    with looking() as (tx, _config, _now):
+    with looking() as (tx, config, _now):
+        if connection and connection not in config.connections:
+            raise click.UsageError(f"no connection {connection}; allowed: {', '.join(config.connections)}")
         found = rows.recent(tx, verdict=verdict, connection=connection, before=before, limit=limit)
         account = rows.account(tx)
     if as_json:
@@ -33,7 +36,7 @@ def list_(verdict: str | None, connection: str | None, limit: int, before: int |
         where = f"{row['connection']}:{row['remote_id']}" if row["remote_id"] else row["connection"]
         times = f" ({row['deliveries']} times)" if row["deliveries"] > 1 else ""
         click.echo(
-            f"{row['id']}  {row['received_at']:%Y-%m-%d %H:%M:%S}  {where}  {row['event']}{times}  "
+            f"{row['id']}  {when(row['received_at'])}  {where}  {row['event']}{times}  "
             f"{row['verdict']}  {row['why']}".rstrip()
         )
     click.echo(str(account))

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from bridge.cli.operator import changing, looking, show
+from bridge.cli.times import when
 from bridge.flow.outcome import remedy
 from bridge.ledger import parking
 from bridge.ledger.session import Tx
@@ -31,12 +32,12 @@ def list_(as_rows: bool, cause: str | None, as_json: bool) -> None:
         show([asdict(group) | {"what_to_do": remedy(group.cause)} for group in groups] or rows)
         return
     for group in groups:
-        click.echo(f"{group.count}  {group.cause}  on {group.connection}, since {group.oldest:%Y-%m-%d %H:%M}")
+        click.echo(f"{group.count}  {group.cause}  on {group.connection}, since {when(group.oldest)}")
         for sample in group.samples:
             click.echo(f"      {sample.id}  {sample.subject}  {sample.why}")
         click.echo(f"   -> {remedy(group.cause)}")
     for row in rows:
-        click.echo(f"{row.id}  {row.at:%Y-%m-%d %H:%M}  {row.subject}  {row.kind}  [{row.cause}]  {row.why}")
+        click.echo(f"{row.id}  {when(row.at)}  {row.subject}  {row.kind}  [{row.cause}]  {row.why}")
     if not groups and not rows:
         click.echo("nothing is parked")
 

@@ -13,6 +13,7 @@ import click
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
+from bridge.cli.processes import lend_redis
 from bridge.cli.stream import shown
 from bridge.flow.preview import Preview, key, place, preview, summary
 from bridge.flow.rehearse import Write
@@ -65,6 +66,8 @@ def chosen(engine: wiring.Engine, sync: str | None) -> list[str]:
 def planned(engine: wiring.Engine, sync: str | None, *, live: bool) -> Preview:
     """Plan for a sync, or for all."""
     names = chosen(engine, sync)
+    if live:
+        lend_redis(engine.config.settings.redis)
     return preview(engine.context, engine.ledger, engine.connectors, names, live=live, budget=engine.drainer.budget)
 
 

@@ -18,7 +18,7 @@ from bridge.cli.accounts import follow_sandbox
 from bridge.cli.children import watch_parent
 from bridge.errors import BridgeError, ConfigError
 from bridge.ledger.session import Ledger
-from bridge.queue import Address, keep_loaded, run_worker, socket_for, url_for
+from bridge.queue import Address, Embedded, keep_loaded, run_worker, socket_for, url_for
 
 TICK: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
@@ -29,7 +29,7 @@ logger = logging.getLogger("bridge.cli")
 
 
 def redis_address(configured: str) -> Address:
-    """Give where Redis is. The embedded one must run already: only `bridge up` and `bridge demo` start it."""
+    """Give where Redis is. The embedded one must run already (`bridge up`, or see `lend_redis`)."""
     if configured != "embedded":
         return configured
     home = homes.find_home()
@@ -38,6 +38,13 @@ def redis_address(configured: str) -> Address:
             [f"no embedded Valkey runs for {home}: set BRIDGE_REDIS_URL to a Redis of your own, or start `bridge up`"]
         )
     return socket_for(home)
+
+
+def lend_redis(configured: str) -> None:
+    """Let the embedded Valkey run until this command ends, unless it runs: who calls vendors needs their budgets."""
+    home = homes.find_home()
+    if configured == "embedded" and not url_for(home):
+        click.get_current_context().with_resource(Embedded(socket_for(home).parent))
 
 
 def begin(process: str) -> wiring.Engine:

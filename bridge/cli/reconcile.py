@@ -16,6 +16,7 @@ from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import write_down
 from bridge.cli.processes import begin
+from bridge.cli.times import when
 from bridge.errors import BridgeError
 from bridge.ledger import drift, runs, work
 from bridge.ledger.drift import Drifted
@@ -190,6 +191,6 @@ def finding(each: dict[str, Any]) -> str:
     """Give one finding as a line."""
     what = {"new": "not known", "absent": "not listed", "owed": "left undone"}.get(each["kind"], "")
     what = what or f"differs in {', '.join(each['fields']) or 'its existence'}"
-    since = str(each["since"])[:19].replace("T", " ") if each["since"] else "never read"
+    since = when(each["since"]) if each["since"] else "never read"
     healed = "" if "healed_at" not in each else ", healed" if each["healed_at"] else ", not healed"
     return f"{each['remote_id']}: {what} (last right {since}; {each['why']}{healed})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -10,12 +11,14 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import plain
+from bridge.cli.times import clock, when
 from bridge.clock import SystemClock
 from bridge.core.syncs import Connection
 from bridge.flow.announce import KINDS, Planned, next_runs
@@ -29,6 +32,9 @@ NEVER = "never called"
 RUNS = 6
 """So many runs are listed."""
 COLOURS = {"ok": "green", "failing": "yellow", "trying": "yellow", NEVER: "dim"}
+PERIODS = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+_BODY = re.compile(r": [{\[].*(?:[}\]]|…)")
+_SAID = re.compile(r'"(?:message|detail|description|error)"\s*:\s*"([^"]+)"')
 
 
 @click.command()
@@ -57,18 +63,22 @@ def status(as_json: bool) -> None:
         click.echo(json.dumps(given, default=plain, ensure_ascii=False))
         return
     console = Console()
-    console.print(table(rows))
+    shown = table(rows)
+    least = Measurement.get(console, console.options.update(max_width=1000), shown).minimum
+    console.print(shown, width=max(console.width, least), crop=False)
+    for line in troubles(rows):
+        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(overview(found, now), highlight=False, markup=False)
     for group in found.parked:
         sample = group.samples[0]
         line = f"parked  {group.count} on {group.connection}, {group.cause}: {sample.subject}: {sample.why}"
-        console.print(line, style="yellow", markup=False, highlight=False)
+        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for each in found.figures:
         console.print(f"{each.connection}  {each.name} {each.value:g}", style="dim", markup=False, highlight=False)
     for run in notable:
         state = run.error or ("done" if run.finished_at else "under way")
         line = (
-            f"{run.started_at:%Y-%m-%d %H:%M:%S}  run {run.id}, {run.kind} {run.connection} {run.entity}: "
+            f"{when(run.started_at)}  run {run.id}, {run.kind} {run.connection} {run.entity}: "
             f"{run.seen} seen, {run.hinted} to look at, {wrote.get(int(run.id), 0)} written"
         )
         console.print(f"{line}, {state}", style="dim", markup=False, highlight=False)
@@ -86,7 +96,7 @@ def connection(configured: Connection, found: Status, now: datetime) -> dict[str
         "records": found.sides.get(name, 0),
         "lag": round(max(0.0, (now - since).total_seconds()), 1) if since else 0.0,
         "writes_last_minute": found.writes.get(name, 0),
-        "rates": [f"{rate.calls}/{rate.seconds:g}s" for rate in configured.rates],
+        "rates": [f"{rate.calls}/{PERIODS[int(rate.seconds)]}" for rate in configured.rates],
         "figures": {each.name: each.value for each in found.figures if each.connection == name},
     }
 
@@ -111,9 +121,9 @@ def scheduled(each: Planned) -> dict[str, Any]:
 def table(rows: list[dict[str, Any]]) -> Table:
     """Give the connections as a table."""
     shown = Table(box=None, pad_edge=False, header_style="dim")
-    columns = ("connection", "health", "records", "lag", "writes/min", "next poll", "next full", "rates", "why")
-    for column in columns:
-        shown.add_column(column)
+    for column in ("connection", "health", "records", "lag", "writes\n/min", "next poll", "next full"):
+        shown.add_column(column, no_wrap=True)
+    shown.add_column("rates")
     for each in rows:
         style = COLOURS.get(each["health"], "red")
         shown.add_row(
@@ -122,16 +132,25 @@ def table(rows: list[dict[str, Any]]) -> Table:
             str(each["records"]),
             f"{each['lag']:g} s" if each["lag"] else "",
             str(each["writes_last_minute"]),
-            *(clock(each[f"next_{kind}"]) for kind in KINDS),
+            *(clock(due) if (due := each[f"next_{kind}"]) else "" for kind in KINDS),
             " ".join(each["rates"]),
-            each["why"],
         )
     return shown
 
 
-def clock(at: datetime | None) -> str:
-    """Give a time as the clock on the wall shows it."""
-    return f"{at.astimezone():%H:%M:%S}" if at else ""
+def troubles(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Give a line for each connection that is not well: its state, why, and the command that ends it if any."""
+    told = []
+    for each in rows:
+        if each["why"]:
+            since = f" (since {when(each['since'])})" if each["since"] else ""
+            told.append(f"{each['connection']} is {_BODY.sub(_in_words, each['why'])}{since}")
+    return told
+
+
+def _in_words(body: re.Match[str]) -> str:
+    said = _SAID.search(body[0])
+    return f": {said[1]}" if said else ""
 
 
 def overview(found: Status, now: datetime) -> str:
@@ -140,11 +159,14 @@ def overview(found: Status, now: datetime) -> str:
     oldest = backlog["oldest_due"]
     waits = f", the oldest for {(now - oldest).total_seconds():.0f} s" if oldest else ""
     lanes = "   ".join(f"{lane} {number}" for lane, number in found.lanes.items() if number)
+    entities = {"ticket": 0} | found.entities
+    linked = "   ".join(f"{entity}s {number}" for entity, number in entities.items())
+    linked += f"   paused {found.paused}" if found.paused else ""
     counts = (
-        f"tickets {found.links}   due {backlog['due']}{waits}   under way {backlog['claimed']}   "
+        f"due {backlog['due']}{waits}   under way {backlog['claimed']}   "
         f"later {backlog['later']}   parked {backlog['parked']}   conflicts open {found.conflicts_open}"
     )
-    return "\n".join(["", counts, f"webhooks: {found.account}", *([f"lanes: {lanes}"] if lanes else [])])
+    return "\n".join(["", linked, counts, f"webhooks: {found.account}", *([f"lanes: {lanes}"] if lanes else [])])
 
 
 def as_values(found: Status, rows: list[dict[str, Any]]) -> dict[str, Any]:

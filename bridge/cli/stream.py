@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
+from bridge.cli.times import clock
 from bridge.core.state import Link
 from bridge.ledger import journal, links
 from bridge.ledger.journal import Line
@@ -92,8 +92,7 @@ def row(line: Line, link: Link | None) -> dict[str, Any]:
 
 def text(given: dict[str, Any]) -> Text:
     """Give a row as a line for people."""
-    at = datetime.fromisoformat(given["at"]).astimezone()
-    line = Text(f"{at:%H:%M:%S}  ", style="dim")
+    line = Text(f"{clock(given['at'])}  ", style="dim")
     line.append(f"{given['kind']:<12}", STYLES[given["kind"]])
     by = [name for name in given.get("by", ()) if name != given["connection"]]
     if by:

@@ -15,6 +15,7 @@ from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import the_one
 from bridge.cli.stream import shown
+from bridge.cli.times import when
 from bridge.core.state import Link
 from bridge.core.values import Marker
 from bridge.ledger import attempts, conflicts, journal, links
@@ -53,12 +54,16 @@ def ticket(ref: str, as_json: bool) -> None:
         return
     console = Console()
     console.print(f"[bold]{link.id}[/bold]  {link.sync}{'  paused' if link.paused else ''}", highlight=False)
+    for name, side in link.sides.items():
+        gone = " (detached)" if side.detached else " (deleted)" if side.tombstone else ""
+        console.print(f"  {name}:{side.remote_id}{gone}", markup=False, highlight=False, soft_wrap=True)
+    console.print()
     console.print(sides(link))
     console.print()
     for line in lines:
         told = "  ".join(f"{name} {shown(value)}" for name, value in line.detail.items() if value not in (None, ""))
         console.print(
-            f"{line.at.astimezone():%m-%d %H:%M:%S}  {line.kind:<14} {line.connection:<10} {line.field:<12} {told}",
+            f"{when(line.at)}  {line.kind:<14} {line.connection:<10} {line.field:<12} {told}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -78,6 +83,7 @@ def describe(link: Link) -> dict[str, Any]:
             name: {
                 "id": side.remote_id,
                 "deleted": side.tombstone,
+                "detached": side.detached,
                 "read_at": side.read_at,
                 "fields": {
                     field: None if isinstance(entry.shadow, Marker) else entry.shadow
@@ -99,11 +105,12 @@ def sides(link: Link) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("field")
     table.add_column("agreed")
-    for name, side in link.sides.items():
-        table.add_column(f"{name}:{side.remote_id}{' (deleted)' if side.tombstone else ''}")
+    for name in link.sides:
+        table.add_column(name)
     for field in link.state:
         state = link.state[field]
-        agreed = "in conflict" if state.candidates is not None else f"{shown(state.value)}  ({state.set_by})"
+        by = f"  ({state.set_by})" if state.set_by else ""
+        agreed = "in conflict" if state.candidates is not None else f"{shown(state.value)}{by}"
         shows = []
         for side in link.sides.values():
             entry = side.fields.get(field)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bridge.cli.operator import looking, show, the_one
+from bridge.cli.times import when
 from bridge.config import Config
 from bridge.core.context import PLAIN
 from bridge.core.state import Link
@@ -46,7 +47,7 @@ def why(ref: str, field: str, as_json: bool) -> None:
         detail = "  ".join(
             f"{name} {_said(value)}" for name, value in line["detail"].items() if value not in (None, "")
         )
-        click.echo(f"  {line['at']:%Y-%m-%d %H:%M:%S}  {line['kind']}  {line['connection']}  {detail}")
+        click.echo(f"  {when(line['at'])}  {line['kind']}  {line['connection']}  {detail}")
     for name, side in given["sides"].items():
         click.echo(f"{name}:{side['id']} shows {_said(side['shows'])}: {side['because']}")
 
@@ -70,20 +71,18 @@ def explain(tx: Tx, config: Config, link: Link, field: str) -> dict[str, Any]:
             {"at": line.at, "kind": line.kind, "connection": line.connection, "detail": line.detail}
             for line in lines[-5:]
         ],
-        "sides": {name: _side(tx, link, name, field) for name in link.sides},
+        "sides": {name: _side(tx, config, link, name, field) for name in link.sides},
     }
 
 
-def _side(tx: Tx, link: Link, name: str, field: str) -> dict[str, Any]:
+def _side(tx: Tx, config: Config, link: Link, name: str, field: str) -> dict[str, Any]:
     side, state = link.sides[name], link.state[field]
     entry = side.fields.get(field)
     known = entry is not None and not isinstance(entry.shadow, Marker)
     refused = {row["field"] for _id, row in parking.of_fields(tx, link.id, name)}
     writes = [row for row in attempts.history(tx, link.id) if row["connection"] == name and field in _sent(row)]
-    if side.tombstone:
-        because = "the record was deleted there"
-    elif not side.in_scope:
-        because = "the record is out of the sync's scope"
+    if apart := _apart(config, link, name, field):
+        because = apart
     elif entry is None or not known:
         because = "it was never read there"
     elif entry.unreadable:
@@ -97,7 +96,7 @@ def _side(tx: Tx, link: Link, name: str, field: str) -> dict[str, Any]:
     elif entry.level >= state.rev:
         because = "level with the bridge"
     else:
-        because = f"behind by {state.rev - max(entry.level, 0)} revisions; a write is owed"
+        because = _owed(link, state.rev - max(entry.level, 0))
     return {
         "id": side.remote_id,
         "shows": entry.shadow if known and entry else None,
@@ -106,6 +105,25 @@ def _side(tx: Tx, link: Link, name: str, field: str) -> dict[str, Any]:
         "because": because,
         "last_write": {"at": writes[-1]["opened_at"], "outcome": writes[-1]["outcome"]} if writes else None,
     }
+
+
+def _apart(config: Config, link: Link, name: str, field: str) -> str:
+    """Say why the field of a ticket never travels to or from this side; empty when it does."""
+    side, mapped = link.sides[name], config.maps.get(name, {}).get(link.entity)
+    if side.tombstone:
+        return "the record was deleted there"
+    if side.detached:
+        return f"the record is detached; `bridge link relink {name}:{side.remote_id}` puts it back"
+    if not side.in_scope:
+        return "the record is out of the sync's scope"
+    if mapped is not None and field not in mapped.fields:
+        return f"the mapping of {name} has no such field"
+    return ""
+
+
+def _owed(link: Link, behind: int) -> str:
+    paused = f"the ticket is paused: `bridge link resume {link.id}` lets it be written"
+    return f"behind by {behind} revision{'' if behind == 1 else 's'}; {paused if link.paused else 'a write is owed'}"
 
 
 def _sent(row: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bridge.config import yaml
 from bridge.config.agents import Agents, compile_agents
+from bridge.config.environ import references
 from bridge.config.mappings import check_shape, compile_mapping, run_examples
 from bridge.config.settings import Classes, Read, SandboxAccount, Settings, compile_settings
 from bridge.config.syncs import Known, compile_syncs
@@ -23,12 +24,21 @@ from bridge.core.syncs import Connection, Member, Sync
 from bridge.core.transforms import AgentTable
 from bridge.errors import ConfigError
 
-__all__ = ["Agents", "Config", "SandboxAccount", "Settings", "check", "load"]
+__all__ = ["Agents", "Config", "SandboxAccount", "Settings", "check", "credentials_at", "load"]
 
 SETTINGS = "config/bridge.yaml"
 SYNCS = "mappings/syncs.yaml"
 AGENTS = "mappings/agents.yaml"
 _NOT_SYSTEMS = ("syncs", "agents")
+
+
+def credentials_at(home: Path, connection: str) -> str:
+    """Say where the credentials of a connection stand, and what they are filled in from; never what they are."""
+    document = yaml.load(home / SETTINGS, SETTINGS)
+    row = document.data["connections"][connection]
+    file, line, _ = document.problem(("connections", connection, "credentials"), "")
+    named = references(row.get("credentials"))
+    return f"{', '.join(named)} ({file}:{line})" if named else f"{file}:{line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,10 @@ class _Loader:
 
     def read(self, shown: str) -> Document | None:
         """Read one file; its problems are gathered."""
+        if shown == SETTINGS and not (self.home / shown).exists():
+            what = f"{self.home / shown} is not there; make a home with `bridge init DIR`, or name yours with --home"
+            self.problems.append((shown, 1, what))
+            return None
         try:
             return yaml.load(self.home / shown, shown)
         except ConfigError as error:

@@ -47,6 +47,14 @@ def fill(document: Document, environ: Mapping[str, str], home: Path) -> tuple[An
     return filled(document.data, ()), problems
 
 
+def references(value: Any) -> list[str]:
+    """Give what the references in a value name, in their order: a variable, or `file:PATH`. Nothing else of it."""
+    if isinstance(value, Mapping):
+        return [name for item in value.values() for name in references(item)]
+    found = _REFERENCE.finditer(value) if isinstance(value, str) else ()
+    return [each[1].partition(":-")[0] for each in found if each[1]]
+
+
 def _resolve(reference: str, environ: Mapping[str, str], home: Path) -> tuple[str, str]:
     if reference.startswith("file:"):
         return _from_file(reference.removeprefix("file:"), home)

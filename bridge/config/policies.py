@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from marshmallow import ValidationError
@@ -22,7 +22,7 @@ _FORMS = "latest, merge, manual, first, {owner: <connection>}"
 class PolicyReader:
     """Reads `fields` and `on_link`. Every field of the entity gets a policy."""
 
-    def __init__(self, entity: str, members: tuple[str, ...], mapped: set[str] | None) -> None:
+    def __init__(self, entity: str, members: tuple[str, ...], mapped: Mapping[str, tuple[str, ...]] | None) -> None:
         self.known, self.members, self.mapped = ENTITIES[entity], members, mapped
         self.problems: list[tuple[Where, str]] = []
 
@@ -87,11 +87,19 @@ class PolicyReader:
         if (word == "owner") != bool(owner):
             what = "needs an owner" if word == "owner" else f"is {word}, which has no owner"
             self.wrong((*at, "policy"), f"{what}; allowed {_FORMS}")
-        for key, names in (("owner", [owner] if owner else []), ("to", to or [])):
+        self.members_of(at, name, owner, to or [])
+        return self.fitting(at, name, FieldPolicy(word, owner, revert=loaded.get("revert", True), to=to))
+
+    def members_of(self, at: Where, name: str, owner: str, to: Sequence[str]) -> None:
+        """Refuse an owner and receivers that are no members, and an owner whose mapping lacks the field."""
+        for key, names in (("owner", [owner] if owner else []), ("to", to)):
             for each in names:
                 if each not in self.members:
                     self.wrong((*at, key), f"{shown(each)} is no member; allowed {', '.join(self.members)}")
-        return self.fitting(at, name, FieldPolicy(word, owner, revert=loaded.get("revert", True), to=to))
+        # What an owner never shows would stay as it is for ever, and everybody's edits be put back.
+        able = (self.mapped or {}).get(name, ())
+        if able and owner in self.members and owner not in able:
+            self.wrong((*at, "owner"), f"the mapping of {owner} has no {name}; allowed {', '.join(able)}")
 
     def fitting(self, at: Where, name: str, policy: FieldPolicy) -> FieldPolicy:
         """Refuse a policy that does not fit the kind of field."""

@@ -121,11 +121,13 @@ class _SyncReader:
         names = self.known.names or ()
         return tuple(name for name in names if name not in members) if set(members) - set(names) else ()
 
-    def mapped(self, members: Iterable[str], entity: str) -> set[str] | None:
-        """Give the fields that at least one member maps; None where a broken mapping hides them."""
+    def mapped(self, members: Iterable[str], entity: str) -> dict[str, tuple[str, ...]] | None:
+        """Give for each field the members that map it; None where a broken mapping hides them."""
         if any(name not in self.known.mapped for name in members):
             return None
-        return {each for name in members for each in self.known.mapped[name].get(entity, ())}
+        maps = {name: self.known.mapped[name].get(entity, ()) for name in members}
+        every = {each for fields in maps.values() for each in fields}
+        return {each: tuple(name for name, fields in maps.items() if each in fields) for each in every}
 
     def member(self, name: str, row: Mapping[str, Any], entity: str) -> Member:
         at: Where = ("members", name)

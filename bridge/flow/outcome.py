@@ -155,7 +155,7 @@ def _refused_access(tx: Tx, context: Context, task: Task, error: Unauthorised, n
     if error.status == 403 and item is not None and not health.forbid(tx, name, item, str(error), now):
         _set_aside(tx, task, str(error), type(error).__name__, now)
         return
-    way_on = f"{error}; mend its credentials, then `bridge connection resume {name}`"
+    way_on = f"{error}; mend its credentials, restart the bridge, then `bridge connection resume {name}`"
     if health.refuse(tx, name, way_on, now):
         log.error("stopped %s", way_on)
         # The item before was no exception after all: it waits for the key like the rest.

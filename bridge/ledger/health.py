@@ -94,7 +94,7 @@ class Health:
         if self.held_at is not None:
             return f"paused until `bridge connection resume {self.connection}`, because {why}"
         if state == "paused":
-            return f"paused until {self.paused_until:%Y-%m-%d %H:%M:%S} UTC, because {why}"
+            return f"paused until {self.paused_until:%Y-%m-%d %H:%M:%SZ}, because {why}"
         return f"paused but for one call that tries it, because {why}"
 
 

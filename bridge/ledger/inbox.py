@@ -20,6 +20,8 @@ from bridge.ledger.session import Tx, insert_for
 from bridge.ledger.tables import inbox, tally
 
 PENDING = "pending"
+VERDICTS = (PENDING, "applied", "no-op", "echo", "out of scope", "ignored", "quarantined", "parked")
+"""What is said of a webhook: that it is in flight, or what became of it in the end."""
 ACCEPTED = "accepted"
 PRUNED = "verdict:"
 

@@ -23,6 +23,10 @@ class Status:
     """The ledger at a glance."""
 
     links: int
+    entities: dict[str, int]
+    """The same by entity: a ticket is one, and so is a customer."""
+    paused: int
+    """Links to whose records nothing is written until somebody lets them go on."""
     sides: dict[str, int]
     """Live sides by connection."""
     backlog: dict[str, Any]
@@ -49,8 +53,11 @@ def summary(tx: Tx, now: datetime) -> Status:
     """Collect the figures."""
     live = select(side.c.connection, func.count()).where(side.c.tombstone.is_(False)).group_by(side.c.connection)
     unsettled = select(func.count()).select_from(attempt).where(attempt.c.closed_at.is_(None))
+    entities = _entities(tx)
     return Status(
-        links=tx.execute(select(func.count()).select_from(link)).scalar_one(),
+        links=sum(entities.values()),
+        entities=entities,
+        paused=tx.execute(select(func.count()).select_from(link).where(link.c.paused)).scalar_one(),
         sides=dict(tx.execute(live.order_by(side.c.connection)).all()),
         backlog=work.backlog(tx, now),
         inbox=inbox.counts(tx),
@@ -77,6 +84,11 @@ def open_creates(tx: Tx) -> int:
     """Count the creates whose outcome is not known yet."""
     found = select(func.count()).select_from(create_intent).where(create_intent.c.closed_at.is_(None))
     return tx.execute(found).scalar_one()
+
+
+def _entities(tx: Tx) -> dict[str, int]:
+    found = select(link.c.entity, func.count()).group_by(link.c.entity)
+    return dict(tx.execute(found.order_by(link.c.entity)).all())
 
 
 def _writes(tx: Tx, since: datetime) -> dict[str, int]:

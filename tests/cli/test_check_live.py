@@ -8,6 +8,7 @@ from bridge import home as homes
 from bridge.cli.accounts import FILE
 from bridge.cli.sandbox import write_accounts
 from bridge.sandbox import server
+from tests.cli.conftest import KEYS
 
 SEED = 9
 
@@ -17,6 +18,14 @@ def served():
     running = server.serve(seed=SEED, port_base=0)
     yield running
     running.stop()
+
+
+SYSTEMS = {"HELPDESK": "switch", "PRODUCT": "posthog", "DESK": "zaia", "FEEDBACK": "scopeai", "SCREENS": "upscope"}
+
+
+def urls(served):
+    accounts = server.accounts(served.urls, SEED)
+    return {f"{name}_URL": accounts[system].base_url for name, system in SYSTEMS.items()}
 
 
 @pytest.fixture
@@ -49,4 +58,34 @@ def test_a_refused_key_and_a_vendor_that_is_down_are_both_named(check, served):
     problems = [line for line in result.stderr.splitlines() if line.startswith("connections.")]
     assert [line.split(":")[0] for line in problems] == ["connections.desk", "connections.screens"]
     assert "401" in problems[0]
+    assert "credentials" not in problems[0]  # a sandbox's key stands in no file of the operator
+    marks = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines() if line[:4] in {"ok  ", "no  "}}
+    assert [marks[name] for name in ("helpdesk", "product", "desk", "screens")] == ["ok", "ok", "no", "no"]
     assert result.stderr.rstrip().endswith("2 problems")
+
+
+def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(run, tmp_path, served):
+    homes.fill(tmp_path)
+    file = tmp_path / "config" / "bridge.yaml"
+    file.write_text(file.read_text().replace('"${SCREENS_API_KEY}"', "plain-key"))
+    result = run("--home", str(tmp_path), "check", "--live", environ=KEYS | urls(served))
+    assert result.exit_code == 1
+    told = {line.split(":")[0]: line for line in result.stderr.splitlines()}
+    lines = file.read_text().splitlines()
+    desk, screens = (1 + next(n for n, line in enumerate(lines) if word in line) for word in ("{DESK_API", "plain-key"))
+    assert told["connections.desk"].endswith(f"; its credentials: DESK_API_KEY (config/bridge.yaml:{desk})")
+    assert told["connections.screens"].endswith(f"; its credentials: config/bridge.yaml:{screens}")
+    assert not any(key in result.output for key in ("plain-key", KEYS["DESK_API_KEY"]))
+
+
+def test_a_first_plan_and_import_need_no_bridge_that_runs(run, tmp_path, served):
+    homes.fill(tmp_path)
+    accounts = server.accounts(served.urls, SEED)
+    keys = {f"{name}_API_KEY": accounts[system].api_key for name, system in SYSTEMS.items()}
+    environ = KEYS | urls(served) | keys
+    run("--home", str(tmp_path), "db", "upgrade", environ=environ)
+    planned = run("--home", str(tmp_path), "plan", "customers", "--live", environ=environ)
+    assert planned.exit_code == 0, planned.output
+    assert "calls: helpdesk" in planned.output
+    imported = run("--home", str(tmp_path), "backfill", "customers", environ=environ)
+    assert imported.exit_code == 0, imported.output

@@ -34,6 +34,7 @@ def test_init_makes_a_home_that_passes_the_check(run, tmp_path):
     assert stat.S_IMODE((home / "var").stat().st_mode) == 0o700
     checked = run("--home", str(home), "check", environ=KEYS)
     assert checked.exit_code == 0, checked.output
+    assert checked.output.splitlines()[0] == f"home: {home}"
 
 
 def test_init_leaves_what_is_there(run, tmp_path):

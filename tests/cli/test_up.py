@@ -132,6 +132,9 @@ def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_
             assert f"helpdesk:{row['id']}" in ticket.stdout
             assert "wrote" in ticket.stdout
 
+            paused = command(home, "connection", "pause", "screens")
+            assert paused.returncode == 0, paused.stderr
+
             second = command(home, "up", "--sandbox")
             assert second.returncode == 2
             assert "another bridge runs on this home" in second.stderr

@@ -242,7 +242,7 @@ def test_refused_credentials_stop_at_once_and_say_how_to_go_on(world, status):
     with world.ledger.read() as tx:
         found = health.get(tx, "H")
     assert found.state(world.clock.now()) == "stopped"
-    assert "bridge connection resume H" in found.words(world.clock.now())
+    assert "restart the bridge, then `bridge connection resume H`" in found.words(world.clock.now())
     world.connectors["H"].read = read
     with world.ledger.transaction() as tx:
         health.resume(tx, "H")

@@ -216,6 +216,8 @@ CONNECTION_KEYS = (
         ("syncs", "two: {}", "two: {}\n  fields: {subject: {owner: three, to: [four]}}", [
             "mappings/syncs.yaml:6: both.fields.subject.owner: 'three' is no member; allowed one, two",
             "mappings/syncs.yaml:6: both.fields.subject.to: 'four' is no member; allowed one, two"]),
+        ("syncs", "two: {}", "two: {}\n  fields: {status: {owner: two}, '*': {owner: two}}", [
+            "mappings/syncs.yaml:6: both.fields.status.owner: the mapping of two has no status; allowed one"]),
         ("syncs", "two: {}", "two: {}\n  fields: {subject: {policy: owner}}", [
             ("mappings/syncs.yaml:6: both.fields.subject.policy: needs an owner; allowed latest, merge, manual, first, "
             "{owner: <connection>}")]),
@@ -293,6 +295,9 @@ def test_an_empty_home(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, environ={}, connectors=CONNECTORS)
     assert caught.value.problems == [
-        "config/bridge.yaml:1: cannot be read: No such file or directory",
+        (
+            f"config/bridge.yaml:1: {tmp_path}/config/bridge.yaml is not there; make a home with `bridge init DIR`, "
+            "or name yours with --home"
+        ),
         "mappings/syncs.yaml:1: cannot be read: No such file or directory",
     ]

@@ -1,0 +1,69 @@
+"""`bridge status` on a terminal of eighty columns: nothing is cut, and what is to be copied stands on one line."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge.core.state import Link, Side
+from bridge.ledger import health, links
+from bridge.ledger.session import Ledger
+from tests.cli.conftest import KEYS
+
+NOW = datetime.now(UTC)
+WAY_ON = "mend its credentials, restart the bridge, then `bridge connection resume helpdesk`"
+REFUSED = 'helpdesk: answered 401 (request req_1): {"error": {"code": "unauthorized", "message": "No such key"}}'
+
+
+@pytest.fixture
+def status(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    run("init", str(tmp_path))
+    run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
+    ledger = Ledger(f"sqlite:///{tmp_path / 'var' / 'bridge.db'}")
+
+    def call():
+        done = run("--home", str(tmp_path), "status", environ=KEYS)
+        assert done.exit_code == 0, done.output
+        return done.output.splitlines()
+
+    call.ledger = ledger
+    yield call
+    ledger.close()
+
+
+def test_all_heads_and_rates_are_whole(status):
+    lines = status()
+    assert lines[0].split() == ["writes"]
+    assert " ".join(lines[1].split()) == "connection health records lag /min next poll next full rates"
+    assert "480/minute" in "\n".join(lines)
+    assert "4800/hour" in "\n".join(lines)
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert "…" not in "\n".join(lines)
+
+
+def test_a_connection_in_trouble_has_a_line_with_the_command_whole_and_the_reason_in_words(status):
+    with status.ledger.transaction() as tx:
+        health.refuse(tx, "helpdesk", f"{REFUSED}; {WAY_ON}", NOW)
+        until = NOW + timedelta(hours=1)
+        health.pause(tx, "product", until, 'product: answered 429: {"type": "throttled_error"}', now=NOW)
+    lines = status()
+    since = f"(since {NOW:%Y-%m-%d %H:%M:%S}Z)"
+    reason = "helpdesk: answered 401 (request req_1): No such key"
+    assert f"helpdesk is stopped, because {reason}; {WAY_ON} {since}" in lines
+    paused = f"product is paused until {until:%Y-%m-%d %H:%M:%SZ}, because product: answered 429 {since}"
+    assert paused in lines
+    assert [line.split()[:2] for line in lines if " is " not in line][2:4] == [
+        ["helpdesk", "stopped"],
+        ["product", "paused"],
+    ]
+
+
+def test_tickets_are_counted_apart_from_customers_and_paused_ones_are_named(status):
+    assert "tickets 0" in status()
+    with status.ledger.transaction() as tx:
+        for name, entity in (("l1", "ticket"), ("l2", "ticket"), ("l3", "customer")):
+            link = Link(name, "support-tickets", entity)
+            link.sides["helpdesk"] = Side("helpdesk", name)
+            link.paused = name == "l1"
+            assert links.create(tx, link, NOW)
+    assert "tickets 2   customers 1   paused 1" in status()

@@ -1,0 +1,79 @@
+"""Whatever the zone of this machine, every command shows the same moment in the same words: in UTC, marked so."""
+
+import json
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from bridge.cli.stream import row, text
+from bridge.cli.times import when
+from bridge.core.state import FieldState, Link, Note, Side, SideField
+from bridge.ledger import conflicts, journal, links, runs, work
+from bridge.ledger.journal import Line
+from bridge.ledger.session import Ledger
+from tests.cli.conftest import KEYS
+
+AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
+SHOWN = "2026-03-01 12:00:05Z"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch):
+    monkeypatch.setenv("TZ", "America/Caracas")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def home(run, tmp_path):
+    run("init", str(tmp_path))
+
+    def call(*words):
+        done = run("--home", str(tmp_path), *words, environ=KEYS)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    call("db", "upgrade")
+    call.ledger = Ledger(f"sqlite:///{tmp_path / 'var' / 'bridge.db'}")
+    yield call
+    call.ledger.close()
+
+
+def test_every_command_shows_the_same_moment_in_utc_and_says_so(home):
+    link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 3, "helpdesk")})
+    for name, value in {"helpdesk": "open", "product": "resolved"}.items():
+        link.sides[name] = Side(name, f"r-{name}", {"status": SideField(shadow=value, map_rev="x", level=3)})
+    state = link.state["status"]
+    state.candidates, state.why_open = {"helpdesk": "open", "product": "resolved"}, "both were edited"
+    with home.ledger.transaction() as tx:
+        assert links.create(tx, link, AT)
+        conflicts.record(tx, link, [], AT)
+        journal.add(tx, "l1", AT, [Note("changed", "helpdesk", "status", {"value": "open"})])
+        runs.finish(tx, runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT), AT)
+        work.raise_(tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=AT, now=AT)
+        (claimed,) = work.claim(tx, "me", AT, AT, 5)
+        work.park(tx, claimed, "me", "answered 422", "Refused", AT)
+    for words in (
+        ["ticket", "l1"],
+        ["why", "l1", "status"],
+        ["conflicts", "list"],
+        ["parked", "list"],
+        ["parked", "list", "--rows"],
+        ["status"],
+    ):
+        assert SHOWN in home(*words), words
+
+
+def test_the_next_runs_and_the_stream_show_the_time_of_day_in_utc(home):
+    with home.ledger.transaction() as tx:
+        runs.finish(tx, runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT), AT)
+    (polled,) = [
+        row for row in json.loads(home("status", "--json"))["schedule"] if row["kind"] == "poll" and row["last"]
+    ]
+    assert f" {datetime.fromisoformat(polled['next']):%H:%M:%S}Z " in home("status")
+    line = Line(1, "l1", AT, "wrote", "product", "", {"verb": "update", "sent": {"status": "open"}})
+    assert text(row(line, None)).plain.startswith("12:00:05Z  wrote")
+    assert when(AT.isoformat()) == SHOWN

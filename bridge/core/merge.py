@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -96,20 +96,23 @@ def _level(case: Case, raw: Raw) -> None:
 def _readable(link: Link, side: Side, obs: Observation, rules: Rules, notes: list[Note]) -> list[tuple[Case, Raw]]:
     """Give the fields that say something; the others keep shadow, level and their part of an attempt."""
     cases: list[tuple[Case, Raw]] = []
-    for name, mapped in rules.maps[obs.connection].fields.items():
-        if name not in obs.values:
-            continue
-        entry = side.fields.setdefault(name, SideField())
-        case = Case(link, side, obs, rules, name, mapped, entry, link.state.setdefault(name, FieldState()), notes)
-        raw = obs.values[name]
+    for case, raw in _looked_at(link, side, obs, rules, notes):
         why = _why_not(case, raw)
         if why:
             _set_aside(case, raw, why)
             continue
-        if entry.unreadable:
-            entry.unreadable, entry.shown, entry.tried = "", None, NEVER
+        if case.entry.unreadable:
+            case.entry.unreadable, case.entry.shown, case.entry.tried = "", None, NEVER
         cases.append((case, raw))
     return cases
+
+
+def _looked_at(link: Link, side: Side, obs: Observation, rules: Rules, notes: list[Note]) -> Iterator[tuple[Case, Raw]]:
+    """Give the fields that were looked at, readable or not."""
+    for name, mapped in rules.maps[obs.connection].fields.items():
+        if name in obs.values:
+            entry, state = side.fields.setdefault(name, SideField()), link.state.setdefault(name, FieldState())
+            yield Case(link, side, obs, rules, name, mapped, entry, state, notes), obs.values[name]
 
 
 def _why_not(case: Case, raw: object) -> str:
@@ -215,6 +218,9 @@ def adopt(link: Link, obs: Observation, sent: Mapping[str, Raw], rules: Rules, *
         else:
             _created(case, sent[case.name], raw)
         case.entry.seen = obs.read_at
+    for case, raw in _looked_at(link, side, obs, rules, notes) if found else ():
+        if case.entry.unreadable and case.entry.shown == raw and not case.mapped.is_set:
+            _made_without(case, sent)
     side.version, side.read_at = obs.version, obs.read_at
     return notes
 
@@ -253,6 +259,17 @@ def _not_sent(case: Case, raw: Raw, *, found: bool) -> None:
         _since_made(case, raw)
 
 
+def _made_without(case: Case, sent: Mapping[str, Raw]) -> None:
+    """Take it that a new record began with what was sent: what it shows has no reading yet, and somebody set it."""
+    base = sent.get(case.name, _default(case))
+    case.base(base)
+    case.entry.level = case.state.rev if case.agrees(base) else NEVER
+
+
+def _default(case: Case) -> Raw:
+    return None if isinstance(case.able.default, Marker) else case.able.default
+
+
 def _left_to_vendor(case: Case, raw: Raw) -> None:
     """Take a value that the vendor filled in by itself; level, unless the state has something to say there."""
     case.base(raw)
@@ -269,7 +286,7 @@ def _left_to_vendor(case: Case, raw: Raw) -> None:
 
 def _since_made(case: Case, raw: Raw) -> None:
     """Take what a new record does not show by itself for somebody's edit, made before we found the record."""
-    default = None if isinstance(case.able.default, Marker) else case.able.default
+    default = _default(case)
     if case.mapped.read(raw) == case.mapped.read(default):
         return
     if not case.state.rev or not case.agrees(raw):

@@ -220,6 +220,18 @@ def test_f19_a_newly_mapped_field_takes_first_contact_on_every_side():
     assert value(given, "priority") == "low"
 
 
+@pytest.mark.parametrize("sent", [{}, {"status": "new"}])
+def test_f19_whoever_was_put_on_a_new_record_before_we_found_it_is_an_edit_once_they_are_known(sent):
+    strangers = remapped({raw: name for raw, name in H_STATUS.items() if raw != "closed"}, "1/a")
+    given = link("L", "H")
+    look(given, "L", 0, under=strangers, status="new")
+    adopt(given, seen("H", 9, status="closed"), sent, strangers, found=True)
+    assert (given.sides["H"].fields["status"].unreadable, value(given, "status")) == ("unknown status 'closed'", "new")
+    notes = look(given, "H", 20, under=remapped(H_STATUS, "1/b"), status="closed")
+    assert "changed" in kinds(notes)
+    assert value(given, "status") == "closed"
+
+
 def test_f20_what_a_call_sets_besides_is_ours_and_the_service_user_is_nobody():
     given = level("P", "Z", assignee=None)
     look(given, "Z", 0, status="waiting")

@@ -251,63 +251,6 @@ def test_a_decision_that_does_not_fit_is_refused_with_what_would(home, words, sa
     assert home.audited() == []
 
 
-# --- why and status ------------------------------------------------------------------------------------------------
-
-
-def test_why_tells_who_set_a_field_by_which_policy_and_what_each_side_shows(home):
-    home.ticket(helpdesk="open", product="open")
-    shown = home("why", "l1", "status")
-    assert 'status is "open", set by helpdesk (revision 3)' in shown
-    assert "policy: " in shown
-    assert 'before "new"' in shown
-    assert 'product:r-product shows "open": level with the bridge' in shown
-    (given,) = home.json("why", "product:r-product", "status")
-    assert given["sides"]["helpdesk"]["because"] == "level with the bridge"
-    assert "allowed: status" in home("why", "l1", "colour", code=2)
-
-
-@pytest.mark.parametrize(
-    ("level", "paused", "detached", "because"),
-    [
-        (2, False, False, "behind by 1 revision; a write is owed"),
-        (1, False, False, "behind by 2 revisions; a write is owed"),
-        (2, True, False, "behind by 1 revision; the ticket is paused: `bridge link resume l1` lets it be written"),
-        (2, False, True, "the record is detached; `bridge link relink product:{0}` puts it back"),
-    ],
-)
-def test_why_names_what_keeps_a_value_from_a_side(home, level, paused, detached, because):
-    link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 3, "helpdesk")})
-    link.paused = paused
-    field = {"status": SideField(shadow="new", map_rev="x", level=level)}
-    link.sides["product"] = Side("product", "p" * 36, field, detached=detached, in_scope=not detached)
-    link.sides |= {name: Side(name, name * 4) for name in ("helpdesk", "desk", "feedback")}
-    with home.ledger.transaction() as tx:
-        assert links.create(tx, link, NOW)
-    ref = f"product:{'p' * 36}"
-    assert f'{ref} shows "new": {because.format("p" * 36)}' in home("why", "l1", "status").splitlines()
-    heads = home("ticket", "l1").splitlines()
-    assert f"  {ref}{' (detached)' if detached else ''}" in heads  # whole, to be copied
-
-
-def test_a_value_that_nobody_set_is_shown_without_a_name(home):
-    link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 3, "desk"), "priority": FieldState()})
-    link.sides["product"] = Side("product", "p")
-    with home.ledger.transaction() as tx:
-        assert links.create(tx, link, NOW)
-    lines = [" ".join(line.split()) for line in home("ticket", "l1").splitlines()]
-    assert {"status open (desk)", "priority —"} <= set(lines)
-
-
-def test_why_says_that_a_mapping_has_no_such_field(home):
-    link = Link("l1", "support-tickets", "ticket", {"priority": FieldState("high", 1, "helpdesk")})
-    link.sides = {name: Side(name, f"r-{name}") for name in ("helpdesk", "feedback")}
-    with home.ledger.transaction() as tx:
-        assert links.create(tx, link, NOW)
-    shown = home("why", "l1", "priority").splitlines()
-    assert "feedback:r-feedback shows null: the mapping of feedback has no such field" in shown
-    assert "helpdesk:r-helpdesk shows null: it was never read there" in shown
-
-
 def test_the_status_adds_up_and_shows_a_pause_as_what_it_is(home):
     accept(home, "a", "echo")
     home.park("d1", cause="Refused")

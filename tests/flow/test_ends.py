@@ -1,4 +1,4 @@
-"""Records that are deleted, leave the scope and come back; agents whom nobody knows; what only a listing shows."""
+"""Records that are deleted, leave the scope and come back; agents whom nobody knows."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,12 +6,11 @@ from datetime import timedelta
 import pytest
 
 from bridge.connectors.base import Person
-from bridge.core.syncs import FieldPolicy
 from bridge.core.transforms import AgentTable, agent
-from bridge.core.values import Ref, Unreadable
+from bridge.core.values import Ref
 from bridge.errors import UnknownOutcome
 from bridge.flow import people
-from bridge.ledger import attempts, hints, parking, work
+from bridge.ledger import attempts, hints, parking
 from bridge.ledger import people as stored
 from tests.flow.test_outcome import set_aside
 from tests.flow.world import StepWorker, World, born
@@ -328,43 +327,3 @@ def read_by(named):
 
 def write_by(named):
     return lambda value: None if value is None else named.write(value)
-
-
-class TestSwept:
-    def test_what_only_a_listing_shows_is_merged_unless_we_wrote_since(self, ledger):
-        world = World(ledger, "LH", tags=FieldPolicy("merge"))
-        ids = born(world, tags=["a"])
-        hidden(world, "H", "tags")
-
-        def sweep(tags, at):
-            with world.ledger.transaction() as tx:
-                payload = {"swept": {"at": at.isoformat(), "values": {"tags": tags}}}
-                now = world.clock.now()
-                work.raise_(
-                    tx, kind="observe", key=f"observe:H:ticket:{ids['H']}", connection="H", entity="ticket",
-                    remote_id=ids["H"], due_at=now, now=now, payload=payload,
-                )  # fmt: skip
-            world.settle()
-
-        before = world.clock.now()
-        world.clock.advance(5)
-        sweep(["a", "b"], world.clock.now())
-        assert sorted(world.systems["L"].peek(ids["L"])["tags"]) == ["a", "b"]
-        sweep([], before - timedelta(seconds=60))
-        assert sorted(world.systems["L"].peek(ids["L"])["tags"]) == ["a", "b"]
-
-
-def hidden(world, name, key):
-    """From now on direct reads of a system leave a key out."""
-    system = world.systems[name]
-    shown = system.record
-
-    def record(connection, remote_id):
-        found = shown(connection, remote_id)
-        if found is None:
-            return None
-        data = {each: value for each, value in found.data.items() if each != key}
-        return replace(found, data=data, unreadable={key: "only a listing shows it"})
-
-    system.record = record
-    assert not isinstance(system.record(name, system.ids[0]).data.get(key), Unreadable)

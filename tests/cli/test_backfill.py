@@ -64,7 +64,7 @@ def test_a_rest_that_ends_by_itself_is_named_and_waited_for(estate, imported, ca
     with estate.ledger.transaction() as tx:
         health.pause(tx, "product", now.replace(second=now.second + 3), "answered 429", now=now)
     assert imported()[1].halted == []
-    assert "product is paused until 2026-01-05 09:00:03 UTC, because answered 429" in capsys.readouterr().err
+    assert "product is paused until 2026-01-05 09:00:03Z, because answered 429" in capsys.readouterr().err
     assert len(estate.apps["helpdesk"].tickets()) == 3
 
 

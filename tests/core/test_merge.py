@@ -119,13 +119,19 @@ def test_f03_a_field_that_cannot_be_read_leaves_its_part_of_the_attempt_open():
     assert given.sides["H"].attempt is None
 
 
-def test_f13_the_answer_to_one_call_is_no_answer_to_an_older_one_of_another_field():
+def beside_an_older_call():
+    """A call about the status is open, beside an older one about the priority whose fate could not be read."""
     given = level("H", "P", status="new", priority="low")
     look(given, "P", 1, status="open", priority="high")
     attempt(given, "H", at_seconds=2, priority="high")
     look(given, "H", 9, status="new", priority=Unreadable("nobody knows it yet"))
     newer = Attempt("b", "update", {"status": "open"}, {"status": "new"}, {"status": "open"}, {"status": 2}, at(20))
     carry(given.sides["H"], newer)
+    return given
+
+
+def test_f13_the_answer_to_one_call_is_no_answer_to_an_older_one_of_another_field():
+    given = beside_an_older_call()
     notes = look(given, "H", 30, own=True, status="open", priority="urgent")
     assert kinds(notes) == ["written", "uncertain", "changed"]  # and not: "urgent" is how it took our "high"
     assert value(given, "priority") == "urgent"
@@ -133,13 +139,8 @@ def test_f13_the_answer_to_one_call_is_no_answer_to_an_older_one_of_another_fiel
 
 
 def test_f03_one_call_that_did_nothing_says_nothing_about_an_older_one():
-    given = level("H", "P", status="new", priority="low")
-    look(given, "P", 1, status="open", priority="high")
-    attempt(given, "H", at_seconds=2, priority="high")
-    look(given, "H", 9, status="new", priority=Unreadable("withheld"))
-    newer = Attempt("b", "update", {"status": "open"}, {"status": "new"}, {"status": "open"}, {"status": 2}, at(20))
-    carry(given.sides["H"], newer)
-    assert kinds(look(given, "H", 30, status="new", priority="high")) == ["re-sent", "landed"]
+    notes = look(beside_an_older_call(), "H", 30, status="new", priority="high")
+    assert kinds(notes) == ["re-sent", "landed"]
 
 
 def test_f03_a_call_lands_as_a_whole_so_what_reads_as_sent_beside_an_old_value_is_a_humans():

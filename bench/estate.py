@@ -17,9 +17,9 @@ from bridge import home as homes
 from bridge.clock import SystemClock
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.base import Record
-from bridge.core import merge
-from bridge.core.state import Link, Side
-from bridge.core.values import Ref
+from bridge.core.merge import observations
+from bridge.core.model.state import Link, Side
+from bridge.core.model.values import Ref
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain
 from bridge.flow.records import observation
@@ -117,14 +117,14 @@ class Estate:
                 sides = [(link, side) for link in made for side in link.sides.values()]
                 tx.execute(tables.side.insert(), [_side_row(link, side, now) for link, side in sides])
 
-    def _link(self, number: int, now: datetime, rules: merge.Rules) -> Link:
+    def _link(self, number: int, now: datetime, rules: observations.Rules) -> Link:
         row = ticket(number)
         names = dict.fromkeys(("left", "right"), str(row["id"]))
         sides = {name: Side(name, each) for name, each in names.items()}
         link = Link(f"{number:032x}", "tickets", "ticket", sides=sides)
         for name, remote_id in names.items():
             record = Record(Ref(name, "ticket", remote_id), row | {"id": remote_id}, now, changed_before=now)
-            merge.absorb(link, observation(record, self.context.maps[name]["ticket"]), rules)
+            observations.absorb(link, observation(record, self.context.maps[name]["ticket"]), rules)
         return link
 
 

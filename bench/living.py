@@ -18,7 +18,7 @@ import requests
 
 from bench.estate import Estate, make_home, vendor
 from bridge.clock import SystemClock
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.flow import reconcile
 from bridge.ledger import hints, runs
 from bridge.ledger.session import Ledger

@@ -26,7 +26,7 @@ from bench.baseline.mirror import Table, run_worker
 from bench.baseline.receiver import create_app, sign
 from bench.estate import CONCURRENCY, Estate, make_home, vendor
 from bench.vendor import ticket
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.ledger import hints
 from bridge.queue import Embedded
 

@@ -26,7 +26,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from bridge import tally
 from bridge.clock import Clock
-from bridge.core.syncs import Connection
+from bridge.core.model.syncs import Connection
 from bridge.errors import (
     AlreadyExists,
     NotFound,

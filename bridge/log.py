@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
-from bridge.core.syncs import Secret
+from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
 
 HIDDEN: Final = "•••"

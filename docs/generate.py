@@ -15,8 +15,8 @@ import click
 from bridge.cli import COMMANDS
 from bridge.cli import main as group
 from bridge.connectors import CONNECTORS, connector_class
-from bridge.core.capabilities import EntityCapabilities, Writable
-from bridge.core.entities import ENTITIES
+from bridge.core.model.capabilities import EntityCapabilities, Writable
+from bridge.core.model.entities import ENTITIES
 
 ROOT = Path(__file__).resolve().parents[1]
 PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)

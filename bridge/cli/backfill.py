@@ -21,8 +21,8 @@ from bridge.cli import halted
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor
 from bridge.cli.processes import begin, lend_redis
-from bridge.core.lanes import SHARES
-from bridge.core.syncs import Connection
+from bridge.core.model.lanes import SHARES
+from bridge.core.model.syncs import Connection
 from bridge.flow import allowance, forecast
 from bridge.flow import backfill as importing
 from bridge.ledger import audit, runs, written

@@ -14,7 +14,7 @@ from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.connectors import build, connector_class
 from bridge.connectors.base import Connector
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.errors import BridgeError
 from bridge.http import Http
 from bridge.ledger import audit

@@ -6,7 +6,7 @@ import click
 
 from bridge.cli.operator import changing, looking, show
 from bridge.cli.times import when
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.ledger import hints
 from bridge.ledger import inbox as rows
 

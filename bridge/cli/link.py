@@ -11,8 +11,8 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor, the_one, write_down
-from bridge.core.state import Link
-from bridge.core.values import Ref
+from bridge.core.model.state import Link
+from bridge.core.model.values import Ref
 from bridge.flow import surgery
 from bridge.ledger import links
 from bridge.ledger.session import Tx

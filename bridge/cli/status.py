@@ -20,7 +20,7 @@ from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import plain
 from bridge.cli.times import clock, when
 from bridge.clock import SystemClock
-from bridge.core.syncs import Connection
+from bridge.core.model.syncs import Connection
 from bridge.flow.announce import KINDS, Planned, next_runs
 from bridge.flow.outcome import remedy
 from bridge.ledger import runs, written

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.cli.times import clock
-from bridge.core.state import Link
+from bridge.core.model.state import Link
 from bridge.ledger import journal, links
 from bridge.ledger.journal import Line
 from bridge.ledger.session import Ledger

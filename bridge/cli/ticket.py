@@ -16,8 +16,8 @@ from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import the_one
 from bridge.cli.stream import shown
 from bridge.cli.times import when
-from bridge.core.state import Link
-from bridge.core.values import Marker
+from bridge.core.model.state import Link
+from bridge.core.model.values import Marker
 from bridge.ledger import attempts, conflicts, journal, links
 from bridge.ledger.session import Ledger
 

@@ -10,10 +10,10 @@ import click
 from bridge.cli.operator import looking, show, the_one
 from bridge.cli.times import when
 from bridge.config import Config
-from bridge.core.context import PLAIN
-from bridge.core.state import Link
-from bridge.core.syncs import FieldPolicy
-from bridge.core.values import Marker
+from bridge.core.merge.case import PLAIN
+from bridge.core.model.state import Link
+from bridge.core.model.syncs import FieldPolicy
+from bridge.core.model.values import Marker
 from bridge.ledger import attempts, journal, links, parking
 from bridge.ledger.session import Tx
 

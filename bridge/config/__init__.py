@@ -17,11 +17,11 @@ from bridge.config.mappings import check_shape, compile_mapping, run_examples
 from bridge.config.settings import Classes, Read, SandboxAccount, Settings, compile_settings
 from bridge.config.syncs import Known, compile_syncs
 from bridge.config.yaml import Document, Problem
-from bridge.core.entities import ENTITIES
-from bridge.core.fieldmap import EntityMap
-from bridge.core.mapping import MappingError, compile_field
-from bridge.core.syncs import Connection, Member, Sync
-from bridge.core.transforms import AgentTable
+from bridge.core.mapping.compiler import MappingError, compile_field
+from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.mapping.transforms import AgentTable
+from bridge.core.model.entities import ENTITIES
+from bridge.core.model.syncs import Connection, Member, Sync
 from bridge.errors import ConfigError
 
 __all__ = ["Agents", "Config", "SandboxAccount", "Settings", "check", "credentials_at", "load"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.config.yaml import Document, Problem
-from bridge.core.transforms import LEAVE, TRANSFORMS, UNASSIGN, AgentTable, shown
+from bridge.core.mapping.transforms import LEAVE, TRANSFORMS, UNASSIGN, AgentTable, shown
 
 KEYS = ("agents", "unmapped")
 

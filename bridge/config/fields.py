@@ -9,8 +9,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from bridge.core.syncs import Rate
-from bridge.core.transforms import shown
+from bridge.core.mapping.transforms import shown
+from bridge.core.model.syncs import Rate
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 """Names of connections and syncs: they stand in addresses and in the ledger."""

@@ -8,11 +8,11 @@ from typing import Any
 from bridge.config.schemas import ExampleSchema, load
 from bridge.config.settings import Classes
 from bridge.config.yaml import Document, Problem
-from bridge.core.entities import ENTITIES
-from bridge.core.mapping import CompiledEntity, MappingError, Where, compile_entity
-from bridge.core.proof import prove
-from bridge.core.transforms import AgentTable, shown
-from bridge.core.values import Marker, NotCarried, Unreadable
+from bridge.core.mapping.checks import prove
+from bridge.core.mapping.compiler import CompiledEntity, MappingError, Where, compile_entity
+from bridge.core.mapping.transforms import AgentTable, shown
+from bridge.core.model.entities import ENTITIES
+from bridge.core.model.values import Marker, NotCarried, Unreadable
 
 Finding = tuple[Where, str]
 

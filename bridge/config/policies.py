@@ -9,9 +9,9 @@ from marshmallow import ValidationError
 
 from bridge.config.schemas import PolicySchema
 from bridge.config.yaml import Where
-from bridge.core.entities import ENTITIES
-from bridge.core.syncs import FieldPolicy
-from bridge.core.transforms import shown
+from bridge.core.mapping.transforms import shown
+from bridge.core.model.entities import ENTITIES
+from bridge.core.model.syncs import FieldPolicy
 
 Word = Literal["latest", "owner", "merge", "manual", "first"]
 WORDS = get_args(Word)

@@ -14,8 +14,8 @@ from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.yaml import Document, Problem, Where
 from bridge.connectors.base import Connector
 from bridge.connectors.signing import problems as unusable
-from bridge.core.syncs import Connection, Secret, Webhook
-from bridge.core.transforms import shown
+from bridge.core.mapping.transforms import shown
+from bridge.core.model.syncs import Connection, Secret, Webhook
 
 Classes = Mapping[str, type[Connector]]
 

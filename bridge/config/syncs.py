@@ -14,13 +14,13 @@ from bridge.config.policies import PolicyReader
 from bridge.config.schemas import SyncSchema, load
 from bridge.config.settings import Classes
 from bridge.config.yaml import Document, Problem, Where
-from bridge.core.capabilities import Support
-from bridge.core.entities import ENTITIES
-from bridge.core.paths import BadPath, compile_expression, compile_path
-from bridge.core.proof import not_sent
-from bridge.core.syncs import Connection, Guard, MatchTerm, Member, Sync
-from bridge.core.tagging import tag_problems
-from bridge.core.transforms import shown
+from bridge.core.mapping.checks import not_sent
+from bridge.core.mapping.found_tags import tag_problems
+from bridge.core.mapping.paths import BadPath, compile_expression, compile_path
+from bridge.core.mapping.transforms import shown
+from bridge.core.model.capabilities import Support
+from bridge.core.model.entities import ENTITIES
+from bridge.core.model.syncs import Connection, Guard, MatchTerm, Member, Sync
 
 _TERM = re.compile(r"([a-z_]+)\s*(?:±|\+-|\+/-)\s*(\S+)")
 CREATE = "true, false, when-supported"

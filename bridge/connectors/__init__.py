@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from bridge.connectors.base import Connector
-from bridge.core.capabilities import EntityCapabilities
-from bridge.core.syncs import Connection
+from bridge.core.model.capabilities import EntityCapabilities
+from bridge.core.model.syncs import Connection
 from bridge.errors import ConfigError
 from bridge.http import Http
 

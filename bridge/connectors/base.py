@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from bridge.core.capabilities import EntityCapabilities
-from bridge.core.syncs import Connection, Webhook
-from bridge.core.values import Raw, Ref
+from bridge.core.model.capabilities import EntityCapabilities
+from bridge.core.model.syncs import Connection, Webhook
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import Unsupported
 
 

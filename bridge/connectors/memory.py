@@ -13,9 +13,9 @@ from bridge.connectors import hints
 from bridge.connectors.base import Connector, Draft, Intent, Page, Parsed, Record
 from bridge.connectors.memory_habits import SERVICE, helpdesk_like, lossless, posthog_like, zaia_like
 from bridge.connectors.memory_store import TAGS, TICKET, Event, Habits, MemorySystem, Operation
-from bridge.core.capabilities import EntityCapabilities, Support
-from bridge.core.syncs import Connection
-from bridge.core.values import Raw, Ref
+from bridge.core.model.capabilities import EntityCapabilities, Support
+from bridge.core.model.syncs import Connection
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import Malformed, Unsupported
 
 __all__ = [

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 
 from bridge.clock import Clock
 from bridge.connectors.memory_store import TICKET, Habits, MemorySystem
-from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
-from bridge.core.entities import STATUSES
-from bridge.core.fieldmap import EntityMap, FieldMap
-from bridge.core.values import ABSENT, Canonical, NotCarried, Raw, Unreadable
+from bridge.core.mapping.fieldmap import EntityMap, FieldMap
+from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.entities import STATUSES
+from bridge.core.model.values import ABSENT, Canonical, NotCarried, Raw, Unreadable
 
 Like = tuple[MemorySystem, EntityCapabilities, EntityMap]
 

@@ -16,8 +16,8 @@ from typing import Literal, TypeVar
 
 from bridge.clock import Clock
 from bridge.connectors.base import Record
-from bridge.core.capabilities import EntityCapabilities, Verb
-from bridge.core.values import Raw, Ref
+from bridge.core.model.capabilities import EntityCapabilities, Verb
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import (
     NotFound,
     NotSent,

@@ -31,9 +31,9 @@ from bridge.connectors.posthog_rows import MARKER, TRAITS, is_uuid, record, sent
 from bridge.connectors.posthog_tags import WITNESSES, Tags, silent
 from bridge.connectors.rest import RestConnector
 from bridge.connectors.rows import identity, moment, objects, past, same_text, stamp, times
-from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
-from bridge.core.syncs import Connection, Webhook
-from bridge.core.values import Raw, Ref
+from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.syncs import Connection, Webhook
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, RemoteError, UnknownOutcome
 from bridge.http import Answer, Http
 

@@ -9,7 +9,7 @@ from typing import Any
 from bridge.connectors.base import Person, Record
 from bridge.connectors.posthog_tags import WHY, silent
 from bridge.connectors.rows import identity, moment
-from bridge.core.values import Raw, Ref
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import Refused
 from bridge.http import Answer
 

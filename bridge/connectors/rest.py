@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from bridge.connectors.base import Connector, Draft
-from bridge.core.syncs import Connection
-from bridge.core.values import Raw, Ref
+from bridge.core.model.syncs import Connection
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import RemoteError, Unavailable, Unsupported
 from bridge.http import Answer, Http, Request
 

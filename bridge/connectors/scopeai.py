@@ -29,9 +29,9 @@ from bridge.connectors.rest import RestConnector
 from bridge.connectors.rows import identity, past, stamp
 from bridge.connectors.scopeai_rows import Row, external_id, following, relations, rows, ticket
 from bridge.connectors.scopeai_tags import TagNames
-from bridge.core.capabilities import EntityCapabilities, Support, Writable
-from bridge.core.syncs import Connection
-from bridge.core.values import Ref
+from bridge.core.model.capabilities import EntityCapabilities, Support, Writable
+from bridge.core.model.syncs import Connection
+from bridge.core.model.values import Ref
 from bridge.errors import ConfigError, NotFound
 from bridge.http import Answer, Http, Request
 

@@ -14,7 +14,7 @@ import hmac
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from bridge.core.syncs import Secret, Webhook
+from bridge.core.model.syncs import Secret, Webhook
 from bridge.errors import BadSignature, Expired
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"

@@ -48,8 +48,8 @@ from bridge.connectors.switch_facts import (
 )
 from bridge.connectors.switch_listing import PAGE, Listing
 from bridge.connectors.switch_rows import MARKED, SECOND, Row, made_as, record, same_note, tags_of
-from bridge.core.syncs import Webhook
-from bridge.core.values import Raw, Ref
+from bridge.core.model.syncs import Webhook
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
 from bridge.http import Answer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 
 TICKET, MESSAGE, SESSION, CUSTOMER = "ticket", "message", "session", "customer"
 PATHS: Mapping[str, str] = {

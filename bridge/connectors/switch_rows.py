@@ -11,7 +11,7 @@ from bridge.connectors import hints
 from bridge.connectors.base import Person, Record
 from bridge.connectors.rows import identity, moment
 from bridge.connectors.switch_facts import CUSTOMER, MESSAGE, SESSION, TICKET
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.http import Answer
 
 SECOND = timedelta(seconds=1)

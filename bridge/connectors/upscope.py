@@ -27,9 +27,9 @@ from bridge.connectors.rest import RestConnector
 from bridge.connectors.rows import moment, past, stamp
 from bridge.connectors.upscope_calls import URL, bare, wish
 from bridge.connectors.upscope_rows import SESSION_ID, SHORT_ID, Row, finished, short_id
-from bridge.core.capabilities import EntityCapabilities
-from bridge.core.syncs import Connection
-from bridge.core.values import Ref
+from bridge.core.model.capabilities import EntityCapabilities
+from bridge.core.model.syncs import Connection
+from bridge.core.model.values import Ref
 from bridge.errors import (
     ConfigError,
     NotFound,

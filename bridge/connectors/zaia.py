@@ -26,7 +26,7 @@ from bridge.connectors.rows import identity, moment, past, stamp
 from bridge.connectors.zaia_calls import TICKETS, UNSEEN, Row, ZaiaCalls, path_of
 from bridge.connectors.zaia_facts import ATTACH, COMPLETE, DETACH, TAKEOVER
 from bridge.connectors.zaia_pages import START, Place, Sweep, there_and_back
-from bridge.core.values import Raw, Ref
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import AlreadyExists, Lacking, NotFound, Refused, RemoteError, UnknownOutcome, Unsupported
 from bridge.http import Answer
 

@@ -13,8 +13,8 @@ from bridge.connectors.rest import RestConnector
 from bridge.connectors.rows import identity
 from bridge.connectors.zaia_facts import UUID, Facts, capabilities, facts
 from bridge.connectors.zaia_pages import PAGE, Place, Tags, following, joined
-from bridge.core.syncs import Connection
-from bridge.core.values import Raw, Ref
+from bridge.core.model.syncs import Connection
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unauthorised
 from bridge.http import Answer, Http, Request
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
-from bridge.core.syncs import Connection
+from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.syncs import Connection
 from bridge.errors import ConfigError
 
 STATUSES = ("pending", "ongoing", "completed")

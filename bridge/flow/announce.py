@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Protocol
 
-from bridge.core.syncs import Connection, Sync
+from bridge.core.model.syncs import Connection, Sync
 from bridge.flow import reconcile
 from bridge.flow.context import Context
 from bridge.ledger import health, runs, work

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from bridge.connectors.base import Connector, Draft, Intent, Page, Parsed, Record
-from bridge.core.values import Raw, Ref
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import Resting
 from bridge.flow import reconcile
 from bridge.flow.context import Context

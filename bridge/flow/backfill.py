@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.connectors.base import Connector, Page, Record
-from bridge.core.capabilities import Support
-from bridge.core.state import Link
-from bridge.core.syncs import Sync
-from bridge.core.values import Ref
+from bridge.core.model.capabilities import Support
+from bridge.core.model.state import Link
+from bridge.core.model.syncs import Sync
+from bridge.core.model.values import Ref
 from bridge.flow import allowance, people
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Transact

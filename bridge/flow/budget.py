@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from bridge.core.syncs import Connection
+from bridge.core.model.syncs import Connection
 
 
 class Budget(Protocol):
@@ -14,7 +14,7 @@ class Budget(Protocol):
     def acquire(self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live") -> float:
         """Ask to make one call that lasts at most `hold` seconds; 0: go, else seconds to wait and ask again.
 
-        Lanes below live leave it a part of every window (bridge.core.lanes) and the last place in flight.
+        Lanes below live leave it a part of every window (bridge.core.model.lanes) and the last place in flight.
         """
 
     def release(self, connection_name: str, holder: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from bridge import tally
 from bridge.clock import Clock
 from bridge.connectors.base import Connector
-from bridge.core.lanes import LANES
+from bridge.core.model.lanes import LANES
 from bridge.errors import LeaseLost
 from bridge.flow.context import Task
 from bridge.flow.effects import Call, Procedure, Read

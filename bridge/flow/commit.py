@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from bridge.core.state import Link, Note
-from bridge.core.values import Ref
+from bridge.core.model.state import Link, Note
+from bridge.core.model.values import Ref
 from bridge.flow import people
 from bridge.flow.context import Context, Task
 from bridge.flow.replan import replan

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bridge.clock import Clock
-from bridge.core.capabilities import EntityCapabilities, Writable
-from bridge.core.fieldmap import EntityMap
-from bridge.core.merge import Rules
-from bridge.core.state import Link
-from bridge.core.syncs import Connection, Sync
-from bridge.core.transforms import AgentTable
+from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.mapping.transforms import AgentTable
+from bridge.core.merge.observations import Rules
+from bridge.core.model.capabilities import EntityCapabilities, Writable
+from bridge.core.model.state import Link
+from bridge.core.model.syncs import Connection, Sync
 from bridge.ledger import conflicts, links
 from bridge.ledger.session import Tx
 from bridge.ledger.work import WorkRow

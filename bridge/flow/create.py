@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.connectors.base import Draft, Intent, Record
-from bridge.core import merge
-from bridge.core.capabilities import Support
-from bridge.core.plan import CREATE, CreatePlan
-from bridge.core.state import Note, Side
-from bridge.core.values import Raw
+from bridge.core.merge import observations
+from bridge.core.model.capabilities import Support
+from bridge.core.model.state import Note, Side
+from bridge.core.model.values import Raw
+from bridge.core.planning.planner import CREATE, CreatePlan
 from bridge.errors import (
     AlreadyExists,
     NotFound,
@@ -272,7 +272,7 @@ def adopt(
             probed.set_(tx, connection, CREATE, True, "a record was created", now)
         mapped = context.maps[connection][link.entity]
         seen = observation(record, mapped, link.parent_id, own=not found)
-        notes = merge.adopt(link, seen, sent, context.rules(sync), found=found)
+        notes = observations.adopt(link, seen, sent, context.rules(sync), found=found)
         values = mapped.canonical(record.data)
         matching.put(tx, sync.name, link.id, connection, [*match_keys(sync, values), *family.keys_of(values)])
         family.wake(tx, context, link, connection, now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridge.core import guard
+from bridge.core.merge import guard
 from bridge.flow.context import Context
 from bridge.flow.drift import Finding
 from bridge.ledger import sightings

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.connectors.base import Connector, Record
-from bridge.core import guard, merge
-from bridge.core.agree import same
-from bridge.core.capabilities import Support
-from bridge.core.plan import PlannedCall, forget_tried, mark_tried
-from bridge.core.state import Attempt, Note, Side
-from bridge.core.values import ABSENT, Marker, Ref, Unreadable
+from bridge.core.merge import guard, observations
+from bridge.core.merge.equality import same
+from bridge.core.model.capabilities import Support
+from bridge.core.model.state import Attempt, Note, Side
+from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
+from bridge.core.planning.planner import PlannedCall, forget_tried, mark_tried
 from bridge.errors import AlreadyExists, Lacking, LeaseLost, NotFound, Refused, RemoteError, UnknownOutcome
 from bridge.flow import parts, refusal
 from bridge.flow.commit import conclude, later, save, the_link
@@ -96,7 +96,7 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | N
     )
     if side.attempt is not None:
         attempts.close(tx, side.attempt.id, "partly readable", None, now, None)
-    merge.carry(side, attempt)
+    observations.carry(side, attempt)
     mark_tried(link, side.connection, call)
     save(tx, task, found.notes, now)
     attempts.open_(tx, link.id, side, now, destructive=len(call.destructive), run_id=task.row.run_id)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.base import Connector
-from bridge.core.lanes import LANES
+from bridge.core.model.lanes import LANES
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.flow import backfill, figures, undo
 from bridge.flow.answers import Answer, Answers

@@ -15,9 +15,9 @@ from typing import Any
 import orjson
 
 from bridge.connectors.base import Record
-from bridge.core.agree import elements_of, same
-from bridge.core.state import Link
-from bridge.core.values import Marker, Ref, Unreadable
+from bridge.core.merge.equality import elements_of, same
+from bridge.core.model.state import Link
+from bridge.core.model.values import Marker, Ref, Unreadable
 from bridge.flow.context import Context
 from bridge.flow.match import out_of_scope
 from bridge.flow.records import observation

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from bridge.connectors.base import Record
-from bridge.core.capabilities import Support
-from bridge.core.plan import CreatePlan
-from bridge.core.state import Link
-from bridge.core.transforms import CUSTOMERS_TICKET, TICKET_OF, TRANSFORMS
-from bridge.core.values import Canonical, Marker, Ref, Unreadable
+from bridge.core.mapping.transforms import CUSTOMERS_TICKET, TICKET_OF, TRANSFORMS
+from bridge.core.model.capabilities import Support
+from bridge.core.model.state import Link
+from bridge.core.model.values import Canonical, Marker, Ref, Unreadable
+from bridge.core.planning.planner import CreatePlan
 from bridge.flow.context import Context
 from bridge.flow.records import CUSTOMER, customer_key
 from bridge.ledger import hints, links, matching, work

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.connectors.base import Record
-from bridge.core import lifecycle, merge
-from bridge.core.state import Link, Note, Side
+from bridge.core.merge import lifecycle, observations
+from bridge.core.model.state import Link, Note, Side
 from bridge.flow import people
 from bridge.flow.context import Context
 from bridge.flow.records import observation, with_swept
@@ -34,7 +34,7 @@ def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Recor
     if (row.payload or {}).get(people.MET):
         people.read_anew(context, link, side)
     seen = observation(with_swept(record, row.payload, side, mapped, settle), mapped, link.parent_id)
-    if not merge.believe(side, seen, settle.total_seconds()):
+    if not observations.believe(side, seen, settle.total_seconds()):
         stepped = Note("suspect", side.connection, "", {"why": "an older version; read again after settling"})
         return Finding("pending", "", [stepped], again_at=context.clock.now() + settle)
     touched = seen.version is None or seen.version != side.version
@@ -48,13 +48,13 @@ def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Recor
     return Finding(said, why, [*back, *notes], closes=closes)
 
 
-def absorbed(link: Link, side: Side, seen: merge.Observation, context: Context) -> tuple[list[Note], str | None]:
+def absorbed(link: Link, side: Side, seen: observations.Observation, context: Context) -> tuple[list[Note], str | None]:
     """Absorb a reading made under the lease; give its notes and the id of the attempt that it closed, if any.
 
     Nothing can have been read since: where it seems older than the last one, another machine's clock was ahead.
     """
     seen = replace(seen, read_at=max(seen.read_at, side.read_at or seen.read_at))
     open_before = side.attempt.id if side.attempt else None
-    notes = merge.absorb(link, seen, context.rules(context.syncs[link.sync]))
+    notes = observations.absorb(link, seen, context.rules(context.syncs[link.sync]))
     closed = open_before if open_before and (side.attempt is None or side.attempt.id != open_before) else None
     return notes, closed

@@ -6,9 +6,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from bridge.core.capabilities import Support
-from bridge.core.lanes import SHARES
-from bridge.core.syncs import Sync
+from bridge.core.model.capabilities import Support
+from bridge.core.model.lanes import SHARES
+from bridge.core.model.syncs import Sync
 from bridge.flow import backfill
 from bridge.flow.context import Context
 from bridge.ledger import links, runs

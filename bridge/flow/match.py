@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bridge.connectors.base import Record
-from bridge.core.state import Link, Note, Side
-from bridge.core.syncs import Sync
-from bridge.core.values import Ref
+from bridge.core.model.state import Link, Note, Side
+from bridge.core.model.syncs import Sync
+from bridge.core.model.values import Ref
 from bridge.flow import family, people
 from bridge.flow.commit import tell, verdict
 from bridge.flow.context import Context, Task

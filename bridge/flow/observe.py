@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from bridge.connectors.base import Record
-from bridge.core import lifecycle, merge
-from bridge.core.state import Link, Note, Side
-from bridge.core.values import Ref
+from bridge.core.merge import lifecycle, observations
+from bridge.core.model.state import Link, Note, Side
+from bridge.core.model.values import Ref
 from bridge.flow import people
 from bridge.flow.commit import conclude, later, the_link, verdict
 from bridge.flow.context import Context, Task
@@ -109,7 +109,7 @@ def gone(context: Context, task: Task, side: Side) -> Steps[Finding]:
     now = context.clock.now()
     others = (yield from look_around(context, task, side)) if side.missing_since is not None else []
     rules = context.rules(context.syncs[link.sync])
-    notes = [*others, *merge.missing(link, side.connection, now, settle.total_seconds(), rules)]
+    notes = [*others, *observations.missing(link, side.connection, now, settle.total_seconds(), rules)]
     if side.tombstone:
         return Finding("applied", "the record is gone", notes)
     return Finding("pending", "", notes, again_at=now + settle)
@@ -126,6 +126,6 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
         if record is None:
             continue
         seen = observation(record, context.maps[side.connection][link.entity], link.parent_id)
-        if merge.believe(side, seen, context.settle(side.connection, link.entity).total_seconds()):
+        if observations.believe(side, seen, context.settle(side.connection, link.entity).total_seconds()):
             notes += absorbed(link, side, seen, context)[0]
     return notes

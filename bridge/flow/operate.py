@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bridge.core import lifecycle
-from bridge.core.agree import reads_as
-from bridge.core.entities import ENTITIES
-from bridge.core.state import FieldState, Link
-from bridge.core.values import Canonical, Unreadable
+from bridge.core.merge import lifecycle
+from bridge.core.merge.equality import reads_as
+from bridge.core.model.entities import ENTITIES
+from bridge.core.model.state import FieldState, Link
+from bridge.core.model.values import Canonical, Unreadable
 from bridge.errors import BridgeError
 from bridge.flow.context import Context
 from bridge.flow.replan import replan

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from bridge.core.plan import PlannedCall
-from bridge.core.state import Link
-from bridge.core.values import Raw
+from bridge.core.model.state import Link
+from bridge.core.model.values import Raw
+from bridge.core.planning.planner import PlannedCall
 from bridge.flow.context import Context
 from bridge.ledger import parking
 from bridge.ledger.session import Tx

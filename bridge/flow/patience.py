@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bridge.core.state import Side
+from bridge.core.model.state import Side
 from bridge.flow.commit import the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.outcome import FIRST_DELAY, LONGEST_PAUSE, PATIENCE

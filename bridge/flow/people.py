@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.connectors.base import Person
-from bridge.core.fieldmap import without_directory
-from bridge.core.state import Link, Note, Side
-from bridge.core.values import Marker, Ref
+from bridge.core.mapping.fieldmap import without_directory
+from bridge.core.model.state import Link, Note, Side
+from bridge.core.model.values import Marker, Ref
 from bridge.flow.context import Context
 from bridge.ledger import hints, links, people
 from bridge.ledger.session import Tx

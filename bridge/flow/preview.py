@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.connectors.base import Connector
-from bridge.core import guard
-from bridge.core.lanes import SHARES
+from bridge.core.merge import guard
+from bridge.core.model.lanes import SHARES
 from bridge.flow import reconcile
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain

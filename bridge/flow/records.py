@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.base import Record
-from bridge.core.fieldmap import EntityMap
-from bridge.core.merge import Observation
-from bridge.core.state import Side
-from bridge.core.syncs import Sync
-from bridge.core.values import Canonical, Unreadable
+from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.merge.observations import Observation
+from bridge.core.model.state import Side
+from bridge.core.model.syncs import Sync
+from bridge.core.model.values import Canonical, Unreadable
 
 Key = tuple[int, str, datetime | None]
 """Number of a match rule, hash of its exact terms, time of its windowed term."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.core.plan import PlannedCall
-from bridge.core.state import Note
+from bridge.core.model.state import Note
+from bridge.core.planning.planner import PlannedCall
 from bridge.errors import Lacking, RemoteError
 from bridge.flow import parts
 from bridge.flow.commit import conclude, save, the_link

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from bridge.clock import Clock
 from bridge.connectors.base import Connector, Draft, Intent, Page, Parsed, Record
-from bridge.core.capabilities import EntityCapabilities
-from bridge.core.fieldmap import EntityMap
-from bridge.core.syncs import Sync
-from bridge.core.values import Marker, Raw, Ref
+from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.model.capabilities import EntityCapabilities
+from bridge.core.model.syncs import Sync
+from bridge.core.model.values import Marker, Raw, Ref
 from bridge.flow.context import Context
 from bridge.ledger import attempts, intents, links
 from bridge.ledger.session import Ledger

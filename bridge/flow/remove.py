@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from bridge.connectors.base import Connector, Record
-from bridge.core.state import Attempt, Note, Side
-from bridge.core.values import Ref
+from bridge.core.model.state import Attempt, Note, Side
+from bridge.core.model.values import Ref
 from bridge.errors import BridgeError, LeaseLost, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from bridge.core.plan import Plan, plan
-from bridge.core.state import Link, Note, Side
+from bridge.core.model.state import Link, Note, Side
+from bridge.core.planning.planner import Plan, plan
 from bridge.flow import family, parts
 from bridge.flow.context import Context
 from bridge.ledger import work

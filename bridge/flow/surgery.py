@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from bridge.core.state import Link, Note, Side
-from bridge.core.values import Ref
+from bridge.core.model.state import Link, Note, Side
+from bridge.core.model.values import Ref
 from bridge.flow.context import Context
 from bridge.flow.operate import HOLD, Busy, NotPossible
 from bridge.flow.replan import plans

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.connectors.base import Connector, Record
-from bridge.core.agree import agrees, same
-from bridge.core.calls import PlannedCall, Target, Want, group
-from bridge.core.state import NEVER, Attempt, Link, Note, Side
-from bridge.core.values import Marker, Raw, Ref, Unreadable
+from bridge.core.merge.equality import agrees, same
+from bridge.core.model.state import NEVER, Attempt, Link, Note, Side
+from bridge.core.model.values import Marker, Raw, Ref, Unreadable
+from bridge.core.planning.calls import PlannedCall, Target, Want, group
 from bridge.errors import LeaseLost, RemoteError, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.context import Context, Task

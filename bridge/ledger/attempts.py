@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, or_, select, update
 
-from bridge.core.state import Side
+from bridge.core.model.state import Side
 from bridge.errors import LeaseLost
 from bridge.ledger import encode
 from bridge.ledger.session import Tx, insert

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from bridge.core.values import Marker
+from bridge.core.model.values import Marker
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 """Kinds of value that JSON has: most are, and asking here is quicker than calling."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.core.state import NEVER, Attempt, Element, FieldState, Link, Side, SideField
-from bridge.core.values import NO_BASE
+from bridge.core.model.state import NEVER, Attempt, Element, FieldState, Link, Side, SideField
+from bridge.core.model.values import NO_BASE
 from bridge.ledger import codec
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, Text, delete, func, or_, select, type_coerce, update
 
-from bridge.core.entities import ENTITIES
-from bridge.core.state import Link
-from bridge.core.values import Marker, Ref
+from bridge.core.model.entities import ENTITIES
+from bridge.core.model.state import Link
+from bridge.core.model.values import Marker, Ref
 from bridge.errors import BridgeError
 from bridge.ledger import codec, encode, links
 from bridge.ledger.session import Tx

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.ledger import work
 from bridge.ledger.session import Tx
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bridge.core.state import Note
+from bridge.core.model.state import Note
 from bridge.ledger.session import Tx
 from bridge.ledger.tables import journal
 

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import BindParameter, and_, bindparam, exists, false, func, or_, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
-from bridge.core.state import Link, Side
-from bridge.core.values import Ref
+from bridge.core.model.state import Link, Side
+from bridge.core.model.values import Ref
 from bridge.errors import LeaseLost
 from bridge.ledger import encode
 from bridge.ledger.session import Tx, insert_for

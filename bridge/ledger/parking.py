@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
-from bridge.core.lanes import LANES
+from bridge.core.model.lanes import LANES
 from bridge.ledger.session import Tx, insert
 from bridge.ledger.tables import side, work
 

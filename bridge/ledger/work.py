@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert
 
-from bridge.core.lanes import LANES
+from bridge.core.model.lanes import LANES
 from bridge.ledger.session import Tx, insert_for
 from bridge.ledger.tables import work
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, select, update
 
-from bridge.core.state import Attempt
+from bridge.core.model.state import Attempt
 from bridge.ledger import encode
 from bridge.ledger.session import Tx
 from bridge.ledger.tables import attempt, create_intent, run, side, work

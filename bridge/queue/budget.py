@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from bridge.core.lanes import SHARES
-from bridge.core.syncs import Connection, Rate
+from bridge.core.model.lanes import SHARES
+from bridge.core.model.syncs import Connection, Rate
 from bridge.queue.doorbell import Address, connect
 
 BUSY_WAIT: Final = 0.05

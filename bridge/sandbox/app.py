@@ -16,7 +16,7 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
 from bridge.clock import Clock
-from bridge.core.syncs import Webhook
+from bridge.core.model.syncs import Webhook
 from bridge.sandbox import control, population
 from bridge.sandbox.exchange import Call, Event, Problem
 from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults

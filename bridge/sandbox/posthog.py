@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from bridge.core.syncs import Webhook
+from bridge.core.model.syncs import Webhook
 from bridge.sandbox import population
 from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Call, Event, Problem, answer

@@ -23,7 +23,7 @@ import waitress
 from waitress import wasyncore
 
 from bridge.clock import Clock, SystemClock
-from bridge.core.syncs import Secret, Webhook
+from bridge.core.model.syncs import Secret, Webhook
 from bridge.sandbox.app import Sandbox
 from bridge.sandbox.faults import Dropped
 from bridge.sandbox.posthog import PostHogSandbox

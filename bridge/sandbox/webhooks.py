@@ -17,7 +17,7 @@ from typing import Any
 
 from bridge.clock import Clock
 from bridge.connectors.signing import sign
-from bridge.core.syncs import Webhook
+from bridge.core.model.syncs import Webhook
 from bridge.sandbox.faults import WEBHOOK, Faults
 from bridge.sandbox.journal import Journal
 

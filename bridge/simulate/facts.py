@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bridge.core.agree import lacking
-from bridge.core.capabilities import Support
-from bridge.core.state import Link
+from bridge.core.merge.equality import lacking
+from bridge.core.model.capabilities import Support
+from bridge.core.model.state import Link
 from bridge.flow.context import Context
 from bridge.ledger import conflicts, journal, links, parking, people, probed
 from bridge.ledger.session import Tx

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from bridge.clock import Clock
 from bridge.connectors.base import Connector
-from bridge.core.syncs import Connection, Secret
+from bridge.core.model.syncs import Connection, Secret
 from bridge.ledger.session import Ledger
 from bridge.queue import Bell
 from bridge.web import body, health, webhooks

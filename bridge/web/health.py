@@ -12,7 +12,7 @@ from typing import Final
 from flask import Blueprint, Request, Response, jsonify, request
 
 from bridge.clock import Clock
-from bridge.core.syncs import Secret
+from bridge.core.model.syncs import Secret
 from bridge.ledger import health as healths
 from bridge.ledger import status
 from bridge.ledger.session import Ledger

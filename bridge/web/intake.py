@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from bridge.connectors.base import Hint
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.errors import LedgerError
 from bridge.ledger import hints, inbox
 from bridge.ledger.session import Contended, Ledger, Tx

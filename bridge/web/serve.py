@@ -12,7 +12,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from bridge import log
-from bridge.core.syncs import Connection, Secret
+from bridge.core.model.syncs import Connection, Secret
 from bridge.errors import ConfigError
 from bridge.web.gateway import Gateway
 from bridge.web.intake import DirectIntake, GroupIntake, Intake

@@ -11,7 +11,7 @@ from bridge import config as configuration
 from bridge import wiring
 from bridge.cli.processes import run_clock
 from bridge.connectors import CONNECTORS, connector_class
-from bridge.core.state import Note
+from bridge.core.model.state import Note
 from bridge.ledger import health, inbox, journal, runs, tables, work
 from bridge.ledger.session import Ledger
 from tests.cli.conftest import KEYS

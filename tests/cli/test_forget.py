@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from bridge.clock import SystemClock
-from bridge.core.state import FieldState, Link, Side
+from bridge.core.model.state import FieldState, Link, Side
 from bridge.ledger import audit, links
 from tests.cli.hand import JO, Hand
 

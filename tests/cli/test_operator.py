@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.core.state import FieldState, Link, Note, Side, SideField
+from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.ledger import audit, conflicts, health, inbox, journal, links, parking, runs, work
 from bridge.ledger.session import Ledger
 from tests.cli.conftest import KEYS

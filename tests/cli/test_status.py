@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.core.state import Link, Side
+from bridge.core.model.state import Link, Side
 from bridge.ledger import health, links
 from bridge.ledger.session import Ledger
 from tests.cli.conftest import KEYS

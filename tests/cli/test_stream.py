@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from bridge.cli.stream import row, show, shown, text
-from bridge.core.state import FieldState, Link, Side
+from bridge.core.model.state import FieldState, Link, Side
 from bridge.ledger.journal import Line
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)

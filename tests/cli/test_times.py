@@ -8,7 +8,7 @@ import pytest
 
 from bridge.cli.stream import row, text
 from bridge.cli.times import when
-from bridge.core.state import FieldState, Link, Note, Side, SideField
+from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.ledger import conflicts, journal, links, runs, work
 from bridge.ledger.journal import Line
 from bridge.ledger.session import Ledger

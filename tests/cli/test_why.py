@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.core.state import FieldState, Link, Side, SideField
+from bridge.core.model.state import FieldState, Link, Side, SideField
 from bridge.ledger import links
 from tests.cli.test_operator import NOW, Home
 

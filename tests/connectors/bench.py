@@ -14,7 +14,7 @@ import urllib3
 from requests.adapters import BaseAdapter
 
 from bridge.connectors.base import Connector, Draft
-from bridge.core.syncs import Connection, Secret
+from bridge.core.model.syncs import Connection, Secret
 
 KEY = "sk-very-secret-0815"
 FIXTURES = Path(__file__).parent.parent / "fixtures"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bridge.connectors.base import Draft, Intent, Record
-from bridge.core.capabilities import Support
-from bridge.core.values import Ref
+from bridge.core.model.capabilities import Support
+from bridge.core.model.values import Ref
 from bridge.errors import Malformed, RateLimited, RemoteError, Unavailable, UnknownOutcome, Unsupported
 from tests.connectors.bench import FIXTURES, KEY, Bench
 

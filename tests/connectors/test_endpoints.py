@@ -10,7 +10,7 @@ import pytest
 
 from bridge.connectors import CONNECTORS
 from bridge.connectors.base import Draft, Intent
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from tests.connectors.bench import FIXTURES
 from tests.connectors.scopeai_bench import ScopeaiBench
 from tests.connectors.switch_bench import CustomerBench, document

@@ -10,8 +10,8 @@ from bridge.connectors.memory import (
     posthog_like,
     zaia_like,
 )
-from bridge.core.capabilities import Support
-from bridge.core.values import NotCarried, Unreadable
+from bridge.core.model.capabilities import Support
+from bridge.core.model.values import NotCarried, Unreadable
 from bridge.errors import Malformed, Refused, Unsupported
 from tests.connectors.accounts import MAKERS, START, TICKET, Account, Clock
 

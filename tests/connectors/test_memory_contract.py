@@ -6,7 +6,7 @@ import pytest
 
 from bridge.connectors.base import Draft
 from bridge.connectors.memory import MemoryConnector, lossless
-from bridge.core.syncs import Connection
+from bridge.core.model.syncs import Connection
 from tests.connectors.bench import Bench, StillClock
 from tests.connectors.contract import ConnectorContract
 

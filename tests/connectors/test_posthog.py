@@ -10,8 +10,8 @@ import pytest
 from bridge.connectors import build
 from bridge.connectors.base import Draft, Intent
 from bridge.connectors.posthog import PostHogConnector
-from bridge.core.syncs import Secret, Webhook
-from bridge.core.values import Ref
+from bridge.core.model.syncs import Secret, Webhook
+from bridge.core.model.values import Ref
 from bridge.errors import Refused, Unavailable, UnknownOutcome
 from bridge.http import Http
 from bridge.sandbox.posthog import PostHogSandbox

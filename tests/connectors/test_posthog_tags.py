@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from bridge.connectors.posthog_tags import LOOK_AGAIN
-from bridge.core.syncs import Connection
-from bridge.core.values import Ref
+from bridge.core.model.syncs import Connection
+from bridge.core.model.values import Ref
 from tests.connectors.bench import connection
 from tests.connectors.test_posthog import PostHogBench
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.connectors import CONNECTORS, build, capabilities, connector_class
-from bridge.core.entities import ENTITIES
-from bridge.core.values import Marker
+from bridge.core.model.entities import ENTITIES
+from bridge.core.model.values import Marker
 from bridge.errors import ConfigError
 from bridge.http import Http
 from tests.connectors.bench import StillClock, connection

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.connectors.base import Draft, Intent
 from bridge.connectors.scopeai_rows import external_id, links
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.errors import ConfigError, Unauthorised, Unavailable, UnknownOutcome, Unsupported
 from tests.connectors.bench import KEY, START
 from tests.connectors.contract import ConnectorContract

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.connectors import signing
-from bridge.core.syncs import Secret, Webhook
+from bridge.core.model.syncs import Secret, Webhook
 from bridge.errors import BadSignature, Expired
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ from bridge.config.mappings import compile_mapping, run_examples
 from bridge.config.yaml import load
 from bridge.connectors import connector_class
 from bridge.connectors.base import Draft
-from bridge.core.transforms import AgentTable
-from bridge.core.values import Ref
+from bridge.core.mapping.transforms import AgentTable
+from bridge.core.model.values import Ref
 from tests.connectors.bench import FIXTURES
 from tests.connectors.switch_bench import document, saying
 

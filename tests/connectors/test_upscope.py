@@ -11,7 +11,7 @@ from bridge.config.mappings import compile_mapping, run_examples
 from bridge.config.yaml import load
 from bridge.connectors import build, connector_class
 from bridge.connectors.upscope_rows import VISITOR
-from bridge.core.transforms import AgentTable
+from bridge.core.mapping.transforms import AgentTable
 from bridge.errors import ConfigError, RateLimited, Refused, Unavailable
 from bridge.http import Http
 from bridge.sandbox.transport import WSGIAdapter

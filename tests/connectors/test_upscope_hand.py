@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.errors import Malformed, Refused, Unauthorised, UnknownOutcome, Unsupported
 from tests.connectors.upscope_bench import ROOT, UpscopeBench, document, saying
 

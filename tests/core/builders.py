@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bridge.core.capabilities import Writable
-from bridge.core.fieldmap import EntityMap, FieldMap
-from bridge.core.merge import Observation, Rules, absorb
-from bridge.core.state import Attempt, Link, Note, Side
-from bridge.core.syncs import FieldPolicy, Member, Sync
-from bridge.core.values import ABSENT, NotCarried, Unreadable
+from bridge.core.mapping.fieldmap import EntityMap, FieldMap
+from bridge.core.merge.observations import Observation, Rules, absorb
+from bridge.core.model.capabilities import Writable
+from bridge.core.model.state import Attempt, Link, Note, Side
+from bridge.core.model.syncs import FieldPolicy, Member, Sync
+from bridge.core.model.values import ABSENT, NotCarried, Unreadable
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SERVICE = "svc@bridge"

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from bridge.connectors.memory import helpdesk_like, lossless, posthog_like, zaia_like
-from bridge.core.capabilities import Support
-from bridge.core.context import Rules
-from bridge.core.merge import absorb, resolve
-from bridge.core.plan import plan
-from bridge.core.state import Link, Side
-from bridge.core.syncs import FieldPolicy, Member, Sync
+from bridge.core.merge.case import Rules
+from bridge.core.merge.observations import absorb, resolve
+from bridge.core.model.capabilities import Support
+from bridge.core.model.state import Link, Side
+from bridge.core.model.syncs import FieldPolicy, Member, Sync
+from bridge.core.planning.planner import plan
 from tests.core.builders import T0, at, seen
 
 

@@ -2,8 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.guard import destructive_held, emptied, tripped
-from bridge.core.syncs import Guard
+from bridge.core.merge.guard import destructive_held, emptied, tripped
+from bridge.core.model.syncs import Guard
 from tests.core.builders import at
 
 

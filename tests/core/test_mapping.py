@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.entities import TICKET
-from bridge.core.mapping import KEYS, MappingError, compile_entity, compile_field
-from bridge.core.paths import LONGEST, BadPath, compile_path
-from bridge.core.transforms import AgentTable
-from bridge.core.values import ABSENT, NotCarried, Unreadable
+from bridge.core.mapping.compiler import KEYS, MappingError, compile_entity, compile_field
+from bridge.core.mapping.paths import LONGEST, BadPath, compile_path
+from bridge.core.mapping.transforms import AgentTable
+from bridge.core.model.entities import TICKET
+from bridge.core.model.values import ABSENT, NotCarried, Unreadable
 from tests.core.test_transforms import JSON
 
 NOBODY = AgentTable()

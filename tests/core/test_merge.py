@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.core.agree import agrees
-from bridge.core.merge import believe, carry
-from bridge.core.state import NEVER, Attempt, FieldState, SideField
-from bridge.core.values import ABSENT, NO_BASE, Unreadable
+from bridge.core.merge.equality import agrees
+from bridge.core.merge.observations import believe, carry
+from bridge.core.model.state import NEVER, Attempt, FieldState, SideField
+from bridge.core.model.values import ABSENT, NO_BASE, Unreadable
 from tests.core.builders import (
     MAPS,
     at,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.core.capabilities import Writable
-from bridge.core.merge import adopt, missing, remap
-from bridge.core.state import NEVER
+from bridge.core.merge.observations import adopt, missing, remap
+from bridge.core.model.capabilities import Writable
+from bridge.core.model.state import NEVER
 from tests.core.builders import (
     H_STATUS,
     MAPS,

@@ -4,9 +4,9 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from bridge.core.agree import elements_of, lacking, present, read_set, stands
-from bridge.core.merge import carry
-from bridge.core.values import NO_BASE, NotCarried
+from bridge.core.merge.equality import elements_of, lacking, present, read_set, stands
+from bridge.core.merge.observations import carry
+from bridge.core.model.values import NO_BASE, NotCarried
 from tests.core.builders import RULES, attempt, link, look
 
 FIELDS = ("subject", "status", "tags")

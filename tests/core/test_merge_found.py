@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from bridge.core.capabilities import Writable
-from bridge.core.fieldmap import EntityMap
+from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.model.capabilities import Writable
 from tests.core.builders import MAPS, field, fold, is_level, kinds, level, look, rules, value
 
 

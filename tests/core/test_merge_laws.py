@@ -6,7 +6,7 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from bridge.core.values import ABSENT, Unreadable
+from bridge.core.model.values import ABSENT, Unreadable
 from tests.core.builders import attempt, kinds, level, link, look, rules, value
 
 STATUSES = {

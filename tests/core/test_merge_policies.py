@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bridge.core.merge import Rules, resolve
+from bridge.core.merge.observations import Rules, resolve
 from tests.core.builders import (
     RULES,
     at,

@@ -2,11 +2,11 @@
 
 import pytest
 
-from bridge.core.agree import read_set, unreadable_elements
-from bridge.core.capabilities import Writable
-from bridge.core.merge import adopt, resolve
-from bridge.core.state import Element, SideField
-from bridge.core.values import NotCarried, Unreadable
+from bridge.core.merge.equality import read_set, unreadable_elements
+from bridge.core.merge.observations import adopt, resolve
+from bridge.core.model.capabilities import Writable
+from bridge.core.model.state import Element, SideField
+from bridge.core.model.values import NotCarried, Unreadable
 from tests.core.builders import (
     MAPS,
     RULES,

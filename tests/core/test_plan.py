@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.core.capabilities import Verb
-from bridge.core.context import Rules
-from bridge.core.merge import missing
-from bridge.core.state import Attempt
-from bridge.core.syncs import FieldPolicy
-from bridge.core.values import ABSENT, Unreadable
+from bridge.core.merge.case import Rules
+from bridge.core.merge.observations import missing
+from bridge.core.model.capabilities import Verb
+from bridge.core.model.state import Attempt
+from bridge.core.model.syncs import FieldPolicy
+from bridge.core.model.values import ABSENT, Unreadable
 from tests.core.builders import at
 from tests.core.planning import FIRST, MAPS, Scene, given_rules
 

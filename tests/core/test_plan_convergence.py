@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.connectors.memory import MemoryConnector
-from bridge.core.agree import same
-from bridge.core.merge import Observation, absorb, believe, carry
-from bridge.core.plan import mark_tried, plan
-from bridge.core.state import Attempt, Link, Side
-from bridge.core.syncs import Connection
-from bridge.core.values import Ref, Unreadable
+from bridge.core.merge.equality import same
+from bridge.core.merge.observations import Observation, absorb, believe, carry
+from bridge.core.model.state import Attempt, Link, Side
+from bridge.core.model.syncs import Connection
+from bridge.core.model.values import Ref, Unreadable
+from bridge.core.planning.planner import mark_tried, plan
 from bridge.errors import NotSent, Unavailable, UnknownOutcome
 from tests.core.builders import T0
 from tests.core.planning import LIKE, RULES

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.core.capabilities import Support
-from bridge.core.context import Rules
-from bridge.core.state import Link
-from bridge.core.syncs import FieldPolicy
-from bridge.core.values import NotCarried
+from bridge.core.merge.case import Rules
+from bridge.core.model.capabilities import Support
+from bridge.core.model.state import Link
+from bridge.core.model.syncs import FieldPolicy
+from bridge.core.model.values import NotCarried
 from tests.core.builders import at
 from tests.core.planning import MAPS, Scene, given_rules
 

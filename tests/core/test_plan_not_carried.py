@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from bridge.core.capabilities import Support
-from bridge.core.syncs import FieldPolicy
+from bridge.core.model.capabilities import Support
+from bridge.core.model.syncs import FieldPolicy
 from tests.core.planning import FIRST, MAPS, Scene, given_rules
 
 

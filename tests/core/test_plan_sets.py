@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from bridge.core.capabilities import Support, Verb
-from bridge.core.merge import adopt
-from bridge.core.plan import forget_tried, mark_tried
-from bridge.core.values import NotCarried, Unreadable
+from bridge.core.merge.observations import adopt
+from bridge.core.model.capabilities import Support, Verb
+from bridge.core.model.values import NotCarried, Unreadable
+from bridge.core.planning.planner import forget_tried, mark_tried
 from tests.core.builders import seen
 from tests.core.planning import FIRST, MAPS, Scene, given_rules
 

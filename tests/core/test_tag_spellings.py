@@ -9,8 +9,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.core.transforms import TRANSFORMS
-from bridge.core.values import Unreadable
+from bridge.core.mapping.transforms import TRANSFORMS
+from bridge.core.model.values import Unreadable
 from tests.core.planning import FIRST, MAPS, Scene, given_rules
 
 TAGS = TRANSFORMS["tags"]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.entities import ENTITIES
-from bridge.core.mapping import MappingError, compile_field
-from bridge.core.transforms import HELPERS, TRANSFORMS, AgentTable, agent
-from bridge.core.values import NotCarried, Unreadable
+from bridge.core.mapping.compiler import MappingError, compile_field
+from bridge.core.mapping.transforms import HELPERS, TRANSFORMS, AgentTable, agent
+from bridge.core.model.entities import ENTITIES
+from bridge.core.model.values import NotCarried, Unreadable
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

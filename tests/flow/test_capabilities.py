@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from bridge.core.capabilities import Support
+from bridge.core.model.capabilities import Support
 from bridge.ledger import conflicts, probed, runs
 from bridge.queue import MemoryBudget
 from tests.flow.world import World, born

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from bridge.connectors.base import Person
-from bridge.core.transforms import AgentTable, agent
-from bridge.core.values import Ref
+from bridge.core.mapping.transforms import AgentTable, agent
+from bridge.core.model.values import Ref
 from bridge.errors import UnknownOutcome
 from bridge.flow import people
 from bridge.ledger import attempts, hints, parking

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from bridge import config as configuration
 from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
-from bridge.core.state import Link, Note, Side
-from bridge.core.values import Ref
+from bridge.core.model.state import Link, Note, Side
+from bridge.core.model.values import Ref
 from bridge.errors import LeaseLost
 from bridge.flow.context import Context
 from bridge.http import Http

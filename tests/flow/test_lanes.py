@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from bridge.core.syncs import Rate
+from bridge.core.model.syncs import Rate
 from bridge.flow import reconcile
 from bridge.flow.drain import AT_ONCE, KEPT_FOR_LIVE
 from bridge.ledger import tables, work

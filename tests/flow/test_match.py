@@ -1,6 +1,6 @@
 """Joining a record to a link, when another worker was quicker by a moment."""
 
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.flow.match import join
 from bridge.ledger import journal, links, matching
 from tests.flow.world import World, born

@@ -8,7 +8,7 @@ from sqlalchemy import event
 
 from bridge.connectors.base import Page
 from bridge.connectors.memory import MemoryConnector
-from bridge.core.syncs import Webhook
+from bridge.core.model.syncs import Webhook
 from bridge.errors import Unavailable
 from bridge.flow import announce, reconcile
 from bridge.ledger import drift, inbox, links, runs, tables, work

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from bridge.core.syncs import FieldPolicy
-from bridge.core.values import Unreadable
+from bridge.core.model.syncs import FieldPolicy
+from bridge.core.model.values import Unreadable
 from bridge.ledger import work
 from tests.flow.world import World, born
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.cli.stream import Stream
-from bridge.core.syncs import Rate
+from bridge.core.model.syncs import Rate
 from bridge.ledger import journal
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population

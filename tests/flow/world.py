@@ -4,10 +4,10 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from bridge.connectors.memory import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
-from bridge.core.agree import agrees, same, stands
-from bridge.core.capabilities import Support
-from bridge.core.syncs import Connection, FieldPolicy, MatchTerm, Member, Sync
-from bridge.core.values import NO_BASE
+from bridge.core.merge.equality import agrees, same, stands
+from bridge.core.model.capabilities import Support
+from bridge.core.model.syncs import Connection, FieldPolicy, MatchTerm, Member, Sync
+from bridge.core.model.values import NO_BASE
 from bridge.flow import reconcile
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain

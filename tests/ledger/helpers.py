@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
 
-from bridge.core.state import Attempt, Link, Side
+from bridge.core.model.state import Attempt, Link, Side
 from bridge.ledger import links, work
 
 LONG = timedelta(seconds=30)

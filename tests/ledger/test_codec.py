@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.state import NEVER, Attempt, Element, FieldState, Link, Side, SideField
-from bridge.core.values import ABSENT, NO_BASE
+from bridge.core.model.state import NEVER, Attempt, Element, FieldState, Link, Side, SideField
+from bridge.core.model.values import ABSENT, NO_BASE
 from bridge.ledger import codec, encode
 
 names = st.text(max_size=6)

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import sqlalchemy
 
-from bridge.core.state import FieldState, Note
+from bridge.core.model.state import FieldState, Note
 from bridge.ledger import attempts, conflicts, history, intents, journal, links, runs, written
 from bridge.ledger.tables import attempt, create_intent
 from tests.ledger.helpers import make_attempt, make_link

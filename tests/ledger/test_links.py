@@ -2,8 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.state import Element, FieldState, Link, Side, SideField
-from bridge.core.values import Ref
+from bridge.core.model.state import Element, FieldState, Link, Side, SideField
+from bridge.core.model.values import Ref
 from bridge.errors import LeaseLost
 from bridge.ledger import attempts, intents, links
 from tests.ledger.helpers import LONG, at_once, make_attempt, make_link

@@ -3,7 +3,7 @@ from threading import Event, Thread
 
 import pytest
 
-from bridge.core.state import FieldState, Note
+from bridge.core.model.state import FieldState, Note
 from bridge.ledger import (
     audit,
     conflicts,

@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.ledger import drift, inbox, links, runs, sightings, work
 from tests.ledger.helpers import claim_one, hint, make_link
 

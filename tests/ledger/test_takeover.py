@@ -6,7 +6,7 @@ import sys
 from datetime import timedelta
 
 from bridge import owners
-from bridge.core.state import Attempt, Link, Side
+from bridge.core.model.state import Attempt, Link, Side
 from bridge.ledger import attempts, links, takeover, work
 from tests.ledger.helpers import LONG, hint
 

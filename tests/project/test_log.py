@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from bridge.core.syncs import Secret
+from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
 from bridge.log import HIDDEN, Scrubber, configure
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from bridge.core.syncs import Secret, Webhook
+from bridge.core.model.syncs import Secret, Webhook
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import WSGIAdapter

@@ -9,8 +9,8 @@ import pytest
 
 from bridge.config import SandboxAccount, check, load
 from bridge.connectors.base import Connector
-from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
-from bridge.core.syncs import Webhook
+from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.syncs import Webhook
 from bridge.errors import ConfigError
 
 

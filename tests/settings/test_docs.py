@@ -18,8 +18,8 @@ from bridge.config.schemas import (
     WebhookSchema,
 )
 from bridge.config.yaml import parse
-from bridge.core.mapping import KEYS
-from bridge.core.transforms import AGENT, HELPERS, TRANSFORMS
+from bridge.core.mapping.compiler import KEYS
+from bridge.core.mapping.transforms import AGENT, HELPERS, TRANSFORMS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -8,9 +8,9 @@ import pytest
 from bridge.config import SandboxAccount, check, load
 from bridge.connectors import CONNECTORS as REAL
 from bridge.connectors import connector_class
-from bridge.core.capabilities import Support
-from bridge.core.syncs import FieldPolicy, Guard, MatchTerm, Rate, Secret
-from bridge.core.values import NotCarried, Unreadable
+from bridge.core.model.capabilities import Support
+from bridge.core.model.syncs import FieldPolicy, Guard, MatchTerm, Rate, Secret
+from bridge.core.model.values import NotCarried, Unreadable
 from bridge.errors import ConfigError
 from tests.settings.builders import (
     AGENTS,

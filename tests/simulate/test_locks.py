@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import event, text
 
 from bridge.connectors.base import Hint, Record
-from bridge.core.state import Link, Side
-from bridge.core.syncs import Guard
-from bridge.core.values import Ref
+from bridge.core.model.state import Link, Side
+from bridge.core.model.syncs import Guard
+from bridge.core.model.values import Ref
 from bridge.flow import deliver, match
 from bridge.flow.context import Task
 from bridge.ledger import health, inbox, journal, links, matching, parking, work

@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.core.syncs import Secret
+from bridge.core.model.syncs import Secret
 from bridge.ledger.session import Ledger
 from bridge.queue import Embedded
 from bridge.web.app import create_app

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge.clock import SystemClock
 from bridge.connectors import build, signing
-from bridge.core.syncs import Connection, Secret, Webhook
+from bridge.core.model.syncs import Connection, Secret, Webhook
 from bridge.http import Http
 from bridge.ledger.session import Ledger
 from bridge.queue import Doorbell

@@ -11,7 +11,7 @@ from bridge.clock import SystemClock
 from bridge.config import yaml
 from bridge.connectors import CONNECTORS, build, connector_class, signing
 from bridge.connectors.base import Parsed
-from bridge.core.syncs import Connection, Secret, Webhook
+from bridge.core.model.syncs import Connection, Secret, Webhook
 from bridge.errors import BadSignature, ConfigError, Expired, Malformed
 from bridge.http import Http
 from bridge.log import Scrubber

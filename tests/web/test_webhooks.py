@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.syncs import Secret
+from bridge.core.model.syncs import Secret
 from bridge.log import Scrubber
 from bridge.web.app import create_app
 from bridge.web.body import scrub

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.core.lanes import LANES, SHARES
-from bridge.core.syncs import Connection, Rate
+from bridge.core.model.lanes import LANES, SHARES
+from bridge.core.model.syncs import Connection, Rate
 from bridge.queue import Budget, MemoryBudget
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)

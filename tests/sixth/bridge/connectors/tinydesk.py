@@ -16,9 +16,9 @@ from bridge.connectors import hints
 from bridge.connectors.base import Draft, Hint, Intent, Page, Parsed, Record
 from bridge.connectors.rest import RestConnector
 from bridge.connectors.rows import objects
-from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
-from bridge.core.syncs import Webhook
-from bridge.core.values import Raw, Ref
+from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.syncs import Webhook
+from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound
 from bridge.http import Answer
 

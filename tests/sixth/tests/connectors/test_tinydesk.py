@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.connectors.base import Draft
-from bridge.core.values import Ref
+from bridge.core.model.values import Ref
 from bridge.http import Http
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bridge.core import scalars, sets
-from bridge.core.agree import elements_of, same, stands
-from bridge.core.context import Case, Observation, Rules
-from bridge.core.lifecycle import missing, remap, resolve, returned
-from bridge.core.state import NEVER, Attempt, Element, FieldState, Link, Note, Side, SideField
-from bridge.core.values import ABSENT, NO_BASE, Marker, Raw, Unreadable
+from bridge.core.merge import scalars, sets
+from bridge.core.merge.case import Case, Observation, Rules
+from bridge.core.merge.equality import elements_of, same, stands
+from bridge.core.merge.lifecycle import missing, remap, resolve, returned
+from bridge.core.model.state import NEVER, Attempt, Element, FieldState, Link, Note, Side, SideField
+from bridge.core.model.values import ABSENT, NO_BASE, Marker, Raw, Unreadable
 
 __all__ = ["Observation", "Rules", "absorb", "adopt", "believe", "carry", "missing", "remap", "resolve"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bridge.core.agree import agrees, present, read_set, reads_as
-from bridge.core.context import ADMIN, MAPPING, Rules
-from bridge.core.fieldmap import FieldMap
-from bridge.core.policy import move, move_set
-from bridge.core.state import Element, FieldState, Link, Note, Side, SideField
-from bridge.core.values import Canonical, Marker, NotCarried, Unreadable
+from bridge.core.mapping.fieldmap import FieldMap
+from bridge.core.merge.case import ADMIN, MAPPING, Rules
+from bridge.core.merge.equality import agrees, present, read_set, reads_as
+from bridge.core.merge.policies import move, move_set
+from bridge.core.model.state import Element, FieldState, Link, Note, Side, SideField
+from bridge.core.model.values import Canonical, Marker, NotCarried, Unreadable
 
 CLOSED = "closed"
 STATUS = "status"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bridge.core.context import ADMIN, MAPPING, Case
-from bridge.core.fieldmap import same_declaration
-from bridge.core.policy import accept, candidate, latest, move, open_conflict, owner_of, refuse, renew
-from bridge.core.state import NEVER, Attempt
-from bridge.core.values import NO_BASE, Canonical, Marker, Raw, Unreadable
+from bridge.core.mapping.fieldmap import same_declaration
+from bridge.core.merge.case import ADMIN, MAPPING, Case
+from bridge.core.merge.policies import accept, candidate, latest, move, open_conflict, owner_of, refuse, renew
+from bridge.core.model.state import NEVER, Attempt
+from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw, Unreadable
 
 
 def change(case: Case, raw: Raw) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bridge.core.agree import agrees
-from bridge.core.capabilities import Writable
-from bridge.core.fieldmap import EntityMap, FieldMap
-from bridge.core.state import FieldState, Link, Note, Side, SideField
-from bridge.core.syncs import FieldPolicy, Sync
-from bridge.core.values import Canonical, Marker, Raw, Unreadable
+from bridge.core.mapping.fieldmap import EntityMap, FieldMap
+from bridge.core.merge.equality import agrees
+from bridge.core.model.capabilities import Writable
+from bridge.core.model.state import FieldState, Link, Note, Side, SideField
+from bridge.core.model.syncs import FieldPolicy, Sync
+from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
 
 ADMIN = "admin"
 """Who set a state that a human decided in the bridge itself."""

@@ -6,11 +6,11 @@ survives a removal that had not seen it.
 
 from __future__ import annotations
 
-from bridge.core.agree import elements_of, explains, lacking, present, read_set, unreadable_elements
-from bridge.core.context import Case
-from bridge.core.policy import FUSE, candidate, changes_hands, move, open_conflict
-from bridge.core.state import NEVER, Attempt, Element
-from bridge.core.values import Marker, Raw
+from bridge.core.merge.case import Case
+from bridge.core.merge.equality import elements_of, explains, lacking, present, read_set, unreadable_elements
+from bridge.core.merge.policies import FUSE, candidate, changes_hands, move, open_conflict
+from bridge.core.model.state import NEVER, Attempt, Element
+from bridge.core.model.values import Marker, Raw
 
 
 def change(case: Case, raw: Raw, base: Raw | Marker | None = None) -> None:

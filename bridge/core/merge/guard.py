@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bridge.core.syncs import Guard
+from bridge.core.model.syncs import Guard
 
 
 def destructive_held(count_this_hour: int, more: int, records: int, guard: Guard) -> str | None:

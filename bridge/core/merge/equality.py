@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bridge.core.fieldmap import FieldMap
-from bridge.core.state import FieldState, SideField
-from bridge.core.values import Canonical, Marker, Raw, Unreadable
+from bridge.core.mapping.fieldmap import FieldMap
+from bridge.core.model.state import FieldState, SideField
+from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
 
 
 def agrees(mapped: FieldMap, side: SideField, raw: Raw, state: FieldState) -> bool:

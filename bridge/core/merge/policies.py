@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from bridge.core.agree import agrees, present, reads_as
-from bridge.core.context import ADMIN, MAPPING, Case
-from bridge.core.guard import tripped
-from bridge.core.state import Element, FieldState, SideField
-from bridge.core.values import Canonical, Marker, Raw, Unreadable
+from bridge.core.merge.case import ADMIN, MAPPING, Case
+from bridge.core.merge.equality import agrees, present, reads_as
+from bridge.core.merge.guard import tripped
+from bridge.core.model.state import Element, FieldState, SideField
+from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
 
 FUSE = "flip-flop fuse"
 STATE = "state"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bridge.core.agree import present
-from bridge.core.calls import EMPTY, project
-from bridge.core.capabilities import EntityCapabilities, Support
-from bridge.core.context import Rules
-from bridge.core.fieldmap import FieldMap
-from bridge.core.state import Link, Side
-from bridge.core.values import NotCarried, Raw
+from bridge.core.mapping.fieldmap import FieldMap
+from bridge.core.merge.case import Rules
+from bridge.core.merge.equality import present
+from bridge.core.model.capabilities import EntityCapabilities, Support
+from bridge.core.model.state import Link, Side
+from bridge.core.model.values import NotCarried, Raw
+from bridge.core.planning.calls import EMPTY, project
 
 CREATE = "create"
 """The name under which it is remembered whether a connection can create."""

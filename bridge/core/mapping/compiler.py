@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.core.entities import ENTITIES, Field
-from bridge.core.fieldmap import EntityMap, FieldMap
-from bridge.core.paths import PLAIN, BadPath, Path, compile_path
-from bridge.core.reading import Chain, compile_chain
-from bridge.core.transforms import AGENT, TRANSFORMS, AgentTable, shown
-from bridge.core.translate import Table, extractor, ours, reader, typed, writer
-from bridge.core.values import Canonical
+from bridge.core.mapping.fieldmap import EntityMap, FieldMap
+from bridge.core.mapping.functions import Table, extractor, ours, reader, typed, writer
+from bridge.core.mapping.paths import PLAIN, BadPath, Path, compile_path
+from bridge.core.mapping.shaping import Chain, compile_chain
+from bridge.core.mapping.transforms import AGENT, TRANSFORMS, AgentTable, shown
+from bridge.core.model.entities import ENTITIES, Field
+from bridge.core.model.values import Canonical
 from bridge.errors import BridgeError
 
 Where = tuple[str | int | float | bool | None, ...]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bridge.core.capabilities import EntityCapabilities, Support
-from bridge.core.mapping import CompiledEntity, CompiledField, Where
-from bridge.core.transforms import CUSTOMERS_TICKET, shown
-from bridge.core.values import Canonical, NotCarried, Unreadable
+from bridge.core.mapping.compiler import CompiledEntity, CompiledField, Where
+from bridge.core.mapping.transforms import CUSTOMERS_TICKET, shown
+from bridge.core.model.capabilities import EntityCapabilities, Support
+from bridge.core.model.values import Canonical, NotCarried, Unreadable
 
 Finding = tuple[Where, str]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bridge.core.agree import stands
-from bridge.core.capabilities import EntityCapabilities, Verb, Writable
-from bridge.core.context import Rules
-from bridge.core.fieldmap import FieldMap
-from bridge.core.state import FieldState, Link, Note, Side, SideField
-from bridge.core.values import Canonical, Marker, NotCarried, Raw
+from bridge.core.mapping.fieldmap import FieldMap
+from bridge.core.merge.case import Rules
+from bridge.core.merge.equality import stands
+from bridge.core.model.capabilities import EntityCapabilities, Verb, Writable
+from bridge.core.model.state import FieldState, Link, Note, Side, SideField
+from bridge.core.model.values import Canonical, Marker, NotCarried, Raw
 
 EMPTY: tuple[Raw, ...] = (None, "", [], ())
 

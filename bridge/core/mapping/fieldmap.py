@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.core.values import Canonical, Marker, NotCarried, Raw, Unreadable
+from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
 
 @dataclass(frozen=True, slots=True)

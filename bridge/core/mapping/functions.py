@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.core.entities import Field
-from bridge.core.paths import Path
-from bridge.core.reading import Chain
-from bridge.core.transforms import shown
-from bridge.core.values import ABSENT, Canonical, Marker, NotCarried, Raw, Unreadable
+from bridge.core.mapping.paths import Path
+from bridge.core.mapping.shaping import Chain
+from bridge.core.mapping.transforms import shown
+from bridge.core.model.entities import Field
+from bridge.core.model.values import ABSENT, Canonical, Marker, NotCarried, Raw, Unreadable
 
 
 @dataclass(slots=True)

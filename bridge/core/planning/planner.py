@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bridge.core.agree import agrees, elements_of, lacking, present, read_set, stands
-from bridge.core.calls import EMPTY, PlannedCall, Target, Want, group, project
-from bridge.core.capabilities import EntityCapabilities, Support, Verb, Writable
-from bridge.core.context import Rules
-from bridge.core.draft import CREATE, CreatePlan, plan_create
-from bridge.core.fieldmap import FieldMap
-from bridge.core.lifecycle import doomed
-from bridge.core.state import NEVER, Link, Note, Side
-from bridge.core.values import NO_BASE, NotCarried, Raw
+from bridge.core.mapping.fieldmap import FieldMap
+from bridge.core.merge.case import Rules
+from bridge.core.merge.equality import agrees, elements_of, lacking, present, read_set, stands
+from bridge.core.merge.lifecycle import doomed
+from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.state import NEVER, Link, Note, Side
+from bridge.core.model.values import NO_BASE, NotCarried, Raw
+from bridge.core.planning.calls import EMPTY, PlannedCall, Target, Want, group, project
+from bridge.core.planning.creation import CREATE, CreatePlan, plan_create
 
 __all__ = ["CREATE", "CreatePlan", "Plan", "PlannedCall", "forget_tried", "mark_tried", "plan"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from bridge.core.values import Canonical, NotCarried, Raw, Unreadable
+from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
 LEAVE = "leave"
 UNASSIGN = "unassign"

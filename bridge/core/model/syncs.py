@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import time, timedelta
 from typing import Any, Literal
 
-from bridge.core.capabilities import Support
+from bridge.core.model.capabilities import Support
 
 
 class Secret:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from bridge.core.values import NO_BASE, Marker, Raw
+from bridge.core.model.values import NO_BASE, Marker, Raw
 
 
 class Support(StrEnum):

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bridge.core.transforms import TRANSFORMS, Transform, shown
-from bridge.core.values import Canonical, NotCarried, Raw, Unreadable
+from bridge.core.mapping.transforms import TRANSFORMS, Transform, shown
+from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
 OPTIONS = ("prefix", "min_salience")
 _PLAIN = TRANSFORMS["tags"]

@@ -1,7 +1,7 @@
 """What the ledger knows of one link: the agreed state, each side's view of it, and the attempts under way.
 
 Plain mutable values, owned by whoever loaded them under the link's lease. The merge changes them in place; the ledger
-stores them. See docs/flow.md for the story, bridge/core/merge.py for the rules.
+stores them. See docs/flow.md for the story, bridge/core/merge/observations.py for the rules.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bridge.core.values import NO_BASE, Canonical, Marker, Raw
+from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw
 
 NEVER = -1
 """A level below every revision: this side has not been level with the state."""

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.core.entities import Field
-from bridge.core.tagging import found_tags, tag_problems
-from bridge.core.transforms import (
+from bridge.core.mapping.found_tags import found_tags, tag_problems
+from bridge.core.mapping.transforms import (
     AGENT,
     BY_KIND,
     HELPERS,
@@ -20,6 +19,7 @@ from bridge.core.transforms import (
     places,
     shown,
 )
+from bridge.core.model.entities import Field
 
 Problem = tuple[tuple[str | int, ...], str]
 

@@ -15,7 +15,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 
-from bridge.core.values import ABSENT, Marker, Raw, Unreadable
+from bridge.core.model.values import ABSENT, Marker, Raw, Unreadable
 
 LONGEST = 500
 """Characters of an expression."""

@@ -1,0 +1,1 @@
+"""The plan: which calls bring a side level with the agreed state."""

@@ -24,7 +24,7 @@ from bridge.flow.context import Context
 from bridge.flow.drain import Drain
 from bridge.flow.records import observation
 from bridge.flow.replan import plans
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.ledger import encode, tables, work
 from bridge.ledger.session import Ledger
 from bridge.queue import MemoryBudget, keep_loaded

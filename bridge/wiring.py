@@ -23,7 +23,7 @@ from bridge.flow import announce, figures, reconcile
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain, Figures
 from bridge.home import find_home
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.ledger import drift, history, inbox, runs, takeover
 from bridge.ledger.session import Ledger
 from bridge.queue import Budget, Doorbell, socket_for, stopping

@@ -11,7 +11,7 @@ from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.connectors import build, connector_class
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.ledger import audit
 from bridge.ledger.session import Ledger
 

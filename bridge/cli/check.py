@@ -17,7 +17,7 @@ from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.errors import BridgeError, Unauthorised
-from bridge.http import Http
+from bridge.http.client import Http
 
 
 @click.command()

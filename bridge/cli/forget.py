@@ -16,7 +16,7 @@ from bridge.connectors import build, connector_class
 from bridge.connectors.base import Connector
 from bridge.core.model.values import Ref
 from bridge.errors import BridgeError
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.ledger import audit
 from bridge.ledger import forget as erasure
 from bridge.ledger.session import Ledger

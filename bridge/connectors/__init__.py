@@ -9,7 +9,7 @@ from bridge.connectors.base import Connector
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.syncs import Connection
 from bridge.errors import ConfigError
-from bridge.http import Http
+from bridge.http.client import Http
 
 CONNECTORS: dict[str, str] = {
     "posthog": "bridge.connectors.posthog.PostHogConnector",

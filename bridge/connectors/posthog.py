@@ -35,7 +35,7 @@ from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Wr
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, RemoteError, UnknownOutcome
-from bridge.http import Answer, Http
+from bridge.http.client import Answer, Http
 
 PAGE = 100
 BACK = 20

@@ -11,7 +11,7 @@ from bridge.connectors.posthog_tags import WHY, silent
 from bridge.connectors.rows import identity, moment
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Refused
-from bridge.http import Answer
+from bridge.http.client import Answer
 
 MARKER = "bridge_marker"
 TRAITS = "anonymous_traits"

@@ -9,7 +9,7 @@ from bridge.connectors.base import Connector, Draft
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import RemoteError, Unavailable, Unsupported
-from bridge.http import Answer, Http, Request
+from bridge.http.client import Answer, Http, Request
 
 
 class RestConnector(Connector):

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from bridge.errors import Unavailable
-from bridge.http import Answer
+from bridge.http.client import Answer
 
 
 def moment(value: Any) -> datetime | None:

@@ -33,7 +33,7 @@ from bridge.core.model.capabilities import EntityCapabilities, Support, Writable
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Ref
 from bridge.errors import ConfigError, NotFound
-from bridge.http import Answer, Http, Request
+from bridge.http.client import Answer, Http, Request
 
 TICKET, MESSAGE = "ticket", "message"
 PAGE = 100

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from bridge.connectors.rows import identity
 from bridge.errors import Unavailable
-from bridge.http import Answer
+from bridge.http.client import Answer
 
 Row = Mapping[str, Any]
 

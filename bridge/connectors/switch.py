@@ -51,7 +51,7 @@ from bridge.connectors.switch_rows import MARKED, SECOND, Row, made_as, record, 
 from bridge.core.model.syncs import Webhook
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
-from bridge.http import Answer
+from bridge.http.client import Answer
 
 __all__ = ["PRIORITIES", "STATUSES", "SwitchConnector"]
 

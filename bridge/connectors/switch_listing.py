@@ -15,7 +15,7 @@ from bridge.connectors import hints
 from bridge.connectors.rows import identity, moment, objects, past, stamp, times
 from bridge.connectors.switch_rows import SECOND, Row
 from bridge.errors import Unavailable
-from bridge.http import Answer
+from bridge.http.client import Answer
 
 PAGE = 100
 FIND_PAGES = 20

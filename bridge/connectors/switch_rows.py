@@ -12,7 +12,7 @@ from bridge.connectors.base import Person, Record
 from bridge.connectors.rows import identity, moment
 from bridge.connectors.switch_facts import CUSTOMER, MESSAGE, SESSION, TICKET
 from bridge.core.model.values import Ref
-from bridge.http import Answer
+from bridge.http.client import Answer
 
 SECOND = timedelta(seconds=1)
 MARKED = "bridge-"

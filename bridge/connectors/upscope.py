@@ -41,7 +41,7 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.http import Answer, Http, Request
+from bridge.http.client import Answer, Http, Request
 
 OVERLAP = timedelta(minutes=5)
 """Each poll begins this much before the newest visit of the last one."""

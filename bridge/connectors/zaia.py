@@ -28,7 +28,7 @@ from bridge.connectors.zaia_facts import ATTACH, COMPLETE, DETACH, TAKEOVER
 from bridge.connectors.zaia_pages import START, Place, Sweep, there_and_back
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import AlreadyExists, Lacking, NotFound, Refused, RemoteError, UnknownOutcome, Unsupported
-from bridge.http import Answer
+from bridge.http.client import Answer
 
 CREATE_WINDOW = timedelta(minutes=5)
 UNNAMED = "no tags are known here; name them under `tags`, or set tag_listing where the deployment lists its tags"

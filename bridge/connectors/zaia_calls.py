@@ -16,7 +16,7 @@ from bridge.connectors.zaia_pages import PAGE, Place, Tags, following, joined
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unauthorised
-from bridge.http import Answer, Http, Request
+from bridge.http.client import Answer, Http, Request
 
 TICKETS = "/api/v1/tickets"
 DETAILS = f"{TICKETS}/details"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bridge import tally
 from bridge.clock import Clock
 from bridge.connectors.base import Connector
 from bridge.core.model.lanes import LANES
 from bridge.errors import LeaseLost
 from bridge.flow.context import Task
 from bridge.flow.effects import Call, Procedure, Read
+from bridge.http import request_count
 
 
 @dataclass(slots=True)
@@ -72,11 +72,11 @@ class Waiting:
 
     def carry_out(self, connectors: Mapping[str, Connector], clock: Clock) -> list[Any]:
         """Make the call, on whatever thread; gives an answer for each effect."""
-        before = tally.made()
+        before = request_count.made()
         try:
             return self._made(connectors, clock)
         finally:
-            self.made = tally.made() - before
+            self.made = request_count.made() - before
 
     def _made(self, connectors: Mapping[str, Connector], clock: Clock) -> list[Any]:
         connector, first = connectors[self.connection], self.effects[0]

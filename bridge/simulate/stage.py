@@ -29,7 +29,7 @@ from bridge.core.model.syncs import Sync
 from bridge.errors import ConfigError
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.ledger.session import Ledger
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population, server

@@ -7,7 +7,7 @@ import json
 
 from bridge.connectors import build
 from bridge.connectors.base import Draft
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.sandbox.scopeai import ScopeaiSandbox
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection

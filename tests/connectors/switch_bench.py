@@ -13,7 +13,7 @@ from requests.adapters import BaseAdapter
 from bridge.connectors import build
 from bridge.connectors.base import Draft
 from bridge.core.model.values import Ref
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import FIXTURES, KEY, Bench, Faulty, StillClock, connection

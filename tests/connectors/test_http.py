@@ -1,4 +1,4 @@
-"""bridge/http.py against a stubbed transport, and against a real socket where only a socket can misbehave."""
+"""bridge/http/client.py against a stubbed transport, and against a real socket where only a socket can misbehave."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from bridge.errors import (
     Unavailable,
     UnknownOutcome,
 )
-from bridge.http import LIMIT, LONGEST_WAIT, Http
+from bridge.http.client import LIMIT, LONGEST_WAIT, Http
 from tests.connectors.bench import KEY, StillClock, connection
 
 BASE = "https://desk.example/api/v1"

@@ -13,7 +13,7 @@ from bridge.connectors.posthog import PostHogConnector
 from bridge.core.model.syncs import Secret, Webhook
 from bridge.core.model.values import Ref
 from bridge.errors import Refused, Unavailable, UnknownOutcome
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection

@@ -8,7 +8,7 @@ from bridge.connectors import CONNECTORS, build, capabilities, connector_class
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.values import Marker
 from bridge.errors import ConfigError
-from bridge.http import Http
+from bridge.http.client import Http
 from tests.connectors.bench import StillClock, connection
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.connectors.scopeai_rows import following, links, relations
 from bridge.connectors.scopeai_tags import KEPT
-from bridge.http import Answer
+from bridge.http.client import Answer
 from bridge.sandbox.exchange import answer
 from bridge.sandbox.scopeai import ScopeaiSandbox
 from bridge.sandbox.transport import WSGIAdapter

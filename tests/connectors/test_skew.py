@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bridge.skew import Skew
+from bridge.http.clock_skew import Skew
 
 
 def test_the_date_header_gives_an_upper_bound_that_tightens():

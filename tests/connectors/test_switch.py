@@ -15,7 +15,7 @@ from bridge.connectors.switch import PRIORITIES, STATUSES, SwitchConnector
 from bridge.core.model.syncs import Secret, Webhook
 from bridge.core.model.values import Ref
 from bridge.errors import Refused, Unavailable
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection

@@ -13,7 +13,7 @@ from bridge.connectors import build, connector_class
 from bridge.connectors.upscope_rows import VISITOR
 from bridge.core.mapping.transforms import AgentTable
 from bridge.errors import ConfigError, RateLimited, Refused, Unavailable
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.contract import ConnectorContract
 from tests.connectors.upscope_bench import PRIVATE, ROOT, UpscopeBench, document, poll, saying

@@ -18,7 +18,7 @@ from requests.adapters import BaseAdapter
 from bridge.connectors import build
 from bridge.connectors.base import Draft
 from bridge.core.model.values import Ref
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.sandbox.zaia_rows import SERVICE_USER
 from tests.connectors.bench import FIXTURES, StillClock, connection
 from tests.connectors.zaia_bench import ZaiaBench

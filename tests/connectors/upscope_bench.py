@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 from bridge.connectors import build
 from bridge.connectors.base import Draft
 from bridge.core.model.values import Ref
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.sandbox.transport import WSGIAdapter
 from bridge.sandbox.upscope import UpscopeSandbox
 from tests.connectors.bench import FIXTURES, KEY, Bench, Faulty, StillClock, connection

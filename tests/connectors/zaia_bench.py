@@ -8,7 +8,7 @@ import json
 from bridge.connectors import build
 from bridge.connectors.base import Draft
 from bridge.core.model.values import Ref
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.sandbox import population
 from bridge.sandbox.transport import WSGIAdapter
 from bridge.sandbox.zaia import ZaiaSandbox

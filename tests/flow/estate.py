@@ -13,7 +13,7 @@ from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.flow import reconcile
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.ledger import links, parking, work
 from bridge.ledger.session import Ledger
 from bridge.sandbox import server

@@ -16,7 +16,7 @@ from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.errors import LeaseLost
 from bridge.flow.context import Context
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.ledger import forget, inbox, journal, links, work
 from bridge.ledger.tables import metadata
 from bridge.sandbox.posthog import PostHogSandbox

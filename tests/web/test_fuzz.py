@@ -13,9 +13,9 @@ from bridge.connectors import CONNECTORS, build, connector_class, signing
 from bridge.connectors.base import Parsed
 from bridge.core.model.syncs import Connection, Secret, Webhook
 from bridge.errors import BadSignature, ConfigError, Expired, Malformed
-from bridge.http import Http
+from bridge.http.client import Http
+from bridge.http.clock_skew import http_date
 from bridge.log import Scrubber
-from bridge.skew import http_date
 from bridge.web import body
 from tests.web.receiver import KEY
 

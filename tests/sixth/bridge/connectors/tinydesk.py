@@ -20,7 +20,7 @@ from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Wr
 from bridge.core.model.syncs import Webhook
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound
-from bridge.http import Answer
+from bridge.http.client import Answer
 
 STATES = ("todo", "doing", "done")
 

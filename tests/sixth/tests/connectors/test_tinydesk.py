@@ -11,7 +11,7 @@ import pytest
 
 from bridge.connectors.base import Draft
 from bridge.core.model.values import Ref
-from bridge.http import Http
+from bridge.http.client import Http
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection
 from tests.connectors.contract import ConnectorContract

@@ -24,7 +24,6 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
-from bridge import tally
 from bridge.clock import Clock
 from bridge.core.model.syncs import Connection
 from bridge.errors import (
@@ -38,7 +37,8 @@ from bridge.errors import (
     Unavailable,
     UnknownOutcome,
 )
-from bridge.skew import Skew, http_date
+from bridge.http import request_count
+from bridge.http.clock_skew import Skew, http_date
 
 Request = requests.PreparedRequest
 Auth = Callable[[Request], Request]
@@ -126,7 +126,7 @@ class Http:
         data = None if json is None else orjson.dumps(json)
         headers = None if data is None else {"Content-Type": "application/json"}
         sent_at = self._clock.now()
-        tally.add()
+        request_count.add()
         try:
             response = self._session.request(
                 method,

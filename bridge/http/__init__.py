@@ -1,0 +1,1 @@
+"""The only way out to the vendors: deadlines, error classes, clocks, counts."""

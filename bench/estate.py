@@ -25,8 +25,8 @@ from bridge.flow.drain import Drain
 from bridge.flow.records import observation
 from bridge.flow.replan import plans
 from bridge.http.client import Http
-from bridge.ledger import encode, tables, work
-from bridge.ledger.session import Ledger
+from bridge.ledger import link_codec, tables, work
+from bridge.ledger.database import Ledger
 from bridge.queue import MemoryBudget, keep_loaded
 
 SYNCS = """\
@@ -130,7 +130,7 @@ class Estate:
 
 def _link_row(link: Link, now: datetime) -> dict:
     return {
-        "id": link.id, "sync": link.sync, "entity": link.entity, "state": encode.state(link.state), "paused": False,
+        "id": link.id, "sync": link.sync, "entity": link.entity, "state": link_codec.state(link.state), "paused": False,
         "parent_id": None, "created_at": now, "updated_at": now,
     }  # fmt: skip
 
@@ -138,6 +138,6 @@ def _link_row(link: Link, now: datetime) -> dict:
 def _side_row(link: Link, side: Side, now: datetime) -> dict:
     return {
         "link_id": link.id, "connection": side.connection, "entity": link.entity, "remote_id": side.remote_id,
-        "fields": encode.side_fields(side.fields), "version": side.version, "read_at": side.read_at,
+        "fields": link_codec.side_fields(side.fields), "version": side.version, "read_at": side.read_at,
         "tombstone": False, "in_scope": True, "created_at": now,
     }  # fmt: skip

@@ -20,8 +20,8 @@ from bench.estate import Estate, make_home, vendor
 from bridge.clock import SystemClock
 from bridge.core.model.values import Ref
 from bridge.flow import reconcile
-from bridge.ledger import hints, runs
-from bridge.ledger.session import Ledger
+from bridge.ledger import hints, run_records
+from bridge.ledger.database import Ledger
 
 MOST_RISE = 1.2
 LATENCY = 0.05
@@ -69,7 +69,7 @@ def live(estate: Estate, urls: tuple[str, str], first: int, count: int, *, recon
 
 def _over(estate: Estate, run_id: str) -> bool:
     with estate.ledger.read() as tx:
-        run = runs.get(tx, run_id)
+        run = run_records.get(tx, run_id)
     return run is None or run.finished_at is not None
 
 

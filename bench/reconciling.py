@@ -16,7 +16,7 @@ import requests
 
 from bench.estate import Estate, make_home, vendor
 from bridge.flow import reconcile
-from bridge.ledger import runs
+from bridge.ledger import run_records
 
 MOST_RATIO = 2.0
 MOST_GROWTH = 50.0
@@ -57,7 +57,7 @@ def reconciled(folder: Path) -> dict:
     estate.work()
     seconds = time.perf_counter() - began
     with estate.ledger.read() as tx:
-        run = runs.get(tx, run_id)
+        run = run_records.get(tx, run_id)
     figures = {"pages": run.figures.get("pages"), "hinted": run.hinted, "error": run.error}
     return {"seconds": seconds, "seen": run.seen, "peak_mb": peak(), **figures}
 

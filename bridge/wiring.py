@@ -24,8 +24,8 @@ from bridge.flow.context import Context
 from bridge.flow.drain import Drain, Figures
 from bridge.home import find_home
 from bridge.http.client import Http
-from bridge.ledger import drift, history, inbox, runs, takeover
-from bridge.ledger.session import Ledger
+from bridge.ledger import drift_findings, history, run_records, takeover, webhook_inbox
+from bridge.ledger.database import Ledger
 from bridge.queue import Budget, Doorbell, socket_for, stopping
 
 log = logging.getLogger("bridge")
@@ -94,7 +94,7 @@ class Engine:
     def check_account(self) -> None:
         """Say so, loudly, when a webhook that was accepted is accounted for nowhere."""
         with self.ledger.read() as tx:
-            account = inbox.account(tx)
+            account = webhook_inbox.account(tx)
         if not account.balanced:
             log.error("the account of webhooks does not add up: %s; see `bridge doctor`", account)
 
@@ -102,9 +102,9 @@ class Engine:
         """Forget what is old: settled webhooks and finished runs, and later what tickets went through."""
         before = self.clock.now() - KEEP
         with self.ledger.transaction() as tx:
-            inbox.prune(tx, before)
-            runs.prune(tx, before)
-            drift.prune(tx, before)
+            webhook_inbox.prune(tx, before)
+            run_records.prune(tx, before)
+            drift_findings.prune(tx, before)
         for past in history.PAST:
             self._forget(past, self.clock.now() - self.config.settings.keep_history)
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy
 from hypothesis import HealthCheck, settings
 
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from tests.postgres import shared_url
 
 # A loaded machine is slow, which is no finding: no example has a deadline, and slow generation is no error.

@@ -13,7 +13,7 @@ from bridge.clock import SystemClock
 from bridge.connectors import build, connector_class
 from bridge.http.client import Http
 from bridge.ledger import audit
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 
 
 @click.command()

@@ -13,8 +13,8 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.times import when
-from bridge.ledger import people
-from bridge.ledger.session import Ledger
+from bridge.ledger import directory
+from bridge.ledger.database import Ledger
 
 
 @click.command()
@@ -27,7 +27,7 @@ def agents(as_json: bool) -> None:
     ledger = Ledger(config.settings.database)
     ledger.check()
     with ledger.read() as tx:
-        strangers, learned = people.strangers(tx), people.known(tx)
+        strangers, learned = directory.strangers(tx), directory.known(tx)
     ledger.close()
     rows = {email: dict(names) for email, names in config.agents.people.items()}
     for connection, email, remote_id in learned:

@@ -25,9 +25,9 @@ from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Connection
 from bridge.flow import allowance, forecast
 from bridge.flow import backfill as importing
-from bridge.ledger import audit, runs, written
-from bridge.ledger.runs import RunRow
-from bridge.ledger.session import Tx
+from bridge.ledger import audit, run_records, run_writes
+from bridge.ledger.database import Tx
+from bridge.ledger.run_records import RunRow
 
 AMBIGUOUS = "ambiguous match"
 EVERY = 5.0
@@ -60,8 +60,8 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
     ids = start(engine, sync, since.replace(tzinfo=UTC) if since else None, newest_first=newest_first, limit=limit)
     progress = follow(engine, ids, quiet=as_json)
     with engine.ledger.read() as tx:
-        review = written.review(tx, ids, [AMBIGUOUS])
-        left, made = written.left(tx, ids), sum(len(written.made(tx, each)) for each in ids)
+        review = run_writes.review(tx, ids, [AMBIGUOUS])
+        left, made = run_writes.left(tx, ids), sum(len(run_writes.made(tx, each)) for each in ids)
     engine.close()
     wrong = [f"{run.connection}: {run.error}" for run in progress.runs if run.error]
     if as_json:
@@ -100,7 +100,7 @@ def foretell(costs: list[forecast.Cost]) -> None:
         click.echo("`bridge plan --live` lists the systems and counts everything before anything is written", err=True)
 
 
-def report(left: written.Left, review: list[dict[str, Any]], wrong: list[str]) -> None:
+def report(left: run_writes.Left, review: list[dict[str, Any]], wrong: list[str]) -> None:
     """Say what is left to a human, and what to do about it."""
     for line in wrong:
         click.echo(line, err=True)
@@ -124,7 +124,7 @@ def start(
         for name in engine.config.syncs[sync].members:
             run_id = importing.start(tx, name, entity, now, since=since, newest_first=newest_first, max_creates=limit)
             if run_id is None:
-                under_way = runs.last(tx, kind=importing.KIND, connection=name, entity=entity)
+                under_way = run_records.last(tx, kind=importing.KIND, connection=name, entity=entity)
                 run_id = under_way.id if under_way else None
             if run_id is not None:
                 ids.append(int(run_id))
@@ -185,9 +185,9 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
             engine.drainer.run(1.0)
             progress.calls += engine.drainer.figures.calls
             with engine.ledger.read() as tx:
-                progress.runs = [run for each in ids if (run := runs.get(tx, str(each))) is not None]
-                progress.waiting = written.left(tx, ids).waiting
-                progress.made = sum(written.creates(tx, each) for each in ids)
+                progress.runs = [run for each in ids if (run := run_records.get(tx, str(each))) is not None]
+                progress.waiting = run_writes.left(tx, ids).waiting
+                progress.made = sum(run_writes.creates(tx, each) for each in ids)
                 known = progress.shut
                 _look(tx, engine, ids, progress)
             for name, words in progress.shut.items():
@@ -209,7 +209,7 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
 def _look(tx: Tx, engine: wiring.Engine, ids: list[int], progress: Progress) -> None:
     """See which members are not called for now, and whether nothing is left but what waits for an operator."""
     unlisted = sorted(run.connection for run in progress.runs if run.finished_at is None)
-    waits = {*written.waits_for(tx, ids), *unlisted}
+    waits = {*run_writes.waits_for(tx, ids), *unlisted}
     progress.shut = halted.shut(tx, {*waits, *(run.connection for run in progress.runs)}, engine.clock.now())
     stopped = halted.halted(tx, waits)
     progress.halted = stopped if waits and set(stopped) == waits else []

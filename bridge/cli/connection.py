@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bridge.cli.operator import actor, changing, known
-from bridge.ledger import health
+from bridge.ledger import connection_health
 
 
 @click.group()
@@ -20,7 +20,7 @@ def pause(name: str, why: str) -> None:
     """Call NAME no more until it is resumed; its webhooks are still taken."""
     known(name)
     with changing("connection pause", name, {"why": why}) as (tx, now):
-        health.hold(tx, name, f"{actor()} paused it{f': {why}' if why else ''}", now)
+        connection_health.hold(tx, name, f"{actor()} paused it{f': {why}' if why else ''}", now)
     click.echo(f"{name} is paused; `bridge connection resume {name}` ends it")
 
 
@@ -30,5 +30,5 @@ def resume(name: str) -> None:
     """Call NAME again, after its credentials were mended or it was paused."""
     known(name)
     with changing("connection resume", name) as (tx, _now):
-        health.resume(tx, name)
+        connection_health.resume(tx, name)
     click.echo(f"{name} is in use again")

@@ -21,7 +21,7 @@ from bridge import home as homes
 from bridge.cli import crowd
 from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage, Stopped
-from bridge.ledger import status, work
+from bridge.ledger import summary, work
 from bridge.sandbox import population, verify
 from bridge.sandbox.faults import parse
 from bridge.simulate.facts import all_links, connections
@@ -276,7 +276,7 @@ class Run:
     def _figures(self) -> dict[str, int]:
         engine = self.stage.engine
         with engine.ledger.read() as tx:
-            backlog, creates = work.backlog(tx, engine.clock.now()), status.open_creates(tx)
+            backlog, creates = work.backlog(tx, engine.clock.now()), summary.open_creates(tx)
         return {name: backlog[name] for name in ("due", "claimed", "later")} | {"creates": creates}
 
 

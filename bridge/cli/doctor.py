@@ -18,9 +18,9 @@ from bridge.config import Config
 from bridge.errors import BridgeError
 from bridge.flow.announce import Planned, next_runs
 from bridge.flow.outcome import remedy
-from bridge.ledger import status as figures
-from bridge.ledger.session import Ledger
-from bridge.ledger.status import Status
+from bridge.ledger import summary as figures
+from bridge.ledger.database import Ledger
+from bridge.ledger.summary import Status
 from bridge.queue import Doorbell, socket_for, url_for
 
 LATE = timedelta(minutes=2)

@@ -12,7 +12,7 @@ import click
 from bridge.cli.operator import looking
 from bridge.cli.reconcile import finding, plain
 from bridge.cli.times import when
-from bridge.ledger import drift as findings
+from bridge.ledger import drift_findings as findings
 
 
 @click.command()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bridge.cli.sandbox import Control
-from bridge.ledger import attempts, journal
+from bridge.ledger import attempts, timeline
 from bridge.sandbox.verify import VerifyInput
 from bridge.simulate.facts import all_links, facts
 from bridge.wiring import Engine
@@ -31,7 +31,7 @@ def timelines(engine: Engine) -> Iterator[dict[str, Any]]:
     with engine.ledger.read() as tx:
         for link in all_links(tx):
             refs = {name: side.remote_id for name, side in link.sides.items()}
-            for line in journal.timeline(tx, link.id):
+            for line in timeline.timeline(tx, link.id):
                 told = {
                     "at": line.at.isoformat(),
                     "kind": line.kind,

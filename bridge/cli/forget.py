@@ -17,9 +17,8 @@ from bridge.connectors.base import Connector
 from bridge.core.model.values import Ref
 from bridge.errors import BridgeError
 from bridge.http.client import Http
-from bridge.ledger import audit
-from bridge.ledger import forget as erasure
-from bridge.ledger.session import Ledger
+from bridge.ledger import audit, erasure
+from bridge.ledger.database import Ledger
 
 WRONG = "that is something else; nothing was erased"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from bridge.ledger import health
-from bridge.ledger.session import Tx
+from bridge.ledger import connection_health
+from bridge.ledger.database import Tx
 
 
 def shut(tx: Tx, names: Collection[str], now: datetime) -> dict[str, str]:
     """Say of each of these connections that is stopped or paused that it is, and why."""
-    known = health.all_(tx)
+    known = connection_health.all_(tx)
     found = {name: known[name] for name in names if name in known}
     return {
         name: f"{name} is {each.words(now)}" for name, each in found.items() if each.state(now) in {"paused", "stopped"}
@@ -20,7 +20,7 @@ def shut(tx: Tx, names: Collection[str], now: datetime) -> dict[str, str]:
 
 def halted(tx: Tx, names: Collection[str]) -> list[str]:
     """Give those of these connections that are not called again before somebody resumes them."""
-    known = health.all_(tx)
+    known = connection_health.all_(tx)
     return sorted(name for name in names if name in known and known[name].halted)
 
 

@@ -8,7 +8,7 @@ from bridge.cli.operator import changing, looking, show
 from bridge.cli.times import when
 from bridge.core.model.values import Ref
 from bridge.ledger import hints
-from bridge.ledger import inbox as rows
+from bridge.ledger import webhook_inbox as rows
 
 
 @click.group()

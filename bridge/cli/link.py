@@ -15,7 +15,7 @@ from bridge.core.model.state import Link
 from bridge.core.model.values import Ref
 from bridge.flow import surgery
 from bridge.ledger import links
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 from bridge.wiring import Engine
 
 YES = click.option("--yes", is_flag=True, help="Do not ask.")

@@ -18,7 +18,7 @@ from bridge.cli.accounts import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.ledger import audit, links
-from bridge.ledger.session import Ledger, Tx
+from bridge.ledger.database import Ledger, Tx
 
 SHORTEST = 4
 """Characters of a remote id that name its ticket, if no other begins so; fewer are enough with a `…` after them."""

@@ -11,7 +11,7 @@ from bridge.cli.operator import changing, looking, show
 from bridge.cli.times import when
 from bridge.flow.outcome import remedy
 from bridge.ledger import parking
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 
 
 @click.group()

@@ -17,7 +17,7 @@ from bridge import log, wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.children import watch_parent
 from bridge.errors import BridgeError, ConfigError
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.queue import Address, Embedded, keep_loaded, run_worker, socket_for, url_for
 
 TICK: Final = 1.0

@@ -18,9 +18,9 @@ from bridge.cli.operator import write_down
 from bridge.cli.processes import begin
 from bridge.cli.times import when
 from bridge.errors import BridgeError
-from bridge.ledger import drift, runs, work
-from bridge.ledger.drift import Drifted
-from bridge.ledger.runs import RunRow
+from bridge.ledger import drift_findings, run_records, work
+from bridge.ledger.drift_findings import Drifted
+from bridge.ledger.run_records import RunRow
 
 LONGEST: Final = 3600.0
 LOOK: Final = 0.5
@@ -58,9 +58,12 @@ def reconcile(connection: str | None, full: bool, report: bool, accept: bool, as
     with Watch(engine, started, quiet=as_json):
         carry_out(engine, started)
     with engine.ledger.transaction() as tx:
-        drift.heal(tx)
-        finished = [run for each in started if (run := runs.get(tx, each)) is not None]
-        rows = [describe(run, drift.tally(tx, run.id), drift.found(tx, runs=[run.id], limit=1000)) for run in finished]
+        drift_findings.heal(tx)
+        finished = [run for each in started if (run := run_records.get(tx, each)) is not None]
+        rows = [
+            describe(run, drift_findings.tally(tx, run.id), drift_findings.found(tx, runs=[run.id], limit=1000))
+            for run in finished
+        ]
     engine.close()
     for row in rows:
         show(row, as_json=as_json)
@@ -95,7 +98,7 @@ class Watch:
         while not self.over.wait(LOOK):
             try:
                 with self.engine.ledger.read() as tx:
-                    found = [run for each in self.ids if (run := runs.get(tx, each)) is not None]
+                    found = [run for each in self.ids if (run := run_records.get(tx, each)) is not None]
             except BridgeError:
                 continue  # the work itself says what is wrong
             for run in found:
@@ -121,10 +124,10 @@ def carry_out(engine: wiring.Engine, ids: list[str]) -> None:
     while time.monotonic() < until:
         engine.drain()
         with engine.ledger.transaction() as tx:
-            drift.heal(tx)
-            ended = all(run.finished_at for each in ids if (run := runs.get(tx, each)) is not None)
+            drift_findings.heal(tx)
+            ended = all(run.finished_at for each in ids if (run := run_records.get(tx, each)) is not None)
             backlog = work.backlog(tx, engine.clock.now())
-            if ended and not drift.healing(tx, ids) and not (backlog["due"] or backlog["claimed"]):
+            if ended and not drift_findings.healing(tx, ids) and not (backlog["due"] or backlog["claimed"]):
                 return
         engine.clock.sleep(0.1)
 

@@ -22,7 +22,7 @@ from bridge.cli.accounts import FILE, REDIS, sandbox_database
 from bridge.cli.children import ChildFailed, Children, child_environ, free_port
 from bridge.cli.sandbox import Control, write_accounts
 from bridge.errors import BridgeError, LedgerError
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for, url_for
 from bridge.sandbox import server
 

@@ -23,10 +23,10 @@ from bridge.clock import SystemClock
 from bridge.core.model.syncs import Connection
 from bridge.flow.announce import KINDS, Planned, next_runs
 from bridge.flow.outcome import remedy
-from bridge.ledger import runs, written
-from bridge.ledger import status as figures
-from bridge.ledger.session import Ledger
-from bridge.ledger.status import Status
+from bridge.ledger import run_records, run_writes
+from bridge.ledger import summary as figures
+from bridge.ledger.database import Ledger
+from bridge.ledger.summary import Status
 
 NEVER = "never called"
 RUNS = 6
@@ -51,8 +51,8 @@ def status(as_json: bool) -> None:
         found = figures.summary(tx, now)
         schedule = next_runs(tx, config, now)
         called = figures.called(tx, found)
-        notable = runs.notable(tx, RUNS)
-        wrote = written.count(tx, [int(run.id) for run in notable])
+        notable = run_records.notable(tx, RUNS)
+        wrote = run_writes.count(tx, [int(run.id) for run in notable])
     ledger.close()
     rows = [connection(each, found, now) | upcoming(each.name, schedule) for each in config.connections.values()]
     for row in rows:

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from bridge.cli.times import clock
 from bridge.core.model.state import Link
-from bridge.ledger import journal, links
-from bridge.ledger.journal import Line
-from bridge.ledger.session import Ledger
+from bridge.ledger import links, timeline
+from bridge.ledger.database import Ledger
+from bridge.ledger.timeline import Line
 
 STYLES: Final = {
     "wrote": "green",
@@ -50,14 +50,14 @@ class Stream:
     def start_now(self) -> None:
         """Leave out what has happened so far."""
         with self.ledger.read() as tx:
-            self.last = journal.newest(tx)
-            self.seen = {line.id for line in journal.after(tx, max(0, self.last - OVERLAP))}
+            self.last = timeline.newest(tx)
+            self.seen = {line.id for line in timeline.after(tx, max(0, self.last - OVERLAP))}
 
     def fresh(self) -> Iterator[dict[str, Any]]:
         """Give what happened since the last call, as rows for programs."""
         while True:
             with self.ledger.read() as tx:
-                found = journal.after(tx, max(0, self.last - OVERLAP), limit=500 + OVERLAP)
+                found = timeline.after(tx, max(0, self.last - OVERLAP), limit=500 + OVERLAP)
                 lines = [line for line in found if line.id not in self.seen]
                 known = links.load(tx, sorted({line.link_id for line in lines if line.kind in STYLES}))
             if not lines:

@@ -18,8 +18,8 @@ from bridge.cli.stream import shown
 from bridge.cli.times import when
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker
-from bridge.ledger import attempts, conflicts, journal, links
-from bridge.ledger.session import Ledger
+from bridge.ledger import attempts, conflict_log, links, timeline
+from bridge.ledger.database import Ledger
 
 
 @click.command()
@@ -37,9 +37,9 @@ def ticket(ref: str, as_json: bool) -> None:
     ledger.check()
     with ledger.read() as tx:
         link = links.load(tx, [the_one(tx, ref)]).popitem()[1]
-        lines = journal.timeline(tx, link.id)
+        lines = timeline.timeline(tx, link.id)
         writes = attempts.history(tx, link.id)
-        disputes = conflicts.of_link(tx, link.id)
+        disputes = conflict_log.of_link(tx, link.id)
     ledger.close()
     if as_json:
         given = describe(link) | {

@@ -15,9 +15,9 @@ from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor
 from bridge.cli.processes import begin
 from bridge.flow import undo as undoing
-from bridge.ledger import audit, journal, runs, written
-from bridge.ledger.runs import RunRow
-from bridge.ledger.session import Tx
+from bridge.ledger import audit, run_records, run_writes, timeline
+from bridge.ledger.database import Tx
+from bridge.ledger.run_records import RunRow
 
 LONGEST = 6 * 3600.0
 SHOWN = 50
@@ -37,12 +37,12 @@ def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool
     follow_sandbox(homes.find_home())
     engine = begin("undo")
     with engine.ledger.read() as tx:
-        found = runs.get(tx, str(run))
+        found = run_records.get(tx, str(run))
         if found is None:
             raise click.UsageError(f"there is no run {run}; `bridge status` lists the latest ones")
-        made, changed = written.made(tx, run), written.changed(tx, run)
+        made, changed = run_writes.made(tx, run), run_writes.changed(tx, run)
         refused, later = standing(tx, found, engine.clock.now())
-        position = journal.newest(tx)
+        position = timeline.newest(tx)
     did = f"made {len(made)} records and wrote to others {len(changed)} times"
     told = f"run {run} ({found.kind} of {found.connection}) {did}"
     click.echo(told, err=as_json)
@@ -61,9 +61,9 @@ def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool
         audit.add(tx, actor=actor(), action="undo", subject=f"run {run}", at=now, detail=detail)
     left = carry_out(engine, mine)
     with engine.ledger.transaction() as tx:
-        runs.finish(tx, mine, engine.clock.now())
-        waits = halted.shut(tx, written.waits_for(tx, [int(mine)]), engine.clock.now())
-        lines = [line for line in journal.after(tx, position, limit=10_000_000) if line.detail.get("run") == run]
+        run_records.finish(tx, mine, engine.clock.now())
+        waits = halted.shut(tx, run_writes.waits_for(tx, [int(mine)]), engine.clock.now())
+        lines = [line for line in timeline.after(tx, position, limit=10_000_000) if line.detail.get("run") == run]
     engine.close()
     done = {line.link_id for line in lines if line.kind == undoing.UNDONE}
     kept = [line for line in lines if line.kind == undoing.LEFT]
@@ -88,7 +88,7 @@ def hear(refused: str, later: str, *, dry_run: bool) -> None:
         click.echo(f"it cannot be taken back yet: {refused}", err=True)
 
 
-def say(done: int, kept: list[journal.Line]) -> None:
+def say(done: int, kept: list[timeline.Line]) -> None:
     """Say what was taken back, and what was left and why."""
     click.echo(f"{done} tickets taken back, {len(kept)} left as they are")
     for line in kept[:SHOWN]:
@@ -103,7 +103,7 @@ def standing(tx: Tx, run: RunRow, now: datetime) -> tuple[str, str]:
     Work that waits for a stopped connection is no obstacle: before it writes to a ticket it looks whether that is
     paused, and what is taken back here is. Where the run has written to that connection itself, it is one.
     """
-    waits = written.waits_for(tx, [int(run.id)])
+    waits = run_writes.waits_for(tx, [int(run.id)])
     wrote = {connection for _link, connection, _entity in undoing.records(tx, run.id)}
     unlisted = {run.connection} if run.finished_at is None else set()
     names = {*waits, *wrote, *unlisted}
@@ -124,14 +124,14 @@ def standing(tx: Tx, run: RunRow, now: datetime) -> tuple[str, str]:
     return f"the run is not over yet ({told}): let it end first", ""
 
 
-def carry_out(engine: wiring.Engine, run_id: str) -> written.Left:
+def carry_out(engine: wiring.Engine, run_id: str) -> run_writes.Left:
     """Drain until nothing of the run waits, or all that does waits for connections that an operator must resume."""
     until = time.monotonic() + LONGEST
     while True:
         engine.drain()
         with engine.ledger.read() as tx:
-            left = written.left(tx, [int(run_id)])
-            waits = written.waits_for(tx, [int(run_id)])
+            left = run_writes.left(tx, [int(run_id)])
+            waits = run_writes.waits_for(tx, [int(run_id)])
             stuck = len(halted.halted(tx, waits)) == len(waits)
         if stuck or time.monotonic() > until:
             return left

@@ -14,8 +14,8 @@ from bridge.core.merge.case import PLAIN
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import FieldPolicy
 from bridge.core.model.values import Marker
-from bridge.ledger import attempts, journal, links, parking
-from bridge.ledger.session import Tx
+from bridge.ledger import attempts, links, parking, timeline
+from bridge.ledger.database import Tx
 
 DECIDING = frozenset({"changed", "conflict", "uncertain", "resolved", "reverted", "remapped", "settled", "agreed"})
 """Kinds of line that say how a field came by its value."""
@@ -55,7 +55,7 @@ def why(ref: str, field: str, as_json: bool) -> None:
 def explain(tx: Tx, config: Config, link: Link, field: str) -> dict[str, Any]:
     """Give everything that is known about one field of a ticket, as plain values."""
     state = link.state[field]
-    lines = [line for line in journal.timeline(tx, link.id) if line.field == field and line.kind in DECIDING]
+    lines = [line for line in timeline.timeline(tx, link.id) if line.field == field and line.kind in DECIDING]
     return {
         "link": link.id,
         "field": field,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bridge.flow.context import Context, Task
-from bridge.ledger import runs, work, written
-from bridge.ledger.session import Tx
+from bridge.ledger import run_records, run_writes, work
+from bridge.ledger.database import Tx
 
 CAUSE = "creation budget"
 LIMIT = "max_creates"
@@ -18,9 +18,9 @@ def spent(tx: Tx, context: Context, task: Task) -> bool:
     """
     if task.row.run_id is None:
         return False
-    run = runs.get(tx, str(task.row.run_id))
+    run = run_records.get(tx, str(task.row.run_id))
     limit = run.figures.get(LIMIT) if run is not None else None
-    if limit is None or written.creates(tx, task.row.run_id) < limit:
+    if limit is None or run_writes.creates(tx, task.row.run_id) < limit:
         return False
     why = f"run {task.row.run_id} may make {limit} records and has; the next `bridge backfill` goes on with it"
     work.park(tx, task.row, task.owner, why, CAUSE, context.clock.now())

@@ -11,9 +11,9 @@ from typing import Protocol
 from bridge.core.model.syncs import Connection, Sync
 from bridge.flow import reconcile
 from bridge.flow.context import Context
-from bridge.ledger import health, runs, work
-from bridge.ledger.runs import RunRow
-from bridge.ledger.session import Ledger, Tx
+from bridge.ledger import connection_health, run_records, work
+from bridge.ledger.database import Ledger, Tx
+from bridge.ledger.run_records import RunRow
 
 POLL_JITTER = 0.1
 """Polls are spread over this part of their interval ..."""
@@ -49,7 +49,7 @@ class Planned:
 
 def due_work(tx: Tx, now: datetime) -> bool:
     """Say whether any work is due, and can be done: a connection at rest is nothing to ring for."""
-    due = work.next_due(tx, now, health.closed(tx, now))
+    due = work.next_due(tx, now, connection_health.closed(tx, now))
     return due is not None and due <= now
 
 
@@ -79,8 +79,8 @@ def next_runs(tx: Tx, declared: Declared, now: datetime) -> list[Planned]:
 
 
 def _all(tx: Tx, declared: Declared, more: list[tuple[str, str]], now: datetime) -> list[Planned]:
-    newest, begun = runs.newest(tx), runs.begun(tx)
-    conditions = health.all_(tx)
+    newest, begun = run_records.newest(tx), run_records.begun(tx)
+    conditions = connection_health.all_(tx)
     pairs = [(name, sync.entity, kind) for sync in declared.syncs.values() for name in sync.members for kind in KINDS]
     pairs += [(name, entity, "full") for name, entity in more]
     planned = []

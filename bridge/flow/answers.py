@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bridge.flow.context import Context
 from bridge.flow.outcome import judge
-from bridge.ledger.session import Contended, Ledger
+from bridge.ledger.database import Contended, Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from bridge.flow import reconcile
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain
 from bridge.flow.rehearse import UNBORN, Write
-from bridge.ledger import parking, runs, work, written
-from bridge.ledger.session import Ledger
+from bridge.ledger import parking, run_records, run_writes, work
+from bridge.ledger.database import Ledger
 
 IDLE: Final = timedelta(seconds=20)
 """Nothing of the plan was done for so long: what is left of it does not come any more."""
@@ -166,8 +166,8 @@ def apply(
     ids = [run_id for run_id in begun if run_id is not None]
     _until_done(context, ledger, drain, permit, ids, override=override)
     with ledger.read() as tx:
-        errors = [f"{run.connection}: {run.error}" for each in ids if (run := runs.get(tx, each)) and run.error]
-        parked = written.left(tx, [int(each) for each in ids]).parked
+        errors = [f"{run.connection}: {run.error}" for each in ids if (run := run_records.get(tx, each)) and run.error]
+        parked = run_writes.left(tx, [int(each) for each in ids]).parked
     return Applied(ids, permit.done, permit.left, sorted(permit.others.values()), parked, errors)
 
 
@@ -180,10 +180,10 @@ def _until_done(
         now = context.clock.now()
         with ledger.transaction() as tx:
             if override:
-                held = [row["id"] for row in written.review(tx, mine, ["unsafe"])]
+                held = [row["id"] for row in run_writes.review(tx, mine, ["unsafe"])]
                 parking.unpark(tx, now, ids=held, payload={"approved": True}) if held else None
-            left = written.left(tx, mine)
-            listed = all((run := runs.get(tx, each)) is None or run.finished_at for each in ids)
+            left = run_writes.left(tx, mine)
+            listed = all((run := run_records.get(tx, each)) is None or run.finished_at for each in ids)
             due = work.next_due(tx, now)
         if listed and (not left.waiting or not permit.left):
             return

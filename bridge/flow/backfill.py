@@ -20,8 +20,8 @@ from bridge.flow import allowance, people
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Transact
 from bridge.flow.reconcile import TURN
-from bridge.ledger import hints, links, runs, work, written
-from bridge.ledger.session import Tx
+from bridge.ledger import hints, links, run_records, run_writes, work
+from bridge.ledger.database import Tx
 
 KIND: Final = "backfill"
 CARRIED: Final = "carried over"
@@ -65,12 +65,12 @@ def start(
 
     It goes on with what earlier ones left undone.
     """
-    run_id = runs.begin(tx, kind=KIND, connection=connection, entity=entity, due=now, now=now)
+    run_id = run_records.begin(tx, kind=KIND, connection=connection, entity=entity, due=now, now=now)
     if run_id is None:
         return None
     figures = {} if max_creates is None else {allowance.LIMIT: max_creates}
-    figures[CARRIED] = written.go_on(tx, int(run_id), allowance.CAUSE, now)
-    runs.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
+    figures[CARRIED] = run_writes.go_on(tx, int(run_id), allowance.CAUSE, now)
+    run_records.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
     step = Step(run_id, now.isoformat(), None, since.isoformat() if since else "", newest_first)
     work.raise_(
         tx,
@@ -117,11 +117,11 @@ def absorb(
     False when the listing is over, rests until its next turn, or another worker has taken it over.
     """
     row, now = task.row, context.clock.now()
-    run = runs.get(tx, step.run)
+    run = run_records.get(tx, step.run)
     if run is None or run.finished_at is not None:
         work.finish(tx, row, task.owner, now)
         return False
-    if not runs.carry_on(tx, row, task.owner, asdict(step), now + context.lease(context.connections)):
+    if not run_records.carry_on(tx, row, task.owner, asdict(step), now + context.lease(context.connections)):
         return False
     shown = [person for record in listing.records for person in record.people]
     if shown:
@@ -130,14 +130,14 @@ def absorb(
     for record in wanted:
         hints.give(tx, record.ref, now, lane=KIND, due_at=_turn(step, record, now), run_id=int(step.run))
     figures = run.figures | {"pages": step.pages}
-    runs.progress(
+    run_records.progress(
         tx, step.run, cursor=step.cursor, seen=len(listing.records), hinted=len(wanted), now=now, figures=figures
     )
     if step.cursor is None or stuck:
         why = (
             f"the listing gave the same page twice ({step.pages} pages so far); start the import again" if stuck else ""
         )
-        runs.finish(tx, step.run, now, error=why)
+        run_records.finish(tx, step.run, now, error=why)
         work.finish(tx, row, task.owner, now)
         return False
     if rest:

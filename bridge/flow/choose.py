@@ -8,8 +8,8 @@ from datetime import datetime
 
 from bridge.flow import people
 from bridge.flow.context import Context
-from bridge.ledger import health, probed, work
-from bridge.ledger.session import Tx
+from bridge.ledger import connection_health, probes, work
+from bridge.ledger.database import Tx
 from bridge.ledger.work import WorkRow
 
 TURN = 8
@@ -49,7 +49,7 @@ class Choice:
 
 def catch_up(tx: Tx, context: Context) -> None:
     """Take in what other workers have found out: what works where it was uncertain, and who is who."""
-    found = probed.by_connection(tx)
+    found = probes.by_connection(tx)
     context.probes.update({name: found.get(name, {}) for name in context.connections})
     people.refresh(tx, context)
 
@@ -62,7 +62,7 @@ def choose(
     Lanes below live never take all places: neither the worker's, nor what waits for one connection.
     """
     until = until or now + context.lease(context.connections)
-    known = health.all_(tx)
+    known = connection_health.all_(tx)
     choice = Choice(
         troubled={name for name, found in known.items() if found.throttled or found.state(now) != "ok"},
         shut={name for name, found in known.items() if found.state(now) in {"stopped", "paused", "trying"}},
@@ -89,9 +89,9 @@ def choose(
 
 def _probe(tx: Tx, owner: str, now: datetime, until: datetime, name: str) -> list[Taken]:
     """Claim the one row that may try a half-open connection; nothing if another worker does, or none is due."""
-    if not health.begin_probe(tx, name, now, until):
+    if not connection_health.begin_probe(tx, name, now, until):
         return []
     rows = work.claim(tx, owner, now, until, 1, only=name)
     if not rows:
-        health.end_probe(tx, name)
+        connection_health.end_probe(tx, name)
     return [Taken(row, "live", name) for row in rows]

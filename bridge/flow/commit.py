@@ -10,8 +10,8 @@ from bridge.core.model.values import Ref
 from bridge.flow import people
 from bridge.flow.context import Context, Task
 from bridge.flow.replan import replan
-from bridge.ledger import conflicts, inbox, journal, links, work
-from bridge.ledger.session import Tx
+from bridge.ledger import conflict_log, links, timeline, webhook_inbox, work
+from bridge.ledger.database import Tx
 
 SETTLED = frozenset({"conflict", "uncertain", "reverted", "ignored", "re-sent"})
 """Kinds of note that record two values of which one was laid over the other, or may have been."""
@@ -37,11 +37,11 @@ def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime, *, last: bool
 
 def tell(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool) -> bool:
     """Add to the link's timeline and conflicts; `disputed`: the ledger may know of open ones. Gives whether it does."""
-    journal.add(tx, link.id, now, notes)
+    timeline.add(tx, link.id, now, notes)
     settled = [note for note in notes if note.kind in SETTLED]
-    if disputed or conflicts.disputed(link) or settled:
-        conflicts.record(tx, link, settled, now)
-    return conflicts.disputed(link)
+    if disputed or conflict_log.disputed(link) or settled:
+        conflict_log.record(tx, link, settled, now)
+    return conflict_log.disputed(link)
 
 
 def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None) -> None:
@@ -70,4 +70,4 @@ def later(tx: Tx, task: Task, at: datetime) -> None:
 def verdict(tx: Tx, ref: Ref, upto: int, said: str, why: str, now: datetime) -> None:
     """Give every webhook for this record that we knew of before reading it its one final verdict."""
     if upto:
-        inbox.settle(tx, ref.connection, ref.entity, ref.id, upto, said, why, now)
+        webhook_inbox.settle(tx, ref.connection, ref.entity, ref.id, upto, said, why, now)

@@ -14,8 +14,8 @@ from bridge.core.merge.observations import Rules
 from bridge.core.model.capabilities import EntityCapabilities, Writable
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Connection, Sync
-from bridge.ledger import conflicts, links
-from bridge.ledger.session import Tx
+from bridge.ledger import conflict_log, links
+from bridge.ledger.database import Tx
 from bridge.ledger.work import WorkRow
 
 
@@ -124,7 +124,7 @@ class Task:
         if fence is None:
             return False
         self.link, self.fence, self.until = links.load(tx, [link_id])[link_id], fence, until
-        self.disputed = conflicts.disputed(self.link)
+        self.disputed = conflict_log.disputed(self.link)
         return True
 
     def turn(self, now: datetime) -> datetime:

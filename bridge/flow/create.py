@@ -28,9 +28,9 @@ from bridge.flow.effects import Call, Procedure, Steps, Transact
 from bridge.flow.match import join
 from bridge.flow.records import alike, match_keys, observation
 from bridge.flow.replan import plan_member
-from bridge.ledger import hints, intents, links, matching, probed, work
+from bridge.ledger import hints, intents, links, matching, probes, work
+from bridge.ledger.database import Tx
 from bridge.ledger.intents import OpenIntent
-from bridge.ledger.session import Tx
 
 TRIES = 2
 """An intent that was looked for and not found is made once more; after that a human decides."""
@@ -231,7 +231,7 @@ def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None
     notes = [Note("not carried", connection, "", {"why": why})]
     unproven = context.probes.get(connection, {}).get(CREATE) is None
     if unproven and context.syncs[link.sync].members[connection].create == Support.PROBED:
-        probed.set_(tx, connection, CREATE, False, why, now)
+        probes.set_(tx, connection, CREATE, False, why, now)
         context.probes.setdefault(connection, {})[CREATE] = False
         conclude(tx, context, task, notes)
         return
@@ -269,7 +269,7 @@ def adopt(
         proven = context.probes.setdefault(connection, {})
         if sync.members[connection].create == Support.PROBED and not proven.get(CREATE):
             proven[CREATE] = True
-            probed.set_(tx, connection, CREATE, True, "a record was created", now)
+            probes.set_(tx, connection, CREATE, True, "a record was created", now)
         mapped = context.maps[connection][link.entity]
         seen = observation(record, mapped, link.parent_id, own=not found)
         notes = observations.adopt(link, seen, sent, context.rules(sync), found=found)

@@ -22,8 +22,8 @@ from bridge.flow.observe import still_open, take_in
 from bridge.flow.patience import put_off
 from bridge.flow.records import observation
 from bridge.flow.replan import leftover, plan_member
-from bridge.ledger import attempts, links, matching, probed, work
-from bridge.ledger.session import Tx
+from bridge.ledger import attempts, links, matching, probes, work
+from bridge.ledger.database import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ def learn(tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, 
             continue
         works = shown != call.before.get(name)
         why = f"{key} was {'taken' if works else 'ignored'} when first written"
-        probed.set_(tx, side.connection, key, works, why, now)
+        probes.set_(tx, side.connection, key, works, why, now)
         known[key] = works
         if not works:
             notes.append(Note("not carried", side.connection, name, {"why": why}))
@@ -285,7 +285,7 @@ def refused_probe(tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedC
     known = context.probes.setdefault(ref.connection, {})
     unproven = [key for key in call.values if writable[key].on_update is Support.PROBED and key not in known]
     for key in unproven:
-        probed.set_(tx, ref.connection, key, False, why, context.clock.now())
+        probes.set_(tx, ref.connection, key, False, why, context.clock.now())
         known[key] = False
     if unproven:
         conclude(tx, context, task, [])

@@ -30,8 +30,8 @@ from bridge.flow.observe import observe
 from bridge.flow.outcome import FIRST_DELAY, settle_failure
 from bridge.flow.reconcile import page
 from bridge.flow.remove import remove
-from bridge.ledger import health, work
-from bridge.ledger.session import Ledger, Tx, savepoint
+from bridge.ledger import connection_health, work
+from bridge.ledger.database import Ledger, Tx, savepoint
 
 PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
     "observe": observe,
@@ -290,5 +290,5 @@ class Drain:
     def _nearly_due(self) -> bool:
         now = self.context.clock.now()
         with self.ledger.read() as tx:
-            due = work.next_due(tx, now, health.closed(tx, now))
+            due = work.next_due(tx, now, connection_health.closed(tx, now))
         return due is not None and due < now + timedelta(seconds=PATIENCE)

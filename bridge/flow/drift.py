@@ -22,8 +22,8 @@ from bridge.flow.context import Context
 from bridge.flow.match import out_of_scope
 from bridge.flow.records import observation
 from bridge.flow.replan import plans
-from bridge.ledger import drift, hints, links, people, sightings
-from bridge.ledger.session import Tx
+from bridge.ledger import directory, drift_findings, hints, links, listings
+from bridge.ledger.database import Tx
 
 TRUSTED_DAYS = 7
 """A fingerprint that still fits spares the comparison for so many days."""
@@ -39,7 +39,7 @@ class Finding:
     kind: str
     fields: tuple[str, ...] = ()
     since: datetime | None = None
-    why: str = drift.UNASKED
+    why: str = drift_findings.UNASKED
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ def compare(
     tx: Tx, context: Context, connection: str, entity: str, records: Mapping[str, Record], *, full: bool, now: datetime
 ) -> Compared:
     """Compare rows with the ledger in a handful of queries, however many they are; writes nothing."""
-    known = sightings.known(tx, connection, entity, list(records))
+    known = listings.known(tx, connection, entity, list(records))
     key, today, done = fingerprint_key(tx, context, entity), now.toordinal(), Compared()
     look: dict[str, tuple[Record, str | None]] = {}
     for remote_id, record in records.items():
@@ -88,8 +88,8 @@ def compare(
 def keep(tx: Tx, compared: Compared, run_id: int) -> None:
     """Note that the run saw the rows (0: it lists only some, so that says nothing), and how they compared."""
     if run_id:
-        sightings.stamp(tx, compared.stamps, run_id)
-    sightings.note(tx, [each | {"seen_run": run_id} for each in compared.notes])
+        listings.stamp(tx, compared.stamps, run_id)
+    listings.note(tx, [each | {"seen_run": run_id} for each in compared.notes])
 
 
 def judge(context: Context, link: Link, record: Record, *, full: bool) -> Finding | None:
@@ -102,7 +102,7 @@ def judge(context: Context, link: Link, record: Record, *, full: bool) -> Findin
         return Finding(ref.id, "changed", (), side.read_at, "it was thought to be gone")
     names, remapped = differences(context, link, record, full=full)
     if names:
-        why = "its mapping has changed since it was read" if remapped else drift.UNASKED
+        why = "its mapping has changed since it was read" if remapped else drift_findings.UNASKED
         return Finding(ref.id, "changed", tuple(names), side.read_at, why)
     owed = sorted(
         name
@@ -159,10 +159,10 @@ def report(
 
     `first`: nothing was ever listed there before.
     """
-    waiting = drift.states(tx, [hints.key(Ref(connection, entity, each.remote_id)) for each in findings])
+    waiting = drift_findings.states(tx, [hints.key(Ref(connection, entity, each.remote_id)) for each in findings])
     rows = []
     for each in findings:
-        usual = drift.UNSEEN if first and each.kind == "new" else each.why
+        usual = drift_findings.UNSEEN if first and each.kind == "new" else each.why
         why = waiting.get(hints.key(Ref(connection, entity, each.remote_id)), usual)
         rows.append(
             {
@@ -213,7 +213,7 @@ def fingerprint_key(tx: Tx, context: Context, entity: str) -> bytes:
         told = [plain(maps), plain(abilities), plain(context.syncs), plain(list(context.connections))]
         fixed = blake2b(orjson.dumps(told, default=str), digest_size=16).digest()
         context.seen[f"rules:{entity}"] = fixed
-    moving = orjson.dumps([plain(context.probes), str(people.revision(tx))], default=str)
+    moving = orjson.dumps([plain(context.probes), str(directory.revision(tx))], default=str)
     return blake2b(moving, digest_size=32, key=fixed).digest()
 
 

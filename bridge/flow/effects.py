@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from bridge.connectors.base import Connector
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from bridge.core.planning.planner import CreatePlan
 from bridge.flow.context import Context
 from bridge.flow.records import CUSTOMER, customer_key
 from bridge.ledger import hints, links, matching, work
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 
 TICKET = "ticket"
 OVER = ("resolved", "closed")

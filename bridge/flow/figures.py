@@ -10,8 +10,8 @@ from bridge.connectors.base import Connector
 from bridge.errors import RemoteError, Unauthorised, Unsupported
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Transact
-from bridge.ledger import figures, work
-from bridge.ledger.session import Tx
+from bridge.ledger import gauges, work
+from bridge.ledger.database import Tx
 
 EVERY = timedelta(minutes=5)
 
@@ -35,7 +35,7 @@ def ask(context: Context, task: Task) -> Procedure:
     def keep(tx: Tx) -> None:
         now = context.clock.now()
         if found is not None:
-            figures.put(tx, row.connection, found, now)
+            gauges.put(tx, row.connection, found, now)
         work.finish(tx, row, task.owner, now)
 
     yield Transact(keep)
@@ -43,11 +43,11 @@ def ask(context: Context, task: Task) -> Procedure:
 
 def raise_due(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> list[str]:
     """Queue the question for each connection that can tell and was not asked for a while; gives which."""
-    known = figures.last_asked(tx)
+    known = gauges.last_asked(tx)
     telling = [name for name, each in connectors.items() if type(each).figures is not Connector.figures]
     due = [name for name in telling if name not in known or known[name] + EVERY <= now]
     for name in due:
-        figures.asked(tx, name, now)
+        gauges.asked(tx, name, now)
         work.raise_(
             tx,
             kind="figures",

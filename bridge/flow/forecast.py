@@ -11,8 +11,8 @@ from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Sync
 from bridge.flow import backfill
 from bridge.flow.context import Context
-from bridge.ledger import links, runs
-from bridge.ledger.session import Tx
+from bridge.ledger import links, run_records
+from bridge.ledger.database import Tx
 
 WHOLE = (backfill.KIND, "full")
 """Kinds of run that list everything."""
@@ -57,8 +57,8 @@ def _makes(context: Context, sync: Sync, name: str, wanted: Support) -> bool:
     return Support.NO not in (wanted, context.capabilities[name][sync.entity].creates)
 
 
-def _last_listing(tx: Tx, connection: str, entity: str) -> runs.RunRow | None:
-    found = [runs.last_whole(tx, kind=kind, connection=connection, entity=entity) for kind in WHOLE]
+def _last_listing(tx: Tx, connection: str, entity: str) -> run_records.RunRow | None:
+    found = [run_records.last_whole(tx, kind=kind, connection=connection, entity=entity) for kind in WHOLE]
     return max((run for run in found if run is not None), key=lambda run: int(run.id), default=None)
 
 

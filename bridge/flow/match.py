@@ -19,8 +19,8 @@ from bridge.flow.effects import Procedure, Read, Transact
 from bridge.flow.finding import merged
 from bridge.flow.records import Key, match_keys, window
 from bridge.flow.replan import plans, queue
-from bridge.ledger import drift, intents, journal, links, matching, work
-from bridge.ledger.session import Tx
+from bridge.ledger import drift_findings, intents, links, matching, timeline, work
+from bridge.ledger.database import Tx
 
 WAIT = timedelta(seconds=1)
 """How long to leave a record that may be our own create in flight."""
@@ -54,7 +54,7 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
             work.again(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
             return
         verdict(tx, ref, upto, "out of scope", orphan, now)
-        drift.settle(tx, ref, f"not mirrored: {orphan}")
+        drift_findings.settle(tx, ref, f"not mirrored: {orphan}")
         work.finish(tx, task.row, task.owner, now)
         return
     if (record.marker and intents.is_open(tx, record.marker)) or intents.among(tx, ref.connection, ref.entity, parent):
@@ -75,7 +75,7 @@ def assign(
     elif not found and not context.capabilities[ref.connection][ref.entity].originates:
         why = f"{ref} is a copy of nothing that is mirrored"
         verdict(tx, ref, upto, "out of scope", why, now)
-        drift.settle(tx, ref, f"not mirrored: {why}")
+        drift_findings.settle(tx, ref, f"not mirrored: {why}")
         work.finish(tx, task.row, task.owner, now)
     elif len(found) > 1:
         why = f"{ref} matches {len(found)} tickets equally well; join it to one of them: {', '.join(sorted(found))}"
@@ -141,6 +141,6 @@ def join(tx: Tx, sync: Sync, ref: Ref, link_id: str, keys: list[Key], now: datet
     """
     if not links.add_side(tx, link_id, Side(connection=ref.connection, remote_id=ref.id), now):
         return False
-    journal.add(tx, link_id, now, [Note("matched", ref.connection, "", {"ref": str(ref)})])
+    timeline.add(tx, link_id, now, [Note("matched", ref.connection, "", {"ref": str(ref)})])
     matching.put(tx, sync.name, link_id, ref.connection, keys)
     return True

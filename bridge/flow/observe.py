@@ -15,8 +15,8 @@ from bridge.flow.effects import Procedure, Read, Steps, Transact
 from bridge.flow.finding import Finding, absorbed, merged
 from bridge.flow.match import first_sight, out_of_scope
 from bridge.flow.records import observation
-from bridge.ledger import attempts, inbox, links, work
-from bridge.ledger.session import Tx
+from bridge.ledger import attempts, links, webhook_inbox, work
+from bridge.ledger.database import Tx
 
 BUSY = "busy"
 
@@ -26,7 +26,7 @@ def observe(context: Context, task: Task) -> Procedure:
     ref = Ref(task.row.connection, task.row.entity, str(task.row.remote_id))
 
     def begin(tx: Tx) -> tuple[str | None, int]:
-        upto = inbox.last(tx, ref.connection, ref.entity, ref.id)
+        upto = webhook_inbox.last(tx, ref.connection, ref.entity, ref.id)
         link_id = links.of_refs(tx, [ref]).get(ref)
         if link_id is None:
             return None, upto

@@ -12,8 +12,8 @@ from bridge.core.model.values import Canonical, Unreadable
 from bridge.errors import BridgeError
 from bridge.flow.context import Context
 from bridge.flow.replan import replan
-from bridge.ledger import conflicts, journal, links
-from bridge.ledger.session import Tx
+from bridge.ledger import conflict_log, links, timeline
+from bridge.ledger.database import Tx
 
 HOLD = timedelta(seconds=10)
 
@@ -34,14 +34,14 @@ def resolve(tx: Tx, context: Context, link_id: str, field: str, value: Canonical
         raise Busy(f"a worker has {link_id} just now; ask again in a moment")
     link = links.load(tx, [link_id])[link_id]
     state = opened(link, field)
-    conflicts.close(tx, link_id, field, f"{who} decided", now)
+    conflict_log.close(tx, link_id, field, f"{who} decided", now)
     notes = lifecycle.resolve(link, field, value, now)
     for note in notes:
         note.detail["by"] = who
     notes += replan(tx, context, link, now, lane="operator")
     links.save(tx, link, token, fence, now)
-    journal.add(tx, link.id, now, notes)
-    conflicts.record(tx, link, [], now)
+    timeline.add(tx, link.id, now, notes)
+    conflict_log.record(tx, link, [], now)
     links.release(tx, link_id, token, fence)
     return state.value
 

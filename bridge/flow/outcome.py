@@ -24,9 +24,9 @@ from bridge.errors import (
     UnknownOutcome,
 )
 from bridge.flow.context import Context, Task
-from bridge.ledger import health, inbox, parking, work
-from bridge.ledger.health import Health
-from bridge.ledger.session import Tx
+from bridge.ledger import connection_health, parking, webhook_inbox, work
+from bridge.ledger.connection_health import Health
+from bridge.ledger.database import Tx
 
 log = logging.getLogger("bridge.flow")
 
@@ -72,16 +72,16 @@ def judge(
     """
     now = context.clock.now()
     if error is None or isinstance(error, ANSWERED):
-        health.worked(tx, connection, probe=probe)
+        connection_health.worked(tx, connection, probe=probe)
     elif isinstance(error, RateLimited):
         wait = error.retry_after or _declared_wait(tx, context, connection, now)
-        health.pause(tx, connection, now + timedelta(seconds=min(wait, LONGEST_PAUSE)), str(error), now=now)
+        connection_health.pause(tx, connection, now + timedelta(seconds=min(wait, LONGEST_PAUSE)), str(error), now=now)
         if probe:
-            health.end_probe(tx, connection)
+            connection_health.end_probe(tx, connection)
     elif isinstance(error, DOWN) and not isinstance(error, Resting):
-        health.failed(tx, connection, str(error), now, probe=probe, item=item)
+        connection_health.failed(tx, connection, str(error), now, probe=probe, item=item)
     elif probe:
-        health.end_probe(tx, connection)
+        connection_health.end_probe(tx, connection)
 
 
 def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> None:
@@ -118,7 +118,7 @@ def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) ->
     It is to blame when something else was answered since its last try: then the trouble is younger than its due time.
     """
     row, now = task.row, context.clock.now()
-    found = health.get(tx, error.connection) if isinstance(error, RemoteError) else None
+    found = connection_health.get(tx, error.connection) if isinstance(error, RemoteError) else None
     down = isinstance(error, RateLimited) or (found is not None and found.state(now) in {"paused", "trying", "stopped"})
     wait = backoff(context, row.attempts)
     if isinstance(error, RateLimited):
@@ -144,7 +144,7 @@ def _rest(found: Health, now: datetime) -> float:
 def _declared_wait(tx: Tx, context: Context, connection: str, now: datetime) -> float:
     """Wait at least as long as the system's connector declares, and up to twice as long for each 429 in a row."""
     first = context.backoff.get(connection, FIRST_DELAY)
-    longest = min(LONGEST_PAUSE, first * 2.0 ** min(health.throttled(tx, connection, now), 12))
+    longest = min(LONGEST_PAUSE, first * 2.0 ** min(connection_health.throttled(tx, connection, now), 12))
     return context.rng.uniform(first, max(first, longest))
 
 
@@ -152,11 +152,11 @@ def _refused_access(tx: Tx, context: Context, task: Task, error: Unauthorised, n
     """Stop the connection; but one item alone that is forbidden (403) is parked, until a second one is, too."""
     row, name = task.row, error.connection
     item = task.link.id if task.link is not None else row.link_id or row.remote_id
-    if error.status == 403 and item is not None and not health.forbid(tx, name, item, str(error), now):
+    if error.status == 403 and item is not None and not connection_health.forbid(tx, name, item, str(error), now):
         _set_aside(tx, task, str(error), type(error).__name__, now)
         return
     way_on = f"{error}; mend its credentials, restart the bridge, then `bridge connection resume {name}`"
-    if health.refuse(tx, name, way_on, now):
+    if connection_health.refuse(tx, name, way_on, now):
         log.error("stopped %s", way_on)
         # The item before was no exception after all: it waits for the key like the rest.
         parking.unpark(tx, now, connection=name, cause=type(error).__name__)
@@ -173,5 +173,5 @@ def _set_aside(tx: Tx, task: Task, why: str, cause: str, now: datetime) -> None:
 def _verdict(tx: Tx, task: Task, said: str, why: str, now: datetime) -> None:
     row = task.row
     if row.kind == "observe" and row.remote_id is not None:
-        upto = inbox.last(tx, row.connection, row.entity, row.remote_id)
-        inbox.settle(tx, row.connection, row.entity, row.remote_id, upto, said, why, now)
+        upto = webhook_inbox.last(tx, row.connection, row.entity, row.remote_id)
+        webhook_inbox.settle(tx, row.connection, row.entity, row.remote_id, upto, said, why, now)

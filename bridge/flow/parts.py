@@ -11,7 +11,7 @@ from bridge.core.model.values import Raw
 from bridge.core.planning.planner import PlannedCall
 from bridge.flow.context import Context
 from bridge.ledger import parking
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 
 
 def without_refused(

@@ -13,7 +13,7 @@ from bridge.flow.commit import the_link
 from bridge.flow.context import Context, Task
 from bridge.flow.outcome import FIRST_DELAY, LONGEST_PAUSE, PATIENCE
 from bridge.ledger import attempts, work
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 
 CAUSE = "in vain"
 

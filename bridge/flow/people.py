@@ -15,8 +15,8 @@ from bridge.core.mapping.fieldmap import without_directory
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Marker, Ref
 from bridge.flow.context import Context
-from bridge.ledger import hints, links, people
-from bridge.ledger.session import Tx
+from bridge.ledger import directory, hints, links
+from bridge.ledger.database import Tx
 
 MET: Final = "met"
 """In the payload of work: somebody on the record has become known since it was read."""
@@ -33,7 +33,7 @@ def learn(tx: Tx, context: Context, connection: str, found: Iterable[Person], no
     for each in found:
         email = _address(each)
         if table is not None and email and table.learn(email, each.id):
-            told |= people.learn(tx, connection, str(each.id), email, each.name, now)
+            told |= directory.learn(tx, connection, str(each.id), email, each.name, now)
     return told
 
 
@@ -50,11 +50,11 @@ def _address(who: Person) -> str:
 
 def refresh(tx: Tx, context: Context) -> None:
     """Take in what other workers have learned, and go back to the tickets that waited for somebody to be known."""
-    revision = people.revision(tx)
+    revision = directory.revision(tx)
     unsure = any(table.unstored for table in context.directory.values())
     if context.seen.get("people") == revision and not unsure:
         return
-    stored = people.known(tx)
+    stored = directory.known(tx)
     for name, table in context.directory.items():
         table.know((email, raw) for connection, email, raw in stored if connection == name)
     _go_back(tx, context)
@@ -63,11 +63,11 @@ def refresh(tx: Tx, context: Context) -> None:
 
 def _go_back(tx: Tx, context: Context) -> None:
     now = context.clock.now()
-    for each in people.strangers(tx):
+    for each in directory.strangers(tx):
         table = context.directory.get(each.connection)
         if table is None or (table.email(each.who) is None and table.name(each.who) is None):
             continue
-        waiting = people.waiting_for(tx, each.connection, each.who)
+        waiting = directory.waiting_for(tx, each.connection, each.who)
         for link in links.load(tx, waiting).values():
             for name, side in link.live().items():  # a changed directory leaves no side a base before its next read
                 ref = Ref(name, link.entity, side.remote_id)
@@ -99,7 +99,7 @@ def note(
     }
     if found or (payload or {}).get(MET) or any(each.field in fields for each in notes):
         rows = [(connection, name, who) for (connection, name), who in sorted(found.items())]
-        people.note(tx, link.id, rows, now)
+        directory.note(tx, link.id, rows, now)
 
 
 def _stranger(context: Context, link: Link, connection: str, name: str) -> str | None:

@@ -18,8 +18,8 @@ from bridge.flow.context import Context
 from bridge.flow.drain import Drain
 from bridge.flow.rehearse import Ahead, Free, Inline, Rehearsing, Write, surroundings
 from bridge.flow.replan import replan
-from bridge.ledger import attempts, health, links, rehearsal, runs, work
-from bridge.ledger.session import Ledger, Tx
+from bridge.ledger import attempts, connection_health, ledger_copy, links, run_records, work
+from bridge.ledger.database import Ledger, Tx
 
 HORIZON: Final = timedelta(minutes=30)
 """Work that is due later than this (a create looked for again tomorrow) is not played through."""
@@ -63,7 +63,7 @@ def preview(
     """Play everything through on a copy. Live: list the systems (reads only); else, from what the ledger knows."""
     clock = Ahead(context.clock)
     played = surroundings(context, clock)
-    copy = rehearsal.copied(ledger, live=live)
+    copy = ledger_copy.copied(ledger, live=live)
     plan = Preview(live)
     stand_ins = {name: Rehearsing(real, copy, played, plan.writes, live=live) for name, real in connectors.items()}
     drain = Drain(played, copy, dict(stand_ins), budget if live and budget else Free(), "rehearsal", pool=Inline())
@@ -103,11 +103,11 @@ def _plan_all(tx: Tx, context: Context, syncs: Collection[str]) -> list[str]:
 
 
 def _tell(tx: Tx, plan: Preview, started: Iterable[str], now: datetime) -> None:
-    plan.told, plan.parked, plan.unmapped = rehearsal.told(tx, TOLD), rehearsal.parked(tx), rehearsal.unmapped(tx)
+    plan.told, plan.parked, plan.unmapped = ledger_copy.told(tx, TOLD), ledger_copy.parked(tx), ledger_copy.unmapped(tx)
     for run_id in started:
-        run = runs.get(tx, run_id)
+        run = run_records.get(tx, run_id)
         if run is not None and (run.error or run.finished_at is None):
-            known = health.get(tx, run.connection).words(now)
+            known = connection_health.get(tx, run.connection).words(now)
             unended = "the listing did not end" + (f": {run.connection} is {known}" if known else "")
             plan.stopped.append(f"{run.connection}: {run.error or unended}")
 

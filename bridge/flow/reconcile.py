@@ -21,10 +21,10 @@ from bridge.flow import deletion, drift, people
 from bridge.flow.context import Context, Task
 from bridge.flow.drift import Finding
 from bridge.flow.effects import Call, Procedure, Transact
-from bridge.ledger import drift as findings
-from bridge.ledger import runs, work
-from bridge.ledger.runs import RunRow
-from bridge.ledger.session import Tx
+from bridge.ledger import drift_findings as findings
+from bridge.ledger import run_records, work
+from bridge.ledger.database import Tx
+from bridge.ledger.run_records import RunRow
 
 KINDS: Final = ("poll", "full")
 REPORT: Final = "report"
@@ -147,10 +147,10 @@ def start(
     """
     findings.heal(tx)
     named = REPORT if report else kind
-    run_id = runs.begin(tx, kind=named, connection=connection, entity=entity, due=due or now, now=now)
+    run_id = run_records.begin(tx, kind=named, connection=connection, entity=entity, due=due or now, now=now)
     if run_id is None:
         return None
-    mark = runs.watermark(tx, connection, entity)
+    mark = run_records.watermark(tx, connection, entity)
     step = Step(run_id, kind, mark if kind == "poll" else None, report=report, accept=accept, first=mark is None)
     work.raise_(
         tx,
@@ -191,11 +191,11 @@ def page(context: Context, task: Task) -> Procedure:
 def absorb(tx: Tx, context: Context, task: Task, batch: _Batch) -> bool:
     """Compare the rows, hint, checkpoint; False when the run is over, for now or for good."""
     row, now, step = task.row, context.clock.now(), batch.step
-    run = runs.get(tx, step.run)
+    run = run_records.get(tx, step.run)
     if run is None or run.finished_at is not None:
         work.finish(tx, row, task.owner, now)
         return False
-    if not runs.carry_on(tx, row, task.owner, asdict(step), now + context.lease(context.connections)):
+    if not run_records.carry_on(tx, row, task.owner, asdict(step), now + context.lease(context.connections)):
         return False  # our claim ran out, and another worker has gone on from the last checkpoint
     shown = [person for record in batch.rows.values() for person in record.people]
     if shown:
@@ -207,14 +207,14 @@ def absorb(tx: Tx, context: Context, task: Task, batch: _Batch) -> bool:
         more, error = _conclude(tx, context, task, step, run, run.seen + batch.seen, figures)
         hinted += more
     figures["pages"] = step.pages
-    runs.progress(
+    run_records.progress(
         tx, step.run, cursor=step.cursor, seen=batch.seen, hinted=0 if step.report else hinted, now=now, figures=figures
     )
     if step.last or step.stuck:
         if step.stuck:
-            runs.forget_cursor(tx, step.run)
+            run_records.forget_cursor(tx, step.run)
         findings.explain(tx, step.run, webhooks=context.connections[row.connection].webhook is not None)
-        runs.finish(tx, step.run, now, error=error)
+        run_records.finish(tx, step.run, now, error=error)
         work.finish(tx, row, task.owner, now)
         return False
     if batch.rest:

@@ -16,7 +16,7 @@ from bridge.flow import parts
 from bridge.flow.commit import conclude, save, the_link
 from bridge.flow.context import Context, Task
 from bridge.ledger import parking, work
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 
 OF_A_FIELD = frozenset({None, 400, 404, 409, 413, 422})
 """Statuses with which a value is refused; any other says that the call as a whole is wrong."""

@@ -22,7 +22,7 @@ from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Marker, Raw, Ref
 from bridge.flow.context import Context
 from bridge.ledger import attempts, intents, links
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 
 SAID: Final = "\0said"
 """In a record's data: what its fields read as, because of writes that were only taken down."""

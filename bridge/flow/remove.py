@@ -19,7 +19,7 @@ from bridge.flow.observe import still_open, take_record
 from bridge.flow.patience import put_off
 from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, work
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 
 DELETE: Final = "delete"
 

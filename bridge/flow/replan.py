@@ -10,7 +10,7 @@ from bridge.core.planning.planner import Plan, plan
 from bridge.flow import family, parts
 from bridge.flow.context import Context
 from bridge.ledger import work
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 
 
 def plans(context: Context, link: Link) -> dict[str, Plan]:

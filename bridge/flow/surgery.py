@@ -10,8 +10,8 @@ from bridge.core.model.values import Ref
 from bridge.flow.context import Context
 from bridge.flow.operate import HOLD, Busy, NotPossible
 from bridge.flow.replan import plans
-from bridge.ledger import hints, journal, links, matching, parking
-from bridge.ledger.session import Tx
+from bridge.ledger import hints, links, matching, parking, timeline
+from bridge.ledger.database import Tx
 
 
 def under_lease(tx: Tx, context: Context, link_id: str, change: Callable[[Link, datetime], list[Note]]) -> Link:
@@ -23,7 +23,7 @@ def under_lease(tx: Tx, context: Context, link_id: str, change: Callable[[Link, 
     link = links.load(tx, [link_id])[link_id]
     notes = change(link, now)
     links.save(tx, link, token, fence, now)
-    journal.add(tx, link_id, now, notes)
+    timeline.add(tx, link_id, now, notes)
     links.release(tx, link_id, token, fence)
     return link
 

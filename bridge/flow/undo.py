@@ -25,8 +25,8 @@ from bridge.flow.observe import still_open
 from bridge.flow.records import observation
 from bridge.flow.refusal import Denied
 from bridge.flow.remove import compare_and_delete
-from bridge.ledger import attempts, runs, work, written
-from bridge.ledger.session import Tx
+from bridge.ledger import attempts, run_records, run_writes, work
+from bridge.ledger.database import Tx
 
 KIND: Final = "undo"
 UNDONE, LEFT = "undone", "not undone"
@@ -44,13 +44,13 @@ class Wrote:
 
 def start(tx: Tx, run_id: str, now: datetime, *, delete_created: bool = False) -> tuple[str | None, int]:
     """Queue the undoing of a run; gives its own run (None: one is under way) and how many records it is about."""
-    run = runs.get(tx, run_id)
+    run = run_records.get(tx, run_id)
     if run is None:
         return None, 0
-    mine = runs.begin(tx, kind=KIND, connection=run.connection, entity=run.entity, due=now, now=now)
+    mine = run_records.begin(tx, kind=KIND, connection=run.connection, entity=run.entity, due=now, now=now)
     if mine is None:
         return None, 0
-    runs.progress(tx, mine, cursor=None, seen=0, hinted=0, now=now, figures={"undoes": int(run_id)})
+    run_records.progress(tx, mine, cursor=None, seen=0, hinted=0, now=now, figures={"undoes": int(run_id)})
     found = records(tx, run_id)
     for link_id, connection, entity in found:
         work.raise_(
@@ -71,7 +71,10 @@ def start(tx: Tx, run_id: str, now: datetime, *, delete_created: bool = False) -
 
 def records(tx: Tx, run_id: str) -> list[tuple[str, str, str]]:
     """Give the link, connection and entity of every record that a run wrote to."""
-    wrote: list[written.Made | written.Changed] = [*written.made(tx, int(run_id)), *written.changed(tx, int(run_id))]
+    wrote: list[run_writes.Made | run_writes.Changed] = [
+        *run_writes.made(tx, int(run_id)),
+        *run_writes.changed(tx, int(run_id)),
+    ]
     return sorted({(each.link_id, each.connection, each.entity) for each in wrote})
 
 
@@ -108,11 +111,11 @@ def wrote(tx: Tx, task: Task, side: Side) -> Wrote:
     """Put together what the run wrote to this record: the first value before, and all that counts as ours."""
     run_id, link_id = int((task.row.payload or {})["undoes"]), the_link(task).id
     did = Wrote()
-    for made in written.made(tx, run_id, link_id=link_id):
+    for made in run_writes.made(tx, run_id, link_id=link_id):
         if made.connection == side.connection and made.remote_id == side.remote_id:
             did.made = True
             did.ours = {name: [raw] for name, raw in made.sent.items()}
-    for each in written.changed(tx, run_id, link_id=link_id):
+    for each in run_writes.changed(tx, run_id, link_id=link_id):
         if each.connection != side.connection or each.remote_id != side.remote_id:
             continue
         for name, raw in each.attempt.sent.items():

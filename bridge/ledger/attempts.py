@@ -9,8 +9,8 @@ from sqlalchemy import func, or_, select, update
 
 from bridge.core.model.state import Side
 from bridge.errors import LeaseLost
-from bridge.ledger import encode
-from bridge.ledger.session import Tx, insert
+from bridge.ledger import link_codec
+from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import attempt
 
 
@@ -18,7 +18,7 @@ def open_(tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int =
     """Write down the side's attempt. While one is open the side takes no other: then LeaseLost is raised."""
     if side.attempt is None or not side.id:
         raise ValueError("there is no attempt to write down, or its side is not stored yet")
-    detail = encode.attempt(side.attempt)
+    detail = link_codec.attempt(side.attempt)
     statement = insert(tx, attempt).values(
         id=side.attempt.id,
         link_id=link_id,

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 from bridge.ledger.tables import audit
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.core.model.values import Ref
 from bridge.ledger import work
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 
 KIND = "observe"
 

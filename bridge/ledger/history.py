@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Table, and_, delete, func, or_, select, true
 
+from bridge.ledger.database import Tx
 from bridge.ledger.intents import NOT_FOUND
-from bridge.ledger.session import Tx
 from bridge.ledger.tables import attempt, conflict, create_intent, journal, run
 
 BATCH: Final = 2000

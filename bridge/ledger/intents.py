@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
-from bridge.ledger.session import Tx, insert_for
+from bridge.ledger.database import Tx, insert_for
 from bridge.ledger.tables import create_intent, link, side
 
 UNANSWERED = "unanswered"

@@ -14,8 +14,8 @@ from sqlalchemy.sql.dml import ReturningInsert
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Ref
 from bridge.errors import LeaseLost
-from bridge.ledger import encode
-from bridge.ledger.session import Tx, insert_for
+from bridge.ledger import link_codec
+from bridge.ledger.database import Tx, insert_for
 from bridge.ledger.tables import attempt, create_intent, link, side
 
 
@@ -27,7 +27,7 @@ def create(tx: Tx, new: Link, now: datetime) -> bool:
             "id": new.id,
             "sync": new.sync,
             "entity": new.entity,
-            "state": encode.state(new.state),
+            "state": link_codec.state(new.state),
             "paused": new.paused,
             "parent_id": new.parent_id,
             "created_at": now,
@@ -49,7 +49,7 @@ def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
     these = {"ids": wanted}
     found = {
         row.id: Link(
-            row.id, row.sync, row.entity, encode.to_state(row.state), paused=row.paused, parent_id=row.parent_id
+            row.id, row.sync, row.entity, link_codec.to_state(row.state), paused=row.paused, parent_id=row.parent_id
         )
         for row in tx.execute(_LINKS, these)
     }
@@ -96,7 +96,7 @@ def save(tx: Tx, changed: Link, owner: str, fence: int, now: datetime, *, last: 
 
     Raises LeaseLost when another task has taken it over.
     """
-    values = {"new_state": encode.state(changed.state), "new_paused": changed.paused, "now": now}
+    values = {"new_state": link_codec.state(changed.state), "new_paused": changed.paused, "now": now}
     stored = tx.execute(_SAVE_LAST if last else _SAVE, {"of": changed.id, "who": owner, "token": fence, **values})
     if not stored.rowcount:
         raise LeaseLost(f"the lease on ticket {changed.id} has passed to another worker; nothing was stored")
@@ -106,7 +106,7 @@ def save(tx: Tx, changed: Link, owner: str, fence: int, now: datetime, *, last: 
     open_ = [item.attempt for item in known if item.attempt is not None]
     if open_:
         # A read may settle part of an attempt; what is left of it is kept beside what was sent.
-        tx.execute(_SAVE_ATTEMPT, [{"name": item.id, "left": encode.attempt(item)} for item in open_])
+        tx.execute(_SAVE_ATTEMPT, [{"name": item.id, "left": link_codec.attempt(item)} for item in open_])
 
 
 def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
@@ -247,7 +247,7 @@ _SAVE_ATTEMPT = (
 
 def _side_values(item: Side) -> dict[str, Any]:
     return {
-        "new_fields": encode.side_fields(item.fields),
+        "new_fields": link_codec.side_fields(item.fields),
         "new_version": item.version,
         "new_read_at": item.read_at,
         "new_missing_since": item.missing_since,
@@ -279,10 +279,10 @@ def _side(row: Any) -> Side:
     return Side(
         connection=row.connection,
         remote_id=row.remote_id,
-        fields=encode.to_side_fields(row.fields),
+        fields=link_codec.to_side_fields(row.fields),
         version=row.version,
         read_at=row.read_at,
-        attempt=None if row.remaining is None else encode.to_attempt(row.remaining),
+        attempt=None if row.remaining is None else link_codec.to_attempt(row.remaining),
         missing_since=row.missing_since,
         tombstone=row.tombstone,
         suspect=row.suspect,

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import Insert
 
-from bridge.ledger.session import Tx, hold, insert_for
+from bridge.ledger.database import Tx, hold, insert_for
 from bridge.ledger.tables import match_key
 
 

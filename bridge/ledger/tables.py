@@ -18,10 +18,10 @@ from sqlalchemy import (
     text,
 )
 
-from bridge.ledger.census import drift, sighting
+from bridge.ledger.columns import Json, Line, UTCDateTime
+from bridge.ledger.connection_tables import connection_health, figure, probed, tally
+from bridge.ledger.listing_tables import drift, sighting
 from bridge.ledger.metadata import metadata
-from bridge.ledger.types import Json, Line, UTCDateTime
-from bridge.ledger.vitals import connection_health, figure, probed, tally
 
 __all__ = [
     "attempt",

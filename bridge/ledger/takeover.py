@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import or_, select, union, update
 
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 from bridge.ledger.tables import attempt, connection_health, create_intent, link, work
 
 

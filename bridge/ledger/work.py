@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, fun
 from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.core.model.lanes import LANES
-from bridge.ledger.session import Tx, insert_for
+from bridge.ledger.database import Tx, insert_for
 from bridge.ledger.tables import work
 
 AGED = timedelta(seconds=30)

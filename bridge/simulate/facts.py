@@ -10,8 +10,8 @@ from bridge.core.merge.equality import lacking
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link
 from bridge.flow.context import Context
-from bridge.ledger import conflicts, journal, links, parking, people, probed
-from bridge.ledger.session import Tx
+from bridge.ledger import conflict_log, directory, links, parking, probes, timeline
+from bridge.ledger.database import Tx
 
 TICKET: Final = "ticket"
 AMBIGUOUS: Final = "ambiguous match"
@@ -31,7 +31,7 @@ def connections(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
         if sync is not None:
             can = context.capabilities[name][TICKET].creates
             if sync.members[name].create is not Support.NO and can is not Support.NO:
-                creates = probed.all_(tx, name).get("create", True)
+                creates = probes.all_(tx, name).get("create", True)
             fields = sorted(context.maps[name][TICKET].fields)
         yield {"kind": "connection", "name": name, "system": found.system, "creates": creates, "fields": fields}
 
@@ -46,7 +46,7 @@ def all_links(tx: Tx) -> Iterator[Link]:
 
 def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
     """Give a row for each link, and one for each field that a side is declared unable to hold."""
-    nameless = people.nameless(tx)
+    nameless = directory.nameless(tx)
     for link in all_links(tx):
         refs = {name: side.remote_id for name, side in link.sides.items()}
         yield {"kind": "link", "entity": link.entity, "refs": refs, **met(tx, link)}
@@ -85,7 +85,7 @@ def met(tx: Tx, link: Link) -> dict[str, Any]:
     joined: dict[str, datetime] = {}
     later: list[dict[str, str]] = []
     landed: list[dict[str, Any]] = []
-    for line in sorted(journal.timeline(tx, link.id), key=lambda line: line.at):
+    for line in sorted(timeline.timeline(tx, link.id), key=lambda line: line.at):
         (joined if line.kind in {"linked", "matched"} else first).setdefault(line.connection, line.at)
         if line.kind == "first contact":
             later.append({"connection": line.connection, "field": line.field, "at": line.at.isoformat()})
@@ -103,7 +103,7 @@ def disputes(tx: Tx) -> Iterator[dict[str, Any]]:
         for link in all_links(tx)
         for name, side in list(link.sides.items())[:1]
     }
-    for row in conflicts.export(tx):
+    for row in conflict_log.export(tx):
         detail = row["detail"]
         values = [
             side.get(key) for side in (detail.get("mine"), detail.get("theirs")) if side for key in ("value", "raw")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bridge.ledger import inbox, parking
+from bridge.ledger import parking, webhook_inbox
 from bridge.sandbox.server import evidence
 from bridge.sandbox.verify import Report, VerifyInput, verify
 from bridge.simulate.calm import quiesce, see_through
@@ -112,9 +112,11 @@ def _check(player: Player, verdict: Verdict) -> None:
             verdict.broken.append(f"{line.app.name}: {line.refused} calls with a key that was refused")
     player.count()
     with stage.ledger.read() as tx:
-        verdicts = inbox.counts(tx)
+        verdicts = webhook_inbox.counts(tx)
         aside = [row for row in parking.parked(tx, 10_000) if row.cause not in HUMANS]
     verdict.broken += [f"parked: {row.key}: {row.cause}: {row.why}" for row in aside]
-    if verdicts.get(inbox.PENDING):
-        verdict.broken.append(f"{verdicts[inbox.PENDING]} accepted webhooks never got their verdict: {verdicts}")
+    if verdicts.get(webhook_inbox.PENDING):
+        verdict.broken.append(
+            f"{verdicts[webhook_inbox.PENDING]} accepted webhooks never got their verdict: {verdicts}"
+        )
     stage.counts["verdicts"] += sum(verdicts.values())

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bridge.flow import announce, backfill, drift, figures
-from bridge.ledger import health, inbox
+from bridge.ledger import connection_health, webhook_inbox
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population
 from bridge.sandbox.app import Sandbox
@@ -49,7 +49,7 @@ class Player:
     def count(self) -> None:
         """Everything accepted has one row, and the ledger's account of it adds up."""
         with self.stage.ledger.read() as tx:
-            account = inbox.account(tx)
+            account = webhook_inbox.account(tx)
         if not account.balanced:
             raise Broken(f"the account of webhooks does not add up: {account}")
         if account.accepted != self.stage.accepted:
@@ -228,7 +228,7 @@ class Player:
         if stage.lines[where].refusing:
             stage.lines[where].refusing = False
             with stage.ledger.transaction() as tx:
-                health.resume(tx, where)
+                connection_health.resume(tx, where)
 
     # Vendors.
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from bridge.flow import reconcile
 from bridge.flow.drain import Drain
-from bridge.ledger import health, parking, work
+from bridge.ledger import connection_health, parking, work
 from bridge.simulate.stage import Stage
 
 ROUNDS: Final = 300
@@ -37,7 +37,7 @@ def heal(stage: Stage) -> None:
     with stage.ledger.transaction() as tx:
         for name, line in stage.lines.items():
             line.heal()
-            health.resume(tx, name)
+            connection_health.resume(tx, name)
         for cause in REJECTED if rejected else ():
             parking.unpark(tx, stage.clock.now(), cause=cause)
 

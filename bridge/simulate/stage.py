@@ -30,7 +30,7 @@ from bridge.errors import ConfigError
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain
 from bridge.http.client import Http
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population, server
 from bridge.sandbox.app import Sandbox

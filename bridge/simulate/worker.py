@@ -16,8 +16,8 @@ from bridge.flow.context import Context, Task
 from bridge.flow.drain import PROCEDURES
 from bridge.flow.effects import Effect, Procedure, Read, Transact
 from bridge.flow.outcome import settle_failure
-from bridge.ledger import health, work
-from bridge.ledger.session import Ledger, savepoint
+from bridge.ledger import connection_health, work
+from bridge.ledger.database import Ledger, savepoint
 from bridge.simulate.line import Died
 from bridge.simulate.points import place_of
 
@@ -103,7 +103,7 @@ class StepWorker:
         scene = self.scene
         now = scene.clock.now()
         with scene.ledger.transaction() as tx:
-            closed = health.closed(tx, now)
+            closed = connection_health.closed(tx, now)
             catch_up(tx, scene.context)
             until = now + scene.context.lease(scene.context.connections)
             rows = work.claim(tx, self.name, now, until, 1, skip_connections=sorted(closed))

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from bridge.clock import Clock
 from bridge.connectors.base import Connector
 from bridge.core.model.syncs import Connection, Secret
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.queue import Bell
 from bridge.web import body, health, webhooks
 from bridge.web.counters import Counters

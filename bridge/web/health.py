@@ -13,9 +13,9 @@ from flask import Blueprint, Request, Response, jsonify, request
 
 from bridge.clock import Clock
 from bridge.core.model.syncs import Secret
-from bridge.ledger import health as healths
-from bridge.ledger import status
-from bridge.ledger.session import Ledger
+from bridge.ledger import connection_health as healths
+from bridge.ledger import summary
+from bridge.ledger.database import Ledger
 from bridge.queue import Bell
 from bridge.web.counters import Counters, labels
 
@@ -66,7 +66,7 @@ def blueprint(
 
 def _figures(ledger: Ledger, now: datetime) -> list[str]:
     with ledger.read() as tx:
-        found = status.summary(tx, now)
+        found = summary.summary(tx, now)
     backlog = dict(found.backlog)
     oldest = backlog.pop("oldest_due", None)
     waited = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0

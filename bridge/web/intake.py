@@ -20,8 +20,8 @@ from typing import Any, Final, Protocol
 from bridge.connectors.base import Hint
 from bridge.core.model.values import Ref
 from bridge.errors import LedgerError
-from bridge.ledger import hints, inbox
-from bridge.ledger.session import Contended, Ledger, Tx
+from bridge.ledger import hints, webhook_inbox
+from bridge.ledger.database import Contended, Ledger, Tx
 from bridge.queue import Bell
 
 BATCH: Final = 256
@@ -171,7 +171,7 @@ class GroupIntake:
 def store(tx: Tx, delivery: Delivery) -> Receipt:
     """Write the inbox row and raise an observe for each hint. A duplicate raises them too: a lost hint costs more."""
     first = delivery.hints[0] if delivery.hints else Hint("", "")
-    identity, is_new = inbox.accept(
+    identity, is_new = webhook_inbox.accept(
         tx,
         connection=delivery.connection,
         delivery_key=delivery.key,

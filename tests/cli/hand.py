@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.sandbox import server
 from bridge.sandbox.server import Spec
 

@@ -5,7 +5,7 @@ import pytest
 from bridge import wiring
 from bridge.cli import backfill
 from bridge.flow.preview import preview
-from bridge.ledger import health, runs
+from bridge.ledger import connection_health, run_records
 from bridge.queue import NullDoorbell
 from tests.flow.pair import SYNC, pair
 
@@ -32,20 +32,22 @@ def imported(estate):
 
 def stop(estate, name):
     with estate.ledger.transaction() as tx:
-        health.refuse(tx, name, "answered 401", estate.clock.now())
+        connection_health.refuse(tx, name, "answered 401", estate.clock.now())
 
 
 def test_an_import_ends_when_all_that_is_left_waits_for_a_stopped_connection(estate, imported, capsys):
     stop(estate, "product")
     now = estate.clock.now()
     with estate.ledger.transaction() as tx:
-        health.pause(tx, "helpdesk", now.replace(second=now.second + 1), "answered 429", now=now)  # waited for first
+        connection_health.pause(
+            tx, "helpdesk", now.replace(second=now.second + 1), "answered 429", now=now
+        )  # waited for first
     ids, progress = imported()
     assert (progress.halted, progress.undone) == (["product"], "the listing of product")
     assert capsys.readouterr().err.count("product is stopped, because answered 401") == 1
     with estate.ledger.transaction() as tx:
-        assert [runs.get(tx, str(each)).finished_at is None for each in ids] == [False, True]
-        health.resume(tx, "product")
+        assert [run_records.get(tx, str(each)).finished_at is None for each in ids] == [False, True]
+        connection_health.resume(tx, "product")
     estate.settle()
     assert len(estate.apps["helpdesk"].tickets()) == 3  # it went on by itself
     assert imported()[1].halted == []
@@ -53,7 +55,7 @@ def test_an_import_ends_when_all_that_is_left_waits_for_a_stopped_connection(est
 
 def test_it_ends_as_well_when_what_was_listed_waits_to_be_made_there(estate, imported, capsys):
     with estate.ledger.transaction() as tx:
-        health.hold(tx, "helpdesk", "they are moving", estate.clock.now())
+        connection_health.hold(tx, "helpdesk", "they are moving", estate.clock.now())
     progress = imported()[1]
     assert (progress.halted, progress.undone) == (["helpdesk"], "the listing of helpdesk, 3 pieces of work")
     assert "paused until `bridge connection resume helpdesk`, because they are moving" in capsys.readouterr().err
@@ -62,7 +64,7 @@ def test_it_ends_as_well_when_what_was_listed_waits_to_be_made_there(estate, imp
 def test_a_rest_that_ends_by_itself_is_named_and_waited_for(estate, imported, capsys):
     now = estate.clock.now()
     with estate.ledger.transaction() as tx:
-        health.pause(tx, "product", now.replace(second=now.second + 3), "answered 429", now=now)
+        connection_health.pause(tx, "product", now.replace(second=now.second + 3), "answered 429", now=now)
     assert imported()[1].halted == []
     assert "product is paused until 2026-01-05 09:00:03Z, because answered 429" in capsys.readouterr().err
     assert len(estate.apps["helpdesk"].tickets()) == 3

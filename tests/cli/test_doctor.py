@@ -12,8 +12,8 @@ from bridge import wiring
 from bridge.cli.processes import run_clock
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.state import Note
-from bridge.ledger import health, inbox, journal, runs, tables, work
-from bridge.ledger.session import Ledger
+from bridge.ledger import connection_health, run_records, tables, timeline, webhook_inbox, work
+from bridge.ledger.database import Ledger
 from tests.cli.conftest import KEYS
 from tests.ledger.helpers import make_link
 
@@ -44,8 +44,8 @@ def tick(ledger, path, then):
         syncs = configuration.load(path, environ=KEYS, connectors=CLASSES).syncs.values()
         for name, entity in {(name, sync.entity) for sync in syncs for name in sync.members}:
             for kind in ("poll", "full"):
-                run_id = runs.begin(tx, kind=kind, connection=name, entity=entity, due=then, now=then)
-                runs.finish(tx, run_id, then)
+                run_id = run_records.begin(tx, kind=kind, connection=name, entity=entity, due=then, now=then)
+                run_records.finish(tx, run_id, then)
 
 
 def test_a_healthy_bridge_has_nothing_to_say(home):
@@ -55,10 +55,14 @@ def test_a_healthy_bridge_has_nothing_to_say(home):
 @pytest.mark.parametrize(
     ("ill", "what", "do"),
     [
-        (lambda tx, now: health.refuse(tx, "helpdesk", "answered 401", now), "stopped, because answered 401", "resume"),
-        (lambda tx, now: health.hold(tx, "helpdesk", "moving", now), "paused until", "resume helpdesk"),
         (
-            lambda tx, now: health.pause(tx, "helpdesk", now + timedelta(hours=1), "answered 429", now=now),
+            lambda tx, now: connection_health.refuse(tx, "helpdesk", "answered 401", now),
+            "stopped, because answered 401",
+            "resume",
+        ),
+        (lambda tx, now: connection_health.hold(tx, "helpdesk", "moving", now), "paused until", "resume helpdesk"),
+        (
+            lambda tx, now: connection_health.pause(tx, "helpdesk", now + timedelta(hours=1), "answered 429", now=now),
             "because answered 429",
             "nothing",
         ),
@@ -95,7 +99,7 @@ def test_work_that_nobody_does_is_noticed_but_not_that_of_a_paused_connection(ho
     assert "nobody does it" in found["what"]
     assert "bridge worker" in found["do"]
     with ledger.transaction() as tx:
-        health.hold(tx, "helpdesk", "moving", then)
+        connection_health.hold(tx, "helpdesk", "moving", then)
     assert not any("nobody does it" in found["what"] for found in call())
 
 
@@ -111,7 +115,7 @@ def test_runs_that_nobody_begins_are_missed(home, ago, late):
     assert all("poll of helpdesk" in each["what"] and "`bridge clock` running?" in each["do"] for each in found)
     with ledger.transaction() as tx:
         for name in ("helpdesk", "product", "desk"):
-            health.hold(tx, name, "moving", then)  # no clock begins those
+            connection_health.hold(tx, name, "moving", then)  # no clock begins those
     assert not any("no run" in each["what"] for each in call())
 
 
@@ -134,7 +138,7 @@ def test_a_webhook_that_vanished_is_missed(home):
     ledger, call = home
     with ledger.transaction() as tx:
         fields = {"headers": {}, "projection": {}, "digest": "", "event": "", "entity": "ticket", "remote_id": "1"}
-        inbox.accept(tx, connection="helpdesk", delivery_key="a", received_at=datetime.now(UTC), **fields)
+        webhook_inbox.accept(tx, connection="helpdesk", delivery_key="a", received_at=datetime.now(UTC), **fields)
         tx.execute(text("delete from inbox"))
     (found,) = call()
     assert "1 MISSING" in found["what"]
@@ -146,8 +150,8 @@ def test_a_failed_run_is_reported_until_the_next_one_worked(home):
 
     def one(error):
         with ledger.transaction() as tx:
-            run_id = runs.begin(tx, kind="full", connection="helpdesk", entity="ticket", due=now, now=now)
-            runs.finish(tx, run_id, now, error=error)
+            run_id = run_records.begin(tx, kind="full", connection="helpdesk", entity="ticket", due=now, now=now)
+            run_records.finish(tx, run_id, now, error=error)
 
     one("reads empty")
     assert ["reads empty" in found["what"] for found in call()] == [True]
@@ -176,9 +180,9 @@ def test_the_clock_says_so_when_the_account_of_webhooks_does_not_add_up(home, tm
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     with home[0].transaction() as tx:
-        inbox.accept(
+        webhook_inbox.accept(
             tx, connection="helpdesk", delivery_key="d1", received_at=datetime.now(UTC), headers={}, projection={},
-            digest="d", event="e", entity="ticket", remote_id="1", verdict=inbox.PENDING,
+            digest="d", event="e", entity="ticket", remote_id="1", verdict=webhook_inbox.PENDING,
         )  # fmt: skip
         if lost:
             tx.execute(text("delete from inbox"))
@@ -198,10 +202,10 @@ def test_the_clock_forgets_timelines_after_as_long_as_the_configuration_says(hom
     with home[0].transaction() as tx:
         make_link(tx, now)
         for days in (60, 41, 39):
-            journal.add(tx, "a", now - timedelta(days=days), [Note(str(days), "helpdesk", "", {})])
+            timeline.add(tx, "a", now - timedelta(days=days), [Note(str(days), "helpdesk", "", {})])
     engine, stop = wiring.engine(tmp_path), threading.Event()
     monkeypatch.setattr(stop, "wait", lambda _seconds: stop.set())  # one tick
     run_clock(engine, stop)
     engine.close()
     with home[0].read() as tx:
-        assert [line.kind for line in journal.timeline(tx, "a")] == ["39"]
+        assert [line.kind for line in timeline.timeline(tx, "a")] == ["39"]

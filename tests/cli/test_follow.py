@@ -7,8 +7,8 @@ import pytest
 from bridge import home as homes
 from bridge.cli.accounts import FILE, sandbox_database
 from bridge.cli.sandbox import write_accounts
-from bridge.ledger import health
-from bridge.ledger.session import Ledger
+from bridge.ledger import connection_health
+from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for
 from bridge.sandbox import server
 
@@ -57,7 +57,7 @@ def test_a_command_finds_the_running_sandbox(home, words, said):
     assert said in shown
     assert "(of the running sandbox)" in shown
     with home.ledger.read() as tx:
-        assert health.get(tx, "helpdesk").halted == ("pause" in words)
+        assert connection_health.get(tx, "helpdesk").halted == ("pause" in words)
     assert not (home.path / "var" / "bridge.db").exists()
 
 

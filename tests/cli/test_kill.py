@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.ledger import inbox
-from bridge.ledger.session import Ledger
+from bridge.ledger import webhook_inbox
+from bridge.ledger.database import Ledger
 from bridge.sandbox import server
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
@@ -77,12 +77,12 @@ def every_answered_webhook_has_its_verdict(folder):
     taken = {(row["connection"], row["note"]) for row in hooks if 200 <= row["status"] < 300}
     ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}")
     with ledger.read() as tx:
-        rows = inbox.recent(tx, limit=100_000)
-        account = inbox.account(tx)
+        rows = webhook_inbox.recent(tx, limit=100_000)
+        account = webhook_inbox.account(tx)
     ledger.close()
     known = {(row["connection"], row["delivery_key"].rpartition(":")[2]): row["verdict"] for row in rows}
     assert taken
-    assert {key: known.get(key) for key in taken if known.get(key) in {None, inbox.PENDING}} == {}
+    assert {key: known.get(key) for key in taken if known.get(key) in {None, webhook_inbox.PENDING}} == {}
     assert (account.balanced, account.in_flight) == (True, 0), str(account)
 
 

@@ -6,8 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
-from bridge.ledger import audit, conflicts, health, inbox, journal, links, parking, runs, work
-from bridge.ledger.session import Ledger
+from bridge.ledger import (
+    audit,
+    conflict_log,
+    connection_health,
+    links,
+    parking,
+    run_records,
+    timeline,
+    webhook_inbox,
+    work,
+)
+from bridge.ledger.database import Ledger
 from tests.cli.conftest import KEYS
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -54,8 +64,8 @@ class Home:
             state.candidates, state.why_open = dict(candidates), "both were edited"
         with self.ledger.transaction() as tx:
             assert links.create(tx, link, NOW)
-            conflicts.record(tx, link, [], NOW)
-            journal.add(tx, "l1", NOW, [Note("changed", "helpdesk", "status", {"value": "open", "before": "new"})])
+            conflict_log.record(tx, link, [], NOW)
+            timeline.add(tx, "l1", NOW, [Note("changed", "helpdesk", "status", {"value": "open", "before": "new"})])
 
 
 @pytest.fixture
@@ -127,25 +137,25 @@ def test_a_name_that_means_nothing_changes_nothing(home):
 
 def test_a_refused_connection_is_resumed(home):
     with home.ledger.transaction() as tx:
-        health.refuse(tx, "helpdesk", "answered 401", NOW)
+        connection_health.refuse(tx, "helpdesk", "answered 401", NOW)
     home("connection", "resume", "helpdesk")
     with home.ledger.read() as tx:
-        assert health.closed(tx, NOW) == set()
+        assert connection_health.closed(tx, NOW) == set()
     assert "helpdesk, product" in home("connection", "pause", "nobody", code=2)
 
 
 def test_a_paused_connection_stays_paused_whatever_its_calls_say(home):
     home("connection", "pause", "helpdesk", "--why", "they are moving")
     with home.ledger.transaction() as tx:
-        health.worked(tx, "helpdesk")
-        health.pause(tx, "helpdesk", NOW, "429", now=NOW)
-        assert health.closed(tx, NOW + timedelta(days=400)) == {"helpdesk"}
+        connection_health.worked(tx, "helpdesk")
+        connection_health.pause(tx, "helpdesk", NOW, "429", now=NOW)
+        assert connection_health.closed(tx, NOW + timedelta(days=400)) == {"helpdesk"}
     (row,) = [each for each in json.loads(home("status", "--json"))["connections"] if each["connection"] == "helpdesk"]
     assert row["health"] == "paused"
     assert "they are moving" in row["why"]
     home("connection", "resume", "helpdesk")
     with home.ledger.read() as tx:
-        assert health.get(tx, "helpdesk").state(NOW) == "ok"
+        assert connection_health.get(tx, "helpdesk").state(NOW) == "ok"
     assert [action for action, _ in home.audited()] == ["connection resume", "connection pause"]
 
 
@@ -154,7 +164,7 @@ def test_a_paused_connection_stays_paused_whatever_its_calls_say(home):
 
 def accept(home, key, verdict="pending", remote_id="1", **more):
     with home.ledger.transaction() as tx:
-        row_id, _new = inbox.accept(
+        row_id, _new = webhook_inbox.accept(
             tx,
             connection="helpdesk",
             delivery_key=key,
@@ -226,9 +236,9 @@ def test_a_conflict_is_decided_and_the_writes_that_follow_are_queued(home, words
     home("conflicts", "resolve", "helpdesk:r-helpdesk", "status", *words)
     with home.ledger.read() as tx:
         link = links.load(tx, ["l1"])["l1"]
-        assert conflicts.list_open(tx) == []
-        assert conflicts.of_link(tx, "l1")[0]["resolution"].endswith("decided")
-        assert "resolved" in {line.kind for line in journal.timeline(tx, "l1")}
+        assert conflict_log.list_open(tx) == []
+        assert conflict_log.of_link(tx, "l1")[0]["resolution"].endswith("decided")
+        assert "resolved" in {line.kind for line in timeline.timeline(tx, "l1")}
     assert (link.state["status"].value, link.state["status"].rev, link.state["status"].candidates) == (value, 4, None)
     assert home.audited() == [("conflict resolved", "l1 status")]
     assert home("conflicts", "list") == "no conflict is open\n"
@@ -256,8 +266,8 @@ def test_the_status_adds_up_and_shows_a_pause_as_what_it_is(home):
     home.park("d1", cause="Refused")
     now = datetime.now(UTC)
     with home.ledger.transaction() as tx:
-        for number in range(health.PATIENCE):
-            health.failed(tx, "product", "answered 502", now, item=str(number))
+        for number in range(connection_health.PATIENCE):
+            connection_health.failed(tx, "product", "answered 502", now, item=str(number))
     given = json.loads(home("status", "--json"))
     assert given["account"] == {
         "accepted": 1,
@@ -282,8 +292,11 @@ def test_what_was_never_called_is_not_said_to_be_well(home):
     assert told() == {}
     with home.ledger.transaction() as tx:
         for name, error in (("helpdesk", ""), ("desk", "abandoned: no progress for an hour")):
-            runs.finish(
-                tx, runs.begin(tx, kind="poll", connection=name, entity="ticket", due=NOW, now=NOW), NOW, error=error
+            run_records.finish(
+                tx,
+                run_records.begin(tx, kind="poll", connection=name, entity="ticket", due=NOW, now=NOW),
+                NOW,
+                error=error,
             )
     home.ticket(product="open")
     assert told() == {"helpdesk": "ok", "product": "ok"}
@@ -293,9 +306,9 @@ def test_what_was_never_called_is_not_said_to_be_well(home):
 def test_the_status_says_what_ran_last_and_when_the_next_one_is_due(home):
     now = datetime.now(UTC)
     with home.ledger.transaction() as tx:
-        ended = runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
-        runs.finish(tx, ended, now)
-        runs.begin(tx, kind="poll", connection="product", entity="ticket", due=now, now=now)
+        ended = run_records.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
+        run_records.finish(tx, ended, now)
+        run_records.begin(tx, kind="poll", connection="product", entity="ticket", due=now, now=now)
     given = json.loads(home("status", "--json"))
     schedule = {(row["connection"], row["entity"], row["kind"]): row for row in given["schedule"]}
     mine, its = schedule["helpdesk", "ticket", "poll"], schedule["product", "ticket", "poll"]

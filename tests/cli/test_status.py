@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.core.model.state import Link, Side
-from bridge.ledger import health, links
-from bridge.ledger.session import Ledger
+from bridge.ledger import connection_health, links
+from bridge.ledger.database import Ledger
 from tests.cli.conftest import KEYS
 
 NOW = datetime.now(UTC)
@@ -43,9 +43,9 @@ def test_all_heads_and_rates_are_whole(status):
 
 def test_a_connection_in_trouble_has_a_line_with_the_command_whole_and_the_reason_in_words(status):
     with status.ledger.transaction() as tx:
-        health.refuse(tx, "helpdesk", f"{REFUSED}; {WAY_ON}", NOW)
+        connection_health.refuse(tx, "helpdesk", f"{REFUSED}; {WAY_ON}", NOW)
         until = NOW + timedelta(hours=1)
-        health.pause(tx, "product", until, 'product: answered 429: {"type": "throttled_error"}', now=NOW)
+        connection_health.pause(tx, "product", until, 'product: answered 429: {"type": "throttled_error"}', now=NOW)
     lines = status()
     since = f"(since {NOW:%Y-%m-%d %H:%M:%S}Z)"
     reason = "helpdesk: answered 401 (request req_1): No such key"

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bridge.cli.stream import row, show, shown, text
 from bridge.core.model.state import FieldState, Link, Side
-from bridge.ledger.journal import Line
+from bridge.ledger.timeline import Line
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 

@@ -9,9 +9,9 @@ import pytest
 from bridge.cli.stream import row, text
 from bridge.cli.times import when
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
-from bridge.ledger import conflicts, journal, links, runs, work
-from bridge.ledger.journal import Line
-from bridge.ledger.session import Ledger
+from bridge.ledger import conflict_log, links, run_records, timeline, work
+from bridge.ledger.database import Ledger
+from bridge.ledger.timeline import Line
 from tests.cli.conftest import KEYS
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
@@ -50,9 +50,11 @@ def test_every_command_shows_the_same_moment_in_utc_and_says_so(home):
     state.candidates, state.why_open = {"helpdesk": "open", "product": "resolved"}, "both were edited"
     with home.ledger.transaction() as tx:
         assert links.create(tx, link, AT)
-        conflicts.record(tx, link, [], AT)
-        journal.add(tx, "l1", AT, [Note("changed", "helpdesk", "status", {"value": "open"})])
-        runs.finish(tx, runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT), AT)
+        conflict_log.record(tx, link, [], AT)
+        timeline.add(tx, "l1", AT, [Note("changed", "helpdesk", "status", {"value": "open"})])
+        run_records.finish(
+            tx, run_records.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT), AT
+        )
         work.raise_(tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=AT, now=AT)
         (claimed,) = work.claim(tx, "me", AT, AT, 5)
         work.park(tx, claimed, "me", "answered 422", "Refused", AT)
@@ -69,7 +71,9 @@ def test_every_command_shows_the_same_moment_in_utc_and_says_so(home):
 
 def test_the_next_runs_and_the_stream_show_the_time_of_day_in_utc(home):
     with home.ledger.transaction() as tx:
-        runs.finish(tx, runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT), AT)
+        run_records.finish(
+            tx, run_records.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT), AT
+        )
     (polled,) = [
         row for row in json.loads(home("status", "--json"))["schedule"] if row["kind"] == "poll" and row["last"]
     ]

@@ -6,7 +6,7 @@ from bridge import wiring
 from bridge.cli import undo
 from bridge.flow import backfill, reconcile
 from bridge.flow import undo as undoing
-from bridge.ledger import health, journal, runs, written
+from bridge.ledger import connection_health, run_records, run_writes, timeline
 from bridge.queue import NullDoorbell
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
@@ -21,12 +21,12 @@ def estate(tmp_path):
 
 def hold(estate, name):
     with estate.ledger.transaction() as tx:
-        health.hold(tx, name, "moving", estate.clock.now())
+        connection_health.hold(tx, name, "moving", estate.clock.now())
 
 
 def resume(estate, name):
     with estate.ledger.transaction() as tx:
-        health.resume(tx, name)
+        connection_health.resume(tx, name)
 
 
 def begin(estate):
@@ -36,7 +36,7 @@ def begin(estate):
 
 def standing(estate, run):
     with estate.ledger.read() as tx:
-        return undo.standing(tx, runs.get(tx, run), estate.clock.now())
+        return undo.standing(tx, run_records.get(tx, run), estate.clock.now())
 
 
 def test_a_run_that_goes_on_by_itself_is_waited_for_and_it_is_said_what_it_waits_for(estate):
@@ -78,7 +78,7 @@ def test_an_undo_whose_connection_is_stopped_ends_and_the_rest_is_done_later(est
     )
     assert undo.carry_out(engine, mine).waiting == 3
     resume(estate, "helpdesk")
-    assert undo.carry_out(engine, mine) == written.Left(0, {})
+    assert undo.carry_out(engine, mine) == run_writes.Left(0, {})
     assert estate.apps["helpdesk"].tickets() == []
 
 
@@ -91,8 +91,8 @@ def test_what_waited_is_not_made_for_a_ticket_that_was_taken_back_meanwhile(tmp_
         estate.drain.run()
         estate.clock.advance(60)
     with estate.ledger.transaction() as tx:
-        assert written.waits_for(tx, [int(run)]) == {"feedback": 3}
-        assert undo.standing(tx, runs.get(tx, run), estate.clock.now())[0] == ""
+        assert run_writes.waits_for(tx, [int(run)]) == {"feedback": 3}
+        assert undo.standing(tx, run_records.get(tx, run), estate.clock.now())[0] == ""
         _mine, count = undoing.start(tx, run, estate.clock.now(), delete_created=True)
     assert count == 3
     estate.drain.run()
@@ -109,9 +109,9 @@ def test_the_run_to_undo_is_found_in_the_status_and_in_a_ticket(tmp_path):
     with estate.ledger.transaction() as tx:
         for found in (3, 0) * 8:  # polls that found nothing, or what needed nothing
             now = estate.clock.now()
-            last = runs.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
-            runs.progress(tx, last, cursor=None, seen=found, hinted=found, now=now)
-            runs.finish(tx, last, now)
+            last = run_records.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
+            run_records.progress(tx, last, cursor=None, seen=found, hinted=found, now=now)
+            run_records.finish(tx, last, now)
     writes = sum(len(estate.journal(name, "create", "write")) for name in estate.apps)
     shown = " ".join(estate.command("status").split())
     assert f"run {run}, backfill product ticket: 2 seen, 2 to look at, {writes} written, done" in shown
@@ -132,6 +132,6 @@ def test_what_a_run_writes_to_a_record_bears_its_number_in_the_timeline(estate):
         run = int(reconcile.start(tx, "product", "ticket", "full", estate.clock.now()))
     estate.settle()
     with estate.ledger.read() as tx:
-        lines = [line for line in journal.timeline(tx, link.id) if line.kind == "wrote"]
+        lines = [line for line in timeline.timeline(tx, link.id) if line.kind == "wrote"]
         assert [line.detail["run"] for line in lines[-1:]] == [run]
-        assert written.count(tx, [run]) == {run: 1}
+        assert run_writes.count(tx, [run]) == {run: 1}

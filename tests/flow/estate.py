@@ -15,7 +15,7 @@ from bridge.flow.context import Context
 from bridge.flow.drain import Drain
 from bridge.http.client import Http
 from bridge.ledger import links, parking, work
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.sandbox import server
 from bridge.sandbox.transport import WSGIAdapter
 from tests.cli.conftest import KEYS

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from bridge.flow import backfill, forecast
 from bridge.flow.context import Task
-from bridge.ledger import runs, tables, work, written
+from bridge.ledger import run_records, run_writes, tables, work
 from tests.flow.pair import pair
 from tests.flow.world import StepWorker
 
@@ -52,8 +52,8 @@ class TestBackfill:
         estate.apps["product"].populate(7, 1)
         ids = begin(estate)
         with estate.ledger.read() as tx:
-            assert sum(len(written.made(tx, each)) for each in ids) == 7
-            assert all(runs.get(tx, str(each)).finished_at for each in ids)
+            assert sum(len(run_writes.made(tx, each)) for each in ids) == 7
+            assert all(run_records.get(tx, str(each)).finished_at for each in ids)
 
     def test_its_cost_is_told_before_it_begins(self, estate):
         estate.apps["product"].populate(25, 1)
@@ -71,7 +71,7 @@ class TestBackfill:
         ids = begin(estate, max_creates=5)
         assert len(estate.apps["helpdesk"].tickets()) == 5
         with estate.ledger.read() as tx:
-            assert written.left(tx, ids).parked == {"creation budget": 7}
+            assert run_writes.left(tx, ids).parked == {"creation budget": 7}
         begin(estate, max_creates=5)
         assert len(estate.apps["helpdesk"].tickets()) == 10
         begin(estate)
@@ -85,17 +85,17 @@ class TestBackfill:
         for _ in range(50):
             worker.step()
             with estate.ledger.read() as tx:
-                if runs.get(tx, first).finished_at and worker.procedure is not None:
+                if run_records.get(tx, first).finished_at and worker.procedure is not None:
                     break
         worker.die(after=False)
         with estate.ledger.transaction() as tx:
             second = int(backfill.start(tx, "product", "ticket", estate.clock.now()))
             # The one included that the dead worker holds.
-            assert written.left(tx, [second]).waiting == 8
+            assert run_writes.left(tx, [second]).waiting == 8
         estate.settle()
         with estate.ledger.read() as tx:
-            assert written.left(tx, [second]).waiting == 0
-            assert len(written.made(tx, second)) == 8
+            assert run_writes.left(tx, [second]).waiting == 0
+            assert len(run_writes.made(tx, second)) == 8
         assert len(estate.apps["helpdesk"].tickets()) == 8
 
     def test_one_record_is_seen_through_before_the_next_is_read(self, estate):
@@ -127,9 +127,9 @@ class TestBackfill:
         listing = next(procedure).act(estate.connectors["product"])
         with estate.ledger.transaction() as tx:
             procedure.send(listing).act(tx)
-            assert runs.get(tx, second).hinted == 0
-            assert runs.get(tx, second).figures["carried over"] == 17
-            assert written.left(tx, [int(second)]).waiting >= 17
+            assert run_records.get(tx, second).hinted == 0
+            assert run_records.get(tx, second).figures["carried over"] == 17
+            assert run_writes.left(tx, [int(second)]).waiting >= 17
 
     def test_a_listing_goes_back_to_its_lane_when_its_turn_is_over(self, estate):
         estate.apps["product"].populate(120, 1)

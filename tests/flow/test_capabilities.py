@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bridge.core.model.capabilities import Support
-from bridge.ledger import conflicts, probed, runs
+from bridge.ledger import conflict_log, probes, run_records
 from bridge.queue import MemoryBudget
 from tests.flow.world import World, born
 
@@ -18,7 +18,7 @@ def test_a_probed_create_that_is_refused_is_withdrawn_for_the_connection(ledger)
     world.hint("L", remote_id)
     world.settle()
     with world.ledger.read() as tx:
-        assert probed.all_(tx, "H") == {"create": False}
+        assert probes.all_(tx, "H") == {"create": False}
     other = world.systems["L"].add(subject="t", status="open", tags=[])
     world.hint("L", other)
     world.settle()
@@ -30,7 +30,7 @@ def test_a_scan_of_an_emptied_source_stops_and_says_so(world):
     world.systems["H"].remove(world.systems["H"].ids[0])
     world.reconcile()
     with world.ledger.read() as tx:
-        last = runs.last(tx, kind="full", connection="H", entity="ticket")
+        last = run_records.last(tx, kind="full", connection="H", entity="ticket")
     assert "lists no records" in last.error
     world.clock.advance(timedelta(hours=1).total_seconds())
     (link,) = world.links()
@@ -51,7 +51,7 @@ def test_a_key_of_unknown_worth_is_written_once_and_what_was_ignored_is_not_carr
     world.reconcile()
     assert world.bridge_writes() == before + 1
     with world.ledger.read() as tx:
-        assert probed.all_(tx, "H") == {"tags": False}
+        assert probes.all_(tx, "H") == {"tags": False}
     assert world.systems["L"].peek(ids["L"])["tags"] == ["billing", "vip"]
 
 
@@ -78,7 +78,7 @@ def test_f15_a_refused_call_does_not_forget_an_older_write_whose_fate_cannot_be_
     assert sorted(inbox.peek(ids["P"])["tags"]) == ["a", "b"]
     (link,) = world.links()
     with ledger.read() as tx:
-        assert [row["detail"] for row in conflicts.of_link(tx, link.id)] == []
+        assert [row["detail"] for row in conflict_log.of_link(tx, link.id)] == []
 
 
 def test_after_a_429_nobody_calls_until_the_time_that_the_vendor_named(ledger):

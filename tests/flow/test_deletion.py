@@ -8,7 +8,7 @@ from bridge.connectors.base import Page
 from bridge.connectors.memory import MemoryConnector
 from bridge.errors import Unavailable
 from bridge.flow import reconcile
-from bridge.ledger import runs
+from bridge.ledger import run_records
 from tests.flow.test_reconcile import found, run
 from tests.flow.world import StepWorker
 
@@ -111,7 +111,7 @@ def test_a_listing_that_rested_too_long_in_the_middle_proves_no_absence(world, m
     world.clock.advance(timedelta(hours=2).total_seconds())
     world.settle()
     with world.ledger.read() as tx:
-        done = runs.get(tx, run_id)
+        done = run_records.get(tx, run_id)
     assert done.finished_at
     assert not done.error
     if many.pages > 2:
@@ -143,6 +143,6 @@ def test_what_is_made_while_the_listing_runs_is_not_missed_by_it(world, many):
     world.hint("L", late)
     world.settle()
     with world.ledger.read() as tx:
-        done = runs.get(tx, run_id)
+        done = run_records.get(tx, run_id)
     assert not done.error
     assert "absent" not in done.figures

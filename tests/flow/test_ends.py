@@ -11,7 +11,7 @@ from bridge.core.model.values import Ref
 from bridge.errors import UnknownOutcome
 from bridge.flow import people
 from bridge.ledger import attempts, hints, parking
-from bridge.ledger import people as stored
+from bridge.ledger import directory as stored
 from tests.flow.test_outcome import set_aside
 from tests.flow.world import StepWorker, World, born
 

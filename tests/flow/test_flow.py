@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.ledger import attempts, conflicts, health, inbox, journal, parking, work
+from bridge.ledger import attempts, conflict_log, connection_health, parking, timeline, webhook_inbox, work
 from tests.flow.world import StepWorker, World, born
 
 
@@ -84,7 +84,7 @@ def test_f02_an_edit_that_the_read_before_a_write_shows_is_not_overwritten(world
 def recorded(world):
     (link,) = world.links()
     with world.ledger.read() as tx:
-        return [(row["field"], row["kind"]) for row in conflicts.of_link(tx, link.id)]
+        return [(row["field"], row["kind"]) for row in conflict_log.of_link(tx, link.id)]
 
 
 def test_f02_an_unseen_edit_of_the_same_field_is_a_conflict_on_record_not_an_overwrite(world):
@@ -230,10 +230,10 @@ def test_refused_credentials_stop_the_connection_once_and_lose_nothing(world):
     world.hint("L", ids["L"])
     world.drain().run()
     with world.ledger.read() as tx:
-        assert "H" in health.closed(tx, world.clock.now())
+        assert "H" in connection_health.closed(tx, world.clock.now())
         assert work.backlog(tx, world.clock.now())["parked"] == 0
     with world.ledger.transaction() as tx:
-        health.resume(tx, "H")
+        connection_health.resume(tx, "H")
     world.settle()
     assert world.systems["H"].peek(ids["H"])["status"] == "pending"
 
@@ -255,7 +255,7 @@ def test_a_webhook_ends_in_exactly_one_verdict(world):
     now = world.clock.now()
     with world.ledger.transaction() as tx:
         for number in range(3):
-            inbox.accept(
+            webhook_inbox.accept(
                 tx,
                 connection="L",
                 delivery_key=f"d{number}",
@@ -271,7 +271,7 @@ def test_a_webhook_ends_in_exactly_one_verdict(world):
     world.hint("L", ids["L"])
     world.settle()
     with world.ledger.read() as tx:
-        assert inbox.counts(tx) == {"applied": 3}
+        assert webhook_inbox.counts(tx) == {"applied": 3}
 
 
 def test_every_write_is_on_the_timeline_with_what_was_there_before(world):
@@ -282,7 +282,7 @@ def test_every_write_is_on_the_timeline_with_what_was_there_before(world):
     (link,) = world.links()
     with world.ledger.read() as tx:
         history = [row for row in attempts.history(tx, link.id) if "status" in row["detail"]["sent"]]
-        kinds = {line.kind for line in journal.timeline(tx, link.id)}
+        kinds = {line.kind for line in timeline.timeline(tx, link.id)}
     last = history[-1]["detail"]
     assert (last["before"]["status"], last["sent"]["status"]) == ("open", "pending")
     assert {"linked", "created", "changed", "wrote"} <= kinds

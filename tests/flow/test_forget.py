@@ -17,7 +17,7 @@ from bridge.core.model.values import Ref
 from bridge.errors import LeaseLost
 from bridge.flow.context import Context
 from bridge.http.client import Http
-from bridge.ledger import forget, inbox, journal, links, work
+from bridge.ledger import erasure, links, timeline, webhook_inbox, work
 from bridge.ledger.tables import metadata
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
@@ -100,7 +100,7 @@ class Account(World):
 
     def erase(self, email=ANA):
         with self.ledger.transaction() as tx:
-            return forget.erase(tx, email, self.clock.now())
+            return erasure.erase(tx, email, self.clock.now())
 
     def close(self):
         for connector in self.connectors.values():
@@ -202,9 +202,9 @@ def test_while_a_write_is_under_way_nothing_is_erased(account):
     account.hint("helpdesk", remote_id)
     account.drain().run(0.1)
     with account.ledger.read() as tx:
-        assert forget.find(tx, ANA).under_way == 1
+        assert erasure.find(tx, ANA).under_way == 1
     before = account.text()
-    with pytest.raises(forget.Busy, match="1 writes about this person are under way"):
+    with pytest.raises(erasure.Busy, match="1 writes about this person are under way"):
         account.erase()
     assert account.text() == before
 
@@ -221,12 +221,12 @@ def test_what_belongs_to_a_persons_ticket_goes_too_and_mentions_are_told(account
         assert body.rev == 1
         fence = links.lease(tx, said.id, "w", at, at.replace(year=2030))
         links.save(tx, loaded, "w", fence, at)
-        journal.add(tx, said.id, at, [Note("changed", "helpdesk", "body", {"value": "My phone is 0815"})])
+        timeline.add(tx, said.id, at, [Note("changed", "helpdesk", "body", {"value": "My phone is 0815"})])
     mention = account.helpdesk.create({"subject": f"As {ANA} said", "customer_email": "ben@customer.example"})
     account.hint("helpdesk", mention["id"])
     account.settle()
     with account.ledger.read() as tx:
-        found = forget.find(tx, ANA)
+        found = erasure.find(tx, ANA)
     assert found.entities == {"ticket": 1, "message": 1}
     assert Ref("helpdesk", "message", "msg_1") in found.refs
     assert len(found.elsewhere) == 1
@@ -241,11 +241,11 @@ def test_kept_webhooks_parked_work_and_keys_are_cleaned(account):
     common = {"connection": "helpdesk", "received_at": at, "headers": {}, "digest": "d", "event": "ticket.updated"}
     with account.ledger.transaction() as tx:
         own = {"entity": "ticket", "remote_id": remote_id, "projection": {"subject": "Ana cannot"}, "body": "Ana!"}
-        inbox.accept(tx, delivery_key="1", verdict="applied", **own, **common)
+        webhook_inbox.accept(tx, delivery_key="1", verdict="applied", **own, **common)
         stray = {"entity": None, "remote_id": None, "projection": {}, "body": '{"mail": "' + ANA.upper() + '"}'}
-        inbox.accept(tx, delivery_key="2", verdict="quarantined", why=f"{ANA} twice", **stray, **common)
+        webhook_inbox.accept(tx, delivery_key="2", verdict="quarantined", why=f"{ANA} twice", **stray, **common)
         other = {"entity": None, "remote_id": None, "projection": {"event": "x"}, "body": "ben@customer.example"}
-        inbox.accept(tx, delivery_key="3", verdict="quarantined", **other, **common)
+        webhook_inbox.accept(tx, delivery_key="3", verdict="quarantined", **other, **common)
         people_ref = {"kind": "observe", "key": "observe:product:ticket:9", "connection": "product"}
         work.raise_(tx, **people_ref, entity="ticket", remote_id="9", due_at=at, now=at)
         (row,) = work.claim(tx, "w", at, at.replace(year=2030), 5)
@@ -255,7 +255,7 @@ def test_kept_webhooks_parked_work_and_keys_are_cleaned(account):
     counts = account.erase()
     assert counts["webhooks"] == 2
     with account.ledger.read() as tx:
-        rows = inbox.recent(tx)
+        rows = webhook_inbox.recent(tx)
         assert {row["delivery_key"]: row["body"] for row in rows} == {"1": None, "2": None, "3": "ben@customer.example"}
         assert tx.execute(text("SELECT parked_why FROM work")).scalars().all() == ["(erased)"]
         assert tx.execute(text("SELECT count(*) FROM match_key")).scalar() == 0
@@ -278,7 +278,7 @@ def test_somebody_whose_address_is_longer_is_somebody_else(account):
     account.settle()
     before = account.text()
     with account.ledger.read() as tx:
-        assert forget.find(tx, ANA) == forget.Found()
+        assert erasure.find(tx, ANA) == erasure.Found()
     assert set(account.erase().values()) == {0}
     assert account.text() == before
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from bridge.ledger import conflicts, health
+from bridge.ledger import conflict_log, connection_health
 from tests.flow.world import StepWorker, World
 
 STATUS = {
@@ -93,7 +93,7 @@ class Bridge(RuleBasedStateMachine):
         world.clock.advance(120)
         with world.ledger.transaction() as tx:
             for name in world.systems:
-                health.resume(tx, name)
+                connection_health.resume(tx, name)
         world.reconcile()
         assert world.unsettled() == []
         assert all(len(system.ids) <= 1 for system in world.systems.values()), "a duplicate"
@@ -107,7 +107,7 @@ class Bridge(RuleBasedStateMachine):
         """The last edit of a field stands, or it is on record why not. What preceded the first meeting is no edit."""
         (link,) = self.world.links()
         with self.world.ledger.read() as tx:
-            recorded = {row["field"] for row in conflicts.of_link(tx, link.id)}
+            recorded = {row["field"] for row in conflict_log.of_link(tx, link.id)}
         last = {field: (name, value) for name, field, value in self.edits if field != "tags"}
         for field, (name, value) in last.items():
             if field in self.unsafe or field in recorded:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bridge.flow import figures
-from bridge.ledger import drift, inbox
+from bridge.ledger import drift_findings, webhook_inbox
 from bridge.web.app import create_app
 from tests.flow.estate import Estate
 from tests.web.receiver import Rung
@@ -46,7 +46,7 @@ def test_what_belongs_to_no_open_ticket_is_told_once_and_why(estate):
         estate.clock.advance(3600)
         estate.reconcile("poll", "full")
     with estate.ledger.read() as tx:
-        (row,) = [each for each in drift.found(tx) if each.entity == "session"]
+        (row,) = [each for each in drift_findings.found(tx) if each.entity == "session"]
     assert (row.kind, row.why, row.healed_at) == ("new", "not mirrored: its customer has no open ticket", None)
 
 
@@ -63,7 +63,7 @@ tickets:
 def told(estate, remote_id):
     """A ticket of PostHog, and the webhook that tells of it."""
     with estate.ledger.transaction() as tx:
-        inbox.accept(
+        webhook_inbox.accept(
             tx, connection="product", delivery_key=remote_id, received_at=estate.clock.now(), headers={},
             projection={}, digest="0", event="conversation_ticket_created", entity="ticket", remote_id=remote_id,
         )  # fmt: skip

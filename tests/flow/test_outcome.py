@@ -8,13 +8,13 @@ import pytest
 
 from bridge.errors import NotFound, RateLimited, Refused, Unauthorised, Unavailable
 from bridge.flow.outcome import backoff, judge
-from bridge.ledger import health, inbox, parking, work
+from bridge.ledger import connection_health, parking, webhook_inbox, work
 from tests.flow.world import World
 
 
 def state(world, name):
     with world.ledger.read() as tx:
-        return health.get(tx, name).state(world.clock.now())
+        return connection_health.get(tx, name).state(world.clock.now())
 
 
 def set_aside(world):
@@ -95,7 +95,7 @@ def test_two_workers_have_one_probe_between_them(world):
     first, second = world.drain("one"), world.drain("two")
     turns(world, 5, drain=first)
     with world.ledger.read() as tx:
-        until = health.get(tx, "H").paused_until
+        until = connection_health.get(tx, "H").paused_until
     world.clock.advance(max(0.0, (until - world.clock.now()).total_seconds()) + 0.01)
     calls.clear()
     claimed = [row for drain in (first, second) for row in drain_claims(drain)]
@@ -166,7 +166,7 @@ def test_one_call_that_always_fails_while_others_work_is_parked_in_the_end(world
 @pytest.mark.parametrize("answer", [None, NotFound("H", "x", status=404), Refused("H", "x", status=422)])
 def test_an_answer_of_any_kind_shows_that_a_system_is_there(world, answer):
     with world.ledger.transaction() as tx:
-        for _ in range(health.PATIENCE - 1):
+        for _ in range(connection_health.PATIENCE - 1):
             judge(tx, world.context, "H", Unavailable("H", "no answer"))
         judge(tx, world.context, "H", answer)
         judge(tx, world.context, "H", Unavailable("H", "no answer"))
@@ -183,7 +183,7 @@ def test_a_429_without_a_time_begins_where_the_connector_says_and_grows(world):
         now = world.clock.now()
         with world.ledger.transaction() as tx:
             judge(tx, world.context, "H", RateLimited("H", "answered 429"))
-            until = health.get(tx, "H").paused_until
+            until = connection_health.get(tx, "H").paused_until
         waits.append((until - now).total_seconds())
         world.clock.advance(waits[-1] + 1)
     assert all(30 <= wait <= 3600 for wait in waits)
@@ -195,7 +195,7 @@ def test_several_429_at_once_count_once(world):
     with world.ledger.transaction() as tx:
         for _ in range(20):
             judge(tx, world.context, "H", RateLimited("H", "answered 429"))
-        assert health.get(tx, "H").throttled == 1
+        assert connection_health.get(tx, "H").throttled == 1
 
 
 def test_a_longer_pause_is_never_cut_short(world):
@@ -203,13 +203,13 @@ def test_a_longer_pause_is_never_cut_short(world):
     with world.ledger.transaction() as tx:
         judge(tx, world.context, "H", RateLimited("H", "answered 429", retry_after=600.0))
         judge(tx, world.context, "H", RateLimited("H", "answered 429", retry_after=1.0))
-        assert health.get(tx, "H").paused_until == now + timedelta(seconds=600)
+        assert connection_health.get(tx, "H").paused_until == now + timedelta(seconds=600)
 
 
 def test_no_retry_after_stops_a_connection_for_more_than_an_hour(world):
     with world.ledger.transaction() as tx:
         judge(tx, world.context, "H", RateLimited("H", "answered 429", retry_after=1e9))
-        assert health.get(tx, "H").paused_until <= world.clock.now() + timedelta(hours=1)
+        assert connection_health.get(tx, "H").paused_until <= world.clock.now() + timedelta(hours=1)
 
 
 def test_backoff_is_full_jitter_up_to_five_minutes(world):
@@ -240,12 +240,12 @@ def test_refused_credentials_stop_at_once_and_say_how_to_go_on(world, status):
     turns(world, 30)
     assert len(calls) == 1
     with world.ledger.read() as tx:
-        found = health.get(tx, "H")
+        found = connection_health.get(tx, "H")
     assert found.state(world.clock.now()) == "stopped"
     assert "restart the bridge, then `bridge connection resume H`" in found.words(world.clock.now())
     world.connectors["H"].read = read
     with world.ledger.transaction() as tx:
-        health.resume(tx, "H")
+        connection_health.resume(tx, "H")
     world.settle()
     assert {world.systems["H"].peek(each)["priority"] for each in world.systems["H"].ids} == {"low"}
 
@@ -265,7 +265,7 @@ def forbidden(world, name, ids):
 def test_one_forbidden_item_is_parked_alone(world):
     ids = tickets(world, 3)
     with world.ledger.read() as tx:
-        assert health.get(tx, "H").state(world.clock.now()) == "ok"
+        assert connection_health.get(tx, "H").state(world.clock.now()) == "ok"
     forbidden(world, "H", {counterpart(world, ids[0])})
     for remote_id in ids:
         edit(world, [remote_id], priority="low")
@@ -285,7 +285,7 @@ def test_a_second_forbidden_item_in_a_row_stops_the_connection_and_takes_the_fir
     assert set_aside(world) == []
     world.connectors["H"].read = read
     with world.ledger.transaction() as tx:
-        health.resume(tx, "H")
+        connection_health.resume(tx, "H")
     world.settle()
     assert {world.systems["H"].peek(each)["priority"] for each in world.systems["H"].ids} == {"low"}
 
@@ -298,7 +298,7 @@ def test_a_webhook_whose_work_is_parked_has_its_verdict(world):
     now = world.clock.now()
     with world.ledger.transaction() as tx:
         fields = {"headers": {}, "projection": {}, "digest": "d", "event": "e", "entity": "ticket"}
-        inbox.accept(tx, connection="L", delivery_key="k", received_at=now, remote_id=remote_id, **fields)
+        webhook_inbox.accept(tx, connection="L", delivery_key="k", received_at=now, remote_id=remote_id, **fields)
     world.hint("L", remote_id)
 
     def refused(_entity, _ids):
@@ -307,6 +307,6 @@ def test_a_webhook_whose_work_is_parked_has_its_verdict(world):
     world.connectors["L"].read = refused
     world.settle()
     with world.ledger.read() as tx:
-        (row,) = inbox.recent(tx)
+        (row,) = webhook_inbox.recent(tx)
         assert work.next_due(tx, world.clock.now()) is None
     assert (row["verdict"], "answered 400" in row["why"]) == ("parked", True)

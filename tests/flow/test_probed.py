@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.ledger import journal, probed
+from bridge.ledger import probes, timeline
 from tests.flow.estate import Estate
 
 SWITCHES = """\
@@ -64,7 +64,7 @@ def begun(estate, name, fields):
 def lines(estate, kind, field):
     known = estate.links()
     with estate.ledger.read() as tx:
-        found = [line for link in known for line in journal.timeline(tx, link.id)]
+        found = [line for link in known for line in timeline.timeline(tx, link.id)]
     return [line for line in found if (line.kind, line.field) == (kind, field)]
 
 
@@ -105,7 +105,7 @@ def test_what_patch_may_ignore_is_written_once_and_what_is_ignored_said_once(
     edit(estate, "branch", two, first)
     assert len(sent()) == (2 if key == "assignee" else 3 if honoured else 1)
     with estate.ledger.read() as tx:
-        assert probed.all_(tx, "helpdesk") == ({} if key == "assignee" else {key: honoured})
+        assert probes.all_(tx, "helpdesk") == ({} if key == "assignee" else {key: honoured})
 
 
 def test_what_an_ai_agent_says_of_a_ticket_travels_both_ways(estate):

@@ -11,7 +11,7 @@ from bridge.connectors.memory import MemoryConnector
 from bridge.core.model.syncs import Webhook
 from bridge.errors import Unavailable
 from bridge.flow import announce, reconcile
-from bridge.ledger import drift, inbox, links, runs, tables, work
+from bridge.ledger import drift_findings, links, run_records, tables, webhook_inbox, work
 from tests.flow.world import StepWorker, born
 
 
@@ -46,13 +46,13 @@ def run(world, name, kind="full", **changes):
         run_id = reconcile.start(tx, name, "ticket", kind, world.clock.now(), **changes)
     world.settle()
     with world.ledger.read() as tx:
-        return runs.get(tx, run_id)
+        return run_records.get(tx, run_id)
 
 
 def found(world, run_):
     with world.ledger.transaction() as tx:
-        drift.heal(tx)
-        return {each.remote_id: each for each in drift.found(tx, runs=[run_.id])}
+        drift_findings.heal(tx)
+        return {each.remote_id: each for each in drift_findings.found(tx, runs=[run_.id])}
 
 
 def with_webhooks(world, name):
@@ -63,7 +63,7 @@ def with_webhooks(world, name):
 def accepted(world, name, remote_id, verdict="pending", why=""):
     now = world.clock.now()
     with world.ledger.transaction() as tx:
-        inbox.accept(
+        webhook_inbox.accept(
             tx, connection=name, delivery_key=f"{now}", received_at=now, headers={}, projection={}, digest="",
             event="changed", entity="ticket", remote_id=remote_id, verdict=verdict, why=why,
         )  # fmt: skip
@@ -80,12 +80,12 @@ def test_what_no_webhook_told_is_found_explained_and_healed(world, kind):
     assert done.finished_at
     assert not done.error
     each = found(world, done)[ids["L"]]
-    assert (each.kind, each.fields, each.why) == ("changed", ["priority"], drift.SILENT)
+    assert (each.kind, each.fields, each.why) == ("changed", ["priority"], drift_findings.SILENT)
     assert each.since < each.found_at <= each.healed_at
     assert world.unsettled() == []
     with world.ledger.read() as tx:
-        assert drift.tally(tx, done.id) == {"found": 1, "missed": 1, "healed": 1}
-        (rate,) = drift.rates(tx, world.clock.now() - timedelta(days=1))
+        assert drift_findings.tally(tx, done.id) == {"found": 1, "missed": 1, "healed": 1}
+        (rate,) = drift_findings.rates(tx, world.clock.now() - timedelta(days=1))
     assert (rate.connection, rate.found, rate.missed, rate.healed) == ("L", 1, 1, 1)
 
 
@@ -94,12 +94,12 @@ def test_what_the_first_listing_shows_was_missed_by_nobody(world):
     for subject in ("one", "two"):
         world.systems["L"].add(subject=subject)
     first = run(world, "L", "poll")
-    assert {each.why for each in found(world, first).values()} == {drift.UNSEEN}
+    assert {each.why for each in found(world, first).values()} == {drift_findings.UNSEEN}
     world.clock.advance(60)
     late = world.systems["L"].add(subject="three")
-    assert found(world, run(world, "L", "poll"))[late].why == drift.SILENT
+    assert found(world, run(world, "L", "poll"))[late].why == drift_findings.SILENT
     with world.ledger.read() as tx:
-        assert drift.tally(tx, first.id)["missed"] == 0
+        assert drift_findings.tally(tx, first.id)["missed"] == 0
 
 
 def test_a_webhook_that_came_and_was_dropped_is_told_apart_from_one_that_never_came(world):
@@ -147,11 +147,11 @@ def test_a_report_never_moves_the_watermark(world):
     born(world)
     run(world, "L", "poll")
     with world.ledger.read() as tx:
-        before = runs.watermark(tx, "L", "ticket")
+        before = run_records.watermark(tx, "L", "ticket")
     world.systems["L"].add(subject="later", status="open", priority="low", tags=[])
     run(world, "L", "poll", report=True)
     with world.ledger.read() as tx:
-        assert runs.watermark(tx, "L", "ticket") == before
+        assert run_records.watermark(tx, "L", "ticket") == before
     assert run(world, "L", "poll").hinted == 1
 
 
@@ -214,7 +214,7 @@ def test_a_poll_whose_cursor_sticks_leaves_the_last_good_watermark(world):
     born(world)
     run(world, "L", "poll")
     with world.ledger.read() as tx:
-        good = runs.watermark(tx, "L", "ticket")
+        good = run_records.watermark(tx, "L", "ticket")
     connector = world.connectors["L"]
     rows = connector.scan("ticket", None).records
 
@@ -225,7 +225,7 @@ def test_a_poll_whose_cursor_sticks_leaves_the_last_good_watermark(world):
     world.connectors["L"] = Stuck(connector.connection, world.systems["L"])
     assert run(world, "L", "poll").error
     with world.ledger.read() as tx:
-        assert runs.watermark(tx, "L", "ticket") == good
+        assert run_records.watermark(tx, "L", "ticket") == good
 
 
 def test_a_run_killed_between_pages_is_gone_on_with_and_finds_everything(world):
@@ -244,7 +244,7 @@ def test_a_run_killed_between_pages_is_gone_on_with_and_finds_everything(world):
         world.clock.advance(120)
     world.settle()
     with world.ledger.read() as tx:
-        done = runs.get(tx, run_id)
+        done = run_records.get(tx, run_id)
     assert killed
     assert done.finished_at
     assert not done.error
@@ -284,11 +284,11 @@ def test_a_run_that_another_worker_has_taken_over_changes_nothing_more(world):
     while quick.step():
         pass
     with world.ledger.read() as tx:
-        before = runs.get(tx, run_id)
+        before = run_records.get(tx, run_id)
     while slow.task is not None:
         slow.step()
     with world.ledger.read() as tx:
-        assert runs.get(tx, run_id) == before
+        assert run_records.get(tx, run_id) == before
     assert before.finished_at is not None
 
 
@@ -317,7 +317,7 @@ def test_a_daily_run_comes_once_a_day_and_not_straight_after_the_first_poll(worl
         world.settle()
         world.clock.advance(3600)
     with world.ledger.read() as tx:
-        full = [each for each in runs.recent(tx, 200) if each.kind == "full"]
+        full = [each for each in run_records.recent(tx, 200) if each.kind == "full"]
     assert len(full) == 3
     assert all(a.started_at - b.started_at > timedelta(hours=22) for a, b in pairwise(full))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.errors import Refused
-from bridge.ledger import health, parking
+from bridge.ledger import connection_health, parking
 from bridge.ledger.tables import work
 from tests.flow.test_outcome import set_aside
 from tests.flow.world import World, born
@@ -68,7 +68,7 @@ def test_parked_work_that_is_retried_looks_at_the_present_never_at_what_it_was_f
     world.hint("L", ids["L"])
     world.settle()
     with world.ledger.transaction() as tx:
-        health.hold(tx, "H", "in the meantime", world.clock.now())
+        connection_health.hold(tx, "H", "in the meantime", world.clock.now())
         assert parking.unpark(tx, world.clock.now()) == 1
     world.systems["L"].edit(ids["L"], priority="urgent")
     world.hint("L", ids["L"])
@@ -80,7 +80,7 @@ def test_parked_work_that_is_retried_looks_at_the_present_never_at_what_it_was_f
     with world.ledger.transaction() as tx:
         # What the edit asked for is thrown away: the retry is all that is left to do.
         assert tx.execute(work.delete().where(work.c.key == f"deliver:{link.id}:H")).rowcount == 1
-        health.resume(tx, "H")
+        connection_health.resume(tx, "H")
     world.settle()
     assert world.systems["H"].peek(ids["H"])["priority"] == "urgent"
     assert [call["priority"] for call in sent] == ["urgent"]

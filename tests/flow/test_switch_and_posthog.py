@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import UnknownOutcome
-from bridge.ledger import journal, probed
+from bridge.ledger import probes, timeline
 from tests.flow.estate import Estate
 
 TICKETS = """\
@@ -81,7 +81,7 @@ def test_what_patch_does_not_document_is_tried_once_and_remembered(estate, optio
         edit(estate, "product", refs, each)
     tried = [row for row in estate.journal("helpdesk", "write") if sent in row.sent]
     with estate.ledger.read() as tx:
-        known = probed.all_(tx, "helpdesk")
+        known = probes.all_(tx, "helpdesk")
     if key == "tags":
         assert known == {"tags": honoured}
         assert len(tried) == (2 if honoured else 1)
@@ -134,7 +134,7 @@ def test_a_set_that_has_become_doubtful_is_looked_at_once_and_stands_on_the_time
         estate.reconcile("full")
     link = next(each for each in estate.links() if each.sides["product"].remote_id == refs["product"])
     with estate.ledger.read() as tx:
-        lines = [line for line in journal.timeline(tx, link.id) if line.kind == "unreadable"]
+        lines = [line for line in timeline.timeline(tx, link.id) if line.kind == "unreadable"]
     assert [(line.connection, line.field) for line in lines] == [("product", "tags")]
     assert shown(estate, "helpdesk", refs)["tags"] == ["billing"]
 

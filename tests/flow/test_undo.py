@@ -5,7 +5,7 @@ import random
 import pytest
 
 from bridge.flow import backfill, reconcile, undo
-from bridge.ledger import journal, written
+from bridge.ledger import run_writes, timeline
 from tests.flow.pair import pair
 
 
@@ -30,8 +30,8 @@ def take_back(estate, run, **options):
     for _ in range(count // 100 + 1):
         estate.settle()
     with estate.ledger.read() as tx:
-        assert written.left(tx, [int(mine)]).waiting == 0
-        lines = [line for line in journal.after(tx, 0, limit=1_000_000) if line.detail.get("run") == int(run)]
+        assert run_writes.left(tx, [int(mine)]).waiting == 0
+        lines = [line for line in timeline.after(tx, 0, limit=1_000_000) if line.detail.get("run") == int(run)]
         return [line for line in lines if line.kind in {undo.UNDONE, undo.LEFT}]
 
 

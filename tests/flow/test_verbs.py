@@ -9,7 +9,7 @@ import pytest
 
 from bridge.cli.stream import Stream
 from bridge.core.model.syncs import Rate
-from bridge.ledger import journal
+from bridge.ledger import timeline
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population
 from tests.flow.estate import Estate
@@ -55,7 +55,7 @@ def status(estate, name, refs):
 def told(estate, kind, field="", of=None):
     link = next(link for link in estate.links() if of in {None, link.sides["desk"].remote_id})
     with estate.ledger.read() as tx:
-        return [line.detail for line in journal.timeline(tx, link.id) if (line.kind, line.field) == (kind, field)]
+        return [line.detail for line in timeline.timeline(tx, link.id) if (line.kind, line.field) == (kind, field)]
 
 
 def called(estate, word):

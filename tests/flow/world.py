@@ -13,7 +13,7 @@ from bridge.flow.context import Context
 from bridge.flow.drain import Drain
 from bridge.flow.rehearse import Free as FreeBudget
 from bridge.ledger import links, tables, work
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.simulate.worker import Inline, StepWorker
 
 __all__ = ["FreeBudget", "Inline", "ManualClock", "StepWorker", "World", "born"]

@@ -3,7 +3,7 @@ from datetime import timedelta
 import sqlalchemy
 
 from bridge.core.model.state import FieldState, Note
-from bridge.ledger import attempts, conflicts, history, intents, journal, links, runs, written
+from bridge.ledger import attempts, conflict_log, history, intents, links, run_records, run_writes, timeline
 from bridge.ledger.tables import attempt, create_intent
 from tests.ledger.helpers import make_attempt, make_link
 
@@ -37,8 +37,8 @@ def create(tx, now, marker, outcome, run_id=None, connection="desk"):
 
 
 def run(tx, now):
-    run_id = runs.begin(tx, kind="backfill", connection="helpdesk", entity="ticket", due=now, now=now)
-    runs.finish(tx, run_id, now)
+    run_id = run_records.begin(tx, kind="backfill", connection="helpdesk", entity="ticket", due=now, now=now)
+    run_records.finish(tx, run_id, now)
     return int(run_id)
 
 
@@ -49,17 +49,17 @@ def of(tx, column):
 def test_what_is_over_for_longer_than_it_is_kept_is_forgotten_and_nothing_else(tx, now):
     link, then = make_link(tx, now, "a"), now - LONG_AGO
     for at, word in ((then, "old"), (then, "older"), (then, "oldest"), (now, "new")):
-        journal.add(tx, "a", at, [Note(word, "helpdesk", "", {})])
+        timeline.add(tx, "a", at, [Note(word, "helpdesk", "", {})])
         write(tx, at, link.sides["helpdesk"], word)
         create(tx, at, word, "created")
-        conflicts.record(tx, link, [Note("conflict", "desk", word, {})], at)
+        conflict_log.record(tx, link, [Note("conflict", "desk", word, {})], at)
     link.state["status"] = FieldState("open", 1, candidates={"desk": "closed"}, why_open="both edited")
-    conflicts.record(tx, link, [], then)
+    conflict_log.record(tx, link, [], then)
     create(tx, then, "waits", None)
     write(tx, then, link.sides["helpdesk"], "under way", over=False)
     prune(tx, now - KEPT)
-    assert [line.kind for line in journal.timeline(tx, "a")] == ["new"]
-    assert [row["field"] for row in conflicts.of_link(tx, "a")] == ["new", "status"]
+    assert [line.kind for line in timeline.timeline(tx, "a")] == ["new"]
+    assert [row["field"] for row in conflict_log.of_link(tx, "a")] == ["new", "status"]
     assert of(tx, attempt.c.id) == ["new", "under way"]
     assert of(tx, create_intent.c.marker) == ["new", "waits"]
     assert links.load(tx, ["a"])["a"].sides["helpdesk"].attempt.id == "under way"
@@ -68,15 +68,15 @@ def test_what_is_over_for_longer_than_it_is_kept_is_forgotten_and_nothing_else(t
 def test_what_an_undo_or_the_next_create_looks_at_is_kept(tx, now):
     side, then = make_link(tx, now, "a").sides["helpdesk"], now - LONG_AGO
     forgotten, known = run(tx, then), run(tx, then)
-    runs.prune(tx, now)
+    run_records.prune(tx, now)
     for run_id in (forgotten, known):
         write(tx, then, side, f"t{run_id}", run_id)
         create(tx, then, f"m{run_id}", "created", run_id)
     create(tx, then, "lost", intents.NOT_FOUND)
     prune(tx, now - KEPT)
-    assert [each.attempt.id for each in written.changed(tx, known)] == [f"t{known}"]
-    assert [each.sent for each in written.made(tx, known)] == [{"status": "open"}]
-    assert (written.changed(tx, forgotten), written.made(tx, forgotten)) == ([], [])
+    assert [each.attempt.id for each in run_writes.changed(tx, known)] == [f"t{known}"]
+    assert [each.sent for each in run_writes.made(tx, known)] == [{"status": "open"}]
+    assert (run_writes.changed(tx, forgotten), run_writes.made(tx, forgotten)) == ([], [])
     assert intents.failures(tx, "a", "desk") == 1
 
 

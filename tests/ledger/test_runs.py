@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from bridge.core.model.values import Ref
-from bridge.ledger import drift, inbox, links, runs, sightings, work
+from bridge.ledger import drift_findings, links, listings, run_records, webhook_inbox, work
 from tests.ledger.helpers import claim_one, hint, make_link
 
 HOUR = timedelta(hours=1)
@@ -9,7 +9,7 @@ HOUR = timedelta(hours=1)
 
 def begin(tx, now, **changes):
     fields = {"kind": "full", "connection": "helpdesk", "entity": "ticket", "due": now, "now": now}
-    return runs.begin(tx, **{**fields, **changes})
+    return run_records.begin(tx, **{**fields, **changes})
 
 
 def test_a_run_that_waits_for_its_connection_is_not_given_up(tx, now):
@@ -19,37 +19,37 @@ def test_a_run_that_waits_for_its_connection_is_not_given_up(tx, now):
     row = claim_one(tx, now + 5 * HOUR)
     work.park(tx, row, "w1", "it fails again and again", "Unavailable", now + 5 * HOUR)
     assert begin(tx, now + 5 * HOUR) is not None
-    assert "abandoned" in runs.get(tx, first).error
+    assert "abandoned" in run_records.get(tx, first).error
 
 
 def test_only_the_worker_that_holds_the_claim_carries_a_run_on(tx, now):
     hint(tx, now)
     row = claim_one(tx, now, owner="w1")
-    assert runs.carry_on(tx, row, "w1", {"page": 2}, now + HOUR)
-    assert not runs.carry_on(tx, row, "w2", {"page": 9}, now + HOUR)
+    assert run_records.carry_on(tx, row, "w1", {"page": 2}, now + HOUR)
+    assert not run_records.carry_on(tx, row, "w2", {"page": 9}, now + HOUR)
     again = claim_one(tx, now + 2 * HOUR, owner="w2")
     assert again.payload == {"page": 2}
-    assert not runs.carry_on(tx, row, "w1", {"page": 3}, now + 3 * HOUR)
+    assert not run_records.carry_on(tx, row, "w1", {"page": 3}, now + 3 * HOUR)
 
 
 def test_a_run_that_went_astray_leaves_no_watermark(tx, now):
     for cursor in (1, 2):
         run_id = begin(tx, now, kind="poll")
-        runs.progress(tx, run_id, cursor=cursor, seen=1, hinted=0, now=now)
-        runs.finish(tx, run_id, now)
-    runs.forget_cursor(tx, run_id)
-    assert runs.watermark(tx, "helpdesk", "ticket") == 1
+        run_records.progress(tx, run_id, cursor=cursor, seen=1, hinted=0, now=now)
+        run_records.finish(tx, run_id, now)
+    run_records.forget_cursor(tx, run_id)
+    assert run_records.watermark(tx, "helpdesk", "ticket") == 1
 
 
 def seen(tx, remote_id="1"):
-    return sightings.known(tx, "helpdesk", "ticket", [remote_id, "unknown"])
+    return listings.known(tx, "helpdesk", "ticket", [remote_id, "unknown"])
 
 
 def test_a_fingerprint_holds_until_the_link_is_taken_and_is_not_kept_while_it_is(tx, now):
     link = make_link(tx, now)
     before = seen(tx)["1"]
     assert before.digest is None
-    sightings.note(tx, [{"side_id": before.side_id, "digest": "d", "fence": before.fence, "day": 5, "seen_run": 0}])
+    listings.note(tx, [{"side_id": before.side_id, "digest": "d", "fence": before.fence, "day": 5, "seen_run": 0}])
     assert (seen(tx)["1"].digest, seen(tx)["1"].day) == ("d", 5)
     fence = links.lease(tx, link.id, "w", now, now + HOUR)
     assert (seen(tx)["1"].digest, seen(tx)["1"].fence) == (None, None)
@@ -61,42 +61,42 @@ def test_absent_is_what_was_known_before_and_not_seen_by_this_run(tx, now):
     for number in range(5):
         make_link(tx, now, f"link{number}", helpdesk=str(number))
     make_link(tx, now + 2 * HOUR, "young", helpdesk="young")
-    known = sightings.known(tx, "helpdesk", "ticket", [str(number) for number in range(5)])
-    sightings.note(
+    known = listings.known(tx, "helpdesk", "ticket", [str(number) for number in range(5)])
+    listings.note(
         tx, [{"side_id": known[each].side_id, "digest": None, "fence": 0, "day": 1, "seen_run": 7} for each in "012"]
     )
-    sightings.stamp(tx, [known["0"].side_id], 8)
+    listings.stamp(tx, [known["0"].side_id], 8)
     # Seeing it in a poll (run 0) says nothing about the full run.
-    sightings.note(tx, [{"side_id": known["1"].side_id, "digest": "x", "fence": 0, "day": 1, "seen_run": 0}])
+    listings.note(tx, [{"side_id": known["1"].side_id, "digest": "x", "fence": 0, "day": 1, "seen_run": 0}])
     asked = ("helpdesk", "ticket", 7, now + HOUR)
-    assert [row.remote_id for row in sightings.absentees(tx, *asked)] == ["0", "3", "4"]
-    assert sightings.count(tx, *asked) == (5, 3)
+    assert [row.remote_id for row in listings.absentees(tx, *asked)] == ["0", "3", "4"]
+    assert listings.count(tx, *asked) == (5, 3)
 
 
 def finding(tx, run_id, now, **changes):
     fields = {
         "run_id": int(run_id), "connection": "helpdesk", "entity": "ticket", "remote_id": "1", "kind": "changed",
-        "fields": ["status"], "since": now - HOUR, "why": drift.UNASKED, "found_at": now,
+        "fields": ["status"], "since": now - HOUR, "why": drift_findings.UNASKED, "found_at": now,
     }  # fmt: skip
-    drift.add(tx, [{**fields, **changes}])
+    drift_findings.add(tx, [{**fields, **changes}])
 
 
 def webhook(tx, at, verdict, why=""):
-    inbox.accept(
+    webhook_inbox.accept(
         tx, connection="helpdesk", delivery_key=str(at), received_at=at, headers={}, projection={}, digest="",
         event="e", entity="ticket", remote_id="1", verdict=verdict, why=why,
     )  # fmt: skip
 
 
 def why(tx, run_id, **options):
-    drift.explain(tx, run_id, **{"webhooks": True, **options})
-    return [each.why for each in drift.found(tx, runs=[run_id])]
+    drift_findings.explain(tx, run_id, **{"webhooks": True, **options})
+    return [each.why for each in drift_findings.found(tx, runs=[run_id])]
 
 
 def test_the_newest_webhook_since_the_record_was_right_explains_a_miss(tx, now):
     webhook(tx, now - 2 * HOUR, "ignored", "too early to count")
     finding(tx, "1", now)
-    assert why(tx, "1") == [drift.SILENT]
+    assert why(tx, "1") == [drift_findings.SILENT]
     webhook(tx, now - HOUR / 2, "ignored", "not wanted")
     finding(tx, "2", now)
     assert why(tx, "2") == ["a webhook came and was dropped as ignored: not wanted"]
@@ -113,25 +113,30 @@ def test_the_newest_webhook_since_the_record_was_right_explains_a_miss(tx, now):
 def test_a_finding_is_healed_when_the_record_was_read_and_nothing_waits(tx, now):
     link = make_link(tx, now)
     finding(tx, "1", now)
-    assert drift.heal(tx) == 0
+    assert drift_findings.heal(tx) == 0
     fence = links.lease(tx, link.id, "w", now, now + HOUR)
     link.sides["helpdesk"].read_at = now + HOUR / 2
     links.save(tx, link, "w", fence, now + HOUR / 2)
     hint(tx, now, kind="deliver", key="deliver:x", link_id=link.id)
-    assert drift.heal(tx) == 0
-    assert drift.healing(tx, ["1"]) == 1
+    assert drift_findings.heal(tx) == 0
+    assert drift_findings.healing(tx, ["1"]) == 1
     work.finish(tx, claim_one(tx, now), "w1", now)
-    assert drift.healing(tx, ["1"]) == 0
-    assert drift.heal(tx) == 1
-    assert drift.found(tx, runs=["1"])[0].healed_at == now + HOUR / 2
-    assert drift.tally(tx, "1") == {"found": 1, "missed": 0, "healed": 1}
+    assert drift_findings.healing(tx, ["1"]) == 0
+    assert drift_findings.heal(tx) == 1
+    assert drift_findings.found(tx, runs=["1"])[0].healed_at == now + HOUR / 2
+    assert drift_findings.tally(tx, "1") == {"found": 1, "missed": 0, "healed": 1}
     assert links.of_refs(tx, [Ref("helpdesk", "ticket", "1")])
 
 
 def test_rates_count_by_day_and_source_and_old_findings_are_forgotten(tx, now):
-    for days, reason in ((0, drift.SILENT), (0, "parked: x"), (1, drift.SILENT), (40, drift.SILENT)):
+    for days, reason in (
+        (0, drift_findings.SILENT),
+        (0, "parked: x"),
+        (1, drift_findings.SILENT),
+        (40, drift_findings.SILENT),
+    ):
         finding(tx, "1", now - timedelta(days=days), why=reason)
-    rates = drift.rates(tx, now - timedelta(days=7))
+    rates = drift_findings.rates(tx, now - timedelta(days=7))
     assert [(each.found, each.missed) for each in rates] == [(1, 1), (2, 1)]
-    assert drift.rates(tx, now - timedelta(days=7), "desk") == []
-    assert drift.prune(tx, now - timedelta(days=30)) == 1
+    assert drift_findings.rates(tx, now - timedelta(days=7), "desk") == []
+    assert drift_findings.prune(tx, now - timedelta(days=30)) == 1

@@ -7,8 +7,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import make_url
 
 from bridge.errors import LedgerError
-from bridge.ledger import drift, probed
-from bridge.ledger.session import Ledger, savepoint
+from bridge.ledger import drift_findings, probes
+from bridge.ledger.database import Ledger, savepoint
 from bridge.ledger.tables import metadata
 
 
@@ -30,10 +30,10 @@ def test_an_empty_database_is_brought_to_the_tables_that_the_code_declares(empty
 def test_upgrading_again_changes_nothing(empty, now):
     empty.upgrade()
     with empty.transaction() as tx:
-        probed.set_(tx, "helpdesk", "tags", True, "seen", now)
+        probes.set_(tx, "helpdesk", "tags", True, "seen", now)
     empty.upgrade()
     with empty.read() as tx:
-        assert probed.all_(tx, "helpdesk") == {"tags": True}
+        assert probes.all_(tx, "helpdesk") == {"tags": True}
 
 
 def test_two_upgrades_at_once_take_turns(empty_url):
@@ -91,28 +91,28 @@ def test_a_database_that_is_not_there_is_an_error_of_ours_without_its_password()
 def test_a_transaction_that_raises_stores_nothing(ledger, now):
     def fail():
         with ledger.transaction() as tx:
-            probed.set_(tx, "helpdesk", "tags", True, "seen", now)
+            probes.set_(tx, "helpdesk", "tags", True, "seen", now)
             raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError):
         fail()
     with ledger.read() as tx:
-        assert probed.all_(tx, "helpdesk") == {}
+        assert probes.all_(tx, "helpdesk") == {}
 
 
 def test_a_savepoint_undoes_only_its_own_block(ledger, now):
     def fail(tx):
         with savepoint(tx):
-            probed.set_(tx, "helpdesk", "tags", True, "seen", now)
+            probes.set_(tx, "helpdesk", "tags", True, "seen", now)
             tx.execute(sqlalchemy.text("select * from no_such_table"))
 
     with ledger.transaction() as tx:
-        probed.set_(tx, "helpdesk", "create", True, "seen", now)
+        probes.set_(tx, "helpdesk", "create", True, "seen", now)
         with pytest.raises(Exception, match="no_such_table"):
             fail(tx)
-        probed.set_(tx, "helpdesk", "delete", False, "seen", now)
+        probes.set_(tx, "helpdesk", "delete", False, "seen", now)
     with ledger.read() as tx:
-        assert probed.all_(tx, "helpdesk") == {"create": True, "delete": False}
+        assert probes.all_(tx, "helpdesk") == {"create": True, "delete": False}
 
 
 def test_a_savepoint_that_failed_does_not_stand_for_the_one_around_it(ledger, now):
@@ -122,23 +122,23 @@ def test_a_savepoint_that_failed_does_not_stand_for_the_one_around_it(ledger, no
 
     def outer(tx):
         with savepoint(tx):
-            probed.set_(tx, "helpdesk", "tags", True, "seen", now)
+            probes.set_(tx, "helpdesk", "tags", True, "seen", now)
             with pytest.raises(RuntimeError, match="inner"):
                 inner(tx)
-            probed.set_(tx, "helpdesk", "delete", True, "seen", now)
+            probes.set_(tx, "helpdesk", "delete", True, "seen", now)
             raise RuntimeError("outer")
 
     with ledger.transaction() as tx, pytest.raises(RuntimeError, match="outer"):
         outer(tx)
     with ledger.read() as tx:
-        assert probed.all_(tx, "helpdesk") == {}
+        assert probes.all_(tx, "helpdesk") == {}
 
 
 def test_reading_does_not_wait_for_a_writer(ledger, now):
     with ledger.transaction() as writing:
-        probed.set_(writing, "helpdesk", "tags", True, "seen", now)
+        probes.set_(writing, "helpdesk", "tags", True, "seen", now)
         with ledger.read() as reading:
-            assert probed.all_(reading, "helpdesk") == {}
+            assert probes.all_(reading, "helpdesk") == {}
 
 
 @pytest.mark.postgres
@@ -154,8 +154,8 @@ def test_what_a_database_has_for_defaults_changes_neither_days_nor_what_a_transa
     with ledger.transaction() as tx:
         assert tx.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
         finding = {"run_id": 1, "connection": "desk", "entity": "ticket", "remote_id": "1", "kind": "missed"}
-        drift.add(tx, [{**finding, "fields": {}, "since": None, "why": "", "found_at": late}])
-        assert [each.day for each in drift.rates(tx, now)] == ["2026-03-01"]
+        drift_findings.add(tx, [{**finding, "fields": {}, "since": None, "why": "", "found_at": late}])
+        assert [each.day for each in drift_findings.rates(tx, now)] == ["2026-03-01"]
     with ledger.read() as tx:
         assert tx.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
     ledger.close()

@@ -27,7 +27,7 @@ from bridge.cli.accounts import DATABASE, FILE, REDIS
 from bridge.cli.demo import PORTS, Run, loosen
 from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage
-from bridge.ledger import health, inbox
+from bridge.ledger import connection_health, webhook_inbox
 from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
 from bridge.queue import socket_for, url_for
@@ -278,7 +278,7 @@ class Kit(Stage):
         self.wait(self.run._is_quiet, "quiet after the reconciliation")
         left = self.open_attempts()  # a scheduled poll may begin now; a write has no reason to
         with self.engine.ledger.read() as tx:
-            account = inbox.account(tx)
+            account = webhook_inbox.account(tx)
             rows = tx.execute(select(inbox_table.c.connection, inbox_table.c.headers, inbox_table.c.verdict)).all()
         verdicts = {(row.connection, value): row.verdict for row in rows for value in row.headers.values()}
         given = collect(self.engine, self.controls, self.plan.seed, time.monotonic() - self._began)
@@ -305,7 +305,7 @@ class Kit(Stage):
     def troubles(self) -> dict[str, str]:
         """Give what is said of connections that are not well."""
         with self.engine.ledger.read() as tx:
-            return {name: found.why for name, found in health.all_(tx).items() if found.why}
+            return {name: found.why for name, found in connection_health.all_(tx).items() if found.why}
 
     def standing(self) -> str:
         """Say what is under way, for an error."""

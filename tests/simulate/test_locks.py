@@ -14,8 +14,8 @@ from bridge.core.model.syncs import Guard
 from bridge.core.model.values import Ref
 from bridge.flow import deliver, match
 from bridge.flow.context import Task
-from bridge.ledger import health, inbox, journal, links, matching, parking, work
-from bridge.ledger.session import Ledger
+from bridge.ledger import connection_health, links, matching, parking, timeline, webhook_inbox, work
+from bridge.ledger.database import Ledger
 from bridge.web.intake import Delivery, DirectIntake, GroupIntake
 from tests.flow.world import World
 
@@ -46,7 +46,7 @@ class Looking:
     def ring(self, lane="live"):  # noqa: ARG002
         ledger = Ledger(self.url)
         with ledger.read() as tx:
-            self.found.append(sum(inbox.counts(tx).values()))
+            self.found.append(sum(webhook_inbox.counts(tx).values()))
         ledger.close()
         self.rang.set()
         return True
@@ -145,7 +145,7 @@ def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_
     with world.ledger.read() as tx:
         link_id = links.of_refs(tx, [ref])[ref]
         assert matching.find(tx, "tickets", 0, "digest") == [link_id]
-        lines = [line for each in links.ids(tx) for line in journal.timeline(tx, each) if line.connection == "H"]
+        lines = [line for each in links.ids(tx) for line in timeline.timeline(tx, each) if line.connection == "H"]
         assert [line.kind for line in lines if line.kind in {"linked", "matched"}] == [
             "matched" if link_id == "waiting" else "linked"
         ]
@@ -162,7 +162,7 @@ def test_two_workers_together_destroy_no_more_than_the_guard_lets_through(world)
         world.hint("L", remote_id)
     world.settle()
     with world.ledger.transaction() as tx:
-        health.hold(tx, "H", "until both are due", world.clock.now())
+        connection_health.hold(tx, "H", "until both are due", world.clock.now())
     for remote_id in made:
         world.systems["L"].edit(remote_id, tags=[])
         world.hint("L", remote_id)
@@ -211,14 +211,14 @@ def drained(world, order):
     with world.ledger.transaction() as tx:
         tx.execute(text("SET LOCAL deadlock_timeout = '1min'"))  # of two that wait for one another, the drain loses
         first, second = order
-        health.failed(tx, first, "seen by another worker", now)
+        connection_health.failed(tx, first, "seen by another worker", now)
         thread.start()
         waits(tx)
-        health.failed(tx, second, "seen by another worker", now)
+        connection_health.failed(tx, second, "seen by another worker", now)
     thread.join(60)
     assert failures == []
     with world.ledger.read() as tx:
-        states = {name: found.state(now) for name, found in health.all_(tx).items()}
+        states = {name: found.state(now) for name, found in connection_health.all_(tx).items()}
     assert (runs[0].failed, states) == (2, {"H": "paused", "L": "paused"})
 
 

@@ -10,7 +10,7 @@ from bridge.clock import SystemClock
 from bridge.connectors import build, signing
 from bridge.core.model.syncs import Connection, Secret, Webhook
 from bridge.http.client import Http
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.queue import Doorbell
 from bridge.web.app import create_app
 from bridge.web.gateway import Gateway

@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from tests.web.receiver import connections, rows, signed
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ import pytest
 
 from bridge.connectors.base import Hint
 from bridge.errors import LedgerError
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.web.intake import BATCH, Delivery, DirectIntake, GroupIntake
 from tests.web.receiver import START, rows
 

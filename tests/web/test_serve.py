@@ -6,7 +6,7 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.accounts import FILE
 from bridge.cli.sandbox import write_accounts
-from bridge.ledger.session import Ledger
+from bridge.ledger.database import Ledger
 from bridge.sandbox import server
 from bridge.web.serve import application
 

@@ -19,8 +19,8 @@ from bridge.core.model.entities import ENTITIES
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker, Ref
 from bridge.errors import BridgeError
-from bridge.ledger import codec, encode, links
-from bridge.ledger.session import Tx
+from bridge.ledger import link_codec, links, value_codec
+from bridge.ledger.database import Tx
 from bridge.ledger.tables import attempt, conflict, create_intent, inbox, journal, match_key, person, work
 from bridge.ledger.tables import link as link_table
 from bridge.ledger.tables import side as side_table
@@ -61,7 +61,7 @@ def find(tx: Tx, email: str) -> Found:
         below = [child for each in below for child in links.children(tx, each) if child not in ours]
         ours |= links.load(tx, below)
     theirs = [
-        link for link in near.values() if link.id not in ours and _stands(address, json.loads(encode.dumps(link)))
+        link for link in near.values() if link.id not in ours and _stands(address, json.loads(link_codec.dumps(link)))
     ]
     found = Found(links=sorted(ours), elsewhere=sorted(link.id for link in theirs))
     for link in ours.values():
@@ -110,7 +110,7 @@ def _personal(entity: str) -> tuple[str, ...]:
 
 def _holds(column: Column[Any], text: str) -> ColumnElement[bool]:
     """Say that a column's text contains this, as JSON writes it and in any case of its letters."""
-    written = codec.dumps(text)[1:-1].lower()
+    written = value_codec.dumps(text)[1:-1].lower()
     return func.lower(type_coerce(column, Text)).contains(written, autoescape=True)
 
 
@@ -154,7 +154,7 @@ def _erase_link(tx: Tx, link: Link, names: tuple[str, ...], now: datetime) -> in
     for name in names:
         link.state.pop(name, None)
     # The fence moves on: a worker that has the old values in hand can no longer store them.
-    kept = {"state": encode.state(link.state), "updated_at": now, "lease_owner": None, "lease_until": None}
+    kept = {"state": link_codec.state(link.state), "updated_at": now, "lease_owner": None, "lease_until": None}
     tx.execute(update(link_table).where(link_table.c.id == link.id).values(**kept, fence=link_table.c.fence + 1))
     rows = tx.execute(select(side_table.c.id, side_table.c.fields).where(side_table.c.link_id == link.id)).all()
     for row in rows:

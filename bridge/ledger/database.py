@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from bridge.errors import LedgerError, Outcome
-from bridge.ledger.turnstile import turnstile
+from bridge.ledger.sqlite_lock import turnstile
 
 Tx = Connection
 """An open transaction: what every function of the ledger takes first."""

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Text, and_, case, cast, delete, exists, func, or_, select, update
 
 from bridge.core.model.values import Ref
-from bridge.ledger.census import drift
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
+from bridge.ledger.listing_tables import drift
 from bridge.ledger.tables import inbox, link, side, work
 
 SILENT = "no webhook came"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, text
 
+from bridge.ledger.columns import Json, Line, UTCDateTime
 from bridge.ledger.metadata import metadata
-from bridge.ledger.types import Json, Line, UTCDateTime
 
 sighting = Table(
     "sighting",

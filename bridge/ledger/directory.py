@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import person, unmapped
 
 

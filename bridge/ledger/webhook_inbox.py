@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, func, literal, select, text, union_all, update
 from sqlalchemy.sql.dml import ReturningInsert
 
-from bridge.ledger.session import Tx, insert_for
+from bridge.ledger.database import Tx, insert_for
 from bridge.ledger.tables import inbox, tally
 
 PENDING = "pending"

@@ -6,12 +6,12 @@ from typing import Any
 
 from bridge.core.model.state import NEVER, Attempt, Element, FieldState, Link, Side, SideField
 from bridge.core.model.values import NO_BASE
-from bridge.ledger import codec
+from bridge.ledger import value_codec
 
 
 def dumps(link: Link) -> str:
     """Write a whole link as JSON text (exports and tests; the tables keep its parts in columns of their own)."""
-    return codec.dumps(
+    return value_codec.dumps(
         {
             "id": link.id,
             "sync": link.sync,
@@ -26,7 +26,7 @@ def dumps(link: Link) -> str:
 
 def loads(text: str) -> Link:
     """Read what `dumps` wrote."""
-    found = codec.loads(text)
+    found = value_codec.loads(text)
     return Link(
         id=found["id"],
         sync=found["sync"],

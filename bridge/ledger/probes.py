@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import probed
 
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, Update, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert
 
-from bridge.ledger.census import sighting
-from bridge.ledger.session import Tx, insert_for, one_of
+from bridge.ledger.database import Tx, insert_for, one_of
+from bridge.ledger.listing_tables import sighting
 from bridge.ledger.tables import link, side
 
 PAGE = 500

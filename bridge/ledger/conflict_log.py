@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from bridge.core.model.state import Link, Note
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import conflict
 from bridge.ledger.tables import link as link_table
 

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import delete, func, select, update
 
 from bridge.ledger import tables
-from bridge.ledger.session import Ledger, Tx
+from bridge.ledger.database import Ledger, Tx
 
 LEFT_OUT: Final = frozenset({"inbox", "journal", "audit", "drift", "figure", "tally"})
 OWN_JOBS: Final = ("reconcile", "backfill", "undo", "figures")

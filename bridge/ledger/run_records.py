@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import String, and_, bindparam, cast, delete, exists, func, or_, select, update
 
 from bridge.core.model.lanes import LANES
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import attempt, create_intent, run, work
 from bridge.ledger.work import WorkRow
 

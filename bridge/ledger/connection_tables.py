@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Integer, Table
 
+from bridge.ledger.columns import Line, UTCDateTime
 from bridge.ledger.metadata import metadata
-from bridge.ledger.types import Line, UTCDateTime
 
 connection_health = Table(
     "connection_health",

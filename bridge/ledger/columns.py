@@ -9,7 +9,7 @@ from sqlalchemy import DateTime, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from bridge.ledger import codec
+from bridge.ledger import value_codec
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -44,7 +44,7 @@ class Line(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Make the text storable."""
         del dialect
-        return None if value is None else codec.storable(value)
+        return None if value is None else value_codec.storable(value)
 
 
 class Json(TypeDecorator[Any]):
@@ -63,9 +63,9 @@ class Json(TypeDecorator[Any]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """Write the value as text; None is SQL's NULL."""
         del dialect
-        return None if value is None else codec.dumps(value, lenient=self.lenient)
+        return None if value is None else value_codec.dumps(value, lenient=self.lenient)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Read it back."""
         del dialect
-        return None if value is None else codec.loads(value)
+        return None if value is None else value_codec.loads(value)

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import and_, func, select, update
 
 from bridge.core.model.state import Attempt
-from bridge.ledger import encode
-from bridge.ledger.session import Tx
+from bridge.ledger import link_codec
+from bridge.ledger.database import Tx
 from bridge.ledger.tables import attempt, create_intent, run, side, work
 
 
@@ -82,7 +82,7 @@ def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Changed]
             row.connection,
             row.entity,
             row.remote_id,
-            encode.to_attempt(row.detail),
+            link_codec.to_attempt(row.detail),
             row.read_back if isinstance(row.read_back, dict) else {},
         )
         for row in tx.execute(found.order_by(attempt.c.number))

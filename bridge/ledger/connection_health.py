@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select, update
 
-from bridge.ledger.session import Tx, insert
+from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import connection_health as health
 
 PATIENCE = 5

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from bridge.core.model.state import Note
-from bridge.ledger.session import Tx
+from bridge.ledger.database import Tx
 from bridge.ledger.tables import journal
 
 

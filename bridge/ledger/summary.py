@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from bridge.ledger import conflicts, figures, health, inbox, parking, runs, work
-from bridge.ledger.figures import Figure
-from bridge.ledger.health import Health
-from bridge.ledger.inbox import Account
+from bridge.ledger import conflict_log, connection_health, gauges, parking, run_records, webhook_inbox, work
+from bridge.ledger.connection_health import Health
+from bridge.ledger.database import Tx
+from bridge.ledger.gauges import Figure
 from bridge.ledger.parking import Group
-from bridge.ledger.runs import RunRow
-from bridge.ledger.session import Tx
+from bridge.ledger.run_records import RunRow
 from bridge.ledger.tables import attempt, create_intent, link, side
+from bridge.ledger.webhook_inbox import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +60,24 @@ def summary(tx: Tx, now: datetime) -> Status:
         paused=tx.execute(select(func.count()).select_from(link).where(link.c.paused)).scalar_one(),
         sides=dict(tx.execute(live.order_by(side.c.connection)).all()),
         backlog=work.backlog(tx, now),
-        inbox=inbox.counts(tx),
-        conflicts_open=conflicts.count_open(tx),
+        inbox=webhook_inbox.counts(tx),
+        conflicts_open=conflict_log.count_open(tx),
         attempts_open=tx.execute(unsettled).scalar_one(),
         intents_open=open_creates(tx),
-        health=health.all_(tx),
-        runs=runs.recent(tx),
-        account=inbox.account(tx),
+        health=connection_health.all_(tx),
+        runs=run_records.recent(tx),
+        account=webhook_inbox.account(tx),
         lanes=work.by_lane(tx),
         parked=parking.groups(tx),
         waiting=work.waiting(tx, now),
-        figures=figures.all_(tx),
+        figures=gauges.all_(tx),
         writes=_writes(tx, now - timedelta(minutes=1)),
     )
 
 
 def called(tx: Tx, found: Status) -> set[str]:
     """Give the connections that were called at least once, as far as the ledger knows."""
-    return {*found.sides, *found.health, *(each.connection for each in found.figures), *runs.callers(tx)}
+    return {*found.sides, *found.health, *(each.connection for each in found.figures), *run_records.callers(tx)}
 
 
 def open_creates(tx: Tx) -> int:

@@ -16,7 +16,7 @@ from bridge import config as configuration
 from bridge import home as homes
 from bridge.clock import SystemClock
 from bridge.connectors import CONNECTORS, build, connector_class
-from bridge.connectors.base import Record
+from bridge.connectors.contract import Record
 from bridge.core.merge import observations
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Ref

@@ -18,7 +18,7 @@ from bridge import owners
 from bridge.clock import Clock, SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.flow import announce, figures, reconcile
 from bridge.flow.context import Context
 from bridge.flow.drain import Drain, Figures

@@ -13,7 +13,7 @@ from bridge.cli.accounts import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.connectors import build, connector_class
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.core.model.values import Ref
 from bridge.errors import BridgeError
 from bridge.http.client import Http

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from bridge.config.environ import fill
 from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.yaml import Document, Problem, Where
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.connectors.signing import problems as unusable
 from bridge.core.mapping.transforms import shown
 from bridge.core.model.syncs import Connection, Secret, Webhook

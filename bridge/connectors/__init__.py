@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.syncs import Connection
 from bridge.errors import ConfigError
 from bridge.http.client import Http
 
 CONNECTORS: dict[str, str] = {
-    "posthog": "bridge.connectors.posthog.PostHogConnector",
-    "scopeai": "bridge.connectors.scopeai.ScopeaiConnector",
-    "switch": "bridge.connectors.switch.SwitchConnector",
-    "upscope": "bridge.connectors.upscope.UpscopeConnector",
-    "zaia": "bridge.connectors.zaia.ZaiaConnector",
+    "posthog": "bridge.connectors.posthog.connector.PostHogConnector",
+    "scopeai": "bridge.connectors.scopeai.connector.ScopeaiConnector",
+    "switch": "bridge.connectors.switch.connector.SwitchConnector",
+    "upscope": "bridge.connectors.upscope.connector.UpscopeConnector",
+    "zaia": "bridge.connectors.zaia.connector.ZaiaConnector",
 }
 """Every system that the bridge knows. A literal: nothing outside this file can have a class imported."""
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from bridge.connectors import hints
-from bridge.connectors.base import Connector, Draft, Intent, Page, Parsed, Record
+from bridge.connectors import generic_hint
+from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
 from bridge.connectors.memory_habits import SERVICE, helpdesk_like, lossless, posthog_like, zaia_like
 from bridge.connectors.memory_store import TAGS, TICKET, Event, Habits, MemorySystem, Operation
 from bridge.core.model.capabilities import EntityCapabilities, Support
@@ -52,7 +52,7 @@ class MemoryConnector(Connector):
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:  # noqa: ARG002 — nothing is in the headers
         """Read the generic hint. Raises Malformed for anything else."""
-        parsed = hints.generic(body, self.CAPABILITIES)
+        parsed = generic_hint.generic(body, self.CAPABILITIES)
         if parsed is None:
             raise Malformed('the body is not {"entity": …, "id": …}')
         return parsed

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 from bridge.clock import Clock
-from bridge.connectors.base import Record
+from bridge.connectors.contract import Record
 from bridge.core.model.capabilities import EntityCapabilities, Verb
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from bridge.connectors.base import Connector, Draft, Intent, Page, Parsed, Record
+from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Resting
 from bridge.flow import reconcile

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from bridge.connectors.base import Connector, Page, Record
+from bridge.connectors.contract import Connector, Page, Record
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Sync

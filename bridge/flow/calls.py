@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.clock import Clock
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
 from bridge.errors import LeaseLost
 from bridge.flow.context import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bridge.connectors.base import Draft, Intent, Record
+from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.merge import observations
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Note, Side

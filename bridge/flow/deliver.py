@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bridge.connectors.base import Connector, Record
+from bridge.connectors.contract import Connector, Record
 from bridge.core.merge import guard, observations
 from bridge.core.merge.equality import same
 from bridge.core.model.capabilities import Support

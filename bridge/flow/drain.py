@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.flow import backfill, figures, undo

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from bridge.connectors.base import Record
+from bridge.connectors.contract import Record
 from bridge.core.merge.equality import elements_of, same
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker, Ref, Unreadable

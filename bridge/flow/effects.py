@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.ledger.database import Tx
 
 T = TypeVar("T")

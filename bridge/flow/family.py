@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from bridge.connectors.base import Record
+from bridge.connectors.contract import Record
 from bridge.core.mapping.transforms import CUSTOMERS_TICKET, TICKET_OF, TRANSFORMS
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.errors import RemoteError, Unauthorised, Unsupported
 from bridge.flow.context import Context, Task
 from bridge.flow.effects import Call, Procedure, Transact

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bridge.connectors.base import Record
+from bridge.connectors.contract import Record
 from bridge.core.merge import lifecycle, observations
 from bridge.core.model.state import Link, Note, Side
 from bridge.flow import people

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bridge.connectors.base import Record
+from bridge.connectors.contract import Record
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref

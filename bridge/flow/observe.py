@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bridge.connectors.base import Record
+from bridge.connectors.contract import Record
 from bridge.core.merge import lifecycle, observations
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref

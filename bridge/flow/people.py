@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from bridge.connectors.base import Person
+from bridge.connectors.contract import Person
 from bridge.core.mapping.fieldmap import without_directory
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Marker, Ref

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.core.merge import guard
 from bridge.core.model.lanes import SHARES
 from bridge.flow import reconcile

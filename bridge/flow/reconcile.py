@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from bridge.connectors.base import Page, Record
+from bridge.connectors.contract import Page, Record
 from bridge.errors import BridgeError
 from bridge.flow import deletion, drift, people
 from bridge.flow.context import Context, Task

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.connectors.base import Record
+from bridge.connectors.contract import Record
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.observations import Observation
 from bridge.core.model.state import Side

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.clock import Clock
-from bridge.connectors.base import Connector, Draft, Intent, Page, Parsed, Record
+from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.syncs import Sync

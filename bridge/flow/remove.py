@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from bridge.connectors.base import Connector, Record
+from bridge.connectors.contract import Connector, Record
 from bridge.core.model.state import Attempt, Note, Side
 from bridge.core.model.values import Ref
 from bridge.errors import BridgeError, LeaseLost, UnknownOutcome

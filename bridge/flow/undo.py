@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from bridge.connectors.base import Connector, Record
+from bridge.connectors.contract import Connector, Record
 from bridge.core.merge.equality import agrees, same
 from bridge.core.model.state import NEVER, Attempt, Link, Note, Side
 from bridge.core.model.values import Marker, Raw, Ref, Unreadable

@@ -24,7 +24,7 @@ from bridge import config as configuration
 from bridge import home as homes
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Sync
 from bridge.errors import ConfigError
 from bridge.flow.context import Context

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from bridge.clock import Clock
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.errors import LeaseLost, RateLimited
 from bridge.flow import rehearse
 from bridge.flow.budget import Budget

@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from bridge.clock import Clock
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Connection, Secret
 from bridge.ledger.database import Ledger
 from bridge.queue import Bell

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from bridge.connectors.base import Hint
+from bridge.connectors.contract import Hint
 from bridge.core.model.values import Ref
 from bridge.errors import LedgerError
 from bridge.ledger import hints, webhook_inbox

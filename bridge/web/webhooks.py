@@ -15,7 +15,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from bridge.clock import Clock
 from bridge.connectors import signing
-from bridge.connectors.base import Connector, Parsed
+from bridge.connectors.contract import Connector, Parsed
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.errors import LedgerError, Malformed, Rejected, UnknownConnection
 from bridge.log import Scrubber

@@ -13,7 +13,7 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter
 
-from bridge.connectors.base import Connector, Draft
+from bridge.connectors.contract import Connector, Draft
 from bridge.core.model.syncs import Connection, Secret
 
 KEY = "sk-very-secret-0815"

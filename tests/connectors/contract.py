@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.connectors.base import Draft, Intent, Record
+from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.model.capabilities import Support
 from bridge.core.model.values import Ref
 from bridge.errors import Malformed, RateLimited, RemoteError, Unavailable, UnknownOutcome, Unsupported

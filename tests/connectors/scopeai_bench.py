@@ -6,7 +6,7 @@ import copy
 import json
 
 from bridge.connectors import build
-from bridge.connectors.base import Draft
+from bridge.connectors.contract import Draft
 from bridge.http.client import Http
 from bridge.sandbox.scopeai import ScopeaiSandbox
 from bridge.sandbox.transport import WSGIAdapter

@@ -11,7 +11,7 @@ import urllib3
 from requests.adapters import BaseAdapter
 
 from bridge.connectors import build
-from bridge.connectors.base import Draft
+from bridge.connectors.contract import Draft
 from bridge.core.model.values import Ref
 from bridge.http.client import Http
 from bridge.sandbox.switch import SwitchSandbox

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.connectors import CONNECTORS
-from bridge.connectors.base import Draft, Intent
+from bridge.connectors.contract import Draft, Intent
 from bridge.core.model.values import Ref
 from tests.connectors.bench import FIXTURES
 from tests.connectors.scopeai_bench import ScopeaiBench

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.connectors.base import Draft, Intent
+from bridge.connectors.contract import Draft, Intent
 from bridge.connectors.memory import (
     SERVICE,
     helpdesk_like,

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from bridge.connectors.base import Draft
+from bridge.connectors.contract import Draft
 from bridge.connectors.memory import MemoryConnector, lossless
 from bridge.core.model.syncs import Connection
 from tests.connectors.bench import Bench, StillClock

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.connectors.base import Draft, Intent
+from bridge.connectors.contract import Draft, Intent
 from bridge.connectors.memory import lossless
 from bridge.errors import NotFound, NotSent, RateLimited, Refused, Unauthorised, Unavailable, UnknownOutcome
 from tests.connectors.accounts import START, Account

@@ -8,8 +8,8 @@ import uuid
 import pytest
 
 from bridge.connectors import build
-from bridge.connectors.base import Draft, Intent
-from bridge.connectors.posthog import PostHogConnector
+from bridge.connectors.contract import Draft, Intent
+from bridge.connectors.posthog.connector import PostHogConnector
 from bridge.core.model.syncs import Secret, Webhook
 from bridge.core.model.values import Ref
 from bridge.errors import Refused, Unavailable, UnknownOutcome

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from bridge.connectors.posthog_tags import LOOK_AGAIN
+from bridge.connectors.posthog.tags import LOOK_AGAIN
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Ref
 from tests.connectors.bench import connection

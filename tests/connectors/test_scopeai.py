@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.connectors.base import Draft, Intent
-from bridge.connectors.scopeai_rows import external_id, links
+from bridge.connectors.contract import Draft, Intent
+from bridge.connectors.scopeai.records import external_id, links
 from bridge.core.model.values import Ref
 from bridge.errors import ConfigError, Unauthorised, Unavailable, UnknownOutcome, Unsupported
 from tests.connectors.bench import KEY, START

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.connectors.scopeai_rows import following, links, relations
-from bridge.connectors.scopeai_tags import KEPT
+from bridge.connectors.scopeai.records import following, links, relations
+from bridge.connectors.scopeai.tags import KEPT
 from bridge.http.client import Answer
 from bridge.sandbox.exchange import answer
 from bridge.sandbox.scopeai import ScopeaiSandbox

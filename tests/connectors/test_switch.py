@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from bridge.connectors import build
-from bridge.connectors.base import Draft, Intent
-from bridge.connectors.switch import PRIORITIES, STATUSES, SwitchConnector
+from bridge.connectors.contract import Draft, Intent
+from bridge.connectors.switch.connector import PRIORITIES, STATUSES, SwitchConnector
 from bridge.core.model.syncs import Secret, Webhook
 from bridge.core.model.values import Ref
 from bridge.errors import Refused, Unavailable

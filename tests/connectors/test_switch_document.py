@@ -7,7 +7,7 @@ from pathlib import Path
 from bridge.config.mappings import compile_mapping, run_examples
 from bridge.config.yaml import load
 from bridge.connectors import connector_class
-from bridge.connectors.base import Draft
+from bridge.connectors.contract import Draft
 from bridge.core.mapping.transforms import AgentTable
 from bridge.core.model.values import Ref
 from tests.connectors.bench import FIXTURES

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.connectors.base import Draft, Intent
-from bridge.connectors.switch import SwitchConnector
+from bridge.connectors.contract import Draft, Intent
+from bridge.connectors.switch.connector import SwitchConnector
 from bridge.errors import Refused, Unavailable, UnknownOutcome, Unsupported
 from bridge.sandbox.store import Store, seconds_iso
 from tests.connectors.bench import connection

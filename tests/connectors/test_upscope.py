@@ -10,7 +10,7 @@ import pytest
 from bridge.config.mappings import compile_mapping, run_examples
 from bridge.config.yaml import load
 from bridge.connectors import build, connector_class
-from bridge.connectors.upscope_rows import VISITOR
+from bridge.connectors.upscope.records import VISITOR
 from bridge.core.mapping.transforms import AgentTable
 from bridge.errors import ConfigError, RateLimited, Refused, Unavailable
 from bridge.http.client import Http

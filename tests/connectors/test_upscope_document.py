@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.connectors.upscope_rows import SESSION, VISITOR
+from bridge.connectors.upscope.records import SESSION, VISITOR
 from bridge.errors import Unauthorised
 from tests.connectors.bench import FIXTURES
 from tests.connectors.upscope_bench import PRIVATE, ROOT, document, saying

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from bridge.connectors import build
-from bridge.connectors.base import Intent, Person
-from bridge.connectors.zaia import ZaiaConnector
-from bridge.connectors.zaia_pages import BACK, START, following, joined
+from bridge.connectors.contract import Intent, Person
+from bridge.connectors.zaia.connector import ZaiaConnector
+from bridge.connectors.zaia.listing import BACK, START, following, joined
 from bridge.errors import AlreadyExists, ConfigError, Refused, Unauthorised, Unavailable, UnknownOutcome
 from bridge.sandbox.zaia_rows import SERVICE_USER
 from tests.connectors.bench import KEY

@@ -16,7 +16,7 @@ import urllib3
 from requests.adapters import BaseAdapter
 
 from bridge.connectors import build
-from bridge.connectors.base import Draft
+from bridge.connectors.contract import Draft
 from bridge.core.model.values import Ref
 from bridge.http.client import Http
 from bridge.sandbox.zaia_rows import SERVICE_USER

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from bridge.connectors import build
-from bridge.connectors.zaia import DRIFTED
-from bridge.connectors.zaia_calls import UNSEEN
-from bridge.connectors.zaia_pages import Tags
+from bridge.connectors.zaia.connector import DRIFTED
+from bridge.connectors.zaia.listing import Tags
+from bridge.connectors.zaia.requests import UNSEEN
 from bridge.errors import AlreadyExists, Lacking, NotFound, UnknownOutcome
 from bridge.sandbox.zaia_rows import SERVICE_USER
 from tests.connectors.zaia_bench import ZaiaBench

@@ -8,7 +8,7 @@ import json
 from werkzeug.wrappers import Request, Response
 
 from bridge.connectors import build
-from bridge.connectors.base import Draft
+from bridge.connectors.contract import Draft
 from bridge.core.model.values import Ref
 from bridge.http.client import Http
 from bridge.sandbox.transport import WSGIAdapter

@@ -6,7 +6,7 @@ import copy
 import json
 
 from bridge.connectors import build
-from bridge.connectors.base import Draft
+from bridge.connectors.contract import Draft
 from bridge.core.model.values import Ref
 from bridge.http.client import Http
 from bridge.sandbox import population

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.connectors.base import Page
+from bridge.connectors.contract import Page
 from bridge.connectors.memory import MemoryConnector
 from bridge.errors import Unavailable
 from bridge.flow import reconcile

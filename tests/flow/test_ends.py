@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.connectors.base import Person
+from bridge.connectors.contract import Person
 from bridge.core.mapping.transforms import AgentTable, agent
 from bridge.core.model.values import Ref
 from bridge.errors import UnknownOutcome

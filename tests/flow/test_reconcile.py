@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import event
 
-from bridge.connectors.base import Page
+from bridge.connectors.contract import Page
 from bridge.connectors.memory import MemoryConnector
 from bridge.core.model.syncs import Webhook
 from bridge.errors import Unavailable

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from bridge.config import SandboxAccount, check, load
-from bridge.connectors.base import Connector
+from bridge.connectors.contract import Connector
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.model.syncs import Webhook
 from bridge.errors import ConfigError

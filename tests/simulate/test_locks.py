@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import event, text
 
-from bridge.connectors.base import Hint, Record
+from bridge.connectors.contract import Hint, Record
 from bridge.core.model.state import Link, Side
 from bridge.core.model.syncs import Guard
 from bridge.core.model.values import Ref

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.connectors.base import Page
+from bridge.connectors.contract import Page
 from bridge.errors import ConfigError
 from bridge.flow import match
 from bridge.simulate.points import every, place_of, places

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bridge.clock import SystemClock
 from bridge.config import yaml
 from bridge.connectors import CONNECTORS, build, connector_class, signing
-from bridge.connectors.base import Parsed
+from bridge.connectors.contract import Parsed
 from bridge.core.model.syncs import Connection, Secret, Webhook
 from bridge.errors import BadSignature, ConfigError, Expired, Malformed
 from bridge.http.client import Http

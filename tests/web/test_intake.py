@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bridge.connectors.base import Hint
+from bridge.connectors.contract import Hint
 from bridge.errors import LedgerError
 from bridge.ledger.database import Ledger
 from bridge.web.intake import BATCH, Delivery, DirectIntake, GroupIntake

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from bridge.connectors import hints
-from bridge.connectors.base import Draft, Hint, Intent, Page, Parsed, Record
-from bridge.connectors.rest import RestConnector
-from bridge.connectors.rows import objects
+from bridge.connectors import generic_hint
+from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
+from bridge.connectors.json_http import RestConnector
+from bridge.connectors.parsing import objects
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.model.syncs import Webhook
 from bridge.core.model.values import Raw, Ref
@@ -52,17 +52,17 @@ class TinydeskConnector(RestConnector):
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read a verified webhook."""
         del headers
-        hint = hints.generic(body, self.CAPABILITIES)
+        hint = generic_hint.generic(body, self.CAPABILITIES)
         if hint is not None:
             return hint
-        event = hints.event_name(body, "event")
+        event = generic_hint.event_name(body, "event")
         if event not in self.EVENTS:
-            return hints.ignored(event, self.IGNORED)
-        found = hints.record_id(hints.at(body, "item"), "item")
+            return generic_hint.ignored(event, self.IGNORED)
+        found = generic_hint.record_id(generic_hint.at(body, "item"), "item")
         return Parsed(
             (Hint("ticket", found),),
             event,
-            delivery=f"{event}:{found}:{hints.at(body, 'change')}"[:250],
+            delivery=f"{event}:{found}:{generic_hint.at(body, 'change')}"[:250],
             projection={"event": event, "item": found},
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.connectors.base import Draft
+from bridge.connectors.contract import Draft
 from bridge.core.model.values import Ref
 from bridge.http.client import Http
 from bridge.sandbox.transport import WSGIAdapter

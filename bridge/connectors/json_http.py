@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from bridge.connectors.base import Connector, Draft
+from bridge.connectors.contract import Connector, Draft
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import RemoteError, Unavailable, Unsupported

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from bridge.connectors.base import Hint, Parsed
+from bridge.connectors.contract import Hint, Parsed
 from bridge.errors import Malformed
 
 LONGEST_ID = 200

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.connectors.upscope_rows import SHORT_ID
+from bridge.connectors.upscope.records import SHORT_ID
 from bridge.errors import RateLimited, Refused, RemoteError, Unauthorised
 
 REASONS: Mapping[str, str] = {

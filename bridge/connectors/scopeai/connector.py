@@ -23,12 +23,12 @@ from math import ceil, floor
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from bridge.connectors import hints
-from bridge.connectors.base import Draft, Intent, Page, Parsed, Record
-from bridge.connectors.rest import RestConnector
-from bridge.connectors.rows import identity, past, stamp
-from bridge.connectors.scopeai_rows import Row, external_id, following, relations, rows, ticket
-from bridge.connectors.scopeai_tags import TagNames
+from bridge.connectors import generic_hint
+from bridge.connectors.contract import Draft, Intent, Page, Parsed, Record
+from bridge.connectors.json_http import RestConnector
+from bridge.connectors.parsing import identity, past, stamp
+from bridge.connectors.scopeai.records import Row, external_id, following, relations, rows, ticket
+from bridge.connectors.scopeai.tags import TagNames
 from bridge.core.model.capabilities import EntityCapabilities, Support, Writable
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Ref
@@ -96,8 +96,8 @@ class ScopeaiConnector(RestConnector):
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read the generic hint; the vendor itself sends no webhooks. Raises Malformed for anything else."""
         del headers
-        hint = hints.generic(body, self.CAPABILITIES)
-        return hint if hint is not None else hints.ignored(hints.event_name(body, "event"), self.IGNORED)
+        hint = generic_hint.generic(body, self.CAPABILITIES)
+        return hint if hint is not None else generic_hint.ignored(generic_hint.event_name(body, "event"), self.IGNORED)
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records. Never None: nothing is deleted here, so a 404 raises Unavailable and proves nothing."""

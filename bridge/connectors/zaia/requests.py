@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from bridge.connectors.base import Person, Record
-from bridge.connectors.rest import RestConnector
-from bridge.connectors.rows import identity
-from bridge.connectors.zaia_facts import UUID, Facts, capabilities, facts
-from bridge.connectors.zaia_pages import PAGE, Place, Tags, following, joined
+from bridge.connectors.contract import Person, Record
+from bridge.connectors.json_http import RestConnector
+from bridge.connectors.parsing import identity
+from bridge.connectors.zaia.capabilities import UUID, Facts, capabilities, facts
+from bridge.connectors.zaia.listing import PAGE, Place, Tags, following, joined
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unauthorised

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from bridge.connectors.rows import moment, stamp
+from bridge.connectors.parsing import moment, stamp
 
 VISITOR = (
     "short_id email unique_id identities tags first_seen_at last_seen_at is_online is_in_session integration "

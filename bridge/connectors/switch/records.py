@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from bridge.connectors import hints
-from bridge.connectors.base import Person, Record
-from bridge.connectors.rows import identity, moment
-from bridge.connectors.switch_facts import CUSTOMER, MESSAGE, SESSION, TICKET
+from bridge.connectors import generic_hint
+from bridge.connectors.contract import Person, Record
+from bridge.connectors.parsing import identity, moment
+from bridge.connectors.switch.capabilities import CUSTOMER, MESSAGE, SESSION, TICKET
 from bridge.core.model.values import Ref
 from bridge.http.client import Answer
 
@@ -79,7 +79,7 @@ def made_as(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def tags_of(body: Any) -> Any:
     """Give a customer's tags as a whole answer shows them; None where there is something else in their place."""
-    found = hints.at(body, "custom_fields.tags")
+    found = generic_hint.at(body, "custom_fields.tags")
     if found is None:
         return []
     return found if isinstance(found, list) and all(isinstance(tag, str) for tag in found) else None

@@ -20,12 +20,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from bridge.connectors import hints
-from bridge.connectors.base import Draft, Intent, Page, Parsed, Record
-from bridge.connectors.rows import identity, moment, past, stamp
-from bridge.connectors.zaia_calls import TICKETS, UNSEEN, Row, ZaiaCalls, path_of
-from bridge.connectors.zaia_facts import ATTACH, COMPLETE, DETACH, TAKEOVER
-from bridge.connectors.zaia_pages import START, Place, Sweep, there_and_back
+from bridge.connectors import generic_hint
+from bridge.connectors.contract import Draft, Intent, Page, Parsed, Record
+from bridge.connectors.parsing import identity, moment, past, stamp
+from bridge.connectors.zaia.capabilities import ATTACH, COMPLETE, DETACH, TAKEOVER
+from bridge.connectors.zaia.listing import START, Place, Sweep, there_and_back
+from bridge.connectors.zaia.requests import TICKETS, UNSEEN, Row, ZaiaCalls, path_of
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import AlreadyExists, Lacking, NotFound, Refused, RemoteError, UnknownOutcome, Unsupported
 from bridge.http.client import Answer
@@ -51,8 +51,8 @@ class ZaiaConnector(ZaiaCalls):
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:  # noqa: ARG002 - no event of theirs is known
         """Read a generic hint, the only thing that is sent to us. Raises Malformed, naming what is wrong."""
-        hint = hints.generic(body, self.CAPABILITIES)
-        return hint or hints.ignored(hints.event_name(body, "event"), ())
+        hint = generic_hint.generic(body, self.CAPABILITIES)
+        return hint or generic_hint.ignored(generic_hint.event_name(body, "event"), ())
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records; None: the vendor says there is no such record."""

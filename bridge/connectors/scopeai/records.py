@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from bridge.connectors.rows import identity
+from bridge.connectors.parsing import identity
 from bridge.errors import Unavailable
 from bridge.http.client import Answer
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.connectors import hints
-from bridge.connectors.rows import identity, moment, objects, past, stamp, times
-from bridge.connectors.switch_rows import SECOND, Row
+from bridge.connectors import generic_hint
+from bridge.connectors.parsing import identity, moment, objects, past, stamp, times
+from bridge.connectors.switch.records import SECOND, Row
 from bridge.errors import Unavailable
 from bridge.http.client import Answer
 
@@ -63,7 +63,7 @@ class Listing:
                 seen |= {name: row[column] for name, row in shown}
                 edge = moment(start)
                 kept = {key: at for key, at in seen.items() if edge is None or past(at) >= edge}
-                done = not full and not hints.at(answer.body, "meta.next_cursor")
+                done = not full and not generic_hint.at(answer.body, "meta.next_cursor")
                 return [(row, answer) for row in fresh], {"from": start, "seen": kept, "top": top, "done": done}
             if not full:
                 break

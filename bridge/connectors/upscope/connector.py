@@ -21,12 +21,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from bridge.connectors import hints, upscope_rows
-from bridge.connectors.base import Page, Parsed, Record
-from bridge.connectors.rest import RestConnector
-from bridge.connectors.rows import moment, past, stamp
-from bridge.connectors.upscope_calls import URL, bare, wish
-from bridge.connectors.upscope_rows import SESSION_ID, SHORT_ID, Row, finished, short_id
+from bridge.connectors import generic_hint
+from bridge.connectors.contract import Page, Parsed, Record
+from bridge.connectors.json_http import RestConnector
+from bridge.connectors.parsing import moment, past, stamp
+from bridge.connectors.upscope import records as upscope_rows
+from bridge.connectors.upscope.actions import URL, bare, wish
+from bridge.connectors.upscope.records import SESSION_ID, SHORT_ID, Row, finished, short_id
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Ref
@@ -83,8 +84,8 @@ class UpscopeConnector(RestConnector):
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read the generic hint; the vendor itself sends no webhooks. Raises Malformed for anything else."""
         del headers
-        hint = hints.generic(body, self.CAPABILITIES)
-        return hint if hint is not None else hints.ignored(hints.event_name(body, "event"), self.IGNORED)
+        hint = generic_hint.generic(body, self.CAPABILITIES)
+        return hint if hint is not None else generic_hint.ignored(generic_hint.event_name(body, "event"), self.IGNORED)
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records. None: no such visitor, or a session that is running still or no longer recent."""

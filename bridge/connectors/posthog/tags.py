@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.connectors.rows import identity
+from bridge.connectors.parsing import identity
 
 Row = Mapping[str, Any]
 

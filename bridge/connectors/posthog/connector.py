@@ -25,12 +25,12 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from bridge.connectors import hints
-from bridge.connectors.base import Draft, Hint, Intent, Page, Parsed, Record
-from bridge.connectors.posthog_rows import MARKER, TRAITS, is_uuid, record, sent_assignee
-from bridge.connectors.posthog_tags import WITNESSES, Tags, silent
-from bridge.connectors.rest import RestConnector
-from bridge.connectors.rows import identity, moment, objects, past, same_text, stamp, times
+from bridge.connectors import generic_hint
+from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
+from bridge.connectors.json_http import RestConnector
+from bridge.connectors.parsing import identity, moment, objects, past, same_text, stamp, times
+from bridge.connectors.posthog.records import MARKER, TRAITS, is_uuid, record, sent_assignee
+from bridge.connectors.posthog.tags import WITNESSES, Tags, silent
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.core.model.values import Raw, Ref
@@ -114,18 +114,18 @@ class PostHogConnector(RestConnector):
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read a verified webhook. Pure; header names are lower-case. Raises Malformed, naming what is wrong."""
-        hint = hints.generic(body, self.CAPABILITIES)
+        hint = generic_hint.generic(body, self.CAPABILITIES)
         if hint is not None:
             return hint
         own = self.connection.webhook
-        event = hints.event_name(body, (own and own.event) or self.SIGNING.event)
+        event = generic_hint.event_name(body, (own and own.event) or self.SIGNING.event)
         if event not in self.EVENTS:
-            return hints.ignored(event, self.IGNORED)
+            return generic_hint.ignored(event, self.IGNORED)
         path = (own and own.id) or self.SIGNING.id
-        found = hints.record_id(hints.at(body, path), path)
+        found = generic_hint.record_id(generic_hint.at(body, path), path)
         # webhook-id is signed; the event's uuid was chosen by whoever sent the event, so it counts only within its own.
         signed = headers.get("webhook-id", "") if own and own.scheme == "standard-webhooks" else ""
-        number = headers.get(own.delivery.lower(), "") if own and own.delivery else hints.at(body, "event.uuid")
+        number = headers.get(own.delivery.lower(), "") if own and own.delivery else generic_hint.at(body, "event.uuid")
         scoped = f"{event}:{found}:{number}"[:250] if isinstance(number, str) and number else ""
         return Parsed(
             hints=(Hint(self.EVENTS[event], found),),
@@ -258,7 +258,9 @@ class PostHogConnector(RestConnector):
             for one in self._records(rows, answer):
                 last = moment(one.data.get("created_at"))
                 late = since is None or last is None or last + answer.skew >= since
-                theirs = hints.at(one.data, f"{TRAITS}.email") or hints.at(one.data, "person.properties.email")
+                theirs = generic_hint.at(one.data, f"{TRAITS}.email") or generic_hint.at(
+                    one.data, "person.properties.email"
+                )
                 natural = one.marker is None and same_text(theirs, email)
                 if one.marker == intent.draft.marker or (late and natural):
                     found[one.ref.id] = one
@@ -298,7 +300,7 @@ class PostHogConnector(RestConnector):
     def ping(self) -> str:
         """Make the cheapest authenticated read; return a line for people."""
         answer, _ = self._list({"limit": 1})
-        count = hints.at(answer.body, "count")
+        count = generic_hint.at(answer.body, "count")
         return f"{count} tickets" if isinstance(count, int) else "tickets can be listed"
 
     def figures(self) -> Mapping[str, float]:
@@ -316,7 +318,7 @@ class PostHogConnector(RestConnector):
         except Refused:
             self._counts = False  # a plain store: a missing scope is no reason to stop the connection, or to ask again
             return {}
-        count = hints.at(answer.body, "count")
+        count = generic_hint.at(answer.body, "count")
         return {"unread_tickets": count} if isinstance(count, int) and not isinstance(count, bool) else {}
 
     def _list(self, params: Mapping[str, Any]) -> tuple[Answer, list[Row]]:

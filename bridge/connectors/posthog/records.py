@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.connectors.base import Person, Record
-from bridge.connectors.posthog_tags import WHY, silent
-from bridge.connectors.rows import identity, moment
+from bridge.connectors.contract import Person, Record
+from bridge.connectors.parsing import identity, moment
+from bridge.connectors.posthog.tags import WHY, silent
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Refused
 from bridge.http.client import Answer

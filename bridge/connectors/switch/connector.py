@@ -26,11 +26,11 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from bridge.connectors import hints
-from bridge.connectors.base import Draft, Hint, Intent, Page, Parsed, Record
-from bridge.connectors.rest import RestConnector
-from bridge.connectors.rows import identity, moment, objects, same_text, stamp, times
-from bridge.connectors.switch_facts import (
+from bridge.connectors import generic_hint
+from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
+from bridge.connectors.json_http import RestConnector
+from bridge.connectors.parsing import identity, moment, objects, same_text, stamp, times
+from bridge.connectors.switch.capabilities import (
     CAPABILITIES,
     CATALOGUES,
     CUSTOMER,
@@ -46,8 +46,8 @@ from bridge.connectors.switch_facts import (
     TAGS,
     TICKET,
 )
-from bridge.connectors.switch_listing import PAGE, Listing
-from bridge.connectors.switch_rows import MARKED, SECOND, Row, made_as, record, same_note, tags_of
+from bridge.connectors.switch.listing import PAGE, Listing
+from bridge.connectors.switch.records import MARKED, SECOND, Row, made_as, record, same_note, tags_of
 from bridge.core.model.syncs import Webhook
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
@@ -79,19 +79,19 @@ class SwitchConnector(RestConnector):
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read a verified webhook. Pure; header names are lower-case. Raises Malformed, naming what is wrong."""
-        hint = hints.generic(body, self.CAPABILITIES)
+        hint = generic_hint.generic(body, self.CAPABILITIES)
         if hint is not None:
             return hint
         own = self.connection.webhook
-        event = hints.event_name(body, (own and own.event) or self.SIGNING.event)
+        event = generic_hint.event_name(body, (own and own.event) or self.SIGNING.event)
         noun, dot, _ = event.partition(".")
         if not dot or noun not in NOUNS:  # the list of names is not public: whatever is said of these nouns is a hint
-            return hints.ignored(event, self.IGNORED)
+            return generic_hint.ignored(event, self.IGNORED)
         path = (own and own.id) or self.SIGNING.id
-        value = hints.at(body, path)
+        value = generic_hint.at(body, path)
         if value is None and path == self.SIGNING.id:
-            value = hints.at(body, f"data.{noun}.id")
-        found = hints.record_id(value, path)
+            value = generic_hint.at(body, f"data.{noun}.id")
+        found = generic_hint.record_id(value, path)
         number = headers.get(((own and own.delivery) or self.SIGNING.delivery).lower(), "")
         return Parsed(
             hints=(Hint(NOUNS[noun], found),),
@@ -188,7 +188,7 @@ class SwitchConnector(RestConnector):
 
     def ping(self) -> str:
         """Make the cheapest authenticated read; return a line for people."""
-        total = hints.at(self._list(TICKET, {"limit": 1}).body, "meta.total")
+        total = generic_hint.at(self._list(TICKET, {"limit": 1}).body, "meta.total")
         return f"{total} tickets" if isinstance(total, int) else "tickets can be listed"
 
     # Listings.
@@ -209,7 +209,7 @@ class SwitchConnector(RestConnector):
     def _catalogue(self, entity: str, start: str | None) -> Page:
         answer = self._list(entity, {"limit": PAGE} | ({"cursor": start} if start else {}))
         rows = objects(self.connection.name, answer, "data")
-        following = hints.at(answer.body, "meta.next_cursor") if rows else None
+        following = generic_hint.at(answer.body, "meta.next_cursor") if rows else None
         if following and following == start:
             raise self._odd(f"the listing of {PATHS[entity]} does not get past {start}", answer.status)
         found = [record(self.connection.name, entity, row, answer) for row in rows]
@@ -248,7 +248,7 @@ class SwitchConnector(RestConnector):
             for row, answer in self._listing(TICKET).newest({"customer_id": identity(person)}, since):
                 made = moment(row.get("created_at"))
                 late = since is None or (made is not None and made + answer.skew >= since)
-                theirs = hints.at(row, "customer.email")
+                theirs = generic_hint.at(row, "customer.email")
                 alike = since is None or same_text(row.get("subject"), subject)
                 if late and alike and same_text(theirs, email):
                     found.append(record(self.connection.name, TICKET, row, answer, listed=True))

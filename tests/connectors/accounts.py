@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from bridge.connectors.memory import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Ref
+from tests.memory.connector import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MAKERS = [lossless, helpdesk_like, posthog_like, zaia_like]

@@ -3,17 +3,11 @@
 import pytest
 
 from bridge.connectors.contract import Draft, Intent
-from bridge.connectors.memory import (
-    SERVICE,
-    helpdesk_like,
-    lossless,
-    posthog_like,
-    zaia_like,
-)
 from bridge.core.model.capabilities import Support
 from bridge.core.model.values import NotCarried, Unreadable
 from bridge.errors import Malformed, Refused, Unsupported
 from tests.connectors.accounts import MAKERS, START, TICKET, Account, Clock
+from tests.memory.connector import SERVICE, helpdesk_like, lossless, posthog_like, zaia_like
 
 
 @pytest.fixture(params=MAKERS, ids=lambda make: make.__name__)

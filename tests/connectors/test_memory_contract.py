@@ -5,10 +5,10 @@ import copy
 import pytest
 
 from bridge.connectors.contract import Draft
-from bridge.connectors.memory import MemoryConnector, lossless
 from bridge.core.model.syncs import Connection
 from tests.connectors.bench import Bench, StillClock
 from tests.connectors.contract import ConnectorContract
+from tests.memory.connector import MemoryConnector, lossless
 
 
 class MemoryBench(Bench):

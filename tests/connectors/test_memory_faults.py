@@ -3,9 +3,9 @@
 import pytest
 
 from bridge.connectors.contract import Draft, Intent
-from bridge.connectors.memory import lossless
 from bridge.errors import NotFound, NotSent, RateLimited, Refused, Unauthorised, Unavailable, UnknownOutcome
 from tests.connectors.accounts import START, Account
+from tests.memory.connector import lossless
 
 
 @pytest.fixture

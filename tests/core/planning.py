@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from bridge.connectors.memory import helpdesk_like, lossless, posthog_like, zaia_like
 from bridge.core.merge.case import Rules
 from bridge.core.merge.observations import absorb, resolve
 from bridge.core.model.capabilities import Support
@@ -10,6 +9,7 @@ from bridge.core.model.state import Link, Side
 from bridge.core.model.syncs import FieldPolicy, Member, Sync
 from bridge.core.planning.planner import plan
 from tests.core.builders import T0, at, seen
+from tests.memory.connector import helpdesk_like, lossless, posthog_like, zaia_like
 
 
 class Still:

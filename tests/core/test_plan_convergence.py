@@ -8,7 +8,6 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.connectors.memory import MemoryConnector
 from bridge.core.merge.equality import same
 from bridge.core.merge.observations import Observation, absorb, believe, carry
 from bridge.core.model.state import Attempt, Link, Side
@@ -18,6 +17,7 @@ from bridge.core.planning.planner import mark_tried, plan
 from bridge.errors import NotSent, Unavailable, UnknownOutcome
 from tests.core.builders import T0
 from tests.core.planning import LIKE, RULES
+from tests.memory.connector import MemoryConnector
 
 STATUS = {
     "L": ["new", "open", "pending", "on_hold", "resolved", "closed"],

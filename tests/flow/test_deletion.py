@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from bridge.connectors.contract import Page
-from bridge.connectors.memory import MemoryConnector
 from bridge.errors import Unavailable
 from bridge.flow import reconcile
 from bridge.ledger import run_records
 from tests.flow.test_reconcile import found, run
 from tests.flow.world import StepWorker
+from tests.memory.connector import MemoryConnector
 
 
 class Cut(MemoryConnector):

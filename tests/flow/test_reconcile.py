@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import event
 
 from bridge.connectors.contract import Page
-from bridge.connectors.memory import MemoryConnector
 from bridge.core.model.syncs import Webhook
 from bridge.errors import Unavailable
 from bridge.flow import announce, reconcile
 from bridge.ledger import drift_findings, links, run_records, tables, webhook_inbox, work
 from tests.flow.world import StepWorker, born
+from tests.memory.connector import MemoryConnector
 
 
 class Odd(MemoryConnector):

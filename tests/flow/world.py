@@ -3,7 +3,6 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from bridge.connectors.memory import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
 from bridge.core.merge.equality import agrees, same, stands
 from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Connection, FieldPolicy, MatchTerm, Member, Sync
@@ -15,6 +14,7 @@ from bridge.flow.rehearse import Free as FreeBudget
 from bridge.ledger import links, tables, work
 from bridge.ledger.database import Ledger
 from bridge.simulate.worker import Inline, StepWorker
+from tests.memory.connector import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
 
 __all__ = ["FreeBudget", "Inline", "ManualClock", "StepWorker", "World", "born"]
 

@@ -11,12 +11,12 @@ from typing import Any, ClassVar, TypeVar
 
 from bridge.connectors import generic_hint
 from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
-from bridge.connectors.memory_habits import SERVICE, helpdesk_like, lossless, posthog_like, zaia_like
-from bridge.connectors.memory_store import TAGS, TICKET, Event, Habits, MemorySystem, Operation
 from bridge.core.model.capabilities import EntityCapabilities, Support
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Malformed, Unsupported
+from tests.memory.habits import SERVICE, helpdesk_like, lossless, posthog_like, zaia_like
+from tests.memory.store import TAGS, TICKET, Event, Habits, MemorySystem, Operation
 
 __all__ = [
     "SERVICE",

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bridge.clock import Clock
-from bridge.connectors.memory_store import TICKET, Habits, MemorySystem
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.model.entities import STATUSES
 from bridge.core.model.values import ABSENT, Canonical, NotCarried, Raw, Unreadable
+from tests.memory.store import TICKET, Habits, MemorySystem
 
 Like = tuple[MemorySystem, EntityCapabilities, EntityMap]
 

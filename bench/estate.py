@@ -20,8 +20,8 @@ from bridge.connectors.contract import Record
 from bridge.core.merge import observations
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Ref
-from bridge.flow.context import Context
-from bridge.flow.drain import Drain
+from bridge.engine.context import Context
+from bridge.engine.drain import Drain
 from bridge.flow.records import observation
 from bridge.flow.replan import plans
 from bridge.http.client import Http

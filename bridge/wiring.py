@@ -14,14 +14,14 @@ from functools import cache
 from pathlib import Path
 
 from bridge import config as configuration
-from bridge import owners
 from bridge.clock import Clock, SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Connector
+from bridge.engine import worker_identity
+from bridge.engine.context import Context
+from bridge.engine.drain import Drain, Figures
 from bridge.flow import announce, figures, reconcile
-from bridge.flow.context import Context
-from bridge.flow.drain import Drain, Figures
 from bridge.home import find_home
 from bridge.http.client import Http
 from bridge.ledger import drift_findings, history, run_records, takeover, webhook_inbox
@@ -85,7 +85,7 @@ class Engine:
     def take_over(self) -> int:
         """Free at once what workers of this machine held that are dead for certain, and ring; gives how much it was."""
         with self.ledger.transaction() as tx:
-            freed = takeover.free(tx, self.clock.now(), owners.is_dead)
+            freed = takeover.free(tx, self.clock.now(), worker_identity.is_dead)
         if freed:
             log.warning("freed %d pieces of work of workers that are dead", freed)
             self.announce()
@@ -162,7 +162,7 @@ def engine(home: Path | None = None, *, told_to_stop: Callable[[], bool] = lambd
     redis_url = socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
     ledger = Ledger(config.settings.database)
     ledger.check()
-    owner = owners.name(uuid.uuid4().hex[:6])
+    owner = worker_identity.name(uuid.uuid4().hex[:6])
     drainer = Drain(context, ledger, connectors, Budget(redis_url), owner, stopping=told_to_stop)
     return Engine(config, context, ledger, Doorbell(redis_url), connectors, clock, drainer)
 

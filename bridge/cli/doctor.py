@@ -15,9 +15,9 @@ from bridge.cli.operator import show
 from bridge.cli.times import when
 from bridge.clock import SystemClock
 from bridge.config import Config
+from bridge.engine.outcomes import remedy
 from bridge.errors import BridgeError
 from bridge.flow.announce import Planned, next_runs
-from bridge.flow.outcome import remedy
 from bridge.ledger import summary as figures
 from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status

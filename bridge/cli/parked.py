@@ -9,7 +9,7 @@ import click
 
 from bridge.cli.operator import changing, looking, show
 from bridge.cli.times import when
-from bridge.flow.outcome import remedy
+from bridge.engine.outcomes import remedy
 from bridge.ledger import parking
 from bridge.ledger.database import Tx
 

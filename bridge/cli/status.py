@@ -21,8 +21,8 @@ from bridge.cli.operator import plain
 from bridge.cli.times import clock, when
 from bridge.clock import SystemClock
 from bridge.core.model.syncs import Connection
+from bridge.engine.outcomes import remedy
 from bridge.flow.announce import KINDS, Planned, next_runs
-from bridge.flow.outcome import remedy
 from bridge.ledger import run_records, run_writes
 from bridge.ledger import summary as figures
 from bridge.ledger.database import Ledger

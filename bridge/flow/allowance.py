@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.flow.context import Context, Task
+from bridge.engine.context import Context, Task
 from bridge.ledger import run_records, run_writes, work
 from bridge.ledger.database import Tx
 

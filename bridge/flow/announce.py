@@ -9,8 +9,8 @@ from hashlib import blake2b
 from typing import Protocol
 
 from bridge.core.model.syncs import Connection, Sync
+from bridge.engine.context import Context
 from bridge.flow import reconcile
-from bridge.flow.context import Context
 from bridge.ledger import connection_health, run_records, work
 from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.run_records import RunRow

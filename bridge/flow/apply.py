@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
 from bridge.core.model.values import Raw, Ref
+from bridge.engine.context import Context
+from bridge.engine.drain import Drain
 from bridge.errors import Resting
 from bridge.flow import reconcile
-from bridge.flow.context import Context
-from bridge.flow.drain import Drain
 from bridge.flow.rehearse import UNBORN, Write
 from bridge.ledger import parking, run_records, run_writes, work
 from bridge.ledger.database import Ledger

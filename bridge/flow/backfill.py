@@ -16,9 +16,9 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Call, Procedure, Transact
 from bridge.flow import allowance, people
-from bridge.flow.context import Context, Task
-from bridge.flow.effects import Call, Procedure, Transact
 from bridge.flow.reconcile import TURN
 from bridge.ledger import hints, links, run_records, run_writes, work
 from bridge.ledger.database import Tx

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from bridge.core.model.state import Link, Note
 from bridge.core.model.values import Ref
+from bridge.engine.context import Context, Task
 from bridge.flow import people
-from bridge.flow.context import Context, Task
 from bridge.flow.replan import replan
 from bridge.ledger import conflict_log, links, timeline, webhook_inbox, work
 from bridge.ledger.database import Tx

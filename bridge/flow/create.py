@@ -11,6 +11,8 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Note, Side
 from bridge.core.model.values import Raw
 from bridge.core.planning.planner import CREATE, CreatePlan
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Call, Procedure, Steps, Transact
 from bridge.errors import (
     AlreadyExists,
     NotFound,
@@ -23,8 +25,6 @@ from bridge.errors import (
 )
 from bridge.flow import allowance, family
 from bridge.flow.commit import conclude, later, save, the_link
-from bridge.flow.context import Context, Task
-from bridge.flow.effects import Call, Procedure, Steps, Transact
 from bridge.flow.match import join
 from bridge.flow.records import alike, match_keys, observation
 from bridge.flow.replan import plan_member

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.core.merge import guard
-from bridge.flow.context import Context
+from bridge.engine.context import Context
 from bridge.flow.drift import Finding
 from bridge.ledger import listings
 from bridge.ledger.database import Tx

@@ -12,11 +12,11 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Attempt, Note, Side
 from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
 from bridge.core.planning.planner import PlannedCall, forget_tried, mark_tried
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Call, Procedure, Read, Transact
 from bridge.errors import AlreadyExists, Lacking, LeaseLost, NotFound, Refused, RemoteError, UnknownOutcome
 from bridge.flow import parts, refusal
 from bridge.flow.commit import conclude, later, save, the_link
-from bridge.flow.context import Context, Task
-from bridge.flow.effects import Call, Procedure, Read, Transact
 from bridge.flow.finding import absorbed
 from bridge.flow.observe import still_open, take_in
 from bridge.flow.patience import put_off

@@ -18,7 +18,7 @@ from bridge.connectors.contract import Record
 from bridge.core.merge.equality import elements_of, same
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker, Ref, Unreadable
-from bridge.flow.context import Context
+from bridge.engine.context import Context
 from bridge.flow.match import out_of_scope
 from bridge.flow.records import observation
 from bridge.flow.replan import plans

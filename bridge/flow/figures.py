@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Connector
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Call, Procedure, Transact
 from bridge.errors import RemoteError, Unauthorised, Unsupported
-from bridge.flow.context import Context, Task
-from bridge.flow.effects import Call, Procedure, Transact
 from bridge.ledger import gauges, work
 from bridge.ledger.database import Tx
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from bridge.connectors.contract import Record
 from bridge.core.merge import lifecycle, observations
 from bridge.core.model.state import Link, Note, Side
+from bridge.engine.context import Context
 from bridge.flow import people
-from bridge.flow.context import Context
 from bridge.flow.records import observation, with_swept
 from bridge.ledger.work import WorkRow
 

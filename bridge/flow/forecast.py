@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bridge.core.model.capabilities import Support
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Sync
+from bridge.engine.context import Context
 from bridge.flow import backfill
-from bridge.flow.context import Context
 from bridge.ledger import links, run_records
 from bridge.ledger.database import Tx
 

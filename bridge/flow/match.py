@@ -12,10 +12,10 @@ from bridge.connectors.contract import Record
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Procedure, Read, Transact
 from bridge.flow import family, people
 from bridge.flow.commit import tell, verdict
-from bridge.flow.context import Context, Task
-from bridge.flow.effects import Procedure, Read, Transact
 from bridge.flow.finding import merged
 from bridge.flow.records import Key, match_keys, window
 from bridge.flow.replan import plans, queue

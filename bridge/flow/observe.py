@@ -8,10 +8,10 @@ from bridge.connectors.contract import Record
 from bridge.core.merge import lifecycle, observations
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Procedure, Read, Steps, Transact
 from bridge.flow import people
 from bridge.flow.commit import conclude, later, the_link, verdict
-from bridge.flow.context import Context, Task
-from bridge.flow.effects import Procedure, Read, Steps, Transact
 from bridge.flow.finding import Finding, absorbed, merged
 from bridge.flow.match import first_sight, out_of_scope
 from bridge.flow.records import observation

@@ -9,8 +9,8 @@ from bridge.core.merge.equality import reads_as
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.state import FieldState, Link
 from bridge.core.model.values import Canonical, Unreadable
+from bridge.engine.context import Context
 from bridge.errors import BridgeError
-from bridge.flow.context import Context
 from bridge.flow.replan import replan
 from bridge.ledger import conflict_log, links, timeline
 from bridge.ledger.database import Tx

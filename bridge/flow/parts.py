@@ -9,7 +9,7 @@ from typing import Any
 from bridge.core.model.state import Link
 from bridge.core.model.values import Raw
 from bridge.core.planning.planner import PlannedCall
-from bridge.flow.context import Context
+from bridge.engine.context import Context
 from bridge.ledger import parking
 from bridge.ledger.database import Tx
 

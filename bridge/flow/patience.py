@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bridge.core.model.state import Side
+from bridge.engine.context import Context, Task
+from bridge.engine.outcomes import FIRST_DELAY, LONGEST_PAUSE, PATIENCE
 from bridge.flow.commit import the_link
-from bridge.flow.context import Context, Task
-from bridge.flow.outcome import FIRST_DELAY, LONGEST_PAUSE, PATIENCE
 from bridge.ledger import attempts, work
 from bridge.ledger.database import Tx
 

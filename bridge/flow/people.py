@@ -14,7 +14,7 @@ from bridge.connectors.contract import Person
 from bridge.core.mapping.fieldmap import without_directory
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Marker, Ref
-from bridge.flow.context import Context
+from bridge.engine.context import Context
 from bridge.ledger import directory, hints, links
 from bridge.ledger.database import Tx
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 from bridge.connectors.contract import Connector
 from bridge.core.merge import guard
 from bridge.core.model.lanes import SHARES
+from bridge.engine.context import Context
+from bridge.engine.drain import Drain
 from bridge.flow import reconcile
-from bridge.flow.context import Context
-from bridge.flow.drain import Drain
 from bridge.flow.rehearse import Ahead, Free, Inline, Rehearsing, Write, surroundings
 from bridge.flow.replan import replan
 from bridge.ledger import attempts, connection_health, ledger_copy, links, run_records, work

@@ -16,11 +16,11 @@ from typing import Any, Final
 import orjson
 
 from bridge.connectors.contract import Page, Record
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Call, Procedure, Transact
 from bridge.errors import BridgeError
 from bridge.flow import deletion, drift, people
-from bridge.flow.context import Context, Task
 from bridge.flow.drift import Finding
-from bridge.flow.effects import Call, Procedure, Transact
 from bridge.ledger import drift_findings as findings
 from bridge.ledger import run_records, work
 from bridge.ledger.database import Tx

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from bridge.core.model.state import Note
 from bridge.core.planning.planner import PlannedCall
+from bridge.engine.context import Context, Task
 from bridge.errors import Lacking, RemoteError
 from bridge.flow import parts
 from bridge.flow.commit import conclude, save, the_link
-from bridge.flow.context import Context, Task
 from bridge.ledger import parking, work
 from bridge.ledger.database import Tx
 

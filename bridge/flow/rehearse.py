@@ -20,7 +20,7 @@ from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Marker, Raw, Ref
-from bridge.flow.context import Context
+from bridge.engine.context import Context
 from bridge.ledger import attempts, intents, links
 from bridge.ledger.database import Ledger
 

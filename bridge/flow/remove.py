@@ -9,12 +9,12 @@ from typing import Final
 from bridge.connectors.contract import Connector, Record
 from bridge.core.model.state import Attempt, Note, Side
 from bridge.core.model.values import Ref
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Call, Procedure, Transact
 from bridge.errors import BridgeError, LeaseLost, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
-from bridge.flow.context import Context, Task
 from bridge.flow.deliver import hold, unknown
 from bridge.flow.drift import differences
-from bridge.flow.effects import Call, Procedure, Transact
 from bridge.flow.observe import still_open, take_record
 from bridge.flow.patience import put_off
 from bridge.flow.replan import plan_member

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.planning.planner import Plan, plan
+from bridge.engine.context import Context
 from bridge.flow import family, parts
-from bridge.flow.context import Context
 from bridge.ledger import work
 from bridge.ledger.database import Tx
 

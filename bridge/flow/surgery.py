@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
-from bridge.flow.context import Context
+from bridge.engine.context import Context
 from bridge.flow.operate import HOLD, Busy, NotPossible
 from bridge.flow.replan import plans
 from bridge.ledger import hints, links, matching, parking, timeline

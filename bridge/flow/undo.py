@@ -16,11 +16,11 @@ from bridge.core.merge.equality import agrees, same
 from bridge.core.model.state import NEVER, Attempt, Link, Note, Side
 from bridge.core.model.values import Marker, Raw, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall, Target, Want, group
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Call, Procedure, Read, Steps, Transact
 from bridge.errors import LeaseLost, RemoteError, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
-from bridge.flow.context import Context, Task
 from bridge.flow.deliver import Moved, compare_and_write
-from bridge.flow.effects import Call, Procedure, Read, Steps, Transact
 from bridge.flow.observe import still_open
 from bridge.flow.records import observation
 from bridge.flow.refusal import Denied

@@ -9,7 +9,7 @@ from typing import Any, Final
 from bridge.core.merge.equality import lacking
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link
-from bridge.flow.context import Context
+from bridge.engine.context import Context
 from bridge.ledger import conflict_log, directory, links, parking, probes, timeline
 from bridge.ledger.database import Tx
 

@@ -17,7 +17,7 @@ from types import GeneratorType
 from typing import Any
 
 import bridge.flow
-from bridge.flow.drain import PROCEDURES
+from bridge.engine.drain import PROCEDURES
 
 PLAYED = ("observe", "deliver", "create", "reconcile", "remove", "figures", "backfill")
 """What starts by itself, and imports. An undo is not played: it brings old values back, and that is its purpose."""

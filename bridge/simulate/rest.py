@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from bridge.engine.drain import Drain
 from bridge.flow import reconcile
-from bridge.flow.drain import Drain
 from bridge.ledger import connection_health, parking, work
 from bridge.simulate.stage import Stage
 

@@ -26,9 +26,9 @@ from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Sync
+from bridge.engine.context import Context
+from bridge.engine.drain import Drain
 from bridge.errors import ConfigError
-from bridge.flow.context import Context
-from bridge.flow.drain import Drain
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger
 from bridge.queue import MemoryBudget

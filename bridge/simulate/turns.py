@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from bridge.flow.effects import Call, Read, Transact
+from bridge.engine.effects import Call, Read, Transact
 from bridge.sandbox.app import Sandbox
 from bridge.simulate.points import NEW, REMOTE_POSITIONS
 from bridge.simulate.stage import TICKET, Stage

@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 from bridge.clock import Clock
 from bridge.connectors.contract import Connector
+from bridge.engine.budget import Budget
+from bridge.engine.context import Context, Task
+from bridge.engine.drain import PROCEDURES
+from bridge.engine.effects import Effect, Procedure, Read, Transact
+from bridge.engine.outcomes import settle_failure
+from bridge.engine.scheduling import catch_up
 from bridge.errors import LeaseLost, RateLimited
 from bridge.flow import rehearse
-from bridge.flow.budget import Budget
-from bridge.flow.choose import catch_up
-from bridge.flow.context import Context, Task
-from bridge.flow.drain import PROCEDURES
-from bridge.flow.effects import Effect, Procedure, Read, Transact
-from bridge.flow.outcome import settle_failure
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, savepoint
 from bridge.simulate.line import Died

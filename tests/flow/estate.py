@@ -10,9 +10,9 @@ from bridge import home as homes
 from bridge.cli import main
 from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
+from bridge.engine.context import Context
+from bridge.engine.drain import Drain
 from bridge.flow import reconcile
-from bridge.flow.context import Context
-from bridge.flow.drain import Drain
 from bridge.http.client import Http
 from bridge.ledger import links, parking, work
 from bridge.ledger.database import Ledger

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from bridge.engine.context import Task
 from bridge.flow import backfill, forecast
-from bridge.flow.context import Task
 from bridge.ledger import run_records, run_writes, tables, work
 from tests.flow.pair import pair
 from tests.flow.world import StepWorker

@@ -14,8 +14,8 @@ from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
+from bridge.engine.context import Context
 from bridge.errors import LeaseLost
-from bridge.flow.context import Context
 from bridge.http.client import Http
 from bridge.ledger import erasure, links, timeline, webhook_inbox, work
 from bridge.ledger.tables import metadata

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from bridge.core.model.syncs import Rate
+from bridge.engine.drain import AT_ONCE, KEPT_FOR_LIVE
 from bridge.flow import reconcile
-from bridge.flow.drain import AT_ONCE, KEPT_FOR_LIVE
 from bridge.ledger import tables, work
 from bridge.queue import MemoryBudget
 from tests.flow.world import World, born

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
+from bridge.engine.outcomes import backoff, judge
 from bridge.errors import NotFound, RateLimited, Refused, Unauthorised, Unavailable
-from bridge.flow.outcome import backoff, judge
 from bridge.ledger import connection_health, parking, webhook_inbox, work
 from tests.flow.world import World
 

@@ -7,9 +7,9 @@ from bridge.core.merge.equality import agrees, same, stands
 from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Connection, FieldPolicy, MatchTerm, Member, Sync
 from bridge.core.model.values import NO_BASE
+from bridge.engine.context import Context
+from bridge.engine.drain import Drain
 from bridge.flow import reconcile
-from bridge.flow.context import Context
-from bridge.flow.drain import Drain
 from bridge.flow.rehearse import Free as FreeBudget
 from bridge.ledger import links, tables, work
 from bridge.ledger.database import Ledger

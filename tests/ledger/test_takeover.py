@@ -5,8 +5,8 @@ import subprocess
 import sys
 from datetime import timedelta
 
-from bridge import owners
 from bridge.core.model.state import Attempt, Link, Side
+from bridge.engine import worker_identity
 from bridge.ledger import attempts, links, takeover, work
 from tests.ledger.helpers import LONG, hint
 
@@ -49,13 +49,13 @@ def test_a_process_is_called_dead_only_when_it_is():
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     )
     other = process.stdout.readline().strip()
-    assert not owners.is_dead(other)
+    assert not worker_identity.is_dead(other)
     process.kill()
     process.communicate()
-    assert owners.is_dead(other)
-    assert not owners.is_dead(owners.name("y"))
+    assert worker_identity.is_dead(other)
+    assert not worker_identity.is_dead(worker_identity.name("y"))
     host, here, pid, began, salt = other.split(":")
-    assert not owners.is_dead(f"{host}:another machine:{pid}:{began}:{salt}")
-    assert owners.is_dead(":".join([host, here, str(os.getpid()), "1", salt])), "the id is in use again"
+    assert not worker_identity.is_dead(f"{host}:another machine:{pid}:{began}:{salt}")
+    assert worker_identity.is_dead(":".join([host, here, str(os.getpid()), "1", salt])), "the id is in use again"
     for odd in ("", "drain", "a:b", "host:12:abcdef"):
-        assert not owners.is_dead(odd)
+        assert not worker_identity.is_dead(odd)

@@ -12,8 +12,8 @@ from bridge.connectors.contract import Hint, Record
 from bridge.core.model.state import Link, Side
 from bridge.core.model.syncs import Guard
 from bridge.core.model.values import Ref
+from bridge.engine.context import Task
 from bridge.flow import deliver, match
-from bridge.flow.context import Task
 from bridge.ledger import connection_health, links, matching, parking, timeline, webhook_inbox, work
 from bridge.ledger.database import Ledger
 from bridge.web.intake import Delivery, DirectIntake, GroupIntake

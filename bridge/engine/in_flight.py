@@ -10,9 +10,9 @@ from typing import Any
 from bridge.clock import Clock
 from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
+from bridge.engine.context import Task
+from bridge.engine.effects import Call, Procedure, Read
 from bridge.errors import LeaseLost
-from bridge.flow.context import Task
-from bridge.flow.effects import Call, Procedure, Read
 from bridge.http import request_count
 
 

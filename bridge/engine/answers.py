@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bridge.flow.context import Context
-from bridge.flow.outcome import judge
+from bridge.engine.context import Context
+from bridge.engine.outcomes import judge
 from bridge.ledger.database import Contended, Ledger
 
 

@@ -16,18 +16,18 @@ from typing import Any
 
 from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
+from bridge.engine.answers import Answer, Answers
+from bridge.engine.budget import Budget
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Call, Effect, Procedure, Read, Transact
+from bridge.engine.in_flight import Run, Waiting
+from bridge.engine.outcomes import FIRST_DELAY, settle_failure
+from bridge.engine.scheduling import Room, catch_up, choose
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.flow import backfill, figures, undo
-from bridge.flow.answers import Answer, Answers
-from bridge.flow.budget import Budget
-from bridge.flow.calls import Run, Waiting
-from bridge.flow.choose import Room, catch_up, choose
-from bridge.flow.context import Context, Task
 from bridge.flow.create import create
 from bridge.flow.deliver import deliver
-from bridge.flow.effects import Call, Effect, Procedure, Read, Transact
 from bridge.flow.observe import observe
-from bridge.flow.outcome import FIRST_DELAY, settle_failure
 from bridge.flow.reconcile import page
 from bridge.flow.remove import remove
 from bridge.ledger import connection_health, work

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bridge.engine.context import Context
 from bridge.flow import people
-from bridge.flow.context import Context
 from bridge.ledger import connection_health, probes, work
 from bridge.ledger.database import Tx
 from bridge.ledger.work import WorkRow

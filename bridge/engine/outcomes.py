@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from bridge.engine.context import Context, Task
 from bridge.errors import (
     AlreadyExists,
     BridgeError,
@@ -23,7 +24,6 @@ from bridge.errors import (
     Unavailable,
     UnknownOutcome,
 )
-from bridge.flow.context import Context, Task
 from bridge.ledger import connection_health, parking, webhook_inbox, work
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx

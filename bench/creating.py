@@ -13,7 +13,7 @@ import requests
 
 from bench.estate import CONCURRENCY, Estate, make_home, vendor
 from bench.vendor import ticket
-from bridge.flow import backfill
+from bridge.runs import backfill
 
 LEAST = 0.5
 LATENCY = 0.05

@@ -19,9 +19,9 @@ import requests
 from bench.estate import Estate, make_home, vendor
 from bridge.clock import SystemClock
 from bridge.core.model.values import Ref
-from bridge.flow import reconcile
 from bridge.ledger import hints, run_records
 from bridge.ledger.database import Ledger
+from bridge.runs import reconcile
 
 MOST_RISE = 1.2
 LATENCY = 0.05

@@ -15,8 +15,8 @@ from pathlib import Path
 import requests
 
 from bench.estate import Estate, make_home, vendor
-from bridge.flow import reconcile
 from bridge.ledger import run_records
+from bridge.runs import reconcile
 
 MOST_RATIO = 2.0
 MOST_GROWTH = 50.0

@@ -21,12 +21,12 @@ from bridge.connectors.contract import Connector
 from bridge.engine import worker_identity
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain, Figures
-from bridge.flow import announce, figures, reconcile
 from bridge.home import find_home
 from bridge.http.client import Http
 from bridge.ledger import drift_findings, history, run_records, takeover, webhook_inbox
 from bridge.ledger.database import Ledger
 from bridge.queue import Budget, Doorbell, socket_for, stopping
+from bridge.runs import account_metrics, reconcile, schedule
 
 log = logging.getLogger("bridge")
 
@@ -59,14 +59,14 @@ class Engine:
     def announce(self) -> bool:
         """Ring if work is due."""
         with self.ledger.read() as tx:
-            due = announce.due_work(tx, self.clock.now())
+            due = schedule.due_work(tx, self.clock.now())
         return self.doorbell.ring() if due else False
 
     def start_due_runs(self) -> list[str]:
         """Start the reconciliations whose time has come, and ask the connections for their figures now and then."""
         with self.ledger.transaction() as tx:
-            figures.raise_due(tx, self.connectors, self.clock.now())
-        return announce.start_due_runs(self.context, self.ledger)
+            account_metrics.raise_due(tx, self.connectors, self.clock.now())
+        return schedule.start_due_runs(self.context, self.ledger)
 
     def start_run(self, connection: str, kind: str, *, report: bool = False, accept: bool = False) -> list[str]:
         """Start a reconciliation of a connection now; gives the ids of the runs begun.

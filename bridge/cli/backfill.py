@@ -23,11 +23,12 @@ from bridge.cli.operator import actor
 from bridge.cli.processes import begin, lend_redis
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Connection
-from bridge.flow import allowance, forecast
-from bridge.flow import backfill as importing
+from bridge.flow import allowance
 from bridge.ledger import audit, run_records, run_writes
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
+from bridge.runs import backfill as importing
+from bridge.runs import forecast
 
 AMBIGUOUS = "ambiguous match"
 EVERY = 5.0

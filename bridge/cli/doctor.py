@@ -17,11 +17,11 @@ from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.engine.outcomes import remedy
 from bridge.errors import BridgeError
-from bridge.flow.announce import Planned, next_runs
 from bridge.ledger import summary as figures
 from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status
 from bridge.queue import Doorbell, socket_for, url_for
+from bridge.runs.schedule import Planned, next_runs
 
 LATE = timedelta(minutes=2)
 """Due work that nobody has begun for so long, though its connection may be called, means that no worker works."""

@@ -22,11 +22,11 @@ from bridge.cli.times import clock, when
 from bridge.clock import SystemClock
 from bridge.core.model.syncs import Connection
 from bridge.engine.outcomes import remedy
-from bridge.flow.announce import KINDS, Planned, next_runs
 from bridge.ledger import run_records, run_writes
 from bridge.ledger import summary as figures
 from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status
+from bridge.runs.schedule import KINDS, Planned, next_runs
 
 NEVER = "never called"
 RUNS = 6

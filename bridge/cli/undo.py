@@ -14,10 +14,10 @@ from bridge.cli import halted
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor
 from bridge.cli.processes import begin
-from bridge.flow import undo as undoing
 from bridge.ledger import audit, run_records, run_writes, timeline
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
+from bridge.runs import undo as undoing
 
 LONGEST = 6 * 3600.0
 SHOWN = 50

@@ -24,14 +24,14 @@ from bridge.engine.in_flight import Run, Waiting
 from bridge.engine.outcomes import FIRST_DELAY, settle_failure
 from bridge.engine.scheduling import Room, catch_up, choose
 from bridge.errors import LeaseLost, RateLimited, Resting
-from bridge.flow import backfill, figures, undo
 from bridge.flow.create import create
 from bridge.flow.deliver import deliver
 from bridge.flow.observe import observe
-from bridge.flow.reconcile import page
 from bridge.flow.remove import remove
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
+from bridge.runs import account_metrics, backfill, undo
+from bridge.runs.reconcile import page
 
 PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
     "observe": observe,
@@ -39,7 +39,7 @@ PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
     "create": create,
     "remove": remove,
     "reconcile": page,
-    "figures": figures.ask,
+    "figures": account_metrics.ask,
     "backfill": backfill.page,
     "undo": undo.take_back,
 }

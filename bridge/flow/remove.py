@@ -14,12 +14,12 @@ from bridge.engine.effects import Call, Procedure, Transact
 from bridge.errors import BridgeError, LeaseLost, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.deliver import hold, unknown
-from bridge.flow.drift import differences
 from bridge.flow.observe import still_open, take_record
 from bridge.flow.patience import put_off
 from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, work
 from bridge.ledger.database import Tx
+from bridge.runs.comparison import differences
 
 DELETE: Final = "delete"
 

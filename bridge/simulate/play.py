@@ -8,9 +8,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from bridge.flow import announce, backfill, drift, figures
 from bridge.ledger import connection_health, webhook_inbox
 from bridge.queue import MemoryBudget
+from bridge.runs import account_metrics, backfill, comparison, schedule
 from bridge.sandbox import population
 from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Problem
@@ -107,7 +107,7 @@ class Player:
         app = self.stage.apps[where]
         gone = sorted({entry.id for entry in app.journal.since() if entry.kind == "delete"})
         with self.stage.ledger.transaction() as tx:
-            drift.hint(tx, self.stage.context, where, TICKET, gone, self.stage.clock.now())
+            comparison.hint(tx, self.stage.context, where, TICKET, gone, self.stage.clock.now())
         self.stage.bell.rung = True
 
     _look = look
@@ -194,10 +194,10 @@ class Player:
     def _clock(self) -> None:
         """The clock's turn: start what is due, ring for what waits."""
         stage = self.stage
-        for run_id in announce.start_due_runs(stage.context, stage.ledger):
+        for run_id in schedule.start_due_runs(stage.context, stage.ledger):
             stage.tell(f"clock: starts {run_id}")
         with stage.ledger.transaction() as tx:
-            asked = figures.raise_due(tx, stage.connectors, stage.clock.now())
+            asked = account_metrics.raise_due(tx, stage.connectors, stage.clock.now())
         stage.tell(f"clock: asks {', '.join(asked) or 'nobody'} for figures")
 
     def _backfill(self, where: str) -> None:
@@ -213,7 +213,7 @@ class Player:
             return
         self.looks_at = stage.clock.now() + timedelta(seconds=1)
         with stage.ledger.read() as tx:
-            stage.bell.rung = announce.due_work(tx, stage.clock.now())
+            stage.bell.rung = schedule.due_work(tx, stage.clock.now())
 
     def _empty(self) -> None:
         """Redis is emptied: the doorbell and the budget with all that the vendors have said."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.engine.drain import Drain
-from bridge.flow import reconcile
 from bridge.ledger import connection_health, parking, work
+from bridge.runs import reconcile
 from bridge.simulate.stage import Stage
 
 ROUNDS: Final = 300

@@ -4,10 +4,10 @@ import pytest
 
 from bridge import wiring
 from bridge.cli import undo
-from bridge.flow import backfill, reconcile
-from bridge.flow import undo as undoing
 from bridge.ledger import connection_health, run_records, run_writes, timeline
 from bridge.queue import NullDoorbell
+from bridge.runs import backfill, reconcile
+from bridge.runs import undo as undoing
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
 

@@ -12,10 +12,10 @@ from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain
-from bridge.flow import reconcile
 from bridge.http.client import Http
 from bridge.ledger import links, parking, work
 from bridge.ledger.database import Ledger
+from bridge.runs import reconcile
 from bridge.sandbox import server
 from bridge.sandbox.transport import WSGIAdapter
 from tests.cli.conftest import KEYS

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from bridge.engine.context import Task
-from bridge.flow import backfill, forecast
 from bridge.ledger import run_records, run_writes, tables, work
+from bridge.runs import backfill, forecast
 from tests.flow.pair import pair
 from tests.flow.world import StepWorker
 

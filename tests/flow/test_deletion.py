@@ -6,8 +6,8 @@ import pytest
 
 from bridge.connectors.contract import Page
 from bridge.errors import Unavailable
-from bridge.flow import reconcile
 from bridge.ledger import run_records
+from bridge.runs import reconcile
 from tests.flow.test_reconcile import found, run
 from tests.flow.world import StepWorker
 from tests.memory.connector import MemoryConnector

@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from bridge.core.model.syncs import Rate
 from bridge.engine.drain import AT_ONCE, KEPT_FOR_LIVE
-from bridge.flow import reconcile
 from bridge.ledger import tables, work
 from bridge.queue import MemoryBudget
+from bridge.runs import reconcile
 from tests.flow.world import World, born
 
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from bridge.flow import figures
 from bridge.ledger import drift_findings, webhook_inbox
+from bridge.runs import account_metrics
 from bridge.web.app import create_app
 from tests.flow.estate import Estate
 from tests.web.receiver import Rung
@@ -25,7 +25,7 @@ def test_usage_and_unread_messages_are_in_the_status_and_the_metrics(estate):
     ticket = {"anonymous_traits": {"email": "bo@customer.example"}, "unread_team_count": 2}
     estate.apps["product"].create(ticket)
     with estate.ledger.transaction() as tx:
-        assert set(figures.raise_due(tx, estate.connectors, estate.clock.now())) == {"screens", "product"}
+        assert set(account_metrics.raise_due(tx, estate.connectors, estate.clock.now())) == {"screens", "product"}
     estate.settle()
     rows = {row["connection"]: row["figures"] for row in json.loads(estate.command("status", "--json"))["connections"]}
     assert (rows["screens"]["sessions_now"], rows["product"]) == (1, {"unread_tickets": 2})

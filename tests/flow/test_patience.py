@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import update
 
 from bridge.errors import AlreadyExists, NotFound, UnknownOutcome
-from bridge.flow import reconcile
 from bridge.ledger import parking
 from bridge.ledger.tables import work
+from bridge.runs import reconcile
 from tests.flow.test_outcome import set_aside
 from tests.flow.world import World, born
 

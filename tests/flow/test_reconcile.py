@@ -9,8 +9,8 @@ from sqlalchemy import event
 from bridge.connectors.contract import Page
 from bridge.core.model.syncs import Webhook
 from bridge.errors import Unavailable
-from bridge.flow import announce, reconcile
 from bridge.ledger import drift_findings, links, run_records, tables, webhook_inbox, work
+from bridge.runs import reconcile, schedule
 from tests.flow.world import StepWorker, born
 from tests.memory.connector import MemoryConnector
 
@@ -294,17 +294,17 @@ def test_a_run_that_another_worker_has_taken_over_changes_nothing_more(world):
 
 def test_runs_are_scheduled_from_the_ledger_once_however_many_clocks_there_are(world):
     object.__setattr__(world.context.connections["L"], "poll", timedelta(minutes=5))
-    assert len(announce.start_due_runs(world.context, world.ledger)) == 1
-    assert announce.start_due_runs(world.context, world.ledger) == []
+    assert len(schedule.start_due_runs(world.context, world.ledger)) == 1
+    assert schedule.start_due_runs(world.context, world.ledger) == []
     world.settle()
     with world.ledger.read() as tx:
-        (planned,) = announce.next_runs(tx, world.context, world.clock.now())
+        (planned,) = schedule.next_runs(tx, world.context, world.clock.now())
     assert timedelta(minutes=4) < planned.due - planned.last.started_at < timedelta(minutes=6)
     # Three hours of outage are caught up once.
     world.clock.advance(timedelta(hours=3).total_seconds())
-    assert len(announce.start_due_runs(world.context, world.ledger)) == 1
+    assert len(schedule.start_due_runs(world.context, world.ledger)) == 1
     world.settle()
-    assert announce.start_due_runs(world.context, world.ledger) == []
+    assert schedule.start_due_runs(world.context, world.ledger) == []
 
 
 def test_a_daily_run_comes_once_a_day_and_not_straight_after_the_first_poll(world):
@@ -313,7 +313,7 @@ def test_a_daily_run_comes_once_a_day_and_not_straight_after_the_first_poll(worl
     object.__setattr__(connection, "full", (world.clock.now() + timedelta(hours=2)).time())
     started = []
     for _ in range(3 * 24):
-        started += announce.start_due_runs(world.context, world.ledger)
+        started += schedule.start_due_runs(world.context, world.ledger)
         world.settle()
         world.clock.advance(3600)
     with world.ledger.read() as tx:

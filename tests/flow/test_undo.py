@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from bridge.flow import backfill, reconcile, undo
 from bridge.ledger import run_writes, timeline
+from bridge.runs import backfill, reconcile, undo
 from tests.flow.pair import pair
 
 

@@ -19,12 +19,13 @@ from bridge.connectors.contract import Page, Record
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Procedure, Transact
 from bridge.errors import BridgeError
-from bridge.flow import deletion, drift, people
-from bridge.flow.drift import Finding
+from bridge.flow import people
 from bridge.ledger import drift_findings as findings
 from bridge.ledger import run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
+from bridge.runs import absences, comparison
+from bridge.runs.comparison import Finding
 
 KINDS: Final = ("poll", "full")
 REPORT: Final = "report"
@@ -228,8 +229,8 @@ def _compare(tx: Tx, context: Context, task: Task, batch: _Batch, figures: dict[
     if not batch.rows or context.sync_of(row.connection, row.entity) is None:
         return 0
     full = step.kind == "full"
-    compared = drift.compare(tx, context, row.connection, row.entity, batch.rows, full=full, now=now)
-    drift.keep(tx, compared, int(step.run) if full else 0)
+    compared = comparison.compare(tx, context, row.connection, row.entity, batch.rows, full=full, now=now)
+    comparison.keep(tx, compared, int(step.run) if full else 0)
     _add(figures, "unchanged", compared.unchanged)
     return _tell(tx, context, task, step, compared.findings, figures, now, batch.rows if full else None)
 
@@ -248,16 +249,18 @@ def _tell(
     row = task.row
     for each in found:
         _add(figures, each.kind, 1)
-    rows = drift.report(tx, row.connection, row.entity, found, first=step.first)
+    rows = comparison.report(tx, row.connection, row.entity, found, first=step.first)
     if step.report:
         listed = figures.setdefault("found", [])
         listed += rows[: SHOWN - len(listed)]
         return len(found)
-    spare = max(0, drift.NEW_LISTED - (figures.get("new", 0) - sum(each.kind == "new" for each in found)))
+    spare = max(0, comparison.NEW_LISTED - (figures.get("new", 0) - sum(each.kind == "new" for each in found)))
     rows = [each for each in rows if each["why"] != findings.WAITS]
     kept = [each for each in rows if each["kind"] != "new"] + [each for each in rows if each["kind"] == "new"][:spare]
     findings.add(tx, [each | {"run_id": int(step.run), "found_at": now} for each in kept])
-    drift.hint(tx, context, row.connection, row.entity, [each.remote_id for each in found], now, records, int(step.run))
+    comparison.hint(
+        tx, context, row.connection, row.entity, [each.remote_id for each in found], now, records, int(step.run)
+    )
     return len(found)
 
 
@@ -268,7 +271,7 @@ def _conclude(
     if step.kind != "full":
         return 0, ""
     row, number, since = task.row, int(step.run), run.started_at
-    verdict = deletion.weigh(
+    verdict = absences.weigh(
         tx,
         context,
         row.connection,
@@ -286,7 +289,7 @@ def _conclude(
     after = total = 0
     now = context.clock.now()
     while True:
-        found, after = deletion.missing(tx, row.connection, row.entity, number, since, after)
+        found, after = absences.missing(tx, row.connection, row.entity, number, since, after)
         total += _tell(tx, context, task, step, found, figures, now, None)
         if not after:
             return total, ""

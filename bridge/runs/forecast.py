@@ -10,9 +10,9 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Sync
 from bridge.engine.context import Context
-from bridge.flow import backfill
 from bridge.ledger import links, run_records
 from bridge.ledger.database import Tx
+from bridge.runs import backfill
 
 WHOLE = (backfill.KIND, "full")
 """Kinds of run that list everything."""

@@ -19,9 +19,9 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Procedure, Transact
 from bridge.flow import allowance, people
-from bridge.flow.reconcile import TURN
 from bridge.ledger import hints, links, run_records, run_writes, work
 from bridge.ledger.database import Tx
+from bridge.runs.reconcile import TURN
 
 KIND: Final = "backfill"
 CARRIED: Final = "carried over"

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
-from bridge.flow import reconcile
 from bridge.ledger import connection_health, run_records, work
 from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.run_records import RunRow
+from bridge.runs import reconcile
 
 POLL_JITTER = 0.1
 """Polls are spread over this part of their interval ..."""

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from bridge.core.merge import guard
 from bridge.engine.context import Context
-from bridge.flow.drift import Finding
 from bridge.ledger import listings
 from bridge.ledger.database import Tx
+from bridge.runs.comparison import Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Long jobs: reconciliation, import, undo, and the schedule that starts them."""

@@ -7,9 +7,9 @@ import click
 from bridge import home as homes
 from bridge.cli.operator import actor
 from bridge.cli.plan import HELD, chosen, moved, opened, planned, remember, say
-from bridge.flow.apply import apply as carry_out
-from bridge.flow.preview import Preview
 from bridge.ledger import audit, parking
+from bridge.preview.apply import apply as carry_out
+from bridge.preview.dry_run import Preview
 from bridge.wiring import Engine
 
 SHOWN = 20

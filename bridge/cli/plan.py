@@ -15,10 +15,10 @@ from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.processes import lend_redis
 from bridge.cli.stream import shown
-from bridge.flow.preview import Preview, key, place, preview, summary
-from bridge.flow.rehearse import Write
 from bridge.ledger import parking
 from bridge.ledger.parking import Parked
+from bridge.preview.dry_run import Preview, key, place, preview, summary
+from bridge.preview.rehearsal import Write
 
 HELD = "unsafe"
 

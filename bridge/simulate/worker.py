@@ -15,9 +15,9 @@ from bridge.engine.effects import Effect, Procedure, Read, Transact
 from bridge.engine.outcomes import settle_failure
 from bridge.engine.scheduling import catch_up
 from bridge.errors import LeaseLost, RateLimited
-from bridge.flow import rehearse
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, savepoint
+from bridge.preview import rehearsal
 from bridge.simulate.line import Died
 from bridge.simulate.points import place_of
 
@@ -38,7 +38,7 @@ class Scene(Protocol):
         """What holds calls back."""
 
 
-class Inline(rehearse.Inline):
+class Inline(rehearsal.Inline):
     """Runs what is submitted at once, on the caller's thread, and lets a little time pass."""
 
     def __init__(self, clock: Clock) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from bridge import wiring
 from bridge.cli import backfill
-from bridge.flow.preview import preview
 from bridge.ledger import connection_health, run_records
+from bridge.preview.dry_run import preview
 from bridge.queue import NullDoorbell
 from tests.flow.pair import SYNC, pair
 

@@ -5,10 +5,10 @@ import json
 import pytest
 from sqlalchemy import select
 
-from bridge.flow import preview as previews
-from bridge.flow.apply import apply
-from bridge.flow.rehearse import UNBORN
 from bridge.ledger import tables
+from bridge.preview import dry_run as previews
+from bridge.preview.apply import apply
+from bridge.preview.rehearsal import UNBORN
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
 from tests.flow.world import FreeBudget, Inline

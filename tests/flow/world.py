@@ -9,9 +9,9 @@ from bridge.core.model.syncs import Connection, FieldPolicy, MatchTerm, Member, 
 from bridge.core.model.values import NO_BASE
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain
-from bridge.flow.rehearse import Free as FreeBudget
 from bridge.ledger import links, tables, work
 from bridge.ledger.database import Ledger
+from bridge.preview.rehearsal import Free as FreeBudget
 from bridge.runs import reconcile
 from bridge.simulate.worker import Inline, StepWorker
 from tests.memory.connector import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like

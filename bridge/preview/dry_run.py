@@ -15,10 +15,10 @@ from bridge.core.merge import guard
 from bridge.core.model.lanes import SHARES
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain
-from bridge.flow.rehearse import Ahead, Free, Inline, Rehearsing, Write, surroundings
 from bridge.flow.replan import replan
 from bridge.ledger import attempts, connection_health, ledger_copy, links, run_records, work
 from bridge.ledger.database import Ledger, Tx
+from bridge.preview.rehearsal import Ahead, Free, Inline, Rehearsing, Write, surroundings
 from bridge.runs import reconcile
 
 HORIZON: Final = timedelta(minutes=30)

@@ -15,9 +15,9 @@ from bridge.core.model.values import Raw, Ref
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain
 from bridge.errors import Resting
-from bridge.flow.rehearse import UNBORN, Write
 from bridge.ledger import parking, run_records, run_writes, work
 from bridge.ledger.database import Ledger
+from bridge.preview.rehearsal import UNBORN, Write
 from bridge.runs import reconcile
 
 IDLE: Final = timedelta(seconds=20)

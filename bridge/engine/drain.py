@@ -25,9 +25,9 @@ from bridge.engine.outcomes import FIRST_DELAY, settle_failure
 from bridge.engine.scheduling import Room, catch_up, choose
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.flow.create import create
+from bridge.flow.delete import remove
 from bridge.flow.deliver import deliver
 from bridge.flow.observe import observe
-from bridge.flow.remove import remove
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
 from bridge.runs import account_metrics, backfill, undo

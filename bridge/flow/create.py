@@ -23,10 +23,10 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.flow import allowance, family
+from bridge.flow import allowance, parents
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.match import join
-from bridge.flow.records import alike, match_keys, observation
+from bridge.flow.readings import alike, match_keys, observation
 from bridge.flow.replan import plan_member
 from bridge.ledger import hints, intents, links, matching, probes, work
 from bridge.ledger.database import Tx
@@ -111,7 +111,7 @@ def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
     link, connection = the_link(task), task.row.connection
     found = plan_member(context, link, connection)
     if found.create is not None and not found.create.missing:
-        planned = family.placed(tx, context, link, connection, found.create)
+        planned = parents.placed(tx, context, link, connection, found.create)
         if planned is not None:
             return planned
     conclude(tx, context, task, found.notes)
@@ -150,7 +150,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             work.again(tx, task.row, task.owner, context.soon(), count=False)
             task.give_back(tx)
             return True
-        family.wake(tx, context, link, connection, now)
+        parents.wake(tx, context, link, connection, now)
         hints.give(tx, free[0], now, lane=task.row.lane, due_at=task.turn(now), run_id=task.row.run_id)
         work.finish(tx, task.row, task.owner, now)
         task.give_back(tx)
@@ -274,8 +274,8 @@ def adopt(
         seen = observation(record, mapped, link.parent_id, own=not found)
         notes = observations.adopt(link, seen, sent, context.rules(sync), found=found)
         values = mapped.canonical(record.data)
-        matching.put(tx, sync.name, link.id, connection, [*match_keys(sync, values), *family.keys_of(values)])
-        family.wake(tx, context, link, connection, now)
+        matching.put(tx, sync.name, link.id, connection, [*match_keys(sync, values), *parents.keys_of(values)])
+        parents.wake(tx, context, link, connection, now)
         told = {"ref": str(record.ref)} | task.of_run()
         conclude(tx, context, task, [Note("created", connection, "", told), *notes])
 

@@ -15,13 +15,13 @@ from bridge.core.planning.planner import PlannedCall, forget_tried, mark_tried
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Procedure, Read, Transact
 from bridge.errors import AlreadyExists, Lacking, LeaseLost, NotFound, Refused, RemoteError, UnknownOutcome
-from bridge.flow import parts, refusal
+from bridge.flow import call_parts, field_refusals
+from bridge.flow.absorbing import absorbed
 from bridge.flow.commit import conclude, later, save, the_link
-from bridge.flow.finding import absorbed
 from bridge.flow.observe import still_open, take_in
-from bridge.flow.patience import put_off
-from bridge.flow.records import observation
+from bridge.flow.readings import observation
 from bridge.flow.replan import leftover, plan_member
+from bridge.flow.vain_writes import put_off
 from bridge.ledger import attempts, links, matching, probes, work
 from bridge.ledger.database import Tx
 
@@ -76,11 +76,11 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | N
     """Plan, and commit the attempt of the first call; conclude when nothing is left to do."""
     link, now = the_link(task), context.clock.now()
     found = plan_member(context, link, side.connection)
-    calls = parts.without_refused(tx, context, link, side.connection, found.calls)
+    calls = call_parts.without_refused(tx, context, link, side.connection, found.calls)
     if not calls:
         conclude(tx, context, task, found.notes)
         return None
-    call = refusal.owed(context, task, calls)
+    call = field_refusals.owed(context, task, calls)
     if put_off(tx, context, task, side) or hold(tx, context, task, side, len(call.destructive)):
         return None
     attempt = Attempt(
@@ -147,7 +147,7 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
         why = str(error)
         yield Transact(lambda tx: drop(tx, context, task, call, attempt, turned_away(ref, why)))
         raise
-    if isinstance(answer, refusal.Denied):
+    if isinstance(answer, field_refusals.Denied):
         denied = answer.error
         if not (yield Transact(lambda tx: refused(tx, context, task, ref, call, attempt, denied))):
             raise denied
@@ -162,7 +162,7 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
 
 def compare_and_write(
     connector: Connector, ref: Ref, call: PlannedCall, side: Side, context: Context, send_by: datetime
-) -> Record | Moved | refusal.Denied | None:
+) -> Record | Moved | field_refusals.Denied | None:
     """Read, and write at once if the call's fields still read as they did when it was planned.
 
     Nothing of ours lies between the read and the write, so an edit can only be overlooked within one round trip.
@@ -175,11 +175,13 @@ def compare_and_write(
     try:
         return connector.update(ref, call.verb, call.values)
     except Refused as error:
-        return refusal.Denied(error)
+        return field_refusals.Denied(error)
     except (NotFound, AlreadyExists) as error:
         if connector.read(ref.entity, [ref.id])[ref.id] is None:
             raise
-        return refusal.Denied(error)  # the record is there: it is something in the call that is not, or is already
+        return field_refusals.Denied(
+            error
+        )  # the record is there: it is something in the call that is not, or is already
 
 
 def as_planned(record: Record, call: PlannedCall, side: Side, context: Context) -> bool:
@@ -231,7 +233,7 @@ def take_answer(
         if side.attempt is None:
             attempts.close(tx, attempt.id, outcome, shadows(side, call), now, took)
         conclude(tx, context, task, [wrote, *notes, *ignored])
-        refusal.go_on(tx, task, call)
+        field_refusals.go_on(tx, task, call)
 
     yield Transact(commit)
 
@@ -276,7 +278,9 @@ def refused(
     """Void the attempt, and settle what can be settled field by field; False when the call as a whole is wrong."""
     # An element that the system lacks is no error: the timeline says once that it is not carried.
     drop(tx, context, task, call, attempt, [] if isinstance(error, Lacking) else turned_away(ref, str(error)))
-    return refused_probe(tx, context, task, ref, call, str(error)) or refusal.trace(tx, context, task, call, error)
+    return refused_probe(tx, context, task, ref, call, str(error)) or field_refusals.trace(
+        tx, context, task, call, error
+    )
 
 
 def refused_probe(tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, why: str) -> bool:

@@ -14,10 +14,10 @@ from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Read, Transact
-from bridge.flow import family, people
+from bridge.flow import parents, people
+from bridge.flow.absorbing import merged
 from bridge.flow.commit import tell, verdict
-from bridge.flow.finding import merged
-from bridge.flow.records import Key, match_keys, window
+from bridge.flow.readings import Key, match_keys, window
 from bridge.flow.replan import plans, queue
 from bridge.ledger import drift_findings, intents, links, matching, timeline, work
 from bridge.ledger.database import Tx
@@ -44,13 +44,13 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
         work.finish(tx, task.row, task.owner, now)
         return
     keys = match_keys(sync, context.maps[ref.connection][ref.entity].canonical(record.data))
-    parent, orphan = family.parent_of(tx, context, ref, record, now)
+    parent, orphan = parents.parent_of(tx, context, ref, record, now)
     matching.lock(tx, sync.name, sorted({digest for _rule, digest, _at in keys} | {f"ref:{ref}"}))
     if links.of_refs(tx, [ref]):
         work.again(tx, task.row, task.owner, now, count=False)
         return
     if parent is None and orphan:
-        if task.row.attempts < family.patience(context, ref):
+        if task.row.attempts < parents.patience(context, ref):
             work.again(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
             return
         verdict(tx, ref, upto, "out of scope", orphan, now)
@@ -69,7 +69,7 @@ def assign(
     """Join the record to the one link that matches; where none does, start one."""
     now, ref = context.clock.now(), record.ref
     found, waiting = eligible(tx, sync, ref, keys)
-    known_by = [*keys, *family.keys_of(context.maps[ref.connection][ref.entity].canonical(record.data))]
+    known_by = [*keys, *parents.keys_of(context.maps[ref.connection][ref.entity].canonical(record.data))]
     if waiting:
         work.again(tx, task.row, task.owner, now + WAIT, count=False)
     elif not found and not context.capabilities[ref.connection][ref.entity].originates:
@@ -84,7 +84,7 @@ def assign(
     elif found:
         joined = found.pop()
         if join(tx, sync, ref, joined, known_by, now):
-            family.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
+            parents.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
         work.again(tx, task.row, task.owner, task.turn(now), count=False)
     elif now - record.read_at > context.lease(context.connections):
         work.again(tx, task.row, task.owner, now, count=False)  # held up for longer than any lease: read it again

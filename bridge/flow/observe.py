@@ -11,10 +11,10 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Read, Steps, Transact
 from bridge.flow import people
+from bridge.flow.absorbing import Finding, absorbed, merged
 from bridge.flow.commit import conclude, later, the_link, verdict
-from bridge.flow.finding import Finding, absorbed, merged
 from bridge.flow.match import first_sight, out_of_scope
-from bridge.flow.records import observation
+from bridge.flow.readings import observation
 from bridge.ledger import attempts, links, webhook_inbox, work
 from bridge.ledger.database import Tx
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.planning.planner import Plan, plan
 from bridge.engine.context import Context
-from bridge.flow import family, parts
+from bridge.flow import call_parts, parents
 from bridge.ledger import work
 from bridge.ledger.database import Tx
 
@@ -62,11 +62,11 @@ def queue(
     notes: list[Note] = []
     for connection, planned in made.items():
         notes.extend(planned.notes)
-        calls = parts.without_refused(tx, context, link, connection, planned.calls)
+        calls = call_parts.without_refused(tx, context, link, connection, planned.calls)
         kind = "remove" if planned.delete else "deliver" if calls else "create" if planned.create else None
         if kind is None or (planned.create and planned.create.missing):
             continue
-        if kind == "create" and not family.ready(tx, context, link, connection):
+        if kind == "create" and not parents.ready(tx, context, link, connection):
             continue  # its ticket is not there yet; family.wake asks again when it is
         work.raise_(
             tx,

@@ -20,7 +20,7 @@ from bridge.core.model.state import Link
 from bridge.core.model.values import Marker, Ref, Unreadable
 from bridge.engine.context import Context
 from bridge.flow.match import out_of_scope
-from bridge.flow.records import observation
+from bridge.flow.readings import observation
 from bridge.flow.replan import plans
 from bridge.ledger import directory, drift_findings, hints, links, listings
 from bridge.ledger.database import Tx

@@ -20,11 +20,11 @@ from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Procedure, Read, Steps, Transact
 from bridge.errors import LeaseLost, RemoteError, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
+from bridge.flow.delete import compare_and_delete
 from bridge.flow.deliver import Moved, compare_and_write
+from bridge.flow.field_refusals import Denied
 from bridge.flow.observe import still_open
-from bridge.flow.records import observation
-from bridge.flow.refusal import Denied
-from bridge.flow.remove import compare_and_delete
+from bridge.flow.readings import observation
 from bridge.ledger import attempts, run_records, run_writes, work
 from bridge.ledger.database import Tx
 

@@ -10,7 +10,7 @@ from bridge.core.merge import lifecycle, observations
 from bridge.core.model.state import Link, Note, Side
 from bridge.engine.context import Context
 from bridge.flow import people
-from bridge.flow.records import observation, with_swept
+from bridge.flow.readings import observation, with_swept
 from bridge.ledger.work import WorkRow
 
 

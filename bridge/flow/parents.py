@@ -13,7 +13,7 @@ from bridge.core.model.state import Link
 from bridge.core.model.values import Canonical, Marker, Ref, Unreadable
 from bridge.core.planning.planner import CreatePlan
 from bridge.engine.context import Context
-from bridge.flow.records import CUSTOMER, customer_key
+from bridge.flow.readings import CUSTOMER, customer_key
 from bridge.ledger import hints, links, matching, work
 from bridge.ledger.database import Tx
 

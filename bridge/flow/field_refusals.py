@@ -13,7 +13,7 @@ from bridge.core.model.state import Note
 from bridge.core.planning.planner import PlannedCall
 from bridge.engine.context import Context, Task
 from bridge.errors import Lacking, RemoteError
-from bridge.flow import parts
+from bridge.flow import call_parts
 from bridge.flow.commit import conclude, save, the_link
 from bridge.ledger import parking, work
 from bridge.ledger.database import Tx
@@ -33,8 +33,8 @@ def owed(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedC
     """Give the call to be made now: the first, cut to one field while a refusal is being traced."""
     call, link, connection = calls[0], the_link(task), task.row.connection
     for key in _suspects(task):
-        if key in call.values and parts.divisible(context, link, connection, call):
-            return parts.cut(context, link, connection, call, {key})
+        if key in call.values and call_parts.divisible(context, link, connection, call):
+            return call_parts.cut(context, link, connection, call, {key})
     return call
 
 
@@ -49,7 +49,7 @@ def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Remote
     if error.status not in OF_A_FIELD:
         return False
     now, row, link = context.clock.now(), task.row, the_link(task)
-    if parts.divisible(context, link, row.connection, call):
+    if call_parts.divisible(context, link, row.connection, call):
         named = [key for key in call.values if f'"{key}"' in error.detail]
         suspects = named if len(named) == 1 else sorted(call.values)
         work.annotate(tx, row.key, {**(row.payload or {}), "alone": suspects})
@@ -58,9 +58,9 @@ def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Remote
         task.give_back(tx)
         return True
     work.finish(tx, row, task.owner, now)
-    alone = call.values if parts.of_element(context, link, row.connection, call) else None
+    alone = call.values if call_parts.of_element(context, link, row.connection, call) else None
     mark = "" if alone is None else f":{call.verb}:{next(iter(alone.values()))}"
-    for name in parts.purpose(context, link, row.connection, call):
+    for name in call_parts.purpose(context, link, row.connection, call):
         parking.set_aside(
             tx,
             kind=row.kind,

@@ -17,7 +17,6 @@ from rich.text import Text
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli import halted
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor
 from bridge.cli.processes import begin, lend_redis
@@ -27,6 +26,7 @@ from bridge.flow import allowance
 from bridge.ledger import audit, run_records, run_writes
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
+from bridge.operations import availability
 from bridge.runs import backfill as importing
 from bridge.runs import forecast
 
@@ -82,7 +82,7 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
         if progress.halted:
             click.echo(
                 f"the rest ({progress.undone}) waits for {', '.join(progress.halted)}: after "
-                f"{halted.resume(progress.halted)} the workers go on with it by themselves, or start it again",
+                f"{availability.resume(progress.halted)} the workers go on with it by themselves, or start it again",
                 err=True,
             )
     if left.waiting or wrong or progress.halted:
@@ -211,8 +211,8 @@ def _look(tx: Tx, engine: wiring.Engine, ids: list[int], progress: Progress) -> 
     """See which members are not called for now, and whether nothing is left but what waits for an operator."""
     unlisted = sorted(run.connection for run in progress.runs if run.finished_at is None)
     waits = {*run_writes.waits_for(tx, ids), *unlisted}
-    progress.shut = halted.shut(tx, {*waits, *(run.connection for run in progress.runs)}, engine.clock.now())
-    stopped = halted.halted(tx, waits)
+    progress.shut = availability.shut(tx, {*waits, *(run.connection for run in progress.runs)}, engine.clock.now())
+    stopped = availability.halted(tx, waits)
     progress.halted = stopped if waits and set(stopped) == waits else []
     listings = [f"the listing of {name}" for name in unlisted]
     queued = [f"{progress.waiting} pieces of work"] if progress.waiting else []

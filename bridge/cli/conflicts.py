@@ -12,10 +12,10 @@ from bridge import wiring
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor, looking, show, the_one, write_down
 from bridge.cli.times import when
-from bridge.flow import operate
 from bridge.ledger import conflict_log as rows
 from bridge.ledger import links
 from bridge.ledger.database import Tx
+from bridge.operations import conflicts as operate
 
 TRIES = 50
 """Times, a fifth of a second apart, that we ask for a ticket that a worker is busy with."""

@@ -22,9 +22,9 @@ from bridge.cli import crowd
 from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage, Stopped
 from bridge.ledger import summary, work
+from bridge.operations.evidence import all_links, connections
 from bridge.sandbox import population, verify
 from bridge.sandbox.faults import parse
-from bridge.simulate.facts import all_links, connections
 
 PORTS: Final = range(18_080, 28_080, 50)
 """Where a demo begins to look for a free port: not all at one place, for several may start at the same moment."""

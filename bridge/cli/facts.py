@@ -7,8 +7,8 @@ from typing import Any
 
 from bridge.cli.sandbox import Control
 from bridge.ledger import attempts, timeline
+from bridge.operations.evidence import all_links, facts
 from bridge.sandbox.verify import VerifyInput
-from bridge.simulate.facts import all_links, facts
 from bridge.wiring import Engine
 
 

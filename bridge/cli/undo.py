@@ -10,13 +10,13 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli import halted
 from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import actor
 from bridge.cli.processes import begin
 from bridge.ledger import audit, run_records, run_writes, timeline
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
+from bridge.operations import availability
 from bridge.runs import undo as undoing
 
 LONGEST = 6 * 3600.0
@@ -62,7 +62,7 @@ def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool
     left = carry_out(engine, mine)
     with engine.ledger.transaction() as tx:
         run_records.finish(tx, mine, engine.clock.now())
-        waits = halted.shut(tx, run_writes.waits_for(tx, [int(mine)]), engine.clock.now())
+        waits = availability.shut(tx, run_writes.waits_for(tx, [int(mine)]), engine.clock.now())
         lines = [line for line in timeline.after(tx, position, limit=10_000_000) if line.detail.get("run") == run]
     engine.close()
     done = {line.link_id for line in lines if line.kind == undoing.UNDONE}
@@ -107,10 +107,10 @@ def standing(tx: Tx, run: RunRow, now: datetime) -> tuple[str, str]:
     wrote = {connection for _link, connection, _entity in undoing.records(tx, run.id)}
     unlisted = {run.connection} if run.finished_at is None else set()
     names = {*waits, *wrote, *unlisted}
-    shut, stopped = halted.shut(tx, names, now), set(halted.halted(tx, names))
+    shut, stopped = availability.shut(tx, names, now), set(availability.halted(tx, names))
     if beyond := sorted(wrote & stopped):
         why = "; ".join(shut[name] for name in beyond)
-        return f"{why}. What the run wrote there can be taken back after {halted.resume(beyond)}", ""
+        return f"{why}. What the run wrote there can be taken back after {availability.resume(beyond)}", ""
     if not waits and not unlisted:
         return "", ""
     left = [f"its part on {name} has not ended" for name in sorted(unlisted)]
@@ -132,7 +132,7 @@ def carry_out(engine: wiring.Engine, run_id: str) -> run_writes.Left:
         with engine.ledger.read() as tx:
             left = run_writes.left(tx, [int(run_id)])
             waits = run_writes.waits_for(tx, [int(run_id)])
-            stuck = len(halted.halted(tx, waits)) == len(waits)
+            stuck = len(availability.halted(tx, waits)) == len(waits)
         if stuck or time.monotonic() > until:
             return left
         engine.clock.sleep(0.1)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.ledger import parking, webhook_inbox
+from bridge.operations.evidence import AMBIGUOUS, facts
 from bridge.sandbox.server import evidence
 from bridge.sandbox.verify import Report, VerifyInput, verify
 from bridge.simulate.calm import quiesce, see_through
-from bridge.simulate.facts import AMBIGUOUS, facts
 from bridge.simulate.play import Player
 from bridge.simulate.rest import Broken, all_known, run_all, settle
 from bridge.simulate.stage import Stage

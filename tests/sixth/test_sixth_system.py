@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bridge import config as configuration
+from bridge.operations.evidence import facts
 from bridge.sandbox import population
 from bridge.sandbox.server import evidence
 from bridge.sandbox.verify import verify
-from bridge.simulate.facts import facts
 from tests.flow.estate import Estate
 from tests.sixth import tables
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
-from bridge.flow.operate import HOLD, Busy, NotPossible
 from bridge.flow.replan import plans
 from bridge.ledger import hints, links, matching, parking, timeline
 from bridge.ledger.database import Tx
+from bridge.operations.conflicts import HOLD, Busy, NotPossible
 
 
 def under_lease(tx: Tx, context: Context, link_id: str, change: Callable[[Link, datetime], list[Note]]) -> Link:

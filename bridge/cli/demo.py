@@ -23,8 +23,9 @@ from bridge.cli.facts import collect, timelines
 from bridge.cli.stage import Plan, Stage, Stopped
 from bridge.ledger import summary, work
 from bridge.operations.evidence import all_links, connections
-from bridge.sandbox import population, verify
+from bridge.sandbox import population
 from bridge.sandbox.faults import parse
+from bridge.verify import report as verify
 
 PORTS: Final = range(18_080, 28_080, 50)
 """Where a demo begins to look for a free port: not all at one place, for several may start at the same moment."""
@@ -104,7 +105,7 @@ def demo(
     finally:
         shutil.rmtree(home, ignore_errors=True)
     if journals is not None:
-        say(f"what was judged is in {journals}; check it again: python -m bridge.sandbox.verify {journals}")
+        say(f"what was judged is in {journals}; check it again: python -m bridge.verify.report {journals}")
     report = verify.verify(given)
     ok = report.ok and not run.gave_up and not report.forbidden_calls
     shown = report.as_dict() | {"seed": seed, "seconds": round(run.seconds, 2)}

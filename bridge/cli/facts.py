@@ -1,4 +1,4 @@
-"""What a demo's run has to say for itself, as rows for the checker of `bridge.sandbox.verify`."""
+"""What a demo's run has to say for itself, as rows for the checker of `bridge.verify.report`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from bridge.cli.sandbox import Control
 from bridge.ledger import attempts, timeline
 from bridge.operations.evidence import all_links, facts
-from bridge.sandbox.verify import VerifyInput
+from bridge.verify.report import VerifyInput
 from bridge.wiring import Engine
 
 

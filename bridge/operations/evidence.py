@@ -1,4 +1,4 @@
-"""What a run has to say for itself, as rows for the checker of `bridge.sandbox.verify`."""
+"""What a run has to say for itself, as rows for the checker of `bridge.verify.report`."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ from bridge.sandbox import control, population
 from bridge.sandbox.exchange import Call, Event, Problem
 from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults
 from bridge.sandbox.journal import Journal, Kind
-from bridge.sandbox.reading import marker
 from bridge.sandbox.store import Record, Store, difference
 from bridge.sandbox.throttle import Throttle
 from bridge.sandbox.webhooks import Outbox, Send, Target
+from bridge.verify.expectations import marker
 
 FORBIDDEN = "forbidden: "
 """How the note of a call begins that no sync may ever make."""

@@ -31,9 +31,9 @@ from bridge.sandbox.scopeai import ScopeaiSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import sender
 from bridge.sandbox.upscope import UpscopeSandbox
-from bridge.sandbox.verify import VerifyInput
 from bridge.sandbox.webhooks import Target
 from bridge.sandbox.zaia import ZaiaSandbox
+from bridge.verify.report import VerifyInput
 
 SYSTEMS: Mapping[str, type[Sandbox]] = {
     "switch": SwitchSandbox,

@@ -9,11 +9,11 @@ from typing import Any, Final
 from bridge.ledger import parking, webhook_inbox
 from bridge.operations.evidence import AMBIGUOUS, facts
 from bridge.sandbox.server import evidence
-from bridge.sandbox.verify import Report, VerifyInput, verify
 from bridge.simulate.calm import quiesce, see_through
 from bridge.simulate.play import Player
 from bridge.simulate.rest import Broken, all_known, run_all, settle
 from bridge.simulate.stage import Stage
+from bridge.verify.report import Report, VerifyInput, verify
 
 WINDOW: Final = 0.06
 """Seconds from a read of ours to the write that follows in the same step: never more without a fault."""

@@ -14,12 +14,12 @@ from bridge.runs import account_metrics, backfill, comparison, schedule
 from bridge.sandbox import population
 from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Problem
-from bridge.sandbox.reading import customer
 from bridge.sandbox.store import Record
 from bridge.simulate.line import Fault
 from bridge.simulate.rest import Broken, fair_weather
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.turns import Turns
+from bridge.verify.expectations import customer
 
 
 class Player:

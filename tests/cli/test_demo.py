@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from bridge.cli.demo import print_report
-from bridge.sandbox import verify
+from bridge.verify import report as verify
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def test_it_converges_and_its_journals_can_be_checked_again(tmp_path):
     written = {row["connection"] for row in rows if row["actor"] == "bridge" and row["kind"] in {"write", "create"}}
     assert written == set(report["systems"]) - {"screens"}, "of the five, only screens can't be written"
     again = subprocess.run(
-        [sys.executable, "-m", "bridge.sandbox.verify", str(tmp_path / "journals")],
+        [sys.executable, "-m", "bridge.verify.report", str(tmp_path / "journals")],
         cwd=ROOT,
         capture_output=True,
         text=True,

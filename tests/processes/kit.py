@@ -31,8 +31,9 @@ from bridge.ledger import connection_health, webhook_inbox
 from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
 from bridge.queue import socket_for, url_for
-from bridge.sandbox import population, verify
-from bridge.sandbox.reading import canonical
+from bridge.sandbox import population
+from bridge.verify import report
+from bridge.verify.expectations import canonical
 from tests.processes.outcome import Outcome
 from tests.processes.switchboard import HOST, Line, Switchboard
 
@@ -287,7 +288,7 @@ class Kit(Stage):
         lost = [
             f"{name} {note}: {fate or 'no row'}" for (name, note), fate in fates.items() if fate in {None, "pending"}
         ]
-        return Outcome(verify.verify(given), len(fates), lost, str(account), account.balanced, left)
+        return Outcome(report.verify(given), len(fates), lost, str(account), account.balanced, left)
 
     def check(self) -> Outcome:
         """Finish, and raise AssertionError, with everything that is known, unless every promise was kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from bridge.sandbox import verify
+from bridge.verify import report as verify
 
 
 @dataclass(slots=True)

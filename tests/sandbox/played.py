@@ -3,7 +3,7 @@
 import itertools
 
 from bridge.sandbox.server import evidence
-from bridge.sandbox.verify import verify
+from bridge.verify.report import verify
 
 SWITCH = "http://switch.test/api/v1"
 POSTHOG = "http://posthog.test/api/projects/12345/conversations/tickets"

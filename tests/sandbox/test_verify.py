@@ -7,12 +7,12 @@ import pytest
 
 import bridge.sandbox.verify as checker
 from bridge.sandbox.server import evidence
-from bridge.sandbox.verify import load, main, verify, write
 from bridge.sandbox.webhooks import Target
+from bridge.verify.report import load, main, verify, write
 from tests.sandbox.conftest import standard_webhook
 from tests.sandbox.played import POSTHOG, SWITCH
 
-OWN = {"bridge.sandbox", "bridge.sandbox.case", "bridge.sandbox.reading"}
+OWN = {"bridge.sandbox", "bridge.verify.history", "bridge.verify.expectations"}
 
 
 def test_a_clean_run_is_clean(run):

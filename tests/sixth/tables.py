@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bridge.connectors import CONNECTORS
-from bridge.sandbox import population, reading, server
+from bridge.sandbox import population, server
+from bridge.verify import expectations
 from tests.sixth.bridge.sandbox.tinydesk import TinydeskSandbox
 
 NAME = "tinydesk"
 CLASSES = "tests.sixth.bridge"
-POPULATION, READING = "bridge/sandbox/population.py", "bridge/sandbox/reading.py"
+POPULATION, READING = "bridge/sandbox/population.py", "bridge/verify/expectations.py"
 STATUS = {"new": "todo", "open": "doing", "resolved": "done"}
 IDS = {agent.email: f"t-{number}" for number, agent in enumerate(population.AGENTS)}
 
@@ -18,9 +19,9 @@ LINES = (
     (POPULATION, "STATUS", population.STATUS, STATUS),
     (POPULATION, "ASSIGNEE", population.ASSIGNEE, "owner"),
     *((POPULATION, "AGENTS", agent.ids, IDS[agent.email]) for agent in population.AGENTS),
-    (READING, "READ", reading.READ, {"status": {word: value for value, word in STATUS.items()}}),
-    (READING, "FIELDS", reading.FIELDS, ("subject", "status", "assignee", "tags")),
-    (READING, "LOSSY", reading.LOSSY, {"status": {"pending": "doing", "on_hold": "doing", "closed": "done"}}),
+    (READING, "READ", expectations.READ, {"status": {word: value for value, word in STATUS.items()}}),
+    (READING, "FIELDS", expectations.FIELDS, ("subject", "status", "assignee", "tags")),
+    (READING, "LOSSY", expectations.LOSSY, {"status": {"pending": "doing", "on_hold": "doing", "closed": "done"}}),
 )  # fmt: skip
 SPARED = {
     (POPULATION, "PRIORITY"): "it has no priorities",

@@ -11,7 +11,7 @@ from bridge import config as configuration
 from bridge.operations.evidence import facts
 from bridge.sandbox import population
 from bridge.sandbox.server import evidence
-from bridge.sandbox.verify import verify
+from bridge.verify.report import verify
 from tests.flow.estate import Estate
 from tests.sixth import tables
 

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bridge.sandbox.case import Case, Edit, Ref, Row, about_ticket, ref_of
-from bridge.sandbox.reading import LOSSY, agrees, canonical, customer, found_by, known_as, marker, read_as
+from bridge.verify.expectations import LOSSY, agrees, canonical, customer, found_by, known_as, marker, read_as
+from bridge.verify.history import Case, Edit, Ref, Row, about_ticket, ref_of
 
 _DONE = ("error-after", "reset-after", "timeout-after")
 _ONE_TIME = timedelta(seconds=1)

@@ -19,7 +19,7 @@ A row without "entity" is about a ticket. Only tickets have edits, fields and si
 forbidden calls are counted for every entity. This file has the verdict; what it rests on is indexed in case.py, looked
 through in findings.py and measured in measures.py.
 
-`python -m bridge.sandbox.verify DIR` checks the files that `write` made.
+`python -m bridge.verify.report DIR` checks the files that `write` made.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bridge.sandbox import findings, measures
-from bridge.sandbox.case import Case
+from bridge.verify import findings, measures
+from bridge.verify.history import Case
 
 Row = Mapping[str, Any]
 

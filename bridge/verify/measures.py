@@ -6,8 +6,8 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from bridge.sandbox.case import Case, Edit
-from bridge.sandbox.reading import agrees
+from bridge.verify.expectations import agrees
+from bridge.verify.history import Case, Edit
 
 
 def conflicting(case: Case) -> set[int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.sandbox.reading import FIELDS, canonical
+from bridge.verify.expectations import FIELDS, canonical
 
 Row = Mapping[str, Any]
 Ref = tuple[str, str]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request, Response
 
 if TYPE_CHECKING:
-    from bridge.sandbox.app import Sandbox
+    from bridge.sandbox.vendor_app import Sandbox
 
 Verb = Callable[["Sandbox", Mapping[str, Any]], Any]
 

@@ -16,11 +16,11 @@ from werkzeug.wrappers import Request, Response
 
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox import population
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Call, Event, Problem, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.posthog_list import PRIORITIES, STATUSES, clean_tags, filtered, number
 from bridge.sandbox.store import Record, micros_iso, past, random_uuid
+from bridge.sandbox.vendor_app import Sandbox
 
 _SORTS = ("updated_at", "created_at", "ticket_number", "sla_due_at", "snoozed_until")
 _WRITABLE = (

@@ -17,10 +17,10 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Call, Problem, answer
 from bridge.sandbox.scopeai_tags import Catalogue, discovered
 from bridge.sandbox.store import Record, past
+from bridge.sandbox.vendor_app import Sandbox
 
 DEFAULT_WINDOW = timedelta(days=14)
 _TEXTS = ("external_id", "original_text", "original_html")

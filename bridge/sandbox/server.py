@@ -24,14 +24,14 @@ from waitress import wasyncore
 
 from bridge.clock import Clock, SystemClock
 from bridge.core.model.syncs import Secret, Webhook
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.faults import Dropped
+from bridge.sandbox.outbox import Target
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.scopeai import ScopeaiSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import sender
 from bridge.sandbox.upscope import UpscopeSandbox
-from bridge.sandbox.webhooks import Target
+from bridge.sandbox.vendor_app import Sandbox
 from bridge.sandbox.zaia import ZaiaSandbox
 from bridge.verify.report import VerifyInput
 

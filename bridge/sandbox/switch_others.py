@@ -18,10 +18,10 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from bridge.sandbox import population
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Call, Event, Problem, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record, Store, seconds_iso
+from bridge.sandbox.vendor_app import Sandbox
 
 MESSAGE, CUSTOMER, SESSION = "message", "customer", "session"
 KINDS = {"conversations": MESSAGE, "customers": CUSTOMER, "users": "agent", "tags": "tag", "articles": "article"}

@@ -14,7 +14,7 @@ from urllib3 import HTTPResponse
 
 from bridge.clock import Clock
 from bridge.sandbox.faults import Dropped
-from bridge.sandbox.webhooks import Send
+from bridge.sandbox.outbox import Send
 
 WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 

@@ -15,10 +15,10 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population, upscope_people
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Call, Problem, answer
 from bridge.sandbox.store import Record, past
 from bridge.sandbox.upscope_people import iso, share
+from bridge.sandbox.vendor_app import Sandbox
 
 CUSTOMER, SESSION = "customer", "session"
 AGAIN = timedelta(minutes=1)

@@ -14,9 +14,9 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Call, Problem, answer
 from bridge.sandbox.store import Record, micros_iso, past, random_uuid
+from bridge.sandbox.vendor_app import Sandbox
 from bridge.sandbox.zaia_rows import SERVICE_USER, STATUSES, details, entity, fresh, page, uuid_of
 
 

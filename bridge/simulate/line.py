@@ -16,9 +16,9 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 from urllib3.exceptions import NewConnectionError, ProtocolError
 
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.store import from_iso
 from bridge.sandbox.transport import WSGIAdapter
+from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.clock import Skewed, VirtualClock
 
 TOOK: Final = 0.01

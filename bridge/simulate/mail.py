@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bridge.clock import Clock
 from bridge.connectors.signing import sign
-from bridge.sandbox.webhooks import Delivery, Target
+from bridge.sandbox.outbox import Delivery, Target
 
 Post = Callable[[str, Mapping[str, str], bytes], int]
 

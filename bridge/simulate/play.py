@@ -12,9 +12,9 @@ from bridge.ledger import connection_health, webhook_inbox
 from bridge.queue import MemoryBudget
 from bridge.runs import account_metrics, backfill, comparison, schedule
 from bridge.sandbox import population
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Problem
 from bridge.sandbox.store import Record
+from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.line import Fault
 from bridge.simulate.rest import Broken, fair_weather
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned

@@ -33,9 +33,9 @@ from bridge.http.client import Http
 from bridge.ledger.database import Ledger
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population, server
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.journal import Journal
-from bridge.sandbox.webhooks import Target
+from bridge.sandbox.outbox import Target
+from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.clock import Skewed, VirtualClock
 from bridge.simulate.line import Line
 from bridge.simulate.mail import Mail

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from bridge.engine.effects import Call, Read, Transact
-from bridge.sandbox.app import Sandbox
+from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.points import NEW, REMOTE_POSITIONS
 from bridge.simulate.stage import TICKET, Stage
 from bridge.simulate.worker import StepWorker

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from bridge.sandbox.outbox import Target
 from bridge.sandbox.switch import SwitchSandbox
-from bridge.sandbox.webhooks import Target
 from tests.sandbox.conftest import hmac_webhook
 from tests.sandbox.played import SWITCH
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import bridge.sandbox.verify as checker
+from bridge.sandbox.outbox import Target
 from bridge.sandbox.server import evidence
-from bridge.sandbox.webhooks import Target
 from bridge.verify.report import load, main, verify, write
 from tests.sandbox.conftest import standard_webhook
 from tests.sandbox.played import POSTHOG, SWITCH

@@ -4,9 +4,9 @@ import pytest
 
 from bridge.connectors.signing import verify
 from bridge.errors import BadSignature
+from bridge.sandbox.outbox import Target
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
-from bridge.sandbox.webhooks import Target
 from tests.sandbox.conftest import hmac_webhook, session_for, standard_webhook
 from tests.sandbox.played import POSTHOG, SWITCH
 

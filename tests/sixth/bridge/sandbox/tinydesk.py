@@ -10,10 +10,10 @@ from werkzeug.wrappers import Request, Response
 
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox import population
-from bridge.sandbox.app import Sandbox
 from bridge.sandbox.exchange import Call, Event, Problem, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record
+from bridge.sandbox.vendor_app import Sandbox
 
 STATES = ("todo", "doing", "done")
 KEPT = {"title": "subject", "text": "text", "state": "status", "labels": "tags"}

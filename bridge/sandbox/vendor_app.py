@@ -21,9 +21,9 @@ from bridge.sandbox import control, population
 from bridge.sandbox.exchange import Call, Event, Problem
 from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults
 from bridge.sandbox.journal import Journal, Kind
+from bridge.sandbox.outbox import Outbox, Send, Target
 from bridge.sandbox.store import Record, Store, difference
 from bridge.sandbox.throttle import Throttle
-from bridge.sandbox.webhooks import Outbox, Send, Target
 from bridge.verify.expectations import marker
 
 FORBIDDEN = "forbidden: "

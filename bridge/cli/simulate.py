@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from bridge.simulate.run import Result, Total, run, shrink
+from bridge.simulate.seeds import Result, Total, run, shrink
 from bridge.simulate.stage import ground
 
 SHOWN: Final = 5

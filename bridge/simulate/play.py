@@ -15,10 +15,10 @@ from bridge.sandbox import population
 from bridge.sandbox.exchange import Problem
 from bridge.sandbox.store import Record
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate.line import Fault
-from bridge.simulate.rest import Broken, fair_weather
+from bridge.simulate.quiescence import Broken, fair_weather
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.turns import Turns
+from bridge.simulate.vendor_line import Fault
 from bridge.verify.expectations import customer
 
 

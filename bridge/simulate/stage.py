@@ -36,11 +36,11 @@ from bridge.sandbox import population, server
 from bridge.sandbox.journal import Journal
 from bridge.sandbox.outbox import Target
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate.clock import Skewed, VirtualClock
-from bridge.simulate.line import Line
-from bridge.simulate.mail import Mail
-from bridge.simulate.steps import WORKERS, Account, Script
-from bridge.simulate.worker import Inline, StepWorker
+from bridge.simulate.script import WORKERS, Account, Script
+from bridge.simulate.vendor_line import Line
+from bridge.simulate.virtual_time import Skewed, VirtualClock
+from bridge.simulate.virtual_worker import Inline, StepWorker
+from bridge.simulate.webhook_mail import Mail
 from bridge.web.app import create_app
 
 TICKET = "ticket"

@@ -9,9 +9,9 @@ from typing import Any
 
 from bridge.engine.effects import Call, Read, Transact
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate.points import NEW, REMOTE_POSITIONS
+from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS
 from bridge.simulate.stage import TICKET, Stage
-from bridge.simulate.worker import StepWorker
+from bridge.simulate.virtual_worker import StepWorker
 
 
 class Turns:

@@ -13,7 +13,7 @@ from bridge.ledger import links, tables, work
 from bridge.ledger.database import Ledger
 from bridge.preview.rehearsal import Free as FreeBudget
 from bridge.runs import reconcile
-from bridge.simulate.worker import Inline, StepWorker
+from bridge.simulate.virtual_worker import Inline, StepWorker
 from tests.memory.connector import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
 
 __all__ = ["FreeBudget", "Inline", "ManualClock", "StepWorker", "World", "born"]

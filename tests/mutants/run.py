@@ -37,7 +37,7 @@ IMPORT_ALL = (
 )
 SIMULATE = (
     "import logging, sys\n"
-    "from bridge.simulate.run import one\n"
+    "from bridge.simulate.seeds import one\n"
     "logging.disable(logging.CRITICAL)\n"
     "for seed in range(int(sys.argv[1])):\n"
     "    found = one(seed)\n"

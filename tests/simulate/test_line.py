@@ -6,8 +6,8 @@ from datetime import timedelta
 import requests
 
 from bridge.sandbox.switch import SwitchSandbox
-from bridge.simulate.clock import Skewed, VirtualClock
-from bridge.simulate.line import Line
+from bridge.simulate.vendor_line import Line
+from bridge.simulate.virtual_time import Skewed, VirtualClock
 
 
 def test_a_lagging_index_leaves_out_what_is_new_and_the_line_knows_when():

@@ -11,10 +11,10 @@ import pytest
 from bridge.connectors.contract import Page
 from bridge.errors import ConfigError
 from bridge.flow import match
-from bridge.simulate.points import every, place_of, places
-from bridge.simulate.run import Total, one, play, run, shrink
+from bridge.simulate.crash_points import every, place_of, places
+from bridge.simulate.script import draw
+from bridge.simulate.seeds import Total, one, play, run, shrink
 from bridge.simulate.stage import ground
-from bridge.simulate.steps import draw
 
 FIXED = (*range(1000, 1016), 900_221, 900_586)
 """The last two: a twin that its vendor did not list yet; somebody who became known between two choices of a person."""
@@ -37,7 +37,7 @@ def test_a_fixed_set_of_seeds_keeps_every_promise_and_so_do_fresh_ones(record_pr
 
 def test_the_same_seed_is_the_same_world_in_every_process():
     """Sets and dicts must not decide anything: the processes below hash strings differently."""
-    code = "from bridge.simulate.run import one; print(one(7).digest)"
+    code = "from bridge.simulate.seeds import one; print(one(7).digest)"
     digests = set()
     for salt in ("1", "2"):
         environ = os.environ | {"PYTHONHASHSEED": salt}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.ledger import work
-from bridge.simulate.line import KINDS, Fault
+from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, every
 from bridge.simulate.play import Player
-from bridge.simulate.points import NEW, REMOTE_POSITIONS, every
-from bridge.simulate.rest import heal
+from bridge.simulate.quiescence import heal
+from bridge.simulate.vendor_line import KINDS, Fault
 
 TURNS: Final = 150
 TURNS_TO_DELETE: Final = 400

@@ -10,12 +10,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bridge.simulate.judge import PROMISES, Verdict, judge
+from bridge.simulate.crash_points import every, not_played
 from bridge.simulate.play import Player
-from bridge.simulate.points import every, not_played
-from bridge.simulate.rest import Broken
+from bridge.simulate.quiescence import Broken
+from bridge.simulate.script import Script, draw
 from bridge.simulate.stage import Stage, ground
-from bridge.simulate.steps import Script, draw
+from bridge.simulate.verdicts import PROMISES, Verdict, judge
 
 STORY = 60
 """Lines of a story, at most."""

@@ -9,9 +9,9 @@ from typing import Any, Final
 from bridge.ledger import parking, webhook_inbox
 from bridge.operations.evidence import AMBIGUOUS, facts
 from bridge.sandbox.server import evidence
-from bridge.simulate.calm import quiesce, see_through
+from bridge.simulate.healing import quiesce, see_through
 from bridge.simulate.play import Player
-from bridge.simulate.rest import Broken, all_known, run_all, settle
+from bridge.simulate.quiescence import Broken, all_known, run_all, settle
 from bridge.simulate.stage import Stage
 from bridge.verify.report import Report, VerifyInput, verify
 

@@ -18,8 +18,8 @@ from bridge.errors import LeaseLost, RateLimited
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, savepoint
 from bridge.preview import rehearsal
-from bridge.simulate.line import Died
-from bridge.simulate.points import place_of
+from bridge.simulate.crash_points import place_of
+from bridge.simulate.vendor_line import Died
 
 STEP = 0.1
 """Seconds between two effects of one worker: much longer than between the two halves of one."""

@@ -19,7 +19,7 @@ from urllib3.exceptions import NewConnectionError, ProtocolError
 from bridge.sandbox.store import from_iso
 from bridge.sandbox.transport import WSGIAdapter
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate.clock import Skewed, VirtualClock
+from bridge.simulate.virtual_time import Skewed, VirtualClock
 
 TOOK: Final = 0.01
 """Seconds that each way of a request takes."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.sandbox import population
-from bridge.simulate.line import KINDS
-from bridge.simulate.points import NEW, REMOTE_POSITIONS, every
+from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, every
+from bridge.simulate.vendor_line import KINDS
 
 WORKERS: Final = 3
 DAY: Final = 86400.0

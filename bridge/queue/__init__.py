@@ -5,10 +5,10 @@ Redis may be emptied at any moment: what is outstanding stands in the ledger and
 
 from __future__ import annotations
 
-from bridge.queue.budget import Budget, MemoryBudget
 from bridge.queue.doorbell import JOBS, LANES, Address, Bell, Doorbell, NullDoorbell
-from bridge.queue.embedded import Embedded, socket_for, url_for
-from bridge.queue.worker import keep_loaded, run_worker, stopping
+from bridge.queue.embedded_valkey import Embedded, socket_for, url_for
+from bridge.queue.redis_budget import Budget, MemoryBudget
+from bridge.queue.rq_worker import keep_loaded, run_worker, stopping
 
 __all__ = [
     "JOBS",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.queue.embedded import Embedded
+from bridge.queue.embedded_valkey import Embedded
 from bridge.sandbox import server
 from bridge.sandbox.server import Spec
 

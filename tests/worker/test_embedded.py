@@ -10,7 +10,7 @@ from redis import Redis
 
 from bridge.errors import ConfigError
 from bridge.queue import Embedded, socket_for, url_for
-from bridge.queue.embedded import _alive, _pid
+from bridge.queue.embedded_valkey import _alive, _pid
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]

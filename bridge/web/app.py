@@ -14,9 +14,10 @@ from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Connection, Secret
 from bridge.ledger.database import Ledger
 from bridge.queue import Bell
-from bridge.web import body, health, webhooks
-from bridge.web.counters import Counters
-from bridge.web.intake import DirectIntake, Intake
+from bridge.web import health
+from bridge.web.receiver import body, webhooks
+from bridge.web.receiver.counters import Counters
+from bridge.web.receiver.intake import DirectIntake, Intake
 
 log = logging.getLogger(__name__)
 

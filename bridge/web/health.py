@@ -17,7 +17,7 @@ from bridge.ledger import connection_health as healths
 from bridge.ledger import summary
 from bridge.ledger.database import Ledger
 from bridge.queue import Bell
-from bridge.web.counters import Counters, labels
+from bridge.web.receiver.counters import Counters, labels
 
 PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
 STATES: Final = ("ok", "failing", "trying", "paused", "stopped")

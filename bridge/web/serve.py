@@ -14,8 +14,8 @@ from granian.log import LogLevels
 from bridge import log
 from bridge.core.model.syncs import Connection, Secret
 from bridge.errors import ConfigError
-from bridge.web.gateway import Gateway
-from bridge.web.intake import DirectIntake, GroupIntake, Intake
+from bridge.web.receiver.gateway import Gateway
+from bridge.web.receiver.intake import DirectIntake, GroupIntake, Intake
 
 CALLERS: Final = 512
 """Requests taken at once; most of them are waiting for their bodies, which takes no thread."""

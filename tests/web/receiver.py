@@ -13,8 +13,8 @@ from bridge.http.client import Http
 from bridge.ledger.database import Ledger
 from bridge.queue import Doorbell
 from bridge.web.app import create_app
-from bridge.web.gateway import Gateway
-from bridge.web.intake import GroupIntake
+from bridge.web.receiver.gateway import Gateway
+from bridge.web.receiver.intake import GroupIntake
 
 KEY = base64.b64encode(b"a key for tests, 32 bytes long..").decode()
 OLD = base64.b64encode(b"the key before, 32 bytes long...").decode()

@@ -16,7 +16,7 @@ from bridge.errors import BadSignature, ConfigError, Expired, Malformed
 from bridge.http.client import Http
 from bridge.http.clock_skew import http_date
 from bridge.log import Scrubber
-from bridge.web import body
+from bridge.web.receiver import body
 from tests.web.receiver import KEY
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

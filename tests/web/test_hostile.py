@@ -12,7 +12,7 @@ import pytest
 
 from bridge.connectors import signing
 from bridge.ledger.tables import metadata
-from bridge.web.gateway import PATIENCE as BODY_SECONDS
+from bridge.web.receiver.gateway import PATIENCE as BODY_SECONDS
 from bridge.web.serve import HEADER_MS
 from tests.web.receiver import EVENT, KEY, OLD, connections, rows, signed
 from tests.web.server import Server

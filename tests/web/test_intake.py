@@ -6,7 +6,7 @@ import pytest
 from bridge.connectors.contract import Hint
 from bridge.errors import LedgerError
 from bridge.ledger.database import Ledger
-from bridge.web.intake import BATCH, Delivery, DirectIntake, GroupIntake
+from bridge.web.receiver.intake import BATCH, Delivery, DirectIntake, GroupIntake
 from tests.web.receiver import START, rows
 
 

@@ -6,7 +6,7 @@ import pytest
 from bridge.core.model.syncs import Secret
 from bridge.log import Scrubber
 from bridge.web.app import create_app
-from bridge.web.body import scrub
+from bridge.web.receiver.body import scrub
 from tests.web.conftest import Receiver
 from tests.web.receiver import EVENT, KEY, START, connections, signed
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from bridge.web.body import LIMIT
+from bridge.web.receiver.body import LIMIT
 
 THREADS: Final = 16
 PATIENCE: Final = 10.0

@@ -19,9 +19,9 @@ from bridge.connectors.contract import Connector, Parsed
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.errors import LedgerError, Malformed, Rejected, UnknownConnection
 from bridge.log import Scrubber
-from bridge.web import body as bodies
-from bridge.web.counters import Counters
-from bridge.web.intake import Delivery, Intake
+from bridge.web.receiver import body as bodies
+from bridge.web.receiver.counters import Counters
+from bridge.web.receiver.intake import Delivery, Intake
 
 BUCKET: Final = 300
 """Seconds in which an unsigned repetition counts as the same delivery."""

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bridge.config import yaml
-from bridge.config.agents import Agents, compile_agents
-from bridge.config.environ import references
-from bridge.config.mappings import check_shape, compile_mapping, run_examples
+from bridge.config import yaml_reader
+from bridge.config.agents_file import Agents, compile_agents
+from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
 from bridge.config.settings import Classes, Read, SandboxAccount, Settings, compile_settings
-from bridge.config.syncs import Known, compile_syncs
-from bridge.config.yaml import Document, Problem
+from bridge.config.substitution import references
+from bridge.config.syncs_file import Known, compile_syncs
+from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.compiler import MappingError, compile_field
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.mapping.transforms import AgentTable
@@ -34,7 +34,7 @@ _NOT_SYSTEMS = ("syncs", "agents")
 
 def credentials_at(home: Path, connection: str) -> str:
     """Say where the credentials of a connection stand, and what they are filled in from; never what they are."""
-    document = yaml.load(home / SETTINGS, SETTINGS)
+    document = yaml_reader.load(home / SETTINGS, SETTINGS)
     row = document.data["connections"][connection]
     file, line, _ = document.problem(("connections", connection, "credentials"), "")
     named = references(row.get("credentials"))
@@ -67,7 +67,7 @@ def load(
     loader = _Loader(home, environ, sandbox, connectors)
     config = loader.all()
     if loader.problems:
-        raise ConfigError(yaml.told(loader.problems))
+        raise ConfigError(yaml_reader.told(loader.problems))
     return config
 
 
@@ -90,7 +90,7 @@ def check(
                 loader.broken |= {file.stem} if wrong else set()
     whole = [document for name, document in loader.documents.items() if name not in loader.broken]
     tried = [problem for document in whole for problem in run_examples(document)]
-    return yaml.told([*loader.problems, *tried])
+    return yaml_reader.told([*loader.problems, *tried])
 
 
 class _Loader:
@@ -123,7 +123,7 @@ class _Loader:
             syncs=syncs,
             maps=maps,
             agents=agents,
-            warnings=tuple(yaml.told([*settings.warnings, *self.unused(settings, syncs)])),
+            warnings=tuple(yaml_reader.told([*settings.warnings, *self.unused(settings, syncs)])),
         )
 
     def read(self, shown: str) -> Document | None:
@@ -133,7 +133,7 @@ class _Loader:
             self.problems.append((shown, 1, what))
             return None
         try:
-            return yaml.load(self.home / shown, shown)
+            return yaml_reader.load(self.home / shown, shown)
         except ConfigError as error:
             self.problems += [_taken_apart(problem) for problem in error.problems]
             return None

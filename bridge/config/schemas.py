@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields
 
-from bridge.config.fields import (
+from bridge.config.schema_fields import (
     NAME,
     Clock,
     Credentials,
@@ -22,7 +22,7 @@ from bridge.config.fields import (
     listed,
     one_of,
 )
-from bridge.config.yaml import Document, Problem, Where
+from bridge.config.yaml_reader import Document, Problem, Where
 
 _WORDS = {
     "required": "is missing",

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from bridge.config.environ import fill
 from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
-from bridge.config.yaml import Document, Problem, Where
+from bridge.config.substitution import fill
+from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.connectors.contract import Connector
 from bridge.connectors.signing import problems as unusable
 from bridge.core.mapping.transforms import shown

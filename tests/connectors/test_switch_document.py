@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.config.mappings import compile_mapping, run_examples
-from bridge.config.yaml import load
+from bridge.config.mapping_files import compile_mapping, run_examples
+from bridge.config.yaml_reader import load
 from bridge.connectors import connector_class
 from bridge.connectors.contract import Draft
 from bridge.core.mapping.transforms import AgentTable

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.config.mappings import compile_mapping, run_examples
-from bridge.config.yaml import load
+from bridge.config.mapping_files import compile_mapping, run_examples
+from bridge.config.yaml_reader import load
 from bridge.connectors import build, connector_class
 from bridge.connectors.upscope.records import VISITOR
 from bridge.core.mapping.transforms import AgentTable

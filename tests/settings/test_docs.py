@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.policies import WORDS
 from bridge.config.schemas import (
     BridgeSchema,
     ConnectionSchema,
@@ -17,7 +16,8 @@ from bridge.config.schemas import (
     SyncSchema,
     WebhookSchema,
 )
-from bridge.config.yaml import parse
+from bridge.config.sync_policies import WORDS
+from bridge.config.yaml_reader import parse
 from bridge.core.mapping.compiler import KEYS
 from bridge.core.mapping.transforms import AGENT, HELPERS, TRANSFORMS
 

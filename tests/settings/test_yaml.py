@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.config.yaml import DEEPEST, LARGEST, load, parse
+from bridge.config.yaml_reader import DEEPEST, LARGEST, load, parse
 from bridge.errors import ConfigError
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.clock import SystemClock
-from bridge.config import yaml
+from bridge.config import yaml_reader
 from bridge.connectors import CONNECTORS, build, connector_class, signing
 from bridge.connectors.contract import Parsed
 from bridge.core.model.syncs import Connection, Secret, Webhook
@@ -130,7 +130,7 @@ YAML = st.text(alphabet="abc:-# \n\t'\"[]{}&*!|>%@`?,.0123456789~<\x85\u2028é",
 def test_a_file_of_configuration_is_read_or_named_with_its_line(tmp_path_factory, text):
     file = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
-    _found, said = outcome(lambda: yaml.load(file, "fuzz.yaml"), ConfigError)
+    _found, said = outcome(lambda: yaml_reader.load(file, "fuzz.yaml"), ConfigError)
     assert not said or all(line.startswith("fuzz.yaml") for line in said.splitlines()[:1])
 
 

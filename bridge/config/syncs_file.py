@@ -9,11 +9,11 @@ from typing import Any
 
 from jmespath.exceptions import JMESPathError
 
-from bridge.config.fields import NAME, duration
-from bridge.config.policies import PolicyReader
+from bridge.config.schema_fields import NAME, duration
 from bridge.config.schemas import SyncSchema, load
 from bridge.config.settings import Classes
-from bridge.config.yaml import Document, Problem, Where
+from bridge.config.sync_policies import PolicyReader
+from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.core.mapping.checks import not_sent
 from bridge.core.mapping.found_tags import tag_problems
 from bridge.core.mapping.paths import BadPath, compile_expression, compile_path

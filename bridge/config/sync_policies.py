@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from marshmallow import ValidationError
 
 from bridge.config.schemas import PolicySchema
-from bridge.config.yaml import Where
+from bridge.config.yaml_reader import Where
 from bridge.core.mapping.transforms import shown
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.syncs import FieldPolicy

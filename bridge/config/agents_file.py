@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.config.yaml import Document, Problem
+from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.transforms import LEAVE, TRANSFORMS, UNASSIGN, AgentTable, shown
 
 KEYS = ("agents", "unmapped")

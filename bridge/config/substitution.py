@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.config.yaml import Document, Problem, Where
+from bridge.config.yaml_reader import Document, Problem, Where
 
 LARGEST_FILE = 64 * 1024
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}?")

@@ -7,7 +7,7 @@ from typing import Any
 
 from bridge.config.schemas import ExampleSchema, load
 from bridge.config.settings import Classes
-from bridge.config.yaml import Document, Problem
+from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.checks import prove
 from bridge.core.mapping.compiler import CompiledEntity, MappingError, Where, compile_entity
 from bridge.core.mapping.transforms import AgentTable, shown

@@ -12,12 +12,12 @@ import click
 from bridge import config as configuration
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.accounts import follow_sandbox, sandboxed
 from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.errors import BridgeError, Unauthorised
 from bridge.http.client import Http
+from bridge.supervisor.sandbox_accounts import follow_sandbox, sandboxed
 
 
 @click.command()

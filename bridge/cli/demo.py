@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge import home as homes
-from bridge.cli import crowd
-from bridge.cli.facts import collect, timelines
-from bridge.cli.stage import Plan, Stage, Stopped
 from bridge.ledger import summary, work
 from bridge.operations.evidence import all_links, connections
 from bridge.sandbox import population
 from bridge.sandbox.faults import parse
+from bridge.supervisor import seed as crowd
+from bridge.supervisor.demo_evidence import collect, timelines
+from bridge.supervisor.stack import Plan, Stage, Stopped
 from bridge.verify import report as verify
 
 PORTS: Final = range(18_080, 28_080, 50)

@@ -10,7 +10,6 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import show
 from bridge.cli.times import when
 from bridge.clock import SystemClock
@@ -22,6 +21,7 @@ from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status
 from bridge.queue import Doorbell, socket_for, url_for
 from bridge.runs.schedule import Planned, next_runs
+from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 LATE = timedelta(minutes=2)
 """Due work that nobody has begun for so long, though its connection may be called, means that no worker works."""

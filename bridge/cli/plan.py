@@ -12,13 +12,13 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.accounts import follow_sandbox
-from bridge.cli.processes import lend_redis
-from bridge.cli.stream import shown
+from bridge.cli.daemons import lend_redis
 from bridge.ledger import parking
 from bridge.ledger.parking import Parked
 from bridge.preview.dry_run import Preview, key, place, preview, summary
 from bridge.preview.rehearsal import Write
+from bridge.supervisor.activity import shown
+from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 HELD = "unsafe"
 

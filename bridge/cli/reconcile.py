@@ -13,14 +13,14 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.accounts import follow_sandbox
+from bridge.cli.daemons import begin
 from bridge.cli.operator import write_down
-from bridge.cli.processes import begin
 from bridge.cli.times import when
 from bridge.errors import BridgeError
 from bridge.ledger import drift_findings, run_records, work
 from bridge.ledger.drift_findings import Drifted
 from bridge.ledger.run_records import RunRow
+from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 LONGEST: Final = 3600.0
 LOOK: Final = 0.5

@@ -17,10 +17,10 @@ from typing import Any
 
 import click
 
-from bridge.cli.accounts import stored
-from bridge.cli.children import watch_parent
 from bridge.errors import BridgeError
 from bridge.sandbox import server
+from bridge.supervisor.processes import watch_parent
+from bridge.supervisor.sandbox_accounts import stored
 
 
 class ControlError(BridgeError):

@@ -16,7 +16,6 @@ from rich.table import Table
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.accounts import follow_sandbox
 from bridge.cli.operator import plain
 from bridge.cli.times import clock, when
 from bridge.clock import SystemClock
@@ -27,6 +26,7 @@ from bridge.ledger import summary as figures
 from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status
 from bridge.runs.schedule import KINDS, Planned, next_runs
+from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 NEVER = "never called"
 RUNS = 6

@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 
 from bridge import home as homes
-from bridge.cli import crowd
-from bridge.cli.stage import Plan, Stage, Stopped
-from bridge.cli.stream import Stream, show
+from bridge.supervisor import seed
+from bridge.supervisor.activity import Stream, show
+from bridge.supervisor.stack import Plan, Stage, Stopped
 
 EVERY: Final = 0.25
 FIRST_TICKETS: Final = 3
@@ -48,7 +48,7 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
             stream.start_now()
             welcome(console, stage, as_json=as_json)
             if sandboxed:
-                crowd.fill(stage.controls, dict.fromkeys(crowd.origins(stage.controls), FIRST_TICKETS), seed=1)
+                seed.fill(stage.controls, dict.fromkeys(seed.origins(stage.controls), FIRST_TICKETS), seed=1)
             while True:
                 stage.tend()
                 with stage.patient():

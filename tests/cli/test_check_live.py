@@ -5,9 +5,9 @@ import json
 import pytest
 
 from bridge import home as homes
-from bridge.cli.accounts import FILE
 from bridge.cli.sandbox import write_accounts
 from bridge.sandbox import server
+from bridge.supervisor.sandbox_accounts import FILE
 from tests.cli.conftest import KEYS
 
 SEED = 9

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli.children import PARENT, Child, ChildFailed, Children, free_port
 from bridge.errors import ConfigError
+from bridge.supervisor.processes import PARENT, Child, ChildFailed, Children, free_port
 
 
 class Scripted(Child):
@@ -90,7 +90,7 @@ def test_stop_ends_them_politely():
 def test_children_end_when_their_parent_is_killed():
     child = (
         "import time\n"
-        "from bridge.cli.children import watch_parent\n"
+        "from bridge.supervisor.processes import watch_parent\n"
         "watch_parent()\n"
         "print('up', flush=True)\n"
         "time.sleep(60)\n"

@@ -9,7 +9,7 @@ from sqlalchemy import delete, text, update
 
 from bridge import config as configuration
 from bridge import wiring
-from bridge.cli.processes import run_clock
+from bridge.cli.daemons import run_clock
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.state import Note
 from bridge.ledger import connection_health, run_records, tables, timeline, webhook_inbox, work

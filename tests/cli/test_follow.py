@@ -5,12 +5,12 @@ import os
 import pytest
 
 from bridge import home as homes
-from bridge.cli.accounts import FILE, sandbox_database
 from bridge.cli.sandbox import write_accounts
 from bridge.ledger import connection_health
 from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for
 from bridge.sandbox import server
+from bridge.supervisor.sandbox_accounts import FILE, sandbox_database
 
 SEED = 9
 

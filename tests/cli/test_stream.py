@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from bridge.cli.stream import row, show, shown, text
 from bridge.core.model.state import FieldState, Link, Side
 from bridge.ledger.timeline import Line
+from bridge.supervisor.activity import row, show, shown, text
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 

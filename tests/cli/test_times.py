@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.cli.stream import row, text
 from bridge.cli.times import when
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.ledger import conflict_log, links, run_records, timeline, work
 from bridge.ledger.database import Ledger
 from bridge.ledger.timeline import Line
+from bridge.supervisor.activity import row, text
 from tests.cli.conftest import KEYS
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.cli.stream import Stream
 from bridge.core.model.syncs import Rate
 from bridge.ledger import timeline
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population
+from bridge.supervisor.activity import Stream
 from tests.flow.estate import Estate
 from tests.flow.test_create_once import healed, raise_
 from tests.flow.world import StepWorker

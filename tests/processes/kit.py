@@ -23,15 +23,15 @@ from redis import Redis
 from sqlalchemy import func, select
 
 from bridge import home as homes
-from bridge.cli.accounts import DATABASE, FILE, REDIS
 from bridge.cli.demo import PORTS, Run, loosen
-from bridge.cli.facts import collect, timelines
-from bridge.cli.stage import Plan, Stage
 from bridge.ledger import connection_health, webhook_inbox
 from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
 from bridge.queue import socket_for, url_for
 from bridge.sandbox import population
+from bridge.supervisor.demo_evidence import collect, timelines
+from bridge.supervisor.sandbox_accounts import DATABASE, FILE, REDIS
+from bridge.supervisor.stack import Plan, Stage
 from bridge.verify import report
 from bridge.verify.expectations import canonical
 from tests.processes.outcome import Outcome

@@ -18,13 +18,13 @@ from typing import Any, Final, Self
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.accounts import FILE, REDIS, sandbox_database
-from bridge.cli.children import ChildFailed, Children, child_environ, free_port
 from bridge.cli.sandbox import Control, write_accounts
 from bridge.errors import BridgeError, LedgerError
 from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for, url_for
 from bridge.sandbox import server
+from bridge.supervisor.processes import ChildFailed, Children, child_environ, free_port
+from bridge.supervisor.sandbox_accounts import FILE, REDIS, sandbox_database
 
 START: Final = 30.0
 """Seconds that a part may take to come up on a slow machine."""

@@ -14,11 +14,11 @@ import click
 
 from bridge import home as homes
 from bridge import log, wiring
-from bridge.cli.accounts import follow_sandbox
-from bridge.cli.children import watch_parent
 from bridge.errors import BridgeError, ConfigError
 from bridge.ledger.database import Ledger
 from bridge.queue import Address, Embedded, keep_loaded, run_worker, socket_for, url_for
+from bridge.supervisor.processes import watch_parent
+from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 TICK: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)

@@ -13,9 +13,10 @@ from typing import Final
 import click
 
 from bridge import home as homes
-from bridge import log, wiring
+from bridge import wiring
 from bridge.errors import BridgeError, ConfigError
 from bridge.ledger.database import Ledger
+from bridge.observability import log
 from bridge.queue import Address, Embedded, keep_loaded, run_worker, socket_for, url_for
 from bridge.supervisor.processes import watch_parent
 from bridge.supervisor.sandbox_accounts import follow_sandbox

@@ -11,9 +11,9 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from bridge import log
 from bridge.core.model.syncs import Connection, Secret
 from bridge.errors import ConfigError
+from bridge.observability import log
 from bridge.web.receiver.gateway import Gateway
 from bridge.web.receiver.intake import DirectIntake, GroupIntake, Intake
 

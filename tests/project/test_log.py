@@ -8,7 +8,7 @@ import pytest
 
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
-from bridge.log import HIDDEN, Scrubber, configure
+from bridge.observability.log import HIDDEN, Scrubber, configure
 
 
 @pytest.fixture

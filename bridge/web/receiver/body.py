@@ -10,7 +10,7 @@ import orjson
 from flask import Request
 
 from bridge.errors import Malformed, TooLarge, UnsupportedMedia
-from bridge.log import HIDDEN, Scrubber
+from bridge.observability.log import HIDDEN, Scrubber
 
 LIMIT: Final = 1024 * 1024
 """Bytes of a webhook's body. The largest that a documented vendor sends is a fraction of this."""

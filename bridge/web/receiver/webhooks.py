@@ -18,7 +18,7 @@ from bridge.connectors import signing
 from bridge.connectors.contract import Connector, Parsed
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.errors import LedgerError, Malformed, Rejected, UnknownConnection
-from bridge.log import Scrubber
+from bridge.observability.log import Scrubber
 from bridge.web.receiver import body as bodies
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import Delivery, Intake

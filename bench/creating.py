@@ -56,7 +56,8 @@ def bridged(folder: Path, url: str, count: int) -> float:
 def measure(count: int, latency: float) -> dict:
     """Compare the two, each against an empty vendor of its own that takes so long for an answer.
 
-    The tickets are new, so that a POST leaves them as they should be: both end with the same account.
+    The tickets are new, so that a POST leaves them as they should be: both end with the same
+    account.
     """
     with (
         tempfile.TemporaryDirectory() as name,
@@ -83,7 +84,17 @@ def run(count: int = 10_000) -> dict:
         "name": "copying an account into an empty one",
         "measured": [real, instant],
         "figures": [
-            {"what": "rate, bare POSTs = 1, vendor takes 50 ms", "value": real["ratio"], "limit": -LEAST, "unit": "x"},
-            {"what": "rate, bare POSTs = 1, instant vendor", "value": instant["ratio"], "limit": None, "unit": "x"},
+            {
+                "what": "rate, bare POSTs = 1, vendor takes 50 ms",
+                "value": real["ratio"],
+                "limit": -LEAST,
+                "unit": "x",
+            },
+            {
+                "what": "rate, bare POSTs = 1, instant vendor",
+                "value": instant["ratio"],
+                "limit": None,
+                "unit": "x",
+            },
         ],
     }

@@ -44,7 +44,16 @@ CONCURRENCY = 4
 @contextmanager
 def vendor(tickets: int, latency: float = 0.0, *options: str) -> Iterator[str]:
     """Run a vendor of its own process; give its address."""
-    command = [sys.executable, "-m", "bench.vendor", "--tickets", str(tickets), "--latency", str(latency), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.vendor",
+        "--tickets",
+        str(tickets),
+        "--latency",
+        str(latency),
+        *options,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         try:
             yield f"http://127.0.0.1:{int(process.stdout.readline() if process.stdout else 0)}/api/v1"
@@ -56,7 +65,9 @@ def make_home(folder: Path, left: str, right: str) -> None:
     """Write a configuration of two accounts."""
     (folder / "config").mkdir(parents=True)
     (folder / "mappings").mkdir()
-    (folder / "mappings" / "switch.yaml").write_text((homes.shipped("mappings") / "switch.yaml").read_text())
+    (folder / "mappings" / "switch.yaml").write_text(
+        (homes.shipped("mappings") / "switch.yaml").read_text()
+    )
     (folder / "mappings" / "syncs.yaml").write_text(SYNCS)
     (folder / "mappings" / "agents.yaml").write_text("agents: []\n")
     lines = [
@@ -64,7 +75,9 @@ def make_home(folder: Path, left: str, right: str) -> None:
         f'credentials: {{api_key: "a-key-of-{name}"}}}}'
         for name, url in (("left", left), ("right", right))
     ]
-    (folder / "config" / "bridge.yaml").write_text("\n".join(["database: sqlite", "connections:", *lines, ""]))
+    (folder / "config" / "bridge.yaml").write_text(
+        "\n".join(["database: sqlite", "connections:", *lines, ""])
+    )
 
 
 class Estate:
@@ -85,7 +98,9 @@ class Estate:
             connections=self.config.connections,
             syncs=self.config.syncs,
             maps=self.config.maps,
-            capabilities={name: connector.CAPABILITIES for name, connector in self.connectors.items()},
+            capabilities={
+                name: connector.CAPABILITIES for name, connector in self.connectors.items()
+            },
             clock=self.clock,
             rng=random.Random(7),
             directory={name: self.config.agents.table(name) for name in self.config.connections},
@@ -109,13 +124,17 @@ class Estate:
         rules = self.context.rules(self.context.syncs["tickets"])
         now = self.clock.now() - timedelta(hours=1)
         for begin in range(0, count, CHUNK):
-            made = [self._link(number, now, rules) for number in range(begin, min(begin + CHUNK, count))]
+            made = [
+                self._link(number, now, rules) for number in range(begin, min(begin + CHUNK, count))
+            ]
             if any(found.calls or found.create for found in plans(self.context, made[0]).values()):
                 raise SystemExit("the tickets are not as an import leaves them")
             with self.ledger.transaction() as tx:
                 tx.execute(tables.link.insert(), [_link_row(link, now) for link in made])
                 sides = [(link, side) for link in made for side in link.sides.values()]
-                tx.execute(tables.side.insert(), [_side_row(link, side, now) for link, side in sides])
+                tx.execute(
+                    tables.side.insert(), [_side_row(link, side, now) for link, side in sides]
+                )
 
     def _link(self, number: int, now: datetime, rules: observations.Rules) -> Link:
         row = ticket(number)
@@ -123,7 +142,9 @@ class Estate:
         sides = {name: Side(name, each) for name, each in names.items()}
         link = Link(f"{number:032x}", "tickets", "ticket", sides=sides)
         for name, remote_id in names.items():
-            record = Record(Ref(name, "ticket", remote_id), row | {"id": remote_id}, now, changed_before=now)
+            record = Record(
+                Ref(name, "ticket", remote_id), row | {"id": remote_id}, now, changed_before=now
+            )
             observations.absorb(link, observation(record, self.context.maps[name]["ticket"]), rules)
         return link
 

@@ -1,6 +1,7 @@
 """How long a human's edit takes to the other system, with a full reconciliation running and without, in one run.
 
-Edits and their hints come from a process of their own, as from a vendor and the receiver; one worker does everything.
+Edits and their hints come from a process of their own, as from a vendor and the receiver; one
+worker does everything.
 """
 
 from __future__ import annotations
@@ -46,10 +47,18 @@ def edit(database: str, url: str, first: int, count: int) -> dict[str, float]:
     return hinted
 
 
-def live(estate: Estate, urls: tuple[str, str], first: int, count: int, *, reconciling: bool) -> dict:
+def live(
+    estate: Estate, urls: tuple[str, str], first: int, count: int, *, reconciling: bool
+) -> dict:
     """Let somebody edit while a worker works; give the times from hint to write, and how much was reconciled."""
     left, right = urls
-    words = ["edit", estate.ledger.url.render_as_string(hide_password=False), left, str(first), str(count)]
+    words = [
+        "edit",
+        estate.ledger.url.render_as_string(hide_password=False),
+        left,
+        str(first),
+        str(count),
+    ]
     command = [sys.executable, "-m", "bench.living", *words]
     listed, run_id = 0, None
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
@@ -64,7 +73,12 @@ def live(estate: Estate, urls: tuple[str, str], first: int, count: int, *, recon
     estate.work()
     written = requests.get(right + "/changed", timeout=10).json()["changed"]
     took = sorted(written[name] - at for name, at in hinted.items())
-    return {"took": took, "p95": statistics.quantiles(took, n=20)[-1], "p50": statistics.median(took), "runs": listed}
+    return {
+        "took": took,
+        "p95": statistics.quantiles(took, n=20)[-1],
+        "p50": statistics.median(took),
+        "runs": listed,
+    }
 
 
 def _over(estate: Estate, run_id: str) -> bool:
@@ -83,7 +97,9 @@ def measure(tickets: int, edits: int, rounds: int) -> dict:
         make_home(Path(name) / "home", left, right)
         estate = Estate(Path(name) / "home")
         estate.populate(tickets)
-        live(estate, (left, right), 0, 5, reconciling=True)  # the first run of all compares everything
+        live(
+            estate, (left, right), 0, 5, reconciling=True
+        )  # the first run of all compares everything
         pairs = []
         for each in range(rounds):
             first = 5 + 2 * each * edits
@@ -91,7 +107,13 @@ def measure(tickets: int, edits: int, rounds: int) -> dict:
             beside = live(estate, (left, right), first + edits, edits, reconciling=True)
             pairs.append((alone, beside))
     ratios = sorted(beside["p95"] / alone["p95"] for alone, beside in pairs)
-    return {"tickets": tickets, "edits": edits, "pairs": pairs, "ratio": statistics.median(ratios), "ratios": ratios}
+    return {
+        "tickets": tickets,
+        "edits": edits,
+        "pairs": pairs,
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
+    }
 
 
 def run(tickets: int = 20_000, edits: int = 100, rounds: int = 3) -> dict:
@@ -102,7 +124,12 @@ def run(tickets: int = 20_000, edits: int = 100, rounds: int = 3) -> dict:
         "name": "edits while a full reconciliation runs",
         "measured": found,
         "figures": [
-            {"what": "p95 from hint to write, alone = 1", "value": found["ratio"], "limit": MOST_RISE, "unit": "x"},
+            {
+                "what": "p95 from hint to write, alone = 1",
+                "value": found["ratio"],
+                "limit": MOST_RISE,
+                "unit": "x",
+            },
             {"what": "that p95 alone", "value": alone * 1000, "limit": None, "unit": "ms"},
         ],
     }

@@ -1,7 +1,8 @@
 """The bridge beside an application without a ledger (`baseline`), and beside RQ jobs that do nothing, in one run.
 
-Each of the two has a pair of accounts of its own; on the left somebody has edited every ticket, and all is known of it
-that a webhook tells: the hints are stored, the jobs are queued. Timed is from there to the last write on the right.
+Each of the two has a pair of accounts of its own; on the left somebody has edited every ticket, and
+all is known of it that a webhook tells: the hints are stored, the jobs are queued. Timed is from
+there to the last write on the right.
 """
 
 from __future__ import annotations
@@ -68,12 +69,16 @@ def bridged(folder: Path, urls: tuple[str, str], count: int) -> float:
 def mirrored(environ: Mapping[str, str], count: int, workers: int) -> float:
     """Let so many workers of the baseline work; give the rate."""
     Table(environ["MIRROR_DATABASE"]).remember(
-        (f"tkt_{number}", f"tkt_{number}", str(ticket(number)["updated_at"])) for number in range(count)
+        (f"tkt_{number}", f"tkt_{number}", str(ticket(number)["updated_at"]))
+        for number in range(count)
     )
     door = create_app(environ).test_client()
     for number in range(count):
         body = json.dumps({"id": f"tkt_{number}"}).encode()
-        headers = {"X-Webhook-Signature": sign(environ["MIRROR_SECRET"], body), "Content-Type": "application/json"}
+        headers = {
+            "X-Webhook-Signature": sign(environ["MIRROR_SECRET"], body),
+            "Content-Type": "application/json",
+        }
         if door.post("/webhooks/tickets", data=body, headers=headers).status_code != 202:
             raise SystemExit("the baseline's receiver refused a webhook")
     began, _over = at_work("mirror", environ, workers)
@@ -96,7 +101,11 @@ def at_work(what: str, environ: Mapping[str, str], workers: int) -> tuple[float,
         processes = [
             stack.enter_context(
                 subprocess.Popen(  # noqa: S603 - our own module
-                    command, env={**os.environ, **environ}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                    command,
+                    env={**os.environ, **environ},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
                 )
             )
             for _ in range(workers)
@@ -145,14 +154,21 @@ def figures(rounds: list[dict], said: str) -> list[dict]:
     found = [(what, unit, [each[key] for each in rounds]) for what, unit, key in rates]
     ratios = [each["bridge_per_second"] / each["baseline_per_second"] for each in rounds]
     calls = [each["bridge_calls"] / each["baseline_calls"] for each in rounds]
-    found += [(f"bridge, baseline = 1, {said}", "x", ratios), ("calls to the vendor, baseline = 1", "x", calls)]
-    return [{"what": what, "value": statistics.median(of), "limit": None, "unit": unit} for what, unit, of in found]
+    found += [
+        (f"bridge, baseline = 1, {said}", "x", ratios),
+        ("calls to the vendor, baseline = 1", "x", calls),
+    ]
+    return [
+        {"what": what, "value": statistics.median(of), "limit": None, "unit": unit}
+        for what, unit, of in found
+    ]
 
 
 def run(count: int = 2000, slow: int = 600, rounds: int = 3) -> dict:
     """Measure one process each at a vendor that costs nothing; then one that takes 50 ms.
 
-    There the bridge still is one process, and the baseline has a worker for each call that the bridge may make at once.
+    There the bridge still is one process, and the baseline has a worker for each call that the
+    bridge may make at once.
     """
     instant = [measure(count, 0.0, 1) for _ in range(rounds)]
     real = [measure(slow, LATENCY, CONCURRENCY + 1) for _ in range(rounds)]
@@ -163,7 +179,12 @@ def run(count: int = 2000, slow: int = 600, rounds: int = 3) -> dict:
         "figures": [
             *figures(instant, "instant vendor, one process"),
             *figures(real, f"50 ms, {CONCURRENCY + 1} at once"),
-            {"what": "RQ jobs that do nothing, one worker", "value": noop, "limit": None, "unit": "/s"},
+            {
+                "what": "RQ jobs that do nothing, one worker",
+                "value": noop,
+                "limit": None,
+                "unit": "/s",
+            },
         ],
     }
 
@@ -180,7 +201,9 @@ def main() -> None:
         run_worker(os.environ, burst=True)
     else:
         redis = Redis.from_url(os.environ["MIRROR_REDIS"])
-        worker = SimpleWorker([Queue(NOTHING, connection=redis)], connection=redis, log_job_description=False)
+        worker = SimpleWorker(
+            [Queue(NOTHING, connection=redis)], connection=redis, log_job_description=False
+        )
         worker.work(burst=True, logging_level="WARNING")
     sys.stdout.write(f"{time.monotonic()}\n")
 

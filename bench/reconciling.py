@@ -31,14 +31,21 @@ def bare(url: str, folder: Path) -> dict:
     session.trust_env = False
     began = time.perf_counter()
     while True:
-        params = {"order_by": "created_at", "order_dir": "asc", "limit": 100} | ({"cursor": cursor} if cursor else {})
+        params = {"order_by": "created_at", "order_dir": "asc", "limit": 100} | (
+            {"cursor": cursor} if cursor else {}
+        )
         answer = session.get(url + "/tickets", params=params, timeout=10).json()
         rows = [(row["id"], json.dumps(row)) for row in answer["data"]]
         database.executemany("insert or replace into ticket values (?, ?)", rows)
         database.commit()
         seen, pages, cursor = seen + len(rows), pages + 1, answer["meta"]["next_cursor"]
         if not cursor:
-            return {"seconds": time.perf_counter() - began, "seen": seen, "pages": pages, "peak_mb": peak()}
+            return {
+                "seconds": time.perf_counter() - began,
+                "seen": seen,
+                "pages": pages,
+                "peak_mb": peak(),
+            }
 
 
 def prepare(folder: Path, tickets: int) -> dict:
@@ -86,8 +93,15 @@ def measure(tickets: int, *, rounds: int = 3) -> dict:
         pairs = []
         for each in range(rounds):
             (folder / str(each)).mkdir()
-            pairs.append((apart("bare", url, str(folder / str(each))), apart("reconciled", str(folder / "home"))))
-    loop, ours = min((pair for pair in pairs), key=lambda pair: pair[1]["seconds"] / pair[0]["seconds"])
+            pairs.append(
+                (
+                    apart("bare", url, str(folder / str(each))),
+                    apart("reconciled", str(folder / "home")),
+                )
+            )
+    loop, ours = min(
+        (pair for pair in pairs), key=lambda pair: pair[1]["seconds"] / pair[0]["seconds"]
+    )
     ratios = sorted(ours["seconds"] / loop["seconds"] for loop, ours in pairs)
     return {
         "tickets": tickets,

@@ -20,8 +20,12 @@ def main() -> int:
     """Run what was chosen; 1 when a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="*", default=ALL, help=f"any of: {', '.join(ALL)}")
-    parser.add_argument("--small", action="store_true", help="a tenth of the size: quicker, and says less")
-    parser.add_argument("--json", type=Path, default=Path("var") / "bench.json", help="where the figures go")
+    parser.add_argument(
+        "--small", action="store_true", help="a tenth of the size: quicker, and says less"
+    )
+    parser.add_argument(
+        "--json", type=Path, default=Path("var") / "bench.json", help="where the figures go"
+    )
     chosen = parser.parse_args()
     small = chosen.small
     parts = {
@@ -36,7 +40,11 @@ def main() -> int:
             sys.stderr.write(f"{name} ...\n")
             found.append(parts[name]())
             missed += tell(found[-1])
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()}
+    machine = {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load": os.getloadavg(),
+    }
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
     told = {"at": datetime.now(UTC).isoformat(), "machine": machine, "benchmarks": found}
     chosen.json.write_text(json.dumps(told, indent=1))
@@ -53,7 +61,9 @@ def tell(part: dict[str, Any]) -> int:
         missed += not good
         verdict = "ok" if good else "MISSED"
         said = "-" if figure["limit"] is None else f"{verdict} (limit {abs(figure['limit']):g})"
-        sys.stdout.write(f"  {figure['what']:<50} {figure['value']:>9.2f} {figure['unit']:<3} {said}\n")
+        sys.stdout.write(
+            f"  {figure['what']:<50} {figure['value']:>9.2f} {figure['unit']:<3} {said}\n"
+        )
     sys.stdout.flush()
     return missed
 

@@ -1,7 +1,8 @@
 """A vendor that costs next to nothing: pages of one big account from memory, over plain HTTP/1.1 on loopback.
 
-It speaks as much of one helpdesk API as a listing, a direct read, a create and a change need. Rows are encoded once, so
-what is measured is the client. `--latency` makes each answer to a write or a direct read wait, as a real vendor's does.
+It speaks as much of one helpdesk API as a listing, a direct read, a create and a change need. Rows
+are encoded once, so what is measured is the client. `--latency` makes each answer to a write or a
+direct read wait, as a real vendor's does.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ def ticket(number: int) -> dict[str, object]:
         "status": ("open", "pending", "resolved", "closed")[number % 4],
         "priority": ("low", "medium", "high", "urgent")[number % 4],
         "type": "question",
-        "customer": {"id": f"cus_{number}", "email": f"customer{number}@example.com", "name": f"Customer {number}"},
+        "customer": {
+            "id": f"cus_{number}",
+            "email": f"customer{number}@example.com",
+            "name": f"Customer {number}",
+        },
         "assignee": None,
         "tags": ["billing", f"area-{number % 7}"],
         "created_at": stamp(number),
@@ -47,12 +52,26 @@ class Account:
     """The rows, encoded."""
 
     def __init__(
-        self, count: int, latency: float, *, fresh: bool = False, edited: bool = False, slow_pages: bool = False
+        self,
+        count: int,
+        latency: float,
+        *,
+        fresh: bool = False,
+        edited: bool = False,
+        slow_pages: bool = False,
     ) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        common = {"status": "new"} if fresh else {"subject": "Edited", "updated_at": now} if edited else {}
+        common = (
+            {"status": "new"}
+            if fresh
+            else {"subject": "Edited", "updated_at": now}
+            if edited
+            else {}
+        )
         whole = [ticket(number) | common for number in range(count)]
-        listed = [{key: value for key, value in row.items() if key != "description"} for row in whole]
+        listed = [
+            {key: value for key, value in row.items() if key != "description"} for row in whole
+        ]
         self.listed = [json.dumps(row).encode() for row in listed]
         self.whole = {row["id"]: json.dumps(row).encode() for row in whole}
         self.made = itertools.count(1)
@@ -91,7 +110,9 @@ class Account:
             at = datetime.fromisoformat(cursor)
             begin = max(0, int((at - BEGAN).total_seconds()) + 1)
         rows = self.listed[begin : begin + LIMIT]
-        following = json.dumps(stamp(begin + LIMIT - 1) if begin + LIMIT < len(self.listed) else None)
+        following = json.dumps(
+            stamp(begin + LIMIT - 1) if begin + LIMIT < len(self.listed) else None
+        )
         meta = f'"meta":{{"total":{len(self.listed)},"next_cursor":{following}}}'
         return b'{"data":[' + b",".join(rows) + b"]," + meta.encode() + b"}"
 
@@ -101,7 +122,11 @@ class Account:
         if row is None:
             return None
         self.changed[name] = time.monotonic()
-        changed = json.loads(row) | given | {"updated_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        changed = (
+            json.loads(row)
+            | given
+            | {"updated_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        )
         self.whole[name] = encoded = json.dumps(changed).encode()
         return encoded
 
@@ -131,7 +156,9 @@ class Line(asyncio.Protocol):
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             head = self.buffer[:end].decode("latin-1")
             first, *lines = head.split("\r\n")
-            size = next((int(line[15:]) for line in lines if line.lower().startswith("content-length:")), 0)
+            size = next(
+                (int(line[15:]) for line in lines if line.lower().startswith("content-length:")), 0
+            )
             if len(self.buffer) < end + 4 + size:
                 return
             body, self.buffer = self.buffer[end + 4 : end + 4 + size], self.buffer[end + 4 + size :]
@@ -140,7 +167,9 @@ class Line(asyncio.Protocol):
             head_out = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
             out = head_out.encode() + answer
             if slow and self.account.latency:
-                asyncio.get_running_loop().call_later(self.account.latency, self.transport.write, out)
+                asyncio.get_running_loop().call_later(
+                    self.account.latency, self.transport.write, out
+                )
             else:
                 self.transport.write(out)
 
@@ -157,9 +186,15 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--tickets", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0)
-    parser.add_argument("--fresh", action="store_true", help="all of them new, as they are when somebody opens them")
-    parser.add_argument("--edited", action="store_true", help="all of them as somebody has edited them just now")
-    parser.add_argument("--slow-pages", action="store_true", help="pages of a listing take the latency, too")
+    parser.add_argument(
+        "--fresh", action="store_true", help="all of them new, as they are when somebody opens them"
+    )
+    parser.add_argument(
+        "--edited", action="store_true", help="all of them as somebody has edited them just now"
+    )
+    parser.add_argument(
+        "--slow-pages", action="store_true", help="pages of a listing take the latency, too"
+    )
     chosen = parser.parse_args()
     options = {"fresh": chosen.fresh, "edited": chosen.edited, "slow_pages": chosen.slow_pages}
     asyncio.run(serve(Account(chosen.tickets, chosen.latency, **options)))

@@ -91,11 +91,18 @@ class Malformed(Rejected):
 class RemoteError(BridgeError):
     """A vendor's API answered with an error, or not at all.
 
-    `status` is the HTTP status (None: no answer), `request_id` the vendor's, `detail` a scrubbed excerpt.
+    `status` is the HTTP status (None: no answer), `request_id` the vendor's, `detail` a scrubbed
+    excerpt.
     """
 
     def __init__(
-        self, connection: str, message: str, *, status: int | None = None, request_id: str = "", detail: str = ""
+        self,
+        connection: str,
+        message: str,
+        *,
+        status: int | None = None,
+        request_id: str = "",
+        detail: str = "",
     ) -> None:
         shown = f"{connection}: {message}"
         if request_id:
@@ -120,7 +127,9 @@ class RateLimited(RemoteError):
 
     outcome = Outcome.RETRY
 
-    def __init__(self, connection: str, message: str, *, retry_after: float | None = None, **fields: object) -> None:
+    def __init__(
+        self, connection: str, message: str, *, retry_after: float | None = None, **fields: object
+    ) -> None:
         super().__init__(connection, message, **fields)  # type: ignore[arg-type]
         self.retry_after = retry_after
 

@@ -34,7 +34,9 @@ def find_home(given: Path | None = None, environ: Mapping[str, str] = os.environ
     try:
         return Path.home() / ".bridge"
     except RuntimeError as error:
-        raise ConfigError(["this user has no home folder: name one with --home or BRIDGE_HOME"]) from error
+        raise ConfigError(
+            ["this user has no home folder: name one with --home or BRIDGE_HOME"]
+        ) from error
 
 
 def shipped(part: str) -> Path:
@@ -49,7 +51,9 @@ def var(home: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError([f"{folder}: cannot be made ({error.strerror}); name another home with --home"]) from error
+        raise ConfigError(
+            [f"{folder}: cannot be made ({error.strerror}); name another home with --home"]
+        ) from error
     return folder
 
 

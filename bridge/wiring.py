@@ -68,7 +68,9 @@ class Engine:
             account_metrics.raise_due(tx, self.connectors, self.clock.now())
         return schedule.start_due_runs(self.context, self.ledger)
 
-    def start_run(self, connection: str, kind: str, *, report: bool = False, accept: bool = False) -> list[str]:
+    def start_run(
+        self, connection: str, kind: str, *, report: bool = False, accept: bool = False
+    ) -> list[str]:
         """Start a reconciliation of a connection now; gives the ids of the runs begun.
 
         `report`: only look. `accept`: believe the listing, however many known records it lacks.
@@ -137,8 +139,11 @@ def load_config(home: Path) -> Config:
     config = configuration.load(home, environ=os.environ, sandbox=accounts, connectors=classes)
     if accounts is None:
         return config
-    # Declared rates are the vendors' limits; their sandboxes have their own, and answer 429 past them.
-    unlimited = {name: replace(connection, rates=()) for name, connection in config.connections.items()}
+    # Declared rates are the vendors' limits; their sandboxes have their own, and answer 429 past
+    # them.
+    unlimited = {
+        name: replace(connection, rates=()) for name, connection in config.connections.items()
+    }
     return replace(config, connections=unlimited)
 
 
@@ -148,7 +153,8 @@ def engine(home: Path | None = None, *, told_to_stop: Callable[[], bool] = lambd
     config = load_config(home)
     clock = SystemClock()
     connectors = {
-        name: build(connection, Http(connection, clock=clock)) for name, connection in config.connections.items()
+        name: build(connection, Http(connection, clock=clock))
+        for name, connection in config.connections.items()
     }
     context = Context(
         connections=config.connections,

@@ -37,14 +37,18 @@ def cli() -> str:
     """Give the reference of all commands."""
     parts = []
     for name, command in commands():
-        context = click.Context(command, info_name=f"bridge {name}", max_content_width=100, terminal_width=100)
+        context = click.Context(
+            command, info_name=f"bridge {name}", max_content_width=100, terminal_width=100
+        )
         parts.append(f"## bridge {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 
 
 def command_list() -> str:
     """Give one line a command."""
-    rows = [f"| `bridge {name}` | {command.get_short_help_str(200)} |" for name, command in commands()]
+    rows = [
+        f"| `bridge {name}` | {command.get_short_help_str(200)} |" for name, command in commands()
+    ]
     return "\n".join(["| command | what it does |", "| --- | --- |", *rows]) + "\n"
 
 
@@ -68,7 +72,9 @@ def matrix(can: EntityCapabilities) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for name, key in can.writable.items():
-        rows.append(f"| `{name}` | {yes[key.on_create]} | {key.on_update} | {yes[key.clears]} | {notes(key)} |")
+        rows.append(
+            f"| `{name}` | {yes[key.on_create]} | {key.on_update} | {yes[key.clears]} | {notes(key)} |"
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -92,7 +98,10 @@ def fields() -> str:
     """Give the canonical fields."""
     rows = ["| entity | field | kind | meaning |", "| --- | --- | --- | --- |"]
     for entity, named in ENTITIES.items():
-        rows += [f"| {entity} | `{name}` | {field.kind} | {field.meaning} |" for name, field in named.items()]
+        rows += [
+            f"| {entity} | `{name}` | {field.kind} | {field.meaning} |"
+            for name, field in named.items()
+        ]
     return "\n".join(rows) + "\n"
 
 

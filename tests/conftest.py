@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings
 from bridge.ledger.database import Ledger
 from tests.postgres import shared_url
 
-# A loaded machine is slow, which is no finding: no example has a deadline, and slow generation is no error.
+# A loaded machine is slow, which is no finding: no example has a deadline, and slow generation is
+# no error.
 settings.register_profile("bridge", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bridge")
 
@@ -31,7 +32,8 @@ class _Told(logging.Handler):
 def no_forbidden_calls(request):
     """Fail a test during which any sandbox of this process was called as no sync may call it.
 
-    Sandboxes in processes of their own are judged by the verdict of their run. A test that `provokes` must do so.
+    Sandboxes in processes of their own are judged by the verdict of their run. A test that
+    `provokes` must do so.
     """
     told, logger = _Told(), logging.getLogger("bridge.sandbox")
     logger.addHandler(told)
@@ -154,7 +156,9 @@ class _Database:
 
     def __enter__(self):
         with self.admin.connect() as connection:
-            connection.exec_driver_sql(f'CREATE DATABASE "{self.name}" TEMPLATE "{self.template}" ENCODING UTF8')
+            connection.exec_driver_sql(
+                f'CREATE DATABASE "{self.name}" TEMPLATE "{self.template}" ENCODING UTF8'
+            )
         return self.admin.url.set(database=self.name).render_as_string(hide_password=False)
 
     def __exit__(self, *_error):

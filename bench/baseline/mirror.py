@@ -48,10 +48,14 @@ class Account:
         """Change a ticket."""
         self._call("PATCH", f"/tickets/{quote(name)}", fields)
 
-    def _call(self, method: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    def _call(
+        self, method: str, path: str, fields: dict[str, Any] | None = None
+    ) -> dict[str, Any] | None:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         body = None if fields is None else json.dumps(fields)
-        answer = self._session.request(method, self._url + path, data=body, headers=headers, timeout=TIMEOUT)
+        answer = self._session.request(
+            method, self._url + path, data=body, headers=headers, timeout=TIMEOUT
+        )
         if method == "GET" and answer.status_code == 404:
             return None
         answer.raise_for_status()  # the job fails, and RQ tries it again
@@ -73,7 +77,9 @@ class Table:
 
     def target_of(self, source: str) -> str | None:
         """Give the id of the counterpart, if there is one."""
-        row = self._database.execute("select target_id from mapping where source_id = ?", (source,)).fetchone()
+        row = self._database.execute(
+            "select target_id from mapping where source_id = ?", (source,)
+        ).fetchone()
         return row[0] if row else None
 
     def remember(self, rows: Iterable[tuple[str, str, str]]) -> None:
@@ -104,11 +110,16 @@ class Mirror:
         wanted = {field: ticket[field] for field in MIRRORED}
         counterpart = self.table.target_of(name)
         if counterpart is None:
-            rest = {"description": ticket["description"], "customer_email": (ticket["customer"] or {}).get("email")}
+            rest = {
+                "description": ticket["description"],
+                "customer_email": (ticket["customer"] or {}).get("email"),
+            }
             counterpart = self.target.create(wanted | rest)["id"]
         else:
             present = self.target.read(counterpart) or {}
-            differs = {field: value for field, value in wanted.items() if present.get(field) != value}
+            differs = {
+                field: value for field, value in wanted.items() if present.get(field) != value
+            }
             if differs:
                 self.target.change(counterpart, differs)
         self.table.remember([(name, counterpart, ticket["updated_at"])])
@@ -117,5 +128,7 @@ class Mirror:
 def run_worker(environ: Mapping[str, str], *, burst: bool = False) -> None:
     """Work; with `burst` until nothing is left. No fork a job: the Session would be lost with it."""
     redis = Redis.from_url(environ["MIRROR_REDIS"])
-    worker = SimpleWorker([Queue(QUEUE, connection=redis)], connection=redis, log_job_description=False)
+    worker = SimpleWorker(
+        [Queue(QUEUE, connection=redis)], connection=redis, log_job_description=False
+    )
     worker.work(burst=burst, with_scheduler=True, logging_level="WARNING")

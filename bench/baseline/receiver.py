@@ -27,7 +27,9 @@ def create_app(environ: Mapping[str, str]) -> Flask:
     @app.post("/webhooks/tickets")
     def receive() -> ResponseReturnValue:
         raw = request.get_data()
-        if not hmac.compare_digest(request.headers.get("X-Webhook-Signature", "").encode(), sign(secret, raw).encode()):
+        if not hmac.compare_digest(
+            request.headers.get("X-Webhook-Signature", "").encode(), sign(secret, raw).encode()
+        ):
             return jsonify(error="bad signature"), 401
         body = request.get_json(silent=True)
         name = body.get("id") if isinstance(body, dict) else None

@@ -77,12 +77,15 @@ class Commands(click.Group):
             click.echo(str(error), err=True)
             context.exit(1)
         except BrokenPipeError:
-            # `bridge ticket … | head`: nobody reads on. Python would complain once more at its own end.
+            # `bridge ticket … | head`: nobody reads on. Python would complain once more at its own
+            # end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             context.exit(1)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="bridge")
 @click.option(
     "--home",

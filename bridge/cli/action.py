@@ -23,17 +23,23 @@ from bridge.supervisor.sandbox_accounts import follow_sandbox
 def action(connection: str, action: str, arguments: tuple[str, ...]) -> None:
     """Do something by hand at a system, such as opening a screen share; the answer is shown once and kept nowhere.
 
-    That it was asked for is written down in the audit, before it is done. It is never repeated by itself.
+    That it was asked for is written down in the audit, before it is done. It is never repeated by
+    itself.
     """
     home = homes.find_home()
     follow_sandbox(home)
     config = wiring.load_config(home)
     if connection not in config.connections:
-        raise click.UsageError(f"no connection {connection}; allowed: {', '.join(config.connections)}")
+        raise click.UsageError(
+            f"no connection {connection}; allowed: {', '.join(config.connections)}"
+        )
     known = config.connections[connection]
     can = connector_class(known.system).ACTIONS
     if action not in can:
-        allowed = "; ".join(f"{name}: {meaning}" for name, meaning in can.items()) or f"none ({known.system} has none)"
+        allowed = (
+            "; ".join(f"{name}: {meaning}" for name, meaning in can.items())
+            or f"none ({known.system} has none)"
+        )
         raise click.UsageError(f"no action {action}; allowed: {allowed}")
     given = _pairs(arguments)
     ledger = Ledger(config.settings.database)
@@ -42,11 +48,19 @@ def action(connection: str, action: str, arguments: tuple[str, ...]) -> None:
     try:
         now = SystemClock().now()
         with ledger.transaction() as tx:
-            # The names of what was given, and which record it is about; no other value: they may be about a person.
+            # The names of what was given, and which record it is about; no other value: they may be
+            # about a person.
             about = {key: value for key, value in given.items() if "." not in key}
             detail = {"action": action, "given": sorted(given), **about}
             actor = f"local:{getpass.getuser()}"
-            audit.add(tx, actor=actor, action="action", subject=f"{connection} {action}", at=now, detail=detail)
+            audit.add(
+                tx,
+                actor=actor,
+                action="action",
+                subject=f"{connection} {action}",
+                at=now,
+                detail=detail,
+            )
         answer = build(known, http).act(action, given)
     finally:
         http.close()

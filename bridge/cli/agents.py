@@ -34,7 +34,10 @@ def agents(as_json: bool) -> None:
         rows.setdefault(email, {}).setdefault(connection, remote_id)
     declared = config.agents.people
     if as_json:
-        known = [{"email": email, "declared": email in declared, "names": names} for email, names in rows.items()]
+        known = [
+            {"email": email, "declared": email in declared, "names": names}
+            for email, names in rows.items()
+        ]
         waiting = [asdict(each) | {"since": each.since.isoformat()} for each in strangers]
         click.echo(json.dumps({"agents": known, "unmapped": waiting}, ensure_ascii=False))
         return
@@ -48,7 +51,10 @@ def agents(as_json: bool) -> None:
     if not strangers:
         console.print("\neverybody is known", style="green")
         return
-    console.print(f"\n{len(strangers)} unmapped: add a row to mappings/agents.yaml, then restart", style="yellow")
+    console.print(
+        f"\n{len(strangers)} unmapped: add a row to mappings/agents.yaml, then restart",
+        style="yellow",
+    )
     for each in strangers:
         count = f"{each.tickets} ticket{'' if each.tickets == 1 else 's'}"
         line = f"{each.connection}: {each.who} ({each.field}), {count}, since {when(each.since)}"

@@ -18,13 +18,22 @@ SHOWN = 20
 @click.command()
 @click.argument("sync", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--override-unsafe", is_flag=True, help="Also when it would delete, close or empty too much.")
-@click.option("--held", metavar="CONNECTION", help="Only let the writes through that are held as unsafe there.")
+@click.option(
+    "--override-unsafe", is_flag=True, help="Also when it would delete, close or empty too much."
+)
+@click.option(
+    "--held",
+    metavar="CONNECTION",
+    help="Only let the writes through that are held as unsafe there.",
+)
 @click.option("--sandbox", is_flag=True, help="In the running sandbox, or not at all.")
-def apply(sync: str | None, yes: bool, override_unsafe: bool, held: str | None, sandbox: bool) -> None:
+def apply(
+    sync: str | None, yes: bool, override_unsafe: bool, held: str | None, sandbox: bool
+) -> None:
     """Write what `bridge plan --live` shows for SYNC (default: all), and nothing else.
 
-    It plans again first and says what has moved since the last plan. What changes meanwhile is left to the workers.
+    It plans again first and says what has moved since the last plan. What changes meanwhile is left
+    to the workers.
     """
     engine = opened(sandbox=sandbox)
     try:
@@ -46,22 +55,39 @@ def look(engine: Engine, sync: str | None, *, override_unsafe: bool) -> Preview:
     say(found, [], 5)
     since = moved(home, sync, found)
     if since is not None:
-        click.echo(f"{len(since)} writes differ from the last plan" if since else "as in the last plan")
+        click.echo(
+            f"{len(since)} writes differ from the last plan" if since else "as in the last plan"
+        )
         for each in since[:SHOWN]:
             click.echo(f"  {each}")
     remember(home, sync, found)
     if found.stopped:
-        raise click.ClickException("a listing was not believed; mend that first (see above), then plan again")
+        raise click.ClickException(
+            "a listing was not believed; mend that first (see above), then plan again"
+        )
     if found.unsafe and not override_unsafe:
-        raise click.ClickException("the plan is unsafe and nothing was written; --override-unsafe does it anyway")
+        raise click.ClickException(
+            "the plan is unsafe and nothing was written; --override-unsafe does it anyway"
+        )
     return found
 
 
 def write(engine: Engine, names: list[str], found: Preview, *, override_unsafe: bool) -> None:
     """Make the writes and say what became of them; exit with 1 unless all were made."""
     with engine.ledger.transaction() as tx:
-        detail = {"writes": len(found.writes), "override_unsafe": override_unsafe, "unsafe": found.unsafe}
-        audit.add(tx, actor=actor(), action="apply", subject=", ".join(names), at=engine.clock.now(), detail=detail)
+        detail = {
+            "writes": len(found.writes),
+            "override_unsafe": override_unsafe,
+            "unsafe": found.unsafe,
+        }
+        audit.add(
+            tx,
+            actor=actor(),
+            action="apply",
+            subject=", ".join(names),
+            at=engine.clock.now(),
+            detail=detail,
+        )
     around = (engine.context, engine.ledger, engine.connectors)
     told = carry_out(*around, names, found.writes, engine.drainer.budget, override=override_unsafe)
     click.echo(f"{told.done} of {len(found.writes)} writes made, by runs {', '.join(told.runs)}")
@@ -80,7 +106,9 @@ def write(engine: Engine, names: list[str], found: Preview, *, override_unsafe: 
 def release(engine: Engine, connection: str, *, yes: bool) -> None:
     """Let the writes through that are held as unsafe on a connection, once."""
     if connection not in engine.config.connections:
-        raise click.UsageError(f"no connection {connection}; allowed: {', '.join(engine.config.connections)}")
+        raise click.UsageError(
+            f"no connection {connection}; allowed: {', '.join(engine.config.connections)}"
+        )
     with engine.ledger.read() as tx:
         rows = parking.parked(tx, 10_000, cause=HELD, connection=connection)
     if not rows:
@@ -93,6 +121,13 @@ def release(engine: Engine, connection: str, *, yes: bool) -> None:
     now = engine.clock.now()
     with engine.ledger.transaction() as tx:
         freed = parking.unpark(tx, now, ids=[row.id for row in rows], payload={"approved": True})
-        audit.add(tx, actor=actor(), action="apply held", subject=connection, at=now, detail={"writes": freed})
+        audit.add(
+            tx,
+            actor=actor(),
+            action="apply held",
+            subject=connection,
+            at=now,
+            detail={"writes": freed},
+        )
     engine.announce()
     click.echo(f"{freed} freed")

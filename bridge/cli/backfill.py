@@ -37,16 +37,31 @@ EVERY = 5.0
 
 @click.command()
 @click.argument("sync")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Leave out what is older (UTC).")
-@click.option("--newest-first/--oldest-first", default=False, help="What is taken up first of all that was listed.")
 @click.option(
-    "--limit", "--max-creates", "limit", type=click.IntRange(0), help="Make at most so many records this time."
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Leave out what is older (UTC).",
+)
+@click.option(
+    "--newest-first/--oldest-first",
+    default=False,
+    help="What is taken up first of all that was listed.",
+)
+@click.option(
+    "--limit",
+    "--max-creates",
+    "limit",
+    type=click.IntRange(0),
+    help="Make at most so many records this time.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object at the end.")
-def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int | None, as_json: bool) -> None:
+def backfill(
+    sync: str, since: datetime | None, newest_first: bool, limit: int | None, as_json: bool
+) -> None:
     """Import everything that SYNC mirrors: match first, then link, then make what is missing.
 
-    It goes in the lowest lane, and may be stopped and started again at any time: nothing is made twice.
+    It goes in the lowest lane, and may be stopped and started again at any time: nothing is made
+    twice.
     """
     follow_sandbox(homes.find_home())
     lend_redis(wiring.load_config(homes.find_home()).settings.redis)
@@ -58,7 +73,13 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
         costs = forecast.forecast(tx, engine.context, engine.config.syncs[sync])
     if not as_json:
         foretell(costs)
-    ids = start(engine, sync, since.replace(tzinfo=UTC) if since else None, newest_first=newest_first, limit=limit)
+    ids = start(
+        engine,
+        sync,
+        since.replace(tzinfo=UTC) if since else None,
+        newest_first=newest_first,
+        limit=limit,
+    )
     progress = follow(engine, ids, quiet=as_json)
     with engine.ledger.read() as tx:
         review = run_writes.review(tx, ids, [AMBIGUOUS])
@@ -77,7 +98,9 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
         }
         click.echo(json.dumps(told | {"review": review, "errors": wrong}))
     else:
-        click.echo(f"runs {', '.join(map(str, ids))}: {progress.listed} records listed, {made} made")
+        click.echo(
+            f"runs {', '.join(map(str, ids))}: {progress.listed} records listed, {made} made"
+        )
         report(left, review, wrong)
         if progress.halted:
             click.echo(
@@ -92,13 +115,21 @@ def backfill(sync: str, since: datetime | None, newest_first: bool, limit: int |
 def foretell(costs: list[forecast.Cost]) -> None:
     """Say what it will cost, as far as the ledger can tell."""
     for cost in costs:
-        seen = "never listed, so not all is counted" if cost.records is None else f"{cost.records} records last time"
+        seen = (
+            "never listed, so not all is counted"
+            if cost.records is None
+            else f"{cost.records} records last time"
+        )
         time_ = f", about {cost.seconds:.0f} s at its declared rate" if cost.seconds else ""
         click.echo(
-            f"{cost.connection}: {seen}; about {cost.calls} calls, at most {cost.creates} creates{time_}", err=True
+            f"{cost.connection}: {seen}; about {cost.calls} calls, at most {cost.creates} creates{time_}",
+            err=True,
         )
     if any(cost.records is None for cost in costs):
-        click.echo("`bridge plan --live` lists the systems and counts everything before anything is written", err=True)
+        click.echo(
+            "`bridge plan --live` lists the systems and counts everything before anything is written",
+            err=True,
+        )
 
 
 def report(left: run_writes.Left, review: list[dict[str, Any]], wrong: list[str]) -> None:
@@ -106,26 +137,43 @@ def report(left: run_writes.Left, review: list[dict[str, Any]], wrong: list[str]
     for line in wrong:
         click.echo(line, err=True)
     if spent := left.parked.get(allowance.CAUSE):
-        click.echo(f"{spent} records were not made: this was all that it may make; start it again to go on")
+        click.echo(
+            f"{spent} records were not made: this was all that it may make; start it again to go on"
+        )
     if review:
-        click.echo(f"{len(review)} match more than one ticket; join each with `bridge link relink REF --to TICKET`:")
+        click.echo(
+            f"{len(review)} match more than one ticket; join each with `bridge link relink REF --to TICKET`:"
+        )
         for row in review:
             click.echo(f"  {row['parked_why']}")
-    others = {cause: n for cause, n in left.parked.items() if cause not in {allowance.CAUSE, AMBIGUOUS}}
+    others = {
+        cause: n for cause, n in left.parked.items() if cause not in {allowance.CAUSE, AMBIGUOUS}
+    }
     if others:
-        click.echo(f"set aside: {', '.join(f'{n} {cause}' for cause, n in others.items())}; see `bridge parked list`")
+        click.echo(
+            f"set aside: {', '.join(f'{n} {cause}' for cause, n in others.items())}; see `bridge parked list`"
+        )
 
 
 def start(
-    engine: wiring.Engine, sync: str, since: datetime | None, *, newest_first: bool, limit: int | None
+    engine: wiring.Engine,
+    sync: str,
+    since: datetime | None,
+    *,
+    newest_first: bool,
+    limit: int | None,
 ) -> list[int]:
     """Begin a run for every member, or go on with the one that was interrupted."""
     now, entity, ids = engine.clock.now(), engine.config.syncs[sync].entity, []
     with engine.ledger.transaction() as tx:
         for name in engine.config.syncs[sync].members:
-            run_id = importing.start(tx, name, entity, now, since=since, newest_first=newest_first, max_creates=limit)
+            run_id = importing.start(
+                tx, name, entity, now, since=since, newest_first=newest_first, max_creates=limit
+            )
             if run_id is None:
-                under_way = run_records.last(tx, kind=importing.KIND, connection=name, entity=entity)
+                under_way = run_records.last(
+                    tx, kind=importing.KIND, connection=name, entity=entity
+                )
                 run_id = under_way.id if under_way else None
             if run_id is not None:
                 ids.append(int(run_id))
@@ -166,7 +214,13 @@ class Progress:
         done = max(0, self.queued - self.waiting)
         rate = done / seconds
         over = all(run.finished_at for run in self.runs)
-        eta = f"{self.waiting / rate:.0f} s left" if rate and over else "still listing" if not over else ""
+        eta = (
+            f"{self.waiting / rate:.0f} s left"
+            if rate and over
+            else "still listing"
+            if not over
+            else ""
+        )
         pages = sum(run.figures.get("pages", 0) for run in self.runs)
         return (
             f"{pages} pages, {self.listed} listed, {done} of {self.queued} done, {self.made} made, "
@@ -177,7 +231,8 @@ class Progress:
 def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
     """Work, beside the workers if there are any, until the runs are over and nothing of theirs waits.
 
-    It ends before, with `halted` set, when all that is left waits for connections that an operator must resume.
+    It ends before, with `halted` set, when all that is left waits for connections that an operator
+    must resume.
     """
     progress, said, at = Progress(), (-1, -1), 0.0
     budget = _budget(list(engine.config.connections.values()))
@@ -186,7 +241,9 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
             engine.drainer.run(1.0)
             progress.calls += engine.drainer.figures.calls
             with engine.ledger.read() as tx:
-                progress.runs = [run for each in ids if (run := run_records.get(tx, str(each))) is not None]
+                progress.runs = [
+                    run for each in ids if (run := run_records.get(tx, str(each))) is not None
+                ]
                 progress.waiting = run_writes.left(tx, ids).waiting
                 progress.made = sum(run_writes.creates(tx, each) for each in ids)
                 known = progress.shut
@@ -199,7 +256,9 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
                 said, at = mark, time.monotonic()
                 show(progress.line(budget), True)
             show(progress.line(budget), False)
-            if progress.halted or (all(run.finished_at for run in progress.runs) and not progress.waiting):
+            if progress.halted or (
+                all(run.finished_at for run in progress.runs) and not progress.waiting
+            ):
                 if mark != said:
                     show(progress.line(budget), True)
                 return progress
@@ -211,7 +270,9 @@ def _look(tx: Tx, engine: wiring.Engine, ids: list[int], progress: Progress) -> 
     """See which members are not called for now, and whether nothing is left but what waits for an operator."""
     unlisted = sorted(run.connection for run in progress.runs if run.finished_at is None)
     waits = {*run_writes.waits_for(tx, ids), *unlisted}
-    progress.shut = availability.shut(tx, {*waits, *(run.connection for run in progress.runs)}, engine.clock.now())
+    progress.shut = availability.shut(
+        tx, {*waits, *(run.connection for run in progress.runs)}, engine.clock.now()
+    )
     stopped = availability.halted(tx, waits)
     progress.halted = stopped if waits and set(stopped) == waits else []
     listings = [f"the listing of {name}" for name in unlisted]
@@ -227,9 +288,15 @@ def _display(*, quiet: bool) -> Iterator[tuple[Callable[[str, bool], Any], Calla
         yield lambda _line, _due: None, lambda _news: None
     elif console.is_terminal:
         with Live(console=console, transient=True) as live:
-            yield lambda line, _due: live.update(Text(line)), lambda news: console.print(Text(news), soft_wrap=True)
+            yield (
+                lambda line, _due: live.update(Text(line)),
+                lambda news: console.print(Text(news), soft_wrap=True),
+            )
     else:
-        yield lambda line, due: click.echo(line, err=True) if due else None, lambda news: click.echo(news, err=True)
+        yield (
+            lambda line, due: click.echo(line, err=True) if due else None,
+            lambda news: click.echo(news, err=True),
+        )
 
 
 def _budget(connections: list[Connection]) -> str:

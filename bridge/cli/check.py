@@ -21,8 +21,15 @@ from bridge.supervisor.sandbox_accounts import follow_sandbox, sandboxed
 
 
 @click.command()
-@click.option("--live", is_flag=True, help="Also call every connection, reading only, and see what it can do.")
-@click.option("--sandbox", "sandbox", is_flag=True, help="As if every connection led to its sandbox; needs no keys.")
+@click.option(
+    "--live", is_flag=True, help="Also call every connection, reading only, and see what it can do."
+)
+@click.option(
+    "--sandbox",
+    "sandbox",
+    is_flag=True,
+    help="As if every connection led to its sandbox; needs no keys.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def check(live: bool, sandbox: bool, as_json: bool) -> None:
     """Check the configuration and the mappings, and run the mappings' own examples; 1 when there are problems."""
@@ -42,9 +49,15 @@ def check(live: bool, sandbox: bool, as_json: bool) -> None:
         if live:
             seen, problems = call(config, home if given is None else None)
         if not as_json:
-            summary(config, seen, {name for name in config.connections if live and name not in seen})
+            summary(
+                config, seen, {name for name in config.connections if live and name not in seen}
+            )
     if as_json:
-        click.echo(json.dumps({"ok": not problems, "problems": problems, "warnings": warnings, "live": seen}))
+        click.echo(
+            json.dumps(
+                {"ok": not problems, "problems": problems, "warnings": warnings, "live": seen}
+            )
+        )
     else:
         complain(warnings, problems)
     if problems:
@@ -90,9 +103,12 @@ def summary(config: Config, seen: dict[str, dict[str, object]], failed: set[str]
     """Say what was found to be in order, and which connection did not answer well."""
     for name, connection in config.connections.items():
         mapped = ", ".join(
-            f"{entity} ({len(mapping.fields)} fields)" for entity, mapping in config.maps.get(name, {}).items()
+            f"{entity} ({len(mapping.fields)} fields)"
+            for entity, mapping in config.maps.get(name, {}).items()
         )
-        click.echo(f"{'no' if name in failed else 'ok'}  {name:<12} {connection.system:<10} {mapped}")
+        click.echo(
+            f"{'no' if name in failed else 'ok'}  {name:<12} {connection.system:<10} {mapped}"
+        )
         for what, found in seen.get(name, {}).items():
             click.echo(f"    {what}: {found}")
     for sync in config.syncs.values():

@@ -36,8 +36,13 @@ def list_(as_json: bool) -> None:
         show(found)
         return
     for row in found:
-        says = ", ".join(f"{name} {json.dumps(value, ensure_ascii=False)}" for name, value in row["candidates"].items())
-        click.echo(f"{row['ref']}  {row['field']}  since {when(row['opened_at'])}  {says}  ({row['why']})")
+        says = ", ".join(
+            f"{name} {json.dumps(value, ensure_ascii=False)}"
+            for name, value in row["candidates"].items()
+        )
+        click.echo(
+            f"{row['ref']}  {row['field']}  since {when(row['opened_at'])}  {says}  ({row['why']})"
+        )
     if not found:
         click.echo("no conflict is open")
 
@@ -76,7 +81,9 @@ def resolve(ref: str, field: str, value: str | None, take: str | None) -> None:
             engine.clock.sleep(0.2)
     engine.doorbell.ring()
     engine.close()
-    click.echo(f"{field} of {link.id} is {json.dumps(decided, default=str, ensure_ascii=False)}; it is being written")
+    click.echo(
+        f"{field} of {link.id} is {json.dumps(decided, default=str, ensure_ascii=False)}; it is being written"
+    )
 
 
 def _described(tx: Tx, row: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,9 @@ def redis_address(configured: str) -> Address:
     home = homes.find_home()
     if not url_for(home):
         raise ConfigError(
-            [f"no embedded Valkey runs for {home}: set BRIDGE_REDIS_URL to a Redis of your own, or start `bridge up`"]
+            [
+                f"no embedded Valkey runs for {home}: set BRIDGE_REDIS_URL to a Redis of your own, or start `bridge up`"
+            ]
         )
     return socket_for(home)
 
@@ -63,7 +65,10 @@ def logging_for(process: str, engine: wiring.Engine | None = None) -> None:
     """Log as the environment asks; with an engine, its secrets are known and taken out."""
     secrets = []
     for connection in engine.config.connections.values() if engine else ():
-        secrets += [*connection.credentials.values(), *(connection.webhook.secrets if connection.webhook else ())]
+        secrets += [
+            *connection.credentials.values(),
+            *(connection.webhook.secrets if connection.webhook else ()),
+        ]
     log.configure(
         process,
         form=os.environ.get("BRIDGE_LOG", "text"),
@@ -74,14 +79,21 @@ def logging_for(process: str, engine: wiring.Engine | None = None) -> None:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Port to listen on.",
+)
 def web(host: str, port: int) -> None:
     """Take webhooks in, and answer /healthz, /readyz and /metrics."""
     from bridge.web.serve import check_port, serve  # noqa: PLC0415 - the server is loaded where it serves
 
     begin("web").close()
     check_port(host, port)
-    # The server's own processes build their engines themselves: connections must not be shared over a fork.
+    # The server's own processes build their engines themselves: connections must not be shared over
+    # a fork.
     wiring.current.cache_clear()
     serve(host, port)
 

@@ -46,9 +46,19 @@ ROUNDS: Final = 4
 
 @click.command()
 @click.option(
-    "--tickets", default=50, show_default=True, type=click.IntRange(1, 100_000), help="Tickets to begin with."
+    "--tickets",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="Tickets to begin with.",
 )
-@click.option("--edits", default=100, show_default=True, type=click.IntRange(0, 1_000_000), help="Edits by humans.")
+@click.option(
+    "--edits",
+    default=100,
+    show_default=True,
+    type=click.IntRange(0, 1_000_000),
+    help="Edits by humans.",
+)
 @click.option("--seed", default=1, show_default=True, help="Decides everything random.")
 @click.option(
     "--faults",
@@ -58,9 +68,21 @@ ROUNDS: Final = 4
     metavar="[KIND=SHARE,…]",
     help="Let vendors and webhooks fail.",
 )
-@click.option("--journals", type=click.Path(path_type=Path, file_okay=False), help="Where to keep what was judged.")
-@click.option("--without", multiple=True, type=click.Choice(["worker", "web"]), help="Leave a process out.")
-@click.option("--rate", default=RATE, show_default=True, type=click.FloatRange(0.1, 1000), help="Edits a second.")
+@click.option(
+    "--journals",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to keep what was judged.",
+)
+@click.option(
+    "--without", multiple=True, type=click.Choice(["worker", "web"]), help="Leave a process out."
+)
+@click.option(
+    "--rate",
+    default=RATE,
+    show_default=True,
+    type=click.FloatRange(0.1, 1000),
+    help="Edits a second.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def demo(
     tickets: int,
@@ -74,8 +96,8 @@ def demo(
 ) -> None:
     """Load sandboxes with tickets, let humans edit them on all systems at once, and check what became of it.
 
-    Every figure comes from the sandboxes' own journals and records. Exits with 0 only when all sides agree and no
-    edit was lost, no ticket doubled and nothing written twice.
+    Every figure comes from the sandboxes' own journals and records. Exits with 0 only when all
+    sides agree and no edit was lost, no ticket doubled and nothing written twice.
     """
     errors = Console(stderr=True)
 
@@ -91,7 +113,14 @@ def demo(
         homes.fill(home)
         loosen(home)
         plan = Plan(
-            home, say, sandbox=True, port=secrets.choice(PORTS), seed=seed, port_base=0, faults=shares, without=without
+            home,
+            say,
+            sandbox=True,
+            port=secrets.choice(PORTS),
+            seed=seed,
+            port_base=0,
+            faults=shares,
+            without=without,
         )
         with Stage(plan) as stage:
             run = Run(stage, tickets, edits, rate)
@@ -99,13 +128,18 @@ def demo(
             if journals is not None:
                 verify.write(journals, given)
                 with (journals / "timelines.jsonl").open("w", encoding="utf-8") as file:
-                    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in timelines(stage.engine))
+                    file.writelines(
+                        json.dumps(row, ensure_ascii=False) + "\n"
+                        for row in timelines(stage.engine)
+                    )
     except Stopped:
         raise click.Abort from None
     finally:
         shutil.rmtree(home, ignore_errors=True)
     if journals is not None:
-        say(f"what was judged is in {journals}; check it again: python -m bridge.verify.report {journals}")
+        say(
+            f"what was judged is in {journals}; check it again: python -m bridge.verify.report {journals}"
+        )
     report = verify.verify(given)
     ok = report.ok and not run.gave_up and not report.forbidden_calls
     shown = report.as_dict() | {"seed": seed, "seconds": round(run.seconds, 2)}
@@ -152,7 +186,8 @@ class Run:
         if stage.plan.faults:
             wait_until(self._is_quiet, self._signs, SETTLING, self._tick)
             say("faults heal: one reconciliation")
-            # Where no webhook is to arrive none does at the end either: then it is reconciliation alone that heals.
+            # Where no webhook is to arrive none does at the end either: then it is reconciliation
+            # alone that heals.
             deaf = stage.plan.faults.get("webhook-lost") == 1
             for control in stage.controls.values():
                 control.post("faults", **({"webhook-lost": 1.0} if deaf else {"none": True}))
@@ -192,7 +227,9 @@ class Run:
     def reconcile_until_linked(self, origins: list[tuple[str, str]]) -> None:
         """Find by reconciliation the tickets whose webhooks were lost: there must be something to edit everywhere."""
         with self.stage.engine.ledger.read() as tx:
-            creating = {row["name"] for row in connections(self.stage.engine.context, tx) if row["creates"]}
+            creating = {
+                row["name"] for row in connections(self.stage.engine.context, tx) if row["creates"]
+            }
         for _ in range(ROUNDS):
             known = self.known()
             if self.gave_up or all(creating <= known.get(ref, {}).keys() for ref in origins):
@@ -220,9 +257,13 @@ class Run:
             if edit.burst != burst:
                 burst = edit.burst
                 self._breathe(next_at)
-            next_at = max(next_at, time.monotonic() - 1.0) + (0.0 if self.gave_up else 1.0 / self.rate)
+            next_at = max(next_at, time.monotonic() - 1.0) + (
+                0.0 if self.gave_up else 1.0 / self.rate
+            )
             name = names[edit.system]
-            stage.controls[name].post("edit", id=stands[edit.ticket][name], fields=dict(edit.fields))
+            stage.controls[name].post(
+                "edit", id=stands[edit.ticket][name], fields=dict(edit.fields)
+            )
 
     def _breathe(self, until: float) -> None:
         while True:
@@ -247,7 +288,8 @@ class Run:
     def wait_until_quiet(self) -> None:
         """Ask everybody once more, then wait until no webhook is on its way and no work is left.
 
-        Gives up when nothing goes forward any more. Nobody is asked meanwhile: it would never be quiet.
+        Gives up when nothing goes forward any more. Nobody is asked meanwhile: it would never be
+        quiet.
         """
         stage = self.stage
         stage.asking = False
@@ -269,7 +311,8 @@ class Run:
     def _signs(self) -> dict[str, int]:
         """Give what is still under way, by kind.
 
-        An attempt that is open has its piece of work, unless only a full listing can tell what became of it.
+        An attempt that is open has its piece of work, unless only a full listing can tell what
+        became of it.
         """
         webhooks = sum(int(control.get("waiting")) for control in self.stage.controls.values())
         return {"webhooks": webhooks} | self._figures()
@@ -281,7 +324,9 @@ class Run:
         return {name: backlog[name] for name in ("due", "claimed", "later")} | {"creates": creates}
 
 
-def wait_until(done: Callable[[], bool], signs: Callable[[], Any], patience: float, tick: Callable[[], bool]) -> bool:
+def wait_until(
+    done: Callable[[], bool], signs: Callable[[], Any], patience: float, tick: Callable[[], bool]
+) -> bool:
     """Wait until it is done; False when the signs did not change for as long as our patience, or the tick says stop.
 
     The answer is that of one look: a scheduled poll may begin the moment after.
@@ -319,4 +364,8 @@ def print_report(console: Console, report: dict[str, Any], *, ok: bool) -> None:
     for kind, rows in report["details"].items():
         for row in rows[:5]:
             console.print(f"{kind}: {row}", style="dim", markup=False, highlight=False)
-    console.print("[bold green]all sides agree[/]" if ok else "[bold red]not converged, or a promise is broken[/]")
+    console.print(
+        "[bold green]all sides agree[/]"
+        if ok
+        else "[bold red]not converged, or a promise is broken[/]"
+    )

@@ -80,7 +80,9 @@ def examine(config: Config, ledger: Ledger) -> Iterator[Finding]:
         )
     if found.conflicts_open:
         what = f"{found.conflicts_open} fields are in conflict and wait for a human"
-        yield Finding(what, None, "`bridge conflicts list`, then `bridge conflicts resolve REF FIELD VALUE`")
+        yield Finding(
+            what, None, "`bridge conflicts list`, then `bridge conflicts resolve REF FIELD VALUE`"
+        )
 
 
 def connections(config: Config, found: Status, now: datetime) -> Iterator[Finding]:
@@ -109,7 +111,8 @@ def work(found: Status, now: datetime) -> Iterator[Finding]:
     idle = {
         name: since
         for name, since in found.waiting.items()
-        if since + LATE < now and (name not in found.health or found.health[name].state(now) in {"ok", "failing"})
+        if since + LATE < now
+        and (name not in found.health or found.health[name].state(now) in {"ok", "failing"})
     }
     if idle and not found.backlog["claimed"]:
         yield Finding(
@@ -118,9 +121,17 @@ def work(found: Status, now: datetime) -> Iterator[Finding]:
             "is a worker running? Start `bridge worker` and `bridge clock`, or `bridge up`",
         )
     for run in found.runs:
-        newest = next(each for each in found.runs if (each.kind, each.connection) == (run.kind, run.connection))
+        newest = next(
+            each
+            for each in found.runs
+            if (each.kind, each.connection) == (run.kind, run.connection)
+        )
         if run is newest and run.error:
-            yield Finding(f"the last {run.kind} of {run.connection} failed: {run.error}", run.finished_at, "look there")
+            yield Finding(
+                f"the last {run.kind} of {run.connection} failed: {run.error}",
+                run.finished_at,
+                "look there",
+            )
 
 
 def overdue(schedule: list[Planned], now: datetime) -> Iterator[Finding]:
@@ -142,8 +153,18 @@ def redis(config: Config) -> Iterator[Finding]:
     """See whether Redis answers; without it work is done late, none is lost."""
     home = homes.find_home()
     if config.settings.redis == "embedded" and not url_for(home):
-        yield Finding("no embedded Valkey runs for this home", None, "start `bridge up`, or set BRIDGE_REDIS_URL")
+        yield Finding(
+            "no embedded Valkey runs for this home",
+            None,
+            "start `bridge up`, or set BRIDGE_REDIS_URL",
+        )
         return
-    bell = Doorbell(socket_for(home) if config.settings.redis == "embedded" else config.settings.redis)
+    bell = Doorbell(
+        socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
+    )
     if not bell.ping():
-        yield Finding("Redis does not answer", None, "start it; webhooks are taken meanwhile, and their work waits")
+        yield Finding(
+            "Redis does not answer",
+            None,
+            "start it; webhooks are taken meanwhile, and their work waits",
+        )

@@ -22,11 +22,15 @@ def inbox() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--before", type=int, help="Only those with a smaller id: the next page.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(verdict: str | None, connection: str | None, limit: int, before: int | None, as_json: bool) -> None:
+def list_(
+    verdict: str | None, connection: str | None, limit: int, before: int | None, as_json: bool
+) -> None:
     """List webhooks, the newest first, with the account of all that ever came."""
     with looking() as (tx, config, _now):
         if connection and connection not in config.connections:
-            raise click.UsageError(f"no connection {connection}; allowed: {', '.join(config.connections)}")
+            raise click.UsageError(
+                f"no connection {connection}; allowed: {', '.join(config.connections)}"
+            )
         found = rows.recent(tx, verdict=verdict, connection=connection, before=before, limit=limit)
         account = rows.account(tx)
     if as_json:
@@ -69,6 +73,10 @@ def reprocess(numbers: tuple[int, ...]) -> None:
             if row is None:
                 raise click.ClickException(f"no webhook {number}; nothing was changed")
             if not row["entity"] or not row["remote_id"]:
-                raise click.ClickException(f"webhook {number} names no record ({row['why']}); nothing was changed")
-            hints.give(tx, Ref(row["connection"], row["entity"], row["remote_id"]), now, lane="operator")
+                raise click.ClickException(
+                    f"webhook {number} names no record ({row['why']}); nothing was changed"
+                )
+            hints.give(
+                tx, Ref(row["connection"], row["entity"], row["remote_id"]), now, lane="operator"
+            )
     click.echo(f"{len(numbers)} to be looked at again")

@@ -22,12 +22,16 @@ def init(directory: Path | None) -> None:
     try:
         made = homes.fill(home)
     except OSError as error:
-        raise ConfigError([f"{error.filename or home}: {error.strerror}; name another folder"]) from error
+        raise ConfigError(
+            [f"{error.filename or home}: {error.strerror}; name another folder"]
+        ) from error
     for file in made:
         click.echo(f"made {file}")
     if not made:
         click.echo(f"{home} has everything already; nothing was changed")
-    click.echo(f"next: edit {home / 'config' / 'bridge.yaml'}, then: bridge --home {_quoted(home)} check")
+    click.echo(
+        f"next: edit {home / 'config' / 'bridge.yaml'}, then: bridge --home {_quoted(home)} check"
+    )
 
 
 def _target(directory: Path | None) -> Path:

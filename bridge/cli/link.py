@@ -33,21 +33,34 @@ def detach(ref: str, yes: bool) -> None:
     """Take a record out of its ticket. It is left as it is, remembered, and not matched again until `relink`."""
     with _engine() as engine:
         held, connection = _look(engine, ref, side=True)
-        _preview(held, [f"{ref} leaves this ticket: nothing goes to it or comes from it, and no other is made for it"])
+        _preview(
+            held,
+            [
+                f"{ref} leaves this ticket: nothing goes to it or comes from it, and no other is made for it"
+            ],
+        )
         _ask(yes)
         who = actor()
-        _do(engine, "link detach", ref, lambda tx: surgery.detach(tx, engine.context, held.id, connection, who))
+        _do(
+            engine,
+            "link detach",
+            ref,
+            lambda tx: surgery.detach(tx, engine.context, held.id, connection, who),
+        )
         click.echo(f"detached; `bridge link relink {ref}` puts it back")
 
 
 @link.command()
 @click.argument("ref", metavar="CONNECTION:REMOTE-ID")
-@click.option("--to", "to", metavar="REF", help="The ticket to put it into. [default: where it was]")
+@click.option(
+    "--to", "to", metavar="REF", help="The ticket to put it into. [default: where it was]"
+)
 @YES
 def relink(ref: str, to: str | None, yes: bool) -> None:
     """Put a detached record back, or a record into another ticket; it is met there as if for the first time.
 
-    A record that is in no ticket yet can be joined to one (`--to`) if it was set aside as an ambiguous match.
+    A record that is in no ticket yet can be joined to one (`--to`) if it was set aside as an
+    ambiguous match.
     """
     with _engine() as engine:
         connection, _, remote_id = ref.partition(":")
@@ -65,7 +78,9 @@ def relink(ref: str, to: str | None, yes: bool) -> None:
 
         def act(tx: Tx) -> Link:
             if held is None:
-                return surgery.join(tx, engine.context, Ref(connection, target.entity, remote_id), goal, who)
+                return surgery.join(
+                    tx, engine.context, Ref(connection, target.entity, remote_id), goal, who
+                )
             return surgery.relink(tx, engine.context, held.id, connection, who, to=goal)
 
         _do(engine, "link relink", ref, act)
@@ -93,7 +108,9 @@ def resume(ref: str, yes: bool) -> None:
     """Let a paused ticket go on, also one that was paused by `bridge undo`."""
     with _engine() as engine:
         held, _connection = _look(engine, ref)
-        told = surgery.would_write(engine.context, held) or ["as far as is known, nothing needs to be written"]
+        told = surgery.would_write(engine.context, held) or [
+            "as far as is known, nothing needs to be written"
+        ]
         _preview(held, ["its records are read again", *told])
         _ask(yes)
         who = actor()
@@ -124,7 +141,9 @@ def _look(engine: Engine, ref: str, *, side: bool = False) -> tuple[Link, str]:
         found = the_one(tx, ref)
         held = links.load(tx, [found])[found]
     if side and (connection not in held.sides or held.sides[connection].remote_id != remote_id):
-        raise click.UsageError(f"name the record as connection:remote-id; this ticket has {_sides(held)}")
+        raise click.UsageError(
+            f"name the record as connection:remote-id; this ticket has {_sides(held)}"
+        )
     return held, connection
 
 

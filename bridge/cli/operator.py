@@ -40,7 +40,9 @@ def looking() -> Iterator[tuple[Tx, Config, datetime]]:
 
 
 @contextmanager
-def changing(action: str, subject: str, detail: Mapping[str, Any] | None = None) -> Iterator[tuple[Tx, datetime]]:
+def changing(
+    action: str, subject: str, detail: Mapping[str, Any] | None = None
+) -> Iterator[tuple[Tx, datetime]]:
     """Open the ledger for one audited action."""
     home = homes.find_home()
     follow_sandbox(home)
@@ -55,7 +57,9 @@ def changing(action: str, subject: str, detail: Mapping[str, Any] | None = None)
         ledger.close()
 
 
-def write_down(tx: Tx, action: str, subject: str, now: datetime, detail: Mapping[str, Any] | None = None) -> None:
+def write_down(
+    tx: Tx, action: str, subject: str, now: datetime, detail: Mapping[str, Any] | None = None
+) -> None:
     """Put an action of whoever sits at this machine into the audit."""
     audit.add(tx, actor=actor(), action=action, subject=subject, at=now, detail=detail)
 
@@ -97,7 +101,9 @@ def the_one(tx: Tx, ref: str) -> str:
     found = links.beginning(tx, begins) if enough else []
     if not found:
         near = ", ".join(closest(tx, begins))
-        raise click.UsageError(f"no ticket is called {ref}" + (f"; close to it: {near}" if near else ""))
+        raise click.UsageError(
+            f"no ticket is called {ref}" + (f"; close to it: {near}" if near else "")
+        )
     records = ", ".join(f"{connection}:{remote_id}" for _link, connection, remote_id in found)
     if len({link_id for link_id, _connection, _remote_id in found}) > 1:
         raise click.UsageError(f"several tickets begin with {begins}: {records}")

@@ -20,7 +20,9 @@ def parked() -> None:
 
 
 @parked.command("list")
-@click.option("--rows", "as_rows", is_flag=True, help="Every row, the newest first, instead of groups.")
+@click.option(
+    "--rows", "as_rows", is_flag=True, help="Every row, the newest first, instead of groups."
+)
 @click.option("--cause", help="Rows of this cause.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_(as_rows: bool, cause: str | None, as_json: bool) -> None:
@@ -32,7 +34,9 @@ def list_(as_rows: bool, cause: str | None, as_json: bool) -> None:
         show([asdict(group) | {"what_to_do": remedy(group.cause)} for group in groups] or rows)
         return
     for group in groups:
-        click.echo(f"{group.count}  {group.cause}  on {group.connection}, since {when(group.oldest)}")
+        click.echo(
+            f"{group.count}  {group.cause}  on {group.connection}, since {when(group.oldest)}"
+        )
         for sample in group.samples:
             click.echo(f"      {sample.id}  {sample.subject}  {sample.why}")
         click.echo(f"   -> {remedy(group.cause)}")
@@ -49,7 +53,10 @@ def list_(as_rows: bool, cause: str | None, as_json: bool) -> None:
 @click.option("--approve", is_flag=True, help="Let held destructive changes through, this once.")
 def retry(names: tuple[str, ...], cause: str | None, everything: bool, approve: bool) -> None:
     """Free parked work: what is right is looked at anew, nothing old is sent again."""
-    with changing("parked retry", _subject(names, cause, everything), {"approve": approve}) as (tx, now):
+    with changing("parked retry", _subject(names, cause, everything), {"approve": approve}) as (
+        tx,
+        now,
+    ):
         ids = _meant(tx, names, cause, everything)
         freed = parking.unpark(tx, now, ids=ids, payload={"approved": True} if approve else None)
     click.echo(f"{freed} freed")
@@ -69,7 +76,11 @@ def discard(names: tuple[str, ...], cause: str | None, everything: bool) -> None
 def _subject(names: Sequence[str], cause: str | None, everything: bool) -> str:
     if not names and cause is None and not everything:
         raise click.UsageError("name rows, keys or causes (see `bridge parked list`), or say --all")
-    return "all" if everything else ", ".join([*names, *([f"cause {cause}"] if cause is not None else [])])
+    return (
+        "all"
+        if everything
+        else ", ".join([*names, *([f"cause {cause}"] if cause is not None else [])])
+    )
 
 
 def _meant(tx: Tx, names: Sequence[str], cause: str | None, everything: bool) -> list[int]:
@@ -78,5 +89,7 @@ def _meant(tx: Tx, names: Sequence[str], cause: str | None, everything: bool) ->
         return parking.everything(tx)
     ids, unknown = parking.named(tx, [*names, *([cause] if cause is not None else [])])
     if unknown:
-        raise click.ClickException(f"not parked (any more): {', '.join(unknown)}; nothing was changed")
+        raise click.ClickException(
+            f"not parked (any more): {', '.join(unknown)}; nothing was changed"
+        )
     return ids

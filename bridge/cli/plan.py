@@ -25,14 +25,19 @@ HELD = "unsafe"
 
 @click.command()
 @click.argument("sync", required=False)
-@click.option("--live", is_flag=True, help="List the systems (reads only); else from what the ledger knows of them.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="List the systems (reads only); else from what the ledger knows of them.",
+)
 @click.option("--sample", default=5, show_default=True, help="Show so many writes of each kind.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything.")
 @click.option("--sandbox", is_flag=True, help="Of the running sandbox, or not at all.")
 def plan(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: bool) -> None:
     """Say what would be written to each system for SYNC (default: all), and leave no trace.
 
-    It is played through on a copy of the ledger in memory, by the code that would do it. 1 when it is not safe.
+    It is played through on a copy of the ledger in memory, by the code that would do it. 1 when it
+    is not safe.
     """
     engine = opened(sandbox=sandbox)
     found = planned(engine, sync, live=live)
@@ -52,7 +57,9 @@ def opened(*, sandbox: bool = False) -> wiring.Engine:
     """Give the bridge of this home."""
     home = homes.find_home()
     if not follow_sandbox(home) and sandbox:
-        raise click.UsageError("no sandbox runs in this home: start `bridge up --sandbox`, then plan again")
+        raise click.UsageError(
+            "no sandbox runs in this home: start `bridge up --sandbox`, then plan again"
+        )
     return wiring.engine(home)
 
 
@@ -68,7 +75,14 @@ def planned(engine: wiring.Engine, sync: str | None, *, live: bool) -> Preview:
     names = chosen(engine, sync)
     if live:
         lend_redis(engine.config.settings.redis)
-    return preview(engine.context, engine.ledger, engine.connectors, names, live=live, budget=engine.drainer.budget)
+    return preview(
+        engine.context,
+        engine.ledger,
+        engine.connectors,
+        names,
+        live=live,
+        budget=engine.drainer.budget,
+    )
 
 
 def remember(home: Path, sync: str | None, found: Preview) -> None:
@@ -103,7 +117,10 @@ def as_plain(found: Preview, held: Iterable[Parked]) -> dict[str, Any]:
         "told": [[*what, number] for what, number in found.told.items()],
         "unmapped": [[*who, number] for who, number in found.unmapped.items()],
         "parked": [[*what, number] for what, number in found.parked.items()],
-        "held": [{"id": row.id, "subject": row.subject, "connection": row.connection, "why": row.why} for row in held],
+        "held": [
+            {"id": row.id, "subject": row.subject, "connection": row.connection, "why": row.why}
+            for row in held
+        ],
         "calls": found.calls,
         "seconds": found.seconds,
         "unsafe": found.unsafe,
@@ -123,7 +140,9 @@ def say(found: Preview, held: list[Parked], sample: int) -> None:
     for (name, cause), number in found.parked.items():
         click.echo(f"{number} set aside on {name}: {cause}")
     for row in held[:sample]:
-        click.echo(f"held: {row.subject} on {row.connection}; `bridge apply --held {row.connection}` lets it through")
+        click.echo(
+            f"held: {row.subject} on {row.connection}; `bridge apply --held {row.connection}` lets it through"
+        )
     _say_cost(found)
     for why in found.stopped:
         click.echo(f"stopped: {why}", err=True)
@@ -133,8 +152,13 @@ def say(found: Preview, held: list[Parked], sample: int) -> None:
 
 def _say_writes(found: Preview, sample: int) -> None:
     for name, counts in summary(found).items():
-        click.echo(f"{name}: {counts['create']} creates, {counts['update']} updates, {counts['delete']} deletes")
-        click.echo("    " + ", ".join(f"{field} {number}" for field, number in counts["fields"].most_common()))
+        click.echo(
+            f"{name}: {counts['create']} creates, {counts['update']} updates, {counts['delete']} deletes"
+        )
+        click.echo(
+            "    "
+            + ", ".join(f"{field} {number}" for field, number in counts["fields"].most_common())
+        )
         for kind in ("create", "update", "delete"):
             mine = [write for write in found.writes if (write.connection, write.op) == (name, kind)]
             for write in mine[:sample]:

@@ -30,29 +30,49 @@ FOUND: Final = ("changed", "new", "absent", "owed")
 
 @click.command()
 @click.argument("connection", required=False)
-@click.option("--full", is_flag=True, help="List everything, not only what changed since the last time.")
-@click.option("--report-only", "report", is_flag=True, help="Say what differs; ask for nothing, heal nothing.")
 @click.option(
-    "--accept-absences", "accept", is_flag=True, help="With --full: believe a listing that lacks many known records."
+    "--full", is_flag=True, help="List everything, not only what changed since the last time."
+)
+@click.option(
+    "--report-only", "report", is_flag=True, help="Say what differs; ask for nothing, heal nothing."
+)
+@click.option(
+    "--accept-absences",
+    "accept",
+    is_flag=True,
+    help="With --full: believe a listing that lacks many known records.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def reconcile(connection: str | None, full: bool, report: bool, accept: bool, as_json: bool) -> None:
+def reconcile(
+    connection: str | None, full: bool, report: bool, accept: bool, as_json: bool
+) -> None:
     """Compare CONNECTION (default: all) with the ledger, and heal what differs; prints what was found.
 
-    The work is done here, beside the workers if there are any; 1 when some of it could not be finished.
+    The work is done here, beside the workers if there are any; 1 when some of it could not be
+    finished.
     """
     follow_sandbox(homes.find_home())
     if accept and not (full and connection):
-        raise click.UsageError("--accept-absences wants a CONNECTION and --full: absence shows in full listings only")
+        raise click.UsageError(
+            "--accept-absences wants a CONNECTION and --full: absence shows in full listings only"
+        )
     engine = begin("reconcile")
     names = [connection] if connection else list(engine.config.connections)
     if connection and connection not in engine.config.connections:
-        raise click.UsageError(f"no connection {connection}; allowed: {', '.join(engine.config.connections)}")
+        raise click.UsageError(
+            f"no connection {connection}; allowed: {', '.join(engine.config.connections)}"
+        )
     if accept:
         with engine.ledger.transaction() as tx:
-            write_down(tx, "accept absences", str(connection), engine.clock.now(), {"report_only": report})
+            write_down(
+                tx, "accept absences", str(connection), engine.clock.now(), {"report_only": report}
+            )
     kind = "full" if full else "poll"
-    started = [each for name in names for each in engine.start_run(name, kind, report=report, accept=accept)]
+    started = [
+        each
+        for name in names
+        for each in engine.start_run(name, kind, report=report, accept=accept)
+    ]
     if not started:
         raise click.ClickException("a run of this kind is under way already: see `bridge status`")
     with Watch(engine, started, quiet=as_json):
@@ -61,7 +81,11 @@ def reconcile(connection: str | None, full: bool, report: bool, accept: bool, as
         drift_findings.heal(tx)
         finished = [run for each in started if (run := run_records.get(tx, each)) is not None]
         rows = [
-            describe(run, drift_findings.tally(tx, run.id), drift_findings.found(tx, runs=[run.id], limit=1000))
+            describe(
+                run,
+                drift_findings.tally(tx, run.id),
+                drift_findings.found(tx, runs=[run.id], limit=1000),
+            )
             for run in finished
         ]
     engine.close()
@@ -98,7 +122,9 @@ class Watch:
         while not self.over.wait(LOOK):
             try:
                 with self.engine.ledger.read() as tx:
-                    found = [run for each in self.ids if (run := run_records.get(tx, each)) is not None]
+                    found = [
+                        run for each in self.ids if (run := run_records.get(tx, each)) is not None
+                    ]
             except BridgeError:
                 continue  # the work itself says what is wrong
             for run in found:
@@ -109,7 +135,8 @@ class Watch:
     def _tell(self, run: RunRow, seconds: float) -> None:
         pages = run.figures.get("pages", 0)
         line = (
-            f"{run.connection} {run.entity}: {run.seen} seen on {pages} pages, {differed(run)} differ, {seconds:.0f} s"
+            f"{run.connection} {run.entity}: {run.seen} seen on {pages} pages, "
+            f"{differed(run)} differ, {seconds:.0f} s"
         )
         if not sys.stderr.isatty():
             click.echo(line, err=True)
@@ -125,9 +152,15 @@ def carry_out(engine: wiring.Engine, ids: list[str]) -> None:
         engine.drain()
         with engine.ledger.transaction() as tx:
             drift_findings.heal(tx)
-            ended = all(run.finished_at for each in ids if (run := run_records.get(tx, each)) is not None)
+            ended = all(
+                run.finished_at for each in ids if (run := run_records.get(tx, each)) is not None
+            )
             backlog = work.backlog(tx, engine.clock.now())
-            if ended and not drift_findings.healing(tx, ids) and not (backlog["due"] or backlog["claimed"]):
+            if (
+                ended
+                and not drift_findings.healing(tx, ids)
+                and not (backlog["due"] or backlog["claimed"])
+            ):
                 return
         engine.clock.sleep(0.1)
 
@@ -156,7 +189,10 @@ def describe(run: RunRow, counted: dict[str, int], found: list[Drifted]) -> dict
         "finished": run.finished_at is not None,
         "error": run.error,
         "found": [
-            {name: value.isoformat() if isinstance(value, datetime) else value for name, value in each.items()}
+            {
+                name: value.isoformat() if isinstance(value, datetime) else value
+                for name, value in each.items()
+            }
             for each in rows
         ],
     }
@@ -179,9 +215,13 @@ def show(row: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(row))
         return
-    done = row["error"] or ("done" if row["finished"] else "not finished; the workers go on with it")
+    done = row["error"] or (
+        "done" if row["finished"] else "not finished; the workers go on with it"
+    )
     healed = "" if row["kind"] == "report" else f", {row['healed']} healed"
-    click.echo(f"{row['connection']} {row['entity']}: {row['seen']} seen, {row['differed']} differed{healed}: {done}")
+    click.echo(
+        f"{row['connection']} {row['entity']}: {row['seen']} seen, {row['differed']} differed{healed}: {done}"
+    )
     if row["absences"]:
         click.echo(f"  absences {row['absences']}")
     for each in row["found"][:SHOWN]:

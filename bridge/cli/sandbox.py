@@ -37,12 +37,13 @@ class Control:
 
     def get(self, path: str, **query: str | int) -> Any:
         """Ask."""
-        return self._send(urllib.request.Request(f"{self._address(path)}?{urllib.parse.urlencode(query)}"))  # noqa: S310
+        url = f"{self._address(path)}?{urllib.parse.urlencode(query)}"
+        return self._send(urllib.request.Request(url))  # noqa: S310
 
     def post(self, path: str, **body: Any) -> Any:
         """Tell."""
-        data = json.dumps(body).encode()
-        return self._send(urllib.request.Request(self._address(path), data, {"Content-Type": "application/json"}))  # noqa: S310
+        data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+        return self._send(urllib.request.Request(self._address(path), data, headers))  # noqa: S310
 
     def _address(self, path: str) -> str:
         return f"{self.url}/_control/{path}"
@@ -55,9 +56,13 @@ class Control:
                 return json.loads(answer.read())["data"]
         except urllib.error.HTTPError as error:
             with error:
-                raise ControlError(f"{self.system} sandbox: {error.code} {error.read(300).decode()}") from error
+                raise ControlError(
+                    f"{self.system} sandbox: {error.code} {error.read(300).decode()}"
+                ) from error
         except OSError as error:
-            raise ControlError(f"{self.system} sandbox at {self.url} does not answer: {error}") from error
+            raise ControlError(
+                f"{self.system} sandbox at {self.url} does not answer: {error}"
+            ) from error
 
 
 def write_accounts(path: Path, accounts: dict[str, server.Account]) -> None:
@@ -65,17 +70,26 @@ def write_accounts(path: Path, accounts: dict[str, server.Account]) -> None:
     contents = {system: stored(account) for system, account in accounts.items()}
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f"{path.name}.{os.getpid()}")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
         json.dump(contents, file)
     new.replace(path)
 
 
 @click.command()
-@click.option("--port-base", default=server.PORT_BASE, show_default=True, help="First port; 0: any free ones.")
-@click.option("--seed", default=0, show_default=True, help="Derives keys, secrets and everything random.")
+@click.option(
+    "--port-base", default=server.PORT_BASE, show_default=True, help="First port; 0: any free ones."
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Derives keys, secrets and everything random."
+)
 @click.option("--specs", hidden=True, default="", help="How each is to be served, as JSON.")
-@click.option("--announce", hidden=True, type=click.Path(path_type=Path), help="Where to store the accounts.")
-@click.option("--json", "as_json", is_flag=True, help="For programs: one line with the addresses and keys.")
+@click.option(
+    "--announce", hidden=True, type=click.Path(path_type=Path), help="Where to store the accounts."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="For programs: one line with the addresses and keys."
+)
 def sandbox(port_base: int, seed: int, specs: str, announce: Path | None, as_json: bool) -> None:
     """Serve the vendors' documented APIs on this machine alone, with records in memory, until Ctrl-C."""
     watch_parent()
@@ -91,7 +105,9 @@ def sandbox(port_base: int, seed: int, specs: str, announce: Path | None, as_jso
         if announce is not None:
             write_accounts(announce, accounts)
         elif as_json:
-            click.echo(json.dumps({system: asdict(account) for system, account in accounts.items()}))
+            click.echo(
+                json.dumps({system: asdict(account) for system, account in accounts.items()})
+            )
         else:
             for system, account in accounts.items():
                 click.echo(f"{system:<10} {account.base_url}   key {account.api_key}")

@@ -23,7 +23,13 @@ SAYS_EVERY: Final = 50
 
 
 @click.command()
-@click.option("--seeds", default=200, show_default=True, type=click.IntRange(1, 1_000_000), help="How many to play.")
+@click.option(
+    "--seeds",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="How many to play.",
+)
 @click.option("--seed", type=int, help="The first of them, or the only one. [default: any]")
 @click.option(
     "--home",
@@ -31,17 +37,22 @@ SAYS_EVERY: Final = 50
     help="Whose configuration and mappings. [default: as shipped]",
 )
 @click.option(
-    "--shrink", "smaller", is_flag=True, help="Leave steps out of a failing seed until all that is left matters."
+    "--shrink",
+    "smaller",
+    is_flag=True,
+    help="Leave steps out of a failing seed until all that is left matters.",
 )
 @click.option("--processes", default=0, type=click.IntRange(0, 256), help="[default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def simulate(seeds: int, seed: int | None, home: Path | None, smaller: bool, processes: int, as_json: bool) -> None:
+def simulate(
+    seeds: int, seed: int | None, home: Path | None, smaller: bool, processes: int, as_json: bool
+) -> None:
     """Play whole small worlds in virtual time, with people, failing vendors and dying workers, and judge each.
 
-    Each seed is one world: people edit tickets on all systems, webhooks are lost, doubled and late, vendors fail
-    before and after they did what they were asked, workers die between any two steps. Then all heals, one
-    reconciliation runs, and the vendors' own records must show that every promise was kept. The same seed always
-    plays the same.
+    Each seed is one world: people edit tickets on all systems, webhooks are lost, doubled and late,
+    vendors fail before and after they did what they were asked, workers die between any two steps.
+    Then all heals, one reconciliation runs, and the vendors' own records must show that every
+    promise was kept. The same seed always plays the same.
     """
     # What goes wrong here goes wrong on purpose.
     logging.disable(logging.CRITICAL)
@@ -92,9 +103,15 @@ def summary(shown: dict[str, Any]) -> None:
         f"seeds            {shown['first']} to {shown['first'] + shown['seeds'] - 1}, {len(shown['failed'])} failed"
     )
     click.echo(f"steps            {shown['steps']}, of which {shown['fault_share']:.0%} are faults")
-    click.echo(f"human edits      {shown['edits']}, {shown['conflicting_edits']} of them against each other")
-    click.echo(f"in the window    {shown['window_edits']} edits between our read and our write (docs/reliability.md)")
-    click.echo(f"webhooks         {shown['webhooks']} brought, {shown['verdicts']} accepted, each with one verdict")
+    click.echo(
+        f"human edits      {shown['edits']}, {shown['conflicting_edits']} of them against each other"
+    )
+    click.echo(
+        f"in the window    {shown['window_edits']} edits between our read and our write (docs/reliability.md)"
+    )
+    click.echo(
+        f"webhooks         {shown['webhooks']} brought, {shown['verdicts']} accepted, each with one verdict"
+    )
     click.echo(f"writes           {shown['writes']}")
     click.echo(f"faults           {faults}")
     click.echo(
@@ -103,6 +120,8 @@ def summary(shown: dict[str, Any]) -> None:
     for number in range(0, min(len(missed), 40), 4):
         click.echo(f"  not hit        {', '.join(missed[number : number + 4])}")
     click.echo(f"not played       {', '.join(shown['not_played']) or '-'}: what an operator starts")
-    click.echo(f"virtual time     {shown['virtual_days']} days, in {shown['seconds']} s on {os.cpu_count()} cores")
+    click.echo(
+        f"virtual time     {shown['virtual_days']} days, in {shown['seconds']} s on {os.cpu_count()} cores"
+    )
     click.echo(f"checked          {', '.join(shown['promises'])}")
     click.secho("every promise held" if not shown["failed"] else "a promise was broken", bold=True)

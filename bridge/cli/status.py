@@ -54,7 +54,10 @@ def status(as_json: bool) -> None:
         notable = run_records.notable(tx, RUNS)
         wrote = run_writes.count(tx, [int(run.id) for run in notable])
     ledger.close()
-    rows = [connection(each, found, now) | upcoming(each.name, schedule) for each in config.connections.values()]
+    rows = [
+        connection(each, found, now) | upcoming(each.name, schedule)
+        for each in config.connections.values()
+    ]
     for row in rows:
         if row["connection"] not in called:
             row["health"] = NEVER
@@ -74,7 +77,12 @@ def status(as_json: bool) -> None:
         line = f"parked  {group.count} on {group.connection}, {group.cause}: {sample.subject}: {sample.why}"
         console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     for each in found.figures:
-        console.print(f"{each.connection}  {each.name} {each.value:g}", style="dim", markup=False, highlight=False)
+        console.print(
+            f"{each.connection}  {each.name} {each.value:g}",
+            style="dim",
+            markup=False,
+            highlight=False,
+        )
     for run in notable:
         state = run.error or ("done" if run.finished_at else "under way")
         line = (
@@ -114,14 +122,30 @@ def upcoming(name: str, schedule: Iterable[Planned]) -> dict[str, datetime | Non
 def scheduled(each: Planned) -> dict[str, Any]:
     """Give one row of the schedule as plain values."""
     last = each.last
-    given = {"connection": each.connection, "entity": each.entity, "kind": each.kind, "next": each.due}
-    return given | {"waits": each.waits, "last": None if last is None else {"run": last.id, "at": last.started_at}}
+    given = {
+        "connection": each.connection,
+        "entity": each.entity,
+        "kind": each.kind,
+        "next": each.due,
+    }
+    return given | {
+        "waits": each.waits,
+        "last": None if last is None else {"run": last.id, "at": last.started_at},
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
     """Give the connections as a table."""
     shown = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("connection", "health", "records", "lag", "writes\n/min", "next poll", "next full"):
+    for column in (
+        "connection",
+        "health",
+        "records",
+        "lag",
+        "writes\n/min",
+        "next poll",
+        "next full",
+    ):
         shown.add_column(column, no_wrap=True)
     shown.add_column("rates")
     for each in rows:
@@ -166,14 +190,18 @@ def overview(found: Status, now: datetime) -> str:
         f"due {backlog['due']}{waits}   under way {backlog['claimed']}   "
         f"later {backlog['later']}   parked {backlog['parked']}   conflicts open {found.conflicts_open}"
     )
-    return "\n".join(["", linked, counts, f"webhooks: {found.account}", *([f"lanes: {lanes}"] if lanes else [])])
+    return "\n".join(
+        ["", linked, counts, f"webhooks: {found.account}", *([f"lanes: {lanes}"] if lanes else [])]
+    )
 
 
 def as_values(found: Status, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Give everything as plain values, for programs."""
     given = asdict(found) | {"connections": rows}
     given["account"] |= {"balanced": found.account.balanced, "missing": found.account.missing}
-    given["parked"] = [asdict(group) | {"what_to_do": remedy(group.cause)} for group in found.parked]
+    given["parked"] = [
+        asdict(group) | {"what_to_do": remedy(group.cause)} for group in found.parked
+    ]
     for name in ("health", "waiting", "writes", "figures"):
         given.pop(name)
     return given

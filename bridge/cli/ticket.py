@@ -28,7 +28,8 @@ from bridge.supervisor.sandbox_accounts import follow_sandbox
 def ticket(ref: str, as_json: bool) -> None:
     """Show one ticket: its agreed state, what each side shows, and its timeline.
 
-    REF is `connection:remote-id`, a remote id, or the beginning of either or of the bridge's own id.
+    REF is `connection:remote-id`, a remote id, or the beginning of either or of the bridge's own
+    id.
     """
     home = homes.find_home()
     follow_sandbox(home)
@@ -44,7 +45,13 @@ def ticket(ref: str, as_json: bool) -> None:
     if as_json:
         given = describe(link) | {
             "timeline": [
-                {"at": line.at, "kind": line.kind, "connection": line.connection, "field": line.field, **line.detail}
+                {
+                    "at": line.at,
+                    "kind": line.kind,
+                    "connection": line.connection,
+                    "field": line.field,
+                    **line.detail,
+                }
                 for line in lines
             ],
             "writes": writes,
@@ -53,15 +60,23 @@ def ticket(ref: str, as_json: bool) -> None:
         click.echo(json.dumps(given, default=_plain, ensure_ascii=False))
         return
     console = Console()
-    console.print(f"[bold]{link.id}[/bold]  {link.sync}{'  paused' if link.paused else ''}", highlight=False)
+    console.print(
+        f"[bold]{link.id}[/bold]  {link.sync}{'  paused' if link.paused else ''}", highlight=False
+    )
     for name, side in link.sides.items():
         gone = " (detached)" if side.detached else " (deleted)" if side.tombstone else ""
-        console.print(f"  {name}:{side.remote_id}{gone}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"  {name}:{side.remote_id}{gone}", markup=False, highlight=False, soft_wrap=True
+        )
     console.print()
     console.print(sides(link))
     console.print()
     for line in lines:
-        told = "  ".join(f"{name} {shown(value)}" for name, value in line.detail.items() if value not in (None, ""))
+        told = "  ".join(
+            f"{name} {shown(value)}"
+            for name, value in line.detail.items()
+            if value not in (None, "")
+        )
         console.print(
             f"{when(line.at)}  {line.kind:<14} {line.connection:<10} {line.field:<12} {told}",
             markup=False,
@@ -76,7 +91,8 @@ def describe(link: Link) -> dict[str, Any]:
         "id": link.id,
         "sync": link.sync,
         "state": {
-            name: {"value": state.value, "rev": state.rev, "by": state.set_by} for name, state in link.state.items()
+            name: {"value": state.value, "rev": state.rev, "by": state.set_by}
+            for name, state in link.state.items()
         },
         "open": sorted(name for name, state in link.state.items() if state.candidates is not None),
         "sides": {

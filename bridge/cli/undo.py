@@ -26,13 +26,18 @@ SHOWN = 50
 @click.command()
 @click.argument("run", type=int)
 @click.option("--dry-run", is_flag=True, help="Only say how much the run wrote.")
-@click.option("--delete-created", is_flag=True, help="Also delete what it made where the sync says no `allow_delete`.")
+@click.option(
+    "--delete-created",
+    is_flag=True,
+    help="Also delete what it made where the sync says no `allow_delete`.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool) -> None:
     """Take back what RUN (see `bridge status`) wrote. What was changed there since is listed and left alone.
 
-    The tickets concerned are paused, so that the bridge does not do it again; `bridge link resume` lets one go on.
+    The tickets concerned are paused, so that the bridge does not do it again; `bridge link resume`
+    lets one go on.
     """
     follow_sandbox(homes.find_home())
     engine = begin("undo")
@@ -56,24 +61,34 @@ def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool
     with engine.ledger.transaction() as tx:
         mine, count = undoing.start(tx, str(run), now, delete_created=delete_created)
         if mine is None:
-            raise click.ClickException("an undo is under way for this connection; wait for it to end")
+            raise click.ClickException(
+                "an undo is under way for this connection; wait for it to end"
+            )
         detail = {"records": count, "delete_created": delete_created}
         audit.add(tx, actor=actor(), action="undo", subject=f"run {run}", at=now, detail=detail)
     left = carry_out(engine, mine)
     with engine.ledger.transaction() as tx:
         run_records.finish(tx, mine, engine.clock.now())
         waits = availability.shut(tx, run_writes.waits_for(tx, [int(mine)]), engine.clock.now())
-        lines = [line for line in timeline.after(tx, position, limit=10_000_000) if line.detail.get("run") == run]
+        lines = [
+            line
+            for line in timeline.after(tx, position, limit=10_000_000)
+            if line.detail.get("run") == run
+        ]
     engine.close()
     done = {line.link_id for line in lines if line.kind == undoing.UNDONE}
     kept = [line for line in lines if line.kind == undoing.LEFT]
     if as_json:
         rows = [{"ref": line.detail["ref"], "why": line.detail["why"]} for line in kept]
-        click.echo(json.dumps({"run": run, "undone": len(done), "left": rows, "waiting": left.waiting}))
+        click.echo(
+            json.dumps({"run": run, "undone": len(done), "left": rows, "waiting": left.waiting})
+        )
     else:
         say(len(done), kept)
     if left.waiting:
-        click.echo(f"{left.waiting} wait and are taken back later: {'; '.join(waits.values())}", err=True)
+        click.echo(
+            f"{left.waiting} wait and are taken back later: {'; '.join(waits.values())}", err=True
+        )
     if left.waiting or left.parked:
         raise SystemExit(1)
 
@@ -100,8 +115,9 @@ def say(done: int, kept: list[timeline.Line]) -> None:
 def standing(tx: Tx, run: RunRow, now: datetime) -> tuple[str, str]:
     """Say why a run cannot be taken back now; or, if it can, what of it goes on all the same, later.
 
-    Work that waits for a stopped connection is no obstacle: before it writes to a ticket it looks whether that is
-    paused, and what is taken back here is. Where the run has written to that connection itself, it is one.
+    Work that waits for a stopped connection is no obstacle: before it writes to a ticket it looks
+    whether that is paused, and what is taken back here is. Where the run has written to that
+    connection itself, it is one.
     """
     waits = run_writes.waits_for(tx, [int(run.id)])
     wrote = {connection for _link, connection, _entity in undoing.records(tx, run.id)}
@@ -110,12 +126,17 @@ def standing(tx: Tx, run: RunRow, now: datetime) -> tuple[str, str]:
     shut, stopped = availability.shut(tx, names, now), set(availability.halted(tx, names))
     if beyond := sorted(wrote & stopped):
         why = "; ".join(shut[name] for name in beyond)
-        return f"{why}. What the run wrote there can be taken back after {availability.resume(beyond)}", ""
+        return (
+            f"{why}. What the run wrote there can be taken back after {availability.resume(beyond)}",
+            "",
+        )
     if not waits and not unlisted:
         return "", ""
     left = [f"its part on {name} has not ended" for name in sorted(unlisted)]
     left += [f"{number} pieces of work wait for {name}" for name, number in sorted(waits.items())]
-    told = "; ".join([", ".join(left), *(shut[name] for name in sorted({*waits, *unlisted} & shut.keys()))])
+    told = "; ".join(
+        [", ".join(left), *(shut[name] for name in sorted({*waits, *unlisted} & shut.keys()))]
+    )
     if {*waits, *unlisted} <= stopped:
         return (
             "",

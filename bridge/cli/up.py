@@ -20,11 +20,29 @@ FIRST_TICKETS: Final = 3
 
 
 @click.command()
-@click.option("--sandbox", "sandboxed", is_flag=True, help="Use the vendors' sandboxes on this machine; needs no keys.")
+@click.option(
+    "--sandbox",
+    "sandboxed",
+    is_flag=True,
+    help="Use the vendors' sandboxes on this machine; needs no keys.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port, or the next free.")
-@click.option("--workers", default=0, type=click.IntRange(0, 64), help="Workers. [default: 1 on SQLite, else 2]")
-@click.option("--json", "as_json", is_flag=True, help="For programs: a line of JSON for each thing mirrored.")
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Port, or the next free.",
+)
+@click.option(
+    "--workers",
+    default=0,
+    type=click.IntRange(0, 64),
+    help="Workers. [default: 1 on SQLite, else 2]",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="For programs: a line of JSON for each thing mirrored."
+)
 def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> None:
     """Run everything in this terminal: receiver, workers, clock, and a Valkey when no Redis is set. Ctrl-C ends it."""
     console = Console()
@@ -48,7 +66,11 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
             stream.start_now()
             welcome(console, stage, as_json=as_json)
             if sandboxed:
-                seed.fill(stage.controls, dict.fromkeys(seed.origins(stage.controls), FIRST_TICKETS), seed=1)
+                seed.fill(
+                    stage.controls,
+                    dict.fromkeys(seed.origins(stage.controls), FIRST_TICKETS),
+                    seed=1,
+                )
             while True:
                 stage.tend()
                 with stage.patient():
@@ -76,14 +98,23 @@ def welcome(console: Console, stage: Stage, *, as_json: bool) -> None:
         console.file.write(json.dumps(where) + "\n")
         console.file.flush()
         return
-    console.print(f"[bold]Bridge[/bold] is running on [bold]{stage.url}[/bold]   (Ctrl-C ends it)", highlight=False)
+    console.print(
+        f"[bold]Bridge[/bold] is running on [bold]{stage.url}[/bold]   (Ctrl-C ends it)",
+        highlight=False,
+    )
     for name, connection in stage.engine.config.connections.items():
-        console.print(f"  {name:<10} {connection.system:<9} {connection.base_url}", highlight=False, markup=False)
+        console.print(
+            f"  {name:<10} {connection.system:<9} {connection.base_url}",
+            highlight=False,
+            markup=False,
+        )
         if connection.webhook is not None:
             where_to = f"  {'':<10} webhooks  {stage.url}/webhooks/{name}"
             console.print(where_to, highlight=False, markup=False, style="dim")
     for name, control in list(stage.controls.items())[:1]:
-        console.print(f"\nPlay a user of {name}: list the tickets, then change one, and watch it arrive below.")
+        console.print(
+            f"\nPlay a user of {name}: list the tickets, then change one, and watch it arrive below."
+        )
         tickets = f"  curl -s {control.url}/_control/tickets"
         edit = f"""  curl -s {control.url}/_control/edit -d '{{"id": "ID", "fields": {{"priority": "high"}}}}'"""
         for command in (tickets, edit):

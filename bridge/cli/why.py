@@ -17,7 +17,9 @@ from bridge.core.model.values import Marker
 from bridge.ledger import attempts, links, parking, timeline
 from bridge.ledger.database import Tx
 
-DECIDING = frozenset({"changed", "conflict", "uncertain", "resolved", "reverted", "remapped", "settled", "agreed"})
+DECIDING = frozenset(
+    {"changed", "conflict", "uncertain", "resolved", "reverted", "remapped", "settled", "agreed"}
+)
 """Kinds of line that say how a field came by its value."""
 
 
@@ -37,7 +39,9 @@ def why(ref: str, field: str, as_json: bool) -> None:
         return
     state = given["state"]
     if state["in_conflict"]:
-        click.echo(f"{field} is in conflict and stays as it is on every side: {state['in_conflict']}")
+        click.echo(
+            f"{field} is in conflict and stays as it is on every side: {state['in_conflict']}"
+        )
     else:
         click.echo(
             f"{field} is {_said(state['value'])}, set by {state['set_by'] or 'nobody'} (revision {state['rev']})"
@@ -45,7 +49,9 @@ def why(ref: str, field: str, as_json: bool) -> None:
     click.echo(f"policy: {given['policy']}")
     for line in given["history"]:
         detail = "  ".join(
-            f"{name} {_said(value)}" for name, value in line["detail"].items() if value not in (None, "")
+            f"{name} {_said(value)}"
+            for name, value in line["detail"].items()
+            if value not in (None, "")
         )
         click.echo(f"  {when(line['at'])}  {line['kind']}  {line['connection']}  {detail}")
     for name, side in given["sides"].items():
@@ -55,7 +61,11 @@ def why(ref: str, field: str, as_json: bool) -> None:
 def explain(tx: Tx, config: Config, link: Link, field: str) -> dict[str, Any]:
     """Give everything that is known about one field of a ticket, as plain values."""
     state = link.state[field]
-    lines = [line for line in timeline.timeline(tx, link.id) if line.field == field and line.kind in DECIDING]
+    lines = [
+        line
+        for line in timeline.timeline(tx, link.id)
+        if line.field == field and line.kind in DECIDING
+    ]
     return {
         "link": link.id,
         "field": field,
@@ -66,7 +76,9 @@ def explain(tx: Tx, config: Config, link: Link, field: str) -> dict[str, Any]:
             "in_conflict": state.why_open if state.candidates is not None else "",
             "candidates": state.candidates or {},
         },
-        "policy": _policy(config.syncs[link.sync].policies.get(field, PLAIN)) if link.sync in config.syncs else "",
+        "policy": _policy(config.syncs[link.sync].policies.get(field, PLAIN))
+        if link.sync in config.syncs
+        else "",
         "history": [
             {"at": line.at, "kind": line.kind, "connection": line.connection, "detail": line.detail}
             for line in lines[-5:]
@@ -80,7 +92,11 @@ def _side(tx: Tx, config: Config, link: Link, name: str, field: str) -> dict[str
     entry = side.fields.get(field)
     known = entry is not None and not isinstance(entry.shadow, Marker)
     refused = {row["field"] for _id, row in parking.of_fields(tx, link.id, name)}
-    writes = [row for row in attempts.history(tx, link.id) if row["connection"] == name and field in _sent(row)]
+    writes = [
+        row
+        for row in attempts.history(tx, link.id)
+        if row["connection"] == name and field in _sent(row)
+    ]
     if apart := _apart(config, link, name, field):
         because = apart
     elif entry is None or not known:
@@ -103,7 +119,9 @@ def _side(tx: Tx, config: Config, link: Link, name: str, field: str) -> dict[str
         "level": entry.level if entry else None,
         "seen": entry.seen if entry else None,
         "because": because,
-        "last_write": {"at": writes[-1]["opened_at"], "outcome": writes[-1]["outcome"]} if writes else None,
+        "last_write": {"at": writes[-1]["opened_at"], "outcome": writes[-1]["outcome"]}
+        if writes
+        else None,
     }
 
 

@@ -1,7 +1,7 @@
 """Loads, checks and compiles settings, mappings and syncs from YAML.
 
-`load` gives everything or raises ConfigError with all problems of all files; `check` gives the same problems as a list
-and tries the mappings on their own examples as well.
+`load` gives everything or raises ConfigError with all problems of all files; `check` gives the same
+problems as a list and tries the mappings on their own examples as well.
 """
 
 from __future__ import annotations
@@ -170,7 +170,9 @@ class _Loader:
                 what = f"mapping {stem!r} is for {system}, the connection is {connection.system}"
                 self.problems.append((SETTINGS, 1, f"connections.{name}.mapping: {what}"))
                 continue
-            compiled, problems = compile_mapping(document, system, agents.table(name), self.connectors)
+            compiled, problems = compile_mapping(
+                document, system, agents.table(name), self.connectors
+            )
             self.problems += problems
             if problems:
                 self.broken.add(stem)
@@ -186,7 +188,9 @@ class _Loader:
         self.systems[stem] = ""
         if document is None:
             if not _is_stem(stem):
-                self.problems.append((SETTINGS, 1, f"mapping {stem!r} is no name of a file in mappings/"))
+                self.problems.append(
+                    (SETTINGS, 1, f"mapping {stem!r} is no name of a file in mappings/")
+                )
             return None, ""
         self.documents[stem] = document
         system, problems = check_shape(document, self.connectors)
@@ -196,12 +200,17 @@ class _Loader:
         self.systems[stem] = system
         return document, system
 
-    def syncs(self, settings: Read, maps: Mapping[str, dict[str, EntityMap]], agents: Agents) -> dict[str, Sync]:
+    def syncs(
+        self, settings: Read, maps: Mapping[str, dict[str, EntityMap]], agents: Agents
+    ) -> dict[str, Sync]:
         """Read mappings/syncs.yaml."""
         document = self.read(SYNCS)
         if document is None:
             return {}
-        mapped = {name: {entity: each.fields for entity, each in made.items()} for name, made in maps.items()}
+        mapped = {
+            name: {entity: each.fields for entity, each in made.items()}
+            for name, made in maps.items()
+        }
         known = Known(settings.connections, settings.names, self.connectors, mapped)
         found, problems = compile_syncs(document, known)
         self.problems += problems
@@ -212,10 +221,17 @@ class _Loader:
         return found
 
     def retagged(
-        self, document: Document, sync: Sync, member: Member, maps: dict[str, EntityMap], agents: Agents
+        self,
+        document: Document,
+        sync: Sync,
+        member: Member,
+        maps: dict[str, EntityMap],
+        agents: Agents,
     ) -> None:
         """Put a member's options for tags in place of those of its connection's mapping, for this entity alone."""
-        declared = self.documents[self.connected[member.connection]].data[sync.entity]["fields"]["tags"]
+        declared = self.documents[self.connected[member.connection]].data[sync.entity]["fields"][
+            "tags"
+        ]
         row = {"path": declared} if isinstance(declared, str) else declared
         whole = maps[sync.entity]
         try:
@@ -234,11 +250,19 @@ class _Loader:
         """Name the connections that nothing is mirrored with, and those that cannot be told of changes."""
         used = {name for sync in syncs.values() for name in sync.members}
         idle = [name for name in settings.connections if name not in used]
-        deaf = [name for name, each in settings.connections.items() if each.webhook is None and each.poll is None]
+        deaf = [
+            name
+            for name, each in settings.connections.items()
+            if each.webhook is None and each.poll is None
+        ]
         return [
             *((SETTINGS, 1, f"connections.{name}: is in no sync of {SYNCS}") for name in idle),
             *(
-                (SETTINGS, 1, f"connections.{name}: has neither a webhook nor a poll; changes show once a day")
+                (
+                    SETTINGS,
+                    1,
+                    f"connections.{name}: has neither a webhook nor a poll; changes show once a day",
+                )
                 for name in deaf
             ),
         ]

@@ -24,25 +24,39 @@ class Agents:
     def table(self, connection: str) -> AgentTable:
         """Give one connection's part, always the same object: what it learns, all who have it know."""
         if connection not in self._tables:
-            names = {email: row[connection] for email, row in self.people.items() if connection in row}
+            names = {
+                email: row[connection] for email, row in self.people.items() if connection in row
+            }
             self._tables[connection] = AgentTable(names, self.unmapped)
         return self._tables[connection]
 
 
-def compile_agents(document: Document, connections: Collection[str] | None) -> tuple[Agents, list[Problem]]:
+def compile_agents(
+    document: Document, connections: Collection[str] | None
+) -> tuple[Agents, list[Problem]]:
     """Read the directory. Nobody is in it twice, and no name of a connection belongs to two people.
 
     `connections` is None where the file that names them could not be understood.
     """
     data = {} if document.data is None else document.data
     if not isinstance(data, Mapping):
-        return Agents(), [document.problem((), f"must be a mapping; allowed keys {', '.join(KEYS)}")]
-    problems = [document.problem((key,), f"unknown key; allowed {', '.join(KEYS)}") for key in data if key not in KEYS]
+        return Agents(), [
+            document.problem((), f"must be a mapping; allowed keys {', '.join(KEYS)}")
+        ]
+    problems = [
+        document.problem((key,), f"unknown key; allowed {', '.join(KEYS)}")
+        for key in data
+        if key not in KEYS
+    ]
     rows = data.get("agents")
     people: dict[str, dict[str, Any]] = {}
     taken: dict[tuple[str, Any], str] = {}
     if not isinstance(rows, list | None):
-        problems.append(document.problem(("agents",), "must be a list of rows such as {email: …, <connection>: …}"))
+        problems.append(
+            document.problem(
+                ("agents",), "must be a list of rows such as {email: …, <connection>: …}"
+            )
+        )
         rows = []
     for number, row in enumerate(rows or []):
         found = _row(row, connections, people, taken)
@@ -71,11 +85,15 @@ def _row(
     for connection, name in names.items():
         if connections is not None and connection not in connections:
             allowed = ", ".join(("email", *sorted(connections)))
-            problems.append(((str(connection),), f"is no connection of config/bridge.yaml; allowed {allowed}"))
+            problems.append(
+                ((str(connection),), f"is no connection of config/bridge.yaml; allowed {allowed}")
+            )
         elif not isinstance(name, str | int) or isinstance(name, bool) or name == "":
             problems.append(((str(connection),), f"is {shown(name)}; allowed text or a number"))
         elif taken.setdefault((connection, name), address) != address:
-            problems.append(((str(connection),), f"{shown(name)} is {taken[connection, name]} already"))
+            problems.append(
+                ((str(connection),), f"{shown(name)} is {taken[connection, name]} already")
+            )
     people.setdefault(address, {} if problems else names)
     return problems
 
@@ -87,5 +105,8 @@ def _unmapped(given: Any, people: Mapping[str, Any]) -> tuple[str, str]:
         address = TRANSFORMS["email"].read(given["assign"])
         if isinstance(address, str) and address in people:
             return address, ""
-        return LEAVE, f"assigns to {shown(given['assign'])}; allowed an e-mail address that has a row under agents"
+        return (
+            LEAVE,
+            f"assigns to {shown(given['assign'])}; allowed an e-mail address that has a row under agents",
+        )
     return LEAVE, f"is {shown(given)}; allowed leave, unassign, {{assign: <e-mail>}}"

@@ -56,7 +56,8 @@ def compile_mapping(
             problems += [document.problem((entity, *where), what) for where, what in error.problems]
             continue
         problems += [
-            document.problem((entity, *where), what) for where, what in prove(system, made[entity], able[entity])
+            document.problem((entity, *where), what)
+            for where, what in prove(system, made[entity], able[entity])
         ]
     return made, problems
 
@@ -75,7 +76,10 @@ def run_examples(document: Document) -> list[Problem]:
             row, wrong = load(ExampleSchema(), example, document, at)
             problems += wrong
             if not wrong:
-                problems += [document.problem((*at, *where), what) for where, what in _run(entity, declared, row)]
+                problems += [
+                    document.problem((*at, *where), what)
+                    for where, what in _run(entity, declared, row)
+                ]
     return problems
 
 
@@ -98,10 +102,16 @@ def _run(entity: str, declared: Any, row: Mapping[str, Any]) -> Iterator[Finding
             continue
         wish = tuple(wanted) if isinstance(wanted, list) else wanted
         if name not in shows or isinstance(shows[name], Unreadable) or shows[name] != wish:
-            yield ("canonical", name), f"expected {shown(wanted)}, the mapping reads {_told(shows, name)}"
+            yield (
+                ("canonical", name),
+                f"expected {shown(wanted)}, the mapping reads {_told(shows, name)}",
+            )
     for name in row.get("unreadable", ()):
         if not isinstance(shows.get(name), Unreadable):
-            yield ("unreadable",), f"expected {name} to have no reading, the mapping reads {_told(shows, name)}"
+            yield (
+                ("unreadable",),
+                f"expected {name} to have no reading, the mapping reads {_told(shows, name)}",
+            )
     yield from _written(mapped.fields, parts["canonical"], parts["written"])
 
 
@@ -112,7 +122,9 @@ def _told(shows: Mapping[str, Any], name: str) -> str:
     return f"nothing: {value.why}" if isinstance(value, Unreadable) else shown(value)
 
 
-def _written(fields: Mapping[str, Any], canonical: Mapping[str, Any], written: Mapping[str, Any]) -> Iterator[Finding]:
+def _written(
+    fields: Mapping[str, Any], canonical: Mapping[str, Any], written: Mapping[str, Any]
+) -> Iterator[Finding]:
     """Compare what the canonical values are sent as."""
     sent = {
         mapped.write_key: mapped.write(canonical[name])
@@ -124,5 +136,9 @@ def _written(fields: Mapping[str, Any], canonical: Mapping[str, Any], written: M
             allowed = ", ".join(sorted(sent)) or "nothing: there is no canonical value to write"
             yield ("written", key), f"is not written by these values; allowed {allowed}"
         elif isinstance(sent[key], NotCarried | Marker) or sent[key] != wanted:
-            told = f"nothing: {sent[key].why}" if isinstance(sent[key], NotCarried) else shown(sent[key])
+            told = (
+                f"nothing: {sent[key].why}"
+                if isinstance(sent[key], NotCarried)
+                else shown(sent[key])
+            )
             yield ("written", key), f"expected {shown(wanted)}, the mapping writes {told}"

@@ -15,7 +15,16 @@ from bridge.core.model.syncs import Rate
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 """Names of connections and syncs: they stand in addresses and in the ledger."""
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(s|m|h|d)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_SECONDS = {
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86400,
+    "second": 1,
+    "minute": 60,
+    "hour": 3600,
+    "day": 86400,
+}
 _RATE = re.compile(r"(\d{1,7})/(second|minute|hour|day)")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%")
@@ -31,7 +40,9 @@ class Parsed(fields.Field[Any]):
 
     allowed = ""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any) -> Any:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
+    ) -> Any:
         del attr, data
         found = self.parse(value)
         if found is None:
@@ -74,7 +85,11 @@ class Number(Parsed):
         """Read it."""
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
             value = int(value)
-        fits = isinstance(value, int) and not isinstance(value, bool) and self.least <= value <= self.most
+        fits = (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and self.least <= value <= self.most
+        )
         return value if fits else None
 
 
@@ -136,25 +151,35 @@ class Texts(Parsed):
 
     def parse(self, value: Any) -> tuple[str, ...] | None:
         """Read it."""
-        fits = isinstance(value, list) and value and all(isinstance(each, str) and each for each in value)
+        fits = (
+            isinstance(value, list)
+            and value
+            and all(isinstance(each, str) and each for each in value)
+        )
         return tuple(value) if fits else None
 
 
 class Secrets(Texts):
     """A list of secrets; no message repeats a value."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any) -> Any:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
+    ) -> Any:
         del attr, data
         found = self.parse(value)
         if found is None:
-            raise ValidationError("must be a list of texts, at least one; use ${NAME} or ${file:PATH}")
+            raise ValidationError(
+                "must be a list of texts, at least one; use ${NAME} or ${file:PATH}"
+            )
         return found
 
 
 class Credentials(Parsed):
     """Names of credentials to their values; no message repeats a value."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any) -> Any:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
+    ) -> Any:
         del attr, data
         if not isinstance(value, Mapping) or not value:
             raise ValidationError("must be a mapping of names to secrets")

@@ -54,7 +54,9 @@ class Named(fields.Field[dict[str, Any]]):
         super().__init__(**options)
         self.inner, self.empty = inner, empty
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any) -> Any:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
+    ) -> Any:
         del attr, data
         if not isinstance(value, Mapping) or not value:
             raise ValidationError(self.empty)
@@ -63,7 +65,9 @@ class Named(fields.Field[dict[str, Any]]):
         schema = self.inner()
         for name, item in value.items():
             if not isinstance(name, str) or not NAME.fullmatch(name):
-                wrong[name] = ["is no name; allowed lower-case letters, digits, - and _, beginning with a letter"]
+                wrong[name] = [
+                    "is no name; allowed lower-case letters, digits, - and _, beginning with a letter"
+                ]
                 continue
             try:
                 made[name] = schema.load(item)
@@ -171,13 +175,17 @@ class ExampleSchema(Strict):
     unreadable = Texts()
 
 
-def load(schema: Schema, data: Any, document: Document, at: Where = ()) -> tuple[Any, list[Problem]]:
+def load(
+    schema: Schema, data: Any, document: Document, at: Where = ()
+) -> tuple[Any, list[Problem]]:
     """Load data through a schema: what was understood of it, and the problems with their lines."""
     try:
         return schema.load(data), []
     except ValidationError as error:
         understood = error.valid_data if isinstance(error.valid_data, dict) else {}
-        return understood, [document.problem((*at, *where), what) for where, what in _flat(error.messages, ())]
+        return understood, [
+            document.problem((*at, *where), what) for where, what in _flat(error.messages, ())
+        ]
 
 
 def _flat(messages: Any, where: Where) -> Iterator[tuple[Where, str]]:

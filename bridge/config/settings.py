@@ -72,7 +72,11 @@ def compile_settings(
 ) -> Read:
     """Fill in references, check, and build the settings and connections."""
     given = document.data.get("connections") if isinstance(document.data, dict) else None
-    names = tuple(name for name in given if isinstance(name, str)) if isinstance(given, dict) and given else None
+    names = (
+        tuple(name for name in given if isinstance(name, str))
+        if isinstance(given, dict) and given
+        else None
+    )
     if sandbox:
         document.data = _in_sandbox(document.data, sandbox, connectors)
     data, problems = fill(document, environ, home)
@@ -83,12 +87,18 @@ def compile_settings(
     broken = {line for _file, line, _what in unfilled}
     problems += wrong
     read.settings = _settings(loaded, document, home, problems)
-    for name, row in loaded["connections"].items() if isinstance(loaded["connections"], dict) else ():
-        made = _Account(document, name, row, connectors, read).connection(read.settings.http_timeout)
+    for name, row in (
+        loaded["connections"].items() if isinstance(loaded["connections"], dict) else ()
+    ):
+        made = _Account(document, name, row, connectors, read).connection(
+            read.settings.http_timeout
+        )
         if made is not None:
             read.connections[name] = made
     # Where a reference could not be filled in, nothing more has to be said about the line.
-    read.problems = unfilled + [problem for problem in read.problems[len(unfilled) :] if problem[1] not in broken]
+    read.problems = unfilled + [
+        problem for problem in read.problems[len(unfilled) :] if problem[1] not in broken
+    ]
     return read
 
 
@@ -104,11 +114,17 @@ def _in_sandbox(data: Any, sandbox: Mapping[str, SandboxAccount], connectors: Cl
         if account is None or system is None:
             continue
         webhook = row.get("webhook")
-        hooks = {"webhook": {**webhook, "secrets": [account.webhook_secret]}} if isinstance(webhook, dict) else {}
+        hooks = (
+            {"webhook": {**webhook, "secrets": [account.webhook_secret]}}
+            if isinstance(webhook, dict)
+            else {}
+        )
         known = connectors[system].OPTIONS if system in connectors else {}
         options = row.get("options")
         if isinstance(options, dict):
-            hooks["options"] = {key: value for key, value in options.items() if key not in account.options}
+            hooks["options"] = {
+                key: value for key, value in options.items() if key not in account.options
+            }
         replaced[name] = {
             **{key: value for key, value in row.items() if key not in account.options},
             "base_url": account.base_url,
@@ -119,22 +135,32 @@ def _in_sandbox(data: Any, sandbox: Mapping[str, SandboxAccount], connectors: Cl
     return {**data, "connections": replaced}
 
 
-def _settings(loaded: Mapping[str, Any], document: Document, home: Path, problems: list[Problem]) -> Settings:
+def _settings(
+    loaded: Mapping[str, Any], document: Document, home: Path, problems: list[Problem]
+) -> Settings:
     database, redis = loaded["database"], loaded["redis"]
     scheme, separator, rest = database.partition("://")
     if database == "sqlite":
         database = f"sqlite:///{home / 'var' / 'bridge.db'}"
         if "?" in str(home):
-            problems.append(document.problem(("database",), "the home's path holds a ?; name another home with --home"))
+            problems.append(
+                document.problem(
+                    ("database",), "the home's path holds a ?; name another home with --home"
+                )
+            )
     elif scheme in _POSTGRES and separator and rest:
         database = f"postgresql+psycopg://{rest}"
     elif scheme != "sqlite" or not rest.startswith("/"):
         problems.append(
-            document.problem(("database",), "is no such address; allowed sqlite, sqlite:///…, postgresql://…")
+            document.problem(
+                ("database",), "is no such address; allowed sqlite, sqlite:///…, postgresql://…"
+            )
         )
     if redis != "embedded" and not redis.startswith(("redis://", "rediss://", "unix://")):
         problems.append(
-            document.problem(("redis",), "is no such address; allowed embedded, redis://, rediss://, unix://")
+            document.problem(
+                ("redis",), "is no such address; allowed embedded, redis://, rediss://, unix://"
+            )
         )
     return Settings(
         database=database,
@@ -148,7 +174,9 @@ def _settings(loaded: Mapping[str, Any], document: Document, home: Path, problem
 class _Account:
     """One connection in the making."""
 
-    def __init__(self, document: Document, name: str, row: dict[str, Any], connectors: Classes, read: Read) -> None:
+    def __init__(
+        self, document: Document, name: str, row: dict[str, Any], connectors: Classes, read: Read
+    ) -> None:
         self.document, self.name, self.row, self.read = document, name, row, read
         self.connectors = connectors
         self.at: Where = ("connections", name)
@@ -161,14 +189,22 @@ class _Account:
         known = self.connectors.get(system)
         if known is None:
             allowed = ", ".join(sorted(self.connectors))
-            self.wrong(("system",), f"{shown(system)} is no system that this bridge knows; allowed {allowed}")
+            self.wrong(
+                ("system",),
+                f"{shown(system)} is no system that this bridge knows; allowed {allowed}",
+            )
             return None
         before = len(self.read.problems)
         self.address(row["base_url"])
         for key in sorted(known.CREDENTIALS - row["credentials"].keys()):
-            self.wrong(("credentials",), f"{key} is missing; allowed {', '.join(sorted(known.CREDENTIALS))}")
+            self.wrong(
+                ("credentials",),
+                f"{key} is missing; allowed {', '.join(sorted(known.CREDENTIALS))}",
+            )
         for key in sorted(row["credentials"].keys() - known.CREDENTIALS):
-            self.wrong(("credentials", key), f"unknown key; allowed {', '.join(sorted(known.CREDENTIALS))}")
+            self.wrong(
+                ("credentials", key), f"unknown key; allowed {', '.join(sorted(known.CREDENTIALS))}"
+            )
         options, webhook = self.options(known), self.webhook(known)
         if len(self.read.problems) > before:
             return None
@@ -191,7 +227,10 @@ class _Account:
     def address(self, given: str) -> None:
         found = _split(given)
         if found is None:
-            self.wrong(("base_url",), "is no address; allowed https://host/path, without user, password or query")
+            self.wrong(
+                ("base_url",),
+                "is no address; allowed https://host/path, without user, password or query",
+            )
         elif found.scheme == "http" and found.hostname not in _LOOPBACK:
             what = "http sends the credentials in clear text; use https unless the way is private"
             self.read.warnings.append(self.document.problem((*self.at, "base_url"), what))
@@ -201,13 +240,18 @@ class _Account:
         extra = {key: value for key, value in self.row.items() if key not in plain}
         given = self.row.get("options", {})
         if not isinstance(given, Mapping):
-            self.wrong(("options",), f"must be a mapping; allowed keys {', '.join(sorted(known.OPTIONS)) or 'none'}")
+            self.wrong(
+                ("options",),
+                f"must be a mapping; allowed keys {', '.join(sorted(known.OPTIONS)) or 'none'}",
+            )
             given = {}
         for where, keys in (((), extra), (("options",), given)):
             for key in keys:
                 if key not in known.OPTIONS:
                     allowed = sorted([*known.OPTIONS, *(() if where else plain)])
-                    self.wrong((*where, key), f"unknown key; allowed {', '.join(allowed) or 'none'}")
+                    self.wrong(
+                        (*where, key), f"unknown key; allowed {', '.join(allowed) or 'none'}"
+                    )
         both = {**extra, **given}
         for key in sorted(known.REQUIRED_OPTIONS - both.keys()):
             self.wrong((key,), f"is missing: {known.OPTIONS.get(key, 'an option of this system')}")
@@ -219,7 +263,10 @@ class _Account:
             return None
         usual = known.SIGNING
         if usual is None and "scheme" not in row:
-            self.wrong(("webhook", "scheme"), "is missing; allowed standard-webhooks, hmac-sha256, static-header")
+            self.wrong(
+                ("webhook", "scheme"),
+                "is missing; allowed standard-webhooks, hmac-sha256, static-header",
+            )
             return None
         same = usual is not None and row.get("scheme", usual.scheme) == usual.scheme
         base = usual if usual is not None and same else Webhook(scheme=row["scheme"], secrets=())
@@ -230,7 +277,12 @@ class _Account:
         made = replace(base, secrets=tuple(Secret(each) for each in row["secrets"]), **rest)
         filled = not any("${" in secret for secret in row["secrets"])
         for what in unusable(made) if filled else ():
-            self.wrong(("webhook", "secrets") if what.startswith(("secret", "no secret")) else ("webhook",), what)
+            self.wrong(
+                ("webhook", "secrets")
+                if what.startswith(("secret", "no secret"))
+                else ("webhook",),
+                what,
+            )
         return made
 
 
@@ -241,5 +293,7 @@ def _split(given: str) -> SplitResult | None:
         fits = found.scheme in ("http", "https") and found.hostname and found.port != 0
     except ValueError:
         return None
-    clean = found.username is None and found.password is None and not found.query and not found.fragment
+    clean = (
+        found.username is None and found.password is None and not found.query and not found.fragment
+    )
     return found if fits and clean and given.isprintable() and " " not in given else None

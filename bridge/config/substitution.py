@@ -1,7 +1,7 @@
 """Fills references in: `${NAME}`, `${NAME:-default}` and `${file:PATH}`. In config/bridge.yaml only, after parsing.
 
-What is filled in is always text, and never read as YAML: a key that looks like a number or holds a colon stays a key.
-Problems name the variable, never a value.
+What is filled in is always text, and never read as YAML: a key that looks like a number or holds a
+colon stays a key. Problems name the variable, never a value.
 """
 
 from __future__ import annotations
@@ -34,12 +34,15 @@ def fill(document: Document, environ: Mapping[str, str], home: Path) -> tuple[An
             if found[0] == "$$":
                 return "$"
             if not found[0].endswith("}"):
-                problems.append(document.problem(path, "a reference that begins with ${ has no closing }"))
+                problems.append(
+                    document.problem(path, "a reference that begins with ${ has no closing }")
+                )
                 return found[0]
             got, wrong = _resolve(found[1], environ, home)
             if wrong:
                 problems.append(document.problem(path, wrong))
-            # What cannot be filled in stays as it is, so that everything else in the file is still looked at.
+            # What cannot be filled in stays as it is, so that everything else in the file is still
+            # looked at.
             return found[0] if wrong else got
 
         return _REFERENCE.sub(one, value)

@@ -22,7 +22,9 @@ _FORMS = "latest, merge, manual, first, {owner: <connection>}"
 class PolicyReader:
     """Reads `fields` and `on_link`. Every field of the entity gets a policy."""
 
-    def __init__(self, entity: str, members: tuple[str, ...], mapped: Mapping[str, tuple[str, ...]] | None) -> None:
+    def __init__(
+        self, entity: str, members: tuple[str, ...], mapped: Mapping[str, tuple[str, ...]] | None
+    ) -> None:
         self.known, self.members, self.mapped = ENTITIES[entity], members, mapped
         self.problems: list[tuple[Where, str]] = []
 
@@ -64,7 +66,10 @@ class PolicyReader:
             if name != REST and name not in self.known:
                 self.wrong((key, name), f"no such field; allowed {allowed}")
             elif name != REST and self.mapped is not None and name not in self.mapped:
-                self.wrong((key, name), f"no member maps this field; allowed {', '.join(sorted(self.mapped))}")
+                self.wrong(
+                    (key, name),
+                    f"no member maps this field; allowed {', '.join(sorted(self.mapped))}",
+                )
         return given
 
     def policy(self, name: str, row: Any) -> FieldPolicy:
@@ -88,24 +93,31 @@ class PolicyReader:
             what = "needs an owner" if word == "owner" else f"is {word}, which has no owner"
             self.wrong((*at, "policy"), f"{what}; allowed {_FORMS}")
         self.members_of(at, name, owner, to or [])
-        return self.fitting(at, name, FieldPolicy(word, owner, revert=loaded.get("revert", True), to=to))
+        return self.fitting(
+            at, name, FieldPolicy(word, owner, revert=loaded.get("revert", True), to=to)
+        )
 
     def members_of(self, at: Where, name: str, owner: str, to: Sequence[str]) -> None:
         """Refuse an owner and receivers that are no members, and an owner whose mapping lacks the field."""
         for key, names in (("owner", [owner] if owner else []), ("to", to)):
             for each in names:
                 if each not in self.members:
-                    self.wrong((*at, key), f"{shown(each)} is no member; allowed {', '.join(self.members)}")
+                    self.wrong(
+                        (*at, key), f"{shown(each)} is no member; allowed {', '.join(self.members)}"
+                    )
         # What an owner never shows would stay as it is for ever, and everybody's edits be put back.
         able = (self.mapped or {}).get(name, ())
         if able and owner in self.members and owner not in able:
-            self.wrong((*at, "owner"), f"the mapping of {owner} has no {name}; allowed {', '.join(able)}")
+            self.wrong(
+                (*at, "owner"), f"the mapping of {owner} has no {name}; allowed {', '.join(able)}"
+            )
 
     def fitting(self, at: Where, name: str, policy: FieldPolicy) -> FieldPolicy:
         """Refuse a policy that does not fit the kind of field."""
         if policy.policy == "merge" and name in self.known and self.known[name].kind != "set":
             self.wrong(
-                at, "merge is for sets, element by element; allowed latest, manual, first, {owner: <connection>}"
+                at,
+                "merge is for sets, element by element; allowed latest, manual, first, {owner: <connection>}",
             )
         return policy
 

@@ -48,7 +48,9 @@ def compile_syncs(document: Document, known: Known) -> tuple[dict[str, Sync], li
     problems: list[Problem] = []
     for name, row in document.data.items():
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            what = "is no name; allowed lower-case letters, digits, - and _, beginning with a letter"
+            what = (
+                "is no name; allowed lower-case letters, digits, - and _, beginning with a letter"
+            )
             problems.append(document.problem((name,), what))
             continue
         loaded, wrong = load(SyncSchema(), row, document, (name,))
@@ -82,7 +84,9 @@ class _SyncReader:
         if len(members) < 2:
             self.wrong(("members",), "names one connection; allowed two or more")
         precedence = self.precedence(members)
-        policies = PolicyReader(entity, (*members, *self.missed(members)), self.mapped(members, entity))
+        policies = PolicyReader(
+            entity, (*members, *self.missed(members)), self.mapped(members, entity)
+        )
         made = Sync(
             name=self.name,
             entity=entity,
@@ -106,20 +110,41 @@ class _SyncReader:
                 ("leave_scope", sync.leave_scope, "keep, detach"),
             ):
                 if given in ("close", "delete"):
-                    self.wrong((key,), f"is {given!r}, and a {sync.entity} has no status; allowed {allowed}")
+                    self.wrong(
+                        (key,),
+                        f"is {given!r}, and a {sync.entity} has no status; allowed {allowed}",
+                    )
         for name, member in sync.members.items():
             connection = self.known.connections.get(name)
-            able = self.known.connectors[connection.system].CAPABILITIES.get(sync.entity) if connection else None
-            if member.allow_delete and able is not None and not able.deletes and connection is not None:
+            able = (
+                self.known.connectors[connection.system].CAPABILITIES.get(sync.entity)
+                if connection
+                else None
+            )
+            if (
+                member.allow_delete
+                and able is not None
+                and not able.deletes
+                and connection is not None
+            ):
                 at: Where = ("members", name, "allow_delete")
                 self.wrong(at, f"{connection.system} cannot delete a {sync.entity}; allowed false")
-        if sync.delete == "delete" and not any(member.allow_delete for member in sync.members.values()):
-            self.wrong(("delete",), "is 'delete', and no member has `allow_delete: true`; allowed ignore, close")
+        if sync.delete == "delete" and not any(
+            member.allow_delete for member in sync.members.values()
+        ):
+            self.wrong(
+                ("delete",),
+                "is 'delete', and no member has `allow_delete: true`; allowed ignore, close",
+            )
 
     def missed(self, members: Iterable[str]) -> tuple[str, ...]:
         """Give the connections that a misspelt member may have meant: to name one elsewhere is no second problem."""
         names = self.known.names or ()
-        return tuple(name for name in names if name not in members) if set(members) - set(names) else ()
+        return (
+            tuple(name for name in names if name not in members)
+            if set(members) - set(names)
+            else ()
+        )
 
     def mapped(self, members: Iterable[str], entity: str) -> dict[str, tuple[str, ...]] | None:
         """Give for each field the members that map it; None where a broken mapping hides them."""
@@ -127,7 +152,9 @@ class _SyncReader:
             return None
         maps = {name: self.known.mapped[name].get(entity, ()) for name in members}
         every = {each for fields in maps.values() for each in fields}
-        return {each: tuple(name for name, fields in maps.items() if each in fields) for each in every}
+        return {
+            each: tuple(name for name, fields in maps.items() if each in fields) for each in every
+        }
 
     def member(self, name: str, row: Mapping[str, Any], entity: str) -> Member:
         at: Where = ("members", name)
@@ -136,16 +163,21 @@ class _SyncReader:
             self.wrong(at, f"is no connection of config/bridge.yaml; allowed {allowed}")
         elif self.known.taken.setdefault((name, entity), self.name) != self.name:
             self.wrong(
-                at, f"is in {self.known.taken[name, entity]} already; allowed one sync for a connection's {entity}s"
+                at,
+                f"is in {self.known.taken[name, entity]} already; allowed one sync for a connection's {entity}s",
             )
         elif name in self.known.mapped and entity not in self.known.mapped[name]:
-            self.wrong(at, f"has no {entity} in its mapping; add it to mappings/, or leave the member out")
+            self.wrong(
+                at, f"has no {entity} in its mapping; add it to mappings/, or leave the member out"
+            )
         return Member(
             connection=name,
             create=self.create(name, row.get("create", False), entity),
             only=self.only(name, row["only_"], entity) if "only_" in row else None,
             allow_delete=row.get("allow_delete", False),
-            options={"tags": row["tags"]} if "tags" in row and self.tags(name, row["tags"], entity) else {},
+            options={"tags": row["tags"]}
+            if "tags" in row and self.tags(name, row["tags"], entity)
+            else {},
         )
 
     def tags(self, name: str, given: Any, entity: str) -> bool:
@@ -155,25 +187,45 @@ class _SyncReader:
         for where, what in problems:
             self.wrong((*at, *where), what)
         if name in self.known.mapped and "tags" not in self.known.mapped[name].get(entity, ()):
-            self.wrong(at, f"means nothing here: the mapping of {name} reads no tags of a {entity}; leave it out")
+            self.wrong(
+                at,
+                f"means nothing here: the mapping of {name} reads no tags of a {entity}; leave it out",
+            )
             return False
         return not problems
 
     def create(self, name: str, given: Any, entity: str) -> Support:
         at: Where = ("members", name, "create")
         connection = self.known.connections.get(name)
-        able = self.known.connectors[connection.system].CAPABILITIES.get(entity) if connection else None
+        able = (
+            self.known.connectors[connection.system].CAPABILITIES.get(entity)
+            if connection
+            else None
+        )
         if given is False:
             return Support.NO
         if given is not True and given != "when-supported":
             self.wrong(at, f"is {shown(given)}; allowed {CREATE}")
-        elif given is True and connection is not None and able is not None and able.creates is Support.NO:
-            self.wrong(at, f"{connection.system} cannot create a {entity}; allowed false, when-supported")
+        elif (
+            given is True
+            and connection is not None
+            and able is not None
+            and able.creates is Support.NO
+        ):
+            self.wrong(
+                at, f"{connection.system} cannot create a {entity}; allowed false, when-supported"
+            )
         elif given is True:
             return Support.YES
-        return able.creates if able is not None and able.creates is not Support.PROBED else Support.PROBED
+        return (
+            able.creates
+            if able is not None and able.creates is not Support.PROBED
+            else Support.PROBED
+        )
 
-    def only(self, name: str, source: str, entity: str) -> Callable[[Mapping[str, Any]], bool] | None:
+    def only(
+        self, name: str, source: str, entity: str
+    ) -> Callable[[Mapping[str, Any]], bool] | None:
         """Compile a filter. A name that is never sent would be null everywhere, and a filter might let all pass."""
         at: Where = ("members", name, "only")
         try:
@@ -183,7 +235,11 @@ class _SyncReader:
             self.wrong(at, str(error))
             return None
         connection = self.known.connections.get(name)
-        able = self.known.connectors[connection.system].CAPABILITIES.get(entity) if connection else None
+        able = (
+            self.known.connectors[connection.system].CAPABILITIES.get(entity)
+            if connection
+            else None
+        )
         if connection is not None and able is not None:
             for root in sorted(roots - able.readable - {"@"}):
                 self.wrong(at, not_sent(connection.system, root, able))
@@ -201,21 +257,33 @@ class _SyncReader:
         given = self.row.get("precedence", ())
         for number, name in enumerate(given):
             if name not in (*members, *self.missed(members)):
-                self.wrong(("precedence", number), f"{shown(name)} is no member; allowed {', '.join(members)}")
+                self.wrong(
+                    ("precedence", number),
+                    f"{shown(name)} is no member; allowed {', '.join(members)}",
+                )
             elif name in given[:number]:
                 self.wrong(("precedence", number), f"{shown(name)} stands here twice")
         return (*given, *(name for name in members if name not in given))
 
     def match(self, entity: str) -> tuple[tuple[MatchTerm, ...], ...]:
         given = self.row.get("match", [])
-        if not isinstance(given, list) or not all(isinstance(rule, list) and rule for rule in given):
-            self.wrong(("match",), "must be a list of lists of fields, such as [[customer, subject]]")
+        if not isinstance(given, list) or not all(
+            isinstance(rule, list) and rule for rule in given
+        ):
+            self.wrong(
+                ("match",), "must be a list of lists of fields, such as [[customer, subject]]"
+            )
             return ()
         rules = []
         for number, rule in enumerate(given):
-            terms = [self.term(entity, term, ("match", number, place)) for place, term in enumerate(rule)]
+            terms = [
+                self.term(entity, term, ("match", number, place)) for place, term in enumerate(rule)
+            ]
             if all(term is not None and term.within is not None for term in terms):
-                self.wrong(("match", number), "has only a window of time; allowed with a field that must be equal")
+                self.wrong(
+                    ("match", number),
+                    "has only a window of time; allowed with a field that must be equal",
+                )
             rules.append(tuple(term for term in terms if term is not None))
         return tuple(rules)
 
@@ -223,15 +291,23 @@ class _SyncReader:
         found = _TERM.fullmatch(given) if isinstance(given, str) else None
         name = found[1] if found else given
         fields = ENTITIES[entity]
-        if not isinstance(name, str) or name not in fields or fields[name].kind in ("set", "parent"):
-            allowed = ", ".join(each for each in fields if fields[each].kind not in ("set", "parent"))
+        if (
+            not isinstance(name, str)
+            or name not in fields
+            or fields[name].kind in ("set", "parent")
+        ):
+            allowed = ", ".join(
+                each for each in fields if fields[each].kind not in ("set", "parent")
+            )
             self.wrong(at, f"is {shown(given)}; allowed {allowed}, or created_at ± 2m")
             return None
         if found is None:
             return MatchTerm(name)
         within = duration(found[2])
         if within is None or fields[name].kind != "datetime":
-            self.wrong(at, f"is {shown(given)}; allowed a time with a duration, such as created_at ± 2m")
+            self.wrong(
+                at, f"is {shown(given)}; allowed a time with a duration, such as created_at ± 2m"
+            )
             return None
         return MatchTerm(name, within)
 

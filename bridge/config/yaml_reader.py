@@ -1,7 +1,8 @@
 """Reads YAML 1.2, core types only, and remembers the line of every key and item.
 
-Refused, each with its line: duplicate keys, anchors and aliases, tags, several documents, keys that are no single
-values, numbers that JSON does not have. `on`, `yes`, `12:30` and `2026-01-01` are text.
+Refused, each with its line: duplicate keys, anchors and aliases, tags, several documents, keys that
+are no single values, numbers that JSON does not have. `on`, `yes`, `12:30` and `2026-01-01` are
+text.
 """
 
 from __future__ import annotations
@@ -127,9 +128,15 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            raise _Refused(problem="anchors and aliases are not allowed: write the value out", problem_mark=mark)
+            raise _Refused(
+                problem="anchors and aliases are not allowed: write the value out",
+                problem_mark=mark,
+            )
         if getattr(event, "tag", None) is not None:
-            raise _Refused(problem=f"the tag {event.tag} is not allowed: write the plain value", problem_mark=mark)
+            raise _Refused(
+                problem=f"the tag {event.tag} is not allowed: write the plain value",
+                problem_mark=mark,
+            )
         self.depth += 1
         if self.depth > DEEPEST:
             raise _Refused(problem=f"is nested deeper than {DEEPEST} levels", problem_mark=mark)
@@ -162,7 +169,11 @@ class _Builder:
                 continue
             key = self.scalar(left, path)
             if key in made:
-                self.wrong(line, (*path, key), f"this key stands in line {self.document.lines[*path, key]} already")
+                self.wrong(
+                    line,
+                    (*path, key),
+                    f"this key stands in line {self.document.lines[*path, key]} already",
+                )
                 continue
             self.document.lines[*path, key] = line
             made[key] = self.value(right, (*path, key))

@@ -24,7 +24,9 @@ CONNECTORS: dict[str, str] = {
 def connector_class(system: str) -> type[Connector]:
     """Give a system's connector class. Raises ConfigError for a system that does not exist."""
     if system not in CONNECTORS:
-        raise ConfigError([f"system {system!r} does not exist; allowed: {', '.join(sorted(CONNECTORS))}"])
+        raise ConfigError(
+            [f"system {system!r} does not exist; allowed: {', '.join(sorted(CONNECTORS))}"]
+        )
     module, _, name = CONNECTORS[system].rpartition(".")
     found = getattr(import_module(module), name)
     if not (isinstance(found, type) and issubclass(found, Connector)):

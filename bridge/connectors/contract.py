@@ -1,7 +1,8 @@
 """The contract that every connector keeps: what the bridge asks of a vendor's API, and what it gets back.
 
-Terms: a *record* is one of the vendor's JSON objects with our own markers stripped; a *hint* says that a record may
-have changed; a *marker* is a token of ours that is planted in a record we create so that it can be found again.
+Terms: a *record* is one of the vendor's JSON objects with our own markers stripped; a *hint* says
+that a record may have changed; a *marker* is a token of ours that is planted in a record we create
+so that it can be found again.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ class Intent:
 class Connector(ABC):
     """One system. Every remote method may raise the `RemoteError` family of bridge.errors and nothing else.
 
-    Reads have no side effects at the vendor. Methods are thread-safe (several workers' threads share an instance).
+    Reads have no side effects at the vendor. Methods are thread-safe (several workers' threads
+    share an instance).
     """
 
     NAME: ClassVar[str]
@@ -136,9 +138,9 @@ class Connector(ABC):
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """Give records changed since the cursor's watermark (None: as far back as there is), overlapping safely.
 
-        Rows may repeat and come out of order; none that changed before the listing began is missed. The last page's
-        cursor is *not* None: it is the watermark for the next poll, taken from rows seen. A page with no records
-        ends the poll.
+        Rows may repeat and come out of order; none that changed before the listing began is missed.
+        The last page's cursor is *not* None: it is the watermark for the next poll, taken from rows
+        seen. A page with no records ends the poll.
         """
 
     @abstractmethod
@@ -171,7 +173,9 @@ class Connector(ABC):
 
     def sought(self, entity: str, email: str) -> Sequence[Record]:
         """Give the records that are this person's and nobody else's, for one of ERASES."""
-        raise Unsupported(f"{self.NAME} cannot look for a {entity} by e-mail address ({len(email)} characters)")
+        raise Unsupported(
+            f"{self.NAME} cannot look for a {entity} by e-mail address ({len(email)} characters)"
+        )
 
     @abstractmethod
     def probe(self) -> dict[str, Any]:

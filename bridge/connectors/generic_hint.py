@@ -34,7 +34,12 @@ def record_id(value: Any, where: str) -> str:
     """Read a record's id, a text or a number. Raises Malformed for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable() and value.strip() == value:
+    if (
+        isinstance(value, str)
+        and 0 < len(value) <= LONGEST_ID
+        and value.isprintable()
+        and value.strip() == value
+    ):
         return value
     raise Malformed(f"no record id at {where!r}; check the connection's webhook.id")
 
@@ -50,7 +55,9 @@ def generic(body: Any, entities: Collection[str]) -> Parsed | None:
     if not isinstance(entity, str) or entity not in entities:
         raise Malformed(f"entity is {str(entity)[:40]!r}; allowed: {', '.join(sorted(entities))}")
     found = record_id(body["id"], "id")
-    return Parsed(hints=(Hint(entity, found),), event=GENERIC, projection={"entity": entity, "id": found})
+    return Parsed(
+        hints=(Hint(entity, found),), event=GENERIC, projection={"entity": entity, "id": found}
+    )
 
 
 def ignored(event: str, known: Collection[str]) -> Parsed:

@@ -23,10 +23,14 @@ class RestConnector(Connector):
         self._http = http
 
     def _call(self, method: str, path: str, *, write: bool = False, **rest: Any) -> Answer:
-        return self._http.request(method, path, write=write, auth=self._auth, errors=self.ERRORS, **rest)
+        return self._http.request(
+            method, path, write=write, auth=self._auth, errors=self.ERRORS, **rest
+        )
 
     def _auth(self, request: Request) -> Request:
-        request.headers["Authorization"] = "Bearer " + self.connection.credentials["api_key"].reveal()
+        request.headers["Authorization"] = (
+            "Bearer " + self.connection.credentials["api_key"].reveal()
+        )
         return request
 
     def _known(self, entity: str) -> None:
@@ -37,16 +41,22 @@ class RestConnector(Connector):
         """Refuse a draft with a key that was never declared for creating."""
         self._known(draft.entity)
         writable = self.CAPABILITIES[draft.entity].writable
-        odd = sorted(key for key in draft.values if key not in writable or not writable[key].on_create)
+        odd = sorted(
+            key for key in draft.values if key not in writable or not writable[key].on_create
+        )
         if odd:
             raise Unsupported(f"{self.NAME} takes no {', '.join(odd)} in a create")
 
     def _changeable(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> None:
         """Refuse a verb or a key that was never declared for changing."""
         self._known(ref.entity)
-        allowed = {each.name: {*each.writes, *each.also} for each in self.CAPABILITIES[ref.entity].verbs}
+        allowed = {
+            each.name: {*each.writes, *each.also} for each in self.CAPABILITIES[ref.entity].verbs
+        }
         if not values or not set(values) <= allowed.get(verb, set()):
-            raise Unsupported(f"{self.NAME} cannot change a {ref.entity} by {verb} of {sorted(values)}")
+            raise Unsupported(
+                f"{self.NAME} cannot change a {ref.entity} by {verb} of {sorted(values)}"
+            )
 
     def _odd(self, what: str, status: int | None = None) -> Unavailable:
         return Unavailable(self.connection.name, what, status=status)

@@ -32,7 +32,11 @@ def past(value: str) -> datetime:
 
 def same_text(one: Any, other: Any) -> bool:
     """Compare two texts as people do: outer spaces and case do not count."""
-    return isinstance(one, str) and isinstance(other, str) and one.strip().casefold() == other.strip().casefold()
+    return (
+        isinstance(one, str)
+        and isinstance(other, str)
+        and one.strip().casefold() == other.strip().casefold()
+    )
 
 
 def stamp(at: datetime) -> str:
@@ -43,8 +47,12 @@ def stamp(at: datetime) -> str:
 def objects(connection: str, answer: Answer, key: str) -> list[Mapping[str, Any]]:
     """Give a listing's rows. Raises Unavailable unless every row is an object with an id."""
     rows = answer.body.get(key) if isinstance(answer.body, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and identity(row) for row in rows):
-        raise Unavailable(connection, f"a listing without proper rows under {key!r}", status=answer.status)
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and identity(row) for row in rows
+    ):
+        raise Unavailable(
+            connection, f"a listing without proper rows under {key!r}", status=answer.status
+        )
     return rows
 
 
@@ -59,7 +67,8 @@ def identity(row: Mapping[str, Any]) -> str:
 def times(connection: str, rows: list[Mapping[str, Any]], column: str) -> list[datetime]:
     """Give the rows' times of one column. Raises Unavailable unless all are there and in ascending order.
 
-    Paging by a column is only sound when the vendor really sorted by it, so that is looked at, not trusted.
+    Paging by a column is only sound when the vendor really sorted by it, so that is looked at, not
+    trusted.
     """
     found = [moment(row.get(column)) for row in rows]
     good = [each for each in found if each is not None]

@@ -1,8 +1,9 @@
 """How deliveries are signed and checked: over the raw bytes, in constant time, with several live secrets.
 
-Three schemes: `standard-webhooks` (id, time and body signed), `hmac-sha256` (the body, or time and body) and
-`static-header` (a shared secret in a header, for systems that can do nothing better). A good signature proves who sent
-a delivery, never that what it says is true: a delivery is only ever a hint.
+Three schemes: `standard-webhooks` (id, time and body signed), `hmac-sha256` (the body, or time and
+body) and `static-header` (a shared secret in a header, for systems that can do nothing better). A
+good signature proves who sent a delivery, never that what it says is true: a delivery is only ever
+a hint.
 """
 
 from __future__ import annotations
@@ -65,32 +66,50 @@ def signed_id(webhook: Webhook, headers: Mapping[str, str]) -> str:
 
 def signs_time(webhook: Webhook) -> bool:
     """Tell whether a delivery's time is signed, so that an old one cannot be replayed later."""
-    return webhook.scheme == "standard-webhooks" or (webhook.scheme == "hmac-sha256" and bool(webhook.timestamp_header))
+    return webhook.scheme == "standard-webhooks" or (
+        webhook.scheme == "hmac-sha256" and bool(webhook.timestamp_header)
+    )
 
 
 def problems(webhook: Webhook) -> list[str]:
     """Say in words why these settings cannot work; empty: they can. For the check of the configuration."""
-    found = [] if any(secret.reveal() for secret in webhook.secrets) else ["no secret: nothing could be verified"]
+    found = (
+        []
+        if any(secret.reveal() for secret in webhook.secrets)
+        else ["no secret: nothing could be verified"]
+    )
     if webhook.scheme == "standard-webhooks":
         for number, secret in enumerate(webhook.secrets, 1):
             key = _standard_key(secret)
             if key is None:
                 found.append(f"secret {number} is not base64 (with or without the prefix whsec_)")
             elif len(key) < MINIMUM_KEY:
-                found.append(f"secret {number} has {len(key)} bytes; standard-webhooks wants at least {MINIMUM_KEY}")
+                found.append(
+                    f"secret {number} has {len(key)} bytes; standard-webhooks wants at least {MINIMUM_KEY}"
+                )
     if webhook.timestamp_header and webhook.scheme != "hmac-sha256":
-        found.append(f"timestamp_header means nothing with the scheme {webhook.scheme}; allowed with hmac-sha256")
+        found.append(
+            f"timestamp_header means nothing with the scheme {webhook.scheme}; allowed with hmac-sha256"
+        )
     return found
 
 
-def _verify_standard(webhook: Webhook, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+def _verify_standard(
+    webhook: Webhook, headers: Mapping[str, str], body: bytes, now: datetime
+) -> None:
     delivery, stamp, given = (headers.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
     if not (delivery and stamp and given):
         raise BadSignature(f"missing header: the scheme needs {ID}, {TIMESTAMP} and {SIGNATURE}")
-    codes = [code for version, _, code in (part.partition(",") for part in given.split()) if version == "v1"]
+    codes = [
+        code
+        for version, _, code in (part.partition(",") for part in given.split())
+        if version == "v1"
+    ]
     material = b".".join((_bytes(delivery), _bytes(stamp), body))
     keys = (key for secret in webhook.secrets if (key := _standard_key(secret)))
-    if not _any_matches(keys, material, [decoded for code in codes if (decoded := _base64(code)) is not None]):
+    if not _any_matches(
+        keys, material, [decoded for code in codes if (decoded := _base64(code)) is not None]
+    ):
         raise BadSignature("no live secret gives this signature")
     _check_time(webhook, stamp, now)
 
@@ -121,31 +140,43 @@ def _verify_static(webhook: Webhook, headers: Mapping[str, str]) -> None:
     matched = False
     for secret in webhook.secrets:
         value = secret.reveal().encode()
-        # Every secret is compared, whichever matched: the time taken says nothing about which are live.
+        # Every secret is compared, whichever matched: the time taken says nothing about which are
+        # live.
         matched |= bool(value) and hmac.compare_digest(_bytes(given), value)
     if not matched:
         raise BadSignature("no live secret equals this header")
 
 
 def _check_time(webhook: Webhook, stamp: str, now: datetime) -> None:
-    # Only after the signature: an unsigned time proves nothing, and the answer must not tell them apart for forgers.
+    # Only after the signature: an unsigned time proves nothing, and the answer must not tell them
+    # apart for forgers.
     try:
         number = int(stamp) if stamp.isascii() and stamp.isdigit() and len(stamp) < 16 else None
-        sent = None if number is None else number / 1000 if number >= _MILLISECONDS_FROM else float(number)
+        sent = (
+            None
+            if number is None
+            else number / 1000
+            if number >= _MILLISECONDS_FROM
+            else float(number)
+        )
         age = None if sent is None else now - datetime.fromtimestamp(sent, UTC)
     except (OverflowError, ValueError):
         age = None
     if age is None:
         raise Expired("the signed timestamp is not a number of seconds since 1970")
     if abs(age) > webhook.tolerance:
-        raise Expired(f"signed {age.total_seconds():.0f} s ago; allowed {webhook.tolerance.total_seconds():.0f} s")
+        raise Expired(
+            f"signed {age.total_seconds():.0f} s ago; allowed {webhook.tolerance.total_seconds():.0f} s"
+        )
 
 
 def _any_matches(keys: Iterator[bytes], material: bytes, candidates: list[bytes]) -> bool:
     matched = False
     for key in keys:
         expected = _mac(key, material)
-        for candidate in candidates[:8]:  # a header full of guesses must not cost more than a few comparisons
+        for candidate in candidates[
+            :8
+        ]:  # a header full of guesses must not cost more than a few comparisons
             matched |= hmac.compare_digest(expected, candidate)
     return matched
 

@@ -30,15 +30,18 @@ class Answers:
     def judge(self, ledger: Ledger, context: Context) -> None:
         """Judge what waits, in a transaction that does nothing else; if others are at the same rows, the next time.
 
-        A judgement locks the connection's health. In the transaction of all that is under way, or in another order
-        than every other worker's, two of them could wait for one another, and the loser would lose all its work.
+        A judgement locks the connection's health. In the transaction of all that is under way, or
+        in another order than every other worker's, two of them could wait for one another, and the
+        loser would lose all its work.
         """
         if not self.waiting:
             return
         try:
             with ledger.transaction() as tx:
                 for each in sorted(self.waiting, key=lambda answer: answer.connection):
-                    judge(tx, context, each.connection, each.error, probe=each.probe, item=each.item)
+                    judge(
+                        tx, context, each.connection, each.error, probe=each.probe, item=each.item
+                    )
         except Contended:
             return
         self.waiting = []

@@ -11,10 +11,13 @@ from bridge.core.model.syncs import Connection
 class Budget(Protocol):
     """Shared by all workers. Implementations: bridge.queue (Redis) and its in-memory twin."""
 
-    def acquire(self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live") -> float:
+    def acquire(
+        self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live"
+    ) -> float:
         """Ask to make one call that lasts at most `hold` seconds; 0: go, else seconds to wait and ask again.
 
-        Lanes below live leave it a part of every window (bridge.core.model.lanes) and the last place in flight.
+        Lanes below live leave it a part of every window (bridge.core.model.lanes) and the last
+        place in flight.
         """
 
     def release(self, connection_name: str, holder: str) -> None:

@@ -71,7 +71,10 @@ class Context:
         return Rules(
             sync=sync,
             maps={name: self.maps[name][sync.entity] for name in sync.members},
-            writable={name: believed(self.capabilities[name][sync.entity].writable) for name in sync.members},
+            writable={
+                name: believed(self.capabilities[name][sync.entity].writable)
+                for name in sync.members
+            },
         )
 
     def settle(self, connection: str, entity: str) -> timedelta:
@@ -80,12 +83,16 @@ class Context:
 
     def lease(self, link_connections: Mapping[str, object]) -> timedelta:
         """Give the length of a lease over a link with these connections."""
-        timeouts = [self.connections[name].timeout for name in link_connections if name in self.connections]
+        timeouts = [
+            self.connections[name].timeout for name in link_connections if name in self.connections
+        ]
         return self.timing.lease(max(timeouts, default=10.0))
 
     def send_by(self, connection: str) -> datetime:
         """Give the last moment for sending a write before which the record is read once more."""
-        return self.clock.now() + timedelta(seconds=self.connections[connection].timeout + self.timing.send_within)
+        return self.clock.now() + timedelta(
+            seconds=self.connections[connection].timeout + self.timing.send_within
+        )
 
     def fresh_id(self) -> str:
         """Give an id that nothing else has."""
@@ -139,7 +146,9 @@ class Task:
         """Give the last moment at which a call may start so that it ends within the lease."""
         if self.until is None:
             return context.clock.now() + timedelta(seconds=context.timing.send_within)
-        return self.until - timedelta(seconds=context.connections[connection].timeout + context.timing.margin)
+        return self.until - timedelta(
+            seconds=context.connections[connection].timeout + context.timing.margin
+        )
 
     def give_back(self, tx: Tx) -> None:
         """End the lease, if one is held."""

@@ -1,8 +1,8 @@
 """The drain: carries out what the procedures ask for, many tickets at a time.
 
-Ledger effects that are ready together commit in one transaction (each in its own savepoint); reads of one connection
-are batched; calls run on threads, within the connection's shared budget. A slow vendor holds up its own calls only:
-the loop goes on with whatever is ready.
+Ledger effects that are ready together commit in one transaction (each in its own savepoint); reads
+of one connection are batched; calls run on threads, within the connection's shared budget. A slow
+vendor holds up its own calls only: the loop goes on with whatever is ready.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ class Drain:
     connectors: dict[str, Connector]
     budget: Budget
     owner: str
-    pool: Executor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, thread_name_prefix="call"))
+    pool: Executor = field(
+        default_factory=lambda: ThreadPoolExecutor(AT_ONCE, thread_name_prefix="call")
+    )
     stopping: Callable[[], bool] = lambda: False
     figures: Figures = field(default_factory=Figures)
     _ready: list[tuple[Run, Any, Exception | None]] = field(default_factory=list)
@@ -100,7 +102,8 @@ class Drain:
         try:
             return self._loop(seconds)
         except Exception:
-            # The ledger failed us: what was under way is as if this worker had died here. Claims and leases run out.
+            # The ledger failed us: what was under way is as if this worker had died here. Claims
+            # and leases run out.
             self._ready, self._waiting, self._flying, self._answers = [], [], {}, Answers()
             self._running = self._low = 0
             raise
@@ -108,12 +111,18 @@ class Drain:
     def _loop(self, seconds: float) -> Figures:
         began = self.context.clock.now()
         while True:
-            self._late = self.stopping() or self.context.clock.now() >= began + timedelta(seconds=seconds)
+            self._late = self.stopping() or self.context.clock.now() >= began + timedelta(
+                seconds=seconds
+            )
             claimed = self._step(claim=self._may_claim())
             self._submit()
             if self._ready:
                 continue
-            if not self._running and not claimed and (self._late or not (self._answers.waiting or self._nearly_due())):
+            if (
+                not self._running
+                and not claimed
+                and (self._late or not (self._answers.waiting or self._nearly_due()))
+            ):
                 return self.figures
             self._collect()
             self._submit()  # what waited for a place does not wait for the ledger, too
@@ -121,7 +130,9 @@ class Drain:
     def _may_claim(self) -> bool:
         if self._late and (not self._low or self.stopping()):
             return False  # else a long job is seen through, and live work shall not wait for it
-        waited = self._claimed_at is None or self.context.clock.now() - self._claimed_at >= CLAIM_EVERY
+        waited = (
+            self._claimed_at is None or self.context.clock.now() - self._claimed_at >= CLAIM_EVERY
+        )
         return self._running < AT_ONCE and (waited or not self._running)
 
     def _claim(self, tx: Tx) -> list[Run]:
@@ -139,11 +150,17 @@ class Drain:
         begun = []
         for taken in choice.taken:
             task = Task(taken.row, self.owner, f"{self.owner}/{context.fresh_id()}")
-            begun.append(Run(task, PROCEDURES[taken.row.kind](context, task), taken.lane, taken.probe))
+            begun.append(
+                Run(task, PROCEDURES[taken.row.kind](context, task), taken.lane, taken.probe)
+            )
         return begun
 
     def _load(self, connection: str) -> int:
-        return sum(len(w.runs) for w in [*self._waiting, *self._flying.values()] if w.connection == connection)
+        return sum(
+            len(w.runs)
+            for w in [*self._waiting, *self._flying.values()]
+            if w.connection == connection
+        )
 
     def _step(self, *, claim: bool) -> int:
         """Advance every procedure that has its answer; judge the answers; commit all effects, and claim, at once."""
@@ -167,10 +184,16 @@ class Drain:
         self._running -= 1
         self._low -= run.lane != "live"
         if run.probe:  # it came to no call there: another one may try
-            self._answers.waiting.append(Answer(run.probe, LeaseLost("no call was made"), probe=True))
+            self._answers.waiting.append(
+                Answer(run.probe, LeaseLost("no call was made"), probe=True)
+            )
 
     def _commit(
-        self, acts: list[tuple[Run, Callable[[Any], Any]]], over: list[tuple[Run, Exception]], *, claim: bool
+        self,
+        acts: list[tuple[Run, Callable[[Any], Any]]],
+        over: list[tuple[Run, Exception]],
+        *,
+        claim: bool,
     ) -> int:
         self.figures.failed += len(over)
         self.figures.transactions += 1
@@ -223,17 +246,23 @@ class Drain:
         """Send what the budgets allow; what waited past its deadline was never sent."""
         now = self.context.clock.now()
         still: list[Waiting] = []
-        self._waiting.sort(key=lambda group: LANES.index(group.lane))  # within a lane, in the order of asking
+        self._waiting.sort(
+            key=lambda group: LANES.index(group.lane)
+        )  # within a lane, in the order of asking
         for group in self._waiting:
             if now >= min(effect.deadline for effect in group.effects):
-                late = LeaseLost(f"{group.connection}: no call started before its deadline (waiting for its budget)")
+                late = LeaseLost(
+                    f"{group.connection}: no call started before its deadline (waiting for its budget)"
+                )
                 self._ready.extend((run, None, late) for run in group.runs)
                 continue
             if now >= group.not_before:
                 pause = self._ask(group, now)
                 if pause <= 0:
                     self.figures.calls += group.weight
-                    self._flying[self.pool.submit(group.carry_out, self.connectors, self.context.clock)] = group
+                    self._flying[
+                        self.pool.submit(group.carry_out, self.connectors, self.context.clock)
+                    ] = group
                     continue
                 group.not_before = now + timedelta(seconds=pause)
             still.append(group)
@@ -251,15 +280,21 @@ class Drain:
             group.granted += 1
             if group.granted >= group.weight:
                 return 0.0
-            self.budget.release(connection.name, holder)  # its place in flight; the call stays counted
+            self.budget.release(
+                connection.name, holder
+            )  # its place in flight; the call stays counted
 
     def _collect(self) -> None:
         """Wait a moment for answers; with none under way, for a budget or for work that is nearly due."""
         if not self._flying:
             self.context.clock.sleep(0.005 if self._waiting else 0.02)
             return
-        done, _ = wait(self._flying, timeout=0.01 if self._waiting else 0.05, return_when=FIRST_COMPLETED)
-        for future in [each for each in self._flying if each in done]:  # in the order of sending, for a set has none
+        done, _ = wait(
+            self._flying, timeout=0.01 if self._waiting else 0.05, return_when=FIRST_COMPLETED
+        )
+        for future in [
+            each for each in self._flying if each in done
+        ]:  # in the order of sending, for a set has none
             group = self._flying.pop(future)
             if group.made > group.granted:
                 connection = self.context.connections[group.connection]
@@ -273,7 +308,8 @@ class Drain:
             for run in group.runs:
                 run.probe = "" if run.probe == group.connection else run.probe
             if isinstance(error, RateLimited):
-                # The ledger's pause keeps new work back; this keeps back what is under way already, here and elsewhere.
+                # The ledger's pause keeps new work back; this keeps back what is under way already,
+                # here and elsewhere.
                 rest = error.retry_after or self.context.backoff.get(group.connection, FIRST_DELAY)
                 self.budget.hold_off(group.connection, rest, self.context.clock.now())
             answers: Iterable[Any] = [None] * len(group.runs) if error else future.result()
@@ -283,7 +319,11 @@ class Drain:
     def _next_one(self, connection: str) -> None:
         """A place has become free: let the first that waits for the connection ask for it at once."""
         now = self.context.clock.now()
-        waiting = (group for group in self._waiting if group.connection == connection and group.not_before > now)
+        waiting = (
+            group
+            for group in self._waiting
+            if group.connection == connection and group.not_before > now
+        )
         if (first := next(waiting, None)) is not None:
             first.not_before = now
 

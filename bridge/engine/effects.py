@@ -1,9 +1,10 @@
 """What a flow procedure asks of the world, as values.
 
-A procedure (observe, deliver, create, one page of a reconciliation) is a generator. It yields an effect, the drain
-carries it out and sends the result back, or throws the error in. So one thread of control reads top to bottom, while
-the drain commits many tickets' ledger effects in one transaction, batches reads and sends in parallel; and a
-simulation can stop a procedure between any two effects, which is exactly what a crash does.
+A procedure (observe, deliver, create, one page of a reconciliation) is a generator. It yields an
+effect, the drain carries it out and sends the result back, or throws the error in. So one thread of
+control reads top to bottom, while the drain commits many tickets' ledger effects in one
+transaction, batches reads and sends in parallel; and a simulation can stop a procedure between any
+two effects, which is exactly what a crash does.
 """
 
 from __future__ import annotations

@@ -81,7 +81,8 @@ class Waiting:
     def _made(self, connectors: Mapping[str, Connector], clock: Clock) -> list[Any]:
         connector, first = connectors[self.connection], self.effects[0]
         if isinstance(first, Call):
-            # The fence cannot have passed on before the lease ended, and the deadline is well inside it.
+            # The fence cannot have passed on before the lease ended, and the deadline is well
+            # inside it.
             if clock.now() >= first.deadline:
                 raise LeaseLost(f"{self.connection}: held up past the deadline; nothing was sent")
             return [first.act(connector)]

@@ -1,7 +1,8 @@
 """What becomes of work that met an error, and of the connection that it came from.
 
-This is the only place that decides; RQ has no retry policy. `judge` reads each call's answer for what it says about
-the connection, `settle_failure` reads the error that ended a procedure for what it says about the piece of work.
+This is the only place that decides; RQ has no retry policy. `judge` reads each call's answer for
+what it says about the connection, `settle_failure` reads the error that ended a procedure for what
+it says about the piece of work.
 """
 
 from __future__ import annotations
@@ -63,19 +64,27 @@ def remedy(cause: str) -> str:
 
 
 def judge(
-    tx: Tx, context: Context, connection: str, error: BaseException | None, *, probe: bool = False, item: str = ""
+    tx: Tx,
+    context: Context,
+    connection: str,
+    error: BaseException | None,
+    *,
+    probe: bool = False,
+    item: str = "",
 ) -> None:
     """Note what one call's answer says about its connection; None: it was answered well.
 
-    `probe`: the call was the one that a half-open breaker lets through, so it closes or opens it. `item` is the key of
-    the work that made the call.
+    `probe`: the call was the one that a half-open breaker lets through, so it closes or opens it.
+    `item` is the key of the work that made the call.
     """
     now = context.clock.now()
     if error is None or isinstance(error, ANSWERED):
         connection_health.worked(tx, connection, probe=probe)
     elif isinstance(error, RateLimited):
         wait = error.retry_after or _declared_wait(tx, context, connection, now)
-        connection_health.pause(tx, connection, now + timedelta(seconds=min(wait, LONGEST_PAUSE)), str(error), now=now)
+        connection_health.pause(
+            tx, connection, now + timedelta(seconds=min(wait, LONGEST_PAUSE)), str(error), now=now
+        )
         if probe:
             connection_health.end_probe(tx, connection)
     elif isinstance(error, DOWN) and not isinstance(error, Resting):
@@ -100,7 +109,9 @@ def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> No
     elif outcome is Outcome.REFETCH and isinstance(error, RemoteError) and row.attempts >= PATIENCE:
         _set_aside(tx, task, said, type(error).__name__, now)
     elif outcome is Outcome.REFETCH:
-        work.again(tx, row, task.owner, now + timedelta(seconds=backoff(context, row.attempts)), said)
+        work.again(
+            tx, row, task.owner, now + timedelta(seconds=backoff(context, row.attempts)), said
+        )
     elif outcome is Outcome.RETRY:
         _later(tx, context, task, error, said)
     else:
@@ -115,11 +126,14 @@ def backoff(context: Context, attempts: int) -> float:
 def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) -> None:
     """Try again later. What fails because its connection is down is not to blame, and is never parked for it.
 
-    It is to blame when something else was answered since its last try: then the trouble is younger than its due time.
+    It is to blame when something else was answered since its last try: then the trouble is younger
+    than its due time.
     """
     row, now = task.row, context.clock.now()
     found = connection_health.get(tx, error.connection) if isinstance(error, RemoteError) else None
-    down = isinstance(error, RateLimited) or (found is not None and found.state(now) in {"paused", "trying", "stopped"})
+    down = isinstance(error, RateLimited) or (
+        found is not None and found.state(now) in {"paused", "trying", "stopped"}
+    )
     wait = backoff(context, row.attempts)
     if isinstance(error, RateLimited):
         wait += error.retry_after or context.backoff.get(error.connection, FIRST_DELAY)
@@ -129,7 +143,9 @@ def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) ->
     if row.attempts >= PATIENCE and not down and alone:
         _set_aside(tx, task, said, type(error).__name__, now)
         return
-    work.again(tx, row, task.owner, now + timedelta(seconds=wait), said, count=not down, lane="retry")
+    work.again(
+        tx, row, task.owner, now + timedelta(seconds=wait), said, count=not down, lane="retry"
+    )
 
 
 def _rest(found: Health, now: datetime) -> float:
@@ -144,24 +160,36 @@ def _rest(found: Health, now: datetime) -> float:
 def _declared_wait(tx: Tx, context: Context, connection: str, now: datetime) -> float:
     """Wait at least as long as the system's connector declares, and up to twice as long for each 429 in a row."""
     first = context.backoff.get(connection, FIRST_DELAY)
-    longest = min(LONGEST_PAUSE, first * 2.0 ** min(connection_health.throttled(tx, connection, now), 12))
+    longest = min(
+        LONGEST_PAUSE, first * 2.0 ** min(connection_health.throttled(tx, connection, now), 12)
+    )
     return context.rng.uniform(first, max(first, longest))
 
 
-def _refused_access(tx: Tx, context: Context, task: Task, error: Unauthorised, now: datetime) -> None:
+def _refused_access(
+    tx: Tx, context: Context, task: Task, error: Unauthorised, now: datetime
+) -> None:
     """Stop the connection; but one item alone that is forbidden (403) is parked, until a second one is, too."""
     row, name = task.row, error.connection
     item = task.link.id if task.link is not None else row.link_id or row.remote_id
-    if error.status == 403 and item is not None and not connection_health.forbid(tx, name, item, str(error), now):
+    if (
+        error.status == 403
+        and item is not None
+        and not connection_health.forbid(tx, name, item, str(error), now)
+    ):
         _set_aside(tx, task, str(error), type(error).__name__, now)
         return
-    way_on = f"{error}; mend its credentials, restart the bridge, then `bridge connection resume {name}`"
+    way_on = (
+        f"{error}; mend its credentials, restart the bridge, then `bridge connection resume {name}`"
+    )
     if connection_health.refuse(tx, name, way_on, now):
         log.error("stopped %s", way_on)
         # The item before was no exception after all: it waits for the key like the rest.
         parking.unpark(tx, now, connection=name, cause=type(error).__name__)
     wait = 0.0 if row.connection == name else 5.0 + backoff(context, row.attempts)
-    work.again(tx, row, task.owner, now + timedelta(seconds=wait), str(error), count=False, lane="retry")
+    work.again(
+        tx, row, task.owner, now + timedelta(seconds=wait), str(error), count=False, lane="retry"
+    )
 
 
 def _set_aside(tx: Tx, task: Task, why: str, cause: str, now: datetime) -> None:

@@ -55,7 +55,14 @@ def catch_up(tx: Tx, context: Context) -> None:
 
 
 def choose(
-    tx: Tx, context: Context, owner: str, now: datetime, room: Room, turn: int, *, until: datetime | None = None
+    tx: Tx,
+    context: Context,
+    owner: str,
+    now: datetime,
+    room: Room,
+    turn: int,
+    *,
+    until: datetime | None = None,
 ) -> Choice:
     """Claim what fits. Rows of a connection that is shut are left alone, but for one probe once its rest is over.
 
@@ -64,14 +71,24 @@ def choose(
     until = until or now + context.lease(context.connections)
     known = connection_health.all_(tx)
     choice = Choice(
-        troubled={name for name, found in known.items() if found.throttled or found.state(now) != "ok"},
-        shut={name for name, found in known.items() if found.state(now) in {"stopped", "paused", "trying"}},
+        troubled={
+            name for name, found in known.items() if found.throttled or found.state(now) != "ok"
+        },
+        shut={
+            name
+            for name, found in known.items()
+            if found.state(now) in {"stopped", "paused", "trying"}
+        },
     )
     places = {name: found.concurrency for name, found in context.connections.items()}
     full = {name for name in places if room.load.get(name, 0) >= 4 * places[name]}
-    crowded = {name for name in places if room.low <= 0 or room.load.get(name, 0) >= 2 * places[name]}
+    crowded = {
+        name for name in places if room.low <= 0 or room.load.get(name, 0) >= 2 * places[name]
+    }
     skipped = sorted(choice.shut | full)
-    for name in sorted(name for name, found in known.items() if name in places and found.half_open(now)):
+    for name in sorted(
+        name for name, found in known.items() if name in places and found.half_open(now)
+    ):
         choice.taken += _probe(tx, owner, now, until, name)
     if turn % TURN == 0 and room.low > 0:
         # It counts as live from here on, or a busy account would still keep it out.
@@ -79,9 +96,20 @@ def choose(
         choice.taken += [Taken(row, "live") for row in aged]
     free = room.free - len(choice.taken)
     if free > 0:
-        low, spare = max(0, room.low), {name: places[name] - room.load.get(name, 0) for name in places}
+        low, spare = (
+            max(0, room.low),
+            {name: places[name] - room.load.get(name, 0) for name in places},
+        )
         rows = work.claim(
-            tx, owner, now, until, free, skip_connections=skipped, live_only=sorted(crowded), low=low, room=spare
+            tx,
+            owner,
+            now,
+            until,
+            free,
+            skip_connections=skipped,
+            live_only=sorted(crowded),
+            low=low,
+            room=spare,
         )
         choice.taken += [Taken(row, row.lane) for row in rows]
     return choice

@@ -1,7 +1,8 @@
 """Names for workers by which another on the same machine can tell that one is dead, beyond doubt.
 
-A process id alone proves nothing: it is used again, and means something else in another container. So a name says
-which boot of which kernel, which namespace of process ids, and when the process began.
+A process id alone proves nothing: it is used again, and means something else in another container.
+So a name says which boot of which kernel, which namespace of process ids, and when the process
+began.
 """
 
 from __future__ import annotations

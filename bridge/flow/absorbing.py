@@ -29,13 +29,20 @@ class Finding:
 
 def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Record) -> Finding:
     """Take a record into the agreed state."""
-    mapped, settle = context.maps[side.connection][link.entity], context.settle(side.connection, link.entity)
+    mapped, settle = (
+        context.maps[side.connection][link.entity],
+        context.settle(side.connection, link.entity),
+    )
     before = {name: state.rev for name, state in link.state.items()}
     if (row.payload or {}).get(people.MET):
         people.read_anew(context, link, side)
-    seen = observation(with_swept(record, row.payload, side, mapped, settle), mapped, link.parent_id)
+    seen = observation(
+        with_swept(record, row.payload, side, mapped, settle), mapped, link.parent_id
+    )
     if not observations.believe(side, seen, settle.total_seconds()):
-        stepped = Note("suspect", side.connection, "", {"why": "an older version; read again after settling"})
+        stepped = Note(
+            "suspect", side.connection, "", {"why": "an older version; read again after settling"}
+        )
         return Finding("pending", "", [stepped], again_at=context.clock.now() + settle)
     touched = seen.version is None or seen.version != side.version
     back = lifecycle.entered(side)
@@ -48,13 +55,20 @@ def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Recor
     return Finding(said, why, [*back, *notes], closes=closes)
 
 
-def absorbed(link: Link, side: Side, seen: observations.Observation, context: Context) -> tuple[list[Note], str | None]:
+def absorbed(
+    link: Link, side: Side, seen: observations.Observation, context: Context
+) -> tuple[list[Note], str | None]:
     """Absorb a reading made under the lease; give its notes and the id of the attempt that it closed, if any.
 
-    Nothing can have been read since: where it seems older than the last one, another machine's clock was ahead.
+    Nothing can have been read since: where it seems older than the last one, another machine's
+    clock was ahead.
     """
     seen = replace(seen, read_at=max(seen.read_at, side.read_at or seen.read_at))
     open_before = side.attempt.id if side.attempt else None
     notes = observations.absorb(link, seen, context.rules(context.syncs[link.sync]))
-    closed = open_before if open_before and (side.attempt is None or side.attempt.id != open_before) else None
+    closed = (
+        open_before
+        if open_before and (side.attempt is None or side.attempt.id != open_before)
+        else None
+    )
     return notes, closed

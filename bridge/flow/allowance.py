@@ -14,7 +14,8 @@ LIMIT = "max_creates"
 def spent(tx: Tx, context: Context, task: Task) -> bool:
     """Set a create aside when its run has made all that it may; True if it did.
 
-    Asked in the transaction that writes the intent down, so that many at once never make one too many.
+    Asked in the transaction that writes the intent down, so that many at once never make one too
+    many.
     """
     if task.row.run_id is None:
         return False

@@ -36,12 +36,18 @@ def without_refused(
 def divisible(context: Context, link: Link, connection: str, call: PlannedCall) -> bool:
     """Tell whether each of the call's fields, of which there are several, could be sent without the others."""
     verbs = context.capabilities[connection][link.entity].verbs
-    return len(call.values) > 1 and not any(verb.also or verb.element for verb in verbs if verb.name == call.verb)
+    return len(call.values) > 1 and not any(
+        verb.also or verb.element for verb in verbs if verb.name == call.verb
+    )
 
 
 def of_element(context: Context, link: Link, connection: str, call: PlannedCall) -> bool:
     """Tell whether the call is about one element of a set."""
-    return any(verb.element for verb in context.capabilities[connection][link.entity].verbs if verb.name == call.verb)
+    return any(
+        verb.element
+        for verb in context.capabilities[connection][link.entity].verbs
+        if verb.name == call.verb
+    )
 
 
 def purpose(context: Context, link: Link, connection: str, call: PlannedCall) -> list[str]:
@@ -52,7 +58,9 @@ def purpose(context: Context, link: Link, connection: str, call: PlannedCall) ->
     return [name for name in names if name in call.sent] or sorted(call.sent)
 
 
-def cut(context: Context, link: Link, connection: str, call: PlannedCall, keys: set[str]) -> PlannedCall:
+def cut(
+    context: Context, link: Link, connection: str, call: PlannedCall, keys: set[str]
+) -> PlannedCall:
     """Keep only these keys of a call."""
     names = {field_of(context, link, connection, key) for key in keys}
     return replace(
@@ -72,7 +80,11 @@ def field_of(context: Context, link: Link, connection: str, key: str) -> str:
 
 
 def _left(
-    context: Context, link: Link, connection: str, call: PlannedCall, refused: Sequence[dict[str, Any]]
+    context: Context,
+    link: Link,
+    connection: str,
+    call: PlannedCall,
+    refused: Sequence[dict[str, Any]],
 ) -> PlannedCall | None:
     """Give what is left of a call; None when nothing is."""
     for field in refused:
@@ -83,14 +95,18 @@ def _left(
                 return None
             call = _past(context, link, connection, call, field)
             continue
-        keys = {key for key in call.values if field_of(context, link, connection, key) != field["field"]}
+        keys = {
+            key for key in call.values if field_of(context, link, connection, key) != field["field"]
+        }
         if not keys or not divisible(context, link, connection, call):
             return None
         call = cut(context, link, connection, call, keys)
     return call
 
 
-def _past(context: Context, link: Link, connection: str, call: PlannedCall, field: dict[str, Any]) -> PlannedCall:
+def _past(
+    context: Context, link: Link, connection: str, call: PlannedCall, field: dict[str, Any]
+) -> PlannedCall:
     """Take a refused element's step out of where a later step begins and leads: each starts from the one before."""
     verbs = context.capabilities[connection][link.entity].verbs
     adds = any(verb.element == "add" for verb in verbs if verb.name == field["verb"])

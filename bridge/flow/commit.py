@@ -44,10 +44,13 @@ def tell(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool
     return conflict_log.disputed(link)
 
 
-def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None) -> None:
+def conclude(
+    tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None
+) -> None:
     """Settle the work row, plan the whole link again, save and give the lease back.
 
-    The row is settled before the plan, so that work which the plan finds for this very side is a fresh row.
+    The row is settled before the plan, so that work which the plan finds for this very side is a
+    fresh row.
     """
     now = context.clock.now()
     if again_at is None:

@@ -125,13 +125,16 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
     if not sync.match:
         return False
     draft = Draft(link.entity, planned.values, "")
-    records = yield Call(connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection))
+    records = yield Call(
+        connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
+    )
     mapped = context.maps[connection][link.entity]
     ours = match_keys(sync, canonical_state(task))
     same = [
         record
         for record in records
-        if record.marker is None and alike(sync, ours, match_keys(sync, mapped.canonical(record.data)))
+        if record.marker is None
+        and alike(sync, ours, match_keys(sync, mapped.canonical(record.data)))
     ]
 
     def settle(tx: Tx) -> bool:
@@ -151,7 +154,9 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             task.give_back(tx)
             return True
         parents.wake(tx, context, link, connection, now)
-        hints.give(tx, free[0], now, lane=task.row.lane, due_at=task.turn(now), run_id=task.row.run_id)
+        hints.give(
+            tx, free[0], now, lane=task.row.lane, due_at=task.turn(now), run_id=task.row.run_id
+        )
         work.finish(tx, task.row, task.owner, now)
         task.give_back(tx)
         return True
@@ -170,7 +175,9 @@ def make(context: Context, task: Task, ready: Ready) -> Procedure:
     draft, marker, send_by = ready.draft, ready.draft.marker, ready.send_by
     sent_at = context.clock.now()
     try:
-        record = yield Call(connection, lambda c: c.create(draft), min(send_by, task.deadline(context, connection)))
+        record = yield Call(
+            connection, lambda c: c.create(draft), min(send_by, task.deadline(context, connection))
+        )
     except (UnknownOutcome, AlreadyExists, NotFound) as error:
         why = str(error)
         settle = context.settle(connection, link.entity)
@@ -184,7 +191,10 @@ def make(context: Context, task: Task, ready: Ready) -> Procedure:
         yield Transact(lambda tx: intents.close(tx, marker, "not sent", None, context.clock.now()))
         raise
     if record is None:
-        settle, unshown = context.settle(connection, link.entity), "the answer did not show the record"
+        settle, unshown = (
+            context.settle(connection, link.entity),
+            "the answer did not show the record",
+        )
         yield Transact(lambda tx: wait(tx, context, task, marker, unshown, sent_at + settle))
         return
     yield from adopt(context, task, marker, ready.sent, record)
@@ -200,7 +210,8 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
     lookup = Intent(Draft(link.entity, intent.draft["values"], intent.marker), intent.send_by)
     records = yield Call(connection, lambda c: c.find(lookup), task.deadline(context, connection))
     marked = sorted(
-        (record for record in records if record.marker == intent.marker), key=lambda r: (len(r.ref.id), r.ref.id)
+        (record for record in records if record.marker == intent.marker),
+        key=lambda r: (len(r.ref.id), r.ref.id),
     )
     if marked:
         yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0], found=True)
@@ -211,16 +222,35 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
 def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
     """The create did not happen: try once more, then withdraw an unproven capability, or ask a human.
 
-    Only what was sent counts as a try: that a worker died before it could send says nothing about the vendor.
+    Only what was sent counts as a try: that a worker died before it could send says nothing about
+    the vendor.
     """
     now, link = context.clock.now(), the_link(task)
     intents.close(tx, intent.marker, "not found" if intent.unanswered else "not seen", None, now)
     link.intents.pop(intent.connection, None)
     if intents.failures(tx, link.id, intent.connection) < TRIES:
-        save(tx, task, [Note("re-sent", intent.connection, "", {"why": "a create was looked for and not found"})], now)
+        save(
+            tx,
+            task,
+            [
+                Note(
+                    "re-sent",
+                    intent.connection,
+                    "",
+                    {"why": "a create was looked for and not found"},
+                )
+            ],
+            now,
+        )
         later(tx, task, now)
         return
-    refused(tx, context, task, intent.marker, "two creates were answered with an error and nothing was found")
+    refused(
+        tx,
+        context,
+        task,
+        intent.marker,
+        "two creates were answered with an error and nothing was found",
+    )
 
 
 def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None:
@@ -243,12 +273,23 @@ def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None
 def wait(tx: Tx, context: Context, task: Task, marker: str, why: str, at: datetime) -> None:
     """Leave the intent open and look it up after settling."""
     intents.doubt(tx, marker)
-    save(tx, task, [Note("unknown outcome", task.row.connection, "", {"why": why})], context.clock.now())
+    save(
+        tx,
+        task,
+        [Note("unknown outcome", task.row.connection, "", {"why": why})],
+        context.clock.now(),
+    )
     later(tx, task, at)
 
 
 def adopt(
-    context: Context, task: Task, marker: str, sent: dict[str, Raw], record: Record, *, found: bool = False
+    context: Context,
+    task: Task,
+    marker: str,
+    sent: dict[str, Raw],
+    record: Record,
+    *,
+    found: bool = False,
 ) -> Procedure:
     """The record is our counterpart: make it a side, whose values we sent are level and whose others are no edit."""
     link, connection = the_link(task), task.row.connection
@@ -260,7 +301,9 @@ def adopt(
         intents.close(tx, marker, "created", record.ref.id, now)
         side = Side(connection=connection, remote_id=record.ref.id)
         if not links.adopt(tx, link.id, link.entity, side, now):
-            why = f"{record.ref} was made for this ticket but belongs to another; detach one of them"
+            why = (
+                f"{record.ref} was made for this ticket but belongs to another; detach one of them"
+            )
             save(tx, task, [Note("ambiguous", connection, "", {"why": why})], now)
             work.park(tx, task.row, task.owner, why, "ambiguous match", now)
             task.give_back(tx)
@@ -274,7 +317,13 @@ def adopt(
         seen = observation(record, mapped, link.parent_id, own=not found)
         notes = observations.adopt(link, seen, sent, context.rules(sync), found=found)
         values = mapped.canonical(record.data)
-        matching.put(tx, sync.name, link.id, connection, [*match_keys(sync, values), *parents.keys_of(values)])
+        matching.put(
+            tx,
+            sync.name,
+            link.id,
+            connection,
+            [*match_keys(sync, values), *parents.keys_of(values)],
+        )
         parents.wake(tx, context, link, connection, now)
         told = {"ref": str(record.ref)} | task.of_run()
         conclude(tx, context, task, [Note("created", connection, "", told), *notes])

@@ -65,11 +65,16 @@ def remove(context: Context, task: Task) -> Procedure:
 
 
 def compare_and_delete(
-    connector: Connector, ref: Ref, untouched: Callable[[Record], bool], context: Context, send_by: datetime
+    connector: Connector,
+    ref: Ref,
+    untouched: Callable[[Record], bool],
+    context: Context,
+    send_by: datetime,
 ) -> Record | None:
     """Read, and delete at once what is untouched; gives the record that was left, None when it is gone.
 
-    Nothing of ours lies between the read and the delete, so an edit can only be overlooked within one round trip.
+    Nothing of ours lies between the read and the delete, so an edit can only be overlooked within
+    one round trip.
     """
     record = connector.read(ref.entity, [ref.id])[ref.id]
     if record is None or not untouched(record):
@@ -126,4 +131,9 @@ def done(tx: Tx, context: Context, task: Task, side: Side) -> None:
     """The record is gone, and by our hand."""
     close(tx, side, "done", context.clock.now())
     side.tombstone = True
-    conclude(tx, context, task, [Note("removed", side.connection, "", {"why": "it was deleted elsewhere"})])
+    conclude(
+        tx,
+        context,
+        task,
+        [Note("removed", side.connection, "", {"why": "it was deleted elsewhere"})],
+    )

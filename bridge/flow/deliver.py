@@ -14,7 +14,15 @@ from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
 from bridge.core.planning.planner import PlannedCall, forget_tried, mark_tried
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Procedure, Read, Transact
-from bridge.errors import AlreadyExists, Lacking, LeaseLost, NotFound, Refused, RemoteError, UnknownOutcome
+from bridge.errors import (
+    AlreadyExists,
+    Lacking,
+    LeaseLost,
+    NotFound,
+    Refused,
+    RemoteError,
+    UnknownOutcome,
+)
 from bridge.flow import call_parts, field_refusals
 from bridge.flow.absorbing import absorbed
 from bridge.flow.commit import conclude, later, save, the_link
@@ -66,7 +74,9 @@ def start(tx: Tx, context: Context, task: Task) -> tuple[Side | None, PlannedCal
     if (wait := still_open(context, link, side)) is not None:
         later(tx, task, wait)
         return None, None
-    if side.missing_since is not None or (side.attempt is not None and not leftover(context, link, side)):
+    if side.missing_since is not None or (
+        side.attempt is not None and not leftover(context, link, side)
+    ):
         return side, None
     call = prepare(tx, context, task, side)
     return (side, call) if call is not None else (None, None)
@@ -99,7 +109,9 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | N
     observations.carry(side, attempt)
     mark_tried(link, side.connection, call)
     save(tx, task, found.notes, now)
-    attempts.open_(tx, link.id, side, now, destructive=len(call.destructive), run_id=task.row.run_id)
+    attempts.open_(
+        tx, link.id, side, now, destructive=len(call.destructive), run_id=task.row.run_id
+    )
     return call
 
 
@@ -108,7 +120,8 @@ def hold(tx: Tx, context: Context, task: Task, side: Side, destroyed: int) -> bo
     if not destroyed or (task.row.payload or {}).get("approved"):
         return False
     now, link = context.clock.now(), the_link(task)
-    # Of several workers that are about to destroy something, each must see what the one before has written down.
+    # Of several workers that are about to destroy something, each must see what the one before has
+    # written down.
     matching.lock(tx, "destructive", [side.connection])
     recent = attempts.destructive(tx, side.connection, now - timedelta(hours=1))
     # Of its own kind: an account with many customers may not lose its tickets for that.
@@ -143,7 +156,8 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
         yield Transact(lambda tx: unknown(tx, context, task, why, attempt, settle))
         return
     except (RemoteError, LeaseLost) as error:
-        # Refused for certain, or never sent: the attempt is void, and the error takes its usual way.
+        # Refused for certain, or never sent: the attempt is void, and the error takes its usual
+        # way.
         why = str(error)
         yield Transact(lambda tx: drop(tx, context, task, call, attempt, turned_away(ref, why)))
         raise
@@ -161,11 +175,17 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
 
 
 def compare_and_write(
-    connector: Connector, ref: Ref, call: PlannedCall, side: Side, context: Context, send_by: datetime
+    connector: Connector,
+    ref: Ref,
+    call: PlannedCall,
+    side: Side,
+    context: Context,
+    send_by: datetime,
 ) -> Record | Moved | field_refusals.Denied | None:
     """Read, and write at once if the call's fields still read as they did when it was planned.
 
-    Nothing of ours lies between the read and the write, so an edit can only be overlooked within one round trip.
+    Nothing of ours lies between the read and the write, so an edit can only be overlooked within
+    one round trip.
     """
     record = connector.read(ref.entity, [ref.id])[ref.id]
     if record is None or not as_planned(record, call, side, context):
@@ -210,7 +230,9 @@ def take_answer(
     """Absorb what the write was answered with (an empty answer: one read) and commit it."""
     side = the_link(task).sides[ref.connection]
     if answer is None:
-        answer = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+        answer = yield Read(
+            ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
+        )
         own = False
     else:
         own = True
@@ -218,11 +240,18 @@ def take_answer(
     if answer is None:
         yield from take_in(context, task, ref, None, 0)
         return
-    # `seen` is the time of sending: what the answer shows of other fields was so no earlier than that.
+    # `seen` is the time of sending: what the answer shows of other fields was so no earlier than
+    # that.
     mapped = context.maps[ref.connection][ref.entity]
     seen = observation(answer, mapped, the_link(task).parent_id, own=own, sent_at=started)
-    proved = {name: raw for name, raw in attempt.sent.items() if mapped.fields[name].write_key in answer.proved}
-    notes, _closed = absorbed(the_link(task), side, replace(seen, values={**seen.values, **proved}), context)
+    proved = {
+        name: raw
+        for name, raw in attempt.sent.items()
+        if mapped.fields[name].write_key in answer.proved
+    }
+    notes, _closed = absorbed(
+        the_link(task), side, replace(seen, values={**seen.values, **proved}), context
+    )
     told = {"verb": call.verb, "sent": call.sent} | task.of_run()
     wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), told)
     outcome = "done" if side.attempt is None else "partly readable"
@@ -243,7 +272,9 @@ def shadows(side: Side, call: PlannedCall) -> dict[str, object]:
     return {name: side.fields[name].shadow for name in call.sent if name in side.fields}
 
 
-def learn(tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, now: datetime) -> list[Note]:
+def learn(
+    tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, now: datetime
+) -> list[Note]:
     """Remember whether an uncertain capability worked: written once and read back, it did or it never will."""
     writable = context.capabilities[side.connection][entity].writable
     mapped = context.maps[side.connection][entity].fields
@@ -251,7 +282,12 @@ def learn(tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, 
     notes = []
     for name, sent in call.sent.items():
         key = mapped[name].write_key
-        if key is None or writable[key].on_update is not Support.PROBED or key in known or name not in side.fields:
+        if (
+            key is None
+            or writable[key].on_update is not Support.PROBED
+            or key in known
+            or name not in side.fields
+        ):
             continue
         shown = side.fields[name].shadow
         if sent == call.before.get(name):
@@ -265,29 +301,53 @@ def learn(tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, 
     return notes
 
 
-def unknown(tx: Tx, context: Context, task: Task, why: str, attempt: Attempt, settle: timedelta) -> None:
+def unknown(
+    tx: Tx, context: Context, task: Task, why: str, attempt: Attempt, settle: timedelta
+) -> None:
     """Leave the attempt open; one read after settling tells what became of it. Nothing of it is sent any more."""
     attempt.send_by = min(attempt.send_by, context.clock.now())
-    save(tx, task, [Note("unknown outcome", task.row.connection, "", {"why": why})], context.clock.now())
+    save(
+        tx,
+        task,
+        [Note("unknown outcome", task.row.connection, "", {"why": why})],
+        context.clock.now(),
+    )
     later(tx, task, attempt.send_by + settle)
 
 
 def refused(
-    tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, attempt: Attempt, error: RemoteError
+    tx: Tx,
+    context: Context,
+    task: Task,
+    ref: Ref,
+    call: PlannedCall,
+    attempt: Attempt,
+    error: RemoteError,
 ) -> bool:
     """Void the attempt, and settle what can be settled field by field; False when the call as a whole is wrong."""
     # An element that the system lacks is no error: the timeline says once that it is not carried.
-    drop(tx, context, task, call, attempt, [] if isinstance(error, Lacking) else turned_away(ref, str(error)))
+    drop(
+        tx,
+        context,
+        task,
+        call,
+        attempt,
+        [] if isinstance(error, Lacking) else turned_away(ref, str(error)),
+    )
     return refused_probe(tx, context, task, ref, call, str(error)) or field_refusals.trace(
         tx, context, task, call, error
     )
 
 
-def refused_probe(tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, why: str) -> bool:
+def refused_probe(
+    tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, why: str
+) -> bool:
     """A refusal of keys that nobody knew to work is an answer: remember it, and plan without them. True if it was."""
     writable = context.capabilities[ref.connection][ref.entity].writable
     known = context.probes.setdefault(ref.connection, {})
-    unproven = [key for key in call.values if writable[key].on_update is Support.PROBED and key not in known]
+    unproven = [
+        key for key in call.values if writable[key].on_update is Support.PROBED and key not in known
+    ]
     for key in unproven:
         probes.set_(tx, ref.connection, key, False, why, context.clock.now())
         known[key] = False
@@ -301,11 +361,13 @@ def turned_away(ref: Ref, why: str) -> list[Note]:
     return [Note("refused", ref.connection, "", {"why": why})]
 
 
-def drop(tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attempt, notes: list[Note]) -> None:
+def drop(
+    tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attempt, notes: list[Note]
+) -> None:
     """Void a call that certainly did not reach the record.
 
-    What the attempt has taken over from an older one, whose fate could not be read yet, stays open: it may well have
-    landed, and is told from a human's edit only as long as it is known.
+    What the attempt has taken over from an older one, whose fate could not be read yet, stays open:
+    it may well have landed, and is told from a human's edit only as long as it is known.
     """
     now, side = context.clock.now(), the_link(task).sides[task.row.connection]
     forget_tried(the_link(task), side.connection, call)

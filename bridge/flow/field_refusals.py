@@ -1,7 +1,8 @@
 """A vendor refuses one field of a call: find out which, set that one aside, and let the others go through.
 
-A refused field is a parked row of its own, with the revision of the state that was refused. As long as it is parked
-and the state stands, plans leave the field out. An edit, a retry or a discard brings it back.
+A refused field is a parked row of its own, with the revision of the state that was refused. As long
+as it is parked and the state stands, plans leave the field out. An edit, a retry or a discard
+brings it back.
 """
 
 from __future__ import annotations
@@ -68,7 +69,12 @@ def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Remote
             connection=row.connection,
             entity=row.entity,
             link_id=link.id,
-            payload={"field": name, "rev": link.state[name].rev, "verb": call.verb, "values": alone},
+            payload={
+                "field": name,
+                "rev": link.state[name].rev,
+                "verb": call.verb,
+                "values": alone,
+            },
             why=f"{name}: {error}",
             cause=type(error).__name__,
             now=now,
@@ -83,11 +89,16 @@ def put_down(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Lac
     link, connection = the_link(task), task.row.connection
     notes = []
     for name in call.sent:
-        mapped, entry = context.maps[connection][link.entity].fields[name], link.sides[connection].fields[name]
+        mapped, entry = (
+            context.maps[connection][link.entity].fields[name],
+            link.sides[connection].fields[name],
+        )
         for element, known in link.state[name].elements.items():
             if mapped.write(element) in call.values.values():
                 entry.lacks[element] = known.rev
-                notes.append(Note("not carried", connection, name, {"element": element, "why": str(error)}))
+                notes.append(
+                    Note("not carried", connection, name, {"element": element, "why": str(error)})
+                )
     conclude(tx, context, task, notes)
 
 
@@ -95,7 +106,9 @@ def go_on(tx: Tx, task: Task, call: PlannedCall) -> None:
     """Let the next work for this side try the rest of the suspects one by one, too."""
     rest = [key for key in _suspects(task) if key not in call.values]
     if rest:
-        work.annotate(tx, f"{task.row.kind}:{the_link(task).id}:{task.row.connection}", {"alone": rest})
+        work.annotate(
+            tx, f"{task.row.kind}:{the_link(task).id}:{task.row.connection}", {"alone": rest}
+        )
 
 
 def _suspects(task: Task) -> list[str]:

@@ -1,7 +1,8 @@
 """First sight of a record that belongs to no link yet: is it one we know? Rules F10 and F11.
 
-What was read joins an existing link only by its keys, and its values are read again under that link's lease. A link of
-its own is born with the values at once: nobody can have leased what did not exist, so nothing newer can be known of it.
+What was read joins an existing link only by its keys, and its values are read again under that
+link's lease. A link of its own is born with the values at once: nobody can have leased what did not
+exist, so nothing newer can be known of it.
 """
 
 from __future__ import annotations
@@ -31,11 +32,21 @@ def first_sight(context: Context, task: Task, ref: Ref, upto: int) -> Procedure:
     sync = context.sync_of(ref.connection, ref.entity)
     record: Record | None = None
     if sync is not None:
-        record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+        record = yield Read(
+            ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
+        )
     yield Transact(lambda tx: place(tx, context, task, ref, sync, record, upto))
 
 
-def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, record: Record | None, upto: int) -> None:
+def place(
+    tx: Tx,
+    context: Context,
+    task: Task,
+    ref: Ref,
+    sync: Sync | None,
+    record: Record | None,
+    upto: int,
+) -> None:
     """Decide, in one transaction and under the locks of the record's match keys, where it belongs."""
     now = context.clock.now()
     refusal = out_of_scope(sync, ref, record)
@@ -57,19 +68,31 @@ def place(tx: Tx, context: Context, task: Task, ref: Ref, sync: Sync | None, rec
         drift_findings.settle(tx, ref, f"not mirrored: {orphan}")
         work.finish(tx, task.row, task.owner, now)
         return
-    if (record.marker and intents.is_open(tx, record.marker)) or intents.among(tx, ref.connection, ref.entity, parent):
+    if (record.marker and intents.is_open(tx, record.marker)) or intents.among(
+        tx, ref.connection, ref.entity, parent
+    ):
         work.again(tx, task.row, task.owner, now + WAIT, count=False)
         return
     assign(tx, context, task, sync, record, keys, parent, upto)
 
 
 def assign(
-    tx: Tx, context: Context, task: Task, sync: Sync, record: Record, keys: list[Key], parent: str | None, upto: int
+    tx: Tx,
+    context: Context,
+    task: Task,
+    sync: Sync,
+    record: Record,
+    keys: list[Key],
+    parent: str | None,
+    upto: int,
 ) -> None:
     """Join the record to the one link that matches; where none does, start one."""
     now, ref = context.clock.now(), record.ref
     found, waiting = eligible(tx, sync, ref, keys)
-    known_by = [*keys, *parents.keys_of(context.maps[ref.connection][ref.entity].canonical(record.data))]
+    known_by = [
+        *keys,
+        *parents.keys_of(context.maps[ref.connection][ref.entity].canonical(record.data)),
+    ]
     if waiting:
         work.again(tx, task.row, task.owner, now + WAIT, count=False)
     elif not found and not context.capabilities[ref.connection][ref.entity].originates:
@@ -87,19 +110,32 @@ def assign(
             parents.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
         work.again(tx, task.row, task.owner, task.turn(now), count=False)
     elif now - record.read_at > context.lease(context.connections):
-        work.again(tx, task.row, task.owner, now, count=False)  # held up for longer than any lease: read it again
+        work.again(
+            tx, task.row, task.owner, now, count=False
+        )  # held up for longer than any lease: read it again
     else:
         bear(tx, context, task, sync, record, known_by, parent, upto)
 
 
 def bear(
-    tx: Tx, context: Context, task: Task, sync: Sync, record: Record, keys: list[Key], parent: str | None, upto: int
+    tx: Tx,
+    context: Context,
+    task: Task,
+    sync: Sync,
+    record: Record,
+    keys: list[Key],
+    parent: str | None,
+    upto: int,
 ) -> None:
     """Start a link with a record and what it shows, and plan what the other sides need."""
     now, ref = context.clock.now(), record.ref
     side = Side(connection=ref.connection, remote_id=ref.id)
-    link = Link(context.fresh_id(), sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent)
-    people.learn(tx, context, ref.connection, record.people, now)  # before they are read as strangers
+    link = Link(
+        context.fresh_id(), sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent
+    )
+    people.learn(
+        tx, context, ref.connection, record.people, now
+    )  # before they are read as strangers
     found = merged(context, task.row, link, side, record)
     planned = plans(context, link)
     if not links.create(tx, link, now):
@@ -108,7 +144,16 @@ def bear(
     work.finish(tx, task.row, task.owner, now)
     matching.add(tx, sync.name, link.id, ref.connection, keys)
     verdict(tx, ref, upto, found.said, found.why, now)
-    decided = queue(tx, context, link, planned, now, lane=task.row.lane, run_id=task.row.run_id, due=task.turn(now))
+    decided = queue(
+        tx,
+        context,
+        link,
+        planned,
+        now,
+        lane=task.row.lane,
+        run_id=task.row.run_id,
+        due=task.turn(now),
+    )
     notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *found.notes, *decided]
     tell(tx, link, notes, now, disputed=False)
     people.note(tx, context, link, notes, now, payload=task.row.payload)
@@ -121,7 +166,11 @@ def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:
     if record is None:
         return "there is no such record"
     only = sync.members[ref.connection].only
-    return f"outside `only` of {ref.connection} in {sync.name}" if only and not only(record.data) else ""
+    return (
+        f"outside `only` of {ref.connection} in {sync.name}"
+        if only and not only(record.data)
+        else ""
+    )
 
 
 def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], bool]:
@@ -131,13 +180,18 @@ def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], b
         found |= set(matching.find(tx, sync.name, rule, digest, at=at, within=window(sync, rule)))
     loaded = links.load(tx, sorted(found))
     waiting = any(ref.connection in link.intents for link in loaded.values())
-    return {name for name, link in loaded.items() if ref.connection not in link.sides and not link.paused}, waiting
+    return {
+        name
+        for name, link in loaded.items()
+        if ref.connection not in link.sides and not link.paused
+    }, waiting
 
 
 def join(tx: Tx, sync: Sync, ref: Ref, link_id: str, keys: list[Key], now: datetime) -> bool:
     """Add the record as a side of the link that matches.
 
-    False, and nothing stored, when another worker has just linked the record, or given that link another one.
+    False, and nothing stored, when another worker has just linked the record, or given that link
+    another one.
     """
     if not links.add_side(tx, link_id, Side(connection=ref.connection, remote_id=ref.id), now):
         return False

@@ -48,9 +48,12 @@ def observe(context: Context, task: Task) -> Procedure:
         return
     record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
     if record is not None and people.news(context, ref.connection, record.people):
-        # Before the merge: in it, somebody who is not known yet is what `unmapped` says of strangers.
+        # Before the merge: in it, somebody who is not known yet is what `unmapped` says of
+        # strangers.
         shown = record.people
-        yield Transact(lambda tx: people.learn(tx, context, ref.connection, shown, context.clock.now()))
+        yield Transact(
+            lambda tx: people.learn(tx, context, ref.connection, shown, context.clock.now())
+        )
     yield from take_in(context, task, ref, record, upto)
 
 
@@ -109,7 +112,10 @@ def gone(context: Context, task: Task, side: Side) -> Steps[Finding]:
     now = context.clock.now()
     others = (yield from look_around(context, task, side)) if side.missing_since is not None else []
     rules = context.rules(context.syncs[link.sync])
-    notes = [*others, *observations.missing(link, side.connection, now, settle.total_seconds(), rules)]
+    notes = [
+        *others,
+        *observations.missing(link, side.connection, now, settle.total_seconds(), rules),
+    ]
     if side.tombstone:
         return Finding("applied", "the record is gone", notes)
     return Finding("pending", "", notes, again_at=now + settle)
@@ -122,10 +128,14 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
     for side in link.live().values():
         if side is gone or side.attempt is not None:
             continue
-        record = yield Read(side.connection, link.entity, side.remote_id, task.deadline(context, side.connection))
+        record = yield Read(
+            side.connection, link.entity, side.remote_id, task.deadline(context, side.connection)
+        )
         if record is None:
             continue
         seen = observation(record, context.maps[side.connection][link.entity], link.parent_id)
-        if observations.believe(side, seen, context.settle(side.connection, link.entity).total_seconds()):
+        if observations.believe(
+            side, seen, context.settle(side.connection, link.entity).total_seconds()
+        ):
             notes += absorbed(link, side, seen, context)[0]
     return notes

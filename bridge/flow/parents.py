@@ -23,10 +23,13 @@ PATIENCE = {TICKET_OF: 6, CUSTOMERS_TICKET: 2}
 """How often to look again for a ticket that is not there yet, before the record counts as out of scope."""
 
 
-def parent_of(tx: Tx, context: Context, ref: Ref, record: Record, now: datetime) -> tuple[str | None, str]:
+def parent_of(
+    tx: Tx, context: Context, ref: Ref, record: Record, now: datetime
+) -> tuple[str | None, str]:
     """Give our id of the ticket that a record belongs to, or None and why there is none.
 
-    A ticket of the same connection that is not mirrored yet is hinted at, for it may be about to be.
+    A ticket of the same connection that is not mirrored yet is hinted at, for it may be about to
+    be.
     """
     mapped = context.maps[ref.connection][ref.entity].parent
     if mapped is None:
@@ -63,8 +66,12 @@ def _by_customer(tx: Tx, context: Context, ref: Ref, email: Canonical) -> tuple[
         for sync in context.syncs.values()
         if sync.entity == TICKET and own is not None and set(sync.members) & set(own.members)
     ]
-    found = {link_id for sync in near for link_id in matching.find(tx, sync.name, *customer_key(email))}
-    open_ = [link for link in links.load(tx, sorted(found)).values() if link.live() and not _over(link)]
+    found = {
+        link_id for sync in near for link_id in matching.find(tx, sync.name, *customer_key(email))
+    }
+    open_ = [
+        link for link in links.load(tx, sorted(found)).values() if link.live() and not _over(link)
+    ]
     if not open_:
         return None, "its customer has no open ticket"
     return max(open_, key=lambda link: (_made(link), link.id)).id, ""
@@ -87,13 +94,19 @@ def ready(tx: Tx, context: Context, link: Link, connection: str) -> bool:
     return link.parent_id is not None and _place(tx, link.parent_id, connection) is not None
 
 
-def placed(tx: Tx, context: Context, link: Link, connection: str, planned: CreatePlan) -> CreatePlan | None:
+def placed(
+    tx: Tx, context: Context, link: Link, connection: str, planned: CreatePlan
+) -> CreatePlan | None:
     """Put the connection's own id of the ticket where the plan has ours; None while there is no ticket there."""
     mapped = context.maps[connection][link.entity].parent
     if mapped is None or mapped.write_key is None:
         return planned
     there = _place(tx, link.parent_id, connection) if link.parent_id is not None else None
-    return None if there is None else replace(planned, values={**planned.values, mapped.write_key: there})
+    return (
+        None
+        if there is None
+        else replace(planned, values={**planned.values, mapped.write_key: there})
+    )
 
 
 def _place(tx: Tx, parent_id: str, connection: str) -> str | None:
@@ -107,7 +120,11 @@ def wake(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -
     if link.entity != TICKET:
         return
     for child in links.load(tx, links.children(tx, link.id)).values():
-        member = context.syncs[child.sync].members.get(connection) if child.sync in context.syncs else None
+        member = (
+            context.syncs[child.sync].members.get(connection)
+            if child.sync in context.syncs
+            else None
+        )
         if member is None or member.create is Support.NO or connection in child.sides:
             continue
         work.raise_(

@@ -1,7 +1,8 @@
 """The directory of agents at work: it learns from records, keeps a list of strangers, and goes back to their tickets.
 
-mappings/agents.yaml comes first. What it leaves out is learned where a record shows a connection's own name for
-somebody together with the e-mail address, which is how the other connections know the same person.
+mappings/agents.yaml comes first. What it leaves out is learned where a record shows a connection's
+own name for somebody together with the e-mail address, which is how the other connections know the
+same person.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ MET: Final = "met"
 """In the payload of work: somebody on the record has become known since it was read."""
 
 
-def learn(tx: Tx, context: Context, connection: str, found: Iterable[Person], now: datetime) -> bool:
+def learn(
+    tx: Tx, context: Context, connection: str, found: Iterable[Person], now: datetime
+) -> bool:
     """Take in the people whom a record shows; True when the ledger did not know all of them so.
 
-    They are known here at once, for the record is about to be read. Should the transaction come to nothing, `refresh`
-    finds that they were not stored, and the next record that shows them is news again.
+    They are known here at once, for the record is about to be read. Should the transaction come to
+    nothing, `refresh` finds that they were not stored, and the next record that shows them is news
+    again.
     """
     table = context.directory.get(connection)
     told = False
@@ -40,7 +44,9 @@ def learn(tx: Tx, context: Context, connection: str, found: Iterable[Person], no
 def news(context: Context, connection: str, found: Iterable[Person]) -> bool:
     """Tell whether a record shows somebody whom its connection's directory does not know yet, or not so."""
     table = context.directory.get(connection)
-    return table is not None and any(_address(each) and table.is_news(_address(each), each.id) for each in found)
+    return table is not None and any(
+        _address(each) and table.is_news(_address(each), each.id) for each in found
+    )
 
 
 def _address(who: Person) -> str:
@@ -69,7 +75,12 @@ def _go_back(tx: Tx, context: Context) -> None:
             continue
         waiting = directory.waiting_for(tx, each.connection, each.who)
         for link in links.load(tx, waiting).values():
-            for name, side in link.live().items():  # a changed directory leaves no side a base before its next read
+            for (
+                name,
+                side,
+            ) in (
+                link.live().items()
+            ):  # a changed directory leaves no side a base before its next read
                 ref = Ref(name, link.entity, side.remote_id)
                 hints.give(tx, ref, now, lane="reconcile", payload={MET: True})
 
@@ -82,12 +93,21 @@ def read_anew(context: Context, link: Link, side: Side) -> None:
 
 
 def note(
-    tx: Tx, context: Context, link: Link, notes: Iterable[Note], now: datetime, *, payload: Mapping[str, Any] | None
+    tx: Tx,
+    context: Context,
+    link: Link,
+    notes: Iterable[Note],
+    now: datetime,
+    *,
+    payload: Mapping[str, Any] | None,
 ) -> None:
     """Keep the list of strangers true for a link that was just looked at."""
     rules = context.rules(context.syncs[link.sync])
     fields = {
-        name for mapped in rules.maps.values() for name, each in mapped.fields.items() if each.stranger is not None
+        name
+        for mapped in rules.maps.values()
+        for name, each in mapped.fields.items()
+        if each.stranger is not None
     }
     if not fields:
         return

@@ -30,11 +30,14 @@ def observation(
 ) -> Observation:
     """Extract a record's mapped fields; what the connector says must not be believed becomes unreadable.
 
-    `parent_id` is our id of the ticket that the record belongs to, which is the same on every connection.
+    `parent_id` is our id of the ticket that the record belongs to, which is the same on every
+    connection.
     """
     values = mapped.extract(record.data)
     if mapped.parent is not None:
-        values[mapped.parent.name] = parent_id if parent_id is not None else Unreadable("its ticket is not mirrored")
+        values[mapped.parent.name] = (
+            parent_id if parent_id is not None else Unreadable("its ticket is not mirrored")
+        )
     for name, field in mapped.fields.items():
         if field.write_key is not None and field.write_key in record.unreadable:
             values[name] = Unreadable(record.unreadable[field.write_key])
@@ -49,7 +52,11 @@ def observation(
 
 
 def with_swept(
-    record: Record, payload: Mapping[str, Any] | None, side: Side, mapped: EntityMap, settle: timedelta
+    record: Record,
+    payload: Mapping[str, Any] | None,
+    side: Side,
+    mapped: EntityMap,
+    settle: timedelta,
 ) -> Record:
     """Add to a direct read what only a full listing shows, as far as the side was not seen or written since then."""
     told = (payload or {}).get("swept")
@@ -59,9 +66,19 @@ def with_swept(
     fresh: dict[str, Any] = {}
     for name, field in mapped.fields.items():
         entry, attempt = side.fields.get(name), side.attempt
-        recent = entry is not None and not entry.unreadable and entry.seen is not None and entry.seen > at
+        recent = (
+            entry is not None
+            and not entry.unreadable
+            and entry.seen is not None
+            and entry.seen > at
+        )
         pending = attempt is not None and name in attempt.sent and at < attempt.send_by + settle
-        if field.write_key is not None and field.write_key in told["values"] and not recent and not pending:
+        if (
+            field.write_key is not None
+            and field.write_key in told["values"]
+            and not recent
+            and not pending
+        ):
             fresh[field.write_key] = told["values"][field.write_key]
     kept = {name: why for name, why in record.unreadable.items() if name not in fresh}
     return replace(record, data={**record.data, **fresh}, unreadable=kept)
@@ -74,7 +91,9 @@ BY_CUSTOMER = -1
 
 def customer_key(email: str) -> tuple[int, str]:
     """Give the (rule, hash) under which a customer's tickets are found."""
-    return BY_CUSTOMER, hashlib.sha256(json.dumps([CUSTOMER, email.casefold()]).encode()).hexdigest()
+    return BY_CUSTOMER, hashlib.sha256(
+        json.dumps([CUSTOMER, email.casefold()]).encode()
+    ).hexdigest()
 
 
 def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list[Key]:
@@ -91,7 +110,9 @@ def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list
             else:
                 exact.append(value.casefold() if isinstance(value, str) else value)
         if complete and exact:
-            digest = hashlib.sha256(json.dumps([number, exact], sort_keys=True, default=str).encode()).hexdigest()
+            digest = hashlib.sha256(
+                json.dumps([number, exact], sort_keys=True, default=str).encode()
+            ).hexdigest()
             keys.append((number, digest, at))
     return keys
 

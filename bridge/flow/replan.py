@@ -44,7 +44,9 @@ def replan(
     due: datetime | None = None,
 ) -> list[Note]:
     """Queue what the link's sides need (`due`: its place in the lane), and give the decisions taken on the way."""
-    return queue(tx, context, link, plans(context, link), now, lane=lane, run_id=run_id, due=due or now)
+    return queue(
+        tx, context, link, plans(context, link), now, lane=lane, run_id=run_id, due=due or now
+    )
 
 
 def queue(
@@ -63,7 +65,15 @@ def queue(
     for connection, planned in made.items():
         notes.extend(planned.notes)
         calls = call_parts.without_refused(tx, context, link, connection, planned.calls)
-        kind = "remove" if planned.delete else "deliver" if calls else "create" if planned.create else None
+        kind = (
+            "remove"
+            if planned.delete
+            else "deliver"
+            if calls
+            else "create"
+            if planned.create
+            else None
+        )
         if kind is None or (planned.create and planned.create.missing):
             continue
         if kind == "create" and not parents.ready(tx, context, link, connection):

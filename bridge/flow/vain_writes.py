@@ -1,7 +1,8 @@
 """Writes that change nothing: repeated ever less often, and set aside when there were too many.
 
-The vendor takes them, or fails over them, and the record reads as before. Errors that say so themselves are counted
-with the work; here it is a read that shows it, so the side counts (`Side.in_vain`), whatever work the write was for.
+The vendor takes them, or fails over them, and the record reads as before. Errors that say so
+themselves are counted with the work; here it is a read that shows it, so the side counts
+(`Side.in_vain`), whatever work the write was for.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ CAUSE = "in vain"
 def put_off(tx: Tx, context: Context, task: Task, side: Side) -> bool:
     """Leave a side alone for a while after writes that changed nothing; True if it is too early for the next.
 
-    Set aside, the work still comes up with every reason to look, and then tries once an hour. When an operator frees
-    it, it counts afresh.
+    Set aside, the work still comes up with every reason to look, and then tries once an hour. When
+    an operator frees it, it counts afresh.
     """
     row, now = task.row, context.clock.now()
     last = attempts.last(tx, the_link(task).id, side) if side.in_vain else None

@@ -1,9 +1,10 @@
 """Every HTTP call that the bridge makes: the only user of `requests`.
 
-One pooled session a connection. A call has one deadline for the whole of it, follows no redirect, reads no environment
-(proxies, .netrc), keeps no cookie, stops at a size limit, and ends in an `Answer` or in one error of bridge.errors
-whose text shows no secret. Nothing is retried in here: whoever called knows whether a repetition is safe. Nothing is
-sent either before the time that a vendor's Retry-After named, whatever a caller made of that answer.
+One pooled session a connection. A call has one deadline for the whole of it, follows no redirect,
+reads no environment (proxies, .netrc), keeps no cookie, stops at a size limit, and ends in an
+`Answer` or in one error of bridge.errors whose text shows no secret. Nothing is retried in here:
+whoever called knows whether a repetition is safe. Nothing is sent either before the time that a
+vendor's Retry-After named, whatever a caller made of that answer.
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class Http:
     `adapter` replaces the network (an in-process application, for the simulation and the tests).
     """
 
-    def __init__(self, connection: Connection, *, clock: Clock, adapter: BaseAdapter | None = None) -> None:
+    def __init__(
+        self, connection: Connection, *, clock: Clock, adapter: BaseAdapter | None = None
+    ) -> None:
         self.connection = connection
         self._clock = clock
         self._skew = Skew()
@@ -103,7 +106,9 @@ class Http:
         self._session.adapters.clear()
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        self._session.headers.update({"User-Agent": "webhook-sync-bridge", "Accept": "application/json"})
+        self._session.headers.update(
+            {"User-Agent": "webhook-sync-bridge", "Accept": "application/json"}
+        )
 
     def request(
         self,
@@ -118,7 +123,8 @@ class Http:
     ) -> Answer:
         """Make one call. `write` says whether it changes something there, hence what a failure leaves unknown.
 
-        A full URL must have the scheme and host of the connection's base URL: credentials go nowhere else.
+        A full URL must have the scheme and host of the connection's base URL: credentials go
+        nowhere else.
         """
         url = self._url(path_or_url)
         self._keep_waiting()
@@ -135,7 +141,8 @@ class Http:
                 data=data,
                 headers=headers,
                 auth=auth,
-                # urllib3's own object: its total covers connecting and waiting for the answer together.
+                # urllib3's own object: its total covers connecting and waiting for the answer
+                # together.
                 timeout=cast("float", urllib3.Timeout(total=self.connection.timeout)),
                 allow_redirects=False,
                 stream=True,
@@ -148,9 +155,15 @@ class Http:
             UnicodeError,
         ) as error:
             raise self._error(
-                Refused, f"the request cannot be sent: {type(error).__name__}; check base_url and credentials"
+                Refused,
+                f"the request cannot be sent: {type(error).__name__}; check base_url and credentials",
             ) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            http.client.HTTPException,
+        ) as error:
             raise self._failed(error, write=write) from None
         with response:
             return self._answer(response, deadline, sent_at, write=write, errors=errors or {})
@@ -171,9 +184,17 @@ class Http:
         return path_or_url
 
     def _keep_waiting(self) -> None:
-        left = (self._held_until - self._clock.now()).total_seconds() if self._held_until is not None else 0.0
+        left = (
+            (self._held_until - self._clock.now()).total_seconds()
+            if self._held_until is not None
+            else 0.0
+        )
         if left > 0:
-            raise self._error(RateLimited, f"wants no call for {left:.1f} s more; nothing was sent", retry_after=left)
+            raise self._error(
+                RateLimited,
+                f"wants no call for {left:.1f} s more; nothing was sent",
+                retry_after=left,
+            )
 
     def _answer(
         self,
@@ -194,7 +215,12 @@ class Http:
             content = _content(response, deadline, LIMIT if good else ERROR_LIMIT, cut=not good)
         except _TooLong as error:
             raise self._error(doubtful, str(error), **fields) from None
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, http.client.HTTPException) as error:
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            http.client.HTTPException,
+        ) as error:
             if good:
                 message = f"the answer broke off: {type(error).__name__}"
                 raise self._error(doubtful, message, **fields) from None
@@ -205,7 +231,9 @@ class Http:
             body = orjson.loads(content) if content.strip() else None
         except orjson.JSONDecodeError:
             excerpt = self._excerpt(content)
-            raise self._error(doubtful, f"answered {status} without JSON", detail=excerpt, **fields) from None
+            raise self._error(
+                doubtful, f"answered {status} without JSON", detail=excerpt, **fields
+            ) from None
         return Answer(status, headers, body, sent_at, skew)
 
     def _refusal(
@@ -221,7 +249,9 @@ class Http:
         fields["detail"] = self._excerpt(content)
         if 300 <= status < 400:
             where = urlsplit(headers.get("location", "")).netloc
-            message = f"answered {status}, a redirect to {where or 'another path'}; correct base_url"
+            message = (
+                f"answered {status}, a redirect to {where or 'another path'}; correct base_url"
+            )
             return self._error(Refused, message, **fields)
         if status in errors:
             kind = errors[status]
@@ -231,7 +261,9 @@ class Http:
             kind = STATUSES.get(status, Refused)
         if issubclass(kind, RateLimited):
             fields["retry_after"] = wait = self._retry_after(headers)
-            self._held_until = self._clock.now() + timedelta(seconds=wait) if wait else self._held_until
+            self._held_until = (
+                self._clock.now() + timedelta(seconds=wait) if wait else self._held_until
+            )
         return self._error(kind, f"answered {status}", **fields)
 
     def _failed(self, error: Exception, *, write: bool) -> RemoteError:
@@ -246,7 +278,9 @@ class Http:
             message = f"the connection failed: {type(causes[-1]).__name__}"
         if not write:
             return self._error(Unavailable, message)
-        return self._error(NotSent if any(_unsent(cause) for cause in causes) else UnknownOutcome, message)
+        return self._error(
+            NotSent if any(_unsent(cause) for cause in causes) else UnknownOutcome, message
+        )
 
     def _error(self, kind: type[RemoteError], message: str, **fields: Any) -> RemoteError:
         return kind(self.connection.name, self._scrub(message), **fields)
@@ -297,10 +331,15 @@ def _content(response: requests.Response, deadline: _Deadline, limit: int, *, cu
         left = deadline.left()
         if left <= 0:
             raise _TooLong(f"no full answer within {deadline.seconds:g} s")
-        # Asked each time: with its last byte an answer gives its connection back, and the next call has it.
+        # Asked each time: with its last byte an answer gives its connection back, and the next call
+        # has it.
         if (socket := getattr(getattr(raw, "connection", None), "sock", None)) is not None:
             socket.settimeout(left)
-        part = read(CHUNK, decode_content=True) if isinstance(raw, urllib3.BaseHTTPResponse) else read(CHUNK)
+        part = (
+            read(CHUNK, decode_content=True)
+            if isinstance(raw, urllib3.BaseHTTPResponse)
+            else read(CHUNK)
+        )
         if not part:
             return b"".join(parts)
         parts.append(part)
@@ -312,7 +351,9 @@ def _content(response: requests.Response, deadline: _Deadline, limit: int, *, cu
 
 
 def _secrets(connection: Connection) -> list[str]:
-    secrets = list(connection.credentials.values()) + list(connection.webhook.secrets if connection.webhook else ())
+    secrets = list(connection.credentials.values()) + list(
+        connection.webhook.secrets if connection.webhook else ()
+    )
     plain = {secret.reveal() for secret in secrets if secret.reveal()}
     return sorted(plain | {quote(value, safe="") for value in plain}, key=len, reverse=True)
 
@@ -328,7 +369,10 @@ def _causes(error: BaseException) -> list[BaseException]:
     while True:
         last = found[-1]
         reasons = [getattr(last, "reason", None), *last.args, last.__cause__, last.__context__]
-        below = next((each for each in reasons if isinstance(each, BaseException) and each not in found), None)
+        below = next(
+            (each for each in reasons if isinstance(each, BaseException) and each not in found),
+            None,
+        )
         if below is None:
             return found
         found.append(below)

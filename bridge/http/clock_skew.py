@@ -13,8 +13,8 @@ LIFE = timedelta(minutes=10)
 class Skew:
     """How far our clock can be ahead of a vendor's, from the Date headers of its answers.
 
-    Date has whole seconds, so one answer leaves a second of doubt; the smallest bound of the last minutes is kept,
-    which soon comes down to the latency of a call.
+    Date has whole seconds, so one answer leaves a second of doubt; the smallest bound of the last
+    minutes is kept, which soon comes down to the latency of a call.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,9 @@ class Skew:
                 fresh = self._since is not None and received_at - self._since < LIFE
                 if fresh and self._low is not None and self._high is not None:
                     kept_low, kept_high = max(low, self._low), min(high, self._high)
-                    if kept_low <= kept_high:  # else a clock was set: what was known no longer holds
+                    if (
+                        kept_low <= kept_high
+                    ):  # else a clock was set: what was known no longer holds
                         self._low, self._high = kept_low, kept_high
                         return kept_high
                 self._low, self._high, self._since = low, high, received_at

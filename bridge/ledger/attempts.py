@@ -14,7 +14,15 @@ from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import attempt
 
 
-def open_(tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int = 0, run_id: int | None = None) -> None:
+def open_(
+    tx: Tx,
+    link_id: str,
+    side: Side,
+    now: datetime,
+    *,
+    destructive: int = 0,
+    run_id: int | None = None,
+) -> None:
     """Write down the side's attempt. While one is open the side takes no other: then LeaseLost is raised."""
     if side.attempt is None or not side.id:
         raise ValueError("there is no attempt to write down, or its side is not stored yet")
@@ -33,13 +41,23 @@ def open_(tx: Tx, link_id: str, side: Side, now: datetime, *, destructive: int =
         run_id=run_id,
     )
     if tx.execute(statement.on_conflict_do_nothing().returning(attempt.c.number)).scalar() is None:
-        raise LeaseLost(f"{side.connection}:{side.remote_id} has another write under way; nothing was sent")
+        raise LeaseLost(
+            f"{side.connection}:{side.remote_id} has another write under way; nothing was sent"
+        )
 
 
-def close(tx: Tx, attempt_id: str, outcome: str, read_back: Any, now: datetime, latency_ms: int | None) -> bool:
+def close(
+    tx: Tx, attempt_id: str, outcome: str, read_back: Any, now: datetime, latency_ms: int | None
+) -> bool:
     """Say what became of an attempt, of which nothing remains to be settled; False when that was said before."""
     statement = update(attempt).where(attempt.c.id == attempt_id, attempt.c.closed_at.is_(None))
-    values = {"closed_at": now, "outcome": outcome, "read_back": read_back, "latency_ms": latency_ms, "remaining": {}}
+    values = {
+        "closed_at": now,
+        "outcome": outcome,
+        "read_back": read_back,
+        "latency_ms": latency_ms,
+        "remaining": {},
+    }
     return bool(tx.execute(statement.values(values)).rowcount)
 
 
@@ -65,14 +83,17 @@ def history(tx: Tx, link_id: str) -> list[dict[str, Any]]:
 def last(tx: Tx, link_id: str, side: Side) -> datetime | None:
     """Give when the side's newest attempt was written down."""
     of = (attempt.c.link_id == link_id, attempt.c.side_id == int(side.id))
-    found: datetime | None = tx.execute(select(func.max(attempt.c.opened_at)).where(*of)).scalar_one()
+    found: datetime | None = tx.execute(
+        select(func.max(attempt.c.opened_at)).where(*of)
+    ).scalar_one()
     return found
 
 
 def destructive(tx: Tx, connection: str, since: datetime) -> int:
     """Count the destructive changes sent to a connection since then; one that was certainly refused is none.
 
-    However often a record is written, it can be destroyed but once: the attempt that changes most of it counts.
+    However often a record is written, it can be destroyed but once: the attempt that changes most
+    of it counts.
     """
     most = select(func.max(attempt.c.destructive).label("most")).where(
         attempt.c.connection == connection,

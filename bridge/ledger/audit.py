@@ -13,13 +13,28 @@ from bridge.ledger.tables import audit
 
 
 def add(
-    tx: Tx, *, actor: str, action: str, subject: str, at: datetime, detail: Mapping[str, Any] | None = None
+    tx: Tx,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    at: datetime,
+    detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an action down: who, what, on what."""
-    values = {"at": at, "actor": actor, "action": action, "subject": subject, "detail": dict(detail or {})}
+    values = {
+        "at": at,
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "detail": dict(detail or {}),
+    }
     tx.execute(audit.insert().values(values))
 
 
 def recent(tx: Tx, limit: int = 100) -> list[dict[str, Any]]:
     """List actions, newest first."""
-    return [dict(row) for row in tx.execute(select(audit).order_by(audit.c.id.desc()).limit(limit)).mappings()]
+    return [
+        dict(row)
+        for row in tx.execute(select(audit).order_by(audit.c.id.desc()).limit(limit)).mappings()
+    ]

@@ -50,7 +50,8 @@ class Line(TypeDecorator[str]):
 class Json(TypeDecorator[Any]):
     """A value kept as JSON text, with the kinds of value that JSON has not (codec.py). Escaped, so NUL is harmless.
 
-    `lenient` is for what people read: anything unknown is kept as its text instead of being refused.
+    `lenient` is for what people read: anything unknown is kept as its text instead of being
+    refused.
     """
 
     impl = Text

@@ -42,13 +42,18 @@ def record(tx: Tx, link: Link, notes: Iterable[Note], now: datetime) -> None:
     waiting = {name: state for name, state in link.state.items() if state.candidates is not None}
     tx.execute(_OVER, {"of": link.id, "waiting": list(waiting), "now": now})
     for name, state in waiting.items():
-        changes = {"why": state.why_open, "detail": {"candidates": state.candidates, "state": state.value}}
+        changes = {
+            "why": state.why_open,
+            "detail": {"candidates": state.candidates, "state": state.value},
+        }
         statement = insert(tx, conflict).values(
             link_id=link.id, field=name, kind=OPEN, connection="", opened_at=now, **changes
         )
         tx.execute(
             statement.on_conflict_do_update(
-                index_elements=["link_id", "field"], index_where=conflict.c.closed_at.is_(None), set_=changes
+                index_elements=["link_id", "field"],
+                index_where=conflict.c.closed_at.is_(None),
+                set_=changes,
             )
         )
 
@@ -74,13 +79,17 @@ def close(tx: Tx, link_id: str, field: str, resolution: str, now: datetime) -> b
 
 def list_open(tx: Tx, limit: int = 200) -> list[dict[str, Any]]:
     """List what waits for a human, the oldest first."""
-    found = select(conflict).where(conflict.c.closed_at.is_(None)).order_by(conflict.c.id).limit(limit)
+    found = (
+        select(conflict).where(conflict.c.closed_at.is_(None)).order_by(conflict.c.id).limit(limit)
+    )
     return [dict(row) for row in tx.execute(found).mappings()]
 
 
 def count_open(tx: Tx) -> int:
     """Count what waits for a human."""
-    return tx.execute(select(func.count()).select_from(conflict).where(conflict.c.closed_at.is_(None))).scalar_one()
+    return tx.execute(
+        select(func.count()).select_from(conflict).where(conflict.c.closed_at.is_(None))
+    ).scalar_one()
 
 
 def of_link(tx: Tx, link_id: str) -> list[dict[str, Any]]:
@@ -91,6 +100,8 @@ def of_link(tx: Tx, link_id: str) -> list[dict[str, Any]]:
 
 def export(tx: Tx) -> Iterator[dict[str, Any]]:
     """Give every conflict, with its link's sync, in order."""
-    joined = select(conflict, link_table.c.sync).join(link_table, link_table.c.id == conflict.c.link_id)
+    joined = select(conflict, link_table.c.sync).join(
+        link_table, link_table.c.id == conflict.c.link_id
+    )
     for row in tx.execute(joined.order_by(conflict.c.id)).mappings():
         yield dict(row)

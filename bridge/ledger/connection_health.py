@@ -1,7 +1,8 @@
 """How each connection is doing: in use, resting for a while, or stopped until an admin resumes it.
 
-The breaker is here, in the ledger, so that all workers share it: several failures in a row open it, each opening rests
-longer than the one before, and after a rest exactly one piece of work may try. Only that one's answer closes it.
+The breaker is here, in the ledger, so that all workers share it: several failures in a row open it,
+each opening rests longer than the one before, and after a rest exactly one piece of work may try.
+Only that one's answer closes it.
 """
 
 from __future__ import annotations
@@ -90,7 +91,11 @@ class Health:
         if state == "stopped":
             return f"stopped, because {why}"
         if state == "failing":
-            return f"failing ({self.failures} in a row), because {why}" if self.failures else f"failing, because {why}"
+            return (
+                f"failing ({self.failures} in a row), because {why}"
+                if self.failures
+                else f"failing, because {why}"
+            )
         if self.held_at is not None:
             return f"paused until `bridge connection resume {self.connection}`, because {why}"
         if state == "paused":
@@ -116,7 +121,12 @@ def get(tx: Tx, connection: str) -> Health:
 def closed(tx: Tx, now: datetime) -> set[str]:
     """Give the connections that must not be called now by anyone, a probe included."""
     probing = and_(health.c.opened > 0, health.c.probe_until > now)
-    shut = or_(health.c.refused_at.is_not(None), health.c.held_at.is_not(None), health.c.paused_until > now, probing)
+    shut = or_(
+        health.c.refused_at.is_not(None),
+        health.c.held_at.is_not(None),
+        health.c.paused_until > now,
+        probing,
+    )
     return set(tx.execute(select(health.c.connection).where(shut)).scalars())
 
 
@@ -125,7 +135,8 @@ def begin_probe(tx: Tx, connection: str, now: datetime, until: datetime) -> bool
     if not get(tx, connection).half_open(now):
         return False
     free = or_(health.c.probe_until.is_(None), health.c.probe_until <= now)
-    # Asked once more in the update itself: of two workers that see it free, the database lets one through.
+    # Asked once more in the update itself: of two workers that see it free, the database lets one
+    # through.
     taken = update(health).where(health.c.connection == connection, health.c.opened > 0, free)
     return bool(tx.execute(taken.values(probe_until=until)).rowcount)
 
@@ -135,7 +146,9 @@ def end_probe(tx: Tx, connection: str) -> None:
     tx.execute(update(health).where(health.c.connection == connection).values(probe_until=None))
 
 
-def pause(tx: Tx, connection: str, until: datetime, why: str, *, now: datetime | None = None) -> None:
+def pause(
+    tx: Tx, connection: str, until: datetime, why: str, *, now: datetime | None = None
+) -> None:
     """Let a connection rest until then; a longer rest that was decided on before stays."""
     row = _row(tx, connection)
     if row.paused_until is None or row.paused_until < until:
@@ -174,11 +187,14 @@ def forbid(tx: Tx, connection: str, key: str, why: str, now: datetime) -> bool:
     return False
 
 
-def failed(tx: Tx, connection: str, why: str, now: datetime, *, probe: bool = False, item: str = "") -> int:
+def failed(
+    tx: Tx, connection: str, why: str, now: datetime, *, probe: bool = False, item: str = ""
+) -> int:
     """Count a failed call; several in a row open the breaker, and a failed probe opens it for longer.
 
-    One item that fails again and again counts once: it may be to blame itself, and its own backoff spares the
-    system. Calls that were under way when the breaker opened change nothing any more. Gives the count.
+    One item that fails again and again counts once: it may be to blame itself, and its own backoff
+    spares the system. Calls that were under way when the breaker opened change nothing any more.
+    Gives the count.
     """
     row = _row(tx, connection)
     if row.opened and not probe:
@@ -228,7 +244,9 @@ def _of(connection: str) -> Any:
 def _row(tx: Tx, connection: str) -> Any:
     """Give the row, made if there is none, for this transaction alone to change."""
     _put(tx, connection)
-    return tx.execute(select(health).where(health.c.connection == connection).with_for_update()).one()
+    return tx.execute(
+        select(health).where(health.c.connection == connection).with_for_update()
+    ).one()
 
 
 def _put(tx: Tx, connection: str) -> None:

@@ -13,7 +13,19 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import ARRAY, JSON, BigInteger, Column, ColumnElement, Table, any_, bindparam, event, func, select
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Table,
+    any_,
+    bindparam,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -99,12 +111,16 @@ class Ledger:
         """Raise LedgerError, saying what to do, unless the tables are exactly those of this version."""
         script = _script()
         if self.engine.dialect.name == "sqlite" and not self._file_exists():
-            raise LedgerError(f"there is no ledger at {self.shown}: run `bridge db upgrade` to make one")
+            raise LedgerError(
+                f"there is no ledger at {self.shown}: run `bridge db upgrade` to make one"
+            )
         with self.read() as tx:
             self._refuse_newer(tx, script)
             found = MigrationContext.configure(tx).get_current_heads()
         if not found:
-            raise LedgerError(f"the ledger at {self.shown} has no tables yet: run `bridge db upgrade`")
+            raise LedgerError(
+                f"the ledger at {self.shown} has no tables yet: run `bridge db upgrade`"
+            )
         if set(found) != set(script.get_heads()):
             raise LedgerError(
                 f"the ledger at {self.shown} is of an older version ({', '.join(found)}): "
@@ -148,14 +164,17 @@ class Ledger:
 def savepoint(tx: Tx) -> Iterator[None]:
     """Undo only this block when it raises; the transaction around it goes on."""
     try:
-        # Said as it is: the library's own nested transactions cost five times as much as the database's.
+        # Said as it is: the library's own nested transactions cost five times as much as the
+        # database's.
         tx.exec_driver_sql("SAVEPOINT part")
         try:
             yield
         except BaseException:
             if not tx.invalidated:
                 tx.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
-                tx.exec_driver_sql("RELEASE SAVEPOINT part")  # or an outer one of that name would be hidden by it
+                tx.exec_driver_sql(
+                    "RELEASE SAVEPOINT part"
+                )  # or an outer one of that name would be hidden by it
             raise
         tx.exec_driver_sql("RELEASE SAVEPOINT part")
     except DBAPIError as error:
@@ -194,7 +213,9 @@ def _ours(error: DBAPIError, shown: str) -> LedgerError | None:
     """Say what a driver's error means to us; None when it is a defect and not the database's state."""
     if isinstance(error, IntegrityError):
         return None
-    if getattr(error.orig, "sqlstate", None) in _CONTENDED or "database is locked" in str(error.orig):
+    if getattr(error.orig, "sqlstate", None) in _CONTENDED or "database is locked" in str(
+        error.orig
+    ):
         return Contended(f"the ledger at {shown} was busy: {error.orig}")
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return Unreachable(f"the ledger at {shown} cannot be used: {error.orig}")
@@ -229,7 +250,8 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(raw: Any, _record: Any) -> None:
-        # The driver's own idea of when a transaction begins is switched off; `begin` below says BEGIN.
+        # The driver's own idea of when a transaction begins is switched off; `begin` below says
+        # BEGIN.
         raw.isolation_level = None
         for pragma in (
             f"busy_timeout={BUSY_SECONDS * 1000}",
@@ -250,11 +272,12 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
 def _postgresql(url: URL) -> sqlalchemy.Engine:
     settings = " ".join(
         (
-            # A wait for a lock ends as an error that is tried again, so that no worker hangs behind a frozen one.
+            # A wait for a lock ends as an error that is tried again, so that no worker hangs behind
+            # a frozen one.
             f"-c lock_timeout={BUSY_SECONDS * 1000}",
             "-c idle_in_transaction_session_timeout=60000",
-            # The server's own defaults may be others. Whoever waited for a lock must see what its holder has stored,
-            # and days are counted by the text of their timestamps.
+            # The server's own defaults may be others. Whoever waited for a lock must see what its
+            # holder has stored, and days are counted by the text of their timestamps.
             r"-c default_transaction_isolation=read\ committed",
             "-c timezone=UTC",
         )

@@ -27,7 +27,9 @@ class Stranger:
 def learn(tx: Tx, connection: str, remote_id: str, email: str, name: str, now: datetime) -> bool:
     """Keep who is who; another address of the same remote id is replaced. False when all was known so."""
     _, last = revision(tx)
-    if last is not None and now <= last:  # another machine's clock is ahead: `revision` must move on all the same
+    if (
+        last is not None and now <= last
+    ):  # another machine's clock is ahead: `revision` must move on all the same
         now = last + timedelta(microseconds=1)
     statement = insert(tx, person).values(
         connection=connection, remote_id=remote_id, email=email, name=name, seen_at=now
@@ -35,7 +37,9 @@ def learn(tx: Tx, connection: str, remote_id: str, email: str, name: str, now: d
     new = statement.excluded
     changes = {"email": new.email, "name": new.name, "seen_at": new.seen_at}
     same = ["connection", "remote_id"]
-    other = statement.on_conflict_do_update(index_elements=same, set_=changes, where=person.c.email != new.email)
+    other = statement.on_conflict_do_update(
+        index_elements=same, set_=changes, where=person.c.email != new.email
+    )
     return tx.execute(other.returning(person.c.remote_id)).first() is not None
 
 
@@ -77,10 +81,14 @@ def strangers(tx: Tx) -> list[Stranger]:
 
 def nameless(tx: Tx) -> set[tuple[str, str]]:
     """Give the links, and their fields, on which there is somebody without a name elsewhere."""
-    return {(row.link_id, row.field) for row in tx.execute(select(unmapped.c.link_id, unmapped.c.field))}
+    return {
+        (row.link_id, row.field) for row in tx.execute(select(unmapped.c.link_id, unmapped.c.field))
+    }
 
 
 def waiting_for(tx: Tx, connection: str, who: str) -> list[str]:
     """Give the links that wait for this person to be known."""
-    found = select(unmapped.c.link_id).where(unmapped.c.connection == connection, unmapped.c.who == who)
+    found = select(unmapped.c.link_id).where(
+        unmapped.c.connection == connection, unmapped.c.who == who
+    )
     return list(tx.execute(found.distinct().order_by(unmapped.c.link_id)).scalars())

@@ -67,28 +67,53 @@ def _unlinked(tx: Tx, rows: list[dict[str, Any]]) -> set[str]:
     """Give those of a page's records of which it is on record already that they are not known."""
     if not rows:
         return set()
-    of = (drift.c.connection == rows[0]["connection"], drift.c.entity == rows[0]["entity"], drift.c.kind == "new")
+    of = (
+        drift.c.connection == rows[0]["connection"],
+        drift.c.entity == rows[0]["entity"],
+        drift.c.kind == "new",
+    )
     named = drift.c.remote_id.in_([row["remote_id"] for row in rows])
-    return set(tx.execute(select(drift.c.remote_id).where(*of, named, drift.c.healed_at.is_(None))).scalars())
+    return set(
+        tx.execute(
+            select(drift.c.remote_id).where(*of, named, drift.c.healed_at.is_(None))
+        ).scalars()
+    )
 
 
 def settle(tx: Tx, ref: Ref, why: str) -> None:
     """Say why a record that was found new stays unlinked."""
-    named = (drift.c.connection == ref.connection, drift.c.entity == ref.entity, drift.c.remote_id == ref.id)
-    tx.execute(update(drift).where(*named, drift.c.kind == "new", drift.c.healed_at.is_(None)).values(why=why))
+    named = (
+        drift.c.connection == ref.connection,
+        drift.c.entity == ref.entity,
+        drift.c.remote_id == ref.id,
+    )
+    tx.execute(
+        update(drift)
+        .where(*named, drift.c.kind == "new", drift.c.healed_at.is_(None))
+        .values(why=why)
+    )
 
 
 def states(tx: Tx, keys: Collection[str]) -> dict[str, str]:
     """Say, by key of the work, what already stands in its way or that it waits its turn; absent: no such work."""
-    found = select(work.c.key, work.c.parked_at, work.c.parked_why).where(work.c.key.in_(list(keys)))
-    return {key: f"parked: {why}" if parked is not None else WAITS for key, parked, why in tx.execute(found)}
+    found = select(work.c.key, work.c.parked_at, work.c.parked_why).where(
+        work.c.key.in_(list(keys))
+    )
+    return {
+        key: f"parked: {why}" if parked is not None else WAITS
+        for key, parked, why in tx.execute(found)
+    }
 
 
 def explain(tx: Tx, run_id: str, *, webhooks: bool) -> None:
     """Give every finding of the run that has no reason yet one from the inbox: what came, and what became of it."""
     open_ = and_(drift.c.run_id == int(run_id), drift.c.why == UNASKED)
     if not webhooks:
-        tx.execute(update(drift).where(open_).values(why="the connection sends no webhooks; only listings tell"))
+        tx.execute(
+            update(drift)
+            .where(open_)
+            .values(why="the connection sends no webhooks; only listings tell")
+        )
         return
     newest = (
         select(func.max(inbox.c.id).label("inbox_id"), drift.c.id.label("drift_id"))
@@ -108,9 +133,15 @@ def explain(tx: Tx, run_id: str, *, webhooks: bool) -> None:
         .group_by(drift.c.id)
         .subquery()
     )
-    told = select(newest.c.drift_id, inbox.c.verdict, inbox.c.why).join(inbox, inbox.c.id == newest.c.inbox_id)
+    told = select(newest.c.drift_id, inbox.c.verdict, inbox.c.why).join(
+        inbox, inbox.c.id == newest.c.inbox_id
+    )
     for row in tx.execute(told).all():
-        tx.execute(update(drift).where(drift.c.id == row.drift_id).values(why=_became(row.verdict, row.why)))
+        tx.execute(
+            update(drift)
+            .where(drift.c.id == row.drift_id)
+            .values(why=_became(row.verdict, row.why))
+        )
     tx.execute(update(drift).where(open_).values(why=SILENT))
 
 
@@ -125,11 +156,18 @@ def heal(tx: Tx) -> int:
     waits = exists().where(
         or_(
             work.c.link_id == side.c.link_id,
-            work.c.key == "observe:" + side.c.connection + ":" + side.c.entity + ":" + side.c.remote_id,
+            work.c.key
+            == "observe:" + side.c.connection + ":" + side.c.entity + ":" + side.c.remote_id,
         )
     )
     done = (*same, or_(side.c.read_at >= drift.c.found_at, side.c.tombstone.is_(True)), ~waits)
-    at = select(link.c.updated_at).select_from(joined).where(*done).correlate(drift).scalar_subquery()
+    at = (
+        select(link.c.updated_at)
+        .select_from(joined)
+        .where(*done)
+        .correlate(drift)
+        .scalar_subquery()
+    )
     there = exists().select_from(joined).where(*done).correlate(drift)
     healed = update(drift).where(drift.c.healed_at.is_(None), there).values(healed_at=at)
     return tx.execute(healed).rowcount
@@ -164,7 +202,9 @@ def found(
 def tally(tx: Tx, run_id: str) -> dict[str, int]:
     """Count a run's findings: found, missed (no webhook came) and healed."""
     missed, healed = _counts()
-    row = tx.execute(select(func.count(), missed, healed).where(drift.c.run_id == int(run_id))).one()
+    row = tx.execute(
+        select(func.count(), missed, healed).where(drift.c.run_id == int(run_id))
+    ).one()
     return {"found": row[0], "missed": row[1] or 0, "healed": row[2] or 0}
 
 
@@ -172,11 +212,16 @@ def rates(tx: Tx, since: datetime, connection: str | None = None) -> list[Rate]:
     """Give, by day and source, how much was found and how much of it no webhook had told of."""
     day = func.substr(cast(drift.c.found_at, Text), 1, 10).label("day")
     missed, healed = _counts()
-    statement = select(day, drift.c.connection, func.count(), missed, healed).where(drift.c.found_at >= since)
+    statement = select(day, drift.c.connection, func.count(), missed, healed).where(
+        drift.c.found_at >= since
+    )
     if connection is not None:
         statement = statement.where(drift.c.connection == connection)
     rows = tx.execute(statement.group_by(day, drift.c.connection).order_by(day, drift.c.connection))
-    return [Rate(at, name, count, missing or 0, better or 0) for at, name, count, missing, better in rows]
+    return [
+        Rate(at, name, count, missing or 0, better or 0)
+        for at, name, count, missing, better in rows
+    ]
 
 
 def healing(tx: Tx, runs: Collection[str]) -> int:
@@ -184,7 +229,8 @@ def healing(tx: Tx, runs: Collection[str]) -> int:
     waits = exists().where(
         work.c.parked_at.is_(None),
         or_(
-            work.c.key == "observe:" + drift.c.connection + ":" + drift.c.entity + ":" + drift.c.remote_id,
+            work.c.key
+            == "observe:" + drift.c.connection + ":" + drift.c.entity + ":" + drift.c.remote_id,
             work.c.link_id.in_(
                 select(side.c.link_id).where(
                     side.c.connection == drift.c.connection,

@@ -28,7 +28,11 @@ class Figure:
 def put(tx: Tx, connection: str, values: Mapping[str, float], at: datetime) -> None:
     """Store what a connection said; what it no longer names is forgotten."""
     named = [name for name in values if name != ASKED]
-    tx.execute(delete(figure).where(figure.c.connection == connection, figure.c.name.not_in([*named, ASKED])))
+    tx.execute(
+        delete(figure).where(
+            figure.c.connection == connection, figure.c.name.not_in([*named, ASKED])
+        )
+    )
     for name in sorted(named):
         _put(tx, connection, name, float(values[name]), at)
 
@@ -40,12 +44,16 @@ def asked(tx: Tx, connection: str, at: datetime) -> None:
 
 def last_asked(tx: Tx) -> dict[str, datetime]:
     """Give, for each connection that was ever asked, when that was."""
-    return {row.connection: row.at for row in tx.execute(select(figure).where(figure.c.name == ASKED))}
+    return {
+        row.connection: row.at for row in tx.execute(select(figure).where(figure.c.name == ASKED))
+    }
 
 
 def all_(tx: Tx) -> list[Figure]:
     """Give every figure."""
-    found = select(figure).where(figure.c.name != ASKED).order_by(figure.c.connection, figure.c.name)
+    found = (
+        select(figure).where(figure.c.name != ASKED).order_by(figure.c.connection, figure.c.name)
+    )
     return [Figure(**row) for row in tx.execute(found).mappings()]
 
 

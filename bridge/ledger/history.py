@@ -1,7 +1,7 @@
 """Forgetting what tickets went through long ago: timelines, and writes, creates and conflicts that are over.
 
-Tables are walked in the order of their primary keys, which is that of time but for what stays, so no other index is
-needed and every transaction is short.
+Tables are walked in the order of their primary keys, which is that of time but for what stays, so
+no other index is needed and every transaction is short.
 """
 
 from __future__ import annotations
@@ -50,10 +50,13 @@ PAST: Final = (
 )
 
 
-def prune(tx: Tx, past: Past, before: datetime, after: int = 0, limit: int = BATCH) -> tuple[int, int | None]:
+def prune(
+    tx: Tx, past: Past, before: datetime, after: int = 0, limit: int = BATCH
+) -> tuple[int, int | None]:
     """Forget what was over before that time, among the next rows after a key.
 
-    Gives how many rows went, and the key to go on from; None when all that is old enough was looked at.
+    Gives how many rows went, and the key to go on from; None when all that is old enough was looked
+    at.
     """
     table = past.key.table
     page = select(past.key.label("key"), past.began.label("began")).where(past.key > after)

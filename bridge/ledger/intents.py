@@ -70,7 +70,9 @@ def close(tx: Tx, marker: str, outcome: str, remote_id: str | None, now: datetim
 def by_marker(tx: Tx, marker: str) -> OpenIntent | None:
     """Give the intent with this marker, if it is still open."""
     row = tx.execute(
-        select(create_intent).where(create_intent.c.marker == marker, create_intent.c.closed_at.is_(None))
+        select(create_intent).where(
+            create_intent.c.marker == marker, create_intent.c.closed_at.is_(None)
+        )
     ).first()
     return None if row is None else _intent(row)
 
@@ -95,7 +97,9 @@ def is_open(tx: Tx, marker: str) -> bool:
 
 def doubt(tx: Tx, marker: str) -> None:
     """Note that the create was sent, and that its fate is not known."""
-    open_intent = update(create_intent).where(create_intent.c.marker == marker, create_intent.c.closed_at.is_(None))
+    open_intent = update(create_intent).where(
+        create_intent.c.marker == marker, create_intent.c.closed_at.is_(None)
+    )
     tx.execute(open_intent.values(outcome=UNANSWERED))
 
 
@@ -110,7 +114,9 @@ def failures(tx: Tx, link_id: str, connection: str) -> int:
 
 
 _LOCKED = select(link.c.id).where(link.c.id == bindparam("of")).with_for_update()
-_THERE = select(side.c.id).where(side.c.link_id == bindparam("of"), side.c.connection == bindparam("there"))
+_THERE = select(side.c.id).where(
+    side.c.link_id == bindparam("of"), side.c.connection == bindparam("there")
+)
 _CLOSE = (
     update(create_intent)
     .where(create_intent.c.marker == bindparam("of"), create_intent.c.closed_at.is_(None))
@@ -120,7 +126,11 @@ _CLOSE = (
 
 @cache
 def _open(dialect: str) -> ReturningInsert[tuple[int]]:
-    return insert_for(dialect, create_intent).on_conflict_do_nothing().returning(create_intent.c.number)
+    return (
+        insert_for(dialect, create_intent)
+        .on_conflict_do_nothing()
+        .returning(create_intent.c.number)
+    )
 
 
 def _intent(row: Any) -> OpenIntent:

@@ -37,9 +37,12 @@ def copied(ledger: Ledger, *, live: bool) -> Ledger:
 def told(tx: Tx, kinds: Collection[str]) -> Counter[tuple[str, str, str, str]]:
     """Count the journal's lines of these kinds, by kind, connection, field and reason."""
     journal = tables.journal.c
-    lines = select(journal.kind, journal.connection, journal.field, journal.detail).where(journal.kind.in_(kinds))
+    lines = select(journal.kind, journal.connection, journal.field, journal.detail).where(
+        journal.kind.in_(kinds)
+    )
     return Counter(
-        (row.kind, row.connection, row.field, str((row.detail or {}).get("why", ""))) for row in tx.execute(lines)
+        (row.kind, row.connection, row.field, str((row.detail or {}).get("why", "")))
+        for row in tx.execute(lines)
     )
 
 

@@ -119,7 +119,9 @@ def _field_state(value: FieldState) -> dict[str, Any]:
     if value.hi is not None:
         found["hi"] = value.hi
     if value.elements:
-        found["elements"] = {name: [item.present, item.rev, item.by] for name, item in value.elements.items()}
+        found["elements"] = {
+            name: [item.present, item.rev, item.by] for name, item in value.elements.items()
+        }
     if value.candidates is not None:
         found["candidates"] = value.candidates
     if value.why_open:
@@ -144,8 +146,11 @@ def _to_field_state(found: dict[str, Any]) -> FieldState:
 
 
 def _side_field(value: SideField) -> dict[str, Any]:
-    found = {name: item for name, usual in _USUAL.items() if (item := getattr(value, name)) != usual}
-    # NO_BASE is written as absence of the key: a shadow of None is a null that was read, quite another thing.
+    found = {
+        name: item for name, usual in _USUAL.items() if (item := getattr(value, name)) != usual
+    }
+    # NO_BASE is written as absence of the key: a shadow of None is a null that was read, quite
+    # another thing.
     if value.shadow is not NO_BASE:
         found["shadow"] = value.shadow
     if value.got is not None:

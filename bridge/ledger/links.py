@@ -49,7 +49,12 @@ def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
     these = {"ids": wanted}
     found = {
         row.id: Link(
-            row.id, row.sync, row.entity, link_codec.to_state(row.state), paused=row.paused, parent_id=row.parent_id
+            row.id,
+            row.sync,
+            row.entity,
+            link_codec.to_state(row.state),
+            paused=row.paused,
+            parent_id=row.parent_id,
         )
         for row in tx.execute(_LINKS, these)
     }
@@ -75,7 +80,8 @@ def of_refs(tx: Tx, refs: Iterable[Ref]) -> dict[Ref, str]:
 def lease(tx: Tx, link_id: str, owner: str, now: datetime, until: datetime) -> int | None:
     """Take the lease when it is free or has run out; gives its new fence, None when somebody else holds it.
 
-    A row that another transaction is just now working on counts as held: waiting for it could end in a deadlock.
+    A row that another transaction is just now working on counts as held: waiting for it could end
+    in a deadlock.
     """
     values = {"of": link_id, "who": owner, "now": now, "until": until}
     return tx.execute(_LEASE, values).scalar()
@@ -91,28 +97,44 @@ def held(tx: Tx, link_id: str, owner: str, fence: int) -> bool:
     return tx.execute(_IS_HELD, {"of": link_id, "who": owner, "token": fence}).first() is not None
 
 
-def save(tx: Tx, changed: Link, owner: str, fence: int, now: datetime, *, last: bool = False) -> None:
+def save(
+    tx: Tx, changed: Link, owner: str, fence: int, now: datetime, *, last: bool = False
+) -> None:
     """Store the state and the sides that the link knows; `last` gives the lease back with it.
 
     Raises LeaseLost when another task has taken it over.
     """
-    values = {"new_state": link_codec.state(changed.state), "new_paused": changed.paused, "now": now}
-    stored = tx.execute(_SAVE_LAST if last else _SAVE, {"of": changed.id, "who": owner, "token": fence, **values})
+    values = {
+        "new_state": link_codec.state(changed.state),
+        "new_paused": changed.paused,
+        "now": now,
+    }
+    stored = tx.execute(
+        _SAVE_LAST if last else _SAVE, {"of": changed.id, "who": owner, "token": fence, **values}
+    )
     if not stored.rowcount:
-        raise LeaseLost(f"the lease on ticket {changed.id} has passed to another worker; nothing was stored")
+        raise LeaseLost(
+            f"the lease on ticket {changed.id} has passed to another worker; nothing was stored"
+        )
     known = [item for item in changed.sides.values() if item.id]
     if known:
-        tx.execute(_SAVE_SIDE, [_side_values(item) | {"row": int(item.id), "of": changed.id} for item in known])
+        tx.execute(
+            _SAVE_SIDE,
+            [_side_values(item) | {"row": int(item.id), "of": changed.id} for item in known],
+        )
     open_ = [item.attempt for item in known if item.attempt is not None]
     if open_:
         # A read may settle part of an attempt; what is left of it is kept beside what was sent.
-        tx.execute(_SAVE_ATTEMPT, [{"name": item.id, "left": link_codec.attempt(item)} for item in open_])
+        tx.execute(
+            _SAVE_ATTEMPT, [{"name": item.id, "left": link_codec.attempt(item)} for item in open_]
+        )
 
 
 def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
     """Join a record to a link; sets the side's id.
 
-    False when the record has a link already, or when the link has (or is about to get) a live side on the connection.
+    False when the record has a link already, or when the link has (or is about to get) a live side
+    on the connection.
     """
     row = tx.execute(select(link.c.entity).where(link.c.id == link_id).with_for_update()).first()
     if row is None:
@@ -133,21 +155,32 @@ def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
 def adopt(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
     """Give a leased link the record that was made for it; sets the side's id. False when it has a link already.
 
-    There is no need to look: the intent has kept the place free (`add_side`), and the constraints are asked anyway.
+    There is no need to look: the intent has kept the place free (`add_side`), and the constraints
+    are asked anyway.
     """
     return _insert_side(tx, link_id, entity, new, now)
 
 
 def move_side(tx: Tx, side_id: str, to: str) -> None:
     """Give a record to another link, with nothing known of it: there it is met for the first time."""
-    fresh: dict[str, Any] = {"fields": {}, "version": None, "read_at": None, "missing_since": None, "suspect": None}
+    fresh: dict[str, Any] = {
+        "fields": {},
+        "version": None,
+        "read_at": None,
+        "missing_since": None,
+        "suspect": None,
+    }
     fresh |= {"link_id": to, "tombstone": False, "in_vain": 0, "in_scope": True, "detached": False}
     tx.execute(update(side).where(side.c.id == int(side_id)).values(fresh))
 
 
 def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
     """Page through all links by id."""
-    return list(tx.execute(select(link.c.id).where(link.c.id > after).order_by(link.c.id).limit(limit)).scalars())
+    return list(
+        tx.execute(
+            select(link.c.id).where(link.c.id > after).order_by(link.c.id).limit(limit)
+        ).scalars()
+    )
 
 
 def children(tx: Tx, link_id: str) -> list[str]:
@@ -166,7 +199,11 @@ def count_lacking(tx: Tx, sync: str, connection: str, *, on: str | None = None) 
     has = exists().where(side.c.link_id == link.c.id, side.c.tombstone.is_(False))
     has = has if on is None else has.where(side.c.connection == on)
     lacks = ~exists().where(side.c.link_id == link.c.id, side.c.connection == connection)
-    found = select(func.count()).select_from(link).where(link.c.sync == sync, link.c.paused.is_(False), has, lacks)
+    found = (
+        select(func.count())
+        .select_from(link)
+        .where(link.c.sync == sync, link.c.paused.is_(False), has, lacks)
+    )
     return tx.execute(found).scalar_one()
 
 
@@ -174,7 +211,9 @@ def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
     """Find links the way people name them: `connection:remote id`, a remote id, or the beginning of a link's id."""
     connection, _, remote_id = text.partition(":")
     named = and_(side.c.connection == connection, side.c.remote_id == remote_id)
-    sides = select(side.c.link_id).where(or_(named, side.c.remote_id == text)).distinct().limit(limit)
+    sides = (
+        select(side.c.link_id).where(or_(named, side.c.remote_id == text)).distinct().limit(limit)
+    )
     found = set(tx.execute(sides).scalars())
     if not found and text:
         begins = select(link.c.id).where(link.c.id.startswith(text, autoescape=True))
@@ -196,7 +235,11 @@ def beginning(tx: Tx, text: str, limit: int = 10) -> list[tuple[str, str, str]]:
 
 _CREATE = link.insert()
 _CHILDREN = select(link.c.id).where(link.c.parent_id == bindparam("of")).order_by(link.c.id)
-_HELD = and_(link.c.id == bindparam("of"), link.c.lease_owner == bindparam("who"), link.c.fence == bindparam("token"))
+_HELD = and_(
+    link.c.id == bindparam("of"),
+    link.c.lease_owner == bindparam("who"),
+    link.c.fence == bindparam("token"),
+)
 _FREE = or_(link.c.lease_until.is_(None), link.c.lease_until <= bindparam("now"))
 _LEASE = (
     update(link)
@@ -215,7 +258,9 @@ _IS_HELD = select(link.c.id).where(_HELD)
 _SAVE = (
     update(link)
     .where(_HELD)
-    .values(state=bindparam("new_state"), paused=bindparam("new_paused"), updated_at=bindparam("now"))
+    .values(
+        state=bindparam("new_state"), paused=bindparam("new_paused"), updated_at=bindparam("now")
+    )
 )
 _SAVE_LAST = _SAVE.values(lease_owner=None, lease_until=None)
 _SAVE_SIDE = (
@@ -294,9 +339,9 @@ def _side(row: Any) -> Side:
 
 
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
-_LINKS = select(link.c.id, link.c.sync, link.c.entity, link.c.state, link.c.paused, link.c.parent_id).where(
-    link.c.id.in_(_IDS)
-)
+_LINKS = select(
+    link.c.id, link.c.sync, link.c.entity, link.c.state, link.c.paused, link.c.parent_id
+).where(link.c.id.in_(_IDS))
 # A live side comes last, so that it hides a tombstone of the same connection.
 _SIDES = (
     select(side, attempt.c.remaining)
@@ -304,9 +349,11 @@ _SIDES = (
     .where(side.c.link_id.in_(_IDS))
     .order_by(side.c.tombstone.desc(), side.c.id)
 )
-_OPEN_INTENTS = select(create_intent.c.link_id, create_intent.c.connection, create_intent.c.marker).where(
-    create_intent.c.link_id.in_(_IDS), create_intent.c.closed_at.is_(None)
-)
+_OPEN_INTENTS = select(
+    create_intent.c.link_id, create_intent.c.connection, create_intent.c.marker
+).where(create_intent.c.link_id.in_(_IDS), create_intent.c.closed_at.is_(None))
 _BY_REF = select(side.c.remote_id, side.c.link_id).where(
-    side.c.connection == bindparam("of"), side.c.entity == bindparam("kind"), side.c.remote_id.in_(_IDS)
+    side.c.connection == bindparam("of"),
+    side.c.entity == bindparam("kind"),
+    side.c.remote_id.in_(_IDS),
 )

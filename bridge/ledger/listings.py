@@ -1,8 +1,8 @@
 """What listings last showed of each record: why an unchanged row costs no second look, and what a listing lacked.
 
-A sighting keeps a fingerprint of the row that was compared, and the fence of its link at that moment: every change of
-a link takes its lease, and with that another fence. So a row with the same fingerprint, on a link with the same fence,
-would compare as it did before.
+A sighting keeps a fingerprint of the row that was compared, and the fence of its link at that
+moment: every change of a link takes its lease, and with that another fence. So a row with the same
+fingerprint, on a link with the same fence, would compare as it did before.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class Known(NamedTuple):
 
 def known(tx: Tx, connection: str, entity: str, remote_ids: Collection[str]) -> dict[str, Known]:
     """Give, by remote id, those of the records that have a link: one query, however many they are."""
-    found = tx.execute(_known(tx.dialect.name), {"of": connection, "kind": entity, "ids": list(remote_ids)}).all()
+    found = tx.execute(
+        _known(tx.dialect.name), {"of": connection, "kind": entity, "ids": list(remote_ids)}
+    ).all()
     return {
         remote_id: Known(
             side_id,
@@ -71,7 +73,9 @@ def count(tx: Tx, connection: str, entity: str, run_id: int, before: datetime) -
     return known, absent
 
 
-def absentees(tx: Tx, connection: str, entity: str, run_id: int, before: datetime, *, after: int = 0) -> list[Any]:
+def absentees(
+    tx: Tx, connection: str, entity: str, run_id: int, before: datetime, *, after: int = 0
+) -> list[Any]:
     """Page through them by side id: rows with id, remote_id, link_id and read_at."""
     found = select(side.c.id, side.c.remote_id, side.c.link_id, side.c.read_at).select_from(_JOINED)
     found = found.where(*_live(connection, entity, before), *_unseen(run_id), side.c.id > after)
@@ -92,7 +96,11 @@ def _known(dialect: str) -> Select[Any]:
 
 @cache
 def _stamp(dialect: str) -> Update:
-    return update(sighting).where(one_of(dialect, sighting.c.side_id)).values(seen_run=bindparam("run"))
+    return (
+        update(sighting)
+        .where(one_of(dialect, sighting.c.side_id))
+        .values(seen_run=bindparam("run"))
+    )
 
 
 def _live(connection: str, entity: str, before: datetime) -> tuple[Any, ...]:

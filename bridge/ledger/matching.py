@@ -28,16 +28,35 @@ def _number(sync: str, digest: str) -> int:
     return int.from_bytes(blake2b(f"{sync}/{digest}".encode(), digest_size=8).digest(), signed=True)
 
 
-def put(tx: Tx, sync: str, link_id: str, connection: str, rows: Iterable[tuple[int, str, datetime | None]]) -> None:
+def put(
+    tx: Tx,
+    sync: str,
+    link_id: str,
+    connection: str,
+    rows: Iterable[tuple[int, str, datetime | None]],
+) -> None:
     """Replace the keys under which a link is found through one of its records."""
     tx.execute(_DROP, {"of": link_id, "through": connection})
     add(tx, sync, link_id, connection, rows)
 
 
-def add(tx: Tx, sync: str, link_id: str, connection: str, rows: Iterable[tuple[int, str, datetime | None]]) -> None:
+def add(
+    tx: Tx,
+    sync: str,
+    link_id: str,
+    connection: str,
+    rows: Iterable[tuple[int, str, datetime | None]],
+) -> None:
     """Add keys under which a link is found through a record that is new to it."""
     found = [
-        {"sync": sync, "link_id": link_id, "connection": connection, "rule": rule, "hash": digest, "at": at}
+        {
+            "sync": sync,
+            "link_id": link_id,
+            "connection": connection,
+            "rule": rule,
+            "hash": digest,
+            "at": at,
+        }
         for rule, digest, at in rows
     ]
     if found:
@@ -49,11 +68,18 @@ def _add(dialect: str) -> Insert:
     return insert_for(dialect, match_key).on_conflict_do_nothing()
 
 
-_DROP = delete(match_key).where(match_key.c.link_id == bindparam("of"), match_key.c.connection == bindparam("through"))
+_DROP = delete(match_key).where(
+    match_key.c.link_id == bindparam("of"), match_key.c.connection == bindparam("through")
+)
 
 
 def find(
-    tx: Tx, sync: str, rule: int, digest: str, at: datetime | None = None, within: timedelta | None = None
+    tx: Tx,
+    sync: str,
+    rule: int,
+    digest: str,
+    at: datetime | None = None,
+    within: timedelta | None = None,
 ) -> list[str]:
     """Give the links with this key; with a window, only those dated inside it (and none that has no date)."""
     statement = select(match_key.c.link_id).where(

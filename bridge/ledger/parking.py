@@ -54,9 +54,16 @@ class Group:
     """The newest of them."""
 
 
-def parked(tx: Tx, limit: int = 200, *, cause: str | None = None, connection: str | None = None) -> list[Parked]:
+def parked(
+    tx: Tx, limit: int = 200, *, cause: str | None = None, connection: str | None = None
+) -> list[Parked]:
     """List what is set aside, the newest first."""
-    found = select(work).where(work.c.parked_at.is_not(None)).order_by(work.c.parked_at.desc(), work.c.id).limit(limit)
+    found = (
+        select(work)
+        .where(work.c.parked_at.is_not(None))
+        .order_by(work.c.parked_at.desc(), work.c.id)
+        .limit(limit)
+    )
     if cause is not None:
         found = found.where(work.c.parked_cause == cause)
     if connection is not None:
@@ -83,9 +90,20 @@ def groups(tx: Tx, samples: int = SAMPLES) -> list[Group]:
     """Group what is set aside by cause and connection, the largest group first."""
     by = (work.c.parked_cause, work.c.connection)
     counted = select(*by, func.count(), func.min(work.c.parked_at), func.max(work.c.parked_at))
-    counted = counted.where(work.c.parked_at.is_not(None)).group_by(*by).order_by(func.count().desc(), *by)
+    counted = (
+        counted.where(work.c.parked_at.is_not(None))
+        .group_by(*by)
+        .order_by(func.count().desc(), *by)
+    )
     return [
-        Group(cause, connection, count, oldest, newest, parked(tx, samples, cause=cause, connection=connection))
+        Group(
+            cause,
+            connection,
+            count,
+            oldest,
+            newest,
+            parked(tx, samples, cause=cause, connection=connection),
+        )
         for cause, connection, count, oldest, newest in tx.execute(counted).all()
     ]
 
@@ -98,7 +116,11 @@ def named(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
         meant = [work.c.key == name, work.c.parked_cause == name]
         if name.isdecimal() and len(name) < 18:
             meant.append(work.c.id == int(name))
-        found = tx.execute(select(work.c.id).where(work.c.parked_at.is_not(None), or_(*meant))).scalars().all()
+        found = (
+            tx.execute(select(work.c.id).where(work.c.parked_at.is_not(None), or_(*meant)))
+            .scalars()
+            .all()
+        )
         ids.update(found)
         if not found:
             unknown.append(name)
@@ -107,7 +129,11 @@ def named(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
 
 def everything(tx: Tx) -> list[int]:
     """Give all parked rows."""
-    return list(tx.execute(select(work.c.id).where(work.c.parked_at.is_not(None)).order_by(work.c.id)).scalars())
+    return list(
+        tx.execute(
+            select(work.c.id).where(work.c.parked_at.is_not(None)).order_by(work.c.id)
+        ).scalars()
+    )
 
 
 def set_aside(
@@ -124,11 +150,27 @@ def set_aside(
     now: datetime,
 ) -> None:
     """Put a new row among the parked; one of this key that is there already takes the newer reason."""
-    told = {"payload": payload, "parked_at": now, "parked_why": why, "parked_cause": cause, "last_error": why}
-    values: dict[str, Any] = {"kind": kind, "key": key, "connection": connection, "entity": entity, "link_id": link_id}
+    told = {
+        "payload": payload,
+        "parked_at": now,
+        "parked_why": why,
+        "parked_cause": cause,
+        "last_error": why,
+    }
+    values: dict[str, Any] = {
+        "kind": kind,
+        "key": key,
+        "connection": connection,
+        "entity": entity,
+        "link_id": link_id,
+    }
     values |= {"lane": LANES.index("retry"), "due_at": now, "created_at": now}
     statement = insert(tx, work).values(**values, **told)
-    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=told, where=work.c.claimed_by.is_(None)))
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["key"], set_=told, where=work.c.claimed_by.is_(None)
+        )
+    )
 
 
 def of_fields(tx: Tx, link_id: str, connection: str) -> list[tuple[int, dict[str, Any]]]:
@@ -136,7 +178,9 @@ def of_fields(tx: Tx, link_id: str, connection: str) -> list[tuple[int, dict[str
     found = select(work.c.id, work.c.payload).where(
         work.c.link_id == link_id, work.c.connection == connection, work.c.parked_at.is_not(None)
     )
-    return [(row.id, row.payload) for row in tx.execute(found) if row.payload and "field" in row.payload]
+    return [
+        (row.id, row.payload) for row in tx.execute(found) if row.payload and "field" in row.payload
+    ]
 
 
 def unpark(
@@ -150,7 +194,8 @@ def unpark(
 ) -> int:
     """Free parked rows (all of them, or those named), due now in the operator's lane, tries counted afresh; how many.
 
-    A row carries nothing that would be sent: what is right is worked out anew, from how things are by then.
+    A row carries nothing that would be sent: what is right is worked out anew, from how things are
+    by then.
     """
     meant: list[ColumnElement[bool]] = [work.c.parked_at.is_not(None)]
     if ids is not None:
@@ -160,7 +205,9 @@ def unpark(
     if cause is not None:
         meant.append(work.c.parked_cause == cause)
     waiting = select(work.c.link_id).where(*meant, work.c.link_id.is_not(None))
-    tx.execute(update(side).where(side.c.in_vain > 0, side.c.link_id.in_(waiting)).values(in_vain=0))
+    tx.execute(
+        update(side).where(side.c.in_vain > 0, side.c.link_id.in_(waiting)).values(in_vain=0)
+    )
     values: dict[str, Any] = {
         "parked_at": None,
         "parked_why": "",
@@ -177,4 +224,6 @@ def unpark(
 
 def discard(tx: Tx, ids: Collection[int]) -> int:
     """Throw parked rows away; gives how many."""
-    return tx.execute(delete(work).where(work.c.id.in_(ids), work.c.parked_at.is_not(None))).rowcount
+    return tx.execute(
+        delete(work).where(work.c.id.in_(ids), work.c.parked_at.is_not(None))
+    ).rowcount

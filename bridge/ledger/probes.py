@@ -19,7 +19,11 @@ def set_(tx: Tx, connection: str, name: str, value: bool, why: str, at: datetime
 
 def all_(tx: Tx, connection: str) -> dict[str, bool]:
     """Give a connection's findings by name."""
-    return dict(tx.execute(select(probed.c.name, probed.c.value).where(probed.c.connection == connection)).all())
+    return dict(
+        tx.execute(
+            select(probed.c.name, probed.c.value).where(probed.c.connection == connection)
+        ).all()
+    )
 
 
 _FINDINGS = select(probed.c.connection, probed.c.name, probed.c.value)
@@ -35,7 +39,11 @@ def by_connection(tx: Tx) -> dict[str, dict[str, bool]]:
 
 def reasons(tx: Tx, connection: str) -> dict[str, str]:
     """Give why each finding is believed."""
-    return dict(tx.execute(select(probed.c.name, probed.c.why).where(probed.c.connection == connection)).all())
+    return dict(
+        tx.execute(
+            select(probed.c.name, probed.c.why).where(probed.c.connection == connection)
+        ).all()
+    )
 
 
 def forget(tx: Tx, connection: str) -> None:

@@ -39,13 +39,18 @@ class RunRow:
     figures: dict[str, Any]
 
 
-def begin(tx: Tx, *, kind: str, connection: str, entity: str, due: datetime, now: datetime) -> str | None:
+def begin(
+    tx: Tx, *, kind: str, connection: str, entity: str, due: datetime, now: datetime
+) -> str | None:
     """Start a run; gives its id, or None when one of its kind is under way, so that two clocks start one.
 
-    A run without progress is given up only when no work of its is left: what waits for its connection goes on later.
+    A run without progress is given up only when no work of its is left: what waits for its
+    connection goes on later.
     """
     same = (run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
-    waits = exists().where(work.c.key == "reconcile:" + cast(run.c.id, String), work.c.parked_at.is_(None))
+    waits = exists().where(
+        work.c.key == "reconcile:" + cast(run.c.id, String), work.c.parked_at.is_(None)
+    )
     tx.execute(
         update(run)
         .where(*same, run.c.finished_at.is_(None), run.c.progress_at <= now - ABANDONED, ~waits)
@@ -69,7 +74,11 @@ def progress(
     figures: dict[str, Any] | None = None,
 ) -> None:
     """Checkpoint pages: where to go on, and what was seen on them."""
-    changes: dict[str, Any] = {"progress_at": now, "seen": run.c.seen + seen, "hinted": run.c.hinted + hinted}
+    changes: dict[str, Any] = {
+        "progress_at": now,
+        "seen": run.c.seen + seen,
+        "hinted": run.c.hinted + hinted,
+    }
     if cursor is not None:
         changes["cursor"] = cursor
     if figures is not None:
@@ -80,7 +89,12 @@ def progress(
 def carry_on(tx: Tx, row: WorkRow, owner: str, payload: dict[str, Any], until: datetime) -> bool:
     """Keep the claim on a run's work for longer, with where to resume; False when another worker has taken it over."""
     mine = update(work).where(work.c.id == row.id, work.c.claimed_by == owner)
-    changes = {"payload": payload, "claimed_until": until, "attempts": 0, "lane": LANES.index("reconcile")}
+    changes = {
+        "payload": payload,
+        "claimed_until": until,
+        "attempts": 0,
+        "lane": LANES.index("reconcile"),
+    }
     return tx.execute(mine.values(changes)).rowcount == 1
 
 
@@ -106,14 +120,18 @@ def get(tx: Tx, run_id: str) -> RunRow | None:
 
 def last(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
     """Give the newest run of a kind, finished or not."""
-    found = select(run).where(run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
+    found = select(run).where(
+        run.c.kind == kind, run.c.connection == connection, run.c.entity == entity
+    )
     row = tx.execute(found.order_by(run.c.id.desc()).limit(1)).first()
     return None if row is None else _row(row)
 
 
 def last_whole(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
     """Give the newest run of a kind that came to its end well."""
-    found = select(run).where(run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
+    found = select(run).where(
+        run.c.kind == kind, run.c.connection == connection, run.c.entity == entity
+    )
     well = found.where(run.c.finished_at.is_not(None), run.c.error == "")
     row = tx.execute(well.order_by(run.c.id.desc()).limit(1)).first()
     return None if row is None else _row(row)
@@ -130,19 +148,28 @@ def newest(tx: Tx) -> dict[tuple[str, str, str], RunRow]:
 def callers(tx: Tx) -> set[str]:
     """Give the connections that a run has certainly called."""
     came_to_an_end = and_(run.c.finished_at.is_not(None), ~run.c.error.startswith(_GIVEN_UP))
-    return set(tx.execute(select(run.c.connection).where(or_(came_to_an_end, run.c.seen > 0)).distinct()).scalars())
+    return set(
+        tx.execute(
+            select(run.c.connection).where(or_(came_to_an_end, run.c.seen > 0)).distinct()
+        ).scalars()
+    )
 
 
 def begun(tx: Tx) -> dict[tuple[str, str], datetime]:
     """Give the beginning of the oldest run on record of each connection and entity."""
-    found = select(run.c.connection, run.c.entity, func.min(run.c.started_at)).group_by(run.c.connection, run.c.entity)
+    found = select(run.c.connection, run.c.entity, func.min(run.c.started_at)).group_by(
+        run.c.connection, run.c.entity
+    )
     return {(connection, entity): at for connection, entity, at in tx.execute(found)}
 
 
 def watermark(tx: Tx, connection: str, entity: str) -> Any:
     """Give the cursor from which the next poll goes on; None before the first."""
     found = select(run.c.cursor).where(
-        run.c.kind == "poll", run.c.connection == connection, run.c.entity == entity, run.c.cursor.is_not(None)
+        run.c.kind == "poll",
+        run.c.connection == connection,
+        run.c.entity == entity,
+        run.c.cursor.is_not(None),
     )
     return tx.execute(found.order_by(run.c.id.desc()).limit(1)).scalar()
 
@@ -171,7 +198,9 @@ def prune(tx: Tx, before: datetime) -> int:
     groups = (run.c.kind, run.c.connection, run.c.entity)
     newest = select(func.max(run.c.id)).group_by(*groups)
     marks = select(func.max(run.c.id)).where(run.c.cursor.is_not(None)).group_by(*groups)
-    old = delete(run).where(run.c.finished_at < before, run.c.id.not_in(newest), run.c.id.not_in(marks))
+    old = delete(run).where(
+        run.c.finished_at < before, run.c.id.not_in(newest), run.c.id.not_in(marks)
+    )
     return tx.execute(old).rowcount
 
 

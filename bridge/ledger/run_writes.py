@@ -51,14 +51,18 @@ class Left:
 def creates(tx: Tx, run_id: int) -> int:
     """Count the records that a run has made or is about to make. The run's row is locked, so that the count holds."""
     tx.execute(select(run.c.id).where(run.c.id == run_id).with_for_update())
-    counted = select(func.count()).select_from(create_intent).where(create_intent.c.run_id == run_id)
+    counted = (
+        select(func.count()).select_from(create_intent).where(create_intent.c.run_id == run_id)
+    )
     given_up = create_intent.c.outcome.in_(["not sent", "not seen", "not found", "refused"])
     return tx.execute(counted.where(create_intent.c.outcome.is_(None) | ~given_up)).scalar_one()
 
 
 def made(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Made]:
     """Give the records that a run has made, in order."""
-    found = select(create_intent).where(create_intent.c.run_id == run_id, create_intent.c.outcome == "created")
+    found = select(create_intent).where(
+        create_intent.c.run_id == run_id, create_intent.c.outcome == "created"
+    )
     if link_id is not None:
         found = found.where(create_intent.c.link_id == link_id)
     return [
@@ -72,7 +76,10 @@ def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Changed]
     found = (
         select(attempt, side.c.entity, side.c.remote_id)
         .join(side, side.c.id == attempt.c.side_id)
-        .where(attempt.c.run_id == run_id, attempt.c.outcome.is_(None) | (attempt.c.outcome != "refused"))
+        .where(
+            attempt.c.run_id == run_id,
+            attempt.c.outcome.is_(None) | (attempt.c.outcome != "refused"),
+        )
     )
     if link_id is not None:
         found = found.where(attempt.c.link_id == link_id)
@@ -92,7 +99,10 @@ def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Changed]
 def count(tx: Tx, run_ids: Collection[int]) -> dict[int, int]:
     """Count what each of these runs has written: records made, and writes to others that were not refused."""
     counted: dict[int, int] = {}
-    for table, was in ((create_intent, create_intent.c.outcome == "created"), (attempt, attempt.c.outcome == "done")):
+    for table, was in (
+        (create_intent, create_intent.c.outcome == "created"),
+        (attempt, attempt.c.outcome == "done"),
+    ):
         of = select(table.c.run_id, func.count()).where(table.c.run_id.in_(list(run_ids)), was)
         for run_id, number in tx.execute(of.group_by(table.c.run_id)):
             counted[run_id] = counted.get(run_id, 0) + number
@@ -104,21 +114,36 @@ def left(tx: Tx, run_ids: Collection[int]) -> Left:
     of = work.c.run_id.in_(list(run_ids))
     counted = select(func.count()).select_from(work).where(of, work.c.parked_at.is_(None))
     by = select(work.c.parked_cause, func.count()).where(of, work.c.parked_at.is_not(None))
-    parked: dict[str, int] = {row[0]: row[1] for row in tx.execute(by.group_by(work.c.parked_cause))}
+    parked: dict[str, int] = {
+        row[0]: row[1] for row in tx.execute(by.group_by(work.c.parked_cause))
+    }
     return Left(tx.execute(counted).scalar_one(), parked)
 
 
 def waits_for(tx: Tx, run_ids: Collection[int]) -> dict[str, int]:
     """Count what of these runs waits, by the connection that it waits for; without listings that go on."""
-    queued = select(work.c.connection, func.count()).where(work.c.run_id.in_(list(run_ids)), work.c.parked_at.is_(None))
+    queued = select(work.c.connection, func.count()).where(
+        work.c.run_id.in_(list(run_ids)), work.c.parked_at.is_(None)
+    )
     return dict(tx.execute(queued.group_by(work.c.connection)).all())
 
 
-def review(tx: Tx, run_ids: Collection[int], causes: Collection[str], limit: int = 1000) -> list[dict[str, Any]]:
+def review(
+    tx: Tx, run_ids: Collection[int], causes: Collection[str], limit: int = 1000
+) -> list[dict[str, Any]]:
     """List what these runs have set aside for a human to decide."""
-    columns = (work.c.id, work.c.kind, work.c.connection, work.c.remote_id, work.c.link_id, work.c.parked_why)
+    columns = (
+        work.c.id,
+        work.c.kind,
+        work.c.connection,
+        work.c.remote_id,
+        work.c.link_id,
+        work.c.parked_why,
+    )
     found = select(*columns).where(
-        work.c.run_id.in_(list(run_ids)), work.c.parked_at.is_not(None), work.c.parked_cause.in_(list(causes))
+        work.c.run_id.in_(list(run_ids)),
+        work.c.parked_at.is_not(None),
+        work.c.parked_cause.in_(list(causes)),
     )
     return [dict(row) for row in tx.execute(found.order_by(work.c.id).limit(limit)).mappings()]
 
@@ -129,10 +154,23 @@ def go_on(tx: Tx, new: int, cause: str, now: datetime) -> int:
     That is what an interrupted run had queued, and what was set aside for that cause.
     """
     this = select(run.c.kind, run.c.connection, run.c.entity).where(run.c.id == new).subquery()
-    same = and_(run.c.kind == this.c.kind, run.c.connection == this.c.connection, run.c.entity == this.c.entity)
+    same = and_(
+        run.c.kind == this.c.kind,
+        run.c.connection == this.c.connection,
+        run.c.entity == this.c.entity,
+    )
     left_undone = work.c.run_id.in_(select(run.c.id).join(this, same).where(run.c.id < new))
     queued = update(work).where(left_undone, work.c.parked_at.is_(None)).values(run_id=new)
-    freed = {"parked_at": None, "parked_why": "", "parked_cause": "", "attempts": 0, "due_at": now, "run_id": new}
+    freed = {
+        "parked_at": None,
+        "parked_why": "",
+        "parked_cause": "",
+        "attempts": 0,
+        "due_at": now,
+        "run_id": new,
+    }
     waiting = update(work).where(left_undone, work.c.parked_cause == cause)
     count = tx.execute(queued).rowcount
-    return count + tx.execute(waiting.values(freed | {"generation": work.c.generation + 1})).rowcount
+    return (
+        count + tx.execute(waiting.values(freed | {"generation": work.c.generation + 1})).rowcount
+    )

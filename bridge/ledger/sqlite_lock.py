@@ -1,8 +1,9 @@
 """Turns at SQLite's one writer, in the order of asking.
 
-SQLite makes a second writer poll, so a busy worker that writes again and again starves the receiver for seconds. Two
-file locks beside the database make a queue of it: who waits for its turn holds the first, so whoever has just written
-has to stand behind. The kernel drops a dead process's locks. This is only courtesy: SQLite's own lock still protects.
+SQLite makes a second writer poll, so a busy worker that writes again and again starves the receiver
+for seconds. Two file locks beside the database make a queue of it: who waits for its turn holds the
+first, so whoever has just written has to stand behind. The kernel drops a dead process's locks.
+This is only courtesy: SQLite's own lock still protects.
 """
 
 from __future__ import annotations

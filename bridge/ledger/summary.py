@@ -8,7 +8,15 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from bridge.ledger import conflict_log, connection_health, gauges, parking, run_records, webhook_inbox, work
+from bridge.ledger import (
+    conflict_log,
+    connection_health,
+    gauges,
+    parking,
+    run_records,
+    webhook_inbox,
+    work,
+)
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx
 from bridge.ledger.gauges import Figure
@@ -51,7 +59,11 @@ class Status:
 
 def summary(tx: Tx, now: datetime) -> Status:
     """Collect the figures."""
-    live = select(side.c.connection, func.count()).where(side.c.tombstone.is_(False)).group_by(side.c.connection)
+    live = (
+        select(side.c.connection, func.count())
+        .where(side.c.tombstone.is_(False))
+        .group_by(side.c.connection)
+    )
     unsettled = select(func.count()).select_from(attempt).where(attempt.c.closed_at.is_(None))
     entities = _entities(tx)
     return Status(
@@ -77,12 +89,19 @@ def summary(tx: Tx, now: datetime) -> Status:
 
 def called(tx: Tx, found: Status) -> set[str]:
     """Give the connections that were called at least once, as far as the ledger knows."""
-    return {*found.sides, *found.health, *(each.connection for each in found.figures), *run_records.callers(tx)}
+    return {
+        *found.sides,
+        *found.health,
+        *(each.connection for each in found.figures),
+        *run_records.callers(tx),
+    }
 
 
 def open_creates(tx: Tx) -> int:
     """Count the creates whose outcome is not known yet."""
-    found = select(func.count()).select_from(create_intent).where(create_intent.c.closed_at.is_(None))
+    found = (
+        select(func.count()).select_from(create_intent).where(create_intent.c.closed_at.is_(None))
+    )
     return tx.execute(found).scalar_one()
 
 

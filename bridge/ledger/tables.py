@@ -218,7 +218,11 @@ Index(
     postgresql_where=create_intent.c.closed_at.is_(None),
 )
 Index("ix_create_intent_link_id", create_intent.c.link_id)
-for _each in (work, attempt, create_intent):  # only what a run has asked for: live traffic pays nothing
+for _each in (
+    work,
+    attempt,
+    create_intent,
+):  # only what a run has asked for: live traffic pays nothing
     _asked = _each.c.run_id.is_not(None)
     Index(f"ix_{_each.name}_run_id", _each.c.run_id, sqlite_where=_asked, postgresql_where=_asked)
 

@@ -1,7 +1,8 @@
 """JSON text for values that JSON alone can't tell apart: tuples, times and the markers NO_BASE and ABSENT.
 
-What JSON lacks is written as an object with one key that starts with a dollar sign. A vendor's own object that has such
-a key is wrapped (`$map`), so nothing that a vendor sends can be taken for one of ours.
+What JSON lacks is written as an object with one key that starts with a dollar sign. A vendor's own
+object that has such a key is wrapped (`$map`), so nothing that a vendor sends can be taken for one
+of ours.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def _pack(value: Any, lenient: bool) -> Any:
         return value
     if isinstance(value, Mapping):
         packed = {
-            key if type(key) is str else _key(key, lenient): item if type(item) in _PLAIN else _pack(item, lenient)
+            key if type(key) is str else _key(key, lenient): item
+            if type(item) in _PLAIN
+            else _pack(item, lenient)
             for key, item in value.items()
         }
         return {"$map": packed} if "$" in {key[:1] for key in packed} else packed

@@ -1,7 +1,8 @@
 """Every accepted webhook, once for each delivery key, and what became of it.
 
-Each ends in exactly one verdict. Arrivals are counted when they are written down and verdicts when their rows are
-looked at (or forgotten), so that `account` compares two counts that come about independently of each other.
+Each ends in exactly one verdict. Arrivals are counted when they are written down and verdicts when
+their rows are looked at (or forgotten), so that `account` compares two counts that come about
+independently of each other.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Account:
 
     def __str__(self) -> str:
         """Give the account in one line."""
-        each = " + ".join(f"{number} {verdict}" for verdict, number in sorted(self.verdicts.items())) or "0 settled"
+        each = (
+            " + ".join(f"{number} {verdict}" for verdict, number in sorted(self.verdicts.items()))
+            or "0 settled"
+        )
         line = f"{self.accepted} accepted = {each} + {self.in_flight} in flight"
         return line if self.balanced else f"{line}: {self.missing} MISSING"
 
@@ -110,7 +114,14 @@ def last(tx: Tx, connection: str, entity: str, remote_id: str) -> int:
 
 
 def settle(
-    tx: Tx, connection: str, entity: str, remote_id: str, upto: int, verdict: str, why: str, at: datetime
+    tx: Tx,
+    connection: str,
+    entity: str,
+    remote_id: str,
+    upto: int,
+    verdict: str,
+    why: str,
+    at: datetime,
 ) -> int:
     """Give every pending webhook for a record, up to that id, its final verdict; gives how many there were."""
     key = {"of_connection": connection, "of_entity": entity, "of_id": remote_id, "upto": upto}
@@ -150,7 +161,9 @@ def get(tx: Tx, row_id: int) -> dict[str, Any] | None:
 
 def account(tx: Tx) -> Account:
     """Add up what became of every accepted webhook, as of one instant."""
-    rows = select(literal("").label("source"), inbox.c.verdict, func.count()).group_by(inbox.c.verdict)
+    rows = select(literal("").label("source"), inbox.c.verdict, func.count()).group_by(
+        inbox.c.verdict
+    )
     # One statement, hence one snapshot: two would differ by what arrives in between.
     found = tx.execute(union_all(rows, select(literal("tally"), tally.c.name, tally.c.value))).all()
     verdicts: Counter[str] = Counter()
@@ -170,7 +183,11 @@ def account(tx: Tx) -> Account:
 
 def prune(tx: Tx, before: datetime) -> int:
     """Forget settled webhooks received before that time, but not how many there were of each verdict."""
-    old = delete(inbox).where(inbox.c.received_at < before, inbox.c.verdict != PENDING).returning(inbox.c.verdict)
+    old = (
+        delete(inbox)
+        .where(inbox.c.received_at < before, inbox.c.verdict != PENDING)
+        .returning(inbox.c.verdict)
+    )
     gone = Counter(tx.execute(old).scalars())
     for verdict, number in sorted(gone.items()):
         _count(tx, f"{PRUNED}{verdict}", number)

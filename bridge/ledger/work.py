@@ -1,7 +1,8 @@
 """What is outstanding: one row for each thing to do, however many hints there were.
 
-Every hint raises the row's generation. A worker that claimed generation 3 may delete only generation 3: a hint that
-came while it was reading makes the row due again at once: work never swallows a hint that it came too early for.
+Every hint raises the row's generation. A worker that claimed generation 3 may delete only
+generation 3: a hint that came while it was reading makes the row due again at once: work never
+swallows a hint that it came too early for.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.core.model.lanes import LANES
@@ -65,7 +77,8 @@ def raise_(
 ) -> None:
     """Ask for a piece of work. Asked for again, it stays one row, of the more urgent lane and the earlier time.
 
-    A parked row is freed (its cause may have healed), with its tries counted afresh; `unpark=False` leaves it parked.
+    A parked row is freed (its cause may have healed), with its tries counted afresh; `unpark=False`
+    leaves it parked.
     """
     tx.execute(
         _raise(tx.dialect.name, unpark),
@@ -92,7 +105,9 @@ def _raise(dialect: str, unpark: bool) -> Insert:
     changes: dict[str, Any] = {
         "generation": work.c.generation + 1,
         "lane": case((work.c.lane <= new.lane, work.c.lane), else_=new.lane),
-        "due_at": case((and_(~set_aside, work.c.due_at <= new.due_at), work.c.due_at), else_=new.due_at),
+        "due_at": case(
+            (and_(~set_aside, work.c.due_at <= new.due_at), work.c.due_at), else_=new.due_at
+        ),
         "payload": func.coalesce(new.payload, work.c.payload),
         "run_id": func.coalesce(work.c.run_id, new.run_id),
     }
@@ -122,10 +137,11 @@ def claim(
 ) -> list[WorkRow]:
     """Take due rows for one worker, the most urgent lane first, at most one for each link.
 
-    A claim that ran out (its worker died) is taken over. Rows that another worker is claiming right now are passed by.
-    `only` takes the rows of one connection; `live_only` names connections of which the live lane alone is taken, and
-    `low` is how many may be of a lane below live (default: all). Of these, what goes past a connection's `room` comes
-    behind the work of the others: they can be called at the same time.
+    A claim that ran out (its worker died) is taken over. Rows that another worker is claiming right
+    now are passed by. `only` takes the rows of one connection; `live_only` names connections of
+    which the live lane alone is taken, and `low` is how many may be of a lane below live (default:
+    all). Of these, what goes past a connection's `room` comes behind the work of the others: they
+    can be called at the same time.
     """
     statement = _most_urgent(tuple(kinds), tuple(skip_connections), tuple(live_only), only)
     due = tx.execute(statement, {"now": now, "most": 2 * limit})
@@ -137,7 +153,11 @@ def _most_urgent(
     kinds: tuple[str, ...], skipped: tuple[str, ...], live_only: tuple[str, ...], only: str | None
 ) -> Select[Any]:
     now = bindparam("now", type_=work.c.due_at.type)
-    statement = _due(now, skipped, now=now).order_by(work.c.lane, work.c.due_at, work.c.id).limit(bindparam("most"))
+    statement = (
+        _due(now, skipped, now=now)
+        .order_by(work.c.lane, work.c.due_at, work.c.id)
+        .limit(bindparam("most"))
+    )
     if kinds:
         statement = statement.where(work.c.kind.in_(kinds))
     if only is not None:
@@ -159,13 +179,19 @@ def claim_aged(
             longest.append((row.due_at, row.id))
     if not longest:
         return []
-    return _take(tx, tx.execute(_due(now, now=now).where(work.c.id == min(longest)[1])), owner, until, 1)
+    return _take(
+        tx, tx.execute(_due(now, now=now).where(work.c.id == min(longest)[1])), owner, until, 1
+    )
 
 
 def _due(due: Any, skip_connections: Iterable[str] = (), *, now: Any) -> Select[Any]:
     """Select what was due by then and nobody has claimed."""
     free = _unclaimed(now)
-    found = select(work).where(work.c.parked_at.is_(None), work.c.due_at <= due, free).with_for_update(skip_locked=True)
+    found = (
+        select(work)
+        .where(work.c.parked_at.is_(None), work.c.due_at <= due, free)
+        .with_for_update(skip_locked=True)
+    )
     skipped = list(skip_connections)
     return found.where(work.c.connection.not_in(skipped)) if skipped else found
 
@@ -181,7 +207,9 @@ def _spread(due: Iterable[Any], room: Mapping[str, int]) -> list[Any]:
     return [*first, *later]
 
 
-def _take(tx: Tx, due: Iterable[Any], owner: str, until: datetime, limit: int, low: int | None = None) -> list[WorkRow]:
+def _take(
+    tx: Tx, due: Iterable[Any], owner: str, until: datetime, limit: int, low: int | None = None
+) -> list[WorkRow]:
     taken: list[WorkRow] = []
     links: set[str] = set()
     left = limit if low is None else low
@@ -223,12 +251,16 @@ def again(
     It goes to that lane if its own is more urgent; a hint that came meanwhile keeps it where it is.
     """
     values = {"row": row.id, "owner": owner, "read": row.generation, "new_due": due_at}
-    tx.execute(_AGAIN, values | {"tries": int(count), "error": error, "at_least": LANES.index(lane)})
+    tx.execute(
+        _AGAIN, values | {"tries": int(count), "error": error, "at_least": LANES.index(lane)}
+    )
 
 
 def annotate(tx: Tx, key: str, payload: dict[str, Any]) -> None:
     """Give a row that is outstanding something to be remembered for its next turn."""
-    tx.execute(update(work).where(work.c.key == key, work.c.parked_at.is_(None)).values(payload=payload))
+    tx.execute(
+        update(work).where(work.c.key == key, work.c.parked_at.is_(None)).values(payload=payload)
+    )
 
 
 def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) -> bool:
@@ -236,7 +268,14 @@ def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) 
     parked = (
         update(work)
         .where(_MINE, work.c.generation == row.generation)
-        .values(parked_at=now, parked_why=why, parked_cause=cause, last_error=why, claimed_by=None, claimed_until=None)
+        .values(
+            parked_at=now,
+            parked_why=why,
+            parked_cause=cause,
+            last_error=why,
+            claimed_by=None,
+            claimed_until=None,
+        )
     )
     key = {"row": row.id, "owner": owner}
     if tx.execute(parked, key).rowcount:
@@ -248,12 +287,18 @@ def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) 
 def next_due(tx: Tx, now: datetime, skip_connections: Iterable[str] = ()) -> datetime | None:
     """Give the time at which the next row can be claimed (the past: it can be now); None when there is no work."""
     waiting = select(func.min(work.c.due_at)).where(work.c.parked_at.is_(None), _unclaimed(now))
-    claimed = select(func.min(work.c.claimed_until)).where(work.c.parked_at.is_(None), work.c.claimed_until > now)
+    claimed = select(func.min(work.c.claimed_until)).where(
+        work.c.parked_at.is_(None), work.c.claimed_until > now
+    )
     skipped = list(skip_connections)
     if skipped:
         waiting = waiting.where(work.c.connection.not_in(skipped))
         claimed = claimed.where(work.c.connection.not_in(skipped))
-    times = [time for time in (tx.execute(waiting).scalar(), tx.execute(claimed).scalar()) if time is not None]
+    times = [
+        time
+        for time in (tx.execute(waiting).scalar(), tx.execute(claimed).scalar())
+        if time is not None
+    ]
     return min(times, default=None)
 
 
@@ -267,7 +312,9 @@ def backlog(tx: Tx, now: datetime) -> dict[str, Any]:
     ).label("state")
     counted = {"due": 0, "later": 0, "claimed": 0, "parked": 0}
     oldest: datetime | None = None
-    for name, number, since in tx.execute(select(state, func.count(), func.min(work.c.due_at)).group_by(state)):
+    for name, number, since in tx.execute(
+        select(state, func.count(), func.min(work.c.due_at)).group_by(state)
+    ):
         counted[name] = number
         if name == "due":
             oldest = since
@@ -282,13 +329,17 @@ def pending(tx: Tx, kind: str, link_ids: Collection[str]) -> set[str]:
 
 def by_lane(tx: Tx) -> dict[str, int]:
     """Count what is outstanding and not parked, by lane."""
-    found = select(work.c.lane, func.count()).where(work.c.parked_at.is_(None)).group_by(work.c.lane)
+    found = (
+        select(work.c.lane, func.count()).where(work.c.parked_at.is_(None)).group_by(work.c.lane)
+    )
     return dict.fromkeys(LANES, 0) | {LANES[lane]: number for lane, number in tx.execute(found)}
 
 
 def waiting(tx: Tx, now: datetime) -> dict[str, datetime]:
     """Give, for each connection that has due work, since when the oldest of it waits."""
-    found = select(work.c.connection, func.min(work.c.due_at)).where(work.c.parked_at.is_(None), work.c.due_at <= now)
+    found = select(work.c.connection, func.min(work.c.due_at)).where(
+        work.c.parked_at.is_(None), work.c.due_at <= now
+    )
     return dict(tx.execute(found.group_by(work.c.connection)).all())
 
 
@@ -304,7 +355,9 @@ _CLAIMED = (
 )
 _GIVEN_BACK = {"claimed_by": None, "claimed_until": None}
 _FINISH = delete(work).where(_MINE, work.c.generation == bindparam("read"))
-_HINTED = update(work).where(_MINE).values({**_GIVEN_BACK, "attempts": 0, "due_at": bindparam("new_due")})
+_HINTED = (
+    update(work).where(_MINE).values({**_GIVEN_BACK, "attempts": 0, "due_at": bindparam("new_due")})
+)
 _AT_LEAST = bindparam("at_least", type_=work.c.lane.type)
 _LATER = bindparam("new_due", type_=work.c.due_at.type)
 _AGAIN = (
@@ -314,10 +367,15 @@ _AGAIN = (
         {
             **_GIVEN_BACK,
             "due_at": case(
-                (and_(work.c.generation != bindparam("read"), work.c.due_at < _LATER), work.c.due_at), else_=_LATER
+                (
+                    and_(work.c.generation != bindparam("read"), work.c.due_at < _LATER),
+                    work.c.due_at,
+                ),
+                else_=_LATER,
             ),
             "lane": case(
-                (and_(work.c.generation == bindparam("read"), work.c.lane < _AT_LEAST), _AT_LEAST), else_=work.c.lane
+                (and_(work.c.generation == bindparam("read"), work.c.lane < _AT_LEAST), _AT_LEAST),
+                else_=work.c.lane,
             ),
             "attempts": work.c.attempts + bindparam("tries"),
             "last_error": bindparam("error"),

@@ -38,7 +38,9 @@ class Scrubber:
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         known = {secret.reveal() for secret in secrets}
         # The longest first: a secret that contains another must not leave its rest behind.
-        self._known = sorted((value for value in known if len(value) >= _SHORTEST), key=len, reverse=True)
+        self._known = sorted(
+            (value for value in known if len(value) >= _SHORTEST), key=len, reverse=True
+        )
 
     def text(self, text: str) -> str:
         """Give the text without secrets."""
@@ -59,12 +61,22 @@ class _Formatter(logging.Formatter):
         self._form = form
 
     def format(self, record: logging.LogRecord) -> str:
-        extra = {name: value for name, value in vars(record).items() if name not in _USUAL and name[0] != "_"}
+        extra = {
+            name: value
+            for name, value in vars(record).items()
+            if name not in _USUAL and name[0] != "_"
+        }
         error = self.formatException(record.exc_info) if record.exc_info else ""
         at = datetime.fromtimestamp(record.created, UTC)
-        return self._json(record, at, extra, error) if self._form == "json" else self._text(record, at, extra, error)
+        return (
+            self._json(record, at, extra, error)
+            if self._form == "json"
+            else self._text(record, at, extra, error)
+        )
 
-    def _json(self, record: logging.LogRecord, at: datetime, extra: dict[str, Any], error: str) -> str:
+    def _json(
+        self, record: logging.LogRecord, at: datetime, extra: dict[str, Any], error: str
+    ) -> str:
         clean = self._scrubber.text
         row: dict[str, Any] = {
             "at": at.isoformat(timespec="milliseconds"),
@@ -73,12 +85,17 @@ class _Formatter(logging.Formatter):
             "logger": record.name,
             "message": clean(record.getMessage()),
         }
-        row |= {name: clean(value if isinstance(value, str) else repr(value)) for name, value in extra.items()}
+        row |= {
+            name: clean(value if isinstance(value, str) else repr(value))
+            for name, value in extra.items()
+        }
         if error:
             row["error"] = clean(error)
         return json.dumps(row, ensure_ascii=False)
 
-    def _text(self, record: logging.LogRecord, at: datetime, extra: dict[str, Any], error: str) -> str:
+    def _text(
+        self, record: logging.LogRecord, at: datetime, extra: dict[str, Any], error: str
+    ) -> str:
         # One record is one line: what a vendor sent must not be able to forge another.
         message = " ".join(record.getMessage().splitlines())
         shown = " ".join(f"{name}={value}" for name, value in extra.items())
@@ -98,7 +115,9 @@ def configure(
     """Set up logging for this process; everything else just asks for a logger."""
     if form not in FORMS or level not in LEVELS:
         raise ConfigError(
-            [f"BRIDGE_LOG: {form}, {level}; allowed {' or '.join(FORMS)}, and a level: {', '.join(LEVELS)}"]
+            [
+                f"BRIDGE_LOG: {form}, {level}; allowed {' or '.join(FORMS)}, and a level: {', '.join(LEVELS)}"
+            ]
         )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Formatter(process, Scrubber(secrets), form))

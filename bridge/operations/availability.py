@@ -14,7 +14,9 @@ def shut(tx: Tx, names: Collection[str], now: datetime) -> dict[str, str]:
     known = connection_health.all_(tx)
     found = {name: known[name] for name in names if name in known}
     return {
-        name: f"{name} is {each.words(now)}" for name, each in found.items() if each.state(now) in {"paused", "stopped"}
+        name: f"{name} is {each.words(now)}"
+        for name, each in found.items()
+        if each.state(now) in {"paused", "stopped"}
     }
 
 

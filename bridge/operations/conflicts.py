@@ -26,7 +26,9 @@ class NotPossible(BridgeError):
     """What was asked for does not fit the ticket as it is; the message says what would."""
 
 
-def resolve(tx: Tx, context: Context, link_id: str, field: str, value: Canonical, who: str) -> Canonical:
+def resolve(
+    tx: Tx, context: Context, link_id: str, field: str, value: Canonical, who: str
+) -> Canonical:
     """Decide an open conflict and queue the writes that follow; gives the value as it stands now."""
     now, token = context.clock.now(), f"operator/{context.fresh_id()}"
     fence = links.lease(tx, link_id, token, now, now + HOLD)
@@ -60,11 +62,15 @@ def taken(context: Context, link: Link, field: str, connection: str) -> Canonica
     """Give what a connection says in a conflict, in the bridge's own words."""
     candidates = opened(link, field).candidates or {}
     if connection not in candidates:
-        raise NotPossible(f"{connection} has no say in this conflict; allowed: {', '.join(sorted(candidates))}")
+        raise NotPossible(
+            f"{connection} has no say in this conflict; allowed: {', '.join(sorted(candidates))}"
+        )
     mapped, side = context.maps[connection][link.entity].fields[field], link.sides[connection]
     value = reads_as(mapped, side.fields[field], candidates[connection])
     if isinstance(value, Unreadable):
-        raise NotPossible(f"what {connection} shows cannot be read ({value.why}); give the value itself")
+        raise NotPossible(
+            f"what {connection} shows cannot be read ({value.why}); give the value itself"
+        )
     return value
 
 
@@ -74,7 +80,11 @@ def spoken(entity: str, field: str, text: str) -> Canonical:
     if known is None:
         raise NotPossible(f"a {entity} has no {field}; allowed: {', '.join(ENTITIES[entity])}")
     if known.kind == "set":
-        return tuple(sorted({each.strip().lstrip("#").casefold() for each in text.split(",") if each.strip()}))
+        return tuple(
+            sorted(
+                {each.strip().lstrip("#").casefold() for each in text.split(",") if each.strip()}
+            )
+        )
     if text == "null":
         return None
     if known.choices and text not in known.choices:

@@ -33,7 +33,13 @@ def connections(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
             if sync.members[name].create is not Support.NO and can is not Support.NO:
                 creates = probes.all_(tx, name).get("create", True)
             fields = sorted(context.maps[name][TICKET].fields)
-        yield {"kind": "connection", "name": name, "system": found.system, "creates": creates, "fields": fields}
+        yield {
+            "kind": "connection",
+            "name": name,
+            "system": found.system,
+            "creates": creates,
+            "fields": fields,
+        }
 
 
 def all_links(tx: Tx) -> Iterator[Link]:
@@ -59,7 +65,9 @@ def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
                 why = entry.unreadable or (entry.decided_why if entry.decided is not None else "")
                 why = why or ("somebody is not mapped" if (link.id, field) in nameless else "")
                 state = link.state.get(field)
-                if state is not None and any(lacking(entry, state, element) for element in entry.lacks):
+                if state is not None and any(
+                    lacking(entry, state, element) for element in entry.lacks
+                ):
                     why = why or f"does not take {', '.join(sorted(entry.lacks))}"
                 if why and mapped is not None:
                     yield {"kind": "not_carried", "field": field, **ref, "why": why}
@@ -69,28 +77,49 @@ def ambiguous(tx: Tx) -> Iterator[dict[str, Any]]:
     """Give a row for each record of which nobody but a human can say which ticket it is."""
     for row in parking.parked(tx, 10_000):
         if row.cause == AMBIGUOUS and row.remote_id is not None:
-            yield {"kind": "ambiguous", "connection": row.connection, "entity": row.entity, "id": row.remote_id}
+            yield {
+                "kind": "ambiguous",
+                "connection": row.connection,
+                "entity": row.entity,
+                "id": row.remote_id,
+            }
         elif row.cause == AMBIGUOUS and row.link_id is not None:
             for link in links.load(tx, [row.link_id]).values():
                 for name, side in link.sides.items():
-                    yield {"kind": "ambiguous", "connection": name, "entity": link.entity, "id": side.remote_id}
+                    yield {
+                        "kind": "ambiguous",
+                        "connection": name,
+                        "entity": link.entity,
+                        "id": side.remote_id,
+                    }
 
 
 def met(tx: Tx, link: Link) -> dict[str, Any]:
     """Give when all sides of a link had been read, which fields a side has shown later than that, and what landed.
 
-    A write whose answer nobody heard has landed, for all that a read can tell, where its value stands.
+    A write whose answer nobody heard has landed, for all that a read can tell, where its value
+    stands.
     """
     first: dict[str, datetime] = {}
     joined: dict[str, datetime] = {}
     later: list[dict[str, str]] = []
     landed: list[dict[str, Any]] = []
     for line in sorted(timeline.timeline(tx, link.id), key=lambda line: line.at):
-        (joined if line.kind in {"linked", "matched"} else first).setdefault(line.connection, line.at)
+        (joined if line.kind in {"linked", "matched"} else first).setdefault(
+            line.connection, line.at
+        )
         if line.kind == "first contact":
-            later.append({"connection": line.connection, "field": line.field, "at": line.at.isoformat()})
+            later.append(
+                {"connection": line.connection, "field": line.field, "at": line.at.isoformat()}
+            )
         if line.kind == "landed":
-            landed.append({"connection": line.connection, "field": line.field, "value": line.detail.get("sent")})
+            landed.append(
+                {
+                    "connection": line.connection,
+                    "field": line.field,
+                    "value": line.detail.get("sent"),
+                }
+            )
     times = [first.get(name, joined.get(name)) for name in link.sides]
     whole = max((at for at in times if at is not None), default=datetime.min.replace(tzinfo=UTC))
     return {"met": whole.isoformat(), "met_later": later, "landed": landed}
@@ -106,7 +135,10 @@ def disputes(tx: Tx) -> Iterator[dict[str, Any]]:
     for row in conflict_log.export(tx):
         detail = row["detail"]
         values = [
-            side.get(key) for side in (detail.get("mine"), detail.get("theirs")) if side for key in ("value", "raw")
+            side.get(key)
+            for side in (detail.get("mine"), detail.get("theirs"))
+            if side
+            for key in ("value", "raw")
         ]
         values += list((detail.get("candidates") or {}).values())
         values += [detail[key] for key in ("sent", "before", "value") if key in detail]

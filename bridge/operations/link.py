@@ -14,7 +14,9 @@ from bridge.ledger.database import Tx
 from bridge.operations.conflicts import HOLD, Busy, NotPossible
 
 
-def under_lease(tx: Tx, context: Context, link_id: str, change: Callable[[Link, datetime], list[Note]]) -> Link:
+def under_lease(
+    tx: Tx, context: Context, link_id: str, change: Callable[[Link, datetime], list[Note]]
+) -> Link:
     """Change a link under its lease, and say so in its timeline. Raises Busy while a worker has it."""
     now, token = context.clock.now(), f"operator/{context.fresh_id()}"
     fence = links.lease(tx, link_id, token, now, now + HOLD)
@@ -34,18 +36,26 @@ def detach(tx: Tx, context: Context, link_id: str, connection: str, who: str) ->
     def change(link: Link, _now: datetime) -> list[Note]:
         side = link.live().get(connection)
         if side is None or side.detached:
-            raise NotPossible(f"{link_id} has no record on {connection} to detach; its records: {_refs(link)}")
+            raise NotPossible(
+                f"{link_id} has no record on {connection} to detach; its records: {_refs(link)}"
+            )
         if side.attempt is not None:
-            raise Busy(f"a write to {connection}:{side.remote_id} is under way; ask again in a moment")
+            raise Busy(
+                f"a write to {connection}:{side.remote_id} is under way; ask again in a moment"
+            )
         side.detached, side.in_scope = True, False
-        return [Note("detached", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who})]
+        return [
+            Note("detached", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who})
+        ]
 
     link = under_lease(tx, context, link_id, change)
     matching.put(tx, link.sync, link_id, connection, [])
     return link
 
 
-def relink(tx: Tx, context: Context, link_id: str, connection: str, who: str, *, to: str | None = None) -> Link:
+def relink(
+    tx: Tx, context: Context, link_id: str, connection: str, who: str, *, to: str | None = None
+) -> Link:
     """Put a record back into its link, or into another one; it is read and merged like one seen for the first time."""
     target = to if to is not None and to != link_id else None
     if target is None:
@@ -53,9 +63,15 @@ def relink(tx: Tx, context: Context, link_id: str, connection: str, who: str, *,
         def back(link: Link, _now: datetime) -> list[Note]:
             side = link.sides.get(connection)
             if side is None or not side.detached:
-                raise NotPossible(f"the record of {link_id} on {connection} is not detached; nothing was changed")
+                raise NotPossible(
+                    f"the record of {link_id} on {connection} is not detached; nothing was changed"
+                )
             side.detached, side.in_scope = False, True
-            return [Note("relinked", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who})]
+            return [
+                Note(
+                    "relinked", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who}
+                )
+            ]
 
         link = under_lease(tx, context, link_id, back)
         look(tx, context, link)
@@ -67,19 +83,32 @@ def _move(tx: Tx, context: Context, link_id: str, connection: str, target: str, 
     def leave(link: Link, _now: datetime) -> list[Note]:
         side = link.sides.get(connection)
         if side is None:
-            raise NotPossible(f"{link_id} has no record on {connection}; its records: {_refs(link)}")
+            raise NotPossible(
+                f"{link_id} has no record on {connection}; its records: {_refs(link)}"
+            )
         if side.attempt is not None or connection in link.intents:
             raise Busy(f"a write to {connection} is under way; ask again in a moment")
-        return [Note("moved", connection, "", {"ref": f"{connection}:{side.remote_id}", "to": target, "by": who})]
+        return [
+            Note(
+                "moved",
+                connection,
+                "",
+                {"ref": f"{connection}:{side.remote_id}", "to": target, "by": who},
+            )
+        ]
 
     left = under_lease(tx, context, link_id, leave)
     side = left.sides[connection]
 
     def arrive(link: Link, _now: datetime) -> list[Note]:
         if link.entity != left.entity or link.sync != left.sync:
-            raise NotPossible(f"{target} is a {link.entity} of {link.sync}: a record cannot move between syncs")
+            raise NotPossible(
+                f"{target} is a {link.entity} of {link.sync}: a record cannot move between syncs"
+            )
         _has_room(link, connection)
-        return [Note("relinked", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who})]
+        return [
+            Note("relinked", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who})
+        ]
 
     under_lease(tx, context, target, arrive)
     links.move_side(tx, side.id, target)
@@ -93,14 +122,18 @@ def join(tx: Tx, context: Context, ref: Ref, link_id: str, who: str) -> Link:
     """Put a record into a ticket that was set aside because nobody could tell which ticket it is."""
     ids, _unknown = parking.named(tx, [hints.key(ref)])
     if not ids:
-        raise NotPossible(f"{ref} is in no ticket, and was not set aside; `bridge parked list` names those that were")
+        raise NotPossible(
+            f"{ref} is in no ticket, and was not set aside; `bridge parked list` names those that were"
+        )
 
     def arrive(link: Link, _now: datetime) -> list[Note]:
         _has_room(link, ref.connection)
         return [Note("relinked", ref.connection, "", {"ref": str(ref), "by": who})]
 
     under_lease(tx, context, link_id, arrive)
-    if not links.add_side(tx, link_id, Side(connection=ref.connection, remote_id=ref.id), context.clock.now()):
+    if not links.add_side(
+        tx, link_id, Side(connection=ref.connection, remote_id=ref.id), context.clock.now()
+    ):
         raise Busy(f"a worker has just found a ticket for {ref}; look again")
     link = links.load(tx, [link_id])[link_id]
     look(tx, context, link)

@@ -49,7 +49,9 @@ class Permit:
                 if any(str(raw).startswith(UNBORN) for raw in (write.id, *one.values.values())):
                     permit.loose.append((write.connection, one))
                 else:
-                    permit.planned[_name(one.op, one.connection, one.entity, one.id, one.values)] += 1
+                    permit.planned[
+                        _name(one.op, one.connection, one.entity, one.id, one.values)
+                    ] += 1
         return permit
 
     @property
@@ -66,7 +68,9 @@ class Permit:
                 self.planned, self.loose = planned, loose
                 self.done += 1
                 return
-            what = f"{op} {ref.connection}:{ref.id or ref.entity} {', '.join(sorted(values))}".strip()
+            what = (
+                f"{op} {ref.connection}:{ref.id or ref.entity} {', '.join(sorted(values))}".strip()
+            )
             self.others[what] = what
         raise NotPlanned(ref.connection, f"not in the plan: {what}; left to the normal flow")
 
@@ -161,18 +165,32 @@ def apply(
     drain = Drain(context, ledger, gates, budget, f"apply/{context.fresh_id()[:12]}", **named)
     now = context.clock.now()
     with ledger.transaction() as tx:
-        pairs = [(member, context.syncs[name].entity) for name in syncs for member in context.syncs[name].members]
+        pairs = [
+            (member, context.syncs[name].entity)
+            for name in syncs
+            for member in context.syncs[name].members
+        ]
         begun = [reconcile.start(tx, member, entity, "full", now) for member, entity in pairs]
     ids = [run_id for run_id in begun if run_id is not None]
     _until_done(context, ledger, drain, permit, ids, override=override)
     with ledger.read() as tx:
-        errors = [f"{run.connection}: {run.error}" for each in ids if (run := run_records.get(tx, each)) and run.error]
+        errors = [
+            f"{run.connection}: {run.error}"
+            for each in ids
+            if (run := run_records.get(tx, each)) and run.error
+        ]
         parked = run_writes.left(tx, [int(each) for each in ids]).parked
     return Applied(ids, permit.done, permit.left, sorted(permit.others.values()), parked, errors)
 
 
 def _until_done(
-    context: Context, ledger: Ledger, drain: Drain, permit: Permit, ids: list[str], *, override: bool
+    context: Context,
+    ledger: Ledger,
+    drain: Drain,
+    permit: Permit,
+    ids: list[str],
+    *,
+    override: bool,
 ) -> None:
     mine, at, mark = [int(each) for each in ids], context.clock.now(), (-1, -1)
     while True:
@@ -183,7 +201,9 @@ def _until_done(
                 held = [row["id"] for row in run_writes.review(tx, mine, ["unsafe"])]
                 parking.unpark(tx, now, ids=held, payload={"approved": True}) if held else None
             left = run_writes.left(tx, mine)
-            listed = all((run := run_records.get(tx, each)) is None or run.finished_at for each in ids)
+            listed = all(
+                (run := run_records.get(tx, each)) is None or run.finished_at for each in ids
+            )
             due = work.next_due(tx, now)
         if listed and (not left.waiting or not permit.left):
             return
@@ -224,4 +244,6 @@ def _fits(write: Write, one: Write) -> bool:
     """Tell whether a write is one that was planned with made-up ids in place of real ones."""
     if (write.op, write.entity) != (one.op, one.entity) or write.values.keys() != one.values.keys():
         return False
-    return all(str(raw).startswith(UNBORN) or raw == one.values[name] for name, raw in write.values.items())
+    return all(
+        str(raw).startswith(UNBORN) or raw == one.values[name] for name, raw in write.values.items()
+    )

@@ -65,8 +65,18 @@ def preview(
     played = surroundings(context, clock)
     copy = ledger_copy.copied(ledger, live=live)
     plan = Preview(live)
-    stand_ins = {name: Rehearsing(real, copy, played, plan.writes, live=live) for name, real in connectors.items()}
-    drain = Drain(played, copy, dict(stand_ins), budget if live and budget else Free(), "rehearsal", pool=Inline())
+    stand_ins = {
+        name: Rehearsing(real, copy, played, plan.writes, live=live)
+        for name, real in connectors.items()
+    }
+    drain = Drain(
+        played,
+        copy,
+        dict(stand_ins),
+        budget if live and budget else Free(),
+        "rehearsal",
+        pool=Inline(),
+    )
     with copy.transaction() as tx:
         started = [*_list(tx, played, syncs)] if live else _plan_all(tx, played, syncs)
     for _ in range(ROUNDS):
@@ -87,7 +97,9 @@ def preview(
 def _list(tx: Tx, context: Context, syncs: Collection[str]) -> Iterable[str]:
     for name in syncs:
         for member in context.syncs[name].members:
-            run_id = reconcile.start(tx, member, context.syncs[name].entity, "full", context.clock.now())
+            run_id = reconcile.start(
+                tx, member, context.syncs[name].entity, "full", context.clock.now()
+            )
             if run_id is not None:
                 yield run_id
 
@@ -103,12 +115,18 @@ def _plan_all(tx: Tx, context: Context, syncs: Collection[str]) -> list[str]:
 
 
 def _tell(tx: Tx, plan: Preview, started: Iterable[str], now: datetime) -> None:
-    plan.told, plan.parked, plan.unmapped = ledger_copy.told(tx, TOLD), ledger_copy.parked(tx), ledger_copy.unmapped(tx)
+    plan.told, plan.parked, plan.unmapped = (
+        ledger_copy.told(tx, TOLD),
+        ledger_copy.parked(tx),
+        ledger_copy.unmapped(tx),
+    )
     for run_id in started:
         run = run_records.get(tx, run_id)
         if run is not None and (run.error or run.finished_at is None):
             known = connection_health.get(tx, run.connection).words(now)
-            unended = "the listing did not end" + (f": {run.connection} is {known}" if known else "")
+            unended = "the listing did not end" + (
+                f": {run.connection} is {known}" if known else ""
+            )
             plan.stopped.append(f"{run.connection}: {run.error or unended}")
 
 
@@ -116,7 +134,11 @@ def _judge(tx: Tx, ledger: Ledger, context: Context, plan: Preview, syncs: Colle
     """Hold the whole plan against the brakes that single writes meet too."""
     since = context.clock.now() - timedelta(hours=1)
     for name, entity in sorted({(write.connection, write.entity) for write in plan.writes}):
-        more = sum(write.destructive for write in plan.writes if (write.connection, write.entity) == (name, entity))
+        more = sum(
+            write.destructive
+            for write in plan.writes
+            if (write.connection, write.entity) == (name, entity)
+        )
         with ledger.read() as original:
             recent = attempts.destructive(original, name, since)
         sync = context.sync_of(name, entity)
@@ -133,7 +155,9 @@ def _cost(context: Context, plan: Preview, stand_ins: Mapping[str, Rehearsing]) 
         number = sum(count * READS.get(kind, 1) for kind, count in stand_in.calls.items())
         plan.calls[name] = number
         rates = context.connections[name].rates
-        plan.seconds[name] = max((number * r.seconds / (r.calls * SHARES["reconcile"]) for r in rates), default=0.0)
+        plan.seconds[name] = max(
+            (number * r.seconds / (r.calls * SHARES["reconcile"]) for r in rates), default=0.0
+        )
 
 
 def key(write: Write) -> str:
@@ -151,7 +175,9 @@ def summary(plan: Preview) -> dict[str, Any]:
     """Count the writes: by connection and kind, and by field."""
     told: dict[str, Any] = {}
     for write in plan.writes:
-        mine = told.setdefault(write.connection, {"create": 0, "update": 0, "delete": 0, "fields": Counter()})
+        mine = told.setdefault(
+            write.connection, {"create": 0, "update": 0, "delete": 0, "fields": Counter()}
+        )
         mine[write.op] += 1
         mine["fields"].update(write.sent.keys())
     return told

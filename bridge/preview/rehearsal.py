@@ -1,7 +1,8 @@
 """A rehearsal: the whole flow on a copy of the ledger in memory, with connectors that take writes down unsent.
 
-So a plan is made by the very code that writes, and says what that would do: call by call, also those that follow from
-others. Answers to writes are made up: the record then reads as the call expects it to.
+So a plan is made by the very code that writes, and says what that would do: call by call, also
+those that follow from others. Answers to writes are made up: the record then reads as the call
+expects it to.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class RehearsedMap(EntityMap):
     def extract(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Give every mapped field, those that were written as they were written."""
         said = record.get(SAID) or {}
-        return super().extract(record) | {name: raw for name, raw in said.items() if name in self.fields}
+        return super().extract(record) | {
+            name: raw for name, raw in said.items() if name in self.fields
+        }
 
 
 class Rehearsing(Connector):
@@ -67,9 +70,17 @@ class Rehearsing(Connector):
     NAME = "rehearsal"
     CAPABILITIES: Mapping[str, EntityCapabilities] = {}  # type: ignore[misc]
 
-    def __init__(self, real: Connector, copy: Ledger, context: Context, writes: list[Write], *, live: bool) -> None:
+    def __init__(
+        self, real: Connector, copy: Ledger, context: Context, writes: list[Write], *, live: bool
+    ) -> None:
         super().__init__(real.connection)
-        self.real, self.copy, self.context, self.writes, self.live = real, copy, context, writes, live
+        self.real, self.copy, self.context, self.writes, self.live = (
+            real,
+            copy,
+            context,
+            writes,
+            live,
+        )
         self.clock = context.clock
         self.calls: Counter[str] = Counter()
         self._said: dict[Ref, dict[str, Raw]] = {}
@@ -124,7 +135,11 @@ class Rehearsing(Connector):
         if not self.live:
             return []
         self.calls["find"] += 1
-        return [self._played(record) for record in self.real.find(intent) if record.ref not in self._gone]
+        return [
+            self._played(record)
+            for record in self.real.find(intent)
+            if record.ref not in self._gone
+        ]
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
         """Take the call down, and answer as it expects."""
@@ -134,7 +149,17 @@ class Rehearsing(Connector):
             destroyed = int(attempts.history(tx, link_id)[-1]["destructive"])
         sent, before = (dict(attempt.sent), dict(attempt.before)) if attempt else ({}, {})
         self.writes.append(
-            Write("update", ref.connection, ref.entity, ref.id, verb, dict(values), sent, before, destroyed)
+            Write(
+                "update",
+                ref.connection,
+                ref.entity,
+                ref.id,
+                verb,
+                dict(values),
+                sent,
+                before,
+                destroyed,
+            )
         )
         self.calls["update"] += 1
         self._said.setdefault(ref, {}).update(sent)
@@ -144,11 +169,15 @@ class Rehearsing(Connector):
         """Take the call down, and answer with a record of a made-up id."""
         with self.copy.read() as tx:
             intent = intents.by_marker(tx, draft.marker)
-            sides = links.load(tx, [intent.link_id])[intent.link_id].live().values() if intent else ()
+            sides = (
+                links.load(tx, [intent.link_id])[intent.link_id].live().values() if intent else ()
+            )
             origin = ", ".join(sorted(f"{side.connection}:{side.remote_id}" for side in sides))
         ref = Ref(self.connection.name, draft.entity, f"{UNBORN}{draft.marker}")
         sent = dict(intent.draft["sent"]) if intent else {}
-        self.writes.append(Write("create", ref.connection, ref.entity, origin, "", dict(draft.values), sent))
+        self.writes.append(
+            Write("create", ref.connection, ref.entity, origin, "", dict(draft.values), sent)
+        )
         self.calls["create"] += 1
         self._made[ref], self._said[ref] = draft.marker, self._defaults(draft.entity) | sent
         return self._unborn(ref)
@@ -176,7 +205,10 @@ class Rehearsing(Connector):
         self.calls["list"] += 1
         listing = fetch()
         self._rows |= {record.ref: record for record in listing.records if not record.partial}
-        return replace(listing, records=[self._played(each) for each in listing.records if each.ref not in self._gone])
+        return replace(
+            listing,
+            records=[self._played(each) for each in listing.records if each.ref not in self._gone],
+        )
 
     def _played(self, record: Record) -> Record:
         said = self._said.get(record.ref)
@@ -193,7 +225,11 @@ class Rehearsing(Connector):
             side = links.load(tx, [link_id])[link_id].sides.get(ref.connection) if link_id else None
         if side is None or side.tombstone or side.remote_id != ref.id:
             return None
-        known = {n: entry.shadow for n, entry in side.fields.items() if not isinstance(entry.shadow, Marker)}
+        known = {
+            n: entry.shadow
+            for n, entry in side.fields.items()
+            if not isinstance(entry.shadow, Marker)
+        }
         return Record(ref, {SAID: known | self._said.get(ref, {}), NEW: True}, self.clock.now())
 
 
@@ -249,13 +285,23 @@ class Free:
 def surroundings(context: Context, clock: Clock) -> Context:
     """Give the flow's context for a rehearsal: nothing is held as unsafe, for that is judged of the whole."""
     maps = {
-        name: {each: RehearsedMap(mapped.entity, mapped.fields, mapped.version) for each, mapped in entities.items()}
+        name: {
+            each: RehearsedMap(mapped.entity, mapped.fields, mapped.version)
+            for each, mapped in entities.items()
+        }
         for name, entities in context.maps.items()
     }
     syncs = {name: _open(sync) for name, sync in context.syncs.items()}
     probes = {name: dict(known) for name, known in context.probes.items()}
     return replace(
-        context, clock=clock, maps=maps, syncs=syncs, probes=probes, rng=random.Random(1), seen={}, _rules={}
+        context,
+        clock=clock,
+        maps=maps,
+        syncs=syncs,
+        probes=probes,
+        rng=random.Random(1),
+        seen={},
+        _rules={},
     )
 
 

@@ -1,7 +1,8 @@
 """Waking workers: a job says only "look into the ledger", so losing one costs a moment and a second one costs nothing.
 
-Rings coalesce by a key that lives for a second at most. RQ's own unique jobs are no use for that: they refuse while a
-job of that name is running or has failed, and then the bell would be dead for as long.
+Rings coalesce by a key that lives for a second at most. RQ's own unique jobs are no use for that:
+they refuse while a job of that name is running or has failed, and then the bell would be dead for
+as long.
 """
 
 from __future__ import annotations
@@ -117,13 +118,24 @@ class Doorbell:
     def _put(self, lane: str, job: str, *args: str) -> None:
         queue = self._queues.get(lane)
         if queue is None:
-            queue = self._queues[lane] = Queue(lane, connection=self._redis, serializer=JSONSerializer)
-        queue.enqueue_call(job, args=args, timeout=JOB_TIMEOUT, result_ttl=0, failure_ttl=FAILURE_TTL, description=job)
+            queue = self._queues[lane] = Queue(
+                lane, connection=self._redis, serializer=JSONSerializer
+            )
+        queue.enqueue_call(
+            job,
+            args=args,
+            timeout=JOB_TIMEOUT,
+            result_ttl=0,
+            failure_ttl=FAILURE_TTL,
+            description=job,
+        )
 
     def _failed(self, error: Exception) -> bool:
         self._quiet_until = time.monotonic() + _HOLD_OFF
         if not self._down:  # once for an outage, not once for a webhook
-            log.warning("Redis does not answer (%s); work waits in the ledger", type(error).__name__)
+            log.warning(
+                "Redis does not answer (%s); work waits in the ledger", type(error).__name__
+            )
         self._down = True
         return False
 

@@ -73,7 +73,9 @@ class Embedded:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._unlock()
-            raise ConfigError([f"{self.run_dir}: another bridge runs on this home; stop it, or use --home"]) from None
+            raise ConfigError(
+                [f"{self.run_dir}: another bridge runs on this home; stop it, or use --home"]
+            ) from None
         try:
             _stop_orphan(self.socket)
             self._process = self._spawn(binary)
@@ -118,12 +120,18 @@ class Embedded:
 
     def _await(self) -> None:
         until = time.monotonic() + _START
-        while self._process is not None and self._process.poll() is None and time.monotonic() < until:
+        while (
+            self._process is not None and self._process.poll() is None and time.monotonic() < until
+        ):
             if _pid(self.socket) is not None:
                 return
             time.sleep(0.01)
         last = (self.run_dir / "valkey.log").read_bytes()[-300:].decode(errors="replace").strip()
-        raise ConfigError([f"the embedded Valkey did not start; set BRIDGE_REDIS_URL to a Redis of your own: {last}"])
+        raise ConfigError(
+            [
+                f"the embedded Valkey did not start; set BRIDGE_REDIS_URL to a Redis of your own: {last}"
+            ]
+        )
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -137,7 +145,9 @@ def _binary() -> Path:
 
         return Path(get_binary_path())
     except Exception as error:
-        raise ConfigError(["there is no embedded Valkey for this platform: set BRIDGE_REDIS_URL"]) from error
+        raise ConfigError(
+            ["there is no embedded Valkey for this platform: set BRIDGE_REDIS_URL"]
+        ) from error
 
 
 def _ours(folder: Path) -> bool:
@@ -151,7 +161,9 @@ def _private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise ConfigError([f"{folder}: is not a folder of ours; remove it, or set BRIDGE_REDIS_URL"])
+        raise ConfigError(
+            [f"{folder}: is not a folder of ours; remove it, or set BRIDGE_REDIS_URL"]
+        )
     if stat.S_IMODE(found.st_mode) & 0o077:
         folder.chmod(0o700)
 
@@ -172,7 +184,8 @@ def _pid(path: Path) -> int | None:
 def _stop_orphan(path: Path) -> None:
     pid = _pid(path)
     if pid is not None:
-        # It answered on a socket in our own private folder while nobody held the lock: it is what a kill left behind.
+        # It answered on a socket in our own private folder while nobody held the lock: it is what a
+        # kill left behind.
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)

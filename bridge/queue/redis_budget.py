@@ -1,14 +1,16 @@
 """The calls that one connection may make, shared by all workers: declared rates and calls in flight.
 
-Rates hold in every window, not just on average: each call of the longest window is remembered by its time. Where
-nothing is remembered (a first start, an emptied Redis) nobody knows what was called a moment ago, so calls are spread
-evenly until one whole window has been seen.
+Rates hold in every window, not just on average: each call of the longest window is remembered by
+its time. Where nothing is remembered (a first start, an emptied Redis) nobody knows what was called
+a moment ago, so calls are spread evenly until one whole window has been seen.
 
-A call that turns out to have made more requests than it asked for is charged for them afterwards. Such a charge may lie
-ahead: a window that was overdrawn by what was under way is made up for by the windows after it.
+A call that turns out to have made more requests than it asked for is charged for them afterwards.
+Such a charge may lie ahead: a window that was overdrawn by what was under way is made up for by the
+windows after it.
 
-The lanes share one budget. Each lane below live may fill only its part of every window, and leaves the last place in
-flight free: however much a reconciliation or an import has to do, what people wait for finds room at once.
+The lanes share one budget. Each lane below live may fill only its part of every window, and leaves
+the last place in flight free: however much a reconciliation or an import has to do, what people
+wait for finds room at once.
 """
 
 from __future__ import annotations
@@ -116,7 +118,8 @@ return '0'
 class Budget:
     """The budget in Redis, one atomic script an answer. Redis' own clock counts, whatever the machines' clocks say.
 
-    `server_time` False counts by the caller's `now` instead, for those who have a clock of their own.
+    `server_time` False counts by the caller's `now` instead, for those who have a clock of their
+    own.
     """
 
     def __init__(self, address: Address, *, server_time: bool = True) -> None:
@@ -126,9 +129,17 @@ class Budget:
         self._hold_off: Any = self._redis.register_script(_HOLD_OFF)
         self._server_time = server_time
 
-    def acquire(self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live") -> float:
+    def acquire(
+        self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live"
+    ) -> float:
         """Take one call for `hold` seconds at most: 0 when granted, else the seconds to wait before asking again."""
-        arguments: list[str | float] = [self._time(now), holder, hold, connection.concurrency, len(connection.rates)]
+        arguments: list[str | float] = [
+            self._time(now),
+            holder,
+            hold,
+            connection.concurrency,
+            len(connection.rates),
+        ]
         arguments += [BUSY_WAIT, SHARES[lane]]
         for rate in connection.rates:
             arguments += [rate.calls, rate.seconds]
@@ -172,7 +183,8 @@ class Budget:
 
 
 def _keys(name: str) -> list[str]:
-    # The braces keep a connection's three keys on one node of a cluster, where one script may touch them all.
+    # The braces keep a connection's three keys on one node of a cluster, where one script may touch
+    # them all.
     return [f"budget:{{{name}}}:calls", f"budget:{{{name}}}:leases", f"budget:{{{name}}}:state"]
 
 
@@ -191,7 +203,9 @@ class MemoryBudget:
         self._accounts: dict[str, _Account] = {}
         self._lock = threading.Lock()
 
-    def acquire(self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live") -> float:
+    def acquire(
+        self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live"
+    ) -> float:
         """Take one call for `hold` seconds at most: 0 when granted, else the seconds to wait before asking again."""
         at = now.timestamp()
         with self._lock:

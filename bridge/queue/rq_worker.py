@@ -1,7 +1,8 @@
 """The worker: one long-lived process that answers the bell, and trusts Redis with nothing more than that.
 
-Whoever can write to Redis can name any function in a job. So a job runs only if its function is in the literal list
-JOBS, callbacks and webhooks that a job brings along are dropped unread, and nobody commands a worker over pub/sub.
+Whoever can write to Redis can name any function in a job. So a job runs only if its function is in
+the literal list JOBS, callbacks and webhooks that a job brings along are dropped unread, and nobody
+commands a worker over pub/sub.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class BridgeJob(Job):
     def restore(self, raw_data: Any) -> Any:
         """Read the job, without what else it would have us import or call."""
         restored = super().restore(raw_data)
-        self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
+        self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = (
+            None
+        )
         self.webhooks = []
         return restored
 
@@ -71,7 +74,11 @@ class BridgeWorker(SimpleWorker):
         if name == DRAIN:
             self.connection.delete(wake_key(queue.name))
         elif name not in JOBS:
-            log.error("refused a job on %s that names %.100r: who else writes to this Redis?", queue.name, name)
+            log.error(
+                "refused a job on %s that names %.100r: who else writes to this Redis?",
+                queue.name,
+                name,
+            )
         return bool(super().perform_job(job, queue, execution))
 
     def subscribe(self) -> None:
@@ -117,7 +124,9 @@ def run_worker(address: Address, lanes: Sequence[str] = LANES, *, burst: bool = 
 def _work(address: Address, lanes: Sequence[str], *, burst: bool) -> None:
     connection = connect(address, timeout=None)
     try:
-        worker = BridgeWorker(list(lanes), connection=connection, serializer=JSONSerializer, log_job_description=False)
+        worker = BridgeWorker(
+            list(lanes), connection=connection, serializer=JSONSerializer, log_job_description=False
+        )
         worker.work(burst=burst, logging_level=None)
     finally:
         connection.close()

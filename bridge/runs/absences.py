@@ -1,7 +1,7 @@
 """What a complete listing lacks. Absence alone proves nothing: each such record is read directly, twice, by observe.
 
-Nothing is concluded from a listing that was interrupted, that a system does not give whole, or that lacks so much that
-it is more likely broken than true.
+Nothing is concluded from a listing that was interrupted, that a system does not give whole, or that
+lacks so much that it is more likely broken than true.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ def ask(context: Context, task: Task) -> Procedure:
     """Make the one cheap read, and store what it gave. A failure is no work to be repeated: it is asked again soon."""
     row = task.row
     try:
-        found = yield Call(row.connection, lambda c: c.figures(), task.deadline(context, row.connection))
+        found = yield Call(
+            row.connection, lambda c: c.figures(), task.deadline(context, row.connection)
+        )
     except Unauthorised as error:
         if error.status == 401:
             raise
@@ -44,7 +46,9 @@ def ask(context: Context, task: Task) -> Procedure:
 def raise_due(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> list[str]:
     """Queue the question for each connection that can tell and was not asked for a while; gives which."""
     known = gauges.last_asked(tx)
-    telling = [name for name, each in connectors.items() if type(each).figures is not Connector.figures]
+    telling = [
+        name for name, each in connectors.items() if type(each).figures is not Connector.figures
+    ]
     due = [name for name in telling if name not in known or known[name] + EVERY <= now]
     for name in due:
         gauges.asked(tx, name, now)

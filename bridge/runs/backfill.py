@@ -1,7 +1,8 @@
 """The first import: list what a system has, and let each record that is not mirrored yet be matched, linked, created.
 
-A page is only queued here. Matching, linking and creating is done by the same observe and create as always, in the
-lowest lane; so a worker may be killed anywhere, and an import may be started again whenever one likes.
+A page is only queued here. Matching, linking and creating is done by the same observe and create as
+always, in the lowest lane; so a worker may be killed anywhere, and an import may be started again
+whenever one likes.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Step:
     @classmethod
     def of(cls, payload: Mapping[str, Any] | None) -> Step:
         """Read what the work row remembers."""
-        return cls(**{name: value for name, value in (payload or {}).items() if name in cls.__slots__})
+        return cls(
+            **{name: value for name, value in (payload or {}).items() if name in cls.__slots__}
+        )
 
 
 def start(
@@ -65,7 +68,9 @@ def start(
 
     It goes on with what earlier ones left undone.
     """
-    run_id = run_records.begin(tx, kind=KIND, connection=connection, entity=entity, due=now, now=now)
+    run_id = run_records.begin(
+        tx, kind=KIND, connection=connection, entity=entity, due=now, now=now
+    )
     if run_id is None:
         return None
     figures = {} if max_creates is None else {allowance.LIMIT: max_creates}
@@ -91,7 +96,9 @@ def page(context: Context, task: Task) -> Procedure:
     row, step = task.row, Step.of(task.row.payload)
     began = context.clock.now()
     while True:
-        listing: Page = yield Call(row.connection, _fetch(row.entity, step), task.deadline(context, row.connection))
+        listing: Page = yield Call(
+            row.connection, _fetch(row.entity, step), task.deadline(context, row.connection)
+        )
         stuck = listing.cursor is not None and listing.cursor == step.cursor
         step = replace(step, cursor=listing.cursor, pages=step.pages + 1)
         rest = context.clock.now() - began > TURN
@@ -110,7 +117,14 @@ def _absorbing(
 
 
 def absorb(
-    tx: Tx, context: Context, task: Task, step: Step, listing: Page, *, stuck: bool = False, rest: bool = False
+    tx: Tx,
+    context: Context,
+    task: Task,
+    step: Step,
+    listing: Page,
+    *,
+    stuck: bool = False,
+    rest: bool = False,
 ) -> bool:
     """Queue a page's records and checkpoint.
 
@@ -121,21 +135,33 @@ def absorb(
     if run is None or run.finished_at is not None:
         work.finish(tx, row, task.owner, now)
         return False
-    if not run_records.carry_on(tx, row, task.owner, asdict(step), now + context.lease(context.connections)):
+    if not run_records.carry_on(
+        tx, row, task.owner, asdict(step), now + context.lease(context.connections)
+    ):
         return False
     shown = [person for record in listing.records for person in record.people]
     if shown:
         people.learn(tx, context, row.connection, shown, now)
     wanted = _wanted(tx, context, task, step, listing.records)
     for record in wanted:
-        hints.give(tx, record.ref, now, lane=KIND, due_at=_turn(step, record, now), run_id=int(step.run))
+        hints.give(
+            tx, record.ref, now, lane=KIND, due_at=_turn(step, record, now), run_id=int(step.run)
+        )
     figures = run.figures | {"pages": step.pages}
     run_records.progress(
-        tx, step.run, cursor=step.cursor, seen=len(listing.records), hinted=len(wanted), now=now, figures=figures
+        tx,
+        step.run,
+        cursor=step.cursor,
+        seen=len(listing.records),
+        hinted=len(wanted),
+        now=now,
+        figures=figures,
     )
     if step.cursor is None or stuck:
         why = (
-            f"the listing gave the same page twice ({step.pages} pages so far); start the import again" if stuck else ""
+            f"the listing gave the same page twice ({step.pages} pages so far); start the import again"
+            if stuck
+            else ""
         )
         run_records.finish(tx, step.run, now, error=why)
         work.finish(tx, row, task.owner, now)
@@ -153,7 +179,11 @@ def _wanted(tx: Tx, context: Context, task: Task, step: Step, records: Any) -> l
     if sync is None:
         return []
     since = datetime.fromisoformat(step.since) if step.since else None
-    young = [each for each in records if since is None or each.changed_before is None or each.changed_before >= since]
+    young = [
+        each
+        for each in records
+        if since is None or each.changed_before is None or each.changed_before >= since
+    ]
     known = links.of_refs(tx, [Ref(row.connection, row.entity, each.ref.id) for each in young])
     loaded = links.load(tx, sorted(set(known.values())))
     pending = work.pending(tx, "create", loaded)
@@ -169,7 +199,8 @@ def _wanted(tx: Tx, context: Context, task: Task, step: Step, records: Any) -> l
 def _complete(context: Context, sync: Sync, link: Link) -> bool:
     """Tell whether a link has a record wherever one could be made."""
     return all(
-        name in link.sides or Support.NO in (member.create, context.capabilities[name][link.entity].creates)
+        name in link.sides
+        or Support.NO in (member.create, context.capabilities[name][link.entity].creates)
         for name, member in sync.members.items()
     )
 

@@ -1,7 +1,7 @@
 """Comparing rows of a listing with the ledger, a page at a time: what differs, and what is to be looked at.
 
-A row that compared as equal leaves its fingerprint; while neither the row nor its link changes, it is not compared
-again, for a week at most.
+A row that compared as equal leaves its fingerprint; while neither the row nor its link changes, it
+is not compared again, for a week at most.
 """
 
 from __future__ import annotations
@@ -53,7 +53,14 @@ class Compared:
 
 
 def compare(
-    tx: Tx, context: Context, connection: str, entity: str, records: Mapping[str, Record], *, full: bool, now: datetime
+    tx: Tx,
+    context: Context,
+    connection: str,
+    entity: str,
+    records: Mapping[str, Record],
+    *,
+    full: bool,
+    now: datetime,
 ) -> Compared:
     """Compare rows with the ledger in a handful of queries, however many they are; writes nothing."""
     known = listings.known(tx, connection, entity, list(records))
@@ -81,7 +88,9 @@ def compare(
         else:
             done.findings.append(found)
         kept = mark if found is None and before.fence is not None else None
-        done.notes.append({"side_id": before.side_id, "digest": kept, "fence": before.fence or 0, "day": today})
+        done.notes.append(
+            {"side_id": before.side_id, "digest": kept, "fence": before.fence or 0, "day": today}
+        )
     return done
 
 
@@ -110,15 +119,20 @@ def judge(context: Context, link: Link, record: Record, *, full: bool) -> Findin
         if found.calls or found.delete or (found.create and not found.create.missing)
     )
     if owed:
-        return Finding(ref.id, "owed", (), side.read_at, f"{', '.join(owed)} has not been brought up to date")
+        return Finding(
+            ref.id, "owed", (), side.read_at, f"{', '.join(owed)} has not been brought up to date"
+        )
     return None
 
 
-def differences(context: Context, link: Link, record: Record, *, full: bool) -> tuple[list[str], bool]:
+def differences(
+    context: Context, link: Link, record: Record, *, full: bool
+) -> tuple[list[str], bool]:
     """Give the fields of a row that the side's shadows don't show, and whether the mapping alone explains them.
 
-    What only full listings show is left aside in the others. A set that has become doubtful is worth one look, so that
-    the timeline says so; where no direct read shows it at all, a look would tell nothing.
+    What only full listings show is left aside in the others. A set that has become doubtful is
+    worth one look, so that the timeline says so; where no direct read shows it at all, a look would
+    tell nothing.
     """
     connection = record.ref.connection
     mapped, side = context.maps[connection][link.entity], link.sides[connection]
@@ -129,12 +143,19 @@ def differences(context: Context, link: Link, record: Record, *, full: bool) -> 
         if isinstance(value, Marker) or rule.parent or (rule.write_key in swept and not full):
             continue
         if isinstance(value, Unreadable):
-            believed = entry is not None and not entry.unreadable and bool(elements_of(entry.shadow))
+            believed = (
+                entry is not None and not entry.unreadable and bool(elements_of(entry.shadow))
+            )
             if believed and rule.write_key not in swept:
                 found.append(name)
                 remapped = False
             continue
-        if entry is not None and entry.unreadable and entry.shown == value and isinstance(rule.read(value), Unreadable):
+        if (
+            entry is not None
+            and entry.unreadable
+            and entry.shown == value
+            and isinstance(rule.read(value), Unreadable)
+        ):
             continue  # it cannot be read, as before
         old = entry is None or entry.map_rev != rule.revision
         withheld = entry is not None and bool(entry.unreadable) and entry.shown != value
@@ -149,7 +170,9 @@ def could_join(context: Context, record: Record) -> bool:
     ref = record.ref
     if not context.capabilities[ref.connection][ref.entity].originates:
         return False
-    return record.partial or not out_of_scope(context.sync_of(ref.connection, ref.entity), ref, record)
+    return record.partial or not out_of_scope(
+        context.sync_of(ref.connection, ref.entity), ref, record
+    )
 
 
 def report(
@@ -159,7 +182,9 @@ def report(
 
     `first`: nothing was ever listed there before.
     """
-    waiting = drift_findings.states(tx, [hints.key(Ref(connection, entity, each.remote_id)) for each in findings])
+    waiting = drift_findings.states(
+        tx, [hints.key(Ref(connection, entity, each.remote_id)) for each in findings]
+    )
     rows = []
     for each in findings:
         usual = drift_findings.UNSEEN if first and each.kind == "new" else each.why
@@ -192,8 +217,16 @@ def hint(
     swept = context.capabilities[connection][entity].swept
     for remote_id in remote_ids:
         record = records.get(remote_id) if records else None
-        values = {name: record.data[name] for name in sorted(swept) if name in record.data} if record else {}
-        payload = {"swept": {"at": record.read_at.isoformat(), "values": values}} if record and values else None
+        values = (
+            {name: record.data[name] for name in sorted(swept) if name in record.data}
+            if record
+            else {}
+        )
+        payload = (
+            {"swept": {"at": record.read_at.isoformat(), "values": values}}
+            if record and values
+            else None
+        )
         ref = Ref(connection, entity, remote_id)
         hints.give(tx, ref, now, lane="reconcile", payload=payload, run_id=run_id)
 
@@ -209,8 +242,15 @@ def fingerprint_key(tx: Tx, context: Context, entity: str) -> bytes:
     fixed = context.seen.get(f"rules:{entity}")
     if not isinstance(fixed, bytes):
         maps = {name: mapped[entity] for name, mapped in context.maps.items() if entity in mapped}
-        abilities = {name: able[entity] for name, able in context.capabilities.items() if entity in able}
-        told = [plain(maps), plain(abilities), plain(context.syncs), plain(list(context.connections))]
+        abilities = {
+            name: able[entity] for name, able in context.capabilities.items() if entity in able
+        }
+        told = [
+            plain(maps),
+            plain(abilities),
+            plain(context.syncs),
+            plain(list(context.connections)),
+        ]
         fixed = blake2b(orjson.dumps(told, default=str), digest_size=16).digest()
         context.seen[f"rules:{entity}"] = fixed
     moving = orjson.dumps([plain(context.probes), str(directory.revision(tx))], default=str)
@@ -222,7 +262,10 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
+        return {
+            str(key): plain(item)
+            for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))
+        }
     if isinstance(value, set | frozenset):
         return sorted(str(item) for item in value)
     if isinstance(value, list | tuple):

@@ -34,23 +34,34 @@ class Cost:
 def forecast(tx: Tx, context: Context, sync: Sync) -> list[Cost]:
     """Count what every member has to be asked: pages, a read of each record not mirrored everywhere, creates.
 
-    A record that matches one of the other side is joined and not made, so creates are at most these; what has to be
-    corrected after a create is not counted.
+    A record that matches one of the other side is joined and not made, so creates are at most
+    these; what has to be corrected after a create is not counted.
     """
     calls: Counter[str] = Counter()
     creates = dict.fromkeys(sync.members, 0)
     listed: dict[str, int | None] = {}
-    makeable = {name for name, each in sync.members.items() if _makes(context, sync, name, each.create)}
+    makeable = {
+        name for name, each in sync.members.items() if _makes(context, sync, name, each.create)
+    }
     for name in sync.members:
         found = _last_listing(tx, name, sync.entity)
         listed[name] = found.seen if found is not None else None
         calls[name] += int(found.figures.get("pages", 1)) if found is not None else 1
-        lacking = [links.count_lacking(tx, sync.name, other, on=name) for other in makeable - {name}]
-        calls[name] += math.ceil(max(lacking, default=0) / context.capabilities[name][sync.entity].read_batch)
+        lacking = [
+            links.count_lacking(tx, sync.name, other, on=name) for other in makeable - {name}
+        ]
+        calls[name] += math.ceil(
+            max(lacking, default=0) / context.capabilities[name][sync.entity].read_batch
+        )
     for name in makeable:
         creates[name] = links.count_lacking(tx, sync.name, name)
-        calls[name] += creates[name] * (2 if sync.match else 1)  # with match rules each is looked for first
-    return [Cost(name, listed[name], creates[name], calls[name], _time(context, name, calls[name])) for name in listed]
+        calls[name] += creates[name] * (
+            2 if sync.match else 1
+        )  # with match rules each is looked for first
+    return [
+        Cost(name, listed[name], creates[name], calls[name], _time(context, name, calls[name]))
+        for name in listed
+    ]
 
 
 def _makes(context: Context, sync: Sync, name: str, wanted: Support) -> bool:
@@ -58,10 +69,15 @@ def _makes(context: Context, sync: Sync, name: str, wanted: Support) -> bool:
 
 
 def _last_listing(tx: Tx, connection: str, entity: str) -> run_records.RunRow | None:
-    found = [run_records.last_whole(tx, kind=kind, connection=connection, entity=entity) for kind in WHOLE]
+    found = [
+        run_records.last_whole(tx, kind=kind, connection=connection, entity=entity)
+        for kind in WHOLE
+    ]
     return max((run for run in found if run is not None), key=lambda run: int(run.id), default=None)
 
 
 def _time(context: Context, name: str, calls: int) -> float:
     rates = context.connections[name].rates
-    return max((calls * rate.seconds / (rate.calls * SHARES["backfill"]) for rate in rates), default=0.0)
+    return max(
+        (calls * rate.seconds / (rate.calls * SHARES["backfill"]) for rate in rates), default=0.0
+    )

@@ -1,8 +1,9 @@
 """Reconciliation: list what a system has, compare it with the ledger, and hint at whatever differs.
 
-A row of a listing is never merged: it may have been fetched before a write of ours. It is only a reason to look, so
-the same observe that a webhook causes does the rest. A run is one row of work in the lowest lane but one; it fetches
-page after page and checkpoints every few of them, so that memory stays flat and another worker can go on from there.
+A row of a listing is never merged: it may have been fetched before a write of ours. It is only a
+reason to look, so the same observe that a webhook causes does the rest. A run is one row of work in
+the lowest lane but one; it fetches page after page and checkpoints every few of them, so that
+memory stays flat and another worker can go on from there.
 """
 
 from __future__ import annotations
@@ -90,10 +91,15 @@ class Step:
             return step
         met = _digest(listing.cursor), _digest(sorted(each.ref.id for each in listing.records))
         if met[0] in (self.mark[0], _digest(self.cursor)):
-            return replace(step, stuck=f"the listing's cursor came back to where it was after {pages} pages")
+            return replace(
+                step, stuck=f"the listing's cursor came back to where it was after {pages} pages"
+            )
         again = self.repeats + (met[1] == self.mark[1] and bool(listing.records))
         if again >= SAME_AGAIN:
-            return replace(step, stuck=f"the listing gives the same page again and again ({pages} pages so far)")
+            return replace(
+                step,
+                stuck=f"the listing gives the same page again and again ({pages} pages so far)",
+            )
         if pages >= MOST_PAGES:
             return replace(step, stuck=f"the listing has not ended after {pages} pages")
         if self.lap + 1 < self.power:
@@ -148,11 +154,20 @@ def start(
     """
     findings.heal(tx)
     named = REPORT if report else kind
-    run_id = run_records.begin(tx, kind=named, connection=connection, entity=entity, due=due or now, now=now)
+    run_id = run_records.begin(
+        tx, kind=named, connection=connection, entity=entity, due=due or now, now=now
+    )
     if run_id is None:
         return None
     mark = run_records.watermark(tx, connection, entity)
-    step = Step(run_id, kind, mark if kind == "poll" else None, report=report, accept=accept, first=mark is None)
+    step = Step(
+        run_id,
+        kind,
+        mark if kind == "poll" else None,
+        report=report,
+        accept=accept,
+        first=mark is None,
+    )
     work.raise_(
         tx,
         kind="reconcile",
@@ -175,10 +190,14 @@ def page(context: Context, task: Task) -> Procedure:
     flushed = began
     while True:
         try:
-            yield Call(row.connection, _fetch(context, task, batch), task.deadline(context, row.connection))
+            yield Call(
+                row.connection, _fetch(context, task, batch), task.deadline(context, row.connection)
+            )
         except BridgeError:
             if batch.step is not checkpoint:
-                yield Transact(_absorbing(context, task, batch))  # what was fetched before counts, rows or none
+                yield Transact(
+                    _absorbing(context, task, batch)
+                )  # what was fetched before counts, rows or none
             raise
         now = context.clock.now()
         if not batch.ended and len(batch.rows) < BATCH and now - flushed < EVERY:
@@ -196,7 +215,9 @@ def absorb(tx: Tx, context: Context, task: Task, batch: _Batch) -> bool:
     if run is None or run.finished_at is not None:
         work.finish(tx, row, task.owner, now)
         return False
-    if not run_records.carry_on(tx, row, task.owner, asdict(step), now + context.lease(context.connections)):
+    if not run_records.carry_on(
+        tx, row, task.owner, asdict(step), now + context.lease(context.connections)
+    ):
         return False  # our claim ran out, and another worker has gone on from the last checkpoint
     shown = [person for record in batch.rows.values() for person in record.people]
     if shown:
@@ -209,12 +230,20 @@ def absorb(tx: Tx, context: Context, task: Task, batch: _Batch) -> bool:
         hinted += more
     figures["pages"] = step.pages
     run_records.progress(
-        tx, step.run, cursor=step.cursor, seen=batch.seen, hinted=0 if step.report else hinted, now=now, figures=figures
+        tx,
+        step.run,
+        cursor=step.cursor,
+        seen=batch.seen,
+        hinted=0 if step.report else hinted,
+        now=now,
+        figures=figures,
     )
     if step.last or step.stuck:
         if step.stuck:
             run_records.forget_cursor(tx, step.run)
-        findings.explain(tx, step.run, webhooks=context.connections[row.connection].webhook is not None)
+        findings.explain(
+            tx, step.run, webhooks=context.connections[row.connection].webhook is not None
+        )
         run_records.finish(tx, step.run, now, error=error)
         work.finish(tx, row, task.owner, now)
         return False
@@ -224,15 +253,21 @@ def absorb(tx: Tx, context: Context, task: Task, batch: _Batch) -> bool:
     return True
 
 
-def _compare(tx: Tx, context: Context, task: Task, batch: _Batch, figures: dict[str, Any], now: datetime) -> int:
+def _compare(
+    tx: Tx, context: Context, task: Task, batch: _Batch, figures: dict[str, Any], now: datetime
+) -> int:
     row, step = task.row, batch.step
     if not batch.rows or context.sync_of(row.connection, row.entity) is None:
         return 0
     full = step.kind == "full"
-    compared = comparison.compare(tx, context, row.connection, row.entity, batch.rows, full=full, now=now)
+    compared = comparison.compare(
+        tx, context, row.connection, row.entity, batch.rows, full=full, now=now
+    )
     comparison.keep(tx, compared, int(step.run) if full else 0)
     _add(figures, "unchanged", compared.unchanged)
-    return _tell(tx, context, task, step, compared.findings, figures, now, batch.rows if full else None)
+    return _tell(
+        tx, context, task, step, compared.findings, figures, now, batch.rows if full else None
+    )
 
 
 def _tell(
@@ -254,18 +289,36 @@ def _tell(
         listed = figures.setdefault("found", [])
         listed += rows[: SHOWN - len(listed)]
         return len(found)
-    spare = max(0, comparison.NEW_LISTED - (figures.get("new", 0) - sum(each.kind == "new" for each in found)))
+    spare = max(
+        0,
+        comparison.NEW_LISTED - (figures.get("new", 0) - sum(each.kind == "new" for each in found)),
+    )
     rows = [each for each in rows if each["why"] != findings.WAITS]
-    kept = [each for each in rows if each["kind"] != "new"] + [each for each in rows if each["kind"] == "new"][:spare]
+    kept = [each for each in rows if each["kind"] != "new"] + [
+        each for each in rows if each["kind"] == "new"
+    ][:spare]
     findings.add(tx, [each | {"run_id": int(step.run), "found_at": now} for each in kept])
     comparison.hint(
-        tx, context, row.connection, row.entity, [each.remote_id for each in found], now, records, int(step.run)
+        tx,
+        context,
+        row.connection,
+        row.entity,
+        [each.remote_id for each in found],
+        now,
+        records,
+        int(step.run),
     )
     return len(found)
 
 
 def _conclude(
-    tx: Tx, context: Context, task: Task, step: Step, run: RunRow, listed: int, figures: dict[str, Any]
+    tx: Tx,
+    context: Context,
+    task: Task,
+    step: Step,
+    run: RunRow,
+    listed: int,
+    figures: dict[str, Any],
 ) -> tuple[int, str]:
     """Look for what a full listing lacks; gives how many there were, and why the run must stop instead."""
     if step.kind != "full":
@@ -300,7 +353,9 @@ def _resumed(step: Step, now: datetime) -> Step:
     if step.broken or step.cursor is None or now - last <= INTERRUPTED:
         return step
     rested = int((now - last).total_seconds() // 60)
-    return replace(step, broken=f"the listing was interrupted for {rested} minutes; the next full run decides")
+    return replace(
+        step, broken=f"the listing was interrupted for {rested} minutes; the next full run decides"
+    )
 
 
 def _fetch(context: Context, task: Task, batch: _Batch) -> Callable[[Any], None]:
@@ -311,7 +366,9 @@ def _fetch(context: Context, task: Task, batch: _Batch) -> Callable[[Any], None]
     def act(connector: Any) -> None:
         for _ in range(most):
             step = batch.step
-            listing: Page = (connector.changed if step.kind == "poll" else connector.scan)(entity, step.cursor)
+            listing: Page = (connector.changed if step.kind == "poll" else connector.scan)(
+                entity, step.cursor
+            )
             now = context.clock.now()
             batch.take(listing, now)
             if batch.ended or len(batch.rows) >= BATCH or now >= deadline:
@@ -325,7 +382,9 @@ def _absorbing(context: Context, task: Task, batch: _Batch) -> Callable[[Tx], bo
 
 
 def _digest(value: Any) -> str:
-    return blake2b(orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+    return blake2b(
+        orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS), digest_size=12
+    ).hexdigest()
 
 
 def _add(figures: dict[str, Any], name: str, more: int) -> None:

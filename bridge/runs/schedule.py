@@ -58,12 +58,20 @@ def start_due_runs(context: Context, ledger: Ledger) -> list[str]:
     now = context.clock.now()
     started = []
     with ledger.read() as tx:
-        due = [each for each in _all(tx, context, _catalogues(context), now) if each.due and each.due <= now]
+        due = [
+            each
+            for each in _all(tx, context, _catalogues(context), now)
+            if each.due and each.due <= now
+        ]
     if not due:
         return []
     with ledger.transaction() as tx:
         # Looked at again: another clock may have been quicker.
-        due = [each for each in _all(tx, context, _catalogues(context), now) if each.due and each.due <= now]
+        due = [
+            each
+            for each in _all(tx, context, _catalogues(context), now)
+            if each.due and each.due <= now
+        ]
         for each in due:
             run_id = reconcile.start(tx, each.connection, each.entity, each.kind, now, due=each.due)
             started.extend([run_id] if run_id else [])
@@ -81,34 +89,56 @@ def next_runs(tx: Tx, declared: Declared, now: datetime) -> list[Planned]:
 def _all(tx: Tx, declared: Declared, more: list[tuple[str, str]], now: datetime) -> list[Planned]:
     newest, begun = run_records.newest(tx), run_records.begun(tx)
     conditions = connection_health.all_(tx)
-    pairs = [(name, sync.entity, kind) for sync in declared.syncs.values() for name in sync.members for kind in KINDS]
+    pairs = [
+        (name, sync.entity, kind)
+        for sync in declared.syncs.values()
+        for name in sync.members
+        for kind in KINDS
+    ]
     pairs += [(name, entity, "full") for name, entity in more]
     planned = []
     for name, entity, kind in pairs:
         last = newest.get((kind, name, entity))
-        due, waits = next_time(declared.connections[name], entity, kind, last, begun.get((name, entity)), now), ""
+        due, waits = (
+            next_time(
+                declared.connections[name], entity, kind, last, begun.get((name, entity)), now
+            ),
+            "",
+        )
         if last is not None and last.finished_at is None:
             due, waits = None, "under way"
         condition = conditions.get(name)
         if condition is not None and condition.state(now) in {"paused", "stopped"}:
-            waits = f"{name} is {condition.state(now)}" + (f": {condition.why}" if condition.why else "")
+            waits = f"{name} is {condition.state(now)}" + (
+                f": {condition.why}" if condition.why else ""
+            )
         if due is not None or last is not None:
             planned.append(Planned(name, entity, kind, due, last, waits))
     return planned
 
 
 def next_time(
-    connection: Connection, entity: str, kind: str, last: RunRow | None, begun: datetime | None, now: datetime
+    connection: Connection,
+    entity: str,
+    kind: str,
+    last: RunRow | None,
+    begun: datetime | None,
+    now: datetime,
 ) -> datetime | None:
     """Compute from configuration and the ledger alone when a run is due; None: never.
 
-    The first full run comes at the first such time after the connection's first poll: that one has just listed it all.
+    The first full run comes at the first such time after the connection's first poll: that one has
+    just listed it all.
     """
     part = _part(connection.name, entity, kind)
     if kind == "poll":
         if connection.poll is None:
             return None
-        return now if last is None else last.started_at + connection.poll * (1 + POLL_JITTER * (part - 0.5))
+        return (
+            now
+            if last is None
+            else last.started_at + connection.poll * (1 + POLL_JITTER * (part - 0.5))
+        )
     if connection.full is None:
         return None
     base = last.started_at if last is not None else begun
@@ -127,7 +157,9 @@ KINDS = reconcile.KINDS
 def _catalogues(context: Context) -> list[tuple[str, str]]:
     mirrored = {(name, sync.entity) for sync in context.syncs.values() for name in sync.members}
     names = sorted({name for name, _entity in mirrored})
-    every = [(name, entity) for name in names for entity in reconcile.entities(context, name, "full")]
+    every = [
+        (name, entity) for name in names for entity in reconcile.entities(context, name, "full")
+    ]
     return [pair for pair in every if pair not in mirrored]
 
 

@@ -1,7 +1,7 @@
 """Undo: take back what a run wrote, wherever the record still has it. What anybody has changed since is left alone.
 
-A ticket of which something was taken back is paused, with the reason in its timeline: the bridge does not do again by
-itself what an admin has just undone. `bridge link resume` lets it go on.
+A ticket of which something was taken back is paused, with the reason in its timeline: the bridge
+does not do again by itself what an admin has just undone. `bridge link resume` lets it go on.
 """
 
 from __future__ import annotations
@@ -42,15 +42,21 @@ class Wrote:
     before: dict[str, Raw] = field(default_factory=dict)
 
 
-def start(tx: Tx, run_id: str, now: datetime, *, delete_created: bool = False) -> tuple[str | None, int]:
+def start(
+    tx: Tx, run_id: str, now: datetime, *, delete_created: bool = False
+) -> tuple[str | None, int]:
     """Queue the undoing of a run; gives its own run (None: one is under way) and how many records it is about."""
     run = run_records.get(tx, run_id)
     if run is None:
         return None, 0
-    mine = run_records.begin(tx, kind=KIND, connection=run.connection, entity=run.entity, due=now, now=now)
+    mine = run_records.begin(
+        tx, kind=KIND, connection=run.connection, entity=run.entity, due=now, now=now
+    )
     if mine is None:
         return None, 0
-    run_records.progress(tx, mine, cursor=None, seen=0, hinted=0, now=now, figures={"undoes": int(run_id)})
+    run_records.progress(
+        tx, mine, cursor=None, seen=0, hinted=0, now=now, figures={"undoes": int(run_id)}
+    )
     found = records(tx, run_id)
     for link_id, connection, entity in found:
         work.raise_(
@@ -131,7 +137,9 @@ def wrote(tx: Tx, task: Task, side: Side) -> Wrote:
 def shown(context: Context, link: Link, side: Side, record: Record) -> dict[str, Any]:
     """Give what the record shows, by field, without what cannot be read."""
     values = observation(record, context.maps[side.connection][link.entity], link.parent_id).values
-    return {name: value for name, value in values.items() if not isinstance(value, Marker | Unreadable)}
+    return {
+        name: value for name, value in values.items() if not isinstance(value, Marker | Unreadable)
+    }
 
 
 def is_ours(context: Context, link: Link, side: Side, did: Wrote, name: str, value: Raw) -> bool:
@@ -154,12 +162,18 @@ def touched(context: Context, link: Link, side: Side, record: Record, did: Wrote
             and not is_ours(context, link, side, did, name, value)
             and not (state is not None and agrees(fields[name], entry, value, state))
         )
-        if unseen or foreign or (state is not None and state.rev and state.set_by == side.connection):
+        if (
+            unseen
+            or foreign
+            or (state is not None and state.rev and state.set_by == side.connection)
+        ):
             found.append(name)
     return sorted(found)
 
 
-def unmake(context: Context, task: Task, ref: Ref, side: Side, record: Record, did: Wrote) -> Procedure:
+def unmake(
+    context: Context, task: Task, ref: Ref, side: Side, record: Record, did: Wrote
+) -> Procedure:
     """Delete a record that the run made, if nobody has touched it and it may be deleted."""
     link = the_link(task)
     edited = touched(context, link, side, record, did)
@@ -167,13 +181,23 @@ def unmake(context: Context, task: Task, ref: Ref, side: Side, record: Record, d
         why = f"{', '.join(edited)} changed there since"
         yield Transact(lambda tx: end(tx, context, task, [], why))
         return
-    member, able = context.syncs[link.sync].members[ref.connection], context.capabilities[ref.connection][ref.entity]
+    member, able = (
+        context.syncs[link.sync].members[ref.connection],
+        context.capabilities[ref.connection][ref.entity],
+    )
     if not able.deletes or not (member.allow_delete or (task.row.payload or {}).get("delete")):
-        why = "the system cannot delete it" if not able.deletes else "it may not be deleted (say --delete-created)"
+        why = (
+            "the system cannot delete it"
+            if not able.deletes
+            else "it may not be deleted (say --delete-created)"
+        )
         yield Transact(lambda tx: end(tx, context, task, [], f"{why}: its ticket is paused"))
         return
     opened = yield from write_down(
-        context, task, side, Attempt(context.fresh_id(), "delete", {}, {}, {}, {}, context.send_by(side.connection))
+        context,
+        task,
+        side,
+        Attempt(context.fresh_id(), "delete", {}, {}, {}, {}, context.send_by(side.connection)),
     )
 
     def guarded(connector: Connector) -> bool:
@@ -187,20 +211,29 @@ def unmake(context: Context, task: Task, ref: Ref, side: Side, record: Record, d
         return
 
     def commit(tx: Tx) -> None:
-        attempts.close(tx, opened.id, "done" if gone else "refused", None, context.clock.now(), None)
+        attempts.close(
+            tx, opened.id, "done" if gone else "refused", None, context.clock.now(), None
+        )
         side.attempt, side.tombstone = None, bool(gone)
         end(tx, context, task, ["deleted"] if gone else [], "" if gone else "changed there since")
 
     yield Transact(commit)
 
 
-def put_back(context: Context, task: Task, ref: Ref, side: Side, record: Record, did: Wrote) -> Procedure:
+def put_back(
+    context: Context, task: Task, ref: Ref, side: Side, record: Record, did: Wrote
+) -> Procedure:
     """Write the values of before, field by field, where the record still has what the run wrote."""
     link = the_link(task)
-    able, rules = context.capabilities[ref.connection][ref.entity], context.rules(context.syncs[link.sync])
+    able, rules = (
+        context.capabilities[ref.connection][ref.entity],
+        context.rules(context.syncs[link.sync]),
+    )
     now_shown = shown(context, link, side, record)
     ours = [
-        name for name in did.before if name in now_shown and is_ours(context, link, side, did, name, now_shown[name])
+        name
+        for name in did.before
+        if name in now_shown and is_ours(context, link, side, did, name, now_shown[name])
     ]
     edited = sorted(did.before.keys() - set(ours))
     target = Target(link, side, rules, able)
@@ -212,7 +245,10 @@ def put_back(context: Context, task: Task, ref: Ref, side: Side, record: Record,
     ]
     done: list[str] = []
     for planned in group(target, wants):
-        call = replace(planned, before={name: now_shown.get(name) for name in planned.sent if name in now_shown})
+        call = replace(
+            planned,
+            before={name: now_shown.get(name) for name in planned.sent if name in now_shown},
+        )
         revs = dict.fromkeys(call.sent, NEVER)
         attempt = Attempt(
             context.fresh_id(),
@@ -256,7 +292,11 @@ def landed(
     now = context.clock.now()
     attempts.close(tx, opened.id, "done" if wrote_it else "refused", None, now, None)
     side.attempt = None
-    values = shown(context, the_link(task), side, answer) if wrote_it and isinstance(answer, Record) else {}
+    values = (
+        shown(context, the_link(task), side, answer)
+        if wrote_it and isinstance(answer, Record)
+        else {}
+    )
     for name, raw in (call.sent if wrote_it else {}).items():
         entry = side.fields[name]
         entry.shadow, entry.level, entry.seen, entry.got = values.get(name, raw), NEVER, now, None
@@ -270,7 +310,14 @@ def _sending(
 
 
 def _landing(
-    context: Context, task: Task, side: Side, call: PlannedCall, opened: Attempt, answer: Any, *, wrote_it: bool
+    context: Context,
+    task: Task,
+    side: Side,
+    call: PlannedCall,
+    opened: Attempt,
+    answer: Any,
+    *,
+    wrote_it: bool,
 ) -> Callable[[Tx], None]:
     return lambda tx: landed(tx, context, task, side, call, opened, answer, wrote_it=wrote_it)
 
@@ -322,6 +369,11 @@ def end(tx: Tx, context: Context, task: Task, done: list[str], why: str) -> None
         notes.append(Note(LEFT, task.row.connection, "", {"run": of, "ref": ref, "why": why}))
     if not done and not why:
         notes.append(
-            Note(UNDONE, task.row.connection, "", {"run": of, "ref": ref, "why": "it reads as before already"})
+            Note(
+                UNDONE,
+                task.row.connection,
+                "",
+                {"run": of, "ref": ref, "why": "it reads as before already"},
+            )
         )
     conclude(tx, context, task, notes)

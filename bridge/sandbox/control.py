@@ -21,7 +21,11 @@ def answer(sandbox: Sandbox, request: Request) -> Response:
     if verb is None:
         return _json({"error": f"no {route}; allowed: {', '.join(_ROUTES)}"}, 404)
     try:
-        given = request.args.to_dict() if request.method == "GET" else json.loads(request.get_data() or b"{}")
+        given = (
+            request.args.to_dict()
+            if request.method == "GET"
+            else json.loads(request.get_data() or b"{}")
+        )
         return _json({"data": verb(sandbox, given)})
     except (KeyError, TypeError, ValueError) as error:
         return _json({"error": f"{type(error).__name__}: {error}"}, 400)
@@ -57,14 +61,20 @@ _ROUTES: Mapping[str, Verb] = {
     "POST message": lambda sandbox, given: sandbox.message(
         given["id"], given["text"], float(given.get("seconds_ago", 0))
     ),
-    "POST populate": lambda sandbox, given: sandbox.populate(int(given["n"]), int(given.get("seed", 0))),
-    "GET journal": lambda sandbox, given: [e.row() for e in sandbox.journal.since(int(given.get("since", 0)))],
+    "POST populate": lambda sandbox, given: sandbox.populate(
+        int(given["n"]), int(given.get("seed", 0))
+    ),
+    "GET journal": lambda sandbox, given: [
+        e.row() for e in sandbox.journal.since(int(given.get("since", 0)))
+    ],
     "GET faults": _faults,
     "POST faults": _faults,
     "GET options": _options,
     "POST options": _options,
     "GET waiting": lambda sandbox, _: sandbox.outbox.waiting,
-    "POST flush": lambda sandbox, given: sandbox.outbox.flush(everything=bool(given.get("everything"))),
+    "POST flush": lambda sandbox, given: sandbox.outbox.flush(
+        everything=bool(given.get("everything"))
+    ),
 }
 
 

@@ -51,7 +51,9 @@ class Faults:
         """Replace the shares. Raises ValueError, naming what is wrong."""
         for kind, share in shares.items():
             if kind not in KINDS:
-                raise ValueError(f"unknown fault {kind!r}; allowed: {', '.join((*KINDS, ARRIVING))}")
+                raise ValueError(
+                    f"unknown fault {kind!r}; allowed: {', '.join((*KINDS, ARRIVING))}"
+                )
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise ValueError(f"share of {kind}: {share!r} is not a number from 0 to 1")
         self.shares = dict(shares)

@@ -72,7 +72,9 @@ class Entry:
 class Journal:
     """Append-only. Sandboxes that share a `sequence` can be read as one story."""
 
-    def __init__(self, system: str, connection: str, clock: Clock, sequence: Iterator[int] | None = None) -> None:
+    def __init__(
+        self, system: str, connection: str, clock: Clock, sequence: Iterator[int] | None = None
+    ) -> None:
         self._system = system
         self._connection = connection
         self._clock = clock
@@ -84,7 +86,9 @@ class Journal:
         """Write one row, dated now."""
         with self._lock:
             seq = next(self._sequence)
-            entry = Entry(seq, self._clock.now(), self._system, self._connection, kind, actor, **fields)
+            entry = Entry(
+                seq, self._clock.now(), self._system, self._connection, kind, actor, **fields
+            )
             self._entries.append(entry)
         return entry
 

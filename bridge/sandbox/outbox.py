@@ -77,7 +77,12 @@ class Outbox:
         self.target = target
 
     def emit(
-        self, event: str, record_id: str, body: Mapping[str, Any], headers: Mapping[str, str], unique: str
+        self,
+        event: str,
+        record_id: str,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str],
+        unique: str,
     ) -> None:
         """Queue an event; nothing happens without a target."""
         if self.target is None:
@@ -88,7 +93,9 @@ class Outbox:
         if fault == "webhook-lost":
             self._record(delivery, 0)
             return
-        wait = {"webhook-reordered": 0.25, "webhook-delayed": 0.5 + 4.5 * self._rng.random()}.get(fault, 0.0)
+        wait = {"webhook-reordered": 0.25, "webhook-delayed": 0.5 + 4.5 * self._rng.random()}.get(
+            fault, 0.0
+        )
         self._queue(delivery, wait)
         if fault == "webhook-duplicated":
             self._queue(replace(delivery, fault=""), 0.05)
@@ -163,7 +170,9 @@ class Outbox:
             with self._wake:
                 if self._stopped:
                     return
-                wait = (self._heap[0][0] - self._clock.now()).total_seconds() if self._heap else 60.0
+                wait = (
+                    (self._heap[0][0] - self._clock.now()).total_seconds() if self._heap else 60.0
+                )
                 if wait > 0:
                     self._wake.wait(wait)
             try:

@@ -21,14 +21,32 @@ AGENTS: tuple[Agent, ...] = tuple(
     Agent(
         f"{name.split()[0].lower()}@support.example",
         name,
-        {"switch": f"usr_{n}", "posthog": f"user:{10 + n}", "zaia": f"00000000-0000-4000-8000-{n:012d}"},
+        {
+            "switch": f"usr_{n}",
+            "posthog": f"user:{10 + n}",
+            "zaia": f"00000000-0000-4000-8000-{n:012d}",
+        },
     )
-    for n, name in enumerate(("Mary Bishop", "Jonas Lind", "Priya Raman", "Tomas Novak", "Aiko Mori"), 1)
+    for n, name in enumerate(
+        ("Mary Bishop", "Jonas Lind", "Priya Raman", "Tomas Novak", "Aiko Mori"), 1
+    )
 )
 
 STATUS: Mapping[str, Mapping[str, str]] = {
-    "switch": {"new": "new", "open": "open", "pending": "pending", "resolved": "resolved", "closed": "closed"},
-    "posthog": {"new": "new", "open": "open", "pending": "pending", "on_hold": "on_hold", "resolved": "resolved"},
+    "switch": {
+        "new": "new",
+        "open": "open",
+        "pending": "pending",
+        "resolved": "resolved",
+        "closed": "closed",
+    },
+    "posthog": {
+        "new": "new",
+        "open": "open",
+        "pending": "pending",
+        "on_hold": "on_hold",
+        "resolved": "resolved",
+    },
     "zaia": {"new": "pending", "open": "ongoing", "resolved": "completed"},
 }
 """Statuses that a human of each system can choose: canonical value -> the system's word. Tickets begin in these."""
@@ -42,19 +60,55 @@ ASSIGNEE: Mapping[str, str] = {"switch": "assignee_id", "posthog": "assignee", "
 """The field in which a human of each system names who is to work on a ticket."""
 
 _SUBJECTS = (
-    ("Cannot sign in after the update", "The page says my session expired, again and again.", "login"),
-    ("Invoice shows the wrong VAT number", "Please correct it before the end of the month.", "billing"),
+    (
+        "Cannot sign in after the update",
+        "The page says my session expired, again and again.",
+        "login",
+    ),
+    (
+        "Invoice shows the wrong VAT number",
+        "Please correct it before the end of the month.",
+        "billing",
+    ),
     ("CSV export stops at 10,000 rows", "The file is cut off in the middle of a line.", "export"),
     ("Événements manquants — tableau de bord", "Le graphique est vide depuis hier 😕", "analytics"),
     ("Webhook deliveries arrive twice", "We see the same order two times in our shop.", "api"),
     ("How do I invite my team?", "I only find a button for single users.", "question"),
-    ("App crashes when I open settings", "Android 15, version 8.2.1. It happens every time.", "bug"),
+    (
+        "App crashes when I open settings",
+        "Android 15, version 8.2.1. It happens every time.",
+        "bug",
+    ),
     ("Feature request: dark mode", "My eyes would thank you.", "feature"),
     ("Upgrade to the annual plan", "Could you send us an offer for 40 seats?", "sales"),
     ("データのインポートに失敗しました", "文字コードの問題かもしれません。", "import"),
 )
-_FIRST = ("ana", "ben", "chloe", "dmitri", "elif", "farid", "greta", "hiro", "ines", "juan", "kemi", "lars")
-_LAST = ("silva", "okafor", "meyer", "tanaka", "rossi", "dubois", "novak", "haddad", "larsen", "gomez")
+_FIRST = (
+    "ana",
+    "ben",
+    "chloe",
+    "dmitri",
+    "elif",
+    "farid",
+    "greta",
+    "hiro",
+    "ines",
+    "juan",
+    "kemi",
+    "lars",
+)
+_LAST = (
+    "silva",
+    "okafor",
+    "meyer",
+    "tanaka",
+    "rossi",
+    "dubois",
+    "novak",
+    "haddad",
+    "larsen",
+    "gomez",
+)
 _EXTRA_TAGS = ("VIP", "enterprise", "Beta", "needs-reply", "EU")
 
 
@@ -110,7 +164,9 @@ def tickets(n: int, seed: int) -> list[Draft]:
     return drafts
 
 
-def edits(n: int, seed: int, where: Sequence[Sequence[str]], conflicting: float = 0.25) -> list[Edit]:
+def edits(
+    n: int, seed: int, where: Sequence[Sequence[str]], conflicting: float = 0.25
+) -> list[Edit]:
     """Draft `n` edits of tickets, each where it stands; of those that can, a share stand against another system's edit.
 
     `where` names the systems that hold each ticket, `conflicting` is that share.
@@ -132,11 +188,15 @@ def edits(n: int, seed: int, where: Sequence[Sequence[str]], conflicting: float 
             system = rng.choice(systems)
             if field == "priority" and system not in PRIORITY:
                 field = "status"
-            stream.append(Edit(burst, ticket, system, field, _change(rng, system, field), conflicting=False))
+            stream.append(
+                Edit(burst, ticket, system, field, _change(rng, system, field), conflicting=False)
+            )
     return stream
 
 
-def _against_each_other(rng: random.Random, burst: int, ticket: int, systems: Sequence[str]) -> list[Edit]:
+def _against_each_other(
+    rng: random.Random, burst: int, ticket: int, systems: Sequence[str]
+) -> list[Edit]:
     first, second = rng.sample(systems, 2)
     field = rng.choice(("status", "priority", "assignee"))
     if field == "priority" and not {first, second} <= PRIORITY.keys():

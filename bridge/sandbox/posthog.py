@@ -1,8 +1,9 @@
 """PostHog's Conversations tickets API: what its page documents, and what deployments were seen to do.
 
-Reading one ticket marks it as read for the team. A filter value that does not exist is dropped, so everything comes
-back. Every PATCH moves `updated_at`, and a customer's message can move it backwards. Tags are trimmed, lower-cased and
-need a licence: without it they read as `[]` and writes are ignored with a 200. No event tells of tags or deletes.
+Reading one ticket marks it as read for the team. A filter value that does not exist is dropped, so
+everything comes back. Every PATCH moves `updated_at`, and a customer's message can move it
+backwards. Tags are trimmed, lower-cased and need a licence: without it they read as `[]` and writes
+are ignored with a 200. No event tells of tags or deletes.
 """
 
 from __future__ import annotations
@@ -65,11 +66,17 @@ class PostHogSandbox(Sandbox):
         """Want the personal key, its scope and its project."""
         given = request.headers.get("Authorization", "")
         if not given:
-            return Problem(401, "not_authenticated", "Authentication credentials were not provided.")
+            return Problem(
+                401, "not_authenticated", "Authentication credentials were not provided."
+            )
         if given != f"Bearer {self.api_key}":
-            return Problem(401, "authentication_failed", "Personal API key found in request is invalid.")
+            return Problem(
+                401, "authentication_failed", "Personal API key found in request is invalid."
+            )
         if request.path.split("/")[3:4] != [str(self.options["project_id"])]:
-            return Problem(403, "permission_denied", "API key does not have access to the requested project.")
+            return Problem(
+                403, "permission_denied", "API key does not have access to the requested project."
+            )
         scope = "ticket:read" if request.method == "GET" else "ticket:write"
         if scope not in self.options["scopes"]:
             return Problem(403, "permission_denied", f"API key missing required scope '{scope}'")
@@ -83,27 +90,42 @@ class PostHogSandbox(Sandbox):
         code = {404: "not_found", 405: "method_not_allowed", 429: "throttled", 500: "error"}.get(
             problem.status, problem.code
         )
-        detail = "Request was throttled. Expected available in 2 seconds." if code == "throttled" else problem.message
-        return answer({"type": kind, "code": code, "detail": detail, "attr": problem.field}, problem.status)
+        detail = (
+            "Request was throttled. Expected available in 2 seconds."
+            if code == "throttled"
+            else problem.message
+        )
+        return answer(
+            {"type": kind, "code": code, "detail": detail, "attr": problem.field}, problem.status
+        )
 
     def list_tickets(self, call: Call, project_id: str) -> Response:  # noqa: ARG002
         """List tickets with limit and offset; nothing is marked as read."""
         rows = filtered(
-            list(self.store), call.query, ids=self.options["ids_supported"], tags=self.options["tags_licensed"]
+            list(self.store),
+            call.query,
+            ids=self.options["ids_supported"],
+            tags=self.options["tags_licensed"],
         )
         order = call.query.get("order_by", "-updated_at")
         column = order.removeprefix("-")
         if column not in _SORTS:
             order, column = "-updated_at", "updated_at"
-        rows.sort(key=lambda row: (row[column] is not None, row[column]), reverse=order.startswith("-"))
+        rows.sort(
+            key=lambda row: (row[column] is not None, row[column]), reverse=order.startswith("-")
+        )
         limit = min(number(call.query.get("limit"), 100) or 100, 1000)
         offset = number(call.query.get("offset"), 0)
         base = call.request.base_url
         return answer(
             {
                 "count": len(rows),
-                "next": f"{base}?limit={limit}&offset={offset + limit}" if offset + limit < len(rows) else None,
-                "previous": f"{base}?limit={limit}&offset={max(0, offset - limit)}" if offset else None,
+                "next": f"{base}?limit={limit}&offset={offset + limit}"
+                if offset + limit < len(rows)
+                else None,
+                "previous": f"{base}?limit={limit}&offset={max(0, offset - limit)}"
+                if offset
+                else None,
                 "results": [self._shown(row) for row in rows[offset : offset + limit]],
             }
         )
@@ -125,7 +147,10 @@ class PostHogSandbox(Sandbox):
             raise Problem(500, "error", "A server error occurred.")
         record = self.made(fields)
         call.ignored = tuple(
-            sorted(set(fields) - {"status", "priority", "anonymous_traits", "ai_resolved", "escalation_reason"})
+            sorted(
+                set(fields)
+                - {"status", "priority", "anonymous_traits", "ai_resolved", "escalation_reason"}
+            )
         )
         self.committed(call, "create", None, record)
         return answer(self._shown(record), 201)
@@ -162,7 +187,9 @@ class PostHogSandbox(Sandbox):
         """Add, remove or set tags of several tickets."""
         fields = call.body()
         if not self.options["bulk_supported"]:
-            raise Problem(403, "permission_denied", "This action does not support Personal API Key access")
+            raise Problem(
+                403, "permission_denied", "This action does not support Personal API Key access"
+            )
         action = fields.get("action")
         if action not in {"add", "remove", "set"}:
             raise Problem(400, "invalid_choice", f'"{action}" is not a valid choice.', "action")
@@ -171,7 +198,12 @@ class PostHogSandbox(Sandbox):
         for record in records:
             if call.id:  # one row a record; the last is journalled with the call itself
                 self.journal.append(
-                    "write", "bridge", id=call.id, before=call.before, after=call.after, record=call.record
+                    "write",
+                    "bridge",
+                    id=call.id,
+                    before=call.before,
+                    after=call.after,
+                    record=call.record,
                 )
             kept = [] if action == "set" else [tag for tag in record["tags"] if tag not in wanted]
             tags = kept if action == "remove" else kept + wanted
@@ -198,14 +230,20 @@ class PostHogSandbox(Sandbox):
         }  # fmt: skip
         if human is not None:
             fields = {name: value for name, value in human.items() if name in _WRITABLE}
-            record |= {name: value for name, value in human.items() if name in record and name not in fields}
+            record |= {
+                name: value
+                for name, value in human.items()
+                if name in record and name not in fields
+            }
         else:
             fields = {name: fields[name] for name in _WRITABLE[:5] if name in fields}
         new, _ = self._applied(record, fields, human=human is not None)
         self.store.put(new)
         return new
 
-    def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
+    def changed(
+        self, record: Record, fields: Mapping[str, Any], *, human: bool
+    ) -> tuple[Record, tuple[str, ...]]:
         """Change a ticket."""
         new, ignored = self._applied(record, fields, human=human)
         new["updated_at"] = micros_iso(self.clock.now())
@@ -248,7 +286,9 @@ class PostHogSandbox(Sandbox):
             },
             "status": draft.status,
             "priority": population.PRIORITY[self.SYSTEM][draft.priority] if index % 4 else None,
-            "assignee": population.assignment(self.SYSTEM, draft.agent)["assignee"] if draft.agent else None,
+            "assignee": population.assignment(self.SYSTEM, draft.agent)["assignee"]
+            if draft.agent
+            else None,
             "tags": list(draft.tags),
             "message_count": 1,
             "unread_team_count": 1,
@@ -258,7 +298,9 @@ class PostHogSandbox(Sandbox):
             "updated_at": stamp,
         }
 
-    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:
+    def events(
+        self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]
+    ) -> list[Event]:
         """Tell of creates, and of changes of status, priority and assignee; never of tags or deletes."""
         made: list[tuple[str, dict[str, Any]]] = []
         if kind == "create":
@@ -270,14 +312,21 @@ class PostHogSandbox(Sandbox):
                     made.append((f"$conversation_ticket_{name}_changed", changed))
             if "assignee" in sent:
                 to = record["assignee"] or {"type": None, "id": None}
-                told = {"assignee_type": to["type"], "assignee_id": None if to["id"] is None else str(to["id"])}
+                told = {
+                    "assignee_type": to["type"],
+                    "assignee_id": None if to["id"] is None else str(to["id"]),
+                }
                 made.append(("$conversation_ticket_assigned", told))
             if "last_message_at" in before:
                 said = {"message_content": record["last_message_text"], "author_type": "customer"}
                 made.append(("$conversation_message_received", said))
-        base = {name: record[name] for name in ("ticket_number", "channel_source", "status", "priority")}
+        base = {
+            name: record[name] for name in ("ticket_number", "channel_source", "status", "priority")
+        }
         identity = str(record["id"])
-        return [Event(name, identity, {"ticket_id": identity, **base, **extra}) for name, extra in made]
+        return [
+            Event(name, identity, {"ticket_id": identity, **base, **extra}) for name, extra in made
+        ]
 
     def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         """Fill the default template of the HTTP webhook destination."""
@@ -297,7 +346,9 @@ class PostHogSandbox(Sandbox):
     def _found(self, ticket_id: str) -> Record:
         record = self.store.get(ticket_id)
         if record is None and ticket_id.isdigit():
-            record = next((row for row in self.store if row["ticket_number"] == int(ticket_id)), None)
+            record = next(
+                (row for row in self.store if row["ticket_number"] == int(ticket_id)), None
+            )
         if record is None:
             raise Problem(404, "not_found", "Not found.")
         return record
@@ -308,7 +359,9 @@ class PostHogSandbox(Sandbox):
         new = dict(record)
         ignored = []
         for name, value in fields.items():
-            if name not in _WRITABLE or (name == "tags" and not human and not self.options["tags_licensed"]):
+            if name not in _WRITABLE or (
+                name == "tags" and not human and not self.options["tags_licensed"]
+            ):
                 ignored.append(name)
             elif name == "tags":
                 new["tags"] = sorted(clean_tags(value))
@@ -346,5 +399,9 @@ def _assignee(value: Any) -> dict[str, Any] | None:
         return {"type": "role", "id": value.get("id"), "role": {"name": "Support"}}
     for agent in population.AGENTS:
         if agent.ids["posthog"] == f"user:{value.get('id')}" and value.get("type") == "user":
-            return {"type": "user", "id": value["id"], "user": {"email": agent.email, "first_name": agent.name}}
+            return {
+                "type": "user",
+                "id": value["id"],
+                "user": {"email": agent.email, "first_name": agent.name},
+            }
     raise Problem(400, "invalid", "Assignee is not a member of the organization.", "assignee")

@@ -14,12 +14,18 @@ PRIORITIES = ("low", "medium", "high", "critical")
 CHANNELS = ("widget", "email", "slack")
 
 
-def filtered(rows: list[Record], query: Mapping[str, str], *, ids: bool, tags: bool) -> list[Record]:
+def filtered(
+    rows: list[Record], query: Mapping[str, str], *, ids: bool, tags: bool
+) -> list[Record]:
     """Give the rows that the filters let through; `ids` and `tags` say whether this deployment knows them."""
     if ids and "ids" in query:
         wanted = set(query["ids"].split(","))
         rows = [row for row in rows if row["id"] in wanted]
-    for name, known in (("status", STATUSES), ("priority", PRIORITIES), ("channel_source", CHANNELS)):
+    for name, known in (
+        ("status", STATUSES),
+        ("priority", PRIORITIES),
+        ("channel_source", CHANNELS),
+    ):
         values = {value for value in query.get(name, "").split(",") if value in known}
         rows = [row for row in rows if not values or row[name] in values]
     rows = _dated(rows, query)
@@ -28,7 +34,11 @@ def filtered(rows: list[Record], query: Mapping[str, str], *, ids: bool, tags: b
         rows = [row for row in rows if row["assignee"] is None]
     elif colon:
         assigned = [row for row in rows if row["assignee"]]
-        rows = [row for row in assigned if (row["assignee"]["type"], str(row["assignee"]["id"])) == (kind, remote)]
+        rows = [
+            row
+            for row in assigned
+            if (row["assignee"]["type"], str(row["assignee"]["id"])) == (kind, remote)
+        ]
     if query.get("search"):
         rows = [row for row in rows if _found(row, query["search"])]
     if tags and query.get("tags"):
@@ -64,5 +74,10 @@ def _found(row: Record, search: str) -> bool:
     if search.isdigit():
         return bool(row["ticket_number"] == int(search))
     traits = row["anonymous_traits"]
-    texts = (traits.get("name"), traits.get("email"), row["email_subject"], row["last_message_text"])
+    texts = (
+        traits.get("name"),
+        traits.get("email"),
+        row["email_subject"],
+        row["last_message_text"],
+    )
     return any(search.casefold() in str(text).casefold() for text in texts if text)

@@ -1,8 +1,9 @@
 """ScopeAI's API as its document describes it, with the traps that stand between the lines.
 
-Listings are bare arrays by the time of creation, of the last 14 days when nobody says since when; the address of the
-next page has lost the window. Subjects are found a while after a ticket was made. External ids may be given twice.
-What no client should do, listing without `start_date` and making one thing twice, is journalled as `forbidden: …`.
+Listings are bare arrays by the time of creation, of the last 14 days when nobody says since when;
+the address of the next page has lost the window. Subjects are found a while after a ticket was
+made. External ids may be given twice. What no client should do, listing without `start_date` and
+making one thing twice, is journalled as `forbidden: …`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,11 @@ class ScopeaiSandbox(Sandbox):
     def unauthorised(self, request: Request) -> Problem | None:
         """Want the key in the document's own grammar."""
         given = request.headers.get("Authorization")
-        return None if given == f"Token token={self.api_key}" else Problem(401, "UNAUTHORIZED", "Unauthorized")
+        return (
+            None
+            if given == f"Token token={self.api_key}"
+            else Problem(401, "UNAUTHORIZED", "Unauthorized")
+        )
 
     def problem(self, problem: Problem) -> Response:
         """Refuse; the document shows no body for errors."""
@@ -92,7 +97,11 @@ class ScopeaiSandbox(Sandbox):
     def find_ticket(self, call: Call) -> Response:
         """Show one of the tickets that have an external id, where the deployment can."""
         wanted = call.query.get("external_id")
-        rows = [row for row in self.tickets() if wanted is not None and str(row["external_id"]) == wanted]
+        rows = [
+            row
+            for row in self.tickets()
+            if wanted is not None and str(row["external_id"]) == wanted
+        ]
         if not self.options["find_by"] or not rows:
             raise Problem(404, "NOT_FOUND", "Not found")
         call.id = str(rows[0]["id"])
@@ -102,7 +111,9 @@ class ScopeaiSandbox(Sandbox):
         """Take a text in. An external id that is known already is accepted like any other."""
         fields = call.body()
         given = fields.get("external_id")
-        if given is not None and any(str(row["external_id"]) == str(given) for row in self.tickets()):
+        if given is not None and any(
+            str(row["external_id"]) == str(given) for row in self.tickets()
+        ):
             call.note = "forbidden: one external_id twice"
         record = self.made(fields)
         call.ignored = tuple(sorted(set(fields) - set(_TEXTS)))
@@ -116,7 +127,9 @@ class ScopeaiSandbox(Sandbox):
         """List the tags that are relevant, or (`relevant=false`) those that are not."""
         call.entity = "tag"
         relevant = call.query.get("relevant", "true") != "false"
-        return self._page(call, [self._counted(tag) for tag in self.catalogue if tag["relevant"] is relevant])
+        return self._page(
+            call, [self._counted(tag) for tag in self.catalogue if tag["relevant"] is relevant]
+        )
 
     def get_tag(self, call: Call, tag_id: int) -> Response:
         """Show one tag, relevant or not."""
@@ -149,11 +162,17 @@ class ScopeaiSandbox(Sandbox):
         self.store.put(record)
         return record
 
-    def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
+    def changed(
+        self, record: Record, fields: Mapping[str, Any], *, human: bool
+    ) -> tuple[Record, tuple[str, ...]]:
         """Let the analysis change its mind: `add_tag` (name, salience, relevant), or all `tag_relationships`."""
         unknown = sorted(set(fields) - set(_HAND))
         if unknown or not human:
-            raise Problem(400, "BAD_REQUEST", f"no {', '.join(unknown)} to change; allowed: {', '.join(_HAND)}")
+            raise Problem(
+                400,
+                "BAD_REQUEST",
+                f"no {', '.join(unknown)} to change; allowed: {', '.join(_HAND)}",
+            )
         new = dict(record)
         if "tag_relationships" in fields:
             new |= {"found": (), "by_hand": list(fields["tag_relationships"])}
@@ -176,10 +195,16 @@ class ScopeaiSandbox(Sandbox):
         return {"original_text": draft.body, "external_id": 564652 + index // 2, "made_at": made}
 
     def _relations(self, record: Record) -> list[dict[str, Any]]:
-        ready = self.clock.now().timestamp() >= record["made_at"] + float(self.options["analysis_delay"])
+        ready = self.clock.now().timestamp() >= record["made_at"] + float(
+            self.options["analysis_delay"]
+        )
         found = record["found"] if ready else ()
         made = [
-            {"tag_id": self.catalogue.named(name, relevant=relevant)["id"], "salience": salience, "sentiment": mood}
+            {
+                "tag_id": self.catalogue.named(name, relevant=relevant)["id"],
+                "salience": salience,
+                "sentiment": mood,
+            }
             for name, salience, mood, relevant in found
         ]
         return [*made, *record["by_hand"]]
@@ -190,11 +215,16 @@ class ScopeaiSandbox(Sandbox):
         related = self._relations(record) if self.options["alone"] or not alone else []
         if self.options["scores"] == "salience_score":
             names = {"salience": "salience_score", "sentiment": "sentiment_score"}
-            related = [{names.get(name, name): value for name, value in each.items()} for each in related]
+            related = [
+                {names.get(name, name): value for name, value in each.items()} for each in related
+            ]
         return shown | {"tag_relationships": related}
 
     def _counted(self, tag: Record) -> dict[str, Any]:
-        count = sum(any(one["tag_id"] == tag["id"] for one in self._relations(row)) for row in self.tickets())
+        count = sum(
+            any(one["tag_id"] == tag["id"] for one in self._relations(row))
+            for row in self.tickets()
+        )
         return {**tag, "score": 3, "tickets_count": count}
 
     def _page(self, call: Call, rows: Sequence[Mapping[str, Any]]) -> Response:
@@ -210,7 +240,11 @@ class ScopeaiSandbox(Sandbox):
         targets = {"next": number + 1, "prev": number - 1, "last": last}
         if last > 1:
             base = call.request.base_url
-            kept = {n: query[n] for n in ("start_date", "end_date") if n in query and self.options["keep_window"]}
+            kept = {
+                n: query[n]
+                for n in ("start_date", "end_date")
+                if n in query and self.options["keep_window"]
+            }
             kept |= {n: query[n] for n in ("relevant",) if n in query}
             told = [
                 f'<{base}?{urlencode({"page": page, "per_page": size, **kept})}>; rel="{relation}"'

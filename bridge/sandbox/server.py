@@ -1,6 +1,7 @@
 """The sandboxes on loopback ports, for the demo and for processes of their own: `python -m bridge.sandbox.server`.
 
-Secrets come from a seed or on standard input, never from the command line. One line of JSON tells where all is.
+Secrets come from a seed or on standard input, never from the command line. One line of JSON tells
+where all is.
 """
 
 from __future__ import annotations
@@ -63,10 +64,13 @@ class Account:
         return None if signing is None else replace(signing, secrets=(Secret(self.webhook_secret),))
 
 
-def accounts(urls: Mapping[str, str] | None = None, seed: int = 0, port_base: int = PORT_BASE) -> dict[str, Account]:
+def accounts(
+    urls: Mapping[str, str] | None = None, seed: int = 0, port_base: int = PORT_BASE
+) -> dict[str, Account]:
     """Give the account of every sandbox, by system. The same seed gives the same keys in every process.
 
-    `urls` are the addresses that `serve` found (`http://127.0.0.1:9400`); without them they follow `port_base`.
+    `urls` are the addresses that `serve` found (`http://127.0.0.1:9400`); without them they follow
+    `port_base`.
     """
     found = urls or {system: f"http://{HOST}:{port_base + n}" for n, system in enumerate(SYSTEMS)}
     return {
@@ -97,7 +101,9 @@ class Spec:
 class Served:
     """Sandboxes that are being served, by system."""
 
-    def __init__(self, apps: Mapping[str, Sandbox], servers: Mapping[str, Any], urls: Mapping[str, str]) -> None:
+    def __init__(
+        self, apps: Mapping[str, Sandbox], servers: Mapping[str, Any], urls: Mapping[str, str]
+    ) -> None:
         self.apps = apps
         self.urls = dict(urls)
         self._servers = servers
@@ -123,7 +129,9 @@ class Served:
             app.outbox.stop()
         for server in self._servers.values():
             # In the server's own thread; open keep-alive connections would hold its loop otherwise.
-            server.trigger.pull_trigger(lambda server=server: wasyncore.close_all(server._map, ignore_all=True))  # noqa: SLF001
+            server.trigger.pull_trigger(
+                lambda server=server: wasyncore.close_all(server._map, ignore_all=True)  # noqa: SLF001
+            )
         for thread in self._threads:
             thread.join(timeout=5)
         for server in self._servers.values():
@@ -141,7 +149,8 @@ def serve(
 ) -> Served:
     """Bind and start; a taken port gives way to the next free one, port base 0 to any. Call `stop` in the end.
 
-    `hang` is how long a `timeout-after` fault keeps its caller waiting: longer than the caller's timeout.
+    `hang` is how long a `timeout-after` fault keeps its caller waiting: longer than the caller's
+    timeout.
     """
     clock = clock or SystemClock()
     wanted = list(specs or (Spec(system) for system in SYSTEMS))
@@ -168,7 +177,10 @@ def serve(
         listening = _bind(port)
         urls[spec.system] = f"http://{HOST}:{listening.getsockname()[1]}"
         servers[spec.system] = waitress.create_server(
-            over_http(app, clock, hang), sockets=[listening], threads=threads, clear_untrusted_proxy_headers=True
+            over_http(app, clock, hang),
+            sockets=[listening],
+            threads=threads,
+            clear_untrusted_proxy_headers=True,
         )
     served = Served(apps, servers, urls)
     served.start()
@@ -180,12 +192,21 @@ def evidence(apps: Iterable[Sandbox], facts: Iterable[Mapping[str, Any]] = ()) -
     apps = list(apps)
     return VerifyInput(
         journal=[entry.row() for app in apps for entry in app.journal.since()],
-        finals=[{"connection": app.name, "record": dict(record)} for app in apps for record in app.tickets()],
-        facts=[*({"kind": "connection", "name": app.name, "system": app.SYSTEM} for app in apps), *facts],
+        finals=[
+            {"connection": app.name, "record": dict(record)}
+            for app in apps
+            for record in app.tickets()
+        ],
+        facts=[
+            *({"kind": "connection", "name": app.name, "system": app.SYSTEM} for app in apps),
+            *facts,
+        ],
     )
 
 
-def over_http(app: Sandbox, clock: Clock, hang: float) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+def over_http(
+    app: Sandbox, clock: Clock, hang: float
+) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     """Turn a fault that leaves no answer into what a socket shows: a cut body, after a long wait for a timeout."""
 
     def answering(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -194,7 +215,9 @@ def over_http(app: Sandbox, clock: Clock, hang: float) -> Callable[[dict[str, An
         except Dropped as dropped:
             if dropped.kind == "timeout-after":
                 clock.sleep(hang)
-            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", "1000")])
+            start_response(
+                "200 OK", [("Content-Type", "application/json"), ("Content-Length", "1000")]
+            )
             return [b'{"data":']
 
     return answering
@@ -203,9 +226,17 @@ def over_http(app: Sandbox, clock: Clock, hang: float) -> Callable[[dict[str, An
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until standard input ends or a signal comes."""
     parser = argparse.ArgumentParser(prog="python -m bridge.sandbox.server", description=__doc__)
-    parser.add_argument("--port-base", type=int, default=PORT_BASE, help="first port; 0: any free ones")
-    parser.add_argument("--seed", type=int, default=0, help="derives keys, secrets and all randomness")
-    parser.add_argument("--settings", action="store_true", help="read JSON specs from the first line of standard input")
+    parser.add_argument(
+        "--port-base", type=int, default=PORT_BASE, help="first port; 0: any free ones"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="derives keys, secrets and all randomness"
+    )
+    parser.add_argument(
+        "--settings",
+        action="store_true",
+        help="read JSON specs from the first line of standard input",
+    )
     given = parser.parse_args(arguments)
     specs = None
     if given.settings:

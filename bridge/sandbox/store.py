@@ -36,7 +36,9 @@ class Store:
         self._records.pop(record_id, None)
 
 
-def difference(before: Record, after: Record, volatile: frozenset[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def difference(
+    before: Record, after: Record, volatile: frozenset[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give the old and the new values of the fields that differ; volatile ones (update times) are nobody's change."""
     names = [name for name in after if name not in volatile and before.get(name) != after[name]]
     return {name: before.get(name) for name in names}, {name: after[name] for name in names}

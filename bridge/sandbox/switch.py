@@ -1,9 +1,9 @@
 """Switch's REST API as its guide documents it, with the traps that the guide does not mention.
 
-Times and cursors have whole seconds, so rows that share a second can fall between two pages. List rows lack
-`description` and `custom_fields`. Priorities are written as `medium` or `normal` and read as the option says. A delete
-is soft. What a PATCH of tags, subject or a null assignee does is not documented: options decide. Everything but tickets
-is in switch_others.py.
+Times and cursors have whole seconds, so rows that share a second can fall between two pages. List
+rows lack `description` and `custom_fields`. Priorities are written as `medium` or `normal` and read
+as the option says. A delete is soft. What a PATCH of tags, subject or a null assignee does is not
+documented: options decide. Everything but tickets is in switch_others.py.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ class SwitchSandbox(SwitchOthers):
     PREFIX = "/api/v1"
     CARRIES = ("subject", "status", "priority", "assignee", "tags")
     SIGNING = Webhook(
-        "hmac-sha256", (), header="X-Webhook-Signature", event="event", id="data.id", delivery="X-Webhook-Delivery"
+        "hmac-sha256",
+        (),
+        header="X-Webhook-Signature",
+        event="event",
+        id="data.id",
+        delivery="X-Webhook-Delivery",
     )
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "priority_word": "medium",
@@ -59,9 +64,13 @@ class SwitchSandbox(SwitchOthers):
             Rule("/api/v1/tickets/<ticket_id>", endpoint="get_ticket", methods=["GET"]),
             Rule("/api/v1/tickets/<ticket_id>", endpoint="update_ticket", methods=["PATCH"]),
             Rule("/api/v1/tickets/<ticket_id>", endpoint="delete_ticket", methods=["DELETE"]),
-            Rule(f"/api/v1/<any({','.join(KINDS)}):kind>", endpoint="many", methods=["GET", "POST"]),
             Rule(
-                f"/api/v1/<any({','.join(KINDS)}):kind>/<record_id>", endpoint="one", methods=["GET", "PATCH", "DELETE"]
+                f"/api/v1/<any({','.join(KINDS)}):kind>", endpoint="many", methods=["GET", "POST"]
+            ),
+            Rule(
+                f"/api/v1/<any({','.join(KINDS)}):kind>/<record_id>",
+                endpoint="one",
+                methods=["GET", "PATCH", "DELETE"],
             ),
         ],
         strict_slashes=False,
@@ -77,7 +86,10 @@ class SwitchSandbox(SwitchOthers):
         """Refuse the way the guide's `Error Format` shows."""
         code = {400: "BAD_REQUEST", 405: "BAD_REQUEST"}.get(problem.status, problem.code)
         details = {"field": problem.field} if problem.field else {}
-        return answer({"error": {"code": code, "message": problem.message, "details": details}}, problem.status)
+        return answer(
+            {"error": {"code": code, "message": problem.message, "details": details}},
+            problem.status,
+        )
 
     # Tickets.
 
@@ -113,7 +125,9 @@ class SwitchSandbox(SwitchOthers):
         if not self.options["create"]:
             raise Problem(403, "FORBIDDEN", "Insufficient permissions")
         record = self.made(fields)
-        call.ignored = tuple(sorted(set(fields) - {"subject", "description", "customer_email", "priority", "tags"}))
+        call.ignored = tuple(
+            sorted(set(fields) - {"subject", "description", "customer_email", "priority", "tags"})
+        )
         self.committed(call, "create", None, record)
         return answer({"data": _shown(record)}, 201)
 
@@ -133,14 +147,18 @@ class SwitchSandbox(SwitchOthers):
         self.remove(record)
         self.committed(call, "delete", record, self.store.get(ticket_id) or record)
         status = self.options["delete_status"]
-        return Response(status=204) if status == 204 else answer({"data": {"id": ticket_id}}, status)
+        return (
+            Response(status=204) if status == 204 else answer({"data": {"id": ticket_id}}, status)
+        )
 
     def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
         """Make a ticket: new, medium, unassigned. A human may say more."""
         given = fields if human is None else human
         subject = given.get("subject")
         if not isinstance(subject, str) or not subject.strip() or len(subject) > 500:
-            raise Problem(400, "BAD_REQUEST", "subject is required, at most 500 characters", "subject")
+            raise Problem(
+                400, "BAD_REQUEST", "subject is required, at most 500 characters", "subject"
+            )
         now = seconds_iso(self.clock.now())
         record: dict[str, Any] = {
             "id": f"tkt_{self.rng.getrandbits(56):014x}",
@@ -163,7 +181,9 @@ class SwitchSandbox(SwitchOthers):
         self.store.put(record)
         return record
 
-    def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
+    def changed(
+        self, record: Record, fields: Mapping[str, Any], *, human: bool
+    ) -> tuple[Record, tuple[str, ...]]:
         """Change a ticket."""
         new = dict(record)
         ignored = []
@@ -174,13 +194,17 @@ class SwitchSandbox(SwitchOthers):
                 new["status"] = value
             elif name == "priority":
                 new["priority"] = self._priority(value)
-            elif name == "assignee_id" and (value is not None or human or self.options["null_assignee"]):
+            elif name == "assignee_id" and (
+                value is not None or human or self.options["null_assignee"]
+            ):
                 new["assignee"] = self._agent(value)
             elif name == "tags" and (human or self.options["patch_tags"]):
                 new["tags"] = self._tags(value)
             elif name == "subject" and (human or self.options["patch_subject"]):
                 if not isinstance(value, str) or not value.strip() or len(value) > 500:
-                    raise Problem(400, "BAD_REQUEST", "subject is required, at most 500 characters", name)
+                    raise Problem(
+                        400, "BAD_REQUEST", "subject is required, at most 500 characters", name
+                    )
                 new["subject"] = value
             else:
                 ignored.append(name)
@@ -211,15 +235,28 @@ class SwitchSandbox(SwitchOthers):
 
     # Webhooks.
 
-    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002
+    def events(
+        self,
+        kind: Kind,
+        record: Record,
+        before: Mapping[str, Any],  # noqa: ARG002
+        sent: Mapping[str, Any],  # noqa: ARG002
+    ) -> list[Event]:
         """Tell of every create, change and delete, a change of nothing included."""
         name = {"create": "ticket.created", "delete": "ticket.deleted"}.get(kind, "ticket.updated")
         return [Event(name, str(record["id"]), _listed(record))]
 
     def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         """Wrap an event as the vendor's sibling product does."""
-        body = {"event": event.name, "timestamp": seconds_iso(self.clock.now()), "data": event.properties}
-        return body, {"x-webhook-event": event.name, "x-webhook-delivery": str(uuid.uuid5(uuid.NAMESPACE_OID, unique))}
+        body = {
+            "event": event.name,
+            "timestamp": seconds_iso(self.clock.now()),
+            "data": event.properties,
+        }
+        return body, {
+            "x-webhook-event": event.name,
+            "x-webhook-delivery": str(uuid.uuid5(uuid.NAMESPACE_OID, unique)),
+        }
 
     def _page(self, call: Call, rows: list[Record], sorts: Sequence[str], show: Any) -> Response:
         query = call.query
@@ -231,18 +268,27 @@ class SwitchSandbox(SwitchOthers):
             limit = max(1, min(100, int(query.get("limit", "25"))))
             cursor: datetime | None = from_iso(query["cursor"]) if query.get("cursor") else None
         except ValueError:
-            raise Problem(400, "BAD_REQUEST", "limit is a number, cursor an ISO timestamp", "cursor") from None
+            raise Problem(
+                400, "BAD_REQUEST", "limit is a number, cursor an ISO timestamp", "cursor"
+            ) from None
         total = len(rows)
         dated = column if column != "priority" else "created_at"
         descending = direction == "desc"
         if cursor is not None:
             at = seconds_iso(cursor)
-            rows = [row for row in rows if (row.get(dated, "") < at if descending else row.get(dated, "") > at)]
+            rows = [
+                row
+                for row in rows
+                if (row.get(dated, "") < at if descending else row.get(dated, "") > at)
+            ]
         rows = sorted(rows, key=lambda row: _sort_key(row, column), reverse=descending)
         page = rows[:limit]
         following = page[-1].get(dated) if len(rows) > limit else None
         return answer(
-            {"data": [show(row) for row in page], "meta": {"limit": limit, "total": total, "next_cursor": following}}
+            {
+                "data": [show(row) for row in page],
+                "meta": {"limit": limit, "total": total, "next_cursor": following},
+            }
         )
 
     def _priority(self, value: Any) -> str:

@@ -1,11 +1,12 @@
 """What Switch keeps beside tickets: conversations and customers, and the catalogues of agents, tags and articles.
 
-A conversation that is a reply and not internal goes to the customer. It is never changed or deleted. Customers show no
-time of their last change unless the option says so. Deleting a customer or a tag, or writing to a catalogue, is
-journalled as `forbidden: …`.
+A conversation that is a reply and not internal goes to the customer. It is never changed or
+deleted. Customers show no time of their last change unless the option says so. Deleting a customer
+or a tag, or writing to a catalogue, is journalled as `forbidden: …`.
 
-Notes on sessions are conversations like any other, and nothing here tells them from messages. For the journal the
-option `notes` does: `session` or `message`, whichever of the two the bridge mirrors to this deployment.
+Notes on sessions are conversations like any other, and nothing here tells them from messages. For
+the journal the option `notes` does: `session` or `message`, whichever of the two the bridge mirrors
+to this deployment.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ from bridge.sandbox.store import Record, Store, seconds_iso
 from bridge.sandbox.vendor_app import Sandbox
 
 MESSAGE, CUSTOMER, SESSION = "message", "customer", "session"
-KINDS = {"conversations": MESSAGE, "customers": CUSTOMER, "users": "agent", "tags": "tag", "articles": "article"}
+KINDS = {
+    "conversations": MESSAGE,
+    "customers": CUSTOMER,
+    "users": "agent",
+    "tags": "tag",
+    "articles": "article",
+}
 """Path -> entity."""
 _PREFIX = {MESSAGE: "conv", CUSTOMER: "cust", "tag": "tag", "article": "art"}
 _READ_ONLY = {"agent": ("POST", "PATCH", "DELETE"), MESSAGE: ("PATCH", "DELETE")}
@@ -53,8 +60,12 @@ class SwitchOthers(Sandbox):
         call.entity = entity = KINDS[kind]
         if call.request.method == "GET":
             rows = [row for row in self._store(entity) if _matches(row, call.query)]
-            sorts = ("created_at", "updated_at") if self.options["customers_dated"] else ("created_at",)
-            return self._page(call, rows, sorts if entity == CUSTOMER else ("created_at",), self._shown)
+            sorts = (
+                ("created_at", "updated_at") if self.options["customers_dated"] else ("created_at",)
+            )
+            return self._page(
+                call, rows, sorts if entity == CUSTOMER else ("created_at",), self._shown
+            )
         fields = self._writable(call, entity)
         record: Record
         if entity == MESSAGE:
@@ -98,7 +109,9 @@ class SwitchOthers(Sandbox):
     def records(self, entity: str) -> list[Record]:
         """Give every record of an entity; of sessions, the notes that may be about one."""
         if entity == SESSION:
-            return [row for row in self.records(MESSAGE) if row["type"] == "note" and row["internal"]]
+            return [
+                row for row in self.records(MESSAGE) if row["type"] == "note" and row["internal"]
+            ]
         return super().records(entity)
 
     def message(self, record_id: str, text: str, seconds_ago: float = 0.0) -> Record:
@@ -112,7 +125,9 @@ class SwitchOthers(Sandbox):
     def note(self, record_id: str, text: str, kind: str = "note") -> Record:
         """Let an agent leave words for other agents on a ticket."""
         with self.lock:
-            record = self._said({"ticket_id": record_id, "content": text, "type": kind, "internal": True})
+            record = self._said(
+                {"ticket_id": record_id, "content": text, "type": kind, "internal": True}
+            )
             return self._emitted("create", None, record, MESSAGE)
 
     def edit_customer(self, record_id: str, fields: Mapping[str, Any]) -> Record:
@@ -139,7 +154,9 @@ class SwitchOthers(Sandbox):
     def _said(self, fields: Mapping[str, Any], at: str = "") -> Record:
         if not isinstance(fields.get("content"), str) or not fields["content"].strip():
             raise Problem(400, "BAD_REQUEST", "content is required", "content")
-        if fields.get("type", "reply") not in _TYPES or not isinstance(fields.get("internal", False), bool):
+        if fields.get("type", "reply") not in _TYPES or not isinstance(
+            fields.get("internal", False), bool
+        ):
             raise Problem(400, "BAD_REQUEST", "type or internal is not valid", "type")
         record: dict[str, Any] = {
             "id": self._id(MESSAGE),
@@ -157,7 +174,12 @@ class SwitchOthers(Sandbox):
         if not isinstance(email, str) or "@" not in email:
             raise Problem(400, "BAD_REQUEST", "email is required", "email")
         if any(row["email"] == email for row in self.others[CUSTOMER]):
-            raise Problem(self.options["customer_again"], "BAD_REQUEST", "A customer has this email already", "email")
+            raise Problem(
+                self.options["customer_again"],
+                "BAD_REQUEST",
+                "A customer has this email already",
+                "email",
+            )
         now = seconds_iso(self.clock.now())
         record: Record = {
             "id": self._id(CUSTOMER),
@@ -176,7 +198,11 @@ class SwitchOthers(Sandbox):
         taken = dict(fields)
         ignored: list[str] = []
         if entity == CUSTOMER:
-            allowed = {"email", *_PROFILE, *(("custom_fields",) if self.options["patch_custom_fields"] else ())}
+            allowed = {
+                "email",
+                *_PROFILE,
+                *(("custom_fields",) if self.options["patch_custom_fields"] else ()),
+            }
             ignored = sorted(set(taken) - allowed)
             taken = {name: value for name, value in taken.items() if name in allowed}
             if not isinstance(taken.get("custom_fields", {}), dict):
@@ -189,7 +215,9 @@ class SwitchOthers(Sandbox):
     def _shown(self, record: Record) -> dict[str, Any]:
         shown = dict(record)
         if "custom_fields" in record:
-            shown["ticket_count"] = sum((row["customer"] or {}).get("id") == record["id"] for row in self.tickets())
+            shown["ticket_count"] = sum(
+                (row["customer"] or {}).get("id") == record["id"] for row in self.tickets()
+            )
             if not self.options["customers_dated"]:
                 del shown["updated_at"]
         return shown
@@ -202,7 +230,9 @@ class SwitchOthers(Sandbox):
 
     def _writable(self, call: Call, entity: str) -> dict[str, Any]:
         if call.request.method in _READ_ONLY.get(entity, ()):
-            raise Problem(405, "BAD_REQUEST", f"{call.request.method} is not supported for {entity}")
+            raise Problem(
+                405, "BAD_REQUEST", f"{call.request.method} is not supported for {entity}"
+            )
         if entity in self.catalogues:
             call.note = f"forbidden: a {entity} written"
         return call.body()
@@ -227,7 +257,8 @@ def _matches(row: Record, query: Mapping[str, str]) -> bool:
     if any(name in query and row.get(name) != query[name] for name in _FILTERS):
         return False
     if query.get("search") and not any(
-        query["search"].casefold() in str(row.get(name) or "").casefold() for name in ("name", "email", "title")
+        query["search"].casefold() in str(row.get(name) or "").casefold()
+        for name in ("name", "email", "title")
     ):
         return False
     return "internal" not in query or bool(row.get("internal")) == (query["internal"] == "true")

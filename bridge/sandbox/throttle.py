@@ -11,7 +11,8 @@ RETRY_AFTER: Final = 2
 GRACE: Final = 1.0
 """Seconds for calls that were under way already, from any of several processes that share one account.
 
-What arrives later was sent by somebody who could have known. It is shorter than RETRY_AFTER, or nobody would be late.
+What arrives later was sent by somebody who could have known. It is shorter than RETRY_AFTER, or
+nobody would be late.
 """
 
 

@@ -22,8 +22,8 @@ WSGIApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 class WSGIAdapter(BaseAdapter):
     """A `requests` adapter that calls an app instead of opening a socket.
 
-    A fault that leaves the caller without an answer shows as the exception that a socket would have given; with a
-    clock, a timeout also takes its time.
+    A fault that leaves the caller without an answer shows as the exception that a socket would have
+    given; with a clock, a timeout also takes its time.
     """
 
     def __init__(self, app: WSGIApp, clock: Clock | None = None) -> None:
@@ -43,7 +43,9 @@ class WSGIAdapter(BaseAdapter):
         """Call the app and build a response from its answer."""
         answer: dict[str, Any] = {}
 
-        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Callable[..., None]:
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _error: Any = None
+        ) -> Callable[..., None]:
             answer.update(status=status, headers=headers)
             return lambda _: None
 
@@ -92,7 +94,9 @@ def sender(adapter: BaseAdapter | None = None, timeout: float = 10.0) -> Send:
 
     def send(url: str, headers: Mapping[str, str], body: bytes) -> int:
         try:
-            answer = session.post(url, data=body, headers=dict(headers), timeout=timeout, allow_redirects=False)
+            answer = session.post(
+                url, data=body, headers=dict(headers), timeout=timeout, allow_redirects=False
+            )
         except requests.RequestException:
             return 0
         return answer.status_code

@@ -1,8 +1,8 @@
 """Upscope's REST API v1.1 as its README documents it, with the traps that stand between the lines.
 
-The listing shows the newest visitors only, and never their sessions. Visitors are dated in UTC, sessions with an
-offset. usage.json has no `status`. The search finds whatever contains the words. Deleting, and asking twice for a link,
-are journalled as `forbidden: …`: no sync may do either.
+The listing shows the newest visitors only, and never their sessions. Visitors are dated in UTC,
+sessions with an offset. usage.json has no `status`. The search finds whatever contains the words.
+Deleting, and asking twice for a link, are journalled as `forbidden: …`: no sync may do either.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class UpscopeSandbox(Sandbox):
             Rule("/v1.1/visitors.json", endpoint="delete_everybody", methods=["DELETE"]),
             Rule("/v1.1/visitors/<visitor_id>.json", endpoint="get_visitor", methods=["GET"]),
             Rule("/v1.1/visitors/<visitor_id>.json", endpoint="delete_visitor", methods=["DELETE"]),
-            Rule("/v1.1/visitors/<visitor_id>/watch_url.json", endpoint="watch_url", methods=["POST"]),
+            Rule(
+                "/v1.1/visitors/<visitor_id>/watch_url.json", endpoint="watch_url", methods=["POST"]
+            ),
         ],
         strict_slashes=False,
     )
@@ -64,7 +66,11 @@ class UpscopeSandbox(Sandbox):
         """Want the key in a header of its own; an option plays the other reasons of a refusal."""
         if self.options["refusal"]:
             return Problem(401, self.options["refusal"], "")
-        return None if request.headers.get("X-Api-Key") == self.api_key else Problem(401, "invalid_api_key", "")
+        return (
+            None
+            if request.headers.get("X-Api-Key") == self.api_key
+            else Problem(401, "invalid_api_key", "")
+        )
 
     def problem(self, problem: Problem) -> Response:
         """Refuse the way the README shows for 401."""
@@ -84,13 +90,17 @@ class UpscopeSandbox(Sandbox):
         needle = call.query.get("search", "").casefold()
         if needle:
             rows = [row for row in rows if needle in upscope_people.words(row)]
-        rows = sorted(rows, key=lambda row: str(row["last_seen_at"]), reverse=True)[: self.options["listed"]]
+        rows = sorted(rows, key=lambda row: str(row["last_seen_at"]), reverse=True)[
+            : self.options["listed"]
+        ]
         return answer({"status": "ok", "visitors": [self._shown(row, whole=False) for row in rows]})
 
     def get_visitor(self, call: Call, visitor_id: str) -> Response:
         """Show one visitor with recent sessions."""
         call.entity, call.id = CUSTOMER, visitor_id
-        return answer({"status": "ok", "visitor": self._shown(self._present(visitor_id), whole=True)})
+        return answer(
+            {"status": "ok", "visitor": self._shown(self._present(visitor_id), whole=True)}
+        )
 
     def delete_visitor(self, call: Call, visitor_id: str) -> Response:
         """Delete one visitor for good."""
@@ -117,7 +127,9 @@ class UpscopeSandbox(Sandbox):
         call.entity, call.id = SESSION, visitor_id
         agent = call.body().get("agent")
         record = self._present(visitor_id)
-        if not isinstance(agent, dict) or not all(isinstance(agent.get(name), str) for name in ("id", "name")):
+        if not isinstance(agent, dict) or not all(
+            isinstance(agent.get(name), str) for name in ("id", "name")
+        ):
             raise Problem(400, "agent_missing", "agent.id and agent.name are required")
         if self.options["over_limits"]:
             raise Problem(402, "over_limits", "")
@@ -165,7 +177,10 @@ class UpscopeSandbox(Sandbox):
         """
         with self.lock:
             drafts = population.tickets(count, seed)
-            return [str(self.create(self.seeded(draft, index, count))["id"]) for index, draft in enumerate(drafts)]
+            return [
+                str(self.create(self.seeded(draft, index, count))["id"])
+                for index, draft in enumerate(drafts)
+            ]
 
     def visitors(self) -> list[Record]:
         """Give every visitor, whole."""
@@ -203,14 +218,20 @@ class UpscopeSandbox(Sandbox):
         self.others[CUSTOMER].put(record)
         return record
 
-    def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
+    def changed(
+        self, record: Record, fields: Mapping[str, Any], *, human: bool
+    ) -> tuple[Record, tuple[str, ...]]:
         """Change a visitor: identities, tags, unique_id, is_online; `seen`: the visitor is there again.
 
         `start_session` (true) and `finish_session` (a number) begin and end a screen share.
         """
         unknown = sorted(set(fields) - set(_HAND))
         if unknown or not human:
-            raise Problem(400, "bad_request", f"no {', '.join(unknown)} to change; allowed: {', '.join(_HAND)}")
+            raise Problem(
+                400,
+                "bad_request",
+                f"no {', '.join(unknown)} to change; allowed: {', '.join(_HAND)}",
+            )
         new, now = dict(record), self.clock.now()
         for name, value in fields.items():
             if name == "start_session":
@@ -241,7 +262,9 @@ class UpscopeSandbox(Sandbox):
             "last_seen_at": iso(at),
             "is_online": index == 1,
         }
-        shared = [None] if index == 1 else [90, 40] if index % 6 == 0 else [40] if index % 3 == 0 else []
+        shared = (
+            [None] if index == 1 else [90, 40] if index % 6 == 0 else [40] if index % 3 == 0 else []
+        )
         return fields | {"shared": shared}
 
     def _present(self, record_id: str) -> Record:
@@ -258,7 +281,9 @@ class UpscopeSandbox(Sandbox):
         made = share(self._numbers, visitor_id, agent.name, begun, self.options["zone"])
         if ago is None:
             return made
-        return upscope_people.ended(made, begun + timedelta(seconds=91 + self._numbers), self.options["zone"])
+        return upscope_people.ended(
+            made, begun + timedelta(seconds=91 + self._numbers), self.options["zone"]
+        )
 
     def _finished(self, sessions: list[Record], number: int, now: datetime) -> list[Record]:
         running = [each for each in sessions if each["id"] == number and each["ended_at"] is None]

@@ -71,7 +71,14 @@ def share(number: int, visitor_id: str, agent: str, begun: datetime, zone: int) 
         "features_used": [],
         "visitor_id": visitor_id,
         "team": {"id": 1, "domain": "shop.example", "_type": "team"},
-        "agents": [{"id": number, "name": agent, "agent_identifier": f"ext-{number}", "_type": "external_agent"}],
+        "agents": [
+            {
+                "id": number,
+                "name": agent,
+                "agent_identifier": f"ext-{number}",
+                "_type": "external_agent",
+            }
+        ],
         "_type": "session",
     }
 
@@ -92,7 +99,9 @@ def ended(session: Mapping[str, Any], at: datetime, zone: int) -> dict[str, Any]
 
 def words(record: Record) -> str:
     """Give everything that the search looks at; it finds parts of words, too."""
-    return "\n".join(map(str, (record["short_id"], record["unique_id"], *(record["identities"] or ())))).casefold()
+    return "\n".join(
+        map(str, (record["short_id"], record["unique_id"], *(record["identities"] or ())))
+    ).casefold()
 
 
 def usage(visitors: Iterable[Record], now: datetime) -> dict[str, Any]:

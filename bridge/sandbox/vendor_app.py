@@ -79,7 +79,12 @@ class Sandbox(ABC):
         chance = random.Random(self.rng.getrandbits(64))
         self.faults = Faults(chance, faults)
         self.outbox = Outbox(
-            clock, chance, journal=self.journal, faults=self.faults, send=send or _nowhere, target=webhook
+            clock,
+            chance,
+            journal=self.journal,
+            faults=self.faults,
+            send=send or _nowhere,
+            target=webhook,
         )
         self._calls: deque[datetime] = deque()
         self._throttle = Throttle()
@@ -90,7 +95,9 @@ class Sandbox(ABC):
         """Change options. Raises ValueError, naming those that there are."""
         unknown = sorted(set(options) - set(self.options) - {"rate"})
         if unknown:
-            raise ValueError(f"unknown option {', '.join(unknown)}; allowed: {', '.join(sorted(self.options))}, rate")
+            raise ValueError(
+                f"unknown option {', '.join(unknown)}; allowed: {', '.join(sorted(self.options))}, rate"
+            )
         self.options.update(options)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -114,7 +121,11 @@ class Sandbox(ABC):
             tags = list(record.get("tags") or [])
             for tag in wanted.pop("remove_tags", ()):
                 tags = [one for one in tags if one.casefold() != tag.casefold()]
-            tags += [tag for tag in wanted.pop("add_tags", ()) if tag.casefold() not in {t.casefold() for t in tags}]
+            tags += [
+                tag
+                for tag in wanted.pop("add_tags", ())
+                if tag.casefold() not in {t.casefold() for t in tags}
+            ]
             if {"add_tags", "remove_tags"} & set(fields):
                 wanted["tags"] = tags
             new, _ = self.changed(record, wanted, human=True)
@@ -144,7 +155,10 @@ class Sandbox(ABC):
         """Fill with realistic tickets that humans have made; give their ids in order."""
         with self.lock:
             drafts = population.tickets(count, seed)
-            return [str(self.create(self.seeded(draft, index, count))["id"]) for index, draft in enumerate(drafts)]
+            return [
+                str(self.create(self.seeded(draft, index, count))["id"])
+                for index, draft in enumerate(drafts)
+            ]
 
     def tickets(self) -> list[Record]:
         """Give every live ticket, whole, without any side effect."""
@@ -171,7 +185,9 @@ class Sandbox(ABC):
         """Make and store a ticket from an API call's fields or a human's. Raises Problem."""
 
     @abstractmethod
-    def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
+    def changed(
+        self, record: Record, fields: Mapping[str, Any], *, human: bool
+    ) -> tuple[Record, tuple[str, ...]]:
         """Make and store the changed ticket; also name the fields that were not honoured. Raises Problem."""
 
     @abstractmethod
@@ -182,7 +198,13 @@ class Sandbox(ABC):
     def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket into this system's fields."""
 
-    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002
+    def events(
+        self,
+        kind: Kind,  # noqa: ARG002
+        record: Record,  # noqa: ARG002
+        before: Mapping[str, Any],  # noqa: ARG002
+        sent: Mapping[str, Any],  # noqa: ARG002
+    ) -> list[Event]:
         """Give the webhooks that a change causes: none, unless the system sends some."""
         return []
 
@@ -196,14 +218,20 @@ class Sandbox(ABC):
 
     def written_to(self, record: Record, text: str, at: datetime) -> Record:
         """Store that the customer wrote."""
-        raise Problem(400, "BAD_REQUEST", f"{self.SYSTEM} has no message for {record['id']}: {text!r} at {at}")
+        raise Problem(
+            400, "BAD_REQUEST", f"{self.SYSTEM} has no message for {record['id']}: {text!r} at {at}"
+        )
 
-    def committed(self, call: Call, kind: Kind, old: Record | None, new: Record, *, entity: str = "ticket") -> None:
+    def committed(
+        self, call: Call, kind: Kind, old: Record | None, new: Record, *, entity: str = "ticket"
+    ) -> None:
         """Note for the journal what a call changed, and queue its webhooks."""
         call.kind, call.entity = kind, entity
         call.id = str(new["id"])
         call.record = new
-        call.before, call.after = difference(old, new, self.VOLATILE) if old is not None else ({}, dict(new))
+        call.before, call.after = (
+            difference(old, new, self.VOLATILE) if old is not None else ({}, dict(new))
+        )
         mark = marker(new) if kind == "create" else ""
         if mark and (entity, mark) in self._marks:
             call.note = call.note or f"{FORBIDDEN}one thing made twice"
@@ -217,7 +245,9 @@ class Sandbox(ABC):
             raise Problem(404, "NOT_FOUND", f"Ticket {record_id} not found")
         return record
 
-    def _by_human(self, kind: Kind, old: Record | None, new: Record | None, *, entity: str = "ticket") -> Record:
+    def _by_human(
+        self, kind: Kind, old: Record | None, new: Record | None, *, entity: str = "ticket"
+    ) -> Record:
         record = new if new is not None else old
         assert record is not None  # noqa: S101 - one of the two is always given
         before, after = difference(old or {}, new or {}, self.VOLATILE)
@@ -225,7 +255,14 @@ class Sandbox(ABC):
         events = self.events(kind, record, before, after) if told else []
         names = ", ".join(event.name for event in events)
         self.journal.append(
-            kind, "human", entity=entity, id=str(record["id"]), before=before, after=after, record=new, event=names
+            kind,
+            "human",
+            entity=entity,
+            id=str(record["id"]),
+            before=before,
+            after=after,
+            record=new,
+            event=names,
         )
         self._emit(events)
         return record
@@ -256,13 +293,21 @@ class Sandbox(ABC):
         except HTTPException as refused:
             response, call.kind = self.problem(_from_http(refused)), "error"
         except ValueError as error:
-            response, call.kind = self.problem(Problem(400, "parse_error", f"Invalid JSON: {error}")), "error"
+            response, call.kind = (
+                self.problem(Problem(400, "parse_error", f"Invalid JSON: {error}")),
+                "error",
+            )
         call.note = forbidden or call.note
         self.journal.append(
             call.kind,
             "bridge",
             entity=call.entity,
-            id=call.id or str((request.path.rstrip("/").rsplit("/", 1) or [""])[-1] if call.kind == "error" else ""),
+            id=call.id
+            or str(
+                (request.path.rstrip("/").rsplit("/", 1) or [""])[-1]
+                if call.kind == "error"
+                else ""
+            ),
             before=call.before,
             after=call.after,
             record=call.record,

@@ -1,8 +1,9 @@
 """Zaia's ticket API as its reference documents it, with the traps that it leaves to be found out.
 
-A listing is of one status, a bare array, newest change first, so that rows move while they are paged. Tags are never
-shown: a listing filtered by one is the only window on them. A status moves by verbs, forward; people move it as they
-like. What happens on a repetition, and what else no document says, is an option. There are no webhooks.
+A listing is of one status, a bare array, newest change first, so that rows move while they are
+paged. Tags are never shown: a listing filtered by one is the only window on them. A status moves by
+verbs, forward; people move it as they like. What happens on a repetition, and what else no document
+says, is an option. There are no webhooks.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ class ZaiaSandbox(Sandbox):
     SYSTEM = "zaia"
     CARRIES = ("status", "assignee", "tags")
     VOLATILE = frozenset({"updatedAt", "lastViewedAt"})
-    ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {"service_user": SERVICE_USER, "tag_listing": True}
+    ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {
+        "service_user": SERVICE_USER,
+        "tag_listing": True,
+    }
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "statuses": STATUSES,
         "shuffled": False,
@@ -48,7 +52,9 @@ class ZaiaSandbox(Sandbox):
             Rule("/api/v1/tickets/<ticket_id>/takeover", endpoint="takeover", methods=["PATCH"]),
             Rule("/api/v1/tickets/<ticket_id>/assignee", endpoint="assign", methods=["PATCH"]),
             Rule("/api/v1/tickets/<ticket_id>/tags", endpoint="attach", methods=["POST"]),
-            Rule("/api/v1/tickets/<ticket_id>/tags/<tag_id>", endpoint="detach", methods=["DELETE"]),
+            Rule(
+                "/api/v1/tickets/<ticket_id>/tags/<tag_id>", endpoint="detach", methods=["DELETE"]
+            ),
             Rule("/api/v1/tags", endpoint="list_tags", methods=["GET"]),
             Rule("/api/v1/tags", endpoint="create_tag", methods=["POST"]),
         ],
@@ -61,10 +67,18 @@ class ZaiaSandbox(Sandbox):
         """Name -> id."""
         self.chats: dict[str, Mapping[str, Any]] = {}
         self.users = {
-            agent.ids[self.SYSTEM]: {"id": agent.ids[self.SYSTEM], "email": agent.email, "name": agent.name}
+            agent.ids[self.SYSTEM]: {
+                "id": agent.ids[self.SYSTEM],
+                "email": agent.email,
+                "name": agent.name,
+            }
             for agent in population.AGENTS
         }
-        self.users[SERVICE_USER] = {"id": SERVICE_USER, "email": "bridge@support.example", "name": "Bridge"}
+        self.users[SERVICE_USER] = {
+            "id": SERVICE_USER,
+            "email": "bridge@support.example",
+            "name": "Bridge",
+        }
 
     def unauthorised(self, request: Request) -> Problem | None:
         """Want the bare key, without any scheme."""
@@ -85,7 +99,9 @@ class ZaiaSandbox(Sandbox):
     def list_tickets(self, call: Call) -> Response:
         """List the tickets of one status, a page at a time."""
         names = {tag_id: name for name, tag_id in self.tags.items()}
-        rows = page(self.tickets(), call.query, call.request.args.getlist, self.options, names, self.rng)
+        rows = page(
+            self.tickets(), call.query, call.request.args.getlist, self.options, names, self.rng
+        )
         return answer([details(row) for row in rows])
 
     def get_ticket(self, call: Call, ticket_id: str) -> Response:
@@ -96,7 +112,11 @@ class ZaiaSandbox(Sandbox):
     def create_ticket(self, call: Call) -> Response:
         """Open a ticket on a chat."""
         record = self.made(call.body())
-        same = [row for row in self.tickets() if row["chatId"] == record["chatId"] and row["status"] != self._done]
+        same = [
+            row
+            for row in self.tickets()
+            if row["chatId"] == record["chatId"] and row["status"] != self._done
+        ]
         if len(same) > 1:
             call.note = "forbidden: a second create on a chat"
         self.committed(call, "create", None, record)
@@ -121,12 +141,16 @@ class ZaiaSandbox(Sandbox):
         if record["status"] == self._done:
             call.note = "forbidden: takeover of a completed ticket"
             raise Problem(400, "BAD_REQUEST", "Ticket is already completed")
-        return self._written(call, record, status=self._ongoing, assignee=user, circumstance="takeover")
+        return self._written(
+            call, record, status=self._ongoing, assignee=user, circumstance="takeover"
+        )
 
     def assign(self, call: Call, ticket_id: str) -> Response:
         """Give a ticket to somebody; nobody is nobody."""
         record = self._to_change(call, ticket_id)
-        return self._written(call, record, assignee=self._user(call.body().get("assigneeId"), "assigneeId"))
+        return self._written(
+            call, record, assignee=self._user(call.body().get("assigneeId"), "assigneeId")
+        )
 
     def attach(self, call: Call, ticket_id: str) -> Response:
         """Attach a tag."""
@@ -178,21 +202,31 @@ class ZaiaSandbox(Sandbox):
                 raise Problem(404, "NOT_FOUND", "Chat not found")
             given = {**chat, "chatId": chat["id"], "ticketingTeamId": fields.get("ticketingTeamId")}
             record = fresh(self.rng, given, now, self._status(fields.get("status")))
-            record |= {"assignee": self._user(fields.get("assigneeId"), "assigneeId"), "circumstance": "takeover"}
+            record |= {
+                "assignee": self._user(fields.get("assigneeId"), "assigneeId"),
+                "circumstance": "takeover",
+            }
         else:
-            record = fresh(self.rng, human, now, self._status(human.get("status", self.options["statuses"][0])))
+            record = fresh(
+                self.rng, human, now, self._status(human.get("status", self.options["statuses"][0]))
+            )
             user = human.get("assigneeId")
             record["assignee"] = self._user(user, "assigneeId") if user else None
             record["tags"] = self._named(human.get("tags") or [])
             self.chats[record["chatId"]] = {
                 "id": record["chatId"],
-                **{name: record[name] for name in ("summary", "ownerEmail", "ownerIdentifier", "ownerName")},
+                **{
+                    name: record[name]
+                    for name in ("summary", "ownerEmail", "ownerIdentifier", "ownerName")
+                },
             }
         record |= self._stamps(record["status"], record["createdAt"])
         self.store.put(record)
         return record
 
-    def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
+    def changed(
+        self, record: Record, fields: Mapping[str, Any], *, human: bool
+    ) -> tuple[Record, tuple[str, ...]]:
         """Change a ticket the way people do at the site, who may also move its status back and unassign."""
         new: dict[str, Any] = dict(record)
         ignored = []
@@ -201,7 +235,10 @@ class ZaiaSandbox(Sandbox):
             if name == "status":
                 status = self._status(value)
                 words = self.options["statuses"]
-                if words.index(status) < words.index(record["status"]) and not self.options["reopen"]:
+                if (
+                    words.index(status) < words.index(record["status"])
+                    and not self.options["reopen"]
+                ):
                     raise Problem(400, "BAD_REQUEST", "A ticket does not go back")
                 new |= {"status": status, **self._stamps(status, now, record)}
             elif name == "assigneeId":
@@ -270,7 +307,12 @@ class ZaiaSandbox(Sandbox):
 
     def _status(self, value: Any) -> str:
         if value not in self.options["statuses"]:
-            raise Problem(400, "BAD_REQUEST", f"status must be one of {', '.join(self.options['statuses'])}", "status")
+            raise Problem(
+                400,
+                "BAD_REQUEST",
+                f"status must be one of {', '.join(self.options['statuses'])}",
+                "status",
+            )
         return str(value)
 
     def _user(self, value: Any, name: str) -> Mapping[str, Any]:

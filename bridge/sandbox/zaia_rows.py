@@ -15,7 +15,9 @@ SERVICE_USER = "00000000-0000-4000-8000-0000000000ff"
 """The account under whose name the bridge works."""
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 WORKSPACE = "00000000-0000-4000-8000-00000000aaaa"
-_ENTITY = "id chatId status summary createdAt updatedAt ongoingAt completedAt circumstance lastViewedAt"
+_ENTITY = (
+    "id chatId status summary createdAt updatedAt ongoingAt completedAt circumstance lastViewedAt"
+)
 
 
 def uuid_of(value: Any, name: str) -> str:
@@ -81,8 +83,12 @@ def page(
 ) -> list[Record]:
     """List one page. `many` gives all values of a repeated parameter, `tags` each tag's name by its id."""
     if query.get("status") not in options["statuses"]:
-        raise Problem(400, "BAD_REQUEST", f"status must be one of {', '.join(options['statuses'])}", "status")
-    number, size = (_number(query, name, usual) for name, usual in (("pageNumber", 1), ("pageSize", 10)))
+        raise Problem(
+            400, "BAD_REQUEST", f"status must be one of {', '.join(options['statuses'])}", "status"
+        )
+    number, size = (
+        _number(query, name, usual) for name, usual in (("pageNumber", 1), ("pageSize", 10))
+    )
     if number < 1 or not 1 <= size <= 100:
         raise Problem(400, "BAD_REQUEST", "pageNumber is 1 or more, pageSize 1 to 100", "pageSize")
     rows = [row for row in records if row["status"] == query["status"]]

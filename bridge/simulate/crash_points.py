@@ -1,8 +1,9 @@
 """Every place at which a worker can die: read from the source of the flow, so that none can be forgotten.
 
-A procedure hands out effects with `yield`; between two of them nothing happens that anybody could notice. So the
-places are each effect of each procedure (with those of the functions that it delegates to), *before* it is done and
-*after* it; a remote one also *unanswered*: the vendor has done what it was asked, and we died before we heard of it.
+A procedure hands out effects with `yield`; between two of them nothing happens that anybody could
+notice. So the places are each effect of each procedure (with those of the functions that it
+delegates to), *before* it is done and *after* it; a remote one also *unanswered*: the vendor has
+done what it was asked, and we died before we heard of it.
 """
 
 from __future__ import annotations
@@ -72,12 +73,17 @@ def _sources() -> dict[tuple[str, str], _Source]:
 def _read(function: ast.FunctionDef) -> _Source:
     source = _Source([], set())
     counts: dict[str, int] = {}
-    for node in sorted(_own(function), key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))):
+    for node in sorted(
+        _own(function),
+        key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)),
+    ):
         if isinstance(node, ast.YieldFrom) and (name := _called(node.value)):
             source.delegates.add(name)
         elif isinstance(node, ast.Yield) and (name := _called(node.value)) in EFFECTS:
             counts[name] = counts.get(name, 0) + 1
-            source.yields.append(_Yield(node.lineno, node.end_lineno or node.lineno, name, counts[name]))
+            source.yields.append(
+                _Yield(node.lineno, node.end_lineno or node.lineno, name, counts[name])
+            )
     return source
 
 
@@ -88,7 +94,9 @@ def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
         node = waiting.pop()
         yield node
         waiting += [
-            child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.FunctionDef | ast.Lambda)
+            child
+            for child in ast.iter_child_nodes(node)
+            if not isinstance(child, ast.FunctionDef | ast.Lambda)
         ]
 
 
@@ -107,7 +115,9 @@ def _called(node: ast.AST | None) -> str:
 @cache
 def places() -> tuple[Place, ...]:
     """Give every place, in order."""
-    sources = {where: source for where, source in _sources().items() if source.yields or source.delegates}
+    sources = {
+        where: source for where, source in _sources().items() if source.yields or source.delegates
+    }
     elsewhere = {name: (path, name) for path, name in sources}
     found: set[Place] = set()
     for procedure in PLAYED:
@@ -120,7 +130,9 @@ def places() -> tuple[Place, ...]:
                 continue
             seen.add(where)
             waiting += [(where[0], other) for other in sorted(sources[where].delegates)]
-            found |= {Place(procedure, name, one.effect, one.number) for one in sources[where].yields}
+            found |= {
+                Place(procedure, name, one.effect, one.number) for one in sources[where].yields
+            }
     return tuple(sorted(found))
 
 
@@ -151,4 +163,6 @@ def place_of(kind: str, procedure: Any) -> str:
     for one in source.yields if source else ():
         if one.first <= frame.f_lineno <= one.last:
             return str(Place(kind, code.co_name, one.effect, one.number))
-    raise RuntimeError(f"{code.co_filename}:{frame.f_lineno} yields no effect that the source shows")
+    raise RuntimeError(
+        f"{code.co_filename}:{frame.f_lineno} yields no effect that the source shows"
+    )

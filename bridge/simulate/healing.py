@@ -45,7 +45,9 @@ def see_through(player: Player) -> None:
     for account in stage.ground.drawn():
         for _ in range(rng.randint(0, TROUBLES)):
             on = rng.choice(("read", "write", "write"))
-            stage.lines[account.name].faults.append(Fault(rng.choice(KINDS), on, 1.0, rng.randint(0, 1)))
+            stage.lines[account.name].faults.append(
+                Fault(rng.choice(KINDS), on, 1.0, rng.randint(0, 1))
+            )
         if stage.script.deletes:
             player.look(account.name)
     for _ in range(TURNS_TO_DELETE if stage.script.deletes else TURNS):

@@ -30,7 +30,9 @@ class Player:
         self.drafts = population.tickets(5, stage.script.seed)
         self.turns = Turns(stage, self._hand)
         self.looks_at = stage.clock.now()
-        self.twins = any(sync.match for sync in stage.context.syncs.values() if sync.entity == TICKET)
+        self.twins = any(
+            sync.match for sync in stage.context.syncs.values() if sync.entity == TICKET
+        )
         """Whether tickets that exist on two systems already can find to each other."""
 
     def play(self) -> None:
@@ -53,7 +55,9 @@ class Player:
         if not account.balanced:
             raise Broken(f"the account of webhooks does not add up: {account}")
         if account.accepted != self.stage.accepted:
-            raise Broken(f"{self.stage.accepted} webhooks were accepted, {account.accepted} are in the ledger")
+            raise Broken(
+                f"{self.stage.accepted} webhooks were accepted, {account.accepted} are in the ledger"
+            )
 
     # Humans.
 
@@ -61,7 +65,11 @@ class Player:
         if not 0 < number <= len(self.drafts):
             return
         draft = self.drafts[number - 1]
-        for name in [account.name for account in self.stage.ground.drawn()] if twin and self.twins else [where]:
+        for name in (
+            [account.name for account in self.stage.ground.drawn()]
+            if twin and self.twins
+            else [where]
+        ):
             app = self.stage.apps[name]
             fields = app.seeded(draft, number, len(self.drafts))
             self._hand(app, partial(app.create, fields))
@@ -133,7 +141,9 @@ class Player:
     def _lose(self, where: str, number: int) -> None:
         mail = self.stage.mails[where]
         if mail.waiting:
-            self.stage.tell(f"{where}: the webhook for {mail.letters[number % mail.waiting].record_id} is lost")
+            self.stage.tell(
+                f"{where}: the webhook for {mail.letters[number % mail.waiting].record_id} is lost"
+            )
             mail.lose(number)
 
     def _bring(self, where: str, number: int, *, keep: bool = False) -> None:
@@ -154,12 +164,17 @@ class Player:
         app = stage.apps[where]
         records = app.tickets()
         if how == "signed":
-            unknown = {**(records[0] if records else {}), "id": f"{number:08d}-0000-4000-8000-{number:012d}"}
+            unknown = {
+                **(records[0] if records else {}),
+                "id": f"{number:08d}-0000-4000-8000-{number:012d}",
+            }
             if not records:
                 return
             for event in app.events("create", unknown, {}, {})[:1]:
                 said, headers = app.envelope(event, f"forged-{number}")
-                stage.mails[where].emit(event.name, event.record_id, said, headers, f"forged-{number}")
+                stage.mails[where].emit(
+                    event.name, event.record_id, said, headers, f"forged-{number}"
+                )
             self._bring(where, -1)
             return
         body = json.dumps({"event": "ticket.updated", "data": {"id": str(number)}}).encode()
@@ -265,7 +280,9 @@ class Player:
         def react() -> None:
             app = self.stage.apps[where]
             record = self._find(app, ticket)
-            if record is not None and any(record.get(name) != value for name, value in fields.items()):
+            if record is not None and any(
+                record.get(name) != value for name, value in fields.items()
+            ):
                 self._edit(where, ticket, fields)
 
         self.stage.lines[where].reactions.append(react)

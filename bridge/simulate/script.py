@@ -30,7 +30,9 @@ class Step:
 
     def __str__(self) -> str:
         """Write it for people."""
-        return " ".join([self.kind, self.where, *(str(arg) for arg in self.args)]).replace("  ", " ")
+        return " ".join([self.kind, self.where, *(str(arg) for arg in self.args)]).replace(
+            "  ", " "
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +146,17 @@ class _Drawn:
         for _ in range(2):
             if rng.random() < 0.4:  # what is written there then finds nothing
                 other = rng.choice(self._accounts)
-                steps += [Step("edit", other.name, (0, change(rng, other))), Step("mail", other.name, (4,))]
+                steps += [
+                    Step("edit", other.name, (0, change(rng, other))),
+                    Step("mail", other.name, (4,)),
+                ]
                 steps += [self.step("work") for _ in range(3)]
             steps += [Step("look", gone), *self._disturbed()]
             steps += [self.step(kind) for kind in rng.choices(("work", "crash"), k=4)]
-        return [*steps, *(self.step(kind) for kind in rng.choices(("fault", "crash", "work", "intrude"), k=8))]
+        return [
+            *steps,
+            *(self.step(kind) for kind in rng.choices(("fault", "crash", "work", "intrude"), k=8)),
+        ]
 
     def _disturbed(self) -> Iterator[Step]:
         """Let some deletions of ours fail, or come upon an edit."""
@@ -163,7 +171,11 @@ class _Drawn:
         rng = self._rng
         account = rng.choice(self._accounts)
         make: Callable[[Account], tuple[Any, ...]] = getattr(self, f"_{kind}", lambda _: ())
-        return Step(kind, account.name, make(account)) if kind not in _NOWHERE else Step(kind, "", make(account))
+        return (
+            Step(kind, account.name, make(account))
+            if kind not in _NOWHERE
+            else Step(kind, "", make(account))
+        )
 
     def _ticket(self, _account: Account) -> tuple[Any, ...]:
         if self._tickets >= 4:
@@ -214,7 +226,10 @@ class _Drawn:
     def _fault(self, account: Account) -> tuple[Any, ...]:
         rng = self._rng
         kind, on = rng.choice(KINDS), rng.choice(("read", "write", "any", "any"))
-        seconds = {"throttle": float(rng.choice((1, 2, 30, 121))), "late": account.settle * 0.4}.get(kind, 0.0)
+        seconds = {
+            "throttle": float(rng.choice((1, 2, 30, 121))),
+            "late": account.settle * 0.4,
+        }.get(kind, 0.0)
         return (kind, on, seconds, rng.choice((0, 0, 0, 1, 2)))
 
     def _crash(self, _account: Account) -> tuple[Any, ...]:
@@ -247,12 +262,17 @@ def change(rng: random.Random, account: Account, names: Sequence[str] = ()) -> d
     name = rng.choice([name for name in names or usual if name in account.carries] or ["status"])
     if name == "tags":
         return {
-            rng.choice(("add_tags", "add_tags", "remove_tags")): [rng.choice(("VIP", "beta", "#EU", "export", "a b"))]
+            rng.choice(("add_tags", "add_tags", "remove_tags")): [
+                rng.choice(("VIP", "beta", "#EU", "export", "a b"))
+            ]
         }
     if name == "subject":
         return {"subject": f"Changed {rng.randint(1, 99)}"}
     if name == "assignee":
         return population.assignment(account.system, rng.choice(population.AGENTS))
     words = population.STATUS if name == "status" else population.PRIORITY
-    known = [*sorted(words.get(account.system, {}).values()), *(("in_progress", "closed") if name == "status" else ())]
+    known = [
+        *sorted(words.get(account.system, {}).values()),
+        *(("in_progress", "closed") if name == "status" else ()),
+    ]
     return {name: rng.choice(known)}

@@ -53,14 +53,23 @@ def play(script: Script, home: str = "") -> Result:
         verdict.broken.append(str(broken))
     except Exception as error:  # noqa: BLE001 - a defect of ours is a failing seed, with its story
         where = traceback.extract_tb(error.__traceback__)[-1]
-        verdict.broken.append(f"defect: {type(error).__name__}: {error} ({where.filename}:{where.lineno})")
-    result = Result(script.seed, verdict.broken, steps=[str(step) for step in script.steps], digest=stage.digest())
+        verdict.broken.append(
+            f"defect: {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
+        )
+    result = Result(
+        script.seed,
+        verdict.broken,
+        steps=[str(step) for step in script.steps],
+        digest=stage.digest(),
+    )
     result.counts, result.covered = stage.counts, stage.covered
     for line in stage.lines.values():
         result.struck.update(line.struck)
     result.struck.update(step.kind for step in script.steps if step.fault and step.kind != "fault")
     report = verdict.report
-    result.counts.update(writes=report.writes, conflicts=report.conflicting_edits, window=report.window_edits)
+    result.counts.update(
+        writes=report.writes, conflicts=report.conflicting_edits, window=report.window_edits
+    )
     result.days = (stage.clock.now() - stage.began).total_seconds() / 86400
     if verdict.broken:
         result.story = list(story(stage.trace, verdict.refs))
@@ -70,7 +79,11 @@ def play(script: Script, home: str = "") -> Result:
 def story(trace: Sequence[str], refs: Iterable[str]) -> Iterator[str]:
     """Give the lines that speak of the records concerned, what went wrong, and the last ones of all."""
     wanted = [ref for ref in refs if ref]
-    told = [line for line in trace if any(ref in line for ref in wanted) or "DIES" in line or "human" in line]
+    told = [
+        line
+        for line in trace
+        if any(ref in line for ref in wanted) or "DIES" in line or "human" in line
+    ]
     yield from told[-STORY:] if told else trace[-STORY:]
 
 
@@ -132,7 +145,11 @@ class Total:
 
     def missed(self) -> list[str]:
         """Give the crash points at which nobody died."""
-        return [f"{place} {position}" for place, position in every() if not self.covered[place, position]]
+        return [
+            f"{place} {position}"
+            for place, position in every()
+            if not self.covered[place, position]
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Give the figures as JSON values."""
@@ -166,4 +183,6 @@ def run(seeds: Sequence[int], home: str = "", processes: int | None = None) -> I
         yield from (one(seed, home) for seed in seeds)
         return
     with ProcessPoolExecutor(count) as pool:
-        yield from pool.map(one, seeds, [home] * len(seeds), chunksize=max(1, min(20, len(seeds) // count)))
+        yield from pool.map(
+            one, seeds, [home] * len(seeds), chunksize=max(1, min(20, len(seeds) // count))
+        )

@@ -68,7 +68,9 @@ class Ground:
             app = server.SYSTEMS[connection.system]
             if "status" not in app.CARRIES:
                 continue
-            settle = max(able.settle for able in connector_class(connection.system).CAPABILITIES.values())
+            settle = max(
+                able.settle for able in connector_class(connection.system).CAPABILITIES.values()
+            )
             found.append(Account(name, connection.system, app.CARRIES, app.OPTIONS, settle))
         return found
 
@@ -99,7 +101,11 @@ def ground(home: str = "") -> Ground:
         config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
         _name_people(folder, config)
         config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
-    missing = {name: found.system for name, found in config.connections.items() if found.system not in server.SYSTEMS}
+    missing = {
+        name: found.system
+        for name, found in config.connections.items()
+        if found.system not in server.SYSTEMS
+    }
     if missing:
         raise ConfigError(
             [
@@ -110,15 +116,22 @@ def ground(home: str = "") -> Ground:
         )
     template, ledger = Ledger("sqlite://"), Ledger("sqlite://")
     template.upgrade()
-    # One call at a time: calls that are made one after the other must not count as under way together.
-    free = {name: replace(found, rates=(), concurrency=1) for name, found in config.connections.items()}
+    # One call at a time: calls that are made one after the other must not count as under way
+    # together.
+    free = {
+        name: replace(found, rates=(), concurrency=1) for name, found in config.connections.items()
+    }
     return Ground(replace(config, connections=free), accounts, template, ledger)
 
 
 def _use_sandbox_people(folder: Path) -> None:
     """Take the home's own people out: the sandboxes have never heard of them."""
     file = folder / "mappings" / "agents.yaml"
-    unmapped = re.search(r"(?m)^unmapped:\s*(leave|unassign)\b", file.read_text()) if file.is_file() else None
+    unmapped = (
+        re.search(r"(?m)^unmapped:\s*(leave|unassign)\b", file.read_text())
+        if file.is_file()
+        else None
+    )
     file.write_text(f"agents: []\nunmapped: {unmapped[1] if unmapped else 'leave'}\n")
 
 
@@ -186,14 +199,21 @@ class Stage:
         config = ground.config
         self.context = Context(
             connections=config.connections,
-            syncs={name: _deleting(sync) if script.deletes else sync for name, sync in config.syncs.items()},
+            syncs={
+                name: _deleting(sync) if script.deletes else sync
+                for name, sync in config.syncs.items()
+            },
             maps=config.maps,
-            capabilities={name: connector.CAPABILITIES for name, connector in self.connectors.items()},
+            capabilities={
+                name: connector.CAPABILITIES for name, connector in self.connectors.items()
+            },
             clock=self.clock,
             rng=random.Random(f"flow {script.seed}"),
             directory={name: config.agents.table(name) for name in config.connections},
         )
-        self.receiver: Flask = create_app(config, self.ledger, self.bell, self.clock, self.connectors)
+        self.receiver: Flask = create_app(
+            config, self.ledger, self.bell, self.clock, self.connectors
+        )
         self.client = self.receiver.test_client()
         self.accepted = 0
         self.workers = [StepWorker(self, f"w{number}") for number in range(WORKERS)]
@@ -217,7 +237,14 @@ class Stage:
 
     def drain(self) -> Drain:
         """Give a worker as it is in production, but for its threads."""
-        return Drain(self.context, self.ledger, self.connectors, self.budget, "drain", pool=Inline(self.clock))
+        return Drain(
+            self.context,
+            self.ledger,
+            self.connectors,
+            self.budget,
+            "drain",
+            pool=Inline(self.clock),
+        )
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         """Bring a webhook to the receiver."""
@@ -250,12 +277,18 @@ class Stage:
             )
             mail = Mail(theirs, self.post)
             if signing is not None:
-                mail.target = Target(f"{RECEIVER}/webhooks/{name}", replace(signing, secrets=secret))
-            app.journal = Journal(app.SYSTEM, name, self.clock, sequence)  # what happened is dated by the true time
+                mail.target = Target(
+                    f"{RECEIVER}/webhooks/{name}", replace(signing, secrets=secret)
+                )
+            app.journal = Journal(
+                app.SYSTEM, name, self.clock, sequence
+            )  # what happened is dated by the true time
             app.outbox = mail  # type: ignore[assignment]
             self.apps[name], self.mails[name] = app, mail
             self.lines[name] = Line(app, self.clock, theirs, self.tell)
-            self.connectors[name] = build(connection, Http(connection, clock=self.clock, adapter=self.lines[name]))
+            self.connectors[name] = build(
+                connection, Http(connection, clock=self.clock, adapter=self.lines[name])
+            )
 
 
 def _deleting(sync: Sync) -> Sync:
@@ -267,4 +300,8 @@ def _deleting(sync: Sync) -> Sync:
 def unsigned(body: bytes) -> dict[str, Any]:
     """Give the headers of somebody who does not know the secret."""
     forged = base64.b64encode(hashlib.sha256(body).digest()).decode()
-    return {"Content-Type": "application/json", "X-Webhook-Signature": forged, "webhook-signature": f"v1,{forged}"}
+    return {
+        "Content-Type": "application/json",
+        "X-Webhook-Signature": forged,
+        "webhook-signature": f"v1,{forged}",
+    }

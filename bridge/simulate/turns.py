@@ -17,7 +17,9 @@ from bridge.simulate.virtual_worker import StepWorker
 class Turns:
     """Gives workers their turns. `by_hand` lets a human do something in a system."""
 
-    def __init__(self, stage: Stage, by_hand: Callable[[Sandbox, Callable[[], object]], None]) -> None:
+    def __init__(
+        self, stage: Stage, by_hand: Callable[[Sandbox, Callable[[], object]], None]
+    ) -> None:
         self.stage = stage
         self._by_hand = by_hand
         self.armed: set[tuple[str, str]] = set()
@@ -65,10 +67,14 @@ class Turns:
             return
         place = worker.place()
         if isinstance(effect, Transact):
-            position = stage.rng.choice(("before", "after")) if position == "unanswered" else position
+            position = (
+                stage.rng.choice(("before", "after")) if position == "unanswered" else position
+            )
         elif position != "before" and not self._may_call(worker, effect):
             position = "before"
-        stage.tell(f"{worker.name}: DIES {position} {place} {worker.task.row.key if worker.task else ''}")
+        stage.tell(
+            f"{worker.name}: DIES {position} {place} {worker.task.row.key if worker.task else ''}"
+        )
         if isinstance(effect, Transact) or position == "before":
             worker.die(after=position == "after")
         else:
@@ -87,7 +93,10 @@ class Turns:
         """Tell whether it would have been let make its call now."""
         stage, now = self.stage, self.stage.clock.now()
         connection = stage.context.connections[effect.connection]
-        return now < effect.deadline and stage.budget.acquire(connection, worker.name, now, hold=60.0) <= 0
+        return (
+            now < effect.deadline
+            and stage.budget.acquire(connection, worker.name, now, hold=60.0) <= 0
+        )
 
     def _meddled(self, worker: StepWorker) -> None:
         effect = worker.effect

@@ -49,7 +49,9 @@ class Fault:
 class Line(BaseAdapter):
     """A `requests` adapter into one sandbox, with faults that were asked for, one request each."""
 
-    def __init__(self, app: Sandbox, clock: VirtualClock, theirs: Skewed, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, app: Sandbox, clock: VirtualClock, theirs: Skewed, tell: Callable[[str], None]
+    ) -> None:
         super().__init__()
         self.app, self.theirs = app, theirs
         self._clock, self._tell = clock, tell
@@ -95,7 +97,13 @@ class Line(BaseAdapter):
             self.struck[kind] += 1
             self._tell(f"{self.app.name}: {kind} on {request.method} {request.path_url[:60]}")
         try:
-            return self._carry(request, kind, seconds, float(getattr(timeout, "total", None) or 10.0), writes=writes)
+            return self._carry(
+                request,
+                kind,
+                seconds,
+                float(getattr(timeout, "total", None) or 10.0),
+                writes=writes,
+            )
         finally:
             if dies:
                 self.held_until = None  # nobody heard of it
@@ -144,7 +152,13 @@ class Line(BaseAdapter):
         return "", 0.0
 
     def _carry(
-        self, request: requests.PreparedRequest, kind: str, seconds: float, timeout: float, *, writes: bool
+        self,
+        request: requests.PreparedRequest,
+        kind: str,
+        seconds: float,
+        timeout: float,
+        *,
+        writes: bool,
     ) -> requests.Response:
         """Let the request arrive or not, and its answer."""
         if kind in NEVER_ARRIVED:
@@ -156,13 +170,18 @@ class Line(BaseAdapter):
             self._wait(request, timeout)
         answer = self._arrive(request, writes=writes)
         if kind == "reset after":
-            raise requests.ConnectionError(ProtocolError("gone", ConnectionResetError()), request=request)
+            raise requests.ConnectionError(
+                ProtocolError("gone", ConnectionResetError()), request=request
+            )
         if kind == "timeout after":
             self._wait(request, timeout)
         if kind == "error after":
             return self._made(request, 500, b"{}", {})
         return self._made(
-            request, answer.status_code, self._garbled(kind, answer.content, writes=writes), dict(answer.headers)
+            request,
+            answer.status_code,
+            self._garbled(kind, answer.content, writes=writes),
+            dict(answer.headers),
         )
 
     def _garbled(self, kind: str, body: bytes, *, writes: bool) -> bytes:
@@ -177,7 +196,9 @@ class Line(BaseAdapter):
         self._clock.sleep(timeout)
         raise requests.ReadTimeout("no answer in time", request=request)
 
-    def _turned_away(self, request: requests.PreparedRequest, kind: str, seconds: float) -> requests.Response:
+    def _turned_away(
+        self, request: requests.PreparedRequest, kind: str, seconds: float
+    ) -> requests.Response:
         if kind == "refused":
             cause = NewConnectionError(None, "connection refused")  # type: ignore[arg-type]
             raise requests.ConnectionError(cause, request=request)
@@ -211,7 +232,9 @@ class Line(BaseAdapter):
         value, now = json.loads(body), self._clock.now()
         since = self.theirs.now() - timedelta(seconds=self.lag)
         found = value if isinstance(value, dict) else {}
-        for rows in [rows for rows in (found.get("data"), found.get("results")) if isinstance(rows, list)]:
+        for rows in [
+            rows for rows in (found.get("data"), found.get("results")) if isinstance(rows, list)
+        ]:
             for row in list(rows):
                 new = bool(self.lag) and from_iso(row.get("created_at") or "2000-01-01") >= since
                 (self.left_out if new else self.listed).setdefault(str(row.get("id")), now)
@@ -225,12 +248,16 @@ class Line(BaseAdapter):
     def _made(
         self, request: requests.PreparedRequest, status: int, body: bytes, headers: dict[str, str]
     ) -> requests.Response:
-        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+        headers = {
+            name: value for name, value in headers.items() if name.lower() != "content-length"
+        }
         headers["Date"] = self._date()
         response = requests.Response()
         response.status_code = status
         response.headers.update(headers)
-        response.raw = HTTPResponse(BytesIO(body), headers=headers, status=status, preload_content=False)
+        response.raw = HTTPResponse(
+            BytesIO(body), headers=headers, status=status, preload_content=False
+        )
         response.url = request.url or ""
         response.request = request
         return response

@@ -57,7 +57,12 @@ def judge(player: Player) -> Verdict:
         before = writes(stage)
         run_all(stage)
         if writes(stage) != before:
-            rows = [entry for app in stage.apps.values() for entry in app.journal.since() if _wrote(entry.row())]
+            rows = [
+                entry
+                for app in stage.apps.values()
+                for entry in app.journal.since()
+                if _wrote(entry.row())
+            ]
             late = sorted(rows, key=lambda row: row.seq)[before:]
             verdict.broken.append(
                 f"a second reconciliation wrote: {[(row.connection, row.id, dict(row.sent)) for row in late]}"
@@ -83,7 +88,8 @@ def _listed(stage: Stage) -> Iterator[dict[str, Any]]:
         if line.left_out:
             for kind, found in (("left_out", line.left_out), ("listed", line.listed)):
                 yield from (
-                    {"kind": kind, "connection": name, "id": key, "at": at.isoformat()} for key, at in found.items()
+                    {"kind": kind, "connection": name, "id": key, "at": at.isoformat()}
+                    for key, at in found.items()
                 )
 
 
@@ -109,7 +115,9 @@ def _check(player: Player, verdict: Verdict) -> None:
     for line in stage.lines.values():
         verdict.broken += line.rude[:3]
         if line.refused > CALLS_WHILE_REFUSED:
-            verdict.broken.append(f"{line.app.name}: {line.refused} calls with a key that was refused")
+            verdict.broken.append(
+                f"{line.app.name}: {line.refused} calls with a key that was refused"
+            )
     player.count()
     with stage.ledger.read() as tx:
         verdicts = webhook_inbox.counts(tx)

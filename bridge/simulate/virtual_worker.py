@@ -66,7 +66,11 @@ class StepWorker:
 
     def place(self) -> str:
         """Say at which effect it stands; empty when it has nothing in hand."""
-        return place_of(self.task.row.kind, self.procedure) if self.task is not None and self.busy else ""
+        return (
+            place_of(self.task.row.kind, self.procedure)
+            if self.task is not None and self.busy
+            else ""
+        )
 
     def step(self) -> bool:
         """Do one thing; False when there was nothing to do."""
@@ -97,7 +101,11 @@ class StepWorker:
 
     def about_to_write(self) -> str | None:
         """Give the connection that it is delivering to, if it is."""
-        return self.task.row.connection if self.task is not None and self.task.row.kind == "deliver" else None
+        return (
+            self.task.row.connection
+            if self.task is not None and self.task.row.kind == "deliver"
+            else None
+        )
 
     def _begin(self) -> bool:
         scene = self.scene
@@ -140,7 +148,9 @@ class StepWorker:
         if now >= effect.deadline:
             self._throw(LeaseLost(f"{effect.connection}: no call started before its deadline"))
             return True
-        pause = scene.limits.acquire(scene.context.connections[effect.connection], self.name, now, hold=60.0)
+        pause = scene.limits.acquire(
+            scene.context.connections[effect.connection], self.name, now, hold=60.0
+        )
         if pause > 0:
             scene.clock.sleep(min(pause, 1.0))
         return pause > 0

@@ -38,7 +38,12 @@ class Mail:
         return len(self.letters)
 
     def emit(
-        self, event: str, record_id: str, body: Mapping[str, object], headers: Mapping[str, str], unique: str
+        self,
+        event: str,
+        record_id: str,
+        body: Mapping[str, object],
+        headers: Mapping[str, str],
+        unique: str,
     ) -> None:
         """Take a webhook from the sandbox."""
         raw = json.dumps(body, separators=(",", ":")).encode()

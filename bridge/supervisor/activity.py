@@ -59,11 +59,15 @@ class Stream:
             with self.ledger.read() as tx:
                 found = timeline.after(tx, max(0, self.last - OVERLAP), limit=500 + OVERLAP)
                 lines = [line for line in found if line.id not in self.seen]
-                known = links.load(tx, sorted({line.link_id for line in lines if line.kind in STYLES}))
+                known = links.load(
+                    tx, sorted({line.link_id for line in lines if line.kind in STYLES})
+                )
             if not lines:
                 return
             self.last = max(self.last, *(line.id for line in lines))
-            self.seen = {line for line in self.seen if line > self.last - OVERLAP} | {line.id for line in lines}
+            self.seen = {line for line in self.seen if line > self.last - OVERLAP} | {
+                line.id for line in lines
+            }
             for line in lines:
                 if line.kind in STYLES:
                     yield row(line, known.get(line.link_id))
@@ -81,7 +85,9 @@ def row(line: Line, link: Link | None) -> dict[str, Any]:
         "fields": dict(line.detail.get("sent") or {}),
     }
     if link is not None and given["fields"]:
-        given["by"] = sorted({link.state[name].set_by for name in given["fields"] if name in link.state} - {""})
+        given["by"] = sorted(
+            {link.state[name].set_by for name in given["fields"] if name in link.state} - {""}
+        )
     if line.field and not given["fields"]:
         given["field"] = line.field
     for name in ("why", "winner", "mine", "theirs"):
@@ -105,7 +111,9 @@ def text(given: dict[str, Any]) -> Text:
         line.append(f"  {given['field']}", "dim")
     if "mine" in given and "theirs" in given:
         mine, theirs = given["mine"], given["theirs"]
-        line.append(f"  {mine.get('by')} {shown(mine.get('value'))} / {theirs.get('by')} {shown(theirs.get('value'))}")
+        line.append(
+            f"  {mine.get('by')} {shown(mine.get('value'))} / {theirs.get('by')} {shown(theirs.get('value'))}"
+        )
         line.append(f"  {given.get('winner') or 'nobody'} wins", "yellow")
     elif given.get("why"):
         line.append(f"  {given['why']}", "dim")

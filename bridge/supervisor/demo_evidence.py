@@ -40,4 +40,8 @@ def timelines(engine: Engine) -> Iterator[dict[str, Any]]:
                 }
                 yield {"link": link.id, "refs": refs} | told | {"detail": line.detail}
             for row in attempts.history(tx, link.id):
-                yield {"link": link.id, "refs": refs, "attempt": {name: str(value) for name, value in row.items()}}
+                yield {
+                    "link": link.id,
+                    "refs": refs,
+                    "attempt": {name: str(value) for name, value in row.items()},
+                }

@@ -71,7 +71,9 @@ def child_environ(**extra: str) -> dict[str, str]:
     environ = dict(os.environ)
     package = str(Path(__file__).resolve().parents[2])
     # The package may run from a checkout that nothing installed.
-    environ["PYTHONPATH"] = os.pathsep.join([package, *filter(None, [environ.get("PYTHONPATH", "")])])
+    environ["PYTHONPATH"] = os.pathsep.join(
+        [package, *filter(None, [environ.get("PYTHONPATH", "")])]
+    )
     environ[PARENT] = str(os.getpid())
     environ.setdefault("BRIDGE_LOG_LEVEL", "warning")
     return environ | extra
@@ -101,7 +103,9 @@ class Children:
                 if now >= child.not_before:
                     child.start()
             elif code is not None:
-                if child.vital or code == 2:  # 2: it cannot work as it is configured, and has said why
+                if (
+                    child.vital or code == 2
+                ):  # 2: it cannot work as it is configured, and has said why
                     raise ChildFailed(f"{child.name} ended with code {code}")
                 child.failures = 1 if now - child.started > CALM else child.failures + 1
                 pause = min(LONGEST_PAUSE, 0.5 * 2 ** (child.failures - 1))
@@ -132,19 +136,27 @@ def free_port(host: str, wanted: int, tries: int = 50) -> int:
         try:
             family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         except OSError as error:
-            raise ConfigError([f"--host {host}: {error.strerror}; allowed: an address of this machine"]) from error
+            raise ConfigError(
+                [f"--host {host}: {error.strerror}; allowed: an address of this machine"]
+            ) from error
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(address)
             except PermissionError as error:
-                raise ConfigError([f"port {port} needs more rights; choose one above 1023 with --port"]) from error
+                raise ConfigError(
+                    [f"port {port} needs more rights; choose one above 1023 with --port"]
+                ) from error
             except OSError as error:
                 if error.errno not in {98, 48}:  # taken, in Linux and in macOS
-                    raise ConfigError([f"cannot listen on {host}:{port}: {error.strerror}"]) from error
+                    raise ConfigError(
+                        [f"cannot listen on {host}:{port}: {error.strerror}"]
+                    ) from error
                 continue
             return port
-    raise ConfigError([f"no free port from {wanted} to {wanted + tries - 1}; choose another with --port"])
+    raise ConfigError(
+        [f"no free port from {wanted} to {wanted + tries - 1}; choose another with --port"]
+    )
 
 
 def watch_parent() -> None:

@@ -30,7 +30,9 @@ def stored(account: server.Account) -> dict[str, Any]:
 
 def sandboxed() -> dict[str, SandboxAccount]:
     """Give the accounts of sandboxes that need not run, for commands that call nobody."""
-    return {system: SandboxAccount(**stored(account)) for system, account in server.accounts().items()}
+    return {
+        system: SandboxAccount(**stored(account)) for system, account in server.accounts().items()
+    }
 
 
 def sandbox_database(home: Path) -> str:

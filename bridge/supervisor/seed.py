@@ -8,14 +8,18 @@ from bridge.cli.sandbox import Control
 from bridge.sandbox import population
 
 
-def fill(controls: Mapping[str, Control], counts: Mapping[str, int], seed: int) -> list[tuple[str, str]]:
+def fill(
+    controls: Mapping[str, Control], counts: Mapping[str, int], seed: int
+) -> list[tuple[str, str]]:
     """Make so many tickets on each connection, and have the customers of some visit; gives (connection, id) of all."""
     made: list[tuple[str, str]] = []
     drafted: dict[str, dict[str, int]] = {}
     for number, (name, count) in enumerate(counts.items()):
         drafted[controls[name].system] = {"n": count, "seed": seed + number}
         if count:
-            made += [(name, str(i)) for i in controls[name].post("populate", n=count, seed=seed + number)]
+            made += [
+                (name, str(i)) for i in controls[name].post("populate", n=count, seed=seed + number)
+            ]
     for control in controls.values():
         visited = drafted.get(population.VISITED.get(control.system, ""))
         if visited is not None:

@@ -103,7 +103,9 @@ class Stage:
         if self._valkey is not None and now - self._looked > VALKEY_EVERY:
             self._looked = now
             if not url_for(self.plan.home):
-                self.plan.say("the embedded Valkey is gone; starting another (nothing was kept in it)")
+                self.plan.say(
+                    "the embedded Valkey is gone; starting another (nothing was kept in it)"
+                )
                 self._valkey.stop()
                 self._valkey.start()
         if self.asking and self.ready and self.controls and now - self._asked > self.ask_every:
@@ -148,7 +150,8 @@ class Stage:
         self._set("BRIDGE_HOME", str(plan.home))
         if plan.sandbox:
             if not os.environ.get(REDIS):
-                # First of all: its lock keeps a second bridge from taking the first one's ledger away.
+                # First of all: its lock keeps a second bridge from taking the first one's ledger
+                # away.
                 self._start_valkey()
             self._use_sandbox_stores()
         else:
@@ -197,7 +200,9 @@ class Stage:
         self._set("BRIDGE_DATABASE_URL", sandbox_database(self.plan.home))
         self._set("BRIDGE_REDIS_URL", os.environ.get(REDIS))
         self._set("BRIDGE_SANDBOX", "1")
-        write_accounts(var / FILE, server.accounts(seed=self.plan.seed, port_base=self.plan.port_base or 9400))
+        write_accounts(
+            var / FILE, server.accounts(seed=self.plan.seed, port_base=self.plan.port_base or 9400)
+        )
         self._exits.callback((var / FILE).unlink, missing_ok=True)
 
     def _start_sandbox(self, systems: Mapping[str, str]) -> None:
@@ -215,10 +220,14 @@ class Stage:
             for name, system in systems.items()
         ]
         command = ["sandbox", "--port-base", str(plan.port_base), "--seed", str(plan.seed)]
-        self.children.start("sandbox", [*command, "--specs", json.dumps(specs), "--announce", str(file)], vital=True)
+        self.children.start(
+            "sandbox", [*command, "--specs", json.dumps(specs), "--announce", str(file)], vital=True
+        )
         self._await("the sandbox", file.exists)
         stored = json.loads(file.read_text())
-        self.controls = {name: Control(system, stored[system]["base_url"]) for name, system in systems.items()}
+        self.controls = {
+            name: Control(system, stored[system]["base_url"]) for name, system in systems.items()
+        }
 
     def _answers(self) -> bool:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

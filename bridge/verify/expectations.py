@@ -9,8 +9,15 @@ Row = Mapping[str, Any]
 
 READ: Mapping[str, Mapping[str, Mapping[Any, Any]]] = {
     "switch": {
-        "status": {"in_progress": "open"} | {word: word for word in ("new", "open", "pending", "resolved", "closed")},
-        "priority": {"low": "low", "medium": "normal", "normal": "normal", "high": "high", "urgent": "urgent"},
+        "status": {"in_progress": "open"}
+        | {word: word for word in ("new", "open", "pending", "resolved", "closed")},
+        "priority": {
+            "low": "low",
+            "medium": "normal",
+            "normal": "normal",
+            "high": "high",
+            "urgent": "urgent",
+        },
     },
     "posthog": {
         "status": {word: word for word in ("new", "open", "pending", "on_hold", "resolved")},
@@ -61,7 +68,10 @@ def agrees(system: str, name: str, wanted: Any, record: Row, *, cleared: bool = 
         return cleared or shown == NEVER_EMPTY[system][name]
     if name == "assignee" and "a group" in {shown, wanted}:
         return True  # a group is no person: not carried in either direction
-    return bool(shown == wanted or record.get(name) == LOSSY.get(system, {}).get(name, {}).get(wanted, wanted))
+    return bool(
+        shown == wanted
+        or record.get(name) == LOSSY.get(system, {}).get(name, {}).get(wanted, wanted)
+    )
 
 
 def read_as(system: str, name: str, raw: Any) -> list[Any]:
@@ -71,20 +81,32 @@ def read_as(system: str, name: str, raw: Any) -> list[Any]:
 
 def known_as(raw: Any) -> list[str]:
     """Give the names by which a system's API may speak of a person, for whom records keep more than that."""
-    return [str(raw.get("id")), f"{raw.get('type')}:{raw.get('id')}"] if isinstance(raw, Mapping) else []
+    return (
+        [str(raw.get("id")), f"{raw.get('type')}:{raw.get('id')}"]
+        if isinstance(raw, Mapping)
+        else []
+    )
 
 
 def marker(record: Row) -> str:
     """Find the bridge's own mark in a record that it created."""
     found = [tag for tag in record.get("tags") or [] if tag.startswith("bridge-")]
     external = str(record.get("external_id") or "") if record.get("source") == "api" else ""
-    return found[0] if found else str((record.get("anonymous_traits") or {}).get("bridge_marker") or external)
+    return (
+        found[0]
+        if found
+        else str((record.get("anonymous_traits") or {}).get("bridge_marker") or external)
+    )
 
 
 def customer(record: Row) -> str:
     """Find who asked, by e-mail address."""
     traits = record.get("anonymous_traits") or {}
-    found = (record.get("customer") or {}).get("email") or traits.get("email") or record.get("email_from")
+    found = (
+        (record.get("customer") or {}).get("email")
+        or traits.get("email")
+        or record.get("email_from")
+    )
     found = found or record.get("ownerEmail") or ""
     return str(found).casefold()
 

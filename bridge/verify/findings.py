@@ -6,7 +6,16 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bridge.verify.expectations import LOSSY, agrees, canonical, customer, found_by, known_as, marker, read_as
+from bridge.verify.expectations import (
+    LOSSY,
+    agrees,
+    canonical,
+    customer,
+    found_by,
+    known_as,
+    marker,
+    read_as,
+)
 from bridge.verify.history import Case, Edit, Ref, Row, about_ticket, ref_of
 
 _DONE = ("error-after", "reset-after", "timeout-after")
@@ -38,23 +47,37 @@ def lost(case: Case, details: dict[str, list[Any]]) -> None:
             kind = "unseen_edits" if _unseen(case, edit) or _taken_for_ours(case, edit) else kind
             kind = "before_they_met" if _before_they_met(case, edit) else kind
             kind = "withheld_edits" if _withheld(case, edit) else kind
-            row = {"seq": edit.seq, "ref": list(edit.ref), "field": edit.name, "value": edit.new, "not_at": wrong}
+            row = {
+                "seq": edit.seq,
+                "ref": list(edit.ref),
+                "field": edit.name,
+                "value": edit.new,
+                "not_at": wrong,
+            }
             details[kind].append(row)
 
 
 def _shows(case: Case, ref: Ref, edit: Edit) -> bool:
     record = case.finals.get(ref)
     name = edit.name.partition(":")[0]
-    if ref in case.deleted or case.excepted("not_carried", ref, name) or name not in case.carries[ref[0]]:
+    if (
+        ref in case.deleted
+        or case.excepted("not_carried", ref, name)
+        or name not in case.carries[ref[0]]
+    ):
         return True
     if record is None:
         return False
     if name == "status" and case.ended.get(edit.link, -1) > edit.seq and _closed(case, ref, record):
         return True  # a ticket that somebody deleted afterwards is closed where it still is
     if ref == edit.ref and edit.raw is not None and name != "assignee":
-        return bool(record[name] == edit.raw)  # not only its class: in_progress must not be flattened to open
+        return bool(
+            record[name] == edit.raw
+        )  # not only its class: in_progress must not be flattened to open
     meant = {edit.new, *read_as(case.system[edit.ref[0]], edit.name, edit.raw)}
-    return any(agrees(case.system[ref[0]], edit.name, value, record, cleared=True) for value in meant)
+    return any(
+        agrees(case.system[ref[0]], edit.name, value, record, cleared=True) for value in meant
+    )
 
 
 def _met_an_edit(case: Case, write: Row) -> bool:
@@ -83,7 +106,9 @@ def _recorded(case: Case, edit: Edit) -> bool:
     name = edit.name.partition(":")[0]
     values = [row.get("values") for row in case.conflicts[edit.link, name]]
     meant = [edit.new, edit.raw, *known_as(edit.raw)]
-    return any(name == "tags" or told is None or any(each in told for each in meant) for told in values)
+    return any(
+        name == "tags" or told is None or any(each in told for each in meant) for told in values
+    )
 
 
 def _before_they_met(case: Case, edit: Edit) -> bool:
@@ -99,7 +124,8 @@ def _before_they_met(case: Case, edit: Edit) -> bool:
 def _in_window(case: Case, edit: Edit) -> bool:
     """Tell whether the journal proves that the edit landed between a read of ours and the write onto it.
 
-    The bridge's last read of the record before the write came before the edit, and hardly any time lies between them.
+    The bridge's last read of the record before the write came before the edit, and hardly any time
+    lies between them.
     """
     name = edit.name.partition(":")[0]
     over = next((seq for seq, _, _ in case.carried[edit.ref, name] if seq > edit.seq), None)
@@ -110,7 +136,9 @@ def _in_window(case: Case, edit: Edit) -> bool:
         if row["seq"] == over:
             at = datetime.fromisoformat(row["at"])
             return (
-                read is not None and read["seq"] < edit.seq and at - datetime.fromisoformat(read["at"]) <= case.window
+                read is not None
+                and read["seq"] < edit.seq
+                and at - datetime.fromisoformat(read["at"]) <= case.window
             )
         if row["actor"] == "bridge" and row["kind"] == "read" and _covers(row, edit.ref):
             read = row
@@ -122,12 +150,22 @@ def _unseen(case: Case, edit: Edit) -> bool:
 
     The row of a listing is a hint to read the record, and nothing more: by then the value was back.
     """
-    away = [each for each in case.edits if each.ref == edit.ref and each.name == edit.name and each.seq <= edit.seq]
+    away = [
+        each
+        for each in case.edits
+        if each.ref == edit.ref and each.name == edit.name and each.seq <= edit.seq
+    ]
     first = next((each for each in reversed(away) if each.old == edit.new), None)
     if first is None:
         return False
-    between = (row for row in case.journal if first.seq < row["seq"] < edit.seq and row["actor"] == "bridge")
-    return not any(_covers(row, edit.ref) and (row["id"] or "ids=" in row["path"]) for row in between)
+    between = (
+        row
+        for row in case.journal
+        if first.seq < row["seq"] < edit.seq and row["actor"] == "bridge"
+    )
+    return not any(
+        _covers(row, edit.ref) and (row["id"] or "ids=" in row["path"]) for row in between
+    )
 
 
 def _taken_for_ours(case: Case, edit: Edit) -> bool:
@@ -161,7 +199,9 @@ def drift(case: Case, details: dict[str, list[Any]]) -> None:
             continue
         for ref in present:
             if ref not in case.finals:
-                details["drifted"].append({"ref": list(ref), "field": "id", "why": "the record is gone"})
+                details["drifted"].append(
+                    {"ref": list(ref), "field": "id", "why": "the record is gone"}
+                )
         sides = [(ref, case.finals[ref]) for ref in present if ref in case.finals]
         for name in _COMPARED:
             if any(row.get("open") for row in case.conflicts[number, name]):
@@ -172,7 +212,10 @@ def drift(case: Case, details: dict[str, list[Any]]) -> None:
                 if name in case.carries[ref[0]] and not case.excepted("not_carried", ref, name)
             ]
             wanted = [canonical(system, name, record.get(name)) for system, record, _ in holding]
-            wanted += [None, *sorted({value for side in LOSSY.values() for value in side.get(name, {})})]
+            wanted += [
+                None,
+                *sorted({value for side in LOSSY.values() for value in side.get(name, {})}),
+            ]
             if not any(
                 all(
                     agrees(system, name, value, record, cleared=cleared.get(number, False))
@@ -194,7 +237,9 @@ def drift(case: Case, details: dict[str, list[Any]]) -> None:
 def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
     """A second counterpart shows as a record that no link knows, a marker used twice, or one copy too many."""
     known = Counter(
-        (row.get("entity", "ticket"), ref) for row in case.facts["link"] for ref in dict(row["refs"]).items()
+        (row.get("entity", "ticket"), ref)
+        for row in case.facts["link"]
+        for ref in dict(row["refs"]).items()
     )
     linked = {ref for _, ref in known}
     created = [row for row in case.journal if row["kind"] == "create" and row["record"]]
@@ -210,7 +255,8 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
         if row["actor"] == "human":
             continue
         ref, entity = ref_of(row), row.get("entity", "ticket")
-        # A system may keep as one kind of record what others tell apart (a reply that is a text like any other).
+        # A system may keep as one kind of record what others tell apart (a reply that is a text
+        # like any other).
         if not known[entity, ref] and ref not in linked:
             found[entity, ref] = None
         same[entity, ref[0], "marker", marker(row["record"])].append((entity, ref))
@@ -220,18 +266,23 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
         allowed = 1 if by == "marker" else _to_be_made(opened, apart, key, where)
         surplus = len(refs) - allowed - len(found.keys() & set(refs))
         if key and surplus > 0:
-            found.update(dict.fromkeys([ref for ref in reversed(refs) if ref not in found][:surplus]))
+            found.update(
+                dict.fromkeys([ref for ref in reversed(refs) if ref not in found][:surplus])
+            )
     for (_, ref), times in known.items():
         if times > 1:
             details["duplicates"].append({"ref": list(ref), "why": f"in {times} links"})
-    details["duplicates"] += [{"ref": list(ref), "why": "one counterpart too many"} for _, ref in sorted(found)]
+    details["duplicates"] += [
+        {"ref": list(ref), "why": "one counterpart too many"} for _, ref in sorted(found)
+    ]
 
 
 def _unlisted(case: Case, twin: Row) -> bool:
     """Tell whether nothing had shown a ticket yet when the bridge made a counterpart of its twin beside it.
 
-    A lagging index must have left it out, or its customer by whom it is found, and no listing may have shown that one
-    since. A call that names the ticket, or a listing that has it, shows that the bridge could know.
+    A lagging index must have left it out, or its customer by whom it is found, and no listing may
+    have shown that one since. A call that names the ticket, or a listing that has it, shows that
+    the bridge could know.
     """
     (where, own), who = ref_of(twin), customer(twin["record"])
     for row in case.journal if case.left_out else ():
@@ -242,7 +293,8 @@ def _unlisted(case: Case, twin: Row) -> bool:
         if row["kind"] == "create" and about_ticket(row) and customer(row["record"] or {}) == who:
             made = datetime.fromisoformat(row["at"])
             left_out, listed = (
-                {ref for ref, at in times.items() if at < made} for times in (case.left_out, case.listed)
+                {ref for ref, at in times.items() if at < made}
+                for times in (case.left_out, case.listed)
             )
             ways = {(where, each) for each in found_by(twin["record"])}
             return (where, own) not in listed and bool(ways & left_out - listed)
@@ -252,8 +304,9 @@ def _unlisted(case: Case, twin: Row) -> bool:
 def _to_be_made(opened: list[Row], apart: set[Ref], who: str, where: str) -> int:
     """Count the tickets of a customer that a system lacks.
 
-    What humans have opened on several systems at one moment is one ticket, unless nobody need know it again on one of
-    them: it was given another subject there, or was not listed when it was looked for.
+    What humans have opened on several systems at one moment is one ticket, unless nobody need know
+    it again on one of them: it was given another subject there, or was not listed when it was
+    looked for.
     """
     lacking, before, alike = 0, datetime.min.replace(tzinfo=UTC), Counter[str]()
     for row in opened:

@@ -46,18 +46,28 @@ class Case:
         self.carries = {name: FIELDS.get(system, ()) for name, system in self.system.items()}
         for row in self.facts["connection"]:
             if "fields" in row:
-                self.carries[row["name"]] = tuple(f for f in self.carries[row["name"]] if f in row["fields"])
+                self.carries[row["name"]] = tuple(
+                    f for f in self.carries[row["name"]] if f in row["fields"]
+                )
         apart = {row["name"] for row in self.facts["connection"] if row.get("fields") == []}
         refusing = {row["name"] for row in self.facts["connection"] if row.get("creates") is False}
         self.mirrored = set(self.system) - apart
         """Connections whose tickets are kept in step at all."""
         self.creating = self.mirrored - refusing
         self.finals: dict[Ref, Row] = {
-            (row["connection"], str(row["record"]["id"])): row["record"] for row in finals if about_ticket(row)
+            (row["connection"], str(row["record"]["id"])): row["record"]
+            for row in finals
+            if about_ticket(row)
         }
-        self.window = timedelta(seconds=next((row["window"] for row in self.facts["run"] if "window" in row), WINDOW))
+        self.window = timedelta(
+            seconds=next((row["window"] for row in self.facts["run"] if "window" in row), WINDOW)
+        )
         links = [row for row in self.facts["link"] if about_ticket(row)]
-        self.met = {number: datetime.fromisoformat(row["met"]) for number, row in enumerate(links) if row.get("met")}
+        self.met = {
+            number: datetime.fromisoformat(row["met"])
+            for number, row in enumerate(links)
+            if row.get("met")
+        }
         """By link: when all its sides had been read for the first time; before, `on_link` has the last word."""
         self.met_later = {
             (number, each["connection"], each["field"]): datetime.fromisoformat(each["at"])
@@ -66,7 +76,10 @@ class Case:
         }
         """By link, connection and field, where a side did not show a field at once."""
         self.landed = {
-            ((each["connection"], str(dict(row["refs"]).get(each["connection"]))), each["field"]): each["value"]
+            (
+                (each["connection"], str(dict(row["refs"]).get(each["connection"]))),
+                each["field"],
+            ): each["value"]
             for row in links
             for each in row.get("landed", ())
         }
@@ -92,18 +105,30 @@ class Case:
             if about_ticket(row):
                 self.conflicts[self.link_of.get(ref_of(row), -1), row["field"]].append(row)
         tickets = [row for row in self.journal if about_ticket(row)]
-        by_hand = {ref_of(row): row["seq"] for row in tickets if row["kind"] == "delete" and row["actor"] == "human"}
+        by_hand = {
+            ref_of(row): row["seq"]
+            for row in tickets
+            if row["kind"] == "delete" and row["actor"] == "human"
+        }
         self.ended = {self.link_of[ref]: seq for ref, seq in by_hand.items() if ref in self.link_of}
         """By link: when a human has deleted a record of it."""
-        carried_on = [ref_of(row) for row in tickets if row["kind"] == "delete" and row["actor"] == "bridge"]
-        self.deleted = by_hand.keys() | {ref for ref in carried_on if self.link_of.get(ref) in self.ended}
+        carried_on = [
+            ref_of(row) for row in tickets if row["kind"] == "delete" and row["actor"] == "bridge"
+        ]
+        self.deleted = by_hand.keys() | {
+            ref for ref in carried_on if self.link_of.get(ref) in self.ended
+        }
         self.made_by = {ref_of(row): row["actor"] for row in tickets if row["kind"] == "create"}
         self.edits = list(self._edits())
         self.carried = self._carried()
 
     def sides(self, link: int, ref: Ref) -> list[Ref]:
         """Give all sides of a link, or the record alone."""
-        return [one for one in self.links[link].items() if one[0] in self.system] if link >= 0 else [ref]
+        return (
+            [one for one in self.links[link].items() if one[0] in self.system]
+            if link >= 0
+            else [ref]
+        )
 
     def excepted(self, kind: str, ref: Ref, name: str | None) -> bool:
         """Tell whether the run declared this."""
@@ -116,9 +141,14 @@ class Case:
             ref = ref_of(row)
             link = self.link_of.get(ref, -1 - row["seq"])
             system = row["system"]
-            base, told = (row["seq"], datetime.fromisoformat(row["at"]), link, ref), bool(row.get("event"))
+            base, told = (
+                (row["seq"], datetime.fromisoformat(row["at"]), link, ref),
+                bool(row.get("event")),
+            )
             for name in sorted(set(row["after"]) & set(self.carries[ref[0]])):
-                old, new = (canonical(system, name, row[when][name]) for when in ("before", "after"))
+                old, new = (
+                    canonical(system, name, row[when][name]) for when in ("before", "after")
+                )
                 if name != "tags":
                     yield Edit(*base, name, old, new, row["after"][name], told)
                     continue
@@ -129,7 +159,11 @@ class Case:
         """Give what the bridge wrote, by record and field."""
         carried: dict[tuple[Ref, str], list[tuple[int, datetime, Row]]] = defaultdict(list)
         for row in self.journal:
-            if row["actor"] == "bridge" and row["kind"] in {"write", "create"} and about_ticket(row):
+            if (
+                row["actor"] == "bridge"
+                and row["kind"] in {"write", "create"}
+                and about_ticket(row)
+            ):
                 for name in row["after"]:
                     at = datetime.fromisoformat(row["at"])
                     carried[ref_of(row), name].append((row["seq"], at, row["after"]))

@@ -18,7 +18,9 @@ def conflicting(case: Case) -> set[int]:
         if edit.link < 0 or edit.name.startswith("tags:"):
             continue
         for connection, other in latest[edit.link, edit.name].items():
-            seen = any(other.seq < seq < edit.seq for seq, _, _ in case.carried[edit.ref, edit.name])
+            seen = any(
+                other.seq < seq < edit.seq for seq, _, _ in case.carried[edit.ref, edit.name]
+            )
             if connection != edit.ref[0] and other.new != edit.new and not seen:
                 found |= {edit.seq, other.seq}
         latest[edit.link, edit.name][edit.ref[0]] = edit
@@ -44,7 +46,9 @@ def _latencies(case: Case) -> Iterator[tuple[Edit, float]]:
             if ref == edit.ref:
                 continue
             for seq, at, after in case.carried[ref, edit.name.partition(":")[0]]:
-                if edit.seq < seq < until and agrees(case.system[ref[0]], edit.name, edit.new, after):
+                if edit.seq < seq < until and agrees(
+                    case.system[ref[0]], edit.name, edit.new, after
+                ):
                     yield edit, (at - edit.at).total_seconds() * 1000
                     break
 
@@ -52,7 +56,9 @@ def _latencies(case: Case) -> Iterator[tuple[Edit, float]]:
 def by_connection(case: Case) -> dict[str, dict[str, int]]:
     """Count what happened at each connection, by kind, and its records of any entity that are mirrored elsewhere."""
     figures: dict[str, dict[str, int]] = {}
-    mirrored = Counter(name for row in case.facts["link"] if len(refs := dict(row["refs"])) > 1 for name in refs)
+    mirrored = Counter(
+        name for row in case.facts["link"] if len(refs := dict(row["refs"])) > 1 for name in refs
+    )
     for name in sorted(case.system):
         kinds = Counter(row["kind"] for row in case.journal if row["connection"] == name)
         held = sum(connection == name for connection, _ in case.finals)

@@ -1,7 +1,8 @@
 """Checks the bridge's promises from the outside: from what the sandboxes journalled and how their records ended.
 
-Nothing of the ledger or the flow is believed here, and the few tables below are this file's own on purpose: a mistake
-in a mapping must not hide itself. What the run itself has to say comes as *facts*, rows of these kinds:
+Nothing of the ledger or the flow is believed here, and the few tables below are this file's own on
+purpose: a mistake in a mapping must not hide itself. What the run itself has to say comes as
+*facts*, rows of these kinds:
 
     {"kind": "connection", "name", "system", "creates": true, "fields": [...]}   an account; fields kept in step there
     {"kind": "link", "entity", "refs": {connection: id}, "met"}     the same ticket (or message, …); when all were read;
@@ -15,9 +16,9 @@ in a mapping must not hide itself. What the run itself has to say comes as *fact
     {"kind": "listed", "connection", "id", "at"}       a listing first showed it then
     {"kind": "run", "seed", "seconds", "window"}     window: how long a read and the write onto it may be apart
 
-A row without "entity" is about a ticket. Only tickets have edits, fields and sides to agree; duplicates, echoes and
-forbidden calls are counted for every entity. This file has the verdict; what it rests on is indexed in case.py, looked
-through in findings.py and measured in measures.py.
+A row without "entity" is about a ticket. Only tickets have edits, fields and sides to agree;
+duplicates, echoes and forbidden calls are counted for every entity. This file has the verdict; what
+it rests on is indexed in case.py, looked through in findings.py and measured in measures.py.
 
 `python -m bridge.verify.report DIR` checks the files that `write` made.
 """
@@ -117,7 +118,9 @@ def write(directory: Path, given: VerifyInput) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name, rows in zip(_FILES, (given.journal, given.finals, given.facts), strict=True):
         with (directory / name).open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
+            file.writelines(
+                json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows
+            )
 
 
 def load(directory: Path) -> VerifyInput:
@@ -135,7 +138,3 @@ def main(arguments: Iterable[str]) -> int:
     for report in reports:
         sys.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) + "\n")
     return 0 if reports and all(report.ok for report in reports) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

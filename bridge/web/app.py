@@ -46,7 +46,9 @@ def create_app(
     counters = Counters()
     app.extensions["bridge"] = {"counters": counters}
     taken = intake or DirectIntake(ledger, doorbell)
-    app.register_blueprint(webhooks.blueprint(config.connections, connectors, taken, clock, counters, limit))
+    app.register_blueprint(
+        webhooks.blueprint(config.connections, connectors, taken, clock, counters, limit)
+    )
     app.register_blueprint(health.blueprint(ledger, doorbell, clock, counters, metrics_token))
 
     @app.errorhandler(HTTPException)

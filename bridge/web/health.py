@@ -39,8 +39,11 @@ def blueprint(
         now = clock.now()
         with ledger.read() as tx:
             found = healths.all_(tx)
-        told = {name: {"state": each.state(now), "why": each.words(now)} for name, each in found.items()}
-        # The process lives all the same: whoever restarts it for a vendor's trouble makes two troubles of one.
+        told = {
+            name: {"state": each.state(now), "why": each.words(now)} for name, each in found.items()
+        }
+        # The process lives all the same: whoever restarts it for a vendor's trouble makes two
+        # troubles of one.
         return jsonify(status="ok", connections=told)
 
     @routes.get("/readyz")
@@ -48,13 +51,16 @@ def blueprint(
         parts = {"ledger": _word(_ledger_answers(ledger)), "redis": _word(doorbell.ping())}
         if parts["ledger"] == "down":
             return jsonify(status="down", **parts), 503
-        # Without Redis webhooks are still taken and kept: leaving the balancer now would lose them instead.
+        # Without Redis webhooks are still taken and kept: leaving the balancer now would lose them
+        # instead.
         return jsonify(status="ok" if parts["redis"] == "ok" else "degraded", **parts), 200
 
     @routes.get("/metrics")
     def metrics() -> tuple[Response, int]:
         if not (_is_local(request) or _has_token(request, token)):
-            return jsonify(error="send BRIDGE_METRICS_TOKEN as a bearer token, or ask from this machine"), 401
+            return jsonify(
+                error="send BRIDGE_METRICS_TOKEN as a bearer token, or ask from this machine"
+            ), 401
         parts = {"ledger": _ledger_answers(ledger), "redis": doorbell.ping()}
         lines = counters.lines() + _gauge("bridge_up", "Whether a part answers.", "part", parts)
         if parts["ledger"]:
@@ -71,45 +77,94 @@ def _figures(ledger: Ledger, now: datetime) -> list[str]:
     oldest = backlog.pop("oldest_due", None)
     waited = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
     refused = {name: health.refused_at is not None for name, health in found.health.items()}
-    states = [(name, word, health.state(now) == word) for name, health in found.health.items() for word in STATES]
+    states = [
+        (name, word, health.state(now) == word)
+        for name, health in found.health.items()
+        for word in STATES
+    ]
     settled = found.account.verdicts | {"in flight": found.account.in_flight}
     parked: Counter[str] = Counter()
     for group in found.parked:
         parked[group.cause] += group.count
     return [
         *_gauge("bridge_work", "Outstanding pieces of work, by state.", "state", backlog),
-        *_gauge("bridge_work_oldest_seconds", "How long the oldest due piece of work has waited.", "", {"": waited}),
+        *_gauge(
+            "bridge_work_oldest_seconds",
+            "How long the oldest due piece of work has waited.",
+            "",
+            {"": waited},
+        ),
         *_gauge("bridge_inbox", "Webhooks in the inbox, by verdict.", "verdict", found.inbox),
-        *_gauge("bridge_records", "Records that are linked, by connection.", "connection", found.sides),
-        *_gauge("bridge_conflicts_open", "Conflicts that wait for an admin.", "", {"": found.conflicts_open}),
-        *_gauge("bridge_attempts_open", "Writes whose outcome is not known yet.", "", {"": found.attempts_open}),
-        *_gauge("bridge_connection_refused", "Connections stopped until an admin resumes them.", "connection", refused),
+        *_gauge(
+            "bridge_records", "Records that are linked, by connection.", "connection", found.sides
+        ),
+        *_gauge(
+            "bridge_conflicts_open",
+            "Conflicts that wait for an admin.",
+            "",
+            {"": found.conflicts_open},
+        ),
+        *_gauge(
+            "bridge_attempts_open",
+            "Writes whose outcome is not known yet.",
+            "",
+            {"": found.attempts_open},
+        ),
+        *_gauge(
+            "bridge_connection_refused",
+            "Connections stopped until an admin resumes them.",
+            "connection",
+            refused,
+        ),
         *_family(
             "bridge_connection_state",
             "How a connection is that ever had trouble; 1 for the one state that it is in.",
             [({"connection": name, "state": word}, float(is_it)) for name, word, is_it in states],
         ),
-        *_gauge("bridge_webhooks_accepted", "Webhooks ever accepted, each once.", "", {"": found.account.accepted}),
-        *_gauge("bridge_webhooks_settled", "What became of every webhook ever accepted.", "verdict", settled),
-        *_gauge("bridge_webhooks_missing", "Accepted webhooks without account: 0.", "", {"": found.account.missing}),
+        *_gauge(
+            "bridge_webhooks_accepted",
+            "Webhooks ever accepted, each once.",
+            "",
+            {"": found.account.accepted},
+        ),
+        *_gauge(
+            "bridge_webhooks_settled",
+            "What became of every webhook ever accepted.",
+            "verdict",
+            settled,
+        ),
+        *_gauge(
+            "bridge_webhooks_missing",
+            "Accepted webhooks without account: 0.",
+            "",
+            {"": found.account.missing},
+        ),
         *_gauge("bridge_work_lane", "Outstanding pieces of work, by lane.", "lane", found.lanes),
         *_gauge("bridge_work_parked", "Work that was set aside, by cause.", "cause", parked),
         *_family(
             "bridge_figure",
             "What a connection tells of itself.",
-            [({"connection": each.connection, "name": each.name}, each.value) for each in found.figures],
+            [
+                ({"connection": each.connection, "name": each.name}, each.value)
+                for each in found.figures
+            ],
         ),
     ]
 
 
-def _family(name: str, meaning: str, samples: Sequence[tuple[Mapping[str, str], float]]) -> list[str]:
+def _family(
+    name: str, meaning: str, samples: Sequence[tuple[Mapping[str, str], float]]
+) -> list[str]:
     lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
     return lines + [f"{name}{labels(**named)} {value:g}" for named, value in samples]
 
 
 def _gauge(name: str, meaning: str, label: str, values: Mapping[str, float]) -> list[str]:
     lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
-    return lines + [f"{name}{labels(**{label: key}) if label else ''} {float(values[key]):g}" for key in sorted(values)]
+    return lines + [
+        f"{name}{labels(**{label: key}) if label else ''} {float(values[key]):g}"
+        for key in sorted(values)
+    ]
 
 
 def _word(up: bool) -> str:
@@ -133,5 +188,7 @@ def _is_local(given: Request) -> bool:
 
 def _has_token(given: Request, token: Secret | None) -> bool:
     value = token.reveal().encode() if token else b""
-    said = given.headers.get("Authorization", "").removeprefix("Bearer ").encode("latin-1", "replace")
+    said = (
+        given.headers.get("Authorization", "").removeprefix("Bearer ").encode("latin-1", "replace")
+    )
     return bool(value) and hmac.compare_digest(said, value)

@@ -30,13 +30,16 @@ def application() -> Gateway:
     from bridge.web.app import create_app  # noqa: PLC0415
 
     engine = wiring.current()
-    # A process of its own: what its parent has set up for logging, scrubbing included, did not come along.
+    # A process of its own: what its parent has set up for logging, scrubbing included, did not come
+    # along.
     found = engine.config.connections.values()
     log.configure(
         "web",
         form=os.environ.get("BRIDGE_LOG", "text"),
         level=os.environ.get("BRIDGE_LOG_LEVEL", "info"),
-        secrets=[secret for each in found for secret in (*each.credentials.values(), *_secrets(each))],
+        secrets=[
+            secret for each in found for secret in (*each.credentials.values(), *_secrets(each))
+        ],
     )
     # On SQLite one thread commits for all; PostgreSQL groups commits by itself.
     grouped = engine.ledger.url.get_backend_name() == "sqlite"
@@ -59,7 +62,9 @@ def _secrets(connection: Connection) -> tuple[Secret, ...]:
     return connection.webhook.secrets if connection.webhook else ()
 
 
-def serve(host: str, port: int, *, workers: int = 1, target: str = "bridge.web.serve:application") -> None:
+def serve(
+    host: str, port: int, *, workers: int = 1, target: str = "bridge.web.serve:application"
+) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigError when the port is taken."""
     check_port(host, port)
     Granian(
@@ -89,4 +94,6 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise ConfigError([f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"]) from None
+        raise ConfigError(
+            [f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"]
+        ) from None

@@ -30,7 +30,9 @@ def test_it_makes_a_counterpart_once_and_changes_only_what_differs(tmp_path):
 
 
 def test_its_receiver_queues_nothing_for_a_bad_signature_or_without_a_ticket(tmp_path):
-    door = create_app({"MIRROR_REDIS": f"unix://{tmp_path}/none", "MIRROR_SECRET": "a-secret"}).test_client()
+    door = create_app(
+        {"MIRROR_REDIS": f"unix://{tmp_path}/none", "MIRROR_SECRET": "a-secret"}
+    ).test_client()
     body = json.dumps({"event": "ticket.updated"}).encode()
     headers = {"Content-Type": "application/json", "X-Webhook-Signature": sign("a-secret", body)}
     assert door.post("/webhooks/tickets", data=body, headers=headers).status_code == 400

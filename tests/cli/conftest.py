@@ -12,7 +12,9 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
 
     def call(*arguments: str, environ: dict[str, str] | None = None, keys: str = ""):
-        return CliRunner().invoke(main, list(arguments), input=keys, env=environ, prog_name="bridge")
+        return CliRunner().invoke(
+            main, list(arguments), input=keys, env=environ, prog_name="bridge"
+        )
 
     return call
 

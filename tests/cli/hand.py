@@ -50,10 +50,16 @@ class Hand:
 
     def kept(self):
         """Give everything that was stored in the home, and in the ledger."""
-        return "\n".join(path.read_bytes().decode("latin-1") for path in self.home.rglob("*") if path.is_file())
+        return "\n".join(
+            path.read_bytes().decode("latin-1") for path in self.home.rglob("*") if path.is_file()
+        )
 
     def calls(self, kind):
-        return [entry for entry in self.box.journal.since() if entry.kind == kind and entry.actor == "bridge"]
+        return [
+            entry
+            for entry in self.box.journal.since()
+            if entry.kind == kind and entry.actor == "bridge"
+        ]
 
     def close(self):
         self.ledger.close()

@@ -59,7 +59,9 @@ def test_limits_and_each_refusal_are_explained(hand):
     assert (done.exit_code, "nothing was opened" in done.output) == (1, True)
     hand.box.configure({"refusal": "api_not_enabled"})
     assert "Enterprise" in hand("action", "screens", "watch_url", *wish(visitor)).output
-    assert len(hand.box.journal.since()) == 3  # the visit and the two calls: nothing was tried again
+    assert (
+        len(hand.box.journal.since()) == 3
+    )  # the visit and the two calls: nothing was tried again
 
 
 @pytest.mark.parametrize(

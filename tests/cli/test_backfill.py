@@ -21,7 +21,13 @@ def estate(tmp_path):
 def imported(estate):
     def go():
         engine = wiring.Engine(
-            estate.config, estate.context, estate.ledger, NullDoorbell(), estate.connectors, estate.clock, estate.drain
+            estate.config,
+            estate.context,
+            estate.ledger,
+            NullDoorbell(),
+            estate.connectors,
+            estate.clock,
+            estate.drain,
         )
         estate.config.syncs[SYNC] = estate.context.syncs[SYNC]
         ids = backfill.start(engine, SYNC, None, newest_first=False, limit=None)
@@ -35,7 +41,9 @@ def stop(estate, name):
         connection_health.refuse(tx, name, "answered 401", estate.clock.now())
 
 
-def test_an_import_ends_when_all_that_is_left_waits_for_a_stopped_connection(estate, imported, capsys):
+def test_an_import_ends_when_all_that_is_left_waits_for_a_stopped_connection(
+    estate, imported, capsys
+):
     stop(estate, "product")
     now = estate.clock.now()
     with estate.ledger.transaction() as tx:
@@ -57,20 +65,33 @@ def test_it_ends_as_well_when_what_was_listed_waits_to_be_made_there(estate, imp
     with estate.ledger.transaction() as tx:
         connection_health.hold(tx, "helpdesk", "they are moving", estate.clock.now())
     progress = imported()[1]
-    assert (progress.halted, progress.undone) == (["helpdesk"], "the listing of helpdesk, 3 pieces of work")
-    assert "paused until `bridge connection resume helpdesk`, because they are moving" in capsys.readouterr().err
+    assert (progress.halted, progress.undone) == (
+        ["helpdesk"],
+        "the listing of helpdesk, 3 pieces of work",
+    )
+    assert (
+        "paused until `bridge connection resume helpdesk`, because they are moving"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_rest_that_ends_by_itself_is_named_and_waited_for(estate, imported, capsys):
     now = estate.clock.now()
     with estate.ledger.transaction() as tx:
-        connection_health.pause(tx, "product", now.replace(second=now.second + 3), "answered 429", now=now)
+        connection_health.pause(
+            tx, "product", now.replace(second=now.second + 3), "answered 429", now=now
+        )
     assert imported()[1].halted == []
-    assert "product is paused until 2026-01-05 09:00:03Z, because answered 429" in capsys.readouterr().err
+    assert (
+        "product is paused until 2026-01-05 09:00:03Z, because answered 429"
+        in capsys.readouterr().err
+    )
     assert len(estate.apps["helpdesk"].tickets()) == 3
 
 
 def test_a_live_plan_says_why_a_listing_did_not_end(estate):
     stop(estate, "product")
     found = preview(estate.context, estate.ledger, estate.connectors, [SYNC], live=True)
-    assert found.stopped == ["product: the listing did not end: product is stopped, because answered 401"]
+    assert found.stopped == [
+        "product: the listing did not end: product is stopped, because answered 401"
+    ]

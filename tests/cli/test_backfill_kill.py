@@ -61,7 +61,12 @@ def command(home, served, valkey):
         f'credentials: {{api_key: "{keys["posthog"]}"}}}}\n'
     )
     words = [sys.executable, "-m", "bridge", "--home", str(home)]
-    around = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": str(ROOT), "BRIDGE_REDIS_URL": valkey}
+    around = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "BRIDGE_REDIS_URL": valkey,
+    }
     subprocess.run([*words, "db", "upgrade"], env=around, check=True, capture_output=True)
     return lambda: subprocess.Popen(
         [*words, "backfill", "tickets", "--json"],
@@ -73,7 +78,9 @@ def command(home, served, valkey):
 
 
 def made(app):
-    return len([row for row in app.journal.since() if row.kind == "create" and row.actor == "bridge"])
+    return len(
+        [row for row in app.journal.since() if row.kind == "create" and row.actor == "bridge"]
+    )
 
 
 def test_ten_kills_change_nothing_about_the_result(tmp_path, served, valkey):
@@ -81,7 +88,8 @@ def test_ten_kills_change_nothing_about_the_result(tmp_path, served, valkey):
     begin, rng, in_the_middle = command(tmp_path / "home", served, valkey), random.Random(7), 0
     for number in range(KILLS):
         process = begin()
-        # From the start of the process or, once it has created some, from a random moment of its work.
+        # From the start of the process or, once it has created some, from a random moment of its
+        # work.
         goal = (number + 1) * COUNT // (KILLS + 2)
         until = time.monotonic() + 120
         while made(target) < goal and process.poll() is None and time.monotonic() < until:

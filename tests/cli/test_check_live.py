@@ -20,7 +20,13 @@ def served():
     running.stop()
 
 
-SYSTEMS = {"HELPDESK": "switch", "PRODUCT": "posthog", "DESK": "zaia", "FEEDBACK": "scopeai", "SCREENS": "upscope"}
+SYSTEMS = {
+    "HELPDESK": "switch",
+    "PRODUCT": "posthog",
+    "DESK": "zaia",
+    "FEEDBACK": "scopeai",
+    "SCREENS": "upscope",
+}
 
 
 def urls(served):
@@ -34,7 +40,14 @@ def check(run, tmp_path, served):
     write_accounts(homes.var(tmp_path / "home") / FILE, server.accounts(served.urls, SEED))
 
     def call(*arguments):
-        return run("--home", str(tmp_path / "home"), "check", "--live", *arguments, environ={"BRIDGE_SANDBOX": "1"})
+        return run(
+            "--home",
+            str(tmp_path / "home"),
+            "check",
+            "--live",
+            *arguments,
+            environ={"BRIDGE_SANDBOX": "1"},
+        )
 
     return call
 
@@ -45,7 +58,9 @@ def test_all_that_answer_are_probed_and_nothing_is_written(check, served):
     assert (found["ok"], found["problems"]) == (True, [])
     assert set(found["live"]) == {"helpdesk", "product", "desk", "feedback", "screens"}
     assert found["live"]["product"]["probe"]["ids"] is True
-    rows = [row for app in served.apps.values() for row in app.journal.since() if row.actor == "bridge"]
+    rows = [
+        row for app in served.apps.values() for row in app.journal.since() if row.actor == "bridge"
+    ]
     assert {row.kind for row in rows} == {"read"}
     assert not [row for row in rows if row.note.startswith("forbidden")]
 
@@ -59,12 +74,23 @@ def test_a_refused_key_and_a_vendor_that_is_down_are_both_named(check, served):
     assert [line.split(":")[0] for line in problems] == ["connections.desk", "connections.screens"]
     assert "401" in problems[0]
     assert "credentials" not in problems[0]  # a sandbox's key stands in no file of the operator
-    marks = {line.split()[1]: line.split()[0] for line in result.stdout.splitlines() if line[:4] in {"ok  ", "no  "}}
-    assert [marks[name] for name in ("helpdesk", "product", "desk", "screens")] == ["ok", "ok", "no", "no"]
+    marks = {
+        line.split()[1]: line.split()[0]
+        for line in result.stdout.splitlines()
+        if line[:4] in {"ok  ", "no  "}
+    }
+    assert [marks[name] for name in ("helpdesk", "product", "desk", "screens")] == [
+        "ok",
+        "ok",
+        "no",
+        "no",
+    ]
     assert result.stderr.rstrip().endswith("2 problems")
 
 
-def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(run, tmp_path, served):
+def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(
+    run, tmp_path, served
+):
     homes.fill(tmp_path)
     file = tmp_path / "config" / "bridge.yaml"
     file.write_text(file.read_text().replace('"${SCREENS_API_KEY}"', "plain-key"))
@@ -72,8 +98,13 @@ def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(r
     assert result.exit_code == 1
     told = {line.split(":")[0]: line for line in result.stderr.splitlines()}
     lines = file.read_text().splitlines()
-    desk, screens = (1 + next(n for n, line in enumerate(lines) if word in line) for word in ("{DESK_API", "plain-key"))
-    assert told["connections.desk"].endswith(f"; its credentials: DESK_API_KEY (config/bridge.yaml:{desk})")
+    desk, screens = (
+        1 + next(n for n, line in enumerate(lines) if word in line)
+        for word in ("{DESK_API", "plain-key")
+    )
+    assert told["connections.desk"].endswith(
+        f"; its credentials: DESK_API_KEY (config/bridge.yaml:{desk})"
+    )
     assert told["connections.screens"].endswith(f"; its credentials: config/bridge.yaml:{screens}")
     assert not any(key in result.output for key in ("plain-key", KEYS["DESK_API_KEY"]))
 

@@ -76,7 +76,9 @@ def test_stop_ends_them_politely():
     )
     with children(code="import time; time.sleep(60)") as (family, _, said):
         polite = Scripted("polite", [code], dict(os.environ))
-        polite.process = subprocess.Popen([sys.executable, "-c", code], process_group=0, stdout=subprocess.PIPE)
+        polite.process = subprocess.Popen(
+            [sys.executable, "-c", code], process_group=0, stdout=subprocess.PIPE
+        )
         polite.process.stdout.readline()
         family.running.append(polite)
         process = polite.process
@@ -103,7 +105,9 @@ def test_children_end_when_their_parent_is_killed():
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True
+    ) as process:
         pid = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -75,7 +75,13 @@ def test_missing_keys_are_all_named_at_once_and_it_is_no_crash(run):
 def test_any_other_command_ends_with_2_when_the_configuration_is_bad(run, tmp_path):
     run("init", str(tmp_path))
     (tmp_path / "config" / "bridge.yaml").write_text("connections: [")
-    for command in (["status"], ["db", "upgrade"], ["web", "--port", "18999"], ["worker"], ["clock"]):
+    for command in (
+        ["status"],
+        ["db", "upgrade"],
+        ["web", "--port", "18999"],
+        ["worker"],
+        ["clock"],
+    ):
         result = run("--home", str(tmp_path), *command)
         assert result.exit_code == 2, command
         assert "bridge.yaml" in result.output
@@ -111,7 +117,13 @@ def test_status_of_an_empty_ledger(run, tmp_path):
     run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
     shown = json.loads(run("--home", str(tmp_path), "status", "--json", environ=KEYS).stdout)
     assert shown["links"] == 0
-    assert {row["connection"] for row in shown["connections"]} == {"helpdesk", "product", "desk", "feedback", "screens"}
+    assert {row["connection"] for row in shown["connections"]} == {
+        "helpdesk",
+        "product",
+        "desk",
+        "feedback",
+        "screens",
+    }
     assert "helpdesk" in run("--home", str(tmp_path), "status", environ=KEYS).output
 
 
@@ -128,7 +140,9 @@ def test_no_secret_is_ever_shown(run, tmp_path):
     run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
     for command in (["check"], ["status"], ["status", "--json"], ["db", "status"]):
         output = run("--home", str(tmp_path), *command, environ=KEYS).output
-        assert not any(value in output for name, value in KEYS.items() if "KEY" in name or "SECRET" in name)
+        assert not any(
+            value in output for name, value in KEYS.items() if "KEY" in name or "SECRET" in name
+        )
 
 
 @pytest.mark.parametrize("faults", ["no-such=0.1", "throttle=7", "throttle"])

@@ -26,7 +26,12 @@ PROMISED = {
 def demo(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
     temporary = tmp_path / "tmp"
     temporary.mkdir(exist_ok=True)
-    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    environ = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT),
+        "TMPDIR": str(temporary),
+    }
     # What the machine is set up for must not be touched by a demo.
     environ |= {
         "BRIDGE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
@@ -45,21 +50,48 @@ def demo(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_converges_and_its_journals_can_be_checked_again(tmp_path):
-    done = demo(tmp_path, "--tickets", "12", "--edits", "30", "--json", "--journals", str(tmp_path / "journals"))
+    done = demo(
+        tmp_path,
+        "--tickets",
+        "12",
+        "--edits",
+        "30",
+        "--json",
+        "--journals",
+        str(tmp_path / "journals"),
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert report.keys() >= PROMISED
-    assert (report["converged"], report["duplicates"], report["lost_edits"], report["echo_writes"]) == (True, 0, 0, 0)
+    assert (
+        report["converged"],
+        report["duplicates"],
+        report["lost_edits"],
+        report["echo_writes"],
+    ) == (True, 0, 0, 0)
     assert report["tickets"] == 12
     assert report["conflicting_edits"] >= 0.1 * report["edits_applied"]
     assert set(report["systems"]) == {"helpdesk", "product", "desk", "feedback", "screens"}
-    idle = [name for name, counts in report["systems"].items() if not (counts["read"] and counts["mirrored"])]
+    idle = [
+        name
+        for name, counts in report["systems"].items()
+        if not (counts["read"] and counts["mirrored"])
+    ]
     assert idle == []
-    rows = [json.loads(line) for line in (tmp_path / "journals" / "journal.jsonl").read_text().splitlines()]
-    written = {row["connection"] for row in rows if row["actor"] == "bridge" and row["kind"] in {"write", "create"}}
-    assert written == set(report["systems"]) - {"screens"}, "of the five, only screens can't be written"
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "journals" / "journal.jsonl").read_text().splitlines()
+    ]
+    written = {
+        row["connection"]
+        for row in rows
+        if row["actor"] == "bridge" and row["kind"] in {"write", "create"}
+    }
+    assert written == set(report["systems"]) - {"screens"}, (
+        "of the five, only screens can't be written"
+    )
     again = subprocess.run(
-        [sys.executable, "-m", "bridge.verify.report", str(tmp_path / "journals")],
+        [sys.executable, "-m", "bridge.verify", str(tmp_path / "journals")],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -73,7 +105,12 @@ def test_without_a_single_webhook_it_converges_by_reconciliation_alone(tmp_path)
     done = demo(tmp_path, "--faults=webhooks=0", "--tickets", "4", "--edits", "8", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
-    assert (report["converged"], report["duplicates"], report["lost_edits"], report["echo_writes"]) == (True, 0, 0, 0)
+    assert (
+        report["converged"],
+        report["duplicates"],
+        report["lost_edits"],
+        report["echo_writes"],
+    ) == (True, 0, 0, 0)
     sent = sum(system.get("webhook", 0) for system in report["systems"].values())
     assert report["edits_applied"] > 0
     assert 0 < sent == report["faults"]["webhook-lost"]
@@ -86,8 +123,13 @@ def test_without_a_worker_it_fails_in_bounded_time(tmp_path):
 
 
 def test_people_get_a_table():
-    report = verify.Report(converged=True, tickets=4, systems={"desk": {"tickets": 4, "read": 9}}).as_dict()
-    report |= {"latency_ms": {"p50": 1.5, "p95": 2.0}, "latency_polled_ms": {"p50": None, "p95": None}}
+    report = verify.Report(
+        converged=True, tickets=4, systems={"desk": {"tickets": 4, "read": 9}}
+    ).as_dict()
+    report |= {
+        "latency_ms": {"p50": 1.5, "p95": 2.0},
+        "latency_polled_ms": {"p50": None, "p95": None},
+    }
     shown = io.StringIO()
     print_report(Console(file=shown, width=100), report | {"seed": 1, "seconds": 0.5}, ok=True)
     assert "all sides agree" in shown.getvalue()

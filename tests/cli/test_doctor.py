@@ -23,7 +23,9 @@ def home(run, tmp_path, monkeypatch):
     run("init", str(tmp_path))
     run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
     ledger = Ledger(f"sqlite:///{tmp_path / 'var' / 'bridge.db'}")
-    monkeypatch.setattr("bridge.cli.doctor.redis", lambda _config: [])  # no Redis runs in these tests
+    monkeypatch.setattr(
+        "bridge.cli.doctor.redis", lambda _config: []
+    )  # no Redis runs in these tests
     tick(ledger, tmp_path, datetime.now(UTC))
 
     def call(code=1):
@@ -44,7 +46,9 @@ def tick(ledger, path, then):
         syncs = configuration.load(path, environ=KEYS, connectors=CLASSES).syncs.values()
         for name, entity in {(name, sync.entity) for sync in syncs for name in sync.members}:
             for kind in ("poll", "full"):
-                run_id = run_records.begin(tx, kind=kind, connection=name, entity=entity, due=then, now=then)
+                run_id = run_records.begin(
+                    tx, kind=kind, connection=name, entity=entity, due=then, now=then
+                )
                 run_records.finish(tx, run_id, then)
 
 
@@ -60,9 +64,15 @@ def test_a_healthy_bridge_has_nothing_to_say(home):
             "stopped, because answered 401",
             "resume",
         ),
-        (lambda tx, now: connection_health.hold(tx, "helpdesk", "moving", now), "paused until", "resume helpdesk"),
         (
-            lambda tx, now: connection_health.pause(tx, "helpdesk", now + timedelta(hours=1), "answered 429", now=now),
+            lambda tx, now: connection_health.hold(tx, "helpdesk", "moving", now),
+            "paused until",
+            "resume helpdesk",
+        ),
+        (
+            lambda tx, now: connection_health.pause(
+                tx, "helpdesk", now + timedelta(hours=1), "answered 429", now=now
+            ),
             "because answered 429",
             "nothing",
         ),
@@ -82,7 +92,9 @@ def test_parked_work_is_named_with_its_reason(home):
     ledger, call = home
     now = datetime.now(UTC)
     with ledger.transaction() as tx:
-        work.raise_(tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=now, now=now)
+        work.raise_(
+            tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=now, now=now
+        )
         (row,) = work.claim(tx, "me", now, now + timedelta(minutes=1), 5)
         work.park(tx, row, "me", "answered 422", "Refused", now)
     (found,) = call()
@@ -94,7 +106,15 @@ def test_work_that_nobody_does_is_noticed_but_not_that_of_a_paused_connection(ho
     ledger, call = home
     then = datetime.now(UTC) - timedelta(hours=1)
     with ledger.transaction() as tx:
-        work.raise_(tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=then, now=then)
+        work.raise_(
+            tx,
+            kind="deliver",
+            key="d",
+            connection="helpdesk",
+            entity="ticket",
+            due_at=then,
+            now=then,
+        )
     (found,) = call()
     assert "nobody does it" in found["what"]
     assert "bridge worker" in found["do"]
@@ -111,8 +131,13 @@ def test_runs_that_nobody_begins_are_missed(home, ago, late):
     with ledger.transaction() as tx:
         tx.execute(update(tables.run).where(tables.run.c.kind.in_(moved)).values(started_at=then))
     found = call(code=1 if late else 0)
-    assert [(each["what"][:18], each["since"]) for each in found] == [("no run has begun, ", then.isoformat())] * late
-    assert all("poll of helpdesk" in each["what"] and "`bridge clock` running?" in each["do"] for each in found)
+    assert [(each["what"][:18], each["since"]) for each in found] == [
+        ("no run has begun, ", then.isoformat())
+    ] * late
+    assert all(
+        "poll of helpdesk" in each["what"] and "`bridge clock` running?" in each["do"]
+        for each in found
+    )
     with ledger.transaction() as tx:
         for name in ("helpdesk", "product", "desk"):
             connection_health.hold(tx, name, "moving", then)  # no clock begins those
@@ -137,8 +162,17 @@ def test_where_no_run_ever_began_the_doctor_asks_for_the_clock(home):
 def test_a_webhook_that_vanished_is_missed(home):
     ledger, call = home
     with ledger.transaction() as tx:
-        fields = {"headers": {}, "projection": {}, "digest": "", "event": "", "entity": "ticket", "remote_id": "1"}
-        webhook_inbox.accept(tx, connection="helpdesk", delivery_key="a", received_at=datetime.now(UTC), **fields)
+        fields = {
+            "headers": {},
+            "projection": {},
+            "digest": "",
+            "event": "",
+            "entity": "ticket",
+            "remote_id": "1",
+        }
+        webhook_inbox.accept(
+            tx, connection="helpdesk", delivery_key="a", received_at=datetime.now(UTC), **fields
+        )
         tx.execute(text("delete from inbox"))
     (found,) = call()
     assert "1 MISSING" in found["what"]
@@ -150,7 +184,9 @@ def test_a_failed_run_is_reported_until_the_next_one_worked(home):
 
     def one(error):
         with ledger.transaction() as tx:
-            run_id = run_records.begin(tx, kind="full", connection="helpdesk", entity="ticket", due=now, now=now)
+            run_id = run_records.begin(
+                tx, kind="full", connection="helpdesk", entity="ticket", due=now, now=now
+            )
             run_records.finish(tx, run_id, now, error=error)
 
     one("reads empty")
@@ -176,7 +212,9 @@ def test_without_redis_the_doctor_says_so(run, tmp_path):
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_the_clock_says_so_when_the_account_of_webhooks_does_not_add_up(home, tmp_path, monkeypatch, caplog, lost):
+def test_the_clock_says_so_when_the_account_of_webhooks_does_not_add_up(
+    home, tmp_path, monkeypatch, caplog, lost
+):
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     with home[0].transaction() as tx:
@@ -193,7 +231,9 @@ def test_the_clock_says_so_when_the_account_of_webhooks_does_not_add_up(home, tm
     assert ("1 accepted = 0 settled + 0 in flight: 1 MISSING" in caplog.text) is lost
 
 
-def test_the_clock_forgets_timelines_after_as_long_as_the_configuration_says(home, tmp_path, monkeypatch):
+def test_the_clock_forgets_timelines_after_as_long_as_the_configuration_says(
+    home, tmp_path, monkeypatch
+):
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     config = tmp_path / "config" / "bridge.yaml"

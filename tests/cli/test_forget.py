@@ -25,7 +25,13 @@ def link(hand, visitor=None, email=JO):
         {"screens": Side("screens", visitor)} if visitor else {}
     )
     state = {"email": FieldState(value=email, rev=1), "name": FieldState(value="Jo Hand", rev=1)}
-    made = Link(hashlib.sha256(email.encode()).hexdigest()[:32], "people", "customer", state=state, sides=sides)
+    made = Link(
+        hashlib.sha256(email.encode()).hexdigest()[:32],
+        "people",
+        "customer",
+        state=state,
+        sides=sides,
+    )
     with hand.ledger.transaction() as tx:
         assert links.create(tx, made, NOW)
     return made.id
@@ -42,7 +48,10 @@ def entries(hand):
 
 
 def test_a_person_is_erased_after_the_address_was_typed_again(hand):
-    link_id, visitor = link(hand, hand.box.create({"identities": [JO]})["id"]), hand.box.visitors()[0]["id"]
+    link_id, visitor = (
+        link(hand, hand.box.create({"identities": [JO]})["id"]),
+        hand.box.visitors()[0]["id"],
+    )
     done = hand("forget", JO.title(), keys=f"{JO.upper()}\n")
     assert done.exit_code == 0, done.output
     assert "1 of entity customer" in done.output
@@ -51,7 +60,10 @@ def test_a_person_is_erased_after_the_address_was_typed_again(hand):
     assert state(hand, link_id) == {}
     assert [row["id"] for row in hand.box.visitors()] == [visitor]
     (entry,) = entries(hand)
-    assert (entry["action"], entry["subject"]) == ("forget", "sha256:" + hashlib.sha256(JO.encode()).hexdigest())
+    assert (entry["action"], entry["subject"]) == (
+        "forget",
+        "sha256:" + hashlib.sha256(JO.encode()).hexdigest(),
+    )
     assert JO not in str(entry).casefold()
     assert entry["detail"]["erased"]["links"] == 1
 
@@ -86,7 +98,11 @@ def test_deleting_elsewhere_wants_a_flag_and_two_words(hand):
     assert "still at the systems themselves: helpdesk:cus_7\n" in done.output
     last, before = entries(hand)
     assert last["detail"]["deleted"] == {"screens": 2}
-    assert (before["action"], before["subject"], before["detail"]["records"]) == ("forget: delete", "screens", 2)
+    assert (before["action"], before["subject"], before["detail"]["records"]) == (
+        "forget: delete",
+        "screens",
+        2,
+    )
     assert JO not in str(entries(hand))
     assert state(hand, link_id) == {}
 
@@ -102,7 +118,12 @@ def test_a_linked_visitor_whom_the_list_does_not_show_is_found_and_one_who_chang
     assert [row["id"] for row in hand.box.visitors()] == [other]
     link(hand, other, email="jo.two@customer.example")
     done = hand(
-        "forget", "jo.two@customer.example", "--from", "screens", "--yes-delete", keys="jo.two@customer.example\n"
+        "forget",
+        "jo.two@customer.example",
+        "--from",
+        "screens",
+        "--yes-delete",
+        keys="jo.two@customer.example\n",
     )
     assert done.exit_code == 0, done.output
     assert f"screens:{other} shows another address by now and is left alone" in done.output

@@ -37,7 +37,20 @@ def children(parent: int) -> dict[int, list[str]]:
 def test_kills_of_worker_and_receiver_in_the_middle_of_a_demo_lose_nothing(tmp_path):
     story = ["--journals", str(tmp_path / "story")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "bridge", "demo", "--tickets", "12", "--edits", "48", "--rate", "8", "--json", *story],
+        [
+            sys.executable,
+            "-m",
+            "bridge",
+            "demo",
+            "--tickets",
+            "12",
+            "--edits",
+            "48",
+            "--rate",
+            "8",
+            "--json",
+            *story,
+        ],
         env={
             "PATH": "/usr/bin:/bin",
             "HOME": str(tmp_path),
@@ -65,14 +78,21 @@ def test_kills_of_worker_and_receiver_in_the_middle_of_a_demo_lose_nothing(tmp_p
     assert set(killed) == {"worker", "web"}, "".join(before) + said
     assert process.returncode == 0, output + said
     report = json.loads(output.splitlines()[-1])
-    assert (report["converged"], report["duplicates"], report["lost_edits"], report["echo_writes"]) == (True, 0, 0, 0)
+    assert (
+        report["converged"],
+        report["duplicates"],
+        report["lost_edits"],
+        report["echo_writes"],
+    ) == (True, 0, 0, 0)
     every_answered_webhook_has_its_verdict(tmp_path)
     nothing_shows_a_secret(tmp_path, [*before, said, output])
 
 
 def every_answered_webhook_has_its_verdict(folder):
     """Compare what the vendors were told with what the ledger has: 2xx means written down, and settled by now."""
-    told = [json.loads(line) for line in (folder / "story" / "journal.jsonl").read_text().splitlines()]
+    told = [
+        json.loads(line) for line in (folder / "story" / "journal.jsonl").read_text().splitlines()
+    ]
     hooks = [row for row in told if row["kind"] == "webhook"]
     taken = {(row["connection"], row["note"]) for row in hooks if 200 <= row["status"] < 300}
     ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}")
@@ -80,9 +100,13 @@ def every_answered_webhook_has_its_verdict(folder):
         rows = webhook_inbox.recent(tx, limit=100_000)
         account = webhook_inbox.account(tx)
     ledger.close()
-    known = {(row["connection"], row["delivery_key"].rpartition(":")[2]): row["verdict"] for row in rows}
+    known = {
+        (row["connection"], row["delivery_key"].rpartition(":")[2]): row["verdict"] for row in rows
+    }
     assert taken
-    assert {key: known.get(key) for key in taken if known.get(key) in {None, webhook_inbox.PENDING}} == {}
+    assert {
+        key: known.get(key) for key in taken if known.get(key) in {None, webhook_inbox.PENDING}
+    } == {}
     assert (account.balanced, account.in_flight) == (True, 0), str(account)
 
 

@@ -36,11 +36,21 @@ class Home:
         return done.output
 
     def json(self, *words):
-        return [json.loads(line) for line in self(*words, "--json").splitlines() if not line.startswith("(")]
+        return [
+            json.loads(line)
+            for line in self(*words, "--json").splitlines()
+            if not line.startswith("(")
+        ]
 
     def park(self, key="d", why="too many removals", cause="unsafe", connection="helpdesk", **more):
         with self.ledger.transaction() as tx:
-            fields = {"kind": "deliver", "connection": connection, "entity": "ticket", "due_at": NOW, "now": NOW}
+            fields = {
+                "kind": "deliver",
+                "connection": connection,
+                "entity": "ticket",
+                "due_at": NOW,
+                "now": NOW,
+            }
             work.raise_(tx, key=key, **fields, **more)
             (row,) = work.claim(tx, "me", NOW, NOW + timedelta(minutes=1), 5)
             work.park(tx, row, "me", why, cause, NOW)
@@ -52,20 +62,29 @@ class Home:
 
     def due(self):
         with self.ledger.transaction() as tx:
-            return work.claim(tx, "me", datetime.now(UTC), datetime.now(UTC) + timedelta(minutes=1), 50)
+            return work.claim(
+                tx, "me", datetime.now(UTC), datetime.now(UTC) + timedelta(minutes=1), 50
+            )
 
     def ticket(self, **candidates):
         link = Link("l1", "support-tickets", "ticket")
         state = link.state.setdefault("status", FieldState())
         state.value, state.rev, state.set_by = "open", 3, "helpdesk"
         for name, shown in candidates.items():
-            link.sides[name] = Side(name, f"r-{name}", {"status": SideField(shadow=shown, map_rev="x", level=3)})
+            link.sides[name] = Side(
+                name, f"r-{name}", {"status": SideField(shadow=shown, map_rev="x", level=3)}
+            )
         if len(set(candidates.values())) > 1:
             state.candidates, state.why_open = dict(candidates), "both were edited"
         with self.ledger.transaction() as tx:
             assert links.create(tx, link, NOW)
             conflict_log.record(tx, link, [], NOW)
-            timeline.add(tx, "l1", NOW, [Note("changed", "helpdesk", "status", {"value": "open", "before": "new"})])
+            timeline.add(
+                tx,
+                "l1",
+                NOW,
+                [Note("changed", "helpdesk", "status", {"value": "open", "before": "new"})],
+            )
 
 
 @pytest.fixture
@@ -75,12 +94,15 @@ def home(run, tmp_path):
     found.ledger.close()
 
 
-# --- parked --------------------------------------------------------------------------------------------------------
+# --- parked
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_parked_work_is_grouped_by_cause_with_examples_and_a_way_out(home):
     for number in range(7):
-        home.park(f"observe:helpdesk:ticket:{number}", "answered 422", "Refused", remote_id=str(number))
+        home.park(
+            f"observe:helpdesk:ticket:{number}", "answered 422", "Refused", remote_id=str(number)
+        )
     home.park("x", "held", "unsafe", "product")
     groups = home.json("parked", "list")
     assert [(group["cause"], group["connection"], group["count"]) for group in groups] == [
@@ -132,7 +154,8 @@ def test_a_name_that_means_nothing_changes_nothing(home):
     assert home.audited() == []
 
 
-# --- connections ---------------------------------------------------------------------------------------------------
+# --- connections
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_refused_connection_is_resumed(home):
@@ -150,7 +173,11 @@ def test_a_paused_connection_stays_paused_whatever_its_calls_say(home):
         connection_health.worked(tx, "helpdesk")
         connection_health.pause(tx, "helpdesk", NOW, "429", now=NOW)
         assert connection_health.closed(tx, NOW + timedelta(days=400)) == {"helpdesk"}
-    (row,) = [each for each in json.loads(home("status", "--json"))["connections"] if each["connection"] == "helpdesk"]
+    (row,) = [
+        each
+        for each in json.loads(home("status", "--json"))["connections"]
+        if each["connection"] == "helpdesk"
+    ]
     assert row["health"] == "paused"
     assert "they are moving" in row["why"]
     home("connection", "resume", "helpdesk")
@@ -159,7 +186,8 @@ def test_a_paused_connection_stays_paused_whatever_its_calls_say(home):
     assert [action for action, _ in home.audited()] == ["connection resume", "connection pause"]
 
 
-# --- inbox ---------------------------------------------------------------------------------------------------------
+# --- inbox
+# ---------------------------------------------------------------------------------------------------------
 
 
 def accept(home, key, verdict="pending", remote_id="1", **more):
@@ -196,7 +224,10 @@ def test_webhooks_are_listed_with_their_account_and_shown_whole(home):
 
 @pytest.mark.parametrize(
     ("option", "word", "allowed"),
-    [("--verdict", "nonsense", "out of scope"), ("--connection", "nope", "no connection nope; allowed: helpdesk")],
+    [
+        ("--verdict", "nonsense", "out of scope"),
+        ("--connection", "nope", "no connection nope; allowed: helpdesk"),
+    ],
 )
 def test_a_filter_that_can_match_nothing_is_wrong_usage(home, option, word, allowed):
     assert allowed in " ".join(home("inbox", "list", option, word, code=2).split())
@@ -213,7 +244,8 @@ def test_a_webhook_is_reprocessed_by_reading_its_record_not_by_believing_it(home
     assert home.audited() == [("inbox reprocess", str(first))]
 
 
-# --- conflicts -----------------------------------------------------------------------------------------------------
+# --- conflicts
+# -----------------------------------------------------------------------------------------------------
 
 
 def test_conflicts_are_listed_with_what_each_side_says(home):
@@ -239,7 +271,11 @@ def test_a_conflict_is_decided_and_the_writes_that_follow_are_queued(home, words
         assert conflict_log.list_open(tx) == []
         assert conflict_log.of_link(tx, "l1")[0]["resolution"].endswith("decided")
         assert "resolved" in {line.kind for line in timeline.timeline(tx, "l1")}
-    assert (link.state["status"].value, link.state["status"].rev, link.state["status"].candidates) == (value, 4, None)
+    assert (
+        link.state["status"].value,
+        link.state["status"].rev,
+        link.state["status"].candidates,
+    ) == (value, 4, None)
     assert home.audited() == [("conflict resolved", "l1 status")]
     assert home("conflicts", "list") == "no conflict is open\n"
 
@@ -294,7 +330,9 @@ def test_what_was_never_called_is_not_said_to_be_well(home):
         for name, error in (("helpdesk", ""), ("desk", "abandoned: no progress for an hour")):
             run_records.finish(
                 tx,
-                run_records.begin(tx, kind="poll", connection=name, entity="ticket", due=NOW, now=NOW),
+                run_records.begin(
+                    tx, kind="poll", connection=name, entity="ticket", due=NOW, now=NOW
+                ),
                 NOW,
                 error=error,
             )
@@ -306,13 +344,19 @@ def test_what_was_never_called_is_not_said_to_be_well(home):
 def test_the_status_says_what_ran_last_and_when_the_next_one_is_due(home):
     now = datetime.now(UTC)
     with home.ledger.transaction() as tx:
-        ended = run_records.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
+        ended = run_records.begin(
+            tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now
+        )
         run_records.finish(tx, ended, now)
         run_records.begin(tx, kind="poll", connection="product", entity="ticket", due=now, now=now)
     given = json.loads(home("status", "--json"))
     schedule = {(row["connection"], row["entity"], row["kind"]): row for row in given["schedule"]}
     mine, its = schedule["helpdesk", "ticket", "poll"], schedule["product", "ticket", "poll"]
-    assert now + timedelta(minutes=4) < datetime.fromisoformat(mine["next"]) < now + timedelta(minutes=6)
+    assert (
+        now + timedelta(minutes=4)
+        < datetime.fromisoformat(mine["next"])
+        < now + timedelta(minutes=6)
+    )
     assert mine["last"]["run"] == ended
     assert (its["next"], its["waits"]) == (None, "under way")
     helpdesk = next(row for row in given["connections"] if row["connection"] == "helpdesk")

@@ -34,7 +34,9 @@ def status(run, tmp_path, monkeypatch):
 def test_all_heads_and_rates_are_whole(status):
     lines = status()
     assert lines[0].split() == ["writes"]
-    assert " ".join(lines[1].split()) == "connection health records lag /min next poll next full rates"
+    assert (
+        " ".join(lines[1].split()) == "connection health records lag /min next poll next full rates"
+    )
     assert "480/minute" in "\n".join(lines)
     assert "4800/hour" in "\n".join(lines)
     assert max(len(line.rstrip()) for line in lines) <= 80
@@ -45,12 +47,16 @@ def test_a_connection_in_trouble_has_a_line_with_the_command_whole_and_the_reaso
     with status.ledger.transaction() as tx:
         connection_health.refuse(tx, "helpdesk", f"{REFUSED}; {WAY_ON}", NOW)
         until = NOW + timedelta(hours=1)
-        connection_health.pause(tx, "product", until, 'product: answered 429: {"type": "throttled_error"}', now=NOW)
+        connection_health.pause(
+            tx, "product", until, 'product: answered 429: {"type": "throttled_error"}', now=NOW
+        )
     lines = status()
     since = f"(since {NOW:%Y-%m-%d %H:%M:%S}Z)"
     reason = "helpdesk: answered 401 (request req_1): No such key"
     assert f"helpdesk is stopped, because {reason}; {WAY_ON} {since}" in lines
-    paused = f"product is paused until {until:%Y-%m-%d %H:%M:%SZ}, because product: answered 429 {since}"
+    paused = (
+        f"product is paused until {until:%Y-%m-%d %H:%M:%SZ}, because product: answered 429 {since}"
+    )
     assert paused in lines
     assert [line.split()[:2] for line in lines if " is " not in line][2:4] == [
         ["helpdesk", "stopped"],

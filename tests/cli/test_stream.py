@@ -31,7 +31,9 @@ def test_a_write_says_from_where_to_where_and_what():
 
 def test_a_conflict_shows_both_values_and_the_winner():
     mine, theirs = {"by": "product", "value": "open"}, {"by": "helpdesk", "value": None}
-    told = line("conflict", field="status", mine=mine, theirs=theirs, winner="helpdesk", why="later")
+    told = line(
+        "conflict", field="status", mine=mine, theirs=theirs, winner="helpdesk", why="later"
+    )
     given = row(told, link())
     assert "status  product open / helpdesk —  helpdesk wins" in text(given).plain
 
@@ -47,7 +49,11 @@ def test_json_is_a_line_of_the_same():
 def test_what_a_vendor_sent_cannot_command_the_terminal():
     assert shown("a\x1b[2Jb\nc") == "a·[2Jb·c"
     stream = io.StringIO()
-    show(Console(file=stream), row(line("wrote", sent={"status": "[bold]\x1b[31mx"}), link()), as_json=False)
+    show(
+        Console(file=stream),
+        row(line("wrote", sent={"status": "[bold]\x1b[31mx"}), link()),
+        as_json=False,
+    )
     assert "\x1b" not in stream.getvalue()
     assert "[bold]" in stream.getvalue()
 

@@ -45,17 +45,28 @@ def home(run, tmp_path):
 def test_every_command_shows_the_same_moment_in_utc_and_says_so(home):
     link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 3, "helpdesk")})
     for name, value in {"helpdesk": "open", "product": "resolved"}.items():
-        link.sides[name] = Side(name, f"r-{name}", {"status": SideField(shadow=value, map_rev="x", level=3)})
+        link.sides[name] = Side(
+            name, f"r-{name}", {"status": SideField(shadow=value, map_rev="x", level=3)}
+        )
     state = link.state["status"]
-    state.candidates, state.why_open = {"helpdesk": "open", "product": "resolved"}, "both were edited"
+    state.candidates, state.why_open = (
+        {"helpdesk": "open", "product": "resolved"},
+        "both were edited",
+    )
     with home.ledger.transaction() as tx:
         assert links.create(tx, link, AT)
         conflict_log.record(tx, link, [], AT)
         timeline.add(tx, "l1", AT, [Note("changed", "helpdesk", "status", {"value": "open"})])
         run_records.finish(
-            tx, run_records.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT), AT
+            tx,
+            run_records.begin(
+                tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT
+            ),
+            AT,
         )
-        work.raise_(tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=AT, now=AT)
+        work.raise_(
+            tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=AT, now=AT
+        )
         (claimed,) = work.claim(tx, "me", AT, AT, 5)
         work.park(tx, claimed, "me", "answered 422", "Refused", AT)
     for words in (
@@ -72,10 +83,16 @@ def test_every_command_shows_the_same_moment_in_utc_and_says_so(home):
 def test_the_next_runs_and_the_stream_show_the_time_of_day_in_utc(home):
     with home.ledger.transaction() as tx:
         run_records.finish(
-            tx, run_records.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT), AT
+            tx,
+            run_records.begin(
+                tx, kind="poll", connection="helpdesk", entity="ticket", due=AT, now=AT
+            ),
+            AT,
         )
     (polled,) = [
-        row for row in json.loads(home("status", "--json"))["schedule"] if row["kind"] == "poll" and row["last"]
+        row
+        for row in json.loads(home("status", "--json"))["schedule"]
+        if row["kind"] == "poll" and row["last"]
     ]
     assert f" {datetime.fromisoformat(polled['next']):%H:%M:%S}Z " in home("status")
     line = Line(1, "l1", AT, "wrote", "product", "", {"verb": "update", "sent": {"status": "open"}})

@@ -55,7 +55,10 @@ def test_work_of_a_stopped_connection_is_no_obstacle_but_named(estate):
     estate.drain.run()
     refused, later = standing(estate, run)
     assert refused == ""
-    assert "3 pieces of work wait for helpdesk; helpdesk is paused until `bridge connection resume helpdesk`" in later
+    assert (
+        "3 pieces of work wait for helpdesk; helpdesk is paused until `bridge connection resume helpdesk`"
+        in later
+    )
 
 
 def test_what_was_written_to_a_stopped_connection_is_taken_back_after_it_is_resumed(estate):
@@ -63,7 +66,10 @@ def test_what_was_written_to_a_stopped_connection_is_taken_back_after_it_is_resu
     estate.settle()
     hold(estate, "helpdesk")
     refused, _later = standing(estate, run)
-    assert "because moving. What the run wrote there can be taken back after `bridge connection resume" in refused
+    assert (
+        "because moving. What the run wrote there can be taken back after `bridge connection resume"
+        in refused
+    )
 
 
 def test_an_undo_whose_connection_is_stopped_ends_and_the_rest_is_done_later(estate):
@@ -74,7 +80,13 @@ def test_an_undo_whose_connection_is_stopped_ends_and_the_rest_is_done_later(est
         mine, _count = undoing.start(tx, run, estate.clock.now(), delete_created=True)
     hold(estate, "helpdesk")
     engine = wiring.Engine(
-        estate.config, estate.context, estate.ledger, NullDoorbell(), estate.connectors, estate.clock, estate.drain
+        estate.config,
+        estate.context,
+        estate.ledger,
+        NullDoorbell(),
+        estate.connectors,
+        estate.clock,
+        estate.drain,
     )
     assert undo.carry_out(engine, mine).waiting == 3
     resume(estate, "helpdesk")
@@ -109,12 +121,16 @@ def test_the_run_to_undo_is_found_in_the_status_and_in_a_ticket(tmp_path):
     with estate.ledger.transaction() as tx:
         for found in (3, 0) * 8:  # polls that found nothing, or what needed nothing
             now = estate.clock.now()
-            last = run_records.begin(tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now)
+            last = run_records.begin(
+                tx, kind="poll", connection="helpdesk", entity="ticket", due=now, now=now
+            )
             run_records.progress(tx, last, cursor=None, seen=found, hinted=found, now=now)
             run_records.finish(tx, last, now)
     writes = sum(len(estate.journal(name, "create", "write")) for name in estate.apps)
     shown = " ".join(estate.command("status").split())
-    assert f"run {run}, backfill product ticket: 2 seen, 2 to look at, {writes} written, done" in shown
+    assert (
+        f"run {run}, backfill product ticket: 2 seen, 2 to look at, {writes} written, done" in shown
+    )
     assert f"run {last}, poll helpdesk ticket: 0 seen" in shown  # the newest, whatever it did
     assert f"run {int(last) - 1}, poll helpdesk ticket: 3 seen, 3 to look at, 0 written" in shown
     assert f"run {int(last) - 2}, " not in shown

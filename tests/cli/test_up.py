@@ -24,7 +24,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def environ(home: Path) -> dict[str, str]:
     """A machine that knows nothing: no keys, no addresses."""
-    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "BRIDGE_HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "BRIDGE_HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+    }
 
 
 class Up:
@@ -42,7 +47,9 @@ class Up:
         self.rows: queue.Queue[dict] = queue.Queue()
         self.said: list[str] = []
         self.threads = [
-            threading.Thread(target=lambda: [self.rows.put(json.loads(line)) for line in self.process.stdout]),
+            threading.Thread(
+                target=lambda: [self.rows.put(json.loads(line)) for line in self.process.stdout]
+            ),
             threading.Thread(target=lambda: self.said.extend(self.process.stderr)),
         ]
         for thread in self.threads:
@@ -60,13 +67,18 @@ class Up:
     def settle(self) -> None:
         """Wait until all tickets stand on every side that takes them: nine, three of which began at the desk."""
         until = time.monotonic() + 60
-        while [len(self.controls[name].get("tickets")) for name in ("helpdesk", "product", "desk")] != [9, 9, 3]:
+        while [
+            len(self.controls[name].get("tickets")) for name in ("helpdesk", "product", "desk")
+        ] != [9, 9, 3]:
             assert time.monotonic() < until, self.said
             time.sleep(0.1)
 
     def children(self) -> dict[int, str]:
         listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return {int(line.split()[0]): line for line in listed.stdout.splitlines()}
 
@@ -100,7 +112,9 @@ def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_it_stops_clean(home):
+def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_it_stops_clean(
+    home,
+):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -111,9 +125,13 @@ def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_
             helpdesk, product = up.controls["helpdesk"], up.controls["product"]
             first = helpdesk.get("tickets")[0]
             helpdesk.post(
-                "edit", id=first["id"], fields={"priority": "urgent" if first["priority"] != "urgent" else "low"}
+                "edit",
+                id=first["id"],
+                fields={"priority": "urgent" if first["priority"] != "urgent" else "low"},
             )
-            up.wait_for(lambda row: row["connection"] == "product" and "priority" in row.get("fields", {}))
+            up.wait_for(
+                lambda row: row["connection"] == "product" and "priority" in row.get("fields", {})
+            )
 
             worker = next(pid for pid, line in up.children().items() if line.endswith(" worker"))
             os.kill(worker, signal.SIGKILL)
@@ -121,7 +139,10 @@ def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_
             wanted = "pending" if other["status"] != "pending" else "open"
             product.post("edit", id=other["id"], fields={"status": wanted})
             row = up.wait_for(
-                lambda row: row["connection"] == "helpdesk" and row.get("fields", {}).get("status") == wanted
+                lambda row: (
+                    row["connection"] == "helpdesk"
+                    and row.get("fields", {}).get("status") == wanted
+                )
             )
             assert row["by"] == ["product"]
 

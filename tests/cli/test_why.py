@@ -31,7 +31,12 @@ def test_why_tells_who_set_a_field_by_which_policy_and_what_each_side_shows(home
     [
         (2, False, False, "behind by 1 revision; a write is owed"),
         (1, False, False, "behind by 2 revisions; a write is owed"),
-        (2, True, False, "behind by 1 revision; the ticket is paused: `bridge link resume l1` lets it be written"),
+        (
+            2,
+            True,
+            False,
+            "behind by 1 revision; the ticket is paused: `bridge link resume l1` lets it be written",
+        ),
         (2, False, True, "the record is detached; `bridge link relink product:{0}` puts it back"),
     ],
 )
@@ -39,18 +44,27 @@ def test_why_names_what_keeps_a_value_from_a_side(home, level, paused, detached,
     link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 3, "helpdesk")})
     link.paused = paused
     field = {"status": SideField(shadow="new", map_rev="x", level=level)}
-    link.sides["product"] = Side("product", "p" * 36, field, detached=detached, in_scope=not detached)
+    link.sides["product"] = Side(
+        "product", "p" * 36, field, detached=detached, in_scope=not detached
+    )
     link.sides |= {name: Side(name, name * 4) for name in ("helpdesk", "desk", "feedback")}
     with home.ledger.transaction() as tx:
         assert links.create(tx, link, NOW)
     ref = f"product:{'p' * 36}"
-    assert f'{ref} shows "new": {because.format("p" * 36)}' in home("why", "l1", "status").splitlines()
+    assert (
+        f'{ref} shows "new": {because.format("p" * 36)}' in home("why", "l1", "status").splitlines()
+    )
     heads = home("ticket", "l1").splitlines()
     assert f"  {ref}{' (detached)' if detached else ''}" in heads  # whole, to be copied
 
 
 def test_a_value_that_nobody_set_is_shown_without_a_name(home):
-    link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 3, "desk"), "priority": FieldState()})
+    link = Link(
+        "l1",
+        "support-tickets",
+        "ticket",
+        {"status": FieldState("open", 3, "desk"), "priority": FieldState()},
+    )
     link.sides["product"] = Side("product", "p")
     with home.ledger.transaction() as tx:
         assert links.create(tx, link, NOW)

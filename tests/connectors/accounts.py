@@ -28,7 +28,9 @@ class Account:
     def __init__(self, make, **more):
         self.clock = Clock()
         self.system, self.can, self.mapped = make(self.clock, **more)
-        self.connector = MemoryConnector(Connection("m", "memory", "memory", "memory:", {}), self.system)
+        self.connector = MemoryConnector(
+            Connection("m", "memory", "memory", "memory:", {}), self.system
+        )
         status = "pending" if make is zaia_like else "new"
         self.id = self.system.add(**{**TICKET, "status": status})
 

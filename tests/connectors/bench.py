@@ -55,7 +55,9 @@ class Faulty(BaseAdapter):
         self.calls: list[tuple[str, str]] = []
         self.next: list[str] = []
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
         self.calls.append((request.method or "", request.url or ""))
         fault = self.next.pop(0) if self.next else ""
         if fault.endswith("-after"):
@@ -64,13 +66,19 @@ class Faulty(BaseAdapter):
         if kind == "timeout":
             raise requests.ReadTimeout(f"timed out sending {request.headers}")
         if kind == "reset":
-            raise requests.ConnectionError(urllib3.exceptions.ProtocolError("gone", ConnectionResetError()))
+            raise requests.ConnectionError(
+                urllib3.exceptions.ProtocolError("gone", ConnectionResetError())
+            )
         if kind in {"html", "huge"} or kind.isdigit():
             return self._answer(request, kind)
         return self._inner.send(request, *args, **kwargs)
 
     def _answer(self, request: requests.PreparedRequest, kind: str) -> requests.Response:
-        body = b" " * (17 * 1024 * 1024) if kind == "huge" else f"<html>{request.headers}</html>".encode()
+        body = (
+            b" " * (17 * 1024 * 1024)
+            if kind == "huge"
+            else f"<html>{request.headers}</html>".encode()
+        )
         headers = {"X-Request-Id": "req-99", "Retry-After": "3"}
         response = requests.Response()
         response.status_code = int(kind) if kind.isdigit() else 200

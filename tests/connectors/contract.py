@@ -11,15 +11,22 @@ import pytest
 from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.model.capabilities import Support
 from bridge.core.model.values import Ref
-from bridge.errors import Malformed, RateLimited, RemoteError, Unavailable, UnknownOutcome, Unsupported
+from bridge.errors import (
+    Malformed,
+    RateLimited,
+    RemoteError,
+    Unavailable,
+    UnknownOutcome,
+    Unsupported,
+)
 from tests.connectors.bench import FIXTURES, KEY, Bench
 
 
 class ConnectorContract:
     """Subclass it, name it Test…, and give `system` and a `bench` fixture (a `Bench`).
 
-    A subclass sets to None what its system has no occasion for, and says why. What a connector makes nothing of is
-    tried all the same where it can be: then it must be refused.
+    A subclass sets to None what its system has no occasion for, and says why. What a connector
+    makes nothing of is tried all the same where it can be: then it must be refused.
     """
 
     system: str
@@ -57,11 +64,15 @@ class ConnectorContract:
 
     def test_other_events_are_ignored_by_name(self, bench):
         for fixture in self.fixtures().values():
-            body = json.dumps(fixture["body"]).replace(json.dumps(fixture["event"]), '"no.such.event"')
+            body = json.dumps(fixture["body"]).replace(
+                json.dumps(fixture["event"]), '"no.such.event"'
+            )
             parsed = bench.connector.parse(fixture["headers"], json.loads(body))
             assert (parsed.hints, parsed.ignored) == ((), "unknown event no.such.event")
             for name in bench.connector.IGNORED:
-                body = json.dumps(fixture["body"]).replace(json.dumps(fixture["event"]), json.dumps(name))
+                body = json.dumps(fixture["body"]).replace(
+                    json.dumps(fixture["event"]), json.dumps(name)
+                )
                 parsed = bench.connector.parse(fixture["headers"], json.loads(body))
                 assert parsed.hints == ()
                 assert name in parsed.ignored
@@ -69,11 +80,15 @@ class ConnectorContract:
     def test_an_event_without_an_id_is_malformed(self, bench):
         for fixture in self.fixtures().values():
             for bad in (None, "", True, {}, " x", "x" * 300, 1.5):
-                body = json.dumps(fixture["body"]).replace(json.dumps(fixture["id"]), json.dumps(bad))
+                body = json.dumps(fixture["body"]).replace(
+                    json.dumps(fixture["id"]), json.dumps(bad)
+                )
                 with pytest.raises(Malformed, match="id"):
                     bench.connector.parse(fixture["headers"], json.loads(body))
 
-    @pytest.mark.parametrize("body", [None, [], "x", 7, {}, {"event": None}, {"entity": "ticket"}, {"id": "1"}])
+    @pytest.mark.parametrize(
+        "body", [None, [], "x", 7, {}, {"event": None}, {"entity": "ticket"}, {"id": "1"}]
+    )
     def test_what_is_no_event_is_malformed(self, bench, body):
         with pytest.raises(Malformed):
             bench.connector.parse({}, body)
@@ -182,7 +197,9 @@ class ConnectorContract:
         capabilities = bench.connector.CAPABILITIES[self.entity]
         wanted = bench.values()
         declared = {key for verb in capabilities.verbs for key in verb.writes}
-        assert {key for key in declared if capabilities.writable[key].on_update is not Support.NO} == set(wanted)
+        assert {
+            key for key in declared if capabilities.writable[key].on_update is not Support.NO
+        } == set(wanted)
         for verb in capabilities.verbs:
             for key in verb.writes:
                 (remote_id,) = bench.add(1)
@@ -196,7 +213,11 @@ class ConnectorContract:
         (remote_id,) = bench.add(1)
         ref = Ref(bench.connector.connection.name, self.entity, remote_id)
         before = bench.side_effects()
-        for verb, values in (("patch", {"created_at": "x"}), ("explode", {"status": "open"}), ("patch", {})):
+        for verb, values in (
+            ("patch", {"created_at": "x"}),
+            ("explode", {"status": "open"}),
+            ("patch", {}),
+        ):
             with pytest.raises(Unsupported):
                 bench.connector.update(ref, verb, values)
         with pytest.raises(Unsupported):

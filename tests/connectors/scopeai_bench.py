@@ -32,7 +32,11 @@ class ScopeaiBench(Bench):
 
     def make(self, **fields):
         self._made += 1
-        return str(self.box.create({"original_text": f"Text {self._made}", "external_id": 7, **fields})["id"])
+        return str(
+            self.box.create({"original_text": f"Text {self._made}", "external_id": 7, **fields})[
+                "id"
+            ]
+        )
 
     def touch(self, remote_id):
         self.box.edit(remote_id, {"add_tag": {"name": f"found {self._made}"}})
@@ -44,7 +48,11 @@ class ScopeaiBench(Bench):
         self.clock.sleep(seconds)
 
     def draft(self, marker):
-        return Draft("ticket", {"original_text": "The file is cut off", "original_html": "<p>cut</p>"}, marker)
+        return Draft(
+            "ticket",
+            {"original_text": "The file is cut off", "original_html": "<p>cut</p>"},
+            marker,
+        )
 
     def values(self):
         return {}
@@ -72,7 +80,9 @@ class ScopeaiBench(Bench):
         raise AssertionError("the poll does not end")
 
     def forbidden(self):
-        return [entry.note for entry in self.box.journal.since() if entry.note.startswith("forbidden")]
+        return [
+            entry.note for entry in self.box.journal.since() if entry.note.startswith("forbidden")
+        ]
 
     def asked(self, part):
         return [url for _, url in self.faulty.calls if part in url]

@@ -31,7 +31,9 @@ class SwitchOtherBench(Bench):
         self.settings = connection("switch", base_url="https://switch.example/api/v1")
         self.http = Http(self.settings, clock=self.clock, adapter=self.faulty)
         self.connector = build(self.settings, self.http)
-        self.ticket = self.box.create({"subject": "Help", "customer_email": "ann@customer.example"})["id"]
+        self.ticket = self.box.create(
+            {"subject": "Help", "customer_email": "ann@customer.example"}
+        )["id"]
         self._made = 0
 
     def wait(self, seconds):
@@ -44,7 +46,9 @@ class SwitchOtherBench(Bench):
         return Ref("my-switch", entity or self.entity, remote_id)
 
     def side_effects(self):
-        return copy.deepcopy([dict(row) for store in (self.box.store, *self.box.others.values()) for row in store])
+        return copy.deepcopy(
+            [dict(row) for store in (self.box.store, *self.box.others.values()) for row in store]
+        )
 
     def writes(self):
         return [call for call in self.faulty.calls if call[0] != "GET"]
@@ -60,7 +64,9 @@ class MessageBench(SwitchOtherBench):
             self._made += 1
             words = f"Words {self._made}"
             if self._made % 3:
-                made.append(self.box.note(self.ticket, words, ("note", "reply")[self._made % 2])["id"])
+                made.append(
+                    self.box.note(self.ticket, words, ("note", "reply")[self._made % 2])["id"]
+                )
             else:
                 made.append(self.box.message(self.ticket, words)["id"])
         return made
@@ -70,7 +76,9 @@ class MessageBench(SwitchOtherBench):
         self.clock.sleep(1)
 
     def draft(self, marker):
-        return Draft("message", {"ticket_id": self.ticket, "content": f"Said by {marker[-1]}"}, marker)
+        return Draft(
+            "message", {"ticket_id": self.ticket, "content": f"Said by {marker[-1]}"}, marker
+        )
 
     def values(self):
         return {}
@@ -88,7 +96,9 @@ class CustomerBench(SwitchOtherBench):
         made = []
         for _ in range(count):
             self._made += 1
-            made.append(self.box.customer_of(f"c{self._made}@customer.example", f"C {self._made}")["id"])
+            made.append(
+                self.box.customer_of(f"c{self._made}@customer.example", f"C {self._made}")["id"]
+            )
         return made
 
     def touch(self, remote_id):
@@ -125,7 +135,9 @@ class Says(BaseAdapter):
         self.body, self.status, self.sent = body, status, []
 
     def send(self, request, *_args, **_kwargs):
-        self.sent.append((request.method, request.path_url, json.loads(request.body) if request.body else None))
+        self.sent.append(
+            (request.method, request.path_url, json.loads(request.body) if request.body else None)
+        )
         response = requests.Response()
         response.status_code = self.status
         raw = BytesIO(json.dumps(self.body).encode())

@@ -32,7 +32,10 @@ def made(bench, prefix, placeholder):
         path = url.split("?")[0].split(prefix, 1)[1].rstrip("/")
         parts = path.split("/")
         found.add(
-            f"{method} " + "/".join([*parts[:-1], placeholder] if "_" in parts[-1] or "-" in parts[-1] else parts)
+            f"{method} "
+            + "/".join(
+                [*parts[:-1], placeholder] if "_" in parts[-1] or "-" in parts[-1] else parts
+            )
         )
     return found
 
@@ -114,7 +117,8 @@ def test_zaia():
     connector.scan("ticket", None)
     rows = listed("zaia")
     assert {f"{method} {_zaia(url)}" for method, url in bench.faulty.calls} == {
-        # The listing of tags is no part of the reference of tickets; it is asked where `tag_listing` says so.
+        # The listing of tags is no part of the reference of tickets; it is asked where
+        # `tag_listing` says so.
         "GET /api/v1/tags",
         *(re.sub(r"{\w+}", "{id}", row["endpoint"]) for row in rows if not row["never"]),
     }
@@ -124,7 +128,9 @@ def test_zaia():
 
 
 def _zaia(url):
-    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "{id}", url.split("?")[0].removeprefix("https://zaia.example"))
+    return re.sub(
+        r"[0-9a-f]{8}-[0-9a-f-]{27}", "{id}", url.split("?")[0].removeprefix("https://zaia.example")
+    )
 
 
 def test_scopeai():
@@ -136,7 +142,10 @@ def test_scopeai():
     assert set(bench.tags(ref.id)) == {"export", "hidden"}
     connector.scan("ticket", None)
     rows = listed("scopeai")
-    called = {f"{method} {re.sub(r'/[0-9]+', '/{id}', _below(url, '/v1'))}" for method, url in bench.faulty.calls}
+    called = {
+        f"{method} {re.sub(r'/[0-9]+', '/{id}', _below(url, '/v1'))}"
+        for method, url in bench.faulty.calls
+    }
     assert called == {row["endpoint"] for row in rows if not row["never"]}
     explained("scopeai", rows)
     assert bench.forbidden() == []
@@ -154,7 +163,10 @@ def test_upscope():
     connector.act("watch_url", {"visitor": visitor, "agent.id": "12", "agent.name": "Mary"})
     connector.delete(bench.ref(visitor))
     rows = listed("upscope")
-    called = {f"{method} {_below(url, '/v1.1').replace(visitor, '{id}')}" for method, url in bench.faulty.calls}
+    called = {
+        f"{method} {_below(url, '/v1.1').replace(visitor, '{id}')}"
+        for method, url in bench.faulty.calls
+    }
     assert called == {row["endpoint"] for row in rows if not row["never"]}
     explained("upscope", rows)
     assert bench.notes() == ["forbidden: a visitor deleted"]
@@ -166,4 +178,6 @@ def _below(url, prefix):
 
 
 def test_every_system_is_looked_at():
-    assert {name.removeprefix("test_") for name in globals() if name.startswith("test_")} >= set(CONNECTORS)
+    assert {name.removeprefix("test_") for name in globals() if name.startswith("test_")} >= set(
+        CONNECTORS
+    )

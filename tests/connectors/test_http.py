@@ -55,10 +55,18 @@ def vendor():
 
 
 def test_sends_json_and_auth_and_gives_the_body(http, vendor):
-    vendor.post(f"{BASE}/tickets", json={"data": {"id": "t1"}}, status=201, headers={"X-Thing": "a"})
-    answer = http.request("POST", "/tickets", params={"a": "ü"}, json={"tags": ("x",)}, write=True, auth=auth)
+    vendor.post(
+        f"{BASE}/tickets", json={"data": {"id": "t1"}}, status=201, headers={"X-Thing": "a"}
+    )
+    answer = http.request(
+        "POST", "/tickets", params={"a": "ü"}, json={"tags": ("x",)}, write=True, auth=auth
+    )
     sent = vendor.calls[0].request
-    assert (answer.status, answer.body, answer.headers["x-thing"]) == (201, {"data": {"id": "t1"}}, "a")
+    assert (answer.status, answer.body, answer.headers["x-thing"]) == (
+        201,
+        {"data": {"id": "t1"}},
+        "a",
+    )
     assert (sent.body, sent.headers["Content-Type"]) == (b'{"tags":["x"]}', "application/json")
     assert sent.headers["Authorization"] == f"Bearer {KEY}"
     assert sent.url == f"{BASE}/tickets?a=%C3%BC"
@@ -118,7 +126,13 @@ def test_a_connector_may_know_better(http, vendor):
         ({"Retry-After": "99999999"}, LONGEST_WAIT),
         ({"Retry-After": "-3"}, None),
         ({"Retry-After": "soon"}, None),
-        ({"Retry-After": "Mon, 23 Nov 2026 12:00:30 GMT", "Date": "Mon, 23 Nov 2026 12:00:10 GMT"}, 20.0),
+        (
+            {
+                "Retry-After": "Mon, 23 Nov 2026 12:00:30 GMT",
+                "Date": "Mon, 23 Nov 2026 12:00:10 GMT",
+            },
+            20.0,
+        ),
         ({"Retry-After": "Mon, 23 Nov 2026 12:00:30 GMT"}, 29.75),
         ({"Retry-After": "Mon, 23 Nov 2026 11:00:00 GMT"}, 0.0),
     ],
@@ -152,11 +166,16 @@ def _wrapped(cause: Exception) -> requests.ConnectionError:
     ("failure", "write"),
     [
         (_wrapped(urllib3.exceptions.NewConnectionError(None, "refused")), NotSent),
-        (_wrapped(urllib3.exceptions.NameResolutionError("h", None, OSError("no such name"))), NotSent),
+        (
+            _wrapped(urllib3.exceptions.NameResolutionError("h", None, OSError("no such name"))),
+            NotSent,
+        ),
         (requests.ConnectTimeout(), NotSent),
         (requests.ReadTimeout(), UnknownOutcome),
         (
-            requests.ConnectionError(urllib3.exceptions.ProtocolError("x", ConnectionResetError(104, KEY))),
+            requests.ConnectionError(
+                urllib3.exceptions.ProtocolError("x", ConnectionResetError(104, KEY))
+            ),
             UnknownOutcome,
         ),
         (requests.exceptions.ChunkedEncodingError(), UnknownOutcome),
@@ -186,7 +205,12 @@ def test_what_is_not_json_is_not_an_answer(http, vendor, body):
 def test_a_huge_answer_is_cut_off_also_when_it_was_small_on_the_wire(http, vendor):
     bomb = gzip.compress(b" " * (LIMIT + 1))
     vendor.get(f"{BASE}/x", body=b" " * (LIMIT + 1))
-    vendor.get(f"{BASE}/bomb", body=bomb, headers={"Content-Encoding": "gzip"}, auto_calculate_content_length=True)
+    vendor.get(
+        f"{BASE}/bomb",
+        body=bomb,
+        headers={"Content-Encoding": "gzip"},
+        auto_calculate_content_length=True,
+    )
     for path in ("/x", "/bomb"):
         with pytest.raises(Unavailable, match="larger than"):
             http.request("GET", path, write=False, auth=auth)
@@ -257,7 +281,9 @@ class Server:
 def test_a_trickling_answer_ends_at_the_deadline(write, kind):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n"
     server = Server([head, *[b" "] * 2000], trickle=0.05)
-    http = Http(replace(connection("switch"), base_url=server.url, timeout=0.4), clock=StillClock(NOW))
+    http = Http(
+        replace(connection("switch"), base_url=server.url, timeout=0.4), clock=StillClock(NOW)
+    )
     with pytest.raises(kind, match=r"within 0\.4 s|broke off"):
         http.request("POST", "/x", write=write, auth=None)
     http.close()
@@ -310,9 +336,13 @@ def test_more_calls_at_once_than_connections_are_kept_all_get_their_answer():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        http = Http(replace(connection("switch"), base_url=url, concurrency=1), clock=StillClock(NOW))
+        http = Http(
+            replace(connection("switch"), base_url=url, concurrency=1), clock=StillClock(NOW)
+        )
         with ThreadPoolExecutor(3) as pool:
-            answers = [pool.submit(http.request, "GET", "/x", write=False, auth=None) for _ in range(3)]
+            answers = [
+                pool.submit(http.request, "GET", "/x", write=False, auth=None) for _ in range(3)
+            ]
         assert [each.result().body for each in answers] == [{}, {}, {}]
         http.close()
         server.shutdown()

@@ -25,7 +25,9 @@ class TestAllFour:
         can, mapped = any_account.can, any_account.mapped
         assert any_account.connector.capabilities == {"ticket": can}
         written = {key for verb in can.verbs for key in verb.writes}
-        assert {key for key, each in can.writable.items() if each.on_update is not Support.NO} == written
+        assert {
+            key for key, each in can.writable.items() if each.on_update is not Support.NO
+        } == written
         assert {field.write_key for field in mapped.fields.values()} == can.writable.keys()
         assert can.writable.keys() <= can.readable
 
@@ -58,7 +60,12 @@ class TestAllFour:
 
     def test_undeclared_writes_raise(self, any_account):
         connector, before = any_account.connector, list(any_account.system.journal)
-        for verb, values in (("explode", {"status": "new"}), ("patch", {"odd": 1}), ("patch", {}), ("attach", {})):
+        for verb, values in (
+            ("explode", {"status": "new"}),
+            ("patch", {"odd": 1}),
+            ("patch", {}),
+            ("attach", {}),
+        ):
             with pytest.raises(Unsupported):
                 connector.update(any_account.ref, verb, values)
         for draft in (Draft("ticket", {"odd": 1}, "m"), Draft("invoice", {}, "m")):
@@ -98,12 +105,16 @@ class TestListing:
         assert seen == ids
         assert page.cursor == cursor
         account.system.edit(ids[3], status="open")
-        assert [each.ref.id for each in account.connector.changed("ticket", cursor).records] == [ids[3]]
+        assert [each.ref.id for each in account.connector.changed("ticket", cursor).records] == [
+            ids[3]
+        ]
 
     def test_a_record_that_is_dated_back_is_listed_all_the_same(self, account):
         cursor = account.connector.changed("ticket", None).cursor
         account.system.step_back(account.id)
-        assert [each.ref.id for each in account.connector.changed("ticket", cursor).records] == [account.id]
+        assert [each.ref.id for each in account.connector.changed("ticket", cursor).records] == [
+            account.id
+        ]
 
     def test_a_scan_lists_everything_once(self, account):
         ids = self.fill(account, 120)
@@ -133,14 +144,24 @@ class TestHabits:
         assert account.mapped.version(account.read().data) < before
 
     def test_lossless_keeps_everything(self, account):
-        wanted = {"subject": " S. ", "status": "on_hold", "priority": None, "assignee": None, "tags": ["VIP", "b"]}
+        wanted = {
+            "subject": " S. ",
+            "status": "on_hold",
+            "priority": None,
+            "assignee": None,
+            "tags": ["VIP", "b"],
+        }
         answer = account.update(**wanted)
         assert {key: answer.data[key] for key in wanted} == wanted
 
     def test_a_helpdesk_fills_in_what_a_create_leaves_out(self):
         account = Account(helpdesk_like)
         made = account.connector.create(Draft("ticket", {"subject": "x"}, "m"))
-        assert (made.data["status"], made.data["priority"], made.data["tags"]) == ("new", "normal", [])
+        assert (made.data["status"], made.data["priority"], made.data["tags"]) == (
+            "new",
+            "normal",
+            [],
+        )
         assert account.can.writable["priority"].default == "normal"
 
     def test_a_helpdesk_can_cut_tags_and_trim_subjects_whoever_writes(self):
@@ -221,7 +242,10 @@ def test_the_journal_tells_who_did_what(account):
     account.system.edit(account.id, status="open")
     account.update(status="open", tags=["a", "b"])
     account.connector.delete(account.ref)
-    said = [(each.by, each.kind, dict(each.after), dict(each.sent)) for each in account.system.journal[1:]]
+    said = [
+        (each.by, each.kind, dict(each.after), dict(each.sent))
+        for each in account.system.journal[1:]
+    ]
     assert said == [
         ("human", "update", {"status": "open"}, {"status": "open"}),
         ("bridge", "update", {"tags": ["a", "b"]}, {"status": "open", "tags": ["a", "b"]}),

@@ -16,7 +16,9 @@ class MemoryBench(Bench):
         self.clock = StillClock()
         self.system, can, _map = lossless(self.clock)
         made = type("Lossless", (MemoryConnector,), {"CAPABILITIES": {"ticket": can}})
-        self.connector = made(Connection("my-memory", "memory", "memory", "memory:", {}), self.system)
+        self.connector = made(
+            Connection("my-memory", "memory", "memory", "memory:", {}), self.system
+        )
 
     def add(self, count):
         usual = {"status": "new", "priority": "low", "tags": ["a"], "assignee": "ann"}
@@ -33,17 +35,30 @@ class MemoryBench(Bench):
         self.clock.sleep(seconds)
 
     def draft(self, marker):
-        values = {"subject": f"Made for {marker[-1]}", "status": "open", "priority": "high", "tags": ["one"]}
+        values = {
+            "subject": f"Made for {marker[-1]}",
+            "status": "open",
+            "priority": "high",
+            "tags": ["one"],
+        }
         return Draft("ticket", {**values, "assignee": "bob"}, marker)
 
     def values(self):
-        return {"subject": "Another", "status": "pending", "priority": "urgent", "assignee": "cat", "tags": ["b", "c"]}
+        return {
+            "subject": "Another",
+            "status": "pending",
+            "priority": "urgent",
+            "assignee": "cat",
+            "tags": ["b", "c"],
+        }
 
     def shown(self, data, key):
         return data[key]
 
     def side_effects(self):
-        return copy.deepcopy({remote_id: self.system.peek(remote_id) for remote_id in self.system.ids})
+        return copy.deepcopy(
+            {remote_id: self.system.peek(remote_id) for remote_id in self.system.ids}
+        )
 
 
 @pytest.fixture

@@ -3,7 +3,15 @@
 import pytest
 
 from bridge.connectors.contract import Draft, Intent
-from bridge.errors import NotFound, NotSent, RateLimited, Refused, Unauthorised, Unavailable, UnknownOutcome
+from bridge.errors import (
+    NotFound,
+    NotSent,
+    RateLimited,
+    Refused,
+    Unauthorised,
+    Unavailable,
+    UnknownOutcome,
+)
 from tests.connectors.accounts import START, Account
 from tests.memory.connector import lossless
 
@@ -68,7 +76,12 @@ def test_creates_fail_alike_and_can_be_found(account):
 
 @pytest.mark.parametrize(
     ("kind", "error"),
-    [("not sent", NotSent), ("limited", RateLimited), ("unauthorised", Unauthorised), ("refused", Refused)],
+    [
+        ("not sent", NotSent),
+        ("limited", RateLimited),
+        ("unauthorised", Unauthorised),
+        ("refused", Refused),
+    ],
 )
 def test_refusals_did_nothing(account, kind, error):
     account.system.fail(kind, on="update")

@@ -227,7 +227,9 @@ def test_the_same_customer_is_found_unless_somebody_else_made_the_ticket(bench):
     draft = Draft("ticket", {"anonymous_traits.email": "ann@customer.example"}, "m-7")
     assert [each.ref.id for each in bench.connector.find(Intent(draft, None))] == [by_hand]
     bench.connector.create(Draft("ticket", draft.values, "m-8"))
-    assert [each.ref.id for each in bench.connector.find(Intent(draft, bench.clock.now()))] == [by_hand]
+    assert [each.ref.id for each in bench.connector.find(Intent(draft, bench.clock.now()))] == [
+        by_hand
+    ]
 
 
 def test_a_listing_that_ignores_what_was_asked_stops_the_poll(bench):
@@ -253,9 +255,13 @@ def test_a_message_dated_back_is_still_polled(bench):
     (remote_id,) = bench.add(1)
     bench.wait(60)
     bench.add(1)
-    cursor = bench.connector.changed("ticket", bench.connector.changed("ticket", None).cursor).cursor
+    cursor = bench.connector.changed(
+        "ticket", bench.connector.changed("ticket", None).cursor
+    ).cursor
     bench.box.message(remote_id, "Hello?", seconds_ago=300)
-    assert remote_id in {record.ref.id for record in bench.connector.changed("ticket", cursor).records}
+    assert remote_id in {
+        record.ref.id for record in bench.connector.changed("ticket", cursor).records
+    }
 
 
 def test_a_wrong_project_is_named_not_taken_for_deletion(bench):
@@ -268,9 +274,17 @@ def test_a_wrong_project_is_named_not_taken_for_deletion(bench):
 
 
 def test_a_signed_delivery_id_is_the_key_else_the_uuid_within_event_and_ticket():
-    body = {"event": {"uuid": "u1", "event": "$conversation_ticket_created", "properties": {"ticket_id": "t1"}}}
+    body = {
+        "event": {
+            "uuid": "u1",
+            "event": "$conversation_ticket_created",
+            "properties": {"ticket_id": "t1"},
+        }
+    }
     signed = connection("posthog", webhook=Webhook("standard-webhooks", (Secret("x"),)))
-    unsigned = connection("posthog", webhook=Webhook("static-header", (Secret("x"),), header="X-Key"))
+    unsigned = connection(
+        "posthog", webhook=Webhook("static-header", (Secret("x"),), header="X-Key")
+    )
     headers = {"webhook-id": "msg_1"}
     assert PostHogConnector(signed, None).parse(headers, body).delivery == "msg_1"
     expected = "$conversation_ticket_created:t1:u1"

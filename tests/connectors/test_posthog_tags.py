@@ -62,7 +62,9 @@ def test_a_licence_that_lapses_takes_no_tag_away_at_any_moment(make, request):
         assert "tags" in read(bench, ids[0])[ids[0]].unreadable
         for page in (bench.connector.changed("ticket", None), bench.connector.scan("ticket", None)):
             assert [record.unreadable.keys() for record in page.records] == [{"tags"}] * 4
-        shown = bench.connector.update(Ref("my-posthog", "ticket", ids[0]), "patch", {"status": "open"})
+        shown = bench.connector.update(
+            Ref("my-posthog", "ticket", ids[0]), "patch", {"status": "open"}
+        )
         assert "tags" in shown.unreadable
         bench.wait(LOOK_AGAIN.total_seconds())
     bench.box.configure({"tags_licensed": True})
@@ -74,9 +76,14 @@ def test_a_removal_by_a_human_is_believed_while_any_other_tag_is_shown(bench):
     first, second = tagged(bench, 2)
     read(bench, first, second)
     bench.box.edit(first, {"tags": []})
-    assert (read(bench, first)[first].unreadable, read(bench, first)[first].data["tags"]) == ({}, [])
+    assert (read(bench, first)[first].unreadable, read(bench, first)[first].data["tags"]) == (
+        {},
+        [],
+    )
     bench.box.edit(second, {"tags": []})
-    assert "tags" in read(bench, second)[second].unreadable  # nobody can tell this from a licence that lapsed
+    assert (
+        "tags" in read(bench, second)[second].unreadable
+    )  # nobody can tell this from a licence that lapsed
 
 
 def test_where_witnesses_lost_their_tags_another_is_looked_for(bench):
@@ -104,13 +111,17 @@ def test_a_write_is_done_even_if_the_look_at_tags_fails(bench):
     for fault in ("429", "500", "timeout"):
         bench.wait(LOOK_AGAIN.total_seconds() + 10)
         bench.faulty.next = ["", fault]
-        shown = bench.connector.update(Ref("my-posthog", "ticket", plain), "patch", {"status": "open"})
+        shown = bench.connector.update(
+            Ref("my-posthog", "ticket", plain), "patch", {"status": "open"}
+        )
         assert shown.data["status"] == "open"
         assert "tags" in shown.unreadable
 
 
 def test_who_declares_the_licence_is_asked_nothing(bench):
-    settings: Connection = connection("posthog", options={**bench.settings.options, "tags_licensed": True})
+    settings: Connection = connection(
+        "posthog", options={**bench.settings.options, "tags_licensed": True}
+    )
     connector = type(bench.connector)(settings, bench.http)
     (plain,) = bench.add(1)
     assert connector.read("ticket", [plain])[plain].unreadable == {}
@@ -146,7 +157,8 @@ def test_a_key_that_may_not_count_is_asked_once_and_stops_nothing(bench, status)
 
 
 @pytest.mark.parametrize(
-    ("raw", "people"), [("user:12", [("user:12", "jonas@support.example")]), ("role", []), (None, [])]
+    ("raw", "people"),
+    [("user:12", [("user:12", "jonas@support.example")]), ("role", []), (None, [])],
 )
 def test_people_are_shown_and_roles_are_none(bench, raw, people):
     (remote_id,) = bench.add(1)

@@ -21,7 +21,9 @@ def test_every_system_is_built_and_its_facts_agree_with_each_other(system):
     assert set(kind.OPTIONS) >= kind.REQUIRED_OPTIONS
     assert kind.SIGNING is None or kind.SIGNING.secrets == ()
     for entity in kind.CAPABILITIES.values():
-        assert {key for verb in entity.verbs for key in (*verb.writes, *verb.also)} <= set(entity.writable)
+        assert {key for verb in entity.verbs for key in (*verb.writes, *verb.also)} <= set(
+            entity.writable
+        )
         assert set(entity.values) <= entity.readable
         for key, writable in entity.writable.items():
             if key in entity.values and not isinstance(writable.default, Marker):

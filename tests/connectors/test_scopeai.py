@@ -36,7 +36,9 @@ class TestScopeai(ConnectorContract):
         assert record.ref == Ref("my-scopeai", "ticket", one)
         assert record.data.keys() >= bench.shows
         assert (record.partial, record.marker, record.changed_before) == (False, None, None)
-        with pytest.raises(Unavailable, match="ticket 999 is not shown, which is no deletion here; check base_url"):
+        with pytest.raises(
+            Unavailable, match="ticket 999 is not shown, which is no deletion here; check base_url"
+        ):
             bench.read("999")
         assert bench.side_effects() == before
 
@@ -55,7 +57,10 @@ class TestScopeai(ConnectorContract):
         page = bench.connector.changed("ticket", None)
         bench.touch(page.records[0].ref.id)
         late = bench.make()
-        cursor, seen = json.loads(json.dumps(page.cursor)), [record.ref.id for record in page.records]
+        cursor, seen = (
+            json.loads(json.dumps(page.cursor)),
+            [record.ref.id for record in page.records],
+        )
         rest, cursor = bench.poll(cursor)
         assert set(ids) <= {*seen, *rest}
         again, _ = bench.poll(cursor)
@@ -110,7 +115,11 @@ def test_a_poll_reads_the_last_days_again_and_no_more():
     seen, cursor = bench.poll(cursor)
     assert {ages[each] for each in seen} == {0, 47, 48}
     bench.wait(24 * 3600)
-    assert {ages[each] for each in bench.poll(cursor)[0]} == {0, 47, 48}  # two days before the last poll
+    assert {ages[each] for each in bench.poll(cursor)[0]} == {
+        0,
+        47,
+        48,
+    }  # two days before the last poll
     assert bench.forbidden() == []
 
 
@@ -164,8 +173,14 @@ def test_a_listing_that_is_no_array_is_an_error(bench, body):
 @pytest.mark.parametrize(
     ("header", "told"),
     [
-        ("<https://evil.example/v1/tickets?page=2>; rel=next", "https://evil.example; it was not asked for"),
-        ("<http://scopeai.example/v1/tickets?page=2>; rel=next", "http://scopeai.example; it was not asked for"),
+        (
+            "<https://evil.example/v1/tickets?page=2>; rel=next",
+            "https://evil.example; it was not asked for",
+        ),
+        (
+            "<http://scopeai.example/v1/tickets?page=2>; rel=next",
+            "http://scopeai.example; it was not asked for",
+        ),
         ("<https://scopeai.example:8443/v1/tickets?page=2>; rel=next", "it was not asked for"),
         ("<https://x@scopeai.example/v1/tickets?page=2>; rel=next", "it was not asked for"),
         ("<//evil.example/v1/tickets?page=2>; rel=next", "https://evil.example"),
@@ -225,7 +240,9 @@ def test_a_number_stands_for_a_marker(marker):
 @pytest.mark.parametrize("status", [200, 201])
 def test_what_was_made_is_found_whatever_the_answer_was(kind, find_by, shows, status):
     bench = ScopeaiBench(
-        {"create_answer": shows, "create_status": status, "find_by": find_by}, external_id=kind, find_by=True
+        {"create_answer": shows, "create_status": status, "find_by": find_by},
+        external_id=kind,
+        find_by=True,
     )
     bench.add(130)
     sent_at = bench.clock.now()

@@ -93,9 +93,18 @@ def test_a_ticket_read_alone_may_hide_what_the_listing_shows():
         ({"tag_relationships": "x"}, None),
         ({"tag_relationships": [1, None, {}, {"tag_id": None}, {"tag_id": True}]}, []),
         ({"tag_relationships": [{"tag_id": 4, "salience": None}]}, [("4", None, None)]),
-        ({"tag_relationships": [{"tag_id": "4", "salience": "0.5", "sentiment": True}]}, [("4", None, None)]),
-        ({"tag_relationships": [{"tag_id": 4, "salience_score": 1, "sentiment_score": 0.0}]}, [("4", 1, 0.0)]),
-        ({"tag_relationships": [{"tag_id": 4, "salience": None, "salience_score": 0.3}]}, [("4", 0.3, None)]),
+        (
+            {"tag_relationships": [{"tag_id": "4", "salience": "0.5", "sentiment": True}]},
+            [("4", None, None)],
+        ),
+        (
+            {"tag_relationships": [{"tag_id": 4, "salience_score": 1, "sentiment_score": 0.0}]},
+            [("4", 1, 0.0)],
+        ),
+        (
+            {"tag_relationships": [{"tag_id": 4, "salience": None, "salience_score": 0.3}]},
+            [("4", 0.3, None)],
+        ),
     ],
 )
 def test_relationships_of_every_shape(row, expected):

@@ -11,10 +11,14 @@ def test_the_date_header_gives_an_upper_bound_that_tightens():
     skew = Skew()
     at = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
     assert skew.seen(None, at, at) == timedelta(0)
-    date = "Mon, 23 Nov 2026 11:59:50 GMT"  # ten seconds behind us, give or take its hidden fraction
+    date = (
+        "Mon, 23 Nov 2026 11:59:50 GMT"  # ten seconds behind us, give or take its hidden fraction
+    )
     late = at + timedelta(seconds=0.9)
     assert skew.seen(date, late, late) == timedelta(seconds=10.9)
-    assert skew.seen(date, at + timedelta(seconds=0.1), at + timedelta(seconds=0.1)) == timedelta(seconds=10.1)
+    assert skew.seen(date, at + timedelta(seconds=0.1), at + timedelta(seconds=0.1)) == timedelta(
+        seconds=10.1
+    )
     assert skew.seen(date, late, late) == timedelta(seconds=10.1)
     assert skew.seen(None, late, late) == timedelta(seconds=10.1)
     hour = at + timedelta(hours=1)

@@ -116,7 +116,9 @@ def test_the_watermark_comes_from_rows_not_from_our_clock(bench):
     bench.add(2)
     at = bench.clock.now()
     bench.wait(5000)
-    cursor = bench.connector.changed("ticket", bench.connector.changed("ticket", None).cursor).cursor
+    cursor = bench.connector.changed(
+        "ticket", bench.connector.changed("ticket", None).cursor
+    ).cursor
     assert cursor["from"] == (at - timedelta(minutes=5)).isoformat().replace("+00:00", "Z")
 
 
@@ -147,7 +149,9 @@ def test_a_404_that_is_not_the_vendors_own_deletes_nothing(bench):
 
 def test_ids_are_quoted_into_the_path(bench):
     assert bench.connector.read("ticket", ["../users/usr_1"]) == {"../users/usr_1": None}
-    assert bench.faulty.calls == [("GET", "https://switch.example/api/v1/tickets/..%2Fusers%2Fusr_1")]
+    assert bench.faulty.calls == [
+        ("GET", "https://switch.example/api/v1/tickets/..%2Fusers%2Fusr_1")
+    ]
 
 
 def test_a_write_of_tags_takes_our_marker_off_and_hides_it_before(bench):
@@ -164,9 +168,13 @@ def test_on_first_contact_all_of_a_customer_is_found_and_after_a_create_what_has
     by_hand = bench.box.create(twin)["id"]
     other = bench.box.create({**twin, "subject": "Something else"})["id"]
     bench.box.create({**twin, "customer_email": "bo@customer.example"})
-    draft = Draft("ticket", {"subject": "Help needed", "customer_email": "Ann@customer.example"}, "m-7")
+    draft = Draft(
+        "ticket", {"subject": "Help needed", "customer_email": "Ann@customer.example"}, "m-7"
+    )
     assert {each.ref.id for each in bench.connector.find(Intent(draft, None))} == {by_hand, other}
-    assert [each.ref.id for each in bench.connector.find(Intent(draft, bench.clock.now()))] == [by_hand]
+    assert [each.ref.id for each in bench.connector.find(Intent(draft, bench.clock.now()))] == [
+        by_hand
+    ]
     marked = bench.connector.create(replace(draft, marker="m-8", values={**twin}))
     found = bench.connector.find(Intent(draft, bench.clock.now()))
     assert marked.ref.id not in [each.ref.id for each in found]
@@ -210,13 +218,19 @@ def test_probe_sees_whether_a_listing_can_begin_anywhere(bench):
 
 
 def test_paths_in_the_body_are_configurable():
-    webhook = Webhook("hmac-sha256", (Secret("x"),), event="kind", id="object.number", delivery="X-Number")
+    webhook = Webhook(
+        "hmac-sha256", (Secret("x"),), event="kind", id="object.number", delivery="X-Number"
+    )
     connector = SwitchConnector(connection("switch", webhook=webhook), None)
-    parsed = connector.parse({"x-number": "n1"}, {"kind": "ticket.updated", "object": {"number": 12}})
+    parsed = connector.parse(
+        {"x-number": "n1"}, {"kind": "ticket.updated", "object": {"number": 12}}
+    )
     assert (parsed.hints[0].id, parsed.delivery) == ("12", "ticket.updated:12:n1")
 
 
 def test_a_nested_ticket_is_found_too(bench):
-    parsed = bench.connector.parse({}, {"event": "ticket.updated", "data": {"ticket": {"id": "t1"}}})
+    parsed = bench.connector.parse(
+        {}, {"event": "ticket.updated", "data": {"ticket": {"id": "t1"}}}
+    )
     assert parsed.hints[0].id == "t1"
     assert json.dumps(parsed.projection) == '{"event": "ticket.updated", "id": "t1"}'

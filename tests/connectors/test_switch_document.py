@@ -17,11 +17,19 @@ from tests.connectors.switch_bench import document, saying
 def test_the_documents_tickets_are_read():
     connector, sent = saying(document("tickets"))
     (row,) = connector.changed("ticket", None).records
-    assert (row.ref.id, row.data["customer"]["email"], row.partial) == ("tkt_123", "user@example.com", True)
+    assert (row.ref.id, row.data["customer"]["email"], row.partial) == (
+        "tkt_123",
+        "user@example.com",
+        True,
+    )
     assert sent[0][1].startswith("/api/v1/tickets?order_by=updated_at&order_dir=asc")
     connector, _ = saying(document("ticket"))
     (whole,) = connector.read("ticket", ["tkt_123"]).values()
-    assert (whole.data["description"], whole.partial, whole.people) == ("Full ticket description...", False, ())
+    assert (whole.data["description"], whole.partial, whole.people) == (
+        "Full ticket description...",
+        False,
+        (),
+    )
 
 
 def test_the_documents_ticket_is_created_and_changed_as_printed():
@@ -36,7 +44,11 @@ def test_the_documents_ticket_is_created_and_changed_as_printed():
 def test_the_documents_conversations_are_read_and_created_as_printed():
     connector, sent = saying(document("conversations"))
     (row,) = connector.scan("message", None).records
-    assert (row.ref.id, row.data["content_text"], row.partial) == ("conv_123", "Message content", False)
+    assert (row.ref.id, row.data["content_text"], row.partial) == (
+        "conv_123",
+        "Message content",
+        False,
+    )
     connector, sent = saying({"data": document("conversations")["data"][0]})
     connector.create(Draft("message", document("conversation_sent"), "m-1"))
     assert sent == [("POST", "/api/v1/conversations", document("conversation_sent"))]
@@ -69,7 +81,9 @@ def test_every_fixture_is_used():
 def test_the_mapping_compiles_is_proved_and_keeps_its_examples():
     path = Path(__file__).resolve().parents[2] / "mappings" / "switch.yaml"
     read = load(path, "mappings/switch.yaml")
-    made, problems = compile_mapping(read, "switch", AgentTable({}), {"switch": connector_class("switch")})
+    made, problems = compile_mapping(
+        read, "switch", AgentTable({}), {"switch": connector_class("switch")}
+    )
     assert problems == []
     assert set(made) == {"ticket", "message", "session", "customer"}
     assert run_examples(read) == []

@@ -50,7 +50,9 @@ class Unmarked(ConnectorContract):
         made = bench.connector.create(draft)
         found = bench.connector.find(Intent(draft, made.read_at))
         assert [(each.ref, each.marker) for each in found] == [(made.ref, "m-0001")]
-        assert [(each.ref, each.marker) for each in bench.connector.find(Intent(draft, None))] == [(made.ref, None)]
+        assert [(each.ref, each.marker) for each in bench.connector.find(Intent(draft, None))] == [
+            (made.ref, None)
+        ]
         other = bench.draft("m-0002")
         assert bench.connector.find(Intent(other, made.read_at)) == []
         assert bench.connector.find(Intent(other, None)) == []
@@ -150,9 +152,16 @@ def test_a_session_is_an_internal_note_whatever_is_said_and_no_listing_gives_it(
     row = messages.box.others["message"].get(made.ref.id)
     assert (made.ref.entity, row["type"], row["internal"]) == ("session", "note", True)
     assert messages.connector.read("session", [made.ref.id, "no"])["no"] is None
-    assert messages.connector.read("session", [made.ref.id])[made.ref.id].data["content_text"] == "Screen shared"
+    assert (
+        messages.connector.read("session", [made.ref.id])[made.ref.id].data["content_text"]
+        == "Screen shared"
+    )
     assert messages.connector.scan("session", None) == messages.connector.scan("session", None)
-    assert messages.connector.scan("session", None).records == messages.connector.changed("session", None).records == []
+    assert (
+        messages.connector.scan("session", None).records
+        == messages.connector.changed("session", None).records
+        == []
+    )
     with pytest.raises(Unsupported):
         messages.connector.create(Draft("session", {**values, "internal": False}, "s-2"))
 
@@ -161,7 +170,9 @@ def test_a_session_is_an_internal_note_whatever_is_said_and_no_listing_gives_it(
 @pytest.mark.parametrize("fault", ["timeout-after", "502-after"])
 def test_a_note_of_unknown_fate_is_found_by_its_words(messages, entity, fault):
     messages.add(3)
-    draft = Draft(entity, {"ticket_id": messages.ticket, "content": "Line one\r\nline two \n"}, "m-3")
+    draft = Draft(
+        entity, {"ticket_id": messages.ticket, "content": "Line one\r\nline two \n"}, "m-3"
+    )
     messages.faulty.next = [fault]
     with pytest.raises(UnknownOutcome):
         messages.connector.create(draft)
@@ -185,7 +196,9 @@ def test_of_two_equal_notes_the_newest_is_taken(messages):
     messages.connector.create(draft)
     messages.wait(2)
     second = messages.connector.create(draft)
-    assert [each.ref for each in messages.connector.find(Intent(draft, messages.clock.now()))] == [second.ref]
+    assert [each.ref for each in messages.connector.find(Intent(draft, messages.clock.now()))] == [
+        second.ref
+    ]
 
 
 def test_a_second_full_of_conversations_is_listed_by_type_and_audience(messages):
@@ -212,18 +225,27 @@ def test_a_conversation_is_never_changed_or_deleted(messages):
 
 def test_tags_go_to_custom_fields_and_whatever_else_is_there_stays(customers):
     (remote_id,) = customers.add(1)
-    assert customers.connector.read("customer", [remote_id])[remote_id].data["custom_fields"] == {"tags": []}
+    assert customers.connector.read("customer", [remote_id])[remote_id].data["custom_fields"] == {
+        "tags": []
+    }
     customers.box.edit_customer(remote_id, {"custom_fields": {"plan": "gold", "tags": ["old"]}})
-    shown = customers.connector.update(customers.ref(remote_id), "patch", {"custom_fields.tags": ("vip",)})
+    shown = customers.connector.update(
+        customers.ref(remote_id), "patch", {"custom_fields.tags": ("vip",)}
+    )
     assert shown.data["custom_fields"] == {"plan": "gold", "tags": ["vip"]}
     customers.connector.update(customers.ref(remote_id), "patch", {"custom_fields.tags": ()})
-    assert customers.box.others["customer"].get(remote_id)["custom_fields"] == {"plan": "gold", "tags": []}
+    assert customers.box.others["customer"].get(remote_id)["custom_fields"] == {
+        "plan": "gold",
+        "tags": [],
+    }
 
 
 def test_a_deployment_that_ignores_custom_fields_shows_that_it_does(customers):
     (remote_id,) = customers.add(1)
     customers.box.configure({"patch_custom_fields": False})
-    shown = customers.connector.update(customers.ref(remote_id), "patch", {"custom_fields.tags": ["vip"]})
+    shown = customers.connector.update(
+        customers.ref(remote_id), "patch", {"custom_fields.tags": ["vip"]}
+    )
     assert shown.data["custom_fields"]["tags"] == []
 
 
@@ -231,7 +253,9 @@ def test_somebody_elses_field_of_that_name_is_not_overwritten(customers):
     (remote_id,) = customers.add(1)
     customers.box.edit_customer(remote_id, {"custom_fields": {"tags": "gold, silver"}})
     with pytest.raises(Refused, match="rename that field"):
-        customers.connector.update(customers.ref(remote_id), "patch", {"custom_fields.tags": ["vip"]})
+        customers.connector.update(
+            customers.ref(remote_id), "patch", {"custom_fields.tags": ["vip"]}
+        )
     assert customers.writes() == []
 
 
@@ -293,7 +317,9 @@ def test_a_catalogue_is_followed_page_by_page_and_must_get_on():
         if cursor is None:
             break
     assert len(set(seen)) == 130
-    connector, _ = saying({"data": [{"id": "tag_1"}], "meta": {"next_cursor": "2025-01-15T10:30:00Z"}})
+    connector, _ = saying(
+        {"data": [{"id": "tag_1"}], "meta": {"next_cursor": "2025-01-15T10:30:00Z"}}
+    )
     page = connector.scan("tag", None)
     with pytest.raises(Unavailable, match="does not get past"):
         connector.scan("tag", page.cursor)
@@ -333,5 +359,7 @@ def test_whatever_is_said_of_a_known_noun_is_a_hint(event, data, entity):
 
 @pytest.mark.parametrize("event", ["ticket", "tickets.created", "user.created", ".created"])
 def test_other_nouns_are_not(event):
-    parsed = SwitchConnector(connection("switch"), None).parse({}, {"event": event, "data": {"id": "1"}})
+    parsed = SwitchConnector(connection("switch"), None).parse(
+        {}, {"event": event, "data": {"id": "1"}}
+    )
     assert parsed.hints == ()

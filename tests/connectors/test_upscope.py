@@ -60,7 +60,9 @@ class TestUpscope(ConnectorContract):
 def test_the_mapping_compiles_is_proved_and_keeps_its_examples():
     path = ROOT / "mappings" / "upscope.yaml"
     read = load(path, "mappings/upscope.yaml")
-    made, problems = compile_mapping(read, "upscope", AgentTable({}), {"upscope": connector_class("upscope")})
+    made, problems = compile_mapping(
+        read, "upscope", AgentTable({}), {"upscope": connector_class("upscope")}
+    )
     assert problems == []
     assert set(made) == {"customer", "session"}
     assert run_examples(read) == []
@@ -89,7 +91,10 @@ def test_an_address_counts_only_exactly_and_alone(identities, email):
 
 
 def test_later_versions_are_read_too():
-    visitor = document("visitor")["visitor"] | {"email": "joe@example.com", "call_name": "secret room"}
+    visitor = document("visitor")["visitor"] | {
+        "email": "joe@example.com",
+        "call_name": "secret room",
+    }
     visitor["added_at"] = visitor.pop("first_seen_at")
     connector, _ = saying({"status": "ok", "visitor": visitor})
     (record,) = connector.read("customer", ["ABCD1234"]).values()
@@ -101,7 +106,9 @@ def test_later_versions_are_read_too():
 def test_a_wrong_base_url_deletes_nobody(bench):
     visitor = bench.visit("joe@example.com")
     settings = replace(bench.settings, base_url="https://upscope.example/v9")
-    connector = build(settings, Http(settings, clock=bench.clock, adapter=WSGIAdapter(bench.box, bench.clock)))
+    connector = build(
+        settings, Http(settings, clock=bench.clock, adapter=WSGIAdapter(bench.box, bench.clock))
+    )
     for call in (
         lambda: connector.read("customer", [visitor]),
         lambda: connector.read("session", [f"{visitor}/1"]),
@@ -196,7 +203,10 @@ def test_only_visitors_seen_since_the_watermark_are_looked_at(bench):
     _, cursor = poll(bench, "session")
     before = len(bench.calls())
     assert set(poll(bench, "session", cursor)[0]) == {key}
-    assert bench.calls()[before:] == [("GET", "/v1.1/list.json"), ("GET", f"/v1.1/visitors/{visitor}.json")]
+    assert bench.calls()[before:] == [
+        ("GET", "/v1.1/list.json"),
+        ("GET", f"/v1.1/visitors/{visitor}.json"),
+    ]
 
 
 def test_a_long_poll_gives_every_session_in_pages(bench):

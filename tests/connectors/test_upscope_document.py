@@ -81,7 +81,9 @@ def test_the_documents_401_is_explained():
 
 
 def test_every_fixture_is_used():
-    text = "".join(path.read_text() for path in (ROOT / "tests" / "connectors").glob("test_upscope*.py"))
+    text = "".join(
+        path.read_text() for path in (ROOT / "tests" / "connectors").glob("test_upscope*.py")
+    )
     for path in (FIXTURES / "upscope").glob("*.json"):
         if path.stem == "api_endpoints":  # test_endpoints.py looks at these
             continue

@@ -36,7 +36,9 @@ def test_each_401_says_what_to_do(bench, code, words):
     for call in (
         bench.connector.ping,
         lambda: bench.connector.read("customer", [visitor]),
-        lambda: bench.connector.act("watch_url", {"visitor": visitor, "agent.id": "1", "agent.name": "Mary"}),
+        lambda: bench.connector.act(
+            "watch_url", {"visitor": visitor, "agent.id": "1", "agent.name": "Mary"}
+        ),
     ):
         with pytest.raises(Unauthorised, match=words) as error:
             call()
@@ -79,14 +81,22 @@ def test_limits_and_strangers_are_refusals_that_opened_nothing(bench):
 def test_an_unknown_outcome_is_said_plainly_and_never_repeated(bench, fault):
     visitor = bench.visit()
     bench.faulty.next = [fault]
-    with pytest.raises(UnknownOutcome, match="may have been opened; look in Upscope before you ask again"):
+    with pytest.raises(
+        UnknownOutcome, match="may have been opened; look in Upscope before you ask again"
+    ):
         bench.connector.act("watch_url", {"visitor": visitor, **WISH})
     assert len(bench.faulty.calls) == 1
 
 
 @pytest.mark.parametrize(
     "answer",
-    ["https://o.upscope.io?xyz", {}, {"watch_url": None}, {"watch_url": "javascript:https://o.upscope.io?xyz"}, []],
+    [
+        "https://o.upscope.io?xyz",
+        {},
+        {"watch_url": None},
+        {"watch_url": "javascript:https://o.upscope.io?xyz"},
+        [],
+    ],
 )
 def test_an_answer_without_a_link_shows_nothing_of_itself(answer):
     connector, _ = saying(answer)

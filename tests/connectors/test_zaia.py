@@ -11,7 +11,14 @@ from bridge.connectors import build
 from bridge.connectors.contract import Intent, Person
 from bridge.connectors.zaia.connector import ZaiaConnector
 from bridge.connectors.zaia.listing import BACK, START, following, joined
-from bridge.errors import AlreadyExists, ConfigError, Refused, Unauthorised, Unavailable, UnknownOutcome
+from bridge.errors import (
+    AlreadyExists,
+    ConfigError,
+    Refused,
+    Unauthorised,
+    Unavailable,
+    UnknownOutcome,
+)
 from bridge.sandbox.zaia_rows import SERVICE_USER
 from tests.connectors.bench import KEY
 from tests.connectors.contract import ConnectorContract
@@ -44,7 +51,11 @@ class TestZaia(ConnectorContract):
         bench.update(one, "detach", tags="old")
         bench.update(one, "complete", status="completed")
         row = self.read(bench, [one])[one].data
-        assert (row["status"], row["assigneeId"], bench.now(one)["tags"]) == ("completed", JONAS, ["VIP"])
+        assert (row["status"], row["assigneeId"], bench.now(one)["tags"]) == (
+            "completed",
+            JONAS,
+            ["VIP"],
+        )
 
 
 # Configuration
@@ -159,9 +170,9 @@ def test_a_deployment_that_ignores_page_numbers_is_found_out(bench):
 
     def listing(call):
         call.request.args = {**call.request.args.to_dict(), "pageNumber": "1"}
-        call.request.args = type("Args", (dict,), {"getlist": lambda self, name: [self[name]] if name in self else []})(
-            call.request.args
-        )
+        call.request.args = type(
+            "Args", (dict,), {"getlist": lambda self, name: [self[name]] if name in self else []}
+        )(call.request.args)
         return real(call)
 
     bench.box.list_tickets = listing
@@ -189,7 +200,13 @@ def test_windows_cover_every_row_and_overlap(total):
 
 @pytest.mark.parametrize(
     ("before", "now", "fits"),
-    [("abcd", "cdef", True), ("abcd", "dcef", False), ("abcd", "efgh", False), ("", "abc", True), ("abcd", "df", True)],
+    [
+        ("abcd", "cdef", True),
+        ("abcd", "dcef", False),
+        ("abcd", "efgh", False),
+        ("", "abc", True),
+        ("abcd", "df", True),
+    ],
 )
 def test_windows_fit_when_they_share_rows_in_order(before, now, fits):
     assert joined(list(before), list(now)) is fits
@@ -211,7 +228,10 @@ def test_a_takeover_of_what_is_taken_over_only_assigns(bench):
     one = bench.make(status="ongoing", assigneeId=MARY)
     assert bench.update(one, "takeover", status="ongoing").data["assigneeId"] == MARY
     assert bench.writes() == []
-    assert bench.update(one, "takeover", status="ongoing", assigneeId=JONAS).data["assigneeId"] == JONAS
+    assert (
+        bench.update(one, "takeover", status="ongoing", assigneeId=JONAS).data["assigneeId"]
+        == JONAS
+    )
     assert [call[1].rpartition("/")[2] for call in bench.writes()] == ["assignee"]
 
 

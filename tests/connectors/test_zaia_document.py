@@ -1,7 +1,7 @@
 """Zaia's reference, whose calls are listed with their fields and no examples: each as data, through the connector.
 
-A fixture has the fields of one call as the reference lists them, with values made up to fit their types: what is sent,
-what is answered, and which of the answer's fields may be null.
+A fixture has the fields of one call as the reference lists them, with values made up to fit their
+types: what is sent, what is answered, and which of the answer's fields may be null.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ from tests.connectors.bench import FIXTURES, StillClock, connection
 from tests.connectors.zaia_bench import ZaiaBench
 
 TICKET, MARY, TAG = (f"5f0e7a52-31c4-4d0b-9a54-0c2f7b1d8e0{number}" for number in (1, 3, 4))
-CALLS = sorted(path.stem.removeprefix("api_reference_") for path in (FIXTURES / "zaia").glob("api_reference_*.json"))
+CALLS = sorted(
+    path.stem.removeprefix("api_reference_")
+    for path in (FIXTURES / "zaia").glob("api_reference_*.json")
+)
 VERBS = {
     "takeover": ("takeover", {"status": "ongoing", "assigneeId": MARY}),
     "complete": ("complete", {"status": "completed"}),
@@ -35,12 +38,16 @@ VERBS = {
 
 
 def document(name):
-    return json.loads((FIXTURES / "zaia" / f"api_reference_{name}.json").read_text(encoding="utf-8"))
+    return json.loads(
+        (FIXTURES / "zaia" / f"api_reference_{name}.json").read_text(encoding="utf-8")
+    )
 
 
 def address(told):
     """The path of a call, with the ids of the fixtures."""
-    return told["path"].replace("{id}", TICKET).replace("{ticketId}", TICKET).replace("{tagId}", TAG)
+    return (
+        told["path"].replace("{id}", TICKET).replace("{ticketId}", TICKET).replace("{tagId}", TAG)
+    )
 
 
 class Answers(BaseAdapter):
@@ -55,7 +62,9 @@ class Answers(BaseAdapter):
     def send(self, request, **_kwargs):
         url = urlsplit(request.url)
         if request.method != "GET":
-            self.sent.append((request.method, url.path, json.loads(request.body) if request.body else None))
+            self.sent.append(
+                (request.method, url.path, json.loads(request.body) if request.body else None)
+            )
         body = self.bodies[request.method, url.path]
         wanted = parse_qs(url.query).get("tagIds")
         if wanted is not None:
@@ -104,7 +113,9 @@ def test_a_documented_row_is_read_whole(name, form):
 
 def test_a_documented_create_is_sent_as_printed():
     told, listed = document("create"), document("list")
-    connector, sent = answering({("POST", address(told)): told["answer"], ("GET", address(listed)): []})
+    connector, sent = answering(
+        {("POST", address(told)): told["answer"], ("GET", address(listed)): []}
+    )
     record = connector.create(Draft("ticket", told["sent"], "m-1"))
     assert sent == [("POST", address(told), told["sent"])]
     assert (record.ref.id, record.partial, record.data) == (TICKET, True, told["answer"])

@@ -81,7 +81,9 @@ def test_a_ticket_that_moves_either_way_meanwhile_keeps_its_tags(bench, first, t
         if number == turn:
             bench.box.edit(one, {"status": then})
         page = bench.connector.scan("ticket", cursor)
-        found |= {record.ref.id: record.data["tags"] for record in page.records if "tags" in record.data}
+        found |= {
+            record.ref.id: record.data["tags"] for record in page.records if "tags" in record.data
+        }
         cursor = page.cursor
         if cursor is None:
             break
@@ -114,7 +116,8 @@ def test_pages_without_an_order_leave_tags_unread(bench):
     bench.wait(60)
     bench.box.configure({"shuffled": True})
     told = {row if isinstance(row, str) else tuple(row) for row in bench.tags().values()}
-    # Where pages have no order, some tickets are not met again after the first page, which says nothing about tags.
+    # Where pages have no order, some tickets are not met again after the first page, which says
+    # nothing about tags.
     assert {DRIFTED} <= told <= {DRIFTED, UNSEEN}
 
 
@@ -142,7 +145,8 @@ def test_names_come_from_the_configuration_first(bench):
     named = ZaiaBench.__new__(ZaiaBench)
     named.__dict__ |= bench.__dict__
     settings = replace(
-        bench.settings, options={"service_user": SERVICE_USER, "tags": {"Very important": bench.box.tags["VIP"]}}
+        bench.settings,
+        options={"service_user": SERVICE_USER, "tags": {"Very important": bench.box.tags["VIP"]}},
     )
     named.connector = build(settings, bench.http)
     bench.wait(60)
@@ -174,7 +178,13 @@ def test_the_first_page_of_a_full_listing_has_rows_whatever_the_tags(bench):
 def test_names_are_found_by_spelling_then_by_likeness():
     known = Tags([("VIP", "1")])
     known.learn([("vip", "2"), ("#Billing", "3"), ("other name of VIP", "1")])
-    assert [known.id_of(each) for each in ("VIP", "vip", "Vip", "billing", "none")] == ["1", "2", "1", "3", None]
+    assert [known.id_of(each) for each in ("VIP", "vip", "Vip", "billing", "none")] == [
+        "1",
+        "2",
+        "1",
+        "3",
+        None,
+    ]
     assert known.all() == {"VIP": "1", "vip": "2", "#Billing": "3"}
 
 
@@ -199,7 +209,9 @@ def test_a_tag_that_is_as_wanted_is_not_sent_again(status, verb, tag):
 
 
 @pytest.mark.parametrize("fault", ["500-after", "409-after", "404-after", "400-after"])
-@pytest.mark.parametrize(("verb", "tag", "left"), [("attach", "VIP", ["old", "VIP"]), ("detach", "old", [])])
+@pytest.mark.parametrize(
+    ("verb", "tag", "left"), [("attach", "VIP", ["old", "VIP"]), ("detach", "old", [])]
+)
 def test_an_odd_answer_about_a_tag_is_looked_into(bench, fault, verb, tag, left):
     bench.make(tags=["VIP"])
     one = bench.make(tags=["old"])

@@ -16,7 +16,15 @@ from bridge.sandbox.upscope import UpscopeSandbox
 from tests.connectors.bench import FIXTURES, KEY, Bench, Faulty, StillClock, connection
 
 ROOT = FIXTURES.parent.parent
-PRIVATE = ("203.0.113", "New York", "token=private", "public-0123456789", "xyzxyzxyz", "8.8.8.8", "your-website")
+PRIVATE = (
+    "203.0.113",
+    "New York",
+    "token=private",
+    "public-0123456789",
+    "xyzxyzxyz",
+    "8.8.8.8",
+    "your-website",
+)
 
 
 class UpscopeBench(Bench):
@@ -49,7 +57,11 @@ class UpscopeBench(Bench):
         return [entry.note for entry in self.box.journal.since() if entry.note]
 
     def calls(self):
-        return [(entry.method, entry.path) for entry in self.box.journal.since() if entry.actor == "bridge"]
+        return [
+            (entry.method, entry.path)
+            for entry in self.box.journal.since()
+            if entry.actor == "bridge"
+        ]
 
     def add(self, count):
         self._made += count

@@ -93,4 +93,7 @@ class ZaiaBench(Bench):
         raise AssertionError("the listing does not end")
 
     def tags(self):
-        return {key: record.data.get("tags", record.unreadable.get("tags")) for key, record in self.scan().items()}
+        return {
+            key: record.data.get("tags", record.unreadable.get("tags"))
+            for key, record in self.scan().items()
+        }

@@ -1,7 +1,8 @@
 """Four small systems to merge with: L tells everything, H renames and defaults, P folds, Z forgets.
 
-L lossless · H `in_progress` reads as open, priority defaults to normal · P has fewer statuses and folds tags, its
-empty tags are not to be trusted · Z knows three statuses, cannot give tags up, and the service user reads as nobody.
+L lossless · H `in_progress` reads as open, priority defaults to normal · P has fewer statuses and
+folds tags, its empty tags are not to be trusted · Z knows three statuses, cannot give tags up, and
+the service user reads as nobody.
 """
 
 from __future__ import annotations
@@ -28,8 +29,13 @@ def field(name, *, read=None, write=None, table=None, is_set=False, revision="1"
     """A field by two functions, or by a table raw -> canonical (the first raw of a value is what is written)."""
     if table is not None:
         back = {value: raw for raw, value in reversed(table.items())}
-        read = lambda raw: None if raw is None else table.get(raw, Unreadable(f"unknown {name} {raw!r}"))  # noqa: E731
-        write = lambda value: None if value is None else back.get(value, NotCarried(f"no {value}"))  # noqa: E731
+
+        def read(raw):
+            return None if raw is None else table.get(raw, Unreadable(f"unknown {name} {raw!r}"))
+
+        def write(value):
+            return None if value is None else back.get(value, NotCarried(f"no {value}"))
+
     return FieldMap(
         name=name,
         revision=revision,
@@ -64,16 +70,30 @@ H_STATUS = {
     "resolved": "resolved",
     "closed": "closed",
 }
-P_STATUS = {"new": "new", "open": "open", "pending": "pending", "on_hold": "on_hold", "resolved": "resolved"}
+P_STATUS = {
+    "new": "new",
+    "open": "open",
+    "pending": "pending",
+    "on_hold": "on_hold",
+    "resolved": "resolved",
+}
 Z_STATUS = {"waiting": "new", "ongoing": "open", "done": "closed"}
 LEVELS = {"low": "low", "normal": "normal", "high": "high", "urgent": "urgent"}
 
 
 def z_system():
     """Z shows on hold as ongoing, and writes it so: the two say the same there."""
-    back = {"new": "waiting", "open": "ongoing", "pending": "ongoing", "on_hold": "ongoing", "closed": "done"}
+    back = {
+        "new": "waiting",
+        "open": "ongoing",
+        "pending": "ongoing",
+        "on_hold": "ongoing",
+        "closed": "done",
+    }
     made = system(Z_STATUS, assignee=lambda raw: None if raw == SERVICE else raw)
-    status = replace(made.fields["status"], write=lambda value: back.get(value, NotCarried(f"no {value}")))
+    status = replace(
+        made.fields["status"], write=lambda value: back.get(value, NotCarried(f"no {value}"))
+    )
     return EntityMap("ticket", {**made.fields, "status": status})
 
 
@@ -114,9 +134,15 @@ def link(*connections):
 
 def seen(connection, seconds, **values):
     """A read: the keyword arguments `version`, `own` and `before` are about the record, the others are its fields."""
-    own, version, before = values.pop("own", False), values.pop("version", None), values.pop("before", None)
+    own, version, before = (
+        values.pop("own", False),
+        values.pop("version", None),
+        values.pop("before", None),
+    )
     dated = None if before is None else at(before)
-    return Observation(connection, values, at(seconds), changed_before=dated, version=version, own=own)
+    return Observation(
+        connection, values, at(seconds), changed_before=dated, version=version, own=own
+    )
 
 
 def look(given, connection, seconds, *, under=RULES, **values):

@@ -75,7 +75,9 @@ class Scene:
         self.can[connection] = replace(can, writable=writable)
 
     def plan(self, connection, *, probed=None, **more):
-        return plan(self.link, connection, self.rules, self.can[connection], probed or self.probed, **more)
+        return plan(
+            self.link, connection, self.rules, self.can[connection], probed or self.probed, **more
+        )
 
     def calls(self, connection, **more):
         return [(call.verb, call.values) for call in self.plan(connection, **more).calls]

@@ -26,7 +26,8 @@ def wrong(name, declared):
     return [(".".join(map(str, where)), what) for where, what in caught.value.problems]
 
 
-# --- paths ---------------------------------------------------------------------------------------------------------
+# --- paths
+# ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,8 @@ def test_paths_that_cannot_be_used(path, why):
     assert str(caught.value).startswith(why)
 
 
-# --- fields --------------------------------------------------------------------------------------------------------
+# --- fields
+# --------------------------------------------------------------------------------------------------------
 
 STATUS = {
     "path": "state",
@@ -103,7 +105,9 @@ STATUS = {
 def test_value_tables():
     mapped = field("status", STATUS)
     assert [mapped.read(raw) for raw in ("new", "doing")] == ["new", "open"]
-    assert mapped.read("odd") == Unreadable("status 'odd' has no reading; add it to the table `read` of status")
+    assert mapped.read("odd") == Unreadable(
+        "status 'odd' has no reading; add it to the table `read` of status"
+    )
     assert isinstance(mapped.read(None), Unreadable)
     assert isinstance(mapped.read(["new"]), Unreadable)
     assert mapped.write("resolved") == "done"
@@ -128,7 +132,11 @@ def test_one_table_serves_both_ways_where_it_can_be_turned_round():
 
 def test_short_form_is_a_path_for_both_ways():
     mapped = field("subject", "title")
-    assert (mapped.extract({"title": "x"}), mapped.write_key, mapped.write("x")) == ("x", "title", "x")
+    assert (mapped.extract({"title": "x"}), mapped.write_key, mapped.write("x")) == (
+        "x",
+        "title",
+        "x",
+    )
 
 
 def test_read_only_and_only_on():
@@ -139,14 +147,18 @@ def test_read_only_and_only_on():
 
 
 def test_default_unless_null_and_max_length():
-    mapped = field("subject", {"path": "t", "default": "(none)", "unless_null": True, "max_length": 4})
+    mapped = field(
+        "subject", {"path": "t", "default": "(none)", "unless_null": True, "max_length": 4}
+    )
     assert mapped.read(None) == mapped.read("") == "(none)"
     assert mapped.write(None) == NotCarried("an empty subject is not written here (unless_null)")
     assert mapped.write("abcdef") == "abcd"
 
 
 def test_several_paths():
-    mapped = field("subject", {"read": ["t.s", "m"], "as": ["first-non-empty", "first-line", {"cut": 5}]})
+    mapped = field(
+        "subject", {"read": ["t.s", "m"], "as": ["first-non-empty", "first-line", {"cut": 5}]}
+    )
     assert mapped.extract({"t": {}, "m": "hello world\nx"}) == "hello world\nx"
     assert mapped.read("hello world\nx") == "hello"
     assert mapped.extract({"t": {"s": "a"}, "m": None}) == "a"
@@ -166,7 +178,9 @@ def test_sets():
 def test_a_choice_in_our_own_words_needs_no_table():
     mapped = field("status", "status")
     assert (mapped.read("open"), mapped.read(None), mapped.write("open")) == ("open", None, "open")
-    assert mapped.read("odd") == Unreadable("status 'odd' is none of ours; give status a table `read`")
+    assert mapped.read("odd") == Unreadable(
+        "status 'odd' is none of ours; give status a table `read`"
+    )
 
 
 def test_revisions_follow_the_meaning_alone():
@@ -238,12 +252,15 @@ def test_invalid_declarations(name, declared, problems):
     assert wrong(name, declared) == problems
 
 
-# --- entities ------------------------------------------------------------------------------------------------------
+# --- entities
+# ------------------------------------------------------------------------------------------------------
 
 
 def test_an_entity_reports_everything_at_once():
     with pytest.raises(MappingError) as caught:
-        compile_entity("ticket", {"version": 3, "fields": {"subjct": "a", "tags": 1}, "extra": 1}, NOBODY)
+        compile_entity(
+            "ticket", {"version": 3, "fields": {"subjct": "a", "tags": 1}, "extra": 1}, NOBODY
+        )
     assert [".".join(map(str, where)) for where, _what in caught.value.problems] == [
         "extra",
         "fields.subjct",
@@ -265,7 +282,9 @@ def test_an_entity_reports_everything_at_once():
     ],
 )
 def test_versions_sort_by_age(raw, version):
-    made = compile_entity("ticket", {"id": "id", "version": "v", "fields": {"subject": "s"}}, NOBODY).map
+    made = compile_entity(
+        "ticket", {"id": "id", "version": "v", "fields": {"subject": "s"}}, NOBODY
+    ).map
     assert made.version({"v": raw}) == version
     assert made.version({}) is None
 
@@ -289,11 +308,17 @@ DECLARED = {
 def test_a_group_is_nobodys_name_in_the_directory():
     with pytest.raises(MappingError) as caught:
         compile_entity("ticket", DECLARED, AgentTable({"mary@x.io": "role:7"}))
-    told = "'role:7' is a group here, and agents.yaml gives it to mary@x.io; take it out of that row"
+    told = (
+        "'role:7' is a group here, and agents.yaml gives it to mary@x.io; take it out of that row"
+    )
     assert caught.value.problems == [(("fields", "assignee", "as"), told)]
 
 
-@given(st.dictionaries(st.sampled_from(["id", "v", "t", "m", "state", "o", "tags", "c", "made", "bot"]), JSON))
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "v", "t", "m", "state", "o", "tags", "c", "made", "bot"]), JSON
+    )
+)
 def test_reading_any_record_is_total(record):
     made = compile_entity("ticket", DECLARED, AgentTable({"mary@x.io": "u1"})).map
     for value in made.canonical(record).values():

@@ -82,13 +82,17 @@ def test_f02_an_edit_found_by_the_read_before_a_write_is_settled_not_overwritten
         ("resolved", "2", ["uncertain", "changed"], "resolved", True),
     ],
 )
-def test_f03_one_read_closes_an_attempt_of_unknown_outcome(shown, version, expected, state, is_ours):
+def test_f03_one_read_closes_an_attempt_of_unknown_outcome(
+    shown, version, expected, state, is_ours
+):
     given = level("H", "P", status="new", version="1")
     look(given, "P", 1, status="pending")
     attempt(given, "H", at_seconds=2, status="pending", version="1")
     notes = look(given, "H", 9, status=shown, version=version)
     assert kinds(notes) == expected
-    if expected == ["re-sent"]:  # what a human may have chosen is on record, in words of the bridge too
+    if expected == [
+        "re-sent"
+    ]:  # what a human may have chosen is on record, in words of the bridge too
         assert notes[0].detail == {"sent": "pending", "before": "new", "value": "new"}
     assert value(given, "status") == state
     assert is_level(given, "H", "status") is is_ours
@@ -111,7 +115,15 @@ def test_f03_a_field_that_cannot_be_read_leaves_its_part_of_the_attempt_open():
     attempt(given, "H", at_seconds=2, status="open", priority="high")
     look(given, "H", 9, status="open", priority=Unreadable("withheld"))
     assert given.sides["H"].attempt.sent == {"priority": "high"}
-    newer = Attempt("b", "update", {"status": "new"}, {"status": "open"}, {"status": "new"}, {"status": 3}, at(20))
+    newer = Attempt(
+        "b",
+        "update",
+        {"status": "new"},
+        {"status": "open"},
+        {"status": "new"},
+        {"status": 3},
+        at(20),
+    )
     carry(given.sides["H"], newer)
     assert newer.sent == {"status": "new", "priority": "high"}
     assert newer.before["priority"] == "low"
@@ -125,7 +137,15 @@ def beside_an_older_call():
     look(given, "P", 1, status="open", priority="high")
     attempt(given, "H", at_seconds=2, priority="high")
     look(given, "H", 9, status="new", priority=Unreadable("nobody knows it yet"))
-    newer = Attempt("b", "update", {"status": "open"}, {"status": "new"}, {"status": "open"}, {"status": 2}, at(20))
+    newer = Attempt(
+        "b",
+        "update",
+        {"status": "open"},
+        {"status": "new"},
+        {"status": "open"},
+        {"status": 2},
+        at(20),
+    )
     carry(given.sides["H"], newer)
     return given
 
@@ -133,7 +153,11 @@ def beside_an_older_call():
 def test_f13_the_answer_to_one_call_is_no_answer_to_an_older_one_of_another_field():
     given = beside_an_older_call()
     notes = look(given, "H", 30, own=True, status="open", priority="urgent")
-    assert kinds(notes) == ["written", "uncertain", "changed"]  # and not: "urgent" is how it took our "high"
+    assert kinds(notes) == [
+        "written",
+        "uncertain",
+        "changed",
+    ]  # and not: "urgent" is how it took our "high"
     assert value(given, "priority") == "urgent"
     assert given.sides["H"].attempt is None
 
@@ -201,7 +225,9 @@ def test_f06_a_confirming_edit_renews_the_state():
         (5, 20, 10, "uncertain", "L"),  # the same upper end: precedence
     ],
 )
-def test_f07_latest_compares_intervals_and_says_when_the_order_is_uncertain(seen_p, read_p, dated_p, kind, winner):
+def test_f07_latest_compares_intervals_and_says_when_the_order_is_uncertain(
+    seen_p, read_p, dated_p, kind, winner
+):
     given = level("L", "P", status="new")
     look(given, "L", 3, status="new")
     look(given, "P", seen_p if seen_p < 10 else 0, status="new")
@@ -257,7 +283,9 @@ def test_null_absent_unreadable_and_no_base_are_four_things():
     given = level("L", "P", status="new", priority="low")
     base = copy.deepcopy(given.sides["P"].fields["priority"])
     assert kinds(look(given, "P", 1, status="new", priority=ABSENT)) == ["unreadable"]
-    assert kinds(look(given, "P", 2, status="new", priority=Unreadable("withheld"))) == ["unreadable"]
+    assert kinds(look(given, "P", 2, status="new", priority=Unreadable("withheld"))) == [
+        "unreadable"
+    ]
     kept = given.sides["P"].fields["priority"]
     assert (kept.shadow, kept.level, kept.unreadable) == (base.shadow, base.level, "withheld")
     assert value(given, "priority") == "low"

@@ -46,14 +46,19 @@ from tests.core.builders import (
         (rules(on_link="manual"), ("L", "open"), ("P", "pending"), "open", "conflict"),
     ],
 )
-def test_f10_first_contact_is_settled_by_declaration_never_by_time(under, first, second, expected, kind):
+def test_f10_first_contact_is_settled_by_declaration_never_by_time(
+    under, first, second, expected, kind
+):
     given = link("L", "H", "P")
     look(given, first[0], 5, under=under, status=first[1])
     notes = look(given, second[0], 1, under=under, status=second[1], before=0)
     assert value(given, "status") == expected
     assert kinds(notes) == ([kind] if kind else [])
     if kind == "first contact":
-        assert {notes[0].detail["mine"]["value"], notes[0].detail["theirs"]["value"]} == {"open", "pending"}
+        assert {notes[0].detail["mine"]["value"], notes[0].detail["theirs"]["value"]} == {
+            "open",
+            "pending",
+        }
     if kind == "conflict":
         assert given.state["status"].candidates == {"L": "open", "P": "pending"}
 
@@ -98,7 +103,11 @@ def test_f12_a_created_record_that_is_found_later_keeps_a_humans_edit():
     given = link("L", "H")
     look(given, "L", 0, status="new", subject="s")
     notes = adopt(
-        given, seen("H", 9, status="closed", subject="s"), {"status": "new", "subject": "s"}, RULES, found=True
+        given,
+        seen("H", 9, status="closed", subject="s"),
+        {"status": "new", "subject": "s"},
+        RULES,
+        found=True,
     )
     assert "changed" in kinds(notes)
     assert value(given, "status") == "closed"
@@ -107,7 +116,9 @@ def test_f12_a_created_record_that_is_found_later_keeps_a_humans_edit():
 @pytest.mark.parametrize(("shown", "stands"), [("closed", "closed"), ("new", "open")])
 def test_f12_a_field_that_a_create_cannot_set_is_an_edit_once_it_left_its_default(shown, stands):
     """The create could not say the status. What a human chose before we found the record is no default to mend."""
-    under = rules(writable={**WRITABLE, "H": {**WRITABLE.get("H", {}), "status": Writable(default="new")}})
+    under = rules(
+        writable={**WRITABLE, "H": {**WRITABLE.get("H", {}), "status": Writable(default="new")}}
+    )
     given = link("L", "H")
     look(given, "L", 0, under=under, status="open", subject="s")
     adopt(given, seen("H", 9, status=shown, subject="s"), {"subject": "s"}, under, found=True)
@@ -118,7 +129,9 @@ def test_f12_a_field_that_a_create_cannot_set_is_an_edit_once_it_left_its_defaul
 @pytest.mark.parametrize(("shown", "stands"), [("closed", "closed"), ("new", None)])
 def test_f12_a_field_that_nobody_had_set_is_an_edit_once_it_left_its_default(shown, stands):
     """The create had nothing to say there, and a human set it before we found the record."""
-    under = rules(writable={**WRITABLE, "H": {**WRITABLE.get("H", {}), "status": Writable(default="new")}})
+    under = rules(
+        writable={**WRITABLE, "H": {**WRITABLE.get("H", {}), "status": Writable(default="new")}}
+    )
     given = link("L", "H")
     look(given, "L", 0, under=under, subject="s")
     adopt(given, seen("H", 9, status=shown, subject="s"), {"subject": "s"}, under, found=True)
@@ -196,8 +209,12 @@ def test_f19_a_new_revision_has_no_base_so_nothing_counts_as_changed():
 
 
 @pytest.mark.parametrize(("edition", "kind"), [("1/b", "changed"), ("2/a", "first contact")])
-@pytest.mark.parametrize("table", [H_STATUS, {**H_STATUS, "new": "pending"}], ids=["as before", "reads otherwise"])
-def test_f19_another_raw_value_is_an_edit_when_only_the_directory_of_people_has_changed(edition, kind, table):
+@pytest.mark.parametrize(
+    "table", [H_STATUS, {**H_STATUS, "new": "pending"}], ids=["as before", "reads otherwise"]
+)
+def test_f19_another_raw_value_is_an_edit_when_only_the_directory_of_people_has_changed(
+    edition, kind, table
+):
     given = level("L", "H", under=remapped(H_STATUS, "1/a"), status="new")
     assert kinds(look(given, "H", 1, under=remapped(table, edition), status="closed")) == [kind]
 
@@ -209,7 +226,10 @@ def test_f19_so_it_is_on_a_side_that_is_behind(chosen):
     look(given, "L", 1, under=known, status="open")
     look(given, "L", 2, under=known, status=chosen)
     assert not is_level(given, "H", "status")
-    assert kinds(look(given, "H", 3, under=remapped(H_STATUS, "1/b"), status="closed")) == ["uncertain", "changed"]
+    assert kinds(look(given, "H", 3, under=remapped(H_STATUS, "1/b"), status="closed")) == [
+        "uncertain",
+        "changed",
+    ]
     assert value(given, "status") == "closed"
 
 
@@ -221,12 +241,17 @@ def test_f19_a_newly_mapped_field_takes_first_contact_on_every_side():
 
 
 @pytest.mark.parametrize("sent", [{}, {"status": "new"}])
-def test_f19_whoever_was_put_on_a_new_record_before_we_found_it_is_an_edit_once_they_are_known(sent):
+def test_f19_whoever_was_put_on_a_new_record_before_we_found_it_is_an_edit_once_they_are_known(
+    sent,
+):
     strangers = remapped({raw: name for raw, name in H_STATUS.items() if raw != "closed"}, "1/a")
     given = link("L", "H")
     look(given, "L", 0, under=strangers, status="new")
     adopt(given, seen("H", 9, status="closed"), sent, strangers, found=True)
-    assert (given.sides["H"].fields["status"].unreadable, value(given, "status")) == ("unknown status 'closed'", "new")
+    assert (given.sides["H"].fields["status"].unreadable, value(given, "status")) == (
+        "unknown status 'closed'",
+        "new",
+    )
     notes = look(given, "H", 20, under=remapped(H_STATUS, "1/b"), status="closed")
     assert "changed" in kinds(notes)
     assert value(given, "status") == "closed"

@@ -31,11 +31,17 @@ class World:
 
     def __init__(self):
         self.link, self.now, self.writes = link(*"LHPZ"), 0, 0
-        self.stores = {name: {"subject": "s", "status": EDITS[name]["status"][0], "tags": ["a"]} for name in "LHPZ"}
+        self.stores = {
+            name: {"subject": "s", "status": EDITS[name]["status"][0], "tags": ["a"]}
+            for name in "LHPZ"
+        }
 
     def read(self, name, *, own=False):
         self.now += 1
-        shown = {field: list(raw) if isinstance(raw, list) else raw for field, raw in self.stores[name].items()}
+        shown = {
+            field: list(raw) if isinstance(raw, list) else raw
+            for field, raw in self.stores[name].items()
+        }
         look(self.link, name, self.now, own=own, **shown)
 
     def edit(self, name, field, raw):
@@ -65,7 +71,13 @@ class World:
             self.link.state[field],
             RULES.maps[name].fields[field],
         )
-        if entry.shadow is NO_BASE or not state.rev or entry.level >= state.rev or entry.unreadable or state.candidates:
+        if (
+            entry.shadow is NO_BASE
+            or not state.rev
+            or entry.level >= state.rev
+            or entry.unreadable
+            or state.candidates
+        ):
             return None
         if not mapped.is_set:
             raw = mapped.write(state.value)
@@ -73,8 +85,14 @@ class World:
                 entry.decided = {field: state.rev}
             return None if isinstance(raw, NotCarried) or self.settled(name, field) else raw
         here = read_set(mapped, entry, entry.shadow, present(state))
-        kept = [raw for element, raw in here.items() if element in present(state) or lacking(entry, state, element)]
-        fresh = [each for each in sorted(present(state) - here.keys()) if not lacking(entry, state, each)]
+        kept = [
+            raw
+            for element, raw in here.items()
+            if element in present(state) or lacking(entry, state, element)
+        ]
+        fresh = [
+            each for each in sorted(present(state) - here.keys()) if not lacking(entry, state, each)
+        ]
         wanted = [*dict.fromkeys(kept), *fresh]
         return None if sorted(wanted) == sorted(set(elements_of(entry.shadow))) else wanted
 

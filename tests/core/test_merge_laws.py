@@ -17,7 +17,13 @@ STATUSES = {
 }
 TAGS = st.lists(st.sampled_from(["a", "b", "c", "VIP", "vip", 7]), max_size=4)
 POLICIES = st.sampled_from(
-    [rules(), rules("manual"), rules("first"), rules("owner", owner="L"), rules("owner", owner="P", revert=False)]
+    [
+        rules(),
+        rules("manual"),
+        rules("first"),
+        rules("owner", owner="L"),
+        rules("owner", owner="P", revert=False),
+    ]
 )
 
 
@@ -56,7 +62,9 @@ def test_a_revision_never_falls_and_no_side_is_ahead_of_the_state(history, under
             assert state.rev >= revs.get(field, 0)
             revs[field] = state.rev
             assert all(
-                side.fields[field].level <= state.rev for side in mirrored.sides.values() if field in side.fields
+                side.fields[field].level <= state.rev
+                for side in mirrored.sides.values()
+                if field in side.fields
             )
 
 
@@ -92,7 +100,10 @@ def test_edits_of_different_fields_commute(status, priority, tags, swap):
 
 @settings(deadline=None)
 @drawn(
-    st.sets(st.sampled_from("abcd")), st.sets(st.sampled_from("abcd")), st.sets(st.sampled_from("abcd")), st.booleans()
+    st.sets(st.sampled_from("abcd")),
+    st.sets(st.sampled_from("abcd")),
+    st.sets(st.sampled_from("abcd")),
+    st.booleans(),
 )
 def test_a_set_keeps_one_sided_additions_and_one_sided_removals(base, left, right, swap):
     mirrored = level("L", "H", tags=sorted(base))
@@ -114,13 +125,26 @@ def test_an_untrusted_empty_set_never_changes_the_state(tags):
 
 
 @settings(deadline=None)
-@drawn(st.lists(reads(), min_size=1, max_size=5), reads(), TAGS, st.booleans(), st.sampled_from(["1", None]))
+@drawn(
+    st.lists(reads(), min_size=1, max_size=5),
+    reads(),
+    TAGS,
+    st.booleans(),
+    st.sampled_from(["1", None]),
+)
 def test_what_closes_an_attempt_is_news_once_only(history, answer, sent_tags, own, version):
     mirrored = level("L", "H", "P", "Z", priority="low", tags=["a"])
     for number, (name, values) in enumerate(history, start=1):
         look(mirrored, name, number, **values)
     name, values = answer
-    attempt(mirrored, name, at_seconds=10, version=version, priority=value(mirrored, "priority"), tags=sent_tags)
+    attempt(
+        mirrored,
+        name,
+        at_seconds=10,
+        version=version,
+        priority=value(mirrored, "priority"),
+        tags=sent_tags,
+    )
     look(mirrored, name, 20, own=own, **values)
     left = mirrored.sides[name].attempt
     assert set(left.sent if left else ()) == {

@@ -117,7 +117,9 @@ def flip(given, under, count, pace):
         look(given, side, pace * number + 1, under=under, status=new)
 
 
-FUSED_AFTER_THREE = Rules(replace(RULES.sync, guard=replace(RULES.sync.guard, flips=3)), RULES.maps, RULES.writable)
+FUSED_AFTER_THREE = Rules(
+    replace(RULES.sync, guard=replace(RULES.sync.guard, flips=3)), RULES.maps, RULES.writable
+)
 
 
 def test_a_field_that_keeps_changing_hands_is_fused():

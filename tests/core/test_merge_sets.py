@@ -64,7 +64,11 @@ def test_f10_sets_unite_at_first_contact_and_every_differing_element_is_recorded
     look(given, "L", 0, tags=["a", "b"])
     notes = look(given, "H", 1, tags=["b", "c"])
     assert value(given, "tags") == ("a", "b", "c")
-    assert (notes[0].kind, notes[0].detail["added"], notes[0].detail["missing"]) == ("first contact", ["c"], ["a"])
+    assert (notes[0].kind, notes[0].detail["added"], notes[0].detail["missing"]) == (
+        "first contact",
+        ["c"],
+        ["a"],
+    )
     assert not is_level(given, "H", "tags")
 
 
@@ -166,7 +170,9 @@ def test_f14_a_cut_that_the_mapping_declares_rests():
 
 
 def test_f14_a_set_is_level_only_when_nothing_is_left_of_several_calls():
-    given, _notes = after_write(["a", "b"], sent=["a", "b"], call={"tags": "b"}, human=("a", "b", "c"))
+    given, _notes = after_write(
+        ["a", "b"], sent=["a", "b"], call={"tags": "b"}, human=("a", "b", "c")
+    )
     assert value(given, "tags") == ("a", "b", "c")
     assert not is_level(given, "H", "tags")
 
@@ -202,7 +208,11 @@ def test_f15_an_untrusted_empty_set_removes_nothing():
     given = level("L", "P", tags=["a", "b"])
     assert kinds(look(given, "P", 1, tags=[])) == ["ambiguous empty"]
     entry = given.sides["P"].fields["tags"]
-    assert (entry.shadow, is_level(given, "P", "tags"), bool(entry.unreadable)) == (["a", "b"], True, True)
+    assert (entry.shadow, is_level(given, "P", "tags"), bool(entry.unreadable)) == (
+        ["a", "b"],
+        True,
+        True,
+    )
     assert look(given, "P", 2, tags=[]) == []
     assert value(given, "tags") == ("a", "b")
     look(given, "P", 3, tags=["b"])
@@ -305,7 +315,9 @@ def test_f12_tags_that_a_create_could_not_take_are_still_due():
 
 
 def test_an_element_that_no_form_exists_for_does_not_agree_until_that_is_decided():
-    mapped = field("tags", read=fold, write=lambda tag: NotCarried("never") if tag == "x" else tag, is_set=True)
+    mapped = field(
+        "tags", read=fold, write=lambda tag: NotCarried("never") if tag == "x" else tag, is_set=True
+    )
     given = level("L", tags=["x"])
     assert read_set(mapped, SideField(), [], {"x"}) == {}
     entry = given.sides["L"].fields["tags"]

@@ -47,13 +47,15 @@ class TestDue:
         scene.decide("status", "new")  # everybody agrees and is behind
         scene.decide("priority", "high")
         before = {
-            name: {key: each.level for key, each in side.fields.items()} for name, side in scene.link.sides.items()
+            name: {key: each.level for key, each in side.fields.items()}
+            for name, side in scene.link.sides.items()
         }
         state = deepcopy(scene.link.state)
         for name in "LHPZ":
             scene.plan(name)
         after = {
-            name: {key: each.level for key, each in side.fields.items()} for name, side in scene.link.sides.items()
+            name: {key: each.level for key, each in side.fields.items()}
+            for name, side in scene.link.sides.items()
         }
         assert after == before
         assert scene.link.state == state
@@ -65,13 +67,21 @@ class TestDue:
         assert scene.calls("H") == [("patch", {"status": "open"})]
 
     def test_what_reads_as_the_state_is_not_flattened(self):
-        scene = Scene(H={"status": "in_progress"}, L={"status": "open"}, P={"status": "open"}, Z={"status": "ongoing"})
+        scene = Scene(
+            H={"status": "in_progress"},
+            L={"status": "open"},
+            P={"status": "open"},
+            Z={"status": "ongoing"},
+        )
         scene.decide("status", "open")
         assert scene.calls("H") == []
 
     def test_what_the_state_writes_as_the_side_is_left_alone_f16(self):
         scene = Scene(
-            H={"status": "pending"}, L={"status": "pending"}, P={"status": "pending"}, Z={"status": "ongoing"}
+            H={"status": "pending"},
+            L={"status": "pending"},
+            P={"status": "pending"},
+            Z={"status": "ongoing"},
         )
         scene.decide("status", "on_hold")
         assert scene.calls("H") == []
@@ -145,7 +155,9 @@ class TestWholeLink:
         scene.decide("tags", ["b"])
         side = scene.link.sides["P"]
         scene.show("P", **{**FIRST["P"], "tags": []})
-        side.attempt = Attempt("a", "patch", {"tags": []}, {"tags": ["a"]}, {"tags": ()}, {"tags": 1}, at(1))
+        side.attempt = Attempt(
+            "a", "patch", {"tags": []}, {"tags": ["a"]}, {"tags": ()}, {"tags": 1}, at(1)
+        )
         assert scene.calls("P") == []
         assert scene.calls("P", carrying=True) == [("patch", {"status": "open"})]
         side.attempt.sent["priority"] = "low"
@@ -207,7 +219,10 @@ class TestVerbs:
         scene.can["Z"] = replace(scene.can["Z"], verbs=verbs)
         scene.decide("status", "open")
         assert scene.calls("Z") == []
-        assert scene.entry("Z", "status").decided == {"status": scene.link.state["status"].rev, "assignee": 0}
+        assert scene.entry("Z", "status").decided == {
+            "status": scene.link.state["status"].rev,
+            "assignee": 0,
+        }
         scene.decide("assignee", "bob")
         assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "bob"})]
 
@@ -224,7 +239,10 @@ class TestVerbs:
         scene.can["Z"] = replace(scene.can["Z"], verbs=verbs)
         scene.decide("status", "open")
         assert scene.calls("Z") == []
-        assert scene.entry("Z", "status").decided_why == "takeover needs assignee, and nothing gives it a value"
+        assert (
+            scene.entry("Z", "status").decided_why
+            == "takeover needs assignee, and nothing gives it a value"
+        )
 
     def test_a_need_is_not_filled_with_what_the_sync_does_not_send_there(self):
         scene = Scene(rules=given_rules(assignee=FieldPolicy(to=("H",))))
@@ -237,7 +255,9 @@ class TestVerbs:
         scene.decide("assignee", None)
         scene.decide("status", "open")
         scene.show("Z", **{**FIRST["Z"], "assignee": Unreadable("hidden")})
-        assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "service@bridge.example"})]
+        assert scene.calls("Z") == [
+            ("takeover", {"status": "ongoing", "assignee": "service@bridge.example"})
+        ]
 
     def test_an_assignee_alone_is_assigned(self):
         scene = Scene()
@@ -248,12 +268,17 @@ class TestVerbs:
         scene = Scene("LZ")
         scene.decide("assignee", "bob")
         scene.decide("status", "closed")
-        assert scene.calls("Z") == [("complete", {"status": "completed"}), ("assign", {"assignee": "bob"})]
+        assert scene.calls("Z") == [
+            ("complete", {"status": "completed"}),
+            ("assign", {"assignee": "bob"}),
+        ]
 
     def test_the_order_of_declaration_does_not_assign_twice(self):
         scene = Scene("LZ")
         assign, rest = Verb("assign", ("assignee",)), scene.can["Z"].verbs
-        scene.can["Z"] = replace(scene.can["Z"], verbs=(assign, *(each for each in rest if each.name != "assign")))
+        scene.can["Z"] = replace(
+            scene.can["Z"], verbs=(assign, *(each for each in rest if each.name != "assign"))
+        )
         scene.decide("assignee", "bob")
         scene.decide("status", "open")
         assert [verb for verb, _values in scene.calls("Z")] == ["takeover"]
@@ -268,7 +293,9 @@ class TestDestructive:
 
     def test_closed_because_of_a_deletion_f21(self):
         scene = Scene()
-        scene.rules = Rules(replace(scene.rules.sync, delete="close"), scene.rules.maps, scene.rules.writable)
+        scene.rules = Rules(
+            replace(scene.rules.sync, delete="close"), scene.rules.maps, scene.rules.writable
+        )
         for seconds in (10, 20):
             missing(scene.link, "L", at(seconds), 2.0, scene.rules)
         (call,) = scene.plan("H").calls

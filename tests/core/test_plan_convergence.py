@@ -45,7 +45,9 @@ class World:
             same = {"subject": "s", "priority": "low", "assignee": None, "tags": ["a"]}
             self.ids[name] = system.add(**same, status=STATUS[name][0])
             self.systems[name] = system
-            self.connectors[name] = MemoryConnector(Connection(name, "memory", "memory", "memory:", {}), system)
+            self.connectors[name] = MemoryConnector(
+                Connection(name, "memory", "memory", "memory:", {}), system
+            )
             self.link.sides[name] = Side(connection=name, remote_id=self.ids[name])
         for name in LIKE:
             self.observe(name)
@@ -56,7 +58,9 @@ class World:
     def observe(self, name):
         """Read a side and absorb it; False when that did not work, or must wait."""
         side = self.link.sides[name]
-        if side.attempt is not None and self.clock.time < side.attempt.send_by + timedelta(seconds=2):
+        if side.attempt is not None and self.clock.time < side.attempt.send_by + timedelta(
+            seconds=2
+        ):
             return False
         self.pass_time()
         try:
@@ -70,7 +74,12 @@ class World:
         values = mapped.extract(record.data)
         values |= {key: Unreadable(why) for key, why in record.unreadable.items()}
         seen = Observation(
-            name, values, record.read_at, record.changed_before, version=mapped.version(record.data), own=own
+            name,
+            values,
+            record.read_at,
+            record.changed_before,
+            version=mapped.version(record.data),
+            own=own,
         )
         if not believe(side, seen, 2.0):
             return False
@@ -100,7 +109,9 @@ class World:
         carry(side, attempt)
         self.pass_time(0.1)
         try:
-            record = self.connectors[name].update(Ref(name, "ticket", self.ids[name]), call.verb, call.values)
+            record = self.connectors[name].update(
+                Ref(name, "ticket", self.ids[name]), call.verb, call.values
+            )
         except UnknownOutcome:
             return
         except NotSent:
@@ -130,7 +141,11 @@ PEOPLE = st.sampled_from(["ann", "bob"])
 @st.composite
 def steps(draw):
     name = draw(NAMES)
-    kind = draw(st.sampled_from(["observe", "deliver", "deliver", "edit", "edit", "fault", "licence", "step back"]))
+    kind = draw(
+        st.sampled_from(
+            ["observe", "deliver", "deliver", "edit", "edit", "fault", "licence", "step back"]
+        )
+    )
     if kind == "edit":
         key = draw(st.sampled_from(["status", "assignee", "tags"]))
         values = {"status": st.sampled_from(STATUS[name]), "assignee": PEOPLE, "tags": TAGS}
@@ -150,7 +165,11 @@ def play(world, history):
         elif kind == "fault":
             system.fail(**given_values)
         elif kind == "licence":
-            (world.systems["P"].lapse if world.systems["P"].licensed else world.systems["P"].renew)()
+            (
+                world.systems["P"].lapse
+                if world.systems["P"].licensed
+                else world.systems["P"].renew
+            )()
         elif kind == "step back" and name in "LHP":
             system.step_back(world.ids[name])
         elif kind == "deliver":
@@ -166,7 +185,10 @@ def test_after_the_last_edit_every_side_comes_to_rest_and_no_call_is_left(histor
     world = World()
     play(world, history)
     world.settle()
-    writes, revs = world.bridge_writes(), {name: state.rev for name, state in world.link.state.items()}
+    writes, revs = (
+        world.bridge_writes(),
+        {name: state.rev for name, state in world.link.state.items()},
+    )
     world.settle(rounds=3)
     assert world.bridge_writes() == writes
     assert {name: state.rev for name, state in world.link.state.items()} == revs

@@ -46,7 +46,9 @@ def test_what_it_cannot_take_is_left_out():
 
 
 def test_elements_that_it_cannot_take_are_left_out():
-    mapped = replace(MAPS["H"].fields["tags"], write=lambda value: NotCarried("no") if value == "a" else value)
+    mapped = replace(
+        MAPS["H"].fields["tags"], write=lambda value: NotCarried("no") if value == "a" else value
+    )
     maps = {**MAPS, "H": replace(MAPS["H"], fields={**MAPS["H"].fields, "tags": mapped})}
     scene = Scene("L", rules=given_rules(maps=maps), L={"tags": ["a", "b"]})
     assert planned(scene).values["tags"] == ["b"]
@@ -107,8 +109,13 @@ def test_none_is_made_then_f21(side):
 def test_both_the_sync_and_the_system_must_allow_it(where, support, probed, expected):
     scene = Scene("L")
     if where == "member":
-        members = {**scene.rules.sync.members, "H": replace(scene.rules.sync.members["H"], create=support)}
-        scene.rules = Rules(replace(scene.rules.sync, members=members), scene.rules.maps, scene.rules.writable)
+        members = {
+            **scene.rules.sync.members,
+            "H": replace(scene.rules.sync.members["H"], create=support),
+        }
+        scene.rules = Rules(
+            replace(scene.rules.sync, members=members), scene.rules.maps, scene.rules.writable
+        )
     else:
         scene.can["H"] = replace(scene.can["H"], creates=support)
     assert (planned(scene, probed=probed) is not None) is expected

@@ -67,10 +67,16 @@ class TestNotCarried:
 
     def test_a_status_moves_only_forward(self):
         scene = Scene(
-            Z={"status": "completed"}, L={"status": "closed"}, H={"status": "closed"}, P={"status": "resolved"}
+            Z={"status": "completed"},
+            L={"status": "closed"},
+            H={"status": "closed"},
+            P={"status": "resolved"},
         )
         scene.decide("status", "open")
-        assert self.left(scene, "Z", "status") == "status moves only forward, not from 'completed' to 'ongoing'"
+        assert (
+            self.left(scene, "Z", "status")
+            == "status moves only forward, not from 'completed' to 'ongoing'"
+        )
 
     def test_steps_may_be_skipped_on_the_way_forward(self):
         scene = Scene()
@@ -104,7 +110,9 @@ class TestNotCarried:
         verbs = tuple(each for each in scene.can["Z"].verbs if each.name != "complete")
         scene.can["Z"] = replace(scene.can["Z"], verbs=verbs)
         scene.decide("status", "resolved")
-        assert self.left(scene, "Z", "status") == "no call of this system sets status to 'completed'"
+        assert (
+            self.left(scene, "Z", "status") == "no call of this system sets status to 'completed'"
+        )
 
     def test_a_text_is_cut_to_the_declared_length_and_then_left(self):
         scene = Scene("LH")
@@ -124,7 +132,10 @@ class TestProbed:
         return scene
 
     def test_an_unproven_key_is_tried_in_a_call_of_its_own(self):
-        assert self.scene().calls("H") == [("patch", {"priority": "high"}), ("patch", {"subject": "other"})]
+        assert self.scene().calls("H") == [
+            ("patch", {"priority": "high"}),
+            ("patch", {"subject": "other"}),
+        ]
 
     def test_a_proven_key_goes_with_the_others(self):
         assert self.scene().calls("H", probed={"subject": True}) == [

@@ -134,7 +134,8 @@ class TestElements:
         scene = Scene("LZ", Z={"tags": ["VIP", "vip", "a"]}, L={"tags": ["vip", "a"]})
         scene.able("Z", "tags", removes=True)
         scene.can["Z"] = replace(
-            scene.can["Z"], verbs=(*scene.can["Z"].verbs, Verb("detach", ("tags",), element="remove"))
+            scene.can["Z"],
+            verbs=(*scene.can["Z"].verbs, Verb("detach", ("tags",), element="remove")),
         )
         tags(scene, "L", "a", "b")
         calls = scene.plan("Z").calls
@@ -143,14 +144,20 @@ class TestElements:
             ("detach", "VIP", ["vip", "a", "b"]),
             ("detach", "vip", ["a", "b"]),
         ]
-        assert [call.destructive for call in calls] == [(), ("tags: 'vip' removed",), ("tags: 'vip' removed",)]
+        assert [call.destructive for call in calls] == [
+            (),
+            ("tags: 'vip' removed",),
+            ("tags: 'vip' removed",),
+        ]
 
     def test_an_element_without_a_translation_is_put_down_and_the_others_go(self):
         scene = Scene("LH", rules=given_rules(maps=refusing("secret")))
         tags(scene, "H", "a", "secret", "b")
         found = scene.plan("L")
         assert [call.values for call in found.calls] == [{"tags": ["a", "b"]}]
-        assert [(note.detail["element"], note.detail["why"]) for note in found.notes] == [("secret", "no secret")]
+        assert [(note.detail["element"], note.detail["why"]) for note in found.notes] == [
+            ("secret", "no secret")
+        ]
         assert scene.entry("L", "tags").decided is None
         assert scene.plan("L").notes == []
 

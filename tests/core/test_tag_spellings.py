@@ -41,7 +41,12 @@ def sides(draw, least=0):
     """The tags of L and H, who have the same ones and never asked each other how to spell them; some words twice."""
     words = draw(st.lists(st.sampled_from(WORDS), min_size=least, max_size=4, unique=True))
     return words, *(
-        list(dict.fromkeys(draw(spelled(word)) for word in [*words, *draw(st.permutations(words))[:1]])) for _ in "LH"
+        list(
+            dict.fromkeys(
+                draw(spelled(word)) for word in [*words, *draw(st.permutations(words))[:1]]
+            )
+        )
+        for _ in "LH"
     )
 
 
@@ -51,7 +56,9 @@ def folded(*texts):
 
 def level(left, right):
     scene = Scene("LH", rules=RULES, L={"tags": left}, H={"tags": right})
-    scene.bring = lambda name, tags, **more: scene.show(name, **{**FIRST[name], "tags": tags}, **more)
+    scene.bring = lambda name, tags, **more: scene.show(
+        name, **{**FIRST[name], "tags": tags}, **more
+    )
     return scene
 
 
@@ -82,7 +89,9 @@ def test_respelling_alone_is_never_an_edit(data, tags, name):
     scene = level(left, right)
     before = scene.link.state["tags"].rev
     respelled = [data.draw(spelled(word)) for word in data.draw(st.permutations(words))]
-    assert [note.kind for note in scene.bring(name, respelled) if note.kind in {"changed", "conflict"}] == []
+    assert [
+        note.kind for note in scene.bring(name, respelled) if note.kind in {"changed", "conflict"}
+    ] == []
     assert scene.link.state["tags"].rev == before
     assert [scene.calls(each) for each in "LH"] == [[], []]
 
@@ -93,14 +102,18 @@ def test_what_one_side_adds_in_any_spelling_appears_once_on_the_other(data, tags
     words, left, right = tags
     new = data.draw(st.sampled_from([word for word in WORDS if word not in words]))
     scene = level(left, right)
-    scene.bring("L", [*left, *(data.draw(spelled(new)) for _ in range(2 if times == "twice" else 1))])
+    scene.bring(
+        "L", [*left, *(data.draw(spelled(new)) for _ in range(2 if times == "twice" else 1))]
+    )
     assert written(scene, "H") == [*right, *folded(new)]
     assert written(scene, "L") == scene.entry("L", "tags").shadow
 
 
 @FEW
 @given(st.data(), sides())
-def test_what_both_add_each_in_a_spelling_of_its_own_is_one_tag_and_stays_as_each_has_it(data, tags):
+def test_what_both_add_each_in_a_spelling_of_its_own_is_one_tag_and_stays_as_each_has_it(
+    data, tags
+):
     words, left, right = tags
     new = data.draw(st.sampled_from([word for word in WORDS if word not in words]))
     scene = level(left, right)
@@ -136,8 +149,11 @@ def test_edits_of_both_sides_meet_element_by_element_and_then_nothing_is_left(da
         scene.bring(name, shown[name])
     for name in "LH":
         sent = written(scene, name)
-        # Nobody's own spelling is touched: what is kept is kept as it was, what is new there comes in ours, once.
-        assert [tag for tag in sent if tag in shown[name]] == [tag for tag in shown[name] if TAGS.read(tag) in wanted]
+        # Nobody's own spelling is touched: what is kept is kept as it was, what is new there comes
+        # in ours, once.
+        assert [tag for tag in sent if tag in shown[name]] == [
+            tag for tag in shown[name] if TAGS.read(tag) in wanted
+        ]
         foreign = Counter(tag for tag in sent if tag not in shown[name])
         assert set(foreign) == wanted - folded(*shown[name])
         assert set(foreign.values()) <= {1}

@@ -13,7 +13,9 @@ from bridge.core.model.values import NotCarried, Unreadable
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -47,8 +49,16 @@ def test_reading(name, raw, canonical):
         ("email", ["a@b"], "['a@b'] is no e-mail address"),
         ("datetime", "yesterday", "'yesterday' is no ISO 8601 time"),
         ("datetime", 17, "17 is no ISO 8601 time"),
-        ("datetime", "2026-03-01T09:30:00", "'2026-03-01T09:30:00' has no offset: which moment it means is not known"),
-        ("datetime", "0001-01-01T00:00:00+05:00", "'0001-01-01T00:00:00+05:00' is outside the calendar"),
+        (
+            "datetime",
+            "2026-03-01T09:30:00",
+            "'2026-03-01T09:30:00' has no offset: which moment it means is not known",
+        ),
+        (
+            "datetime",
+            "0001-01-01T00:00:00+05:00",
+            "'0001-01-01T00:00:00+05:00' is outside the calendar",
+        ),
         ("boolean", "true", "'true' is neither true nor false"),
         ("tags", "#", "the tag '#' is empty"),
         ("tags", {"name": "x"}, "the tag {'name': 'x'} is no text"),
@@ -94,7 +104,9 @@ def test_agents_written():
     assert write("who@x.io") == NotCarried("who@x.io has no name here; add it to agents.yaml")
 
 
-@pytest.mark.parametrize(("unmapped", "read", "written"), [("unassign", None, None), ("mary@x.io", "mary@x.io", "u1")])
+@pytest.mark.parametrize(
+    ("unmapped", "read", "written"), [("unassign", None, None), ("mary@x.io", "mary@x.io", "u1")]
+)
 def test_agents_outside_the_table(unmapped, read, written):
     made = agent(AgentTable(TABLE.people, unmapped), ("role:",))
     assert made.read("u9") == read
@@ -145,7 +157,10 @@ def test_scored_tags_are_shown_by_name_from_the_threshold_on(tags, shown):
 
 
 def test_without_a_threshold_every_scored_tag_is_shown():
-    assert scored(prefix="p-").extract({"tags": [{"name": "a"}, {"name": "b", "salience": 0}]}) == ["a", "b"]
+    assert scored(prefix="p-").extract({"tags": [{"name": "a"}, {"name": "b", "salience": 0}]}) == [
+        "a",
+        "b",
+    ]
 
 
 def test_scored_tags_read_under_their_prefix_and_are_never_written():
@@ -168,16 +183,28 @@ def test_other_options_are_another_revision():
     [
         ({"read": "tags", "as": {"tags": {}}}, "allowed a mapping of prefix, min_salience"),
         ({"read": "tags", "as": {"tags": "scope:"}}, "allowed a mapping of prefix, min_salience"),
-        ({"read": "tags", "as": {"tags": {"prefx": "a"}}}, "tags.prefx unknown key; allowed prefix, min_salience"),
-        ({"read": "tags", "as": {"tags": {"prefix": ""}}}, "tags.prefix is ''; allowed text in lower case"),
+        (
+            {"read": "tags", "as": {"tags": {"prefx": "a"}}},
+            "tags.prefx unknown key; allowed prefix, min_salience",
+        ),
+        (
+            {"read": "tags", "as": {"tags": {"prefix": ""}}},
+            "tags.prefix is ''; allowed text in lower case",
+        ),
         ({"read": "tags", "as": {"tags": {"prefix": "Scope:"}}}, "tags.prefix is 'Scope:'"),
         ({"read": "tags", "as": {"tags": {"prefix": " #a"}}}, "tags.prefix is"),
         ({"read": "tags", "as": {"tags": {"prefix": 1}}}, "tags.prefix is 1"),
-        ({"read": "tags", "as": {"tags": {"min_salience": 1.5}}}, "tags.min_salience is 1.5; allowed a number from"),
+        (
+            {"read": "tags", "as": {"tags": {"min_salience": 1.5}}},
+            "tags.min_salience is 1.5; allowed a number from",
+        ),
         ({"read": "tags", "as": {"tags": {"min_salience": True}}}, "tags.min_salience is True"),
         ({"read": "tags", "as": {"tags": {"min_salience": "0.3"}}}, "tags.min_salience is '0.3'"),
         ({"path": "tags", "as": {"tags": {"prefix": "a:"}}}, "tags with options are only read"),
-        ({"read": "tags", "write": "tags", "as": {"tags": {"prefix": "a:"}}}, "tags with options are only read"),
+        (
+            {"read": "tags", "write": "tags", "as": {"tags": {"prefix": "a:"}}},
+            "tags with options are only read",
+        ),
     ],
 )
 def test_bad_options_of_tags_are_named(row, told):

@@ -31,7 +31,9 @@ class Estate:
             shutil.copytree(homes.shipped(part), folder / part)
         self.clock = ManualClock()
         self.limits = FreeBudget()
-        accounts = server.accounts({system: f"http://{system}.invalid" for system in server.SYSTEMS})
+        accounts = server.accounts(
+            {system: f"http://{system}.invalid" for system in server.SYSTEMS}
+        )
         self._accounts = {
             system: SandboxAccount(
                 base_url=account.base_url,
@@ -51,7 +53,9 @@ class Estate:
         """Begin, or begin anew with other files: what the process knew is gone, sandboxes and ledger stay."""
         for name, text in (files or {}).items():
             (self.folder / name).write_text(text)
-        self.config = configuration.load(self.folder, environ={}, sandbox=self._accounts, connectors=self.classes)
+        self.config = configuration.load(
+            self.folder, environ={}, sandbox=self._accounts, connectors=self.classes
+        )
         self.connectors = {}
         for name, connection in self.config.connections.items():
             if name not in self.apps:
@@ -62,18 +66,29 @@ class Estate:
                     name=name,
                     options=self._options.get(name, {}),
                 )
-            http = Http(connection, clock=self.clock, adapter=WSGIAdapter(self.apps[name], self.clock))
+            http = Http(
+                connection, clock=self.clock, adapter=WSGIAdapter(self.apps[name], self.clock)
+            )
             self.connectors[name] = build(connection, http)
         self.context = Context(
             connections=self.config.connections,
             syncs=self.config.syncs,
             maps=self.config.maps,
-            capabilities={name: connector.CAPABILITIES for name, connector in self.connectors.items()},
+            capabilities={
+                name: connector.CAPABILITIES for name, connector in self.connectors.items()
+            },
             clock=self.clock,
             rng=random.Random(7),
             directory={name: self.config.agents.table(name) for name in self.config.connections},
         )
-        self.drain = Drain(self.context, self.ledger, self.connectors, FreeBudget(), "drain", pool=Inline(self.clock))
+        self.drain = Drain(
+            self.context,
+            self.ledger,
+            self.connectors,
+            FreeBudget(),
+            "drain",
+            pool=Inline(self.clock),
+        )
 
     def hint(self, name, remote_id, entity="ticket"):
         now = self.clock.now()
@@ -121,7 +136,11 @@ class Estate:
             return parking.parked(tx)
 
     def journal(self, name, *kinds, actor="bridge"):
-        return [row for row in self.apps[name].journal.since() if row.kind in kinds and row.actor == actor]
+        return [
+            row
+            for row in self.apps[name].journal.since()
+            if row.kind in kinds and row.actor == actor
+        ]
 
     @classmethod
     def on_disk(cls, folder, **more):
@@ -131,6 +150,8 @@ class Estate:
 
     def command(self, *words):
         """Give a command in its home; gives what it said."""
-        done = CliRunner().invoke(main, ["--home", str(self.folder), *words], env=KEYS, prog_name="bridge")
+        done = CliRunner().invoke(
+            main, ["--home", str(self.folder), *words], env=KEYS, prog_name="bridge"
+        )
         assert done.exit_code == 0, done.output
         return done.output

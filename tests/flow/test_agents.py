@@ -27,14 +27,22 @@ TOMAS, JONAS = {"type": "user", "id": 14}, {"type": "user", "id": 12}
 @pytest.fixture
 def bridge(tmp_path):
     def make(unmapped="leave"):
-        files = {"mappings/syncs.yaml": TICKETS, "mappings/agents.yaml": f"{KNOWN}unmapped: {unmapped}\n"}
+        files = {
+            "mappings/syncs.yaml": TICKETS,
+            "mappings/agents.yaml": f"{KNOWN}unmapped: {unmapped}\n",
+        }
         return Estate.on_disk(tmp_path / "home", files=files)
 
     return make
 
 
 def met(estate, subject, **fields):
-    given = {"subject": subject, "customer_email": f"{subject}@customer.example", "assignee_id": "usr_1", **fields}
+    given = {
+        "subject": subject,
+        "customer_email": f"{subject}@customer.example",
+        "assignee_id": "usr_1",
+        **fields,
+    }
     remote_id = estate.apps["helpdesk"].create(given)["id"]
     estate.hint("helpdesk", remote_id)
     return estate.refs("helpdesk", remote_id)
@@ -95,9 +103,12 @@ def test_the_worklist_counts_tickets_and_a_row_syncs_their_field_and_no_other(br
 
 
 @pytest.mark.parametrize(
-    ("unmapped", "becomes"), [("leave", "usr_1"), ("unassign", None), ("{assign: jonas@support.example}", "usr_2")]
+    ("unmapped", "becomes"),
+    [("leave", "usr_1"), ("unassign", None), ("{assign: jonas@support.example}", "usr_2")],
 )
-def test_an_address_without_a_name_there_becomes_what_is_declared_until_it_has_one(bridge, unmapped, becomes):
+def test_an_address_without_a_name_there_becomes_what_is_declared_until_it_has_one(
+    bridge, unmapped, becomes
+):
     estate = bridge(unmapped)
     refs = met(estate, "one")
     assign(estate, refs, TOMAS)
@@ -112,9 +123,12 @@ def test_an_address_without_a_name_there_becomes_what_is_declared_until_it_has_o
 
 
 @pytest.mark.parametrize(
-    ("unmapped", "becomes"), [("leave", "usr_1"), ("unassign", None), ("{assign: jonas@support.example}", "usr_2")]
+    ("unmapped", "becomes"),
+    [("leave", "usr_1"), ("unassign", None), ("{assign: jonas@support.example}", "usr_2")],
 )
-def test_a_name_that_nobody_knows_becomes_what_is_declared_until_it_is_known(bridge, unmapped, becomes):
+def test_a_name_that_nobody_knows_becomes_what_is_declared_until_it_is_known(
+    bridge, unmapped, becomes
+):
     estate = bridge(unmapped)
     refs = met(estate, "one")
     estate.apps["product"].edit(refs["product"], {"assignee": TOMAS})
@@ -130,7 +144,9 @@ def test_a_name_that_nobody_knows_becomes_what_is_declared_until_it_is_known(bri
     assert worklist(estate) == []
 
 
-@pytest.mark.parametrize(("unmapped", "becomes"), [("unassign", None), ("{assign: jonas@support.example}", "usr_2")])
+@pytest.mark.parametrize(
+    ("unmapped", "becomes"), [("unassign", None), ("{assign: jonas@support.example}", "usr_2")]
+)
 def test_somebody_who_is_met_later_on_another_ticket_is_known_on_all(bridge, unmapped, becomes):
     estate = bridge(unmapped)
     half = "  - {email: tomas@support.example, helpdesk: usr_4}\n"
@@ -139,7 +155,10 @@ def test_somebody_who_is_met_later_on_another_ticket_is_known_on_all(bridge, unm
     estate.apps["product"].edit(one["product"], {"assignee": TOMAS})
     hide(estate, one)
     estate.hint("product", one["product"])
-    assert (owner(estate, one), worklist(estate)) == (becomes, [("product", "user:14", "assignee", 1)])
+    assert (owner(estate, one), worklist(estate)) == (
+        becomes,
+        [("product", "user:14", "assignee", 1)],
+    )
     assign(estate, two, TOMAS)
     assert (owner(estate, one), owner(estate, two), worklist(estate)) == ("usr_4", "usr_4", [])
     assert estate.apps["product"].store.get(one["product"])["assignee"]["id"] == 14

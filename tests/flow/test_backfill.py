@@ -168,5 +168,7 @@ class TestBackfill:
         queued = [changed[each.remote_id] for each in sorted(rows, key=lambda each: each.due_at)]
         assert len(queued) == 30
         gap = timedelta(minutes=2)  # what is nearer than that counts as equally old
-        assert all(a >= b - gap if newest_first else a <= b + gap for a, b in itertools.pairwise(queued))
+        assert all(
+            a >= b - gap if newest_first else a <= b + gap for a, b in itertools.pairwise(queued)
+        )
         assert max(each.due_at for each in rows) <= now

@@ -84,7 +84,9 @@ def test_f15_a_refused_call_does_not_forget_an_older_write_whose_fate_cannot_be_
 def test_after_a_429_nobody_calls_until_the_time_that_the_vendor_named(ledger):
     world = World(ledger, names="LH")
     world.context.connections["L"] = replace(world.context.connections["L"], concurrency=1)
-    world.context.capabilities["L"]["ticket"] = replace(world.context.capabilities["L"]["ticket"], read_batch=1)
+    world.context.capabilities["L"]["ticket"] = replace(
+        world.context.capabilities["L"]["ticket"], read_batch=1
+    )
     calls, read = [], world.connectors["L"].read
 
     def watched(entity, ids):

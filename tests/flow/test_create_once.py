@@ -41,7 +41,12 @@ def estate(tmp_path):
 
 @pytest.mark.parametrize(
     ("origin", "target"),
-    [("helpdesk", "product"), ("product", "helpdesk"), ("helpdesk", "feedback"), ("desk", "helpdesk")],
+    [
+        ("helpdesk", "product"),
+        ("product", "helpdesk"),
+        ("helpdesk", "feedback"),
+        ("desk", "helpdesk"),
+    ],
 )
 def test_a_ticket(estate, origin, target):
     (began,) = estate.apps[origin].populate(1, 3)
@@ -95,10 +100,14 @@ def test_a_reply_that_is_analysed(estate):
 
 
 @pytest.mark.parametrize(("later", "there"), [(30, 1), (600, 2)])
-def test_a_ticket_of_the_same_customer_and_moment_is_adopted_whatever_its_subject(estate, later, there):
+def test_a_ticket_of_the_same_customer_and_moment_is_adopted_whatever_its_subject(
+    estate, later, there
+):
     """PostHog has no subject: the newest message stands in for it, and no longer tells that it is the same ticket."""
     product, helpdesk = estate.apps["product"], estate.apps["helpdesk"]
-    mine = product.create({"anonymous_traits": {"email": "ana@customer.example"}, "email_subject": "Invoice"})["id"]
+    mine = product.create(
+        {"anonymous_traits": {"email": "ana@customer.example"}, "email_subject": "Invoice"}
+    )["id"]
     estate.clock.advance(later)
     helpdesk.create({"subject": "My invoice", "customer_email": "ana@customer.example"})
     raise_(estate, "product", mine)

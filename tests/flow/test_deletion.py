@@ -41,7 +41,9 @@ def many(world):
 
 
 def gone(world, name="L"):
-    return sorted(link.sides[name].remote_id for link in world.links() if link.sides[name].tombstone)
+    return sorted(
+        link.sides[name].remote_id for link in world.links() if link.sides[name].tombstone
+    )
 
 
 @pytest.mark.usefixtures("many")

@@ -20,7 +20,9 @@ def arranged(ledger, names="LH", *, allow=(), only=None, **changes):
     """A world whose sync says how records end."""
     world = World(ledger, names)
     sync = world.context.syncs["tickets"]
-    members = {name: replace(member, allow_delete=name in allow) for name, member in sync.members.items()}
+    members = {
+        name: replace(member, allow_delete=name in allow) for name, member in sync.members.items()
+    }
     if only is not None:
         members["H"] = replace(members["H"], only=only)
     world.context.syncs["tickets"] = replace(sync, members=members, **changes)
@@ -102,7 +104,9 @@ class TestDelete:
         assert len(calls) == 12
         assert [row.cause for row in set_aside(world)] == ["in vain"]
 
-    def test_one_that_was_begun_by_a_worker_that_died_is_given_up_when_somebody_edits_elsewhere(self, ledger):
+    def test_one_that_was_begun_by_a_worker_that_died_is_given_up_when_somebody_edits_elsewhere(
+        self, ledger
+    ):
         world = arranged(ledger, "LHP", allow="H", delete="delete")
         ids = born(world)
         world.systems["L"].remove(ids["L"])
@@ -131,14 +135,18 @@ class TestDelete:
         (link,) = world.links()
         assert link.sides["H"].attempt is None
 
-    def test_nothing_is_deleted_after_a_read_that_took_past_the_attempts_deadline(self, ledger, monkeypatch):
+    def test_nothing_is_deleted_after_a_read_that_took_past_the_attempts_deadline(
+        self, ledger, monkeypatch
+    ):
         world = arranged(ledger, allow="H", delete="delete")
         ids = born(world)
         world.systems["L"].remove(ids["L"])
         worker, connector = about_to_delete(world, ids["L"]), world.connectors["H"]
         with monkeypatch.context() as patch:
             read = connector.read
-            patch.setattr(connector, "read", lambda *asked: (world.clock.advance(60), read(*asked))[1])
+            patch.setattr(
+                connector, "read", lambda *asked: (world.clock.advance(60), read(*asked))[1]
+            )
             worker.step()
         assert world.systems["H"].ids == [ids["H"]]
         while worker.busy:
@@ -149,7 +157,12 @@ class TestDelete:
     def test_many_deletions_are_held(self, ledger):
         world = arranged(ledger, allow="H", delete="delete")
         for number in range(12):
-            world.hint("L", world.systems["L"].add(subject=f"ticket {number}", status="open", priority="low", tags=[]))
+            world.hint(
+                "L",
+                world.systems["L"].add(
+                    subject=f"ticket {number}", status="open", priority="low", tags=[]
+                ),
+            )
         world.settle()
         for remote_id in world.systems["L"].ids:
             world.systems["L"].remove(remote_id)
@@ -223,7 +236,12 @@ class TestPeople:
         world.context.directory["H"] = table
         named = agent(table)
         mapped = world.context.maps["H"]["ticket"]
-        field = replace(mapped.fields["assignee"], read=read_by(named), write=write_by(named), stranger=named.stranger)
+        field = replace(
+            mapped.fields["assignee"],
+            read=read_by(named),
+            write=write_by(named),
+            stranger=named.stranger,
+        )
         fields = {**mapped.fields, "assignee": field}
         world.context.maps["H"]["ticket"] = replace(mapped, fields=fields)
         world.context._rules.clear()
@@ -231,7 +249,10 @@ class TestPeople:
 
     def strangers(self, world):
         with world.ledger.read() as tx:
-            return [(each.connection, each.who, each.field, each.tickets) for each in stored.strangers(tx)]
+            return [
+                (each.connection, each.who, each.field, each.tickets)
+                for each in stored.strangers(tx)
+            ]
 
     def meet(self, world, *found):
         with world.ledger.transaction() as tx:
@@ -277,7 +298,11 @@ class TestPeople:
         world = World(ledger, "LH")
         table = self.directory(world)
         self.meet(world, Person("h1", "mallory@x.io"), Person("h9", "ann@x.io"))
-        assert (table.email("h1"), table.email("h9"), table.name("ann@x.io")) == ("ann@x.io", None, "h1")
+        assert (table.email("h1"), table.email("h9"), table.name("ann@x.io")) == (
+            "ann@x.io",
+            None,
+            "h1",
+        )
 
     def learned(self, world):
         with world.ledger.read() as tx:
@@ -290,7 +315,9 @@ class TestPeople:
         def fail():
             with world.ledger.transaction() as tx:
                 assert people.learn(tx, world.context, "H", [bob], world.clock.now())
-                assert table.name("bob@x.io") == "h2"  # the record that shows him is read before the commit
+                assert (
+                    table.name("bob@x.io") == "h2"
+                )  # the record that shows him is read before the commit
                 raise RuntimeError("in the middle")
 
         with pytest.raises(RuntimeError):
@@ -312,7 +339,11 @@ class TestPeople:
         see(world, "H", ids["H"])
         self.meet(world, Person("h2", "robert@x.io"), Person("h3", "cat@x.io"))
         assert self.learned(world) == [("cat@x.io", "h3"), ("robert@x.io", "h2")]
-        assert (table.email("h2"), table.name("robert@x.io"), table.name("bob@x.io")) == ("robert@x.io", "h2", None)
+        assert (table.email("h2"), table.name("robert@x.io"), table.name("bob@x.io")) == (
+            "robert@x.io",
+            "h2",
+            None,
+        )
         world.reconcile()
         shown = {name: world.systems[name].peek(ids[name])["assignee"] for name in "HL"}
         assert shown == {"H": "h2", "L": "bob@x.io"}  # nobody has edited anything

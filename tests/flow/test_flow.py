@@ -2,7 +2,15 @@
 
 import pytest
 
-from bridge.ledger import attempts, conflict_log, connection_health, parking, timeline, webhook_inbox, work
+from bridge.ledger import (
+    attempts,
+    conflict_log,
+    connection_health,
+    parking,
+    timeline,
+    webhook_inbox,
+    work,
+)
 from tests.flow.world import StepWorker, World, born
 
 
@@ -10,7 +18,11 @@ def test_a_new_ticket_gets_exactly_one_counterpart_that_says_the_same(world):
     ids = born(world)
     assert world.systems["H"].ids == [ids["H"]]
     shown = world.systems["H"].peek(ids["H"])
-    assert (shown["subject"], shown["status"], shown["priority"]) == ("It does not print", "open", "high")
+    assert (shown["subject"], shown["status"], shown["priority"]) == (
+        "It does not print",
+        "open",
+        "high",
+    )
     assert world.unsettled() == []
 
 
@@ -65,7 +77,9 @@ def test_f03_a_write_of_unknown_outcome_is_closed_by_a_read(world, fault):
     world.hint("L", ids["L"])
     world.settle()
     assert world.systems["H"].peek(ids["H"])["status"] == "pending"
-    moved = [event for event in world.systems["H"].writes() if event.after.get("status") == "pending"]
+    moved = [
+        event for event in world.systems["H"].writes() if event.after.get("status") == "pending"
+    ]
     assert len(moved) == 1
     assert world.systems["L"].peek(ids["L"])["status"] == "pending"
 
@@ -94,7 +108,11 @@ def test_f02_an_unseen_edit_of_the_same_field_is_a_conflict_on_record_not_an_ove
     world.systems["L"].edit(ids["L"], status="pending")
     world.hint("L", ids["L"])
     world.settle()
-    assert world.systems["H"].peek(ids["H"])["status"] == world.systems["L"].peek(ids["L"])["status"] == "pending"
+    assert (
+        world.systems["H"].peek(ids["H"])["status"]
+        == world.systems["L"].peek(ids["L"])["status"]
+        == "pending"
+    )
     assert [field for field, _kind in recorded(world)] == ["status"]
 
 
@@ -108,7 +126,11 @@ def test_f03_our_own_write_of_unknown_outcome_is_never_taken_for_a_human_edit(wo
     world.systems["L"].edit(ids["L"], status="resolved")
     world.hint("L", ids["L"])
     world.settle()
-    assert world.systems["H"].peek(ids["H"])["status"] == world.systems["L"].peek(ids["L"])["status"] == "resolved"
+    assert (
+        world.systems["H"].peek(ids["H"])["status"]
+        == world.systems["L"].peek(ids["L"])["status"]
+        == "resolved"
+    )
     assert recorded(world) == []
 
 
@@ -281,7 +303,9 @@ def test_every_write_is_on_the_timeline_with_what_was_there_before(world):
     world.settle()
     (link,) = world.links()
     with world.ledger.read() as tx:
-        history = [row for row in attempts.history(tx, link.id) if "status" in row["detail"]["sent"]]
+        history = [
+            row for row in attempts.history(tx, link.id) if "status" in row["detail"]["sent"]
+        ]
         kinds = {line.kind for line in timeline.timeline(tx, link.id)}
     last = history[-1]["detail"]
     assert (last["before"]["status"], last["sent"]["status"]) == ("open", "pending")

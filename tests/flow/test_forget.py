@@ -61,14 +61,19 @@ class Account(World):
         self.product = PostHogSandbox(self.clock, 2)
         boxes = {"switch": self.helpdesk, "posthog": self.product}
         accounts = {
-            system: SandboxAccount(f"https://{system}.example{box.PREFIX}", {"api_key": box.api_key}, "s" * 20)
+            system: SandboxAccount(
+                f"https://{system}.example{box.PREFIX}", {"api_key": box.api_key}, "s" * 20
+            )
             for system, box in boxes.items()
         }
         classes = {system: connector_class(system) for system in CONNECTORS}
         config = configuration.load(home, environ={}, sandbox=accounts, connectors=classes)
         self.systems = {name: boxes[each.system] for name, each in config.connections.items()}
         self.connectors = {
-            name: build(each, Http(each, clock=self.clock, adapter=WSGIAdapter(boxes[each.system], self.clock)))
+            name: build(
+                each,
+                Http(each, clock=self.clock, adapter=WSGIAdapter(boxes[each.system], self.clock)),
+            )
             for name, each in config.connections.items()
         }
         able = {name: connector.CAPABILITIES for name, connector in self.connectors.items()}
@@ -95,7 +100,11 @@ class Account(World):
     def text(self):
         """Give everything that the ledger holds, as text."""
         with self.ledger.read() as tx:
-            rows = [str(tuple(row)) for name in metadata.tables for row in tx.execute(text(f'SELECT * FROM "{name}"'))]
+            rows = [
+                str(tuple(row))
+                for name in metadata.tables
+                for row in tx.execute(text(f'SELECT * FROM "{name}"'))
+            ]
         return "\n".join(rows).casefold()
 
     def erase(self, email=ANA):
@@ -116,7 +125,9 @@ def account(ledger, tmp_path):
 
 def ana(account, subject="Ana cannot sign in"):
     """Ana's ticket, mirrored and edited on both sides."""
-    made = account.helpdesk.create({"subject": subject, "description": "Me, Ana", "customer_email": ANA.title()})
+    made = account.helpdesk.create(
+        {"subject": subject, "description": "Me, Ana", "customer_email": ANA.title()}
+    )
     account.hint("helpdesk", made["id"])
     account.settle()
     assert len(account.product.tickets()) >= 1
@@ -128,7 +139,9 @@ def ana(account, subject="Ana cannot sign in"):
 
 def test_nothing_of_a_person_is_left_and_others_are_untouched(account):
     ana(account)
-    other = account.helpdesk.create({"subject": "Ben asks", "customer_email": "ben@customer.example"})
+    other = account.helpdesk.create(
+        {"subject": "Ben asks", "customer_email": "ben@customer.example"}
+    )
     account.hint("helpdesk", other["id"])
     account.settle()
     before = account.text()
@@ -157,7 +170,9 @@ def test_refs_stay_so_nothing_is_made_or_written_again(account):
     account.reconcile()
     assert account.writes() == done
     assert account.records() == known
-    assert [{name: side.remote_id for name, side in link.sides.items()} for link in account.links()] == [refs]
+    assert [
+        {name: side.remote_id for name, side in link.sides.items()} for link in account.links()
+    ] == [refs]
 
 
 def test_what_the_systems_still_hold_is_read_again(account):
@@ -187,7 +202,9 @@ def test_a_worker_with_the_old_values_in_hand_cannot_store_them(account, now):
     ana(account)
     (link,) = account.links()
     with account.ledger.transaction() as tx:
-        fence = links.lease(tx, link.id, "w", account.clock.now(), account.clock.now().replace(year=2030))
+        fence = links.lease(
+            tx, link.id, "w", account.clock.now(), account.clock.now().replace(year=2030)
+        )
     account.erase()
     with pytest.raises(LeaseLost), account.ledger.transaction() as tx:
         links.save(tx, link, "w", fence, now)
@@ -214,15 +231,27 @@ def test_what_belongs_to_a_persons_ticket_goes_too_and_mentions_are_told(account
     (parent,) = account.links()
     at = account.clock.now()
     with account.ledger.transaction() as tx:
-        said = Link("m" * 32, "notes", "message", sides={"helpdesk": Side("helpdesk", "msg_1")}, parent_id=parent.id)
+        said = Link(
+            "m" * 32,
+            "notes",
+            "message",
+            sides={"helpdesk": Side("helpdesk", "msg_1")},
+            parent_id=parent.id,
+        )
         links.create(tx, said, at)
         loaded = links.load(tx, [said.id])[said.id]
-        body = loaded.state.setdefault("body", type(parent.state["subject"])(value="My phone is 0815", rev=1))
+        body = loaded.state.setdefault(
+            "body", type(parent.state["subject"])(value="My phone is 0815", rev=1)
+        )
         assert body.rev == 1
         fence = links.lease(tx, said.id, "w", at, at.replace(year=2030))
         links.save(tx, loaded, "w", fence, at)
-        timeline.add(tx, said.id, at, [Note("changed", "helpdesk", "body", {"value": "My phone is 0815"})])
-    mention = account.helpdesk.create({"subject": f"As {ANA} said", "customer_email": "ben@customer.example"})
+        timeline.add(
+            tx, said.id, at, [Note("changed", "helpdesk", "body", {"value": "My phone is 0815"})]
+        )
+    mention = account.helpdesk.create(
+        {"subject": f"As {ANA} said", "customer_email": "ben@customer.example"}
+    )
     account.hint("helpdesk", mention["id"])
     account.settle()
     with account.ledger.read() as tx:
@@ -238,13 +267,36 @@ def test_what_belongs_to_a_persons_ticket_goes_too_and_mentions_are_told(account
 def test_kept_webhooks_parked_work_and_keys_are_cleaned(account):
     remote_id = ana(account)
     at = account.clock.now()
-    common = {"connection": "helpdesk", "received_at": at, "headers": {}, "digest": "d", "event": "ticket.updated"}
+    common = {
+        "connection": "helpdesk",
+        "received_at": at,
+        "headers": {},
+        "digest": "d",
+        "event": "ticket.updated",
+    }
     with account.ledger.transaction() as tx:
-        own = {"entity": "ticket", "remote_id": remote_id, "projection": {"subject": "Ana cannot"}, "body": "Ana!"}
+        own = {
+            "entity": "ticket",
+            "remote_id": remote_id,
+            "projection": {"subject": "Ana cannot"},
+            "body": "Ana!",
+        }
         webhook_inbox.accept(tx, delivery_key="1", verdict="applied", **own, **common)
-        stray = {"entity": None, "remote_id": None, "projection": {}, "body": '{"mail": "' + ANA.upper() + '"}'}
-        webhook_inbox.accept(tx, delivery_key="2", verdict="quarantined", why=f"{ANA} twice", **stray, **common)
-        other = {"entity": None, "remote_id": None, "projection": {"event": "x"}, "body": "ben@customer.example"}
+        stray = {
+            "entity": None,
+            "remote_id": None,
+            "projection": {},
+            "body": '{"mail": "' + ANA.upper() + '"}',
+        }
+        webhook_inbox.accept(
+            tx, delivery_key="2", verdict="quarantined", why=f"{ANA} twice", **stray, **common
+        )
+        other = {
+            "entity": None,
+            "remote_id": None,
+            "projection": {"event": "x"},
+            "body": "ben@customer.example",
+        }
         webhook_inbox.accept(tx, delivery_key="3", verdict="quarantined", **other, **common)
         people_ref = {"kind": "observe", "key": "observe:product:ticket:9", "connection": "product"}
         work.raise_(tx, **people_ref, entity="ticket", remote_id="9", due_at=at, now=at)
@@ -256,7 +308,11 @@ def test_kept_webhooks_parked_work_and_keys_are_cleaned(account):
     assert counts["webhooks"] == 2
     with account.ledger.read() as tx:
         rows = webhook_inbox.recent(tx)
-        assert {row["delivery_key"]: row["body"] for row in rows} == {"1": None, "2": None, "3": "ben@customer.example"}
+        assert {row["delivery_key"]: row["body"] for row in rows} == {
+            "1": None,
+            "2": None,
+            "3": "ben@customer.example",
+        }
         assert tx.execute(text("SELECT parked_why FROM work")).scalars().all() == ["(erased)"]
         assert tx.execute(text("SELECT count(*) FROM match_key")).scalar() == 0
     assert ANA not in account.text()

@@ -20,7 +20,11 @@ support-tickets:
     description: {owner: helpdesk, revert: false}
     tags: merge
 """
-FILES = {"config/bridge.yaml": BRIDGE, "mappings/syncs.yaml": SYNCS, "mappings/agents.yaml": "agents: []\n"}
+FILES = {
+    "config/bridge.yaml": BRIDGE,
+    "mappings/syncs.yaml": SYNCS,
+    "mappings/agents.yaml": "agents: []\n",
+}
 TEXT = "The file is cut off in the middle of a line."
 
 
@@ -34,7 +38,9 @@ def estate(tmp_path):
 
 
 def ticket(estate, **fields):
-    made = estate.apps["helpdesk"].create({"subject": "Export", "description": TEXT, "tags": ["VIP"], **fields})["id"]
+    made = estate.apps["helpdesk"].create(
+        {"subject": "Export", "description": TEXT, "tags": ["VIP"], **fields}
+    )["id"]
     estate.hint("helpdesk", made)
     return made
 
@@ -64,7 +70,9 @@ def test_below_the_members_threshold_nothing_comes(estate):
     made = ticket(estate)
     (there,) = estate.apps["feedback"].tickets()
     for name, salience in (("faint", 0.34), ("clear", 0.36)):
-        estate.apps["feedback"].edit(str(there["id"]), {"add_tag": {"name": name, "salience": salience}})
+        estate.apps["feedback"].edit(
+            str(there["id"]), {"add_tag": {"name": name, "salience": salience}}
+        )
     estate.reconcile("poll")
     assert tags(estate, made) == {"VIP", "topic:clear"}
 
@@ -83,7 +91,9 @@ def test_a_subject_that_a_person_takes_off_stays_off(estate):
 
 def test_later_edits_are_not_carried_and_make_no_second_ticket(estate):
     made = ticket(estate)
-    estate.apps["helpdesk"].edit(made, {"subject": "Another", "status": "open", "add_tags": ["new"]})
+    estate.apps["helpdesk"].edit(
+        made, {"subject": "Another", "status": "open", "add_tags": ["new"]}
+    )
     estate.hint("helpdesk", made)
     estate.reconcile("poll", "full")
     assert [row["original_text"] for row in estate.apps["feedback"].tickets()] == [TEXT]

@@ -18,11 +18,16 @@ from tests.flow.world import World, born
 def slow(ledger):
     """A helpdesk that allows 10 calls in a second, six at once, with a long full reconciliation under way."""
     world = World(ledger, names="LH")
-    ids = [world.systems["L"].add(subject=f"s{n}", status="open", priority="high", tags=[]) for n in range(60)]
+    ids = [
+        world.systems["L"].add(subject=f"s{n}", status="open", priority="high", tags=[])
+        for n in range(60)
+    ]
     for remote_id in ids:
         world.hint("L", remote_id)
     world.settle()
-    world.context.connections["L"] = replace(world.context.connections["L"], rates=(Rate(10, 1.0),), concurrency=6)
+    world.context.connections["L"] = replace(
+        world.context.connections["L"], rates=(Rate(10, 1.0),), concurrency=6
+    )
     able = world.context.capabilities["L"]
     able["ticket"] = replace(able["ticket"], read_batch=1)
     for remote_id in world.systems["L"].ids:  # every row differs: all of them have to be read
@@ -50,7 +55,9 @@ def test_a_running_reconciliation_does_not_delay_live_work(slow):
         drain.run(0.1)
         world.clock.advance(0.02)
     with world.ledger.read() as tx:
-        assert work.by_lane(tx)["reconcile"] > 20, "the long job is over already: this test shows nothing"
+        assert work.by_lane(tx)["reconcile"] > 20, (
+            "the long job is over already: this test shows nothing"
+        )
     pair = next(link for link in world.links() if link.sides["L"].remote_id == ids[-1])
     world.systems["L"].edit(ids[-1], priority="urgent")
     world.hint("L", ids[-1])
@@ -67,7 +74,13 @@ def test_a_worker_keeps_places_for_live_work(ledger):
     now = world.clock.now()
     with ledger.transaction() as tx:
         for number in range(3 * AT_ONCE):
-            fields = {"kind": "observe", "connection": "H", "entity": "ticket", "due_at": now, "now": now}
+            fields = {
+                "kind": "observe",
+                "connection": "H",
+                "entity": "ticket",
+                "due_at": now,
+                "now": now,
+            }
             work.raise_(tx, key=f"low{number}", remote_id=f"r{number}", lane="backfill", **fields)
     drain = world.drain()
     drain._step(claim=True)
@@ -157,7 +170,15 @@ def test_an_aged_row_is_claimed_before_younger_rows_of_better_lanes(ledger, now)
     fields = {"kind": "observe", "connection": "L", "entity": "ticket"}
     with ledger.transaction() as tx:
         work.raise_(tx, key="old", remote_id="1", lane="backfill", due_at=now, now=now, **fields)
-        work.raise_(tx, key="older", remote_id="2", lane="reconcile", due_at=now - timedelta(1), now=now, **fields)
+        work.raise_(
+            tx,
+            key="older",
+            remote_id="2",
+            lane="reconcile",
+            due_at=now - timedelta(1),
+            now=now,
+            **fields,
+        )
         work.raise_(
             tx,
             key="paused",

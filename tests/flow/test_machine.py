@@ -1,8 +1,9 @@
 """Four systems with different value spaces, two workers, and everything that can go wrong, in any order.
 
-Humans edit while our workers are in the middle of things, hints are lost and doubled, reads and writes fail before
-and after they are done, workers die between any two effects. Afterwards, when faults have healed, one reconciliation
-must bring every side to rest, a second one must write nothing, and no edit may have vanished without a record.
+Humans edit while our workers are in the middle of things, hints are lost and doubled, reads and
+writes fail before and after they are done, workers die between any two effects. Afterwards, when
+faults have healed, one reconciliation must bring every side to rest, a second one must write
+nothing, and no edit may have vanished without a record.
 """
 
 from hypothesis import HealthCheck, settings
@@ -37,10 +38,17 @@ class Bridge(RuleBasedStateMachine):
         self.edits = []
         self.begun = sorted({where, "L"} if both else {where})
         for name in self.begun:
-            remote_id = self.world.systems[name].add(subject="A", status="new", priority="low", tags=["a"])
+            remote_id = self.world.systems[name].add(
+                subject="A", status="new", priority="low", tags=["a"]
+            )
             self.world.hint(name, remote_id)
 
-    @rule(name=NAMES, field=st.sampled_from(sorted(EDITS)), pick=st.integers(0, 5), told=st.integers(0, 2))
+    @rule(
+        name=NAMES,
+        field=st.sampled_from(sorted(EDITS)),
+        pick=st.integers(0, 5),
+        told=st.integers(0, 2),
+    )
     def edit(self, name, field, pick, told):
         """A human changes something; the hint comes once, twice or never."""
         system = self.world.systems[name]

@@ -49,7 +49,10 @@ def turns(world, seconds, step=0.5, drain=None):
 
 def tickets(world, count, on="L"):
     """Tickets that have their counterparts, edited on one side with the hints underway."""
-    ids = [world.systems[on].add(subject=f"s{n}", status="open", priority="high", tags=[]) for n in range(count)]
+    ids = [
+        world.systems[on].add(subject=f"s{n}", status="open", priority="high", tags=[])
+        for n in range(count)
+    ]
     for remote_id in ids:
         world.hint(on, remote_id)
     world.settle()
@@ -57,7 +60,11 @@ def tickets(world, count, on="L"):
 
 
 def counterpart(world, remote_id):
-    return next(link.sides["H"].remote_id for link in world.links() if link.sides["L"].remote_id == remote_id)
+    return next(
+        link.sides["H"].remote_id
+        for link in world.links()
+        if link.sides["L"].remote_id == remote_id
+    )
 
 
 def edit(world, ids, on="L", **values):
@@ -66,7 +73,8 @@ def edit(world, ids, on="L", **values):
         world.hint(on, remote_id)
 
 
-# --- the breaker ---------------------------------------------------------------------------------------------------
+# --- the breaker
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_vendor_that_is_down_is_tried_by_one_call_at_a_time_and_less_and_less_often(world):
@@ -84,7 +92,9 @@ def test_a_vendor_that_is_down_is_tried_by_one_call_at_a_time_and_less_and_less_
     up()
     turns(world, 90)
     assert state(world, "H") == "ok"
-    assert {world.systems["H"].peek(remote_id)["priority"] for remote_id in world.systems["H"].ids} == {"low"}
+    assert {
+        world.systems["H"].peek(remote_id)["priority"] for remote_id in world.systems["H"].ids
+    } == {"low"}
     assert set_aside(world) == []
 
 
@@ -113,11 +123,15 @@ def test_the_others_go_on_while_one_connection_is_open(ledger):
     _calls, up = down(world, "P")
     edit(world, ids, status="pending")
     turns(world, 10)
-    assert {world.systems["H"].peek(each)["status"] for each in world.systems["H"].ids} == {"pending"}
+    assert {world.systems["H"].peek(each)["status"] for each in world.systems["H"].ids} == {
+        "pending"
+    }
     assert state(world, "P") != "ok"
     up()
     turns(world, 90)
-    assert {world.systems["P"].peek(each)["status"] for each in world.systems["P"].ids} == {"pending"}
+    assert {world.systems["P"].peek(each)["status"] for each in world.systems["P"].ids} == {
+        "pending"
+    }
 
 
 def test_no_work_is_parked_however_long_a_vendor_is_down(world):
@@ -131,7 +145,11 @@ def test_no_work_is_parked_however_long_a_vendor_is_down(world):
 
 def test_one_bad_record_does_not_stop_its_connection(world):
     ids = tickets(world, 3)
-    connector, read, bad = world.connectors["H"], world.connectors["H"].read, counterpart(world, ids[0])
+    connector, read, bad = (
+        world.connectors["H"],
+        world.connectors["H"].read,
+        counterpart(world, ids[0]),
+    )
 
     def poisoned(entity, wanted):
         if bad in wanted:
@@ -147,7 +165,11 @@ def test_one_bad_record_does_not_stop_its_connection(world):
 
 def test_one_call_that_always_fails_while_others_work_is_parked_in_the_end(world):
     ids = tickets(world, 4)
-    connector, read, bad = world.connectors["H"], world.connectors["H"].read, counterpart(world, ids[0])
+    connector, read, bad = (
+        world.connectors["H"],
+        world.connectors["H"].read,
+        counterpart(world, ids[0]),
+    )
 
     def poisoned(entity, wanted):
         if bad in wanted:
@@ -163,7 +185,9 @@ def test_one_call_that_always_fails_while_others_work_is_parked_in_the_end(world
     assert state(world, "H") in {"ok", "failing"}
 
 
-@pytest.mark.parametrize("answer", [None, NotFound("H", "x", status=404), Refused("H", "x", status=422)])
+@pytest.mark.parametrize(
+    "answer", [None, NotFound("H", "x", status=404), Refused("H", "x", status=422)]
+)
 def test_an_answer_of_any_kind_shows_that_a_system_is_there(world, answer):
     with world.ledger.transaction() as tx:
         for _ in range(connection_health.PATIENCE - 1):
@@ -173,7 +197,8 @@ def test_an_answer_of_any_kind_shows_that_a_system_is_there(world, answer):
     assert state(world, "H") == "failing"
 
 
-# --- asked to wait -------------------------------------------------------------------------------------------------
+# --- asked to wait
+# -------------------------------------------------------------------------------------------------
 
 
 def test_a_429_without_a_time_begins_where_the_connector_says_and_grows(world):
@@ -221,7 +246,8 @@ def test_backoff_is_full_jitter_up_to_five_minutes(world):
         assert min(waits) < 0.3 * longest
 
 
-# --- refused keys --------------------------------------------------------------------------------------------------
+# --- refused keys
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [401, 402])
@@ -272,7 +298,11 @@ def test_one_forbidden_item_is_parked_alone(world):
         world.settle()
     assert state(world, "H") == "ok"
     assert [row.cause for row in set_aside(world)] == ["Unauthorised"]
-    assert [world.systems["H"].peek(counterpart(world, each))["priority"] for each in ids] == ["high", "low", "low"]
+    assert [world.systems["H"].peek(counterpart(world, each))["priority"] for each in ids] == [
+        "high",
+        "low",
+        "low",
+    ]
 
 
 def test_a_second_forbidden_item_in_a_row_stops_the_connection_and_takes_the_first_along(world):
@@ -290,7 +320,8 @@ def test_a_second_forbidden_item_in_a_row_stops_the_connection_and_takes_the_fir
     assert {world.systems["H"].peek(each)["priority"] for each in world.systems["H"].ids} == {"low"}
 
 
-# --- parked webhooks -----------------------------------------------------------------------------------------------
+# --- parked webhooks
+# -----------------------------------------------------------------------------------------------
 
 
 def test_a_webhook_whose_work_is_parked_has_its_verdict(world):
@@ -298,7 +329,9 @@ def test_a_webhook_whose_work_is_parked_has_its_verdict(world):
     now = world.clock.now()
     with world.ledger.transaction() as tx:
         fields = {"headers": {}, "projection": {}, "digest": "d", "event": "e", "entity": "ticket"}
-        webhook_inbox.accept(tx, connection="L", delivery_key="k", received_at=now, remote_id=remote_id, **fields)
+        webhook_inbox.accept(
+            tx, connection="L", delivery_key="k", received_at=now, remote_id=remote_id, **fields
+        )
     world.hint("L", remote_id)
 
     def refused(_entity, _ids):

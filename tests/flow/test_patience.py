@@ -52,7 +52,9 @@ def fails_over_priority(real, values):
     return real()
 
 
-@pytest.mark.parametrize("answer", [fails_over_priority, lambda _real, _values: None], ids=["500", "ignored"])
+@pytest.mark.parametrize(
+    "answer", [fails_over_priority, lambda _real, _values: None], ids=["500", "ignored"]
+)
 def test_a_write_that_never_does_anything_is_set_aside(pair, answer):
     calls = answering(pair, answer)
     edit(pair, priority="low")
@@ -64,7 +66,9 @@ def test_a_write_that_never_does_anything_is_set_aside(pair, answer):
     assert (row.cause, "12 writes in a row changed nothing on H:" in row.why) == ("in vain", True)
 
 
-def test_set_aside_it_is_tried_when_an_operator_says_so_and_when_there_is_something_else_to_say(pair):
+def test_set_aside_it_is_tried_when_an_operator_says_so_and_when_there_is_something_else_to_say(
+    pair,
+):
     calls = answering(pair, fails_over_priority)
     edit(pair, priority="low")
     hours(pair, 3)
@@ -82,7 +86,9 @@ def test_set_aside_it_is_tried_when_an_operator_says_so_and_when_there_is_someth
     assert set_aside(pair) == []
 
 
-@pytest.mark.parametrize("error", [NotFound("H", "no such user", status=404), AlreadyExists("H", "is so", status=409)])
+@pytest.mark.parametrize(
+    "error", [NotFound("H", "no such user", status=404), AlreadyExists("H", "is so", status=409)]
+)
 def test_what_the_call_names_and_the_vendor_does_not_find_is_set_aside_alone(pair, error):
     def picky(real, values):
         if "assignee" in values:
@@ -156,7 +162,10 @@ def test_a_worker_whose_clock_is_behind_leaves_no_attempt_open(pair):
         tx.execute(update(work).values(due_at=pair.clock.now()))
     pair.drain("slow").run(1)
     (link,) = pair.links()
-    assert (pair.systems["H"].peek(pair.ids["H"])["priority"], link.sides["H"].attempt) == ("low", None)
+    assert (pair.systems["H"].peek(pair.ids["H"])["priority"], link.sides["H"].attempt) == (
+        "low",
+        None,
+    )
 
 
 def test_a_poll_does_not_wake_what_was_set_aside_more_than_once_an_hour(pair):

@@ -29,13 +29,22 @@ def plan(estate, *, live=True):
 def carry_out(estate, found, **options):
     pool = Inline(estate.clock)
     return apply(
-        estate.context, estate.ledger, estate.connectors, [SYNC], found.writes, FreeBudget(), pool=pool, **options
+        estate.context,
+        estate.ledger,
+        estate.connectors,
+        [SYNC],
+        found.writes,
+        FreeBudget(),
+        pool=pool,
+        **options,
     )
 
 
 def dump(ledger):
     with ledger.read() as tx:
-        return {table.name: tx.execute(select(table)).all() for table in tables.metadata.sorted_tables}
+        return {
+            table.name: tx.execute(select(table)).all() for table in tables.metadata.sorted_tables
+        }
 
 
 def written(estate):
@@ -47,7 +56,9 @@ def written(estate):
 def shown(values):
     """A call's values as one text; connectors write an assignee as an object."""
     plain = {
-        name: f"{raw['type']}:{raw['id']}" if isinstance(raw, dict) and {"type", "id"} <= raw.keys() else raw
+        name: f"{raw['type']}:{raw['id']}"
+        if isinstance(raw, dict) and {"type", "id"} <= raw.keys()
+        else raw
         for name, raw in values.items()
         if raw not in (None, "", [])
     }
@@ -71,7 +82,9 @@ def flat(values, begin=""):
             found |= flat(raw, f"{begin}{name}.")
         elif f"{begin}{name}" not in OURS:
             unmarked = isinstance(raw, list | tuple)
-            found[begin + name] = [each for each in raw if not str(each).startswith("bridge-")] if unmarked else raw
+            found[begin + name] = (
+                [each for each in raw if not str(each).startswith("bridge-")] if unmarked else raw
+            )
     return found
 
 
@@ -109,12 +122,16 @@ class TestPlan:
                         str(write.values.get("subject")) for write in mine
                     )
                 if op == "update":
-                    assert singly(row.sent for row in made) == singly(write.values for write in mine)
+                    assert singly(row.sent for row in made) == singly(
+                        write.values for write in mine
+                    )
                     known = {write.id for write in mine if not write.id.startswith(UNBORN)}
                     assert known <= {row.id for row in made}
         assert plan(estate).writes == []
 
-    def test_on_fresh_accounts_of_every_system_the_journals_show_what_was_planned_and_nothing_else(self, tmp_path):
+    def test_on_fresh_accounts_of_every_system_the_journals_show_what_was_planned_and_nothing_else(
+        self, tmp_path
+    ):
         estate = Estate(tmp_path)
         for number, app in enumerate(estate.apps.values()):
             app.populate(6, number)
@@ -124,16 +141,27 @@ class TestPlan:
         told = apply(*around, found.writes, FreeBudget(), pool=Inline(estate.clock))
         assert (told.left, told.others, told.errors, told.parked) == (0, [], [], {})
         happened = written(estate)
-        assert {write.connection for write in found.writes} == {name for name, rows in happened.items() if rows}
+        assert {write.connection for write in found.writes} == {
+            name for name, rows in happened.items() if rows
+        }
         for name, rows in happened.items():
             made = [row for row in rows if row.kind == "create"]
             planned = foretold(found, name, "create")
-            assert sorted(shown(flat(row.sent)) for row in made) == sorted(shown(write.values) for write in planned)
-            wrote, updates = [row for row in rows if row.kind == "write"], foretold(found, name, "update")
+            assert sorted(shown(flat(row.sent)) for row in made) == sorted(
+                shown(write.values) for write in planned
+            )
+            wrote, updates = (
+                [row for row in rows if row.kind == "write"],
+                foretold(found, name, "update"),
+            )
             assert singly(row.sent for row in wrote) == singly(write.values for write in updates)
             there = [write for write in updates if not write.id.startswith(UNBORN)]
-            assert {write.id for write in there} == {row.id for row in wrote} - {row.id for row in made}
-            assert len([row for row in rows if row.kind == "delete"]) == len(foretold(found, name, "delete"))
+            assert {write.id for write in there} == {row.id for row in wrote} - {
+                row.id for row in made
+            }
+            assert len([row for row in rows if row.kind == "delete"]) == len(
+                foretold(found, name, "delete")
+            )
         assert previews.preview(*around, live=True).writes == []
 
     def test_an_edit_is_foretold_with_its_value(self, estate):
@@ -141,7 +169,9 @@ class TestPlan:
         estate.reconcile()
         ref = estate.links()[0].sides["helpdesk"].remote_id
         estate.clock.advance(60)
-        (now,) = [each["priority"] for each in estate.apps["helpdesk"].tickets() if each["id"] == ref]
+        (now,) = [
+            each["priority"] for each in estate.apps["helpdesk"].tickets() if each["id"] == ref
+        ]
         estate.apps["helpdesk"].edit(ref, {"priority": "low" if now != "low" else "high"})
         found = plan(estate)
         assert [(write.op, write.connection) for write in found.writes] == [("update", "product")]
@@ -161,7 +191,9 @@ class TestPlan:
         estate.settle()
         assert len(estate.apps["helpdesk"].tickets()) == 5
 
-    def test_a_listing_that_lacks_forty_percent_is_no_more_believed_than_by_a_reconciliation(self, estate):
+    def test_a_listing_that_lacks_forty_percent_is_no_more_believed_than_by_a_reconciliation(
+        self, estate
+    ):
         estate.apps["product"].populate(40, 1)
         estate.reconcile()
         gone = [link.sides["product"].remote_id for link in estate.links()]
@@ -183,7 +215,9 @@ class TestPlan:
         found = plan(estate)
         assert found.stopped == []
         (why,) = found.unsafe
-        assert "8 destructive writes in the last hour and 8 more would pass the limit of 12" in why, why
+        assert (
+            "8 destructive writes in the last hour and 8 more would pass the limit of 12" in why
+        ), why
         assert why.startswith("helpdesk: "), why
 
     def test_emptying_forty_percent_is_stopped_however_many_customers_there_are(self, tmp_path):
@@ -191,7 +225,9 @@ class TestPlan:
         estate.apps["product"].populate(40, 1)
         estate.reconcile()
         estate.reconcile()  # by now the customers of what was made are known, too
-        tickets = [link.sides["product"].remote_id for link in estate.links() if "product" in link.sides]
+        tickets = [
+            link.sides["product"].remote_id for link in estate.links() if "product" in link.sides
+        ]
         assert len(estate.links("customer")) > len(tickets) // 2
         for remote_id in tickets[:24]:
             estate.apps["product"].edit(remote_id, {"assignee": None})

@@ -38,7 +38,9 @@ def estate(tmp_path):
         files = {
             "config/bridge.yaml": connections,
             "mappings/syncs.yaml": SYNC % (one, other, create, one, other),
-            "mappings/agents.yaml": agents if one == "helpdesk" and other == "branch" else "agents: []\n",
+            "mappings/agents.yaml": agents
+            if one == "helpdesk" and other == "branch"
+            else "agents: []\n",
         }
         return Estate(tmp_path / "home", files=files, options=options)
 
@@ -96,11 +98,19 @@ def test_what_patch_may_ignore_is_written_once_and_what_is_ignored_said_once(
         estate.reconcile("poll", "full")
     assert len(sent()) == (2 if honoured and key != "assignee" else 1)
     assert (shown(estate, "helpdesk", one)[key] == shown(estate, "branch", one)[key]) is honoured
-    told = [line.detail.get("why", "") for line in lines(estate, "not carried", key) if "rev" not in line.detail]
+    told = [
+        line.detail.get("why", "")
+        for line in lines(estate, "not carried", key)
+        if "rev" not in line.detail
+    ]
     told += [line.kind for line in lines(estate, "not taken", key) if key == "assignee"]
     ignored = "not taken" if key == "assignee" else f"{key} was ignored when first written"
     assert told == ([] if honoured else [ignored])
-    edits = [line.detail["why"] for line in lines(estate, "not carried", key) if "element" not in line.detail]
+    edits = [
+        line.detail["why"]
+        for line in lines(estate, "not carried", key)
+        if "element" not in line.detail
+    ]
     assert set(edits) <= {ignored, f"this deployment ignores {key}"}
     edit(estate, "branch", two, first)
     assert len(sent()) == (2 if key == "assignee" else 3 if honoured else 1)
@@ -122,7 +132,11 @@ def test_what_an_ai_agent_says_of_a_ticket_travels_both_ways(estate):
 
 def test_a_snoozed_ticket_is_on_hold_elsewhere_and_its_alarm_is_nobody_elses(estate):
     estate = estate(BOTH, "helpdesk", "product", "when-supported")
-    refs = begun(estate, "helpdesk", {"subject": "Help", "customer_email": "ann@customer.example", "status": "open"})
+    refs = begun(
+        estate,
+        "helpdesk",
+        {"subject": "Help", "customer_email": "ann@customer.example", "status": "open"},
+    )
     edit(estate, "product", refs, {"snoozed_until": "2026-02-01T00:00:00Z"})
     assert shown(estate, "product", refs)["status"] == "on_hold"
     assert shown(estate, "helpdesk", refs)["status"] == "pending"  # the nearest that it has

@@ -133,7 +133,10 @@ def test_a_report_finds_the_same_and_asks_for_nothing(world):
     stranger = world.systems["L"].add(subject="unknown", status="open", priority="low", tags=[])
     before = world.links()
     done = run(world, "L", report=True)
-    assert {each["remote_id"]: each["kind"] for each in done.figures["found"]} == {ids["L"]: "changed", stranger: "new"}
+    assert {each["remote_id"]: each["kind"] for each in done.figures["found"]} == {
+        ids["L"]: "changed",
+        stranger: "new",
+    }
     assert done.hinted == 0
     assert world.outstanding() == []
     assert found(world, done) == {}
@@ -160,7 +163,9 @@ def test_an_unchanged_account_is_not_compared_again_until_something_moves(world,
     run(world, "L")
     compared = []
     judge = reconcile.drift.judge
-    monkeypatch.setattr(reconcile.drift, "judge", lambda *a, **k: compared.append(a[2].ref.id) or judge(*a, **k))
+    monkeypatch.setattr(
+        reconcile.drift, "judge", lambda *a, **k: compared.append(a[2].ref.id) or judge(*a, **k)
+    )
     done = run(world, "L")
     assert compared == []
     assert done.figures["unchanged"] == 1
@@ -269,8 +274,12 @@ def test_pages_without_rows_are_kept_when_a_later_call_fails(world):
     world.connectors["L"] = Sweeping(world.connectors["L"].connection, world.systems["L"])
     began = world.clock.now()
     assert not run(world, "L", "full").error
-    assert asked == [place for place in range(21) for _ in range(2 if place and not place % 4 else 1)]
-    assert world.clock.now() - began < timedelta(minutes=1), "a failure after progress is no repeated one"
+    assert asked == [
+        place for place in range(21) for _ in range(2 if place and not place % 4 else 1)
+    ]
+    assert world.clock.now() - began < timedelta(minutes=1), (
+        "a failure after progress is no repeated one"
+    )
 
 
 def test_a_run_that_another_worker_has_taken_over_changes_nothing_more(world):

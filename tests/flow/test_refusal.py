@@ -28,18 +28,26 @@ def picky(world, name, key, *bad, named=False):
 def test_a_refused_field_is_set_aside_alone_and_the_others_go_through(world, named):
     ids = born(world)
     calls = picky(world, "H", "status", "pending", named=named)
-    world.systems["L"].edit(ids["L"], status="pending", priority="urgent", subject="New words", assignee="mary")
+    world.systems["L"].edit(
+        ids["L"], status="pending", priority="urgent", subject="New words", assignee="mary"
+    )
     world.hint("L", ids["L"])
     world.settle()
     shown = world.systems["H"].peek(ids["H"])
-    assert (shown["priority"], shown["subject"], shown["assignee"]) == ("urgent", "New words", "mary")
+    assert (shown["priority"], shown["subject"], shown["assignee"]) == (
+        "urgent",
+        "New words",
+        "mary",
+    )
     assert shown["status"] == "open"
     (row,) = set_aside(world)
     assert (row.cause, row.key.endswith(":H:status")) == ("Refused", True)
     assert "answered 400" in row.why
     assert len(calls) <= (3 if named else 5)
     before = len(calls)
-    world.systems["L"].edit(ids["L"], priority="low")  # the parked field does not travel along again
+    world.systems["L"].edit(
+        ids["L"], priority="low"
+    )  # the parked field does not travel along again
     world.hint("L", ids["L"])
     world.settle()
     assert world.systems["H"].peek(ids["H"])["priority"] == "low"

@@ -48,7 +48,12 @@ def estate(tmp_path):
 
 def met(estate, **fields):
     """A ticket that both sides have; give its ids."""
-    made = {"subject": "Help", "customer_email": "ann@customer.example", "tags": ["billing"], **fields}
+    made = {
+        "subject": "Help",
+        "customer_email": "ann@customer.example",
+        "tags": ["billing"],
+        **fields,
+    }
     remote_id = estate.apps["helpdesk"].create(made)["id"]
     estate.hint("helpdesk", remote_id)
     refs = estate.refs("helpdesk", remote_id)
@@ -74,7 +79,9 @@ def shown(estate, name, refs):
     ],
 )
 @pytest.mark.parametrize("honoured", [True, False])
-def test_what_patch_does_not_document_is_tried_once_and_remembered(estate, option, key, fields, sent, honoured):
+def test_what_patch_does_not_document_is_tried_once_and_remembered(
+    estate, option, key, fields, sent, honoured
+):
     estate = estate(helpdesk={option: honoured})
     refs = met(estate, assignee_id="usr_1")
     for each in fields:
@@ -97,9 +104,16 @@ def test_what_patch_does_not_document_is_tried_once_and_remembered(estate, optio
 def test_a_licence_that_lapses_in_the_middle_removes_nobodys_tags(estate):
     """Tags had been shown a moment before each time: by a webhook's read, by a poll, and by a full comparison."""
     estate = estate()
-    known = {"anonymous_traits": {"email": "bo@customer.example", "subject": "Known"}, "tags": ["old"]}
-    estate.hint("product", estate.apps["product"].create(known)["id"])  # without one, no set is ever believed
-    several = [met(estate, subject=f"Help {number}", tags=["billing", f"t{number}"]) for number in range(4)]
+    known = {
+        "anonymous_traits": {"email": "bo@customer.example", "subject": "Known"},
+        "tags": ["old"],
+    }
+    estate.hint(
+        "product", estate.apps["product"].create(known)["id"]
+    )  # without one, no set is ever believed
+    several = [
+        met(estate, subject=f"Help {number}", tags=["billing", f"t{number}"]) for number in range(4)
+    ]
     product = estate.apps["product"]
     assert [set(shown(estate, "product", refs)["tags"]) for refs in several] == [
         {"billing", f"t{number}"} for number in range(4)
@@ -123,7 +137,10 @@ def test_a_licence_that_lapses_in_the_middle_removes_nobodys_tags(estate):
 
 def test_a_set_that_has_become_doubtful_is_looked_at_once_and_stands_on_the_timeline(estate):
     estate = estate()
-    known = {"anonymous_traits": {"email": "bo@customer.example", "subject": "Known"}, "tags": ["old"]}
+    known = {
+        "anonymous_traits": {"email": "bo@customer.example", "subject": "Known"},
+        "tags": ["old"],
+    }
     known = estate.apps["product"].create(known)["id"]
     estate.hint("product", known)
     refs = met(estate, tags=["billing"])
@@ -132,7 +149,9 @@ def test_a_set_that_has_become_doubtful_is_looked_at_once_and_stands_on_the_time
     for _ in range(3):
         estate.clock.advance(1200)
         estate.reconcile("full")
-    link = next(each for each in estate.links() if each.sides["product"].remote_id == refs["product"])
+    link = next(
+        each for each in estate.links() if each.sides["product"].remote_id == refs["product"]
+    )
     with estate.ledger.read() as tx:
         lines = [line for line in timeline.timeline(tx, link.id) if line.kind == "unreadable"]
     assert [(line.connection, line.field) for line in lines] == [("product", "tags")]
@@ -166,4 +185,9 @@ def test_a_finished_screen_share_becomes_one_note_also_when_its_create_is_not_an
     assert note["content_text"].startswith("Screen shared with")
     (customer,) = estate.apps["helpdesk"].records("customer")
     assert customer["custom_fields"] == {"tags": ["vip"]}
-    assert not [row.note for app in estate.apps.values() for row in app.journal.since() if "forbidden" in row.note]
+    assert not [
+        row.note
+        for app in estate.apps.values()
+        for row in app.journal.since()
+        if "forbidden" in row.note
+    ]

@@ -31,7 +31,11 @@ def take_back(estate, run, **options):
         estate.settle()
     with estate.ledger.read() as tx:
         assert run_writes.left(tx, [int(mine)]).waiting == 0
-        lines = [line for line in timeline.after(tx, 0, limit=1_000_000) if line.detail.get("run") == int(run)]
+        lines = [
+            line
+            for line in timeline.after(tx, 0, limit=1_000_000)
+            if line.detail.get("run") == int(run)
+        ]
         return [line for line in lines if line.kind in {undo.UNDONE, undo.LEFT}]
 
 
@@ -81,17 +85,27 @@ def test_values_of_before_are_put_back_where_ours_still_stand(estate):
     imported(estate, 4)
     links = estate.links()
     for link in links:
-        estate.apps["product"].edit(link.sides["product"].remote_id, {"status": "on_hold", "priority": "high"})
-    old = {each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()}
+        estate.apps["product"].edit(
+            link.sides["product"].remote_id, {"status": "on_hold", "priority": "high"}
+        )
+    old = {
+        each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()
+    }
     with estate.ledger.transaction() as tx:
         run = reconcile.start(tx, "product", "ticket", "full", estate.clock.now())
     estate.settle()
-    now = {each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()}
+    now = {
+        each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()
+    }
     assert all(now[each] != old[each] for each in old)
     estate.clock.advance(60)
     first = min(old)
     estate.apps["helpdesk"].edit(first, {"status": "closed"})
     take_back(estate, run)
-    back = {each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()}
-    assert {each: back[each] for each in old if each != first} == {each: old[each] for each in old if each != first}
+    back = {
+        each["id"]: (each["status"], each["priority"]) for each in estate.apps["helpdesk"].tickets()
+    }
+    assert {each: back[each] for each in old if each != first} == {
+        each: old[each] for each in old if each != first
+    }
     assert back[first][0] == "closed"

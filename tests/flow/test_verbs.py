@@ -35,7 +35,9 @@ def estate(tmp_path):
 
 
 def met(estate, **fields):
-    began = estate.apps["desk"].create({"summary": "Help", "ownerEmail": "ana@customer.example", **fields})["id"]
+    began = estate.apps["desk"].create(
+        {"summary": "Help", "ownerEmail": "ana@customer.example", **fields}
+    )["id"]
     estate.hint("desk", began)
     refs = estate.refs("desk", began)
     assert set(refs) == {"helpdesk", "desk"}
@@ -55,7 +57,11 @@ def status(estate, name, refs):
 def told(estate, kind, field="", of=None):
     link = next(link for link in estate.links() if of in {None, link.sides["desk"].remote_id})
     with estate.ledger.read() as tx:
-        return [line.detail for line in timeline.timeline(tx, link.id) if (line.kind, line.field) == (kind, field)]
+        return [
+            line.detail
+            for line in timeline.timeline(tx, link.id)
+            if (line.kind, line.field) == (kind, field)
+        ]
 
 
 def called(estate, word):
@@ -98,7 +104,10 @@ def test_a_worker_that_dies_around_a_complete_leaves_exactly_one(estate, after):
     assert len(called(estate, "/complete")) == int(after)
     healed(estate)
     assert len(called(estate, "/complete")) == 1
-    assert (status(estate, "helpdesk", refs), status(estate, "desk", refs)) == ("resolved", "completed")
+    assert (status(estate, "helpdesk", refs), status(estate, "desk", refs)) == (
+        "resolved",
+        "completed",
+    )
     assert estate.parked() == []
 
 
@@ -123,7 +132,9 @@ def test_a_tag_that_it_does_not_know_is_not_carried_and_is_no_error(estate):
 
 
 def test_tags_that_it_does_not_know_hold_up_none_that_it_does(estate):
-    estate.apps["desk"].create({"summary": "Other", "ownerEmail": "bob@customer.example", "tags": ["export"]})
+    estate.apps["desk"].create(
+        {"summary": "Other", "ownerEmail": "bob@customer.example", "tags": ["export"]}
+    )
     refs = met(estate, tags=["VIP"])
     estate.reconcile("full")
     edit(estate, "helpdesk", refs, {"add_tags": ["another", "beyond", "export", "zeal"]})
@@ -134,7 +145,9 @@ def test_tags_that_it_does_not_know_hold_up_none_that_it_does(estate):
 
 def test_the_declared_rate_counts_every_request_of_an_attach(estate):
     """Written as one call that asks for two, it makes four requests and more: a minute has room for fewer of them."""
-    estate.apps["desk"].create({"summary": "Other", "ownerEmail": "bob@customer.example", "tags": ["export"]})
+    estate.apps["desk"].create(
+        {"summary": "Other", "ownerEmail": "bob@customer.example", "tags": ["export"]}
+    )
     tickets = [met(estate, summary=f"Help {number}") for number in range(8)]
     estate.reconcile("full")
     allowed, unasked = 24, 2
@@ -148,7 +161,16 @@ def test_the_declared_rate_counts_every_request_of_an_attach(estate):
         estate.apps["helpdesk"].edit(refs["helpdesk"], {"add_tags": ["export"]})
         raise_(estate, "helpdesk", refs["helpdesk"])
     estate.settle()
-    assert all(estate.apps["desk"].store.get(refs["desk"])["tags"] == ["export"] for refs in tickets)
-    times = [row.at for row in estate.apps["desk"].journal.since() if row.actor == "bridge" and row.at >= began]
+    assert all(
+        estate.apps["desk"].store.get(refs["desk"])["tags"] == ["export"] for refs in tickets
+    )
+    times = [
+        row.at
+        for row in estate.apps["desk"].journal.since()
+        if row.actor == "bridge" and row.at >= began
+    ]
     minute = timedelta(seconds=60)
-    assert max(sum(begin <= at < begin + minute for at in times) for begin in times) <= allowed + unasked
+    assert (
+        max(sum(begin <= at < begin + minute for at in times) for begin in times)
+        <= allowed + unasked
+    )

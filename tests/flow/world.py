@@ -60,8 +60,12 @@ class World:
             self.ledger.upgrade()
         made = {name: LIKE[name](self.clock) for name in names}
         self.systems = {name: system for name, (system, _can, _map) in made.items()}
-        connections = {name: Connection(name, "memory", "memory", "memory:", {}, timeout=2.0) for name in names}
-        self.connectors = {name: MemoryConnector(connections[name], self.systems[name]) for name in names}
+        connections = {
+            name: Connection(name, "memory", "memory", "memory:", {}, timeout=2.0) for name in names
+        }
+        self.connectors = {
+            name: MemoryConnector(connections[name], self.systems[name]) for name in names
+        }
         self.context = Context(
             connections=connections,
             syncs={"tickets": tickets(names, **policies)},
@@ -73,7 +77,9 @@ class World:
 
     def drain(self, owner="drain", budget=None):
         pool = Inline(self.clock)
-        return Drain(self.context, self.ledger, self.connectors, budget or FreeBudget(), owner, pool=pool)
+        return Drain(
+            self.context, self.ledger, self.connectors, budget or FreeBudget(), owner, pool=pool
+        )
 
     def hint(self, name, remote_id):
         """What the receiver does for an accepted webhook, but for the inbox row."""
@@ -118,7 +124,9 @@ class World:
 
     def knows(self, name, field):
         """Whether a side's value of the field has ever been read."""
-        entries = [link.sides[name].fields.get(field) for link in self.links() if name in link.sides]
+        entries = [
+            link.sides[name].fields.get(field) for link in self.links() if name in link.sides
+        ]
         return any(entry is not None and entry.shadow is not NO_BASE for entry in entries)
 
     def bridge_writes(self):
@@ -137,7 +145,9 @@ class World:
                         continue
                     if not same(mapped, entry.shadow, shown[field]):
                         found.append((name, field, "shadow", entry.shadow, shown[field]))
-                    elif not agrees(mapped, entry, entry.shadow, state) and not stands(entry, link.state):
+                    elif not agrees(mapped, entry, entry.shadow, state) and not stands(
+                        entry, link.state
+                    ):
                         found.append((name, field, "state", state.value, entry.shadow))
         return found
 

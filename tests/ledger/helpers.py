@@ -41,7 +41,9 @@ def claim_one(tx, now, owner="w1", **changes):
 
 
 def make_link(tx, now, link_id="a", **remote_ids):
-    sides = {name: Side(name, remote_id) for name, remote_id in (remote_ids or {"helpdesk": "1"}).items()}
+    sides = {
+        name: Side(name, remote_id) for name, remote_id in (remote_ids or {"helpdesk": "1"}).items()
+    }
     assert links.create(tx, Link(link_id, "tickets", "ticket", sides=sides), now)
     return links.load(tx, [link_id])[link_id]
 

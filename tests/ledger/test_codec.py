@@ -11,12 +11,19 @@ from bridge.ledger import link_codec, value_codec
 
 names = st.text(max_size=6)
 scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12) | st.just("\ud800\0")
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=12)
+    | st.just("\ud800\0")
 )
 # Keys that look like the codec's own are what a hostile vendor would send.
 keys = st.sampled_from(["$map", "$tuple", "$time", "$marker", "$", "a"]) | names
 raws = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=8
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=8,
 )
 times = st.datetimes(timezones=st.just(UTC))
 canonicals = scalars | st.lists(names, max_size=3).map(tuple) | times
@@ -109,16 +116,23 @@ def test_a_value_comes_back_with_its_type(value):
 @given(raws)
 def test_what_a_vendor_sends_is_never_taken_for_a_marker(raw):
     field = SideField(shadow=json.loads(json.dumps(raw)))
-    found = link_codec.to_side_fields(value_codec.loads(value_codec.dumps(link_codec.side_fields({"f": field}))))["f"]
+    found = link_codec.to_side_fields(
+        value_codec.loads(value_codec.dumps(link_codec.side_fields({"f": field})))
+    )["f"]
     assert found.shadow is not NO_BASE
     assert kinds(found.shadow) == kinds(field.shadow)
 
 
 def test_never_read_null_and_the_vendors_own_marker_are_three_things():
     shadows = [NO_BASE, None, {"$marker": "NO_BASE"}, "NO_BASE", ABSENT]
-    texts = [value_codec.dumps(link_codec.side_fields({"f": SideField(shadow=shadow)})) for shadow in shadows]
+    texts = [
+        value_codec.dumps(link_codec.side_fields({"f": SideField(shadow=shadow)}))
+        for shadow in shadows
+    ]
     assert len(set(texts)) == len(shadows)
-    assert [link_codec.to_side_fields(value_codec.loads(text))["f"].shadow for text in texts] == shadows
+    assert [
+        link_codec.to_side_fields(value_codec.loads(text))["f"].shadow for text in texts
+    ] == shadows
 
 
 def test_a_time_of_another_zone_is_kept_in_utc():
@@ -137,4 +151,7 @@ def test_an_unknown_kind_is_refused_where_it_would_be_merged_and_spelt_where_it_
         value_codec.dumps({"value": 1j})
     with pytest.raises(TypeError, match="keys are strings"):
         value_codec.dumps({1: "a"})
-    assert value_codec.loads(value_codec.dumps({1: 1j, "s": {"b", "a"}}, lenient=True)) == {"1": "1j", "s": ["a", "b"]}
+    assert value_codec.loads(value_codec.dumps({1: 1j, "s": {"b", "a"}}, lenient=True)) == {
+        "1": "1j",
+        "s": ["a", "b"],
+    }

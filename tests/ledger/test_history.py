@@ -3,7 +3,16 @@ from datetime import timedelta
 import sqlalchemy
 
 from bridge.core.model.state import FieldState, Note
-from bridge.ledger import attempts, conflict_log, history, intents, links, run_records, run_writes, timeline
+from bridge.ledger import (
+    attempts,
+    conflict_log,
+    history,
+    intents,
+    links,
+    run_records,
+    run_writes,
+    timeline,
+)
 from bridge.ledger.tables import attempt, create_intent
 from tests.ledger.helpers import make_attempt, make_link
 
@@ -37,7 +46,9 @@ def create(tx, now, marker, outcome, run_id=None, connection="desk"):
 
 
 def run(tx, now):
-    run_id = run_records.begin(tx, kind="backfill", connection="helpdesk", entity="ticket", due=now, now=now)
+    run_id = run_records.begin(
+        tx, kind="backfill", connection="helpdesk", entity="ticket", due=now, now=now
+    )
     run_records.finish(tx, run_id, now)
     return int(run_id)
 
@@ -53,7 +64,9 @@ def test_what_is_over_for_longer_than_it_is_kept_is_forgotten_and_nothing_else(t
         write(tx, at, link.sides["helpdesk"], word)
         create(tx, at, word, "created")
         conflict_log.record(tx, link, [Note("conflict", "desk", word, {})], at)
-    link.state["status"] = FieldState("open", 1, candidates={"desk": "closed"}, why_open="both edited")
+    link.state["status"] = FieldState(
+        "open", 1, candidates={"desk": "closed"}, why_open="both edited"
+    )
     conflict_log.record(tx, link, [], then)
     create(tx, then, "waits", None)
     write(tx, then, link.sides["helpdesk"], "under way", over=False)

@@ -19,7 +19,9 @@ def test_what_is_saved_is_loaded(tx, now):
     link = links.load(tx, ["a"])["a"]
     link.state = {
         "status": FieldState("open", 3, "helpdesk", now, now + LONG, flips=[(now, "desk")]),
-        "tags": FieldState(("a",), 2, elements={"a": Element(True, 2, "desk"), "b": Element(False, 1, "desk")}),
+        "tags": FieldState(
+            ("a",), 2, elements={"a": Element(True, 2, "desk"), "b": Element(False, 1, "desk")}
+        ),
         "subject": FieldState(None, 1, candidates={"desk": "\0\ud800"}, why_open="both edited"),
     }
     link.paused = True
@@ -35,12 +37,18 @@ def test_what_is_saved_is_loaded(tx, now):
 
 def test_a_record_has_one_link_however_many_find_it_at_once(ledger, now):
     def start(tx, number):
-        return links.create(tx, Link(f"l{number}", "tickets", "ticket", sides={"helpdesk": Side("helpdesk", "1")}), now)
+        return links.create(
+            tx,
+            Link(f"l{number}", "tickets", "ticket", sides={"helpdesk": Side("helpdesk", "1")}),
+            now,
+        )
 
     assert sorted(at_once(ledger, start)) == [False] * 7 + [True]
     with ledger.read() as tx:
         assert len(links.ids(tx)) == 1
-        assert links.of_refs(tx, [ref("helpdesk", "1"), ref("desk", "1")]) == {ref("helpdesk", "1"): links.ids(tx)[0]}
+        assert links.of_refs(tx, [ref("helpdesk", "1"), ref("desk", "1")]) == {
+            ref("helpdesk", "1"): links.ids(tx)[0]
+        }
 
 
 def test_a_link_that_cannot_be_stored_whole_is_not_stored_at_all(tx, now):
@@ -54,7 +62,9 @@ def test_a_link_that_cannot_be_stored_whole_is_not_stored_at_all(tx, now):
 def test_a_link_gets_one_live_side_on_a_connection(ledger, now):
     with ledger.transaction() as tx:
         make_link(tx, now)
-    joined = at_once(ledger, lambda tx, number: links.add_side(tx, "a", Side("desk", f"x{number}"), now))
+    joined = at_once(
+        ledger, lambda tx, number: links.add_side(tx, "a", Side("desk", f"x{number}"), now)
+    )
     assert sorted(joined) == [False] * 7 + [True]
 
 
@@ -62,7 +72,9 @@ def test_a_record_joins_one_link(ledger, now):
     with ledger.transaction() as tx:
         for number in range(8):
             make_link(tx, now, f"l{number}", helpdesk=str(number))
-    joined = at_once(ledger, lambda tx, number: links.add_side(tx, f"l{number}", Side("desk", "x"), now))
+    joined = at_once(
+        ledger, lambda tx, number: links.add_side(tx, f"l{number}", Side("desk", "x"), now)
+    )
     assert sorted(joined) == [False] * 7 + [True]
 
 
@@ -103,7 +115,9 @@ def test_a_lease_is_held_by_one_at_a_time(ledger, now):
 def test_a_lease_that_ran_out_is_taken_over_and_its_old_holder_can_store_nothing(tx, now):
     link = make_link(tx, now)
     old = links.lease(tx, "a", "old", now, now + LONG)
-    assert links.lease(tx, "a", "new", now + LONG - timedelta(microseconds=1), now + 2 * LONG) is None
+    assert (
+        links.lease(tx, "a", "new", now + LONG - timedelta(microseconds=1), now + 2 * LONG) is None
+    )
     new = links.lease(tx, "a", "new", now + LONG, now + 2 * LONG)
     assert new == old + 1
     assert (links.held(tx, "a", "old", old), links.held(tx, "a", "new", new)) == (False, True)
@@ -156,7 +170,11 @@ def test_an_attempt_is_loaded_until_it_is_closed_and_never_changed(tx, now):
     assert links.load(tx, ["a"])["a"].sides["helpdesk"].attempt is None
     (told,) = attempts.history(tx, "a")
     assert told["detail"]["sent"] == make_attempt(now).sent
-    assert (told["outcome"], told["read_back"], told["latency_ms"]) == ("done", {"status": "open"}, 120)
+    assert (told["outcome"], told["read_back"], told["latency_ms"]) == (
+        "done",
+        {"status": "open"},
+        120,
+    )
     assert (told["opened_at"], told["closed_at"]) == (now, now + LONG)
 
 
@@ -177,7 +195,13 @@ def test_a_side_takes_one_write_at_a_time(ledger, now):
 
 def test_destructive_changes_are_counted_within_a_time_and_unless_refused(tx, now):
     for number, (age, destructive, outcome) in enumerate(
-        [(2 * LONG, 5, "done"), (LONG, 1, "refused"), (LONG, 0, "done"), (LONG, 2, "done"), (LONG, 3, "")]
+        [
+            (2 * LONG, 5, "done"),
+            (LONG, 1, "refused"),
+            (LONG, 0, "done"),
+            (LONG, 2, "done"),
+            (LONG, 3, ""),
+        ]
     ):
         side = make_link(tx, now, f"a{number}", helpdesk=str(number)).sides["helpdesk"]
         side.attempt = make_attempt(now, f"t{number}")
@@ -235,7 +259,11 @@ def test_an_intent_lives_until_it_is_closed(tx, now):
     make_link(tx, now)
     assert open_intent(tx, now)
     found = intents.by_marker(tx, "m1")
-    assert (found.marker, found.send_by, found.draft["values"]) == ("m1", now + LONG, {"tags": ("a",)})
+    assert (found.marker, found.send_by, found.draft["values"]) == (
+        "m1",
+        now + LONG,
+        {"tags": ("a",)},
+    )
     assert links.load(tx, ["a"])["a"].intents == {"desk": "m1"}
     assert intents.close(tx, "m1", "not found", None, now)
     assert not intents.close(tx, "m1", "created", "x", now)

@@ -56,7 +56,10 @@ def test_a_webhook_gets_its_verdict_once_and_only_those_known_before_the_read(tx
     assert webhook_inbox.settle(tx, "helpdesk", "ticket", "1", last, "applied", "", now + LONG) == 1
     assert webhook_inbox.settle(tx, "helpdesk", "ticket", "1", last, "echo", "", now) == 0
     assert webhook_inbox.counts(tx) == {"applied": 1, "pending": 2, "ignored": 1}
-    assert (webhook_inbox.get(tx, first)["verdict"], webhook_inbox.get(tx, first)["settled_at"]) == (
+    assert (
+        webhook_inbox.get(tx, first)["verdict"],
+        webhook_inbox.get(tx, first)["settled_at"],
+    ) == (
         "applied",
         now + LONG,
     )
@@ -75,9 +78,15 @@ def test_pending_webhooks_are_never_forgotten(tx, now):
 
 
 def test_text_that_no_database_stores_is_replaced_not_lost(tx, now):
-    row_id, _ = deliver(tx, now, "k\0", remote_id="1\ud800", event="é😀", projection={"a": "\0\ud800"})
+    row_id, _ = deliver(
+        tx, now, "k\0", remote_id="1\ud800", event="é😀", projection={"a": "\0\ud800"}
+    )
     found = webhook_inbox.get(tx, row_id)
-    assert (found["remote_id"], found["event"], found["projection"]) == ("1?", "é😀", {"a": "\0\ud800"})
+    assert (found["remote_id"], found["event"], found["projection"]) == (
+        "1?",
+        "é😀",
+        {"a": "\0\ud800"},
+    )
     assert webhook_inbox.last(tx, "helpdesk", "ticket", "1\ud800") == row_id
 
 
@@ -132,7 +141,8 @@ def test_a_deadlock_is_an_error_to_try_again_and_the_other_goes_on(postgres_url)
                 outcomes.append("both")
             except Contended:
                 outcomes.append("contended")
-                # The savepoint gave back only what came after it; ending the transaction lets the other go on.
+                # The savepoint gave back only what came after it; ending the transaction lets the
+                # other go on.
 
     threads = [Thread(target=cross, args=("a", "b", 0)), Thread(target=cross, args=("b", "a", 1))]
     for thread in threads:
@@ -181,7 +191,9 @@ def test_pruning_keeps_the_newest_run_and_the_watermark(tx, now):
     ids = []
     for number in range(4):
         ids.append(begin(tx, now))
-        run_records.progress(tx, ids[-1], cursor=number if number < 2 else None, seen=0, hinted=0, now=now)
+        run_records.progress(
+            tx, ids[-1], cursor=number if number < 2 else None, seen=0, hinted=0, now=now
+        )
         run_records.finish(tx, ids[-1], now)
     assert run_records.prune(tx, now + LONG) == 2
     assert [run.id for run in run_records.recent(tx)] == [ids[3], ids[1]]
@@ -189,9 +201,9 @@ def test_pruning_keeps_the_newest_run_and_the_watermark(tx, now):
 
 
 def test_a_refused_connection_stops_once_until_resumed(ledger, now):
-    assert sorted(at_once(ledger, lambda tx, _n: connection_health.refuse(tx, "desk", "401", now))) == [False] * 7 + [
-        True
-    ]
+    assert sorted(
+        at_once(ledger, lambda tx, _n: connection_health.refuse(tx, "desk", "401", now))
+    ) == [False] * 7 + [True]
     with ledger.transaction() as tx:
         assert connection_health.closed(tx, now + 1000 * HOUR) == {"desk"}
         assert connection_health.all_(tx)["desk"].why == "401"
@@ -221,21 +233,33 @@ def test_findings_are_replaced_and_forgotten(tx, now):
     probes.set_(tx, "desk", "tags", True, "seen", now)
     probes.set_(tx, "desk", "tags", False, "ignored", now)
     probes.set_(tx, "helpdesk", "tags", True, "seen", now)
-    assert (probes.all_(tx, "desk"), probes.reasons(tx, "desk")) == ({"tags": False}, {"tags": "ignored"})
+    assert (probes.all_(tx, "desk"), probes.reasons(tx, "desk")) == (
+        {"tags": False},
+        {"tags": "ignored"},
+    )
     probes.forget(tx, "desk")
     assert (probes.all_(tx, "desk"), probes.all_(tx, "helpdesk")) == ({}, {"tags": True})
 
 
 def test_open_conflicts_are_those_that_the_state_shows(tx, now):
     link = make_link(tx, now)
-    link.state["status"] = FieldState("open", 1, candidates={"desk": "closed"}, why_open="both edited")
+    link.state["status"] = FieldState(
+        "open", 1, candidates={"desk": "closed"}, why_open="both edited"
+    )
     settled = Note("conflict", "desk", "subject", {"kept": "a", "lost": "b", "why": "precedence"})
     conflict_log.record(tx, link, [settled], now)
     link.state["status"].candidates = {"desk": "closed", "helpdesk": "new"}
     conflict_log.record(tx, link, [], now + LONG)
     (waiting,) = conflict_log.list_open(tx)
-    assert (waiting["field"], waiting["opened_at"], waiting["why"]) == ("status", now, "both edited")
-    assert waiting["detail"] == {"candidates": {"desk": "closed", "helpdesk": "new"}, "state": "open"}
+    assert (waiting["field"], waiting["opened_at"], waiting["why"]) == (
+        "status",
+        now,
+        "both edited",
+    )
+    assert waiting["detail"] == {
+        "candidates": {"desk": "closed", "helpdesk": "new"},
+        "state": "open",
+    }
     link.state["status"].candidates = None
     conflict_log.record(tx, link, [], now + HOUR)
     assert conflict_log.count_open(tx) == 0
@@ -252,7 +276,10 @@ def test_a_timeline_is_in_order_and_takes_whatever_a_note_says(tx, now):
     make_link(tx, now, "a", helpdesk="1")
     make_link(tx, now, "b", helpdesk="2")
     timeline.add(
-        tx, "a", now, [Note("observed", "helpdesk", "", {}), Note("changed", "helpdesk", "tags", {"new": {"x"}})]
+        tx,
+        "a",
+        now,
+        [Note("observed", "helpdesk", "", {}), Note("changed", "helpdesk", "tags", {"new": {"x"}})],
     )
     timeline.add(tx, "b", now, [])
     seen = timeline.newest(tx)
@@ -283,7 +310,12 @@ def test_whoever_is_learned_or_replaced_is_noticed_whatever_the_clock_said(tx, n
 def test_actions_are_written_down(tx, now):
     audit.add(tx, actor="local:root", action="resume", subject="desk", at=now)
     (found,) = audit.recent(tx)
-    assert (found["actor"], found["action"], found["subject"], found["at"]) == ("local:root", "resume", "desk", now)
+    assert (found["actor"], found["action"], found["subject"], found["at"]) == (
+        "local:root",
+        "resume",
+        "desk",
+        now,
+    )
 
 
 def test_the_status_adds_up(tx, now):
@@ -296,5 +328,10 @@ def test_the_status_adds_up(tx, now):
     summary.ping(tx)
     found = summary.summary(tx, now)
     assert (found.links, found.sides) == (2, {"desk": 1, "helpdesk": 2})
-    assert (found.backlog["due"], found.inbox, len(found.runs), list(found.health)) == (1, {"pending": 1}, 1, ["desk"])
+    assert (found.backlog["due"], found.inbox, len(found.runs), list(found.health)) == (
+        1,
+        {"pending": 1},
+        1,
+        ["desk"],
+    )
     assert (found.conflicts_open, found.attempts_open, found.intents_open) == (0, 0, 0)

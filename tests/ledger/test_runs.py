@@ -49,7 +49,18 @@ def test_a_fingerprint_holds_until_the_link_is_taken_and_is_not_kept_while_it_is
     link = make_link(tx, now)
     before = seen(tx)["1"]
     assert before.digest is None
-    listings.note(tx, [{"side_id": before.side_id, "digest": "d", "fence": before.fence, "day": 5, "seen_run": 0}])
+    listings.note(
+        tx,
+        [
+            {
+                "side_id": before.side_id,
+                "digest": "d",
+                "fence": before.fence,
+                "day": 5,
+                "seen_run": 0,
+            }
+        ],
+    )
     assert (seen(tx)["1"].digest, seen(tx)["1"].day) == ("d", 5)
     fence = links.lease(tx, link.id, "w", now, now + HOUR)
     assert (seen(tx)["1"].digest, seen(tx)["1"].fence) == (None, None)
@@ -63,11 +74,17 @@ def test_absent_is_what_was_known_before_and_not_seen_by_this_run(tx, now):
     make_link(tx, now + 2 * HOUR, "young", helpdesk="young")
     known = listings.known(tx, "helpdesk", "ticket", [str(number) for number in range(5)])
     listings.note(
-        tx, [{"side_id": known[each].side_id, "digest": None, "fence": 0, "day": 1, "seen_run": 7} for each in "012"]
+        tx,
+        [
+            {"side_id": known[each].side_id, "digest": None, "fence": 0, "day": 1, "seen_run": 7}
+            for each in "012"
+        ],
     )
     listings.stamp(tx, [known["0"].side_id], 8)
     # Seeing it in a poll (run 0) says nothing about the full run.
-    listings.note(tx, [{"side_id": known["1"].side_id, "digest": "x", "fence": 0, "day": 1, "seen_run": 0}])
+    listings.note(
+        tx, [{"side_id": known["1"].side_id, "digest": "x", "fence": 0, "day": 1, "seen_run": 0}]
+    )
     asked = ("helpdesk", "ticket", 7, now + HOUR)
     assert [row.remote_id for row in listings.absentees(tx, *asked)] == ["0", "3", "4"]
     assert listings.count(tx, *asked) == (5, 3)

@@ -23,7 +23,10 @@ def test_an_empty_database_is_brought_to_the_tables_that_the_code_declares(empty
     empty.upgrade()
     empty.check()
     with empty.read() as tx:
-        assert set(sqlalchemy.inspect(tx).get_table_names()) == {*metadata.tables, "alembic_version"}
+        assert set(sqlalchemy.inspect(tx).get_table_names()) == {
+            *metadata.tables,
+            "alembic_version",
+        }
         assert compare_metadata(MigrationContext.configure(tx), metadata) == []
 
 
@@ -148,13 +151,23 @@ def test_what_a_database_has_for_defaults_changes_neither_days_nor_what_a_transa
     name = make_url(postgres_url).database
     with postgres_admin.connect() as admin:
         admin.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET timezone = 'Asia/Tokyo'")
-        admin.exec_driver_sql(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")
+        admin.exec_driver_sql(
+            f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'"
+        )
     ledger = Ledger(postgres_url)
     late = now.replace(hour=20)
     with ledger.transaction() as tx:
         assert tx.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
-        finding = {"run_id": 1, "connection": "desk", "entity": "ticket", "remote_id": "1", "kind": "missed"}
-        drift_findings.add(tx, [{**finding, "fields": {}, "since": None, "why": "", "found_at": late}])
+        finding = {
+            "run_id": 1,
+            "connection": "desk",
+            "entity": "ticket",
+            "remote_id": "1",
+            "kind": "missed",
+        }
+        drift_findings.add(
+            tx, [{**finding, "fields": {}, "since": None, "why": "", "found_at": late}]
+        )
         assert [each.day for each in drift_findings.rates(tx, now)] == ["2026-03-01"]
     with ledger.read() as tx:
         assert tx.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
@@ -163,5 +176,8 @@ def test_what_a_database_has_for_defaults_changes_neither_days_nor_what_a_transa
 
 def test_sqlite_is_as_durable_as_it_can_be(sqlite_ledger):
     with sqlite_ledger.read() as tx:
-        pragmas = {name: tx.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")}
+        pragmas = {
+            name: tx.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous")
+        }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}

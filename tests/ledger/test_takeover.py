@@ -46,7 +46,11 @@ def test_a_link_whose_write_may_be_on_its_way_keeps_its_lease(tx, now):
 def test_a_process_is_called_dead_only_when_it_is():
     code = "from bridge import owners; print(owners.name('x'), flush=True); input()"
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
     )
     other = process.stdout.readline().strip()
     assert not worker_identity.is_dead(other)
@@ -56,6 +60,8 @@ def test_a_process_is_called_dead_only_when_it_is():
     assert not worker_identity.is_dead(worker_identity.name("y"))
     host, here, pid, began, salt = other.split(":")
     assert not worker_identity.is_dead(f"{host}:another machine:{pid}:{began}:{salt}")
-    assert worker_identity.is_dead(":".join([host, here, str(os.getpid()), "1", salt])), "the id is in use again"
+    assert worker_identity.is_dead(":".join([host, here, str(os.getpid()), "1", salt])), (
+        "the id is in use again"
+    )
     for odd in ("", "drain", "a:b", "host:12:abcdef"):
         assert not worker_identity.is_dead(odd)

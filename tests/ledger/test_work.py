@@ -74,7 +74,14 @@ def test_a_dead_workers_claim_is_taken_over_and_it_can_settle_nothing_any_more(t
 
 
 def test_lanes_go_by_urgency_then_by_time(tx, now):
-    for lane, due in [("backfill", 9), ("reconcile", 5), ("live", 1), ("retry", 3), ("operator", 2), ("live", 4)]:
+    for lane, due in [
+        ("backfill", 9),
+        ("reconcile", 5),
+        ("live", 1),
+        ("retry", 3),
+        ("operator", 2),
+        ("live", 4),
+    ]:
         hint(tx, now, f"{lane}{due}", lane=lane, due_at=now - due * SECOND)
     assert keys(work.claim(tx, "w1", now, now + LONG, 3)) == ["live4", "live1", "operator2"]
     assert keys(work.claim(tx, "w1", now, now + LONG, 9)) == ["retry3", "reconcile5", "backfill9"]
@@ -122,7 +129,9 @@ def test_parked_work_rests_until_a_hint_or_an_admin_frees_it(tx, now):
     row = claim_one(tx, now)
     assert work.park(tx, row, "w1", "say why", "Refused", now)
     assert work.next_due(tx, now) is None
-    assert [(found.why, found.cause, found.attempts) for found in parking.parked(tx)] == [("say why", "Refused", 1)]
+    assert [(found.why, found.cause, found.attempts) for found in parking.parked(tx)] == [
+        ("say why", "Refused", 1)
+    ]
     hint(tx, now, unpark=False)
     assert work.next_due(tx, now) is None
     hint(tx, now + SECOND, due_at=now + SECOND)
@@ -131,7 +140,10 @@ def test_parked_work_rests_until_a_hint_or_an_admin_frees_it(tx, now):
     assert row.attempts == 0
     work.park(tx, row, "w1", "held", "unsafe", now)
     assert parking.unpark(tx, now, cause="Refused") == 0
-    assert parking.unpark(tx, now, connection="helpdesk", cause="unsafe", payload={"approved": True}) == 1
+    assert (
+        parking.unpark(tx, now, connection="helpdesk", cause="unsafe", payload={"approved": True})
+        == 1
+    )
     row = claim_one(tx, now)
     assert (row.lane, row.payload) == ("operator", {"approved": True})
 
@@ -152,7 +164,13 @@ def test_the_backlog_is_counted(tx, now):
     claim_one(tx, now)
     hint(tx, now, "due", due_at=now - SECOND)
     hint(tx, now, "later", due_at=now + SECOND)
-    assert work.backlog(tx, now) == {"due": 1, "later": 1, "claimed": 1, "parked": 1, "oldest_due": now - SECOND}
+    assert work.backlog(tx, now) == {
+        "due": 1,
+        "later": 1,
+        "claimed": 1,
+        "parked": 1,
+        "oldest_due": now - SECOND,
+    }
 
 
 def test_a_naive_time_is_refused(tx, now):

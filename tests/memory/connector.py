@@ -1,7 +1,8 @@
 """The connector of systems that live in this process, for tests and for trying rules out.
 
-`MemorySystem` is the vendor. Four ready-made ones, each of which loses something else, come from `lossless`,
-`helpdesk_like`, `posthog_like` and `zaia_like`: the system, what it can do, and how its tickets read and write.
+`MemorySystem` is the vendor. Four ready-made ones, each of which loses something else, come from
+`lossless`, `helpdesk_like`, `posthog_like` and `zaia_like`: the system, what it can do, and how its
+tickets read and write.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class MemoryConnector(Connector):
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records; None: there is no such record."""
         self._known(entity)
-        return self._look("read", lambda: {each: self.system.record(self.connection.name, each) for each in ids})
+        return self._look(
+            "read", lambda: {each: self.system.record(self.connection.name, each) for each in ids}
+        )
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """Give records touched since the cursor, by the system's own counter, so that none is missed."""
@@ -76,9 +79,15 @@ class MemoryConnector(Connector):
         """Create once, with the marker kept beside the record."""
         self._known(draft.entity)
         able = self.system.capabilities
-        odd = [key for key in draft.values if key not in able.writable or not able.writable[key].on_create]
+        odd = [
+            key
+            for key in draft.values
+            if key not in able.writable or not able.writable[key].on_create
+        ]
         if able.creates is Support.NO or odd:
-            raise Unsupported(f"{self.NAME} cannot create a {draft.entity} with {sorted(draft.values)}")
+            raise Unsupported(
+                f"{self.NAME} cannot create a {draft.entity} with {sorted(draft.values)}"
+            )
         made = self._serve("create", lambda: self.system.make(draft.values, draft.marker))
         return None if made is None else self.system.record(self.connection.name, made)
 
@@ -91,8 +100,14 @@ class MemoryConnector(Connector):
         """Make one call that changes a record."""
         self._known(ref.entity)
         known = {each.name: each for each in self.system.capabilities.verbs}
-        if verb not in known or not values or not values.keys() <= {*known[verb].writes, *known[verb].also}:
-            raise Unsupported(f"{self.NAME} cannot change a {ref.entity} by {verb} of {sorted(values)}")
+        if (
+            verb not in known
+            or not values
+            or not values.keys() <= {*known[verb].writes, *known[verb].also}
+        ):
+            raise Unsupported(
+                f"{self.NAME} cannot change a {ref.entity} by {verb} of {sorted(values)}"
+            )
 
         def act() -> Record | None:
             self.system.write(self.connection.name, ref.id, known[verb], values)
@@ -127,7 +142,9 @@ class MemoryConnector(Connector):
 
     def _after(self, tick: int) -> Page:
         rows = self.system.since(tick)[:PAGE]
-        return Page(self._shown([remote_id for _tick, remote_id in rows]), rows[-1][0] if rows else tick)
+        return Page(
+            self._shown([remote_id for _tick, remote_id in rows]), rows[-1][0] if rows else tick
+        )
 
     def _by_id(self, after: str) -> Page:
         rest = sorted(each for each in self.system.ids if each > after)
@@ -137,7 +154,10 @@ class MemoryConnector(Connector):
         subject = draft.values.get("subject")
         marked = self._shown(self.system.marked(draft.marker)) if draft.marker else []
         others = [each for each in self._shown(self.system.ids) if each.marker is None]
-        return [*marked, *(each for each in others if subject and each.data.get("subject") == subject)]
+        return [
+            *marked,
+            *(each for each in others if subject and each.data.get("subject") == subject),
+        ]
 
     def _shown(self, ids: Sequence[str]) -> list[Record]:
         records = [self.system.record(self.connection.name, each) for each in ids]

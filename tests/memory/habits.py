@@ -1,9 +1,10 @@
 """Four systems in memory that each lose something else: what the merge is held against.
 
-Each function gives a system, what it can do, and how its tickets read and write. `lossless` keeps everything ·
-`helpdesk_like` knows a status that we do not, sets a priority by itself and replaces tags · `posthog_like` folds tags,
-shows them only under a licence, and may date a change earlier than the last · `zaia_like` moves its status only
-forward, never unassigns, only attaches tags, and dates nothing.
+Each function gives a system, what it can do, and how its tickets read and write. `lossless` keeps
+everything · `helpdesk_like` knows a status that we do not, sets a priority by itself and replaces
+tags · `posthog_like` folds tags, shows them only under a licence, and may date a change earlier
+than the last · `zaia_like` moves its status only forward, never unassigns, only attaches tags, and
+dates nothing.
 """
 
 from __future__ import annotations
@@ -40,14 +41,20 @@ ZAIA_WRITES |= {"resolved": "completed", "closed": "completed"}
 
 def lossless(clock: Clock) -> Like:
     """Give a system that holds every canonical value as it is."""
-    can = _can({key: Writable() for key in KEYS}, (Verb("patch", KEYS),), {"status": STATUSES}, deletes=True)
+    can = _can(
+        {key: Writable() for key in KEYS},
+        (Verb("patch", KEYS),),
+        {"status": STATUSES},
+        deletes=True,
+    )
     return MemorySystem(clock, can), can, _map({})
 
 
 def helpdesk_like(clock: Clock, *, longest_tag: int | None = None, trims: bool = False) -> Like:
     """Give a help desk: `in_progress` reads as open, on hold is pending there, a priority is set on create.
 
-    `longest_tag` cuts tags and `trims` drops a subject's closing full stops, both without saying so.
+    `longest_tag` cuts tags and `trims` drops a subject's closing full stops, both without saying
+    so.
     """
     writable = {
         "subject": Writable(clears=False, required=True),
@@ -63,7 +70,11 @@ def helpdesk_like(clock: Clock, *, longest_tag: int | None = None, trims: bool =
     if trims:
         store["subject"] = lambda raw: raw.rstrip(". ")
     back = {**{each: each for each in STATUSES}, "on_hold": "pending"}
-    return MemorySystem(clock, can, Habits(store=store)), can, _map({"status": _table(HELPDESK_STATUS, back)})
+    return (
+        MemorySystem(clock, can, Habits(store=store)),
+        can,
+        _map({"status": _table(HELPDESK_STATUS, back)}),
+    )
 
 
 def posthog_like(clock: Clock) -> Like:
@@ -75,7 +86,12 @@ def posthog_like(clock: Clock) -> Like:
         "assignee": Writable(),
         "tags": Writable(empty_trusted=False),
     }
-    can = _can(writable, (Verb("patch", KEYS[1:]),), {"status": tuple(POSTHOG_STATUS)}, creates=Support.PROBED)
+    can = _can(
+        writable,
+        (Verb("patch", KEYS[1:]),),
+        {"status": tuple(POSTHOG_STATUS)},
+        creates=Support.PROBED,
+    )
     habits = Habits(store={"tags": lambda raw: raw.strip().casefold()}, licensed=True)
     back = {**POSTHOG_STATUS, "closed": "resolved"}
     return MemorySystem(clock, can, habits), can, _map({"status": _table(POSTHOG_STATUS, back)})
@@ -85,7 +101,9 @@ def zaia_like(clock: Clock) -> Like:
     """Give an inbox of verbs: takeover sets an assignee too, complete is for ever, tags are attached one by one."""
     writable = {
         "subject": Writable(on_update=Support.NO, clears=False),
-        "status": Writable(on_create=False, clears=False, default="pending", forward=tuple(ZAIA_STATUS)),
+        "status": Writable(
+            on_create=False, clears=False, default="pending", forward=tuple(ZAIA_STATUS)
+        ),
         "assignee": Writable(clears=False),
         "tags": Writable(on_create=False, removes=False),
     }
@@ -103,11 +121,15 @@ def zaia_like(clock: Clock) -> Like:
     )
     can = _can(writable, verbs, {"status": tuple(ZAIA_STATUS)}, dated=False)
     system = MemorySystem(clock, can, Habits(attach_only=True, dated=False))
-    fields = _map({"status": _table(ZAIA_STATUS, ZAIA_WRITES), "assignee": (_nobody, _same)}, keys=tuple(writable))
+    fields = _map(
+        {"status": _table(ZAIA_STATUS, ZAIA_WRITES), "assignee": (_nobody, _same)},
+        keys=tuple(writable),
+    )
     return system, can, EntityMap(TICKET, fields.fields)
 
 
-# --- how they are put together -------------------------------------------------------------------------------------
+# --- how they are put together
+# -------------------------------------------------------------------------------------
 
 Pair = tuple[Callable[[Raw], Canonical | Unreadable], Callable[[Canonical], Raw | NotCarried]]
 
@@ -134,13 +156,19 @@ def _can(
 
 
 def _map(special: Mapping[str, Pair], keys: tuple[str, ...] = KEYS) -> EntityMap:
-    pairs: dict[str, Pair] = {"priority": _table(PRIORITY, PRIORITY), "tags": (_fold, _same), **special}
+    pairs: dict[str, Pair] = {
+        "priority": _table(PRIORITY, PRIORITY),
+        "tags": (_fold, _same),
+        **special,
+    }
     fields = {key: _field(key, *pairs.get(key, (_same, _same))) for key in keys}
     return EntityMap(TICKET, fields, version=lambda record: record.get("updated_at"))
 
 
 def _field(
-    name: str, read: Callable[[Raw], Canonical | Unreadable], write: Callable[[Canonical], Raw | NotCarried]
+    name: str,
+    read: Callable[[Raw], Canonical | Unreadable],
+    write: Callable[[Canonical], Raw | NotCarried],
 ) -> FieldMap:
     return FieldMap(
         name=name,

@@ -35,7 +35,9 @@ LATE = timedelta(seconds=1)
 """How long after the caller gave up a late write lands."""
 
 Operation = Literal["read", "list", "create", "update", "delete"]
-FaultKind = Literal["before", "after", "lost", "late", "not sent", "limited", "unauthorised", "refused"]
+FaultKind = Literal[
+    "before", "after", "lost", "late", "not sent", "limited", "unauthorised", "refused"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ class _Row:
 class MemorySystem:
     """A vendor. Every method is safe to call from several threads."""
 
-    def __init__(self, clock: Clock, capabilities: EntityCapabilities, habits: Habits | None = None) -> None:
+    def __init__(
+        self, clock: Clock, capabilities: EntityCapabilities, habits: Habits | None = None
+    ) -> None:
         self.capabilities = capabilities
         self.habits = habits or Habits()
         self.journal: list[Event] = []
@@ -131,9 +135,10 @@ class MemorySystem:
     def fail(self, kind: FaultKind, *, on: Operation, times: int = 1) -> None:
         """Have the next calls go wrong.
 
-        before: an error, and nothing was done · after: done, and the answer was an error · lost: done, and the answer
-        shows no record · late: an error, and it is done a second later · the others: refused, nothing was done.
-        A read knows no done and fails as unavailable where a write's fate would be unknown.
+        before: an error, and nothing was done · after: done, and the answer was an error · lost:
+        done, and the answer shows no record · late: an error, and it is done a second later · the
+        others: refused, nothing was done. A read knows no done and fails as unavailable where a
+        write's fate would be unknown.
         """
         with self._lock:
             self._faults.setdefault(on, deque()).extend([kind] * times)
@@ -206,7 +211,9 @@ class MemorySystem:
 
     def since(self, tick: int) -> list[tuple[int, str]]:
         """List what was touched after a tick of the system's own counter, oldest first."""
-        return sorted((row.tick, remote_id) for remote_id, row in self._rows.items() if row.tick > tick)
+        return sorted(
+            (row.tick, remote_id) for remote_id, row in self._rows.items() if row.tick > tick
+        )
 
     def marked(self, marker: str) -> list[str]:
         """Find the records that a create has marked."""
@@ -220,7 +227,11 @@ class MemorySystem:
         if verb.element:
             ((key, element),) = values.items()
             held = list(row.values.get(key) or [])
-            wanted = [*held, element] if verb.element == "add" else [each for each in held if each != element]
+            wanted = (
+                [*held, element]
+                if verb.element == "add"
+                else [each for each in held if each != element]
+            )
             self._change(remote_id, {key: wanted}, "bridge", values)
             return
         for key, value in values.items():
@@ -263,27 +274,51 @@ class MemorySystem:
         kept = old or [] if by == "bridge" and self.habits.attach_only else []
         return list(dict.fromkeys([*kept, *(shape(each) for each in value or [])]))
 
-    def _make(self, values: Mapping[str, Raw], by: Literal["human", "bridge"], marker: str | None) -> str:
+    def _make(
+        self, values: Mapping[str, Raw], by: Literal["human", "bridge"], marker: str | None
+    ) -> str:
         remote_id = f"{next(self._ids):04d}"
         stored: dict[str, Raw] = {}
         for key, able in self.capabilities.writable.items():
-            default = able.default if able.default is None or isinstance(able.default, str) else None
-            stored[key] = self._stored(key, values.get(key, default), by, [] if key == TAGS else None)
+            default = (
+                able.default if able.default is None or isinstance(able.default, str) else None
+            )
+            stored[key] = self._stored(
+                key, values.get(key, default), by, [] if key == TAGS else None
+            )
         self._rows[remote_id] = _Row(stored, self._stamp(), next(self._ticks), marker)
-        self.journal.append(Event(self._clock.now(), by, "create", remote_id, {}, copy.deepcopy(stored), dict(values)))
+        self.journal.append(
+            Event(
+                self._clock.now(), by, "create", remote_id, {}, copy.deepcopy(stored), dict(values)
+            )
+        )
         return remote_id
 
     def _change(
-        self, remote_id: str, values: Mapping[str, Raw], by: Literal["human", "bridge"], sent: Mapping[str, Raw]
+        self,
+        remote_id: str,
+        values: Mapping[str, Raw],
+        by: Literal["human", "bridge"],
+        sent: Mapping[str, Raw],
     ) -> None:
         row = self._rows[remote_id]
-        taken = {key: value for key, value in values.items() if by == "human" or key not in self.habits.ignores}
-        after = {key: self._stored(key, value, by, row.values.get(key)) for key, value in taken.items()}
+        taken = {
+            key: value
+            for key, value in values.items()
+            if by == "human" or key not in self.habits.ignores
+        }
+        after = {
+            key: self._stored(key, value, by, row.values.get(key)) for key, value in taken.items()
+        }
         after = {key: value for key, value in after.items() if value != row.values.get(key)}
         before = {key: row.values.get(key) for key in after}
         row.values |= copy.deepcopy(after)
         row.updated_at, row.tick = self._stamp(), next(self._ticks)
-        self.journal.append(Event(self._clock.now(), by, "update", remote_id, before, after, copy.deepcopy(dict(sent))))
+        self.journal.append(
+            Event(
+                self._clock.now(), by, "update", remote_id, before, after, copy.deepcopy(dict(sent))
+            )
+        )
 
     def _drop(self, remote_id: str, by: Literal["human", "bridge"]) -> None:
         row = self._rows.pop(remote_id, None)

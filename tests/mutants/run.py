@@ -6,9 +6,9 @@ A mutant is a file `tests/mutants/NAME.diff`: first lines of the form
     Tests: tests/core/test_x.py tests/flow/test_y.py::test_z
     Seeds: 200
 
-then a patch. Each is applied to a copy of the tree. It must apply; every module must still import; the named tests
-must pass without the patch and at least one must *fail* with it, or, with `Seeds`, the simulation must find a broken
-promise within so many seeds. Anything else fails this script.
+then a patch. Each is applied to a copy of the tree. It must apply; every module must still import;
+the named tests must pass without the patch and at least one must *fail* with it, or, with `Seeds`,
+the simulation must find a broken promise within so many seeds. Anything else fails this script.
 """
 
 from __future__ import annotations
@@ -25,7 +25,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-PARTS = ("bridge", "jobs", "tests", "mappings", "config", "docs", "bench", "pyproject.toml", "requirements.lock")
+PARTS = (
+    "bridge",
+    "jobs",
+    "tests",
+    "mappings",
+    "config",
+    "docs",
+    "bench",
+    "pyproject.toml",
+    "requirements.lock",
+)
 PARTS += ("Makefile", "Procfile", "README.md", "CHANGELOG.md", "LICENSE", ".ci")
 LONGEST = 1800
 IMPORT_ALL = (
@@ -77,7 +87,9 @@ def read(path: Path) -> Mutant:
             head[name.strip().lower()] = value.strip()
     if not head.get("removes") or not (head.get("tests") or head.get("seeds")):
         raise Broken("its head must have `Removes:`, and `Tests:` or `Seeds:`")
-    return Mutant(path, head["removes"], tuple(head.get("tests", "").split()), int(head.get("seeds", "0")))
+    return Mutant(
+        path, head["removes"], tuple(head.get("tests", "").split()), int(head.get("seeds", "0"))
+    )
 
 
 def copy(target: Path) -> None:
@@ -98,7 +110,13 @@ def run(command: list[str], tree: Path) -> subprocess.CompletedProcess[str]:
     environ |= {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         return subprocess.run(
-            command, cwd=tree, env=environ, capture_output=True, text=True, timeout=LONGEST, check=False
+            command,
+            cwd=tree,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise Broken(f"it took longer than {LONGEST} s: {' '.join(command)[:200]}") from None
@@ -116,7 +134,9 @@ def outcomes(tree: Path, tests: tuple[str, ...]) -> tuple[list[str], list[str]]:
         name = f"{case.get('classname', '')}.{case.get('name', '')}".strip(".")
         for failure in case.iter("failure"):
             message = failure.get("message") or ""
-            (unable if message.startswith(IMPORT_ERRORS) else failed).append(f"{name}: {message.splitlines()[0][:100]}")
+            (unable if message.startswith(IMPORT_ERRORS) else failed).append(
+                f"{name}: {message.splitlines()[0][:100]}"
+            )
         unable += [f"{name}: {(error.get('message') or '')[:100]}" for error in case.iter("error")]
     if done.returncode and not failed and not unable:
         raise Broken(f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
@@ -202,7 +222,9 @@ def main(names: list[str]) -> int:
                 bad += 1
                 print(f"SURVIVES {mutant.name} (removes {mutant.removes}): {error}", flush=True)
             else:
-                print(f"killed   {mutant.name} (removes {mutant.removes}) by {failed[0]}", flush=True)
+                print(
+                    f"killed   {mutant.name} (removes {mutant.removes}) by {failed[0]}", flush=True
+                )
             shutil.rmtree(folder / mutant.name, ignore_errors=True)
     print(f"{len(paths) - bad} of {len(paths)} mutants killed")
     return 1 if bad else 0

@@ -1,6 +1,7 @@
 """A PostgreSQL server of one test's own, which can be stopped (`fast`, `immediate`) and started again, data kept.
 
-Run as a program it is the keeper: a process without threads, which does what standard input says and ends with it.
+Run as a program it is the keeper: a process without threads, which does what standard input says
+and ends with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The whole bridge as real processes between sandboxes, with humans at work, and hands that break it.
 
-What `bridge up --sandbox` starts, with a switchboard between the bridge and its vendors. It waits for conditions, never
-for a time; when one does not come about, or the verdict is bad, the error says everything that is known.
+What `bridge up --sandbox` starts, with a switchboard between the bridge and its vendors. It waits
+for conditions, never for a time; when one does not come about, or the verdict is bad, the error
+says everything that is known.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Quiet(Run):
         engine = self.stage.engine
         with engine.ledger.read() as tx:
             found = super()._figures()
-            wanting = select(func.count()).where(work.c.parked_at.is_(None), work.c.due_at > engine.clock.now())
+            wanting = select(func.count()).where(
+                work.c.parked_at.is_(None), work.c.due_at > engine.clock.now()
+            )
             wanting = wanting.where(work.c.claimed_by.is_(None), work.c.entity == "session")
             return found | {"later": max(0, found["later"] - tx.execute(wanting).scalar_one())}
 
@@ -67,14 +70,32 @@ class Quiet(Run):
 class Kit(Stage):
     """`with Kit(folder) as kit: kit.begin(20); kit.work(10); kit.kill("web"); kit.work(10); kit.check()`."""
 
-    def __init__(self, folder: Path, *, database: str = "", seed: int = 1, workers: int = 0, rate: float = 6.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database: str = "",
+        seed: int = 1,
+        workers: int = 0,
+        rate: float = 6.0,
+    ) -> None:
         home = folder / "home"
         homes.fill(home)
         loosen(home)
         super().__init__(
-            Plan(home, _say, sandbox=True, port=secrets.choice(PORTS), port_base=0, seed=seed, workers=workers)
+            Plan(
+                home,
+                _say,
+                sandbox=True,
+                port=secrets.choice(PORTS),
+                port_base=0,
+                seed=seed,
+                workers=workers,
+            )
         )
-        self.ask_every = 3.0  # what is tried here takes long, and the machine has other tests to run
+        self.ask_every = (
+            3.0  # what is tried here takes long, and the machine has other tests to run
+        )
         self.board = Switchboard()
         self.rate = rate
         self.struck: Counter[str] = Counter()
@@ -110,7 +131,9 @@ class Kit(Stage):
     @property
     def holders(self) -> list[str]:
         """The connections whose systems hold tickets."""
-        return [name for name, control in self.controls.items() if control.system in population.STATUS]
+        return [
+            name for name, control in self.controls.items() if control.system in population.STATUS
+        ]
 
     # Humans.
 
@@ -121,8 +144,12 @@ class Kit(Stage):
         self.settle()
         self.run.reconcile_until_linked(self.origins)
         self._refs = self.run.known()
-        known = [self._refs.get(origin, dict([origin])) for origin in self.origins[: tickets - ALONE]]
-        where = [[self.controls[name].system for name in self.holders if name in held] for held in known]
+        known = [
+            self._refs.get(origin, dict([origin])) for origin in self.origins[: tickets - ALONE]
+        ]
+        where = [
+            [self.controls[name].system for name in self.holders if name in held] for held in known
+        ]
         self._stream = iter(population.edits(EDITS, self.plan.seed, where))
 
     def work(self, edits: int) -> None:
@@ -139,7 +166,9 @@ class Kit(Stage):
         if self.worked % 6 == 0:
             self.opened += 1
             name = self.holders[self.opened % len(self.holders)]
-            self.controls[name].post("populate", n=1, seed=1000 * self.plan.seed + 100 + self.opened)
+            self.controls[name].post(
+                "populate", n=1, seed=1000 * self.plan.seed + 100 + self.opened
+            )
             return
         edit = next(self._stream)
         name = next(name for name in self.holders if self.controls[name].system == edit.system)
@@ -156,24 +185,40 @@ class Kit(Stage):
 
         alone = [self._refs.get(origin, {}) for origin in self.origins[-ALONE:]]
         both = [(refs[here], refs[there]) for refs in alone if {here, there} <= refs.keys()]
-        open_ = [(mine, its) for mine, its in both if not resolved(here, mine) and not resolved(there, its)]
+        open_ = [
+            (mine, its)
+            for mine, its in both
+            if not resolved(here, mine) and not resolved(there, its)
+        ]
         assert open_, f"no open ticket stands in {here} and in {there}"
         mine, its = open_[0]
         word = population.STATUS[self.controls[here].system]["resolved"]
         self.controls[here].post("edit", id=mine, fields={"status": word})
         try:
-            self.wait(lambda: resolved(there, its), f"a ticket that was resolved in {here} to be so in {there}")
+            self.wait(
+                lambda: resolved(there, its),
+                f"a ticket that was resolved in {here} to be so in {there}",
+            )
         except Stuck as stuck:
             raise Stuck(f"{stuck}\n{self.story(there, its)}") from None
 
     def record(self, name: str, remote_id: str) -> Mapping[str, Any]:
         """Give a ticket as its system has it."""
-        return next(one for one in self.controls[name].get("tickets") if str(one["id"]) == remote_id)
+        return next(
+            one for one in self.controls[name].get("tickets") if str(one["id"]) == remote_id
+        )
 
     def story(self, name: str, remote_id: str) -> str:
         """Tell the last of what the ledger knows of a ticket."""
-        rows = [row for row in timelines(self.engine) if row["refs"].get(name) == remote_id and "kind" in row]
-        lines = (f"{row['at']} {row['kind']} {row['connection']} {row['field']} {row['detail']}" for row in rows[-20:])
+        rows = [
+            row
+            for row in timelines(self.engine)
+            if row["refs"].get(name) == remote_id and "kind" in row
+        ]
+        lines = (
+            f"{row['at']} {row['kind']} {row['connection']} {row['field']} {row['detail']}"
+            for row in rows[-20:]
+        )
         return "\n".join(line[:300] for line in lines)
 
     # What is done to it.
@@ -181,13 +226,20 @@ class Kit(Stage):
     def kill(self, *names: str) -> None:
         """Kill -9 processes and all that they started, at once, and wait until others stand in their places."""
         victims = [child for child in self.children.running if child.name in names]
-        self.wait(lambda: all(child.process is not None for child in victims), f"{names} to be running")
+        self.wait(
+            lambda: all(child.process is not None for child in victims), f"{names} to be running"
+        )
         gone = {child.process.pid: child for child in victims}
         for number, child in gone.items():
             os.killpg(number, signal.SIGKILL)
             self.struck[f"kill {child.name}"] += 1
         for number, child in gone.items():
-            self.wait(lambda: child.process is not None and child.process.pid != number, f"another {child.name}")  # noqa: B023
+            self.wait(
+                lambda child=child, number=number: (
+                    child.process is not None and child.process.pid != number
+                ),
+                f"another {child.name}",
+            )
         if "web" in names:
             self.wait(self._answers, "the receiver")
 
@@ -196,7 +248,10 @@ class Kit(Stage):
         gone = self._valkey._process.pid
         os.kill(gone, signal.SIGKILL)
         self.struck["kill valkey"] += 1
-        self.wait(lambda: self._valkey._process.pid != gone and bool(url_for(self.plan.home)), "another Valkey")
+        self.wait(
+            lambda: self._valkey._process.pid != gone and bool(url_for(self.plan.home)),
+            "another Valkey",
+        )
 
     def empty_valkey(self) -> None:
         """Take everything out of the Valkey, under everybody's feet."""
@@ -220,10 +275,14 @@ class Kit(Stage):
     def full_disk(self) -> Iterator[None]:
         """Let every write of the bridge's processes that would make a file longer fail.
 
-        A limit of the kernel's for these processes, which needs no rights; a device's end would say ENOSPC.
+        A limit of the kernel's for these processes, which needs no rights; a device's end would say
+        ENOSPC.
         """
         limited = [
-            number for child in self.children.running if child.name != "sandbox" for number in self.family(child)
+            number
+            for child in self.children.running
+            if child.name != "sandbox"
+            for number in self.family(child)
         ]
         before = {number: resource.prlimit(number, resource.RLIMIT_FSIZE) for number in limited}
         self.struck["disk full"] += 1
@@ -241,7 +300,9 @@ class Kit(Stage):
         parents: dict[int, int] = {}
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                )
         found = [child.process.pid] if child.process is not None else []
         for number in found:
             found += [pid for pid, parent in parents.items() if parent == number]
@@ -280,13 +341,24 @@ class Kit(Stage):
         left = self.open_attempts()  # a scheduled poll may begin now; a write has no reason to
         with self.engine.ledger.read() as tx:
             account = webhook_inbox.account(tx)
-            rows = tx.execute(select(inbox_table.c.connection, inbox_table.c.headers, inbox_table.c.verdict)).all()
-        verdicts = {(row.connection, value): row.verdict for row in rows for value in row.headers.values()}
+            rows = tx.execute(
+                select(inbox_table.c.connection, inbox_table.c.headers, inbox_table.c.verdict)
+            ).all()
+        verdicts = {
+            (row.connection, value): row.verdict for row in rows for value in row.headers.values()
+        }
         given = collect(self.engine, self.controls, self.plan.seed, time.monotonic() - self._began)
-        sent = [row for row in given.journal if row["kind"] == "webhook" and 200 <= row["status"] < 300]
-        fates = {(row["connection"], row["note"]): verdicts.get((row["connection"], row["note"])) for row in sent}
+        sent = [
+            row for row in given.journal if row["kind"] == "webhook" and 200 <= row["status"] < 300
+        ]
+        fates = {
+            (row["connection"], row["note"]): verdicts.get((row["connection"], row["note"]))
+            for row in sent
+        }
         lost = [
-            f"{name} {note}: {fate or 'no row'}" for (name, note), fate in fates.items() if fate in {None, "pending"}
+            f"{name} {note}: {fate or 'no row'}"
+            for (name, note), fate in fates.items()
+            if fate in {None, "pending"}
         ]
         return Outcome(report.verify(given), len(fates), lost, str(account), account.balanced, left)
 
@@ -294,30 +366,46 @@ class Kit(Stage):
         """Finish, and raise AssertionError, with everything that is known, unless every promise was kept."""
         outcome = self.finish()
         if outcome.faults:
-            raise AssertionError("\n".join([*outcome.faults, f"done to it: {dict(self.struck)}", self.standing()]))
+            raise AssertionError(
+                "\n".join([*outcome.faults, f"done to it: {dict(self.struck)}", self.standing()])
+            )
         assert outcome.accepted, "no webhook was accepted: nothing was tried"
         return outcome
 
     def refused(self) -> int:
         """Give how many deliveries of webhooks the receiver did not take."""
-        rows = [row for control in self.controls.values() for row in control.get("journal") if row["kind"] == "webhook"]
+        rows = [
+            row
+            for control in self.controls.values()
+            for row in control.get("journal")
+            if row["kind"] == "webhook"
+        ]
         return sum(row["status"] >= 500 for row in rows)
 
     def troubles(self) -> dict[str, str]:
         """Give what is said of connections that are not well."""
         with self.engine.ledger.read() as tx:
-            return {name: found.why for name, found in connection_health.all_(tx).items() if found.why}
+            return {
+                name: found.why for name, found in connection_health.all_(tx).items() if found.why
+            }
 
     def standing(self) -> str:
         """Say what is under way, for an error."""
-        running = {child.name: child.ended() if child.process else "down" for child in self.children.running}
+        running = {
+            child.name: child.ended() if child.process else "down"
+            for child in self.children.running
+        }
         signs = f"signs {self.run._signs()}, open attempts {self.open_attempts()}"
         return f"{signs}, exit codes {running}, troubles {self.troubles()}"
 
     def open_attempts(self) -> list[tuple[str, str]]:
         """Give the connection and the fields of each write whose fate is not known."""
         with self.engine.ledger.read() as tx:
-            rows = tx.execute(select(attempt.c.connection, attempt.c.remaining).where(attempt.c.closed_at.is_(None)))
+            rows = tx.execute(
+                select(attempt.c.connection, attempt.c.remaining).where(
+                    attempt.c.closed_at.is_(None)
+                )
+            )
             return [(row.connection, str(row.remaining)) for row in rows]
 
     def _new_run(self, tickets: int) -> Run:

@@ -27,9 +27,19 @@ class Outcome:
         """Give what is wrong, in words; empty: every promise was kept."""
         found = [f"accepted webhook lost: {one}" for one in self.lost]
         if not self.report.ok:
-            kept = {"not_carried", "window_edits", "unseen_edits", "before_they_met", "ignored_writes"}
-            rows = {kind: rows[:5] for kind, rows in self.report.details.items() if kind not in kept}
-            found.append(f"the sides do not agree: {json.dumps(rows, ensure_ascii=False, indent=1, default=str)}")
+            kept = {
+                "not_carried",
+                "window_edits",
+                "unseen_edits",
+                "before_they_met",
+                "ignored_writes",
+            }
+            rows = {
+                kind: rows[:5] for kind, rows in self.report.details.items() if kind not in kept
+            }
+            found.append(
+                f"the sides do not agree: {json.dumps(rows, ensure_ascii=False, indent=1, default=str)}"
+            )
         if self.report.forbidden_calls:
             found.append(f"{self.report.forbidden_calls} calls that a sync must never make")
         if not self.balanced:

@@ -1,7 +1,8 @@
 """`make soak MINUTES=15`: humans at work for as long as you like, and something killed or taken away every 20 s.
 
-Exits with 0 only when nothing was lost, no work is left, and no process grew. In the second half receiver, clock and
-one of the workers are let live, so that their memory can be seen over time; the other worker and all else is not.
+Exits with 0 only when nothing was lost, no work is left, and no process grew. In the second half
+receiver, clock and one of the workers are let live, so that their memory can be seen over time; the
+other worker and all else is not.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ class Soak:
                 bag = bag or self.strikes()
                 bag.pop()()
                 strike_at = time.monotonic() + EVERY
-                tell(f"{time.monotonic() - self.began:5.0f} s  {self.kit.worked} edits  {dict(self.kit.struck)}")
+                tell(
+                    f"{time.monotonic() - self.began:5.0f} s  {self.kit.worked} edits  {dict(self.kit.struck)}"
+                )
 
     def strikes(self) -> list[Callable[[], None]]:
         """Give all strikes once, in a random order."""
@@ -70,7 +73,11 @@ class Soak:
             lambda: self.take_away(kit.hang),
         ]
         if time.monotonic() < self.half:
-            found += [lambda: kit.kill("web"), lambda: kit.kill("clock"), lambda: kit.kill("worker 1", "web", "clock")]
+            found += [
+                lambda: kit.kill("web"),
+                lambda: kit.kill("clock"),
+                lambda: kit.kill("worker 1", "web", "clock"),
+            ]
         self.rng.shuffle(found)
         return found
 
@@ -148,17 +155,24 @@ def main() -> int:
     with log.open("w") as file:
         os.dup2(file.fileno(), 2)  # what the processes say is for whoever asks why it failed
     tell(f"soaking for {given.minutes:g} minutes; what the processes say: {log}")
-    with Database() as database, Kit(folder, database=database.url, seed=given.seed, workers=2, rate=given.rate) as kit:
+    with (
+        Database() as database,
+        Kit(folder, database=database.url, seed=given.seed, workers=2, rate=given.rate) as kit,
+    ):
         kit.begin(TICKETS)
         soak = Soak(kit, database, given.minutes * 60, given.seed)
         soak.run()
         outcome = kit.finish()
         report, latency = outcome.report, outcome.report.latency_ms
-        tell(f"edits {report.edits_applied} by humans, tickets {report.tickets}, writes {report.writes} by the bridge")
+        tell(
+            f"edits {report.edits_applied} by humans, tickets {report.tickets}, writes {report.writes} by the bridge"
+        )
         tell(f"done to it {sum(kit.struck.values())}: {dict(sorted(kit.struck.items()))}")
         tell(f"webhooks {outcome.account}; lost {len(outcome.lost)}")
         tell(f"latency p50 {latency['p50']} ms, p95 {latency['p95']} ms, outages included")
-        tell(f"converged {report.converged}, duplicates {report.duplicates}, lost edits {report.lost_edits}")
+        tell(
+            f"converged {report.converged}, duplicates {report.duplicates}, lost edits {report.lost_edits}"
+        )
         tell(f"writes of unknown fate {len(outcome.left)}, conflicts open {report.conflicts_open}")
         for name, sizes in soak.memory.items():
             shown = ", ".join(megabytes(size) for size in (sizes[0], sizes[-1], max(sizes)))

@@ -1,6 +1,7 @@
 """Lines between the bridge and its vendors: each can be cut (connections are refused) or left to hang (no answers).
 
-Only what the bridge says goes through here; the hand that plays a vendor's users has a way of its own.
+Only what the bridge says goes through here; the hand that plays a vendor's users has a way of its
+own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Line:
     def __init__(self, loop: asyncio.AbstractEventLoop, port: int) -> None:
         self._loop = loop
         self._to = port
-        # Bound and never listening: keeps the port ours while the line is cut, and refuses whoever calls.
+        # Bound and never listening: keeps the port ours while the line is cut, and refuses whoever
+        # calls.
         self._holder = _bound(0)
         self.port: int = self._holder.getsockname()[1]
         self._server: asyncio.Server | None = None
@@ -107,7 +109,9 @@ class Switchboard:
     def __init__(self) -> None:
         self.lines: dict[str, Line] = {}
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="switchboard", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="switchboard", daemon=True
+        )
         self._thread.start()
 
     def connect(self, name: str, port: int) -> Line:

@@ -50,7 +50,9 @@ def test_the_disk_is_full(kit):
 @pytest.mark.postgres
 def test_bridge_up_waits_for_its_ledger_instead_of_ending(tmp_path, database, monkeypatch):
     usual = test_up.environ
-    monkeypatch.setattr(test_up, "environ", lambda home: usual(home) | {"BRIDGE_SANDBOX_DATABASE_URL": database.url})
+    monkeypatch.setattr(
+        test_up, "environ", lambda home: usual(home) | {"BRIDGE_SANDBOX_DATABASE_URL": database.url}
+    )
     homes.fill(tmp_path)
     up = test_up.Up(tmp_path, secrets.choice(PORTS))
     try:

@@ -8,7 +8,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(
-    ("victim", "how", "said"), [(1, "cut", "ConnectionRefusedError"), (0, "hang", "no answer within")]
+    ("victim", "how", "said"),
+    [(1, "cut", "ConnectionRefusedError"), (0, "hang", "no answer within")],
 )
 @pytest.mark.parametrize("kit", ["sqlite"], indirect=True)
 def test_one_vendor_harms_no_other(kit, victim, how, said):

@@ -36,7 +36,9 @@ def test_links_lead_somewhere(path):
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_that_are_named_exist(path):
-    named = re.findall(r"`((?:bridge|jobs|mappings|config|tests|docs)/[\w./-]*\w(?:\.\w+)?/?)`", path.read_text())
+    named = re.findall(
+        r"`((?:bridge|jobs|mappings|config|tests|docs)/[\w./-]*\w(?:\.\w+)?/?)`", path.read_text()
+    )
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
@@ -58,13 +60,19 @@ def test_decisions_are_numbered_without_gaps():
 
 
 def test_every_word_of_the_glossary_stands_once():
-    words = re.findall(r"^\| \*\*(.+?)\*\* \|", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    words = re.findall(
+        r"^\| \*\*(.+?)\*\* \|", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE
+    )
     assert words == sorted(set(words))
 
 
 def test_no_address_of_a_workplace_is_committed():
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False).stdout
-    names = [name for name in listed.decode().split("\0") if name] or [str(path) for path in DOCUMENTS]
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False
+    ).stdout
+    names = [name for name in listed.decode().split("\0") if name] or [
+        str(path) for path in DOCUMENTS
+    ]
     pattern = re.compile(r"(?<![\w.])\.\./sha" + r"red\b|/wo" + r"rk/main|file:///o" + r"pt/")
     found = []
     for name in names:

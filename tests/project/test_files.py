@@ -14,26 +14,40 @@ LOCK = ROOT / "requirements.lock"
 
 
 def python_files() -> list[Path]:
-    return sorted(path for folder in ("bridge", "jobs", "tests", "docs") for path in (ROOT / folder).rglob("*.py"))
+    return sorted(
+        path
+        for folder in ("bridge", "jobs", "tests", "docs")
+        for path in (ROOT / folder).rglob("*.py")
+    )
 
 
 def test_no_file_is_longer_than_a_reader_can_hold():
-    long = {str(p.relative_to(ROOT)): n for p in python_files() if (n := len(p.read_text().splitlines())) > 350}
+    long = {
+        str(p.relative_to(ROOT)): n
+        for p in python_files()
+        if (n := len(p.read_text().splitlines())) > 350
+    }
     assert long == {}
 
 
 def test_no_test_folder_takes_the_name_of_a_package():
-    assert not {"jobs", "config", "mappings", "bridge"} & {path.name for path in (ROOT / "tests").iterdir()}
+    assert not {"jobs", "config", "mappings", "bridge"} & {
+        path.name for path in (ROOT / "tests").iterdir()
+    }
 
 
 def test_every_dependency_is_locked_with_hashes():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = (
-        project["project"]["dependencies"] + project["dependency-groups"]["dev"] + project["build-system"]["requires"]
+        project["project"]["dependencies"]
+        + project["dependency-groups"]["dev"]
+        + project["build-system"]["requires"]
     )
     names = {re.match(r"[A-Za-z0-9._-]+", line)[0].lower() for line in wanted}
     entries = re.findall(
-        r"^([a-z0-9._-]+)==\S+(?:.*?)\\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)+)", LOCK.read_text(), re.MULTILINE
+        r"^([a-z0-9._-]+)==\S+(?:.*?)\\\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)+)",
+        LOCK.read_text(),
+        re.MULTILINE,
     )
     assert names <= {name for name, _ in entries}
     assert len(entries) == len(re.findall(r"^[a-z0-9._-]+==", LOCK.read_text(), re.MULTILINE))
@@ -58,6 +72,8 @@ def test_every_target_of_make_is_explained():
 
 
 def test_what_the_wheel_ships_is_there():
-    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"][
+        "targets"
+    ]["wheel"]
     for folder in shipped["force-include"]:
         assert list((ROOT / folder).glob("*.yaml")), folder

@@ -30,9 +30,12 @@ ALLOWED = {
     "queue": GROUND | {"core"},
     "flow": GROUND | {"core", "connectors", "ledger", "tally"},
     "sandbox": GROUND | {"core", "connectors"},
-    "simulate": GROUND | {"core", "config", "connectors", "flow", "home", "http", "ledger", "queue", "sandbox", "web"},
-    "wiring": GROUND | {"core", "config", "connectors", "flow", "home", "http", "ledger", "log", "owners", "queue"},
-    "web": GROUND | {"core", "config", "connectors", "flow", "home", "ledger", "log", "queue", "wiring"},
+    "simulate": GROUND
+    | {"core", "config", "connectors", "flow", "home", "http", "ledger", "queue", "sandbox", "web"},
+    "wiring": GROUND
+    | {"core", "config", "connectors", "flow", "home", "http", "ledger", "log", "owners", "queue"},
+    "web": GROUND
+    | {"core", "config", "connectors", "flow", "home", "ledger", "log", "queue", "wiring"},
     "cli": GROUND
     | {
         "core",
@@ -117,7 +120,9 @@ def test_every_room_has_a_rule():
 @pytest.mark.parametrize("package", sorted(ONLY_USER))
 def test_a_foreign_package_stays_where_it_belongs(package):
     strays = [
-        str(path.relative_to(ROOT)) for room, path, _, foreign in rooms() if package in foreign - belonging_to(room)
+        str(path.relative_to(ROOT))
+        for room, path, _, foreign in rooms()
+        if package in foreign - belonging_to(room)
     ]
     assert strays == []
 
@@ -131,14 +136,24 @@ def test_the_core_is_pure():
     import sys
 
     strays = {
-        str(path.relative_to(ROOT)): sorted(foreign - set(sys.stdlib_module_names) - PURE_THIRD_PARTY)
+        str(path.relative_to(ROOT)): sorted(
+            foreign - set(sys.stdlib_module_names) - PURE_THIRD_PARTY
+        )
         for room, path, _, foreign in rooms()
         if room == "core" and foreign - set(sys.stdlib_module_names) - PURE_THIRD_PARTY
     }
     assert strays == {}
 
 
-IMPURE = {"datetime.now", "time.time", "time.monotonic", "time.sleep", "random.random", "uuid.uuid4", "date.today"}
+IMPURE = {
+    "datetime.now",
+    "time.time",
+    "time.monotonic",
+    "time.sleep",
+    "random.random",
+    "uuid.uuid4",
+    "date.today",
+}
 
 
 @pytest.mark.parametrize("room", ["core", "flow", "ledger", "connectors"])
@@ -155,7 +170,8 @@ def test_time_and_chance_are_handed_in(room):
 
 def test_the_reader_of_imports_sees_all_forms():
     source = (
-        "import a.b\nfrom bridge import wiring\nfrom . import x\nfrom ..ledger import y\ndef f():\n    import late\n"
+        "import a.b\nfrom bridge import wiring\nfrom . import x\n"
+        "from ..ledger import y\ndef f():\n    import late\n"
     )
     names = set(imported(ast.parse(source), ("bridge", "flow", "drain")))
     assert {"a.b", "bridge.wiring", "bridge.flow", "bridge.ledger", "late"} <= names

@@ -50,7 +50,9 @@ def test_a_known_secret_is_hidden_anywhere_the_longest_first():
     assert scrub.text("got hunter-two and hunter") == f"got {HIDDEN} and {HIDDEN}"
 
 
-@pytest.mark.parametrize("text", ["ticket tkt_1: status open -> closed", "GET https://host:8080/x", "authorised"])
+@pytest.mark.parametrize(
+    "text", ["ticket tkt_1: status open -> closed", "GET https://host:8080/x", "authorised"]
+)
 def test_ordinary_text_stays(text):
     assert Scrubber([Secret("abc")]).text(text) == text
 
@@ -60,10 +62,17 @@ def test_a_json_line_has_its_fields_and_no_secret_not_even_in_the_traceback(logg
     try:
         int("tell-nobody")
     except ValueError:
-        logging.getLogger("bridge.x").exception("sent %s", "tell-nobody", extra={"connection": "desk", "n": 3})
+        logging.getLogger("bridge.x").exception(
+            "sent %s", "tell-nobody", extra={"connection": "desk", "n": 3}
+        )
     row = json.loads(stream.getvalue())
     assert row["level"] == "error"
-    assert (row["process"], row["logger"], row["connection"], row["n"]) == ("worker", "bridge.x", "desk", "3")
+    assert (row["process"], row["logger"], row["connection"], row["n"]) == (
+        "worker",
+        "bridge.x",
+        "desk",
+        "3",
+    )
     assert row["message"] == f"sent {HIDDEN}"
     assert "ValueError" in row["error"]
     assert "tell-nobody" not in stream.getvalue()

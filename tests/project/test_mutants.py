@@ -16,7 +16,9 @@ TESTS = "tests/project/test_home.py"
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("mutants_run", ROOT / "tests" / "mutants" / "run.py")
+    spec = importlib.util.spec_from_file_location(
+        "mutants_run", ROOT / "tests" / "mutants" / "run.py"
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules["mutants_run"] = module
     spec.loader.exec_module(module)
@@ -61,7 +63,9 @@ def test_a_mutant_that_proves_nothing_is_refused(script, tmp_path, old, new, sai
 
 
 def test_a_mutant_that_no_test_notices_survives(script, tmp_path):
-    mutant = script.read(patch(tmp_path, "mode=0o700", "mode=0o755", tests=f"{TESTS}::test_the_order_of_places"))
+    mutant = script.read(
+        patch(tmp_path, "mode=0o700", "mode=0o755", tests=f"{TESTS}::test_the_order_of_places")
+    )
     (tmp_path / "work").mkdir()
     with pytest.raises(script.Broken, match="no test notices"):
         script.kill(mutant, tmp_path / "work")
@@ -81,6 +85,8 @@ def test_every_mutant_of_the_project_has_a_head_and_applies(script):
         for name, hunks in zip(files[::2], files[1::2], strict=True):
             text = (ROOT / name).read_text()
             for hunk in re.split(r"^@@.*\n", hunks, flags=re.MULTILINE)[1:]:
-                before = "".join(line[1:] for line in hunk.splitlines(keepends=True) if line[0] in " -")
+                before = "".join(
+                    line[1:] for line in hunk.splitlines(keepends=True) if line[0] in " -"
+                )
                 assert before in text, f"{path.name} does not apply any more: {name}"
         assert all((ROOT / test.partition("::")[0]).exists() for test in mutant.tests), path.name

@@ -32,7 +32,9 @@ def test_no_code_outside_its_room_asks_for_a_system_by_name(system):
         found += [
             f"{path.relative_to(ROOT)}:{node.lineno}: {node.value!r}"
             for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and node.value == system and id(node) not in docstrings
+            if isinstance(node, ast.Constant)
+            and node.value == system
+            and id(node) not in docstrings
         ]
     assert found == []
 

@@ -28,14 +28,18 @@ def test_every_system_has_all_of_its_parts():
     systems = set(CONNECTORS)
     assert stems("mappings", "*.yaml") - {"syncs", "agents"} == systems
     assert set(SYSTEMS) == systems
-    assert {path.name for path in (ROOT / "tests" / "fixtures").iterdir() if path.is_dir()} == systems
+    assert {
+        path.name for path in (ROOT / "tests" / "fixtures").iterdir() if path.is_dir()
+    } == systems
     assert stems("docs/systems", "*.md") == systems
 
 
 @pytest.mark.parametrize("system", sorted(CONNECTORS))
 def test_every_page_answers_the_same_questions(system):
     lines = (ROOT / "docs" / "systems" / f"{system}.md").read_text().splitlines()
-    assert [line.removeprefix("## ") for line in lines if line.startswith("## ")][: len(HEADINGS)] == list(HEADINGS)
+    assert [line.removeprefix("## ") for line in lines if line.startswith("## ")][
+        : len(HEADINGS)
+    ] == list(HEADINGS)
 
 
 @pytest.mark.parametrize("system", sorted(CONNECTORS))

@@ -18,7 +18,9 @@ class Run:
         self.facts = []
         self.markers = itertools.count(1)
         self.here = switch.create({"subject": "One", "customer_email": "ann@example.com"})["id"]
-        there = posthog.create({"anonymous_traits": {"email": "bob@example.com"}, "priority": "medium"})["id"]
+        there = posthog.create(
+            {"anonymous_traits": {"email": "bob@example.com"}, "priority": "medium"}
+        )["id"]
         self.there = self.counterpart_at_posthog("ann@example.com")
         self.back = self.counterpart_at_switch("bob@example.com")
         self.link({"switch": self.here, "posthog": self.there})

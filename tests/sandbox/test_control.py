@@ -14,13 +14,19 @@ def post(to_switch, route, **body):
 def test_a_human_creates_edits_and_deletes_and_all_of_it_is_journalled(to_switch):
     made = post(to_switch, "tickets", subject="Help", tags=["Old", "keep"])
     edited = post(
-        to_switch, "edit", id=made["id"], fields={"status": "open", "add_tags": ["x"], "remove_tags": ["old"]}
+        to_switch,
+        "edit",
+        id=made["id"],
+        fields={"status": "open", "add_tags": ["x"], "remove_tags": ["old"]},
     )
     assert (edited["status"], edited["tags"]) == ("open", ["keep", "x"])
     assert [row["id"] for row in to_switch.get(f"{CONTROL}/tickets").json()["data"]] == [made["id"]]
     post(to_switch, "delete", id=made["id"])
     rows = to_switch.get(f"{CONTROL}/journal", params={"since": 1}).json()["data"]
-    assert [(row["seq"], row["kind"], row["actor"]) for row in rows] == [(2, "edit", "human"), (3, "delete", "human")]
+    assert [(row["seq"], row["kind"], row["actor"]) for row in rows] == [
+        (2, "edit", "human"),
+        (3, "delete", "human"),
+    ]
     assert (rows[0]["before"], rows[0]["after"]) == (
         {"status": "new", "tags": ["Old", "keep"]},
         {"status": "open", "tags": ["keep", "x"]},

@@ -14,7 +14,9 @@ def test_shares_are_read_from_words():
     assert set(USUAL) == set(KINDS)
 
 
-@pytest.mark.parametrize("text", ["fire=1", "throttle=2", "throttle=much", "throttle", "webhooks=2"])
+@pytest.mark.parametrize(
+    "text", ["fire=1", "throttle=2", "throttle=much", "throttle", "webhooks=2"]
+)
 def test_nonsense_is_refused(text):
     with pytest.raises(ValueError, match=r"unknown fault|share of|could not convert"):
         parse(text)
@@ -36,9 +38,12 @@ def test_an_error_before_does_nothing(switch, to_switch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "raised"), [("reset-after", requests.ConnectionError), ("timeout-after", requests.ReadTimeout)]
+    ("kind", "raised"),
+    [("reset-after", requests.ConnectionError), ("timeout-after", requests.ReadTimeout)],
 )
-def test_a_dropped_answer_is_an_exception_after_the_commit(posthog, to_posthog, clock, kind, raised):
+def test_a_dropped_answer_is_an_exception_after_the_commit(
+    posthog, to_posthog, clock, kind, raised
+):
     posthog.faults.set({kind: 1})
     start = clock.now()
     with pytest.raises(raised):
@@ -58,7 +63,9 @@ def test_an_error_after_hides_a_done_write(switch, to_switch):
 @pytest.mark.parametrize("system", ["switch", "posthog"])
 def test_throttling_says_when_to_come_back(switch, to_switch, posthog, to_posthog, system):
     app, session, url = (
-        (switch, to_switch, SWITCH + "/tickets") if system == "switch" else (posthog, to_posthog, POSTHOG)
+        (switch, to_switch, SWITCH + "/tickets")
+        if system == "switch"
+        else (posthog, to_posthog, POSTHOG)
     )
     app.faults.set({"throttle": 1})
     answer = session.get(url)

@@ -5,7 +5,9 @@ from tests.sandbox.played import POSTHOG, SWITCH
 
 
 def human_ticket(posthog, **fields):
-    return posthog.create({"anonymous_traits": {"email": "ann@example.com"}, "unread_team_count": 2, **fields})["id"]
+    return posthog.create(
+        {"anonymous_traits": {"email": "ann@example.com"}, "unread_team_count": 2, **fields}
+    )["id"]
 
 
 def one(to_posthog, ticket_id):
@@ -27,7 +29,10 @@ def test_no_key_wrong_key_wrong_project_and_missing_scope_are_told_apart(posthog
     assert session.get(POSTHOG).json()["code"] == "authentication_failed"
     assert to_posthog.get(POSTHOG.replace("12345", "1")).json()["code"] == "permission_denied"
     posthog.configure({"scopes": ["ticket:read"]})
-    assert to_posthog.post(POSTHOG, json={}).json()["detail"] == "API key missing required scope 'ticket:write'"
+    assert (
+        to_posthog.post(POSTHOG, json={}).json()["detail"]
+        == "API key missing required scope 'ticket:write'"
+    )
 
 
 @pytest.mark.provokes
@@ -46,7 +51,10 @@ def test_unsupported_ids_and_bad_filters_return_everything(posthog, to_posthog):
     first, _ = human_ticket(posthog), human_ticket(posthog, status="pending")
     assert to_posthog.get(POSTHOG, params={"ids": first}).json()["count"] == 1
     assert to_posthog.get(POSTHOG, params={"status": "pending"}).json()["count"] == 1
-    assert to_posthog.get(POSTHOG, params={"status": "penidng", "date_from": "never"}).json()["count"] == 2
+    assert (
+        to_posthog.get(POSTHOG, params={"status": "penidng", "date_from": "never"}).json()["count"]
+        == 2
+    )
     posthog.configure({"ids_supported": False})
     assert to_posthog.get(POSTHOG, params={"ids": first}).json()["count"] == 2
 
@@ -81,7 +89,10 @@ def test_every_patch_moves_updated_at_and_a_message_can_move_it_back(posthog, to
 def test_tags_are_cleaned_and_need_a_licence(posthog, to_posthog):
     ticket = human_ticket(posthog)
     url = f"{POSTHOG}/{ticket}/"
-    assert to_posthog.patch(url, json={"tags": [" VIP ", "vip", "Zoo"]}).json()["tags"] == ["vip", "zoo"]
+    assert to_posthog.patch(url, json={"tags": [" VIP ", "vip", "Zoo"]}).json()["tags"] == [
+        "vip",
+        "zoo",
+    ]
     posthog.configure({"tags_licensed": False})
     answer = to_posthog.patch(url, json={"tags": ["other"]})
     assert (answer.status_code, answer.json()["tags"]) == (200, [])
@@ -101,7 +112,11 @@ def test_bulk_tags_add_and_remove_without_replacing(posthog, to_posthog):
 @pytest.mark.parametrize("status", [201, 405, 500])
 def test_a_create_is_answered_as_documented_or_as_seen(posthog, to_posthog, status):
     posthog.configure({"post": status})
-    body = {"status": "open", "anonymous_traits": {"email": "ann@example.com", "bridge_marker": "m1"}, "title": "x"}
+    body = {
+        "status": "open",
+        "anonymous_traits": {"email": "ann@example.com", "bridge_marker": "m1"},
+        "title": "x",
+    }
     answer = to_posthog.post(f"{POSTHOG}/", json=body)
     assert answer.status_code == status
     assert len(posthog.store) == (1 if status == 201 else 0)
@@ -115,12 +130,20 @@ def test_a_create_is_answered_as_documented_or_as_seen(posthog, to_posthog, stat
 def test_one_marker_made_twice_is_on_record(posthog, to_posthog, switch, to_switch):
     for marker in ("m1", "m2", "m1"):
         to_posthog.post(f"{POSTHOG}/", json={"anonymous_traits": {"bridge_marker": marker}})
-        to_switch.post(f"{SWITCH}/tickets", json={"subject": "x", "tags": ["vip", f"bridge-{marker}"]})
+        to_switch.post(
+            f"{SWITCH}/tickets", json={"subject": "x", "tags": ["vip", f"bridge-{marker}"]}
+        )
     for _ in range(2):
         to_posthog.post(f"{POSTHOG}/", json={"anonymous_traits": {}})
         to_switch.post(f"{SWITCH}/tickets", json={"subject": "x", "tags": ["vip"]})
     for app in (posthog, switch):
-        assert [entry.note for entry in app.journal.since()] == ["", "", "forbidden: one thing made twice", "", ""]
+        assert [entry.note for entry in app.journal.since()] == [
+            "",
+            "",
+            "forbidden: one thing made twice",
+            "",
+            "",
+        ]
 
 
 def test_an_assignee_must_be_a_member_and_can_be_cleared(posthog, to_posthog):
@@ -132,7 +155,9 @@ def test_an_assignee_must_be_a_member_and_can_be_cleared(posthog, to_posthog):
     assert to_posthog.patch(url, json={"assignee": None}).json()["assignee"] is None
 
 
-@pytest.mark.parametrize("body", [{"status": "closed"}, {"priority": "urgent"}, {"anonymous_traits": 1}])
+@pytest.mark.parametrize(
+    "body", [{"status": "closed"}, {"priority": "urgent"}, {"anonymous_traits": 1}]
+)
 def test_bad_values_are_validation_errors(posthog, to_posthog, body):
     answer = to_posthog.patch(f"{POSTHOG}/{human_ticket(posthog)}/", json=body)
     assert (answer.status_code, answer.json()["type"]) == (400, "validation_error")
@@ -140,7 +165,10 @@ def test_bad_values_are_validation_errors(posthog, to_posthog, body):
 
 def test_a_snooze_moves_the_status(posthog, to_posthog):
     url = f"{POSTHOG}/{human_ticket(posthog, status='pending')}/"
-    assert to_posthog.patch(url, json={"snoozed_until": "2026-04-01T00:00:00Z"}).json()["status"] == "on_hold"
+    assert (
+        to_posthog.patch(url, json={"snoozed_until": "2026-04-01T00:00:00Z"}).json()["status"]
+        == "on_hold"
+    )
     assert to_posthog.patch(url, json={"snoozed_until": None}).json()["status"] == "open"
 
 

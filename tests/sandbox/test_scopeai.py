@@ -31,7 +31,10 @@ def forbidden(scopeai):
 
 
 def listed(to_scopeai, **params):
-    return [row["id"] for row in to_scopeai.get(f"{BASE}/tickets", params={"start_date": 0, **params}).json()]
+    return [
+        row["id"]
+        for row in to_scopeai.get(f"{BASE}/tickets", params={"start_date": 0, **params}).json()
+    ]
 
 
 @pytest.mark.parametrize("header", ["Bearer {}", "Token {}", "token={}", "Token token=x{}", ""])
@@ -41,7 +44,9 @@ def test_the_key_wants_its_own_grammar(scopeai, to_scopeai, header):
 
 
 @pytest.mark.provokes
-def test_a_listing_without_start_date_hides_what_is_old_and_is_on_record(scopeai, to_scopeai, clock):
+def test_a_listing_without_start_date_hides_what_is_old_and_is_on_record(
+    scopeai, to_scopeai, clock
+):
     scopeai.create({"original_text": "old"})
     clock.sleep(15 * DAY)
     scopeai.create({"original_text": "new"})
@@ -103,14 +108,23 @@ def test_what_is_not_there_is_404(scopeai, to_scopeai):
 
 
 @pytest.mark.parametrize("scores", ["salience", "salience_score"])
-def test_subjects_are_found_after_a_while_the_same_for_the_same_text(scopeai, to_scopeai, clock, scores):
+def test_subjects_are_found_after_a_while_the_same_for_the_same_text(
+    scopeai, to_scopeai, clock, scores
+):
     scopeai.configure({"scores": scores, "analysis_delay": 10})
     text = "The file is cut off, and the price is wrong."
     for _ in range(2):
-        assert to_scopeai.post(f"{BASE}/tickets", json={"original_text": text}).json()["tag_relationships"] == []
+        assert (
+            to_scopeai.post(f"{BASE}/tickets", json={"original_text": text}).json()[
+                "tag_relationships"
+            ]
+            == []
+        )
     assert to_scopeai.get(f"{BASE}/tags").json() == []
     clock.sleep(11)
-    one, two = (to_scopeai.get(f"{BASE}/tickets/{number}").json()["tag_relationships"] for number in (1, 2))
+    one, two = (
+        to_scopeai.get(f"{BASE}/tickets/{number}").json()["tag_relationships"] for number in (1, 2)
+    )
     assert one == two
     assert {each["tag_id"] for each in one} == {1, 2}
     assert all(scores in each for each in one)
@@ -121,7 +135,9 @@ def test_irrelevant_tags_are_hidden_in_the_catalogue_only(scopeai, to_scopeai):
     made = scopeai.create({"original_text": "x"})["id"]
     scopeai.edit(str(made), {"add_tag": {"name": "noise", "relevant": False}})
     assert to_scopeai.get(f"{BASE}/tags").json() == []
-    assert [tag["name"] for tag in to_scopeai.get(f"{BASE}/tags?relevant=false").json()] == ["noise"]
+    assert [tag["name"] for tag in to_scopeai.get(f"{BASE}/tags?relevant=false").json()] == [
+        "noise"
+    ]
     tag = to_scopeai.get(f"{BASE}/tags/1").json()
     assert (tag["name"], tag["relevant"], tag["tickets_count"]) == ("noise", False, 1)
 

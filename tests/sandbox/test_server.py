@@ -7,7 +7,9 @@ from bridge.sandbox.server import HOST, Spec, accounts, serve
 
 
 def call(url, account, **options):
-    return requests.get(url, headers={"Authorization": f"Bearer {account.api_key}"}, timeout=10, **options)
+    return requests.get(
+        url, headers={"Authorization": f"Bearer {account.api_key}"}, timeout=10, **options
+    )
 
 
 def test_both_systems_answer_on_loopback_ports_with_the_accounts_keys():
@@ -28,7 +30,10 @@ def test_it_listens_on_one_address_of_this_machine_and_on_no_other():
     served = serve([Spec("switch")], port_base=0)
     try:
         port = int(served.urls["switch"].rpartition(":")[2])
-        for address, reached in ((HOST, True), ("127.0.0.2", False)):  # every address would take both
+        for address, reached in (
+            (HOST, True),
+            ("127.0.0.2", False),
+        ):  # every address would take both
             with socket.socket() as caller:
                 assert (caller.connect_ex((address, port)) == 0) is reached
     finally:
@@ -43,7 +48,12 @@ def test_a_taken_port_gives_way_to_the_next():
         served = serve([Spec("switch", port=port)])
         try:
             assert served.urls["switch"] != f"http://{HOST}:{port}"
-            assert call(f"{accounts(served.urls)['switch'].base_url}/users", accounts()["switch"]).status_code == 200
+            assert (
+                call(
+                    f"{accounts(served.urls)['switch'].base_url}/users", accounts()["switch"]
+                ).status_code
+                == 200
+            )
         finally:
             served.stop()
 
@@ -75,7 +85,9 @@ def test_a_cut_connection_is_a_broken_answer_to_a_done_write():
 
 def test_the_background_thread_delivers_signed_webhooks():
     arrived = []
-    served = serve([Spec("switch", webhook_url="http://bridge.test/webhooks/helpdesk")], port_base=0)
+    served = serve(
+        [Spec("switch", webhook_url="http://bridge.test/webhooks/helpdesk")], port_base=0
+    )
     account = accounts()["switch"]
     app = served.apps["switch"]
     try:
@@ -87,7 +99,12 @@ def test_the_background_thread_delivers_signed_webhooks():
             clock_wait()
         url, headers, body = arrived[0]
         assert url == "http://bridge.test/webhooks/helpdesk"
-        verify(account.webhook(), {name.lower(): value for name, value in headers.items()}, body, app.clock.now())
+        verify(
+            account.webhook(),
+            {name.lower(): value for name, value in headers.items()},
+            body,
+            app.clock.now(),
+        )
     finally:
         served.stop()
 

@@ -15,11 +15,18 @@ def test_a_wrong_key_is_refused_in_the_documented_envelope(switch):
     session.headers["Authorization"] = "Bearer wrong"
     answer = session.get(f"{SWITCH}/tickets")
     assert answer.status_code == 401
-    assert answer.json() == {"error": {"code": "UNAUTHORIZED", "message": "Invalid or missing API key", "details": {}}}
+    assert answer.json() == {
+        "error": {"code": "UNAUTHORIZED", "message": "Invalid or missing API key", "details": {}}
+    }
 
 
 def test_a_new_ticket_is_medium_and_its_row_is_partial(to_switch):
-    made = create(to_switch, description="Long story", customer_email="ann@example.com", tags=["VIP", "bridge-m1"])
+    made = create(
+        to_switch,
+        description="Long story",
+        customer_email="ann@example.com",
+        tags=["VIP", "bridge-m1"],
+    )
     assert (made["priority"], made["status"], made["assignee"]) == ("medium", "new", None)
     assert made["description"] == "Long story"
     row = to_switch.get(f"{SWITCH}/tickets").json()["data"][0]
@@ -29,7 +36,9 @@ def test_a_new_ticket_is_medium_and_its_row_is_partial(to_switch):
     assert row["customer"]["email"] == "ann@example.com"
 
 
-@pytest.mark.parametrize(("word", "shown"), [("medium", "medium"), ("normal", "medium"), ("high", "high")])
+@pytest.mark.parametrize(
+    ("word", "shown"), [("medium", "medium"), ("normal", "medium"), ("high", "high")]
+)
 def test_medium_and_normal_are_the_same_priority(to_switch, word, shown):
     made = create(to_switch, priority="low")
     to_switch.patch(f"{SWITCH}/tickets/{made['id']}", json={"priority": word})
@@ -37,7 +46,9 @@ def test_medium_and_normal_are_the_same_priority(to_switch, word, shown):
 
 
 def test_the_same_customer_is_not_created_twice(to_switch):
-    first, second = (create(to_switch, customer_email="ann@example.com")["customer"] for _ in range(2))
+    first, second = (
+        create(to_switch, customer_email="ann@example.com")["customer"] for _ in range(2)
+    )
     assert first["id"] == second["id"]
     found = to_switch.get(f"{SWITCH}/customers", params={"email": "ann@example.com"}).json()["data"]
     assert [row["id"] for row in found] == [first["id"]]
@@ -49,7 +60,9 @@ def test_rows_that_share_the_boundary_second_are_skipped_by_the_cursor(to_switch
     ids.append(create(to_switch)["id"])
     params = {"limit": 2, "order_by": "updated_at", "order_dir": "asc"}
     first = to_switch.get(f"{SWITCH}/tickets", params=params).json()
-    second = to_switch.get(f"{SWITCH}/tickets", params=params | {"cursor": first["meta"]["next_cursor"]}).json()
+    second = to_switch.get(
+        f"{SWITCH}/tickets", params=params | {"cursor": first["meta"]["next_cursor"]}
+    ).json()
     assert [row["id"] for row in first["data"]] == ids[:2]
     assert [row["id"] for row in second["data"]] == ids[3:]
     assert (first["meta"]["total"], second["meta"]["next_cursor"]) == (4, None)
@@ -60,7 +73,10 @@ def test_tags_filter_takes_a_comma_separated_list(switch, to_switch):
     create(to_switch, tags=["c"])
 
     def listed():
-        return {row["id"] for row in to_switch.get(f"{SWITCH}/tickets", params={"tags": "a,b"}).json()["data"]}
+        return {
+            row["id"]
+            for row in to_switch.get(f"{SWITCH}/tickets", params={"tags": "a,b"}).json()["data"]
+        }
 
     assert listed() == {one, two}
     switch.configure({"tags_match": "all"})
@@ -99,7 +115,14 @@ def test_a_delete_is_soft_and_looks_final(switch, to_switch):
 
 
 @pytest.mark.parametrize(
-    "body", [{"status": "on_hold"}, {"priority": "critical"}, {"assignee_id": "nobody"}, {"tags": "a"}, {"subject": ""}]
+    "body",
+    [
+        {"status": "on_hold"},
+        {"priority": "critical"},
+        {"assignee_id": "nobody"},
+        {"tags": "a"},
+        {"subject": ""},
+    ],
 )
 def test_bad_values_are_bad_requests(to_switch, body):
     answer = to_switch.patch(f"{SWITCH}/tickets/{create(to_switch)['id']}", json=body)
@@ -111,7 +134,10 @@ def test_too_many_calls_are_told_when_to_come_back(switch, to_switch, clock):
     statuses = [to_switch.get(f"{SWITCH}/users").status_code for _ in range(3)]
     answer = to_switch.get(f"{SWITCH}/users")
     assert statuses == [200, 200, 429]
-    assert (answer.json()["error"]["code"], answer.headers["Retry-After"]) == ("TOO_MANY_REQUESTS", "2")
+    assert (answer.json()["error"]["code"], answer.headers["Retry-After"]) == (
+        "TOO_MANY_REQUESTS",
+        "2",
+    )
     clock.sleep(10)
     assert to_switch.get(f"{SWITCH}/users").status_code == 200
 
@@ -127,5 +153,7 @@ def test_conversations_are_sent_as_content_and_read_as_content_text(to_switch):
     body = {"ticket_id": ticket, "content": "Hello", "type": "note", "internal": True}
     made = to_switch.post(f"{SWITCH}/conversations", json=body).json()["data"]
     assert made["content_text"] == "Hello"
-    listed = to_switch.get(f"{SWITCH}/conversations", params={"ticket_id": ticket, "internal": "true"}).json()["data"]
+    listed = to_switch.get(
+        f"{SWITCH}/conversations", params={"ticket_id": ticket, "internal": "true"}
+    ).json()["data"]
     assert [row["id"] for row in listed] == [made["id"]]

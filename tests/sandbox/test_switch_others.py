@@ -14,7 +14,9 @@ def ticket(switch):
 
 
 def say(to_switch, ticket, **fields):
-    return to_switch.post(f"{SWITCH}/conversations", json={"ticket_id": ticket, "content": "Hello", **fields})
+    return to_switch.post(
+        f"{SWITCH}/conversations", json={"ticket_id": ticket, "content": "Hello", **fields}
+    )
 
 
 def last(switch):
@@ -33,7 +35,14 @@ def test_who_says_nothing_of_it_writes_to_the_customer(switch, to_switch, ticket
 
 
 @pytest.mark.parametrize(
-    "body", [{"content": " "}, {"content": None}, {"type": "sms"}, {"internal": "yes"}, {"ticket_id": "nobody"}]
+    "body",
+    [
+        {"content": " "},
+        {"content": None},
+        {"type": "sms"},
+        {"internal": "yes"},
+        {"ticket_id": "nobody"},
+    ],
 )
 def test_bad_conversations_are_refused(switch, to_switch, ticket, body):
     assert say(to_switch, ticket, **body).status_code in {400, 404}
@@ -43,13 +52,18 @@ def test_bad_conversations_are_refused(switch, to_switch, ticket, body):
 def test_conversations_are_neither_changed_nor_deleted(switch, to_switch, ticket):
     remote_id = switch.note(ticket, "Called her")["id"]
     for method in ("PATCH", "DELETE"):
-        assert to_switch.request(method, f"{SWITCH}/conversations/{remote_id}", json={}).status_code == 405
+        assert (
+            to_switch.request(method, f"{SWITCH}/conversations/{remote_id}", json={}).status_code
+            == 405
+        )
     assert [row["id"] for row in switch.records("session")] == [remote_id]
 
 
 def test_a_customer_replies_without_being_named(switch, to_switch, ticket):
     switch.message(ticket, "Any news?", seconds_ago=60)
-    (row,) = to_switch.get(f"{SWITCH}/conversations", params={"ticket_id": ticket, "type": "reply"}).json()["data"]
+    (row,) = to_switch.get(
+        f"{SWITCH}/conversations", params={"ticket_id": ticket, "type": "reply"}
+    ).json()["data"]
     assert set(row) == {"id", "ticket_id", "type", "internal", "content_text", "created_at"}
     assert row["created_at"] == "2026-03-01T11:59:00Z"
     assert switch.records("session") == []
@@ -57,13 +71,17 @@ def test_a_customer_replies_without_being_named(switch, to_switch, ticket):
 
 @pytest.mark.usefixtures("ticket")
 def test_customers_are_made_found_and_changed(switch, to_switch):
-    made = to_switch.post(f"{SWITCH}/customers", json={"email": "ben@example.com", "name": "Ben", "role": "x"})
+    made = to_switch.post(
+        f"{SWITCH}/customers", json={"email": "ben@example.com", "name": "Ben", "role": "x"}
+    )
     assert made.status_code == 201
     row = made.json()["data"]
     assert (row["custom_fields"], row["ticket_count"], row["phone"]) == ({}, 0, None)
     assert "updated_at" not in row
     url = f"{SWITCH}/customers/{row['id']}"
-    changed = to_switch.patch(url, json={"phone": "1", "custom_fields": {"plan": "gold"}, "ticket_count": 9})
+    changed = to_switch.patch(
+        url, json={"phone": "1", "custom_fields": {"plan": "gold"}, "ticket_count": 9}
+    )
     assert changed.json()["data"]["custom_fields"] == {"plan": "gold"}
     assert (last(switch).entity, last(switch).ignored) == ("customer", ("ticket_count",))
     switch.configure({"patch_custom_fields": False, "customers_dated": True})
@@ -89,7 +107,9 @@ def test_a_second_customer_of_one_address_is_refused(switch, to_switch):
 def test_what_the_bridge_must_not_do_is_journalled_as_forbidden(switch, to_switch):
     customer = switch.records("customer")[0]["id"]
     to_switch.delete(f"{SWITCH}/customers/{customer}")
-    tag = to_switch.post(f"{SWITCH}/tags", json={"name": "billing", "color": "#ff0000"}).json()["data"]["id"]
+    tag = to_switch.post(f"{SWITCH}/tags", json={"name": "billing", "color": "#ff0000"}).json()[
+        "data"
+    ]["id"]
     to_switch.patch(f"{SWITCH}/tags/{tag}", json={"name": "money"})
     to_switch.delete(f"{SWITCH}/tags/{tag}")
     to_switch.post(f"{SWITCH}/articles", json={"title": "How to"})
@@ -110,10 +130,16 @@ def test_webhooks_tell_of_conversations_and_customers(clock):
         heard.append(json.loads(body))
         return 202
 
-    box = SwitchSandbox(clock, 1, webhook=Target("http://bridge.test/webhooks/helpdesk", hmac_webhook()), send=send)
+    box = SwitchSandbox(
+        clock, 1, webhook=Target("http://bridge.test/webhooks/helpdesk", hmac_webhook()), send=send
+    )
     ticket = box.create({"subject": "Help", "customer_email": "ann@example.com"})
     box.message(ticket["id"], "Any news?")
     box.edit_customer(ticket["customer"]["id"], {"phone": "1"})
     box.outbox.flush(everything=True)
-    assert [each["event"] for each in heard] == ["ticket.created", "conversation.created", "customer.updated"]
+    assert [each["event"] for each in heard] == [
+        "ticket.created",
+        "conversation.created",
+        "customer.updated",
+    ]
     assert [each["data"]["id"] for each in heard][2] == ticket["customer"]["id"]

@@ -79,7 +79,9 @@ def test_the_search_finds_parts_of_words(upscope, to_upscope):
     ann = upscope.create({"identities": ["ann@example.com"]})["id"]
     joann = upscope.create({"identities": ["JoAnn@example.com.evil.example"]})["id"]
     upscope.create({})
-    rows = to_upscope.get(f"{BASE}/list.json", params={"search": "ANN@example.com"}).json()["visitors"]
+    rows = to_upscope.get(f"{BASE}/list.json", params={"search": "ANN@example.com"}).json()[
+        "visitors"
+    ]
     assert {row["short_id"] for row in rows} == {ann, joann}
 
 
@@ -122,7 +124,9 @@ def test_a_link_wants_an_agent_keeps_to_limits_and_is_asked_for_once(upscope, to
     to_upscope.post(url, json=AGENT)
     assert [e.note for e in upscope.journal.since() if e.note] == []
     to_upscope.post(url, json=AGENT)
-    assert [e.note for e in upscope.journal.since() if e.note] == ["forbidden: a second link for one visitor"]
+    assert [e.note for e in upscope.journal.since() if e.note] == [
+        "forbidden: a second link for one visitor"
+    ]
 
 
 @pytest.mark.provokes
@@ -133,7 +137,9 @@ def test_a_deletion_is_for_good_and_noted(upscope, to_upscope, status):
     assert to_upscope.delete(f"{BASE}/visitors/{made}.json").status_code == status
     assert to_upscope.delete(f"{BASE}/visitors/{made}.json").status_code == 404
     assert upscope.visitors() == []
-    assert [e.note for e in upscope.journal.since() if e.kind == "delete"] == ["forbidden: a visitor deleted"]
+    assert [e.note for e in upscope.journal.since() if e.kind == "delete"] == [
+        "forbidden: a visitor deleted"
+    ]
 
 
 @pytest.mark.provokes
@@ -151,7 +157,16 @@ def test_its_people_are_the_customers_of_the_others_tickets(upscope, switch):
     known = {text for row in upscope.visitors() for text in row["identities"] or () if "@" in text}
     customers = {row["customer"]["email"] for row in switch.tickets()}
     assert known < customers == {draft.customer for draft in tickets(30, 5)}
-    assert len([row for row in upscope.visitors() if row["identities"] is None and row["unique_id"] is None]) == 6
+    assert (
+        len(
+            [
+                row
+                for row in upscope.visitors()
+                if row["identities"] is None and row["unique_id"] is None
+            ]
+        )
+        == 6
+    )
     assert all(tag.startswith("#") for row in upscope.visitors() for tag in row["tags"])
     sessions = upscope.records("session")
     assert len([each for each in sessions if each["ended_at"] is None]) == 1
@@ -163,13 +178,27 @@ def test_its_people_are_the_customers_of_the_others_tickets(upscope, switch):
 
 def test_the_hand_changes_visitors_and_knows_no_tickets(upscope, to_upscope):
     made = upscope.create({})["id"]
-    number = to_upscope.post(f"{CONTROL}/edit", json={"id": made, "fields": {"start_session": True}}).json()
+    number = to_upscope.post(
+        f"{CONTROL}/edit", json={"id": made, "fields": {"start_session": True}}
+    ).json()
     number = number["data"]["sessions"][0]["id"]
-    done = to_upscope.post(f"{CONTROL}/edit", json={"id": made, "fields": {"finish_session": number, "tags": ["#a"]}})
+    done = to_upscope.post(
+        f"{CONTROL}/edit", json={"id": made, "fields": {"finish_session": number, "tags": ["#a"]}}
+    )
     assert done.json()["data"]["tags"] == ["#a"]
-    assert to_upscope.post(f"{CONTROL}/edit", json={"id": made, "fields": {"status": "open"}}).status_code == 400
+    assert (
+        to_upscope.post(
+            f"{CONTROL}/edit", json={"id": made, "fields": {"status": "open"}}
+        ).status_code
+        == 400
+    )
     assert to_upscope.post(f"{CONTROL}/tickets", json={"subject": "Help"}).status_code == 400
     assert to_upscope.post(f"{CONTROL}/message", json={"id": made, "text": "hi"}).status_code == 400
     assert to_upscope.get(f"{CONTROL}/tickets").json()["data"] == []
-    assert to_upscope.get(f"{CONTROL}/records", params={"entity": "customer"}).json()["data"][0]["id"] == made
-    assert {entry.entity for entry in upscope.journal.since() if entry.actor == "human"} == {"customer"}
+    assert (
+        to_upscope.get(f"{CONTROL}/records", params={"entity": "customer"}).json()["data"][0]["id"]
+        == made
+    )
+    assert {entry.entity for entry in upscope.journal.since() if entry.actor == "human"} == {
+        "customer"
+    }

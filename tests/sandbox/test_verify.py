@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import bridge.sandbox.verify as checker
+import bridge.verify.report as checker
 from bridge.sandbox.outbox import Target
 from bridge.sandbox.server import evidence
 from bridge.verify.report import load, main, verify, write
@@ -25,8 +25,21 @@ def test_a_clean_run_is_clean(run):
     assert report.ok
     assert (report.tickets, report.edits_applied, report.writes) == (2, 2, 4)
     assert report.latency_polled_ms == {"p50": 1000.0, "p95": 1000.0}
-    assert report.systems["switch"] == {"tickets": 2, "mirrored": 2, "create": 2, "edit": 1, "write": 1}
-    assert set(report.as_dict()) >= {"converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open", "faults"}
+    assert report.systems["switch"] == {
+        "tickets": 2,
+        "mirrored": 2,
+        "create": 2,
+        "edit": 1,
+        "write": 1,
+    }
+    assert set(report.as_dict()) >= {
+        "converged",
+        "duplicates",
+        "lost_edits",
+        "echo_writes",
+        "conflicts_open",
+        "faults",
+    }
 
 
 def test_a_lost_edit_is_seen_even_when_the_sides_are_equal(run):
@@ -46,16 +59,34 @@ def test_a_later_human_word_or_a_recorded_conflict_excuses_the_loss(run):
     run.posthog.edit(run.there, {"status": "resolved"})
     run.patch_posthog(status="open")
     assert run.report().lost_edits == 1
-    run.fact("conflict", connection="switch", id=run.here, field="status", open=False, values=["pending", "open"])
+    run.fact(
+        "conflict",
+        connection="switch",
+        id=run.here,
+        field="status",
+        open=False,
+        values=["pending", "open"],
+    )
     assert run.report().lost_edits == 1
-    run.fact("conflict", connection="switch", id=run.here, field="status", open=False, values=["resolved", "open"])
+    run.fact(
+        "conflict",
+        connection="switch",
+        id=run.here,
+        field="status",
+        open=False,
+        values=["resolved", "open"],
+    )
     assert run.report().lost_edits == 0
 
 
-@pytest.mark.parametrize(("named", "lost"), [("usr_5", 0), ("aiko@support.example", 0), ("usr_4", 1)])
+@pytest.mark.parametrize(
+    ("named", "lost"), [("usr_5", 0), ("aiko@support.example", 0), ("usr_4", 1)]
+)
 def test_a_conflict_may_name_a_person_as_the_system_does(run, named, lost):
     run.switch.edit(run.here, {"assignee_id": "usr_5"})
-    run.fact("conflict", connection="switch", id=run.here, field="assignee", open=True, values=[named])
+    run.fact(
+        "conflict", connection="switch", id=run.here, field="assignee", open=True, values=[named]
+    )
     assert run.report().lost_edits == lost
 
 
@@ -144,7 +175,9 @@ def test_a_drifted_field_is_named(run, fields, drifted):
     assert report.converged == (not drifted)
 
 
-@pytest.mark.parametrize(("here", "there"), [("pending", "on_hold"), ("closed", "resolved"), ("in_progress", "open")])
+@pytest.mark.parametrize(
+    ("here", "there"), [("pending", "on_hold"), ("closed", "resolved"), ("in_progress", "open")]
+)
 def test_what_a_system_cannot_say_is_no_drift(run, here, there):
     run.patch_switch(status=here)
     run.patch_posthog(status=there)
@@ -206,9 +239,15 @@ def test_conflicting_edits_are_those_that_could_not_see_each_other(run):
     assert run.report().conflicting_edits == 2
 
 
-def test_a_removal_before_a_side_of_its_own_history_showed_its_tags_is_settled_by_their_meeting(run):
-    here = run.switch.create({"subject": "Two", "customer_email": "cy@example.com", "tags": ["beta"]})["id"]
-    there = run.posthog.create({"anonymous_traits": {"email": "cy@example.com"}, "tags": ["beta"]})["id"]
+def test_a_removal_before_a_side_of_its_own_history_showed_its_tags_is_settled_by_their_meeting(
+    run,
+):
+    here = run.switch.create(
+        {"subject": "Two", "customer_email": "cy@example.com", "tags": ["beta"]}
+    )["id"]
+    there = run.posthog.create({"anonymous_traits": {"email": "cy@example.com"}, "tags": ["beta"]})[
+        "id"
+    ]
     links = run.facts
     met = run.clock.now()
     run.clock.sleep(5)
@@ -296,7 +335,9 @@ def test_the_checker_imports_nothing_of_what_it_checks():
 
 
 @pytest.mark.parametrize(("looked", "kind"), [(False, "unseen_edits"), (True, "lost_edits")])
-def test_a_value_that_went_and_came_back_counts_as_lost_only_if_a_read_could_show_it(run, looked, kind):
+def test_a_value_that_went_and_came_back_counts_as_lost_only_if_a_read_could_show_it(
+    run, looked, kind
+):
     run.posthog.edit(run.there, {"status": "open"})
     if looked:
         run.to_posthog.get(f"{POSTHOG}/?ids={run.there}")

@@ -8,7 +8,9 @@ from tests.sandbox.played import SWITCH
 @pytest.mark.provokes
 def test_a_second_counterpart_is_a_duplicate_whoever_knows_it(run):
     second = run.counterpart_at_posthog("ann@example.com", marker="m1")
-    assert run.report().details["duplicates"] == [{"ref": ["posthog", second], "why": "one counterpart too many"}]
+    assert run.report().details["duplicates"] == [
+        {"ref": ["posthog", second], "why": "one counterpart too many"}
+    ]
     run.link({"posthog": second})
     assert run.report().duplicates == 1
 
@@ -16,7 +18,9 @@ def test_a_second_counterpart_is_a_duplicate_whoever_knows_it(run):
 def test_a_second_counterpart_with_a_marker_of_its_own_is_a_duplicate(run):
     second = run.counterpart_at_switch("bob@example.com")
     run.link({"switch": second})
-    assert run.report().details["duplicates"] == [{"ref": ["switch", second], "why": "one counterpart too many"}]
+    assert run.report().details["duplicates"] == [
+        {"ref": ["switch", second], "why": "one counterpart too many"}
+    ]
 
 
 def test_what_was_opened_on_both_systems_is_one_ticket_and_a_copy_of_it_is_a_duplicate(run):
@@ -59,8 +63,12 @@ class Twins:
 
     def made_apart(self):
         self.run.clock.sleep(1)
-        self.run.link({"posthog": self.there, "switch": self.run.counterpart_at_switch("di@example.com")})
-        self.run.link({"switch": self.ticket, "posthog": self.run.counterpart_at_posthog("di@example.com")})
+        self.run.link(
+            {"posthog": self.there, "switch": self.run.counterpart_at_switch("di@example.com")}
+        )
+        self.run.link(
+            {"switch": self.ticket, "posthog": self.run.counterpart_at_posthog("di@example.com")}
+        )
 
 
 @pytest.fixture

@@ -22,7 +22,10 @@ class Receiver:
 
     @property
     def ids(self):
-        return [headers.get("webhook-id") or headers["x-webhook-delivery"] for headers, _ in self.arrived]
+        return [
+            headers.get("webhook-id") or headers["x-webhook-delivery"]
+            for headers, _ in self.arrived
+        ]
 
     @property
     def bodies(self):
@@ -36,12 +39,16 @@ def receiver():
 
 @pytest.fixture
 def switch(clock, receiver):
-    return SwitchSandbox(clock, 1, webhook=Target("http://bridge.test/w", hmac_webhook()), send=receiver)
+    return SwitchSandbox(
+        clock, 1, webhook=Target("http://bridge.test/w", hmac_webhook()), send=receiver
+    )
 
 
 @pytest.fixture
 def posthog(clock, receiver):
-    return PostHogSandbox(clock, 1, webhook=Target("http://bridge.test/w", standard_webhook()), send=receiver)
+    return PostHogSandbox(
+        clock, 1, webhook=Target("http://bridge.test/w", standard_webhook()), send=receiver
+    )
 
 
 def test_switch_signs_and_tells_of_everything(switch, receiver, clock):
@@ -49,7 +56,11 @@ def test_switch_signs_and_tells_of_everything(switch, receiver, clock):
     switch.edit(ticket, {"status": "open"})
     switch.delete(ticket)
     assert switch.outbox.flush() == 3
-    assert [body["event"] for body in receiver.bodies] == ["ticket.created", "ticket.updated", "ticket.deleted"]
+    assert [body["event"] for body in receiver.bodies] == [
+        "ticket.created",
+        "ticket.updated",
+        "ticket.deleted",
+    ]
     assert {body["data"]["id"] for body in receiver.bodies} == {ticket}
     for headers, body in receiver.arrived:
         verify(hmac_webhook(), headers, body, clock.now())
@@ -65,12 +76,18 @@ def test_the_bridges_own_writes_come_back(switch, receiver):
     assert receiver.bodies[-1]["data"]["status"] == "pending"
 
 
-def test_posthog_tells_of_status_priority_and_assignee_and_of_nothing_else(posthog, receiver, clock):
+def test_posthog_tells_of_status_priority_and_assignee_and_of_nothing_else(
+    posthog, receiver, clock
+):
     ticket = posthog.create({"priority": "low"})["id"]
     posthog.edit(ticket, {"tags": ["a"]})
     posthog.edit(ticket, {"status": "open", "priority": "high"})
-    session_for(posthog).patch(f"{POSTHOG}/{ticket}/", json={"assignee": {"type": "user", "id": 12}})
-    session_for(posthog).patch(f"{POSTHOG}/{ticket}/", json={"assignee": {"type": "user", "id": 12}})
+    session_for(posthog).patch(
+        f"{POSTHOG}/{ticket}/", json={"assignee": {"type": "user", "id": 12}}
+    )
+    session_for(posthog).patch(
+        f"{POSTHOG}/{ticket}/", json={"assignee": {"type": "user", "id": 12}}
+    )
     posthog.delete(ticket)
     posthog.outbox.flush()
     events = [body["event"] for body in receiver.bodies]
@@ -83,7 +100,10 @@ def test_posthog_tells_of_status_priority_and_assignee_and_of_nothing_else(posth
     ]
     assert {event["properties"]["ticket_id"] for event in events} == {ticket}
     assert events[3]["properties"]["assignee_id"] == "12"
-    assert (events[1]["properties"]["old_status"], events[1]["properties"]["new_status"]) == ("new", "open")
+    assert (events[1]["properties"]["old_status"], events[1]["properties"]["new_status"]) == (
+        "new",
+        "open",
+    )
     for headers, body in receiver.arrived:
         verify(standard_webhook(), headers, body, clock.now())
 
@@ -93,7 +113,10 @@ def test_lost_deliveries_are_journalled_and_never_sent(switch, receiver):
     switch.create({"subject": "Help"})
     switch.outbox.flush(everything=True)
     assert receiver.arrived == []
-    assert [(e.kind, e.fault) for e in switch.journal.since()] == [("create", ""), ("webhook", "webhook-lost")]
+    assert [(e.kind, e.fault) for e in switch.journal.since()] == [
+        ("create", ""),
+        ("webhook", "webhook-lost"),
+    ]
 
 
 def test_doubled_deliveries_have_one_id(switch, receiver, clock):
@@ -121,7 +144,9 @@ def test_a_delayed_delivery_comes_later(switch, clock):
     assert switch.outbox.flush() == 1
 
 
-def test_a_failing_receiver_is_tried_again_with_the_same_id_and_then_given_up(switch, receiver, clock):
+def test_a_failing_receiver_is_tried_again_with_the_same_id_and_then_given_up(
+    switch, receiver, clock
+):
     receiver.status = 503
     switch.create({"subject": "Help"})
     for _ in range(10):

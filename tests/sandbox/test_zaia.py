@@ -50,7 +50,9 @@ def test_a_listing_wants_one_status_that_there_is(to_zaia, status):
     assert listed(to_zaia, status=status).status_code == 400
 
 
-@pytest.mark.parametrize(("name", "value"), [("pageSize", 0), ("pageSize", 101), ("pageNumber", 0), ("pageSize", "x")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("pageSize", 0), ("pageSize", 101), ("pageNumber", 0), ("pageSize", "x")]
+)
 def test_pages_keep_their_bounds(to_zaia, name, value):
     assert listed(to_zaia, **{name: value}).status_code == 400
 
@@ -109,25 +111,42 @@ def test_a_write_answers_with_the_other_shape(zaia, to_zaia):
 
 @pytest.mark.provokes
 @pytest.mark.parametrize(("again", "status"), [("refused", 400), ("restamped", 200)])
-def test_what_is_complete_stays_so_and_touching_it_is_on_record(zaia, to_zaia, clock, again, status):
+def test_what_is_complete_stays_so_and_touching_it_is_on_record(
+    zaia, to_zaia, clock, again, status
+):
     zaia.configure({"complete_again": again})
     one = made(zaia, status="ongoing", assigneeId=MARY)
     done = to_zaia.patch(f"{BASE}/tickets/{one}/complete", json={"userId": MARY}).json()
     assert (done["status"], forbidden(zaia)) == ("completed", [])
     clock.sleep(60)
-    assert to_zaia.patch(f"{BASE}/tickets/{one}/complete", json={"userId": MARY}).status_code == status
-    assert to_zaia.patch(f"{BASE}/tickets/{one}/takeover", json={"assigneeId": MARY}).status_code == 400
+    assert (
+        to_zaia.patch(f"{BASE}/tickets/{one}/complete", json={"userId": MARY}).status_code == status
+    )
+    assert (
+        to_zaia.patch(f"{BASE}/tickets/{one}/takeover", json={"assigneeId": MARY}).status_code
+        == 400
+    )
     row = to_zaia.get(f"{BASE}/tickets/{one}/details").json()
     assert row["status"] == "completed"
     assert (row["completedAt"] == done["completedAt"]) is (again == "refused")
-    assert forbidden(zaia) == ["forbidden: complete of a completed ticket", "forbidden: takeover of a completed ticket"]
+    assert forbidden(zaia) == [
+        "forbidden: complete of a completed ticket",
+        "forbidden: takeover of a completed ticket",
+    ]
 
 
 @pytest.mark.parametrize("who", [None, "", "mary", NOBODY])
 def test_nobody_can_be_assigned(zaia, to_zaia, who):
     one = made(zaia, assigneeId=MARY)
-    for verb, name in (("assignee", "assigneeId"), ("takeover", "assigneeId"), ("complete", "userId")):
-        assert to_zaia.patch(f"{BASE}/tickets/{one}/{verb}", json={name: who}).status_code in {400, 404}
+    for verb, name in (
+        ("assignee", "assigneeId"),
+        ("takeover", "assigneeId"),
+        ("complete", "userId"),
+    ):
+        assert to_zaia.patch(f"{BASE}/tickets/{one}/{verb}", json={name: who}).status_code in {
+            400,
+            404,
+        }
     row = to_zaia.get(f"{BASE}/tickets/{one}/details").json()
     assert (row["status"], row["assigneeId"]) == ("pending", MARY)
 
@@ -135,7 +154,12 @@ def test_nobody_can_be_assigned(zaia, to_zaia, who):
 @pytest.mark.provokes
 def test_a_ticket_needs_a_chat_that_there_is_and_a_second_one_is_on_record(zaia, to_zaia):
     chat = zaia.open_chat("c@customer.example", "About something")
-    body = {"chatId": chat, "ticketingTeamId": None, "assigneeId": SERVICE_USER, "status": "pending"}
+    body = {
+        "chatId": chat,
+        "ticketingTeamId": None,
+        "assigneeId": SERVICE_USER,
+        "status": "pending",
+    }
     assert to_zaia.post(f"{BASE}/tickets", json={**body, "chatId": NOBODY}).status_code == 404
     assert to_zaia.post(f"{BASE}/tickets", json={**body, "assigneeId": None}).status_code == 400
     assert to_zaia.post(f"{BASE}/tickets", json={**body, "status": "new"}).status_code == 400

@@ -20,7 +20,20 @@ class Desk(Connector):
     NAME: ClassVar = "desk"
     CAPABILITIES: ClassVar = {
         "ticket": EntityCapabilities(
-            readable=frozenset(("id", "title", "state", "level", "owner", "labels", "mail", "made", "changed", "bot")),
+            readable=frozenset(
+                (
+                    "id",
+                    "title",
+                    "state",
+                    "level",
+                    "owner",
+                    "labels",
+                    "mail",
+                    "made",
+                    "changed",
+                    "bot",
+                )
+            ),
             writable={
                 "title": Writable(required=True, max_length=100),
                 "state": Writable(on_create=False),
@@ -44,7 +57,9 @@ class Listing(Connector):
     """A system that can only be read."""
 
     NAME: ClassVar = "listing"
-    CAPABILITIES: ClassVar = {"ticket": EntityCapabilities(readable=frozenset(("id", "title", "state")))}
+    CAPABILITIES: ClassVar = {
+        "ticket": EntityCapabilities(readable=frozenset(("id", "title", "state")))
+    }
 
 
 CONNECTORS: dict[str, Any] = {"desk": Desk, "listing": Listing}
@@ -96,7 +111,9 @@ agents:
   - {email: Mary@Example.com, one: u1}
 """
 ENVIRON = {"KEY": "k-1", "SECRET": "s-1"}
-SANDBOX = {"desk": SandboxAccount("http://127.0.0.1:1/d", {"api_key": "box"}, "s-box", {"team": "red"})}
+SANDBOX = {
+    "desk": SandboxAccount("http://127.0.0.1:1/d", {"api_key": "box"}, "s-box", {"team": "red"})
+}
 
 
 def home(

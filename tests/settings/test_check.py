@@ -52,7 +52,9 @@ def test_examples_that_hold(tmp_path):
     ],
 )  # fmt: skip
 def test_examples_that_do_not_hold(tmp_path, old, new, expected):
-    found = checked(tmp_path, desk=DESK.replace("  version: changed\n", "") + EXAMPLE.replace(old, new, 1))
+    found = checked(
+        tmp_path, desk=DESK.replace("  version: changed\n", "") + EXAMPLE.replace(old, new, 1)
+    )
     line, _, rest = expected.partition(":")
     assert f"mappings/desk.yaml:{int(line) + 3}:{rest}" in found
 
@@ -66,7 +68,8 @@ def test_mappings_that_no_connection_uses_are_checked_too(tmp_path):
     load(tmp_path, environ=ENVIRON, connectors=CONNECTORS)
 
 
-# --- anything else -------------------------------------------------------------------------------------------------
+# --- anything else
+# -------------------------------------------------------------------------------------------------
 
 SCALAR = st.sampled_from(
     ["a", "1", "~", "true", "${KEY}", "'x y'", "5m", "10/second", "open", "latest", "one", "±", "*"]
@@ -75,13 +78,19 @@ TREE = st.recursive(
     SCALAR,
     lambda inner: (
         st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]")
-        | st.dictionaries(st.sampled_from(["path", "read", "one", "fields", "a", "~", "1"]), inner, max_size=3).map(
-            lambda row: "{" + ", ".join(f"{key}: {value}" for key, value in row.items()) + "}"
-        )
+        | st.dictionaries(
+            st.sampled_from(["path", "read", "one", "fields", "a", "~", "1"]), inner, max_size=3
+        ).map(lambda row: "{" + ", ".join(f"{key}: {value}" for key, value in row.items()) + "}")
     ),
     max_leaves=5,
 )
-FILES = {"bridge": BRIDGE, "desk": DESK + EXAMPLE, "listing": LISTING, "syncs": SYNCS, "agents": AGENTS}
+FILES = {
+    "bridge": BRIDGE,
+    "desk": DESK + EXAMPLE,
+    "listing": LISTING,
+    "syncs": SYNCS,
+    "agents": AGENTS,
+}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

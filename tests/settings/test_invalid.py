@@ -265,7 +265,9 @@ CONNECTION_KEYS = (
     ],
 )  # fmt: skip
 def test_invalid_homes(tmp_path, file, old, new, expected):
-    text = {"bridge": BRIDGE, "desk": DESK, "listing": LISTING, "syncs": SYNCS, "agents": AGENTS}[file]
+    text = {"bridge": BRIDGE, "desk": DESK, "listing": LISTING, "syncs": SYNCS, "agents": AGENTS}[
+        file
+    ]
     assert old in text
     (tmp_path / "empty").write_text(" \n")
     assert problems(tmp_path, **{file: text.replace(old, new)}) == expected

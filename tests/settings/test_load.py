@@ -37,7 +37,8 @@ ACCOUNTS = {
 }
 
 
-# --- what a good home gives ----------------------------------------------------------------------------------------
+# --- what a good home gives
+# ----------------------------------------------------------------------------------------
 
 
 def test_the_shipped_home_loads_with_the_sandbox_and_no_environment():
@@ -72,28 +73,48 @@ def test_the_shipped_home_names_every_variable_that_it_needs():
 def test_lossy_statuses_of_the_shipped_mappings():
     maps = load(SHIPPED, environ={}, sandbox=ACCOUNTS, connectors=CLASSES).maps
     switch, posthog = (maps[name]["ticket"].fields["status"] for name in ("helpdesk", "product"))
-    assert (switch.read("in_progress"), switch.write("open"), switch.write("on_hold")) == ("open", "open", "pending")
+    assert (switch.read("in_progress"), switch.write("open"), switch.write("on_hold")) == (
+        "open",
+        "open",
+        "pending",
+    )
     assert (posthog.write("closed"), posthog.read("resolved")) == ("resolved", "resolved")
     assert isinstance(posthog.read("archived"), Unreadable)
 
 
 def test_shipped_agents_are_those_of_all_connections_with_agents():
     maps = load(SHIPPED, environ={}, sandbox=ACCOUNTS, connectors=CLASSES).maps
-    switch, posthog, zaia = (maps[name]["ticket"].fields["assignee"] for name in ("helpdesk", "product", "desk"))
+    switch, posthog, zaia = (
+        maps[name]["ticket"].fields["assignee"] for name in ("helpdesk", "product", "desk")
+    )
     assert zaia.write(switch.read("usr_2")).endswith("2")
     assert posthog.write(switch.read("usr_2")) == "user:12"
     assert isinstance(posthog.read("role:0b"), Unreadable)
-    assert switch.write("who@x.io") == NotCarried("who@x.io has no name here; add it to agents.yaml")
+    assert switch.write("who@x.io") == NotCarried(
+        "who@x.io has no name here; add it to agents.yaml"
+    )
 
 
 def test_a_home_with_every_default(tmp_path):
     config = loaded(tmp_path)
     assert config.settings.database == f"sqlite:///{tmp_path}/var/bridge.db"
     assert (config.settings.redis, config.settings.http_timeout) == ("embedded", 10.0)
-    assert (config.settings.body_limit, config.settings.keep_history) == (1 << 20, timedelta(days=730))
+    assert (config.settings.body_limit, config.settings.keep_history) == (
+        1 << 20,
+        timedelta(days=730),
+    )
     one = config.connections["one"]
-    assert (one.poll, one.full, one.timeout, one.mapping) == (timedelta(minutes=5), time(3, 30), 10.0, "desk")
-    assert (one.webhook.scheme, one.webhook.header, one.webhook.id) == ("hmac-sha256", "X-Sig", "ticket")
+    assert (one.poll, one.full, one.timeout, one.mapping) == (
+        timedelta(minutes=5),
+        time(3, 30),
+        10.0,
+        "desk",
+    )
+    assert (one.webhook.scheme, one.webhook.header, one.webhook.id) == (
+        "hmac-sha256",
+        "X-Sig",
+        "ticket",
+    )
     assert config.connections["two"].webhook is None
     sync = config.syncs["both"]
     assert sync.members["one"].create is Support.YES
@@ -151,13 +172,19 @@ both:
         (MatchTerm("customer"), MatchTerm("subject")),
         (MatchTerm("customer"), MatchTerm("created_at", timedelta(minutes=2))),
     )
-    assert sync.policies["status"] == FieldPolicy("owner", "one", revert=False, to=("two",), on_link="manual")
+    assert sync.policies["status"] == FieldPolicy(
+        "owner", "one", revert=False, to=("two",), on_link="manual"
+    )
     assert sync.policies["subject"] == FieldPolicy("first", on_link="two")
     assert sync.policies["priority"] == FieldPolicy("manual", on_link="two")
     assert sync.guard == Guard(0.125, 3, 4, timedelta(hours=1))
     assert (sync.precedence, sync.leave_scope, sync.delete) == (("two", "one"), "keep", "close")
     member = sync.members["one"]
-    assert (member.create, sync.members["two"].create, member.allow_delete) == (Support.YES, Support.NO, True)
+    assert (member.create, sync.members["two"].create, member.allow_delete) == (
+        Support.YES,
+        Support.NO,
+        True,
+    )
     assert [member.only({"bot": bot}) for bot in (True, False)] == [False, True]
 
 
@@ -170,13 +197,19 @@ def test_the_sandbox_replaces_addresses_and_secrets_of_its_systems_alone(tmp_pat
     config = loaded(tmp_path, {}, SANDBOX)
     one = config.connections["one"]
     assert (one.base_url, one.credentials["api_key"].reveal()) == ("http://127.0.0.1:1/d", "box")
-    assert (one.webhook.secrets, one.webhook.header, one.options) == ((Secret("s-box"),), "X-Sig", {"team": "red"})
+    assert (one.webhook.secrets, one.webhook.header, one.options) == (
+        (Secret("s-box"),),
+        "X-Sig",
+        {"team": "red"},
+    )
     assert config.connections["two"].base_url == "https://two.example"
 
 
 def test_references(tmp_path):
     (tmp_path / "secret").write_text("from a file\n")
-    bridge = BRIDGE.replace("${KEY}", "${file:secret}").replace("abc", '"${NONE:-a:b}$$x${EMPTY:-}"')
+    bridge = BRIDGE.replace("${KEY}", "${file:secret}").replace(
+        "abc", '"${NONE:-a:b}$$x${EMPTY:-}"'
+    )
     config = loaded(tmp_path, {"SECRET": "true", "EMPTY": ""}, bridge=bridge)
     assert config.connections["one"].credentials["api_key"].reveal() == "from a file"
     assert config.connections["one"].webhook.secrets[0].reveal() == "true"
@@ -191,7 +224,9 @@ def test_references_are_for_the_deployment_alone(tmp_path):
 
 def test_warnings(tmp_path):
     bridge = BRIDGE.replace("https://two.example", "http://two.example") + "    poll: null\n"
-    bridge += "  three: {system: desk, base_url: 'https://x.io', credentials: {api_key: c}, team: red}\n"
+    bridge += (
+        "  three: {system: desk, base_url: 'https://x.io', credentials: {api_key: c}, team: red}\n"
+    )
     assert loaded(tmp_path, bridge=bridge).warnings == (
         "config/bridge.yaml:1: connections.three: is in no sync of mappings/syncs.yaml",
         "config/bridge.yaml:1: connections.two: has neither a webhook nor a poll; changes show once a day",
@@ -229,9 +264,16 @@ def test_no_problem_shows_a_secret(tmp_path, old, new):
 
 
 def test_a_webhook_signed_in_another_way_still_knows_where_the_hint_stands(tmp_path):
-    bridge = BRIDGE.replace("{secrets", "{scheme: static-header, header: X-Key, tolerance: 1m, secrets")
+    bridge = BRIDGE.replace(
+        "{secrets", "{scheme: static-header, header: X-Key, tolerance: 1m, secrets"
+    )
     webhook = loaded(tmp_path, bridge=bridge).connections["one"].webhook
-    assert (webhook.scheme, webhook.header, webhook.event, webhook.id) == ("static-header", "X-Key", "kind", "ticket")
+    assert (webhook.scheme, webhook.header, webhook.event, webhook.id) == (
+        "static-header",
+        "X-Key",
+        "kind",
+        "ticket",
+    )
     assert webhook.tolerance == timedelta(minutes=1)
 
 

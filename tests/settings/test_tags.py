@@ -16,7 +16,9 @@ AT = "mappings/syncs.yaml:5: both.members.two.tags"
 @pytest.fixture(autouse=True)
 def _labels(monkeypatch):
     able = Listing.CAPABILITIES["ticket"]
-    monkeypatch.setattr(Listing, "CAPABILITIES", {"ticket": replace(able, readable=able.readable | {"labels"})})
+    monkeypatch.setattr(
+        Listing, "CAPABILITIES", {"ticket": replace(able, readable=able.readable | {"labels"})}
+    )
 
 
 def tags(home_path, **files):
@@ -32,7 +34,10 @@ def with_tags(options):
     [
         (None, ("a:one",)),
         ('{prefix: "b:", min_salience: 0.4}', ("b:one", "b:two")),
-        ('{prefix: "b:"}', ("b:one", "b:two")),  # all of the mapping's options give way, the threshold too
+        (
+            '{prefix: "b:"}',
+            ("b:one", "b:two"),
+        ),  # all of the mapping's options give way, the threshold too
         ("{min_salience: 0.95}", ()),
     ],
 )
@@ -49,7 +54,9 @@ def test_a_members_options_do_for_tags_without_any_in_the_mapping(tmp_path):
 def test_other_connections_keep_theirs_and_the_revision_is_new(tmp_path):
     before = loaded(tmp_path, listing=TAGGED)
     after = loaded(tmp_path, listing=TAGGED, syncs=with_tags('{prefix: "b:"}'))
-    revisions = [{n: m["ticket"].fields["tags"].revision for n, m in c.maps.items()} for c in (before, after)]
+    revisions = [
+        {n: m["ticket"].fields["tags"].revision for n, m in c.maps.items()} for c in (before, after)
+    ]
     assert revisions[0]["one"] == revisions[1]["one"]
     assert revisions[0]["two"] != revisions[1]["two"]
     assert after.syncs["both"].members["two"].options == {"tags": {"prefix": "b:"}}
@@ -60,7 +67,10 @@ def test_other_connections_keep_theirs_and_the_revision_is_new(tmp_path):
     [
         ("{}", [f"{AT}: is {{}}; allowed a mapping of prefix, min_salience"]),
         ("scope", [f"{AT}: is 'scope'; allowed a mapping of prefix, min_salience"]),
-        ("{prefix: A}", [f"{AT}.prefix: is 'A'; allowed text in lower case, without # or space in front"]),
+        (
+            "{prefix: A}",
+            [f"{AT}.prefix: is 'A'; allowed text in lower case, without # or space in front"],
+        ),
         ("{min_salience: 2}", [f"{AT}.min_salience: is 2; allowed a number from 0 to 1"]),
         ("{least: 2}", [f"{AT}.least: unknown key; allowed prefix, min_salience"]),
     ],
@@ -71,7 +81,10 @@ def test_bad_options_of_a_member_have_their_line(tmp_path, options, expected):
 
 def test_a_member_without_tags_has_no_use_for_options(tmp_path):
     (found,) = problems(tmp_path, syncs=with_tags('{prefix: "b:"}'))
-    assert found == f"{AT}: means nothing here: the mapping of two reads no tags of a ticket; leave it out"
+    assert (
+        found
+        == f"{AT}: means nothing here: the mapping of two reads no tags of a ticket; leave it out"
+    )
 
 
 def test_tags_that_are_written_take_no_options(tmp_path):
@@ -83,4 +96,6 @@ def test_tags_that_are_written_take_no_options(tmp_path):
 
 def test_bad_options_of_a_mapping_have_their_line(tmp_path):
     (found,) = problems(tmp_path, listing=TAGGED.replace("0.5", "-1"))
-    assert found.startswith("mappings/listing.yaml:6: ticket.fields.tags.as: tags.min_salience is -1; allowed a number")
+    assert found.startswith(
+        "mappings/listing.yaml:6: ticket.fields.tags.as: tags.min_salience is -1; allowed a number"
+    )

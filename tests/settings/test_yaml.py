@@ -80,7 +80,11 @@ def test_deep_nesting_is_refused_not_followed():
 def test_lines_of_keys_and_items():
     document = parse("a:\n  b:\n    - x\n    - y: 1\n", "f")
     assert document.problem(("a", "b", 1, "y"), "no") == ("f", 4, "a.b[1].y: no")
-    assert document.problem(("a", "b", 1, "gone", "deeper"), "no") == ("f", 4, "a.b[1].gone.deeper: no")
+    assert document.problem(("a", "b", 1, "gone", "deeper"), "no") == (
+        "f",
+        4,
+        "a.b[1].gone.deeper: no",
+    )
     assert document.problem((), "no") == ("f", 1, "no")
 
 

@@ -23,7 +23,9 @@ def test_a_lagging_index_leaves_out_what_is_new_and_the_line_knows_when():
     line.lag = 30.0
 
     def listed():
-        return {row["id"] for row in session.get("http://switch.test/api/v1/tickets").json()["data"]}
+        return {
+            row["id"] for row in session.get("http://switch.test/api/v1/tickets").json()["data"]
+        }
 
     began = clock.now()
     assert listed() == {old}

@@ -128,9 +128,15 @@ def test_f11_two_records_of_one_ticket_that_are_placed_at_the_same_moment_share_
 def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_timeline(world):
     """One gives it a link of its own, the other adopts it for a ticket that looks for its counterpart."""
     remote_id = world.systems["H"].add(subject="There", status="open", priority="high", tags=[])
-    sync, now, ref = world.context.syncs["tickets"], world.clock.now(), Ref("H", "ticket", remote_id)
+    sync, now, ref = (
+        world.context.syncs["tickets"],
+        world.clock.now(),
+        Ref("H", "ticket", remote_id),
+    )
     with world.ledger.transaction() as tx:
-        assert links.create(tx, Link("waiting", "tickets", "ticket", sides={"L": Side("L", "7")}), now)
+        assert links.create(
+            tx, Link("waiting", "tickets", "ticket", sides={"L": Side("L", "7")}), now
+        )
     record = world.connectors["H"].read("ticket", [remote_id])[remote_id]
     world.hint("H", remote_id)
     (task,) = claimed(world, 1)
@@ -145,11 +151,18 @@ def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_
     with world.ledger.read() as tx:
         link_id = links.of_refs(tx, [ref])[ref]
         assert matching.find(tx, "tickets", 0, "digest") == [link_id]
-        lines = [line for each in links.ids(tx) for line in timeline.timeline(tx, each) if line.connection == "H"]
+        lines = [
+            line
+            for each in links.ids(tx)
+            for line in timeline.timeline(tx, each)
+            if line.connection == "H"
+        ]
         assert [line.kind for line in lines if line.kind in {"linked", "matched"}] == [
             "matched" if link_id == "waiting" else "linked"
         ]
-        assert links.ids(tx) == ["waiting"] if link_id == "waiting" else sorted(["waiting", link_id])
+        assert (
+            links.ids(tx) == ["waiting"] if link_id == "waiting" else sorted(["waiting", link_id])
+        )
 
 
 @pytest.mark.postgres
@@ -157,7 +170,10 @@ def test_two_workers_together_destroy_no_more_than_the_guard_lets_through(world)
     """Each would see the count without the other's write: that the other one is counted is up to a lock."""
     syncs = world.context.syncs
     syncs["tickets"] = replace(syncs["tickets"], guard=Guard(share=0.0, minimum=1))
-    made = [world.systems["L"].add(subject=f"No {n}", status="open", priority="high", tags=["a"]) for n in range(2)]
+    made = [
+        world.systems["L"].add(subject=f"No {n}", status="open", priority="high", tags=["a"])
+        for n in range(2)
+    ]
     for remote_id in made:
         world.hint("L", remote_id)
     world.settle()
@@ -183,13 +199,17 @@ def test_two_workers_together_destroy_no_more_than_the_guard_lets_through(world)
 def throttled(world):
     """A ticket of each vendor is to be looked at, and each vendor wants a pause."""
     for name in "LH":
-        world.hint(name, world.systems[name].add(subject=name, status="open", priority="high", tags=[]))
+        world.hint(
+            name, world.systems[name].add(subject=name, status="open", priority="high", tags=[])
+        )
         world.systems[name].fail("limited", on="read")
 
 
 def waits(tx):
     """Wait until another transaction waits for one of this one's locks."""
-    mine = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+    mine = text(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    )
     for _ in range(1000):
         if tx.execute(mine).scalar():
             return
@@ -209,7 +229,9 @@ def drained(world, order):
 
     thread = threading.Thread(target=run)
     with world.ledger.transaction() as tx:
-        tx.execute(text("SET LOCAL deadlock_timeout = '1min'"))  # of two that wait for one another, the drain loses
+        tx.execute(
+            text("SET LOCAL deadlock_timeout = '1min'")
+        )  # of two that wait for one another, the drain loses
         first, second = order
         connection_health.failed(tx, first, "seen by another worker", now)
         thread.start()
@@ -226,7 +248,11 @@ def drained(world, order):
 def test_a_worker_that_judges_two_connections_locks_them_in_the_order_of_all_workers(world):
     throttled(world)
     said = []
-    event.listen(world.ledger.engine, "handle_error", lambda context: said.append(str(context.original_exception)))
+    event.listen(
+        world.ledger.engine,
+        "handle_error",
+        lambda context: said.append(str(context.original_exception)),
+    )
     drained(world, ("H", "L"))
     assert said == []
 

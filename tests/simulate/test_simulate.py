@@ -42,7 +42,12 @@ def test_the_same_seed_is_the_same_world_in_every_process():
     for salt in ("1", "2"):
         environ = os.environ | {"PYTHONHASHSEED": salt}
         done = subprocess.run(
-            [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True, timeout=400
+            [sys.executable, "-c", code],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=400,
         )
         digests.add(done.stdout)
     assert len(digests) == 1
@@ -72,7 +77,12 @@ def test_a_broken_rule_is_found_and_the_failure_made_small(monkeypatch):
 
 def test_the_places_at_which_a_worker_can_die_are_read_from_the_source():
     names = {str(place) for place in places()}
-    assert {"deliver/send.Call1", "create/make.Call1", "create/make.Transact1", "reconcile/page.Call1"} <= names
+    assert {
+        "deliver/send.Call1",
+        "create/make.Call1",
+        "create/make.Transact1",
+        "reconcile/page.Call1",
+    } <= names
     assert ("deliver/send.Call1", "unanswered") in every()
     assert ("create/make.Transact1", "unanswered") not in every()
 
@@ -108,12 +118,22 @@ def test_a_connection_without_a_sandbox_is_an_error_that_says_so(tmp_path):
 
 def test_the_command_says_what_it_did_and_takes_a_home(tmp_path):
     command = [sys.executable, "-m", "bridge", "simulate", "--seeds", "2", "--seed", "31"]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=400)
+    done = subprocess.run(
+        [*command, "--json"], capture_output=True, text=True, check=False, timeout=400
+    )
     told = json.loads(done.stdout)
     assert (done.returncode, told["seeds"], told["failed"], told["first"]) == (0, 2, [], 31)
-    subprocess.run([sys.executable, "-m", "bridge", "--home", str(tmp_path), "init"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "bridge", "--home", str(tmp_path), "init"],
+        check=True,
+        capture_output=True,
+    )
     spoken = subprocess.run(
-        [*command, "--home", str(tmp_path)], capture_output=True, text=True, check=False, timeout=400
+        [*command, "--home", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
     )
     assert spoken.returncode == 0, spoken.stdout + spoken.stderr
     assert "every promise held" in spoken.stdout

@@ -1,6 +1,7 @@
 """A sixth system, added by what docs/adding-a-system.md names, at the places that it names.
 
-Nothing of the bridge is changed or knows it: a ticket of a system that did not exist is mirrored both ways.
+Nothing of the bridge is changed or knows it: a ticket of a system that did not exist is mirrored
+both ways.
 """
 
 from pathlib import Path
@@ -82,7 +83,11 @@ def test_histories_meet_by_the_declared_keys(estate):
 
 def test_what_humans_do_on_either_side_is_judged_as_in_the_demo(estate):
     apps = {app.SYSTEM: app for app in estate.apps.values()}
-    began = [(name, app.populate(6, seed)[number]) for seed, (name, app) in enumerate(apps.items()) for number in [0]]
+    began = [
+        (name, app.populate(6, seed)[number])
+        for seed, (name, app) in enumerate(apps.items())
+        for number in [0]
+    ]
     estate.reconcile()
     held = [estate.refs(apps[name].name, remote_id) for name, remote_id in began]
     for edit in population.edits(30, 1, [sorted(apps)] * len(held)):
@@ -93,7 +98,11 @@ def test_what_humans_do_on_either_side_is_judged_as_in_the_demo(estate):
     with estate.ledger.read() as tx:
         report = verify(evidence(apps.values(), facts(estate.context, tx)))
     assert report.ok, report.details
-    assert (report.tickets, report.edits_applied, report.forbidden_calls) == (12, report.edits_applied, 0)
+    assert (report.tickets, report.edits_applied, report.forbidden_calls) == (
+        12,
+        report.edits_applied,
+        0,
+    )
     tiny = report.systems["tiny"]
     assert (tiny["mirrored"], tiny["tickets"], tiny["create"]) == (12, 12, 12)
     assert min(tiny["read"], tiny["write"], tiny["edit"]) > 0

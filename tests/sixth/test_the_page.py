@@ -55,7 +55,9 @@ def test_no_other_table_knows_systems_by_name():
         (each, name)
         for each in ["bridge.connectors", *names]
         for name, value in vars(importlib.import_module(each)).items()
-        if isinstance(value, dict) and set(value) & set(CONNECTORS) and not any(value is table for table in known)
+        if isinstance(value, dict)
+        and set(value) & set(CONNECTORS)
+        and not any(value is table for table in known)
     ]
     assert found == []
 

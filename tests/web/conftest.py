@@ -26,7 +26,9 @@ class Receiver:
 
     def post(self, name="helpdesk", body=EVENT, *, delivery="d1", headers=None, **more):
         raw = body if isinstance(body, bytes) else body.encode()
-        given = signed(self.config.connections, name, raw, self.clock.now(), delivery) | (headers or {})
+        given = signed(self.config.connections, name, raw, self.clock.now(), delivery) | (
+            headers or {}
+        )
         return self.client.post(f"/webhooks/{name}", data=raw, headers=given, **more)
 
     def inbox(self):

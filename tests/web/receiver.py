@@ -38,10 +38,19 @@ def connection(name, system, webhook, **fields):
 def connections(**fields):
     secrets = (Secret(KEY), Secret(OLD))
     found = [
-        connection("helpdesk", "switch", Webhook("hmac-sha256", secrets, header="X-Webhook-Signature"), **fields),
+        connection(
+            "helpdesk",
+            "switch",
+            Webhook("hmac-sha256", secrets, header="X-Webhook-Signature"),
+            **fields,
+        ),
         connection("product", "posthog", Webhook("standard-webhooks", secrets), **fields),
-        connection("desk", "switch", Webhook("static-header", secrets, header="X-Secret"), **fields),
-        connection("timed", "switch", Webhook("hmac-sha256", secrets, timestamp_header="X-Time"), **fields),
+        connection(
+            "desk", "switch", Webhook("static-header", secrets, header="X-Secret"), **fields
+        ),
+        connection(
+            "timed", "switch", Webhook("hmac-sha256", secrets, timestamp_header="X-Time"), **fields
+        ),
         connection("silent", "switch", None, **fields),
     ]
     return {each.name: each for each in found}
@@ -88,7 +97,9 @@ def rows(ledger, table):
     from sqlalchemy import text
 
     with ledger.read() as tx:
-        return [dict(row) for row in tx.execute(text(f"select * from {table} order by id")).mappings()]
+        return [
+            dict(row) for row in tx.execute(text(f"select * from {table} order by id")).mappings()
+        ]
 
 
 def connectors(configured, clock):

@@ -77,7 +77,9 @@ class Server:
 
     def hint(self, number, name="helpdesk"):
         raw = json.dumps({"entity": "ticket", "id": f"t{number}"}).encode()
-        return self.ask("POST", f"/webhooks/{name}", raw, signed(connections(), name, raw, datetime.now(UTC)))
+        return self.ask(
+            "POST", f"/webhooks/{name}", raw, signed(connections(), name, raw, datetime.now(UTC))
+        )
 
     def raw(self, *parts, patience=PATIENCE):
         """Send bytes as they are; give all that comes back until the server closes or falls silent."""

@@ -31,7 +31,9 @@ TEXTS = st.text(max_size=30) | st.sampled_from(
     ["event", "data", "id", "ticket", "ticket.updated", "entity", "\x00", "­"]
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
-JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=5))
+JSON = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=5)
+)
 
 
 def outcome(act, *errors):
@@ -44,7 +46,11 @@ def outcome(act, *errors):
 
 def connector(system):
     kind = connector_class(system)
-    wanted = {name: value for name, value in OPTIONS.items() if name in kind.OPTIONS or name in kind.REQUIRED_OPTIONS}
+    wanted = {
+        name: value
+        for name, value in OPTIONS.items()
+        if name in kind.OPTIONS or name in kind.REQUIRED_OPTIONS
+    }
     secrets = {name: Secret("k") for name in kind.CREDENTIALS}
     made = Connection("c", system, system, "http://127.0.0.1:9", secrets, options=wanted)
     return build(made, Http(made, clock=SystemClock()))
@@ -54,7 +60,9 @@ def shaped(system):
     """Objects that nearly look like the system's own webhooks."""
     events = sorted({*connector_class(system).EVENTS, *connector_class(system).IGNORED})
     event = st.sampled_from(events) | JSON if events else JSON
-    keys = st.sampled_from(["event", "type", "event_type", "data", "id", "entity", "ticket", "properties", "visitor"])
+    keys = st.sampled_from(
+        ["event", "type", "event_type", "data", "id", "entity", "ticket", "properties", "visitor"]
+    )
     return st.dictionaries(keys | TEXTS, event | JSON, max_size=6)
 
 
@@ -64,7 +72,9 @@ def shaped(system):
 def test_no_webhook_makes_a_connector_fail(system, data):
     found = data.draw(shaped(system) | st.dictionaries(TEXTS, JSON, max_size=5))
     headers = data.draw(
-        st.dictionaries(st.sampled_from(["x-webhook-event", "x-webhook-delivery", "webhook-id"]), TEXTS)
+        st.dictionaries(
+            st.sampled_from(["x-webhook-event", "x-webhook-delivery", "webhook-id"]), TEXTS
+        )
     )
     parsed, said = outcome(lambda: connector(system).parse(headers, found), Malformed)
     assert said != "(no words)"
@@ -114,7 +124,9 @@ def test_no_headers_pass_for_a_signature_or_break_the_check(number, headers, raw
 @settings(max_examples=100)
 @given(raw=st.binary(min_size=1, max_size=60), at=st.integers(0, 10_000), flip=st.integers(1, 255))
 def test_one_changed_byte_breaks_a_signature(number, raw, at, flip):
-    headers = {name.lower(): value for name, value in signing.sign(WEBHOOKS[number], raw, NOW, "d").items()}
+    headers = {
+        name.lower(): value for name, value in signing.sign(WEBHOOKS[number], raw, NOW, "d").items()
+    }
     signing.verify(WEBHOOKS[number], headers, raw, NOW)
     index = at % len(raw)
     changed = raw[:index] + bytes([raw[index] ^ flip]) + raw[index + 1 :]
@@ -122,7 +134,9 @@ def test_one_changed_byte_breaks_a_signature(number, raw, at, flip):
         signing.verify(WEBHOOKS[number], headers, changed, NOW)
 
 
-YAML = st.text(alphabet="abc:-# \n\t'\"[]{}&*!|>%@`?,.0123456789~<\x85\u2028é", max_size=120) | JSON.map(json.dumps)
+YAML = st.text(
+    alphabet="abc:-# \n\t'\"[]{}&*!|>%@`?,.0123456789~<\x85\u2028é", max_size=120
+) | JSON.map(json.dumps)
 
 
 @settings(max_examples=400)

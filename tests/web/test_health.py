@@ -4,10 +4,16 @@ import pytest
 def test_health_and_readiness(receiver):
     assert receiver.client.get("/healthz").json == {"status": "ok"}
     answer = receiver.client.get("/readyz")
-    assert (answer.status_code, answer.json) == (200, {"status": "ok", "ledger": "ok", "redis": "ok"})
+    assert (answer.status_code, answer.json) == (
+        200,
+        {"status": "ok", "ledger": "ok", "redis": "ok"},
+    )
     receiver.bell.up = False
     answer = receiver.client.get("/readyz")
-    assert (answer.status_code, answer.json) == (200, {"status": "degraded", "ledger": "ok", "redis": "down"})
+    assert (answer.status_code, answer.json) == (
+        200,
+        {"status": "degraded", "ledger": "ok", "redis": "down"},
+    )
 
 
 def test_a_receiver_whose_ledger_is_gone_is_not_ready_and_says_no_more(receiver):
@@ -16,7 +22,10 @@ def test_a_receiver_whose_ledger_is_gone_is_not_ready_and_says_no_more(receiver)
     with receiver.ledger.transaction() as tx:
         tx.execute(text("delete from alembic_version"))
     answer = receiver.client.get("/readyz")
-    assert (answer.status_code, answer.json) == (503, {"status": "down", "ledger": "down", "redis": "ok"})
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"status": "down", "ledger": "down", "redis": "ok"},
+    )
     assert receiver.client.get("/healthz").status_code == 200
     assert 'bridge_up{part="ledger"} 0' in receiver.client.get("/metrics").text
 

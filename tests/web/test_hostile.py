@@ -29,7 +29,8 @@ def signature_header(name):
     return signing.header_of(connections()[name].webhook)
 
 
-# --- signatures, through the application ---------------------------------------------------------------------------
+# --- signatures, through the application
+# ---------------------------------------------------------------------------
 
 
 def forged(name):
@@ -42,11 +43,17 @@ def forged(name):
     yield "blank", without | {header: " "}
     yield "cut", without | {header: value[:-2]}
     yield "doubled", without | {header: value + value}
-    yield "of another body", without | {header: _value(name, b'{"event": "ticket.updated", "data": {"id": "x"}}')}
+    yield (
+        "of another body",
+        without | {header: _value(name, b'{"event": "ticket.updated", "data": {"id": "x"}}')},
+    )
     yield "of nothing", without | {header: _value(name, b"")}
     yield (
         "many guesses",
-        without | {header: " ".join(f"v1,{base64.b64encode(bytes([n]) * 32).decode()}" for n in range(200))},
+        without
+        | {
+            header: " ".join(f"v1,{base64.b64encode(bytes([n]) * 32).decode()}" for n in range(200))
+        },
     )
     yield "null", without | {header: "null"}
     yield "unicode", without | {header: "\u0661" * 64}
@@ -84,7 +91,19 @@ def test_an_old_or_a_future_time_is_refused_though_well_signed(receiver, name, s
 
 @pytest.mark.parametrize("name", ["product", "timed"])
 @pytest.mark.parametrize(
-    "stamp", ["", "0", "-1", "1e99", "99999999999999999999", "NaN", "2026-11-22", "\u0661\u0662", " 1", "1 "]
+    "stamp",
+    [
+        "",
+        "0",
+        "-1",
+        "1e99",
+        "99999999999999999999",
+        "NaN",
+        "2026-11-22",
+        "\u0661\u0662",
+        " 1",
+        "1 ",
+    ],
 )
 def test_a_time_that_is_none_is_refused(receiver, name, stamp):
     given = headers(name, now=receiver.clock.now())
@@ -108,11 +127,15 @@ def test_the_signature_of_one_connection_opens_no_other(receiver):
         for other in NAMES:
             if connections()[other].webhook.scheme == connections()[name].webhook.scheme:
                 continue
-            assert receiver.client.post(f"/webhooks/{other}", data=RAW, headers=given).status_code == 401
+            assert (
+                receiver.client.post(f"/webhooks/{other}", data=RAW, headers=given).status_code
+                == 401
+            )
     assert receiver.inbox() == []
 
 
-# --- bodies, well signed: whoever has the secret can still send rubbish ---------------------------------------------
+# --- bodies, well signed: whoever has the secret can still send rubbish
+# ---------------------------------------------
 
 RUBBISH = {
     "nothing": b"",
@@ -159,7 +182,8 @@ def test_authentic_rubbish_is_quarantined_or_ignored_and_never_an_error(receiver
     assert receiver.work() == []
 
 
-# --- the server itself ---------------------------------------------------------------------------------------------
+# --- the server itself
+# ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +199,14 @@ def lines(given):
 
 
 def request(*more, raw=RAW, given=None):
-    text = ["POST /webhooks/helpdesk HTTP/1.1", "Host: x", *lines(given or headers("helpdesk", raw)), *more, "", ""]
+    text = [
+        "POST /webhooks/helpdesk HTTP/1.1",
+        "Host: x",
+        *lines(given or headers("helpdesk", raw)),
+        *more,
+        "",
+        "",
+    ]
     return "\r\n".join(text).encode()
 
 
@@ -184,9 +215,15 @@ def status(answer):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "identity, gzip", "GZIP"])
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "identity, gzip", "GZIP"]
+)
 def test_a_compressed_body_is_refused_unread(server, encoding):
-    bomb = gzip.compress(b"0" * 50_000_000) if "gzip" in encoding.lower() else zlib.compress(b"0" * 1_000_000)
+    bomb = (
+        gzip.compress(b"0" * 50_000_000)
+        if "gzip" in encoding.lower()
+        else zlib.compress(b"0" * 1_000_000)
+    )
     before = rows(server.ledger, "inbox")
     given = headers("helpdesk", bomb) | {"content-encoding": encoding}
     assert server.ask("POST", "/webhooks/helpdesk", bomb, given)[0] == 415
@@ -202,7 +239,9 @@ def test_headers_twice_are_never_accepted_on_the_strength_of_one_of_them(server)
     before = rows(server.ledger, "inbox")
     for pair in ((value, "0" * 64), ("0" * 64, value), (value, value)):
         twice = [f"{header}: {each}" for each in pair]
-        answer = server.raw(request(*twice, f"Content-Length: {len(RAW)}", "Connection: close", given=rest) + RAW)
+        answer = server.raw(
+            request(*twice, f"Content-Length: {len(RAW)}", "Connection: close", given=rest) + RAW
+        )
         assert status(answer) in {400, 401}, answer[:200]
     assert rows(server.ledger, "inbox") == before
 
@@ -266,7 +305,15 @@ def test_a_body_that_trickles_is_cut_off_at_the_declared_time(server):
     assert closed, "the server took one byte a moment for a minute"
 
 
-PATHS = ("/healthz", "/healthz?verbose", "/readyz", "/metrics", "/", "/webhooks/nobody", f"/webhooks/{KEY}")
+PATHS = (
+    "/healthz",
+    "/healthz?verbose",
+    "/readyz",
+    "/metrics",
+    "/",
+    "/webhooks/nobody",
+    f"/webhooks/{KEY}",
+)
 
 
 @pytest.mark.processes
@@ -278,9 +325,15 @@ def test_no_answer_no_log_and_no_row_shows_a_secret(server):
             if any("\u0661" in value for value in given.values()):
                 continue  # http.client cannot even send it
             said.append(
-                server.ask("POST", f"/webhooks/{name}", RAW, given | {"content-type": "application/json"})[1].decode()
+                server.ask(
+                    "POST", f"/webhooks/{name}", RAW, given | {"content-type": "application/json"}
+                )[1].decode()
             )
-        for body in (RAW, f'{{"secret": "{KEY}", "x": '.encode(), f'{{"note": "so {OLD} it"}} {{}}'.encode()):
+        for body in (
+            RAW,
+            f'{{"secret": "{KEY}", "x": '.encode(),
+            f'{{"note": "so {OLD} it"}} {{}}'.encode(),
+        ):
             status_, answer = server.ask(
                 "POST", f"/webhooks/{name}", body, headers(name, body, delivery=f"d{len(said)}")
             )

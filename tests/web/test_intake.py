@@ -87,7 +87,10 @@ def test_one_that_cannot_be_stored_does_not_take_the_others_down(ledger):
     intake = GroupIntake(ledger, Bell())
     bad = delivery(2, body=object())
     with ThreadPoolExecutor(10) as pool:
-        answers = [pool.submit(intake.submit, each) for each in (delivery(0), delivery(1), bad, delivery(3))]
+        answers = [
+            pool.submit(intake.submit, each)
+            for each in (delivery(0), delivery(1), bad, delivery(3))
+        ]
         while intake._waiting.qsize() < 3 and not ledger.begun.is_set():
             pass
         ledger.gate.set()

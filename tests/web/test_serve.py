@@ -29,6 +29,8 @@ def built(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("size", "status"), [(2048, 401), (2049, 413)])
 def test_the_declared_size_of_a_body_is_the_limit(built, size, status):
-    asked = built._app.test_client().post("/webhooks/helpdesk", data=b"x" * size, content_type="application/json")
+    asked = built._app.test_client().post(
+        "/webhooks/helpdesk", data=b"x" * size, content_type="application/json"
+    )
     assert asked.status_code == status
     assert built._limit == 2048

@@ -32,7 +32,10 @@ def head(*lines, path="/webhooks/helpdesk", method="POST"):
 
 
 def headers_of(raw):
-    return [f"{name}: {value}" for name, value in signed(connections(), "helpdesk", raw, datetime.now(UTC)).items()]
+    return [
+        f"{name}: {value}"
+        for name, value in signed(connections(), "helpdesk", raw, datetime.now(UTC)).items()
+    ]
 
 
 def chunked(raw, size=7):
@@ -56,22 +59,31 @@ def test_a_signed_hint_is_accepted_and_rings(server, redis):
 
 def test_a_chunked_body_is_taken(server):
     raw = json.dumps({"entity": "ticket", "id": "chunked"}).encode()
-    answer = server.raw(head("Transfer-Encoding: chunked", "Connection: close", *headers_of(raw)), chunked(raw))
+    answer = server.raw(
+        head("Transfer-Encoding: chunked", "Connection: close", *headers_of(raw)), chunked(raw)
+    )
     assert answer.startswith(b"HTTP/1.1 202")
     assert "chunked" in ids(server.ledger)
 
 
 def test_a_chunked_body_over_the_limit_is_refused_before_it_ends(server):
     raw = b"x" * LIMIT + b"y"
-    endless = head("Transfer-Encoding: chunked", *headers_of(raw)), chunked(raw, 4096)[:-5]  # no last chunk
+    endless = (
+        head("Transfer-Encoding: chunked", *headers_of(raw)),
+        chunked(raw, 4096)[:-5],
+    )  # no last chunk
     assert server.raw(*endless).startswith(b"HTTP/1.1 413")
 
 
 def test_an_endless_body_does_not_fill_the_memory(server):
     def memory():
-        pids = subprocess.run(["pgrep", "-g", str(server.process.pid)], capture_output=True, text=True, check=True)
+        pids = subprocess.run(
+            ["pgrep", "-g", str(server.process.pid)], capture_output=True, text=True, check=True
+        )
         status = [Path(f"/proc/{pid}/status").read_text() for pid in pids.stdout.split()]
-        return sum(int(text.partition("VmRSS:")[2].split()[0]) for text in status if "VmRSS:" in text)
+        return sum(
+            int(text.partition("VmRSS:")[2].split()[0]) for text in status if "VmRSS:" in text
+        )
 
     if not Path("/proc/self/status").exists():
         pytest.skip("needs /proc")
@@ -103,20 +115,30 @@ HOSTILE = {
     "two-lengths": head("Content-Length: 2", "Content-Length: 50") + b"{}",
     "length-and-chunks": head("Content-Length: 2", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
     "negative-length": head("Content-Length: -1") + b"{}",
-    "wrong-chunk": head("Transfer-Encoding: chunked", "Content-Type: application/json") + b"zz\r\n{}\r\n",
-    "huge-chunk": head("Transfer-Encoding: chunked", "Content-Type: application/json") + b"ffffffffffffffff1\r\n",
+    "wrong-chunk": head("Transfer-Encoding: chunked", "Content-Type: application/json")
+    + b"zz\r\n{}\r\n",
+    "huge-chunk": head("Transfer-Encoding: chunked", "Content-Type: application/json")
+    + b"ffffffffffffffff1\r\n",
     "long-header": head("X-Long: " + "a" * 1_000_000),
     "many-headers": head(*[f"X-{number}: 1" for number in range(5000)]),
     "split-header": head("X-Webhook-Signature: a\r\n b"),
     "nul-header": head("X-Webhook-Signature: a\0b", "Content-Length: 2") + b"{}",
     "latin-header": b"POST /webhooks/helpdesk HTTP/1.1\r\nHost: x\r\nX-Webhook-Signature: \xff\xfe\r\n"
     b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
-    "empty-signature": head("X-Webhook-Signature:", "Content-Type: application/json", "Content-Length: 2") + b"{}",
+    "empty-signature": head(
+        "X-Webhook-Signature:", "Content-Type: application/json", "Content-Length: 2"
+    )
+    + b"{}",
     "up-the-tree": head("Content-Length: 0", path="/webhooks/../../etc/passwd"),
     "absolute": head("Content-Length: 0", path="http://evil.example/webhooks/helpdesk"),
     "strange-method": head("Content-Length: 0", method="FROBNICATE"),
     "trace": head("Content-Length: 0", method="TRACE"),
-    "upgrade": head("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x"),
+    "upgrade": head(
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: x",
+    ),
     "http2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "template": head("Content-Length: 0", path="/webhooks/{{7*7}}"),
     "sql": head("Content-Length: 0", path="/webhooks/'%20or%201=1--"),
@@ -198,5 +220,7 @@ def test_a_taken_port_is_named_with_the_way_out(server):
 
 def test_the_generic_event_of_a_vendor_is_taken_too(server):
     raw = EVENT.encode()
-    status, _ = server.ask("POST", "/webhooks/desk", raw, signed(connections(), "desk", raw, datetime.now(UTC)))
+    status, _ = server.ask(
+        "POST", "/webhooks/desk", raw, signed(connections(), "desk", raw, datetime.now(UTC))
+    )
     assert status == 202

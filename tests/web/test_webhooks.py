@@ -32,7 +32,10 @@ def test_a_duplicate_raises_the_work_again(receiver):
     first = receiver.post()
     before = receiver.work()
     second = receiver.post()
-    assert (second.status_code, second.json) == (200, {"id": first.json["id"], "status": "duplicate"})
+    assert (second.status_code, second.json) == (
+        200,
+        {"id": first.json["id"], "status": "duplicate"},
+    )
     assert len(receiver.inbox()) == 1
     [(key, generation)] = receiver.work()
     assert key == before[0][0]
@@ -47,7 +50,9 @@ def test_an_unsigned_repetition_is_a_new_delivery_after_five_minutes(receiver):
 
 
 def test_a_signed_id_makes_the_delivery_whatever_the_time(receiver):
-    body = json.dumps({"event": {"event": "$conversation_ticket_created", "properties": {"ticket_id": "x"}}})
+    body = json.dumps(
+        {"event": {"event": "$conversation_ticket_created", "properties": {"ticket_id": "x"}}}
+    )
     first = receiver.post("product", body, delivery="msg_1")
     receiver.clock.sleep(250)
     assert first.status_code == 202
@@ -64,7 +69,9 @@ def test_every_connection_takes_the_generic_hint(receiver, name):
 
 @pytest.mark.parametrize("name", ["helpdesk", "product", "desk", "timed"])
 def test_what_is_not_signed_leaves_nothing_but_a_counter(receiver, name):
-    answer = receiver.client.post(f"/webhooks/{name}", data=EVENT, headers={"content-type": "application/json"})
+    answer = receiver.client.post(
+        f"/webhooks/{name}", data=EVENT, headers={"content-type": "application/json"}
+    )
     assert answer.status_code == 401
     assert receiver.inbox() == receiver.work() == receiver.bell.seen == []
     assert receiver.count(name, "BadSignature") == 1
@@ -72,7 +79,9 @@ def test_what_is_not_signed_leaves_nothing_but_a_counter(receiver, name):
 
 def test_a_body_that_was_changed_on_the_way_is_refused(receiver):
     given = signed(receiver.config.connections, "helpdesk", EVENT.encode(), START)
-    answer = receiver.client.post("/webhooks/helpdesk", data=EVENT.replace("tkt_1", "tkt_2"), headers=given)
+    answer = receiver.client.post(
+        "/webhooks/helpdesk", data=EVENT.replace("tkt_1", "tkt_2"), headers=given
+    )
     assert answer.status_code == 401
 
 
@@ -84,9 +93,13 @@ def test_expired_and_forged_get_the_same_answer(receiver):
     assert receiver.count("timed", "Expired") == receiver.count("timed", "BadSignature") == 1
 
 
-@pytest.mark.parametrize("name", ["nobody", "silent", "helpdesk%00", "..%2f..", "HELPDESK", "é", "a" * 5000])
+@pytest.mark.parametrize(
+    "name", ["nobody", "silent", "helpdesk%00", "..%2f..", "HELPDESK", "é", "a" * 5000]
+)
 def test_an_unknown_connection_is_told_nothing(receiver, name):
-    answer = receiver.client.post(f"/webhooks/{name}", data=EVENT, headers={"content-type": "application/json"})
+    answer = receiver.client.post(
+        f"/webhooks/{name}", data=EVENT, headers={"content-type": "application/json"}
+    )
     assert answer.status_code == 404
     assert answer.is_json
     assert receiver.inbox() == []
@@ -94,7 +107,9 @@ def test_an_unknown_connection_is_told_nothing(receiver, name):
 
 def test_strangers_do_not_make_the_counters_grow(receiver):
     for number in range(50):
-        receiver.client.post(f"/webhooks/x{number}", data="{}", headers={"content-type": "application/json"})
+        receiver.client.post(
+            f"/webhooks/x{number}", data="{}", headers={"content-type": "application/json"}
+        )
     shown = receiver.client.get("/metrics").text
     assert shown.count("bridge_webhooks_refused_total{") == 1
     assert 'bridge_webhooks_refused_total{connection="",reason="UnknownConnection"} 50' in shown
@@ -145,9 +160,15 @@ def test_the_limit_is_exact(receiver):
         (EVENT.encode("utf-16"), "not strict JSON"),
         (b'{"event": "a\x00b"}', "not strict JSON"),
         ('{"event": "\\ud800"}', "not strict JSON"),
-        ('{"event": "ticket.updated", "event": "other", "data": {"id": "1"}}', "'event' stands twice"),
+        (
+            '{"event": "ticket.updated", "event": "other", "data": {"id": "1"}}',
+            "'event' stands twice",
+        ),
         ('{"event": "ticket.updated", "data": {"id": "1", "id": "2"}}', "'id' stands twice"),
-        ('{"event": "ticket.updated", "data": ' + '{"a":' * 200 + "1" + "}" * 200 + "}", "nested deeper"),
+        (
+            '{"event": "ticket.updated", "data": ' + '{"a":' * 200 + "1" + "}" * 200 + "}",
+            "nested deeper",
+        ),
         ('{"a":' * 300 + "1" + "}" * 300, "nested deeper"),
         ("[" * 2000, "not strict JSON"),
         ('{"event": "ticket.updated", "data": {"id": ' + "9" * 500 + "}}", None),
@@ -200,7 +221,9 @@ def test_long_quarantined_bodies_are_cut():
 
 
 def test_a_secret_is_known_before_the_body_is_cut():
-    kept = scrub(b"x" * 8180 + b"the-long-secret" + b"x" * 100, Scrubber([Secret("the-long-secret")]))
+    kept = scrub(
+        b"x" * 8180 + b"the-long-secret" + b"x" * 100, Scrubber([Secret("the-long-secret")])
+    )
     assert "the-" not in kept
 
 
@@ -236,7 +259,9 @@ def test_any_live_secret_is_accepted(receiver):
     import dataclasses
 
     old = {
-        name: dataclasses.replace(each, webhook=dataclasses.replace(each.webhook, secrets=each.webhook.secrets[1:]))
+        name: dataclasses.replace(
+            each, webhook=dataclasses.replace(each.webhook, secrets=each.webhook.secrets[1:])
+        )
         for name, each in connections().items()
         if each.webhook
     }
@@ -276,7 +301,11 @@ def test_a_connector_that_breaks_is_our_fault_and_not_the_senders(tmp_path, capl
 
     configured = receiver.config
     app = create_app(
-        configured, receiver.ledger, receiver.bell, receiver.clock, dict.fromkeys(configured.connections, Broken())
+        configured,
+        receiver.ledger,
+        receiver.bell,
+        receiver.clock,
+        dict.fromkeys(configured.connections, Broken()),
     )
     given = signed(configured.connections, "helpdesk", EVENT.encode(), START)
     answer = app.test_client().post("/webhooks/helpdesk", data=EVENT, headers=given)

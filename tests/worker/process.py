@@ -1,6 +1,7 @@
 """A worker process whose engine does as it is told: `python -m tests.worker.process URL JOURNAL`.
 
-The journal's folder holds the orders, one file each: `fail` makes the next drain raise, `hang` makes it wait for ever.
+The journal's folder holds the orders, one file each: `fail` makes the next drain raise, `hang`
+makes it wait for ever.
 """
 
 import sys
@@ -45,7 +46,9 @@ class Engine:
 
 if __name__ == "__main__":
     engine = Engine(Path(sys.argv[2]))
-    wiring = types.ModuleType("bridge.wiring")  # the composition root is what a process chooses for itself
+    wiring = types.ModuleType(
+        "bridge.wiring"
+    )  # the composition root is what a process chooses for itself
     wiring.current = lambda: engine
     sys.modules["bridge.wiring"] = wiring
     import bridge

@@ -102,7 +102,9 @@ def test_a_refusal_costs_nothing(budget):
     to = connection(Rate(1, 1.0), concurrency=1)
     assert budget.acquire(to, "a", START, 10) == 0.0
     later = START + timedelta(seconds=5)
-    assert [budget.acquire(to, "b", later, 10) > 0 for _ in range(5)] == [True] * 5  # the place is taken
+    assert [budget.acquire(to, "b", later, 10) > 0 for _ in range(5)] == [
+        True
+    ] * 5  # the place is taken
     budget.release("helpdesk", "a")
     assert budget.acquire(to, "b", later, 10) == 0.0
 
@@ -116,14 +118,18 @@ def test_lower_lanes_leave_room_for_live_in_every_window(budget, lane):
     while budget.acquire(to, f"low{granted}", at, 1, lane=lane) == 0:
         granted += 1
     assert granted == int(10 * SHARES[lane]) < 10
-    assert [budget.acquire(to, f"live{n}", at, 1) for n in range(10 - granted)] == [0.0] * (10 - granted)
+    assert [budget.acquire(to, f"live{n}", at, 1) for n in range(10 - granted)] == [0.0] * (
+        10 - granted
+    )
     assert budget.acquire(to, "more", at, 1) > 0
 
 
 def test_lower_lanes_leave_the_last_place_in_flight_to_live(budget):
     to = connection(concurrency=3)
     assert (
-        budget.acquire(to, "a", START, 10, lane="backfill") == budget.acquire(to, "b", START, 10, lane="retry") == 0.0
+        budget.acquire(to, "a", START, 10, lane="backfill")
+        == budget.acquire(to, "b", START, 10, lane="retry")
+        == 0.0
     )
     assert budget.acquire(to, "c", START, 10, lane="operator") > 0
     assert budget.acquire(to, "d", START, 10) == 0.0
@@ -170,7 +176,10 @@ def test_a_charge_beyond_a_window_is_made_up_for_by_the_next_ones(budget):
     assert budget.acquire(to, "a", later, 1) > 0
     assert budget.acquire(to, "a", later + timedelta(seconds=29.9), 1) > 0
     at = later + timedelta(seconds=30)
-    assert [budget.acquire(to, f"b{n}", at, 1) for n in range(6)] == [*[0.0] * 5, pytest.approx(10.0)]
+    assert [budget.acquire(to, f"b{n}", at, 1) for n in range(6)] == [
+        *[0.0] * 5,
+        pytest.approx(10.0),
+    ]
 
 
 def test_where_no_rate_is_declared_a_charge_asks_redis_for_nothing(redis, valkey):
@@ -211,7 +220,9 @@ def test_several_workers_share_one_budget_by_the_servers_clock(valkey):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    rates=st.lists(st.tuples(st.integers(1, 6), st.sampled_from([0.5, 1.0, 4.0])), min_size=1, max_size=3),
+    rates=st.lists(
+        st.tuples(st.integers(1, 6), st.sampled_from([0.5, 1.0, 4.0])), min_size=1, max_size=3
+    ),
     pauses=st.lists(st.floats(0, 3), min_size=1, max_size=40),
 )
 def test_no_history_ever_breaks_a_rate(rates, pauses):
@@ -234,7 +245,9 @@ def test_an_emptied_redis_begins_low_for_every_lane(redis, valkey):
         budget.acquire(to, "first", START, 1)
         redis.flushall()
         assert budget.acquire(to, "a", later, 1, lane=lane) == 0.0
-        assert budget.acquire(to, "b", later, 1, lane=lane) == pytest.approx(10 / max(1, int(10 * SHARES[lane])))
+        assert budget.acquire(to, "b", later, 1, lane=lane) == pytest.approx(
+            10 / max(1, int(10 * SHARES[lane]))
+        )
         redis.flushall()
     budget.close()
 
@@ -251,7 +264,9 @@ def test_both_budgets_give_the_same_answers(valkey):
         at += timedelta(milliseconds=chance.randrange(400))
         holder, lane = f"h{number % 7}", chance.choice(list(SHARES))
         asked = (to, holder, at, 0.5)
-        assert shared.acquire(*asked, lane=lane) == pytest.approx(alone.acquire(*asked, lane=lane), abs=2e-3)
+        assert shared.acquire(*asked, lane=lane) == pytest.approx(
+            alone.acquire(*asked, lane=lane), abs=2e-3
+        )
         if chance.random() < 0.4:
             shared.release("helpdesk", holder)
             alone.release("helpdesk", holder)

@@ -40,7 +40,9 @@ def test_one_left_behind_by_a_kill_is_replaced(tmp_path):
         "import sys, time; from pathlib import Path; from bridge.queue import Embedded\n"
         "server = Embedded(Path(sys.argv[1])); server.start(); print('up', flush=True); time.sleep(600)"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
+    )
     assert parent.stdout.readline() == b"up\n"
     parent.send_signal(signal.SIGKILL)
     parent.wait()

@@ -131,7 +131,9 @@ def test_a_ring_during_a_drain_brings_another_drain(bell, redis, workers):
 
 def test_a_job_that_names_another_function_is_refused(redis, bell, workers, tmp_path):
     proof = tmp_path / "proof"
-    job = queue(redis).enqueue_call("os.system", args=(f"touch {proof}",), result_ttl=0, failure_ttl=60)
+    job = queue(redis).enqueue_call(
+        "os.system", args=(f"touch {proof}",), result_ttl=0, failure_ttl=60
+    )
     workers.start()
     eventually(lambda: job.get_status(refresh=True) == "failed", told="the refusal")
     assert not proof.exists()
@@ -141,14 +143,21 @@ def test_a_job_that_names_another_function_is_refused(redis, bell, workers, tmp_
     workers.wait_for("drained")  # and the worker lives on
 
 
-@pytest.mark.parametrize("field", ["success_callback_name", "failure_callback_name", "stopped_callback_name"])
+@pytest.mark.parametrize(
+    "field", ["success_callback_name", "failure_callback_name", "stopped_callback_name"]
+)
 @pytest.mark.parametrize("order", ["", "fail"])
 def test_callbacks_that_a_job_brings_along_are_not_called(redis, workers, tmp_path, field, order):
-    # A callback is called with (job, connection, ...): importing it would be enough for a module with side effects.
-    (tmp_path / "trap.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w').close()\ndef spring(*_): pass\n")
+    # A callback is called with (job, connection, ...): importing it would be enough for a module
+    # with side effects.
+    (tmp_path / "trap.py").write_text(
+        f"open({str(tmp_path / 'sprung')!r}, 'w').close()\ndef spring(*_): pass\n"
+    )
     if order:
         workers.order(order)
-    job = Job.create("jobs.drain.run", connection=redis, serializer=JSONSerializer, result_ttl=60, failure_ttl=60)
+    job = Job.create(
+        "jobs.drain.run", connection=redis, serializer=JSONSerializer, result_ttl=60, failure_ttl=60
+    )
     job.save()
     redis.hset(job.key, field, "trap.spring")
     queue(redis).enqueue_job(job)
@@ -162,11 +171,15 @@ def test_callbacks_that_a_job_brings_along_are_not_called(redis, workers, tmp_pa
         if environ is not None:
             os.environ["PYTHONPATH"] = environ
     workers.wait_for("failing" if order else "drained")
-    eventually(lambda: job.get_status(refresh=True) in {"finished", "failed"}, told="the end of the job")
+    eventually(
+        lambda: job.get_status(refresh=True) in {"finished", "failed"}, told="the end of the job"
+    )
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("data", [b"\x80\x04not json", b'["jobs.drain.run", {"a": 1}, [], {}]', b"[1, 2]", b'""'])
+@pytest.mark.parametrize(
+    "data", [b"\x80\x04not json", b'["jobs.drain.run", {"a": 1}, [], {}]', b"[1, 2]", b'""']
+)
 def test_unreadable_jobs_do_not_stop_the_worker(redis, bell, workers, data):
     job = Job.create("jobs.drain.run", connection=redis, serializer=JSONSerializer, failure_ttl=60)
     job.save()

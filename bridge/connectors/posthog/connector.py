@@ -78,7 +78,12 @@ class PostHogConnector(RestConnector):
                 f"{TRAITS}.subject": Writable(on_update=Support.NO),
                 f"{TRAITS}.description": Writable(on_update=Support.NO),
             },
-            verbs=(Verb("patch", ("status", "priority", "assignee", "tags", "ai_resolved", "escalation_reason")),),
+            verbs=(
+                Verb(
+                    "patch",
+                    ("status", "priority", "assignee", "tags", "ai_resolved", "escalation_reason"),
+                ),
+            ),
             creates=Support.PROBED,
             deletes=True,
             values={"status": STATUSES, "priority": PRIORITIES},
@@ -123,9 +128,14 @@ class PostHogConnector(RestConnector):
             return generic_hint.ignored(event, self.IGNORED)
         path = (own and own.id) or self.SIGNING.id
         found = generic_hint.record_id(generic_hint.at(body, path), path)
-        # webhook-id is signed; the event's uuid was chosen by whoever sent the event, so it counts only within its own.
+        # webhook-id is signed; the event's uuid was chosen by whoever sent the event, so it counts
+        # only within its own.
         signed = headers.get("webhook-id", "") if own and own.scheme == "standard-webhooks" else ""
-        number = headers.get(own.delivery.lower(), "") if own and own.delivery else generic_hint.at(body, "event.uuid")
+        number = (
+            headers.get(own.delivery.lower(), "")
+            if own and own.delivery
+            else generic_hint.at(body, "event.uuid")
+        )
         scoped = f"{event}:{found}:{number}"[:250] if isinstance(number, str) and number else ""
         return Parsed(
             hints=(Hint(self.EVENTS[event], found),),
@@ -138,15 +148,20 @@ class PostHogConnector(RestConnector):
         """Read present records from the listing; None: the vendor says there is no such record."""
         self._known(entity)
         found: dict[str, Record | None] = dict.fromkeys(ids)
-        wanted = {each for each in ids if is_uuid(each)}  # anything else cannot be a ticket, and would spoil the call
+        wanted = {
+            each for each in ids if is_uuid(each)
+        }  # anything else cannot be a ticket, and would spoil the call
         if not wanted:
             return found
         if self._honours_ids:
-            # Tickets that had tags are asked for together with these: if theirs are shown, an empty set is empty.
+            # Tickets that had tags are asked for together with these: if theirs are shown, an empty
+            # set is empty.
             asked = wanted.union(self._tags.witnesses(PAGE - len(wanted)))
             answer, rows = self._list({"ids": ",".join(sorted(asked)), "limit": PAGE})
             if all(identity(row) in asked for row in rows):
-                return found | {one.ref.id: one for one in self._records(rows, answer) if one.ref.id in wanted}
+                return found | {
+                    one.ref.id: one for one in self._records(rows, answer) if one.ref.id in wanted
+                }
             self._honours_ids = False
         offset = 0
         while True:
@@ -161,8 +176,9 @@ class PostHogConnector(RestConnector):
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """Give records changed since the cursor's watermark; see Connector.changed.
 
-        The cursor: `from`, the time to list from; `seen`, id -> time of rows given that will come again; `offset`,
-        only used where more rows than a page share one time (a bulk edit); `top`, the newest time seen.
+        The cursor: `from`, the time to list from; `seen`, id -> time of rows given that will come
+        again; `offset`, only used where more rows than a page share one time (a bulk edit); `top`,
+        the newest time seen.
         """
         self._known(entity)
         state = cursor or {}
@@ -171,7 +187,9 @@ class PostHogConnector(RestConnector):
         while not state.get("done"):
             params: dict[str, Any] = {"order_by": "updated_at", "limit": PAGE}
             answer, rows = self._list(
-                params | ({"date_from": start} if start else {}) | ({"offset": offset} if offset else {})
+                params
+                | ({"date_from": start} if start else {})
+                | ({"offset": offset} if offset else {})
             )
             at = times(self.connection.name, rows, "updated_at")
             if start and at and at[0] < past(start):
@@ -182,13 +200,20 @@ class PostHogConnector(RestConnector):
             if at:
                 top = max((each for each in (top, stamp(at[-1])) if each), key=past)
             if full and (start is None or at[-1] > past(start)):
-                # Begin again at the last row: counting on by offset would step over rows when others move away.
+                # Begin again at the last row: counting on by offset would step over rows when
+                # others move away.
                 start, offset = stamp(at[-1]), 0
                 seen = {key: when for key, when in seen.items() if past(when) >= at[-1]}
             elif full:
                 offset += PAGE - BACK
             if fresh:
-                going = {"from": start, "offset": offset, "seen": seen, "top": top, "done": not full}
+                going = {
+                    "from": start,
+                    "offset": offset,
+                    "seen": seen,
+                    "top": top,
+                    "done": not full,
+                }
                 return Page(self._records(fresh, answer), going)
             if not full:
                 break
@@ -201,23 +226,31 @@ class PostHogConnector(RestConnector):
         offset, seen = state.get("offset", 0), set(state.get("seen", ()))
         answer, rows = self._list({"order_by": "created_at", "limit": PAGE, "offset": offset})
         while offset and seen and not any(identity(row) in seen for row in rows):
-            offset = max(0, offset - PAGE)  # more went than pages overlap: go back to where we know the rows
+            offset = max(
+                0, offset - PAGE
+            )  # more went than pages overlap: go back to where we know the rows
             answer, rows = self._list({"order_by": "created_at", "limit": PAGE, "offset": offset})
         fresh = [row for row in rows if identity(row) not in seen]
         if len(rows) < PAGE:
             return Page(self._records(fresh, answer), None)
-        going = {"offset": offset + PAGE - BACK, "seen": [identity(row) for row in rows[-2 * BACK :]]}
+        going = {
+            "offset": offset + PAGE - BACK,
+            "seen": [identity(row) for row in rows[-2 * BACK :]],
+        }
         return Page(self._records(fresh, answer), going)
 
     def create(self, draft: Draft) -> Record | None:
         """Create once, as documented, with the marker among the traits.
 
-        Raises Refused, with status 405 or a 500 that comes again after a while, where no creates are taken at all.
+        Raises Refused, with status 405 or a 500 that comes again after a while, where no creates
+        are taken at all.
         """
         self._creatable(draft)
         body: dict[str, Any] = {TRAITS: {MARKER: draft.marker}}
         for key, value in draft.values.items():
-            into, name = (body[TRAITS], key.partition(".")[2]) if key.startswith(TRAITS) else (body, key)
+            into, name = (
+                (body[TRAITS], key.partition(".")[2]) if key.startswith(TRAITS) else (body, key)
+            )
             into[name] = value
         sent_at = self._http.now()
         try:
@@ -229,7 +262,9 @@ class PostHogConnector(RestConnector):
                 self._failed_first = self._failed_first or sent_at
             if sent_at - self._failed_first < PATIENCE:
                 raise
-            here = [each for each in self.find(Intent(draft, sent_at)) if each.marker == draft.marker]
+            here = [
+                each for each in self.find(Intent(draft, sent_at)) if each.marker == draft.marker
+            ]
             if here:
                 self._created = True
                 return here[0]
@@ -245,7 +280,8 @@ class PostHogConnector(RestConnector):
     def find(self, intent: Intent) -> list[Record]:
         """Give the tickets that carry the marker, and those of the same customer that nobody marked.
 
-        They are looked for down to the time of the create; on first contact, among the newest page alone.
+        They are looked for down to the time of the create; on first contact, among the newest page
+        alone.
         """
         self._known(intent.draft.entity)
         email = intent.draft.values.get(f"{TRAITS}.email")
@@ -319,13 +355,19 @@ class PostHogConnector(RestConnector):
             self._counts = False  # a plain store: a missing scope is no reason to stop the connection, or to ask again
             return {}
         count = generic_hint.at(answer.body, "count")
-        return {"unread_tickets": count} if isinstance(count, int) and not isinstance(count, bool) else {}
+        return (
+            {"unread_tickets": count}
+            if isinstance(count, int) and not isinstance(count, bool)
+            else {}
+        )
 
     def _list(self, params: Mapping[str, Any]) -> tuple[Answer, list[Row]]:
         try:
             answer = self._call("GET", self._tickets, params=params)
         except NotFound as error:
-            raise self._odd("there is no ticket listing here; check base_url and project_id", error.status) from None
+            raise self._odd(
+                "there is no ticket listing here; check base_url and project_id", error.status
+            ) from None
         return answer, objects(self.connection.name, answer, "results")
 
     def _path(self, remote_id: str) -> str:
@@ -346,5 +388,7 @@ class PostHogConnector(RestConnector):
         proved = self._tags.proved_by(rows)
         if not proved and any(silent(row) for row in rows):
             now = self._http.now()
-            proved = self._tags.proved(lambda params: self._list(params)[1], now, by_ids=self._honours_ids)
+            proved = self._tags.proved(
+                lambda params: self._list(params)[1], now, by_ids=self._honours_ids
+            )
         return [record(self.connection.name, row, answer, proved=proved) for row in rows]

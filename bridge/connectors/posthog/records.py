@@ -56,13 +56,17 @@ def sent_assignee(connection: str, value: Raw) -> dict[str, Any] | None:
         return {"type": "user", "id": int(number)}
     if kind == "role" and is_uuid(number):
         return {"type": "role", "id": number}
-    raise Refused(connection, "an assignee is user:<number>, role:<uuid> or nobody; correct agents.yaml")
+    raise Refused(
+        connection, "an assignee is user:<number>, role:<uuid> or nobody; correct agents.yaml"
+    )
 
 
 def _people(who: str, assignee: Row) -> tuple[Person, ...]:
     """Give the person who is assigned, where the address is shown; a role is nobody."""
     user = assignee.get("user")
-    email = user.get("email") if assignee.get("type") == "user" and isinstance(user, Mapping) else None
+    email = (
+        user.get("email") if assignee.get("type") == "user" and isinstance(user, Mapping) else None
+    )
     if not isinstance(user, Mapping) or not isinstance(email, str) or not email:
         return ()
     names = (user.get("first_name"), user.get("last_name"))

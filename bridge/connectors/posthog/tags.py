@@ -1,8 +1,9 @@
 """Whether an empty set of tags may be believed: only next to a tag that is shown at the same time.
 
-Without the tagging licence PostHog shows `[]` for every ticket, and a licence can lapse at any moment. What was seen
-before proves nothing about now, so an empty set counts when the same answer shows some other ticket's tags, or when
-a ticket that had some is asked for afterwards and shows them still. Else it says nothing.
+Without the tagging licence PostHog shows `[]` for every ticket, and a licence can lapse at any
+moment. What was seen before proves nothing about now, so an empty set counts when the same answer
+shows some other ticket's tags, or when a ticket that had some is asked for afterwards and shows
+them still. Else it says nothing.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ class Tags:
                 self._witnesses = tuple([*tagged[-WITNESSES:][::-1], *kept][:WITNESSES])
             return self.declared or bool(tagged)
 
-    def proved(self, ask: Callable[[Mapping[str, Any]], list[Row]], now: datetime, *, by_ids: bool) -> bool:
+    def proved(
+        self, ask: Callable[[Mapping[str, Any]], list[Row]], now: datetime, *, by_ids: bool
+    ) -> bool:
         """Look whether tags are shown now, after an answer that showed none; `ask` lists tickets."""
         if self.declared:
             return True
@@ -55,7 +58,11 @@ class Tags:
         if known and by_ids and self.proved_by(ask({"ids": ",".join(known), "limit": len(known)})):
             return True
         with self._lock:
-            if self._looked is not None and now - self._looked < LOOK_AGAIN and (by_ids or not known):
+            if (
+                self._looked is not None
+                and now - self._looked < LOOK_AGAIN
+                and (by_ids or not known)
+            ):
                 return False
             self._looked = now
         return self.proved_by(ask({"order_by": "-updated_at", "limit": 100}))

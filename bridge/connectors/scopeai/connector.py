@@ -87,7 +87,9 @@ class ScopeaiConnector(RestConnector):
         if not isinstance(self._find_by, bool):
             wrong.append(f"{at}.find_by: is {str(self._find_by)[:40]!r}; allowed true, false")
         if window is None:
-            wrong.append(f"{at}.window: is {str(options['window'])[:40]!r}; allowed hours or days, such as 12h, 7d")
+            wrong.append(
+                f"{at}.window: is {str(options['window'])[:40]!r}; allowed hours or days, such as 12h, 7d"
+            )
         if wrong:
             raise ConfigError(wrong)
         self._window = window or WINDOW
@@ -97,7 +99,11 @@ class ScopeaiConnector(RestConnector):
         """Read the generic hint; the vendor itself sends no webhooks. Raises Malformed for anything else."""
         del headers
         hint = generic_hint.generic(body, self.CAPABILITIES)
-        return hint if hint is not None else generic_hint.ignored(generic_hint.event_name(body, "event"), self.IGNORED)
+        return (
+            hint
+            if hint is not None
+            else generic_hint.ignored(generic_hint.event_name(body, "event"), self.IGNORED)
+        )
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records. Never None: nothing is deleted here, so a 404 raises Unavailable and proves nothing."""
@@ -111,7 +117,9 @@ class ScopeaiConnector(RestConnector):
                 raise self._odd(what, error.status) from None
             row = answer.body
             if not isinstance(row, Mapping) or identity(row) != each:
-                raise self._odd(f"ticket {each} was asked for, the answer is another thing", answer.status)
+                raise self._odd(
+                    f"ticket {each} was asked for, the answer is another thing", answer.status
+                )
             found[each] = self._records(entity, [row], answer)[0]
         return found
 
@@ -152,51 +160,80 @@ class ScopeaiConnector(RestConnector):
         found: dict[str, Record] = {}
         for row, answer in (*self._found_by(wanted), *self._listed(intent.sent_at - CREATE_WINDOW)):
             if str(row.get("external_id")) == wanted:
-                found.setdefault(identity(row), self._record(entity, row, answer, None, marker=marker))
+                found.setdefault(
+                    identity(row), self._record(entity, row, answer, None, marker=marker)
+                )
         return sorted(found.values(), key=lambda record: (len(record.ref.id), record.ref.id))
 
     def probe(self) -> dict[str, Any]:
         """Find out which spelling of scores and which type of external id this deployment shows; None: no telling."""
         seen, _, _ = self._page(self._begin(None), size=1)
-        given = [each for row in seen for each in row.get("tag_relationships") or () if isinstance(each, Mapping)]
-        spelled = next((name for each in given for name in ("salience", "salience_score") if name in each), None)
+        given = [
+            each
+            for row in seen
+            for each in row.get("tag_relationships") or ()
+            if isinstance(each, Mapping)
+        ]
+        spelled = next(
+            (name for each in given for name in ("salience", "salience_score") if name in each),
+            None,
+        )
         kinds = {"int": int, "string": str}
-        shown = next((row["external_id"] for row in seen if row.get("external_id") is not None), None)
+        shown = next(
+            (row["external_id"] for row in seen if row.get("external_id") is not None), None
+        )
         return {
             "salience": spelled,
-            "external_id": next((name for name, kind in kinds.items() if isinstance(shown, kind)), None),
+            "external_id": next(
+                (name for name, kind in kinds.items() if isinstance(shown, kind)), None
+            ),
         }
 
     def ping(self) -> str:
         """Make the cheapest authenticated read; return a line for people."""
-        found = rows(self.connection.name, self._listing("/tags", {"relevant": "true", "per_page": "1"}))
+        found = rows(
+            self.connection.name, self._listing("/tags", {"relevant": "true", "per_page": "1"})
+        )
         return "tags can be listed" if found else "tags can be listed; there are none yet"
 
     def _auth(self, request: Request) -> Request:
-        request.headers["Authorization"] = "Token token=" + self.connection.credentials["api_key"].reveal()
+        request.headers["Authorization"] = (
+            "Token token=" + self.connection.credentials["api_key"].reveal()
+        )
         return request
 
-    # Listings. The state of one: `from` and `to` in epoch seconds, `at` when it began, `next` the query of the page to
-    # come, `page` its number, `given` the ids of the page before (rows that slip onto the next page come once).
+    # Listings. The state of one: `from` and `to` in epoch seconds, `at` when it began, `next` the
+    # query of the page to come, `page` its number, `given` the ids of the page before (rows that
+    # slip onto the next page come once).
 
     def _begin(self, since: datetime | None) -> dict[str, Any]:
         now = self._http.now()
         start = max(0, floor((since - MARGIN).timestamp())) if since is not None else 0
-        return {"from": start, "to": ceil((now + MARGIN).timestamp()), "at": stamp(now), "page": 1, "next": {}}
+        return {
+            "from": start,
+            "to": ceil((now + MARGIN).timestamp()),
+            "at": stamp(now),
+            "page": 1,
+            "next": {},
+        }
 
     def _walk(self, state: dict[str, Any]) -> Page | None:
         """Give the next page that has rows; None when there are no more."""
         while state["next"] is not None:
             found, answer, after = self._page(state)
             before = set(state.get("given", ()))
-            fresh = list({identity(row): row for row in found if identity(row) not in before}.values())
+            fresh = list(
+                {identity(row): row for row in found if identity(row) not in before}.values()
+            )
             given = [identity(row) for row in found]
             state = {**state, "next": after, "page": state["page"] + 1, "given": given}
             if fresh:
                 return Page(self._records(TICKET, fresh, answer), state)
         return None
 
-    def _page(self, state: Mapping[str, Any], size: int = PAGE) -> tuple[list[Row], Answer, dict[str, str] | None]:
+    def _page(
+        self, state: Mapping[str, Any], size: int = PAGE
+    ) -> tuple[list[Row], Answer, dict[str, str] | None]:
         """Get one page, and the query of the one after it. The window is sent with each: `next` may have lost it."""
         window = {"start_date": str(state["from"]), "end_date": str(state["to"])}
         params = {"per_page": str(size), **state["next"], **window}
@@ -204,14 +241,20 @@ class ScopeaiConnector(RestConnector):
         found = rows(self.connection.name, answer)
         return found, answer, self._next("/tickets", answer, params, state["page"])
 
-    def _next(self, path: str, answer: Answer, params: Mapping[str, str], number: int) -> dict[str, str] | None:
+    def _next(
+        self, path: str, answer: Answer, params: Mapping[str, str], number: int
+    ) -> dict[str, str] | None:
         after = following(self.connection.name, self.connection.base_url, path, answer)
         if after is None:
             return None
         if number >= PAGES or all(params.get(name) == value for name, value in after.items()):
-            raise self._odd("the listing leads round in a circle, it cannot be read to its end", answer.status)
+            raise self._odd(
+                "the listing leads round in a circle, it cannot be read to its end", answer.status
+            )
         if _number(after) is not None and (_number(after) or 0) <= (_number(params) or 1):
-            raise self._odd("the next page is said to be an earlier one, the listing has no end", answer.status)
+            raise self._odd(
+                "the next page is said to be an earlier one, the listing has no end", answer.status
+            )
         return after
 
     def _listing(self, path: str, params: Mapping[str, str]) -> Answer:
@@ -228,7 +271,11 @@ class ScopeaiConnector(RestConnector):
             answer = self._call("GET", "/tickets/find_by", params={"external_id": wanted})
         except NotFound:
             return []
-        return [(answer.body, answer)] if isinstance(answer.body, Mapping) and identity(answer.body) else []
+        return (
+            [(answer.body, answer)]
+            if isinstance(answer.body, Mapping) and identity(answer.body)
+            else []
+        )
 
     def _listed(self, since: datetime) -> list[tuple[Row, Answer]]:
         """List everything made since a time, to the last page: no order is promised."""
@@ -248,7 +295,11 @@ class ScopeaiConnector(RestConnector):
         while params is not None:
             sent = {"relevant": "true", "per_page": str(PAGE), **params}
             answer = self._listing("/tags", sent)
-            found |= {identity(row): name for row in rows(self.connection.name, answer) if (name := _name(row))}
+            found |= {
+                identity(row): name
+                for row in rows(self.connection.name, answer)
+                if (name := _name(row))
+            }
             params, number = self._next("/tags", answer, sent, number), number + 1
         return found
 
@@ -280,7 +331,13 @@ class ScopeaiConnector(RestConnector):
         return records
 
     def _record(
-        self, entity: str, row: Row, answer: Answer, tags: list[Row] | None, *, marker: str | None = None
+        self,
+        entity: str,
+        row: Row,
+        answer: Answer,
+        tags: list[Row] | None,
+        *,
+        marker: str | None = None,
     ) -> Record:
         return Record(
             ref=Ref(self.connection.name, entity, identity(row)),

@@ -15,7 +15,9 @@ from bridge.http.client import Answer
 
 Row = Mapping[str, Any]
 
-_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+\-.^`|~*]+\s*(?:=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s\",;]*))?)*)")
+_LINK = re.compile(
+    r"<([^<>]*)>((?:\s*;\s*[\w!#$&+\-.^`|~*]+\s*(?:=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s\",;]*))?)*)"
+)
 _PARAMETER = re.compile(r";\s*([\w!#$&+\-.^`|~*]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",;]*))")
 _TOP = 1 << 51
 """Numbers that stand for markers have this bit, so that no counted id of a helpdesk is one of them."""
@@ -25,7 +27,9 @@ def links(header: str) -> dict[str, str]:
     """Read a `Link` header (RFC 8288): relation -> address, the first of each. Folded lines are one line."""
     found: dict[str, str] = {}
     for address, parameters in _LINK.findall(" ".join(header.split())):
-        given = [(name.lower(), quoted or bare) for name, quoted, bare in _PARAMETER.findall(parameters)]
+        given = [
+            (name.lower(), quoted or bare) for name, quoted, bare in _PARAMETER.findall(parameters)
+        ]
         relations = next((value for name, value in given if name == "rel"), "")
         for relation in relations.lower().split():
             found.setdefault(relation, address)
@@ -35,8 +39,8 @@ def links(header: str) -> dict[str, str]:
 def following(connection: str, base_url: str, path: str, answer: Answer) -> dict[str, str] | None:
     """Give the query of the next page; None when this was the last.
 
-    Only the query is taken over, and only from the same place: an address that a server names may lead anywhere, and
-    the key goes nowhere else. Raises Unavailable, naming the host.
+    Only the query is taken over, and only from the same place: an address that a server names may
+    lead anywhere, and the key goes nowhere else. Raises Unavailable, naming the host.
     """
     address = links(answer.headers.get("link", "")).get("next")
     if address is None:
@@ -54,7 +58,9 @@ def following(connection: str, base_url: str, path: str, answer: Answer) -> dict
         raise Unavailable(connection, what, status=answer.status)
     if there.path.rstrip("/") != mine.path.rstrip("/"):
         raise Unavailable(
-            connection, "the next page is said to be on another path; check base_url", status=answer.status
+            connection,
+            "the next page is said to be on another path; check base_url",
+            status=answer.status,
         )
     return dict(parse_qsl(there.query))
 
@@ -62,8 +68,12 @@ def following(connection: str, base_url: str, path: str, answer: Answer) -> dict
 def rows(connection: str, answer: Answer) -> list[Row]:
     """Give the rows of a bare array. Raises Unavailable unless every row is an object with an id."""
     found = answer.body
-    if not isinstance(found, list) or not all(isinstance(row, Mapping) and identity(row) for row in found):
-        raise Unavailable(connection, "a listing that is no array of proper rows", status=answer.status)
+    if not isinstance(found, list) or not all(
+        isinstance(row, Mapping) and identity(row) for row in found
+    ):
+        raise Unavailable(
+            connection, "a listing that is no array of proper rows", status=answer.status
+        )
     return found
 
 

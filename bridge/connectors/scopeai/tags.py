@@ -48,4 +48,6 @@ class TagNames:
 
     def _stale(self, ids: Collection[str], now: datetime) -> set[str]:
         with self._lock:
-            return {tag for tag in ids if tag not in self._known or now - self._known[tag][1] >= KEPT}
+            return {
+                tag for tag in ids if tag not in self._known or now - self._known[tag][1] >= KEPT
+            }

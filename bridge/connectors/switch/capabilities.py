@@ -42,7 +42,9 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
     TICKET: EntityCapabilities(
         readable=frozenset(_TICKET.split()),
         writable={
-            "subject": Writable(on_update=Support.PROBED, clears=False, max_length=500, required=True),
+            "subject": Writable(
+                on_update=Support.PROBED, clears=False, max_length=500, required=True
+            ),
             "description": Writable(on_update=_NEVER, clears=False),
             "customer_email": Writable(on_update=_NEVER, clears=False),
             "status": Writable(on_create=False, clears=False, default="new"),

@@ -47,7 +47,15 @@ from bridge.connectors.switch.capabilities import (
     TICKET,
 )
 from bridge.connectors.switch.listing import PAGE, Listing
-from bridge.connectors.switch.records import MARKED, SECOND, Row, made_as, record, same_note, tags_of
+from bridge.connectors.switch.records import (
+    MARKED,
+    SECOND,
+    Row,
+    made_as,
+    record,
+    same_note,
+    tags_of,
+)
 from bridge.core.model.syncs import Webhook
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
@@ -85,7 +93,9 @@ class SwitchConnector(RestConnector):
         own = self.connection.webhook
         event = generic_hint.event_name(body, (own and own.event) or self.SIGNING.event)
         noun, dot, _ = event.partition(".")
-        if not dot or noun not in NOUNS:  # the list of names is not public: whatever is said of these nouns is a hint
+        if (
+            not dot or noun not in NOUNS
+        ):  # the list of names is not public: whatever is said of these nouns is a hint
             return generic_hint.ignored(event, self.IGNORED)
         path = (own and own.id) or self.SIGNING.id
         value = generic_hint.at(body, path)
@@ -119,7 +129,11 @@ class SwitchConnector(RestConnector):
             state = {**state, "column": self._customers_by()}
         column = "updated_at" if entity == TICKET else state.get("column") or "created_at"
         page = self._walk(entity, column, state, OVERLAP)
-        return Page(page.records, {**(page.cursor or {}), "column": state["column"]}) if entity == CUSTOMER else page
+        return (
+            Page(page.records, {**(page.cursor or {}), "column": state["column"]})
+            if entity == CUSTOMER
+            else page
+        )
 
     def scan(self, entity: str, cursor: Any | None) -> Page:
         """List everything, page by page; `cursor` None starts, a page whose cursor is None was the last."""
@@ -138,7 +152,9 @@ class SwitchConnector(RestConnector):
             body["tags"] = [*(body.get("tags") or ()), f"{MARKED}{draft.marker}"]
         elif draft.entity in {MESSAGE, SESSION}:
             body = made_as(draft.entity, body)
-        return self._shown(draft.entity, self._call("POST", PATHS[draft.entity], json=body, write=True))
+        return self._shown(
+            draft.entity, self._call("POST", PATHS[draft.entity], json=body, write=True)
+        )
 
     def find(self, intent: Intent) -> list[Record]:
         """Give what carries the marker, or is what the create would have made, and what could be the same thing."""
@@ -178,13 +194,20 @@ class SwitchConnector(RestConnector):
     def probe(self) -> dict[str, Any]:
         """Find out whether a listing can begin at any time, as the polls do; None: too few tickets to tell."""
         newest = self._list(TICKET, {"order_by": "updated_at", "order_dir": "desc", "limit": 1})
-        at = [moment(row.get("updated_at")) for row in objects(self.connection.name, newest, "data")]
+        at = [
+            moment(row.get("updated_at")) for row in objects(self.connection.name, newest, "data")
+        ]
         if not at or at[0] is None:
             return {"cursor": None}
         start = at[0] - SECOND
-        again = self._list(TICKET, {"order_by": "updated_at", "order_dir": "asc", "limit": 1, "cursor": stamp(start)})
+        again = self._list(
+            TICKET,
+            {"order_by": "updated_at", "order_dir": "asc", "limit": 1, "cursor": stamp(start)},
+        )
         rows = objects(self.connection.name, again, "data")
-        return {"cursor": all(seen >= start for seen in times(self.connection.name, rows, "updated_at"))}
+        return {
+            "cursor": all(seen >= start for seen in times(self.connection.name, rows, "updated_at"))
+        }
 
     def ping(self) -> str:
         """Make the cheapest authenticated read; return a line for people."""
@@ -193,37 +216,58 @@ class SwitchConnector(RestConnector):
 
     # Listings.
 
-    def _walk(self, entity: str, column: str, state: Mapping[str, Any], then: timedelta | None) -> Page:
+    def _walk(
+        self, entity: str, column: str, state: Mapping[str, Any], then: timedelta | None
+    ) -> Page:
         rows, after = self._listing(entity).walk(column, state, then)
-        return Page([record(self.connection.name, entity, row, answer) for row, answer in rows], after)
+        return Page(
+            [record(self.connection.name, entity, row, answer) for row, answer in rows], after
+        )
 
     def _customers_by(self) -> str | None:
         """Find out what customers can be polled by: whether they show when they were changed is not documented."""
         try:
-            answer = self._list(CUSTOMER, {"order_by": "updated_at", "order_dir": "asc", "limit": 1})
+            answer = self._list(
+                CUSTOMER, {"order_by": "updated_at", "order_dir": "asc", "limit": 1}
+            )
         except Refused:
             return "created_at"
         rows = objects(self.connection.name, answer, "data")
-        return None if not rows else "updated_at" if moment(rows[0].get("updated_at")) else "created_at"
+        return (
+            None
+            if not rows
+            else "updated_at"
+            if moment(rows[0].get("updated_at"))
+            else "created_at"
+        )
 
     def _catalogue(self, entity: str, start: str | None) -> Page:
         answer = self._list(entity, {"limit": PAGE} | ({"cursor": start} if start else {}))
         rows = objects(self.connection.name, answer, "data")
         following = generic_hint.at(answer.body, "meta.next_cursor") if rows else None
         if following and following == start:
-            raise self._odd(f"the listing of {PATHS[entity]} does not get past {start}", answer.status)
+            raise self._odd(
+                f"the listing of {PATHS[entity]} does not get past {start}", answer.status
+            )
         found = [record(self.connection.name, entity, row, answer) for row in rows]
         return Page(found, {"next": following} if following else None)
 
     def _listing(self, entity: str) -> Listing:
         what = PATHS[entity].strip("/")
-        return Listing(self.connection.name, what, lambda params: self._list(entity, params), PARTS.get(entity, ()))
+        return Listing(
+            self.connection.name,
+            what,
+            lambda params: self._list(entity, params),
+            PARTS.get(entity, ()),
+        )
 
     def _list(self, entity: str, params: Mapping[str, Any]) -> Answer:
         try:
             return self._call("GET", PATHS[entity], params=params)
         except NotFound as error:
-            raise self._odd(f"there is no {entity} listing here; check base_url", error.status) from None
+            raise self._odd(
+                f"there is no {entity} listing here; check base_url", error.status
+            ) from None
 
     # Looking things up.
 
@@ -231,21 +275,29 @@ class SwitchConnector(RestConnector):
         """Find the tickets that carry the marker; none on first contact, when nothing was sent that could."""
         if sent_at is None:
             return []
-        # The filter narrows, our own look at the tags decides: how the vendor reads several tags is not documented,
-        # and if it ignored the filter the newest tickets would come, down to the time of the create.
+        # The filter narrows, our own look at the tags decides: how the vendor reads several tags is
+        # not documented, and if it ignored the filter the newest tickets would come, down to the
+        # time of the create.
         rows = self._listing(TICKET).newest({"tags": f"{MARKED}{marker}"}, sent_at - CREATE_WINDOW)
-        seen = (record(self.connection.name, TICKET, row, answer, listed=True) for row, answer in rows)
+        seen = (
+            record(self.connection.name, TICKET, row, answer, listed=True) for row, answer in rows
+        )
         return [one for one in seen if one.marker == marker]
 
     def _natural(self, intent: Intent) -> list[Record]:
         """Find tickets of the same customer: on first contact the newest page, after a create those of its subject."""
-        email, subject = intent.draft.values.get("customer_email"), intent.draft.values.get("subject")
+        email, subject = (
+            intent.draft.values.get("customer_email"),
+            intent.draft.values.get("subject"),
+        )
         since = intent.sent_at - CREATE_WINDOW if intent.sent_at else None
         if not isinstance(email, str) or not isinstance(subject, str):
             return []
         found: list[Record] = []
         for person, _ in self._people(email):
-            for row, answer in self._listing(TICKET).newest({"customer_id": identity(person)}, since):
+            for row, answer in self._listing(TICKET).newest(
+                {"customer_id": identity(person)}, since
+            ):
                 made = moment(row.get("created_at"))
                 late = since is None or (made is not None and made + answer.skew >= since)
                 theirs = generic_hint.at(row, "customer.email")
@@ -265,7 +317,9 @@ class SwitchConnector(RestConnector):
             made = moment(row.get("created_at"))
             late = since is None or (made is not None and made + answer.skew + SECOND >= since)
             if late and row.get("ticket_id") == ticket and same_note(row, values):
-                return [self._marked(record(self.connection.name, draft.entity, row, answer), intent)]
+                return [
+                    self._marked(record(self.connection.name, draft.entity, row, answer), intent)
+                ]
         return []
 
     def _customers(self, intent: Intent) -> list[Record]:
@@ -273,7 +327,10 @@ class SwitchConnector(RestConnector):
         email = intent.draft.values.get("email")
         if not isinstance(email, str):
             return []
-        found = [record(self.connection.name, CUSTOMER, row, answer) for row, answer in self._people(email)]
+        found = [
+            record(self.connection.name, CUSTOMER, row, answer)
+            for row, answer in self._people(email)
+        ]
         return [self._marked(each, intent) for each in found]
 
     def _marked(self, one: Record, intent: Intent) -> Record:
@@ -296,11 +353,15 @@ class SwitchConnector(RestConnector):
             answer = self._call("GET", self._path(entity, remote_id))
         except NotFound as error:
             if "NOT_FOUND" not in error.detail:  # a proxy's 404 or a wrong base_url deletes nothing
-                raise self._odd("a 404 that is not the API's own; check base_url", error.status) from None
+                raise self._odd(
+                    "a 404 that is not the API's own; check base_url", error.status
+                ) from None
             return None
         row = _row(answer)
         if row is None or identity(row) != remote_id:
-            raise self._odd(f"{entity} {remote_id} was asked for, the answer is another thing", answer.status)
+            raise self._odd(
+                f"{entity} {remote_id} was asked for, the answer is another thing", answer.status
+            )
         return row, answer
 
     def _custom_fields(self, ref: Ref) -> Mapping[str, Any]:
@@ -309,7 +370,10 @@ class SwitchConnector(RestConnector):
         if got is None:
             raise NotFound(self.connection.name, f"there is no customer {ref.id}", status=404)
         if tags_of(got[0]) is None:
-            raise Refused(self.connection.name, f"customer {ref.id} has something else in {TAGS}; rename that field")
+            raise Refused(
+                self.connection.name,
+                f"customer {ref.id} has something else in {TAGS}; rename that field",
+            )
         kept = got[0].get("custom_fields")
         return kept if isinstance(kept, Mapping) else {}
 

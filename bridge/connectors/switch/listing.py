@@ -1,7 +1,8 @@
 """Switch's listings, page by page: a cursor is a time in whole seconds, exclusive, so a page can end inside a second.
 
-Rows that share the boundary second would be skipped by whoever follows `next_cursor`. Each page begins a second early
-instead, and rows that were given before are left out. A second that holds more rows than a page is listed in parts.
+Rows that share the boundary second would be skipped by whoever follows `next_cursor`. Each page
+begins a second early instead, and rows that were given before are left out. A second that holds
+more rows than a page is listed in parts.
 """
 
 from __future__ import annotations
@@ -37,18 +38,23 @@ class Listing:
     ) -> tuple[list[tuple[Row, Answer]], dict[str, Any] | None]:
         """Give the next rows in ascending order of a column, and the state to go on from.
 
-        The state: `from`, the cursor to send; `seen`, id -> time of rows given that may come again; `top`, the newest
-        time seen. `then` is the overlap of the next poll; None for a listing that simply ends.
+        The state: `from`, the cursor to send; `seen`, id -> time of rows given that may come again;
+        `top`, the newest time seen. `then` is the overlap of the next poll; None for a listing that
+        simply ends.
         """
         start, seen, top = state.get("from"), dict(state.get("seen", {})), state.get("top")
         while not state.get("done"):
-            params = {"order_by": column, "order_dir": "asc", "limit": PAGE} | ({"cursor": start} if start else {})
+            params = {"order_by": column, "order_dir": "asc", "limit": PAGE} | (
+                {"cursor": start} if start else {}
+            )
             answer = self.get(params)
             rows = objects(self.connection, answer, "data")
             at = times(self.connection, rows, column)
             begun = moment(start)
             if begun is not None and at and at[0] < begun - SECOND:
-                raise self._odd("the listing ignores its cursor, it cannot be polled", answer.status)
+                raise self._odd(
+                    "the listing ignores its cursor, it cannot be polled", answer.status
+                )
             full = len(rows) >= PAGE
             if full:
                 rewound = at[-1].replace(microsecond=0) - SECOND
@@ -64,14 +70,24 @@ class Listing:
                 edge = moment(start)
                 kept = {key: at for key, at in seen.items() if edge is None or past(at) >= edge}
                 done = not full and not generic_hint.at(answer.body, "meta.next_cursor")
-                return [(row, answer) for row in fresh], {"from": start, "seen": kept, "top": top, "done": done}
+                return [(row, answer) for row in fresh], {
+                    "from": start,
+                    "seen": kept,
+                    "top": top,
+                    "done": done,
+                }
             if not full:
                 break
         if then is None:
             return [], None
-        return [], {"from": stamp((past(top) - then).replace(microsecond=0)) if top else None, "top": top}
+        return [], {
+            "from": stamp((past(top) - then).replace(microsecond=0)) if top else None,
+            "top": top,
+        }
 
-    def newest(self, params: Mapping[str, Any], since: datetime | None) -> Iterator[tuple[Row, Answer]]:
+    def newest(
+        self, params: Mapping[str, Any], since: datetime | None
+    ) -> Iterator[tuple[Row, Answer]]:
         """List newest first: down to the given time, or one page when there is none. Rows may repeat."""
         before: str | None = None
         for _ in range(FIND_PAGES):
@@ -102,7 +118,9 @@ class Listing:
 
     def _finer(self, part: Mapping[str, str], end: datetime) -> list[dict[str, str]]:
         if len(part) == len(self.parts):
-            raise self._odd(f"more than {PAGE} {self.what} share the second {stamp(end)}, no listing shows all")
+            raise self._odd(
+                f"more than {PAGE} {self.what} share the second {stamp(end)}, no listing shows all"
+            )
         name, values = self.parts[len(part)]
         return [{**part, name: value} for value in values]
 

@@ -25,14 +25,19 @@ _DATED: Mapping[str, str] = {MESSAGE: "created_at", SESSION: "created_at"}
 Row = Mapping[str, Any]
 
 
-def record(connection: str, entity: str, row: Row, answer: Answer, *, listed: bool | None = None) -> Record:
+def record(
+    connection: str, entity: str, row: Row, answer: Answer, *, listed: bool | None = None
+) -> Record:
     """Make a record of a row. `listed` None: look at the row itself for whether it is a whole one."""
     data, marker = row, None
     if entity == TICKET and isinstance(tags := row.get("tags"), list) and (ours := _markers(tags)):
         marker = next(iter(ours.values()))
         data = {**row, "tags": [tag for tag in tags if not (isinstance(tag, str) and tag in ours)]}
     if entity == CUSTOMER and isinstance(row.get("custom_fields"), Mapping):
-        data = {**row, "custom_fields": {"tags": [], **row["custom_fields"]}}  # nobody has put any there yet
+        data = {
+            **row,
+            "custom_fields": {"tags": [], **row["custom_fields"]},
+        }  # nobody has put any there yet
     at = moment(row.get(_DATED.get(entity, "updated_at")))
     if at is not None:
         at += answer.skew + (timedelta(0) if at.microsecond else SECOND)
@@ -61,14 +66,23 @@ def people(entity: str, row: Row) -> tuple[Person, ...]:
     if not isinstance(agent, Mapping):
         return ()
     email, who = agent.get("email"), identity(agent)
-    return (Person(who, email, str(agent.get("name") or "")),) if who and isinstance(email, str) and email else ()
+    return (
+        (Person(who, email, str(agent.get("name") or "")),)
+        if who and isinstance(email, str) and email
+        else ()
+    )
 
 
 def same_note(row: Row, values: Mapping[str, Any]) -> bool:
     """Say whether a conversation is what a draft would have made of it."""
     shown = all(row.get(name, values[name]) == values[name] for name in ("type", "internal"))
     said, wanted = row.get("content_text"), values.get("content")
-    return shown and isinstance(said, str) and isinstance(wanted, str) and _plain(said) == _plain(wanted)
+    return (
+        shown
+        and isinstance(said, str)
+        and isinstance(wanted, str)
+        and _plain(said) == _plain(wanted)
+    )
 
 
 def made_as(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:

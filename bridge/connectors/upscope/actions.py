@@ -55,9 +55,15 @@ def bare(error: RemoteError) -> RemoteError:
     fields: dict[str, Any] = {"status": error.status, "request_id": error.request_id}
     if error.status == 401:
         code = _REASON.search(error.detail)
-        why = REASONS.get(code[1] if code else "", "the reason is not a documented one; check the API key")
+        why = REASONS.get(
+            code[1] if code else "", "the reason is not a documented one; check the API key"
+        )
         return Unauthorised(name, f"answered 401: {why}", **fields)
-    said = str(error).removeprefix(f"{name}: ").removesuffix(f": {error.detail}" if error.detail else "")
+    said = (
+        str(error)
+        .removeprefix(f"{name}: ")
+        .removesuffix(f": {error.detail}" if error.detail else "")
+    )
     said = said.removesuffix(f" (request {error.request_id})" if error.request_id else "")
     if isinstance(error, RateLimited):
         return RateLimited(name, said, retry_after=error.retry_after, **fields)

@@ -51,7 +51,11 @@ PAGE = 50
 SECOND = timedelta(seconds=1)
 CUSTOMER, SESSION = "customer", "session"
 
-_TOLD = {"visitors_online": "visitors online", "sessions_now": "sessions now", "sessions_today": "today"}
+_TOLD = {
+    "visitors_online": "visitors online",
+    "sessions_now": "sessions now",
+    "sessions_today": "today",
+}
 
 
 class UpscopeConnector(RestConnector):
@@ -64,10 +68,14 @@ class UpscopeConnector(RestConnector):
             dated=False,
             complete=False,
         ),
-        SESSION: EntityCapabilities(readable=frozenset(upscope_rows.SESSION.split()), complete=False),
+        SESSION: EntityCapabilities(
+            readable=frozenset(upscope_rows.SESSION.split()), complete=False
+        ),
     }
     ERASES: ClassVar = frozenset({CUSTOMER})
-    OPTIONS: ClassVar = {"sessions_since": "an ISO time: screen shares that ended before it are not mirrored"}
+    OPTIONS: ClassVar = {
+        "sessions_since": "an ISO time: screen shares that ended before it are not mirrored"
+    }
     ACTIONS: ClassVar = {
         "watch_url": "open a screen share with a visitor and give its link (visitor, agent.id, agent.name; optional "
         "branding.naked, branding.no_bottom_bar, branding.retry_url); counts against the plan's limits",
@@ -85,7 +93,11 @@ class UpscopeConnector(RestConnector):
         """Read the generic hint; the vendor itself sends no webhooks. Raises Malformed for anything else."""
         del headers
         hint = generic_hint.generic(body, self.CAPABILITIES)
-        return hint if hint is not None else generic_hint.ignored(generic_hint.event_name(body, "event"), self.IGNORED)
+        return (
+            hint
+            if hint is not None
+            else generic_hint.ignored(generic_hint.event_name(body, "event"), self.IGNORED)
+        )
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records. None: no such visitor, or a session that is running still or no longer recent."""
@@ -96,13 +108,16 @@ class UpscopeConnector(RestConnector):
                 found[each] = self._session(each)
             else:
                 row, answer = self._visitor(each)
-                found[each] = self._customer(row, answer) if row is not None and answer is not None else None
+                found[each] = (
+                    self._customer(row, answer) if row is not None and answer is not None else None
+                )
         return found
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """Give who was there since the cursor's watermark, or the sessions that ended; see Connector.changed.
 
-        A change that no visit goes along with (a tag set by an agent) is found by a full reconciliation only.
+        A change that no visit goes along with (a tag set by an agent) is found by a full
+        reconciliation only.
         """
         self._known(entity)
         state = cursor or {}
@@ -119,7 +134,10 @@ class UpscopeConnector(RestConnector):
         self._known(entity)
         rows, answer, _ = ([], None, None) if cursor else self._seen_since(None)
         if entity == CUSTOMER:
-            return Page([self._customer(row, answer, listed=True) for row in rows if answer is not None], None)
+            return Page(
+                [self._customer(row, answer, listed=True) for row in rows if answer is not None],
+                None,
+            )
         todo = list(cursor["todo"]) if cursor else [short_id(row) for row in rows]
         records: list[Record] = []
         while todo and not records:
@@ -167,21 +185,27 @@ class UpscopeConnector(RestConnector):
         """Ask for the link that opens a visitor's screen: one call, never repeated, its answer kept nowhere."""
         name = self.connection.name
         if action not in self.ACTIONS:
-            raise Unsupported(f"{self.NAME} has no action {action}; allowed: {', '.join(self.ACTIONS)}")
+            raise Unsupported(
+                f"{self.NAME} has no action {action}; allowed: {', '.join(self.ACTIONS)}"
+            )
         body = wish(name, arguments)
         path = f"/visitors/{arguments['visitor']}/watch_url.json"
         doubt = "a session may have been opened; look in Upscope before you ask again"
         try:
             answer = self._call("POST", path, json=body, write=True)
         except NotFound as error:
-            raise Refused(name, "there is no such visitor; nothing was opened", status=error.status) from None
+            raise Refused(
+                name, "there is no such visitor; nothing was opened", status=error.status
+            ) from None
         except Unauthorised as error:
             if error.status != 402:
                 raise
             why = "one more session would go beyond the plan's limits; nothing was opened: end one, or enlarge the plan"
             raise Refused(name, why, status=402, request_id=error.request_id) from None
         except UnknownOutcome as error:
-            raise UnknownOutcome(name, doubt, status=error.status, request_id=error.request_id) from None
+            raise UnknownOutcome(
+                name, doubt, status=error.status, request_id=error.request_id
+            ) from None
         link = answer.body.get("watch_url") if isinstance(answer.body, Mapping) else None
         if not isinstance(link, str) or not URL.fullmatch(link):
             raise UnknownOutcome(name, f"the answer holds no link; {doubt}", status=answer.status)
@@ -200,7 +224,10 @@ class UpscopeConnector(RestConnector):
 
     def _visitor(self, visitor_id: str) -> tuple[Row | None, Answer | None]:
         if not SHORT_ID.fullmatch(visitor_id):
-            return None, None  # the vendor cannot have given it out, and a call could ask for something else
+            return (
+                None,
+                None,
+            )  # the vendor cannot have given it out, and a call could ask for something else
         try:
             answer = self._call("GET", f"/visitors/{visitor_id}.json")
         except NotFound:
@@ -208,7 +235,9 @@ class UpscopeConnector(RestConnector):
             return None, None
         row = answer.body.get("visitor") if isinstance(answer.body, Mapping) else None
         if not isinstance(row, Mapping) or short_id(row) != visitor_id:
-            raise self._odd(f"visitor {visitor_id} was asked for, the answer is another thing", answer.status)
+            raise self._odd(
+                f"visitor {visitor_id} was asked for, the answer is another thing", answer.status
+            )
         return row, answer
 
     def _here(self) -> None:
@@ -250,16 +279,25 @@ class UpscopeConnector(RestConnector):
         known = [each for each in at.values() if each is not None]
         newest = max([*known, *([past(top)] if top else [])], default=None)
         floor = past(top) - OVERLAP if top else None
-        fresh = [row for row in rows if floor is None or (seen := at[short_id(row)]) is None or seen >= floor]
+        fresh = [
+            row
+            for row in rows
+            if floor is None or (seen := at[short_id(row)]) is None or seen >= floor
+        ]
         return fresh, answer, stamp(newest) if newest else None
 
     def _ended(self, state: Mapping[str, Any]) -> Page:
         """Give a page of finished sessions.
 
-        The state: `top`, the newest visit; `todo`, visitors still to be looked at; `watch`, those whose session was
-        running, to be looked at again whatever their last visit; `going`, in the middle of a poll.
+        The state: `top`, the newest visit; `todo`, visitors still to be looked at; `watch`, those
+        whose session was running, to be looked at again whatever their last visit; `going`, in the
+        middle of a poll.
         """
-        top, todo, watch = state.get("top"), list(state.get("todo", ())), list(state.get("watch", ()))
+        top, todo, watch = (
+            state.get("top"),
+            list(state.get("todo", ())),
+            list(state.get("watch", ())),
+        )
         if not state.get("going"):
             rows, _, top = self._seen_since(top)
             todo = list(dict.fromkeys([*todo, *watch, *(short_id(row) for row in rows)]))
@@ -271,8 +309,9 @@ class UpscopeConnector(RestConnector):
     def _look(self, todo: list[str]) -> tuple[list[Record], list[str], list[str]]:
         """Look at visitors until a page is full or a call's time is over.
 
-        Gives the finished sessions, the visitors not looked at, and those in the middle of a session. When a later
-        call fails, what the earlier ones showed counts, and the next page begins with the one that failed.
+        Gives the finished sessions, the visitors not looked at, and those in the middle of a
+        session. When a later call fails, what the earlier ones showed counts, and the next page
+        begins with the one that failed.
         """
         records: list[Record] = []
         running: list[str] = []
@@ -289,7 +328,9 @@ class UpscopeConnector(RestConnector):
                 return records, todo[number:], running
             if row is None or answer is None:
                 continue
-            shares = [self._share(row, key, share, answer) for key, share in upscope_rows.sessions(row)]
+            shares = [
+                self._share(row, key, share, answer) for key, share in upscope_rows.sessions(row)
+            ]
             records += [share for share in shares if share is not None and self._wanted(share)]
             if row.get("is_in_session") is True or None in shares:
                 running.append(each)
@@ -310,4 +351,9 @@ class UpscopeConnector(RestConnector):
             return None
         data = upscope_rows.session(of, number, row)
         before = ended + answer.skew + (timedelta(0) if ended.microsecond else SECOND)
-        return Record(Ref(self.connection.name, SESSION, data["id"]), data, answer.sent_at, changed_before=before)
+        return Record(
+            Ref(self.connection.name, SESSION, data["id"]),
+            data,
+            answer.sent_at,
+            changed_before=before,
+        )

@@ -1,6 +1,7 @@
 """Upscope's objects, cut down to what may be kept: nothing about where somebody is, no key, no page address.
 
-Only names that are listed here get through, so that a field which the vendor adds tomorrow stays outside, too.
+Only names that are listed here get through, so that a field which the vendor adds tomorrow stays
+outside, too.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ def finished(row: Row) -> datetime | None:
 def session(of: Row, number: str, row: Row) -> dict[str, Any]:
     """Give what is kept of a session, with who its visitor is."""
     agents = row.get("agents")
-    names = texts([each.get("name") for each in agents if isinstance(each, Mapping)] if agents else None)
+    names = texts(
+        [each.get("name") for each in agents if isinstance(each, Mapping)] if agents else None
+    )
     features = texts(row.get("features_used"))
     found = {name: row.get(name) for name in SESSION.split()}
     return found | {
@@ -124,4 +127,8 @@ def utc(value: Any) -> str | None:
 
 def texts(value: Any) -> list[str]:
     """Give the texts of a list that may be null, or hold other things."""
-    return [each for each in value if isinstance(each, str) and each.strip()] if isinstance(value, list) else []
+    return (
+        [each for each in value if isinstance(each, str) and each.strip()]
+        if isinstance(value, list)
+        else []
+    )

@@ -53,17 +53,29 @@ def facts(connection: Connection) -> Facts:
     """Read a connection's options. Raises ConfigError with everything that is wrong with them."""
     given, wrong = connection.options, list[str]()
     statuses = given.get("statuses", list(STATUSES))
-    words = isinstance(statuses, list | tuple) and all(isinstance(each, str) and each.strip() for each in statuses)
+    words = isinstance(statuses, list | tuple) and all(
+        isinstance(each, str) and each.strip() for each in statuses
+    )
     if not words or len(set(statuses)) < SHORTEST_LIFE or len(set(statuses)) != len(statuses):
-        wrong.append("statuses: must list three different words or more, in the order of a ticket's life")
+        wrong.append(
+            "statuses: must list three different words or more, in the order of a ticket's life"
+        )
     user = given.get("service_user", "")
     if user != "" and not _uuid(user):
-        wrong.append("service_user: is no UUID; allowed the id of the Zaia user under whose name the bridge works")
+        wrong.append(
+            "service_user: is no UUID; allowed the id of the Zaia user under whose name the bridge works"
+        )
     tags = given.get("tags", {})
-    if not isinstance(tags, Mapping) or not all(isinstance(name, str) and name.strip() for name in tags):
+    if not isinstance(tags, Mapping) or not all(
+        isinstance(name, str) and name.strip() for name in tags
+    ):
         wrong.append("tags: must be a mapping of tag names to their UUIDs")
         tags = {}
-    wrong += [f"tags.{name}: is no UUID; allowed the tag's id" for name, each in tags.items() if not _uuid(each)]
+    wrong += [
+        f"tags.{name}: is no UUID; allowed the tag's id"
+        for name, each in tags.items()
+        if not _uuid(each)
+    ]
     listing = given.get("tag_listing", False)
     if not isinstance(listing, bool):
         wrong.append("tag_listing: allowed true, false")
@@ -92,7 +104,8 @@ def capabilities(facts: Facts) -> dict[str, EntityCapabilities]:
         ),
         # A ticket needs a chat, and no canonical field holds one: see `ZaiaConnector.create`.
         creates=Support.NO,
-        # No `values`: the words are each deployment's own, so that no table could be proved complete for all.
+        # No `values`: the words are each deployment's own, so that no table could be proved
+        # complete for all.
         dated=False,
         swept=frozenset({"tags"}),
     )

@@ -27,7 +27,15 @@ from bridge.connectors.zaia.capabilities import ATTACH, COMPLETE, DETACH, TAKEOV
 from bridge.connectors.zaia.listing import START, Place, Sweep, there_and_back
 from bridge.connectors.zaia.requests import TICKETS, UNSEEN, Row, ZaiaCalls, path_of
 from bridge.core.model.values import Raw, Ref
-from bridge.errors import AlreadyExists, Lacking, NotFound, Refused, RemoteError, UnknownOutcome, Unsupported
+from bridge.errors import (
+    AlreadyExists,
+    Lacking,
+    NotFound,
+    Refused,
+    RemoteError,
+    UnknownOutcome,
+    Unsupported,
+)
 from bridge.http.client import Answer
 
 CREATE_WINDOW = timedelta(minutes=5)
@@ -72,7 +80,8 @@ class ZaiaConnector(ZaiaCalls):
     def scan(self, entity: str, cursor: Any | None) -> Page:
         """List everything, page by page, with tags where they can be known.
 
-        The first page is a listing without tags, so that an empty workspace is told from one of unknown tags.
+        The first page is a listing without tags, so that an empty workspace is told from one of
+        unknown tags.
         """
         self._known(entity)
         if cursor is None:
@@ -91,12 +100,15 @@ class ZaiaConnector(ZaiaCalls):
     def create(self, draft: Draft) -> Record | None:
         """Open a ticket on a chat, or give the one that is open on it already.
 
-        No sync ever asks for this: a ticket of another system has no chat here, and no mapping can invent one.
+        No sync ever asks for this: a ticket of another system has no chat here, and no mapping can
+        invent one.
         """
         self._creatable(draft)
         values = draft.values
         if not values.get("chatId"):
-            raise Unsupported(f"{self.NAME} opens tickets on known chats only; the draft has no chatId")
+            raise Unsupported(
+                f"{self.NAME} opens tickets on known chats only; the draft has no chatId"
+            )
         there = [each for each in self._of_chat(str(values["chatId"])) if not self._is_done(each)]
         if there:
             return there[0]
@@ -111,7 +123,8 @@ class ZaiaConnector(ZaiaCalls):
     def find(self, intent: Intent) -> list[Record]:
         """Give the open tickets of the draft's chat, and those that were made since the create was sent.
 
-        A chat has one open ticket, so after a create of unknown fate the one found counts as carrying the marker.
+        A chat has one open ticket, so after a create of unknown fate the one found counts as
+        carrying the marker.
         """
         self._known(intent.draft.entity)
         chat = intent.draft.values.get("chatId")
@@ -119,14 +132,21 @@ class ZaiaConnector(ZaiaCalls):
         if intent.sent_at is None:
             return [each for each in found if not self._is_done(each)]
         since = intent.sent_at - CREATE_WINDOW
-        fresh = [each for each in found if (made := moment(each.data.get("createdAt"))) is not None and made >= since]
+        fresh = [
+            each
+            for each in found
+            if (made := moment(each.data.get("createdAt"))) is not None and made >= since
+        ]
         return [replace(each, marker=intent.draft.marker) for each in fresh]
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
         """Make one call. Takeover and complete first read how things stand, and repeat nothing that is done."""
         self._changeable(ref, verb, values)
         if verb in (ATTACH, DETACH):
-            return replace(self._mark(ref, str(values["tags"]), attach=verb == ATTACH), proved=frozenset(("tags",)))
+            return replace(
+                self._mark(ref, str(values["tags"]), attach=verb == ATTACH),
+                proved=frozenset(("tags",)),
+            )
         if verb == TAKEOVER and values.get("status", self._facts.ongoing) == self._facts.ongoing:
             return self._take_over(ref, values.get("assigneeId"))
         if verb == COMPLETE and values["status"] == self._facts.done:
@@ -139,7 +159,9 @@ class ZaiaConnector(ZaiaCalls):
         """Check every status word, and find out whether tags can be known here: how many, and if listings heed them."""
         told = [self._list(status, 1, 1)[0] for status in self._facts.statuses]
         names = self._learn_tags()
-        shown = next((status for status, rows in zip(self._facts.statuses, told, strict=True) if rows), None)
+        shown = next(
+            (status for status, rows in zip(self._facts.statuses, told, strict=True) if rows), None
+        )
         filters = None if shown is None else self._heeds_tags(shown)
         return {"statuses": list(self._facts.statuses), "tags": len(names), "tag_filter": filters}
 
@@ -176,7 +198,11 @@ class ZaiaConnector(ZaiaCalls):
 
     def _sweep(self, cursor: Mapping[str, Any]) -> Page:
         """Read one window of one tag's listing; the rows are given when all tags are through."""
-        sweep, place, legs = Sweep(cursor["sweep"]), cursor["place"], there_and_back(self._facts.statuses)
+        sweep, place, legs = (
+            Sweep(cursor["sweep"]),
+            cursor["place"],
+            there_and_back(self._facts.statuses),
+        )
         then: Place | None = None
         try:
             rows, _answer, then, fits = self._window(legs, place, tagIds=str(sweep.tag))
@@ -194,7 +220,14 @@ class ZaiaConnector(ZaiaCalls):
         if sweep.tag is not None:
             return Page([], {"place": then or START, "sweep": sweep.state})
         known = {key: sweep.state[key] for key in ("at", "names", "ids", "of", "bad", "tag")}
-        return Page([], {"at": START, "why": sweep.state["bad"], "sweep": None if sweep.state["bad"] else known})
+        return Page(
+            [],
+            {
+                "at": START,
+                "why": sweep.state["bad"],
+                "sweep": None if sweep.state["bad"] else known,
+            },
+        )
 
     def _tagged(self, row: Row, answer: Answer, sweep: Sweep | None, why: str) -> Record:
         """Give a row with its tags, as of the moment that the sweep began; or without, and why."""
@@ -210,14 +243,18 @@ class ZaiaConnector(ZaiaCalls):
     def _mark(self, ref: Ref, name: str, *, attach: bool) -> Record:
         """Attach or detach a tag unless that is so already; an odd answer is looked into, and may mean it is done.
 
-        Afterwards it is certain that the tag is there, or is not. Gives the ticket as it was read before.
+        Afterwards it is certain that the tag is there, or is not. Gives the ticket as it was read
+        before.
         """
         tag_id = self._tags.id_of(name)
         if tag_id is None:
             self._learn_tags()
             tag_id = self._tags.id_of(name)
         if tag_id is None:
-            raise Lacking(self.connection.name, f"no tag {name!r} is known; make it at Zaia, or add it under `tags`")
+            raise Lacking(
+                self.connection.name,
+                f"no tag {name!r} is known; make it at Zaia, or add it under `tags`",
+            )
         row, record = self._present(ref)
         if self._carries(row, tag_id) is attach:
             return record
@@ -253,7 +290,9 @@ class ZaiaConnector(ZaiaCalls):
         if row["status"] == self._facts.done:
             return record
         try:
-            return self._patch(ref, "complete", {"userId": row.get("assigneeId") or self._someone()})
+            return self._patch(
+                ref, "complete", {"userId": row.get("assigneeId") or self._someone()}
+            )
         except (AlreadyExists, Refused) as error:
             return self._done_after_all(ref, self._facts.done, error)
 
@@ -266,7 +305,10 @@ class ZaiaConnector(ZaiaCalls):
 
     def _someone(self) -> str:
         if not self._facts.service_user:
-            raise Refused(self.connection.name, "this needs a user and nobody is assigned; configure service_user")
+            raise Refused(
+                self.connection.name,
+                "this needs a user and nobody is assigned; configure service_user",
+            )
         return self._facts.service_user
 
     def _is_done(self, record: Record) -> bool:

@@ -1,8 +1,8 @@
 """How Zaia's listings are walked and what they say about tags: pure, all state is JSON for a cursor.
 
-A listing is one status, in pages counted from the front, whose rows move while they are read. So each window of rows
-begins a little before the end of the last one, and statuses are walked in the order of a ticket's life: a ticket that
-moves on meanwhile is seen twice, not missed.
+A listing is one status, in pages counted from the front, whose rows move while they are read. So
+each window of rows begins a little before the end of the last one, and statuses are walked in the
+order of a ticket's life: a ticket that moves on meanwhile is seen twice, not missed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def there_and_back(statuses: Sequence[str]) -> list[str]:
 def _window(end: int) -> tuple[int, int]:
     """Give size and number of the page that goes on from `end`, BACK rows earlier or more, and reaches farthest."""
     sizes = range(PAGE // 2, PAGE + 1)
-    return max(((size, (end - BACK) // size + 1) for size in sizes), key=lambda each: each[0] * each[1])
+    return max(
+        ((size, (end - BACK) // size + 1) for size in sizes), key=lambda each: each[0] * each[1]
+    )
 
 
 def fold(name: str) -> str:
@@ -96,19 +98,35 @@ class Sweep:
     """Which tickets carry which tags, as it is found out one listing a call. `state` is its JSON."""
 
     def __init__(self, state: Mapping[str, Any]) -> None:
-        self.state: dict[str, Any] = {**state, "of": {key: list(each) for key, each in state["of"].items()}}
+        self.state: dict[str, Any] = {
+            **state,
+            "of": {key: list(each) for key, each in state["of"].items()},
+        }
 
     @classmethod
     def begin(cls, known: Mapping[str, str], at: str) -> Sweep:
         """Begin with the first tag; `at` is the moment that everything found counts for."""
         names = sorted(known)
-        return cls({"at": at, "names": names, "ids": [known[name] for name in names], "tag": 0, "of": {}, "bad": ""})
+        return cls(
+            {
+                "at": at,
+                "names": names,
+                "ids": [known[name] for name in names],
+                "tag": 0,
+                "of": {},
+                "bad": "",
+            }
+        )
 
     @property
     def tag(self) -> str | None:
         """Give the UUID of the tag to be listed now; None when all are through, or it came to nothing."""
         number = self.state["tag"]
-        return None if self.state["bad"] or number >= len(self.state["ids"]) else str(self.state["ids"][number])
+        return (
+            None
+            if self.state["bad"] or number >= len(self.state["ids"])
+            else str(self.state["ids"][number])
+        )
 
     def found(self, ids: Iterable[str]) -> None:
         """Note tickets that carry the present tag."""
@@ -127,4 +145,7 @@ class Sweep:
 
     def names(self, remote_id: str) -> list[str]:
         """Give the names of a ticket's tags."""
-        return [str(self.state["names"][number]) for number in sorted(self.state["of"].get(remote_id, []))]
+        return [
+            str(self.state["names"][number])
+            for number in sorted(self.state["of"].get(remote_id, []))
+        ]

@@ -44,24 +44,38 @@ class ZaiaCalls(RestConnector):
 
     # Listings.
 
-    def _list(self, status: str, number: int, size: int, **filters: str) -> tuple[list[Row], Answer]:
-        params = {"status": status, "pageNumber": number, "pageSize": size, "includeRemoved": "true", **filters}
+    def _list(
+        self, status: str, number: int, size: int, **filters: str
+    ) -> tuple[list[Row], Answer]:
+        params = {
+            "status": status,
+            "pageNumber": number,
+            "pageSize": size,
+            "includeRemoved": "true",
+            **filters,
+        }
         try:
             answer = self._call("GET", DETAILS, params=params)
         except NotFound as error:
             if filters:
                 raise
-            raise self._odd("there is no ticket listing here; check base_url", error.status) from None
+            raise self._odd(
+                "there is no ticket listing here; check base_url", error.status
+            ) from None
         except Refused as error:
             if filters:
                 raise
             why = f"the status {status!r} is refused; name this deployment's words under `statuses`"
-            raise Unauthorised(self.connection.name, why, status=error.status, detail=error.detail) from None
+            raise Unauthorised(
+                self.connection.name, why, status=error.status, detail=error.detail
+            ) from None
         return self._rows(answer), answer
 
     def _rows(self, answer: Answer) -> list[Row]:
         rows = answer.body
-        if not isinstance(rows, list) or not all(isinstance(row, Mapping) and identity(row) for row in rows):
+        if not isinstance(rows, list) or not all(
+            isinstance(row, Mapping) and identity(row) for row in rows
+        ):
             raise self._odd("a listing without proper rows", answer.status)
         return rows
 
@@ -82,7 +96,11 @@ class ZaiaCalls(RestConnector):
         found: dict[str, Record] = {}
         for status in self._facts.statuses:
             rows, answer = self._list(status, 1, PAGE, chatIds=chat)
-            found |= {identity(row): self._record(row, answer) for row in rows if row.get("chatId") == chat}
+            found |= {
+                identity(row): self._record(row, answer)
+                for row in rows
+                if row.get("chatId") == chat
+            }
         return list(found.values())
 
     # Tags.
@@ -95,8 +113,12 @@ class ZaiaCalls(RestConnector):
                 try:
                     rows = self._rows(self._call("GET", TAG_LISTING, params=params))
                 except NotFound as error:
-                    raise self._odd("there is no listing of tags here; set tag_listing: false", error.status) from None
-                fresh = {identity(row): row["name"] for row in rows if isinstance(row.get("name"), str)}
+                    raise self._odd(
+                        "there is no listing of tags here; set tag_listing: false", error.status
+                    ) from None
+                fresh = {
+                    identity(row): row["name"] for row in rows if isinstance(row.get("name"), str)
+                }
                 news = fresh.keys() - listed.keys()
                 listed |= fresh
                 if len(rows) < PAGE or not news:
@@ -117,7 +139,9 @@ class ZaiaCalls(RestConnector):
         """Tell whether a ticket carries a tag; None where listings do not say."""
         if not self._heeds_tags(str(row["status"]), chatIds=str(row.get("chatId"))):
             return None
-        rows, _answer = self._list(str(row["status"]), 1, PAGE, tagIds=tag_id, chatIds=str(row.get("chatId")))
+        rows, _answer = self._list(
+            str(row["status"]), 1, PAGE, tagIds=tag_id, chatIds=str(row.get("chatId"))
+        )
         return identity(row) in {identity(each) for each in rows}
 
     # One ticket.
@@ -133,25 +157,35 @@ class ZaiaCalls(RestConnector):
             return {}, None
         row = answer.body
         if not isinstance(row, Mapping) or identity(row) != remote_id:
-            raise self._odd(f"ticket {remote_id} was asked for, the answer is another thing", answer.status)
+            raise self._odd(
+                f"ticket {remote_id} was asked for, the answer is another thing", answer.status
+            )
         return row, self._record(row, answer)
 
     def _present(self, ref: Ref) -> tuple[Row, Record]:
         row, record = self._details(ref.id)
         if record is None:
-            raise NotFound(self.connection.name, f"there is no ticket {ref.id} any more; nothing was sent")
+            raise NotFound(
+                self.connection.name, f"there is no ticket {ref.id} any more; nothing was sent"
+            )
         return row, record
 
     def _patch(self, ref: Ref, verb: str, body: Mapping[str, Raw]) -> Record | None:
-        shown = self._entity(self._call("PATCH", f"{path_of(ref.id)}/{verb}", json=dict(body), write=True))
+        shown = self._entity(
+            self._call("PATCH", f"{path_of(ref.id)}/{verb}", json=dict(body), write=True)
+        )
         return shown if shown and shown.ref.id == ref.id else None
 
     def _entity(self, answer: Answer) -> Record | None:
         row = answer.body
-        whole = isinstance(row, Mapping) and identity(row) and {"status", "assigneeId"} <= row.keys()
+        whole = (
+            isinstance(row, Mapping) and identity(row) and {"status", "assigneeId"} <= row.keys()
+        )
         return replace(self._record(row, answer), partial=True, unreadable={}) if whole else None
 
-    def _record(self, row: Row, answer: Answer, why: str = UNSEEN, *, at: datetime | None = None) -> Record:
+    def _record(
+        self, row: Row, answer: Answer, why: str = UNSEEN, *, at: datetime | None = None
+    ) -> Record:
         data, people = dict(row), tuple[Person, ...]()
         who, email = row.get("assigneeId"), row.get("assigneeEmail")
         if who is not None and who == self._facts.service_user:

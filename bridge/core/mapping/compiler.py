@@ -1,6 +1,7 @@
 """Compiles declared mappings, plain data as YAML gives it, into what the merge and the planner ask of a field.
 
-Pure: what the declaration says goes in, an `EntityMap` comes out, or `MappingError` with every problem at once.
+Pure: what the declaration says goes in, an `EntityMap` comes out, or `MappingError` with every
+problem at once.
 """
 
 from __future__ import annotations
@@ -23,7 +24,17 @@ from bridge.errors import BridgeError
 Where = tuple[str | int | float | bool | None, ...]
 """Keys from the top of a declaration down to the value that a problem is about."""
 
-KEYS = ("path", "read", "write", "as", "only_on", "not_carried", "unless_null", "default", "max_length")
+KEYS = (
+    "path",
+    "read",
+    "write",
+    "as",
+    "only_on",
+    "not_carried",
+    "unless_null",
+    "default",
+    "max_length",
+)
 ENTITY_KEYS = ("id", "version", "fields", "examples")
 
 
@@ -31,7 +42,9 @@ class MappingError(BridgeError):
     """A mapping cannot be compiled; `problems` has all reasons, each with the place it is about."""
 
     def __init__(self, problems: list[tuple[Where, str]]) -> None:
-        super().__init__("\n".join(f"{'.'.join(map(str, where))}: {what}" for where, what in problems))
+        super().__init__(
+            "\n".join(f"{'.'.join(map(str, where))}: {what}" for where, what in problems)
+        )
         self.problems = problems
 
 
@@ -67,7 +80,9 @@ def compile_entity(entity: str, declared: Any, agents: AgentTable) -> CompiledEn
     if not isinstance(declared, Mapping):
         raise MappingError([((), f"must be a mapping; allowed keys {', '.join(ENTITY_KEYS)}")])
     problems += [
-        ((key,), f"unknown key; allowed {', '.join(ENTITY_KEYS)}") for key in declared if key not in ENTITY_KEYS
+        ((key,), f"unknown key; allowed {', '.join(ENTITY_KEYS)}")
+        for key in declared
+        if key not in ENTITY_KEYS
     ]
     rows = declared.get("fields")
     if not isinstance(rows, Mapping) or not rows:
@@ -76,7 +91,9 @@ def compile_entity(entity: str, declared: Any, agents: AgentTable) -> CompiledEn
     fields: dict[str, CompiledField] = {}
     for name, row in rows.items():
         if name not in known:
-            problems.append((("fields", name), f"no {entity} has this field; allowed {', '.join(known)}"))
+            problems.append(
+                (("fields", name), f"no {entity} has this field; allowed {', '.join(known)}")
+            )
             continue
         try:
             fields[name] = compile_field(known[name], row, agents)
@@ -117,7 +134,8 @@ def _versioner(path: Path | None) -> Callable[[Mapping[str, Any]], str | None]:
     return version
 
 
-# --- one field -----------------------------------------------------------------------------------------------------
+# --- one field
+# -----------------------------------------------------------------------------------------------------
 
 
 def compile_field(known: Field, declared: Any, agents: AgentTable) -> CompiledField:
@@ -144,28 +162,48 @@ class _FieldCompiler:
         reads, writes = self.table("read"), self.table("write")
         reads, writes = self.inverses(reads, writes, not_carried)
         paths, write_key = self.paths(), self.write_key()
-        chain = self.chain(tabled=reads is not None or writes is not None, several=isinstance(row.get("read"), list))
-        if write_key is not None and chain.transform is not None and chain.transform.elements is not None:
+        chain = self.chain(
+            tabled=reads is not None or writes is not None,
+            several=isinstance(row.get("read"), list),
+        )
+        if (
+            write_key is not None
+            and chain.transform is not None
+            and chain.transform.elements is not None
+        ):
             self.wrong(("as",), "tags with options are only read; allowed read in place of path")
         default, longest = self.default(), self.max_length()
         unless_null = self.flag("unless_null")
         only_on = self.only_on()
         if self.problems:
             raise MappingError(self.problems)
-        source = paths[0].source if len(paths) == 1 and paths[0].plain and "." not in paths[0].source else ""
+        source = (
+            paths[0].source
+            if len(paths) == 1 and paths[0].plain and "." not in paths[0].source
+            else ""
+        )
         made = FieldMap(
             name=self.known.name,
             revision=self.revision(chain),
             extract=extractor(self.known, paths, chain),
             read=ours if self.known.kind == "parent" else reader(self.known, reads, chain, default),
-            write=writer(self.known, writes, chain, not_carried=not_carried, longest=longest, unless_null=unless_null),
+            write=writer(
+                self.known,
+                writes,
+                chain,
+                not_carried=not_carried,
+                longest=longest,
+                unless_null=unless_null,
+            ),
             write_key=write_key,
             source=source,
             is_set=self.known.kind == "set",
             on_create=only_on in ("", "create"),
             on_update=only_on in ("", "update"),
             parent=chain.transform.name if self.known.kind == "parent" and chain.transform else "",
-            stranger=chain.transform.stranger if self.known.kind == "agent" and chain.transform else None,
+            stranger=chain.transform.stranger
+            if self.known.kind == "agent" and chain.transform
+            else None,
         )
         return CompiledField(
             field=self.known,
@@ -188,10 +226,16 @@ class _FieldCompiler:
         given = row.get("read")
         key = "read" if isinstance(given, str | list) else "path"
         if key == "path" and "path" not in row:
-            self.wrong(("read",), "nothing says where the value is read; allowed path, or read with an expression")
+            self.wrong(
+                ("read",),
+                "nothing says where the value is read; allowed path, or read with an expression",
+            )
             return []
         if key == "read" and "path" in row:
-            self.wrong(("read",), "path says already where the value is read; allowed a value table beside path")
+            self.wrong(
+                ("read",),
+                "path says already where the value is read; allowed a value table beside path",
+            )
         sources = row[key] if isinstance(row[key], list) else [row[key]]
         if not sources:
             self.wrong((key,), "is an empty list; allowed one path or more")
@@ -201,14 +245,20 @@ class _FieldCompiler:
             except BadPath as error:
                 self.wrong((key, number) if isinstance(row[key], list) else (key,), str(error))
         if key == "path" and found and not found[0].plain:
-            self.wrong(("path",), f"is {shown(row[key])}; allowed a plain path (use read for an expression)")
+            self.wrong(
+                ("path",),
+                f"is {shown(row[key])}; allowed a plain path (use read for an expression)",
+            )
         return found
 
     def write_key(self) -> str | None:
         """Find where the value is sent."""
         given = self.row.get("write")
         if isinstance(given, str) and "path" in self.row:
-            self.wrong(("write",), "path says already where the value is sent; allowed a value table beside path")
+            self.wrong(
+                ("write",),
+                "path says already where the value is sent; allowed a value table beside path",
+            )
         elif isinstance(given, str) and not PLAIN.fullmatch(given):
             self.wrong(("write",), f"is {shown(given)}; allowed a plain path or a value table")
         elif isinstance(given, Mapping) and "path" not in self.row:
@@ -219,7 +269,9 @@ class _FieldCompiler:
         if key is None:
             for name in ("only_on", "unless_null", "max_length", "not_carried"):
                 if name in self.row:
-                    self.wrong((name,), "means nothing here: the field is only read; add path or write")
+                    self.wrong(
+                        (name,), "means nothing here: the field is only read; add path or write"
+                    )
         return key if isinstance(key, str) else None
 
     def table(self, key: str) -> Table | None:
@@ -231,12 +283,16 @@ class _FieldCompiler:
         if not given:
             self.wrong((key,), "is an empty table; allowed one row or more")
         if self.known.kind in ("set", "agent", "parent"):
-            self.wrong((key,), f"a {self.known.kind} takes no value table; allowed a path, with `as`")
+            self.wrong(
+                (key,), f"a {self.known.kind} takes no value table; allowed a path, with `as`"
+            )
             return made
         for left, right in given.items():
             ours, theirs = (right, left) if key == "read" else (left, right)
             if not self.fits(ours):
-                self.wrong((key, left), f"{shown(ours)} is no {self.known.name}; allowed {self.allowed()}")
+                self.wrong(
+                    (key, left), f"{shown(ours)} is no {self.known.name}; allowed {self.allowed()}"
+                )
             elif isinstance(theirs, Mapping | list):
                 self.wrong((key, left), f"is {shown(theirs)}; allowed a single value")
             else:
@@ -267,7 +323,10 @@ class _FieldCompiler:
             return ()
         for number, value in enumerate(given):
             if not self.fits(value):
-                self.wrong(("not_carried", number), f"{shown(value)} is no {self.known.name}; allowed {self.allowed()}")
+                self.wrong(
+                    ("not_carried", number),
+                    f"{shown(value)} is no {self.known.name}; allowed {self.allowed()}",
+                )
         return tuple(value for value in given if self.fits(value))
 
     def inverses(
@@ -276,10 +335,14 @@ class _FieldCompiler:
         """Where only one table is given and the field goes both ways, the other is its inverse, if it has one."""
         for value in not_carried:
             if writes is not None and writes.get(value)[0]:
-                self.wrong(("write", value), "is declared as not carried as well; leave one of the two out")
+                self.wrong(
+                    ("write", value), "is declared as not carried as well; leave one of the two out"
+                )
         if "path" not in self.row or (reads is None) == (writes is None):
             return reads, writes
-        key, other, given = ("read", "write", reads) if writes is None else ("write", "read", writes)
+        key, other, given = (
+            ("read", "write", reads) if writes is None else ("write", "read", writes)
+        )
         inverse = Table()
         for (_kind, left), right in (given or Table()).rows.items():
             if typed(right) in inverse.rows:
@@ -291,7 +354,9 @@ class _FieldCompiler:
 
     def chain(self, *, tabled: bool, several: bool) -> Chain:
         """Compile `as`."""
-        found, problems = compile_chain(self.known, self.row.get("as"), self.agents, tabled=tabled, several=several)
+        found, problems = compile_chain(
+            self.known, self.row.get("as"), self.agents, tabled=tabled, several=several
+        )
         self.problems += problems
         return found
 
@@ -299,7 +364,9 @@ class _FieldCompiler:
         """Read what stands in for null."""
         given = self.row.get("default")
         if given is not None and (self.known.kind == "set" or not self.fits(given)):
-            self.wrong(("default",), f"{shown(given)} is no {self.known.name}; allowed {self.allowed()}")
+            self.wrong(
+                ("default",), f"{shown(given)} is no {self.known.name}; allowed {self.allowed()}"
+            )
         return given
 
     def max_length(self) -> int | None:
@@ -307,8 +374,15 @@ class _FieldCompiler:
         given = self.row.get("max_length")
         if "max_length" not in self.row:
             return None
-        if not isinstance(given, int) or isinstance(given, bool) or given < 1 or self.known.kind != "text":
-            self.wrong(("max_length",), f"is {shown(given)}; allowed a number of characters, on a text")
+        if (
+            not isinstance(given, int)
+            or isinstance(given, bool)
+            or given < 1
+            or self.known.kind != "text"
+        ):
+            self.wrong(
+                ("max_length",), f"is {shown(given)}; allowed a number of characters, on a text"
+            )
             return None
         return given
 
@@ -346,5 +420,8 @@ def _hashed(told: Any) -> str:
 def _stable(value: Any) -> Any:
     """Bring a declaration into a form whose JSON does not depend on the order of a table's rows."""
     if isinstance(value, Mapping):
-        return sorted(([json.dumps(key), _stable(row)] for key, row in value.items()), key=lambda pair: str(pair[0]))
+        return sorted(
+            ([json.dumps(key), _stable(row)] for key, row in value.items()),
+            key=lambda pair: str(pair[0]),
+        )
     return [_stable(each) for each in value] if isinstance(value, list) else value

@@ -13,9 +13,10 @@ from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreada
 class FieldMap:
     """One canonical field of one connection.
 
-    `extract` takes the vendor's record and gives the raw value, `ABSENT` or `Unreadable`. `read` and `write` translate
-    one value between the spaces; for a set they take one *element*. Both are total: what has no translation is
-    `Unreadable` (the value is named) or `NotCarried`, never an exception and never a guess.
+    `extract` takes the vendor's record and gives the raw value, `ABSENT` or `Unreadable`. `read`
+    and `write` translate one value between the spaces; for a set they take one *element*. Both are
+    total: what has no translation is `Unreadable` (the value is named) or `NotCarried`, never an
+    exception and never a guess.
     """
 
     name: str
@@ -37,7 +38,8 @@ class FieldMap:
     parent: str = ""
     """How the raw value names the ticket that the record belongs to (a transform of `parent` fields); empty: no parent.
 
-    Who reads records puts our own id of that ticket in its place, and the other way round when one is made.
+    Who reads records puts our own id of that ticket in its place, and the other way round when one
+    is made.
     """
     stranger: Callable[[Raw], bool] | None = None
     """Agents only: the raw value names a person whom the directory does not know."""
@@ -71,7 +73,9 @@ class EntityMap:
                 found[name] = raw
             elif self.fields[name].is_set:
                 elements = [self.fields[name].read(element) for element in raw or ()]
-                found[name] = tuple(sorted({element for element in elements if isinstance(element, str)}))
+                found[name] = tuple(
+                    sorted({element for element in elements if isinstance(element, str)})
+                )
             else:
                 found[name] = self.fields[name].read(raw)
         return found

@@ -1,6 +1,7 @@
 """Tags that another system has found: shown under a prefix, above a score, and never written back.
 
-`as: {tags: {prefix: "scope:", min_salience: 0.3}}` in a mapping; a sync's member may say the same for its connection.
+`as: {tags: {prefix: "scope:", min_salience: 0.3}}` in a mapping; a sync's member may say the same
+for its connection.
 """
 
 from __future__ import annotations
@@ -21,11 +22,18 @@ def tag_problems(given: Any) -> list[tuple[tuple[str, ...], str]]:
     if not isinstance(given, Mapping) or not given:
         return [((), f"is {shown(given)}; allowed a mapping of {', '.join(OPTIONS)}")]
     found: list[tuple[tuple[str, ...], str]] = [
-        ((str(key),), f"unknown key; allowed {', '.join(OPTIONS)}") for key in given if key not in OPTIONS
+        ((str(key),), f"unknown key; allowed {', '.join(OPTIONS)}")
+        for key in given
+        if key not in OPTIONS
     ]
     prefix, least = given.get("prefix", "x"), given.get("min_salience", 0)
     if not isinstance(prefix, str) or not prefix or _PLAIN.read(f"{prefix}x") != f"{prefix}x":
-        found.append((("prefix",), f"is {shown(prefix)}; allowed text in lower case, without # or space in front"))
+        found.append(
+            (
+                ("prefix",),
+                f"is {shown(prefix)}; allowed text in lower case, without # or space in front",
+            )
+        )
     if not isinstance(least, int | float) or isinstance(least, bool) or not 0 <= least <= 1:
         found.append((("min_salience",), f"is {shown(least)}; allowed a number from 0 to 1"))
     return found
@@ -58,7 +66,9 @@ def _above(least: float | None) -> Callable[[list[Any]], list[Any]]:
         return isinstance(score, int | float) and not isinstance(score, bool) and score >= least
 
     def names(tags: list[Any]) -> list[Any]:
-        kept = [tag for tag in tags if not isinstance(tag, Mapping) or "name" not in tag or enough(tag)]
+        kept = [
+            tag for tag in tags if not isinstance(tag, Mapping) or "name" not in tag or enough(tag)
+        ]
         return [tag["name"] if isinstance(tag, Mapping) and "name" in tag else tag for tag in kept]
 
     return names

@@ -29,7 +29,14 @@ class Table:
 
 def typed(value: Any) -> tuple[type, Any]:
     """Give a key under which true is not 1."""
-    return (bool if isinstance(value, bool) else float if isinstance(value, int | float) else type(value), value)
+    return (
+        bool
+        if isinstance(value, bool)
+        else float
+        if isinstance(value, int | float)
+        else type(value),
+        value,
+    )
 
 
 def extractor(
@@ -57,12 +64,15 @@ def _combined(
     paths: Sequence[Path], combine: Callable[[Any], Any]
 ) -> Callable[[Mapping[str, Any]], Raw | Marker | Unreadable]:
     def combined(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
-        # A name that the record lacks altogether says nothing; one that is only missing further in is empty.
+        # A name that the record lacks altogether says nothing; one that is only missing further in
+        # is empty.
         if any(root not in record for path in paths for root in path.roots):
             return ABSENT
         values = [path.get(record) for path in paths]
         unreadable = next((each for each in values if isinstance(each, Unreadable)), None)
-        return unreadable or combine([None if isinstance(each, Marker) else each for each in values])
+        return unreadable or combine(
+            [None if isinstance(each, Marker) else each for each in values]
+        )
 
     return combined
 
@@ -77,7 +87,9 @@ def reader(
         there, found = table.get(value) if table is not None else (False, None)
         if there or (value is None and known.kind != "choice"):
             return found
-        return Unreadable(f"{name} {shown(value)} has no reading; add it to the table `read` of {name}")
+        return Unreadable(
+            f"{name} {shown(value)} has no reading; add it to the table `read` of {name}"
+        )
 
     def own_words(value: Raw) -> Canonical | Unreadable:
         if value is None or (isinstance(value, str) and value in known.choices):
@@ -87,7 +99,9 @@ def reader(
     def transformed(value: Raw) -> Canonical | Unreadable:
         return None if value is None or chain.transform is None else chain.transform.read(value)
 
-    translate = listed if table is not None else own_words if chain.transform is None else transformed
+    translate = (
+        listed if table is not None else own_words if chain.transform is None else transformed
+    )
 
     def read(raw: Raw) -> Canonical | Unreadable:
         if isinstance(raw, Unreadable):

@@ -1,7 +1,8 @@
 """Reading a value out of a record: plain dotted paths by a fast way, everything else by JMESPath.
 
-A name that the record does not have is `ABSENT`; a null on the way is null. An expression cannot tell the two apart,
-so it is `ABSENT` as soon as one of the top-level names it looks at is missing: a listing row without them says nothing.
+A name that the record does not have is `ABSENT`; a null on the way is null. An expression cannot
+tell the two apart, so it is `ABSENT` as soon as one of the top-level names it looks at is missing:
+a listing row without them says nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ Extract = Callable[[Mapping[str, Any]], "Raw | Marker | Unreadable"]
 
 _KNOWN = frozenset(Functions.FUNCTION_TABLE)
 _FIRST_ONLY = frozenset(
-    ("subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection")
+    (
+        "subexpression",
+        "index_expression",
+        "pipe",
+        "projection",
+        "value_projection",
+        "filter_projection",
+    )
 )
 """Node types whose later children look into what the first one gave, not into the record."""
 _WHOLE = frozenset(("identity", "current"))
@@ -65,15 +73,26 @@ def compile_expression(source: str) -> Any:
         raise BadPath(f"is {len(source)} characters long; allowed at most {LONGEST}")
     try:
         compiled = jmespath.compile(source)
-        called = {node["value"] for node in _nodes(compiled.parsed) if node["type"] == "function_expression"}
+        called = {
+            node["value"]
+            for node in _nodes(compiled.parsed)
+            if node["type"] == "function_expression"
+        }
     except (JMESPathError, RecursionError, ValueError) as error:
         # The lines after the first repeat the expression, with a mark below it.
-        why = str(error).partition("\n")[0].removesuffix(":").removesuffix(", for expression") or "it cannot be parsed"
-        why = why.removeprefix("Invalid jmespath expression: ").removeprefix("Bad jmespath expression: ")
+        why = (
+            str(error).partition("\n")[0].removesuffix(":").removesuffix(", for expression")
+            or "it cannot be parsed"
+        )
+        why = why.removeprefix("Invalid jmespath expression: ").removeprefix(
+            "Bad jmespath expression: "
+        )
         raise BadPath(f"is no JMESPath expression: {why}") from error
     unknown = sorted(called - _KNOWN)
     if unknown:
-        raise BadPath(f"calls {unknown[0]}(), which JMESPath does not have; allowed {', '.join(sorted(_KNOWN))}")
+        raise BadPath(
+            f"calls {unknown[0]}(), which JMESPath does not have; allowed {', '.join(sorted(_KNOWN))}"
+        )
     return compiled
 
 
@@ -88,7 +107,9 @@ def _getter(names: tuple[str, ...]) -> Extract:
             if value is None:
                 return None
             if not isinstance(value, Mapping):
-                return Unreadable(f"there is no {name} to read in what is no object (path {'.'.join(names)})")
+                return Unreadable(
+                    f"there is no {name} to read in what is no object (path {'.'.join(names)})"
+                )
             value = value.get(name, ABSENT)
             if value is ABSENT:
                 return ABSENT
@@ -104,7 +125,9 @@ def _searcher(compiled: Any, roots: frozenset[str]) -> Extract:
         try:
             return compiled.search(record)
         except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-            return Unreadable(f"the expression cannot be evaluated: {str(error).splitlines()[0][:200]}")
+            return Unreadable(
+                f"the expression cannot be evaluated: {str(error).splitlines()[0][:200]}"
+            )
 
     return get
 

@@ -44,7 +44,9 @@ def compile_chain(
         if wrong:
             problems.append((("as", number) if isinstance(declared, list) else ("as",), wrong))
     if several and made.combine is None and not problems:
-        problems.append((("read",), "is a list; allowed with `as: first-non-empty` or `as: {template: …}`"))
+        problems.append(
+            (("read",), "is a list; allowed with `as: first-non-empty` or `as: {template: …}`")
+        )
     if made.transform is None and not tabled and known.kind in BY_KIND:
         usual = BY_KIND[known.kind]
         made.transform = agent(agents) if usual == AGENT else TRANSFORMS[usual]
@@ -59,7 +61,16 @@ class _Made:
     helpers: list[Callable[[Any], Any]] = field(default_factory=list)
     transform: Transform | None = None
 
-    def add(self, known: Field, step: Any, agents: AgentTable, *, first: bool, several: bool, tabled: bool) -> str:
+    def add(
+        self,
+        known: Field,
+        step: Any,
+        agents: AgentTable,
+        *,
+        first: bool,
+        several: bool,
+        tabled: bool,
+    ) -> str:
         """Take one step in; gives what is wrong with it."""
         name, argument = _named(step)
         helper = HELPERS.get(name)
@@ -92,7 +103,11 @@ def _unfit(helper: Helper, argument: Any, *, first: bool, several: bool) -> str:
     if helper.argument is None:
         return "" if argument is None else f"{helper.name} takes no argument"
     if not isinstance(argument, helper.argument) or isinstance(argument, bool) or not argument:
-        kind = "a text with placeholders such as {1}" if helper.argument is str else "a number of characters above 0"
+        kind = (
+            "a text with placeholders such as {1}"
+            if helper.argument is str
+            else "a number of characters above 0"
+        )
         return f"{helper.name} is given {shown(argument)}; allowed {kind}"
     if isinstance(argument, int) and argument < 1:
         return f"{helper.name} is given {argument}; allowed a number of characters above 0"
@@ -101,12 +116,18 @@ def _unfit(helper: Helper, argument: Any, *, first: bool, several: bool) -> str:
     return ""
 
 
-def _transform(name: str, argument: Any, known: Field, agents: AgentTable) -> tuple[Transform | None, str]:
+def _transform(
+    name: str, argument: Any, known: Field, agents: AgentTable
+) -> tuple[Transform | None, str]:
     if name == AGENT:
         groups, wrong = _groups(argument)
         if known.kind != "agent":
             wrong = f"agent does not work on {known.name}; allowed {_allowed(known)}"
-        listed = [(email, raw) for email, raw in agents.people.items() if str(raw).startswith(groups)] if groups else []
+        listed = (
+            [(email, raw) for email, raw in agents.people.items() if str(raw).startswith(groups)]
+            if groups
+            else []
+        )
         for email, raw in listed[: 0 if wrong else 1]:
             wrong = f"{shown(raw)} is a group here, and agents.yaml gives it to {email}; take it out of that row"
         return (None, wrong) if wrong else (agent(agents, groups), "")
@@ -122,7 +143,11 @@ def _transform(name: str, argument: Any, known: Field, agents: AgentTable) -> tu
 def _groups(argument: Any) -> tuple[tuple[str, ...], str]:
     if argument is None:
         return (), ""
-    given = argument.get("groups") if isinstance(argument, Mapping) and set(argument) == {"groups"} else None
+    given = (
+        argument.get("groups")
+        if isinstance(argument, Mapping) and set(argument) == {"groups"}
+        else None
+    )
     prefixes = given if isinstance(given, list) else [given]
     if all(isinstance(prefix, str) and prefix for prefix in prefixes) and prefixes:
         return tuple(prefixes), ""

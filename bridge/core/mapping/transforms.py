@@ -1,8 +1,9 @@
 """The closed table of transforms that a mapping may name with `as`. Nothing else can be named there.
 
-*Two-way transforms* turn a raw value into a canonical one and back; a field has exactly one (the usual one of its kind
-when none is named). *Read helpers* only shape what is read, for systems that lack a field; they come before the
-transform. None of them ever sees null: null reads as null and is written as null.
+*Two-way transforms* turn a raw value into a canonical one and back; a field has exactly one (the
+usual one of its kind when none is named). *Read helpers* only shape what is read, for systems that
+lack a field; they come before the transform. None of them ever sees null: null reads as null and is
+written as null.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def _email(raw: Raw) -> Canonical | Unreadable:
     address = raw.strip().lower()
     if not address:
         return None
-    return address if _EMAIL.fullmatch(address) else Unreadable(f"{shown(raw)} is no e-mail address")
+    return (
+        address if _EMAIL.fullmatch(address) else Unreadable(f"{shown(raw)} is no e-mail address")
+    )
 
 
 def _datetime(raw: Raw) -> Canonical | Unreadable:
@@ -106,12 +109,38 @@ TRANSFORMS: Mapping[str, Transform] = {
     each.name: each
     for each in (
         Transform("text", ("text",), _text, _same, "text as it is; empty text reads as null"),
-        Transform("email", ("email",), _email, _same, "an e-mail address: trimmed, in lower case; empty reads as null"),
-        Transform("datetime", ("datetime",), _datetime, _same, "an ISO 8601 time with an offset; kept in UTC"),
+        Transform(
+            "email",
+            ("email",),
+            _email,
+            _same,
+            "an e-mail address: trimmed, in lower case; empty reads as null",
+        ),
+        Transform(
+            "datetime",
+            ("datetime",),
+            _datetime,
+            _same,
+            "an ISO 8601 time with an offset; kept in UTC",
+        ),
         Transform("boolean", ("boolean",), _boolean, _same, "true or false"),
-        Transform(TICKET_OF, ("parent",), _parent, _same, "the id that the ticket has on the same connection"),
-        Transform(CUSTOMERS_TICKET, ("parent",), _email, _same, "an e-mail address: its customer's newest open ticket"),
-        Transform("tags", ("set",), _tag, _same, "each tag case-folded, trimmed, without leading #"),
+        Transform(
+            TICKET_OF,
+            ("parent",),
+            _parent,
+            _same,
+            "the id that the ticket has on the same connection",
+        ),
+        Transform(
+            CUSTOMERS_TICKET,
+            ("parent",),
+            _email,
+            _same,
+            "an e-mail address: its customer's newest open ticket",
+        ),
+        Transform(
+            "tags", ("set",), _tag, _same, "each tag case-folded, trimmed, without leading #"
+        ),
     )
 }
 AGENT = "agent"
@@ -127,7 +156,8 @@ BY_KIND: Mapping[str, str] = {
 """The transform of a field for which none is named. A choice has none: it needs value tables, or our own words."""
 
 
-# --- agents --------------------------------------------------------------------------------------------------------
+# --- agents
+# --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +225,11 @@ class AgentTable:
             return None
         if raw is None:
             raw = self.name(self.unmapped)
-        return raw if raw is not None else NotCarried(f"{email} has no name here; add it to agents.yaml")
+        return (
+            raw
+            if raw is not None
+            else NotCarried(f"{email} has no name here; add it to agents.yaml")
+        )
 
 
 def agent(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
@@ -214,7 +248,9 @@ def agent(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
         if email is not None:
             return email
         if table.unmapped == LEAVE:
-            return Unreadable(f"the agent {shown(raw)} is not in agents.yaml; add a row for this person")
+            return Unreadable(
+                f"the agent {shown(raw)} is not in agents.yaml; add a row for this person"
+            )
         return None if table.unmapped == UNASSIGN else table.unmapped
 
     def stranger(raw: Raw) -> bool:
@@ -224,10 +260,13 @@ def agent(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
     return Transform(AGENT, ("agent",), read, table.write, told, stranger=stranger)
 
 
-AGENT_MEANING = "an agent, looked up in agents.yaml; {groups: prefix} names what is a group and never a person"
+AGENT_MEANING = (
+    "an agent, looked up in agents.yaml; {groups: prefix} names what is a group and never a person"
+)
 
 
-# --- helpers that only read ----------------------------------------------------------------------------------------
+# --- helpers that only read
+# ----------------------------------------------------------------------------------------
 
 Combine = Callable[[Sequence[Any]], Any]
 
@@ -257,16 +296,23 @@ _PLACE = re.compile(r"\{(\d{1,2})\}")
 def _template(pattern: str) -> Combine:
     def fill(values: Sequence[Any]) -> Any:
         used = [int(number) - 1 for number in _PLACE.findall(pattern)]
-        texts = ["" if _empty(value) or isinstance(value, list | dict) else str(value) for value in values]
+        texts = [
+            "" if _empty(value) or isinstance(value, list | dict) else str(value)
+            for value in values
+        ]
         if not any(texts[number] for number in used if number < len(texts)):
             return None
-        return _PLACE.sub(lambda found: texts[int(found[1]) - 1] if int(found[1]) <= len(texts) else "", pattern)
+        return _PLACE.sub(
+            lambda found: texts[int(found[1]) - 1] if int(found[1]) <= len(texts) else "", pattern
+        )
 
     return fill
 
 
 def _first_line(_argument: None) -> Callable[[Any], Any]:
-    return lambda raw: next((line.strip() for line in raw.splitlines() if line.strip()), "") if _is(raw) else raw
+    return lambda raw: (
+        next((line.strip() for line in raw.splitlines() if line.strip()), "") if _is(raw) else raw
+    )
 
 
 def _cut(length: int) -> Callable[[Any], Any]:
@@ -280,8 +326,20 @@ def _is(raw: Any) -> bool:
 HELPERS: Mapping[str, Helper] = {
     each.name: each
     for each in (
-        Helper("first-non-empty", None, _first, "of several paths, the first with a value that is not empty", True),
-        Helper("template", str, _template, "text made of several paths: {1} is the first, {2} the second, …", True),
+        Helper(
+            "first-non-empty",
+            None,
+            _first,
+            "of several paths, the first with a value that is not empty",
+            True,
+        ),
+        Helper(
+            "template",
+            str,
+            _template,
+            "text made of several paths: {1} is the first, {2} the second, …",
+            True,
+        ),
         Helper("first-line", None, _first_line, "the first line that is not blank"),
         Helper("cut", int, _cut, "at most so many characters"),
     )

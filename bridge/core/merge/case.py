@@ -121,7 +121,9 @@ class Case:
         """Add a line to the timeline."""
         self.notes.append(Note(kind, self.connection, self.name, detail))
 
-    def versus(self, raw: Raw, value: Canonical, *, kind: str, winner: str, why: str, **more: object) -> None:
+    def versus(
+        self, raw: Raw, value: Canonical, *, kind: str, winner: str, why: str, **more: object
+    ) -> None:
         """Record that this side's value met another one, with both, and how it was settled."""
         other = self.state.set_by
         theirs: dict[str, object] = {"value": self.state.value, "by": other}
@@ -129,4 +131,12 @@ class Case:
         if held is not None and not isinstance(held.shadow, Marker):
             theirs["raw"] = held.shadow
         mine = {"value": value, "raw": raw, "by": self.connection}
-        self.note(kind, mine=mine, theirs=theirs, winner=winner, why=why, sides=[other, self.connection], **more)
+        self.note(
+            kind,
+            mine=mine,
+            theirs=theirs,
+            winner=winner,
+            why=why,
+            sides=[other, self.connection],
+            **more,
+        )

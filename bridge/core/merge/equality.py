@@ -1,7 +1,8 @@
 """Does a side already say what the state says? Asked in both directions, because mappings lose distinctions.
 
-A scalar agrees when it reads as the state, when the state would be written as it, or when it is the remembered answer
-to our writing exactly this state. A set asks the same of every element, and never minds the spelling.
+A scalar agrees when it reads as the state, when the state would be written as it, or when it is the
+remembered answer to our writing exactly this state. A set asks the same of every element, and never
+minds the spelling.
 """
 
 from __future__ import annotations
@@ -47,12 +48,14 @@ def elements_of(raw: Raw | Marker) -> list[Any]:
     return list(raw) if isinstance(raw, list | tuple) else []
 
 
-def read_set(mapped: FieldMap, side: SideField, raw: Raw | Marker, known: Iterable[str] = ()) -> dict[str, Raw]:
+def read_set(
+    mapped: FieldMap, side: SideField, raw: Raw | Marker, known: Iterable[str] = ()
+) -> dict[str, Raw]:
     """Read a raw set: canonical element -> how this system spells it. Elements that cannot be read are left out.
 
-    `known` are the canonical elements of interest, the state's usually. One of them that would be *written* as a raw
-    element is that element (a system that cuts tags to four letters shows `bill` for `billing`); one raw element may
-    so stand for two.
+    `known` are the canonical elements of interest, the state's usually. One of them that would be
+    *written* as a raw element is that element (a system that cuts tags to four letters shows `bill`
+    for `billing`); one raw element may so stand for two.
     """
     written: dict[Any, list[str]] = {}
     wanted = set(known)
@@ -89,14 +92,18 @@ def same(mapped: FieldMap, one: Raw | Marker, other: Raw | Marker) -> bool:
     if not mapped.is_set:
         return bool(one == other)
     first, second = elements_of(one), elements_of(other)
-    return all(element in second for element in first) and all(element in first for element in second)
+    return all(element in second for element in first) and all(
+        element in first for element in second
+    )
 
 
 def stands(side: SideField, states: Mapping[str, FieldState]) -> bool:
     """Tell whether the decision to leave the field alone still holds: no field that it was based on has moved."""
     if side.decided is None:
         return False
-    return all((states[name].rev if name in states else 0) == rev for name, rev in side.decided.items())
+    return all(
+        (states[name].rev if name in states else 0) == rev for name, rev in side.decided.items()
+    )
 
 
 def explains(sent: Raw, shown: Raw) -> bool:

@@ -15,11 +15,13 @@ CLOSED = "closed"
 STATUS = "status"
 
 
-def missing(link: Link, connection: str, read_at: datetime, settle: float, rules: Rules | None = None) -> list[Note]:
+def missing(
+    link: Link, connection: str, read_at: datetime, settle: float, rules: Rules | None = None
+) -> list[Note]:
     """Note that a record was not found. Two absences, a settling time apart, make a tombstone.
 
-    With `rules`, the sync's `delete` is applied when the tombstone is made: read the other sides before, so that
-    their newest edits are known. Without, nothing travels.
+    With `rules`, the sync's `delete` is applied when the tombstone is made: read the other sides
+    before, so that their newest edits are known. Without, nothing travels.
     """
     side = link.sides[connection]
     if side.tombstone:
@@ -31,7 +33,9 @@ def missing(link: Link, connection: str, read_at: datetime, settle: float, rules
         return []
     side.tombstone = True
     since = side.missing_since
-    notes = [Note("deleted", connection, "", {"since": since.isoformat(), "seen": read_at.isoformat()})]
+    notes = [
+        Note("deleted", connection, "", {"since": since.isoformat(), "seen": read_at.isoformat()})
+    ]
     if rules is not None and rules.sync.delete in ("close", "delete"):
         notes += _close_elsewhere(link, side, rules, (since, read_at), f"deleted on {connection}")
     return notes
@@ -40,7 +44,12 @@ def missing(link: Link, connection: str, read_at: datetime, settle: float, rules
 def doomed(link: Link, rules: Rules) -> bool:
     """Tell whether the thing is to be deleted everywhere: its deletion somewhere is still the last word on it."""
     state = link.state.get(STATUS)
-    if rules.sync.delete != "delete" or state is None or state.value != CLOSED or state.candidates is not None:
+    if (
+        rules.sync.delete != "delete"
+        or state is None
+        or state.value != CLOSED
+        or state.candidates is not None
+    ):
         return False
     origin = link.sides.get(state.set_by)
     if origin is None or not origin.tombstone:
@@ -51,7 +60,8 @@ def doomed(link: Link, rules: Rules) -> bool:
 def left(link: Link, connection: str, read_at: datetime, rules: Rules) -> list[Note]:
     """Note that a record is none of those any more that the sync mirrors: nothing travels from it or to it.
 
-    What becomes of the others is the sync's `leave_scope`. The shadows stay, as the base for the day it comes back.
+    What becomes of the others is the sync's `leave_scope`. The shadows stay, as the base for the
+    day it comes back.
     """
     side = link.sides[connection]
     if not side.in_scope:
@@ -59,7 +69,9 @@ def left(link: Link, connection: str, read_at: datetime, rules: Rules) -> list[N
     side.in_scope = False
     notes = [Note("left scope", connection, "", {"seen": read_at.isoformat()})]
     if rules.sync.leave_scope == "close":
-        notes += _close_elsewhere(link, side, rules, (side.read_at, read_at), f"no longer in scope on {connection}")
+        notes += _close_elsewhere(
+            link, side, rules, (side.read_at, read_at), f"no longer in scope on {connection}"
+        )
     return notes
 
 
@@ -82,7 +94,11 @@ def _close_elsewhere(
         move(state, CLOSED, side.connection, when)
         detail = {"value": CLOSED, "before": before, "why": why, "rev": state.rev}
         return [Note("changed", side.connection, STATUS, detail)]
-    others = {name: held.fields[STATUS].shadow for name, held in link.live().items() if STATUS in held.fields}
+    others = {
+        name: held.fields[STATUS].shadow
+        for name, held in link.live().items()
+        if STATUS in held.fields
+    }
     state.candidates = {name: raw for name, raw in others.items() if not isinstance(raw, Marker)}
     state.candidates[side.connection] = _closed_there(rules, side.connection)
     state.why_open = f"{why}, edited elsewhere"
@@ -125,18 +141,26 @@ def resolve(link: Link, field: str, value: Canonical, at: datetime) -> list[Note
     else:
         move(state, value, ADMIN, (at, at))
     state.candidates, state.why_open, state.flips = None, "", []
-    detail = {"value": state.value, "before": before, "candidates": waiting, "rev": state.rev, "sides": sorted(waiting)}
+    detail = {
+        "value": state.value,
+        "before": before,
+        "candidates": waiting,
+        "rev": state.rev,
+        "sides": sorted(waiting),
+    }
     return [Note("resolved", ADMIN, field, detail)]
 
 
-# --- a changed mapping ---------------------------------------------------------------------------------------------
+# --- a changed mapping
+# ---------------------------------------------------------------------------------------------
 
 
 def remap(link: Link, rules: Rules) -> list[Note]:
     """Read again, from the ledger, what the side that set each field last showed: the state follows its new reading.
 
-    The edit is the table's. Every side is behind afterwards, so the resulting plan can be looked at before a write.
-    Shadows of an older mapping revision stay no base: the next read of each side is a first contact.
+    The edit is the table's. Every side is behind afterwards, so the resulting plan can be looked at
+    before a write. Shadows of an older mapping revision stay no base: the next read of each side is
+    a first contact.
     """
     notes: list[Note] = []
     for name, state in link.state.items():
@@ -158,25 +182,39 @@ def _outdated(entry: SideField, mapped: FieldMap) -> bool:
     return not isinstance(entry.shadow, Marker) and entry.map_rev != mapped.revision
 
 
-def _reread(name: str, state: FieldState, connection: str, entry: SideField, mapped: FieldMap) -> list[Note]:
+def _reread(
+    name: str, state: FieldState, connection: str, entry: SideField, mapped: FieldMap
+) -> list[Note]:
     value, before = reads_as(mapped, entry, entry.shadow), state.value
     if isinstance(value, Unreadable):
         return [Note("unreadable", connection, name, {"why": value.why})]
     if agrees(mapped, entry, entry.shadow, state):
         return []
     move(state, value, MAPPING, (state.lo, state.hi))
-    return [Note("remapped", connection, name, {"value": value, "before": before, "rev": state.rev})]
+    return [
+        Note("remapped", connection, name, {"value": value, "before": before, "rev": state.rev})
+    ]
 
 
-def _reread_set(name: str, state: FieldState, connection: str, entry: SideField, mapped: FieldMap) -> list[Note]:
+def _reread_set(
+    name: str, state: FieldState, connection: str, entry: SideField, mapped: FieldMap
+) -> list[Note]:
     """Move the elements that this side brought to their new reading; those of other sides are theirs to move."""
     here = read_set(mapped, entry, entry.shadow, present(state))
-    brought = {element for element, known in state.elements.items() if known.present and known.by == connection}
+    brought = {
+        element
+        for element, known in state.elements.items()
+        if known.present and known.by == connection
+    }
     old, new = brought - here.keys(), here.keys() - present(state)
     if not brought or not old | new:
         return []
     before, rev = state.value, state.rev + 1
     for element in old | new:
-        state.elements[element] = Element(element in new, rev, connection if element in new else MAPPING)
+        state.elements[element] = Element(
+            element in new, rev, connection if element in new else MAPPING
+        )
     move(state, tuple(sorted(present(state))), MAPPING, (state.lo, state.hi))
-    return [Note("remapped", connection, name, {"value": state.value, "before": before, "rev": rev})]
+    return [
+        Note("remapped", connection, name, {"value": state.value, "before": before, "rev": rev})
+    ]

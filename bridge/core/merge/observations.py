@@ -1,8 +1,8 @@
 """What a read, or the answer to a write, means for the agreed state of a link.
 
-`absorb` is the one door: every observation goes through it, also an equal one. It decides only about the past (what
-did a human do, what did we do); what is to be written next is the planner's question. The rules are told in
-docs/flow.md; nothing here knows a system, a clock or a database.
+`absorb` is the one door: every observation goes through it, also an equal one. It decides only
+about the past (what did a human do, what did we do); what is to be written next is the planner's
+question. The rules are told in docs/flow.md; nothing here knows a system, a clock or a database.
 """
 
 from __future__ import annotations
@@ -20,7 +20,17 @@ from bridge.core.merge.lifecycle import missing, remap, resolve, returned
 from bridge.core.model.state import NEVER, Attempt, Element, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import ABSENT, NO_BASE, Marker, Raw, Unreadable
 
-__all__ = ["Observation", "Rules", "absorb", "adopt", "believe", "carry", "missing", "remap", "resolve"]
+__all__ = [
+    "Observation",
+    "Rules",
+    "absorb",
+    "adopt",
+    "believe",
+    "carry",
+    "missing",
+    "remap",
+    "resolve",
+]
 
 NOT_SHOWN = "the record did not show the field"
 
@@ -28,7 +38,8 @@ NOT_SHOWN = "the record did not show the field"
 def believe(side: Side, obs: Observation, settle: float) -> bool:
     """Tell whether a read may be absorbed. One whose version stepped back is first seen again, after settling.
 
-    Some vendors date a record by its newest message, so an older version is not always an older record.
+    Some vendors date a record by its newest message, so an older version is not always an older
+    record.
     """
     back = obs.version is not None and side.version is not None and obs.version < side.version
     if obs.own or not back:
@@ -71,8 +82,15 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
 
 def _note_touch(side: Side, obs: Observation, notes: list[Note]) -> None:
     """Record that somebody did something we do not mirror: an edit put back between two reads looks like this too."""
-    if not notes and not obs.own and None not in (side.version, obs.version) and obs.version != side.version:
-        notes.append(Note("touched, no mapped change", side.connection, "", {"version": obs.version}))
+    if (
+        not notes
+        and not obs.own
+        and None not in (side.version, obs.version)
+        and obs.version != side.version
+    ):
+        notes.append(
+            Note("touched, no mapped change", side.connection, "", {"version": obs.version})
+        )
 
 
 def _look(case: Case, raw: Raw) -> None:
@@ -90,10 +108,13 @@ def _level(case: Case, raw: Raw) -> None:
         case.entry.level = case.state.rev
 
 
-# --- what can be read ----------------------------------------------------------------------------------------------
+# --- what can be read
+# ----------------------------------------------------------------------------------------------
 
 
-def _readable(link: Link, side: Side, obs: Observation, rules: Rules, notes: list[Note]) -> list[tuple[Case, Raw]]:
+def _readable(
+    link: Link, side: Side, obs: Observation, rules: Rules, notes: list[Note]
+) -> list[tuple[Case, Raw]]:
     """Give the fields that say something; the others keep shadow, level and their part of an attempt."""
     cases: list[tuple[Case, Raw]] = []
     for case, raw in _looked_at(link, side, obs, rules, notes):
@@ -107,11 +128,16 @@ def _readable(link: Link, side: Side, obs: Observation, rules: Rules, notes: lis
     return cases
 
 
-def _looked_at(link: Link, side: Side, obs: Observation, rules: Rules, notes: list[Note]) -> Iterator[tuple[Case, Raw]]:
+def _looked_at(
+    link: Link, side: Side, obs: Observation, rules: Rules, notes: list[Note]
+) -> Iterator[tuple[Case, Raw]]:
     """Give the fields that were looked at, readable or not."""
     for name, mapped in rules.maps[obs.connection].fields.items():
         if name in obs.values:
-            entry, state = side.fields.setdefault(name, SideField()), link.state.setdefault(name, FieldState())
+            entry, state = (
+                side.fields.setdefault(name, SideField()),
+                link.state.setdefault(name, FieldState()),
+            )
             yield Case(link, side, obs, rules, name, mapped, entry, state, notes), obs.values[name]
 
 
@@ -142,7 +168,8 @@ def _set_aside(case: Case, raw: object, why: str) -> None:
     case.note("ambiguous empty" if emptied else "unreadable", why=why)
 
 
-# --- our own writes ------------------------------------------------------------------------------------------------
+# --- our own writes
+# ------------------------------------------------------------------------------------------------
 
 
 def carry(side: Side, attempt: Attempt) -> None:
@@ -163,8 +190,15 @@ def _close(side: Side, cases: list[tuple[Case, Raw]], obs: Observation) -> set[s
     if attempt is None:
         return set()
     older = replace(obs, own=False)
-    parts = [(case, raw) for case, raw in cases if case.name in attempt.sent and case.name not in attempt.carried]
-    calls = [parts, *([(replace(case, obs=older), raw)] for case, raw in cases if case.name in attempt.carried)]
+    parts = [
+        (case, raw)
+        for case, raw in cases
+        if case.name in attempt.sent and case.name not in attempt.carried
+    ]
+    calls = [
+        parts,
+        *([(replace(case, obs=older), raw)] for case, raw in cases if case.name in attempt.carried),
+    ]
     for call in calls:
         landed = obs.own or not _did_nothing(call, attempt)
         if call and call is parts:
@@ -199,11 +233,14 @@ def _close_part(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None
         sets.not_written(case, attempt, raw)
 
 
-def adopt(link: Link, obs: Observation, sent: Mapping[str, Raw], rules: Rules, *, found: bool = False) -> list[Note]:
+def adopt(
+    link: Link, obs: Observation, sent: Mapping[str, Raw], rules: Rules, *, found: bool = False
+) -> list[Note]:
     """Take in the record that our create has made. Fields that we did not send are the vendor's, never an edit.
 
-    `sent` holds raw values by canonical field. `found`: the record was looked up later, so that a human may have
-    edited it meanwhile; what differs from `sent`, or from what the system fills in, then goes through the merge.
+    `sent` holds raw values by canonical field. `found`: the record was looked up later, so that a
+    human may have edited it meanwhile; what differs from `sent`, or from what the system fills in,
+    then goes through the merge.
     """
     side = link.sides[obs.connection]
     notes: list[Note] = []
@@ -241,7 +278,9 @@ def _created(case: Case, sent: Raw, raw: Raw) -> None:
     elif case.agrees(sent):
         scalars.answered(case, attempt, raw)
     else:
-        case.base(raw)  # the state has moved on since: not level, so the planner brings the record up
+        case.base(
+            raw
+        )  # the state has moved on since: not level, so the planner brings the record up
     if case.state.candidates is not None:
         case.entry.level = NEVER
 

@@ -19,7 +19,9 @@ STATE = "state"
 Verdict = Literal["newer", "older", "uncertain newer", "uncertain older"]
 
 
-def move(state: FieldState, value: Canonical, by: str, interval: tuple[datetime | None, datetime | None]) -> None:
+def move(
+    state: FieldState, value: Canonical, by: str, interval: tuple[datetime | None, datetime | None]
+) -> None:
     """Give the state its next revision."""
     state.value = value
     state.rev += 1
@@ -27,7 +29,9 @@ def move(state: FieldState, value: Canonical, by: str, interval: tuple[datetime 
     state.lo, state.hi = interval
 
 
-def move_set(state: FieldState, value: Sequence[str], by: str, when: tuple[datetime | None, datetime | None]) -> None:
+def move_set(
+    state: FieldState, value: Sequence[str], by: str, when: tuple[datetime | None, datetime | None]
+) -> None:
     """Give a set its next revision as a whole; only elements that come or go are marked with it."""
     wanted = set(value)
     for name in wanted ^ present(state):
@@ -38,7 +42,9 @@ def move_set(state: FieldState, value: Sequence[str], by: str, when: tuple[datet
 def changes_hands(case: Case) -> bool:
     """Count one change of hands, and tell whether that is one too many. Old ones are forgotten."""
     now, guard = case.obs.read_at, case.rules.sync.guard
-    case.state.flips = [(when, by) for when, by in case.state.flips if now - when <= guard.flip_window]
+    case.state.flips = [
+        (when, by) for when, by in case.state.flips if now - when <= guard.flip_window
+    ]
     case.state.flips.append((now, case.connection))
     return tripped(case.state.flips, now, guard)
 
@@ -70,7 +76,8 @@ def decide(case: Case, why: str) -> None:
     case.entry.open_to_review = False
 
 
-# --- time ---------------------------------------------------------------------------------------------------------
+# --- time
+# ---------------------------------------------------------------------------------------------------------
 
 
 def compare(case: Case) -> Verdict:
@@ -114,7 +121,8 @@ def latest(case: Case, raw: Raw, value: Canonical) -> None:
         accept(case, raw, value)
 
 
-# --- owner ---------------------------------------------------------------------------------------------------------
+# --- owner
+# ---------------------------------------------------------------------------------------------------------
 
 
 def owner_of(case: Case) -> str:
@@ -126,7 +134,9 @@ def owner_of(case: Case) -> str:
     if mapped is None or side is None:
         return ""
     if owner != case.connection and (
-        held is None or isinstance(held.shadow, Marker) or isinstance(reads_as(mapped, held, held.shadow), Unreadable)
+        held is None
+        or isinstance(held.shadow, Marker)
+        or isinstance(reads_as(mapped, held, held.shadow), Unreadable)
     ):
         return ""
     return owner
@@ -135,7 +145,8 @@ def owner_of(case: Case) -> str:
 def refuse(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
     """Turn an edit down that the policy does not let through: put it back, or leave it and say so."""
     if case.state.rev == 0 and owner:
-        # The owner says nothing about the field, which is an answer too: without a state nothing could be put back.
+        # The owner says nothing about the field, which is an answer too: without a state nothing
+        # could be put back.
         held = case.link.sides[owner].fields[case.name]
         owned = reads_as(case.rules.maps[owner].fields[case.name], held, held.shadow)
         move(case.state, owned, owner, (None, held.seen))
@@ -144,12 +155,17 @@ def refuse(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
         case.entry.level = min(case.entry.level, case.state.rev - 1)
         case.entry.decided = None
         return
-    why = f"{owner} owns the field; edits elsewhere are left alone" if owner else "set once; later edits are left alone"
+    why = (
+        f"{owner} owns the field; edits elsewhere are left alone"
+        if owner
+        else "set once; later edits are left alone"
+    )
     case.versus(raw, value, kind="ignored", winner=owner or case.state.set_by, why=why)
     decide(case, why)
 
 
-# --- open conflicts ------------------------------------------------------------------------------------------------
+# --- open conflicts
+# ------------------------------------------------------------------------------------------------
 
 
 def open_conflict(case: Case, raw: Raw, why: str) -> None:
@@ -157,7 +173,13 @@ def open_conflict(case: Case, raw: Raw, why: str) -> None:
     state = case.state
     state.candidates = {**holder(case), case.connection: raw}
     state.why_open = why
-    case.versus(raw, case.mapped.read(raw) if not case.mapped.is_set else raw, kind="conflict", winner="", why=why)
+    case.versus(
+        raw,
+        case.mapped.read(raw) if not case.mapped.is_set else raw,
+        kind="conflict",
+        winner="",
+        why=why,
+    )
 
 
 def holder(case: Case) -> dict[str, Raw]:

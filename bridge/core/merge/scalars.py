@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from bridge.core.mapping.fieldmap import same_declaration
 from bridge.core.merge.case import ADMIN, MAPPING, Case
-from bridge.core.merge.policies import accept, candidate, latest, move, open_conflict, owner_of, refuse, renew
+from bridge.core.merge.policies import (
+    accept,
+    candidate,
+    latest,
+    move,
+    open_conflict,
+    owner_of,
+    refuse,
+    renew,
+)
 from bridge.core.model.state import NEVER, Attempt
 from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw, Unreadable
 
@@ -38,13 +47,15 @@ def _settle(case: Case, raw: Raw, value: Canonical, *, behind: bool) -> None:
         latest(case, raw, value)
 
 
-# --- first contact -------------------------------------------------------------------------------------------------
+# --- first contact
+# -------------------------------------------------------------------------------------------------
 
 
 def first_contact(case: Case, raw: Raw) -> None:
     """Take in a value that has no base. No base is not a change: nobody is known to have edited anything.
 
-    Where only the directory of people has changed, the raw values still tell: another one is somebody's edit.
+    Where only the directory of people has changed, the raw values still tell: another one is
+    somebody's edit.
     """
     old, known = case.entry.shadow, case.entry.map_rev
     if same_declaration(known, case.mapped.revision) and old is not NO_BASE and old != raw:
@@ -84,7 +95,13 @@ def _read_anew(case: Case, raw: Raw, value: Canonical) -> None:
         case.note("remapped", raw=raw, value=value, before=before, rev=case.state.rev)
     else:
         case.entry.level = NEVER
-        case.note("remapped", raw=raw, value=value, why="reads differently; the state stands", rev=case.state.rev)
+        case.note(
+            "remapped",
+            raw=raw,
+            value=value,
+            why="reads differently; the state stands",
+            rev=case.state.rev,
+        )
 
 
 def _meet(case: Case, raw: Raw, value: Canonical) -> None:
@@ -115,7 +132,8 @@ def _declared(case: Case) -> tuple[bool, str]:
     return case.rules.sync.rank(ours) < case.rules.sync.rank(theirs), "precedence"
 
 
-# --- our own writes ------------------------------------------------------------------------------------------------
+# --- our own writes
+# ------------------------------------------------------------------------------------------------
 
 
 def answered(case: Case, attempt: Attempt, raw: Raw) -> None:
@@ -129,7 +147,12 @@ def answered(case: Case, attempt: Attempt, raw: Raw) -> None:
         if case.name in attempt.values:
             case.entry.got = (attempt.values[case.name], raw)
         ignored = raw == attempt.before.get(case.name, NO_BASE)
-        case.note("not taken" if ignored else "normalised", sent=sent, raw=raw, before=attempt.before.get(case.name))
+        case.note(
+            "not taken" if ignored else "normalised",
+            sent=sent,
+            raw=raw,
+            before=attempt.before.get(case.name),
+        )
     else:
         case.note("written", sent=sent, before=attempt.before.get(case.name), rev=case.entry.level)
 
@@ -147,8 +170,14 @@ def found_out(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None:
     if raw == before:
         case.base(raw)
         moved = case.obs.version is None or case.obs.version != attempt.version
-        # With a moved version, or none to look at, a human may have put the old value back: the repeat is on record.
-        case.note("re-sent" if moved else "did not land", sent=sent, before=before, value=case.mapped.read(raw))
+        # With a moved version, or none to look at, a human may have put the old value back: the
+        # repeat is on record.
+        case.note(
+            "re-sent" if moved else "did not land",
+            sent=sent,
+            before=before,
+            value=case.mapped.read(raw),
+        )
     elif case.entry.shadow is NO_BASE:
         first_contact(case, raw)
     else:
@@ -157,7 +186,9 @@ def found_out(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None:
 
 def did_not_land(attempt: Attempt, raws: dict[str, Raw]) -> bool:
     """Tell whether a call certainly did nothing: it lands as a whole, so one field at its old value proves it."""
-    return any(raw == attempt.before.get(name, NO_BASE) != attempt.sent[name] for name, raw in raws.items())
+    return any(
+        raw == attempt.before.get(name, NO_BASE) != attempt.sent[name] for name, raw in raws.items()
+    )
 
 
 def _shown(raw: Raw | Marker) -> Raw:

@@ -1,13 +1,20 @@
 """The merge of sets, element by element: a set is a field of elements, whatever policy is declared for it.
 
-Everything is compared as canonical elements; spelling (`VIP`) stays the side's own business. An addition always
-survives a removal that had not seen it.
+Everything is compared as canonical elements; spelling (`VIP`) stays the side's own business. An
+addition always survives a removal that had not seen it.
 """
 
 from __future__ import annotations
 
 from bridge.core.merge.case import Case
-from bridge.core.merge.equality import elements_of, explains, lacking, present, read_set, unreadable_elements
+from bridge.core.merge.equality import (
+    elements_of,
+    explains,
+    lacking,
+    present,
+    read_set,
+    unreadable_elements,
+)
 from bridge.core.merge.policies import FUSE, candidate, changes_hands, move, open_conflict
 from bridge.core.model.state import NEVER, Attempt, Element
 from bridge.core.model.values import Marker, Raw
@@ -66,10 +73,17 @@ def _may_remove(case: Case, name: str) -> bool:
     if not _is_in(case, name):
         return False
     if not case.able.removes:
-        case.note("ambiguous removal", element=name, why="a removal read here is not to be believed: kept")
+        case.note(
+            "ambiguous removal", element=name, why="a removal read here is not to be believed: kept"
+        )
         return False
     if _unseen(case, name):
-        _pair(case, name, winner=case.state.elements[name].by, why="added elsewhere, unseen by the removal: kept")
+        _pair(
+            case,
+            name,
+            winner=case.state.elements[name].by,
+            why="added elsewhere, unseen by the removal: kept",
+        )
         return False
     return True
 
@@ -77,7 +91,12 @@ def _may_remove(case: Case, name: str) -> bool:
 def _note_resurrection(case: Case, name: str) -> None:
     element = case.state.elements.get(name)
     if element is not None and not element.present and _unseen(case, name):
-        _pair(case, name, winner=case.connection, why="removed elsewhere, unseen by the addition: the addition wins")
+        _pair(
+            case,
+            name,
+            winner=case.connection,
+            why="removed elsewhere, unseen by the addition: the addition wins",
+        )
 
 
 def _pair(case: Case, name: str, *, winner: str, why: str) -> None:
@@ -124,7 +143,8 @@ def _level_if_done(case: Case, *, was_level: bool) -> None:
         case.level()
 
 
-# --- first contact -------------------------------------------------------------------------------------------------
+# --- first contact
+# -------------------------------------------------------------------------------------------------
 
 
 def first_contact(case: Case, raw: Raw) -> None:
@@ -161,7 +181,8 @@ def first_contact(case: Case, raw: Raw) -> None:
     _level_if_done(case, was_level=state.rev == 0)
 
 
-# --- our own writes ------------------------------------------------------------------------------------------------
+# --- our own writes
+# ------------------------------------------------------------------------------------------------
 
 
 def untouched(case: Case, attempt: Attempt, raw: Raw) -> bool:
@@ -173,18 +194,31 @@ def untouched(case: Case, attempt: Attempt, raw: Raw) -> bool:
 def landed(case: Case, attempt: Attempt, raw: Raw) -> bool:
     """Tell whether anything that the call was to add or remove shows in the set."""
     before, sent, now = _three(case, attempt, raw)
-    if before == sent or any(name in now for name in sent - before) or any(name not in now for name in before - sent):
+    if (
+        before == sent
+        or any(name in now for name in sent - before)
+        or any(name not in now for name in before - sent)
+    ):
         return True
-    spelled = [element for element in elements_of(raw) if element not in elements_of(attempt.before.get(case.name))]
+    spelled = [
+        element
+        for element in elements_of(raw)
+        if element not in elements_of(attempt.before.get(case.name))
+    ]
     return any(_alias(case, attempt, name, spelled) is not None for name in sent - before)
 
 
 def written(case: Case, attempt: Attempt, raw: Raw) -> None:
     """Take in a set after our own write has landed: what our call explains is no human's doing."""
     before, sent, now = _three(case, attempt, raw)
-    spelled = [element for element in elements_of(raw) if element not in elements_of(attempt.before.get(case.name))]
+    spelled = [
+        element
+        for element in elements_of(raw)
+        if element not in elements_of(attempt.before.get(case.name))
+    ]
     replaced = isinstance(attempt.call.get(case.mapped.write_key or "", []), list | tuple)
-    # An answer that lacks what a replacing call has carried speaks of the vendor; a later read may speak of a human.
+    # An answer that lacks what a replacing call has carried speaks of the vendor; a later read may
+    # speak of a human.
     promised = sent if replaced and case.obs.own else sent - before
     for name in sorted(promised - now.keys()):
         shown = _alias(case, attempt, name, spelled)
@@ -199,8 +233,12 @@ def written(case: Case, attempt: Attempt, raw: Raw) -> None:
     human = [element for name, element in here.items() if name not in sent | before]
     base = [element for element in elements_of(raw) if element not in human]
     stood = read_set(case.mapped, case.entry, attempt.before.get(case.name), present(case.state))
-    base += [stood[name] for name in sorted((before & sent) - here.keys() - promised) if name in stood]
-    case.note("written", sent=attempt.sent[case.name], raw=raw, before=attempt.before.get(case.name))
+    base += [
+        stood[name] for name in sorted((before & sent) - here.keys() - promised) if name in stood
+    ]
+    case.note(
+        "written", sent=attempt.sent[case.name], raw=raw, before=attempt.before.get(case.name)
+    )
     change(case, raw, base)
 
 
@@ -226,12 +264,18 @@ def _alias(case: Case, attempt: Attempt, name: str, spelled: list[Raw]) -> str |
     """Find the element of an answer that trimming, folding or cutting makes of one we sent; the longest, if several."""
     form = case.mapped.write(name)
     sent = elements_of(attempt.sent[case.name])
-    fitting = [shown for shown in spelled if isinstance(shown, str) and shown not in sent and explains(form, shown)]
+    fitting = [
+        shown
+        for shown in spelled
+        if isinstance(shown, str) and shown not in sent and explains(form, shown)
+    ]
     return max(fitting, key=len, default=None)
 
 
 def _lack(case: Case, name: str, kind: str) -> None:
-    element = case.state.elements.setdefault(name, Element(present=False, rev=case.state.rev, by=""))
+    element = case.state.elements.setdefault(
+        name, Element(present=False, rev=case.state.rev, by="")
+    )
     case.entry.lacks[name] = element.rev
     case.note(kind, element=name, rev=element.rev)
 

@@ -1,6 +1,7 @@
 """What a system can do, declared as data by its connector and read by the planner, `bridge check` and the documents.
 
-All keys are *write keys*: the plain path under which a value is sent (`status`, `assignee_id`, `tags`).
+All keys are *write keys*: the plain path under which a value is sent (`status`, `assignee_id`,
+`tags`).
 """
 
 from __future__ import annotations

@@ -35,7 +35,12 @@ TICKET = _fields(
     Field("description", "text", meaning="the first message of the request", personal=True),
     Field("status", "choice", STATUSES, "where the request stands"),
     Field("priority", "choice", PRIORITIES, "how urgent it is; null is unset"),
-    Field("assignee", "agent", meaning="the agent in charge, by e-mail address; null is nobody", personal=True),
+    Field(
+        "assignee",
+        "agent",
+        meaning="the agent in charge, by e-mail address; null is nobody",
+        personal=True,
+    ),
     Field("tags", "set", meaning="labels, case-folded and trimmed, without a leading #"),
     Field("customer", "email", meaning="who asked, by e-mail address", personal=True),
     Field("created_at", "datetime", meaning="when the request was first made (read only)"),
@@ -48,7 +53,12 @@ CUSTOMER = _fields(
     Field("name", "text", meaning="how the person is called", personal=True),
     Field("phone", "text", meaning="telephone number", personal=True),
     Field("company", "text", meaning="whom the person works for", personal=True),
-    Field("external_id", "text", meaning="what the customer's own product calls the person", personal=True),
+    Field(
+        "external_id",
+        "text",
+        meaning="what the customer's own product calls the person",
+        personal=True,
+    ),
     Field("tags", "set", meaning="labels, case-folded and trimmed, without a leading #"),
     Field("last_seen_at", "datetime", meaning="when the person was last there (read only)"),
 )

@@ -1,7 +1,8 @@
 """What the ledger knows of one link: the agreed state, each side's view of it, and the attempts under way.
 
-Plain mutable values, owned by whoever loaded them under the link's lease. The merge changes them in place; the ledger
-stores them. See docs/flow.md for the story, bridge/core/merge/observations.py for the rules.
+Plain mutable values, owned by whoever loaded them under the link's lease. The merge changes them in
+place; the ledger stores them. See docs/flow.md for the story, bridge/core/merge/observations.py for
+the rules.
 """
 
 from __future__ import annotations

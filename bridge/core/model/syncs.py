@@ -148,4 +148,8 @@ class Sync:
 
     def rank(self, connection: str) -> int:
         """Give the place in the precedence, 0 first; a connection not listed comes last."""
-        return self.precedence.index(connection) if connection in self.precedence else len(self.precedence)
+        return (
+            self.precedence.index(connection)
+            if connection in self.precedence
+            else len(self.precedence)
+        )

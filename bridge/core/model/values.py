@@ -1,8 +1,9 @@
 """The kinds of value that the core tells apart.
 
-*Raw* values live in a system's own space (what its JSON says), *canonical* values in ours. Null, absent and unreadable
-are three different things: `None` is a value, `ABSENT` says that the record did not show the field, `Unreadable` that
-it did but must not be believed or cannot be understood. `NO_BASE` is the fourth: never read at all.
+*Raw* values live in a system's own space (what its JSON says), *canonical* values in ours. Null,
+absent and unreadable are three different things: `None` is a value, `ABSENT` says that the record
+did not show the field, `Unreadable` that it did but must not be believed or cannot be understood.
+`NO_BASE` is the fourth: never read at all.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From fields that are due to the vendor's calls: which one sets what, and what else a call sets on the way.
 
-The unit of a plan is a call. Whatever a call touches is on its list, so that nothing that we cause looks like the
-doing of a human afterwards.
+The unit of a plan is a call. Whatever a call touches is on its list, so that nothing that we cause
+looks like the doing of a human afterwards.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class Target:
 
     def note(self, name: str, **detail: object) -> None:
         """Record that something is not carried."""
-        self.notes.append(Note("not carried", self.side.connection, name, {**detail, "rev": self.state(name).rev}))
+        self.notes.append(
+            Note("not carried", self.side.connection, name, {**detail, "rev": self.state(name).rev})
+        )
 
     def call(self, verb: Verb, want: Want, before: Raw, after: Raw) -> PlannedCall:
         """Make a call of one element, which turns the set from `before` into `after`."""
@@ -122,7 +124,11 @@ def group(target: Target, wants: Iterable[Want]) -> list[PlannedCall]:
         if call is None:
             continue
         calls.append(call)
-        left = {key: want for key, want in left.items() if call.values.get(key) != want.raw or key not in call.values}
+        left = {
+            key: want
+            for key, want in left.items()
+            if call.values.get(key) != want.raw or key not in call.values
+        }
     for want in left.values():
         target.decline(want.name, f"no call of this system sets {want.key} to {want.raw!r}")
     return calls
@@ -154,7 +160,9 @@ def _compose(target: Target, verb: Verb, taken: list[Want]) -> PlannedCall | Non
         if not _fill(target, verb, key, mapped, call):
             used = () if mapped is None else (mapped.name,)
             for want in taken:
-                target.decline(want.name, f"{verb.name} needs {key}, and nothing gives it a value", *used)
+                target.decline(
+                    want.name, f"{verb.name} needs {key}, and nothing gives it a value", *used
+                )
             return None
     return call
 

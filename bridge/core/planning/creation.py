@@ -31,7 +31,11 @@ class CreatePlan:
 
 
 def plan_create(
-    link: Link, connection: str, rules: Rules, capabilities: EntityCapabilities, probed: Mapping[str, bool]
+    link: Link,
+    connection: str,
+    rules: Rules,
+    capabilities: EntityCapabilities,
+    probed: Mapping[str, bool],
 ) -> CreatePlan | None:
     """Plan a counterpart; None if there must not be one, or one is on its way."""
     allowed = (rules.sync.members[connection].create, capabilities.creates)
@@ -45,7 +49,11 @@ def plan_create(
         if mapped.write_key is not None and raw not in EMPTY:
             made.values[mapped.write_key] = made.sent[name] = raw
             made.revs[name] = link.state[name].rev
-    missing = tuple(key for key, able in capabilities.writable.items() if able.required and key not in made.values)
+    missing = tuple(
+        key
+        for key, able in capabilities.writable.items()
+        if able.required and key not in made.values
+    )
     if not made.values and not missing:
         return None  # nothing has been read of the link yet
     return CreatePlan(made.values, made.sent, made.revs, missing)

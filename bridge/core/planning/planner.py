@@ -1,7 +1,8 @@
 """What a connection still needs to say what the state says: calls on its record, or a record in the first place.
 
-Planning looks at the ledger alone and never moves a level: only reading or writing a side does. The one thing it puts
-down is a decision to leave something alone, with the revisions that the decision was made for.
+Planning looks at the ledger alone and never moves a level: only reading or writing a side does. The
+one thing it puts down is a decision to leave something alone, with the revisions that the decision
+was made for.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ def plan(
 ) -> Plan:
     """Plan for one connection of a link. `probed` says which uncertain capabilities turned out to work.
 
-    An open attempt stops its side. A caller that opens attempts by `merge.carry` says `carrying`: then one of which
-    only unreadable fields are left stops those fields alone, for it may stay open for good.
+    An open attempt stops its side. A caller that opens attempts by `merge.carry` says `carrying`:
+    then one of which only unreadable fields are left stops those fields alone, for it may stay open
+    for good.
     """
     if link.paused or connection not in rules.sync.members or connection not in rules.maps:
         return Plan()
@@ -55,7 +57,9 @@ def plan(
     if side.tombstone or side.missing_since is not None or not side.in_scope:
         return Plan()
     if capabilities.deletes and rules.sync.members[connection].allow_delete and doomed(link, rules):
-        return Plan(delete=True)  # done twice it does no harm, so that an open attempt is no obstacle
+        return Plan(
+            delete=True
+        )  # done twice it does no harm, so that an open attempt is no obstacle
     if _busy(side, carrying=carrying):
         return Plan()
     target = Target(link, side, rules, capabilities)
@@ -64,7 +68,9 @@ def plan(
     for want in unproven:  # alone, so that a refusal costs nothing else and shows which key it was
         calls += group(target, [want])
     # What may be held by the guard comes last, and holds up nothing but itself.
-    return Plan(calls=sorted([*calls, *steps], key=lambda call: bool(call.destructive)), notes=target.notes)
+    return Plan(
+        calls=sorted([*calls, *steps], key=lambda call: bool(call.destructive)), notes=target.notes
+    )
 
 
 def mark_tried(link: Link, connection: str, call: PlannedCall) -> None:
@@ -92,7 +98,9 @@ def _busy(side: Side, *, carrying: bool) -> bool:
     )
 
 
-def _wants(target: Target, probed: Mapping[str, bool]) -> tuple[list[Want], list[Want], list[PlannedCall]]:
+def _wants(
+    target: Target, probed: Mapping[str, bool]
+) -> tuple[list[Want], list[Want], list[PlannedCall]]:
     """Give the fields to be written whole, those of which nobody knows whether it works, and calls for elements."""
     certain: list[Want] = []
     unproven: list[Want] = []
@@ -112,13 +120,19 @@ def _wants(target: Target, probed: Mapping[str, bool]) -> tuple[list[Want], list
         else:
             want = _scalar(target, mapped, key, able)
         if want is not None:
-            (unproven if able.on_update is Support.PROBED and key not in probed else certain).append(want)
+            (
+                unproven if able.on_update is Support.PROBED and key not in probed else certain
+            ).append(want)
     return certain, unproven, steps
 
 
 def _due(target: Target, mapped: FieldMap) -> bool:
     """Tell whether there is anything to be said to the side about a field."""
-    entry, state, attempt = target.entry(mapped.name), target.state(mapped.name), target.side.attempt
+    entry, state, attempt = (
+        target.entry(mapped.name),
+        target.state(mapped.name),
+        target.side.attempt,
+    )
     if attempt is not None and mapped.name in attempt.sent:
         return False
     decided = stands(entry, target.link.state)
@@ -150,7 +164,8 @@ def _barred(target: Target, mapped: FieldMap, probed: Mapping[str, bool]) -> str
     return ""
 
 
-# --- one value -----------------------------------------------------------------------------------------------------
+# --- one value
+# -----------------------------------------------------------------------------------------------------
 
 
 def _scalar(target: Target, mapped: FieldMap, key: str, able: Writable) -> Want | None:
@@ -196,7 +211,8 @@ def _destroys(target: Target, name: str, shadow: Raw, raw: Raw) -> tuple[str, ..
     return ()
 
 
-# --- sets ----------------------------------------------------------------------------------------------------------
+# --- sets
+# ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +233,23 @@ class _Verbs:
         return cls(found.get("add"), found.get("remove"), found.get(""))
 
 
-def _set(target: Target, mapped: FieldMap, key: str, able: Writable) -> tuple[Want | None, list[PlannedCall]]:
+def _set(
+    target: Target, mapped: FieldMap, key: str, able: Writable
+) -> tuple[Want | None, list[PlannedCall]]:
     """Give one replacing write, or a call for each element. The side's own spellings stay as they are."""
     name = mapped.name
-    entry, state, verbs = target.entry(name), target.state(name), _Verbs.of(target.capabilities, key)
+    entry, state, verbs = (
+        target.entry(name),
+        target.state(name),
+        _Verbs.of(target.capabilities, key),
+    )
     wanted = present(state)
     here = read_set(mapped, entry, entry.shadow, wanted)
     extra = sorted(each for each in here.keys() - wanted if not lacking(entry, state, each))
     fresh = _forms(target, mapped, sorted(wanted - here.keys()), verbs)
-    if entry.unreadable:  # never a replacing write onto what could not be read: it would wipe what is not shown
+    if (
+        entry.unreadable
+    ):  # never a replacing write onto what could not be read: it would wipe what is not shown
         return None, _steps(target, name, key, verbs, fresh, {})
     why = _cannot_remove(key, able, verbs)
     kept = [raw for raw in elements_of(entry.shadow) if not _goes(target, mapped, raw, set(extra))]
@@ -242,7 +266,12 @@ def _set(target: Target, mapped: FieldMap, key: str, able: Writable) -> tuple[Wa
     if (fresh and verbs.add is None) or (extra and verbs.remove is None):
         whole = list(dict.fromkeys([*kept, *fresh.values()]))
         return Want(name, key, whole, tuple(f"{name}: {each!r} removed" for each in extra)), []
-    going = {raw: each for each in extra for raw in elements_of(entry.shadow) if _goes(target, mapped, raw, {each})}
+    going = {
+        raw: each
+        for each in extra
+        for raw in elements_of(entry.shadow)
+        if _goes(target, mapped, raw, {each})
+    }
     return None, _steps(target, name, key, verbs, fresh, going)
 
 
@@ -278,7 +307,12 @@ def _cannot_remove(key: str, able: Writable, verbs: _Verbs) -> str:
 
 
 def _steps(
-    target: Target, name: str, key: str, verbs: _Verbs, fresh: Mapping[str, Raw], going: Mapping[Raw, str]
+    target: Target,
+    name: str,
+    key: str,
+    verbs: _Verbs,
+    fresh: Mapping[str, Raw],
+    going: Mapping[Raw, str],
 ) -> list[PlannedCall]:
     """Add and remove one element a call, each from where the one before leads."""
     calls = []
@@ -291,6 +325,13 @@ def _steps(
     for raw, element in going.items():
         if verbs.remove is not None:
             after = [each for each in now if each != raw]
-            calls.append(target.call(verbs.remove, Want(name, key, raw, (f"{name}: {element!r} removed",)), now, after))
+            calls.append(
+                target.call(
+                    verbs.remove,
+                    Want(name, key, raw, (f"{name}: {element!r} removed",)),
+                    now,
+                    after,
+                )
+            )
             now = after
     return calls

@@ -6,7 +6,8 @@ from alembic import context
 
 from bridge.ledger.tables import metadata
 
-# Batch mode copies a table where SQLite cannot alter it. Both databases undo DDL: a failed upgrade leaves nothing.
+# Batch mode copies a table where SQLite cannot alter it. Both databases undo DDL: a failed upgrade
+# leaves nothing.
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,

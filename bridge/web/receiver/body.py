@@ -29,7 +29,9 @@ def read(request: Request, limit: int = LIMIT) -> bytes:
     if not _JSON.fullmatch(media.strip()):
         raise UnsupportedMedia("send Content-Type: application/json")
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
-        raise UnsupportedMedia("send the body without Content-Encoding: it is verified as it arrives")
+        raise UnsupportedMedia(
+            "send the body without Content-Encoding: it is verified as it arrives"
+        )
     if (request.content_length or 0) > limit:
         raise TooLarge(f"the body is longer than {limit} bytes")
     chunks: list[bytes] = []
@@ -46,7 +48,9 @@ def parse(body: bytes) -> dict[str, Any]:
     """Read a JSON object, or raise Malformed: no duplicate keys, no NaN, UTF-8 only, not too deep."""
     try:
         orjson.loads(body)  # strict about UTF-8, NaN, lone surrogates and depth, and quick
-        found = json.loads(body, object_pairs_hook=_unique)  # exact about integers of any size, and about duplicates
+        found = json.loads(
+            body, object_pairs_hook=_unique
+        )  # exact about integers of any size, and about duplicates
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not strict JSON: {error}") from None
     if not isinstance(found, dict):
@@ -64,7 +68,11 @@ def scrub(body: bytes, scrubber: Scrubber) -> str:
 
 def clean(text: str, longest: int = 200) -> str:
     """Make a vendor's word fit for a column, a page and a log line."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)[:longest].replace("\n", " ").replace("\t", " ")
+    return (
+        _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)[:longest]
+        .replace("\n", " ")
+        .replace("\t", " ")
+    )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

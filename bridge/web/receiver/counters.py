@@ -34,7 +34,11 @@ class Counters:
     def count(self, connection: str, word: str) -> int:
         """Give how often a status or a reason was counted for a connection."""
         with self._lock:
-            return sum(number for (_, name, what), number in self._counts.items() if (name, what) == (connection, word))
+            return sum(
+                number
+                for (_, name, what), number in self._counts.items()
+                if (name, what) == (connection, word)
+            )
 
     def lines(self) -> list[str]:
         """Give the counters in Prometheus' text format."""

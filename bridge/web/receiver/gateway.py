@@ -1,8 +1,8 @@
 """Stands between the server and the application: reads each body without occupying a thread, and not for ever.
 
-A WSGI server hands a request over with its body still on the way, and whoever reads it waits. A few callers who send
-one byte a minute would then hold every thread. Here a body is awaited, bounded in size and time, and only a complete
-request gets a thread.
+A WSGI server hands a request over with its body still on the way, and whoever reads it waits. A few
+callers who send one byte a minute would then hold every thread. Here a body is awaited, bounded in
+size and time, and only a complete request gets a thread.
 """
 
 from __future__ import annotations

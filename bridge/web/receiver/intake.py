@@ -1,7 +1,8 @@
 """Writes accepted deliveries into the ledger. Who called gets an answer only after the commit.
 
-SQLite has one writer, and a commit waits for the disk: so there one thread commits for everybody who is waiting, all in
-one transaction. PostgreSQL groups commits itself, so there (and in virtual time) each request commits on its own.
+SQLite has one writer, and a commit waits for the disk: so there one thread commits for everybody
+who is waiting, all in one transaction. PostgreSQL groups commits itself, so there (and in virtual
+time) each request commits on its own.
 """
 
 from __future__ import annotations
@@ -152,7 +153,9 @@ class GroupIntake:
             if len(batch) == 1:
                 batch[0][1].set_exception(error)
                 return
-            log.warning("a batch of %d deliveries was not committed (%s); one by one now", len(batch), error)
+            log.warning(
+                "a batch of %d deliveries was not committed (%s); one by one now", len(batch), error
+            )
             for item in batch:  # one of them must not take the others down
                 self._commit([item])
             return
@@ -186,7 +189,8 @@ def store(tx: Tx, delivery: Delivery) -> Receipt:
         why=delivery.why,
         body=delivery.body,
     )
-    # Always in the same order: two deliveries that name the same records must not wait for each other.
+    # Always in the same order: two deliveries that name the same records must not wait for each
+    # other.
     for hint in sorted(delivery.hints, key=lambda hint: (hint.entity, hint.id)):
         hints.give(tx, Ref(delivery.connection, hint.entity, hint.id), delivery.received_at)
     return Receipt(str(identity), is_new)

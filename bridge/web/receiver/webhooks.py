@@ -1,6 +1,7 @@
 """`POST /webhooks/<connection>`: the door. What comes in is a hint, and is written down before it is answered.
 
-Nothing is parsed before its signature is verified over the bytes as they came; a refusal leaves a counter, no row.
+Nothing is parsed before its signature is verified over the bytes as they came; a refusal leaves a
+counter, no row.
 """
 
 from __future__ import annotations
@@ -29,7 +30,14 @@ HINTS: Final = 1000
 RETRY_AFTER: Final = "5"
 
 _KEPT_HEADERS: Final = frozenset(
-    {"content-type", "user-agent", "webhook-id", "webhook-timestamp", "x-webhook-event", "x-webhook-delivery"}
+    {
+        "content-type",
+        "user-agent",
+        "webhook-id",
+        "webhook-timestamp",
+        "x-webhook-event",
+        "x-webhook-delivery",
+    }
 )
 _NEVER_KEPT: Final = ("auth", "cookie", "secret", "signature", "token", "key", "password")
 
@@ -65,7 +73,9 @@ def blueprint(
         delivery = _delivery(connection, webhook, connectors[name], headers, raw, now)
         try:
             receipt = intake.submit(delivery)
-        except Exception as error:  # whatever it was: nothing is committed, so nothing may be acknowledged
+        except (
+            Exception
+        ) as error:  # whatever it was: nothing is committed, so nothing may be acknowledged
             if not isinstance(error, LedgerError):
                 log.exception("a delivery of %s was not committed", name)
             counters.refused(name, "LedgerDown")
@@ -108,7 +118,13 @@ def _delivery(
     parsed, why = _parse(connector, headers, raw)
     keep = parsed is None or connection.keep_bodies
     scrubber = Scrubber([*webhook.secrets, *connection.credentials.values()])
-    verdict = "quarantined" if parsed is None else "ignored" if parsed.ignored or not parsed.hints else "pending"
+    verdict = (
+        "quarantined"
+        if parsed is None
+        else "ignored"
+        if parsed.ignored or not parsed.hints
+        else "pending"
+    )
     if parsed is not None and verdict == "ignored":
         why = parsed.ignored or "it names no record"
     return Delivery(
@@ -126,14 +142,17 @@ def _delivery(
     )
 
 
-def _parse(connector: Connector, headers: Mapping[str, str], raw: bytes) -> tuple[Parsed | None, str]:
+def _parse(
+    connector: Connector, headers: Mapping[str, str], raw: bytes
+) -> tuple[Parsed | None, str]:
     try:
         parsed = connector.parse(headers, bodies.parse(raw))
         _check(parsed)
     except Malformed as error:
         return None, str(error)
     except Exception as error:
-        # Our mistake, not the sender's: a 5xx would only be sent again until the vendor gives the endpoint up.
+        # Our mistake, not the sender's: a 5xx would only be sent again until the vendor gives the
+        # endpoint up.
         log.exception("the connector %s cannot read a webhook", connector.NAME)
         return None, f"the connector failed on it ({type(error).__name__}); please report this"
     return parsed, ""
@@ -147,15 +166,21 @@ def _check(parsed: Parsed) -> None:
             raise Malformed("a record id is empty, longer than 200 characters or not printable")
 
 
-def _key(webhook: Webhook, headers: Mapping[str, str], parsed: Parsed | None, digest: str, now: datetime) -> str:
+def _key(
+    webhook: Webhook, headers: Mapping[str, str], parsed: Parsed | None, digest: str, now: datetime
+) -> str:
     """Give what makes a delivery the same one: what was signed, else the body within a few minutes.
 
-    An id that nobody signed is used only as the connector scoped it; it can at worst cost one read, because a
-    duplicate raises its work like the first.
+    An id that nobody signed is used only as the connector scoped it; it can at worst cost one read,
+    because a duplicate raises its work like the first.
     """
     identity = signing.signed_id(webhook, headers) or (parsed.delivery if parsed else "")
     if identity:
-        return f"id:{identity}" if len(identity) <= 150 and identity.isprintable() else f"id:{_hash(identity)}"
+        return (
+            f"id:{identity}"
+            if len(identity) <= 150 and identity.isprintable()
+            else f"id:{_hash(identity)}"
+        )
     if signing.signs_time(webhook):
         stamp = headers.get(webhook.timestamp_header.lower(), "")
         return f"signed:{_hash(f'{stamp}.{digest}')}"
@@ -171,13 +196,16 @@ def _kept(webhook: Webhook, headers: Mapping[str, str]) -> dict[str, str]:
     return {
         name: bodies.clean(headers[name])
         for name in sorted(wanted - {signing.header_of(webhook), ""})
-        if name in headers and (name in _KEPT_HEADERS or not any(word in name for word in _NEVER_KEPT))
+        if name in headers
+        and (name in _KEPT_HEADERS or not any(word in name for word in _NEVER_KEPT))
     }
 
 
 def _clean(projection: Mapping[str, Any], scrubber: Scrubber) -> dict[str, Any]:
     return {
-        bodies.clean(str(name), 60): scrubber.text(bodies.clean(value)) if isinstance(value, str) else value
+        bodies.clean(str(name), 60): scrubber.text(bodies.clean(value))
+        if isinstance(value, str)
+        else value
         for name, value in projection.items()
         if isinstance(value, str | int | float | bool | None)
     }

@@ -51,7 +51,9 @@ def upgrade() -> None:
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("body", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
-        sa.UniqueConstraint("connection", "delivery_key", name=op.f("uq_inbox_connection_delivery_key")),
+        sa.UniqueConstraint(
+            "connection", "delivery_key", name=op.f("uq_inbox_connection_delivery_key")
+        ),
     )
     op.create_index(
         "ix_inbox_pending",
@@ -161,7 +163,9 @@ def upgrade() -> None:
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("resolution", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_conflict_link_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["link.id"], name=op.f("fk_conflict_link_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conflict")),
     )
     op.create_index(
@@ -185,7 +189,9 @@ def upgrade() -> None:
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("remote_id", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_create_intent_link_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["link.id"], name=op.f("fk_create_intent_link_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_create_intent")),
         sa.UniqueConstraint("marker", name=op.f("uq_create_intent_marker")),
     )
@@ -206,7 +212,9 @@ def upgrade() -> None:
         sa.Column("connection", sa.Text(), nullable=False),
         sa.Column("field", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_journal_link_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["link.id"], name=op.f("fk_journal_link_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_journal")),
     )
     op.create_index("ix_journal_link_id", "journal", ["link_id", "id"], unique=False)
@@ -219,10 +227,17 @@ def upgrade() -> None:
         sa.Column("rule", sa.Integer(), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_match_key_link_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["link.id"], name=op.f("fk_match_key_link_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_match_key")),
         sa.UniqueConstraint(
-            "link_id", "connection", "sync", "rule", "hash", name=op.f("uq_match_key_link_id_connection_sync_rule_hash")
+            "link_id",
+            "connection",
+            "sync",
+            "rule",
+            "hash",
+            name=op.f("uq_match_key_link_id_connection_sync_rule_hash"),
         ),
     )
     op.create_index("ix_match_key_hash", "match_key", ["sync", "rule", "hash"], unique=False)
@@ -241,9 +256,13 @@ def upgrade() -> None:
         sa.Column("suspect", sa.Text(), nullable=True),
         sa.Column("in_scope", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_side_link_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["link.id"], name=op.f("fk_side_link_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_side")),
-        sa.UniqueConstraint("connection", "entity", "remote_id", name=op.f("uq_side_connection_entity_remote_id")),
+        sa.UniqueConstraint(
+            "connection", "entity", "remote_id", name=op.f("uq_side_connection_entity_remote_id")
+        ),
     )
     op.create_index("ix_side_link_id", "side", ["link_id"], unique=False)
     op.create_index(
@@ -271,8 +290,12 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("read_back", sa.Text(), nullable=True),
         sa.Column("latency_ms", sa.Integer(), nullable=True),
-        sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_attempt_link_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["side_id"], ["side.id"], name=op.f("fk_attempt_side_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["link.id"], name=op.f("fk_attempt_link_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["side_id"], ["side.id"], name=op.f("fk_attempt_side_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_attempt")),
         sa.UniqueConstraint("id", name=op.f("uq_attempt_id")),
     )

@@ -18,7 +18,9 @@ def upgrade() -> None:
     for table in ("work", "attempt", "create_intent"):
         op.add_column(table, sa.Column("run_id", sa.Integer(), nullable=True))
     op.add_column("run", sa.Column("figures", sa.Text(), nullable=True))
-    op.add_column("side", sa.Column("detached", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    op.add_column(
+        "side", sa.Column("detached", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    )
     op.create_table(
         "person",
         sa.Column("connection", sa.Text(), nullable=False),
@@ -36,7 +38,9 @@ def upgrade() -> None:
         sa.Column("field", sa.Text(), nullable=False),
         sa.Column("who", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_unmapped_link_id_link"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["link.id"], name=op.f("fk_unmapped_link_id_link"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("link_id", "connection", "field", name=op.f("pk_unmapped")),
     )
     op.create_index("ix_unmapped_who", "unmapped", ["connection", "who"])
@@ -47,7 +51,9 @@ def upgrade() -> None:
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("day", sa.Integer(), nullable=False),
         sa.Column("seen_run", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["side_id"], ["side.id"], name=op.f("fk_sighting_side_id_side"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["side_id"], ["side.id"], name=op.f("fk_sighting_side_id_side"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("side_id", name=op.f("pk_sighting")),
     )
     op.create_table(
@@ -83,11 +89,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection", "name", name=op.f("pk_figure")),
     )
     for name in ("since", "held_at", "probe_until"):
-        op.add_column("connection_health", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
+        op.add_column(
+            "connection_health", sa.Column(name, sa.DateTime(timezone=True), nullable=True)
+        )
     for name in ("opened", "throttled"):
-        op.add_column("connection_health", sa.Column(name, sa.Integer(), server_default="0", nullable=False))
+        op.add_column(
+            "connection_health", sa.Column(name, sa.Integer(), server_default="0", nullable=False)
+        )
     for name in ("failing", "forbidden"):
-        op.add_column("connection_health", sa.Column(name, sa.Text(), server_default="", nullable=False))
+        op.add_column(
+            "connection_health", sa.Column(name, sa.Text(), server_default="", nullable=False)
+        )
     op.create_table(
         "tally",
         sa.Column("name", sa.Text(), nullable=False),

@@ -16,4 +16,6 @@ def upgrade() -> None:
     op.create_index("ix_create_intent_link_id", "create_intent", ["link_id"])
     asked = sa.text("run_id IS NOT NULL")
     for table in ("work", "attempt", "create_intent"):
-        op.create_index(f"ix_{table}_run_id", table, ["run_id"], sqlite_where=asked, postgresql_where=asked)
+        op.create_index(
+            f"ix_{table}_run_id", table, ["run_id"], sqlite_where=asked, postgresql_where=asked
+        )

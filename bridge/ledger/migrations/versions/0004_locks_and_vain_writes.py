@@ -1,6 +1,7 @@
 """Locks without rows, and how many writes to a record changed nothing.
 
-The table of locks kept a row for every key that was ever locked; PostgreSQL's advisory locks keep none.
+The table of locks kept a row for every key that was ever locked; PostgreSQL's advisory locks keep
+none.
 """
 
 from __future__ import annotations
@@ -17,4 +18,6 @@ depends_on = None
 def upgrade() -> None:
     """Drop the table, add the column."""
     op.drop_table("match_lock")
-    op.add_column("side", sa.Column("in_vain", sa.Integer(), nullable=False, server_default=sa.text("0")))
+    op.add_column(
+        "side", sa.Column("in_vain", sa.Integer(), nullable=False, server_default=sa.text("0"))
+    )

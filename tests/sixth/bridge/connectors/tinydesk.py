@@ -1,9 +1,9 @@
 """Tinydesk: an imaginary help desk of items, states and one owner. https://tinydesk.example/api, read on 2026-11-28.
 
-Oddities:
-- Items are numbered; `changed` is a counter of the whole desk, so that nothing is skipped and no clock is needed.
-- An item is created with a `ref` of the caller's choice, which is unique: a second one with the same ref answers 409.
-- There is no delete, and nobody can take an owner away again.
+Oddities: - Items are numbered; `changed` is a counter of the whole desk, so that nothing is skipped
+and no clock is needed. - An item is created with a `ref` of the caller's choice, which is unique: a
+second one with the same ref answers 409. - There is no delete, and nobody can take an owner away
+again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class TinydeskConnector(RestConnector):
     NAME: ClassVar = "tinydesk"
     CAPABILITIES: ClassVar = {
         "ticket": EntityCapabilities(
-            readable=frozenset(("id", "title", "text", "state", "owner", "asker", "labels", "changed")),
+            readable=frozenset(
+                ("id", "title", "text", "state", "owner", "asker", "labels", "changed")
+            ),
             writable={
                 "title": Writable(required=True, clears=False),
                 "text": Writable(on_update=Support.NO),
@@ -47,7 +49,9 @@ class TinydeskConnector(RestConnector):
         )
     }
     EVENTS: ClassVar = {"item.changed": "ticket"}
-    SIGNING: ClassVar = Webhook("hmac-sha256", (), header="X-Tiny-Signature", event="event", id="item")
+    SIGNING: ClassVar = Webhook(
+        "hmac-sha256", (), header="X-Tiny-Signature", event="event", id="item"
+    )
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read a verified webhook."""
@@ -93,12 +97,17 @@ class TinydeskConnector(RestConnector):
     def create(self, draft: Draft) -> Record | None:
         """Create once, with the marker as the item's own ref."""
         self._creatable(draft)
-        return self._record(self._call("POST", "/items", json={**draft.values, "ref": draft.marker}, write=True))
+        return self._record(
+            self._call("POST", "/items", json={**draft.values, "ref": draft.marker}, write=True)
+        )
 
     def find(self, intent: Intent) -> list[Record]:
         """Give the items with the intent's ref, and those of the same asker."""
         found = []
-        for name, value in (("ref", intent.draft.marker), ("asker", intent.draft.values.get("asker"))):
+        for name, value in (
+            ("ref", intent.draft.marker),
+            ("asker", intent.draft.values.get("asker")),
+        ):
             if value:
                 answer = self._call("GET", "/items", params={name: value})
                 rows = objects(self.connection.name, answer, "items")

@@ -49,7 +49,9 @@ class TinydeskSandbox(Sandbox):
         """List, or make one."""
         if call.request.method == "POST":
             fields = call.body()
-            if any(row["external_id"] == fields.get("ref") for row in self.store if fields.get("ref")):
+            if any(
+                row["external_id"] == fields.get("ref") for row in self.store if fields.get("ref")
+            ):
                 raise Problem(409, "twice", "this ref is taken")
             record = self.made(fields)
             self.committed(call, "create", None, record)
@@ -59,7 +61,9 @@ class TinydeskSandbox(Sandbox):
             if name in call.query:
                 rows = [row for row in rows if row[name] == call.query[name]]
         after = int(call.query.get("after", 0))
-        rows = sorted((row for row in rows if row["changed"] > after), key=lambda row: row["changed"])
+        rows = sorted(
+            (row for row in rows if row["changed"] > after), key=lambda row: row["changed"]
+        )
         return answer({"items": rows[:5]})
 
     def one(self, call: Call, number: int) -> Response:
@@ -90,7 +94,9 @@ class TinydeskSandbox(Sandbox):
         self.store.put(record)
         return record
 
-    def changed(self, record: Record, fields: Mapping[str, Any], *, human: bool) -> tuple[Record, tuple[str, ...]]:
+    def changed(
+        self, record: Record, fields: Mapping[str, Any], *, human: bool
+    ) -> tuple[Record, tuple[str, ...]]:
         """Change an item."""
         del human
         new = {**record, "changed": self._tick()}
@@ -120,7 +126,9 @@ class TinydeskSandbox(Sandbox):
             "labels": list(draft.tags),
         }
 
-    def events(self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Event]:
+    def events(
+        self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]
+    ) -> list[Event]:
         """Tell of every change."""
         del kind, before, sent
         return [Event("item.changed", str(record["id"]), {})]
@@ -142,5 +150,14 @@ class TinydeskSandbox(Sandbox):
 
 def _shown(record: Record) -> dict[str, Any]:
     owner = record["assignee"] or {}
-    rest = {"owner": owner.get("id"), "asker": record["customer"]["email"], "ref": record["external_id"]}
-    return {"id": record["id"], "changed": record["changed"], **{name: record[KEPT[name]] for name in KEPT}, **rest}
+    rest = {
+        "owner": owner.get("id"),
+        "asker": record["customer"]["email"],
+        "ref": record["external_id"],
+    }
+    return {
+        "id": record["id"],
+        "changed": record["changed"],
+        **{name: record[KEPT[name]] for name in KEPT},
+        **rest,
+    }

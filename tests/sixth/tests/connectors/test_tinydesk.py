@@ -38,7 +38,8 @@ class TinydeskBench(Bench):
 
     def add(self, count):
         return [
-            str(self.box.create({"title": f"Item {n}", "asker": f"c{n}@customer.example"})["id"]) for n in range(count)
+            str(self.box.create({"title": f"Item {n}", "asker": f"c{n}@customer.example"})["id"])
+            for n in range(count)
         ]
 
     def touch(self, remote_id):
@@ -51,11 +52,21 @@ class TinydeskBench(Bench):
         self.clock.sleep(seconds)
 
     def draft(self, marker):
-        values = {"title": "Help", "text": "It smokes", "state": "todo", "asker": f"c-{marker[-4:]}@customer.example"}
+        values = {
+            "title": "Help",
+            "text": "It smokes",
+            "state": "todo",
+            "asker": f"c-{marker[-4:]}@customer.example",
+        }
         return Draft("ticket", {**values, "labels": ["VIP"]}, marker)
 
     def values(self):
-        return {"title": "Other", "state": "done", "owner": tables.IDS["mary@support.example"], "labels": ["b"]}
+        return {
+            "title": "Other",
+            "state": "done",
+            "owner": tables.IDS["mary@support.example"],
+            "labels": ["b"],
+        }
 
     def shown(self, data, key):
         return data[key]
@@ -75,7 +86,8 @@ def bench(monkeypatch):
 class TestTinydesk(ConnectorContract):
     system = "tinydesk"
 
-    # A watermark is a counter of the whole desk: nothing can be skipped, so there is nothing to look back for.
+    # A watermark is a counter of the whole desk: nothing can be skipped, so there is nothing to
+    # look back for.
     test_changed_looks_back_a_little = None
 
     def fixtures(self):

@@ -27,6 +27,7 @@ from bridge.flow.replan import plans
 from bridge.http.client import Http
 from bridge.ledger import link_codec, tables, work
 from bridge.ledger.database import Ledger
+from bridge.procedures import PROCEDURES
 from bridge.queue import MemoryBudget, keep_loaded
 
 SYNCS = """\
@@ -105,7 +106,9 @@ class Estate:
             rng=random.Random(7),
             directory={name: self.config.agents.table(name) for name in self.config.connections},
         )
-        self.drain = Drain(self.context, self.ledger, self.connectors, MemoryBudget(), "bench")
+        self.drain = Drain(
+            self.context, self.ledger, self.connectors, MemoryBudget(), "bench", PROCEDURES
+        )
         keep_loaded()  # as every worker does
 
     def work(self, seconds: float = 3600.0) -> None:

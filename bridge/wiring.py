@@ -25,6 +25,7 @@ from bridge.home import find_home
 from bridge.http.client import Http
 from bridge.ledger import drift_findings, history, run_records, takeover, webhook_inbox
 from bridge.ledger.database import Ledger
+from bridge.procedures import PROCEDURES
 from bridge.queue import Budget, Doorbell, socket_for, stopping
 from bridge.runs import account_metrics, reconcile, schedule
 
@@ -169,7 +170,9 @@ def engine(home: Path | None = None, *, told_to_stop: Callable[[], bool] = lambd
     ledger = Ledger(config.settings.database)
     ledger.check()
     owner = worker_identity.name(uuid.uuid4().hex[:6])
-    drainer = Drain(context, ledger, connectors, Budget(redis_url), owner, stopping=told_to_stop)
+    drainer = Drain(
+        context, ledger, connectors, Budget(redis_url), owner, PROCEDURES, stopping=told_to_stop
+    )
     return Engine(config, context, ledger, Doorbell(redis_url), connectors, clock, drainer)
 
 

@@ -8,7 +8,7 @@ vendor holds up its own calls only: the loop goes on with whatever is ready.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,27 +22,10 @@ from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Effect, Procedure, Read, Transact
 from bridge.engine.in_flight import Run, Waiting
 from bridge.engine.outcomes import FIRST_DELAY, settle_failure
-from bridge.engine.scheduling import Room, catch_up, choose
+from bridge.engine.scheduling import Room, choose
 from bridge.errors import LeaseLost, RateLimited, Resting
-from bridge.flow.create import create
-from bridge.flow.delete import remove
-from bridge.flow.deliver import deliver
-from bridge.flow.observe import observe
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
-from bridge.runs import account_metrics, backfill, undo
-from bridge.runs.reconcile import page
-
-PROCEDURES: dict[str, Callable[[Context, Task], Procedure]] = {
-    "observe": observe,
-    "deliver": deliver,
-    "create": create,
-    "remove": remove,
-    "reconcile": page,
-    "figures": account_metrics.ask,
-    "backfill": backfill.page,
-    "undo": undo.take_back,
-}
 
 log = logging.getLogger("bridge.flow")
 
@@ -54,6 +37,15 @@ CLAIM_EVERY = timedelta(milliseconds=25)
 """While work is under way more is claimed no oftener: looking for it costs as much as doing it."""
 PATIENCE = 0.3
 """Seconds for which a drain waits for work that is nearly due, rather than end and be rung again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Procedures:
+    """What the engine is handed: how each kind of work is done."""
+
+    by_kind: Mapping[str, Callable[[Context, Task], Procedure]]
+    catch_up: Callable[[Tx, Context], None]
+    """Takes in what other workers have learned, before work is claimed."""
 
 
 @dataclass(slots=True)
@@ -75,6 +67,7 @@ class Drain:
     connectors: dict[str, Connector]
     budget: Budget
     owner: str
+    procedures: Procedures
     pool: Executor = field(
         default_factory=lambda: ThreadPoolExecutor(AT_ONCE, thread_name_prefix="call")
     )
@@ -144,14 +137,19 @@ class Drain:
             low=0 if self._late else AT_ONCE - KEPT_FOR_LIVE - self._low,
             load={name: self._load(name) for name in context.connections},
         )
-        catch_up(tx, context)
+        self.procedures.catch_up(tx, context)
         choice = choose(tx, context, self.owner, now, room, self._claims)
         self._troubled, self._shut = choice.troubled, choice.shut
         begun = []
         for taken in choice.taken:
             task = Task(taken.row, self.owner, f"{self.owner}/{context.fresh_id()}")
             begun.append(
-                Run(task, PROCEDURES[taken.row.kind](context, task), taken.lane, taken.probe)
+                Run(
+                    task,
+                    self.procedures.by_kind[taken.row.kind](context, task),
+                    taken.lane,
+                    taken.probe,
+                )
             )
         return begun
 

@@ -1,10 +1,14 @@
-"""What a flow procedure asks of the world, as values.
+"""What a procedure asks of the world, as values, and the typed way to ask for it.
 
 A procedure (observe, deliver, create, one page of a reconciliation) is a generator. It yields an
-effect, the drain carries it out and sends the result back, or throws the error in. So one thread of
-control reads top to bottom, while the drain commits many tickets' ledger effects in one
-transaction, batches reads and sends in parallel; and a simulation can stop a procedure between any
-two effects, which is exactly what a crash does.
+effect, the drain carries it out and sends the result back, or throws the error in. So one thread
+of control reads top to bottom, while the drain commits many tickets' ledger effects in one
+transaction, batches reads and sends in parallel; and a simulation can stop a procedure between
+any two effects, which is exactly what a crash does.
+
+Procedures never write `yield` themselves: what comes out of a bare `yield` has no type. They write
+`x = yield from transact(...)`, `read_record(...)` or `call_vendor(...)`, and the type checker
+knows what x is.
 """
 
 from __future__ import annotations
@@ -12,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from bridge.connectors.contract import Connector
+from bridge.connectors.contract import Connector, Record
 from bridge.ledger.database import Tx
 
 T = TypeVar("T")
@@ -22,14 +26,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Transact:
-    """Run `act` in a ledger transaction; durable when the procedure goes on. It may be rolled back and tried again."""
+    """Run `act` in a ledger transaction. It may be rolled back and run again."""
 
     act: Callable[[Tx], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Read one record without side effects; the result is a Record, or None when the vendor has none."""
+    """Read one record; several of one connection and entity go out as one call."""
 
     connection: str
     entity: str
@@ -39,7 +43,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Make one remote call. It is not started after `deadline`: the procedure then gets LeaseLost, nothing was sent."""
+    """Make one remote call, not started after `deadline`."""
 
     connection: str
     act: Callable[[Connector], Any]
@@ -52,4 +56,35 @@ Effect = Transact | Read | Call
 Steps = Generator[Effect, Any, T]
 """Part of a procedure, with a result."""
 Procedure = Steps[None]
-"""A procedure that returns has settled its own work row; one that raises leaves that to `flow.outcome`."""
+"""A procedure that returns has settled its own work row; one that raises leaves that to
+`engine.outcomes`."""
+
+
+def transact(act: Callable[[Tx], T]) -> Steps[T]:
+    """Run `act` in a ledger transaction; what it returned is durable when the procedure goes on.
+
+    `act` may be rolled back and run again, so it may change nothing but the ledger and what it is
+    given anew each time.
+    """
+    return cast("T", (yield Transact(act)))
+
+
+def read_record(
+    connection: str, entity: str, remote_id: str, deadline: datetime
+) -> Steps[Record | None]:
+    """Read one record without side effects; None when the vendor has none.
+
+    Raises the RemoteError that the connector raised.
+    """
+    return cast("Record | None", (yield Read(connection, entity, remote_id, deadline)))
+
+
+def call_vendor(
+    connection: str, act: Callable[[Connector], T], deadline: datetime, *, weight: int = 1
+) -> Steps[T]:
+    """Make one remote call that takes `weight` calls of the connection's budget.
+
+    Raises LeaseLost when it could not be started before `deadline` (nothing was sent), and the
+    RemoteError that the connector raised.
+    """
+    return cast("T", (yield Call(connection, act, deadline, weight)))

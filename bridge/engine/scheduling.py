@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.engine.context import Context
-from bridge.flow import people
-from bridge.ledger import connection_health, probes, work
+from bridge.ledger import connection_health, work
 from bridge.ledger.database import Tx
 from bridge.ledger.work import WorkRow
 
@@ -45,13 +44,6 @@ class Choice:
     """Connections whose health has a blemish: only their good answers need to be written down."""
     shut: set[str] = field(default_factory=set)
     """Connections that may not be called, but by the one that probes."""
-
-
-def catch_up(tx: Tx, context: Context) -> None:
-    """Take in what other workers have found out: what works where it was uncertain, and who is who."""
-    found = probes.by_connection(tx)
-    context.probes.update({name: found.get(name, {}) for name in context.connections})
-    people.refresh(tx, context)
 
 
 def choose(

@@ -12,7 +12,7 @@ from bridge.core.model.state import Note, Side
 from bridge.core.model.values import Raw
 from bridge.core.planning.planner import CREATE, CreatePlan
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Call, Procedure, Steps, Transact
+from bridge.engine.effects import Procedure, Steps, call_vendor, transact
 from bridge.errors import (
     AlreadyExists,
     NotFound,
@@ -51,7 +51,7 @@ def create(context: Context, task: Task) -> Procedure:
             return planned
         return intend(tx, context, task, planned)
 
-    begun = yield Transact(begin)
+    begun = yield from transact(begin)
     if isinstance(begun, OpenIntent):
         yield from look_up(context, task, begun)
         return
@@ -59,7 +59,7 @@ def create(context: Context, task: Task) -> Procedure:
         planned = begun
         if (yield from already_there(context, task, planned)):
             return
-        begun = yield Transact(lambda tx: intend_still(tx, context, task, planned))
+        begun = yield from transact(lambda tx: intend_still(tx, context, task, planned))
     if begun is not None:
         yield from make(context, task, begun)
 
@@ -125,7 +125,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
     if not sync.match:
         return False
     draft = Draft(link.entity, planned.values, "")
-    records = yield Call(
+    records = yield from call_vendor(
         connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
     )
     mapped = context.maps[connection][link.entity]
@@ -161,7 +161,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
         task.give_back(tx)
         return True
 
-    return bool(same) and (yield Transact(settle))
+    return bool(same) and (yield from transact(settle))
 
 
 def canonical_state(task: Task) -> dict[str, object]:
@@ -175,27 +175,29 @@ def make(context: Context, task: Task, ready: Ready) -> Procedure:
     draft, marker, send_by = ready.draft, ready.draft.marker, ready.send_by
     sent_at = context.clock.now()
     try:
-        record = yield Call(
+        record = yield from call_vendor(
             connection, lambda c: c.create(draft), min(send_by, task.deadline(context, connection))
         )
     except (UnknownOutcome, AlreadyExists, NotFound) as error:
         why = str(error)
         settle = context.settle(connection, link.entity)
-        yield Transact(lambda tx: wait(tx, context, task, marker, why, send_by + settle))
+        yield from transact(lambda tx: wait(tx, context, task, marker, why, send_by + settle))
         return
     except (Refused, Unsupported) as error:
         why = str(error)
-        yield Transact(lambda tx: refused(tx, context, task, marker, why))
+        yield from transact(lambda tx: refused(tx, context, task, marker, why))
         return
     except (NotSent, RateLimited, Unauthorised):
-        yield Transact(lambda tx: intents.close(tx, marker, "not sent", None, context.clock.now()))
+        yield from transact(
+            lambda tx: intents.close(tx, marker, "not sent", None, context.clock.now())
+        )
         raise
     if record is None:
         settle, unshown = (
             context.settle(connection, link.entity),
             "the answer did not show the record",
         )
-        yield Transact(lambda tx: wait(tx, context, task, marker, unshown, sent_at + settle))
+        yield from transact(lambda tx: wait(tx, context, task, marker, unshown, sent_at + settle))
         return
     yield from adopt(context, task, marker, ready.sent, record)
 
@@ -205,10 +207,12 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
     link, connection = the_link(task), task.row.connection
     ready = intent.send_by + context.settle(connection, link.entity)
     if context.clock.now() < ready:
-        yield Transact(lambda tx: later(tx, task, ready))
+        yield from transact(lambda tx: later(tx, task, ready))
         return
     lookup = Intent(Draft(link.entity, intent.draft["values"], intent.marker), intent.send_by)
-    records = yield Call(connection, lambda c: c.find(lookup), task.deadline(context, connection))
+    records = yield from call_vendor(
+        connection, lambda c: c.find(lookup), task.deadline(context, connection)
+    )
     marked = sorted(
         (record for record in records if record.marker == intent.marker),
         key=lambda r: (len(r.ref.id), r.ref.id),
@@ -216,7 +220,7 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
     if marked:
         yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0], found=True)
         return
-    yield Transact(lambda tx: lost(tx, context, task, intent))
+    yield from transact(lambda tx: lost(tx, context, task, intent))
 
 
 def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
@@ -328,4 +332,4 @@ def adopt(
         told = {"ref": str(record.ref)} | task.of_run()
         conclude(tx, context, task, [Note("created", connection, "", told), *notes])
 
-    yield Transact(commit)
+    yield from transact(commit)

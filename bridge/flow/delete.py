@@ -10,7 +10,7 @@ from bridge.connectors.contract import Connector, Record
 from bridge.core.model.state import Attempt, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Call, Procedure, Transact
+from bridge.engine.effects import Procedure, call_vendor, transact
 from bridge.errors import BridgeError, LeaseLost, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.deliver import hold, unknown
@@ -33,7 +33,7 @@ def remove(context: Context, task: Task) -> Procedure:
             return None
         return prepare(tx, context, task)
 
-    begun = yield Transact(begin)
+    begun = yield from transact(begin)
     if begun is None:
         return
     side, attempt = begun
@@ -43,7 +43,7 @@ def remove(context: Context, task: Task) -> Procedure:
         return not differences(context, the_link(task), record, full=False)[0]
 
     try:
-        left = yield Call(
+        left = yield from call_vendor(
             ref.connection,
             lambda c: compare_and_delete(c, ref, untouched, context, attempt.send_by),
             attempt.send_by,
@@ -52,15 +52,15 @@ def remove(context: Context, task: Task) -> Procedure:
     except UnknownOutcome as error:
         # Whether it is gone is for a read to say, and a second delete does no harm.
         why, settle = str(error), context.settle(ref.connection, ref.entity)
-        yield Transact(lambda tx: unknown(tx, context, task, why, attempt, settle))
+        yield from transact(lambda tx: unknown(tx, context, task, why, attempt, settle))
         return
     except BridgeError:
-        yield Transact(lambda tx: void(tx, context, task, side))
+        yield from transact(lambda tx: void(tx, context, task, side))
         raise
     if left is None:
-        yield Transact(lambda tx: done(tx, context, task, side))
+        yield from transact(lambda tx: done(tx, context, task, side))
         return
-    yield Transact(lambda tx: void(tx, context, task, side))
+    yield from transact(lambda tx: void(tx, context, task, side))
     yield from take_record(context, task, ref, left, 0)
 
 

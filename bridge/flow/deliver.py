@@ -13,7 +13,7 @@ from bridge.core.model.state import Attempt, Note, Side
 from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
 from bridge.core.planning.planner import PlannedCall, forget_tried, mark_tried
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Call, Procedure, Read, Transact
+from bridge.engine.effects import Procedure, call_vendor, read_record, transact
 from bridge.errors import (
     AlreadyExists,
     Lacking,
@@ -50,14 +50,16 @@ def deliver(context: Context, task: Task) -> Procedure:
             return None, None
         return start(tx, context, task)
 
-    side, call = yield Transact(begin)
+    side, call = yield from transact(begin)
     if side is None:
         return
     ref = Ref(side.connection, the_link(task).entity, side.remote_id)
     if call is not None:
         yield from send(context, task, ref, side, call)
         return
-    record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+    record = yield from read_record(
+        ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
+    )
     yield from take_in(context, task, ref, record, 0)
 
 
@@ -145,7 +147,7 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
     if started >= attempt.send_by:
         raise LeaseLost("the worker was held up past the attempt's own deadline; nothing was sent")
     try:
-        answer = yield Call(
+        answer = yield from call_vendor(
             ref.connection,
             lambda c: compare_and_write(c, ref, call, side, context, attempt.send_by),
             attempt.send_by,
@@ -153,22 +155,26 @@ def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) 
         )
     except UnknownOutcome as error:
         why = str(error)
-        yield Transact(lambda tx: unknown(tx, context, task, why, attempt, settle))
+        yield from transact(lambda tx: unknown(tx, context, task, why, attempt, settle))
         return
     except (RemoteError, LeaseLost) as error:
         # Refused for certain, or never sent: the attempt is void, and the error takes its usual
         # way.
         why = str(error)
-        yield Transact(lambda tx: drop(tx, context, task, call, attempt, turned_away(ref, why)))
+        yield from transact(
+            lambda tx: drop(tx, context, task, call, attempt, turned_away(ref, why))
+        )
         raise
     if isinstance(answer, field_refusals.Denied):
         denied = answer.error
-        if not (yield Transact(lambda tx: refused(tx, context, task, ref, call, attempt, denied))):
+        if not (
+            yield from transact(lambda tx: refused(tx, context, task, ref, call, attempt, denied))
+        ):
             raise denied
         return
     if isinstance(answer, Moved):
         moved = Note("planned again", ref.connection, "", {"why": "the record has changed"})
-        yield Transact(lambda tx: drop(tx, context, task, call, attempt, [moved]))
+        yield from transact(lambda tx: drop(tx, context, task, call, attempt, [moved]))
         yield from take_in(context, task, ref, answer.record, 0)
         return
     yield from take_answer(context, task, ref, call, attempt, answer, started)
@@ -230,7 +236,7 @@ def take_answer(
     """Absorb what the write was answered with (an empty answer: one read) and commit it."""
     side = the_link(task).sides[ref.connection]
     if answer is None:
-        answer = yield Read(
+        answer = yield from read_record(
             ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
         )
         own = False
@@ -264,7 +270,7 @@ def take_answer(
         conclude(tx, context, task, [wrote, *notes, *ignored])
         field_refusals.go_on(tx, task, call)
 
-    yield Transact(commit)
+    yield from transact(commit)
 
 
 def shadows(side: Side, call: PlannedCall) -> dict[str, object]:

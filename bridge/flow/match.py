@@ -14,7 +14,7 @@ from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, Read, Transact
+from bridge.engine.effects import Procedure, read_record, transact
 from bridge.flow import parents, people
 from bridge.flow.absorbing import merged
 from bridge.flow.commit import tell, verdict
@@ -32,10 +32,10 @@ def first_sight(context: Context, task: Task, ref: Ref, upto: int) -> Procedure:
     sync = context.sync_of(ref.connection, ref.entity)
     record: Record | None = None
     if sync is not None:
-        record = yield Read(
+        record = yield from read_record(
             ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
         )
-    yield Transact(lambda tx: place(tx, context, task, ref, sync, record, upto))
+    yield from transact(lambda tx: place(tx, context, task, ref, sync, record, upto))
 
 
 def place(

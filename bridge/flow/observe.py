@@ -9,7 +9,7 @@ from bridge.core.merge import lifecycle, observations
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, Read, Steps, Transact
+from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.flow import people
 from bridge.flow.absorbing import Finding, absorbed, merged
 from bridge.flow.commit import conclude, later, the_link, verdict
@@ -35,7 +35,7 @@ def observe(context: Context, task: Task) -> Procedure:
             return BUSY, upto
         return link_id, upto
 
-    link_id, upto = yield Transact(begin)
+    link_id, upto = yield from transact(begin)
     if link_id is None:
         yield from first_sight(context, task, ref, upto)
         return
@@ -44,14 +44,16 @@ def observe(context: Context, task: Task) -> Procedure:
     link = the_link(task)
     side = link.sides[ref.connection]
     if (wait := still_open(context, link, side)) is not None:
-        yield Transact(lambda tx: later(tx, task, wait))
+        yield from transact(lambda tx: later(tx, task, wait))
         return
-    record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+    record = yield from read_record(
+        ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
+    )
     if record is not None and people.news(context, ref.connection, record.people):
         # Before the merge: in it, somebody who is not known yet is what `unmapped` says of
         # strangers.
         shown = record.people
-        yield Transact(
+        yield from transact(
             lambda tx: people.learn(tx, context, ref.connection, shown, context.clock.now())
         )
     yield from take_in(context, task, ref, record, upto)
@@ -71,7 +73,7 @@ def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto:
         yield from take_record(context, task, ref, record, upto)
         return
     found = yield from gone(context, task, the_link(task).sides[ref.connection])
-    yield Transact(lambda tx: settle(tx, context, task, ref, found, upto))
+    yield from transact(lambda tx: settle(tx, context, task, ref, found, upto))
 
 
 def take_record(context: Context, task: Task, ref: Ref, record: Record, upto: int) -> Procedure:
@@ -92,7 +94,7 @@ def take_record(context: Context, task: Task, ref: Ref, record: Record, upto: in
         people.learn(tx, context, ref.connection, record.people, context.clock.now())
         settle(tx, context, task, ref, found, upto)
 
-    yield Transact(commit)
+    yield from transact(commit)
 
 
 def settle(tx: Tx, context: Context, task: Task, ref: Ref, found: Finding, upto: int) -> None:
@@ -128,7 +130,7 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
     for side in link.live().values():
         if side is gone or side.attempt is not None:
             continue
-        record = yield Read(
+        record = yield from read_record(
             side.connection, link.entity, side.remote_id, task.deadline(context, side.connection)
         )
         if record is None:

@@ -18,6 +18,7 @@ from bridge.errors import Resting
 from bridge.ledger import parking, run_records, run_writes, work
 from bridge.ledger.database import Ledger
 from bridge.preview.rehearsal import UNBORN, Write
+from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 
 IDLE: Final = timedelta(seconds=20)
@@ -162,7 +163,9 @@ def apply(
     permit = Permit.of(writes)
     gates: dict[str, Connector] = {name: Gate(real, permit) for name, real in connectors.items()}
     named = {"pool": pool} if pool is not None else {}
-    drain = Drain(context, ledger, gates, budget, f"apply/{context.fresh_id()[:12]}", **named)
+    drain = Drain(
+        context, ledger, gates, budget, f"apply/{context.fresh_id()[:12]}", PROCEDURES, **named
+    )
     now = context.clock.now()
     with ledger.transaction() as tx:
         pairs = [

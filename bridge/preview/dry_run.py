@@ -19,6 +19,7 @@ from bridge.flow.replan import replan
 from bridge.ledger import attempts, connection_health, ledger_copy, links, run_records, work
 from bridge.ledger.database import Ledger, Tx
 from bridge.preview.rehearsal import Ahead, Free, Inline, Rehearsing, Write, surroundings
+from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 
 HORIZON: Final = timedelta(minutes=30)
@@ -75,6 +76,7 @@ def preview(
         dict(stand_ins),
         budget if live and budget else Free(),
         "rehearsal",
+        PROCEDURES,
         pool=Inline(),
     )
     with copy.transaction() as tx:

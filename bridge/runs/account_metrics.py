@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Connector
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Call, Procedure, Transact
+from bridge.engine.effects import Procedure, call_vendor, transact
 from bridge.errors import RemoteError, Unauthorised, Unsupported
 from bridge.ledger import gauges, work
 from bridge.ledger.database import Tx
@@ -22,7 +22,7 @@ def ask(context: Context, task: Task) -> Procedure:
     """Make the one cheap read, and store what it gave. A failure is no work to be repeated: it is asked again soon."""
     row = task.row
     try:
-        found = yield Call(
+        found = yield from call_vendor(
             row.connection, lambda c: c.figures(), task.deadline(context, row.connection)
         )
     except Unauthorised as error:
@@ -40,7 +40,7 @@ def ask(context: Context, task: Task) -> Procedure:
             gauges.put(tx, row.connection, found, now)
         work.finish(tx, row, task.owner, now)
 
-    yield Transact(keep)
+    yield from transact(keep)
 
 
 def raise_due(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> list[str]:

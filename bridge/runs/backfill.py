@@ -18,7 +18,7 @@ from bridge.core.model.state import Link
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Call, Procedure, Transact
+from bridge.engine.effects import Procedure, call_vendor, transact
 from bridge.flow import allowance, people
 from bridge.ledger import hints, links, run_records, run_writes, work
 from bridge.ledger.database import Tx
@@ -96,13 +96,15 @@ def page(context: Context, task: Task) -> Procedure:
     row, step = task.row, Step.of(task.row.payload)
     began = context.clock.now()
     while True:
-        listing: Page = yield Call(
+        listing: Page = yield from call_vendor(
             row.connection, _fetch(row.entity, step), task.deadline(context, row.connection)
         )
         stuck = listing.cursor is not None and listing.cursor == step.cursor
         step = replace(step, cursor=listing.cursor, pages=step.pages + 1)
         rest = context.clock.now() - began > TURN
-        if not (yield Transact(_absorbing(context, task, step, listing, stuck=stuck, rest=rest))):
+        if not (
+            yield from transact(_absorbing(context, task, step, listing, stuck=stuck, rest=rest))
+        ):
             return
 
 

@@ -18,7 +18,7 @@ import orjson
 
 from bridge.connectors.contract import Page, Record
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Call, Procedure, Transact
+from bridge.engine.effects import Procedure, call_vendor, transact
 from bridge.errors import BridgeError
 from bridge.flow import people
 from bridge.ledger import drift_findings as findings
@@ -190,12 +190,12 @@ def page(context: Context, task: Task) -> Procedure:
     flushed = began
     while True:
         try:
-            yield Call(
+            yield from call_vendor(
                 row.connection, _fetch(context, task, batch), task.deadline(context, row.connection)
             )
         except BridgeError:
             if batch.step is not checkpoint:
-                yield Transact(
+                yield from transact(
                     _absorbing(context, task, batch)
                 )  # what was fetched before counts, rows or none
             raise
@@ -203,7 +203,7 @@ def page(context: Context, task: Task) -> Procedure:
         if not batch.ended and len(batch.rows) < BATCH and now - flushed < EVERY:
             continue
         batch.rest = now - began > TURN
-        if not (yield Transact(_absorbing(context, task, batch))):
+        if not (yield from transact(_absorbing(context, task, batch))):
             return
         batch, checkpoint, flushed = _Batch(batch.step), batch.step, now
 

@@ -17,7 +17,7 @@ from bridge.core.model.state import NEVER, Attempt, Link, Note, Side
 from bridge.core.model.values import Marker, Raw, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall, Target, Want, group
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Call, Procedure, Read, Steps, Transact
+from bridge.engine.effects import Procedure, Steps, call_vendor, read_record, transact
 from bridge.errors import LeaseLost, RemoteError, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.delete import compare_and_delete
@@ -100,13 +100,15 @@ def take_back(context: Context, task: Task) -> Procedure:
             return None, Wrote()
         return side, wrote(tx, task, side)
 
-    side, did = yield Transact(begin)
+    side, did = yield from transact(begin)
     if side is None:
         return
     ref = Ref(side.connection, the_link(task).entity, side.remote_id)
-    record = yield Read(ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection))
+    record = yield from read_record(
+        ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
+    )
     if record is None:
-        yield Transact(lambda tx: end(tx, context, task, [], "the record is gone"))
+        yield from transact(lambda tx: end(tx, context, task, [], "the record is gone"))
     elif did.made:
         yield from unmake(context, task, ref, side, record, did)
     else:
@@ -179,7 +181,7 @@ def unmake(
     edited = touched(context, link, side, record, did)
     if edited:
         why = f"{', '.join(edited)} changed there since"
-        yield Transact(lambda tx: end(tx, context, task, [], why))
+        yield from transact(lambda tx: end(tx, context, task, [], why))
         return
     member, able = (
         context.syncs[link.sync].members[ref.connection],
@@ -191,7 +193,7 @@ def unmake(
             if not able.deletes
             else "it may not be deleted (say --delete-created)"
         )
-        yield Transact(lambda tx: end(tx, context, task, [], f"{why}: its ticket is paused"))
+        yield from transact(lambda tx: end(tx, context, task, [], f"{why}: its ticket is paused"))
         return
     opened = yield from write_down(
         context,
@@ -217,7 +219,7 @@ def unmake(
         side.attempt, side.tombstone = None, bool(gone)
         end(tx, context, task, ["deleted"] if gone else [], "" if gone else "changed there since")
 
-    yield Transact(commit)
+    yield from transact(commit)
 
 
 def put_back(
@@ -266,7 +268,9 @@ def put_back(
         if answer is None:
             return
         wrote_it = not isinstance(answer[0], Moved | Denied)
-        yield Transact(_landing(context, task, side, call, opened, answer[0], wrote_it=wrote_it))
+        yield from transact(
+            _landing(context, task, side, call, opened, answer[0], wrote_it=wrote_it)
+        )
         if wrote_it:
             done += [want.name for want in wants if want.key in call.values]
     left = sorted({want.name for want in wants} - set(done))
@@ -274,7 +278,7 @@ def put_back(
         [f"{', '.join(edited)} changed there since"] * bool(edited)
         + [f"{', '.join(left)} cannot be put back"] * bool(left)
     )
-    yield Transact(lambda tx: end(tx, context, task, sorted(done), why))
+    yield from transact(lambda tx: end(tx, context, task, sorted(done), why))
 
 
 def landed(
@@ -333,17 +337,17 @@ def write_down(context: Context, task: Task, side: Side, attempt: Attempt) -> St
         save(tx, task, [], now)
         attempts.open_(tx, the_link(task).id, side, now, run_id=task.row.run_id)
 
-    yield Transact(commit)
+    yield from transact(commit)
     return attempt
 
 
 def attempted(context: Context, task: Task, side: Side, opened: Attempt, act: Any) -> Steps[Any]:
     """Send; an unknown outcome is looked at again after settling (then None), anything else voids the attempt."""
     try:
-        return (yield Call(side.connection, act, opened.send_by, weight=2))
+        return (yield from call_vendor(side.connection, act, opened.send_by, weight=2))
     except UnknownOutcome:
         at = opened.send_by + context.settle(side.connection, the_link(task).entity)
-        yield Transact(lambda tx: later(tx, task, at))
+        yield from transact(lambda tx: later(tx, task, at))
         return None
     except (RemoteError, LeaseLost):
 
@@ -352,7 +356,7 @@ def attempted(context: Context, task: Task, side: Side, opened: Attempt, act: An
             side.attempt = None
             save(tx, task, [], context.clock.now())
 
-        yield Transact(void)
+        yield from transact(void)
         raise
 
 

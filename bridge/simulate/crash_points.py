@@ -17,12 +17,14 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
-import bridge.flow
-from bridge.engine.drain import PROCEDURES
+from bridge.engine import effects
+from bridge.procedures import PROCEDURES
 
 PLAYED = ("observe", "deliver", "create", "reconcile", "remove", "figures", "backfill")
 """What starts by itself, and imports. An undo is not played: it brings old values back, and that is its purpose."""
-EFFECTS = ("Transact", "Read", "Call")
+EFFECTS = {"transact": "Transact", "read_record": "Read", "call_vendor": "Call"}
+"""By the function with which a procedure asks for it."""
+ROOMS = ("flow", "runs")
 NEW = "new"
 """In the stead of a place: whichever this seed has not passed yet. So what is rarely reached is died at, too."""
 POSITIONS = {"Transact": ("before", "after")}
@@ -63,7 +65,8 @@ class _Source:
 def _sources() -> dict[tuple[str, str], _Source]:
     """Give every function of the flow, by file and name."""
     found = {}
-    for path in sorted(Path(inspect.getfile(bridge.flow)).parent.glob("*.py")):
+    bridge = Path(inspect.getfile(effects)).parents[1]
+    for path in sorted(path for room in ROOMS for path in (bridge / room).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 found[str(path), node.name] = _read(node)
@@ -77,9 +80,11 @@ def _read(function: ast.FunctionDef) -> _Source:
         _own(function),
         key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)),
     ):
-        if isinstance(node, ast.YieldFrom) and (name := _called(node.value)):
-            source.delegates.add(name)
-        elif isinstance(node, ast.Yield) and (name := _called(node.value)) in EFFECTS:
+        if not isinstance(node, ast.YieldFrom) or not (called := _called(node.value)):
+            continue
+        if (name := EFFECTS.get(called, "")) == "":
+            source.delegates.add(called)
+        else:
             counts[name] = counts.get(name, 0) + 1
             source.yields.append(
                 _Yield(node.lineno, node.end_lineno or node.lineno, name, counts[name])
@@ -121,7 +126,7 @@ def places() -> tuple[Place, ...]:
     elsewhere = {name: (path, name) for path, name in sources}
     found: set[Place] = set()
     for procedure in PLAYED:
-        begin = PROCEDURES[procedure]
+        begin = PROCEDURES.by_kind[procedure]
         waiting, seen = [(inspect.getfile(begin), begin.__name__)], set()
         while waiting:
             path, name = waiting.pop()
@@ -143,7 +148,7 @@ def positions(place: Place) -> tuple[str, ...]:
 
 def not_played() -> list[str]:
     """Name the procedures at whose steps nobody dies."""
-    return sorted(set(PROCEDURES) - set(PLAYED))
+    return sorted(set(PROCEDURES.by_kind) - set(PLAYED))
 
 
 @cache
@@ -156,6 +161,8 @@ def place_of(kind: str, procedure: Any) -> str:
     """Say where a suspended procedure stands."""
     inner = procedure
     while isinstance(inner, GeneratorType) and isinstance(inner.gi_yieldfrom, GeneratorType):
+        if inner.gi_yieldfrom.gi_code.co_filename == effects.__file__:
+            break  # it asks for an effect here
         inner = inner.gi_yieldfrom
     frame = inner.gi_frame
     code = frame.f_code

@@ -31,6 +31,7 @@ from bridge.engine.drain import Drain
 from bridge.errors import ConfigError
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger
+from bridge.procedures import PROCEDURES
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population, server
 from bridge.sandbox.journal import Journal
@@ -243,6 +244,7 @@ class Stage:
             self.connectors,
             self.budget,
             "drain",
+            PROCEDURES,
             pool=Inline(self.clock),
         )
 

@@ -10,14 +10,13 @@ from bridge.clock import Clock
 from bridge.connectors.contract import Connector
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context, Task
-from bridge.engine.drain import PROCEDURES
 from bridge.engine.effects import Effect, Procedure, Read, Transact
 from bridge.engine.outcomes import settle_failure
-from bridge.engine.scheduling import catch_up
 from bridge.errors import LeaseLost, RateLimited
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, savepoint
 from bridge.preview import rehearsal
+from bridge.procedures import PROCEDURES
 from bridge.simulate.crash_points import place_of
 from bridge.simulate.vendor_line import Died
 
@@ -112,13 +111,13 @@ class StepWorker:
         now = scene.clock.now()
         with scene.ledger.transaction() as tx:
             closed = connection_health.closed(tx, now)
-            catch_up(tx, scene.context)
+            PROCEDURES.catch_up(tx, scene.context)
             until = now + scene.context.lease(scene.context.connections)
             rows = work.claim(tx, self.name, now, until, 1, skip_connections=sorted(closed))
         if not rows:
             return False
         self.task = Task(rows[0], self.name, scene.context.fresh_id())
-        self.procedure = PROCEDURES[rows[0].kind](scene.context, self.task)
+        self.procedure = PROCEDURES.by_kind[rows[0].kind](scene.context, self.task)
         self._send(None)
         return True
 

@@ -15,6 +15,7 @@ from bridge.engine.drain import Drain
 from bridge.http.client import Http
 from bridge.ledger import links, parking, work
 from bridge.ledger.database import Ledger
+from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 from bridge.sandbox import server
 from bridge.sandbox.transport import WSGIAdapter
@@ -87,6 +88,7 @@ class Estate:
             self.connectors,
             FreeBudget(),
             "drain",
+            PROCEDURES,
             pool=Inline(self.clock),
         )
 

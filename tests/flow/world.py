@@ -12,6 +12,7 @@ from bridge.engine.drain import Drain
 from bridge.ledger import links, tables, work
 from bridge.ledger.database import Ledger
 from bridge.preview.rehearsal import Free as FreeBudget
+from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 from bridge.simulate.virtual_worker import Inline, StepWorker
 from tests.memory.connector import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
@@ -78,7 +79,13 @@ class World:
     def drain(self, owner="drain", budget=None):
         pool = Inline(self.clock)
         return Drain(
-            self.context, self.ledger, self.connectors, budget or FreeBudget(), owner, pool=pool
+            self.context,
+            self.ledger,
+            self.connectors,
+            budget or FreeBudget(),
+            owner,
+            PROCEDURES,
+            pool=pool,
         )
 
     def hint(self, name, remote_id):

@@ -1,0 +1,36 @@
+"""Which procedure does which kind of work. The engine is handed this table and knows none itself."""
+
+from __future__ import annotations
+
+from bridge.engine.context import Context
+from bridge.engine.drain import Procedures
+from bridge.flow import people
+from bridge.flow.create import create
+from bridge.flow.delete import remove
+from bridge.flow.deliver import deliver
+from bridge.flow.observe import observe
+from bridge.ledger import probes
+from bridge.ledger.database import Tx
+from bridge.runs import account_metrics, backfill, reconcile, undo
+
+
+def catch_up(tx: Tx, context: Context) -> None:
+    """Take in what other workers have learned: which uncertain capabilities work, and who is who."""
+    known = probes.by_connection(tx)
+    context.probes.update({name: known.get(name, {}) for name in context.connections})
+    people.refresh(tx, context)
+
+
+PROCEDURES = Procedures(
+    by_kind={
+        "observe": observe,
+        "deliver": deliver,
+        "create": create,
+        "remove": remove,
+        "reconcile": reconcile.page,
+        "figures": account_metrics.ask,
+        "backfill": backfill.page,
+        "undo": undo.take_back,
+    },
+    catch_up=catch_up,
+)

@@ -162,7 +162,7 @@ def test_an_unchanged_account_is_not_compared_again_until_something_moves(world,
     ids = born(world)
     run(world, "L")
     compared = []
-    judge = reconcile.drift.judge
+    judge = reconcile.comparison.judge
     monkeypatch.setattr(
         reconcile.drift, "judge", lambda *a, **k: compared.append(a[2].ref.id) or judge(*a, **k)
     )

@@ -44,7 +44,7 @@ def test_a_link_whose_write_may_be_on_its_way_keeps_its_lease(tx, now):
 
 
 def test_a_process_is_called_dead_only_when_it_is():
-    code = "from bridge import owners; print(owners.name('x'), flush=True); input()"
+    code = "from bridge.engine import worker_identity as w; print(w.name('x'), flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,

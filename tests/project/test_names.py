@@ -10,7 +10,7 @@ import pytest
 from bridge.connectors import CONNECTORS
 
 ROOT = Path(__file__).resolve().parents[2]
-AT_HOME = {"connectors", "sandbox"}
+AT_HOME = {"connectors", "sandbox", "verify"}
 
 
 def sources():

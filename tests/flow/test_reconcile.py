@@ -164,7 +164,9 @@ def test_an_unchanged_account_is_not_compared_again_until_something_moves(world,
     compared = []
     judge = reconcile.comparison.judge
     monkeypatch.setattr(
-        reconcile.drift, "judge", lambda *a, **k: compared.append(a[2].ref.id) or judge(*a, **k)
+        reconcile.comparison,
+        "judge",
+        lambda *a, **k: compared.append(a[2].ref.id) or judge(*a, **k),
     )
     done = run(world, "L")
     assert compared == []

@@ -14,7 +14,12 @@ STATUS = {"new": "todo", "open": "doing", "resolved": "done"}
 IDS = {agent.email: f"t-{number}" for number, agent in enumerate(population.AGENTS)}
 
 LINES = (
-    ("bridge/connectors/__init__.py", "CONNECTORS", CONNECTORS, f"{CLASSES}.connectors.tinydesk.TinydeskConnector"),
+    (
+        "bridge/connectors/__init__.py",
+        "CONNECTORS",
+        CONNECTORS,
+        f"{CLASSES}.connectors.tinydesk.connector.TinydeskConnector",
+    ),
     ("bridge/sandbox/server.py", "SYSTEMS", server.SYSTEMS, TinydeskSandbox),
     (POPULATION, "STATUS", population.STATUS, STATUS),
     (POPULATION, "ASSIGNEE", population.ASSIGNEE, "owner"),

@@ -16,7 +16,7 @@ from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection
 from tests.connectors.contract import ConnectorContract
 from tests.sixth import tables
-from tests.sixth.bridge.connectors.tinydesk import TinydeskConnector
+from tests.sixth.bridge.connectors.tinydesk.connector import TinydeskConnector
 from tests.sixth.bridge.sandbox.tinydesk import KEPT, TinydeskSandbox
 
 HERE = Path(__file__).parents[2]

@@ -14,12 +14,12 @@ from bridge.engine.effects import Procedure, call_vendor, transact
 from bridge.errors import BridgeError, LeaseLost, UnknownOutcome
 from bridge.flow.commit import conclude, later, save, the_link
 from bridge.flow.deliver import hold, unknown
+from bridge.flow.differences import differences
 from bridge.flow.observe import still_open, take_record
 from bridge.flow.replan import plan_member
 from bridge.flow.vain_writes import put_off
 from bridge.ledger import attempts, work
 from bridge.ledger.database import Tx
-from bridge.runs.comparison import differences
 
 DELETE: Final = "delete"
 

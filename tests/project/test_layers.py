@@ -66,7 +66,6 @@ What is left out is forbidden, above all: `cli` has no queries of its own (no `l
 """
 
 PENDING: set[tuple[str, str]] = {
-    ("flow", "runs"),
     ("supervisor", "cli"),
     ("cli", "ledger"),
     ("cli", "http"),

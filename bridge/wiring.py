@@ -26,7 +26,7 @@ from bridge.http.client import Http
 from bridge.ledger import drift_findings, history, run_records, takeover, webhook_inbox
 from bridge.ledger.database import Ledger
 from bridge.procedures import PROCEDURES
-from bridge.queue import Budget, Doorbell, socket_for, stopping
+from bridge.queue import Doorbell, RedisBudget, socket_for, stopping
 from bridge.runs import account_metrics, reconcile, schedule
 
 log = logging.getLogger("bridge")
@@ -171,7 +171,13 @@ def engine(home: Path | None = None, *, told_to_stop: Callable[[], bool] = lambd
     ledger.check()
     owner = worker_identity.name(uuid.uuid4().hex[:6])
     drainer = Drain(
-        context, ledger, connectors, Budget(redis_url), owner, PROCEDURES, stopping=told_to_stop
+        context,
+        ledger,
+        connectors,
+        RedisBudget(redis_url),
+        owner,
+        PROCEDURES,
+        stopping=told_to_stop,
     )
     return Engine(config, context, ledger, Doorbell(redis_url), connectors, clock, drainer)
 

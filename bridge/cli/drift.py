@@ -56,7 +56,7 @@ def drift(connection: str | None, days: int, limit: int, as_json: bool) -> None:
         click.echo(f"{when(each.found_at)}  {each.connection} {each.entity} {finding(plain(each))}")
 
 
-def share(rate: findings.Rate) -> str:
+def share(rate: findings.MissRate) -> str:
     """Give the part of a day's findings that no webhook told of."""
     return f"{rate.missed / rate.found:.0%}" if rate.found else "0%"
 

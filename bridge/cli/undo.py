@@ -103,7 +103,7 @@ def hear(refused: str, later: str, *, dry_run: bool) -> None:
         click.echo(f"it cannot be taken back yet: {refused}", err=True)
 
 
-def say(done: int, kept: list[timeline.Line]) -> None:
+def say(done: int, kept: list[timeline.TimelineEntry]) -> None:
     """Say what was taken back, and what was left and why."""
     click.echo(f"{done} tickets taken back, {len(kept)} left as they are")
     for line in kept[:SHOWN]:

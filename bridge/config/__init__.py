@@ -13,9 +13,15 @@ from pathlib import Path
 from bridge.config import yaml_reader
 from bridge.config.agents_file import Agents, compile_agents
 from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
-from bridge.config.settings import Classes, Read, SandboxAccount, Settings, compile_settings
+from bridge.config.settings import (
+    Classes,
+    CompiledSettings,
+    SandboxAccount,
+    Settings,
+    compile_settings,
+)
 from bridge.config.substitution import references
-from bridge.config.syncs_file import Known, compile_syncs
+from bridge.config.syncs_file import KnownNames, compile_syncs
 from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.compiler import MappingError, compile_field
 from bridge.core.mapping.fieldmap import EntityMap
@@ -64,7 +70,7 @@ def load(
     connectors: Classes,
 ) -> Config:
     """Load a home's configuration. Raises ConfigError with every problem of every file at once."""
-    loader = _Loader(home, environ, sandbox, connectors)
+    loader = _HomeLoader(home, environ, sandbox, connectors)
     config = loader.all()
     if loader.problems:
         raise ConfigError(yaml_reader.told(loader.problems))
@@ -79,7 +85,7 @@ def check(
     connectors: Classes,
 ) -> list[str]:
     """Give every problem that `load` would raise, those of mappings not in use, and of the mappings' examples."""
-    loader = _Loader(home, environ, sandbox, connectors)
+    loader = _HomeLoader(home, environ, sandbox, connectors)
     loader.all()
     for file in sorted((home / "mappings").glob("*.yaml")):
         if file.stem not in loader.documents and file.stem not in _NOT_SYSTEMS:
@@ -93,7 +99,7 @@ def check(
     return yaml_reader.told([*loader.problems, *tried])
 
 
-class _Loader:
+class _HomeLoader:
     """Reads the files of one home, and gathers what is wrong with them."""
 
     def __init__(
@@ -138,11 +144,11 @@ class _Loader:
             self.problems += [_taken_apart(problem) for problem in error.problems]
             return None
 
-    def settings(self) -> Read:
+    def settings(self) -> CompiledSettings:
         """Read config/bridge.yaml."""
         document = self.read(SETTINGS)
         if document is None:
-            return Read(Settings("", "embedded"), {}, None, [], [])
+            return CompiledSettings(Settings("", "embedded"), {}, None, [], [])
         found = compile_settings(document, self.home, self.environ, self.sandbox, self.connectors)
         self.problems += found.problems
         return found
@@ -158,7 +164,7 @@ class _Loader:
         self.problems += problems
         return found
 
-    def maps(self, settings: Read, agents: Agents) -> dict[str, dict[str, EntityMap]]:
+    def maps(self, settings: CompiledSettings, agents: Agents) -> dict[str, dict[str, EntityMap]]:
         """Compile the mapping of every connection."""
         maps: dict[str, dict[str, EntityMap]] = {}
         for name, connection in settings.connections.items():
@@ -201,7 +207,7 @@ class _Loader:
         return document, system
 
     def syncs(
-        self, settings: Read, maps: Mapping[str, dict[str, EntityMap]], agents: Agents
+        self, settings: CompiledSettings, maps: Mapping[str, dict[str, EntityMap]], agents: Agents
     ) -> dict[str, Sync]:
         """Read mappings/syncs.yaml."""
         document = self.read(SYNCS)
@@ -211,7 +217,7 @@ class _Loader:
             name: {entity: each.fields for entity, each in made.items()}
             for name, made in maps.items()
         }
-        known = Known(settings.connections, settings.names, self.connectors, mapped)
+        known = KnownNames(settings.connections, settings.names, self.connectors, mapped)
         found, problems = compile_syncs(document, known)
         self.problems += problems
         for sync in found.values():
@@ -246,7 +252,7 @@ class _Loader:
             return
         maps[sync.entity] = replace(whole, fields={**whole.fields, "tags": made.map})
 
-    def unused(self, settings: Read, syncs: Mapping[str, Sync]) -> list[Problem]:
+    def unused(self, settings: CompiledSettings, syncs: Mapping[str, Sync]) -> list[Problem]:
         """Name the connections that nothing is mirrored with, and those that cannot be told of changes."""
         used = {name for sync in syncs.values() for name in sync.members}
         idle = [name for name in settings.connections if name not in used]

@@ -35,7 +35,7 @@ def is_value(value: Any, allowed: str) -> str:
     return f"is {shown(value)}; allowed {allowed}"
 
 
-class Parsed(fields.Field[Any]):
+class ParsedField(fields.Field[Any]):
     """Base of the fields that read one text."""
 
     allowed = ""
@@ -54,7 +54,7 @@ class Parsed(fields.Field[Any]):
         raise NotImplementedError
 
 
-class Text(Parsed):
+class Text(ParsedField):
     """Text that is not empty."""
 
     allowed = "text"
@@ -64,7 +64,7 @@ class Text(Parsed):
         return value if isinstance(value, str) and value else None
 
 
-class Flag(Parsed):
+class Flag(ParsedField):
     """True or false; text that was filled in may say it too."""
 
     allowed = "true, false"
@@ -74,7 +74,7 @@ class Flag(Parsed):
         return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value))
 
 
-class Number(Parsed):
+class Number(ParsedField):
     """A whole number between two bounds, both included."""
 
     def __init__(self, least: int, most: int, **options: Any) -> None:
@@ -93,7 +93,7 @@ class Number(Parsed):
         return value if fits else None
 
 
-class Duration(Parsed):
+class Duration(ParsedField):
     """A length of time, above zero."""
 
     allowed = "a duration such as 30s, 5m, 2h, 1d"
@@ -109,7 +109,7 @@ def duration(value: Any) -> timedelta | None:
     return (timedelta(seconds=float(found[1]) * _SECONDS[found[2]]) or None) if found else None
 
 
-class Clock(Parsed):
+class TimeOfDay(ParsedField):
     """A time of day, in UTC."""
 
     allowed = 'a time of day in quotes, such as "03:30" (UTC)'
@@ -120,7 +120,7 @@ class Clock(Parsed):
         return time(int(found[1]), int(found[2])) if found else None
 
 
-class Rates(Parsed):
+class Rates(ParsedField):
     """One rate or a list of them, all of which hold."""
 
     allowed = "calls per time such as 10/second, 480/minute, 4800/hour, or a list of these"
@@ -133,7 +133,7 @@ class Rates(Parsed):
         return tuple(Rate(int(each[1]), float(_SECONDS[each[2]])) for each in found if each)
 
 
-class Share(Parsed):
+class Share(ParsedField):
     """A share in per cent."""
 
     allowed = "a share such as 30%"
@@ -144,7 +144,7 @@ class Share(Parsed):
         return float(found[1]) / 100 if found and 0 < float(found[1]) <= 100 else None
 
 
-class Texts(Parsed):
+class Texts(ParsedField):
     """A list of texts."""
 
     allowed = "a list of texts, at least one"
@@ -174,7 +174,7 @@ class Secrets(Texts):
         return found
 
 
-class Credentials(Parsed):
+class Credentials(ParsedField):
     """Names of credentials to their values; no message repeats a value."""
 
     def _deserialize(

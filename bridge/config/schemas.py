@@ -9,7 +9,6 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields
 
 from bridge.config.schema_fields import (
     NAME,
-    Clock,
     Credentials,
     Duration,
     Flag,
@@ -19,6 +18,7 @@ from bridge.config.schema_fields import (
     Share,
     Text,
     Texts,
+    TimeOfDay,
     listed,
     one_of,
 )
@@ -108,7 +108,7 @@ class ConnectionSchema(Strict):
     concurrency = Number(1, 64)
     timeout = Number(1, 120)
     poll = Duration(allow_none=True)
-    full = Clock(allow_none=True)
+    full = TimeOfDay(allow_none=True)
     keep_bodies = Flag()
     options = fields.Raw()
 

@@ -52,7 +52,7 @@ class SandboxAccount:
 
 
 @dataclass(slots=True)
-class Read:
+class CompiledSettings:
     """What config/bridge.yaml gave."""
 
     settings: Settings
@@ -69,7 +69,7 @@ def compile_settings(
     environ: Mapping[str, str],
     sandbox: Mapping[str, SandboxAccount] | None,
     connectors: Classes,
-) -> Read:
+) -> CompiledSettings:
     """Fill in references, check, and build the settings and connections."""
     given = document.data.get("connections") if isinstance(document.data, dict) else None
     names = (
@@ -82,7 +82,7 @@ def compile_settings(
     data, problems = fill(document, environ, home)
     loaded, wrong = load(BridgeSchema(), data, document)
     loaded = {name: each.load_default for name, each in BridgeSchema().fields.items()} | loaded
-    read = Read(Settings("", "embedded"), {}, names, problems, [])
+    read = CompiledSettings(Settings("", "embedded"), {}, names, problems, [])
     unfilled = list(problems)
     broken = {line for _file, line, _what in unfilled}
     problems += wrong
@@ -90,7 +90,7 @@ def compile_settings(
     for name, row in (
         loaded["connections"].items() if isinstance(loaded["connections"], dict) else ()
     ):
-        made = _Account(document, name, row, connectors, read).connection(
+        made = _ConnectionCompiler(document, name, row, connectors, read).connection(
             read.settings.http_timeout
         )
         if made is not None:
@@ -171,11 +171,16 @@ def _settings(
     )
 
 
-class _Account:
+class _ConnectionCompiler:
     """One connection in the making."""
 
     def __init__(
-        self, document: Document, name: str, row: dict[str, Any], connectors: Classes, read: Read
+        self,
+        document: Document,
+        name: str,
+        row: dict[str, Any],
+        connectors: Classes,
+        read: CompiledSettings,
     ) -> None:
         self.document, self.name, self.row, self.read = document, name, row, read
         self.connectors = connectors

@@ -27,7 +27,7 @@ CREATE = "true, false, when-supported"
 
 
 @dataclass(slots=True)
-class Known:
+class KnownNames:
     """What a sync may refer to."""
 
     connections: Mapping[str, Connection]
@@ -40,7 +40,7 @@ class Known:
     """(Connection, entity) -> the sync that has it."""
 
 
-def compile_syncs(document: Document, known: Known) -> tuple[dict[str, Sync], list[Problem]]:
+def compile_syncs(document: Document, known: KnownNames) -> tuple[dict[str, Sync], list[Problem]]:
     """Read all syncs of the file."""
     if not isinstance(document.data, Mapping) or not document.data:
         return {}, [document.problem((), "must be a mapping of at least one sync by name")]
@@ -68,7 +68,7 @@ def compile_syncs(document: Document, known: Known) -> tuple[dict[str, Sync], li
 class _SyncReader:
     """One sync in the making."""
 
-    def __init__(self, name: str, row: Mapping[str, Any], known: Known) -> None:
+    def __init__(self, name: str, row: Mapping[str, Any], known: KnownNames) -> None:
         self.name, self.row, self.known = name, row, known
         self.problems: list[tuple[Where, str]] = []
 

@@ -93,7 +93,7 @@ def parse(text: str, shown: str) -> Document:
     """Read a text. Raises ConfigError with every problem that can be told at once."""
     document = Document(shown)
     try:
-        loader = _Loader(text)
+        loader = _NodeComposer(text)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -113,7 +113,7 @@ class _Refused(yaml.MarkedYAMLError):
     """Valid YAML, but not for configuration."""
 
 
-class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
+class _NodeComposer(Reader, Scanner, Parser, Composer, BaseResolver):
     """Composes nodes; resolves nothing, that is the builder's part."""
 
     def __init__(self, text: str) -> None:

@@ -35,7 +35,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Line(TypeDecorator[str]):
+class StorableText(TypeDecorator[str]):
     """Text from outside. What no database stores (NUL, half a surrogate pair) is replaced."""
 
     impl = Text

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Integer, Table
 
-from bridge.ledger.columns import Line, UTCDateTime
+from bridge.ledger.columns import StorableText, UTCDateTime
 from bridge.ledger.metadata import metadata
 
 connection_health = Table(
     "connection_health",
     metadata,
-    Column("connection", Line, primary_key=True),
+    Column("connection", StorableText, primary_key=True),
     Column("paused_until", UTCDateTime),
     Column("refused_at", UTCDateTime),
-    Column("why", Line, nullable=False, default=""),
+    Column("why", StorableText, nullable=False, default=""),
     Column("failures", Integer, nullable=False, default=0),
     Column("failed_at", UTCDateTime),
     Column("since", UTCDateTime),
@@ -21,32 +21,32 @@ connection_health = Table(
     Column("opened", Integer, nullable=False, default=0, server_default="0"),
     Column("probe_until", UTCDateTime),
     Column("throttled", Integer, nullable=False, default=0, server_default="0"),
-    Column("failing", Line, nullable=False, default="", server_default=""),
-    Column("forbidden", Line, nullable=False, default="", server_default=""),
+    Column("failing", StorableText, nullable=False, default="", server_default=""),
+    Column("forbidden", StorableText, nullable=False, default="", server_default=""),
 )
 
 tally = Table(
     "tally",
     metadata,
-    Column("name", Line, primary_key=True),
+    Column("name", StorableText, primary_key=True),
     Column("value", Integer, nullable=False),
 )
 
 probed = Table(
     "probed",
     metadata,
-    Column("connection", Line, primary_key=True),
-    Column("name", Line, primary_key=True),
+    Column("connection", StorableText, primary_key=True),
+    Column("name", StorableText, primary_key=True),
     Column("value", Boolean, nullable=False),
-    Column("why", Line, nullable=False),
+    Column("why", StorableText, nullable=False),
     Column("at", UTCDateTime, nullable=False),
 )
 
 figure = Table(
     "figure",
     metadata,
-    Column("connection", Line, primary_key=True),
-    Column("name", Line, primary_key=True),
+    Column("connection", StorableText, primary_key=True),
+    Column("name", StorableText, primary_key=True),
     Column("value", Float, nullable=False),
     Column("at", UTCDateTime, nullable=False),
 )

@@ -43,7 +43,7 @@ class Drifted:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class MissRate:
     """How one source did on one day."""
 
     day: str
@@ -208,7 +208,7 @@ def tally(tx: Tx, run_id: str) -> dict[str, int]:
     return {"found": row[0], "missed": row[1] or 0, "healed": row[2] or 0}
 
 
-def rates(tx: Tx, since: datetime, connection: str | None = None) -> list[Rate]:
+def rates(tx: Tx, since: datetime, connection: str | None = None) -> list[MissRate]:
     """Give, by day and source, how much was found and how much of it no webhook had told of."""
     day = func.substr(cast(drift.c.found_at, Text), 1, 10).label("day")
     missed, healed = _counts()
@@ -219,7 +219,7 @@ def rates(tx: Tx, since: datetime, connection: str | None = None) -> list[Rate]:
         statement = statement.where(drift.c.connection == connection)
     rows = tx.execute(statement.group_by(day, drift.c.connection).order_by(day, drift.c.connection))
     return [
-        Rate(at, name, count, missing or 0, better or 0)
+        MissRate(at, name, count, missing or 0, better or 0)
         for at, name, count, missing, better in rows
     ]
 

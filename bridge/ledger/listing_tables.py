@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, text
 
-from bridge.ledger.columns import Json, Line, UTCDateTime
+from bridge.ledger.columns import Json, StorableText, UTCDateTime
 from bridge.ledger.metadata import metadata
 
 sighting = Table(
@@ -22,13 +22,13 @@ drift = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("run_id", Integer, nullable=False),
-    Column("connection", Line, nullable=False),
-    Column("entity", Line, nullable=False),
-    Column("remote_id", Line, nullable=False),
-    Column("kind", Line, nullable=False),
+    Column("connection", StorableText, nullable=False),
+    Column("entity", StorableText, nullable=False),
+    Column("remote_id", StorableText, nullable=False),
+    Column("kind", StorableText, nullable=False),
     Column("fields", Json, nullable=False),
     Column("since", UTCDateTime),
-    Column("why", Line, nullable=False),
+    Column("why", StorableText, nullable=False),
     Column("found_at", UTCDateTime, nullable=False),
     Column("healed_at", UTCDateTime),
     Index("ix_drift_run_id", "run_id"),

@@ -23,7 +23,7 @@ PAGE = 500
 """Absent records given at a time."""
 
 
-class Known(NamedTuple):
+class LastSighting(NamedTuple):
     """A record with a link, and how it was last seen. A plain tuple: there is one for every row of every listing."""
 
     side_id: int
@@ -36,13 +36,15 @@ class Known(NamedTuple):
     """The link's fence now; None while somebody holds its lease."""
 
 
-def known(tx: Tx, connection: str, entity: str, remote_ids: Collection[str]) -> dict[str, Known]:
+def known(
+    tx: Tx, connection: str, entity: str, remote_ids: Collection[str]
+) -> dict[str, LastSighting]:
     """Give, by remote id, those of the records that have a link: one query, however many they are."""
     found = tx.execute(
         _known(tx.dialect.name), {"of": connection, "kind": entity, "ids": list(remote_ids)}
     ).all()
     return {
-        remote_id: Known(
+        remote_id: LastSighting(
             side_id,
             link_id,
             digest if owner is None and then == fence else None,

@@ -23,7 +23,7 @@ from bridge.ledger.gauges import Figure
 from bridge.ledger.parking import Group
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.tables import attempt, create_intent, link, side
-from bridge.ledger.webhook_inbox import Account
+from bridge.ledger.webhook_inbox import WebhookAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Status:
     intents_open: int
     health: dict[str, Health]
     runs: list[RunRow]
-    account: Account
+    account: WebhookAccount
     """Whether every accepted webhook is accounted for."""
     lanes: dict[str, int]
     """Outstanding work by lane."""

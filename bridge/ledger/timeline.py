@@ -15,7 +15,7 @@ from bridge.ledger.tables import journal
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TimelineEntry:
     """One line of a timeline, or of the stream over all links."""
 
     id: int
@@ -47,16 +47,16 @@ def add(tx: Tx, link_id: str, at: datetime, notes: Iterable[Note]) -> None:
         tx.execute(_ADD, lines)
 
 
-def timeline(tx: Tx, link_id: str) -> list[Line]:
+def timeline(tx: Tx, link_id: str) -> list[TimelineEntry]:
     """Give everything that happened to a link, in order."""
     found = select(journal).where(journal.c.link_id == link_id).order_by(journal.c.id)
-    return [Line(**row) for row in tx.execute(found).mappings()]
+    return [TimelineEntry(**row) for row in tx.execute(found).mappings()]
 
 
-def after(tx: Tx, line_id: int, limit: int = 500) -> list[Line]:
+def after(tx: Tx, line_id: int, limit: int = 500) -> list[TimelineEntry]:
     """Give what happened to any link after that line: the live stream."""
     found = select(journal).where(journal.c.id > line_id).order_by(journal.c.id).limit(limit)
-    return [Line(**row) for row in tx.execute(found).mappings()]
+    return [TimelineEntry(**row) for row in tx.execute(found).mappings()]
 
 
 def newest(tx: Tx) -> int:

@@ -28,7 +28,7 @@ PRUNED = "verdict:"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class WebhookAccount:
     """Every accepted webhook, and where it is: nothing is lost while `balanced`."""
 
     accepted: int = 0
@@ -159,7 +159,7 @@ def get(tx: Tx, row_id: int) -> dict[str, Any] | None:
     return None if row is None else dict(row)
 
 
-def account(tx: Tx) -> Account:
+def account(tx: Tx) -> WebhookAccount:
     """Add up what became of every accepted webhook, as of one instant."""
     rows = select(literal("").label("source"), inbox.c.verdict, func.count()).group_by(
         inbox.c.verdict
@@ -178,7 +178,7 @@ def account(tx: Tx) -> Account:
             accepted = number
         elif name.startswith(PRUNED):
             verdicts[name.removeprefix(PRUNED)] += number
-    return Account(accepted, dict(verdicts), in_flight)
+    return WebhookAccount(accepted, dict(verdicts), in_flight)
 
 
 def prune(tx: Tx, before: datetime) -> int:

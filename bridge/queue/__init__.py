@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bridge.queue.doorbell import JOBS, LANES, Address, Bell, Doorbell, NullDoorbell
 from bridge.queue.embedded_valkey import Embedded, socket_for, url_for
-from bridge.queue.redis_budget import Budget, MemoryBudget
+from bridge.queue.redis_budget import MemoryBudget, RedisBudget
 from bridge.queue.rq_worker import keep_loaded, run_worker, stopping
 
 __all__ = [
@@ -15,11 +15,11 @@ __all__ = [
     "LANES",
     "Address",
     "Bell",
-    "Budget",
     "Doorbell",
     "Embedded",
     "MemoryBudget",
     "NullDoorbell",
+    "RedisBudget",
     "keep_loaded",
     "run_worker",
     "socket_for",

@@ -115,7 +115,7 @@ return '0'
 """
 
 
-class Budget:
+class RedisBudget:
     """The budget in Redis, one atomic script an answer. Redis' own clock counts, whatever the machines' clocks say.
 
     `server_time` False counts by the caller's `now` instead, for those who have a clock of their
@@ -189,7 +189,7 @@ def _keys(name: str) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Account:
+class _ConnectionUsage:
     born: float
     calls: list[float] = field(default_factory=list)
     leases: dict[str, float] = field(default_factory=dict)
@@ -200,7 +200,7 @@ class MemoryBudget:
     """The same rules for one process alone: the simulation, a dry run, tests."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, _ConnectionUsage] = {}
         self._lock = threading.Lock()
 
     def acquire(
@@ -209,7 +209,7 @@ class MemoryBudget:
         """Take one call for `hold` seconds at most: 0 when granted, else the seconds to wait before asking again."""
         at = now.timestamp()
         with self._lock:
-            account = self._accounts.setdefault(connection.name, _Account(born=at))
+            account = self._accounts.setdefault(connection.name, _ConnectionUsage(born=at))
             wait = account.until - at
             if wait > 0:
                 return wait
@@ -238,7 +238,7 @@ class MemoryBudget:
         """Count requests that were made without asking, each where the rates have room for it next."""
         at = now.timestamp()
         with self._lock:
-            account = self._accounts.setdefault(connection.name, _Account(born=at))
+            account = self._accounts.setdefault(connection.name, _ConnectionUsage(born=at))
             for _ in range(requests if connection.rates else 0):
                 full = [rate for rate in connection.rates if len(account.calls) >= rate.calls]
                 at = max([at, *(account.calls[-rate.calls] + rate.seconds for rate in full)])
@@ -248,11 +248,11 @@ class MemoryBudget:
         """Grant nothing for so long, to anyone: the vendor has said Retry-After."""
         at = now.timestamp()
         with self._lock:
-            account = self._accounts.setdefault(connection_name, _Account(born=at))
+            account = self._accounts.setdefault(connection_name, _ConnectionUsage(born=at))
             account.until = max(account.until, at + seconds)
 
 
-def _wait(rate: Rate, account: _Account, at: float, share: float) -> float:
+def _wait(rate: Rate, account: _ConnectionUsage, at: float, share: float) -> float:
     used = [call for call in account.calls if call > at - rate.seconds]
     allowed = max(1, int(rate.calls * share + 1e-6))
     if len(used) >= allowed:

@@ -14,7 +14,7 @@ from bridge.cli.times import clock
 from bridge.core.model.state import Link
 from bridge.ledger import links, timeline
 from bridge.ledger.database import Ledger
-from bridge.ledger.timeline import Line
+from bridge.ledger.timeline import TimelineEntry
 
 STYLES: Final = {
     "wrote": "green",
@@ -73,7 +73,7 @@ class Stream:
                     yield row(line, known.get(line.link_id))
 
 
-def row(line: Line, link: Link | None) -> dict[str, Any]:
+def row(line: TimelineEntry, link: Link | None) -> dict[str, Any]:
     """Give one line as a row: where, what, and for a write where the value came from."""
     side = link.sides.get(line.connection) if link else None
     given: dict[str, Any] = {

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from bridge.core.model.state import FieldState, Link, Side
-from bridge.ledger.timeline import Line
+from bridge.ledger.timeline import TimelineEntry
 from bridge.supervisor.activity import row, show, shown, text
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
@@ -18,8 +18,8 @@ def link() -> Link:
     return Link("l1", "s", "ticket", {"status": FieldState("open", 2, "helpdesk")}, sides)
 
 
-def line(kind: str, connection: str = "product", **detail) -> Line:
-    return Line(1, "l1", AT, kind, connection, detail.pop("field", ""), detail)
+def line(kind: str, connection: str = "product", **detail) -> TimelineEntry:
+    return TimelineEntry(1, "l1", AT, kind, connection, detail.pop("field", ""), detail)
 
 
 def test_a_write_says_from_where_to_where_and_what():

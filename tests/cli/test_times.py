@@ -10,7 +10,7 @@ from bridge.cli.times import when
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.ledger import conflict_log, links, run_records, timeline, work
 from bridge.ledger.database import Ledger
-from bridge.ledger.timeline import Line
+from bridge.ledger.timeline import TimelineEntry
 from bridge.supervisor.activity import row, text
 from tests.cli.conftest import KEYS
 
@@ -95,6 +95,8 @@ def test_the_next_runs_and_the_stream_show_the_time_of_day_in_utc(home):
         if row["kind"] == "poll" and row["last"]
     ]
     assert f" {datetime.fromisoformat(polled['next']):%H:%M:%S}Z " in home("status")
-    line = Line(1, "l1", AT, "wrote", "product", "", {"verb": "update", "sent": {"status": "open"}})
+    line = TimelineEntry(
+        1, "l1", AT, "wrote", "product", "", {"verb": "update", "sent": {"status": "open"}}
+    )
     assert text(row(line, None)).plain.startswith("12:00:05Z  wrote")
     assert when(AT.isoformat()) == SHOWN

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bridge.core.model.lanes import LANES, SHARES
 from bridge.core.model.syncs import Connection, Rate
-from bridge.queue import Budget, MemoryBudget
+from bridge.queue import MemoryBudget, RedisBudget
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def budget(request):
         yield MemoryBudget()
         return
     request.getfixturevalue("redis")
-    found = Budget(request.getfixturevalue("valkey").url, server_time=False)
+    found = RedisBudget(request.getfixturevalue("valkey").url, server_time=False)
     yield found
     found.close()
 
@@ -72,7 +72,7 @@ def test_it_begins_low_and_allows_a_burst_once_a_window_is_known(budget):
 
 
 def test_an_emptied_redis_begins_low_again(redis, valkey):
-    budget = Budget(valkey.url, server_time=False)
+    budget = RedisBudget(valkey.url, server_time=False)
     to = connection(Rate(10, 10.0))
     later = START + timedelta(seconds=30)
     budget.acquire(to, "first", START, 1)
@@ -183,7 +183,7 @@ def test_a_charge_beyond_a_window_is_made_up_for_by_the_next_ones(budget):
 
 
 def test_where_no_rate_is_declared_a_charge_asks_redis_for_nothing(redis, valkey):
-    budget = Budget(valkey.url, server_time=False)
+    budget = RedisBudget(valkey.url, server_time=False)
     budget.charge(connection(), 1000, START)
     assert redis.keys("budget:*") == []
     budget.close()
@@ -200,7 +200,7 @@ def test_connections_do_not_share(budget):
 
 
 def test_without_redis_nothing_is_granted(tmp_path):
-    budget = Budget(f"unix://{tmp_path}/nobody.sock")
+    budget = RedisBudget(f"unix://{tmp_path}/nobody.sock")
     assert budget.acquire(connection(), "a", START, 1) == 1.0
     budget.release("helpdesk", "a")
     budget.charge(connection(Rate(1, 1.0)), 1, START)
@@ -209,7 +209,7 @@ def test_without_redis_nothing_is_granted(tmp_path):
 
 @pytest.mark.usefixtures("redis")
 def test_several_workers_share_one_budget_by_the_servers_clock(valkey):
-    first, second = Budget(valkey.url), Budget(valkey.url)
+    first, second = RedisBudget(valkey.url), RedisBudget(valkey.url)
     to = connection(Rate(1, 3600.0))
     wrong_clock = START - timedelta(days=400)
     assert first.acquire(to, "a", START, 1) == 0.0
@@ -239,7 +239,7 @@ def test_no_history_ever_breaks_a_rate(rates, pauses):
 
 @pytest.mark.usefixtures("redis")
 def test_an_emptied_redis_begins_low_for_every_lane(redis, valkey):
-    budget = Budget(valkey.url, server_time=False)
+    budget = RedisBudget(valkey.url, server_time=False)
     to, later = connection(Rate(10, 10.0)), START + timedelta(seconds=30)
     for lane in SHARES:
         budget.acquire(to, "first", START, 1)
@@ -257,7 +257,7 @@ def test_both_budgets_give_the_same_answers(valkey):
     import random
 
     chance = random.Random(7)
-    shared, alone = Budget(valkey.url, server_time=False), MemoryBudget()
+    shared, alone = RedisBudget(valkey.url, server_time=False), MemoryBudget()
     to = connection(Rate(3, 1.0), Rate(8, 5.0), concurrency=3)
     at = START
     for number in range(400):

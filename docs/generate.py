@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,11 +21,11 @@ from bridge.core.model.capabilities import EntityCapabilities, Writable
 from bridge.core.model.entities import ENTITIES
 
 ROOT = Path(__file__).resolve().parents[1]
-PART = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+PART = re.compile(r"(<!-- generated: ([a-z0-9-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
-    """Give every command with its full name, those of groups included."""
+    """Return every command with its full name, those of groups included."""
     context = click.Context(group, info_name="bridge")
     for name in COMMANDS:
         command = group.get_command(context, name)
@@ -34,7 +36,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 
 def cli() -> str:
-    """Give the reference of all commands."""
+    """Return the reference of all commands."""
     parts = []
     for name, command in commands():
         context = click.Context(
@@ -45,7 +47,7 @@ def cli() -> str:
 
 
 def command_list() -> str:
-    """Give one line a command."""
+    """Return one line a command."""
     rows = [
         f"| `bridge {name}` | {command.get_short_help_str(200)} |" for name, command in commands()
     ]
@@ -53,7 +55,7 @@ def command_list() -> str:
 
 
 def capabilities() -> str:
-    """Give what each system can do, as its connector declares it."""
+    """Return what each system can do, as its connector declares it."""
     parts = []
     for system in sorted(CONNECTORS):
         for entity, can in connector_class(system).CAPABILITIES.items():
@@ -62,7 +64,7 @@ def capabilities() -> str:
 
 
 def matrix(can: EntityCapabilities) -> str:
-    """Give one system's table."""
+    """Return one system's table."""
     yes = {True: "yes", False: "no"}
     rows = [
         f"Creates: {can.creates}. Deletes: {yes[can.deletes]}. Dates its changes: {yes[can.dated]}.",
@@ -79,7 +81,7 @@ def matrix(can: EntityCapabilities) -> str:
 
 
 def notes(key: Writable) -> str:
-    """Give what is unusual about a key."""
+    """Return what is unusual about a key."""
     found = []
     if not key.removes:
         found.append("nothing can be removed")
@@ -95,7 +97,7 @@ def notes(key: Writable) -> str:
 
 
 def fields() -> str:
-    """Give the canonical fields."""
+    """Return the canonical fields."""
     rows = ["| entity | field | kind | meaning |", "| --- | --- | --- | --- |"]
     for entity, named in ENTITIES.items():
         rows += [
@@ -106,7 +108,7 @@ def fields() -> str:
 
 
 def options() -> str:
-    """Give what only one system's connections may be told."""
+    """Return what only one system's connections may be told."""
     rows = ["| system | option | meaning |", "| --- | --- | --- |"]
     for system in sorted(CONNECTORS):
         known = connector_class(system)
@@ -116,7 +118,61 @@ def options() -> str:
     return "\n".join(rows) + "\n"
 
 
+READING_ORDER = (
+    "core",
+    "core/model",
+    "core/mapping",
+    "core/merge",
+    "core/planning",
+    "flow",
+    "engine",
+    "runs",
+    "preview",
+    "connectors",
+    "http",
+    "ledger",
+    "queue",
+    "config",
+    "operations",
+    "web",
+    "web/receiver",
+    "cli",
+    "supervisor",
+    "sandbox",
+    "verify",
+    "simulate",
+    "observability",
+)
+"""The rooms of `bridge/` in the order in which they are best entered; a test says that all are here."""
+
+
+def rooms() -> str:
+    """Return a row a room: the first line of its package's docstring."""
+    rows = ["| room | what it is |", "| --- | --- |"]
+    for room in READING_ORDER:
+        package = ast.parse((ROOT / "bridge" / room / "__init__.py").read_text())
+        said = (ast.get_docstring(package) or "").partition("\n")[0]
+        rows.append(f"| [`bridge/{room}/`](bridge/{room}/) | {said} |")
+    return "\n".join(rows) + "\n"
+
+
+RULES = range(1, 23)
+
+
+def defenders(rule: int) -> str:
+    """Return the tests named after a merge rule, as links to their files."""
+    name = re.compile(rf"^\s*def test_f{rule:02}_(\w+)\(", re.MULTILINE)
+    rows = [
+        f"- [{found.replace('_', ' ')}](../{path.relative_to(ROOT)})"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for found in name.findall(path.read_text())
+    ]
+    return "\n".join(rows) + "\n"
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "rooms": rooms,
+    **{f"rule-{rule}": partial(defenders, rule) for rule in RULES},
     "cli": cli,
     "commands": command_list,
     "capabilities": capabilities,
@@ -126,12 +182,12 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def rewritten(text: str) -> str:
-    """Give a document with its generated parts as they should be."""
+    """Return a document with its generated parts as they should be."""
     return PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n{found[4]}", text)
 
 
 def documents() -> list[Path]:
-    """Give every document."""
+    """Return every document."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 

@@ -60,7 +60,7 @@ def observe(context: Context, task: Task) -> Procedure:
 
 
 def still_open(context: Context, link: Link, side: Side) -> datetime | None:
-    """Give the time until which an open attempt of this side must be left to itself (merge.md F3)."""
+    """Give the time until which an open attempt of this side must be left to itself (rule F3)."""
     if side.attempt is None:
         return None
     until = side.attempt.send_by + context.settle(side.connection, link.entity)

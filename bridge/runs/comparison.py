@@ -101,7 +101,7 @@ def keep(tx: Tx, compared: Compared, run_id: int) -> None:
 
 
 def judge(context: Context, link: Link, record: Record, *, full: bool) -> Finding | None:
-    """Say in what a row differs from what we know, or that the link still owes some side a write (merge.md F9)."""
+    """Say in what a row differs from what we know, or that the link still owes some side a write (rule F9)."""
     ref = record.ref
     side = link.sides[ref.connection]
     if side.remote_id != ref.id:

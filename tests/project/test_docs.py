@@ -80,3 +80,16 @@ def test_no_address_of_a_workplace_is_committed():
         if path.is_file() and pattern.search(path.read_text(errors="replace")):
             found.append(name)
     assert found == []
+
+
+def test_every_room_stands_in_the_list_of_the_readme():
+    packages = {
+        str(path.parent.relative_to(ROOT))
+        for path in (ROOT / "bridge").rglob("__init__.py")
+        if "migrations" not in path.parts and path.parent != ROOT / "bridge"
+    }
+    listed = set(
+        re.findall(r"^\| \[`(bridge/[\w/]+)/`\]", (ROOT / "README.md").read_text(), re.MULTILINE)
+    )
+    vendors = {name for name in packages if name.startswith("bridge/connectors/")}
+    assert packages - vendors == listed

@@ -15,10 +15,11 @@ from bridge.core.merge import guard
 from bridge.core.model.lanes import SHARES
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain
+from bridge.engine.inline import InlineExecutor
 from bridge.flow.replan import replan
 from bridge.ledger import attempts, connection_health, ledger_copy, links, run_records, work
 from bridge.ledger.database import Ledger, Tx
-from bridge.preview.rehearsal import Ahead, Free, Inline, Rehearsing, Write, surroundings
+from bridge.preview.rehearsal import Ahead, Free, Rehearsing, Write, surroundings
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 
@@ -77,7 +78,7 @@ def preview(
         budget if live and budget else Free(),
         "rehearsal",
         PROCEDURES,
-        pool=Inline(),
+        pool=InlineExecutor(),
     )
     with copy.transaction() as tx:
         started = [*_list(tx, played, syncs)] if live else _plan_all(tx, played, syncs)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -250,19 +249,6 @@ class Ahead:
     def forward(self, to: datetime) -> None:
         """Go on from that time."""
         self.by += max(timedelta(0), to - self.now()) + timedelta(milliseconds=1)
-
-
-class Inline(Executor):
-    """Makes calls one after the other, so that the copy of the ledger has one user."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do it now."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - whoever asks for the result gets it
-            future.set_exception(error)
-        return future
 
 
 class Free:

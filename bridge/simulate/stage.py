@@ -28,6 +28,7 @@ from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Sync
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain
+from bridge.engine.inline import InlineExecutor
 from bridge.errors import ConfigError
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger
@@ -40,7 +41,7 @@ from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.script import WORKERS, Account, Script
 from bridge.simulate.vendor_line import Line
 from bridge.simulate.virtual_time import Skewed, VirtualClock
-from bridge.simulate.virtual_worker import Inline, StepWorker
+from bridge.simulate.virtual_worker import StepWorker
 from bridge.simulate.webhook_mail import Mail
 from bridge.web.app import create_app
 
@@ -245,7 +246,7 @@ class Stage:
             self.budget,
             "drain",
             PROCEDURES,
-            pool=Inline(self.clock),
+            pool=InlineExecutor(self.clock),
         )
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:

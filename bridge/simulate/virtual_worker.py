@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from concurrent.futures import Future
 from typing import Any, Protocol
 
-from bridge.clock import Clock
 from bridge.connectors.contract import Connector
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context, Task
@@ -15,7 +13,6 @@ from bridge.engine.outcomes import settle_failure
 from bridge.errors import LeaseLost, RateLimited
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, savepoint
-from bridge.preview import rehearsal
 from bridge.procedures import PROCEDURES
 from bridge.simulate.crash_points import place_of
 from bridge.simulate.vendor_line import Died
@@ -35,18 +32,6 @@ class Scene(Protocol):
     @property
     def limits(self) -> Budget:
         """What holds calls back."""
-
-
-class Inline(rehearsal.Inline):
-    """Runs what is submitted at once, on the caller's thread, and lets a little time pass."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Do it now."""
-        self._clock.sleep(0.01)
-        return super().submit(fn, *args, **kwargs)
 
 
 class StepWorker:

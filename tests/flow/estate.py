@@ -12,6 +12,7 @@ from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain
+from bridge.engine.inline import InlineExecutor
 from bridge.http.client import Http
 from bridge.ledger import links, parking, work
 from bridge.ledger.database import Ledger
@@ -20,7 +21,7 @@ from bridge.runs import reconcile
 from bridge.sandbox import server
 from bridge.sandbox.transport import WSGIAdapter
 from tests.cli.conftest import KEYS
-from tests.flow.world import FreeBudget, Inline, ManualClock
+from tests.flow.world import FreeBudget, ManualClock
 
 
 class Estate:
@@ -89,7 +90,7 @@ class Estate:
             FreeBudget(),
             "drain",
             PROCEDURES,
-            pool=Inline(self.clock),
+            pool=InlineExecutor(self.clock),
         )
 
     def hint(self, name, remote_id, entity="ticket"):

@@ -5,13 +5,14 @@ import json
 import pytest
 from sqlalchemy import select
 
+from bridge.engine.inline import InlineExecutor
 from bridge.ledger import tables
 from bridge.preview import dry_run as previews
 from bridge.preview.apply import apply
 from bridge.preview.rehearsal import UNBORN
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
-from tests.flow.world import FreeBudget, Inline
+from tests.flow.world import FreeBudget
 
 SYNC = "support-tickets"
 CHANGES = ("write", "create", "delete")
@@ -27,7 +28,7 @@ def plan(estate, *, live=True):
 
 
 def carry_out(estate, found, **options):
-    pool = Inline(estate.clock)
+    pool = InlineExecutor(estate.clock)
     return apply(
         estate.context,
         estate.ledger,
@@ -138,7 +139,7 @@ class TestPlan:
         names = list(estate.context.syncs)
         around = (estate.context, estate.ledger, estate.connectors, names)
         found = previews.preview(*around, live=True)
-        told = apply(*around, found.writes, FreeBudget(), pool=Inline(estate.clock))
+        told = apply(*around, found.writes, FreeBudget(), pool=InlineExecutor(estate.clock))
         assert (told.left, told.others, told.errors, told.parked) == (0, [], [], {})
         happened = written(estate)
         assert {write.connection for write in found.writes} == {

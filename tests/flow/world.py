@@ -9,15 +9,16 @@ from bridge.core.model.syncs import Connection, FieldPolicy, MatchTerm, Member, 
 from bridge.core.model.values import NO_BASE
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain
+from bridge.engine.inline import InlineExecutor
 from bridge.ledger import links, tables, work
 from bridge.ledger.database import Ledger
 from bridge.preview.rehearsal import Free as FreeBudget
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
-from bridge.simulate.virtual_worker import Inline, StepWorker
+from bridge.simulate.virtual_worker import StepWorker
 from tests.memory.connector import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
 
-__all__ = ["FreeBudget", "Inline", "ManualClock", "StepWorker", "World", "born"]
+__all__ = ["FreeBudget", "ManualClock", "StepWorker", "World", "born"]
 
 
 class ManualClock:
@@ -77,7 +78,7 @@ class World:
         )
 
     def drain(self, owner="drain", budget=None):
-        pool = Inline(self.clock)
+        pool = InlineExecutor(self.clock)
         return Drain(
             self.context,
             self.ledger,

@@ -24,7 +24,7 @@ from bridge.sandbox import population
 from bridge.sandbox.faults import parse
 from bridge.supervisor import seed as crowd
 from bridge.supervisor.demo_evidence import collect, timelines
-from bridge.supervisor.stack import Plan, Stage, Stopped
+from bridge.supervisor.stack import Stack, StackSettings, Stopped
 from bridge.verify import report as verify
 
 PORTS: Final = range(18_080, 28_080, 50)
@@ -112,7 +112,7 @@ def demo(
     try:
         homes.fill(home)
         loosen(home)
-        plan = Plan(
+        settings = StackSettings(
             home,
             say,
             sandbox=True,
@@ -122,15 +122,15 @@ def demo(
             faults=shares,
             without=without,
         )
-        with Stage(plan) as stage:
-            run = Run(stage, tickets, edits, rate)
+        with Stack(settings) as stack:
+            run = DemoRun(stack, tickets, edits, rate)
             given = run.all()
             if journals is not None:
                 verify.write(journals, given)
                 with (journals / "timelines.jsonl").open("w", encoding="utf-8") as file:
                     file.writelines(
                         json.dumps(row, ensure_ascii=False) + "\n"
-                        for row in timelines(stage.engine)
+                        for row in timelines(stack.engine)
                     )
     except Stopped:
         raise click.Abort from None
@@ -156,24 +156,24 @@ def loosen(home: Path) -> None:
     file.write_text(re.sub(r"(?m)^(\s+rate_limit:).*$", r"\1 1000/second", file.read_text()))
 
 
-class Run:
-    """One demo on a stage."""
+class DemoRun:
+    """One run of the demo."""
 
-    def __init__(self, stage: Stage, tickets: int, edits: int, rate: float) -> None:
-        self.stage = stage
+    def __init__(self, stack: Stack, tickets: int, edits: int, rate: float) -> None:
+        self.stack = stack
         self.tickets = tickets
         self.edits = edits
         self.rate = rate
         self.seconds = 0.0
         self.gave_up = False
         self._began = time.monotonic()
-        missing = bool(stage.plan.without)
-        self._patience = 4.0 if missing else RESTS if stage.plan.faults else 45.0
+        missing = bool(stack.settings.without)
+        self._patience = 4.0 if missing else RESTS if stack.settings.faults else 45.0
         """Seconds without any progress after which we stop waiting."""
 
     def all(self) -> verify.VerifyInput:
         """Load, edit, wait, and gather what is to be judged."""
-        say, stage = self.stage.plan.say, self.stage
+        say, stack = self.stack.settings.say, self.stack
         say(f"loading {self.tickets} tickets")
         origins = self.load()
         self.wait_until_quiet()
@@ -181,15 +181,15 @@ class Run:
         self.reconcile()  # what only a full listing shows is known now, as it is in a bridge that has run for a day
         say(f"{self.edits} edits by humans")
         self.edit(origins)
-        for control in stage.controls.values():
+        for control in stack.controls.values():
             control.post("flush", everything=True)
-        if stage.plan.faults:
+        if stack.settings.faults:
             wait_until(self._is_quiet, self._signs, SETTLING, self._tick)
             say("faults heal: one reconciliation")
             # Where no webhook is to arrive none does at the end either: then it is reconciliation
             # alone that heals.
-            deaf = stage.plan.faults.get("webhook-lost") == 1
-            for control in stage.controls.values():
+            deaf = stack.settings.faults.get("webhook-lost") == 1
+            for control in stack.controls.values():
                 control.post("faults", **({"webhook-lost": 1.0} if deaf else {"none": True}))
             self.reconcile()
         else:
@@ -205,18 +205,20 @@ class Run:
     def judge(self) -> verify.VerifyInput:
         """Gather what is to be judged."""
         self.seconds = time.monotonic() - self._began
-        return collect(self.stage.engine, self.stage.controls, self.stage.plan.seed, self.seconds)
+        return collect(
+            self.stack.engine, self.stack.controls, self.stack.settings.seed, self.seconds
+        )
 
     def load(self) -> list[tuple[str, str]]:
         """Make the tickets, each on one system, and those who visit; gives where each ticket began."""
-        names = crowd.origins(self.stage.controls)
+        names = crowd.origins(self.stack.controls)
         share, rest = divmod(self.tickets, len(names))
         counts = {name: share + (1 if number < rest else 0) for number, name in enumerate(names)}
-        return crowd.fill(self.stage.controls, counts, self.stage.plan.seed)
+        return crowd.fill(self.stack.controls, counts, self.stack.settings.seed)
 
     def known(self) -> dict[tuple[str, str], dict[str, str]]:
         """Give the refs of every link, by each of them."""
-        with self.stage.engine.ledger.read() as tx:
+        with self.stack.engine.ledger.read() as tx:
             found = [
                 {name: side.remote_id for name, side in link.live().items()}
                 for link in all_links(tx)
@@ -226,9 +228,9 @@ class Run:
 
     def reconcile_until_linked(self, origins: list[tuple[str, str]]) -> None:
         """Find by reconciliation the tickets whose webhooks were lost: there must be something to edit everywhere."""
-        with self.stage.engine.ledger.read() as tx:
+        with self.stack.engine.ledger.read() as tx:
             creating = {
-                row["name"] for row in connections(self.stage.engine.context, tx) if row["creates"]
+                row["name"] for row in connections(self.stack.engine.context, tx) if row["creates"]
             }
         for _ in range(ROUNDS):
             known = self.known()
@@ -238,19 +240,19 @@ class Run:
 
     def reconcile(self) -> None:
         """Compare everything once."""
-        for name in self.stage.controls:
-            self.stage.engine.start_run(name, "full")
+        for name in self.stack.controls:
+            self.stack.engine.start_run(name, "full")
         self.wait_until_quiet()
 
     def edit(self, origins: list[tuple[str, str]]) -> None:
         """Let the humans work, at a steady rate; those of one burst act without waiting in between."""
-        stage = self.stage
+        stack = self.stack
         refs = self.known()
-        names = {stage.controls[name].system: name for name in crowd.origins(stage.controls)}
+        names = {stack.controls[name].system: name for name in crowd.origins(stack.controls)}
         # Where a ticket has no counterpart, its humans work where it began.
         stands = [refs.get(origin, dict([origin])) for origin in origins]
         where = [[system for system, name in names.items() if name in held] for held in stands]
-        stream = population.edits(self.edits, stage.plan.seed, where)
+        stream = population.edits(self.edits, stack.settings.seed, where)
         next_at = time.monotonic()
         burst = 0
         for edit in stream:
@@ -261,20 +263,20 @@ class Run:
                 0.0 if self.gave_up else 1.0 / self.rate
             )
             name = names[edit.system]
-            stage.controls[name].post(
+            stack.controls[name].post(
                 "edit", id=stands[edit.ticket][name], fields=dict(edit.fields)
             )
 
     def _breathe(self, until: float) -> None:
         while True:
-            self.stage.tend()
+            self.stack.tend()
             late = until - time.monotonic()
             if late > 0:
-                self.stage.stop.wait(min(late, POLL))
+                self.stack.stop.wait(min(late, POLL))
             elif self.gave_up or self._waiting() < CROWD or not self._hopeful():
                 return
             else:
-                self.stage.stop.wait(POLL)
+                self.stack.stop.wait(POLL)
 
     def _waiting(self) -> int:
         return int(self._figures()["due"])
@@ -291,18 +293,18 @@ class Run:
         Gives up when nothing goes forward any more. Nobody is asked meanwhile: it would never be
         quiet.
         """
-        stage = self.stage
-        stage.asking = False
-        for name in stage.controls:
-            stage.engine.start_run(name, "poll")
+        stack = self.stack
+        stack.asking = False
+        for name in stack.controls:
+            stack.engine.start_run(name, "poll")
         if not wait_until(self._is_quiet, self._signs, self._patience, self._tick):
             self.gave_up = True
-            stage.plan.say(f"nothing goes forward any more: {self._signs()}")
-        stage.asking = True
+            stack.settings.say(f"nothing goes forward any more: {self._signs()}")
+        stack.asking = True
 
     def _tick(self) -> bool:
-        self.stage.tend()
-        self.stage.stop.wait(POLL)
+        self.stack.tend()
+        self.stack.stop.wait(POLL)
         return self._hopeful()
 
     def _is_quiet(self) -> bool:
@@ -314,11 +316,11 @@ class Run:
         An attempt that is open has its piece of work, unless only a full listing can tell what
         became of it.
         """
-        webhooks = sum(int(control.get("waiting")) for control in self.stage.controls.values())
+        webhooks = sum(int(control.get("waiting")) for control in self.stack.controls.values())
         return {"webhooks": webhooks} | self._figures()
 
     def _figures(self) -> dict[str, int]:
-        engine = self.stage.engine
+        engine = self.stack.engine
         with engine.ledger.read() as tx:
             backlog, creates = work.backlog(tx, engine.clock.now()), summary.open_creates(tx)
         return {name: backlog[name] for name in ("due", "claimed", "later")} | {"creates": creates}

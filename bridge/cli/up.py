@@ -12,7 +12,7 @@ from rich.console import Console
 from bridge import home as homes
 from bridge.supervisor import seed
 from bridge.supervisor.activity import Stream, show
-from bridge.supervisor.stack import Plan, Stage, Stopped
+from bridge.supervisor.stack import Stack, StackSettings, Stopped
 
 EVERY: Final = 0.25
 FIRST_TICKETS: Final = 3
@@ -51,7 +51,7 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
     def say(text: str) -> None:
         errors.print(f"bridge: {text}", style="yellow", highlight=False, markup=False)
 
-    plan = Plan(
+    settings = StackSettings(
         homes.find_home(),
         say,
         sandbox=sandboxed,
@@ -61,57 +61,57 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
         seed=random.SystemRandom().randrange(2**32) if sandboxed else 0,
     )
     try:
-        with Stage(plan) as stage:
-            stream = Stream(stage.engine.ledger)
+        with Stack(settings) as stack:
+            stream = Stream(stack.engine.ledger)
             stream.start_now()
-            welcome(console, stage, as_json=as_json)
+            welcome(console, stack, as_json=as_json)
             if sandboxed:
                 seed.fill(
-                    stage.controls,
-                    dict.fromkeys(seed.origins(stage.controls), FIRST_TICKETS),
+                    stack.controls,
+                    dict.fromkeys(seed.origins(stack.controls), FIRST_TICKETS),
                     seed=1,
                 )
             while True:
-                stage.tend()
-                with stage.patient():
+                stack.tend()
+                with stack.patient():
                     for given in stream.fresh():
                         show(console, given, as_json=as_json)
-                stage.stop.wait(EVERY)
+                stack.stop.wait(EVERY)
     except Stopped:
         if not as_json:
             console.print("stopped", style="dim")
 
 
-def welcome(console: Console, stage: Stage, *, as_json: bool) -> None:
+def welcome(console: Console, stack: Stack, *, as_json: bool) -> None:
     """Say where everything is, and what to try."""
     where = {
-        "listening": stage.url,
+        "listening": stack.url,
         "webhooks": {
-            name: f"{stage.url}/webhooks/{name}"
-            for name, connection in stage.engine.config.connections.items()
+            name: f"{stack.url}/webhooks/{name}"
+            for name, connection in stack.engine.config.connections.items()
             if connection.webhook is not None
         },
-        "sandboxes": {name: control.url for name, control in stage.controls.items()},
-        "home": str(stage.plan.home),
+        "sandboxes": {name: control.url for name, control in stack.controls.items()},
+        "home": str(stack.settings.home),
     }
     if as_json:
         console.file.write(json.dumps(where) + "\n")
         console.file.flush()
         return
     console.print(
-        f"[bold]Bridge[/bold] is running on [bold]{stage.url}[/bold]   (Ctrl-C ends it)",
+        f"[bold]Bridge[/bold] is running on [bold]{stack.url}[/bold]   (Ctrl-C ends it)",
         highlight=False,
     )
-    for name, connection in stage.engine.config.connections.items():
+    for name, connection in stack.engine.config.connections.items():
         console.print(
             f"  {name:<10} {connection.system:<9} {connection.base_url}",
             highlight=False,
             markup=False,
         )
         if connection.webhook is not None:
-            where_to = f"  {'':<10} webhooks  {stage.url}/webhooks/{name}"
+            where_to = f"  {'':<10} webhooks  {stack.url}/webhooks/{name}"
             console.print(where_to, highlight=False, markup=False, style="dim")
-    for name, control in list(stage.controls.items())[:1]:
+    for name, control in list(stack.controls.items())[:1]:
         console.print(
             f"\nPlay a user of {name}: list the tickets, then change one, and watch it arrive below."
         )

@@ -44,7 +44,7 @@ class Stopped(BridgeError):
 
 
 @dataclass(slots=True)
-class Plan:
+class StackSettings:
     """What to set up."""
 
     home: Path
@@ -60,11 +60,11 @@ class Plan:
     faults: Mapping[str, float] = field(default_factory=dict)
 
 
-class Stage:
-    """The running whole: `with Stage(plan) as stage: ... stage.tend() ...`."""
+class Stack:
+    """The running whole: `with Stack(settings) as stack: ... stack.tend() ...`."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, settings: StackSettings) -> None:
+        self.settings = settings
         self.stop = threading.Event()
         self.controls: dict[str, Control] = {}
         """By connection."""
@@ -73,7 +73,7 @@ class Stage:
         self.ask_every = ASK_EVERY
         self.asking = True
         """The sandboxes are polled all the time: nobody who plays with them should have to wait."""
-        self.children = Children(plan.say)
+        self.children = Children(settings.say)
         self.engine: wiring.Engine
         self._valkey: Embedded | None = None
         self._looked = 0.0
@@ -102,8 +102,8 @@ class Stage:
         now = time.monotonic()
         if self._valkey is not None and now - self._looked > VALKEY_EVERY:
             self._looked = now
-            if not url_for(self.plan.home):
-                self.plan.say(
+            if not url_for(self.settings.home):
+                self.settings.say(
                     "the embedded Valkey is gone; starting another (nothing was kept in it)"
                 )
                 self._valkey.stop()
@@ -122,7 +122,7 @@ class Stage:
             yield
         except LedgerError as error:
             if not self._away:
-                self.plan.say(f"waiting for the ledger: {error}")
+                self.settings.say(f"waiting for the ledger: {error}")
             self._away = True
         else:
             self._away = False
@@ -145,46 +145,46 @@ class Stage:
             self._exits.callback(signal.signal, number, before)
 
     def _set_up(self) -> None:
-        plan = self.plan
-        homes.var(plan.home)
-        self._set("BRIDGE_HOME", str(plan.home))
-        if plan.sandbox:
+        settings = self.settings
+        homes.var(settings.home)
+        self._set("BRIDGE_HOME", str(settings.home))
+        if settings.sandbox:
             if not os.environ.get(REDIS):
                 # First of all: its lock keeps a second bridge from taking the first one's ledger
                 # away.
                 self._start_valkey()
             self._use_sandbox_stores()
         else:
-            (homes.var(plan.home) / FILE).unlink(missing_ok=True)  # left by a killed sandbox
-        config = wiring.load_config(plan.home)
+            (homes.var(settings.home) / FILE).unlink(missing_ok=True)  # left by a killed sandbox
+        config = wiring.load_config(settings.home)
         if config.settings.redis == "embedded" and self._valkey is None:
             self._start_valkey()
         ledger = Ledger(config.settings.database)
         ledger.upgrade()
         on_sqlite = ledger.url.get_backend_name() == "sqlite"
         ledger.close()
-        port = free_port(plan.host, plan.port)
-        if port != plan.port:
-            plan.say(f"port {plan.port} is taken: using {port}")
-        here = "127.0.0.1" if plan.host in {"0.0.0.0", "::"} else plan.host  # noqa: S104 - compared, not bound
+        port = free_port(settings.host, settings.port)
+        if port != settings.port:
+            settings.say(f"port {settings.port} is taken: using {port}")
+        here = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
         self.url = f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
-        self.children = Children(plan.say, child_environ())
+        self.children = Children(settings.say, child_environ())
         self._exits.callback(self.children.stop)
-        if plan.sandbox:
+        if settings.sandbox:
             self._start_sandbox({name: found.system for name, found in config.connections.items()})
-        self.engine = wiring.engine(plan.home)
+        self.engine = wiring.engine(settings.home)
         self._exits.callback(self.engine.close)
-        if "web" not in plan.without:
-            self.children.start("web", ["web", "--host", plan.host, "--port", str(port)])
+        if "web" not in settings.without:
+            self.children.start("web", ["web", "--host", settings.host, "--port", str(port)])
             self._await("the receiver", self._answers)
-        if "worker" not in plan.without:
-            for number in range(plan.workers or (1 if on_sqlite else 2)):
+        if "worker" not in settings.without:
+            for number in range(settings.workers or (1 if on_sqlite else 2)):
                 self.children.start(f"worker {number + 1}", ["worker"])
         self.children.start("clock", ["clock"])
         self.ready = True
 
     def _start_valkey(self) -> None:
-        self._valkey = self._exits.enter_context(Embedded(socket_for(self.plan.home).parent))
+        self._valkey = self._exits.enter_context(Embedded(socket_for(self.settings.home).parent))
 
     def _set(self, name: str, value: str | None) -> None:
         """Change our environment, which the children get, until the end."""
@@ -194,32 +194,33 @@ class Stage:
 
     def _use_sandbox_stores(self) -> None:
         """Keep what is played out of what is real: another ledger, new every time, and a Redis of its own."""
-        var = homes.var(self.plan.home)
+        var = homes.var(self.settings.home)
         for end in ("", "-wal", "-shm"):
             (var / f"sandbox.db{end}").unlink(missing_ok=True)
-        self._set("BRIDGE_DATABASE_URL", sandbox_database(self.plan.home))
+        self._set("BRIDGE_DATABASE_URL", sandbox_database(self.settings.home))
         self._set("BRIDGE_REDIS_URL", os.environ.get(REDIS))
         self._set("BRIDGE_SANDBOX", "1")
         write_accounts(
-            var / FILE, server.accounts(seed=self.plan.seed, port_base=self.plan.port_base or 9400)
+            var / FILE,
+            server.accounts(seed=self.settings.seed, port_base=self.settings.port_base or 9400),
         )
         self._exits.callback((var / FILE).unlink, missing_ok=True)
 
     def _start_sandbox(self, systems: Mapping[str, str]) -> None:
         """Start the sandboxes, each under the name of the connection that uses it, and learn where they listen."""
-        plan = self.plan
-        file = homes.var(plan.home) / FILE
+        settings = self.settings
+        file = homes.var(settings.home) / FILE
         file.unlink()
         specs = [
             {
                 "system": system,
                 "name": name,
                 "webhook_url": f"{self.url}/webhooks/{name}",
-                "faults": dict(plan.faults),
+                "faults": dict(settings.faults),
             }
             for name, system in systems.items()
         ]
-        command = ["sandbox", "--port-base", str(plan.port_base), "--seed", str(plan.seed)]
+        command = ["sandbox", "--port-base", str(settings.port_base), "--seed", str(settings.seed)]
         self.children.start(
             "sandbox", [*command, "--specs", json.dumps(specs), "--announce", str(file)], vital=True
         )

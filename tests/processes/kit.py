@@ -24,7 +24,7 @@ from redis import Redis
 from sqlalchemy import func, select
 
 from bridge import home as homes
-from bridge.cli.demo import PORTS, Run, loosen
+from bridge.cli.demo import PORTS, DemoRun, loosen
 from bridge.ledger import connection_health, webhook_inbox
 from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
@@ -32,7 +32,7 @@ from bridge.queue import socket_for, url_for
 from bridge.sandbox import population
 from bridge.supervisor.demo_evidence import collect, timelines
 from bridge.supervisor.sandbox_accounts import DATABASE, FILE, REDIS
-from bridge.supervisor.stack import Plan, Stage
+from bridge.supervisor.stack import Stack, StackSettings
 from bridge.verify import report
 from bridge.verify.expectations import canonical
 from tests.processes.outcome import Outcome
@@ -53,11 +53,11 @@ class Stuck(AssertionError):
     """What was waited for did not come about."""
 
 
-class Quiet(Run):
+class Quiet(DemoRun):
     """Waits like a demo, but not for what has nobody to go to yet: a visit whose customer never opens a ticket."""
 
     def _figures(self) -> dict[str, int]:
-        engine = self.stage.engine
+        engine = self.stack.engine
         with engine.ledger.read() as tx:
             found = super()._figures()
             wanting = select(func.count()).where(
@@ -67,7 +67,7 @@ class Quiet(Run):
             return found | {"later": max(0, found["later"] - tx.execute(wanting).scalar_one())}
 
 
-class Kit(Stage):
+class Kit(Stack):
     """`with Kit(folder) as kit: kit.begin(20); kit.work(10); kit.kill("web"); kit.work(10); kit.check()`."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Kit(Stage):
         homes.fill(home)
         loosen(home)
         super().__init__(
-            Plan(
+            StackSettings(
                 home,
                 _say,
                 sandbox=True,
@@ -102,7 +102,7 @@ class Kit(Stage):
         """How often what was done to it, by kind."""
         self.worked = 0
         self.opened = 0
-        self.run: Run
+        self.run: DemoRun
         self.origins: list[tuple[str, str]] = []
         self._database = database
         self._began = time.monotonic()
@@ -119,7 +119,7 @@ class Kit(Stage):
 
     def _start_sandbox(self, systems: Mapping[str, str]) -> None:
         super()._start_sandbox(systems)
-        file = homes.var(self.plan.home) / FILE
+        file = homes.var(self.settings.home) / FILE
         stored = json.loads(file.read_text())
         for name, system in systems.items():
             port = int(self.controls[name].url.rpartition(":")[2])
@@ -150,7 +150,7 @@ class Kit(Stage):
         where = [
             [self.controls[name].system for name in self.holders if name in held] for held in known
         ]
-        self._stream = iter(population.edits(EDITS, self.plan.seed, where))
+        self._stream = iter(population.edits(EDITS, self.settings.seed, where))
 
     def work(self, edits: int) -> None:
         """Let humans make that many edits at a steady rate, and open a new ticket now and then."""
@@ -167,7 +167,7 @@ class Kit(Stage):
             self.opened += 1
             name = self.holders[self.opened % len(self.holders)]
             self.controls[name].post(
-                "populate", n=1, seed=1000 * self.plan.seed + 100 + self.opened
+                "populate", n=1, seed=1000 * self.settings.seed + 100 + self.opened
             )
             return
         edit = next(self._stream)
@@ -249,13 +249,15 @@ class Kit(Stage):
         os.kill(gone, signal.SIGKILL)
         self.struck["kill valkey"] += 1
         self.wait(
-            lambda: self._valkey._process.pid != gone and bool(url_for(self.plan.home)),
+            lambda: self._valkey._process.pid != gone and bool(url_for(self.settings.home)),
             "another Valkey",
         )
 
     def empty_valkey(self) -> None:
         """Take everything out of the Valkey, under everybody's feet."""
-        with contextlib.closing(Redis(unix_socket_path=str(socket_for(self.plan.home)))) as client:
+        with contextlib.closing(
+            Redis(unix_socket_path=str(socket_for(self.settings.home)))
+        ) as client:
             client.flushall()
         self.struck["empty valkey"] += 1
 
@@ -347,7 +349,9 @@ class Kit(Stage):
         verdicts = {
             (row.connection, value): row.verdict for row in rows for value in row.headers.values()
         }
-        given = collect(self.engine, self.controls, self.plan.seed, time.monotonic() - self._began)
+        given = collect(
+            self.engine, self.controls, self.settings.seed, time.monotonic() - self._began
+        )
         sent = [
             row for row in given.journal if row["kind"] == "webhook" and 200 <= row["status"] < 300
         ]
@@ -408,7 +412,7 @@ class Kit(Stage):
             )
             return [(row.connection, str(row.remaining)) for row in rows]
 
-    def _new_run(self, tickets: int) -> Run:
+    def _new_run(self, tickets: int) -> DemoRun:
         run = Quiet(self, tickets, 0, self.rate)
         run._patience = PATIENCE
         return run

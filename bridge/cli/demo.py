@@ -181,16 +181,16 @@ class DemoRun:
         self.reconcile()  # what only a full listing shows is known now, as it is in a bridge that has run for a day
         say(f"{self.edits} edits by humans")
         self.edit(origins)
-        for control in stack.controls.values():
-            control.post("flush", everything=True)
+        for sandbox in stack.sandboxes.values():
+            sandbox.post("flush", everything=True)
         if stack.settings.faults:
             wait_until(self._is_quiet, self._signs, SETTLING, self._tick)
             say("faults heal: one reconciliation")
             # Where no webhook is to arrive none does at the end either: then it is reconciliation
             # alone that heals.
             deaf = stack.settings.faults.get("webhook-lost") == 1
-            for control in stack.controls.values():
-                control.post("faults", **({"webhook-lost": 1.0} if deaf else {"none": True}))
+            for sandbox in stack.sandboxes.values():
+                sandbox.post("faults", **({"webhook-lost": 1.0} if deaf else {"none": True}))
             self.reconcile()
         else:
             self.wait_until_quiet()
@@ -206,15 +206,15 @@ class DemoRun:
         """Gather what is to be judged."""
         self.seconds = time.monotonic() - self._began
         return collect(
-            self.stack.engine, self.stack.controls, self.stack.settings.seed, self.seconds
+            self.stack.engine, self.stack.sandboxes, self.stack.settings.seed, self.seconds
         )
 
     def load(self) -> list[tuple[str, str]]:
         """Make the tickets, each on one system, and those who visit; gives where each ticket began."""
-        names = crowd.origins(self.stack.controls)
+        names = crowd.origins(self.stack.sandboxes)
         share, rest = divmod(self.tickets, len(names))
         counts = {name: share + (1 if number < rest else 0) for number, name in enumerate(names)}
-        return crowd.fill(self.stack.controls, counts, self.stack.settings.seed)
+        return crowd.fill(self.stack.sandboxes, counts, self.stack.settings.seed)
 
     def known(self) -> dict[tuple[str, str], dict[str, str]]:
         """Give the refs of every link, by each of them."""
@@ -240,7 +240,7 @@ class DemoRun:
 
     def reconcile(self) -> None:
         """Compare everything once."""
-        for name in self.stack.controls:
+        for name in self.stack.sandboxes:
             self.stack.engine.start_run(name, "full")
         self.wait_until_quiet()
 
@@ -248,7 +248,7 @@ class DemoRun:
         """Let the humans work, at a steady rate; those of one burst act without waiting in between."""
         stack = self.stack
         refs = self.known()
-        names = {stack.controls[name].system: name for name in crowd.origins(stack.controls)}
+        names = {stack.sandboxes[name].system: name for name in crowd.origins(stack.sandboxes)}
         # Where a ticket has no counterpart, its humans work where it began.
         stands = [refs.get(origin, dict([origin])) for origin in origins]
         where = [[system for system, name in names.items() if name in held] for held in stands]
@@ -263,7 +263,7 @@ class DemoRun:
                 0.0 if self.gave_up else 1.0 / self.rate
             )
             name = names[edit.system]
-            stack.controls[name].post(
+            stack.sandboxes[name].post(
                 "edit", id=stands[edit.ticket][name], fields=dict(edit.fields)
             )
 
@@ -295,7 +295,7 @@ class DemoRun:
         """
         stack = self.stack
         stack.asking = False
-        for name in stack.controls:
+        for name in stack.sandboxes:
             stack.engine.start_run(name, "poll")
         if not wait_until(self._is_quiet, self._signs, self._patience, self._tick):
             self.gave_up = True
@@ -316,7 +316,7 @@ class DemoRun:
         An attempt that is open has its piece of work, unless only a full listing can tell what
         became of it.
         """
-        webhooks = sum(int(control.get("waiting")) for control in self.stack.controls.values())
+        webhooks = sum(int(sandbox.get("waiting")) for sandbox in self.stack.sandboxes.values())
         return {"webhooks": webhooks} | self._figures()
 
     def _figures(self) -> dict[str, int]:

@@ -4,76 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import sys
 import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
-from bridge.errors import BridgeError
 from bridge.sandbox import server
 from bridge.supervisor.processes import watch_parent
-from bridge.supervisor.sandbox_accounts import stored
-
-
-class ControlError(BridgeError):
-    """A sandbox did not do as it was told."""
-
-
-class Control:
-    """The control API of one sandbox."""
-
-    def __init__(self, system: str, base_url: str) -> None:
-        parts = urllib.parse.urlsplit(base_url)
-        self.system = system
-        self.url = f"{parts.scheme}://{parts.netloc}"
-
-    def get(self, path: str, **query: str | int) -> Any:
-        """Ask."""
-        url = f"{self._address(path)}?{urllib.parse.urlencode(query)}"
-        return self._send(urllib.request.Request(url))  # noqa: S310
-
-    def post(self, path: str, **body: Any) -> Any:
-        """Tell."""
-        data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
-        return self._send(urllib.request.Request(self._address(path), data, headers))  # noqa: S310
-
-    def _address(self, path: str) -> str:
-        return f"{self.url}/_control/{path}"
-
-    def _send(self, request: urllib.request.Request) -> Any:
-        # Never through a proxy of the machine: the sandbox is on loopback.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=60) as answer:
-                return json.loads(answer.read())["data"]
-        except urllib.error.HTTPError as error:
-            with error:
-                raise ControlError(
-                    f"{self.system} sandbox: {error.code} {error.read(300).decode()}"
-                ) from error
-        except OSError as error:
-            raise ControlError(
-                f"{self.system} sandbox at {self.url} does not answer: {error}"
-            ) from error
-
-
-def write_accounts(path: Path, accounts: dict[str, server.Account]) -> None:
-    """Store the accounts, whole or not at all, for the owner alone."""
-    contents = {system: stored(account) for system, account in accounts.items()}
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
-        json.dump(contents, file)
-    new.replace(path)
+from bridge.supervisor.sandbox_accounts import write_accounts
 
 
 @click.command()

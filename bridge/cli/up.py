@@ -67,8 +67,8 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
             welcome(console, stack, as_json=as_json)
             if sandboxed:
                 seed.fill(
-                    stack.controls,
-                    dict.fromkeys(seed.origins(stack.controls), FIRST_TICKETS),
+                    stack.sandboxes,
+                    dict.fromkeys(seed.origins(stack.sandboxes), FIRST_TICKETS),
                     seed=1,
                 )
             while True:
@@ -91,7 +91,7 @@ def welcome(console: Console, stack: Stack, *, as_json: bool) -> None:
             for name, connection in stack.engine.config.connections.items()
             if connection.webhook is not None
         },
-        "sandboxes": {name: control.url for name, control in stack.controls.items()},
+        "sandboxes": {name: sandbox.url for name, sandbox in stack.sandboxes.items()},
         "home": str(stack.settings.home),
     }
     if as_json:
@@ -111,12 +111,12 @@ def welcome(console: Console, stack: Stack, *, as_json: bool) -> None:
         if connection.webhook is not None:
             where_to = f"  {'':<10} webhooks  {stack.url}/webhooks/{name}"
             console.print(where_to, highlight=False, markup=False, style="dim")
-    for name, control in list(stack.controls.items())[:1]:
+    for name, sandbox in list(stack.sandboxes.items())[:1]:
         console.print(
             f"\nPlay a user of {name}: list the tickets, then change one, and watch it arrive below."
         )
-        tickets = f"  curl -s {control.url}/_control/tickets"
-        edit = f"""  curl -s {control.url}/_control/edit -d '{{"id": "ID", "fields": {{"priority": "high"}}}}'"""
+        tickets = f"  curl -s {sandbox.url}/_control/tickets"
+        edit = f"""  curl -s {sandbox.url}/_control/edit -d '{{"id": "ID", "fields": {{"priority": "high"}}}}'"""
         for command in (tickets, edit):
             console.print(command, highlight=False, markup=False, soft_wrap=True)
     console.print()

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bridge.cli.sandbox import Control
 from bridge.ledger import attempts, timeline
 from bridge.operations.evidence import all_links, facts
+from bridge.supervisor.sandbox_client import SandboxClient
 from bridge.verify.report import VerifyInput
 from bridge.wiring import Engine
 
 
-def collect(engine: Engine, controls: dict[str, Control], seed: int, seconds: float) -> VerifyInput:
+def collect(
+    engine: Engine, sandboxes: dict[str, SandboxClient], seed: int, seconds: float
+) -> VerifyInput:
     """Gather what the verdict rests on: the sandboxes' journals and records, and the ledger's own account."""
-    story = [row for control in controls.values() for row in control.get("journal")]
+    story = [row for sandbox in sandboxes.values() for row in sandbox.get("journal")]
     finals = [
         {"connection": name, "record": record}
-        for name, control in controls.items()
-        for record in control.get("tickets")
+        for name, sandbox in sandboxes.items()
+        for record in sandbox.get("tickets")
     ]
     with engine.ledger.read() as tx:
         told = facts(engine.context, tx)

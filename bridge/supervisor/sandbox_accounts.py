@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,17 @@ def stored(account: server.Account) -> dict[str, Any]:
         "webhook_secret": account.webhook_secret,
         "options": dict(account.options),
     }
+
+
+def write_accounts(path: Path, accounts: dict[str, server.Account]) -> None:
+    """Store the accounts, whole or not at all, for the owner alone."""
+    contents = {system: stored(account) for system, account in accounts.items()}
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
+        json.dump(contents, file)
+    new.replace(path)
 
 
 def sandboxed() -> dict[str, SandboxAccount]:

@@ -18,13 +18,13 @@ from typing import Any, Final, Self
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.sandbox import Control, write_accounts
 from bridge.errors import BridgeError, LedgerError
 from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for, url_for
 from bridge.sandbox import server
 from bridge.supervisor.processes import ChildFailed, Children, child_environ, free_port
-from bridge.supervisor.sandbox_accounts import FILE, REDIS, sandbox_database
+from bridge.supervisor.sandbox_accounts import FILE, REDIS, sandbox_database, write_accounts
+from bridge.supervisor.sandbox_client import SandboxClient
 
 START: Final = 30.0
 """Seconds that a part may take to come up on a slow machine."""
@@ -66,7 +66,7 @@ class Stack:
     def __init__(self, settings: StackSettings) -> None:
         self.settings = settings
         self.stop = threading.Event()
-        self.controls: dict[str, Control] = {}
+        self.sandboxes: dict[str, SandboxClient] = {}
         """By connection."""
         self.url = ""
         self.ready = False
@@ -108,11 +108,11 @@ class Stack:
                 )
                 self._valkey.stop()
                 self._valkey.start()
-        if self.asking and self.ready and self.controls and now - self._asked > self.ask_every:
+        if self.asking and self.ready and self.sandboxes and now - self._asked > self.ask_every:
             self._asked = now
             self._asks += 1
             with self.patient():
-                for name in self.controls:
+                for name in self.sandboxes:
                     self._ask(name)
 
     @contextlib.contextmanager
@@ -226,8 +226,9 @@ class Stack:
         )
         self._await("the sandbox", file.exists)
         stored = json.loads(file.read_text())
-        self.controls = {
-            name: Control(system, stored[system]["base_url"]) for name, system in systems.items()
+        self.sandboxes = {
+            name: SandboxClient(system, stored[system]["base_url"])
+            for name, system in systems.items()
         }
 
     def _answers(self) -> bool:

@@ -5,9 +5,8 @@ import json
 import pytest
 
 from bridge import home as homes
-from bridge.cli.sandbox import write_accounts
 from bridge.sandbox import server
-from bridge.supervisor.sandbox_accounts import FILE
+from bridge.supervisor.sandbox_accounts import FILE, write_accounts
 from tests.cli.conftest import KEYS
 
 SEED = 9

@@ -5,12 +5,11 @@ import os
 import pytest
 
 from bridge import home as homes
-from bridge.cli.sandbox import write_accounts
 from bridge.ledger import connection_health
 from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for
 from bridge.sandbox import server
-from bridge.supervisor.sandbox_accounts import FILE, sandbox_database
+from bridge.supervisor.sandbox_accounts import FILE, sandbox_database, write_accounts
 
 SEED = 9
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bridge import home as homes
-from bridge.cli.sandbox import Control
+from bridge.supervisor.sandbox_client import SandboxClient
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +55,9 @@ class Up:
         for thread in self.threads:
             thread.start()
         self.where = self.rows.get(timeout=60)
-        self.controls = {name: Control(name, url) for name, url in self.where["sandboxes"].items()}
+        self.sandboxes = {
+            name: SandboxClient(name, url) for name, url in self.where["sandboxes"].items()
+        }
 
     def wait_for(self, wanted) -> dict:
         until = time.monotonic() + 60
@@ -68,7 +70,7 @@ class Up:
         """Wait until all tickets stand on every side that takes them: nine, three of which began at the desk."""
         until = time.monotonic() + 60
         while [
-            len(self.controls[name].get("tickets")) for name in ("helpdesk", "product", "desk")
+            len(self.sandboxes[name].get("tickets")) for name in ("helpdesk", "product", "desk")
         ] != [9, 9, 3]:
             assert time.monotonic() < until, self.said
             time.sleep(0.1)
@@ -122,7 +124,7 @@ def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_
         try:
             assert up.where["listening"] != f"http://127.0.0.1:{taken.getsockname()[1]}"
             up.settle()
-            helpdesk, product = up.controls["helpdesk"], up.controls["product"]
+            helpdesk, product = up.sandboxes["helpdesk"], up.sandboxes["product"]
             first = helpdesk.get("tickets")[0]
             helpdesk.post(
                 "edit",

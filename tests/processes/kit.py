@@ -122,7 +122,7 @@ class Kit(Stack):
         file = homes.var(self.settings.home) / FILE
         stored = json.loads(file.read_text())
         for name, system in systems.items():
-            port = int(self.controls[name].url.rpartition(":")[2])
+            port = int(self.sandboxes[name].url.rpartition(":")[2])
             line = self.board.connect(name, port)
             told = stored[system]["base_url"]
             stored[system]["base_url"] = told.replace(f"{HOST}:{port}", f"{HOST}:{line.port}")
@@ -132,7 +132,7 @@ class Kit(Stack):
     def holders(self) -> list[str]:
         """The connections whose systems hold tickets."""
         return [
-            name for name, control in self.controls.items() if control.system in population.STATUS
+            name for name, sandbox in self.sandboxes.items() if sandbox.system in population.STATUS
         ]
 
     # Humans.
@@ -148,7 +148,7 @@ class Kit(Stack):
             self._refs.get(origin, dict([origin])) for origin in self.origins[: tickets - ALONE]
         ]
         where = [
-            [self.controls[name].system for name in self.holders if name in held] for held in known
+            [self.sandboxes[name].system for name in self.holders if name in held] for held in known
         ]
         self._stream = iter(population.edits(EDITS, self.settings.seed, where))
 
@@ -166,22 +166,22 @@ class Kit(Stack):
         if self.worked % 6 == 0:
             self.opened += 1
             name = self.holders[self.opened % len(self.holders)]
-            self.controls[name].post(
+            self.sandboxes[name].post(
                 "populate", n=1, seed=1000 * self.settings.seed + 100 + self.opened
             )
             return
         edit = next(self._stream)
-        name = next(name for name in self.holders if self.controls[name].system == edit.system)
+        name = next(name for name in self.holders if self.sandboxes[name].system == edit.system)
         origin = self.origins[edit.ticket]
         remote_id = self._refs.get(origin, dict([origin]))[name]
-        self.controls[name].post("edit", id=remote_id, fields=dict(edit.fields))
+        self.sandboxes[name].post("edit", id=remote_id, fields=dict(edit.fields))
 
     def arrives(self, here: str, there: str) -> None:
         """Let a human resolve a ticket here, and wait until it shows there: every system has a word for that."""
 
         def resolved(name: str, remote_id: str) -> bool:
             status = self.record(name, remote_id)["status"]
-            return bool(canonical(self.controls[name].system, "status", status) == "resolved")
+            return bool(canonical(self.sandboxes[name].system, "status", status) == "resolved")
 
         alone = [self._refs.get(origin, {}) for origin in self.origins[-ALONE:]]
         both = [(refs[here], refs[there]) for refs in alone if {here, there} <= refs.keys()]
@@ -192,8 +192,8 @@ class Kit(Stack):
         ]
         assert open_, f"no open ticket stands in {here} and in {there}"
         mine, its = open_[0]
-        word = population.STATUS[self.controls[here].system]["resolved"]
-        self.controls[here].post("edit", id=mine, fields={"status": word})
+        word = population.STATUS[self.sandboxes[here].system]["resolved"]
+        self.sandboxes[here].post("edit", id=mine, fields={"status": word})
         try:
             self.wait(
                 lambda: resolved(there, its),
@@ -205,7 +205,7 @@ class Kit(Stack):
     def record(self, name: str, remote_id: str) -> Mapping[str, Any]:
         """Give a ticket as its system has it."""
         return next(
-            one for one in self.controls[name].get("tickets") if str(one["id"]) == remote_id
+            one for one in self.sandboxes[name].get("tickets") if str(one["id"]) == remote_id
         )
 
     def story(self, name: str, remote_id: str) -> str:
@@ -328,8 +328,8 @@ class Kit(Stack):
     def settle(self) -> None:
         """Wait until no webhook is on its way and no work is left."""
         self.run = self._new_run(self.run.tickets)
-        for control in self.controls.values():
-            control.post("flush", everything=True)
+        for sandbox in self.sandboxes.values():
+            sandbox.post("flush", everything=True)
         self.run.wait_until_quiet()
         if self.run.gave_up:
             raise Stuck(f"nothing goes forward any more; {self.standing()}")
@@ -350,7 +350,7 @@ class Kit(Stack):
             (row.connection, value): row.verdict for row in rows for value in row.headers.values()
         }
         given = collect(
-            self.engine, self.controls, self.settings.seed, time.monotonic() - self._began
+            self.engine, self.sandboxes, self.settings.seed, time.monotonic() - self._began
         )
         sent = [
             row for row in given.journal if row["kind"] == "webhook" and 200 <= row["status"] < 300
@@ -380,8 +380,8 @@ class Kit(Stack):
         """Give how many deliveries of webhooks the receiver did not take."""
         rows = [
             row
-            for control in self.controls.values()
-            for row in control.get("journal")
+            for sandbox in self.sandboxes.values()
+            for row in sandbox.get("journal")
             if row["kind"] == "webhook"
         ]
         return sum(row["status"] >= 500 for row in rows)

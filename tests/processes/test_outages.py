@@ -60,8 +60,8 @@ def test_bridge_up_waits_for_its_ledger_instead_of_ending(tmp_path, database, mo
         while not any("waiting for the ledger" in line for line in up.said):
             assert up.process.poll() is None, up.said
         database.start()
-        name, control = next(iter(up.controls.items()))
-        control.post("populate", n=1, seed=77)
+        name, sandbox = next(iter(up.sandboxes.items()))
+        sandbox.post("populate", n=1, seed=77)
         up.wait_for(lambda row: row.get("kind") == "created" and row["connection"] != name)
     finally:
         ended = up.end()

@@ -4,10 +4,9 @@ import pytest
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.sandbox import write_accounts
 from bridge.ledger.database import Ledger
 from bridge.sandbox import server
-from bridge.supervisor.sandbox_accounts import FILE
+from bridge.supervisor.sandbox_accounts import FILE, write_accounts
 from bridge.web.serve import application
 
 

@@ -40,6 +40,18 @@ class LedgerError(BridgeError):
     """The ledger cannot be used as it is (newer version, damaged, wrong address)."""
 
 
+class UnknownName(BridgeError):
+    """Nothing has the name that was given (a ticket, a connection, a field); the message says what has."""
+
+
+class NotPossible(BridgeError):
+    """What was asked for does not fit what is there; the message says what would."""
+
+
+class Busy(BridgeError):
+    """Somebody else is at work on it just now: ask again in a moment."""
+
+
 class LeaseLost(BridgeError):
     """Another worker has taken the link over; what we were about to commit is void and will be observed again."""
 

@@ -11,6 +11,7 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import actor, looking, show, the_one, write_down
 from bridge.cli.times import when
+from bridge.errors import Busy
 from bridge.ledger import conflict_log as rows
 from bridge.ledger import links
 from bridge.ledger.database import Tx
@@ -75,7 +76,7 @@ def resolve(ref: str, field: str, value: str | None, take: str | None) -> None:
                 decided = operate.resolve(tx, engine.context, link.id, field, wanted, actor())
                 write_down(tx, "conflict resolved", f"{link.id} {field}", now, {"take": take or ""})
             break
-        except operate.Busy:
+        except Busy:
             if not left:
                 raise
             engine.clock.sleep(0.2)

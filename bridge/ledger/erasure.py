@@ -30,7 +30,7 @@ from sqlalchemy import (
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker, Ref
-from bridge.errors import BridgeError
+from bridge.errors import Busy
 from bridge.ledger import link_codec, links, value_codec
 from bridge.ledger.database import Tx
 from bridge.ledger.tables import (
@@ -51,10 +51,6 @@ WHO = ("customer", "email")
 """Fields whose value says to whom a record belongs."""
 SHORTEST = 3
 """Shorter texts are in everything; they are no trace of anybody."""
-
-
-class Busy(BridgeError):
-    """A write about this person is under way: what it carries is still needed."""
 
 
 @dataclass(slots=True)

@@ -10,20 +10,12 @@ from bridge.core.model.entities import ENTITIES
 from bridge.core.model.state import FieldState, Link
 from bridge.core.model.values import Canonical, Unreadable
 from bridge.engine.context import Context
-from bridge.errors import BridgeError
+from bridge.errors import Busy, NotPossible
 from bridge.flow.replan import replan
 from bridge.ledger import conflict_log, links, timeline
 from bridge.ledger.database import Tx
 
 HOLD = timedelta(seconds=10)
-
-
-class Busy(BridgeError):
-    """A worker has the ticket just now; ask again in a moment."""
-
-
-class NotPossible(BridgeError):
-    """What was asked for does not fit the ticket as it is; the message says what would."""
 
 
 def resolve(

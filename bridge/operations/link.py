@@ -8,10 +8,11 @@ from datetime import datetime
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
+from bridge.errors import Busy, NotPossible
 from bridge.flow.replan import plans
 from bridge.ledger import hints, links, matching, parking, timeline
 from bridge.ledger.database import Tx
-from bridge.operations.conflicts import HOLD, Busy, NotPossible
+from bridge.operations.conflicts import HOLD
 
 
 def under_lease(

@@ -2,8 +2,8 @@
 
 import pytest
 
+from bridge.errors import NotPossible
 from bridge.operations import link as surgery
-from bridge.operations.conflicts import NotPossible
 from tests.flow.world import World, born
 
 

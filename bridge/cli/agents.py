@@ -11,9 +11,9 @@ from rich.table import Table
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.times import when
 from bridge.ledger import directory
 from bridge.ledger.database import Ledger
+from bridge.operations.times import when
 from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 

@@ -11,7 +11,6 @@ import click
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import show
-from bridge.cli.times import when
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.engine.outcomes import remedy
@@ -19,6 +18,7 @@ from bridge.errors import BridgeError
 from bridge.ledger import summary as figures
 from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status
+from bridge.operations.times import when
 from bridge.queue import Doorbell, socket_for, url_for
 from bridge.runs.schedule import Planned, next_runs
 from bridge.supervisor.sandbox_accounts import follow_sandbox

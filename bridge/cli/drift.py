@@ -11,8 +11,8 @@ import click
 
 from bridge.cli.operator import looking
 from bridge.cli.reconcile import finding, plain
-from bridge.cli.times import when
 from bridge.ledger import drift_findings as findings
+from bridge.operations.times import when
 
 
 @click.command()

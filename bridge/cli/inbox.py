@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from bridge.cli.operator import changing, looking, show
-from bridge.cli.times import when
 from bridge.core.model.values import Ref
 from bridge.ledger import hints
 from bridge.ledger import webhook_inbox as rows
+from bridge.operations.times import when
 
 
 @click.group()

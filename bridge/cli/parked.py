@@ -8,10 +8,10 @@ from dataclasses import asdict
 import click
 
 from bridge.cli.operator import changing, looking, show
-from bridge.cli.times import when
 from bridge.engine.outcomes import remedy
 from bridge.ledger import parking
 from bridge.ledger.database import Tx
+from bridge.operations.times import when
 
 
 @click.group()

@@ -17,7 +17,6 @@ from rich.table import Table
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import plain
-from bridge.cli.times import clock, when
 from bridge.clock import SystemClock
 from bridge.core.model.syncs import Connection
 from bridge.engine.outcomes import remedy
@@ -25,6 +24,7 @@ from bridge.ledger import run_records, run_writes
 from bridge.ledger import summary as figures
 from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status
+from bridge.operations.times import clock, when
 from bridge.runs.schedule import KINDS, Planned, next_runs
 from bridge.supervisor.sandbox_accounts import follow_sandbox
 

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from bridge.cli.operator import looking, show, the_one
-from bridge.cli.times import when
 from bridge.config import Config
 from bridge.core.merge.case import PLAIN
 from bridge.core.model.state import Link
@@ -16,6 +15,7 @@ from bridge.core.model.syncs import FieldPolicy
 from bridge.core.model.values import Marker
 from bridge.ledger import attempts, links, parking, timeline
 from bridge.ledger.database import Tx
+from bridge.operations.times import when
 
 DECIDING = frozenset(
     {"changed", "conflict", "uncertain", "resolved", "reverted", "remapped", "settled", "agreed"}

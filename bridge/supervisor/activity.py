@@ -10,11 +10,11 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from bridge.cli.times import clock
 from bridge.core.model.state import Link
 from bridge.ledger import links, timeline
 from bridge.ledger.database import Ledger
 from bridge.ledger.timeline import TimelineEntry
+from bridge.operations.times import clock
 
 STYLES: Final = {
     "wrote": "green",

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.cli.times import when
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.ledger import conflict_log, links, run_records, timeline, work
 from bridge.ledger.database import Ledger
 from bridge.ledger.timeline import TimelineEntry
+from bridge.operations.times import when
 from bridge.supervisor.activity import row, text
 from tests.cli.conftest import KEYS
 

@@ -127,7 +127,7 @@ def wake(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -
         )
         if member is None or member.create is Support.NO or connection in child.sides:
             continue
-        work.raise_(
+        work.enqueue(
             tx,
             kind="create",
             key=f"create:{child.id}:{connection}",

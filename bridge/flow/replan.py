@@ -78,7 +78,7 @@ def queue(
             continue
         if kind == "create" and not parents.ready(tx, context, link, connection):
             continue  # its ticket is not there yet; family.wake asks again when it is
-        work.raise_(
+        work.enqueue(
             tx,
             kind=kind,
             key=f"{kind}:{link.id}:{connection}",

@@ -28,8 +28,8 @@ def give(
     unpark: bool = True,
     run_id: int | None = None,
 ) -> None:
-    """Ask that a record be read, now or when it is due; `work.raise_` says what the rest means."""
-    work.raise_(
+    """Ask that a record be read, now or when it is due; `work.enqueue` says what the rest means."""
+    work.enqueue(
         tx,
         kind=KIND,
         key=key(ref),

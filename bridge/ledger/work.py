@@ -59,7 +59,7 @@ class WorkRow:
     """The run that asked for it, whose writes can be taken back together."""
 
 
-def raise_(
+def enqueue(
     tx: Tx,
     *,
     kind: str,
@@ -81,7 +81,7 @@ def raise_(
     leaves it parked.
     """
     tx.execute(
-        _raise(tx.dialect.name, unpark),
+        _enqueue(tx.dialect.name, unpark),
         {
             "key": key,
             "kind": kind,
@@ -99,7 +99,7 @@ def raise_(
 
 
 @cache
-def _raise(dialect: str, unpark: bool) -> Insert:
+def _enqueue(dialect: str, unpark: bool) -> Insert:
     statement = insert_for(dialect, work)
     new, set_aside = statement.excluded, work.c.parked_at.is_not(None)
     changes: dict[str, Any] = {

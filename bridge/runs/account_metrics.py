@@ -52,7 +52,7 @@ def raise_due(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> lis
     due = [name for name in telling if name not in known or known[name] + EVERY <= now]
     for name in due:
         gauges.asked(tx, name, now)
-        work.raise_(
+        work.enqueue(
             tx,
             kind="figures",
             key=f"figures:{name}",

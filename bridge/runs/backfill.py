@@ -77,7 +77,7 @@ def start(
     figures[CARRIED] = run_writes.go_on(tx, int(run_id), allowance.CAUSE, now)
     run_records.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
     step = Step(run_id, now.isoformat(), None, since.isoformat() if since else "", newest_first)
-    work.raise_(
+    work.enqueue(
         tx,
         kind=KIND,
         key=f"reconcile:{run_id}",  # the name by which `runs.begin` knows that a run still has work

@@ -168,7 +168,7 @@ def start(
         accept=accept,
         first=mark is None,
     )
-    work.raise_(
+    work.enqueue(
         tx,
         kind="reconcile",
         key=f"reconcile:{run_id}",

@@ -59,7 +59,7 @@ def start(
     )
     found = records(tx, run_id)
     for link_id, connection, entity in found:
-        work.raise_(
+        work.enqueue(
             tx,
             kind=KIND,
             key=f"undo:{run_id}:{link_id}:{connection}",

@@ -92,7 +92,7 @@ def test_parked_work_is_named_with_its_reason(home):
     ledger, call = home
     now = datetime.now(UTC)
     with ledger.transaction() as tx:
-        work.raise_(
+        work.enqueue(
             tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=now, now=now
         )
         (row,) = work.claim(tx, "me", now, now + timedelta(minutes=1), 5)
@@ -106,7 +106,7 @@ def test_work_that_nobody_does_is_noticed_but_not_that_of_a_paused_connection(ho
     ledger, call = home
     then = datetime.now(UTC) - timedelta(hours=1)
     with ledger.transaction() as tx:
-        work.raise_(
+        work.enqueue(
             tx,
             kind="deliver",
             key="d",

@@ -51,7 +51,7 @@ class Home:
                 "due_at": NOW,
                 "now": NOW,
             }
-            work.raise_(tx, key=key, **fields, **more)
+            work.enqueue(tx, key=key, **fields, **more)
             (row,) = work.claim(tx, "me", NOW, NOW + timedelta(minutes=1), 5)
             work.park(tx, row, "me", why, cause, NOW)
         return row.id

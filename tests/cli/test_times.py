@@ -64,7 +64,7 @@ def test_every_command_shows_the_same_moment_in_utc_and_says_so(home):
             ),
             AT,
         )
-        work.raise_(
+        work.enqueue(
             tx, kind="deliver", key="d", connection="helpdesk", entity="ticket", due_at=AT, now=AT
         )
         (claimed,) = work.claim(tx, "me", AT, AT, 5)

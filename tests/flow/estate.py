@@ -96,7 +96,7 @@ class Estate:
     def hint(self, name, remote_id, entity="ticket"):
         now = self.clock.now()
         with self.ledger.transaction() as tx:
-            work.raise_(
+            work.enqueue(
                 tx, kind="observe", key=f"observe:{name}:{entity}:{remote_id}", connection=name, entity=entity,
                 remote_id=str(remote_id), due_at=now, now=now,
             )  # fmt: skip

@@ -10,7 +10,7 @@ from tests.flow.world import StepWorker
 def raise_(estate, name, remote_id, entity="ticket"):
     now = estate.clock.now()
     with estate.ledger.transaction() as tx:
-        work.raise_(
+        work.enqueue(
             tx, kind="observe", key=f"observe:{name}:{entity}:{remote_id}", connection=name, entity=entity,
             remote_id=str(remote_id), due_at=now, now=now,
         )  # fmt: skip

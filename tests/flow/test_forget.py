@@ -299,7 +299,7 @@ def test_kept_webhooks_parked_work_and_keys_are_cleaned(account):
         }
         webhook_inbox.accept(tx, delivery_key="3", verdict="quarantined", **other, **common)
         people_ref = {"kind": "observe", "key": "observe:product:ticket:9", "connection": "product"}
-        work.raise_(tx, **people_ref, entity="ticket", remote_id="9", due_at=at, now=at)
+        work.enqueue(tx, **people_ref, entity="ticket", remote_id="9", due_at=at, now=at)
         (row,) = work.claim(tx, "w", at, at.replace(year=2030), 5)
         work.park(tx, row, "w", f"{ANA} is matched twice", "ambiguous match", at)
         keys = tx.execute(text("SELECT count(*) FROM match_key")).scalar()

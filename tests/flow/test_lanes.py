@@ -81,14 +81,14 @@ def test_a_worker_keeps_places_for_live_work(ledger):
                 "due_at": now,
                 "now": now,
             }
-            work.raise_(tx, key=f"low{number}", remote_id=f"r{number}", lane="backfill", **fields)
+            work.enqueue(tx, key=f"low{number}", remote_id=f"r{number}", lane="backfill", **fields)
     drain = world.drain()
     drain._step(claim=True)
     drain._step(claim=True)
     held = drain._running
     assert held == AT_ONCE - KEPT_FOR_LIVE
     with ledger.transaction() as tx:
-        work.raise_(
+        work.enqueue(
             tx,
             kind="observe",
             key="live",
@@ -108,11 +108,11 @@ def test_live_work_does_not_wait_for_a_long_job_that_a_drain_sees_through_after_
     fields = {"kind": "observe", "entity": "ticket", "due_at": now, "now": now}
     drain = world.drain()
     with ledger.transaction() as tx:
-        work.raise_(tx, key="long", connection="H", remote_id="r", lane="backfill", **fields)
+        work.enqueue(tx, key="long", connection="H", remote_id="r", lane="backfill", **fields)
     drain._step(claim=True)
     with ledger.transaction() as tx:
-        work.raise_(tx, key="live", connection="L", remote_id="x", **fields)
-        work.raise_(tx, key="low", connection="L", remote_id="y", lane="backfill", **fields)
+        work.enqueue(tx, key="live", connection="L", remote_id="x", **fields)
+        work.enqueue(tx, key="low", connection="L", remote_id="y", lane="backfill", **fields)
     drain._claimed_at = None
     drain.run(0.0)
     with ledger.read() as tx:
@@ -125,7 +125,7 @@ def test_no_lane_starves_under_a_flood_of_live_work(ledger):
     with ledger.transaction() as tx:
         now = world.clock.now()
         fields = {"kind": "observe", "connection": "L", "entity": "ticket", "remote_id": ids["L"]}
-        work.raise_(tx, key="old", lane="backfill", due_at=now, now=now, **fields)
+        work.enqueue(tx, key="old", lane="backfill", due_at=now, now=now, **fields)
     world.clock.advance(work.AGED.total_seconds() + 1)
     drain = world.drain()
     for number in range(400):
@@ -133,7 +133,7 @@ def test_no_lane_starves_under_a_flood_of_live_work(ledger):
         with ledger.transaction() as tx:
             for each in range(4 * AT_ONCE):
                 key = f"flood{number}-{each}"
-                work.raise_(
+                work.enqueue(
                     tx,
                     kind="observe",
                     key=key,
@@ -169,8 +169,8 @@ def test_what_failed_goes_behind_what_is_fresh(world):
 def test_an_aged_row_is_claimed_before_younger_rows_of_better_lanes(ledger, now):
     fields = {"kind": "observe", "connection": "L", "entity": "ticket"}
     with ledger.transaction() as tx:
-        work.raise_(tx, key="old", remote_id="1", lane="backfill", due_at=now, now=now, **fields)
-        work.raise_(
+        work.enqueue(tx, key="old", remote_id="1", lane="backfill", due_at=now, now=now, **fields)
+        work.enqueue(
             tx,
             key="older",
             remote_id="2",
@@ -179,7 +179,7 @@ def test_an_aged_row_is_claimed_before_younger_rows_of_better_lanes(ledger, now)
             now=now,
             **fields,
         )
-        work.raise_(
+        work.enqueue(
             tx,
             key="paused",
             remote_id="3",

@@ -34,7 +34,7 @@ def test_what_only_a_listing_shows_is_merged_unless_we_wrote_since(ledger):
         with world.ledger.transaction() as tx:
             payload = {"swept": {"at": at.isoformat(), "values": {"tags": tags}}}
             now = world.clock.now()
-            work.raise_(
+            work.enqueue(
                 tx, kind="observe", key=f"observe:H:ticket:{ids['H']}", connection="H", entity="ticket",
                 remote_id=ids["H"], due_at=now, now=now, payload=payload,
             )  # fmt: skip

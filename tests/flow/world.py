@@ -92,7 +92,7 @@ class World:
     def hint(self, name, remote_id):
         """What the receiver does for an accepted webhook, but for the inbox row."""
         with self.ledger.transaction() as tx:
-            work.raise_(
+            work.enqueue(
                 tx,
                 kind="observe",
                 key=f"observe:{name}:ticket:{remote_id}",

@@ -31,7 +31,7 @@ def hint(tx, now, remote_id="1", **changes):
         "due_at": now,
         "now": now,
     }
-    work.raise_(tx, **{**fields, **changes})
+    work.enqueue(tx, **{**fields, **changes})
 
 
 def claim_one(tx, now, owner="w1", **changes):

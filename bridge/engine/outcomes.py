@@ -109,7 +109,7 @@ def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> No
     elif outcome is Outcome.REFETCH and isinstance(error, RemoteError) and row.attempts >= PATIENCE:
         _set_aside(tx, task, said, type(error).__name__, now)
     elif outcome is Outcome.REFETCH:
-        work.again(
+        work.reschedule(
             tx, row, task.owner, now + timedelta(seconds=backoff(context, row.attempts)), said
         )
     elif outcome is Outcome.RETRY:
@@ -143,7 +143,7 @@ def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) ->
     if row.attempts >= PATIENCE and not down and alone:
         _set_aside(tx, task, said, type(error).__name__, now)
         return
-    work.again(
+    work.reschedule(
         tx, row, task.owner, now + timedelta(seconds=wait), said, count=not down, lane="retry"
     )
 
@@ -187,7 +187,7 @@ def _refused_access(
         # The item before was no exception after all: it waits for the key like the rest.
         parking.unpark(tx, now, connection=name, cause=type(error).__name__)
     wait = 0.0 if row.connection == name else 5.0 + backoff(context, row.attempts)
-    work.again(
+    work.reschedule(
         tx, row, task.owner, now + timedelta(seconds=wait), str(error), count=False, lane="retry"
     )
 

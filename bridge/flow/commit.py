@@ -56,7 +56,7 @@ def conclude(
     if again_at is None:
         work.finish(tx, task.row, task.owner, now)
     else:
-        work.again(tx, task.row, task.owner, again_at, count=False)
+        work.reschedule(tx, task.row, task.owner, again_at, count=False)
     link, due = the_link(task), task.turn(now)
     planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
     said = [*notes, *planned]
@@ -66,7 +66,7 @@ def conclude(
 
 def later(tx: Tx, task: Task, at: datetime) -> None:
     """Leave everything as it is and look again at that time."""
-    work.again(tx, task.row, task.owner, at, count=False)
+    work.reschedule(tx, task.row, task.owner, at, count=False)
     task.give_back(tx)
 
 

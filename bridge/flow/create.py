@@ -41,7 +41,7 @@ def create(context: Context, task: Task) -> Procedure:
 
     def begin(tx: Tx) -> OpenIntent | CreatePlan | Ready | None:
         if not task.take(tx, context, str(task.row.link_id)):
-            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
             return None
         link = the_link(task)
         if (open_ := link.intents.get(task.row.connection)) is not None:
@@ -150,7 +150,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             task.give_back(tx)
             return True
         if not join(tx, sync, free[0], link.id, [], now):
-            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
             task.give_back(tx)
             return True
         parents.wake(tx, context, link, connection, now)

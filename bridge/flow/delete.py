@@ -29,7 +29,7 @@ def remove(context: Context, task: Task) -> Procedure:
 
     def begin(tx: Tx) -> tuple[Side, Attempt] | None:
         if not task.take(tx, context, str(task.row.link_id)):
-            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
             return None
         return prepare(tx, context, task)
 

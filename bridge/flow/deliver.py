@@ -46,7 +46,7 @@ def deliver(context: Context, task: Task) -> Procedure:
 
     def begin(tx: Tx) -> tuple[Side | None, PlannedCall | None]:
         if not task.take(tx, context, str(task.row.link_id)):
-            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
             return None, None
         return start(tx, context, task)
 

@@ -54,7 +54,7 @@ def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Remote
         named = [key for key in call.values if f'"{key}"' in error.detail]
         suspects = named if len(named) == 1 else sorted(call.values)
         work.annotate(tx, row.key, {**(row.payload or {}), "alone": suspects})
-        work.again(tx, row, task.owner, now, str(error))
+        work.reschedule(tx, row, task.owner, now, str(error))
         save(tx, task, [], now)
         task.give_back(tx)
         return True

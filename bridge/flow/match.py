@@ -58,11 +58,11 @@ def place(
     parent, orphan = parents.parent_of(tx, context, ref, record, now)
     matching.lock(tx, sync.name, sorted({digest for _rule, digest, _at in keys} | {f"ref:{ref}"}))
     if links.of_refs(tx, [ref]):
-        work.again(tx, task.row, task.owner, now, count=False)
+        work.reschedule(tx, task.row, task.owner, now, count=False)
         return
     if parent is None and orphan:
         if task.row.attempts < parents.patience(context, ref):
-            work.again(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
+            work.reschedule(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
             return
         verdict(tx, ref, upto, "out of scope", orphan, now)
         drift_findings.settle(tx, ref, f"not mirrored: {orphan}")
@@ -71,7 +71,7 @@ def place(
     if (record.marker and intents.is_open(tx, record.marker)) or intents.among(
         tx, ref.connection, ref.entity, parent
     ):
-        work.again(tx, task.row, task.owner, now + WAIT, count=False)
+        work.reschedule(tx, task.row, task.owner, now + WAIT, count=False)
         return
     assign(tx, context, task, sync, record, keys, parent, upto)
 
@@ -94,7 +94,7 @@ def assign(
         *parents.keys_of(context.maps[ref.connection][ref.entity].canonical(record.data)),
     ]
     if waiting:
-        work.again(tx, task.row, task.owner, now + WAIT, count=False)
+        work.reschedule(tx, task.row, task.owner, now + WAIT, count=False)
     elif not found and not context.capabilities[ref.connection][ref.entity].originates:
         why = f"{ref} is a copy of nothing that is mirrored"
         verdict(tx, ref, upto, "out of scope", why, now)
@@ -108,9 +108,9 @@ def assign(
         joined = found.pop()
         if join(tx, sync, ref, joined, known_by, now):
             parents.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
-        work.again(tx, task.row, task.owner, task.turn(now), count=False)
+        work.reschedule(tx, task.row, task.owner, task.turn(now), count=False)
     elif now - record.read_at > context.lease(context.connections):
-        work.again(
+        work.reschedule(
             tx, task.row, task.owner, now, count=False
         )  # held up for longer than any lease: read it again
     else:
@@ -139,7 +139,7 @@ def bear(
     found = merged(context, task.row, link, side, record)
     planned = plans(context, link)
     if not links.create(tx, link, now):
-        work.again(tx, task.row, task.owner, now, count=False)
+        work.reschedule(tx, task.row, task.owner, now, count=False)
         return
     work.finish(tx, task.row, task.owner, now)
     matching.add(tx, sync.name, link.id, ref.connection, keys)

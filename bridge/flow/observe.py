@@ -31,7 +31,7 @@ def observe(context: Context, task: Task) -> Procedure:
         if link_id is None:
             return None, upto
         if not task.take(tx, context, link_id):
-            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
             return BUSY, upto
         return link_id, upto
 

@@ -36,6 +36,6 @@ def put_off(tx: Tx, context: Context, task: Task, side: Side) -> bool:
     if side.in_vain >= PATIENCE:
         work.park(tx, row, task.owner, why, CAUSE, now)
     else:
-        work.again(tx, row, task.owner, until, why, count=False)
+        work.reschedule(tx, row, task.owner, until, why, count=False)
     task.give_back(tx)
     return True

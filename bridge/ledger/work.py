@@ -236,7 +236,7 @@ def finish(tx: Tx, row: WorkRow, owner: str, now: datetime) -> bool:
     return False
 
 
-def again(
+def reschedule(
     tx: Tx,
     row: WorkRow,
     owner: str,
@@ -252,7 +252,7 @@ def again(
     """
     values = {"row": row.id, "owner": owner, "read": row.generation, "new_due": due_at}
     tx.execute(
-        _AGAIN, values | {"tries": int(count), "error": error, "at_least": LANES.index(lane)}
+        _RESCHEDULE, values | {"tries": int(count), "error": error, "at_least": LANES.index(lane)}
     )
 
 
@@ -360,7 +360,7 @@ _HINTED = (
 )
 _AT_LEAST = bindparam("at_least", type_=work.c.lane.type)
 _LATER = bindparam("new_due", type_=work.c.due_at.type)
-_AGAIN = (
+_RESCHEDULE = (
     update(work)
     .where(_MINE)
     .values(

@@ -169,7 +169,7 @@ def absorb(
         work.finish(tx, row, task.owner, now)
         return False
     if rest:
-        work.again(tx, row, task.owner, now, count=False, lane="reconcile")
+        work.reschedule(tx, row, task.owner, now, count=False, lane="reconcile")
         return False
     return True
 

@@ -248,7 +248,7 @@ def absorb(tx: Tx, context: Context, task: Task, batch: _Batch) -> bool:
         work.finish(tx, row, task.owner, now)
         return False
     if batch.rest:
-        work.again(tx, row, task.owner, now, count=False, lane="reconcile")
+        work.reschedule(tx, row, task.owner, now, count=False, lane="reconcile")
         return False
     return True
 

@@ -89,7 +89,7 @@ def take_back(context: Context, task: Task) -> Procedure:
 
     def begin(tx: Tx) -> tuple[Side | None, Wrote]:
         if not task.take(tx, context, str(task.row.link_id)):
-            work.again(tx, task.row, task.owner, context.soon(), count=False)
+            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
             return None, Wrote()
         side = the_link(task).live().get(task.row.connection)
         if side is None:

@@ -67,7 +67,7 @@ def test_a_dead_workers_claim_is_taken_over_and_it_can_settle_nothing_any_more(t
     assert work.next_due(tx, now + SECOND) == now + LONG
     row = claim_one(tx, now + LONG, "w2")
     assert work.finish(tx, dead, "dead", now) is False
-    work.again(tx, dead, "dead", now)
+    work.reschedule(tx, dead, "dead", now)
     assert work.park(tx, dead, "dead", "why", "cause", now) is False
     assert work.backlog(tx, now + LONG)["claimed"] == 1
     assert work.finish(tx, row, "w2", now) is True
@@ -106,11 +106,11 @@ def test_connections_and_kinds_can_be_passed_by(tx, now):
 
 def test_what_is_given_back_is_due_later_and_counts_only_real_tries(tx, now):
     hint(tx, now)
-    work.again(tx, claim_one(tx, now), "w1", now + SECOND, "no answer")
+    work.reschedule(tx, claim_one(tx, now), "w1", now + SECOND, "no answer")
     assert work.claim(tx, "w1", now, now + LONG, 10) == []
     row = claim_one(tx, now + SECOND)
     assert row.attempts == 1
-    work.again(tx, row, "w1", now + 2 * SECOND, count=False)
+    work.reschedule(tx, row, "w1", now + 2 * SECOND, count=False)
     assert claim_one(tx, now + 2 * SECOND).attempts == 1
 
 
@@ -118,14 +118,14 @@ def test_what_is_given_back_for_later_is_still_due_when_a_hint_came_meanwhile(tx
     hint(tx, now)
     row = claim_one(tx, now)
     hint(tx, now)
-    work.again(tx, row, "w1", now + LONG, "no answer")
+    work.reschedule(tx, row, "w1", now + LONG, "no answer")
     assert claim_one(tx, now).id == row.id
 
 
 def test_parked_work_rests_until_a_hint_or_an_admin_frees_it(tx, now):
     hint(tx, now)
     row = claim_one(tx, now)
-    work.again(tx, row, "w1", now, "first")
+    work.reschedule(tx, row, "w1", now, "first")
     row = claim_one(tx, now)
     assert work.park(tx, row, "w1", "say why", "Refused", now)
     assert work.next_due(tx, now) is None

@@ -83,7 +83,7 @@ def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready |
         planned.sent,
         now + timedelta(seconds=context.timing.send_within),
     )
-    if intents.open_(
+    if intents.begin(
         tx,
         link_id=link.id,
         connection=task.row.connection,

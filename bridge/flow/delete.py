@@ -109,7 +109,7 @@ def prepare(tx: Tx, context: Context, task: Task) -> tuple[Side, Attempt] | None
     send_by = context.send_by(side.connection)
     side.attempt = attempt = Attempt(context.fresh_id(), DELETE, {}, {}, {}, {}, send_by)
     save(tx, task, [], now)
-    attempts.open_(tx, link.id, side, now, destructive=1, run_id=task.row.run_id)
+    attempts.begin(tx, link.id, side, now, destructive=1, run_id=task.row.run_id)
     return side, attempt
 
 

@@ -111,7 +111,7 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | N
     observations.carry(side, attempt)
     mark_tried(link, side.connection, call)
     save(tx, task, found.notes, now)
-    attempts.open_(
+    attempts.begin(
         tx, link.id, side, now, destructive=len(call.destructive), run_id=task.row.run_id
     )
     return call

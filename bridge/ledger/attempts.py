@@ -14,7 +14,7 @@ from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import attempt
 
 
-def open_(
+def begin(
     tx: Tx,
     link_id: str,
     side: Side,

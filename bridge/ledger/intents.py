@@ -31,7 +31,7 @@ class OpenIntent:
     """It was sent, and no answer told what became of it. Otherwise whoever was to send it is no more."""
 
 
-def open_(
+def begin(
     tx: Tx,
     *,
     link_id: str,
@@ -58,7 +58,7 @@ def open_(
         "opened_at": now,
         "run_id": run_id,
     }
-    return tx.execute(_open(tx.dialect.name), values).scalar() is not None
+    return tx.execute(_begin(tx.dialect.name), values).scalar() is not None
 
 
 def close(tx: Tx, marker: str, outcome: str, remote_id: str | None, now: datetime) -> bool:
@@ -125,7 +125,7 @@ _CLOSE = (
 
 
 @cache
-def _open(dialect: str) -> ReturningInsert[tuple[int]]:
+def _begin(dialect: str) -> ReturningInsert[tuple[int]]:
     return (
         insert_for(dialect, create_intent)
         .on_conflict_do_nothing()

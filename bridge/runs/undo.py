@@ -335,7 +335,7 @@ def write_down(context: Context, task: Task, side: Side, attempt: Attempt) -> St
             attempts.close(tx, side.attempt.id, "overtaken by an undo", None, now, None)
         side.attempt, the_link(task).paused = attempt, True
         save(tx, task, [], now)
-        attempts.open_(tx, the_link(task).id, side, now, run_id=task.row.run_id)
+        attempts.begin(tx, the_link(task).id, side, now, run_id=task.row.run_id)
 
     yield from transact(commit)
     return attempt

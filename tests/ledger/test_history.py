@@ -32,7 +32,7 @@ def prune(tx, before, limit=2):
 
 def write(tx, now, side, name, run_id=None, *, over=True):
     side.attempt = make_attempt(now, name)
-    attempts.open_(tx, "a", side, now, run_id=run_id)
+    attempts.begin(tx, "a", side, now, run_id=run_id)
     if over:
         attempts.close(tx, name, "done", {"status": "open"}, now, 1)
 
@@ -40,7 +40,7 @@ def write(tx, now, side, name, run_id=None, *, over=True):
 def create(tx, now, marker, outcome, run_id=None, connection="desk"):
     place = {"link_id": "a", "connection": connection, "entity": "ticket", "marker": marker}
     draft = {"values": {}, "sent": {"status": "open"}}
-    assert intents.open_(tx, **place, draft=draft, send_by=now, now=now, run_id=run_id)
+    assert intents.begin(tx, **place, draft=draft, send_by=now, now=now, run_id=run_id)
     if outcome:
         intents.close(tx, marker, outcome, "9", now)
 

@@ -159,7 +159,7 @@ def test_an_attempt_is_loaded_until_it_is_closed_and_never_changed(tx, now):
     side = link.sides["helpdesk"]
     side.attempt = make_attempt(now)
     links.save(tx, link, "me", fence, now)
-    attempts.open_(tx, "a", side, now, destructive=1)
+    attempts.begin(tx, "a", side, now, destructive=1)
     assert links.load(tx, ["a"])["a"].sides["helpdesk"].attempt == make_attempt(now)
     # A read has settled one of its fields.
     del side.attempt.sent["status"]
@@ -185,7 +185,7 @@ def test_a_side_takes_one_write_at_a_time(ledger, now):
     def write(tx, number):
         mine = Side("helpdesk", "1", attempt=make_attempt(now, f"t{number}"), id=side.id)
         try:
-            attempts.open_(tx, "a", mine, now)
+            attempts.begin(tx, "a", mine, now)
         except LeaseLost:
             return False
         return True
@@ -205,7 +205,7 @@ def test_destructive_changes_are_counted_within_a_time_and_unless_refused(tx, no
     ):
         side = make_link(tx, now, f"a{number}", helpdesk=str(number)).sides["helpdesk"]
         side.attempt = make_attempt(now, f"t{number}")
-        attempts.open_(tx, f"a{number}", side, now - age, destructive=destructive)
+        attempts.begin(tx, f"a{number}", side, now - age, destructive=destructive)
         if outcome:
             attempts.close(tx, f"t{number}", outcome, None, now, None)
     assert attempts.destructive(tx, "helpdesk", now - LONG - timedelta(seconds=1)) == 5
@@ -217,14 +217,14 @@ def test_a_destructive_change_that_is_sent_again_and_again_counts_once(tx, now):
         side = make_link(tx, now, link_id, helpdesk=link_id).sides["helpdesk"]
         for number, destructive in enumerate(changes):
             side.attempt = make_attempt(now, f"{link_id}{number}")
-            attempts.open_(tx, link_id, side, now, destructive=destructive)
+            attempts.begin(tx, link_id, side, now, destructive=destructive)
             attempts.close(tx, f"{link_id}{number}", "unknown", None, now, None)
     assert attempts.destructive(tx, "helpdesk", now - LONG) == 3
 
 
 def open_intent(tx, now, marker="m1", connection="desk"):
     draft = {"values": {"tags": ("a",)}, "sent": {"tags": ["a"]}}
-    return intents.open_(
+    return intents.begin(
         tx,
         link_id="a",
         connection=connection,

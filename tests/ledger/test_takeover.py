@@ -35,7 +35,7 @@ def test_the_dead_free_what_they_held_and_the_living_keep_it(tx, now):
 def test_a_link_whose_write_may_be_on_its_way_keeps_its_lease(tx, now):
     side, _fence = held_link(tx, now, "a", "dead")
     side.attempt = Attempt("at", "patch", {}, {}, {}, {}, now + timedelta(seconds=5))
-    attempts.open_(tx, "a", side, now)
+    attempts.begin(tx, "a", side, now)
     hint(tx, now, "1", kind="deliver", key="deliver:a:helpdesk", link_id="a")
     work.claim(tx, "dead", now, now + LONG, 1)
     assert takeover.free(tx, now, lambda _owner: True) == 0

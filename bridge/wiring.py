@@ -88,7 +88,7 @@ class Engine:
     def take_over(self) -> int:
         """Free at once what workers of this machine held that are dead for certain, and ring; gives how much it was."""
         with self.ledger.transaction() as tx:
-            freed = takeover.free(tx, self.clock.now(), worker_identity.is_dead)
+            freed = takeover.release_dead(tx, self.clock.now(), worker_identity.is_dead)
         if freed:
             log.warning("freed %d pieces of work of workers that are dead", freed)
             self.announce()

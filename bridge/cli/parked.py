@@ -86,8 +86,8 @@ def _subject(names: Sequence[str], cause: str | None, everything: bool) -> str:
 def _meant(tx: Tx, names: Sequence[str], cause: str | None, everything: bool) -> list[int]:
     """Give the rows that are meant; raises when a name means none, so that nothing is changed by half."""
     if everything:
-        return parking.everything(tx)
-    ids, unknown = parking.named(tx, [*names, *([cause] if cause is not None else [])])
+        return parking.all_ids(tx)
+    ids, unknown = parking.find_ids(tx, [*names, *([cause] if cause is not None else [])])
     if unknown:
         raise click.ClickException(
             f"not parked (any more): {', '.join(unknown)}; nothing was changed"

@@ -61,7 +61,7 @@ def choose(
     Lanes below live never take all places: neither the worker's, nor what waits for one connection.
     """
     until = until or now + context.lease(context.connections)
-    known = connection_health.all_(tx)
+    known = connection_health.by_name(tx)
     choice = Choice(
         troubled={
             name for name, found in known.items() if found.throttled or found.state(now) != "ok"

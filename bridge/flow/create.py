@@ -265,7 +265,7 @@ def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None
     notes = [Note("not carried", connection, "", {"why": why})]
     unproven = context.probes.get(connection, {}).get(CREATE) is None
     if unproven and context.syncs[link.sync].members[connection].create == Support.PROBED:
-        probes.set_(tx, connection, CREATE, False, why, now)
+        probes.record(tx, connection, CREATE, False, why, now)
         context.probes.setdefault(connection, {})[CREATE] = False
         conclude(tx, context, task, notes)
         return
@@ -316,7 +316,7 @@ def adopt(
         proven = context.probes.setdefault(connection, {})
         if sync.members[connection].create == Support.PROBED and not proven.get(CREATE):
             proven[CREATE] = True
-            probes.set_(tx, connection, CREATE, True, "a record was created", now)
+            probes.record(tx, connection, CREATE, True, "a record was created", now)
         mapped = context.maps[connection][link.entity]
         seen = observation(record, mapped, link.parent_id, own=not found)
         notes = observations.adopt(link, seen, sent, context.rules(sync), found=found)

@@ -300,7 +300,7 @@ def learn(
             continue
         works = shown != call.before.get(name)
         why = f"{key} was {'taken' if works else 'ignored'} when first written"
-        probes.set_(tx, side.connection, key, works, why, now)
+        probes.record(tx, side.connection, key, works, why, now)
         known[key] = works
         if not works:
             notes.append(Note("not carried", side.connection, name, {"why": why}))
@@ -355,7 +355,7 @@ def refused_probe(
         key for key in call.values if writable[key].on_update is Support.PROBED and key not in known
     ]
     for key in unproven:
-        probes.set_(tx, ref.connection, key, False, why, context.clock.now())
+        probes.record(tx, ref.connection, key, False, why, context.clock.now())
         known[key] = False
     if unproven:
         conclude(tx, context, task, [])

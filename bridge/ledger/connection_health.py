@@ -106,7 +106,7 @@ class Health:
 _ALL = select(health).order_by(health.c.connection)
 
 
-def all_(tx: Tx) -> dict[str, Health]:
+def by_name(tx: Tx) -> dict[str, Health]:
     """Give the health of every connection that ever had trouble."""
     rows = tx.execute(_ALL).mappings()
     return {row["connection"]: Health(**row) for row in rows}

@@ -49,7 +49,7 @@ def last_asked(tx: Tx) -> dict[str, datetime]:
     }
 
 
-def all_(tx: Tx) -> list[Figure]:
+def figures(tx: Tx) -> list[Figure]:
     """Give every figure."""
     found = (
         select(figure).where(figure.c.name != ASKED).order_by(figure.c.connection, figure.c.name)

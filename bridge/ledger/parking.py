@@ -108,7 +108,7 @@ def groups(tx: Tx, samples: int = SAMPLES) -> list[Group]:
     ]
 
 
-def named(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
+def find_ids(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
     """Give the parked rows that are meant by row numbers, work keys or causes, and the names that mean none."""
     ids: set[int] = set()
     unknown = []
@@ -127,7 +127,7 @@ def named(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
     return sorted(ids), unknown
 
 
-def everything(tx: Tx) -> list[int]:
+def all_ids(tx: Tx) -> list[int]:
     """Give all parked rows."""
     return list(
         tx.execute(

@@ -10,14 +10,14 @@ from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import probed
 
 
-def set_(tx: Tx, connection: str, name: str, value: bool, why: str, at: datetime) -> None:
+def record(tx: Tx, connection: str, name: str, value: bool, why: str, at: datetime) -> None:
     """Remember a finding; a later one replaces it."""
     found = {"value": value, "why": why, "at": at}
     statement = insert(tx, probed).values(connection=connection, name=name, **found)
     tx.execute(statement.on_conflict_do_update(index_elements=["connection", "name"], set_=found))
 
 
-def all_(tx: Tx, connection: str) -> dict[str, bool]:
+def findings(tx: Tx, connection: str) -> dict[str, bool]:
     """Give a connection's findings by name."""
     return dict(
         tx.execute(

@@ -76,13 +76,13 @@ def summary(tx: Tx, now: datetime) -> Status:
         conflicts_open=conflict_log.count_open(tx),
         attempts_open=tx.execute(unsettled).scalar_one(),
         intents_open=open_creates(tx),
-        health=connection_health.all_(tx),
+        health=connection_health.by_name(tx),
         runs=run_records.recent(tx),
         account=webhook_inbox.account(tx),
         lanes=work.by_lane(tx),
         parked=parking.groups(tx),
         waiting=work.waiting(tx, now),
-        figures=gauges.all_(tx),
+        figures=gauges.figures(tx),
         writes=_writes(tx, now - timedelta(minutes=1)),
     )
 

@@ -16,7 +16,7 @@ from bridge.ledger.database import Tx
 from bridge.ledger.tables import attempt, connection_health, create_intent, link, work
 
 
-def free(tx: Tx, now: datetime, is_dead: Callable[[str], bool]) -> int:
+def release_dead(tx: Tx, now: datetime, is_dead: Callable[[str], bool]) -> int:
     """Free what owners hold that are dead; gives how many claims there were. A lease's owner is `worker/task`."""
     claims = select(work.c.claimed_by).where(work.c.claimed_until > now).distinct()
     leases = select(link.c.lease_owner).where(link.c.lease_until > now)

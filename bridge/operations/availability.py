@@ -11,7 +11,7 @@ from bridge.ledger.database import Tx
 
 def shut(tx: Tx, names: Collection[str], now: datetime) -> dict[str, str]:
     """Say of each of these connections that is stopped or paused that it is, and why."""
-    known = connection_health.all_(tx)
+    known = connection_health.by_name(tx)
     found = {name: known[name] for name in names if name in known}
     return {
         name: f"{name} is {each.words(now)}"
@@ -22,7 +22,7 @@ def shut(tx: Tx, names: Collection[str], now: datetime) -> dict[str, str]:
 
 def halted(tx: Tx, names: Collection[str]) -> list[str]:
     """Give those of these connections that are not called again before somebody resumes them."""
-    known = connection_health.all_(tx)
+    known = connection_health.by_name(tx)
     return sorted(name for name in names if name in known and known[name].halted)
 
 

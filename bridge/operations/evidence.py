@@ -31,7 +31,7 @@ def connections(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
         if sync is not None:
             can = context.capabilities[name][TICKET].creates
             if sync.members[name].create is not Support.NO and can is not Support.NO:
-                creates = probes.all_(tx, name).get("create", True)
+                creates = probes.findings(tx, name).get("create", True)
             fields = sorted(context.maps[name][TICKET].fields)
         yield {
             "kind": "connection",

@@ -121,7 +121,7 @@ def _move(tx: Tx, context: Context, link_id: str, connection: str, target: str, 
 
 def join(tx: Tx, context: Context, ref: Ref, link_id: str, who: str) -> Link:
     """Put a record into a ticket that was set aside because nobody could tell which ticket it is."""
-    ids, _unknown = parking.named(tx, [hints.key(ref)])
+    ids, _unknown = parking.find_ids(tx, [hints.key(ref)])
     if not ids:
         raise NotPossible(
             f"{ref} is in no ticket, and was not set aside; `bridge parked list` names those that were"

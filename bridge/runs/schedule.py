@@ -88,7 +88,7 @@ def next_runs(tx: Tx, declared: Declared, now: datetime) -> list[Planned]:
 
 def _all(tx: Tx, declared: Declared, more: list[tuple[str, str]], now: datetime) -> list[Planned]:
     newest, begun = run_records.newest(tx), run_records.begun(tx)
-    conditions = connection_health.all_(tx)
+    conditions = connection_health.by_name(tx)
     pairs = [
         (name, sync.entity, kind)
         for sync in declared.syncs.values()

@@ -38,7 +38,7 @@ def blueprint(
             return jsonify(status="ok")
         now = clock.now()
         with ledger.read() as tx:
-            found = healths.all_(tx)
+            found = healths.by_name(tx)
         told = {
             name: {"state": each.state(now), "why": each.words(now)} for name, each in found.items()
         }

@@ -18,7 +18,7 @@ def test_a_probed_create_that_is_refused_is_withdrawn_for_the_connection(ledger)
     world.hint("L", remote_id)
     world.settle()
     with world.ledger.read() as tx:
-        assert probes.all_(tx, "H") == {"create": False}
+        assert probes.findings(tx, "H") == {"create": False}
     other = world.systems["L"].add(subject="t", status="open", tags=[])
     world.hint("L", other)
     world.settle()
@@ -51,7 +51,7 @@ def test_a_key_of_unknown_worth_is_written_once_and_what_was_ignored_is_not_carr
     world.reconcile()
     assert world.bridge_writes() == before + 1
     with world.ledger.read() as tx:
-        assert probes.all_(tx, "H") == {"tags": False}
+        assert probes.findings(tx, "H") == {"tags": False}
     assert world.systems["L"].peek(ids["L"])["tags"] == ["billing", "vip"]
 
 

@@ -115,7 +115,7 @@ def test_what_patch_may_ignore_is_written_once_and_what_is_ignored_said_once(
     edit(estate, "branch", two, first)
     assert len(sent()) == (2 if key == "assignee" else 3 if honoured else 1)
     with estate.ledger.read() as tx:
-        assert probes.all_(tx, "helpdesk") == ({} if key == "assignee" else {key: honoured})
+        assert probes.findings(tx, "helpdesk") == ({} if key == "assignee" else {key: honoured})
 
 
 def test_what_an_ai_agent_says_of_a_ticket_travels_both_ways(estate):

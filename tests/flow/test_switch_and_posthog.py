@@ -88,7 +88,7 @@ def test_what_patch_does_not_document_is_tried_once_and_remembered(
         edit(estate, "product", refs, each)
     tried = [row for row in estate.journal("helpdesk", "write") if sent in row.sent]
     with estate.ledger.read() as tx:
-        known = probes.all_(tx, "helpdesk")
+        known = probes.findings(tx, "helpdesk")
     if key == "tags":
         assert known == {"tags": honoured}
         assert len(tried) == (2 if honoured else 1)

@@ -206,7 +206,7 @@ def test_a_refused_connection_stops_once_until_resumed(ledger, now):
     ) == [False] * 7 + [True]
     with ledger.transaction() as tx:
         assert connection_health.closed(tx, now + 1000 * HOUR) == {"desk"}
-        assert connection_health.all_(tx)["desk"].why == "401"
+        assert connection_health.by_name(tx)["desk"].why == "401"
         connection_health.resume(tx, "desk")
         assert connection_health.closed(tx, now) == set()
 
@@ -221,24 +221,24 @@ def test_a_connection_rests_after_failures_in_a_row_and_longer_each_time(tx, now
     assert [connection_health.failed(tx, "desk", "502", now) for _ in range(4)] == [1, 2, 3, 4]
     assert connection_health.closed(tx, now) == set()
     connection_health.failed(tx, "desk", "502", now)
-    first = connection_health.all_(tx)["desk"].paused_until
+    first = connection_health.by_name(tx)["desk"].paused_until
     connection_health.failed(tx, "desk", "502", first, probe=True)
-    assert first - now < connection_health.all_(tx)["desk"].paused_until - first
+    assert first - now < connection_health.by_name(tx)["desk"].paused_until - first
     connection_health.worked(tx, "desk", probe=True)
     assert connection_health.failed(tx, "desk", "502", now) == 1
     assert connection_health.failed(tx, "desk", "502", now + HOUR) == 1
 
 
 def test_findings_are_replaced_and_forgotten(tx, now):
-    probes.set_(tx, "desk", "tags", True, "seen", now)
-    probes.set_(tx, "desk", "tags", False, "ignored", now)
-    probes.set_(tx, "helpdesk", "tags", True, "seen", now)
-    assert (probes.all_(tx, "desk"), probes.reasons(tx, "desk")) == (
+    probes.record(tx, "desk", "tags", True, "seen", now)
+    probes.record(tx, "desk", "tags", False, "ignored", now)
+    probes.record(tx, "helpdesk", "tags", True, "seen", now)
+    assert (probes.findings(tx, "desk"), probes.reasons(tx, "desk")) == (
         {"tags": False},
         {"tags": "ignored"},
     )
     probes.forget(tx, "desk")
-    assert (probes.all_(tx, "desk"), probes.all_(tx, "helpdesk")) == ({}, {"tags": True})
+    assert (probes.findings(tx, "desk"), probes.findings(tx, "helpdesk")) == ({}, {"tags": True})
 
 
 def test_open_conflicts_are_those_that_the_state_shows(tx, now):

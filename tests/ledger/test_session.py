@@ -33,10 +33,10 @@ def test_an_empty_database_is_brought_to_the_tables_that_the_code_declares(empty
 def test_upgrading_again_changes_nothing(empty, now):
     empty.upgrade()
     with empty.transaction() as tx:
-        probes.set_(tx, "helpdesk", "tags", True, "seen", now)
+        probes.record(tx, "helpdesk", "tags", True, "seen", now)
     empty.upgrade()
     with empty.read() as tx:
-        assert probes.all_(tx, "helpdesk") == {"tags": True}
+        assert probes.findings(tx, "helpdesk") == {"tags": True}
 
 
 def test_two_upgrades_at_once_take_turns(empty_url):
@@ -94,28 +94,28 @@ def test_a_database_that_is_not_there_is_an_error_of_ours_without_its_password()
 def test_a_transaction_that_raises_stores_nothing(ledger, now):
     def fail():
         with ledger.transaction() as tx:
-            probes.set_(tx, "helpdesk", "tags", True, "seen", now)
+            probes.record(tx, "helpdesk", "tags", True, "seen", now)
             raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError):
         fail()
     with ledger.read() as tx:
-        assert probes.all_(tx, "helpdesk") == {}
+        assert probes.findings(tx, "helpdesk") == {}
 
 
 def test_a_savepoint_undoes_only_its_own_block(ledger, now):
     def fail(tx):
         with savepoint(tx):
-            probes.set_(tx, "helpdesk", "tags", True, "seen", now)
+            probes.record(tx, "helpdesk", "tags", True, "seen", now)
             tx.execute(sqlalchemy.text("select * from no_such_table"))
 
     with ledger.transaction() as tx:
-        probes.set_(tx, "helpdesk", "create", True, "seen", now)
+        probes.record(tx, "helpdesk", "create", True, "seen", now)
         with pytest.raises(Exception, match="no_such_table"):
             fail(tx)
-        probes.set_(tx, "helpdesk", "delete", False, "seen", now)
+        probes.record(tx, "helpdesk", "delete", False, "seen", now)
     with ledger.read() as tx:
-        assert probes.all_(tx, "helpdesk") == {"create": True, "delete": False}
+        assert probes.findings(tx, "helpdesk") == {"create": True, "delete": False}
 
 
 def test_a_savepoint_that_failed_does_not_stand_for_the_one_around_it(ledger, now):
@@ -125,23 +125,23 @@ def test_a_savepoint_that_failed_does_not_stand_for_the_one_around_it(ledger, no
 
     def outer(tx):
         with savepoint(tx):
-            probes.set_(tx, "helpdesk", "tags", True, "seen", now)
+            probes.record(tx, "helpdesk", "tags", True, "seen", now)
             with pytest.raises(RuntimeError, match="inner"):
                 inner(tx)
-            probes.set_(tx, "helpdesk", "delete", True, "seen", now)
+            probes.record(tx, "helpdesk", "delete", True, "seen", now)
             raise RuntimeError("outer")
 
     with ledger.transaction() as tx, pytest.raises(RuntimeError, match="outer"):
         outer(tx)
     with ledger.read() as tx:
-        assert probes.all_(tx, "helpdesk") == {}
+        assert probes.findings(tx, "helpdesk") == {}
 
 
 def test_reading_does_not_wait_for_a_writer(ledger, now):
     with ledger.transaction() as writing:
-        probes.set_(writing, "helpdesk", "tags", True, "seen", now)
+        probes.record(writing, "helpdesk", "tags", True, "seen", now)
         with ledger.read() as reading:
-            assert probes.all_(reading, "helpdesk") == {}
+            assert probes.findings(reading, "helpdesk") == {}
 
 
 @pytest.mark.postgres

@@ -26,7 +26,7 @@ def test_the_dead_free_what_they_held_and_the_living_keep_it(tx, now):
     work.claim(tx, "living", now, now + LONG, 1)
     held_link(tx, now, "a", "dead")
     held_link(tx, now, "b", "living")
-    assert takeover.free(tx, now, lambda owner: owner == "dead") == 1
+    assert takeover.release_dead(tx, now, lambda owner: owner == "dead") == 1
     assert [row.remote_id for row in work.claim(tx, "new", now, now + LONG, 9)] == ["1"]
     assert links.lease(tx, "a", "new/1", now, now + LONG) == 2
     assert links.lease(tx, "b", "new/1", now, now + LONG) is None
@@ -38,7 +38,7 @@ def test_a_link_whose_write_may_be_on_its_way_keeps_its_lease(tx, now):
     attempts.begin(tx, "a", side, now)
     hint(tx, now, "1", kind="deliver", key="deliver:a:helpdesk", link_id="a")
     work.claim(tx, "dead", now, now + LONG, 1)
-    assert takeover.free(tx, now, lambda _owner: True) == 0
+    assert takeover.release_dead(tx, now, lambda _owner: True) == 0
     assert links.lease(tx, "a", "new/1", now, now + LONG) is None
     assert links.lease(tx, "a", "new/1", now + LONG, now + 2 * LONG) == 2
 

@@ -390,7 +390,9 @@ class Kit(Stack):
         """Give what is said of connections that are not well."""
         with self.engine.ledger.read() as tx:
             return {
-                name: found.why for name, found in connection_health.all_(tx).items() if found.why
+                name: found.why
+                for name, found in connection_health.by_name(tx).items()
+                if found.why
             }
 
     def standing(self) -> str:

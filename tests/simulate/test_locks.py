@@ -240,7 +240,7 @@ def drained(world, order):
     thread.join(60)
     assert failures == []
     with world.ledger.read() as tx:
-        states = {name: found.state(now) for name, found in connection_health.all_(tx).items()}
+        states = {name: found.state(now) for name, found in connection_health.by_name(tx).items()}
     assert (runs[0].failed, states) == (2, {"H": "paused", "L": "paused"})
 
 

@@ -61,7 +61,7 @@ def action(connection: str, action: str, arguments: tuple[str, ...]) -> None:
                 at=now,
                 detail=detail,
             )
-        answer = build(known, http).act(action, given)
+        answer = build(known, http).perform_action(action, given)
     finally:
         http.close()
         ledger.close()

@@ -163,7 +163,7 @@ def _records(config: Config, connector: Connector, address: str, found: erasure.
     name = connector.connection.name
     refs: dict[Ref, None] = {}
     for entity in sorted(connector.ERASES):
-        refs |= dict.fromkeys(record.ref for record in connector.sought(entity, address))
+        refs |= dict.fromkeys(record.ref for record in connector.find_person(entity, address))
         mapped = config.maps.get(name, {}).get(entity)
         for ref in found.refs:
             if mapped is None or ref in refs or (ref.connection, ref.entity) != (name, entity):

@@ -163,15 +163,15 @@ class Connector(ABC):
         """Delete; already gone counts as done."""
         raise Unsupported(f"{self.NAME} cannot delete a {ref.entity}")
 
-    def figures(self) -> Mapping[str, float]:
+    def account_metrics(self) -> Mapping[str, float]:
         """Give the account's own figures worth showing (`unread_tickets`), by one cheap read without side effects."""
         return {}
 
-    def act(self, action: str, arguments: Mapping[str, str]) -> str:
+    def perform_action(self, action: str, arguments: Mapping[str, str]) -> str:
         """Carry out one of ACTIONS for an operator, never retried; gives what is shown to them once, and never kept."""
         raise Unsupported(f"{self.NAME} has no action {action} ({', '.join(sorted(arguments))})")
 
-    def sought(self, entity: str, email: str) -> Sequence[Record]:
+    def find_person(self, entity: str, email: str) -> Sequence[Record]:
         """Give the records that are this person's and nobody else's, for one of ERASES."""
         raise Unsupported(
             f"{self.NAME} cannot look for a {entity} by e-mail address ({len(email)} characters)"

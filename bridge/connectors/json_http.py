@@ -12,7 +12,7 @@ from bridge.errors import RemoteError, Unavailable, Unsupported
 from bridge.http.client import Answer, Http, Request
 
 
-class RestConnector(Connector):
+class JsonHttpConnector(Connector):
     """A connector that calls its system through `Http`, with a bearer token unless it says otherwise."""
 
     ERRORS: ClassVar[Mapping[int, type[RemoteError]]] = {}

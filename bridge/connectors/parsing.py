@@ -1,80 +1,165 @@
-"""What all JSON listings have in common: shapes that must hold, and times that must be read as UTC."""
+"""Reading JSON that a vendor sent: single values, rows of a listing, and the body of a webhook.
+
+Nothing in it is trusted. A single value that is not what it should be reads as None; a listing or a
+webhook that does not hold together raises.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from bridge.errors import Unavailable
+from bridge.connectors.contract import Hint, Parsed
+from bridge.errors import Malformed, Unavailable
 from bridge.http.client import Answer
 
+Row = Mapping[str, Any]
+"""One JSON object of a vendor's, as it came."""
 
-def moment(value: Any) -> datetime | None:
+MAX_ID_LENGTH = 200
+"""Characters; also of an event's name."""
+GENERIC_EVENT = "hint"
+"""The event name under which a generic hint is recorded."""
+
+
+# Single values
+
+
+def value_at(body: Any, path: str) -> Any:
+    """Follow a dotted path through objects; None where it leads nowhere."""
+    for name in path.split("."):
+        if not isinstance(body, Mapping):
+            return None
+        body = body.get(name)
+    return body
+
+
+def parse_time(value: Any) -> datetime | None:
     """Read an ISO time as aware UTC (one without an offset is taken as UTC); None when it is none."""
     if not isinstance(value, str):
         return None
     try:
-        found = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def past(value: str) -> datetime:
-    """Read again a time that has been read before."""
-    found = moment(value)
-    if found is None:
+def known_time(value: str) -> datetime:
+    """Read a time that has been read before, so that it must be one. Raises ValueError otherwise."""
+    time = parse_time(value)
+    if time is None:
         raise ValueError(value)
-    return found
+    return time
 
 
-def same_text(one: Any, other: Any) -> bool:
-    """Compare two texts as people do: outer spaces and case do not count."""
+def format_time(time: datetime) -> str:
+    """Write a time as our cursors keep it and the vendors' parameters take it: ISO 8601, UTC, Z."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def same_text(left: Any, right: Any) -> bool:
+    """Return whether two values are the same text but for outer spaces and case."""
     return (
-        isinstance(one, str)
-        and isinstance(other, str)
-        and one.strip().casefold() == other.strip().casefold()
+        isinstance(left, str)
+        and isinstance(right, str)
+        and left.strip().casefold() == right.strip().casefold()
     )
 
 
-def stamp(at: datetime) -> str:
-    """Write a time the way that both our cursors and the vendors' parameters take it."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+# Rows of a listing
 
 
-def objects(connection: str, answer: Answer, key: str) -> list[Mapping[str, Any]]:
-    """Give a listing's rows. Raises Unavailable unless every row is an object with an id."""
-    rows = answer.body.get(key) if isinstance(answer.body, dict) else None
-    if not isinstance(rows, list) or not all(
-        isinstance(row, dict) and identity(row) for row in rows
-    ):
-        raise Unavailable(
-            connection, f"a listing without proper rows under {key!r}", status=answer.status
-        )
-    return rows
-
-
-def identity(row: Mapping[str, Any]) -> str:
-    """Give a row's id as text, empty when it has none."""
+def row_id(row: Row) -> str:
+    """Return a row's `id` as text; empty when it has none."""
     value = row.get("id")
     if isinstance(value, str):
         return value
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
-def times(connection: str, rows: list[Mapping[str, Any]], column: str) -> list[datetime]:
-    """Give the rows' times of one column. Raises Unavailable unless all are there and in ascending order.
+def is_row(value: Any) -> bool:
+    """Return whether this is an object with an id."""
+    return isinstance(value, Mapping) and bool(row_id(value))
 
-    Paging by a column is only sound when the vendor really sorted by it, so that is looked at, not
-    trusted.
+
+def object_rows(connection: str, answer: Answer, key: str) -> list[Row]:
+    """Return the rows that a listing shows under a key.
+
+    Raises Unavailable unless every row is an object with an id.
     """
-    found = [moment(row.get(column)) for row in rows]
-    good = [each for each in found if each is not None]
-    if len(good) != len(found):
-        odd = next(identity(row) for row, at in zip(rows, found, strict=True) if at is None)
-        raise Unavailable(connection, f"record {odd} has no time in {column!r}")
-    if any(before > after for before, after in pairwise(good)):
+    rows = answer.body.get(key) if isinstance(answer.body, dict) else None
+    if not isinstance(rows, list) or not all(is_row(row) for row in rows):
+        raise Unavailable(
+            connection, f"a listing without proper rows under {key!r}", status=answer.status
+        )
+    return rows
+
+
+def row_times(connection: str, rows: list[Row], column: str) -> list[datetime]:
+    """Return the rows' times of one column. Raises Unavailable unless all are there and ascend.
+
+    Paging by a column is only sound when the vendor really sorted by it, so that is checked here
+    and not trusted.
+    """
+    times: list[datetime] = []
+    for row in rows:
+        time = parse_time(row.get(column))
+        if time is None:
+            raise Unavailable(connection, f"record {row_id(row)} has no time in {column!r}")
+        times.append(time)
+    if any(before > after for before, after in pairwise(times)):
         raise Unavailable(connection, f"the listing is not sorted by {column!r} as asked")
-    return good
+    return times
+
+
+# Bodies of webhooks
+
+
+def event_name(body: Any, path: str) -> str:
+    """Read an event's name. Raises Malformed when it is not a short text."""
+    name = value_at(body, path)
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_LENGTH or not name.isprintable():
+        raise Malformed(f"no event name at {path!r}; check the connection's webhook.event")
+    return name
+
+
+def record_id(value: Any, path: str) -> str:
+    """Read a record's id, a text or a number. Raises Malformed for anything else, naming its path."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_ID_LENGTH
+        and value.isprintable()
+        and value.strip() == value
+    ):
+        return value
+    raise Malformed(f"no record id at {path!r}; check the connection's webhook.id")
+
+
+def generic_hint(body: Any, entities: Collection[str]) -> Parsed | None:
+    """Read `{"entity": …, "id": …}`, which any automation may send; None when the body is not one.
+
+    Every connection takes it, whatever its vendor. Raises Malformed when it is one but names no
+    entity of this connection, or no id.
+    """
+    if not isinstance(body, Mapping) or set(body) != {"entity", "id"}:
+        return None
+    entity = body["entity"]
+    if not isinstance(entity, str) or entity not in entities:
+        raise Malformed(f"entity is {str(entity)[:40]!r}; allowed: {', '.join(sorted(entities))}")
+    remote_id = record_id(body["id"], "id")
+    return Parsed(
+        hints=(Hint(entity, remote_id),),
+        event=GENERIC_EVENT,
+        projection={"entity": entity, "id": remote_id},
+    )
+
+
+def ignored_event(event: str, known: Collection[str]) -> Parsed:
+    """Return what to make of an event that leads to nothing: by choice, or because it is unknown."""
+    why = f"event {event} is not used" if event in known else f"unknown event {event}"
+    return Parsed(hints=(), event=event, ignored=why, projection={"event": event})

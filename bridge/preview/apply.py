@@ -106,9 +106,9 @@ class Gate(Connector):
         """Look for records."""
         return self.real.find(intent)
 
-    def figures(self) -> Mapping[str, float]:
+    def account_metrics(self) -> Mapping[str, float]:
         """Give the account's figures."""
-        return self.real.figures()
+        return self.real.account_metrics()
 
     def probe(self) -> dict[str, Any]:
         """Find out what can be done."""

@@ -23,7 +23,7 @@ def ask(context: Context, task: Task) -> Procedure:
     row = task.row
     try:
         found = yield from call_vendor(
-            row.connection, lambda c: c.figures(), task.deadline(context, row.connection)
+            row.connection, lambda c: c.account_metrics(), task.deadline(context, row.connection)
         )
     except Unauthorised as error:
         if error.status == 401:
@@ -47,7 +47,9 @@ def raise_due(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> lis
     """Queue the question for each connection that can tell and was not asked for a while; gives which."""
     known = gauges.last_asked(tx)
     telling = [
-        name for name, each in connectors.items() if type(each).figures is not Connector.figures
+        name
+        for name, each in connectors.items()
+        if type(each).account_metrics is not Connector.account_metrics
     ]
     due = [name for name in telling if name not in known or known[name] + EVERY <= now]
     for name in due:

@@ -85,7 +85,7 @@ def test_posthog():
     connector.changed("ticket", None)
     connector.find(Intent(bench.draft("m-1"), bench.clock.now()))
     connector.update(Ref("my-posthog", "ticket", made_.ref.id), "patch", {"status": "open"})
-    connector.figures()
+    connector.account_metrics()
     connector.delete(made_.ref)
     rows = listed("posthog")
     base = "/conversations/tickets"
@@ -157,10 +157,12 @@ def test_upscope():
     bench = UpscopeBench()
     connector = bench.connector
     visitor = bench.visit("ana@example.com")
-    assert connector.figures()
+    assert connector.account_metrics()
     connector.scan("customer", None)
     assert connector.read("customer", [visitor])[visitor] is not None
-    connector.act("watch_url", {"visitor": visitor, "agent.id": "12", "agent.name": "Mary"})
+    connector.perform_action(
+        "watch_url", {"visitor": visitor, "agent.id": "12", "agent.name": "Mary"}
+    )
     connector.delete(bench.ref(visitor))
     rows = listed("upscope")
     called = {

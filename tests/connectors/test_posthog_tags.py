@@ -144,15 +144,15 @@ def test_a_full_batch_still_has_room_for_witnesses(bench):
 def test_unread_messages_are_counted(bench):
     first, *_ = bench.add(3)
     bench.box.edit(first, {"status": "resolved"})
-    assert bench.connector.figures() == {"unread_tickets": 2}
+    assert bench.connector.account_metrics() == {"unread_tickets": 2}
     assert {row["unread_team_count"] for row in bench.box.store} == {1}
 
 
 @pytest.mark.parametrize("status", ["403", "404"])
 def test_a_key_that_may_not_count_is_asked_once_and_stops_nothing(bench, status):
     bench.faulty.next = [status]
-    assert bench.connector.figures() == {}
-    assert bench.connector.figures() == {}
+    assert bench.connector.account_metrics() == {}
+    assert bench.connector.account_metrics() == {}
     assert len(bench.faulty.calls) == 1
 
 

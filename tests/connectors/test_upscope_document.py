@@ -41,7 +41,7 @@ def test_the_documents_list_and_usage_are_read():
     (row,) = connector.scan("customer", None).records
     assert (row.ref.id, dict(row.data), row.partial) == ("1234", {"short_id": "1234"}, True)
     connector, _ = saying(document("usage"))
-    assert connector.figures() == {
+    assert connector.account_metrics() == {
         "visitors_online": 100,
         "visitors_24h": 1000,
         "visitors_30d": 40000,
@@ -57,7 +57,7 @@ def test_the_documents_list_and_usage_are_read():
 
 def test_the_documents_watch_url_is_asked_for_as_printed():
     connector, sent = saying(document("watch_url"))
-    link = connector.act(
+    link = connector.perform_action(
         "watch_url",
         {
             "visitor": "ABCD1234",

@@ -36,7 +36,7 @@ def test_each_401_says_what_to_do(bench, code, words):
     for call in (
         bench.connector.ping,
         lambda: bench.connector.read("customer", [visitor]),
-        lambda: bench.connector.act(
+        lambda: bench.connector.perform_action(
             "watch_url", {"visitor": visitor, "agent.id": "1", "agent.name": "Mary"}
         ),
     ):
@@ -61,18 +61,18 @@ WISH = {"agent.id": "12", "agent.name": "Mary Bishop"}
 
 def test_a_link_is_asked_for_once_and_counts(bench):
     visitor = bench.visit()
-    link = bench.connector.act("watch_url", {"visitor": visitor, **WISH})
+    link = bench.connector.perform_action("watch_url", {"visitor": visitor, **WISH})
     assert link.startswith("https://o.upscope.io?")
     assert bench.calls() == [("POST", f"/v1.1/visitors/{visitor}/watch_url.json")]
 
 
 def test_limits_and_strangers_are_refusals_that_opened_nothing(bench):
     with pytest.raises(Refused, match="no such visitor; nothing was opened"):
-        bench.connector.act("watch_url", {"visitor": "NOBODY", **WISH})
+        bench.connector.perform_action("watch_url", {"visitor": "NOBODY", **WISH})
     visitor = bench.visit()
     bench.box.configure({"over_limits": True})
     with pytest.raises(Refused, match="beyond the plan's limits; nothing was opened") as error:
-        bench.connector.act("watch_url", {"visitor": visitor, **WISH})
+        bench.connector.perform_action("watch_url", {"visitor": visitor, **WISH})
     assert error.value.status == 402
     assert len(bench.calls()) == 2
 
@@ -84,7 +84,7 @@ def test_an_unknown_outcome_is_said_plainly_and_never_repeated(bench, fault):
     with pytest.raises(
         UnknownOutcome, match="may have been opened; look in Upscope before you ask again"
     ):
-        bench.connector.act("watch_url", {"visitor": visitor, **WISH})
+        bench.connector.perform_action("watch_url", {"visitor": visitor, **WISH})
     assert len(bench.faulty.calls) == 1
 
 
@@ -101,7 +101,7 @@ def test_an_unknown_outcome_is_said_plainly_and_never_repeated(bench, fault):
 def test_an_answer_without_a_link_shows_nothing_of_itself(answer):
     connector, _ = saying(answer)
     with pytest.raises(UnknownOutcome, match="may have been opened") as error:
-        connector.act("watch_url", {"visitor": "ABCD1234", **WISH})
+        connector.perform_action("watch_url", {"visitor": "ABCD1234", **WISH})
     assert "xyz" not in f"{error.value}{error.value!r}{error.value.detail}"
 
 
@@ -120,9 +120,9 @@ def test_an_answer_without_a_link_shows_nothing_of_itself(answer):
 def test_a_wish_that_cannot_be_meant_is_not_sent(given):
     connector, sent = saying(document("watch_url"))
     with pytest.raises(Refused, match="watch_url: "):
-        connector.act("watch_url", given)
+        connector.perform_action("watch_url", given)
     with pytest.raises(Unsupported, match="allowed: watch_url"):
-        connector.act("dance", {})
+        connector.perform_action("dance", {})
     assert sent == []
 
 
@@ -154,12 +154,12 @@ def test_only_the_person_meant_is_found_whatever_the_search_finds(bench):
     bench.visit("jo@example.com.evil.example")
     bench.visit("banjo@example.com")
     both = bench.visit("jo@example.com", "ann@example.com")
-    found = [record.ref.id for record in bench.connector.sought("customer", "Jo@Example.com")]
+    found = [record.ref.id for record in bench.connector.find_person("customer", "Jo@Example.com")]
     assert found == [wanted]
     assert both not in found
-    assert bench.connector.sought("customer", "example.com") == []
+    assert bench.connector.find_person("customer", "example.com") == []
     with pytest.raises(Unsupported):
-        bench.connector.sought("session", "jo@example.com")
+        bench.connector.find_person("session", "jo@example.com")
 
 
 def test_there_are_no_webhooks_but_the_generic_hint(bench):

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from bridge.connectors import generic_hint
 from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
+from bridge.connectors.parsing import generic_hint
 from bridge.core.model.capabilities import EntityCapabilities, Support
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
@@ -53,7 +53,7 @@ class MemoryConnector(Connector):
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:  # noqa: ARG002 — nothing is in the headers
         """Read the generic hint. Raises Malformed for anything else."""
-        parsed = generic_hint.generic(body, self.CAPABILITIES)
+        parsed = generic_hint(body, self.CAPABILITIES)
         if parsed is None:
             raise Malformed('the body is not {"entity": …, "id": …}')
         return parsed

@@ -25,10 +25,22 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from bridge.connectors import generic_hint
 from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
-from bridge.connectors.json_http import RestConnector
-from bridge.connectors.parsing import identity, moment, objects, past, same_text, stamp, times
+from bridge.connectors.json_http import JsonHttpConnector
+from bridge.connectors.parsing import (
+    event_name,
+    format_time,
+    generic_hint,
+    ignored_event,
+    known_time,
+    object_rows,
+    parse_time,
+    record_id,
+    row_id,
+    row_times,
+    same_text,
+    value_at,
+)
 from bridge.connectors.posthog.records import MARKER, TRAITS, is_uuid, record, sent_assignee
 from bridge.connectors.posthog.tags import WITNESSES, Tags, silent
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
@@ -59,7 +71,7 @@ UNUSED = "$conversation_message_sent $conversation_message_received $conversatio
 Row = Mapping[str, Any]
 
 
-class PostHogConnector(RestConnector):
+class PostHogConnector(JsonHttpConnector):
     """Tickets of a PostHog project."""
 
     NAME: ClassVar = "posthog"
@@ -119,22 +131,22 @@ class PostHogConnector(RestConnector):
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read a verified webhook. Pure; header names are lower-case. Raises Malformed, naming what is wrong."""
-        hint = generic_hint.generic(body, self.CAPABILITIES)
+        hint = generic_hint(body, self.CAPABILITIES)
         if hint is not None:
             return hint
         own = self.connection.webhook
-        event = generic_hint.event_name(body, (own and own.event) or self.SIGNING.event)
+        event = event_name(body, (own and own.event) or self.SIGNING.event)
         if event not in self.EVENTS:
-            return generic_hint.ignored(event, self.IGNORED)
+            return ignored_event(event, self.IGNORED)
         path = (own and own.id) or self.SIGNING.id
-        found = generic_hint.record_id(generic_hint.at(body, path), path)
+        found = record_id(value_at(body, path), path)
         # webhook-id is signed; the event's uuid was chosen by whoever sent the event, so it counts
         # only within its own.
         signed = headers.get("webhook-id", "") if own and own.scheme == "standard-webhooks" else ""
         number = (
             headers.get(own.delivery.lower(), "")
             if own and own.delivery
-            else generic_hint.at(body, "event.uuid")
+            else value_at(body, "event.uuid")
         )
         scoped = f"{event}:{found}:{number}"[:250] if isinstance(number, str) and number else ""
         return Parsed(
@@ -158,7 +170,7 @@ class PostHogConnector(RestConnector):
             # set is empty.
             asked = wanted.union(self._tags.witnesses(PAGE - len(wanted)))
             answer, rows = self._list({"ids": ",".join(sorted(asked)), "limit": PAGE})
-            if all(identity(row) in asked for row in rows):
+            if all(row_id(row) in asked for row in rows):
                 return found | {
                     one.ref.id: one for one in self._records(rows, answer) if one.ref.id in wanted
                 }
@@ -191,19 +203,19 @@ class PostHogConnector(RestConnector):
                 | ({"date_from": start} if start else {})
                 | ({"offset": offset} if offset else {})
             )
-            at = times(self.connection.name, rows, "updated_at")
-            if start and at and at[0] < past(start):
+            at = row_times(self.connection.name, rows, "updated_at")
+            if start and at and at[0] < known_time(start):
                 raise self._odd("the listing ignores date_from, it cannot be polled")
             full = len(rows) >= PAGE
-            fresh = [row for row in rows if seen.get(identity(row)) != row["updated_at"]]
-            seen |= {identity(row): row["updated_at"] for row in fresh}
+            fresh = [row for row in rows if seen.get(row_id(row)) != row["updated_at"]]
+            seen |= {row_id(row): row["updated_at"] for row in fresh}
             if at:
-                top = max((each for each in (top, stamp(at[-1])) if each), key=past)
-            if full and (start is None or at[-1] > past(start)):
+                top = max((each for each in (top, format_time(at[-1])) if each), key=known_time)
+            if full and (start is None or at[-1] > known_time(start)):
                 # Begin again at the last row: counting on by offset would step over rows when
                 # others move away.
-                start, offset = stamp(at[-1]), 0
-                seen = {key: when for key, when in seen.items() if past(when) >= at[-1]}
+                start, offset = format_time(at[-1]), 0
+                seen = {key: when for key, when in seen.items() if known_time(when) >= at[-1]}
             elif full:
                 offset += PAGE - BACK
             if fresh:
@@ -217,7 +229,9 @@ class PostHogConnector(RestConnector):
                 return Page(self._records(fresh, answer), going)
             if not full:
                 break
-        return Page([], {"from": stamp(past(top) - OVERLAP) if top else None, "top": top})
+        return Page(
+            [], {"from": format_time(known_time(top) - OVERLAP) if top else None, "top": top}
+        )
 
     def scan(self, entity: str, cursor: Any | None) -> Page:
         """List everything by creation, in pages that overlap: a ticket deleted meanwhile moves all later ones up."""
@@ -225,17 +239,17 @@ class PostHogConnector(RestConnector):
         state = cursor or {}
         offset, seen = state.get("offset", 0), set(state.get("seen", ()))
         answer, rows = self._list({"order_by": "created_at", "limit": PAGE, "offset": offset})
-        while offset and seen and not any(identity(row) in seen for row in rows):
+        while offset and seen and not any(row_id(row) in seen for row in rows):
             offset = max(
                 0, offset - PAGE
             )  # more went than pages overlap: go back to where we know the rows
             answer, rows = self._list({"order_by": "created_at", "limit": PAGE, "offset": offset})
-        fresh = [row for row in rows if identity(row) not in seen]
+        fresh = [row for row in rows if row_id(row) not in seen]
         if len(rows) < PAGE:
             return Page(self._records(fresh, answer), None)
         going = {
             "offset": offset + PAGE - BACK,
-            "seen": [identity(row) for row in rows[-2 * BACK :]],
+            "seen": [row_id(row) for row in rows[-2 * BACK :]],
         }
         return Page(self._records(fresh, answer), going)
 
@@ -292,9 +306,9 @@ class PostHogConnector(RestConnector):
             answer, rows = self._list({"order_by": "-created_at", "limit": PAGE, "offset": offset})
             last = None
             for one in self._records(rows, answer):
-                last = moment(one.data.get("created_at"))
+                last = parse_time(one.data.get("created_at"))
                 late = since is None or last is None or last + answer.skew >= since
-                theirs = generic_hint.at(one.data, f"{TRAITS}.email") or generic_hint.at(
+                theirs = value_at(one.data, f"{TRAITS}.email") or value_at(
                     one.data, "person.properties.email"
                 )
                 natural = one.marker is None and same_text(theirs, email)
@@ -328,18 +342,18 @@ class PostHogConnector(RestConnector):
         _, rows = self._list({"order_by": "-updated_at", "limit": PAGE})
         seen: dict[str, Any] = {"ids": None, "tags": True if self._tags.proved_by(rows) else None}
         if len(rows) > 1:
-            one = identity(rows[-1])
+            one = row_id(rows[-1])
             _, again = self._list({"ids": one, "limit": 2})
-            seen["ids"] = self._honours_ids = all(identity(row) == one for row in again)
+            seen["ids"] = self._honours_ids = all(row_id(row) == one for row in again)
         return seen
 
     def ping(self) -> str:
         """Make the cheapest authenticated read; return a line for people."""
         answer, _ = self._list({"limit": 1})
-        count = generic_hint.at(answer.body, "count")
+        count = value_at(answer.body, "count")
         return f"{count} tickets" if isinstance(count, int) else "tickets can be listed"
 
-    def figures(self) -> Mapping[str, float]:
+    def account_metrics(self) -> Mapping[str, float]:
         """Give the number of messages that nobody of the team has read; nothing where this key may not ask."""
         if not self._counts:
             return {}
@@ -354,7 +368,7 @@ class PostHogConnector(RestConnector):
         except Refused:
             self._counts = False  # a plain store: a missing scope is no reason to stop the connection, or to ask again
             return {}
-        count = generic_hint.at(answer.body, "count")
+        count = value_at(answer.body, "count")
         return (
             {"unread_tickets": count}
             if isinstance(count, int) and not isinstance(count, bool)
@@ -368,7 +382,7 @@ class PostHogConnector(RestConnector):
             raise self._odd(
                 "there is no ticket listing here; check base_url and project_id", error.status
             ) from None
-        return answer, objects(self.connection.name, answer, "results")
+        return answer, object_rows(self.connection.name, answer, "results")
 
     def _path(self, remote_id: str) -> str:
         return f"{self._tickets}{quote(remote_id, safe='')}/"
@@ -376,7 +390,7 @@ class PostHogConnector(RestConnector):
     def _shown(self, answer: Answer) -> Record | None:
         """Make a record of what a write answered. Only looking at tags can fail here, and that undoes no write."""
         row = answer.body
-        if not isinstance(row, Mapping) or not identity(row):
+        if not isinstance(row, Mapping) or not row_id(row):
             return None
         try:
             return self._records([row], answer)[0]

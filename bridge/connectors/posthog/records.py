@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.connectors.contract import Person, Record
-from bridge.connectors.parsing import identity, moment
+from bridge.connectors.parsing import parse_time, row_id
 from bridge.connectors.posthog.tags import WHY, silent
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Refused
@@ -35,9 +35,9 @@ def record(connection: str, row: Row, answer: Answer, *, proved: bool) -> Record
     if isinstance(assignee, Mapping):
         data["assignee"] = f"{assignee.get('type')}:{assignee.get('id')}"
         people = _people(data["assignee"], assignee)
-    at = moment(row.get("updated_at"))
+    at = parse_time(row.get("updated_at"))
     return Record(
-        ref=Ref(connection, "ticket", identity(row)),
+        ref=Ref(connection, "ticket", row_id(row)),
         data=data,
         read_at=answer.sent_at,
         changed_before=at + answer.skew if at else None,

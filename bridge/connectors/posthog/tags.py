@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.connectors.parsing import identity
+from bridge.connectors.parsing import row_id
 
 Row = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ class Tags:
 
     def proved_by(self, rows: Iterable[Row]) -> bool:
         """Take in the rows of one answer; True when an empty set among them means empty."""
-        tagged = [identity(row) for row in rows if row.get("tags")]
+        tagged = [row_id(row) for row in rows if row.get("tags")]
         with self._lock:
             if tagged:
                 kept = [each for each in self._witnesses if each not in tagged]

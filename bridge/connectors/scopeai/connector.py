@@ -23,10 +23,16 @@ from math import ceil, floor
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from bridge.connectors import generic_hint
 from bridge.connectors.contract import Draft, Intent, Page, Parsed, Record
-from bridge.connectors.json_http import RestConnector
-from bridge.connectors.parsing import identity, past, stamp
+from bridge.connectors.json_http import JsonHttpConnector
+from bridge.connectors.parsing import (
+    event_name,
+    format_time,
+    generic_hint,
+    ignored_event,
+    known_time,
+    row_id,
+)
 from bridge.connectors.scopeai.records import Row, external_id, following, relations, rows, ticket
 from bridge.connectors.scopeai.tags import TagNames
 from bridge.core.model.capabilities import EntityCapabilities, Support, Writable
@@ -54,7 +60,7 @@ _WRITABLE: Mapping[str, Writable] = {
 }
 
 
-class ScopeaiConnector(RestConnector):
+class ScopeaiConnector(JsonHttpConnector):
     """Texts sent to a ScopeAI account, and the subjects that it finds in them."""
 
     NAME: ClassVar = "scopeai"
@@ -98,12 +104,8 @@ class ScopeaiConnector(RestConnector):
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read the generic hint; the vendor itself sends no webhooks. Raises Malformed for anything else."""
         del headers
-        hint = generic_hint.generic(body, self.CAPABILITIES)
-        return (
-            hint
-            if hint is not None
-            else generic_hint.ignored(generic_hint.event_name(body, "event"), self.IGNORED)
-        )
+        hint = generic_hint(body, self.CAPABILITIES)
+        return hint if hint is not None else ignored_event(event_name(body, "event"), self.IGNORED)
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records. Never None: nothing is deleted here, so a 404 raises Unavailable and proves nothing."""
@@ -116,7 +118,7 @@ class ScopeaiConnector(RestConnector):
                 what = f"ticket {each} is not shown, which is no deletion here; check base_url, the key and its account"
                 raise self._odd(what, error.status) from None
             row = answer.body
-            if not isinstance(row, Mapping) or identity(row) != each:
+            if not isinstance(row, Mapping) or row_id(row) != each:
                 raise self._odd(
                     f"ticket {each} was asked for, the answer is another thing", answer.status
                 )
@@ -130,7 +132,7 @@ class ScopeaiConnector(RestConnector):
         if entity == MESSAGE:
             return Page([], state)
         if "from" not in state:
-            before = past(state["at"]) - self._window if state.get("at") else None
+            before = known_time(state["at"]) - self._window if state.get("at") else None
             state = self._begin(before)
         return self._walk(state) or Page([], {"at": state["at"]})
 
@@ -146,7 +148,7 @@ class ScopeaiConnector(RestConnector):
         self._creatable(draft)
         body = {**draft.values, "external_id": external_id(draft.marker, self._kind)}
         answer = self._call("POST", "/tickets", json=body, write=True)
-        if not isinstance(answer.body, Mapping) or not identity(answer.body):
+        if not isinstance(answer.body, Mapping) or not row_id(answer.body):
             return None
         return self._record(draft.entity, answer.body, answer, None, marker=draft.marker)
 
@@ -161,7 +163,7 @@ class ScopeaiConnector(RestConnector):
         for row, answer in (*self._found_by(wanted), *self._listed(intent.sent_at - CREATE_WINDOW)):
             if str(row.get("external_id")) == wanted:
                 found.setdefault(
-                    identity(row), self._record(entity, row, answer, None, marker=marker)
+                    row_id(row), self._record(entity, row, answer, None, marker=marker)
                 )
         return sorted(found.values(), key=lambda record: (len(record.ref.id), record.ref.id))
 
@@ -212,7 +214,7 @@ class ScopeaiConnector(RestConnector):
         return {
             "from": start,
             "to": ceil((now + MARGIN).timestamp()),
-            "at": stamp(now),
+            "at": format_time(now),
             "page": 1,
             "next": {},
         }
@@ -222,10 +224,8 @@ class ScopeaiConnector(RestConnector):
         while state["next"] is not None:
             found, answer, after = self._page(state)
             before = set(state.get("given", ()))
-            fresh = list(
-                {identity(row): row for row in found if identity(row) not in before}.values()
-            )
-            given = [identity(row) for row in found]
+            fresh = list({row_id(row): row for row in found if row_id(row) not in before}.values())
+            given = [row_id(row) for row in found]
             state = {**state, "next": after, "page": state["page"] + 1, "given": given}
             if fresh:
                 return Page(self._records(TICKET, fresh, answer), state)
@@ -273,7 +273,7 @@ class ScopeaiConnector(RestConnector):
             return []
         return (
             [(answer.body, answer)]
-            if isinstance(answer.body, Mapping) and identity(answer.body)
+            if isinstance(answer.body, Mapping) and row_id(answer.body)
             else []
         )
 
@@ -296,7 +296,7 @@ class ScopeaiConnector(RestConnector):
             sent = {"relevant": "true", "per_page": str(PAGE), **params}
             answer = self._listing("/tags", sent)
             found |= {
-                identity(row): name
+                row_id(row): name
                 for row in rows(self.connection.name, answer)
                 if (name := _name(row))
             }
@@ -309,7 +309,7 @@ class ScopeaiConnector(RestConnector):
         except NotFound:
             return None
         row = answer.body
-        return _name(row) if isinstance(row, Mapping) and identity(row) == tag_id else None
+        return _name(row) if isinstance(row, Mapping) and row_id(row) == tag_id else None
 
     # Records.
 
@@ -340,7 +340,7 @@ class ScopeaiConnector(RestConnector):
         marker: str | None = None,
     ) -> Record:
         return Record(
-            ref=Ref(self.connection.name, entity, identity(row)),
+            ref=Ref(self.connection.name, entity, row_id(row)),
             data=ticket(row, tags),
             read_at=answer.sent_at,
             marker=marker,

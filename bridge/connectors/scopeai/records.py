@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from bridge.connectors.parsing import identity
+from bridge.connectors.parsing import row_id
 from bridge.errors import Unavailable
 from bridge.http.client import Answer
 
@@ -69,7 +69,7 @@ def rows(connection: str, answer: Answer) -> list[Row]:
     """Give the rows of a bare array. Raises Unavailable unless every row is an object with an id."""
     found = answer.body
     if not isinstance(found, list) or not all(
-        isinstance(row, Mapping) and identity(row) for row in found
+        isinstance(row, Mapping) and row_id(row) for row in found
     ):
         raise Unavailable(
             connection, "a listing that is no array of proper rows", status=answer.status
@@ -88,7 +88,7 @@ def relations(row: Row) -> list[Row] | None:
     return [
         {"id": tag, "salience": _score(each, "salience"), "sentiment": _score(each, "sentiment")}
         for each in given
-        if isinstance(each, Mapping) and (tag := identity({"id": each.get("tag_id")}))
+        if isinstance(each, Mapping) and (tag := row_id({"id": each.get("tag_id")}))
     ]
 
 

@@ -26,10 +26,21 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from bridge.connectors import generic_hint
 from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
-from bridge.connectors.json_http import RestConnector
-from bridge.connectors.parsing import identity, moment, objects, same_text, stamp, times
+from bridge.connectors.json_http import JsonHttpConnector
+from bridge.connectors.parsing import (
+    event_name,
+    format_time,
+    generic_hint,
+    ignored_event,
+    object_rows,
+    parse_time,
+    record_id,
+    row_id,
+    row_times,
+    same_text,
+    value_at,
+)
 from bridge.connectors.switch.capabilities import (
     CAPABILITIES,
     CATALOGUES,
@@ -68,7 +79,7 @@ OVERLAP = timedelta(minutes=5)
 CREATE_WINDOW = timedelta(minutes=5)
 
 
-class SwitchConnector(RestConnector):
+class SwitchConnector(JsonHttpConnector):
     """Tickets, conversations and customers of a Switch host; its agents, tags and articles as catalogues."""
 
     NAME: ClassVar = "switch"
@@ -87,21 +98,21 @@ class SwitchConnector(RestConnector):
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read a verified webhook. Pure; header names are lower-case. Raises Malformed, naming what is wrong."""
-        hint = generic_hint.generic(body, self.CAPABILITIES)
+        hint = generic_hint(body, self.CAPABILITIES)
         if hint is not None:
             return hint
         own = self.connection.webhook
-        event = generic_hint.event_name(body, (own and own.event) or self.SIGNING.event)
+        event = event_name(body, (own and own.event) or self.SIGNING.event)
         noun, dot, _ = event.partition(".")
         if (
             not dot or noun not in NOUNS
         ):  # the list of names is not public: whatever is said of these nouns is a hint
-            return generic_hint.ignored(event, self.IGNORED)
+            return ignored_event(event, self.IGNORED)
         path = (own and own.id) or self.SIGNING.id
-        value = generic_hint.at(body, path)
+        value = value_at(body, path)
         if value is None and path == self.SIGNING.id:
-            value = generic_hint.at(body, f"data.{noun}.id")
-        found = generic_hint.record_id(value, path)
+            value = value_at(body, f"data.{noun}.id")
+        found = record_id(value, path)
         number = headers.get(((own and own.delivery) or self.SIGNING.delivery).lower(), "")
         return Parsed(
             hints=(Hint(NOUNS[noun], found),),
@@ -195,23 +206,31 @@ class SwitchConnector(RestConnector):
         """Find out whether a listing can begin at any time, as the polls do; None: too few tickets to tell."""
         newest = self._list(TICKET, {"order_by": "updated_at", "order_dir": "desc", "limit": 1})
         at = [
-            moment(row.get("updated_at")) for row in objects(self.connection.name, newest, "data")
+            parse_time(row.get("updated_at"))
+            for row in object_rows(self.connection.name, newest, "data")
         ]
         if not at or at[0] is None:
             return {"cursor": None}
         start = at[0] - SECOND
         again = self._list(
             TICKET,
-            {"order_by": "updated_at", "order_dir": "asc", "limit": 1, "cursor": stamp(start)},
+            {
+                "order_by": "updated_at",
+                "order_dir": "asc",
+                "limit": 1,
+                "cursor": format_time(start),
+            },
         )
-        rows = objects(self.connection.name, again, "data")
+        rows = object_rows(self.connection.name, again, "data")
         return {
-            "cursor": all(seen >= start for seen in times(self.connection.name, rows, "updated_at"))
+            "cursor": all(
+                seen >= start for seen in row_times(self.connection.name, rows, "updated_at")
+            )
         }
 
     def ping(self) -> str:
         """Make the cheapest authenticated read; return a line for people."""
-        total = generic_hint.at(self._list(TICKET, {"limit": 1}).body, "meta.total")
+        total = value_at(self._list(TICKET, {"limit": 1}).body, "meta.total")
         return f"{total} tickets" if isinstance(total, int) else "tickets can be listed"
 
     # Listings.
@@ -232,19 +251,19 @@ class SwitchConnector(RestConnector):
             )
         except Refused:
             return "created_at"
-        rows = objects(self.connection.name, answer, "data")
+        rows = object_rows(self.connection.name, answer, "data")
         return (
             None
             if not rows
             else "updated_at"
-            if moment(rows[0].get("updated_at"))
+            if parse_time(rows[0].get("updated_at"))
             else "created_at"
         )
 
     def _catalogue(self, entity: str, start: str | None) -> Page:
         answer = self._list(entity, {"limit": PAGE} | ({"cursor": start} if start else {}))
-        rows = objects(self.connection.name, answer, "data")
-        following = generic_hint.at(answer.body, "meta.next_cursor") if rows else None
+        rows = object_rows(self.connection.name, answer, "data")
+        following = value_at(answer.body, "meta.next_cursor") if rows else None
         if following and following == start:
             raise self._odd(
                 f"the listing of {PATHS[entity]} does not get past {start}", answer.status
@@ -295,12 +314,10 @@ class SwitchConnector(RestConnector):
             return []
         found: list[Record] = []
         for person, _ in self._people(email):
-            for row, answer in self._listing(TICKET).newest(
-                {"customer_id": identity(person)}, since
-            ):
-                made = moment(row.get("created_at"))
+            for row, answer in self._listing(TICKET).newest({"customer_id": row_id(person)}, since):
+                made = parse_time(row.get("created_at"))
                 late = since is None or (made is not None and made + answer.skew >= since)
-                theirs = generic_hint.at(row, "customer.email")
+                theirs = value_at(row, "customer.email")
                 alike = since is None or same_text(row.get("subject"), subject)
                 if late and alike and same_text(theirs, email):
                     found.append(record(self.connection.name, TICKET, row, answer, listed=True))
@@ -314,7 +331,7 @@ class SwitchConnector(RestConnector):
         if not isinstance(ticket, str) or not ticket:
             return []
         for row, answer in self._listing(draft.entity).newest({"ticket_id": ticket}, since):
-            made = moment(row.get("created_at"))
+            made = parse_time(row.get("created_at"))
             late = since is None or (made is not None and made + answer.skew + SECOND >= since)
             if late and row.get("ticket_id") == ticket and same_note(row, values):
                 return [
@@ -340,7 +357,7 @@ class SwitchConnector(RestConnector):
     def _people(self, email: str) -> list[tuple[Row, Answer]]:
         for name in ("email", "search"):  # whether the first one minds the case is not documented
             answer = self._list(CUSTOMER, {name: email, "limit": PAGE})
-            some = objects(self.connection.name, answer, "data")
+            some = object_rows(self.connection.name, answer, "data")
             people = [(row, answer) for row in some if same_text(row.get("email"), email)]
             if people:
                 return people
@@ -358,7 +375,7 @@ class SwitchConnector(RestConnector):
                 ) from None
             return None
         row = _row(answer)
-        if row is None or identity(row) != remote_id:
+        if row is None or row_id(row) != remote_id:
             raise self._odd(
                 f"{entity} {remote_id} was asked for, the answer is another thing", answer.status
             )
@@ -389,4 +406,4 @@ class SwitchConnector(RestConnector):
 
 def _row(answer: Answer) -> Row | None:
     row = answer.body.get("data") if isinstance(answer.body, Mapping) else None
-    return row if isinstance(row, Mapping) and identity(row) else None
+    return row if isinstance(row, Mapping) and row_id(row) else None

@@ -12,8 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.connectors import generic_hint
-from bridge.connectors.parsing import identity, moment, objects, past, stamp, times
+from bridge.connectors.parsing import (
+    format_time,
+    known_time,
+    object_rows,
+    parse_time,
+    row_id,
+    row_times,
+    value_at,
+)
 from bridge.connectors.switch.records import SECOND, Row
 from bridge.errors import Unavailable
 from bridge.http.client import Answer
@@ -48,9 +55,9 @@ class Listing:
                 {"cursor": start} if start else {}
             )
             answer = self.get(params)
-            rows = objects(self.connection, answer, "data")
-            at = times(self.connection, rows, column)
-            begun = moment(start)
+            rows = object_rows(self.connection, answer, "data")
+            at = row_times(self.connection, rows, column)
+            begun = parse_time(start)
             if begun is not None and at and at[0] < begun - SECOND:
                 raise self._odd(
                     "the listing ignores its cursor, it cannot be polled", answer.status
@@ -59,17 +66,23 @@ class Listing:
             if full:
                 rewound = at[-1].replace(microsecond=0) - SECOND
                 if begun is not None and rewound <= begun:
-                    rows, start = self._crowd(column, start, rows, at[-1]), stamp(at[-1])
+                    rows, start = self._crowd(column, start, rows, at[-1]), format_time(at[-1])
                 else:
-                    start = stamp(rewound)
-            shown = [(identity(row), row) for row in rows]
+                    start = format_time(rewound)
+            shown = [(row_id(row), row) for row in rows]
             fresh = [row for name, row in shown if seen.get(name) != row[column]]
-            top = max(filter(None, (top, stamp(at[-1]) if at else None)), key=past, default=None)
+            top = max(
+                filter(None, (top, format_time(at[-1]) if at else None)),
+                key=known_time,
+                default=None,
+            )
             if fresh:
                 seen |= {name: row[column] for name, row in shown}
-                edge = moment(start)
-                kept = {key: at for key, at in seen.items() if edge is None or past(at) >= edge}
-                done = not full and not generic_hint.at(answer.body, "meta.next_cursor")
+                edge = parse_time(start)
+                kept = {
+                    key: at for key, at in seen.items() if edge is None or known_time(at) >= edge
+                }
+                done = not full and not value_at(answer.body, "meta.next_cursor")
                 return [(row, answer) for row in fresh], {
                     "from": start,
                     "seen": kept,
@@ -81,7 +94,7 @@ class Listing:
         if then is None:
             return [], None
         return [], {
-            "from": stamp((past(top) - then).replace(microsecond=0)) if top else None,
+            "from": format_time((known_time(top) - then).replace(microsecond=0)) if top else None,
             "top": top,
         }
 
@@ -93,25 +106,25 @@ class Listing:
         for _ in range(FIND_PAGES):
             window = {"order_by": "created_at", "order_dir": "desc", "limit": PAGE, **params}
             answer = self.get(window | ({"cursor": before} if before else {}))
-            rows = objects(self.connection, answer, "data")
+            rows = object_rows(self.connection, answer, "data")
             yield from ((row, answer) for row in rows)
-            last = moment(rows[-1].get("created_at")) if rows else None
+            last = parse_time(rows[-1].get("created_at")) if rows else None
             if len(rows) < PAGE or last is None or since is None or last + answer.skew < since:
                 return
-            after = stamp(last.replace(microsecond=0) + SECOND)
+            after = format_time(last.replace(microsecond=0) + SECOND)
             if after == before:
                 return
             before = after
 
     def _crowd(self, column: str, start: str | None, rows: list[Row], end: datetime) -> list[Row]:
         """List a second that the cursor cannot pass, by one filter and then by the next."""
-        found = {identity(row): row for row in rows}
+        found = {row_id(row): row for row in rows}
         pending = self._finer({}, end)
         for part in pending:
             params = {"order_by": column, "order_dir": "asc", "limit": PAGE, "cursor": start} | part
-            some = objects(self.connection, self.get(params), "data")
-            at = times(self.connection, some, column)
-            found |= {identity(row): row for row in some}
+            some = object_rows(self.connection, self.get(params), "data")
+            at = row_times(self.connection, some, column)
+            found |= {row_id(row): row for row in some}
             if len(some) >= PAGE and at[-1] < end.replace(microsecond=0) + SECOND:
                 pending.extend(self._finer(part, end))
         return list(found.values())
@@ -119,7 +132,7 @@ class Listing:
     def _finer(self, part: Mapping[str, str], end: datetime) -> list[dict[str, str]]:
         if len(part) == len(self.parts):
             raise self._odd(
-                f"more than {PAGE} {self.what} share the second {stamp(end)}, no listing shows all"
+                f"more than {PAGE} {self.what} share the second {format_time(end)}, no listing shows all"
             )
         name, values = self.parts[len(part)]
         return [{**part, name: value} for value in values]

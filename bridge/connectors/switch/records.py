@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from bridge.connectors import generic_hint
 from bridge.connectors.contract import Person, Record
-from bridge.connectors.parsing import identity, moment
+from bridge.connectors.parsing import parse_time, row_id, value_at
 from bridge.connectors.switch.capabilities import CUSTOMER, MESSAGE, SESSION, TICKET
 from bridge.core.model.values import Ref
 from bridge.http.client import Answer
@@ -38,13 +37,13 @@ def record(
             **row,
             "custom_fields": {"tags": [], **row["custom_fields"]},
         }  # nobody has put any there yet
-    at = moment(row.get(_DATED.get(entity, "updated_at")))
+    at = parse_time(row.get(_DATED.get(entity, "updated_at")))
     if at is not None:
         at += answer.skew + (timedelta(0) if at.microsecond else SECOND)
     if listed is None or entity not in _WHOLE:
         listed = entity in _WHOLE and _WHOLE[entity] not in row
     return Record(
-        ref=Ref(connection, entity, identity(row)),
+        ref=Ref(connection, entity, row_id(row)),
         data=data,
         read_at=answer.sent_at,
         changed_before=at,
@@ -65,7 +64,7 @@ def people(entity: str, row: Row) -> tuple[Person, ...]:
     agent = row if entity == "agent" else row.get("assignee") if entity == TICKET else None
     if not isinstance(agent, Mapping):
         return ()
-    email, who = agent.get("email"), identity(agent)
+    email, who = agent.get("email"), row_id(agent)
     return (
         (Person(who, email, str(agent.get("name") or "")),)
         if who and isinstance(email, str) and email
@@ -93,7 +92,7 @@ def made_as(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def tags_of(body: Any) -> Any:
     """Give a customer's tags as a whole answer shows them; None where there is something else in their place."""
-    found = generic_hint.at(body, "custom_fields.tags")
+    found = value_at(body, "custom_fields.tags")
     if found is None:
         return []
     return found if isinstance(found, list) and all(isinstance(tag, str) for tag in found) else None

@@ -21,10 +21,16 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from bridge.connectors import generic_hint
 from bridge.connectors.contract import Page, Parsed, Record
-from bridge.connectors.json_http import RestConnector
-from bridge.connectors.parsing import moment, past, stamp
+from bridge.connectors.json_http import JsonHttpConnector
+from bridge.connectors.parsing import (
+    event_name,
+    format_time,
+    generic_hint,
+    ignored_event,
+    known_time,
+    parse_time,
+)
 from bridge.connectors.upscope import records as upscope_rows
 from bridge.connectors.upscope.actions import URL, bare, wish
 from bridge.connectors.upscope.records import SESSION_ID, SHORT_ID, Row, finished, short_id
@@ -58,7 +64,7 @@ _TOLD = {
 }
 
 
-class UpscopeConnector(RestConnector):
+class UpscopeConnector(JsonHttpConnector):
     """Visitors of an Upscope account, and the screens that they have shared."""
 
     NAME: ClassVar = "upscope"
@@ -84,7 +90,7 @@ class UpscopeConnector(RestConnector):
     def __init__(self, connection: Connection, http: Http) -> None:
         super().__init__(connection, http)
         since = connection.options.get("sessions_since")
-        self._since = moment(str(since)) if since else None
+        self._since = parse_time(str(since)) if since else None
         if since and self._since is None:
             what = f"connections.{connection.name}: sessions_since is {str(since)[:40]!r}; allowed an ISO 8601 time"
             raise ConfigError([what])
@@ -92,12 +98,8 @@ class UpscopeConnector(RestConnector):
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read the generic hint; the vendor itself sends no webhooks. Raises Malformed for anything else."""
         del headers
-        hint = generic_hint.generic(body, self.CAPABILITIES)
-        return (
-            hint
-            if hint is not None
-            else generic_hint.ignored(generic_hint.event_name(body, "event"), self.IGNORED)
-        )
+        hint = generic_hint(body, self.CAPABILITIES)
+        return hint if hint is not None else ignored_event(event_name(body, "event"), self.IGNORED)
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records. None: no such visitor, or a session that is running still or no longer recent."""
@@ -145,7 +147,7 @@ class UpscopeConnector(RestConnector):
             records += some
         return Page(records, {"todo": todo} if todo else None)
 
-    def sought(self, entity: str, email: str) -> list[Record]:
+    def find_person(self, entity: str, email: str) -> list[Record]:
         """Give the visitors whose one e-mail address is this: exactly, whatever the vendor's search thinks is near."""
         if entity != CUSTOMER:
             raise Unsupported(f"{self.NAME} cannot look for a {entity} by e-mail address")
@@ -164,7 +166,7 @@ class UpscopeConnector(RestConnector):
         except NotFound:
             self._here()
 
-    def figures(self) -> Mapping[str, float]:
+    def account_metrics(self) -> Mapping[str, float]:
         """Give the account's usage."""
         usage = self._usage()
         return upscope_rows.figures(usage)
@@ -177,11 +179,11 @@ class UpscopeConnector(RestConnector):
 
     def ping(self) -> str:
         """Make the cheapest authenticated read; return a line for people."""
-        seen = self.figures()
+        seen = self.account_metrics()
         told = [f"{seen[name]:g} {what}" for name, what in _TOLD.items() if name in seen]
         return ", ".join(told) or "usage can be read"
 
-    def act(self, action: str, arguments: Mapping[str, str]) -> str:
+    def perform_action(self, action: str, arguments: Mapping[str, str]) -> str:
         """Ask for the link that opens a visitor's screen: one call, never repeated, its answer kept nowhere."""
         name = self.connection.name
         if action not in self.ACTIONS:
@@ -275,16 +277,16 @@ class UpscopeConnector(RestConnector):
     def _seen_since(self, top: str | None) -> tuple[list[Row], Answer, str | None]:
         """List who was seen since shortly before the watermark, those of unknown date too; and the new watermark."""
         rows, answer = self._list({})
-        at = {short_id(row): moment(row.get("last_seen_at")) for row in rows}
+        at = {short_id(row): parse_time(row.get("last_seen_at")) for row in rows}
         known = [each for each in at.values() if each is not None]
-        newest = max([*known, *([past(top)] if top else [])], default=None)
-        floor = past(top) - OVERLAP if top else None
+        newest = max([*known, *([known_time(top)] if top else [])], default=None)
+        floor = known_time(top) - OVERLAP if top else None
         fresh = [
             row
             for row in rows
             if floor is None or (seen := at[short_id(row)]) is None or seen >= floor
         ]
-        return fresh, answer, stamp(newest) if newest else None
+        return fresh, answer, format_time(newest) if newest else None
 
     def _ended(self, state: Mapping[str, Any]) -> Page:
         """Give a page of finished sessions.
@@ -337,7 +339,7 @@ class UpscopeConnector(RestConnector):
         return records, [], running
 
     def _wanted(self, share: Record) -> bool:
-        ended = moment(share.data["ended_at"])
+        ended = parse_time(share.data["ended_at"])
         return self._since is None or ended is None or ended >= self._since
 
     def _customer(self, row: Row, answer: Answer, *, listed: bool = False) -> Record:

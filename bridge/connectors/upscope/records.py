@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from bridge.connectors.parsing import moment, stamp
+from bridge.connectors.parsing import format_time, parse_time
 
 VISITOR = (
     "short_id email unique_id identities tags first_seen_at last_seen_at is_online is_in_session integration "
@@ -84,7 +84,7 @@ def sessions(row: Row) -> Iterator[tuple[str, Row]]:
 
 def finished(row: Row) -> datetime | None:
     """Give the time at which a session ended; None while it runs."""
-    return moment(row.get("ended_at"))
+    return parse_time(row.get("ended_at"))
 
 
 def session(of: Row, number: str, row: Row) -> dict[str, Any]:
@@ -121,8 +121,8 @@ def figures(usage: Any) -> dict[str, float]:
 
 def utc(value: Any) -> str | None:
     """Write a time of either style as UTC; None when it is none."""
-    at = moment(value)
-    return stamp(at) if at is not None else None
+    at = parse_time(value)
+    return format_time(at) if at is not None else None
 
 
 def texts(value: Any) -> list[str]:

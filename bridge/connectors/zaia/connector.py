@@ -20,9 +20,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from bridge.connectors import generic_hint
 from bridge.connectors.contract import Draft, Intent, Page, Parsed, Record
-from bridge.connectors.parsing import identity, moment, past, stamp
+from bridge.connectors.parsing import (
+    event_name,
+    format_time,
+    generic_hint,
+    ignored_event,
+    known_time,
+    parse_time,
+    row_id,
+)
 from bridge.connectors.zaia.capabilities import ATTACH, COMPLETE, DETACH, TAKEOVER
 from bridge.connectors.zaia.listing import START, Place, Sweep, there_and_back
 from bridge.connectors.zaia.requests import TICKETS, UNSEEN, Row, ZaiaCalls, path_of
@@ -59,8 +66,8 @@ class ZaiaConnector(ZaiaCalls):
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:  # noqa: ARG002 - no event of theirs is known
         """Read a generic hint, the only thing that is sent to us. Raises Malformed, naming what is wrong."""
-        hint = generic_hint.generic(body, self.CAPABILITIES)
-        return hint or generic_hint.ignored(generic_hint.event_name(body, "event"), ())
+        hint = generic_hint(body, self.CAPABILITIES)
+        return hint or ignored_event(event_name(body, "event"), ())
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records; None: the vendor says there is no such record."""
@@ -135,7 +142,7 @@ class ZaiaConnector(ZaiaCalls):
         fresh = [
             each
             for each in found
-            if (made := moment(each.data.get("createdAt"))) is not None and made >= since
+            if (made := parse_time(each.data.get("createdAt"))) is not None and made >= since
         ]
         return [replace(each, marker=intent.draft.marker) for each in fresh]
 
@@ -193,7 +200,7 @@ class ZaiaConnector(ZaiaCalls):
         known = self._learn_tags()
         if not known:
             return None, UNNAMED
-        at = stamp(self._http.now())
+        at = format_time(self._http.now())
         return (Sweep.begin(known, at), UNSEEN) if self._heeds_tags(status) else (None, UNFILTERED)
 
     def _sweep(self, cursor: Mapping[str, Any]) -> Page:
@@ -209,7 +216,7 @@ class ZaiaConnector(ZaiaCalls):
         except (Refused, NotFound) as error:
             sweep.fail(f"a listing by tag was refused: {error}")
         else:
-            sweep.found(identity(row) for row in rows)
+            sweep.found(row_id(row) for row in rows)
             if not fits:
                 sweep.fail(DRIFTED)
             turned = len(self._facts.statuses)
@@ -233,10 +240,10 @@ class ZaiaConnector(ZaiaCalls):
         """Give a row with its tags, as of the moment that the sweep began; or without, and why."""
         if sweep is None:
             return self._record(row, answer, why)
-        at, made = past(sweep.state["at"]), moment(row.get("createdAt"))
+        at, made = known_time(sweep.state["at"]), parse_time(row.get("createdAt"))
         if made is None or made + answer.skew >= at:
             return self._record(row, answer, LATER)
-        return self._record({**row, "tags": sweep.names(identity(row))}, answer, at=at)
+        return self._record({**row, "tags": sweep.names(row_id(row))}, answer, at=at)
 
     # Writes.
 

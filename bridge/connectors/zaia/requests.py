@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from bridge.connectors.contract import Person, Record
-from bridge.connectors.json_http import RestConnector
-from bridge.connectors.parsing import identity
+from bridge.connectors.json_http import JsonHttpConnector
+from bridge.connectors.parsing import row_id
 from bridge.connectors.zaia.capabilities import UUID, Facts, capabilities, facts
 from bridge.connectors.zaia.listing import PAGE, Place, Tags, following, joined
 from bridge.core.model.syncs import Connection
@@ -29,7 +29,7 @@ UNSEEN = "a ticket's tags are not shown; the next full listing reads them"
 Row = Mapping[str, Any]
 
 
-class ZaiaCalls(RestConnector):
+class ZaiaCalls(JsonHttpConnector):
     """The calls of a Zaia connection, and what they need to know about it."""
 
     CAPABILITIES: ClassVar = capabilities(Facts())
@@ -74,7 +74,7 @@ class ZaiaCalls(RestConnector):
     def _rows(self, answer: Answer) -> list[Row]:
         rows = answer.body
         if not isinstance(rows, list) or not all(
-            isinstance(row, Mapping) and identity(row) for row in rows
+            isinstance(row, Mapping) and row_id(row) for row in rows
         ):
             raise self._odd("a listing without proper rows", answer.status)
         return rows
@@ -85,7 +85,7 @@ class ZaiaCalls(RestConnector):
         """Read one window; also give the place after it, and whether it fits the window before."""
         leg, _count, size, number, before = place
         rows, answer = self._list(legs[leg], number, size, **filters)
-        ids = [identity(row) for row in rows]
+        ids = [row_id(row) for row in rows]
         try:
             then = following(place, len(legs), ids)
         except ValueError as error:
@@ -97,9 +97,7 @@ class ZaiaCalls(RestConnector):
         for status in self._facts.statuses:
             rows, answer = self._list(status, 1, PAGE, chatIds=chat)
             found |= {
-                identity(row): self._record(row, answer)
-                for row in rows
-                if row.get("chatId") == chat
+                row_id(row): self._record(row, answer) for row in rows if row.get("chatId") == chat
             }
         return list(found.values())
 
@@ -117,7 +115,7 @@ class ZaiaCalls(RestConnector):
                         "there is no listing of tags here; set tag_listing: false", error.status
                     ) from None
                 fresh = {
-                    identity(row): row["name"] for row in rows if isinstance(row.get("name"), str)
+                    row_id(row): row["name"] for row in rows if isinstance(row.get("name"), str)
                 }
                 news = fresh.keys() - listed.keys()
                 listed |= fresh
@@ -142,7 +140,7 @@ class ZaiaCalls(RestConnector):
         rows, _answer = self._list(
             str(row["status"]), 1, PAGE, tagIds=tag_id, chatIds=str(row.get("chatId"))
         )
-        return identity(row) in {identity(each) for each in rows}
+        return row_id(row) in {row_id(each) for each in rows}
 
     # One ticket.
 
@@ -156,7 +154,7 @@ class ZaiaCalls(RestConnector):
             self._list(self._facts.statuses[0], 1, 1)
             return {}, None
         row = answer.body
-        if not isinstance(row, Mapping) or identity(row) != remote_id:
+        if not isinstance(row, Mapping) or row_id(row) != remote_id:
             raise self._odd(
                 f"ticket {remote_id} was asked for, the answer is another thing", answer.status
             )
@@ -178,9 +176,7 @@ class ZaiaCalls(RestConnector):
 
     def _entity(self, answer: Answer) -> Record | None:
         row = answer.body
-        whole = (
-            isinstance(row, Mapping) and identity(row) and {"status", "assigneeId"} <= row.keys()
-        )
+        whole = isinstance(row, Mapping) and row_id(row) and {"status", "assigneeId"} <= row.keys()
         return replace(self._record(row, answer), partial=True, unreadable={}) if whole else None
 
     def _record(
@@ -193,7 +189,7 @@ class ZaiaCalls(RestConnector):
         elif isinstance(who, str) and isinstance(email, str) and email:
             people = (Person(who, email, str(row.get("assigneeName") or "")),)
         return Record(
-            ref=Ref(self.connection.name, "ticket", identity(row)),
+            ref=Ref(self.connection.name, "ticket", row_id(row)),
             data=data,
             read_at=at or answer.sent_at,
             unreadable={} if at else {"tags": why},

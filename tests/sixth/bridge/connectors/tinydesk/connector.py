@@ -12,10 +12,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from bridge.connectors import generic_hint
 from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
-from bridge.connectors.json_http import RestConnector
-from bridge.connectors.parsing import objects
+from bridge.connectors.json_http import JsonHttpConnector
+from bridge.connectors.parsing import (
+    event_name,
+    generic_hint,
+    ignored_event,
+    object_rows,
+    record_id,
+    value_at,
+)
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.model.syncs import Webhook
 from bridge.core.model.values import Raw, Ref
@@ -25,7 +31,7 @@ from bridge.http.client import Answer
 STATES = ("todo", "doing", "done")
 
 
-class TinydeskConnector(RestConnector):
+class TinydeskConnector(JsonHttpConnector):
     """Items of a Tinydesk."""
 
     NAME: ClassVar = "tinydesk"
@@ -56,17 +62,17 @@ class TinydeskConnector(RestConnector):
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Read a verified webhook."""
         del headers
-        hint = generic_hint.generic(body, self.CAPABILITIES)
+        hint = generic_hint(body, self.CAPABILITIES)
         if hint is not None:
             return hint
-        event = generic_hint.event_name(body, "event")
+        event = event_name(body, "event")
         if event not in self.EVENTS:
-            return generic_hint.ignored(event, self.IGNORED)
-        found = generic_hint.record_id(generic_hint.at(body, "item"), "item")
+            return ignored_event(event, self.IGNORED)
+        found = record_id(value_at(body, "item"), "item")
         return Parsed(
             (Hint("ticket", found),),
             event,
-            delivery=f"{event}:{found}:{generic_hint.at(body, 'change')}"[:250],
+            delivery=f"{event}:{found}:{value_at(body, 'change')}"[:250],
             projection={"event": event, "item": found},
         )
 
@@ -85,7 +91,7 @@ class TinydeskConnector(RestConnector):
         """List by the counter."""
         self._known(entity)
         answer = self._call("GET", "/items", params={"after": cursor or 0})
-        rows = objects(self.connection.name, answer, "items")
+        rows = object_rows(self.connection.name, answer, "items")
         last = max((row["changed"] for row in rows), default=cursor or 0)
         return Page([self._made(row, answer.sent_at) for row in rows], last)
 
@@ -110,7 +116,7 @@ class TinydeskConnector(RestConnector):
         ):
             if value:
                 answer = self._call("GET", "/items", params={name: value})
-                rows = objects(self.connection.name, answer, "items")
+                rows = object_rows(self.connection.name, answer, "items")
                 found += [self._made(row, answer.sent_at) for row in rows]
         return list({record.ref.id: record for record in found}.values())
 

@@ -8,12 +8,12 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.connectors import build, connector_class
 from bridge.http.client import Http
 from bridge.ledger import audit
 from bridge.ledger.database import Ledger
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 
 @click.command()

@@ -11,10 +11,10 @@ from rich.table import Table
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.ledger import directory
 from bridge.ledger.database import Ledger
 from bridge.operations.times import when
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 
 @click.command()

@@ -19,6 +19,7 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.daemons import begin, lend_redis
 from bridge.cli.operator import actor
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Connection
 from bridge.flow import allowance
@@ -28,7 +29,6 @@ from bridge.ledger.run_records import RunRow
 from bridge.operations import availability
 from bridge.runs import backfill as importing
 from bridge.runs import forecast
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 AMBIGUOUS = "ambiguous match"
 EVERY = 5.0

@@ -12,12 +12,13 @@ import click
 from bridge import config as configuration
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.errors import BridgeError, Unauthorised
 from bridge.http.client import Http
-from bridge.supervisor.sandbox_accounts import follow_sandbox, sandboxed
+from bridge.supervisor.sandbox_accounts import placeholder_accounts
 
 
 @click.command()
@@ -76,7 +77,7 @@ def complain(warnings: Sequence[str], problems: Sequence[str]) -> None:
 
 def accounts(*, sandbox: bool) -> dict[str, SandboxAccount] | None:
     """Give what replaces the addresses and secrets, if anything does."""
-    return sandboxed() if sandbox else wiring.sandbox_accounts(homes.find_home())
+    return placeholder_accounts() if sandbox else wiring.sandbox_accounts(homes.find_home())
 
 
 def call(config: Config, home: Path | None) -> tuple[dict[str, dict[str, object]], list[str]]:

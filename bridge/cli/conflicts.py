@@ -10,13 +10,13 @@ import click
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import actor, looking, show, the_one, write_down
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.errors import Busy
 from bridge.ledger import conflict_log as rows
 from bridge.ledger import links
 from bridge.ledger.database import Tx
 from bridge.operations import conflicts as operate
 from bridge.operations.times import when
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 TRIES = 50
 """Times, a fifth of a second apart, that we ask for a ticket that a worker is busy with."""

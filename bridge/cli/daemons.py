@@ -14,12 +14,12 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.errors import BridgeError, ConfigError
 from bridge.ledger.database import Ledger
 from bridge.observability import log
 from bridge.queue import Address, Embedded, keep_loaded, run_worker, socket_for, url_for
 from bridge.supervisor.processes import watch_parent
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 TICK: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)

@@ -11,6 +11,7 @@ import click
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import show
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.engine.outcomes import remedy
@@ -21,7 +22,6 @@ from bridge.ledger.summary import Status
 from bridge.operations.times import when
 from bridge.queue import Doorbell, socket_for, url_for
 from bridge.runs.schedule import Planned, next_runs
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 LATE = timedelta(minutes=2)
 """Due work that nobody has begun for so long, though its connection may be called, means that no worker works."""

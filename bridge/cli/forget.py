@@ -9,6 +9,7 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.connectors import build, connector_class
@@ -18,7 +19,6 @@ from bridge.errors import BridgeError
 from bridge.http.client import Http
 from bridge.ledger import audit, erasure
 from bridge.ledger.database import Ledger
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 WRONG = "that is something else; nothing was erased"
 

@@ -10,12 +10,12 @@ import click
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import actor, the_one, write_down
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.core.model.state import Link
 from bridge.core.model.values import Ref
 from bridge.ledger import links
 from bridge.ledger.database import Tx
 from bridge.operations import link as surgery
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 from bridge.wiring import Engine
 
 YES = click.option("--yes", is_flag=True, help="Do not ask.")

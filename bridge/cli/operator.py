@@ -14,11 +14,11 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.ledger import audit, links
 from bridge.ledger.database import Ledger, Tx
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 SHORTEST = 4
 """Characters of a remote id that name its ticket, if no other begins so; fewer are enough with a `…` after them."""

@@ -13,12 +13,12 @@ import click
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.daemons import lend_redis
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.ledger import parking
 from bridge.ledger.parking import Parked
 from bridge.preview.dry_run import Preview, key, place, preview, summary
 from bridge.preview.rehearsal import Write
 from bridge.supervisor.activity import shown
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 HELD = "unsafe"
 

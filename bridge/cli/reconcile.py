@@ -15,12 +15,12 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.daemons import begin
 from bridge.cli.operator import write_down
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.errors import BridgeError
 from bridge.ledger import drift_findings, run_records, work
 from bridge.ledger.drift_findings import Drifted
 from bridge.ledger.run_records import RunRow
 from bridge.operations.times import when
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 LONGEST: Final = 3600.0
 LOOK: Final = 0.5

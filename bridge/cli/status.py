@@ -17,6 +17,7 @@ from rich.table import Table
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import plain
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.core.model.syncs import Connection
 from bridge.engine.outcomes import remedy
@@ -26,7 +27,6 @@ from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status
 from bridge.operations.times import clock, when
 from bridge.runs.schedule import KINDS, Planned, next_runs
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 NEVER = "never called"
 RUNS = 6

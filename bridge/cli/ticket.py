@@ -13,13 +13,13 @@ from rich.table import Table
 from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import the_one
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker
 from bridge.ledger import attempts, conflict_log, links, timeline
 from bridge.ledger.database import Ledger
 from bridge.operations.times import when
 from bridge.supervisor.activity import shown
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 
 @click.command()

@@ -12,12 +12,12 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.daemons import begin
 from bridge.cli.operator import actor
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.ledger import audit, run_records, run_writes, timeline
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
 from bridge.operations import availability
 from bridge.runs import undo as undoing
-from bridge.supervisor.sandbox_accounts import follow_sandbox
 
 LONGEST = 6 * 3600.0
 SHOWN = 50

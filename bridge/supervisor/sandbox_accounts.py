@@ -1,26 +1,25 @@
-"""The sandboxes' accounts in the form in which the configuration takes them."""
+"""The sandboxes' accounts, and the file in which child processes and commands find them."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-
-import click
 
 from bridge.config import SandboxAccount
 from bridge.queue import url_for
 from bridge.sandbox import server
 
 FILE: Final = "sandbox.json"
-"""In the home's `var/`: how a connection reaches its sandbox. For its owner alone, since keys stand in it."""
+"""In the home's `var/`. Holds addresses and keys, so only its owner may read it."""
 DATABASE: Final = "BRIDGE_SANDBOX_DATABASE_URL"
 REDIS: Final = "BRIDGE_SANDBOX_REDIS_URL"
 
 
 def stored(account: server.Account) -> dict[str, Any]:
-    """Give an account as it is stored for the child processes."""
+    """Return an account as it is stored for the child processes."""
     return {
         "base_url": account.base_url,
         "credentials": {"api_key": account.api_key},
@@ -29,40 +28,42 @@ def stored(account: server.Account) -> dict[str, Any]:
     }
 
 
-def write_accounts(path: Path, accounts: dict[str, server.Account]) -> None:
-    """Store the accounts, whole or not at all, for the owner alone."""
+def write_accounts(path: Path, accounts: Mapping[str, server.Account]) -> None:
+    """Store the accounts for the owner alone. A reader sees the old file or the new one whole."""
     contents = {system: stored(account) for system, account in accounts.items()}
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
         json.dump(contents, file)
-    new.replace(path)
+    unfinished.replace(path)
 
 
-def sandboxed() -> dict[str, SandboxAccount]:
-    """Give the accounts of sandboxes that need not run, for commands that call nobody."""
+def placeholder_accounts() -> dict[str, SandboxAccount]:
+    """Return accounts of sandboxes that need not run, for commands that call no vendor."""
     return {
         system: SandboxAccount(**stored(account)) for system, account in server.accounts().items()
     }
 
 
 def sandbox_database(home: Path) -> str:
-    """Give the ledger of what is played in a home: never that of what is real."""
+    """Return the address of the sandbox's ledger, which is never the home's own."""
     return os.environ.get(DATABASE) or f"sqlite:///{home / 'var' / 'sandbox.db'}"
 
 
-def follow_sandbox(home: Path) -> bool:
-    """While `bridge up --sandbox` runs in this home, let a command look at that, without being told; False: none runs.
+def is_selected() -> bool:
+    """Return whether this process was told to use the sandboxes."""
+    return bool(os.environ.get("BRIDGE_SANDBOX"))
 
-    Called before the configuration is loaded: that of a sandbox needs no keys.
+
+def use_running_sandbox(home: Path) -> bool:
+    """Point this process to the sandbox that runs in the home; return False when none runs.
+
+    Call it before the configuration is loaded: that of a sandbox needs no keys.
     """
-    if os.environ.get("BRIDGE_SANDBOX"):
-        return True
-    redis = os.environ.get(REDIS)  # the sandbox's own, if it was not told to start one
+    redis = os.environ.get(REDIS)  # set when the sandbox uses a Redis that it did not start itself
     if not (home / "var" / FILE).exists() or not (redis or url_for(home)):
         return False
-    click.echo("(of the running sandbox)", err=True)
     os.environ["BRIDGE_SANDBOX"] = "1"
     os.environ["BRIDGE_DATABASE_URL"] = sandbox_database(home)
     if redis:

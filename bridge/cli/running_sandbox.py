@@ -1,0 +1,19 @@
+"""Lets commands use the sandbox that runs in the home, without being told each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bridge.supervisor import sandbox_accounts
+
+
+def follow_sandbox(home: Path) -> bool:
+    """Use the sandbox that runs in this home, and say so; return False when none runs."""
+    if sandbox_accounts.is_selected():
+        return True
+    if not sandbox_accounts.use_running_sandbox(home):
+        return False
+    click.echo("(of the running sandbox)", err=True)
+    return True

@@ -18,6 +18,7 @@ from bridge.clock import SystemClock
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Record
 from bridge.core.merge import observations
+from bridge.core.merge.case import Rules
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
@@ -139,7 +140,7 @@ class Estate:
                     tables.side.insert(), [_side_row(link, side, now) for link, side in sides]
                 )
 
-    def _link(self, number: int, now: datetime, rules: observations.Rules) -> Link:
+    def _link(self, number: int, now: datetime, rules: Rules) -> Link:
         row = ticket(number)
         names = dict.fromkeys(("left", "right"), str(row["id"]))
         sides = {name: Side(name, each) for name, each in names.items()}

@@ -9,7 +9,7 @@ import click
 
 from bridge.cli.operator import looking, show, the_one
 from bridge.config import Config
-from bridge.core.merge.case import PLAIN
+from bridge.core.merge.case import DEFAULT_POLICY
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import FieldPolicy
 from bridge.core.model.values import Marker
@@ -76,7 +76,7 @@ def explain(tx: Tx, config: Config, link: Link, field: str) -> dict[str, Any]:
             "in_conflict": state.why_open if state.candidates is not None else "",
             "candidates": state.candidates or {},
         },
-        "policy": _policy(config.syncs[link.sync].policies.get(field, PLAIN))
+        "policy": _policy(config.syncs[link.sync].policies.get(field, DEFAULT_POLICY))
         if link.sync in config.syncs
         else "",
         "history": [

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bridge.clock import Clock
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.mapping.transforms import AgentTable
-from bridge.core.merge.observations import Rules
+from bridge.core.merge.case import Rules
 from bridge.core.model.capabilities import EntityCapabilities, Writable
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Connection, Sync

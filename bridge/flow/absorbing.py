@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bridge.connectors.contract import Record
 from bridge.core.merge import lifecycle, observations
+from bridge.core.merge.case import Observation
 from bridge.core.model.state import Link, Note, Side
 from bridge.engine.context import Context
 from bridge.flow import people
@@ -39,13 +40,13 @@ def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Recor
     seen = observation(
         with_swept(record, row.payload, side, mapped, settle), mapped, link.parent_id
     )
-    if not observations.believe(side, seen, settle.total_seconds()):
+    if not observations.is_believable(side, seen, settle.total_seconds()):
         stepped = Note(
             "suspect", side.connection, "", {"why": "an older version; read again after settling"}
         )
         return Finding("pending", "", [stepped], again_at=context.clock.now() + settle)
     touched = seen.version is None or seen.version != side.version
-    back = lifecycle.entered(side)
+    back = lifecycle.enter_scope(side)
     notes, closes = absorbed(link, side, seen, context)
     if any(state.rev != before.get(name, 0) for name, state in link.state.items()):
         for each in link.sides.values():
@@ -56,7 +57,7 @@ def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Recor
 
 
 def absorbed(
-    link: Link, side: Side, seen: observations.Observation, context: Context
+    link: Link, side: Side, seen: Observation, context: Context
 ) -> tuple[list[Note], str | None]:
     """Absorb a reading made under the lease; give its notes and the id of the attempt that it closed, if any.
 

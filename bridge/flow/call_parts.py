@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge.core.model.state import Link
 from bridge.core.model.values import Raw
-from bridge.core.planning.planner import PlannedCall
+from bridge.core.planning.calls import PlannedCall
 from bridge.engine.context import Context
 from bridge.ledger import parking
 from bridge.ledger.database import Tx

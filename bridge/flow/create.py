@@ -10,7 +10,7 @@ from bridge.core.merge import observations
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Note, Side
 from bridge.core.model.values import Raw
-from bridge.core.planning.planner import CREATE, CreatePlan
+from bridge.core.planning.creation import CREATE, CreatePlan
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, call_vendor, transact
 from bridge.errors import (
@@ -319,7 +319,7 @@ def adopt(
             probes.record(tx, connection, CREATE, True, "a record was created", now)
         mapped = context.maps[connection][link.entity]
         seen = observation(record, mapped, link.parent_id, own=not found)
-        notes = observations.adopt(link, seen, sent, context.rules(sync), found=found)
+        notes = observations.absorb_created(link, seen, sent, context.rules(sync), found=found)
         values = mapped.canonical(record.data)
         matching.put(
             tx,

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Connector, Record
 from bridge.core.merge import guard, observations
-from bridge.core.merge.equality import same
+from bridge.core.merge.equality import same_raw
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Attempt, Note, Side
 from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
-from bridge.core.planning.planner import PlannedCall, forget_tried, mark_tried
+from bridge.core.planning.calls import PlannedCall
+from bridge.core.planning.planner import forget_tried, mark_tried
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, call_vendor, read_record, transact
 from bridge.errors import (
@@ -108,7 +109,7 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | N
     )
     if side.attempt is not None:
         attempts.close(tx, side.attempt.id, "partly readable", None, now, None)
-    observations.carry(side, attempt)
+    observations.open_attempt(side, attempt)
     mark_tried(link, side.connection, call)
     save(tx, task, found.notes, now)
     attempts.begin(
@@ -219,7 +220,7 @@ def as_planned(record: Record, call: PlannedCall, side: Side, context: Context) 
         if isinstance(value, Marker | Unreadable):
             if not side.fields[name].unreadable:
                 return False
-        elif not same(mapped.fields[name], before, value):
+        elif not same_raw(mapped.fields[name], before, value):
             return False
     return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.connectors.contract import Record
-from bridge.core.merge.equality import elements_of, same
+from bridge.core.merge.equality import elements_of, same_raw
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker, Unreadable
 from bridge.engine.context import Context
@@ -45,7 +45,7 @@ def differences(
             continue  # it cannot be read, as before
         old = entry is None or entry.map_rev != rule.revision
         withheld = entry is not None and bool(entry.unreadable) and entry.shown != value
-        if old or entry is None or withheld or not same(rule, entry.shadow, value):
+        if old or entry is None or withheld or not same_raw(rule, entry.shadow, value):
             found.append(name)
             remapped = remapped and old
     return found, bool(found) and remapped

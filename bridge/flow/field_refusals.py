@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.core.model.state import Note
-from bridge.core.planning.planner import PlannedCall
+from bridge.core.planning.calls import PlannedCall
 from bridge.engine.context import Context, Task
 from bridge.errors import Lacking, RemoteError
 from bridge.flow import call_parts

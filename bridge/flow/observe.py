@@ -81,7 +81,9 @@ def take_record(context: Context, task: Task, ref: Ref, record: Record, upto: in
     link = the_link(task)
     sync, side = context.syncs[link.sync], link.sides[ref.connection]
     if side.attempt is None and (why := out_of_scope(sync, ref, record)):
-        notes = lifecycle.left(link, ref.connection, context.clock.now(), context.rules(sync))
+        notes = lifecycle.leave_scope(
+            link, ref.connection, context.clock.now(), context.rules(sync)
+        )
         found = Finding("out of scope", why, notes)
     elif side.detached:
         found = Finding("out of scope", f"{ref} was detached by hand", [])
@@ -116,7 +118,7 @@ def gone(context: Context, task: Task, side: Side) -> Steps[Finding]:
     rules = context.rules(context.syncs[link.sync])
     notes = [
         *others,
-        *observations.missing(link, side.connection, now, settle.total_seconds(), rules),
+        *lifecycle.record_missing(link, side.connection, now, settle.total_seconds(), rules),
     ]
     if side.tombstone:
         return Finding("applied", "the record is gone", notes)
@@ -136,7 +138,7 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
         if record is None:
             continue
         seen = observation(record, context.maps[side.connection][link.entity], link.parent_id)
-        if observations.believe(
+        if observations.is_believable(
             side, seen, context.settle(side.connection, link.entity).total_seconds()
         ):
             notes += absorbed(link, side, seen, context)[0]

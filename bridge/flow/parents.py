@@ -11,7 +11,7 @@ from bridge.core.mapping.transforms import CUSTOMERS_TICKET, TICKET_OF, TRANSFOR
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link
 from bridge.core.model.values import Canonical, Marker, Ref, Unreadable
-from bridge.core.planning.planner import CreatePlan
+from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context
 from bridge.flow.readings import CUSTOMER, customer_key
 from bridge.ledger import hints, links, matching, work

@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.connectors.contract import Record
 from bridge.core.mapping.fieldmap import EntityMap
-from bridge.core.merge.observations import Observation
+from bridge.core.merge.case import Observation
 from bridge.core.model.state import Side
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Canonical, Unreadable

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bridge.core.merge.equality import lacking
+from bridge.core.merge.equality import lack_holds
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link
 from bridge.engine.context import Context
@@ -66,7 +66,7 @@ def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
                 why = why or ("somebody is not mapped" if (link.id, field) in nameless else "")
                 state = link.state.get(field)
                 if state is not None and any(
-                    lacking(entry, state, element) for element in entry.lacks
+                    lack_holds(entry, state, element) for element in entry.lacks
                 ):
                     why = why or f"does not take {', '.join(sorted(entry.lacks))}"
                 if why and mapped is not None:

@@ -46,7 +46,7 @@ def weigh(
     if not context.capabilities[connection][entity].complete:
         return Verdict(not_judged="this system's listings don't show everything")
     known, absent = listings.count(tx, connection, entity, run_id, since)
-    if not accept and (stop := guard.emptied(listed, known)) is not None:
+    if not accept and (stop := guard.emptied_source(listed, known)) is not None:
         return Verdict(stop=f"{stop}; if it is true: {way_on(connection)}")
     if broken:
         return Verdict(not_judged=broken)

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.connectors.contract import Connector, Record
-from bridge.core.merge.equality import agrees, same
+from bridge.core.merge.equality import agrees, same_raw
 from bridge.core.model.state import NEVER, Attempt, Link, Note, Side
 from bridge.core.model.values import Marker, Raw, Ref, Unreadable
-from bridge.core.planning.calls import PlannedCall, Target, Want, group
+from bridge.core.planning.calls import PlannedCall, Recipient, Want, group_into_calls
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, call_vendor, read_record, transact
 from bridge.errors import LeaseLost, RemoteError, UnknownOutcome
@@ -147,7 +147,7 @@ def shown(context: Context, link: Link, side: Side, record: Record) -> dict[str,
 def is_ours(context: Context, link: Link, side: Side, did: Wrote, name: str, value: Raw) -> bool:
     """Tell whether a value is still the one that the run wrote."""
     mapped = context.maps[side.connection][link.entity].fields[name]
-    return any(same(mapped, raw, value) for raw in did.ours.get(name, ()))
+    return any(same_raw(mapped, raw, value) for raw in did.ours.get(name, ()))
 
 
 def touched(context: Context, link: Link, side: Side, record: Record, did: Wrote) -> list[str]:
@@ -158,7 +158,7 @@ def touched(context: Context, link: Link, side: Side, record: Record, did: Wrote
         entry, state = side.fields.get(name), link.state.get(name)
         if fields[name].parent or entry is None or isinstance(entry.shadow, Marker):
             continue
-        unseen = not same(fields[name], entry.shadow, value)
+        unseen = not same_raw(fields[name], entry.shadow, value)
         foreign = (
             name in did.ours
             and not is_ours(context, link, side, did, name, value)
@@ -238,15 +238,15 @@ def put_back(
         if name in now_shown and is_ours(context, link, side, did, name, now_shown[name])
     ]
     edited = sorted(did.before.keys() - set(ours))
-    target = Target(link, side, rules, able)
+    target = Recipient(link, side, rules, able)
     fields = context.maps[ref.connection][ref.entity].fields
     wants = [
         Want(name, str(fields[name].write_key), did.before[name])
         for name in ours
-        if fields[name].write_key and not same(fields[name], did.before[name], now_shown[name])
+        if fields[name].write_key and not same_raw(fields[name], did.before[name], now_shown[name])
     ]
     done: list[str] = []
-    for planned in group(target, wants):
+    for planned in group_into_calls(target, wants):
         call = replace(
             planned,
             before={name: now_shown.get(name) for name in planned.sent if name in now_shown},

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
-from bridge.core.merge.observations import Observation, Rules, absorb
+from bridge.core.merge.case import Observation, Rules
+from bridge.core.merge.observations import absorb
 from bridge.core.model.capabilities import Writable
 from bridge.core.model.state import Attempt, Link, Note, Side
 from bridge.core.model.syncs import FieldPolicy, Member, Sync

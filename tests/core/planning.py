@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from bridge.core.merge.case import Rules
-from bridge.core.merge.observations import absorb, resolve
+from bridge.core.merge.lifecycle import resolve
+from bridge.core.merge.observations import absorb
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link, Side
 from bridge.core.model.syncs import FieldPolicy, Member, Sync

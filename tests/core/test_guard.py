@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.merge.guard import destructive_held, emptied, tripped
+from bridge.core.merge.guard import destructive_held, emptied_source, flips_too_often
 from bridge.core.model.syncs import Guard
 from tests.core.builders import at
 
@@ -37,23 +37,23 @@ def test_the_share_and_the_minimum_can_be_set():
 
 
 def test_a_source_that_suddenly_lists_nothing_stops():
-    said = emptied(0, 42)
+    said = emptied_source(0, 42)
     assert said is not None
     assert "42 are known" in said
-    assert emptied(1, 42) is None
-    assert emptied(0, 0) is None
+    assert emptied_source(1, 42) is None
+    assert emptied_source(0, 0) is None
 
 
 def test_a_field_may_change_hands_so_often_and_no_more():
     guard = Guard(flips=3, flip_window=timedelta(seconds=60))
     flips = [(at(second), "LH"[second % 2]) for second in range(4)]
-    assert tripped(flips, flips[-1][0], guard)
-    assert not tripped(flips[:3], flips[2][0], guard)
-    assert not tripped([], at(0), guard)
+    assert flips_too_often(flips, flips[-1][0], guard)
+    assert not flips_too_often(flips[:3], flips[2][0], guard)
+    assert not flips_too_often([], at(0), guard)
 
 
 def test_only_changes_within_the_window_of_the_last_one_count():
     guard = Guard(flips=3, flip_window=timedelta(seconds=60))
     flips = [(at(second * 30), "L") for second in range(10)]
-    assert not tripped(flips, flips[-1][0], guard)
-    assert tripped([*flips, (at(270), "H")], at(270), guard)
+    assert not flips_too_often(flips, flips[-1][0], guard)
+    assert flips_too_often([*flips, (at(270), "H")], at(270), guard)

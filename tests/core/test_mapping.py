@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.mapping.compiler import KEYS, MappingError, compile_entity, compile_field
-from bridge.core.mapping.paths import LONGEST, BadPath, compile_path
+from bridge.core.mapping.compiler import FIELD_KEYS, MappingError, compile_entity, compile_field
+from bridge.core.mapping.paths import MAX_EXPRESSION_CHARS, BadPath, compile_path
 from bridge.core.mapping.transforms import AgentTable
 from bridge.core.model.entities import TICKET
 from bridge.core.model.values import ABSENT, NotCarried, Unreadable
@@ -77,7 +77,7 @@ def test_the_names_that_an_expression_looks_at(path, roots):
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("a" * (LONGEST + 1), "is 501 characters long; allowed at most 500"),
+        ("a" * (MAX_EXPRESSION_CHARS + 1), "is 501 characters long; allowed at most 500"),
         ("a ||", "is no JMESPath expression: Incomplete expression"),
         ("nope(a)", "calls nope(), which JMESPath does not have; allowed abs, avg, "),
         ("(" * 400, "is no JMESPath expression: "),
@@ -199,8 +199,8 @@ def test_revisions_follow_the_meaning_alone():
 @pytest.mark.parametrize(
     ("name", "declared", "problems"),
     [
-        ("subject", 3, [("", f"must be a path or a mapping; allowed keys {', '.join(KEYS)}")]),
-        ("subject", {"pth": "a", "path": "a"}, [("pth", f"unknown key; allowed {', '.join(KEYS)}")]),
+        ("subject", 3, [("", f"must be a path or a mapping; allowed keys {', '.join(FIELD_KEYS)}")]),
+        ("subject", {"pth": "a", "path": "a"}, [("pth", f"unknown key; allowed {', '.join(FIELD_KEYS)}")]),
         ("subject", {"write": "a"}, [
             ("read", "nothing says where the value is read; allowed path, or read with an expression")]),
         ("subject", {"path": "a || b"}, [("path", "is 'a || b'; allowed a plain path (use read for an expression)")]),
@@ -326,7 +326,9 @@ def test_reading_any_record_is_total(record):
             json.dumps(value)
 
 
-@given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=5), st.sampled_from(sorted(TICKET)))
+@given(
+    st.dictionaries(st.sampled_from(FIELD_KEYS), JSON, max_size=5), st.sampled_from(sorted(TICKET))
+)
 def test_any_declaration_compiles_or_says_why(declared, name):
     try:
         made = field(name, declared)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.core.merge.equality import agrees
-from bridge.core.merge.observations import believe, carry
+from bridge.core.merge.observations import is_believable, open_attempt
 from bridge.core.model.state import NEVER, Attempt, FieldState, SideField
 from bridge.core.model.values import ABSENT, NO_BASE, Unreadable
 from tests.core.builders import (
@@ -124,7 +124,7 @@ def test_f03_a_field_that_cannot_be_read_leaves_its_part_of_the_attempt_open():
         {"status": 3},
         at(20),
     )
-    carry(given.sides["H"], newer)
+    open_attempt(given.sides["H"], newer)
     assert newer.sent == {"status": "new", "priority": "high"}
     assert newer.before["priority"] == "low"
     assert kinds(look(given, "H", 30, status="new", priority="high")) == ["landed", "landed"]
@@ -146,7 +146,7 @@ def beside_an_older_call():
         {"status": 2},
         at(20),
     )
-    carry(given.sides["H"], newer)
+    open_attempt(given.sides["H"], newer)
     return given
 
 
@@ -251,18 +251,18 @@ def test_f08_a_version_that_stepped_back_is_believed_when_it_is_seen_again_after
     given = level("P", status="new", version="5")
     side = given.sides["P"]
     older = seen("P", 10, status="open", version="3")
-    assert not believe(side, older, 2)
-    assert not believe(side, replace(older, read_at=at(11)), 2)
-    assert not believe(side, seen("P", 11.5, status="closed", version="3"), 2)
-    assert not believe(side, replace(older, read_at=at(12)), 2)
-    assert believe(side, replace(older, read_at=at(14)), 2)
+    assert not is_believable(side, older, 2)
+    assert not is_believable(side, replace(older, read_at=at(11)), 2)
+    assert not is_believable(side, seen("P", 11.5, status="closed", version="3"), 2)
+    assert not is_believable(side, replace(older, read_at=at(12)), 2)
+    assert is_believable(side, replace(older, read_at=at(14)), 2)
     assert side.suspect is None
 
 
 @pytest.mark.parametrize("version", ["5", "6", None])
 def test_f08_other_versions_are_believed_at_once(version):
     given = level("P", status="new", version="5")
-    assert believe(given.sides["P"], seen("P", 10, status="open", version=version), 2)
+    assert is_believable(given.sides["P"], seen("P", 10, status="open", version=version), 2)
 
 
 def test_f09_an_equal_observation_moves_level_but_writes_no_line():

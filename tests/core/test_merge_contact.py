@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.core.merge.observations import adopt, missing, remap
+from bridge.core.merge.lifecycle import record_missing, remap
+from bridge.core.merge.observations import absorb_created
 from bridge.core.model.capabilities import Writable
 from bridge.core.model.state import NEVER
 from tests.core.builders import (
@@ -74,7 +75,7 @@ def test_f10_a_vendors_default_takes_the_states_value():
 def test_f12_fields_that_a_create_did_not_send_are_never_edits():
     given = link("L", "H")
     look(given, "L", 0, subject="Bill", status="new", priority=None)
-    notes = adopt(
+    notes = absorb_created(
         given,
         seen("H", 1, subject="Bill", status="new", priority="normal"),
         {"subject": "Bill", "status": "new"},
@@ -94,7 +95,7 @@ def test_f12_fields_frozen_by_a_conflict_are_not_level_after_a_create():
     look(given, "L", 1, under=under, status="open")
     look(given, "P", 2, under=under, status="pending")
     given.sides["H"] = link("H").sides["H"]
-    adopt(given, seen("H", 3, subject="s", status="new"), {"subject": "s"}, under)
+    absorb_created(given, seen("H", 3, subject="s", status="new"), {"subject": "s"}, under)
     assert given.sides["H"].fields["status"].level == NEVER
     assert is_level(given, "H", "subject")
 
@@ -102,7 +103,7 @@ def test_f12_fields_frozen_by_a_conflict_are_not_level_after_a_create():
 def test_f12_a_created_record_that_is_found_later_keeps_a_humans_edit():
     given = link("L", "H")
     look(given, "L", 0, status="new", subject="s")
-    notes = adopt(
+    notes = absorb_created(
         given,
         seen("H", 9, status="closed", subject="s"),
         {"status": "new", "subject": "s"},
@@ -121,7 +122,9 @@ def test_f12_a_field_that_a_create_cannot_set_is_an_edit_once_it_left_its_defaul
     )
     given = link("L", "H")
     look(given, "L", 0, under=under, status="open", subject="s")
-    adopt(given, seen("H", 9, status=shown, subject="s"), {"subject": "s"}, under, found=True)
+    absorb_created(
+        given, seen("H", 9, status=shown, subject="s"), {"subject": "s"}, under, found=True
+    )
     assert value(given, "status") == stands
     assert is_level(given, "H", "status") == (shown == "closed")
 
@@ -134,7 +137,9 @@ def test_f12_a_field_that_nobody_had_set_is_an_edit_once_it_left_its_default(sho
     )
     given = link("L", "H")
     look(given, "L", 0, under=under, subject="s")
-    adopt(given, seen("H", 9, status=shown, subject="s"), {"subject": "s"}, under, found=True)
+    absorb_created(
+        given, seen("H", 9, status=shown, subject="s"), {"subject": "s"}, under, found=True
+    )
     assert value(given, "status") == stands
     assert is_level(given, "H", "status")
 
@@ -143,7 +148,9 @@ def test_f12_a_field_that_nobody_had_set_is_an_edit_once_it_left_its_default(sho
 def test_f12_tags_that_a_create_could_not_set_are_edits_if_somebody_had_time_to_add_them(found):
     given = link("L", "H")
     look(given, "L", 0, subject="s", tags=["sales"])
-    adopt(given, seen("H", 9, subject="s", tags=["eu"]), {"subject": "s"}, RULES, found=found)
+    absorb_created(
+        given, seen("H", 9, subject="s", tags=["eu"]), {"subject": "s"}, RULES, found=found
+    )
     assert value(given, "tags") == (("eu", "sales") if found else ("sales",))
     assert not is_level(given, "H", "tags")  # `sales` is still to be written there
 
@@ -247,7 +254,7 @@ def test_f19_whoever_was_put_on_a_new_record_before_we_found_it_is_an_edit_once_
     strangers = remapped({raw: name for raw, name in H_STATUS.items() if raw != "closed"}, "1/a")
     given = link("L", "H")
     look(given, "L", 0, under=strangers, status="new")
-    adopt(given, seen("H", 9, status="closed"), sent, strangers, found=True)
+    absorb_created(given, seen("H", 9, status="closed"), sent, strangers, found=True)
     assert (given.sides["H"].fields["status"].unreadable, value(given, "status")) == (
         "unknown status 'closed'",
         "new",
@@ -271,18 +278,18 @@ def test_f20_what_a_call_sets_besides_is_ours_and_the_service_user_is_nobody():
 
 def test_f21_two_absences_a_settling_time_apart_make_a_tombstone():
     given = level("L", "H", status="new")
-    assert kinds(missing(given, "H", at(10), 2)) == ["missing"]
-    assert missing(given, "H", at(11), 2) == []
+    assert kinds(record_missing(given, "H", at(10), 2)) == ["missing"]
+    assert record_missing(given, "H", at(11), 2) == []
     assert not given.sides["H"].tombstone
-    assert kinds(missing(given, "H", at(12), 2)) == ["deleted"]
+    assert kinds(record_missing(given, "H", at(12), 2)) == ["deleted"]
     assert given.sides["H"].tombstone
-    assert missing(given, "H", at(13), 2) == []
+    assert record_missing(given, "H", at(13), 2) == []
 
 
 def test_f21_a_record_that_returns_has_its_old_shadow_as_base():
     given = level("L", "H", status="new")
-    missing(given, "H", at(10), 2)
-    missing(given, "H", at(12), 2)
+    record_missing(given, "H", at(10), 2)
+    record_missing(given, "H", at(12), 2)
     notes = look(given, "H", 20, status="open")
     assert kinds(notes) == ["returned", "changed"]
     assert not given.sides["H"].tombstone
@@ -291,16 +298,16 @@ def test_f21_a_record_that_returns_has_its_old_shadow_as_base():
 
 def test_f21_one_absence_is_forgotten_when_the_record_is_read():
     given = level("L", "H", status="new")
-    missing(given, "H", at(10), 2)
+    record_missing(given, "H", at(10), 2)
     look(given, "H", 11, status="new")
-    assert kinds(missing(given, "H", at(13), 2)) == ["missing"]
+    assert kinds(record_missing(given, "H", at(13), 2)) == ["missing"]
 
 
 def test_f21_a_deletion_travels_as_closed_where_nobody_has_edited_since():
     under = rules(delete="close")
     given = level("L", "H", status="new", under=under)
-    missing(given, "H", at(10), 2, under)
-    assert kinds(missing(given, "H", at(12), 2, under)) == ["deleted", "changed"]
+    record_missing(given, "H", at(10), 2, under)
+    assert kinds(record_missing(given, "H", at(12), 2, under)) == ["deleted", "changed"]
     assert (value(given, "status"), given.state["status"].set_by) == ("closed", "H")
     assert not is_level(given, "L", "status")
 
@@ -308,8 +315,8 @@ def test_f21_a_deletion_travels_as_closed_where_nobody_has_edited_since():
 def test_f21_an_edit_elsewhere_that_the_deleted_side_had_not_seen_turns_it_into_a_conflict():
     under = rules(delete="close")
     given = level("L", "H", status="new", subject="a", under=under)
-    missing(given, "H", at(10), 2, under)
+    record_missing(given, "H", at(10), 2, under)
     look(given, "L", 11, under=under, subject="b")
-    assert kinds(missing(given, "H", at(12), 2, under)) == ["deleted", "conflict"]
+    assert kinds(record_missing(given, "H", at(12), 2, under)) == ["deleted", "conflict"]
     assert given.state["status"].candidates == {"L": "new", "H": "closed"}
     assert value(given, "status") == "new"

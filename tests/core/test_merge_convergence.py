@@ -4,8 +4,14 @@ from hypothesis import given as drawn
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from bridge.core.merge.equality import elements_of, lacking, present, read_set, stands
-from bridge.core.merge.observations import carry
+from bridge.core.merge.equality import (
+    decision_holds,
+    elements_of,
+    lack_holds,
+    present_elements,
+    read_set,
+)
+from bridge.core.merge.observations import open_attempt
 from bridge.core.model.values import NO_BASE, NotCarried
 from tests.core.builders import RULES, attempt, link, look
 
@@ -58,7 +64,7 @@ class World:
         side = self.link.sides[name]
         older, newer = side.attempt, attempt(self.link, name, at_seconds=self.now, **due)
         side.attempt = older
-        carry(side, newer)
+        open_attempt(side, newer)
         for field, raw in due.items():
             self.stores[name][field] = HABITS[name](field, raw, self.stores[name][field])
         if answered:
@@ -81,17 +87,19 @@ class World:
             return None
         if not mapped.is_set:
             raw = mapped.write(state.value)
-            if isinstance(raw, NotCarried) and not stands(entry, self.link.state):
+            if isinstance(raw, NotCarried) and not decision_holds(entry, self.link.state):
                 entry.decided = {field: state.rev}
             return None if isinstance(raw, NotCarried) or self.settled(name, field) else raw
-        here = read_set(mapped, entry, entry.shadow, present(state))
+        here = read_set(mapped, entry, entry.shadow, present_elements(state))
         kept = [
             raw
             for element, raw in here.items()
-            if element in present(state) or lacking(entry, state, element)
+            if element in present_elements(state) or lack_holds(entry, state, element)
         ]
         fresh = [
-            each for each in sorted(present(state) - here.keys()) if not lacking(entry, state, each)
+            each
+            for each in sorted(present_elements(state) - here.keys())
+            if not lack_holds(entry, state, each)
         ]
         wanted = [*dict.fromkeys(kept), *fresh]
         return None if sorted(wanted) == sorted(set(elements_of(entry.shadow))) else wanted

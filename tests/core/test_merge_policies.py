@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from bridge.core.merge.observations import Rules, resolve
+from bridge.core.merge.case import Rules
+from bridge.core.merge.lifecycle import resolve
 from tests.core.builders import (
     RULES,
     at,

@@ -3,7 +3,8 @@
 import pytest
 
 from bridge.core.merge.equality import read_set, unreadable_elements
-from bridge.core.merge.observations import adopt, resolve
+from bridge.core.merge.lifecycle import resolve
+from bridge.core.merge.observations import absorb_created
 from bridge.core.model.capabilities import Writable
 from bridge.core.model.state import Element, SideField
 from bridge.core.model.values import NotCarried, Unreadable
@@ -298,7 +299,7 @@ def test_f01_a_humans_element_in_the_answer_of_our_write_is_an_edit():
 def test_f12_a_vendors_own_tags_on_a_created_record_stay_its_own():
     given = link("L", "H")
     look(given, "L", 0, subject="s", tags=[])
-    adopt(given, seen("H", 1, subject="s", tags=["auto"]), {"subject": "s"}, RULES)
+    absorb_created(given, seen("H", 1, subject="s", tags=["auto"]), {"subject": "s"}, RULES)
     assert value(given, "tags") in {None, ()}
     look(given, "L", 2, tags=["a"])
     look(given, "H", 3, tags=["auto", "a"])
@@ -309,7 +310,7 @@ def test_f12_a_vendors_own_tags_on_a_created_record_stay_its_own():
 def test_f12_tags_that_a_create_could_not_take_are_still_due():
     given = link("L", "H")
     look(given, "L", 0, subject="s", tags=["a"])
-    adopt(given, seen("H", 1, subject="s", tags=[]), {"subject": "s"}, RULES)
+    absorb_created(given, seen("H", 1, subject="s", tags=[]), {"subject": "s"}, RULES)
     assert value(given, "tags") == ("a",)
     assert not is_level(given, "H", "tags")
 

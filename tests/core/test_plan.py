@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.core.merge.case import Rules
-from bridge.core.merge.observations import missing
+from bridge.core.merge.lifecycle import record_missing
 from bridge.core.model.capabilities import Verb
 from bridge.core.model.state import Attempt
 from bridge.core.model.syncs import FieldPolicy
@@ -297,7 +297,7 @@ class TestDestructive:
             replace(scene.rules.sync, delete="close"), scene.rules.maps, scene.rules.writable
         )
         for seconds in (10, 20):
-            missing(scene.link, "L", at(seconds), 2.0, scene.rules)
+            record_missing(scene.link, "L", at(seconds), 2.0, scene.rules)
         (call,) = scene.plan("H").calls
         assert call.values == {"status": "closed"}
         assert call.destructive == ("status: closed, because L deleted its record",)

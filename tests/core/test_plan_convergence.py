@@ -8,8 +8,9 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.core.merge.equality import same
-from bridge.core.merge.observations import Observation, absorb, believe, carry
+from bridge.core.merge.case import Observation
+from bridge.core.merge.equality import same_raw
+from bridge.core.merge.observations import absorb, is_believable, open_attempt
 from bridge.core.model.state import Attempt, Link, Side
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Ref, Unreadable
@@ -42,8 +43,8 @@ class World:
         self.systems, self.ids, self.connectors, self.can = {}, {}, {}, {}
         for name, make in LIKE.items():
             system, self.can[name], _mapped = make(self.clock)
-            same = {"subject": "s", "priority": "low", "assignee": None, "tags": ["a"]}
-            self.ids[name] = system.add(**same, status=STATUS[name][0])
+            values = {"subject": "s", "priority": "low", "assignee": None, "tags": ["a"]}
+            self.ids[name] = system.add(**values, status=STATUS[name][0])
             self.systems[name] = system
             self.connectors[name] = MemoryConnector(
                 Connection(name, "memory", "memory", "memory:", {}), system
@@ -81,7 +82,7 @@ class World:
             version=mapped.version(record.data),
             own=own,
         )
-        if not believe(side, seen, 2.0):
+        if not is_believable(side, seen, 2.0):
             return False
         absorb(self.link, seen, RULES)
         return True
@@ -106,7 +107,7 @@ class World:
             call=dict(call.values),
             version=side.version,
         )
-        carry(side, attempt)
+        open_attempt(side, attempt)
         self.pass_time(0.1)
         try:
             record = self.connectors[name].update(
@@ -199,7 +200,7 @@ def test_after_the_last_edit_every_side_comes_to_rest_and_no_call_is_left(histor
         for key in mapped.fields:
             entry = side.fields[key]
             if not entry.unreadable:
-                assert same(mapped.fields[key], entry.shadow, held[key]), (name, key)
+                assert same_raw(mapped.fields[key], entry.shadow, held[key]), (name, key)
                 assert entry.level == world.link.state[key].rev, (name, key)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bridge.core.merge.observations import adopt
+from bridge.core.merge.observations import absorb_created
 from bridge.core.model.capabilities import Support, Verb
 from bridge.core.model.values import NotCarried, Unreadable
 from bridge.core.planning.planner import forget_tried, mark_tried
@@ -241,5 +241,5 @@ def test_elements_that_a_vendor_made_up_on_create_are_not_removed_f12():
     scene = Scene("L")
     scene.link.sides["H"] = replace(scene.link.sides["L"], connection="H", remote_id="H", fields={})
     shown = seen("H", 9, **{**FIRST["H"], "tags": ["a", "auto"]})
-    adopt(scene.link, shown, {"subject": "s", "priority": "low"}, scene.rules)
+    absorb_created(scene.link, shown, {"subject": "s", "priority": "low"}, scene.rules)
     assert not any("tags" in values for _verb, values in scene.calls("H"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.mapping.compiler import MappingError, compile_field
-from bridge.core.mapping.transforms import HELPERS, TRANSFORMS, AgentTable, agent
+from bridge.core.mapping.transforms import HELPERS, TRANSFORMS, AgentTable, agent_transform
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.values import NotCarried, Unreadable
 
@@ -95,11 +95,11 @@ TABLE = AgentTable({"mary@x.io": "u1", "sam@x.io": 7})
     ],
 )
 def test_agents_read(raw, canonical):
-    assert agent(TABLE, ("role:",)).read(raw) == canonical
+    assert agent_transform(TABLE, ("role:",)).read(raw) == canonical
 
 
 def test_agents_written():
-    write = agent(TABLE).write
+    write = agent_transform(TABLE).write
     assert write("mary@x.io") == "u1"
     assert write("who@x.io") == NotCarried("who@x.io has no name here; add it to agents.yaml")
 
@@ -108,7 +108,7 @@ def test_agents_written():
     ("unmapped", "read", "written"), [("unassign", None, None), ("mary@x.io", "mary@x.io", "u1")]
 )
 def test_agents_outside_the_table(unmapped, read, written):
-    made = agent(AgentTable(TABLE.people, unmapped), ("role:",))
+    made = agent_transform(AgentTable(TABLE.people, unmapped), ("role:",))
     assert made.read("u9") == read
     assert made.write("who@x.io") == written
     assert isinstance(made.read("role:9"), Unreadable)

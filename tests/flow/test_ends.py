@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.connectors.contract import Person
-from bridge.core.mapping.transforms import AgentTable, agent
+from bridge.core.mapping.transforms import AgentTable, agent_transform
 from bridge.core.model.values import Ref
 from bridge.errors import UnknownOutcome
 from bridge.flow import people
@@ -234,7 +234,7 @@ class TestPeople:
         """Give H a directory of agents: an id there, an address everywhere else."""
         table = AgentTable({"ann@x.io": "h1"})
         world.context.directory["H"] = table
-        named = agent(table)
+        named = agent_transform(table)
         mapped = world.context.maps["H"]["ticket"]
         field = replace(
             mapped.fields["assignee"],

@@ -3,7 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
-from bridge.core.merge.equality import agrees, same, stands
+from bridge.core.merge.equality import agrees, decision_holds, same_raw
 from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Connection, FieldPolicy, MatchTerm, Member, Sync
 from bridge.core.model.values import NO_BASE
@@ -151,9 +151,9 @@ class World:
                     state, entry = link.state[field], side.fields[field]
                     if state.rev == 0 or state.candidates is not None or entry.unreadable:
                         continue
-                    if not same(mapped, entry.shadow, shown[field]):
+                    if not same_raw(mapped, entry.shadow, shown[field]):
                         found.append((name, field, "shadow", entry.shadow, shown[field]))
-                    elif not agrees(mapped, entry, entry.shadow, state) and not stands(
+                    elif not agrees(mapped, entry, entry.shadow, state) and not decision_holds(
                         entry, link.state
                     ):
                         found.append((name, field, "state", state.value, entry.shadow))

@@ -18,7 +18,7 @@ from bridge.config.schemas import (
 )
 from bridge.config.sync_policies import WORDS
 from bridge.config.yaml_reader import parse
-from bridge.core.mapping.compiler import KEYS
+from bridge.core.mapping.compiler import FIELD_KEYS
 from bridge.core.mapping.transforms import AGENT, HELPERS, TRANSFORMS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -37,7 +37,7 @@ def tables(name):
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
-        ("mappings.md", set(KEYS)),
+        ("mappings.md", set(FIELD_KEYS)),
         ("mappings.md", {*TRANSFORMS, AGENT}),
         ("mappings.md", set(HELPERS)),
         ("mappings.md", set(WORDS)),

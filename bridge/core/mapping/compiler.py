@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
-from bridge.core.mapping.functions import Table, extractor, ours, reader, typed, writer
+from bridge.core.mapping.functions import (
+    Table,
+    make_extractor,
+    make_reader,
+    make_writer,
+    read_parent,
+    typed_key,
+)
 from bridge.core.mapping.paths import PLAIN, BadPath, Path, compile_path
 from bridge.core.mapping.shaping import Chain, compile_chain
 from bridge.core.mapping.transforms import AGENT, TRANSFORMS, AgentTable, shown
@@ -24,7 +31,7 @@ from bridge.errors import BridgeError
 Where = tuple[str | int | float | bool | None, ...]
 """Keys from the top of a declaration down to the value that a problem is about."""
 
-KEYS = (
+FIELD_KEYS = (
     "path",
     "read",
     "write",
@@ -142,7 +149,9 @@ def compile_field(known: Field, declared: Any, agents: AgentTable) -> CompiledFi
     """Compile one field's declaration: a plain path for both directions, or a mapping of the keys in `KEYS`."""
     row = {"path": declared} if isinstance(declared, str) else declared
     if not isinstance(row, Mapping) or not row:
-        raise MappingError([((), f"must be a path or a mapping; allowed keys {', '.join(KEYS)}")])
+        raise MappingError(
+            [((), f"must be a path or a mapping; allowed keys {', '.join(FIELD_KEYS)}")]
+        )
     return _FieldCompiler(known, row, agents).compiled()
 
 
@@ -156,8 +165,8 @@ class _FieldCompiler:
     def compiled(self) -> CompiledField:
         row = self.row
         for key in row:
-            if key not in KEYS:
-                self.wrong((key,), f"unknown key; allowed {', '.join(KEYS)}")
+            if key not in FIELD_KEYS:
+                self.wrong((key,), f"unknown key; allowed {', '.join(FIELD_KEYS)}")
         not_carried = self.not_carried()
         reads, writes = self.table("read"), self.table("write")
         reads, writes = self.inverses(reads, writes, not_carried)
@@ -185,9 +194,11 @@ class _FieldCompiler:
         made = FieldMap(
             name=self.known.name,
             revision=self.revision(chain),
-            extract=extractor(self.known, paths, chain),
-            read=ours if self.known.kind == "parent" else reader(self.known, reads, chain, default),
-            write=writer(
+            extract=make_extractor(self.known, paths, chain),
+            read=read_parent
+            if self.known.kind == "parent"
+            else make_reader(self.known, reads, chain, default),
+            write=make_writer(
                 self.known,
                 writes,
                 chain,
@@ -288,15 +299,16 @@ class _FieldCompiler:
             )
             return made
         for left, right in given.items():
-            ours, theirs = (right, left) if key == "read" else (left, right)
-            if not self.fits(ours):
+            canonical, raw = (right, left) if key == "read" else (left, right)
+            if not self.fits(canonical):
                 self.wrong(
-                    (key, left), f"{shown(ours)} is no {self.known.name}; allowed {self.allowed()}"
+                    (key, left),
+                    f"{shown(canonical)} is no {self.known.name}; allowed {self.allowed()}",
                 )
-            elif isinstance(theirs, Mapping | list):
-                self.wrong((key, left), f"is {shown(theirs)}; allowed a single value")
+            elif isinstance(raw, Mapping | list):
+                self.wrong((key, left), f"is {shown(raw)}; allowed a single value")
             else:
-                made.rows[typed(left)] = right
+                made.rows[typed_key(left)] = right
         return made
 
     def fits(self, value: Any) -> bool:
@@ -345,11 +357,11 @@ class _FieldCompiler:
         )
         inverse = Table()
         for (_kind, left), right in (given or Table()).rows.items():
-            if typed(right) in inverse.rows:
-                twice = inverse.rows[typed(right)]
+            if typed_key(right) in inverse.rows:
+                twice = inverse.rows[typed_key(right)]
                 what = f"{shown(twice)} and {shown(left)} both stand for {shown(right)}; add a `{other}` table"
                 self.wrong((key, left), what)
-            inverse.rows[typed(right)] = left
+            inverse.rows[typed_key(right)] = left
         return (inverse, writes) if other == "read" else (reads, inverse)
 
     def chain(self, *, tabled: bool, several: bool) -> Chain:

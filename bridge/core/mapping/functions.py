@@ -22,12 +22,12 @@ class Table:
     def get(self, value: Any) -> tuple[bool, Any]:
         """Say whether the value is listed, and what it stands for."""
         try:
-            return typed(value) in self.rows, self.rows.get(typed(value))
+            return typed_key(value) in self.rows, self.rows.get(typed_key(value))
         except TypeError:
             return False, None
 
 
-def typed(value: Any) -> tuple[type, Any]:
+def typed_key(value: Any) -> tuple[type, Any]:
     """Give a key under which true is not 1."""
     return (
         bool
@@ -39,7 +39,7 @@ def typed(value: Any) -> tuple[type, Any]:
     )
 
 
-def extractor(
+def make_extractor(
     known: Field, paths: Sequence[Path], chain: Chain
 ) -> Callable[[Mapping[str, Any]], Raw | Marker | Unreadable]:
     """Make the function that takes a field's raw value out of a record."""
@@ -77,7 +77,7 @@ def _combined(
     return combined
 
 
-def reader(
+def make_reader(
     known: Field, table: Table | None, chain: Chain, default: Canonical
 ) -> Callable[[Raw], Canonical | Unreadable]:
     """Make the function from the system's space to ours."""
@@ -117,12 +117,12 @@ def reader(
     return read
 
 
-def ours(raw: Raw) -> Canonical | Unreadable:
+def read_parent(raw: Raw) -> Canonical | Unreadable:
     """Read a parent: whoever reads records has put our own id in its place, the same on every side."""
     return Unreadable("was not shown") if isinstance(raw, Marker) else raw
 
 
-def writer(
+def make_writer(
     known: Field,
     table: Table | None,
     chain: Chain,

@@ -18,7 +18,7 @@ from jmespath.functions import Functions
 
 from bridge.core.model.values import ABSENT, Marker, Raw, Unreadable
 
-LONGEST = 500
+MAX_EXPRESSION_CHARS = 500
 """Characters of an expression."""
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
@@ -57,8 +57,8 @@ def compile_path(source: Any) -> Path:
     """Compile a plain path or a JMESPath expression. Raises BadPath."""
     if not isinstance(source, str) or not source:
         raise BadPath("must be a path; allowed a dotted path or a JMESPath expression")
-    if len(source) > LONGEST:
-        raise BadPath(f"is {len(source)} characters long; allowed at most {LONGEST}")
+    if len(source) > MAX_EXPRESSION_CHARS:
+        raise BadPath(f"is {len(source)} characters long; allowed at most {MAX_EXPRESSION_CHARS}")
     if PLAIN.fullmatch(source):
         names = tuple(source.split("."))
         return Path(source, frozenset(names[:1]), plain=True, get=_getter(names))
@@ -69,8 +69,8 @@ def compile_path(source: Any) -> Path:
 
 def compile_expression(source: str) -> Any:
     """Compile JMESPath, refusing functions that do not exist. Raises BadPath."""
-    if len(source) > LONGEST:
-        raise BadPath(f"is {len(source)} characters long; allowed at most {LONGEST}")
+    if len(source) > MAX_EXPRESSION_CHARS:
+        raise BadPath(f"is {len(source)} characters long; allowed at most {MAX_EXPRESSION_CHARS}")
     try:
         compiled = jmespath.compile(source)
         called = {

@@ -15,7 +15,7 @@ from bridge.core.mapping.transforms import (
     AgentTable,
     Helper,
     Transform,
-    agent,
+    agent_transform,
     places,
     shown,
 )
@@ -49,7 +49,7 @@ def compile_chain(
         )
     if made.transform is None and not tabled and known.kind in BY_KIND:
         usual = BY_KIND[known.kind]
-        made.transform = agent(agents) if usual == AGENT else TRANSFORMS[usual]
+        made.transform = agent_transform(agents) if usual == AGENT else TRANSFORMS[usual]
     return Chain(made.combine, tuple(made.helpers), made.transform), problems
 
 
@@ -130,7 +130,7 @@ def _transform(
         )
         for email, raw in listed[: 0 if wrong else 1]:
             wrong = f"{shown(raw)} is a group here, and agents.yaml gives it to {email}; take it out of that row"
-        return (None, wrong) if wrong else (agent(agents, groups), "")
+        return (None, wrong) if wrong else (agent_transform(agents, groups), "")
     if name not in TRANSFORMS or known.kind not in TRANSFORMS[name].kinds:
         said = "does not work on" if name in TRANSFORMS else "is no transform for"
         return None, f"{name} {said} {known.name}; allowed {_allowed(known)}"

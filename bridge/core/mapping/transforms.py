@@ -19,13 +19,13 @@ from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
 LEAVE = "leave"
 UNASSIGN = "unassign"
-LONGEST_SHOWN = 60
+MAX_SHOWN_CHARS = 60
 
 
 def shown(value: Any) -> str:
     """Show a value in a message, cut to a length that a line can take."""
     text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ class AgentTable:
         )
 
 
-def agent(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
+def agent_transform(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
     """Make the agent transform of one connection. What begins with one of `groups` is a group, never a person."""
     prefixes = tuple(groups)
 

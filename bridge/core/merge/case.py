@@ -18,8 +18,8 @@ ADMIN = "admin"
 MAPPING = "mapping"
 """Who set a state that moved because a table reads a value differently now."""
 
-PLAIN = FieldPolicy()
-CAPABLE = Writable()
+DEFAULT_POLICY = FieldPolicy()
+FULLY_CAPABLE = Writable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Rules:
 
     def policy(self, name: str) -> FieldPolicy:
         """Give the policy of a canonical field."""
-        return self.sync.policies.get(name, PLAIN)
+        return self.sync.policies.get(name, DEFAULT_POLICY)
 
     def able(self, connection: str, mapped: FieldMap) -> Writable:
         """Give how a connection handles the field, for one that is only read by the name under which it is read."""
         key = mapped.source if mapped.write_key is None else mapped.write_key
-        return self.writable.get(connection, {}).get(key, CAPABLE)
+        return self.writable.get(connection, {}).get(key, FULLY_CAPABLE)
 
 
 @dataclass(frozen=True, slots=True)

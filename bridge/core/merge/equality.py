@@ -27,18 +27,18 @@ def agrees(mapped: FieldMap, side: SideField, raw: Raw, state: FieldState) -> bo
 
 def set_agrees(mapped: FieldMap, side: SideField, raw: Raw, state: FieldState) -> bool:
     """Tell whether nothing is left to add or remove, apart from what this system is known not to take or give up."""
-    wanted = present(state)
+    wanted = present_elements(state)
     differing = wanted ^ read_set(mapped, side, raw, wanted).keys()
-    return all(lacking(side, state, element) for element in differing)
+    return all(lack_holds(side, state, element) for element in differing)
 
 
-def lacking(side: SideField, state: FieldState, element: str) -> bool:
+def lack_holds(side: SideField, state: FieldState, element: str) -> bool:
     """Tell whether it is on record, for the element's present revision, that the system does not follow."""
     known = state.elements.get(element)
     return known is not None and side.lacks.get(element) == known.rev
 
 
-def present(state: FieldState) -> set[str]:
+def present_elements(state: FieldState) -> set[str]:
     """Give the canonical elements that are in the agreed set."""
     return {name for name, element in state.elements.items() if element.present}
 
@@ -85,7 +85,7 @@ def unreadable_elements(mapped: FieldMap, raw: Raw | Marker) -> dict[str, str]:
     return found
 
 
-def same(mapped: FieldMap, one: Raw | Marker, other: Raw | Marker) -> bool:
+def same_raw(mapped: FieldMap, one: Raw | Marker, other: Raw | Marker) -> bool:
     """Compare two raw values as their system would: a set has no order and no doubles."""
     if isinstance(one, Marker) or isinstance(other, Marker):
         return one is other
@@ -97,7 +97,7 @@ def same(mapped: FieldMap, one: Raw | Marker, other: Raw | Marker) -> bool:
     )
 
 
-def stands(side: SideField, states: Mapping[str, FieldState]) -> bool:
+def decision_holds(side: SideField, states: Mapping[str, FieldState]) -> bool:
     """Tell whether the decision to leave the field alone still holds: no field that it was based on has moved."""
     if side.decided is None:
         return False
@@ -106,7 +106,7 @@ def stands(side: SideField, states: Mapping[str, FieldState]) -> bool:
     )
 
 
-def explains(sent: Raw, shown: Raw) -> bool:
+def normalises_to(sent: Raw, shown: Raw) -> bool:
     """Tell whether trimming, folding or cutting turns what we sent into what is shown. Never guessed by count."""
     if not isinstance(sent, str) or not isinstance(shown, str):
         return False

@@ -20,7 +20,7 @@ def destructive_held(count_this_hour: int, more: int, records: int, guard: Guard
     )
 
 
-def emptied(listed: int, known: int) -> str | None:
+def emptied_source(listed: int, known: int) -> str | None:
     """Say why a listing that shows nothing is not believed; None when it is."""
     if listed or not known:
         return None
@@ -30,6 +30,6 @@ def emptied(listed: int, known: int) -> str | None:
     )
 
 
-def tripped(flips: Sequence[tuple[datetime, str]], now: datetime, guard: Guard) -> bool:
+def flips_too_often(flips: Sequence[tuple[datetime, str]], now: datetime, guard: Guard) -> bool:
     """Tell whether a field has changed hands too often within the guard's window."""
     return sum(now - when <= guard.flip_window for when, _by in flips) > guard.flips

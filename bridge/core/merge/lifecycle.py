@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import ADMIN, MAPPING, Rules
-from bridge.core.merge.equality import agrees, present, read_set, reads_as
-from bridge.core.merge.policies import move, move_set
+from bridge.core.merge.equality import agrees, present_elements, read_set, reads_as
+from bridge.core.merge.policies import move_set, move_state
 from bridge.core.model.state import Element, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import Canonical, Marker, NotCarried, Unreadable
 
@@ -15,7 +15,7 @@ CLOSED = "closed"
 STATUS = "status"
 
 
-def missing(
+def record_missing(
     link: Link, connection: str, read_at: datetime, settle: float, rules: Rules | None = None
 ) -> list[Note]:
     """Note that a record was not found. Two absences, a settling time apart, make a tombstone.
@@ -41,7 +41,7 @@ def missing(
     return notes
 
 
-def doomed(link: Link, rules: Rules) -> bool:
+def is_to_be_deleted(link: Link, rules: Rules) -> bool:
     """Tell whether the thing is to be deleted everywhere: its deletion somewhere is still the last word on it."""
     state = link.state.get(STATUS)
     if (
@@ -57,7 +57,7 @@ def doomed(link: Link, rules: Rules) -> bool:
     return not any(_newer(link, origin, name, entry) for name, entry in link.state.items())
 
 
-def left(link: Link, connection: str, read_at: datetime, rules: Rules) -> list[Note]:
+def leave_scope(link: Link, connection: str, read_at: datetime, rules: Rules) -> list[Note]:
     """Note that a record is none of those any more that the sync mirrors: nothing travels from it or to it.
 
     What becomes of the others is the sync's `leave_scope`. The shadows stay, as the base for the
@@ -75,7 +75,7 @@ def left(link: Link, connection: str, read_at: datetime, rules: Rules) -> list[N
     return notes
 
 
-def entered(side: Side) -> list[Note]:
+def enter_scope(side: Side) -> list[Note]:
     """Note that a record is (again) one that the sync mirrors."""
     came_back, side.in_scope = not side.in_scope, True
     return [Note("back in scope", side.connection, "", {})] if came_back else []
@@ -91,7 +91,7 @@ def _close_elsewhere(
     edited = sorted(name for name, entry in link.state.items() if _newer(link, side, name, entry))
     if not edited:
         before = state.value
-        move(state, CLOSED, side.connection, when)
+        move_state(state, CLOSED, side.connection, when)
         detail = {"value": CLOSED, "before": before, "why": why, "rev": state.rev}
         return [Note("changed", side.connection, STATUS, detail)]
     others = {
@@ -125,7 +125,7 @@ def _closed_there(rules: Rules, connection: str) -> object:
     return CLOSED if isinstance(written, NotCarried) else written
 
 
-def returned(side: Side) -> list[Note]:
+def record_returned(side: Side) -> list[Note]:
     """Note that a record is there (again): its old shadow is the base of what it shows now."""
     gone = side.tombstone
     side.missing_since, side.tombstone = None, False
@@ -139,7 +139,7 @@ def resolve(link: Link, field: str, value: Canonical, at: datetime) -> list[Note
     if state.elements or isinstance(value, list | tuple | set | frozenset):
         move_set(state, value or (), ADMIN, (at, at))
     else:
-        move(state, value, ADMIN, (at, at))
+        move_state(state, value, ADMIN, (at, at))
     state.candidates, state.why_open, state.flips = None, "", []
     detail = {
         "value": state.value,
@@ -190,7 +190,7 @@ def _reread(
         return [Note("unreadable", connection, name, {"why": value.why})]
     if agrees(mapped, entry, entry.shadow, state):
         return []
-    move(state, value, MAPPING, (state.lo, state.hi))
+    move_state(state, value, MAPPING, (state.lo, state.hi))
     return [
         Note("remapped", connection, name, {"value": value, "before": before, "rev": state.rev})
     ]
@@ -200,13 +200,13 @@ def _reread_set(
     name: str, state: FieldState, connection: str, entry: SideField, mapped: FieldMap
 ) -> list[Note]:
     """Move the elements that this side brought to their new reading; those of other sides are theirs to move."""
-    here = read_set(mapped, entry, entry.shadow, present(state))
+    here = read_set(mapped, entry, entry.shadow, present_elements(state))
     brought = {
         element
         for element, known in state.elements.items()
         if known.present and known.by == connection
     }
-    old, new = brought - here.keys(), here.keys() - present(state)
+    old, new = brought - here.keys(), here.keys() - present_elements(state)
     if not brought or not old | new:
         return []
     before, rev = state.value, state.rev + 1
@@ -214,7 +214,7 @@ def _reread_set(
         state.elements[element] = Element(
             element in new, rev, connection if element in new else MAPPING
         )
-    move(state, tuple(sorted(present(state))), MAPPING, (state.lo, state.hi))
+    move_state(state, tuple(sorted(present_elements(state))), MAPPING, (state.lo, state.hi))
     return [
         Note("remapped", connection, name, {"value": state.value, "before": before, "rev": rev})
     ]

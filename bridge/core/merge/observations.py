@@ -15,27 +15,15 @@ from datetime import datetime, timedelta
 
 from bridge.core.merge import scalars, sets
 from bridge.core.merge.case import Case, Observation, Rules
-from bridge.core.merge.equality import elements_of, same, stands
-from bridge.core.merge.lifecycle import missing, remap, resolve, returned
+from bridge.core.merge.equality import decision_holds, elements_of, same_raw
+from bridge.core.merge.lifecycle import record_returned
 from bridge.core.model.state import NEVER, Attempt, Element, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import ABSENT, NO_BASE, Marker, Raw, Unreadable
-
-__all__ = [
-    "Observation",
-    "Rules",
-    "absorb",
-    "adopt",
-    "believe",
-    "carry",
-    "missing",
-    "remap",
-    "resolve",
-]
 
 NOT_SHOWN = "the record did not show the field"
 
 
-def believe(side: Side, obs: Observation, settle: float) -> bool:
+def is_believable(side: Side, obs: Observation, settle: float) -> bool:
     """Tell whether a read may be absorbed. One whose version stepped back is first seen again, after settling.
 
     Some vendors date a record by its newest message, so an older version is not always an older
@@ -66,7 +54,7 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
     side = link.sides[obs.connection]
     if side.read_at is not None and obs.read_at < side.read_at:
         return [Note("stale", obs.connection, "", {"read_at": obs.read_at.isoformat()})]
-    notes = returned(side)
+    notes = record_returned(side)
     cases = _readable(link, side, obs, rules, notes)
     ours = _close(side, cases, obs)
     for case, raw in cases:
@@ -98,13 +86,13 @@ def _look(case: Case, raw: Raw) -> None:
     entry, merge = case.entry, sets if case.mapped.is_set else scalars
     if entry.shadow is NO_BASE or entry.map_rev != case.mapped.revision:
         merge.first_contact(case, raw)
-    elif not same(case.mapped, entry.shadow, raw):
+    elif not same_raw(case.mapped, entry.shadow, raw):
         merge.change(case, raw)
 
 
 def _level(case: Case, raw: Raw) -> None:
     """Move the level of a side that was seen in step. A decision to leave it alone stays on record beside it."""
-    if case.behind() and (case.agrees(raw) or stands(case.entry, case.link.state)):
+    if case.behind() and (case.agrees(raw) or decision_holds(case.entry, case.link.state)):
         case.entry.level = case.state.rev
 
 
@@ -172,7 +160,7 @@ def _set_aside(case: Case, raw: object, why: str) -> None:
 # ------------------------------------------------------------------------------------------------
 
 
-def carry(side: Side, attempt: Attempt) -> None:
+def open_attempt(side: Side, attempt: Attempt) -> None:
     """Open an attempt; parts of an older one that never could be read stay with it, until a read can tell."""
     old = side.attempt
     if old is not None:
@@ -233,7 +221,7 @@ def _close_part(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None
         sets.not_written(case, attempt, raw)
 
 
-def adopt(
+def absorb_created(
     link: Link, obs: Observation, sent: Mapping[str, Raw], rules: Rules, *, found: bool = False
 ) -> list[Note]:
     """Take in the record that our create has made. Fields that we did not send are the vendor's, never an edit.
@@ -248,7 +236,7 @@ def adopt(
     for case, raw in cases:
         if case.name not in sent:
             _not_sent(case, raw, found=found)
-        elif found and not same(case.mapped, sent[case.name], raw):
+        elif found and not same_raw(case.mapped, sent[case.name], raw):
             case.base(sent[case.name])
             case.entry.level = case.state.rev if case.agrees(sent[case.name]) else NEVER
             _look(case, raw)

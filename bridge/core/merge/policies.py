@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from bridge.core.merge.case import ADMIN, MAPPING, Case
-from bridge.core.merge.equality import agrees, present, reads_as
-from bridge.core.merge.guard import tripped
+from bridge.core.merge.equality import agrees, present_elements, reads_as
+from bridge.core.merge.guard import flips_too_often
 from bridge.core.model.state import Element, FieldState, SideField
 from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
 
@@ -19,7 +19,7 @@ STATE = "state"
 Verdict = Literal["newer", "older", "uncertain newer", "uncertain older"]
 
 
-def move(
+def move_state(
     state: FieldState, value: Canonical, by: str, interval: tuple[datetime | None, datetime | None]
 ) -> None:
     """Give the state its next revision."""
@@ -34,41 +34,41 @@ def move_set(
 ) -> None:
     """Give a set its next revision as a whole; only elements that come or go are marked with it."""
     wanted = set(value)
-    for name in wanted ^ present(state):
+    for name in wanted ^ present_elements(state):
         state.elements[name] = Element(name in wanted, state.rev + 1, by)
-    move(state, tuple(sorted(wanted)), by, when)
+    move_state(state, tuple(sorted(wanted)), by, when)
 
 
-def changes_hands(case: Case) -> bool:
+def count_change_of_hands(case: Case) -> bool:
     """Count one change of hands, and tell whether that is one too many. Old ones are forgotten."""
     now, guard = case.obs.read_at, case.rules.sync.guard
     case.state.flips = [
         (when, by) for when, by in case.state.flips if now - when <= guard.flip_window
     ]
     case.state.flips.append((now, case.connection))
-    return tripped(case.state.flips, now, guard)
+    return flips_too_often(case.state.flips, now, guard)
 
 
 def accept(case: Case, raw: Raw, value: Canonical) -> None:
     """Let the side's value be the state, unless the field has been passed to and fro too often."""
     handed_over = case.state.rev > 0 and case.state.set_by != case.connection
-    if handed_over and changes_hands(case):
+    if handed_over and count_change_of_hands(case):
         open_conflict(case, raw, FUSE)
         return
     before = case.state.value
-    move(case.state, value, case.connection, case.interval)
+    move_state(case.state, value, case.connection, case.interval)
     case.level()
     case.note("changed", raw=raw, value=value, before=before, rev=case.state.rev)
 
 
 def renew(case: Case, raw: Raw) -> None:
     """Count a change that says what the state says already: it was decided anew, so older edits elsewhere are older."""
-    move(case.state, case.state.value, case.connection, case.interval)
+    move_state(case.state, case.state.value, case.connection, case.interval)
     case.level()
     case.note("agreed", raw=raw, value=case.state.value, rev=case.state.rev)
 
 
-def decide(case: Case, why: str) -> None:
+def leave_as_it_is(case: Case, why: str) -> None:
     """Leave the side, just seen, as it is for as long as the state stands."""
     case.entry.level = case.state.rev
     case.entry.decided = {case.name: case.state.rev}
@@ -80,7 +80,7 @@ def decide(case: Case, why: str) -> None:
 # ---------------------------------------------------------------------------------------------------------
 
 
-def compare(case: Case) -> Verdict:
+def compare_times(case: Case) -> Verdict:
     """Tell whether this side's change is newer than the state: only intervals that do not touch decide for certain."""
     lo, hi = case.interval
     state = case.state
@@ -103,9 +103,9 @@ def outranks(case: Case) -> bool:
     return case.rules.sync.rank(case.connection) < case.rules.sync.rank(case.state.set_by)
 
 
-def latest(case: Case, raw: Raw, value: Canonical) -> None:
+def settle_by_latest(case: Case, raw: Raw, value: Canonical) -> None:
     """Let the later change win, and say so when the order is not certain."""
-    verdict = compare(case)
+    verdict = compare_times(case)
     wins = verdict.endswith("newer")
     uncertain = verdict.startswith("uncertain")
     case.versus(
@@ -142,14 +142,14 @@ def owner_of(case: Case) -> str:
     return owner
 
 
-def refuse(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
+def refuse_edit(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
     """Turn an edit down that the policy does not let through: put it back, or leave it and say so."""
     if case.state.rev == 0 and owner:
         # The owner says nothing about the field, which is an answer too: without a state nothing
         # could be put back.
         held = case.link.sides[owner].fields[case.name]
         owned = reads_as(case.rules.maps[owner].fields[case.name], held, held.shadow)
-        move(case.state, owned, owner, (None, held.seen))
+        move_state(case.state, owned, owner, (None, held.seen))
     if owner and case.policy.revert:
         case.versus(raw, value, kind="reverted", winner=owner, why=f"{owner} owns the field")
         case.entry.level = min(case.entry.level, case.state.rev - 1)
@@ -161,7 +161,7 @@ def refuse(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
         else "set once; later edits are left alone"
     )
     case.versus(raw, value, kind="ignored", winner=owner or case.state.set_by, why=why)
-    decide(case, why)
+    leave_as_it_is(case, why)
 
 
 # --- open conflicts
@@ -171,7 +171,7 @@ def refuse(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
 def open_conflict(case: Case, raw: Raw, why: str) -> None:
     """Freeze the field on the whole link until a human decides or the sides come to agree."""
     state = case.state
-    state.candidates = {**holder(case), case.connection: raw}
+    state.candidates = {**state_candidate(case), case.connection: raw}
     state.why_open = why
     case.versus(
         raw,
@@ -182,7 +182,7 @@ def open_conflict(case: Case, raw: Raw, why: str) -> None:
     )
 
 
-def holder(case: Case) -> dict[str, Raw]:
+def state_candidate(case: Case) -> dict[str, Raw]:
     """Give the state's own candidate: as the side that set it shows it, else the plain value."""
     other = case.state.set_by
     held = case.link.sides[other].fields.get(case.name) if other in case.link.sides else None
@@ -191,20 +191,20 @@ def holder(case: Case) -> dict[str, Raw]:
     return {other: held.shadow}
 
 
-def candidate(case: Case, raw: Raw) -> None:
+def replace_candidate(case: Case, raw: Raw) -> None:
     """Replace what this side waits with; when every waiting value comes to say the same, the conflict is over."""
     waiting = case.state.candidates
     if waiting is None:
         return
     waiting[case.connection] = raw
     case.note("waiting", raw=raw, why=case.state.why_open)
-    for value in possible(case, waiting):
-        if all(fits(case, name, held, value) for name, held in waiting.items()):
-            close(case, value)
+    for value in possible_values(case, waiting):
+        if all(candidate_fits(case, name, held, value) for name, held in waiting.items()):
+            close_conflict(case, value)
             return
 
 
-def possible(case: Case, waiting: dict[str, Raw]) -> list[Canonical]:
+def possible_values(case: Case, waiting: dict[str, Raw]) -> list[Canonical]:
     """Give the values that the waiting sides could all mean, the state's own first: it may be the richer one."""
     values = [case.state.value]
     for name, raw in waiting.items():
@@ -214,7 +214,7 @@ def possible(case: Case, waiting: dict[str, Raw]) -> list[Canonical]:
     return [value for value in values if not isinstance(value, Unreadable)]
 
 
-def fits(case: Case, name: str, raw: Raw, value: Canonical) -> bool:
+def candidate_fits(case: Case, name: str, raw: Raw, value: Canonical) -> bool:
     """Tell whether a waiting value agrees with what the state would become."""
     if name not in case.link.sides:
         return bool(raw == value)
@@ -225,14 +225,14 @@ def fits(case: Case, name: str, raw: Raw, value: Canonical) -> bool:
     return agrees(case.rules.maps[name].fields[case.name], entry, raw, would)
 
 
-def close(case: Case, value: Canonical) -> None:
+def close_conflict(case: Case, value: Canonical) -> None:
     """End an open conflict by the value that everybody came to."""
     state = case.state
     settled = list(state.candidates or ())
     if case.mapped.is_set:
         move_set(state, value or (), case.connection, case.interval)
     else:
-        move(state, value, case.connection, case.interval)
+        move_state(state, value, case.connection, case.interval)
     state.candidates, state.why_open, state.flips = None, "", []
     for name in settled:
         if name in case.link.sides and name in case.rules.maps:

@@ -6,13 +6,13 @@ from bridge.core.mapping.fieldmap import same_declaration
 from bridge.core.merge.case import ADMIN, MAPPING, Case
 from bridge.core.merge.policies import (
     accept,
-    candidate,
-    latest,
-    move,
+    move_state,
     open_conflict,
     owner_of,
-    refuse,
+    refuse_edit,
     renew,
+    replace_candidate,
+    settle_by_latest,
 )
 from bridge.core.model.state import NEVER, Attempt
 from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw, Unreadable
@@ -25,7 +25,7 @@ def change(case: Case, raw: Raw) -> None:
     case.base(raw)
     case.entry.got = None
     if case.state.candidates is not None:
-        candidate(case, raw)
+        replace_candidate(case, raw)
     elif case.state.rev and case.agrees(raw):
         renew(case, raw)
     else:
@@ -35,7 +35,7 @@ def change(case: Case, raw: Raw) -> None:
 def _settle(case: Case, raw: Raw, value: Canonical, *, behind: bool) -> None:
     policy, owner, rev = case.policy.policy, owner_of(case), case.state.rev
     if (owner and owner != case.connection) or (policy == "first" and rev > 0):
-        refuse(case, raw, value, owner)
+        refuse_edit(case, raw, value, owner)
     elif not behind or rev == 0:
         accept(case, raw, value)
     elif owner:
@@ -44,7 +44,7 @@ def _settle(case: Case, raw: Raw, value: Canonical, *, behind: bool) -> None:
     elif policy == "manual":
         open_conflict(case, raw, "changed in two places; the policy leaves it to an admin")
     else:
-        latest(case, raw, value)
+        settle_by_latest(case, raw, value)
 
 
 # --- first contact
@@ -81,7 +81,7 @@ def first_contact(case: Case, raw: Raw) -> None:
 def _found_first(case: Case, raw: Raw, value: Canonical) -> None:
     """Take the state from the first side that says anything; null says nothing yet."""
     if value is not None:
-        move(case.state, value, case.connection, (None, case.interval[1]))
+        move_state(case.state, value, case.connection, (None, case.interval[1]))
         case.note("observed", raw=raw, value=value, rev=case.state.rev)
     case.level()
 
@@ -90,7 +90,7 @@ def _read_anew(case: Case, raw: Raw, value: Canonical) -> None:
     """The same raw value reads differently since the mapping changed: that is an edit of the table, not of the side."""
     if case.state.set_by == case.connection:
         before = case.state.value
-        move(case.state, value, MAPPING, case.interval)
+        move_state(case.state, value, MAPPING, case.interval)
         case.level()
         case.note("remapped", raw=raw, value=value, before=before, rev=case.state.rev)
     else:
@@ -113,7 +113,7 @@ def _meet(case: Case, raw: Raw, value: Canonical) -> None:
     wins, why = _declared(case)
     case.versus(raw, value, kind="first contact", winner=ours if wins else theirs, why=why)
     if wins:
-        move(case.state, value, ours, (None, case.interval[1]))
+        move_state(case.state, value, ours, (None, case.interval[1]))
         case.level()
 
 

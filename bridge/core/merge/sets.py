@@ -9,20 +9,26 @@ from __future__ import annotations
 from bridge.core.merge.case import Case
 from bridge.core.merge.equality import (
     elements_of,
-    explains,
-    lacking,
-    present,
+    lack_holds,
+    normalises_to,
+    present_elements,
     read_set,
     unreadable_elements,
 )
-from bridge.core.merge.policies import FUSE, candidate, changes_hands, move, open_conflict
+from bridge.core.merge.policies import (
+    FUSE,
+    count_change_of_hands,
+    move_state,
+    open_conflict,
+    replace_candidate,
+)
 from bridge.core.model.state import NEVER, Attempt, Element
 from bridge.core.model.values import Marker, Raw
 
 
 def change(case: Case, raw: Raw, base: Raw | Marker | None = None) -> None:
     """Merge what was added and removed since the base (the shadow, unless our own write explains more)."""
-    known = present(case.state)
+    known = present_elements(case.state)
     before = read_set(case.mapped, case.entry, case.entry.shadow if base is None else base, known)
     now = read_set(case.mapped, case.entry, raw, known)
     added, removed = sorted(now.keys() - before.keys()), sorted(before.keys() - now.keys())
@@ -30,7 +36,7 @@ def change(case: Case, raw: Raw, base: Raw | Marker | None = None) -> None:
     if case.state.candidates is None:
         _apply(case, raw, added, removed)
     elif added or removed:
-        candidate(case, raw)
+        replace_candidate(case, raw)
 
 
 def _apply(case: Case, raw: Raw, added: list[str], removed: list[str]) -> None:
@@ -42,7 +48,7 @@ def _apply(case: Case, raw: Raw, added: list[str], removed: list[str]) -> None:
     if not added and not gone:
         _level_if_done(case, was_level=was_level and not kept)
         return
-    if _turned_round(case, added, gone) and changes_hands(case):
+    if _turned_round(case, added, gone) and count_change_of_hands(case):
         open_conflict(case, raw, FUSE)
         return
     for name in added:
@@ -52,7 +58,7 @@ def _apply(case: Case, raw: Raw, added: list[str], removed: list[str]) -> None:
         state.elements[name] = Element(present=True, rev=rev, by=case.connection)
     for name in gone:
         state.elements[name] = Element(present=False, rev=rev, by=case.connection)
-    move(state, tuple(sorted(present(state))), case.connection, case.interval)
+    move_state(state, tuple(sorted(present_elements(state))), case.connection, case.interval)
     case.note("changed", raw=raw, value=state.value, added=added, removed=gone, rev=rev)
     _level_if_done(case, was_level=was_level and not kept)
 
@@ -129,11 +135,11 @@ def _take_in(case: Case, raw: Raw) -> None:
     case.base(raw)
     shown = elements_of(raw)
     entry.alias = {spelled: name for spelled, name in entry.alias.items() if spelled in shown}
-    here = read_set(case.mapped, entry, raw, present(case.state))
+    here = read_set(case.mapped, entry, raw, present_elements(case.state))
     entry.lacks = {
         name: rev
         for name, rev in entry.lacks.items()
-        if lacking(entry, case.state, name) and (name in here) != _is_in(case, name)
+        if lack_holds(entry, case.state, name) and (name in here) != _is_in(case, name)
     }
 
 
@@ -149,7 +155,7 @@ def _level_if_done(case: Case, *, was_level: bool) -> None:
 
 def first_contact(case: Case, raw: Raw) -> None:
     """Unite a set that has no base with the state: an element missing on either side was not removed by anybody."""
-    known, state = present(case.state), case.state
+    known, state = present_elements(case.state), case.state
     here = read_set(case.mapped, case.entry, raw, known)
     _take_in(case, raw)
     if state.candidates is not None:
@@ -175,7 +181,9 @@ def first_contact(case: Case, raw: Raw) -> None:
     if fresh:
         for name in fresh:
             state.elements[name] = Element(present=True, rev=state.rev + 1, by=case.connection)
-        move(state, tuple(sorted(present(state))), case.connection, (None, case.interval[1]))
+        move_state(
+            state, tuple(sorted(present_elements(state))), case.connection, (None, case.interval[1])
+        )
         case.note("observed", raw=raw, value=state.value, added=fresh, rev=state.rev)
     case.entry.level = NEVER
     _level_if_done(case, was_level=state.rev == 0)
@@ -232,7 +240,9 @@ def written(case: Case, attempt: Attempt, raw: Raw) -> None:
     here = _three(case, attempt, raw)[2]
     human = [element for name, element in here.items() if name not in sent | before]
     base = [element for element in elements_of(raw) if element not in human]
-    stood = read_set(case.mapped, case.entry, attempt.before.get(case.name), present(case.state))
+    stood = read_set(
+        case.mapped, case.entry, attempt.before.get(case.name), present_elements(case.state)
+    )
     base += [
         stood[name] for name in sorted((before & sent) - here.keys() - promised) if name in stood
     ]
@@ -254,7 +264,7 @@ def not_written(case: Case, attempt: Attempt, raw: Raw) -> None:
 
 def _three(case: Case, attempt: Attempt, raw: Raw) -> tuple[set[str], set[str], dict[str, Raw]]:
     """Read what stood there, what was sent, and what is there now, as canonical elements."""
-    known = set(attempt.values.get(case.name) or ()) | present(case.state)
+    known = set(attempt.values.get(case.name) or ()) | present_elements(case.state)
     before = read_set(case.mapped, case.entry, attempt.before.get(case.name), known)
     sent = read_set(case.mapped, case.entry, attempt.sent[case.name], known)
     return set(before), set(sent), read_set(case.mapped, case.entry, raw, known)
@@ -267,7 +277,7 @@ def _alias(case: Case, attempt: Attempt, name: str, spelled: list[Raw]) -> str |
     fitting = [
         shown
         for shown in spelled
-        if isinstance(shown, str) and shown not in sent and explains(form, shown)
+        if isinstance(shown, str) and shown not in sent and normalises_to(form, shown)
     ]
     return max(fitting, key=len, default=None)
 
@@ -282,5 +292,5 @@ def _lack(case: Case, name: str, kind: str) -> None:
 
 def strangers(case: Case, raw: Raw) -> list[str]:
     """Give the elements that are in a raw set but not in the state."""
-    known = present(case.state)
+    known = present_elements(case.state)
     return sorted(read_set(case.mapped, case.entry, raw, known).keys() - known)

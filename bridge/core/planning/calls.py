@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import Rules
-from bridge.core.merge.equality import stands
+from bridge.core.merge.equality import decision_holds
 from bridge.core.model.capabilities import EntityCapabilities, Verb, Writable
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw
 
-EMPTY: tuple[Raw, ...] = (None, "", [], ())
+EMPTY_VALUES: tuple[Raw, ...] = (None, "", [], ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Recipient:
     """The side that is planned for. Decisions to leave something alone are kept on its fields, and noted."""
 
     link: Link
@@ -78,7 +78,7 @@ class Target:
     def decline(self, name: str, why: str, *used: str) -> None:
         """Leave a field alone for as long as it and the other fields that decided about it stand as they are."""
         entry = self.side.fields[name]
-        known = stands(entry, self.link.state) and entry.decided_why == why
+        known = decision_holds(entry, self.link.state) and entry.decided_why == why
         entry.decided = {each: self.state(each).rev for each in (name, *used)}
         entry.decided_why, entry.open_to_review = why, True
         if not known:
@@ -110,7 +110,7 @@ class Target:
         )
 
 
-def group(target: Target, wants: Iterable[Want]) -> list[PlannedCall]:
+def group_into_calls(target: Recipient, wants: Iterable[Want]) -> list[PlannedCall]:
     """Share fields out among the verbs. One that sets more than it is asked for comes first: it may cover the rest."""
     left = {want.key: want for want in wants}
     calls = []
@@ -139,7 +139,7 @@ def _fits(verb: Verb, left: Mapping[str, Want]) -> bool:
     return all(key in left and left[key].raw in allowed for key, allowed in verb.only_for.items())
 
 
-def _compose(target: Target, verb: Verb, taken: list[Want]) -> PlannedCall | None:
+def _compose(target: Recipient, verb: Verb, taken: list[Want]) -> PlannedCall | None:
     """Fill one call in, with what it sets besides; None if it has to wait, or cannot be made as things stand."""
     call = PlannedCall(
         verb=verb.name,
@@ -167,7 +167,9 @@ def _compose(target: Target, verb: Verb, taken: list[Want]) -> PlannedCall | Non
     return call
 
 
-def _fill(target: Target, verb: Verb, key: str, mapped: FieldMap | None, call: PlannedCall) -> bool:
+def _fill(
+    target: Recipient, verb: Verb, key: str, mapped: FieldMap | None, call: PlannedCall
+) -> bool:
     """Give a key that the call sets besides its value: the state's, else the side's own, else the declared one."""
     if mapped is None:
         raw = verb.fallback.get(key)
@@ -192,7 +194,7 @@ def _fill(target: Target, verb: Verb, key: str, mapped: FieldMap | None, call: P
     return True
 
 
-def _of_state(target: Target, mapped: FieldMap) -> Raw:
+def _of_state(target: Recipient, mapped: FieldMap) -> Raw:
     """Give the state's value as this side would hold it; None if there is none, or it cannot."""
     state = target.state(mapped.name)
     if not state.rev or state.value is None or not target.receives(mapped.name):
@@ -201,7 +203,7 @@ def _of_state(target: Target, mapped: FieldMap) -> Raw:
     return None if isinstance(raw, NotCarried) else raw
 
 
-def project(mapped: FieldMap, value: object, able: Writable) -> Raw | NotCarried:
+def value_to_write(mapped: FieldMap, value: object, able: Writable) -> Raw | NotCarried:
     """Give the state's value as the system would hold it, cut to the length that it declares."""
     raw = mapped.write(value)
     return raw[: able.max_length] if able.max_length and isinstance(raw, str) else raw

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import Rules
-from bridge.core.merge.equality import present
+from bridge.core.merge.equality import present_elements
 from bridge.core.model.capabilities import EntityCapabilities, Support
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import NotCarried, Raw
-from bridge.core.planning.calls import EMPTY, project
+from bridge.core.planning.calls import EMPTY_VALUES, value_to_write
 
 CREATE = "create"
 """The name under which it is remembered whether a connection can create."""
@@ -46,7 +46,7 @@ def plan_create(
     made = CreatePlan(values={}, sent={}, revs={})
     for name, mapped in rules.maps[connection].fields.items():
         raw = _first_value(link, connection, rules, mapped, capabilities)
-        if mapped.write_key is not None and raw not in EMPTY:
+        if mapped.write_key is not None and raw not in EMPTY_VALUES:
             made.values[mapped.write_key] = made.sent[name] = raw
             made.revs[name] = link.state[name].rev
     missing = tuple(
@@ -75,7 +75,7 @@ def _first_value(
     if not (mapped.on_create and able.on_create) or (to is not None and connection not in to):
         return None
     if mapped.is_set:
-        forms = [mapped.write(each) for each in sorted(present(state))]
+        forms = [mapped.write(each) for each in sorted(present_elements(state))]
         return list(dict.fromkeys(raw for raw in forms if not isinstance(raw, NotCarried)))
-    raw = project(mapped, state.value, able)
+    raw = value_to_write(mapped, state.value, able)
     return None if isinstance(raw, NotCarried) else raw

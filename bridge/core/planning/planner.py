@@ -12,15 +12,27 @@ from dataclasses import dataclass, field
 
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import Rules
-from bridge.core.merge.equality import agrees, elements_of, lacking, present, read_set, stands
-from bridge.core.merge.lifecycle import doomed
+from bridge.core.merge.equality import (
+    agrees,
+    decision_holds,
+    elements_of,
+    lack_holds,
+    present_elements,
+    read_set,
+)
+from bridge.core.merge.lifecycle import is_to_be_deleted
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.model.state import NEVER, Link, Note, Side
 from bridge.core.model.values import NO_BASE, NotCarried, Raw
-from bridge.core.planning.calls import EMPTY, PlannedCall, Target, Want, group, project
-from bridge.core.planning.creation import CREATE, CreatePlan, plan_create
-
-__all__ = ["CREATE", "CreatePlan", "Plan", "PlannedCall", "forget_tried", "mark_tried", "plan"]
+from bridge.core.planning.calls import (
+    EMPTY_VALUES,
+    PlannedCall,
+    Recipient,
+    Want,
+    group_into_calls,
+    value_to_write,
+)
+from bridge.core.planning.creation import CreatePlan, plan_create
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +68,21 @@ def plan(
         return Plan(create=plan_create(link, connection, rules, capabilities, probed))
     if side.tombstone or side.missing_since is not None or not side.in_scope:
         return Plan()
-    if capabilities.deletes and rules.sync.members[connection].allow_delete and doomed(link, rules):
+    if (
+        capabilities.deletes
+        and rules.sync.members[connection].allow_delete
+        and is_to_be_deleted(link, rules)
+    ):
         return Plan(
             delete=True
         )  # done twice it does no harm, so that an open attempt is no obstacle
     if _busy(side, carrying=carrying):
         return Plan()
-    target = Target(link, side, rules, capabilities)
+    target = Recipient(link, side, rules, capabilities)
     certain, unproven, steps = _wants(target, probed)
-    calls = group(target, certain)
+    calls = group_into_calls(target, certain)
     for want in unproven:  # alone, so that a refusal costs nothing else and shows which key it was
-        calls += group(target, [want])
+        calls += group_into_calls(target, [want])
     # What may be held by the guard comes last, and holds up nothing but itself.
     return Plan(
         calls=sorted([*calls, *steps], key=lambda call: bool(call.destructive)), notes=target.notes
@@ -99,7 +115,7 @@ def _busy(side: Side, *, carrying: bool) -> bool:
 
 
 def _wants(
-    target: Target, probed: Mapping[str, bool]
+    target: Recipient, probed: Mapping[str, bool]
 ) -> tuple[list[Want], list[Want], list[PlannedCall]]:
     """Give the fields to be written whole, those of which nobody knows whether it works, and calls for elements."""
     certain: list[Want] = []
@@ -126,7 +142,7 @@ def _wants(
     return certain, unproven, steps
 
 
-def _due(target: Target, mapped: FieldMap) -> bool:
+def _due(target: Recipient, mapped: FieldMap) -> bool:
     """Tell whether there is anything to be said to the side about a field."""
     entry, state, attempt = (
         target.entry(mapped.name),
@@ -135,7 +151,7 @@ def _due(target: Target, mapped: FieldMap) -> bool:
     )
     if attempt is not None and mapped.name in attempt.sent:
         return False
-    decided = stands(entry, target.link.state)
+    decided = decision_holds(entry, target.link.state)
     if decided and not entry.open_to_review:
         return False
     if not state.rev or state.candidates is not None or (entry.level >= state.rev and not decided):
@@ -147,7 +163,7 @@ def _due(target: Target, mapped: FieldMap) -> bool:
     return not agrees(mapped, entry, entry.shadow, state)
 
 
-def _barred(target: Target, mapped: FieldMap, probed: Mapping[str, bool]) -> str:
+def _barred(target: Recipient, mapped: FieldMap, probed: Mapping[str, bool]) -> str:
     """Say why the field is never written there, whatever its value; empty if it is."""
     key, connection = mapped.write_key, target.side.connection
     if key is None:
@@ -168,9 +184,9 @@ def _barred(target: Target, mapped: FieldMap, probed: Mapping[str, bool]) -> str
 # -----------------------------------------------------------------------------------------------------
 
 
-def _scalar(target: Target, mapped: FieldMap, key: str, able: Writable) -> Want | None:
+def _scalar(target: Recipient, mapped: FieldMap, key: str, able: Writable) -> Want | None:
     name, shadow = mapped.name, target.entry(mapped.name).shadow
-    raw = project(mapped, target.state(name).value, able)
+    raw = value_to_write(mapped, target.state(name).value, able)
     if isinstance(raw, NotCarried):
         target.decline(name, raw.why)
         return None
@@ -196,9 +212,9 @@ def _cannot_move(key: str, shadow: Raw, raw: Raw, able: Writable) -> str:
     return ""
 
 
-def _destroys(target: Target, name: str, shadow: Raw, raw: Raw) -> tuple[str, ...]:
+def _destroys(target: Recipient, name: str, shadow: Raw, raw: Raw) -> tuple[str, ...]:
     """Say what is lost by the write, if anything."""
-    if raw in EMPTY and shadow not in EMPTY:
+    if raw in EMPTY_VALUES and shadow not in EMPTY_VALUES:
         return (f"{name}: emptied, was {shadow!r}",)
     state = target.state(name)
     setter = target.link.sides.get(state.set_by)
@@ -234,7 +250,7 @@ class _Verbs:
 
 
 def _set(
-    target: Target, mapped: FieldMap, key: str, able: Writable
+    target: Recipient, mapped: FieldMap, key: str, able: Writable
 ) -> tuple[Want | None, list[PlannedCall]]:
     """Give one replacing write, or a call for each element. The side's own spellings stay as they are."""
     name = mapped.name
@@ -243,9 +259,9 @@ def _set(
         target.state(name),
         _Verbs.of(target.capabilities, key),
     )
-    wanted = present(state)
+    wanted = present_elements(state)
     here = read_set(mapped, entry, entry.shadow, wanted)
-    extra = sorted(each for each in here.keys() - wanted if not lacking(entry, state, each))
+    extra = sorted(each for each in here.keys() - wanted if not lack_holds(entry, state, each))
     fresh = _forms(target, mapped, sorted(wanted - here.keys()), verbs)
     if (
         entry.unreadable
@@ -275,19 +291,21 @@ def _set(
     return None, _steps(target, name, key, verbs, fresh, going)
 
 
-def _goes(target: Target, mapped: FieldMap, raw: Raw, extra: set[str]) -> bool:
+def _goes(target: Recipient, mapped: FieldMap, raw: Raw, extra: set[str]) -> bool:
     """Tell whether a raw element stands for nothing but elements that are to go. What cannot be read stays."""
-    wanted = present(target.state(mapped.name))
+    wanted = present_elements(target.state(mapped.name))
     stands_for = read_set(mapped, target.entry(mapped.name), [raw], wanted).keys()
     return bool(stands_for) and stands_for <= extra
 
 
-def _forms(target: Target, mapped: FieldMap, missing: list[str], verbs: _Verbs) -> dict[str, Raw]:
+def _forms(
+    target: Recipient, mapped: FieldMap, missing: list[str], verbs: _Verbs
+) -> dict[str, Raw]:
     """Give the missing elements as this system writes them; those that it does not take are put down."""
     entry, state = target.entry(mapped.name), target.state(mapped.name)
     forms: dict[str, Raw] = {}
     for each in missing:
-        if lacking(entry, state, each):
+        if lack_holds(entry, state, each):
             continue
         raw = mapped.write(each)
         if isinstance(raw, NotCarried):
@@ -307,7 +325,7 @@ def _cannot_remove(key: str, able: Writable, verbs: _Verbs) -> str:
 
 
 def _steps(
-    target: Target,
+    target: Recipient,
     name: str,
     key: str,
     verbs: _Verbs,

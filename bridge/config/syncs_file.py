@@ -15,8 +15,8 @@ from bridge.config.settings import Classes
 from bridge.config.sync_policies import PolicyReader
 from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.core.mapping.checks import not_sent
-from bridge.core.mapping.found_tags import tag_problems
 from bridge.core.mapping.paths import BadPath, compile_expression, compile_path
+from bridge.core.mapping.tag_options import tag_problems
 from bridge.core.mapping.transforms import shown
 from bridge.core.model.capabilities import Support
 from bridge.core.model.entities import ENTITIES

@@ -45,7 +45,7 @@ def news(context: Context, connection: str, found: Iterable[Person]) -> bool:
     """Tell whether a record shows somebody whom its connection's directory does not know yet, or not so."""
     table = context.directory.get(connection)
     return table is not None and any(
-        _address(each) and table.is_news(_address(each), each.id) for each in found
+        _address(each) and table.is_new(_address(each), each.id) for each in found
     )
 
 
@@ -62,7 +62,9 @@ def refresh(tx: Tx, context: Context) -> None:
         return
     stored = directory.known(tx)
     for name, table in context.directory.items():
-        table.know((email, raw) for connection, email, raw in stored if connection == name)
+        table.replace_learned(
+            (email, raw) for connection, email, raw in stored if connection == name
+        )
     _go_back(tx, context)
     context.seen["people"] = revision
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.core.mapping.fieldmap import EntityMap, FieldMap
-from bridge.core.mapping.functions import (
+from bridge.core.mapping.as_chain import Chain, compile_chain
+from bridge.core.mapping.field_functions import (
     Table,
     make_extractor,
     make_reader,
@@ -21,8 +21,8 @@ from bridge.core.mapping.functions import (
     read_parent,
     typed_key,
 )
+from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.mapping.paths import PLAIN, BadPath, Path, compile_path
-from bridge.core.mapping.shaping import Chain, compile_chain
 from bridge.core.mapping.transforms import AGENT, TRANSFORMS, AgentTable, shown
 from bridge.core.model.entities import ENTITIES, Field
 from bridge.core.model.values import Canonical

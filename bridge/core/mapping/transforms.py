@@ -171,14 +171,14 @@ class AgentTable:
     learned: dict[str, Raw] = field(default_factory=dict)
     """Like `people`, as the connection's own records show it; `people` comes first."""
     unstored: set[Raw] = field(default_factory=set)
-    """Names that were learned here, and that `know` has not confirmed yet."""
+    """Names that were learned here, and that `replace_learned` has not confirmed yet."""
     _emails: dict[Raw, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Prepare the way back."""
         self._emails.update({raw: email for email, raw in self.people.items()})
 
-    def is_news(self, email: str, raw: Raw) -> bool:
+    def is_new(self, email: str, raw: Raw) -> bool:
         """Tell whether a record shows somebody new, or a new address, or what is not known to be stored yet."""
         old = self._emails.get(raw)
         if email in self.people or old in self.people:
@@ -187,20 +187,20 @@ class AgentTable:
 
     def learn(self, email: str, raw: Raw) -> bool:
         """Take in what a record showed; True when that is news. A new address replaces the one before."""
-        if not self.is_news(email, raw):
+        if not self.is_new(email, raw):
             return False
         self._take(email, raw)
         self.unstored.add(raw)
         return True
 
-    def know(self, stored: Iterable[tuple[str, Raw]]) -> None:
+    def replace_learned(self, stored: Iterable[tuple[str, Raw]]) -> None:
         """Take exactly these for what has been learned, the oldest first."""
         self.learned.clear()
         self.unstored.clear()
         self._emails.clear()
         self._emails.update({raw: email for email, raw in self.people.items()})
         for email, raw in stored:
-            if self.is_news(email, raw):
+            if self.is_new(email, raw):
                 self._take(email, raw)
 
     def _take(self, email: str, raw: Raw) -> None:

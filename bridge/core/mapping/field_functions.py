@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridge.core.mapping.as_chain import Chain
 from bridge.core.mapping.paths import Path
-from bridge.core.mapping.shaping import Chain
 from bridge.core.mapping.transforms import shown
 from bridge.core.model.entities import Field
 from bridge.core.model.values import ABSENT, Canonical, Marker, NotCarried, Raw, Unreadable

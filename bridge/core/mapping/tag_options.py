@@ -39,7 +39,7 @@ def tag_problems(given: Any) -> list[tuple[tuple[str, ...], str]]:
     return found
 
 
-def found_tags(given: Mapping[str, Any]) -> Transform:
+def tags_with_options(given: Mapping[str, Any]) -> Transform:
     """Make the transform of tags under a prefix. `given` has no problems (`tag_problems`)."""
     prefix = str(given.get("prefix", ""))
 

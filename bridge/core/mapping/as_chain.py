@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.core.mapping.found_tags import found_tags, tag_problems
+from bridge.core.mapping.tag_options import tag_problems, tags_with_options
 from bridge.core.mapping.transforms import (
     AGENT,
     BY_KIND,
@@ -136,7 +136,7 @@ def _transform(
         return None, f"{name} {said} {known.name}; allowed {_allowed(known)}"
     if known.kind == "set" and argument is not None:
         wrongs = [f"{'.'.join((name, *where))} {what}" for where, what in tag_problems(argument)]
-        return (None, "; ".join(wrongs)) if wrongs else (found_tags(argument), "")
+        return (None, "; ".join(wrongs)) if wrongs else (tags_with_options(argument), "")
     return (None, f"{name} takes no argument") if argument is not None else (TRANSFORMS[name], "")
 
 

@@ -34,7 +34,7 @@ class Event:
 
 
 @dataclass(slots=True)
-class Call:
+class ReceivedCall:
     """One request, and what its handler found worth journalling."""
 
     request: Request

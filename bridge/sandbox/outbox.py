@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class WebhookTarget:
     """Where deliveries go and how they are signed (with the first secret)."""
 
     url: str
@@ -36,7 +36,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class OutgoingWebhook:
     """One event on its way."""
 
     id: str
@@ -59,7 +59,7 @@ class Outbox:
         journal: Journal,
         faults: Faults,
         send: Send,
-        target: Target | None = None,
+        target: WebhookTarget | None = None,
         retries: tuple[float, ...] = (1.0, 30.0, 120.0),
     ) -> None:
         self._clock = clock
@@ -68,7 +68,7 @@ class Outbox:
         self._faults = faults
         self._send = send
         self._retries = retries
-        self._heap: list[tuple[datetime, int, Delivery]] = []
+        self._heap: list[tuple[datetime, int, OutgoingWebhook]] = []
         self._order = 0
         self._wake = threading.Condition()
         self._sending = threading.Lock()
@@ -89,7 +89,7 @@ class Outbox:
             return
         raw = json.dumps(body, separators=(",", ":")).encode()
         fault = self._faults.draw(WEBHOOK)
-        delivery = Delivery(unique, event, record_id, raw, headers, fault=fault)
+        delivery = OutgoingWebhook(unique, event, record_id, raw, headers, fault=fault)
         if fault == "webhook-lost":
             self._record(delivery, 0)
             return
@@ -127,20 +127,20 @@ class Outbox:
         if self._thread is not None:
             self._thread.join(timeout=5)
 
-    def _queue(self, delivery: Delivery, wait: float) -> None:
+    def _queue(self, delivery: OutgoingWebhook, wait: float) -> None:
         with self._wake:
             self._order += 1
             due = self._clock.now() + timedelta(seconds=wait)
             heapq.heappush(self._heap, (due, self._order, delivery))
             self._wake.notify_all()
 
-    def _next(self, *, everything: bool = False) -> Delivery | None:
+    def _next(self, *, everything: bool = False) -> OutgoingWebhook | None:
         with self._wake:
             if not self._heap or (not everything and self._heap[0][0] > self._clock.now()):
                 return None
             return heapq.heappop(self._heap)[2]
 
-    def _deliver(self, delivery: Delivery) -> None:
+    def _deliver(self, delivery: OutgoingWebhook) -> None:
         target = self.target
         if target is None:
             return
@@ -154,7 +154,7 @@ class Outbox:
             wait = self._retries[delivery.attempt]
             self._queue(replace(delivery, attempt=delivery.attempt + 1, fault=""), wait)
 
-    def _record(self, delivery: Delivery, status: int) -> None:
+    def _record(self, delivery: OutgoingWebhook, status: int) -> None:
         self._journal.append(
             "webhook",
             "system",

@@ -113,7 +113,7 @@ _EXTRA_TAGS = ("VIP", "enterprise", "Beta", "needs-reply", "EU")
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class TicketDraft:
     """A ticket in nobody's format."""
 
     subject: str
@@ -127,7 +127,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class PlannedEdit:
     """One human edit. Edits of one burst are made without waiting in between."""
 
     burst: int
@@ -141,7 +141,7 @@ class Edit:
     conflicting: bool
 
 
-def tickets(n: int, seed: int) -> list[Draft]:
+def tickets(n: int, seed: int) -> list[TicketDraft]:
     """Draft tickets; no two of one seed share a customer, and different seeds have different customers."""
     rng = random.Random(f"tickets {seed}")
     drafts = []
@@ -150,7 +150,7 @@ def tickets(n: int, seed: int) -> list[Draft]:
         first, last = rng.choice(_FIRST), rng.choice(_LAST)
         tags = (tag, *rng.sample(_EXTRA_TAGS, rng.choice((0, 0, 1, 2))))
         drafts.append(
-            Draft(
+            TicketDraft(
                 subject=f"{subject} #{seed}-{index}",
                 body=body,
                 customer=f"{first}.{last}.{seed}.{index}@customer.example",
@@ -166,13 +166,13 @@ def tickets(n: int, seed: int) -> list[Draft]:
 
 def edits(
     n: int, seed: int, where: Sequence[Sequence[str]], conflicting: float = 0.25
-) -> list[Edit]:
+) -> list[PlannedEdit]:
     """Draft `n` edits of tickets, each where it stands; of those that can, a share stand against another system's edit.
 
     `where` names the systems that hold each ticket, `conflicting` is that share.
     """
     rng = random.Random(f"edits {seed}")
-    stream: list[Edit] = []
+    stream: list[PlannedEdit] = []
     in_conflict = 0
     burst = 0
     while len(stream) < n:
@@ -189,14 +189,16 @@ def edits(
             if field == "priority" and system not in PRIORITY:
                 field = "status"
             stream.append(
-                Edit(burst, ticket, system, field, _change(rng, system, field), conflicting=False)
+                PlannedEdit(
+                    burst, ticket, system, field, _change(rng, system, field), conflicting=False
+                )
             )
     return stream
 
 
 def _against_each_other(
     rng: random.Random, burst: int, ticket: int, systems: Sequence[str]
-) -> list[Edit]:
+) -> list[PlannedEdit]:
     first, second = rng.sample(systems, 2)
     field = rng.choice(("status", "priority", "assignee"))
     if field == "priority" and not {first, second} <= PRIORITY.keys():
@@ -204,14 +206,16 @@ def _against_each_other(
     if field == "assignee":
         one, other = rng.sample(AGENTS, 2)
         return [
-            Edit(burst, ticket, first, field, assignment(first, one), conflicting=True),
-            Edit(burst, ticket, second, field, assignment(second, other), conflicting=True),
+            PlannedEdit(burst, ticket, first, field, assignment(first, one), conflicting=True),
+            PlannedEdit(burst, ticket, second, field, assignment(second, other), conflicting=True),
         ]
     words = STATUS if field == "status" else PRIORITY
     one_word, other_word = rng.sample(sorted(set(words[first]) & set(words[second])), 2)
     return [
-        Edit(burst, ticket, first, field, {field: words[first][one_word]}, conflicting=True),
-        Edit(burst, ticket, second, field, {field: words[second][other_word]}, conflicting=True),
+        PlannedEdit(burst, ticket, first, field, {field: words[first][one_word]}, conflicting=True),
+        PlannedEdit(
+            burst, ticket, second, field, {field: words[second][other_word]}, conflicting=True
+        ),
     ]
 
 

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Request, Response
 
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox import population
-from bridge.sandbox.exchange import Call, Event, Problem, answer
+from bridge.sandbox.exchange import Event, Problem, ReceivedCall, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.posthog_list import PRIORITIES, STATUSES, clean_tags, filtered, number
 from bridge.sandbox.store import Record, micros_iso, past, random_uuid
@@ -99,7 +99,7 @@ class PostHogSandbox(Sandbox):
             {"type": kind, "code": code, "detail": detail, "attr": problem.field}, problem.status
         )
 
-    def list_tickets(self, call: Call, project_id: str) -> Response:  # noqa: ARG002
+    def list_tickets(self, call: ReceivedCall, project_id: str) -> Response:  # noqa: ARG002
         """List tickets with limit and offset; nothing is marked as read."""
         rows = filtered(
             list(self.store),
@@ -130,7 +130,7 @@ class PostHogSandbox(Sandbox):
             }
         )
 
-    def get_ticket(self, call: Call, project_id: str, ticket_id: str) -> Response:  # noqa: ARG002
+    def get_ticket(self, call: ReceivedCall, project_id: str, ticket_id: str) -> Response:  # noqa: ARG002
         """Show one ticket, and mark it as read by the team: what a sync must never cause."""
         call.id = ticket_id
         call.note = "forbidden: marks the ticket as read by the team"
@@ -138,7 +138,7 @@ class PostHogSandbox(Sandbox):
         self.store.put({**record, "unread_team_count": 0})
         return answer(self._shown({**record, "unread_team_count": 0}))
 
-    def create_ticket(self, call: Call, project_id: str) -> Response:  # noqa: ARG002
+    def create_ticket(self, call: ReceivedCall, project_id: str) -> Response:  # noqa: ARG002
         """Create as documented, or refuse the way deployments were seen to."""
         fields = call.body()
         if self.options["post"] == 405:
@@ -155,7 +155,7 @@ class PostHogSandbox(Sandbox):
         self.committed(call, "create", None, record)
         return answer(self._shown(record), 201)
 
-    def update_ticket(self, call: Call, project_id: str, ticket_id: str) -> Response:  # noqa: ARG002
+    def update_ticket(self, call: ReceivedCall, project_id: str, ticket_id: str) -> Response:  # noqa: ARG002
         """Change writable fields, ignore all others; `updated_at` moves in any case."""
         call.id = ticket_id
         fields = call.body()
@@ -164,7 +164,7 @@ class PostHogSandbox(Sandbox):
         self.committed(call, "write", record, new)
         return answer(self._shown(new))
 
-    def delete_ticket(self, call: Call, project_id: str, ticket_id: str) -> Response:  # noqa: ARG002
+    def delete_ticket(self, call: ReceivedCall, project_id: str, ticket_id: str) -> Response:  # noqa: ARG002
         """Delete for good, without an event."""
         call.id = ticket_id
         record = self._found(ticket_id)
@@ -172,18 +172,18 @@ class PostHogSandbox(Sandbox):
         self.committed(call, "delete", record, record)
         return Response(status=204)
 
-    def unread_count(self, call: Call, project_id: str) -> Response:  # noqa: ARG002
+    def unread_count(self, call: ReceivedCall, project_id: str) -> Response:  # noqa: ARG002
         """Sum up the unread messages of tickets that are not resolved."""
         rows = [row for row in self.store if row["status"] != "resolved"]
         return answer({"count": sum(row["unread_team_count"] for row in rows)})
 
-    def compose(self, call: Call, project_id: str) -> Response:  # noqa: ARG002
+    def compose(self, call: ReceivedCall, project_id: str) -> Response:  # noqa: ARG002
         """Refuse: this would send an e-mail to the customer, which a sync must never cause."""
         call.body()
         call.note = "forbidden: would e-mail the customer"
         raise Problem(400, "invalid", "No verified email channel.", "email_config_id")
 
-    def bulk_update_tags(self, call: Call, project_id: str) -> Response:  # noqa: ARG002
+    def bulk_update_tags(self, call: ReceivedCall, project_id: str) -> Response:  # noqa: ARG002
         """Add, remove or set tags of several tickets."""
         fields = call.body()
         if not self.options["bulk_supported"]:
@@ -268,7 +268,7 @@ class PostHogSandbox(Sandbox):
         self.store.put(new)
         return new
 
-    def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
+    def seeded(self, draft: population.TicketDraft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket; every third came by e-mail, the others by the widget."""
         at = past(self.clock.now(), index, count)
         stamp = micros_iso(at.replace(microsecond=index % 5 * 1000))

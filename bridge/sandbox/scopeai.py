@@ -18,7 +18,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population
-from bridge.sandbox.exchange import Call, Problem, answer
+from bridge.sandbox.exchange import Problem, ReceivedCall, answer
 from bridge.sandbox.scopeai_tags import Catalogue, discovered
 from bridge.sandbox.store import Record, past
 from bridge.sandbox.vendor_app import Sandbox
@@ -78,7 +78,7 @@ class ScopeaiSandbox(Sandbox):
 
     # The API.
 
-    def list_tickets(self, call: Call) -> Response:
+    def list_tickets(self, call: ReceivedCall) -> Response:
         """List the tickets made in a window, the last 14 days unless told otherwise, as a bare array."""
         if not call.query.get("start_date"):
             call.note = "forbidden: a listing without start_date"
@@ -89,12 +89,12 @@ class ScopeaiSandbox(Sandbox):
         found = [row for row in self.tickets() if start < _made(row) < end]
         return self._page(call, [self._shown(row, alone=False) for row in found])
 
-    def get_ticket(self, call: Call, ticket_id: int) -> Response:
+    def get_ticket(self, call: ReceivedCall, ticket_id: int) -> Response:
         """Show one ticket."""
         call.id = str(ticket_id)
         return answer(self._shown(self._present(call.id), alone=True))
 
-    def find_ticket(self, call: Call) -> Response:
+    def find_ticket(self, call: ReceivedCall) -> Response:
         """Show one of the tickets that have an external id, where the deployment can."""
         wanted = call.query.get("external_id")
         rows = [
@@ -107,7 +107,7 @@ class ScopeaiSandbox(Sandbox):
         call.id = str(rows[0]["id"])
         return answer(self._shown(rows[0], alone=True))
 
-    def create_ticket(self, call: Call) -> Response:
+    def create_ticket(self, call: ReceivedCall) -> Response:
         """Take a text in. An external id that is known already is accepted like any other."""
         fields = call.body()
         given = fields.get("external_id")
@@ -123,7 +123,7 @@ class ScopeaiSandbox(Sandbox):
             return Response(status=status)
         return answer(self._shown(record, alone=True), status)
 
-    def list_tags(self, call: Call) -> Response:
+    def list_tags(self, call: ReceivedCall) -> Response:
         """List the tags that are relevant, or (`relevant=false`) those that are not."""
         call.entity = "tag"
         relevant = call.query.get("relevant", "true") != "false"
@@ -131,7 +131,7 @@ class ScopeaiSandbox(Sandbox):
             call, [self._counted(tag) for tag in self.catalogue if tag["relevant"] is relevant]
         )
 
-    def get_tag(self, call: Call, tag_id: int) -> Response:
+    def get_tag(self, call: ReceivedCall, tag_id: int) -> Response:
         """Show one tag, relevant or not."""
         call.entity, call.id = "tag", str(tag_id)
         tag = self.catalogue.get(tag_id)
@@ -189,7 +189,7 @@ class ScopeaiSandbox(Sandbox):
         """Lose a ticket; no call of the API does this."""
         self.store.drop(str(record["id"]))
 
-    def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
+    def seeded(self, draft: population.TicketDraft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket into one that was imported from elsewhere."""
         made = past(self.clock.now(), index, count).timestamp()
         return {"original_text": draft.body, "external_id": 564652 + index // 2, "made_at": made}
@@ -227,7 +227,7 @@ class ScopeaiSandbox(Sandbox):
         )
         return {**tag, "score": 3, "tickets_count": count}
 
-    def _page(self, call: Call, rows: Sequence[Mapping[str, Any]]) -> Response:
+    def _page(self, call: ReceivedCall, rows: Sequence[Mapping[str, Any]]) -> Response:
         query = call.query
         try:
             number = max(1, int(query.get("page", "1")))

@@ -26,7 +26,7 @@ from waitress import wasyncore
 from bridge.clock import Clock, SystemClock
 from bridge.core.model.syncs import Secret, Webhook
 from bridge.sandbox.faults import Dropped
-from bridge.sandbox.outbox import Target
+from bridge.sandbox.outbox import WebhookTarget
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.scopeai import ScopeaiSandbox
 from bridge.sandbox.switch import SwitchSandbox
@@ -48,7 +48,7 @@ HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SandboxAccess:
     """What a connection needs to use a sandbox."""
 
     system: str
@@ -66,7 +66,7 @@ class Account:
 
 def accounts(
     urls: Mapping[str, str] | None = None, seed: int = 0, port_base: int = PORT_BASE
-) -> dict[str, Account]:
+) -> dict[str, SandboxAccess]:
     """Give the account of every sandbox, by system. The same seed gives the same keys in every process.
 
     `urls` are the addresses that `serve` found (`http://127.0.0.1:9400`); without them they follow
@@ -74,7 +74,7 @@ def accounts(
     """
     found = urls or {system: f"http://{HOST}:{port_base + n}" for n, system in enumerate(SYSTEMS)}
     return {
-        system: Account(
+        system: SandboxAccess(
             system=system,
             base_url=url.rstrip("/") + SYSTEMS[system].PREFIX,
             api_key=f"sandbox-{system}-{_derived(seed, system, 'key').hex()[:24]}",
@@ -121,7 +121,7 @@ class Served:
 
     def target(self, system: str, url: str, webhook: Webhook) -> None:
         """Tell a sandbox where its webhooks go."""
-        self.apps[system].outbox.target = Target(url, webhook)
+        self.apps[system].outbox.target = WebhookTarget(url, webhook)
 
     def stop(self) -> None:
         """Stop answering; waits for the threads."""
@@ -267,9 +267,9 @@ def _bind(port: int) -> socket.socket:
     raise OSError(f"no free port from {port} on")
 
 
-def _target(account: Account, url: str) -> Target | None:
+def _target(account: SandboxAccess, url: str) -> WebhookTarget | None:
     signing = account.webhook()
-    return Target(url, signing) if url and signing is not None else None
+    return WebhookTarget(url, signing) if url and signing is not None else None
 
 
 def _run(server: Any) -> None:

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request, Response
 
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox import population
-from bridge.sandbox.exchange import Call, Event, Problem, answer
+from bridge.sandbox.exchange import Event, Problem, ReceivedCall, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record, from_iso, past, seconds_iso
 from bridge.sandbox.switch_others import KINDS, SwitchOthers
@@ -93,7 +93,7 @@ class SwitchSandbox(SwitchOthers):
 
     # Tickets.
 
-    def list_tickets(self, call: Call) -> Response:
+    def list_tickets(self, call: ReceivedCall) -> Response:
         """List live tickets, filtered, sorted, a page at a time."""
         query = call.query
         rows: Iterable[Record] = self.tickets()
@@ -114,12 +114,12 @@ class SwitchSandbox(SwitchOthers):
             rows = [row for row in rows if needle in row["subject"].casefold()]
         return self._page(call, list(rows), _SORTS, _listed)
 
-    def get_ticket(self, call: Call, ticket_id: str) -> Response:
+    def get_ticket(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Show one ticket, whole."""
         call.id = ticket_id
         return answer({"data": _shown(self._present(ticket_id))})
 
-    def create_ticket(self, call: Call) -> Response:
+    def create_ticket(self, call: ReceivedCall) -> Response:
         """Open a ticket; an unknown customer is created on the way."""
         fields = call.body()
         if not self.options["create"]:
@@ -131,7 +131,7 @@ class SwitchSandbox(SwitchOthers):
         self.committed(call, "create", None, record)
         return answer({"data": _shown(record)}, 201)
 
-    def update_ticket(self, call: Call, ticket_id: str) -> Response:
+    def update_ticket(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Change what is documented, and what the options add; anything else is ignored without a word."""
         call.id = ticket_id
         fields = call.body()
@@ -140,7 +140,7 @@ class SwitchSandbox(SwitchOthers):
         self.committed(call, "write", record, new)
         return answer({"data": _shown(new)})
 
-    def delete_ticket(self, call: Call, ticket_id: str) -> Response:
+    def delete_ticket(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Delete softly."""
         call.id = ticket_id
         record = self._present(ticket_id)
@@ -217,7 +217,7 @@ class SwitchSandbox(SwitchOthers):
         now = seconds_iso(self.clock.now())
         self.store.put({**record, "deleted_at": now, "updated_at": now})
 
-    def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
+    def seeded(self, draft: population.TicketDraft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket."""
         at = seconds_iso(past(self.clock.now(), index, count))
         return {
@@ -258,7 +258,9 @@ class SwitchSandbox(SwitchOthers):
             "x-webhook-delivery": str(uuid.uuid5(uuid.NAMESPACE_OID, unique)),
         }
 
-    def _page(self, call: Call, rows: list[Record], sorts: Sequence[str], show: Any) -> Response:
+    def _page(
+        self, call: ReceivedCall, rows: list[Record], sorts: Sequence[str], show: Any
+    ) -> Response:
         query = call.query
         column = query.get("order_by", "created_at")
         direction = query.get("order_dir", "desc")

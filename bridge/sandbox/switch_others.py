@@ -19,7 +19,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from bridge.sandbox import population
-from bridge.sandbox.exchange import Call, Event, Problem, answer
+from bridge.sandbox.exchange import Event, Problem, ReceivedCall, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record, Store, seconds_iso
 from bridge.sandbox.vendor_app import Sandbox
@@ -55,7 +55,7 @@ class SwitchOthers(Sandbox):
 
     # The API.
 
-    def many(self, call: Call, kind: str) -> Response:
+    def many(self, call: ReceivedCall, kind: str) -> Response:
         """List records, or add one."""
         call.entity = entity = KINDS[kind]
         if call.request.method == "GET":
@@ -83,7 +83,7 @@ class SwitchOthers(Sandbox):
         call.events += self._told("create", entity, record)
         return answer({"data": self._shown(record)}, 201)
 
-    def one(self, call: Call, kind: str, record_id: str) -> Response:
+    def one(self, call: ReceivedCall, kind: str, record_id: str) -> Response:
         """Show, change or delete one record."""
         call.entity, call.id = KINDS[kind], record_id
         entity = call.entity
@@ -228,7 +228,7 @@ class SwitchOthers(Sandbox):
     def _id(self, entity: str) -> str:
         return f"{_PREFIX[entity]}_{self.rng.getrandbits(48):012x}"
 
-    def _writable(self, call: Call, entity: str) -> dict[str, Any]:
+    def _writable(self, call: ReceivedCall, entity: str) -> dict[str, Any]:
         if call.request.method in _READ_ONLY.get(entity, ()):
             raise Problem(
                 405, "BAD_REQUEST", f"{call.request.method} is not supported for {entity}"
@@ -249,7 +249,9 @@ class SwitchOthers(Sandbox):
         return record
 
     @abstractmethod
-    def _page(self, call: Call, rows: list[Record], sorts: Sequence[str], show: Any) -> Response:
+    def _page(
+        self, call: ReceivedCall, rows: list[Record], sorts: Sequence[str], show: Any
+    ) -> Response:
         """Answer with a page of rows."""
 
 

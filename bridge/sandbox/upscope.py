@@ -15,7 +15,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population, upscope_people
-from bridge.sandbox.exchange import Call, Problem, answer
+from bridge.sandbox.exchange import Problem, ReceivedCall, answer
 from bridge.sandbox.store import Record, past
 from bridge.sandbox.upscope_people import iso, share
 from bridge.sandbox.vendor_app import Sandbox
@@ -78,12 +78,12 @@ class UpscopeSandbox(Sandbox):
 
     # The API.
 
-    def usage(self, call: Call) -> Response:
+    def usage(self, call: ReceivedCall) -> Response:
         """Count, in an answer that has no `status`."""
         call.entity = CUSTOMER
         return answer({"usage": upscope_people.usage(self.visitors(), self.clock.now())})
 
-    def list_visitors(self, call: Call) -> Response:
+    def list_visitors(self, call: ReceivedCall) -> Response:
         """List the newest visitors, all of them or those that the search finds; never their sessions."""
         call.entity = CUSTOMER
         rows = self.visitors()
@@ -95,14 +95,14 @@ class UpscopeSandbox(Sandbox):
         ]
         return answer({"status": "ok", "visitors": [self._shown(row, whole=False) for row in rows]})
 
-    def get_visitor(self, call: Call, visitor_id: str) -> Response:
+    def get_visitor(self, call: ReceivedCall, visitor_id: str) -> Response:
         """Show one visitor with recent sessions."""
         call.entity, call.id = CUSTOMER, visitor_id
         return answer(
             {"status": "ok", "visitor": self._shown(self._present(visitor_id), whole=True)}
         )
 
-    def delete_visitor(self, call: Call, visitor_id: str) -> Response:
+    def delete_visitor(self, call: ReceivedCall, visitor_id: str) -> Response:
         """Delete one visitor for good."""
         call.note = "forbidden: a visitor deleted"
         record = self._present(visitor_id)
@@ -112,7 +112,7 @@ class UpscopeSandbox(Sandbox):
         status = self.options["delete_status"]
         return Response(status=204) if status == 204 else answer({"status": "ok"}, status)
 
-    def delete_everybody(self, call: Call) -> Response:
+    def delete_everybody(self, call: ReceivedCall) -> Response:
         """Delete every offline visitor, as the later documents have it."""
         if call.query.get("all") != "true":
             raise Problem(404, "not_found", "")
@@ -122,7 +122,7 @@ class UpscopeSandbox(Sandbox):
                 self.remove(record)
         return answer({"status": "ok"})
 
-    def watch_url(self, call: Call, visitor_id: str) -> Response:
+    def watch_url(self, call: ReceivedCall, visitor_id: str) -> Response:
         """Give a link that opens the visitor's screen."""
         call.entity, call.id = SESSION, visitor_id
         agent = call.body().get("agent")
@@ -250,7 +250,7 @@ class UpscopeSandbox(Sandbox):
         """Forget a visitor for good."""
         self.others[CUSTOMER].drop(str(record["id"]))
 
-    def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
+    def seeded(self, draft: population.TicketDraft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket into the visit of its customer."""
         at = past(self.clock.now(), index, count)
         known = index % 5 != 4

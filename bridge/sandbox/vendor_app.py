@@ -18,10 +18,10 @@ from werkzeug.wrappers import Request, Response
 from bridge.clock import Clock
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox import control, population
-from bridge.sandbox.exchange import Call, Event, Problem
+from bridge.sandbox.exchange import Event, Problem, ReceivedCall
 from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults
 from bridge.sandbox.journal import Journal, Kind
-from bridge.sandbox.outbox import Outbox, Send, Target
+from bridge.sandbox.outbox import Outbox, Send, WebhookTarget
 from bridge.sandbox.store import Record, Store, difference
 from bridge.sandbox.throttle import Throttle
 from bridge.verify.expectations import marker
@@ -61,7 +61,7 @@ class Sandbox(ABC):
         *,
         api_key: str = "",
         name: str = "",
-        webhook: Target | None = None,
+        webhook: WebhookTarget | None = None,
         options: Mapping[str, Any] | None = None,
         faults: Mapping[str, float] | None = None,
         sequence: Iterator[int] | None = None,
@@ -195,7 +195,7 @@ class Sandbox(ABC):
         """Delete a ticket the way this system does."""
 
     @abstractmethod
-    def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
+    def seeded(self, draft: population.TicketDraft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket into this system's fields."""
 
     def events(
@@ -223,7 +223,13 @@ class Sandbox(ABC):
         )
 
     def committed(
-        self, call: Call, kind: Kind, old: Record | None, new: Record, *, entity: str = "ticket"
+        self,
+        call: ReceivedCall,
+        kind: Kind,
+        old: Record | None,
+        new: Record,
+        *,
+        entity: str = "ticket",
     ) -> None:
         """Note for the journal what a call changed, and queue its webhooks."""
         call.kind, call.entity = kind, entity
@@ -276,7 +282,7 @@ class Sandbox(ABC):
             self.outbox.emit(event.name, event.record_id, body, headers, unique)
 
     def _answer(self, request: Request, forbidden: str) -> Response:
-        call = Call(request)
+        call = ReceivedCall(request)
         fault = ""
         try:
             fault = self._admit(request)

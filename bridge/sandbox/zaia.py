@@ -15,7 +15,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population
-from bridge.sandbox.exchange import Call, Problem, answer
+from bridge.sandbox.exchange import Problem, ReceivedCall, answer
 from bridge.sandbox.store import Record, micros_iso, past, random_uuid
 from bridge.sandbox.vendor_app import Sandbox
 from bridge.sandbox.zaia_rows import SERVICE_USER, STATUSES, details, entity, fresh, page, uuid_of
@@ -96,7 +96,7 @@ class ZaiaSandbox(Sandbox):
 
     # The API.
 
-    def list_tickets(self, call: Call) -> Response:
+    def list_tickets(self, call: ReceivedCall) -> Response:
         """List the tickets of one status, a page at a time."""
         names = {tag_id: name for name, tag_id in self.tags.items()}
         rows = page(
@@ -104,12 +104,12 @@ class ZaiaSandbox(Sandbox):
         )
         return answer([details(row) for row in rows])
 
-    def get_ticket(self, call: Call, ticket_id: str) -> Response:
+    def get_ticket(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Show one ticket."""
         call.id = uuid_of(ticket_id, "id")
         return answer(details(self._present(ticket_id)))
 
-    def create_ticket(self, call: Call) -> Response:
+    def create_ticket(self, call: ReceivedCall) -> Response:
         """Open a ticket on a chat."""
         record = self.made(call.body())
         same = [
@@ -122,7 +122,7 @@ class ZaiaSandbox(Sandbox):
         self.committed(call, "create", None, record)
         return answer(entity(record))
 
-    def complete(self, call: Call, ticket_id: str) -> Response:
+    def complete(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Finish a ticket, which gives the chat back to the agent."""
         record = self._to_change(call, ticket_id)
         self._user(call.body().get("userId"), "userId")
@@ -134,7 +134,7 @@ class ZaiaSandbox(Sandbox):
             raise Problem(400, "BAD_REQUEST", "Ticket was not taken over")
         return self._written(call, record, status=self._done)
 
-    def takeover(self, call: Call, ticket_id: str) -> Response:
+    def takeover(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Have a human step in."""
         record = self._to_change(call, ticket_id)
         user = self._user(call.body().get("assigneeId"), "assigneeId")
@@ -145,14 +145,14 @@ class ZaiaSandbox(Sandbox):
             call, record, status=self._ongoing, assignee=user, circumstance="takeover"
         )
 
-    def assign(self, call: Call, ticket_id: str) -> Response:
+    def assign(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Give a ticket to somebody; nobody is nobody."""
         record = self._to_change(call, ticket_id)
         return self._written(
             call, record, assignee=self._user(call.body().get("assigneeId"), "assigneeId")
         )
 
-    def attach(self, call: Call, ticket_id: str) -> Response:
+    def attach(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Attach a tag."""
         record = self._to_change(call, ticket_id)
         tag_id = uuid_of(call.body().get("tagId"), "tagId")
@@ -163,7 +163,7 @@ class ZaiaSandbox(Sandbox):
         now = micros_iso(self.clock.now())
         return answer({"createdAt": now, "updatedAt": now, "tagId": tag_id, "ticketId": ticket_id})
 
-    def detach(self, call: Call, ticket_id: str, tag_id: str) -> Response:
+    def detach(self, call: ReceivedCall, ticket_id: str, tag_id: str) -> Response:
         """Detach a tag."""
         record = self._to_change(call, ticket_id)
         name = self._tag(uuid_of(tag_id, "tagId"))
@@ -172,7 +172,7 @@ class ZaiaSandbox(Sandbox):
         self._written(call, record, tags=[each for each in record["tags"] if each != name])
         return answer({"message": "The tag was removed from the ticket."})
 
-    def list_tags(self, call: Call) -> Response:
+    def list_tags(self, call: ReceivedCall) -> Response:
         """List the workspace's tags, where the deployment does."""
         call.entity = "tag"
         self._lists_tags()
@@ -180,7 +180,7 @@ class ZaiaSandbox(Sandbox):
         rows = [{"id": tag_id, "name": name, "color": "0"} for name, tag_id in self.tags.items()]
         return answer(rows[size * (number - 1) : size * number])
 
-    def create_tag(self, call: Call) -> Response:
+    def create_tag(self, call: ReceivedCall) -> Response:
         """Add a tag to the workspace."""
         self._lists_tags()
         name = call.body().get("name")
@@ -257,7 +257,7 @@ class ZaiaSandbox(Sandbox):
         """Drop a ticket for good; removing its chat (`chatIsRemoved`) only hides it."""
         self.store.drop(str(record["id"]))
 
-    def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
+    def seeded(self, draft: population.TicketDraft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket: the summary's first line is what others have as a subject."""
         words = population.STATUS[self.SYSTEM]
         return {
@@ -285,11 +285,11 @@ class ZaiaSandbox(Sandbox):
     def _ongoing(self) -> str:
         return str(self.options["statuses"][-2])
 
-    def _to_change(self, call: Call, ticket_id: str) -> Record:
+    def _to_change(self, call: ReceivedCall, ticket_id: str) -> Record:
         call.id = uuid_of(ticket_id, "id")
         return self._present(ticket_id)
 
-    def _written(self, call: Call, record: Record, **values: Any) -> Response:
+    def _written(self, call: ReceivedCall, record: Record, **values: Any) -> Response:
         now = micros_iso(self.clock.now())
         if "status" in values:
             values |= self._stamps(values["status"], now, record)

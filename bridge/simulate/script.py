@@ -16,7 +16,7 @@ DAY: Final = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScriptStep:
     """One thing that happens; `where` is a connection, for those that happen at one."""
 
     kind: str
@@ -36,7 +36,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class DrawnConnection:
     """What the one who draws has to know of a connection."""
 
     name: str
@@ -54,7 +54,7 @@ class Script:
     seed: int
     options: Mapping[str, Mapping[str, Any]]
     """How each deployment is, where vendors' documents leave it open."""
-    steps: tuple[Step, ...]
+    steps: tuple[ScriptStep, ...]
     deletes: bool = False
     """Whether a record that is deleted on one side is deleted on all, instead of what the home says."""
 
@@ -108,7 +108,7 @@ _USUAL: Mapping[str, int] = {
 FAULTS: Final = frozenset(_FAULTS)
 
 
-def draw(seed: int, accounts: Sequence[Account]) -> Script:
+def draw(seed: int, accounts: Sequence[DrawnConnection]) -> Script:
     """Draw one seed's script. The same seed and accounts give the same."""
     rng = random.Random(f"simulate {seed}")
     options = {
@@ -134,96 +134,96 @@ def draw(seed: int, accounts: Sequence[Account]) -> Script:
 class _Drawn:
     """Draws steps."""
 
-    def __init__(self, rng: random.Random, accounts: Sequence[Account]) -> None:
+    def __init__(self, rng: random.Random, accounts: Sequence[DrawnConnection]) -> None:
         self._rng = rng
         self._accounts = list(accounts)
         self._tickets = 0
 
-    def removal(self) -> list[Step]:
+    def removal(self) -> list[ScriptStep]:
         """Draw the end of a ticket: mirrored, deleted on one side, edited on the others before and after it is seen."""
         rng, gone = self._rng, self._rng.choice(self._accounts).name
-        steps = [Step("fair"), Step("remove", gone, (0,))]
+        steps = [ScriptStep("fair"), ScriptStep("remove", gone, (0,))]
         for _ in range(2):
             if rng.random() < 0.4:  # what is written there then finds nothing
                 other = rng.choice(self._accounts)
                 steps += [
-                    Step("edit", other.name, (0, change(rng, other))),
-                    Step("mail", other.name, (4,)),
+                    ScriptStep("edit", other.name, (0, change(rng, other))),
+                    ScriptStep("mail", other.name, (4,)),
                 ]
                 steps += [self.step("work") for _ in range(3)]
-            steps += [Step("look", gone), *self._disturbed()]
+            steps += [ScriptStep("look", gone), *self._disturbed()]
             steps += [self.step(kind) for kind in rng.choices(("work", "crash"), k=4)]
         return [
             *steps,
             *(self.step(kind) for kind in rng.choices(("fault", "crash", "work", "intrude"), k=8)),
         ]
 
-    def _disturbed(self) -> Iterator[Step]:
+    def _disturbed(self) -> Iterator[ScriptStep]:
         """Let some deletions of ours fail, or come upon an edit."""
         for account in self._accounts:
             if self._rng.random() < 0.3:
-                yield Step("meddle", account.name, ("remove", change(self._rng, account)))
+                yield ScriptStep("meddle", account.name, ("remove", change(self._rng, account)))
             elif self._rng.random() < 0.4:
-                yield Step("fault", account.name, (self._rng.choice(KINDS), "delete", 1.0, 0))
+                yield ScriptStep("fault", account.name, (self._rng.choice(KINDS), "delete", 1.0, 0))
 
-    def step(self, kind: str) -> Step:
+    def step(self, kind: str) -> ScriptStep:
         """Draw one step of a kind."""
         rng = self._rng
         account = rng.choice(self._accounts)
-        make: Callable[[Account], tuple[Any, ...]] = getattr(self, f"_{kind}", lambda _: ())
+        make: Callable[[DrawnConnection], tuple[Any, ...]] = getattr(self, f"_{kind}", lambda _: ())
         return (
-            Step(kind, account.name, make(account))
+            ScriptStep(kind, account.name, make(account))
             if kind not in _NOWHERE
-            else Step(kind, "", make(account))
+            else ScriptStep(kind, "", make(account))
         )
 
-    def _ticket(self, _account: Account) -> tuple[Any, ...]:
+    def _ticket(self, _account: DrawnConnection) -> tuple[Any, ...]:
         if self._tickets >= 4:
             return (self._tickets, False)
         self._tickets += 1
         return (self._tickets, self._rng.random() < 0.2)
 
-    def _edit(self, account: Account) -> tuple[Any, ...]:
+    def _edit(self, account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randint(0, 3), change(self._rng, account))
 
-    def _intrude(self, account: Account) -> tuple[Any, ...]:
+    def _intrude(self, account: DrawnConnection) -> tuple[Any, ...]:
         return self._edit(account)
 
-    def _meddle(self, account: Account) -> tuple[Any, ...]:
+    def _meddle(self, account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice(("observe", "deliver")), change(self._rng, account))
 
-    def _fight(self, account: Account) -> tuple[Any, ...]:
+    def _fight(self, account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randint(0, 3), change(self._rng, account, ("status", "priority")))
 
-    def _message(self, _account: Account) -> tuple[Any, ...]:
+    def _message(self, _account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randint(0, 3), self._rng.choice((0.0, 5.0, 3600.0)))
 
-    def _remove(self, _account: Account) -> tuple[Any, ...]:
+    def _remove(self, _account: DrawnConnection) -> tuple[Any, ...]:
         # Rarely: what was deleted has little more to teach.
         return (self._rng.randint(0, 3) if self._rng.random() < 0.25 else 99,)
 
-    def _mail(self, _account: Account) -> tuple[Any, ...]:
+    def _mail(self, _account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randint(1, 4),)
 
-    def _lose(self, _account: Account) -> tuple[Any, ...]:
+    def _lose(self, _account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randint(0, 9),)
 
     _repeat = _unheard = _shuffle = _lose
 
-    def _forge(self, _account: Account) -> tuple[Any, ...]:
+    def _forge(self, _account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice(("signed", "unsigned", "garbage")), self._rng.randint(0, 99))
 
-    def _work(self, _account: Account) -> tuple[Any, ...]:
+    def _work(self, _account: DrawnConnection) -> tuple[Any, ...]:
         # Who does the next effect: mostly long runs of one, sometimes all three in turns.
         rng = self._rng
         if rng.random() < 0.5:
             return (str(rng.randrange(WORKERS)) * rng.randint(4, 14),)
         return ("".join(str(rng.randrange(WORKERS)) for _ in range(rng.randint(4, 14))),)
 
-    def _wait(self, _account: Account) -> tuple[Any, ...]:
+    def _wait(self, _account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((0.2, 1.0, 3.0, 10.0, 40.0, 40.0, 400.0, DAY, 3 * DAY)),)
 
-    def _fault(self, account: Account) -> tuple[Any, ...]:
+    def _fault(self, account: DrawnConnection) -> tuple[Any, ...]:
         rng = self._rng
         kind, on = rng.choice(KINDS), rng.choice(("read", "write", "any", "any"))
         seconds = {
@@ -232,31 +232,33 @@ class _Drawn:
         }.get(kind, 0.0)
         return (kind, on, seconds, rng.choice((0, 0, 0, 1, 2)))
 
-    def _crash(self, _account: Account) -> tuple[Any, ...]:
+    def _crash(self, _account: DrawnConnection) -> tuple[Any, ...]:
         if self._rng.random() < 0.5:
             return (NEW, self._rng.choice(REMOTE_POSITIONS))
         return self._rng.choice(every())
 
-    def _die(self, _account: Account) -> tuple[Any, ...]:
+    def _die(self, _account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randrange(WORKERS), self._rng.choice(("before", "unanswered", "after")))
 
-    def _down(self, _account: Account) -> tuple[Any, ...]:
+    def _down(self, _account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((2.0, 20.0, 200.0)),)
 
-    def _skew(self, _account: Account) -> tuple[Any, ...]:
+    def _skew(self, _account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((-90.0, -3.0, 0.7, 5.0, 90.0)),)
 
-    def _license(self, account: Account) -> tuple[Any, ...]:
+    def _license(self, account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((True, False)),) if "tags_licensed" in account.options else ()
 
-    def _lag(self, account: Account) -> tuple[Any, ...]:
+    def _lag(self, account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((0.2, 0.5)) * account.settle,)
 
 
 _NOWHERE = frozenset({"work", "drain", "fair", "wait", "clock", "crash", "die", "empty"})
 
 
-def change(rng: random.Random, account: Account, names: Sequence[str] = ()) -> dict[str, Any]:
+def change(
+    rng: random.Random, account: DrawnConnection, names: Sequence[str] = ()
+) -> dict[str, Any]:
     """Draw what a human changes, in the system's own words; some of them its form may refuse."""
     usual = ("status", "status", "priority", "assignee", "tags", "tags", "subject")
     name = rng.choice([name for name in names or usual if name in account.carries] or ["status"])

@@ -15,7 +15,7 @@ from bridge.simulate.play import Player
 from bridge.simulate.quiescence import Broken
 from bridge.simulate.script import Script, draw
 from bridge.simulate.stage import Stage, ground
-from bridge.simulate.verdicts import PROMISES, Verdict, judge
+from bridge.simulate.verdicts import PROMISES, SeedVerdict, judge
 
 STORY = 60
 """Lines of a story, at most."""
@@ -45,7 +45,7 @@ def play(script: Script, home: str = "") -> Result:
     """Play a script and judge it."""
     stage = Stage(ground(home), script)
     player = Player(stage)
-    verdict = Verdict()
+    verdict = SeedVerdict()
     try:
         player.play()
         verdict = judge(player)

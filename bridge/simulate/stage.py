@@ -36,10 +36,10 @@ from bridge.procedures import PROCEDURES
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population, server
 from bridge.sandbox.journal import Journal
-from bridge.sandbox.outbox import Target
+from bridge.sandbox.outbox import WebhookTarget
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate.script import WORKERS, Account, Script
-from bridge.simulate.vendor_line import Line
+from bridge.simulate.script import WORKERS, DrawnConnection, Script
+from bridge.simulate.vendor_line import VendorLine
 from bridge.simulate.virtual_time import Skewed, VirtualClock
 from bridge.simulate.virtual_worker import StepWorker
 from bridge.simulate.webhook_mail import Mail
@@ -54,13 +54,13 @@ class Ground:
     """What all seeds of a process share: a configuration, and an empty ledger to copy."""
 
     config: Config
-    accounts: Mapping[str, server.Account]
+    accounts: Mapping[str, server.SandboxAccess]
     """By system."""
     template: Ledger
     """With its tables, and empty: each seed begins with a copy."""
     ledger: Ledger
 
-    def drawn(self) -> list[Account]:
+    def drawn(self) -> list[DrawnConnection]:
         """Give what the one who draws steps has to know of the connections on which people work on tickets."""
         found = []
         syncs = [sync for sync in self.config.syncs.values() if sync.entity == TICKET]
@@ -73,7 +73,7 @@ class Ground:
             settle = max(
                 able.settle for able in connector_class(connection.system).CAPABILITIES.values()
             )
-            found.append(Account(name, connection.system, app.CARRIES, app.OPTIONS, settle))
+            found.append(DrawnConnection(name, connection.system, app.CARRIES, app.OPTIONS, settle))
         return found
 
 
@@ -158,7 +158,7 @@ def _raw(ledger: Ledger) -> sqlite3.Connection:
     return found
 
 
-class Bell:
+class SimulatedDoorbell:
     """The doorbell. It may be lost: then it rings again when the clock looks."""
 
     def __init__(self) -> None:
@@ -190,10 +190,10 @@ class Stage:
         self.counts: Counter[str] = Counter()
         _raw(ground.template).backup(_raw(ground.ledger))
         self.ledger = ground.ledger
-        self.bell = Bell()
+        self.bell = SimulatedDoorbell()
         self.budget = MemoryBudget()
         self.apps: dict[str, Sandbox] = {}
-        self.lines: dict[str, Line] = {}
+        self.lines: dict[str, VendorLine] = {}
         self.mails: dict[str, Mail] = {}
         self.connectors: dict[str, Connector] = {}
         self._forget_people()
@@ -280,7 +280,7 @@ class Stage:
             )
             mail = Mail(theirs, self.post)
             if signing is not None:
-                mail.target = Target(
+                mail.target = WebhookTarget(
                     f"{RECEIVER}/webhooks/{name}", replace(signing, secrets=secret)
                 )
             app.journal = Journal(
@@ -288,7 +288,7 @@ class Stage:
             )  # what happened is dated by the true time
             app.outbox = mail  # type: ignore[assignment]
             self.apps[name], self.mails[name] = app, mail
-            self.lines[name] = Line(app, self.clock, theirs, self.tell)
+            self.lines[name] = VendorLine(app, self.clock, theirs, self.tell)
             self.connectors[name] = build(
                 connection, Http(connection, clock=self.clock, adapter=self.lines[name])
             )

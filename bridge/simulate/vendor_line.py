@@ -46,7 +46,7 @@ class Fault:
     """How many requests of that sort pass before it strikes."""
 
 
-class Line(BaseAdapter):
+class VendorLine(BaseAdapter):
     """A `requests` adapter into one sandbox, with faults that were asked for, one request each."""
 
     def __init__(

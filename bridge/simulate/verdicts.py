@@ -35,7 +35,7 @@ PROMISES = (
 
 
 @dataclass(slots=True)
-class Verdict:
+class SeedVerdict:
     """What became of one seed."""
 
     broken: list[str] = field(default_factory=list)
@@ -44,9 +44,9 @@ class Verdict:
     report: Report = field(default_factory=Report)
 
 
-def judge(player: Player) -> Verdict:
+def judge(player: Player) -> SeedVerdict:
     """Quiet the storm and judge."""
-    stage, verdict = player.stage, Verdict()
+    stage, verdict = player.stage, SeedVerdict()
     try:
         player.count()
         quiesce(player)
@@ -102,7 +102,7 @@ def _wrote(row: dict[str, Any]) -> bool:
     return row["actor"] == "bridge" and row["kind"] in {"write", "create", "delete"}
 
 
-def _check(player: Player, verdict: Verdict) -> None:
+def _check(player: Player, verdict: SeedVerdict) -> None:
     stage = player.stage
     report = verdict.report = verify(evidence_of(stage))
     for kind in ("drifted", "unlinked", "duplicates", "lost_edits", "echo_writes"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bridge.clock import Clock
 from bridge.connectors.signing import sign
-from bridge.sandbox.outbox import Delivery, Target
+from bridge.sandbox.outbox import OutgoingWebhook, WebhookTarget
 
 Post = Callable[[str, Mapping[str, str], bytes], int]
 
@@ -19,15 +19,15 @@ class Mail:
 
     clock: Clock
     post: Post
-    target: Target | None = None
-    waiting_deliveries: list[Delivery] | None = None
+    target: WebhookTarget | None = None
+    waiting_deliveries: list[OutgoingWebhook] | None = None
 
     def __post_init__(self) -> None:
         """Begin empty."""
         self.waiting_deliveries = []
 
     @property
-    def letters(self) -> list[Delivery]:
+    def letters(self) -> list[OutgoingWebhook]:
         """What is on its way, the oldest first."""
         assert self.waiting_deliveries is not None  # noqa: S101 - set above
         return self.waiting_deliveries
@@ -47,7 +47,7 @@ class Mail:
     ) -> None:
         """Take a webhook from the sandbox."""
         raw = json.dumps(body, separators=(",", ":")).encode()
-        self.letters.append(Delivery(unique, event, record_id, raw, dict(headers)))
+        self.letters.append(OutgoingWebhook(unique, event, record_id, raw, dict(headers)))
 
     def lose(self, number: int) -> None:
         """Lose one for good."""

@@ -18,7 +18,7 @@ DATABASE: Final = "BRIDGE_SANDBOX_DATABASE_URL"
 REDIS: Final = "BRIDGE_SANDBOX_REDIS_URL"
 
 
-def stored(account: server.Account) -> dict[str, Any]:
+def stored(account: server.SandboxAccess) -> dict[str, Any]:
     """Return an account as it is stored for the child processes."""
     return {
         "base_url": account.base_url,
@@ -28,7 +28,7 @@ def stored(account: server.Account) -> dict[str, Any]:
     }
 
 
-def write_accounts(path: Path, accounts: Mapping[str, server.Account]) -> None:
+def write_accounts(path: Path, accounts: Mapping[str, server.SandboxAccess]) -> None:
     """Store the accounts for the owner alone. A reader sees the old file or the new one whole."""
     contents = {system: stored(account) for system, account in accounts.items()}
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

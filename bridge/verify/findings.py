@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bridge.verify.evidence_index import EvidenceIndex, HumanEdit, Ref, Row, about_ticket, ref_of
 from bridge.verify.expectations import (
     LOSSY,
     agrees,
@@ -16,37 +17,36 @@ from bridge.verify.expectations import (
     marker,
     read_as,
 )
-from bridge.verify.history import Case, Edit, Ref, Row, about_ticket, ref_of
 
 _DONE = ("error-after", "reset-after", "timeout-after")
 _ONE_TIME = timedelta(seconds=1)
 _COMPARED = ("subject", "status", "priority", "assignee", "tags")
 
 
-def all_of(case: Case) -> dict[str, list[Any]]:
+def all_of(index: EvidenceIndex) -> dict[str, list[Any]]:
     """Give every case found, by kind."""
     details: dict[str, list[Any]] = defaultdict(list)
-    duplicates(case, details)
-    lost(case, details)
-    echoes(case, details)
-    drift(case, details)
+    duplicates(index, details)
+    lost(index, details)
+    echoes(index, details)
+    drift(index, details)
     return details
 
 
-def lost(case: Case, details: dict[str, list[Any]]) -> None:
+def lost(index: EvidenceIndex, details: dict[str, list[Any]]) -> None:
     """The last human word on each field of a ticket must be what all its sides ended with, unless recorded."""
-    last: dict[tuple[int | Ref, str], Edit] = {}
-    for edit in case.edits:
+    last: dict[tuple[int | Ref, str], HumanEdit] = {}
+    for edit in index.edits:
         last[edit.link if edit.link >= 0 else edit.ref, edit.name] = edit
     for edit in last.values():
-        if edit.ref in case.deleted or _recorded(case, edit):
+        if edit.ref in index.deleted or _recorded(index, edit):
             continue
-        wrong = [ref for ref in case.sides(edit.link, edit.ref) if not _shows(case, ref, edit)]
+        wrong = [ref for ref in index.sides(edit.link, edit.ref) if not _shows(index, ref, edit)]
         if wrong:
-            kind = "window_edits" if _in_window(case, edit) else "lost_edits"
-            kind = "unseen_edits" if _unseen(case, edit) or _taken_for_ours(case, edit) else kind
-            kind = "before_they_met" if _before_they_met(case, edit) else kind
-            kind = "withheld_edits" if _withheld(case, edit) else kind
+            kind = "window_edits" if _in_window(index, edit) else "lost_edits"
+            kind = "unseen_edits" if _unseen(index, edit) or _taken_for_ours(index, edit) else kind
+            kind = "before_they_met" if _before_they_met(index, edit) else kind
+            kind = "withheld_edits" if _withheld(index, edit) else kind
             row = {
                 "seq": edit.seq,
                 "ref": list(edit.ref),
@@ -57,33 +57,37 @@ def lost(case: Case, details: dict[str, list[Any]]) -> None:
             details[kind].append(row)
 
 
-def _shows(case: Case, ref: Ref, edit: Edit) -> bool:
-    record = case.finals.get(ref)
+def _shows(index: EvidenceIndex, ref: Ref, edit: HumanEdit) -> bool:
+    record = index.finals.get(ref)
     name = edit.name.partition(":")[0]
     if (
-        ref in case.deleted
-        or case.excepted("not_carried", ref, name)
-        or name not in case.carries[ref[0]]
+        ref in index.deleted
+        or index.excepted("not_carried", ref, name)
+        or name not in index.carries[ref[0]]
     ):
         return True
     if record is None:
         return False
-    if name == "status" and case.ended.get(edit.link, -1) > edit.seq and _closed(case, ref, record):
+    if (
+        name == "status"
+        and index.ended.get(edit.link, -1) > edit.seq
+        and _closed(index, ref, record)
+    ):
         return True  # a ticket that somebody deleted afterwards is closed where it still is
     if ref == edit.ref and edit.raw is not None and name != "assignee":
         return bool(
             record[name] == edit.raw
         )  # not only its class: in_progress must not be flattened to open
-    meant = {edit.new, *read_as(case.system[edit.ref[0]], edit.name, edit.raw)}
+    meant = {edit.new, *read_as(index.system[edit.ref[0]], edit.name, edit.raw)}
     return any(
-        agrees(case.system[ref[0]], edit.name, value, record, cleared=True) for value in meant
+        agrees(index.system[ref[0]], edit.name, value, record, cleared=True) for value in meant
     )
 
 
-def _met_an_edit(case: Case, write: Row) -> bool:
+def _met_an_edit(index: EvidenceIndex, write: Row) -> bool:
     """Tell whether a human changed a field that a write was about to set, after our last read of the record."""
     ref, read = ref_of(write), 0
-    for row in case.journal:
+    for row in index.journal:
         if row["seq"] >= write["seq"]:
             break
         if row["actor"] == "bridge" and row["kind"] == "read" and _covers(row, ref):
@@ -91,68 +95,70 @@ def _met_an_edit(case: Case, write: Row) -> bool:
     # Calls name a field as records do, or by a longer word: `tagId`, `assignee_id`.
     stems = tuple(
         each.name.partition(":")[0].removesuffix("s")
-        for each in case.edits
+        for each in index.edits
         if each.ref == ref and read < each.seq < write["seq"]
     )
     return any(name.startswith(stems) for name in write["sent"])
 
 
-def _closed(case: Case, ref: Ref, record: Row) -> bool:
+def _closed(index: EvidenceIndex, ref: Ref, record: Row) -> bool:
     """Tell whether a side shows its ticket as closed, as well as it can."""
-    return agrees(case.system[ref[0]], "status", "closed", record)
+    return agrees(index.system[ref[0]], "status", "closed", record)
 
 
-def _recorded(case: Case, edit: Edit) -> bool:
+def _recorded(index: EvidenceIndex, edit: HumanEdit) -> bool:
     name = edit.name.partition(":")[0]
-    values = [row.get("values") for row in case.conflicts[edit.link, name]]
+    values = [row.get("values") for row in index.conflicts[edit.link, name]]
     meant = [edit.new, edit.raw, *known_as(edit.raw)]
     return any(
         name == "tags" or told is None or any(each in told for each in meant) for told in values
     )
 
 
-def _before_they_met(case: Case, edit: Edit) -> bool:
+def _before_they_met(index: EvidenceIndex, edit: HumanEdit) -> bool:
     """Tell whether two records with a history of their own had yet to be joined: then `on_link` decides, not time."""
-    histories = [ref for ref in case.sides(edit.link, edit.ref) if case.made_by.get(ref) == "human"]
-    if len(histories) < 2 or edit.link not in case.met:
+    histories = [
+        ref for ref in index.sides(edit.link, edit.ref) if index.made_by.get(ref) == "human"
+    ]
+    if len(histories) < 2 or edit.link not in index.met:
         return False
     name = edit.name.partition(":")[0]
-    later = [case.met_later.get((edit.link, connection, name)) for connection, _ in histories]
-    return edit.at <= max([case.met[edit.link], *(at for at in later if at is not None)])
+    later = [index.met_later.get((edit.link, connection, name)) for connection, _ in histories]
+    return edit.at <= max([index.met[edit.link], *(at for at in later if at is not None)])
 
 
-def _in_window(case: Case, edit: Edit) -> bool:
+def _in_window(index: EvidenceIndex, edit: HumanEdit) -> bool:
     """Tell whether the journal proves that the edit landed between a read of ours and the write onto it.
 
     The bridge's last read of the record before the write came before the edit, and hardly any time
     lies between them.
     """
     name = edit.name.partition(":")[0]
-    over = next((seq for seq, _, _ in case.carried[edit.ref, name] if seq > edit.seq), None)
+    over = next((seq for seq, _, _ in index.carried[edit.ref, name] if seq > edit.seq), None)
     if over is None:
         return False
     read: Row | None = None
-    for row in case.journal:
+    for row in index.journal:
         if row["seq"] == over:
             at = datetime.fromisoformat(row["at"])
             return (
                 read is not None
                 and read["seq"] < edit.seq
-                and at - datetime.fromisoformat(read["at"]) <= case.window
+                and at - datetime.fromisoformat(read["at"]) <= index.window
             )
         if row["actor"] == "bridge" and row["kind"] == "read" and _covers(row, edit.ref):
             read = row
     return False
 
 
-def _unseen(case: Case, edit: Edit) -> bool:
+def _unseen(index: EvidenceIndex, edit: HumanEdit) -> bool:
     """Tell whether the journal proves that the value went away and came back between two direct reads of the record.
 
     The row of a listing is a hint to read the record, and nothing more: by then the value was back.
     """
     away = [
         each
-        for each in case.edits
+        for each in index.edits
         if each.ref == edit.ref and each.name == edit.name and each.seq <= edit.seq
     ]
     first = next((each for each in reversed(away) if each.old == edit.new), None)
@@ -160,7 +166,7 @@ def _unseen(case: Case, edit: Edit) -> bool:
         return False
     between = (
         row
-        for row in case.journal
+        for row in index.journal
         if first.seq < row["seq"] < edit.seq and row["actor"] == "bridge"
     )
     return not any(
@@ -168,18 +174,18 @@ def _unseen(case: Case, edit: Edit) -> bool:
     )
 
 
-def _taken_for_ours(case: Case, edit: Edit) -> bool:
+def _taken_for_ours(index: EvidenceIndex, edit: HumanEdit) -> bool:
     """Tell whether a human chose just what a lost write of ours had carried, which never arrived: nobody can tell."""
-    value = case.landed.get((edit.ref, edit.name))
-    written = (after.get(edit.name) for _, _, after in case.carried[edit.ref, edit.name])
+    value = index.landed.get((edit.ref, edit.name))
+    written = (after.get(edit.name) for _, _, after in index.carried[edit.ref, edit.name])
     return value is not None and value == edit.raw and value not in written
 
 
-def _withheld(case: Case, edit: Edit) -> bool:
+def _withheld(index: EvidenceIndex, edit: HumanEdit) -> bool:
     """Tell whether somebody took the last tag away where an empty set reads like one that is not shown at all."""
     name, *element = edit.name.split(":")
-    emptied = bool(element) and edit.new is False and case.finals.get(edit.ref, {}).get(name) == []
-    return emptied and case.excepted("not_carried", edit.ref, name)
+    emptied = bool(element) and edit.new is False and index.finals.get(edit.ref, {}).get(name) == []
+    return emptied and index.excepted("not_carried", edit.ref, name)
 
 
 def _covers(row: Row, ref: Ref) -> bool:
@@ -190,26 +196,26 @@ def _covers(row: Row, ref: Ref) -> bool:
     return ref[1] in row["path"] if named else bool(row["id"] in {ref[1], ""})
 
 
-def drift(case: Case, details: dict[str, list[Any]]) -> None:
+def drift(index: EvidenceIndex, details: dict[str, list[Any]]) -> None:
     """All sides of a ticket must show the same, each as well as it can, and every ticket must have all its sides."""
-    cleared = {edit.link: edit.new is None for edit in case.edits if edit.name == "priority"}
-    for number, refs in enumerate(case.links):
-        present = [ref for ref in refs.items() if ref[0] in case.system]
-        if any(ref in case.deleted for ref in present):
+    cleared = {edit.link: edit.new is None for edit in index.edits if edit.name == "priority"}
+    for number, refs in enumerate(index.links):
+        present = [ref for ref in refs.items() if ref[0] in index.system]
+        if any(ref in index.deleted for ref in present):
             continue
         for ref in present:
-            if ref not in case.finals:
+            if ref not in index.finals:
                 details["drifted"].append(
                     {"ref": list(ref), "field": "id", "why": "the record is gone"}
                 )
-        sides = [(ref, case.finals[ref]) for ref in present if ref in case.finals]
+        sides = [(ref, index.finals[ref]) for ref in present if ref in index.finals]
         for name in _COMPARED:
-            if any(row.get("open") for row in case.conflicts[number, name]):
+            if any(row.get("open") for row in index.conflicts[number, name]):
                 continue
             holding = [
-                (case.system[ref[0]], record, ref)
+                (index.system[ref[0]], record, ref)
                 for ref, record in sides
-                if name in case.carries[ref[0]] and not case.excepted("not_carried", ref, name)
+                if name in index.carries[ref[0]] and not index.excepted("not_carried", ref, name)
             ]
             wanted = [canonical(system, name, record.get(name)) for system, record, _ in holding]
             wanted += [
@@ -225,30 +231,30 @@ def drift(case: Case, details: dict[str, list[Any]]) -> None:
             ):
                 values = {ref[0]: record.get(name) for _, record, ref in holding}
                 details["drifted"].append({"refs": dict(refs), "field": name, "values": values})
-    for ref, actor in case.made_by.items():
-        linked = set(case.links[case.link_of[ref]]) if ref in case.link_of else {ref[0]}
-        missing = case.creating - linked
-        excepted = any(case.excepted(kind, ref, None) for kind in ("out_of_scope", "ambiguous"))
-        dead = ref in case.deleted or ref not in case.finals or excepted
-        if actor == "human" and ref[0] in case.mirrored and missing and not dead:
+    for ref, actor in index.made_by.items():
+        linked = set(index.links[index.link_of[ref]]) if ref in index.link_of else {ref[0]}
+        missing = index.creating - linked
+        excepted = any(index.excepted(kind, ref, None) for kind in ("out_of_scope", "ambiguous"))
+        dead = ref in index.deleted or ref not in index.finals or excepted
+        if actor == "human" and ref[0] in index.mirrored and missing and not dead:
             details["unlinked"].append({"ref": list(ref), "missing_at": sorted(missing)})
 
 
-def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
+def duplicates(index: EvidenceIndex, details: dict[str, list[Any]]) -> None:
     """A second counterpart shows as a record that no link knows, a marker used twice, or one copy too many."""
     known = Counter(
         (row.get("entity", "ticket"), ref)
-        for row in case.facts["link"]
+        for row in index.facts["link"]
         for ref in dict(row["refs"]).items()
     )
     linked = {ref for _, ref in known}
-    created = [row for row in case.journal if row["kind"] == "create" and row["record"]]
+    created = [row for row in index.journal if row["kind"] == "create" and row["record"]]
     # What a human deleted before the bridge could know of it never was: it is made again.
-    created = [row for row in created if ref_of(row) in linked or ref_of(row) not in case.deleted]
+    created = [row for row in created if ref_of(row) in linked or ref_of(row) not in index.deleted]
     opened = [row for row in created if row["actor"] == "human" and about_ticket(row)]
-    unlisted = {ref_of(row) for row in opened if _unlisted(case, row)}
+    unlisted = {ref_of(row) for row in opened if _unlisted(index, row)}
     details["unlisted_twins"] += [{"ref": list(ref)} for ref in sorted(unlisted)]
-    apart = unlisted | {edit.ref for edit in case.edits if edit.name == "subject"}
+    apart = unlisted | {edit.ref for edit in index.edits if edit.name == "subject"}
     found: dict[tuple[str, Ref], None] = {}
     same: dict[tuple[str, str, str, str], list[tuple[str, Ref]]] = defaultdict(list)
     for row in created:
@@ -277,7 +283,7 @@ def duplicates(case: Case, details: dict[str, list[Any]]) -> None:
     ]
 
 
-def _unlisted(case: Case, twin: Row) -> bool:
+def _unlisted(index: EvidenceIndex, twin: Row) -> bool:
     """Tell whether nothing had shown a ticket yet when the bridge made a counterpart of its twin beside it.
 
     A lagging index must have left it out, or its customer by whom it is found, and no listing may
@@ -285,7 +291,7 @@ def _unlisted(case: Case, twin: Row) -> bool:
     the bridge could know.
     """
     (where, own), who = ref_of(twin), customer(twin["record"])
-    for row in case.journal if case.left_out else ():
+    for row in index.journal if index.left_out else ():
         if row["seq"] <= twin["seq"] or row["connection"] != where or row["actor"] != "bridge":
             continue
         if row["id"] == own:
@@ -294,7 +300,7 @@ def _unlisted(case: Case, twin: Row) -> bool:
             made = datetime.fromisoformat(row["at"])
             left_out, listed = (
                 {ref for ref, at in times.items() if at < made}
-                for times in (case.left_out, case.listed)
+                for times in (index.left_out, index.listed)
             )
             ways = {(where, each) for each in found_by(twin["record"])}
             return (where, own) not in listed and bool(ways & left_out - listed)
@@ -324,12 +330,12 @@ def _to_be_made(opened: list[Row], apart: set[Ref], who: str, where: str) -> int
     return lacking + max(alike.values(), default=0) - alike[where]
 
 
-def echoes(case: Case, details: dict[str, list[Any]]) -> None:
+def echoes(index: EvidenceIndex, details: dict[str, list[Any]]) -> None:
     """A write that changed nothing: an echo, unless the system ignored what was sent."""
-    for row in case.journal:
+    for row in index.journal:
         done = row["status"] < 400 or row["fault"] in _DONE
         if row["actor"] == "bridge" and row["kind"] == "write" and done and not row["after"]:
-            if _met_an_edit(case, row):
+            if _met_an_edit(index, row):
                 continue
             kind = "ignored_writes" if row["ignored"] else "echo_writes"
             details[kind].append({"seq": row["seq"], "ref": list(ref_of(row)), "sent": row["sent"]})

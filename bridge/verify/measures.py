@@ -6,20 +6,20 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from bridge.verify.evidence_index import EvidenceIndex, HumanEdit
 from bridge.verify.expectations import agrees
-from bridge.verify.history import Case, Edit
 
 
-def conflicting(case: Case) -> set[int]:
+def conflicting(index: EvidenceIndex) -> set[int]:
     """Edits of one field on two sides, to different values, of which the later could not have seen the earlier."""
     found: set[int] = set()
-    latest: dict[tuple[int, str], dict[str, Edit]] = defaultdict(dict)
-    for edit in case.edits:
+    latest: dict[tuple[int, str], dict[str, HumanEdit]] = defaultdict(dict)
+    for edit in index.edits:
         if edit.link < 0 or edit.name.startswith("tags:"):
             continue
         for connection, other in latest[edit.link, edit.name].items():
             seen = any(
-                other.seq < seq < edit.seq for seq, _, _ in case.carried[edit.ref, edit.name]
+                other.seq < seq < edit.seq for seq, _, _ in index.carried[edit.ref, edit.name]
             )
             if connection != edit.ref[0] and other.new != edit.new and not seen:
                 found |= {edit.seq, other.seq}
@@ -27,41 +27,41 @@ def conflicting(case: Case) -> set[int]:
     return found
 
 
-def latency(case: Case, *, announced: bool) -> dict[str, float | None]:
+def latency(index: EvidenceIndex, *, announced: bool) -> dict[str, float | None]:
     """Give the percentiles of the time from a human's edit to its arrival, in milliseconds.
 
     `announced`: of edits of which a webhook told, or of those that only polling finds.
     """
-    waits = sorted(wait for edit, wait in _latencies(case) if edit.announced == announced)
+    waits = sorted(wait for edit, wait in _latencies(index) if edit.announced == announced)
     return {"p50": _percentile(waits, 50), "p95": _percentile(waits, 95)}
 
 
-def _latencies(case: Case) -> Iterator[tuple[Edit, float]]:
+def _latencies(index: EvidenceIndex) -> Iterator[tuple[HumanEdit, float]]:
     """From each human edit to each write that brought it to another side."""
     following: dict[tuple[int, str], int] = {}
-    for edit in reversed(case.edits):
+    for edit in reversed(index.edits):
         until = following.get((edit.link, edit.name), sys.maxsize)
         following[edit.link, edit.name] = edit.seq
-        for ref in case.sides(edit.link, edit.ref) if edit.old != edit.new else ():
+        for ref in index.sides(edit.link, edit.ref) if edit.old != edit.new else ():
             if ref == edit.ref:
                 continue
-            for seq, at, after in case.carried[ref, edit.name.partition(":")[0]]:
+            for seq, at, after in index.carried[ref, edit.name.partition(":")[0]]:
                 if edit.seq < seq < until and agrees(
-                    case.system[ref[0]], edit.name, edit.new, after
+                    index.system[ref[0]], edit.name, edit.new, after
                 ):
                     yield edit, (at - edit.at).total_seconds() * 1000
                     break
 
 
-def by_connection(case: Case) -> dict[str, dict[str, int]]:
+def by_connection(index: EvidenceIndex) -> dict[str, dict[str, int]]:
     """Count what happened at each connection, by kind, and its records of any entity that are mirrored elsewhere."""
     figures: dict[str, dict[str, int]] = {}
     mirrored = Counter(
-        name for row in case.facts["link"] if len(refs := dict(row["refs"])) > 1 for name in refs
+        name for row in index.facts["link"] if len(refs := dict(row["refs"])) > 1 for name in refs
     )
-    for name in sorted(case.system):
-        kinds = Counter(row["kind"] for row in case.journal if row["connection"] == name)
-        held = sum(connection == name for connection, _ in case.finals)
+    for name in sorted(index.system):
+        kinds = Counter(row["kind"] for row in index.journal if row["connection"] == name)
+        held = sum(connection == name for connection, _ in index.finals)
         figures[name] = {"tickets": held, "mirrored": mirrored[name], **dict(sorted(kinds.items()))}
     return figures
 

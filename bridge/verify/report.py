@@ -18,7 +18,7 @@ purpose: a mistake in a mapping must not hide itself. What the run itself has to
 
 A row without "entity" is about a ticket. Only tickets have edits, fields and sides to agree;
 duplicates, echoes and forbidden calls are counted for every entity. This file has the verdict; what
-it rests on is indexed in case.py, looked through in findings.py and measured in measures.py.
+it rests on is indexed in index.py, looked through in findings.py and measured in measures.py.
 
 `python -m bridge.verify.report DIR` checks the files that `write` made.
 """
@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.verify import findings, measures
-from bridge.verify.history import Case
+from bridge.verify.evidence_index import EvidenceIndex
 
 Row = Mapping[str, Any]
 
@@ -89,9 +89,9 @@ class Report:
 
 def verify(given: VerifyInput) -> Report:
     """Judge a finished run. Pure: the same input gives the same report."""
-    case = Case(given.journal, given.finals, given.facts)
-    details = findings.all_of(case)
-    bridge = [row for row in case.journal if row["actor"] == "bridge"]
+    index = EvidenceIndex(given.journal, given.finals, given.facts)
+    details = findings.all_of(index)
+    bridge = [row for row in index.journal if row["actor"] == "bridge"]
     return Report(
         converged=not details["drifted"] and not details["unlinked"],
         duplicates=len(details["duplicates"]),
@@ -99,15 +99,15 @@ def verify(given: VerifyInput) -> Report:
         echo_writes=len(details["echo_writes"]),
         window_edits=len(details["window_edits"]),
         unseen_edits=len(details["unseen_edits"]),
-        conflicts_open=sum(bool(row.get("open")) for row in case.facts["conflict"]),
-        tickets=sum(actor == "human" for actor in case.made_by.values()),
-        edits_applied=len({edit.seq for edit in case.edits}),
-        conflicting_edits=len(measures.conflicting(case)),
+        conflicts_open=sum(bool(row.get("open")) for row in index.facts["conflict"]),
+        tickets=sum(actor == "human" for actor in index.made_by.values()),
+        edits_applied=len({edit.seq for edit in index.edits}),
+        conflicting_edits=len(measures.conflicting(index)),
         writes=sum(row["kind"] in {"write", "create", "delete"} for row in bridge),
-        faults=dict(sorted(Counter(row["fault"] for row in case.journal if row["fault"]).items())),
-        latency_ms=measures.latency(case, announced=True),
-        latency_polled_ms=measures.latency(case, announced=False),
-        systems=measures.by_connection(case),
+        faults=dict(sorted(Counter(row["fault"] for row in index.journal if row["fault"]).items())),
+        latency_ms=measures.latency(index, announced=True),
+        latency_polled_ms=measures.latency(index, announced=False),
+        systems=measures.by_connection(index),
         forbidden_calls=sum(row["note"].startswith("forbidden") for row in bridge),
         details={name: rows for name, rows in sorted(details.items()) if rows},
     )

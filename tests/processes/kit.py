@@ -107,7 +107,7 @@ class Kit(Stack):
         self._database = database
         self._began = time.monotonic()
         self._refs: dict[tuple[str, str], dict[str, str]] = {}
-        self._stream: Iterator[population.Edit] = iter(())
+        self._stream: Iterator[population.PlannedEdit] = iter(())
 
     # Setting up.
 

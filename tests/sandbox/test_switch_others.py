@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from bridge.sandbox.outbox import Target
+from bridge.sandbox.outbox import WebhookTarget
 from bridge.sandbox.switch import SwitchSandbox
 from tests.sandbox.conftest import hmac_webhook
 from tests.sandbox.played import SWITCH
@@ -131,7 +131,10 @@ def test_webhooks_tell_of_conversations_and_customers(clock):
         return 202
 
     box = SwitchSandbox(
-        clock, 1, webhook=Target("http://bridge.test/webhooks/helpdesk", hmac_webhook()), send=send
+        clock,
+        1,
+        webhook=WebhookTarget("http://bridge.test/webhooks/helpdesk", hmac_webhook()),
+        send=send,
     )
     ticket = box.create({"subject": "Help", "customer_email": "ann@example.com"})
     box.message(ticket["id"], "Any news?")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import bridge.verify.report as checker
-from bridge.sandbox.outbox import Target
+from bridge.sandbox.outbox import WebhookTarget
 from bridge.sandbox.server import evidence
 from bridge.verify.report import load, main, verify, write
 from tests.sandbox.conftest import standard_webhook
@@ -291,7 +291,7 @@ def test_latency_ignores_writes_after_the_value_was_superseded(run):
 
 
 def test_what_a_webhook_told_of_is_timed_apart_from_what_only_a_poll_finds(run):
-    run.posthog.outbox.target = Target("http://bridge.test/w", standard_webhook())
+    run.posthog.outbox.target = WebhookTarget("http://bridge.test/w", standard_webhook())
     run.posthog.edit(run.there, {"status": "pending"})
     run.patch_switch(status="pending")
     run.posthog.edit(run.there, {"add_tags": ["vip"]})  # no event tells of tags

@@ -4,7 +4,7 @@ import pytest
 
 from bridge.connectors.signing import verify
 from bridge.errors import BadSignature
-from bridge.sandbox.outbox import Target
+from bridge.sandbox.outbox import WebhookTarget
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from tests.sandbox.conftest import hmac_webhook, session_for, standard_webhook
@@ -40,14 +40,14 @@ def receiver():
 @pytest.fixture
 def switch(clock, receiver):
     return SwitchSandbox(
-        clock, 1, webhook=Target("http://bridge.test/w", hmac_webhook()), send=receiver
+        clock, 1, webhook=WebhookTarget("http://bridge.test/w", hmac_webhook()), send=receiver
     )
 
 
 @pytest.fixture
 def posthog(clock, receiver):
     return PostHogSandbox(
-        clock, 1, webhook=Target("http://bridge.test/w", standard_webhook()), send=receiver
+        clock, 1, webhook=WebhookTarget("http://bridge.test/w", standard_webhook()), send=receiver
     )
 
 

@@ -6,14 +6,14 @@ from datetime import timedelta
 import requests
 
 from bridge.sandbox.switch import SwitchSandbox
-from bridge.simulate.vendor_line import Line
+from bridge.simulate.vendor_line import VendorLine
 from bridge.simulate.virtual_time import Skewed, VirtualClock
 
 
 def test_a_lagging_index_leaves_out_what_is_new_and_the_line_knows_when():
     clock = VirtualClock()
     app = SwitchSandbox(clock, random.Random(1))
-    line = Line(app, clock, Skewed(clock), lambda _: None)
+    line = VendorLine(app, clock, Skewed(clock), lambda _: None)
     session = requests.Session()
     session.mount("http://", line)
     session.headers["Authorization"] = f"Bearer {app.api_key}"

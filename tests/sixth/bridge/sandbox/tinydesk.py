@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox import population
-from bridge.sandbox.exchange import Call, Event, Problem, answer
+from bridge.sandbox.exchange import Event, Problem, ReceivedCall, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record
 from bridge.sandbox.vendor_app import Sandbox
@@ -45,7 +45,7 @@ class TinydeskSandbox(Sandbox):
         """Refuse in one line."""
         return answer({"error": problem.message}, problem.status)
 
-    def many(self, call: Call) -> Response:
+    def many(self, call: ReceivedCall) -> Response:
         """List, or make one."""
         if call.request.method == "POST":
             fields = call.body()
@@ -66,7 +66,7 @@ class TinydeskSandbox(Sandbox):
         )
         return answer({"items": rows[:5]})
 
-    def one(self, call: Call, number: int) -> Response:
+    def one(self, call: ReceivedCall, number: int) -> Response:
         """Show or change one."""
         call.id = str(number)
         record = self._present(str(number))
@@ -114,7 +114,7 @@ class TinydeskSandbox(Sandbox):
         """Drop it; only a human at the desk can."""
         self.store.drop(str(record["id"]))
 
-    def seeded(self, draft: population.Draft, index: int, count: int) -> Mapping[str, Any]:
+    def seeded(self, draft: population.TicketDraft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket into what a human enters."""
         del index, count
         return {

@@ -18,7 +18,7 @@ WINDOW = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class HumanEdit:
     """One field (or one element of a set, `tags:<element>`) that a human changed."""
 
     seq: int
@@ -33,7 +33,7 @@ class Edit:
     """The system sends a webhook for it."""
 
 
-class Case:
+class EvidenceIndex:
     """The input, indexed. Refs are those of tickets unless said otherwise."""
 
     def __init__(self, journal: Sequence[Row], finals: Sequence[Row], facts: Sequence[Row]) -> None:
@@ -134,7 +134,7 @@ class Case:
         """Tell whether the run declared this."""
         return (kind, ref, name) in self.exceptions
 
-    def _edits(self) -> Iterator[Edit]:
+    def _edits(self) -> Iterator[HumanEdit]:
         for row in self.journal:
             if row["kind"] != "edit" or row["actor"] != "human" or not about_ticket(row):
                 continue
@@ -150,10 +150,12 @@ class Case:
                     canonical(system, name, row[when][name]) for when in ("before", "after")
                 )
                 if name != "tags":
-                    yield Edit(*base, name, old, new, row["after"][name], told)
+                    yield HumanEdit(*base, name, old, new, row["after"][name], told)
                     continue
                 for element in sorted(old ^ new):
-                    yield Edit(*base, f"tags:{element}", element in old, element in new, None, told)
+                    yield HumanEdit(
+                        *base, f"tags:{element}", element in old, element in new, None, told
+                    )
 
     def _carried(self) -> dict[tuple[Ref, str], list[tuple[int, datetime, Row]]]:
         """Give what the bridge wrote, by record and field."""

@@ -27,7 +27,7 @@ def agents(as_json: bool) -> None:
     ledger = Ledger(config.settings.database)
     ledger.check()
     with ledger.read() as tx:
-        strangers, learned = directory.strangers(tx), directory.known(tx)
+        strangers, learned = directory.strangers(tx), directory.people(tx)
     ledger.close()
     rows = {email: dict(names) for email, names in config.agents.people.items()}
     for connection, email, remote_id in learned:

@@ -36,7 +36,7 @@ def drift(connection: str | None, days: int, limit: int, as_json: bool) -> None:
                 f"no connection {connection}; allowed: {', '.join(config.connections)}"
             )
         rates = findings.rates(tx, now - timedelta(days=days), connection)
-        found = findings.found(tx, connection=connection, limit=limit)
+        found = findings.recent(tx, connection=connection, limit=limit)
     if as_json:
         given = {
             "rates": [asdict(each) for each in rates],

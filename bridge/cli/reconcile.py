@@ -78,13 +78,13 @@ def reconcile(
     with Watch(engine, started, quiet=as_json):
         carry_out(engine, started)
     with engine.ledger.transaction() as tx:
-        drift_findings.heal(tx)
+        drift_findings.mark_healed(tx)
         finished = [run for each in started if (run := run_records.get(tx, each)) is not None]
         rows = [
             describe(
                 run,
-                drift_findings.tally(tx, run.id),
-                drift_findings.found(tx, runs=[run.id], limit=1000),
+                drift_findings.counts(tx, run.id),
+                drift_findings.recent(tx, runs=[run.id], limit=1000),
             )
             for run in finished
         ]
@@ -151,14 +151,14 @@ def carry_out(engine: wiring.Engine, ids: list[str]) -> None:
     while time.monotonic() < until:
         engine.drain()
         with engine.ledger.transaction() as tx:
-            drift_findings.heal(tx)
+            drift_findings.mark_healed(tx)
             ended = all(
                 run.finished_at for each in ids if (run := run_records.get(tx, each)) is not None
             )
             backlog = work.backlog(tx, engine.clock.now())
             if (
                 ended
-                and not drift_findings.healing(tx, ids)
+                and not drift_findings.count_healing(tx, ids)
                 and not (backlog["due"] or backlog["claimed"])
             ):
                 return

@@ -201,5 +201,7 @@ def _set_aside(tx: Tx, task: Task, why: str, cause: str, now: datetime) -> None:
 def _verdict(tx: Tx, task: Task, said: str, why: str, now: datetime) -> None:
     row = task.row
     if row.kind == "observe" and row.remote_id is not None:
-        upto = webhook_inbox.last(tx, row.connection, row.entity, row.remote_id)
-        webhook_inbox.settle(tx, row.connection, row.entity, row.remote_id, upto, said, why, now)
+        upto = webhook_inbox.last_pending(tx, row.connection, row.entity, row.remote_id)
+        webhook_inbox.set_verdict(
+            tx, row.connection, row.entity, row.remote_id, upto, said, why, now
+        )

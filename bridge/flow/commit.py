@@ -73,4 +73,4 @@ def later(tx: Tx, task: Task, at: datetime) -> None:
 def verdict(tx: Tx, ref: Ref, upto: int, said: str, why: str, now: datetime) -> None:
     """Give every webhook for this record that we knew of before reading it its one final verdict."""
     if upto:
-        webhook_inbox.settle(tx, ref.connection, ref.entity, ref.id, upto, said, why, now)
+        webhook_inbox.set_verdict(tx, ref.connection, ref.entity, ref.id, upto, said, why, now)

@@ -276,7 +276,7 @@ def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None
 
 def wait(tx: Tx, context: Context, task: Task, marker: str, why: str, at: datetime) -> None:
     """Leave the intent open and look it up after settling."""
-    intents.doubt(tx, marker)
+    intents.mark_unanswered(tx, marker)
     save(
         tx,
         task,

@@ -126,7 +126,7 @@ def hold(tx: Tx, context: Context, task: Task, side: Side, destroyed: int) -> bo
     # Of several workers that are about to destroy something, each must see what the one before has
     # written down.
     matching.lock(tx, "destructive", [side.connection])
-    recent = attempts.destructive(tx, side.connection, now - timedelta(hours=1))
+    recent = attempts.count_destructive(tx, side.connection, now - timedelta(hours=1))
     # Of its own kind: an account with many customers may not lose its tickets for that.
     records = links.count_sides(tx, side.connection, link.entity)
     held = guard.destructive_held(recent, destroyed, records, context.syncs[link.sync].guard)

@@ -65,10 +65,10 @@ def place(
             work.reschedule(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
             return
         verdict(tx, ref, upto, "out of scope", orphan, now)
-        drift_findings.settle(tx, ref, f"not mirrored: {orphan}")
+        drift_findings.set_reason(tx, ref, f"not mirrored: {orphan}")
         work.finish(tx, task.row, task.owner, now)
         return
-    if (record.marker and intents.is_open(tx, record.marker)) or intents.among(
+    if (record.marker and intents.is_open(tx, record.marker)) or intents.sibling_under_way(
         tx, ref.connection, ref.entity, parent
     ):
         work.reschedule(tx, task.row, task.owner, now + WAIT, count=False)
@@ -98,7 +98,7 @@ def assign(
     elif not found and not context.capabilities[ref.connection][ref.entity].originates:
         why = f"{ref} is a copy of nothing that is mirrored"
         verdict(tx, ref, upto, "out of scope", why, now)
-        drift_findings.settle(tx, ref, f"not mirrored: {why}")
+        drift_findings.set_reason(tx, ref, f"not mirrored: {why}")
         work.finish(tx, task.row, task.owner, now)
     elif len(found) > 1:
         why = f"{ref} matches {len(found)} tickets equally well; join it to one of them: {', '.join(sorted(found))}"

@@ -26,7 +26,7 @@ def observe(context: Context, task: Task) -> Procedure:
     ref = Ref(task.row.connection, task.row.entity, str(task.row.remote_id))
 
     def begin(tx: Tx) -> tuple[str | None, int]:
-        upto = webhook_inbox.last(tx, ref.connection, ref.entity, ref.id)
+        upto = webhook_inbox.last_pending(tx, ref.connection, ref.entity, ref.id)
         link_id = links.of_refs(tx, [ref]).get(ref)
         if link_id is None:
             return None, upto

@@ -60,7 +60,7 @@ def refresh(tx: Tx, context: Context) -> None:
     unsure = any(table.unstored for table in context.directory.values())
     if context.seen.get("people") == revision and not unsure:
         return
-    stored = directory.known(tx)
+    stored = directory.people(tx)
     for name, table in context.directory.items():
         table.replace_learned(
             (email, raw) for connection, email, raw in stored if connection == name
@@ -121,7 +121,7 @@ def note(
     }
     if found or (payload or {}).get(MET) or any(each.field in fields for each in notes):
         rows = [(connection, name, who) for (connection, name), who in sorted(found.items())]
-        directory.note(tx, link.id, rows, now)
+        directory.store_strangers(tx, link.id, rows, now)
 
 
 def _stranger(context: Context, link: Link, connection: str, name: str) -> str | None:

@@ -26,7 +26,7 @@ def put_off(tx: Tx, context: Context, task: Task, side: Side) -> bool:
     an operator frees it, it counts afresh.
     """
     row, now = task.row, context.clock.now()
-    last = attempts.last(tx, the_link(task).id, side) if side.in_vain else None
+    last = attempts.last_begun(tx, the_link(task).id, side) if side.in_vain else None
     if last is None:
         return False
     until = last + timedelta(seconds=min(LONGEST_PAUSE, FIRST_DELAY * 2.0 ** min(side.in_vain, 16)))

@@ -80,7 +80,7 @@ def history(tx: Tx, link_id: str) -> list[dict[str, Any]]:
     return [dict(row) for row in tx.execute(found).mappings()]
 
 
-def last(tx: Tx, link_id: str, side: Side) -> datetime | None:
+def last_begun(tx: Tx, link_id: str, side: Side) -> datetime | None:
     """Give when the side's newest attempt was written down."""
     of = (attempt.c.link_id == link_id, attempt.c.side_id == int(side.id))
     found: datetime | None = tx.execute(
@@ -89,7 +89,7 @@ def last(tx: Tx, link_id: str, side: Side) -> datetime | None:
     return found
 
 
-def destructive(tx: Tx, connection: str, since: datetime) -> int:
+def count_destructive(tx: Tx, connection: str, since: datetime) -> int:
     """Count the destructive changes sent to a connection since then; one that was certainly refused is none.
 
     However often a record is written, it can be destroyed but once: the attempt that changes most

@@ -52,14 +52,16 @@ def revision(tx: Tx) -> tuple[int, datetime | None]:
     return count, last
 
 
-def known(tx: Tx) -> list[tuple[str, str, str]]:
+def people(tx: Tx) -> list[tuple[str, str, str]]:
     """Give (connection, e-mail address, remote id) of everybody that was learned, the oldest first."""
     order = (person.c.seen_at, person.c.connection, person.c.remote_id)
     found = select(person.c.connection, person.c.email, person.c.remote_id).order_by(*order)
     return [(row.connection, row.email, row.remote_id) for row in tx.execute(found)]
 
 
-def note(tx: Tx, link_id: str, rows: Iterable[tuple[str, str, str]], now: datetime) -> None:
+def store_strangers(
+    tx: Tx, link_id: str, rows: Iterable[tuple[str, str, str]], now: datetime
+) -> None:
     """Replace what is on record of the strangers on a link: (connection, field, who)."""
     tx.execute(delete(unmapped).where(unmapped.c.link_id == link_id))
     found = [
@@ -79,7 +81,7 @@ def strangers(tx: Tx) -> list[Stranger]:
     return [Stranger(row.connection, row.who, row.field, row.tickets, row.since) for row in rows]
 
 
-def nameless(tx: Tx) -> set[tuple[str, str]]:
+def links_with_strangers(tx: Tx) -> set[tuple[str, str]]:
     """Give the links, and their fields, on which there is somebody without a name elsewhere."""
     return {
         (row.link_id, row.field) for row in tx.execute(select(unmapped.c.link_id, unmapped.c.field))

@@ -80,7 +80,7 @@ def _unlinked(tx: Tx, rows: list[dict[str, Any]]) -> set[str]:
     )
 
 
-def settle(tx: Tx, ref: Ref, why: str) -> None:
+def set_reason(tx: Tx, ref: Ref, why: str) -> None:
     """Say why a record that was found new stays unlinked."""
     named = (
         drift.c.connection == ref.connection,
@@ -94,7 +94,7 @@ def settle(tx: Tx, ref: Ref, why: str) -> None:
     )
 
 
-def states(tx: Tx, keys: Collection[str]) -> dict[str, str]:
+def outstanding(tx: Tx, keys: Collection[str]) -> dict[str, str]:
     """Say, by key of the work, what already stands in its way or that it waits its turn; absent: no such work."""
     found = select(work.c.key, work.c.parked_at, work.c.parked_why).where(
         work.c.key.in_(list(keys))
@@ -145,7 +145,7 @@ def explain(tx: Tx, run_id: str, *, webhooks: bool) -> None:
     tx.execute(update(drift).where(open_).values(why=SILENT))
 
 
-def heal(tx: Tx) -> int:
+def mark_healed(tx: Tx) -> int:
     """Mark as healed what has been read since, and for which nothing is outstanding any more; gives how many."""
     joined = side.join(link, link.c.id == side.c.link_id)
     same = (
@@ -173,7 +173,7 @@ def heal(tx: Tx) -> int:
     return tx.execute(healed).rowcount
 
 
-def found(
+def recent(
     tx: Tx, *, runs: Collection[str] | None = None, connection: str | None = None, limit: int = 100
 ) -> list[Drifted]:
     """List findings, newest first."""
@@ -199,7 +199,7 @@ def found(
     ]
 
 
-def tally(tx: Tx, run_id: str) -> dict[str, int]:
+def counts(tx: Tx, run_id: str) -> dict[str, int]:
     """Count a run's findings: found, missed (no webhook came) and healed."""
     missed, healed = _counts()
     row = tx.execute(
@@ -224,7 +224,7 @@ def rates(tx: Tx, since: datetime, connection: str | None = None) -> list[MissRa
     ]
 
 
-def healing(tx: Tx, runs: Collection[str]) -> int:
+def count_healing(tx: Tx, runs: Collection[str]) -> int:
     """Count the findings of these runs for which work is still outstanding, not parked, hence that may heal yet."""
     waits = exists().where(
         work.c.parked_at.is_(None),

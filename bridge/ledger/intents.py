@@ -77,7 +77,7 @@ def by_marker(tx: Tx, marker: str) -> OpenIntent | None:
     return None if row is None else _intent(row)
 
 
-def among(tx: Tx, connection: str, entity: str, parent_id: str | None) -> bool:
+def sibling_under_way(tx: Tx, connection: str, entity: str, parent_id: str | None) -> bool:
     """Say whether something that belongs to this ticket is just being made there: a new record may be it."""
     if parent_id is None:
         return False
@@ -95,7 +95,7 @@ def is_open(tx: Tx, marker: str) -> bool:
     return by_marker(tx, marker) is not None
 
 
-def doubt(tx: Tx, marker: str) -> None:
+def mark_unanswered(tx: Tx, marker: str) -> None:
     """Note that the create was sent, and that its fate is not known."""
     open_intent = update(create_intent).where(
         create_intent.c.marker == marker, create_intent.c.closed_at.is_(None)

@@ -36,12 +36,13 @@ class LastSighting(NamedTuple):
     """The link's fence now; None while somebody holds its lease."""
 
 
-def known(
+def last_sightings(
     tx: Tx, connection: str, entity: str, remote_ids: Collection[str]
 ) -> dict[str, LastSighting]:
     """Give, by remote id, those of the records that have a link: one query, however many they are."""
     found = tx.execute(
-        _known(tx.dialect.name), {"of": connection, "kind": entity, "ids": list(remote_ids)}
+        _last_sightings(tx.dialect.name),
+        {"of": connection, "kind": entity, "ids": list(remote_ids)},
     ).all()
     return {
         remote_id: LastSighting(
@@ -55,27 +56,29 @@ def known(
     }
 
 
-def stamp(tx: Tx, side_ids: Collection[int], run_id: int) -> None:
+def mark_seen(tx: Tx, side_ids: Collection[int], run_id: int) -> None:
     """Note that a run has seen records that are as they were."""
     if side_ids:
-        tx.execute(_stamp(tx.dialect.name), {"ids": list(side_ids), "run": run_id})
+        tx.execute(_mark_seen(tx.dialect.name), {"ids": list(side_ids), "run": run_id})
 
 
-def note(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
+def store(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
     """Keep sightings whole: side_id, digest (None: look again next time), fence, day, seen_run (0: leave it)."""
     found = list(rows)
     if found:
-        tx.execute(_note(tx.dialect.name), found)
+        tx.execute(_store(tx.dialect.name), found)
 
 
-def count(tx: Tx, connection: str, entity: str, run_id: int, before: datetime) -> tuple[int, int]:
+def count_unseen(
+    tx: Tx, connection: str, entity: str, run_id: int, before: datetime
+) -> tuple[int, int]:
     """Count the live records that were known before that time, and those of them that the run did not see."""
     both = select(func.count(), func.count().filter(*_unseen(run_id))).select_from(_JOINED)
     known, absent = tx.execute(both.where(*_live(connection, entity, before))).one()
     return known, absent
 
 
-def absentees(
+def unseen(
     tx: Tx, connection: str, entity: str, run_id: int, before: datetime, *, after: int = 0
 ) -> list[Any]:
     """Page through them by side id: rows with id, remote_id, link_id and read_at."""
@@ -88,7 +91,7 @@ _JOINED = side.outerjoin(sighting, sighting.c.side_id == side.c.id)
 
 
 @cache
-def _known(dialect: str) -> Select[Any]:
+def _last_sightings(dialect: str) -> Select[Any]:
     shown = (sighting.c.digest, sighting.c.fence, sighting.c.day, link.c.fence, link.c.lease_owner)
     found = select(side.c.remote_id, side.c.id, side.c.link_id, *shown)
     found = found.select_from(_JOINED.join(link, link.c.id == side.c.link_id))
@@ -97,7 +100,7 @@ def _known(dialect: str) -> Select[Any]:
 
 
 @cache
-def _stamp(dialect: str) -> Update:
+def _mark_seen(dialect: str) -> Update:
     return (
         update(sighting)
         .where(one_of(dialect, sighting.c.side_id))
@@ -119,7 +122,7 @@ def _unseen(run_id: int) -> tuple[Any, ...]:
 
 
 @cache
-def _note(dialect: str) -> Insert:
+def _store(dialect: str) -> Insert:
     statement = insert_for(dialect, sighting)
     new = statement.excluded
     kept = func.coalesce(func.nullif(new.seen_run, 0), sighting.c.seen_run)

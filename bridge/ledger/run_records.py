@@ -86,7 +86,9 @@ def progress(
     tx.execute(update(run).where(run.c.id == int(run_id)).values(changes))
 
 
-def carry_on(tx: Tx, row: WorkRow, owner: str, payload: dict[str, Any], until: datetime) -> bool:
+def extend_claim(
+    tx: Tx, row: WorkRow, owner: str, payload: dict[str, Any], until: datetime
+) -> bool:
     """Keep the claim on a run's work for longer, with where to resume; False when another worker has taken it over."""
     mine = update(work).where(work.c.id == row.id, work.c.claimed_by == owner)
     changes = {

@@ -148,7 +148,7 @@ def review(
     return [dict(row) for row in tx.execute(found.order_by(work.c.id).limit(limit)).mappings()]
 
 
-def go_on(tx: Tx, new: int, cause: str, now: datetime) -> int:
+def take_over_leftovers(tx: Tx, new: int, cause: str, now: datetime) -> int:
     """Make what earlier runs of this kind left undone there the work of a new run; gives how many pieces.
 
     That is what an interrupted run had queued, and what was set aside for that cause.

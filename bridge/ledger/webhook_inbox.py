@@ -107,13 +107,13 @@ def _accept(dialect: str) -> ReturningInsert[tuple[int, int]]:
     return repeat.returning(inbox.c.id, inbox.c.deliveries)
 
 
-def last(tx: Tx, connection: str, entity: str, remote_id: str) -> int:
+def last_pending(tx: Tx, connection: str, entity: str, remote_id: str) -> int:
     """Give the id of the newest pending webhook for a record; 0 when there is none."""
     key = {"of_connection": connection, "of_entity": entity, "of_id": remote_id}
     return tx.execute(_LAST, key).scalar() or 0
 
 
-def settle(
+def set_verdict(
     tx: Tx,
     connection: str,
     entity: str,

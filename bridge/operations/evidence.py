@@ -52,7 +52,7 @@ def all_links(tx: Tx) -> Iterator[Link]:
 
 def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
     """Give a row for each link, and one for each field that a side is declared unable to hold."""
-    nameless = directory.nameless(tx)
+    nameless = directory.links_with_strangers(tx)
     for link in all_links(tx):
         refs = {name: side.remote_id for name, side in link.sides.items()}
         yield {"kind": "link", "entity": link.entity, "refs": refs, **met(tx, link)}

@@ -143,7 +143,7 @@ def _judge(tx: Tx, ledger: Ledger, context: Context, plan: Preview, syncs: Colle
             if (write.connection, write.entity) == (name, entity)
         )
         with ledger.read() as original:
-            recent = attempts.destructive(original, name, since)
+            recent = attempts.count_destructive(original, name, since)
         sync = context.sync_of(name, entity)
         if sync is None or sync.name not in syncs:
             continue

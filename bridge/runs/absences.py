@@ -45,7 +45,7 @@ def weigh(
         return Verdict()
     if not context.capabilities[connection][entity].complete:
         return Verdict(not_judged="this system's listings don't show everything")
-    known, absent = listings.count(tx, connection, entity, run_id, since)
+    known, absent = listings.count_unseen(tx, connection, entity, run_id, since)
     if not accept and (stop := guard.emptied_source(listed, known)) is not None:
         return Verdict(stop=f"{stop}; if it is true: {way_on(connection)}")
     if broken:
@@ -70,6 +70,6 @@ def missing(
     tx: Tx, connection: str, entity: str, run_id: int, since: datetime, after: int
 ) -> tuple[list[Finding], int]:
     """Give some of the records that the run did not see, and the side id after which to go on; 0: these were all."""
-    rows = listings.absentees(tx, connection, entity, run_id, since, after=after)
+    rows = listings.unseen(tx, connection, entity, run_id, since, after=after)
     found = [Finding(row.remote_id, "absent", (), row.read_at) for row in rows]
     return found, rows[-1].id if len(rows) >= listings.PAGE else 0

@@ -74,7 +74,7 @@ def start(
     if run_id is None:
         return None
     figures = {} if max_creates is None else {allowance.LIMIT: max_creates}
-    figures[CARRIED] = run_writes.go_on(tx, int(run_id), allowance.CAUSE, now)
+    figures[CARRIED] = run_writes.take_over_leftovers(tx, int(run_id), allowance.CAUSE, now)
     run_records.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
     step = Step(run_id, now.isoformat(), None, since.isoformat() if since else "", newest_first)
     work.enqueue(
@@ -137,7 +137,7 @@ def absorb(
     if run is None or run.finished_at is not None:
         work.finish(tx, row, task.owner, now)
         return False
-    if not run_records.carry_on(
+    if not run_records.extend_claim(
         tx, row, task.owner, asdict(step), now + context.lease(context.connections)
     ):
         return False

@@ -62,7 +62,7 @@ def compare(
     now: datetime,
 ) -> Compared:
     """Compare rows with the ledger in a handful of queries, however many they are; writes nothing."""
-    known = listings.known(tx, connection, entity, list(records))
+    known = listings.last_sightings(tx, connection, entity, list(records))
     key, today, done = fingerprint_key(tx, context, entity), now.toordinal(), Compared()
     look: dict[str, tuple[Record, str | None]] = {}
     for remote_id, record in records.items():
@@ -96,8 +96,8 @@ def compare(
 def keep(tx: Tx, compared: Compared, run_id: int) -> None:
     """Note that the run saw the rows (0: it lists only some, so that says nothing), and how they compared."""
     if run_id:
-        listings.stamp(tx, compared.stamps, run_id)
-    listings.note(tx, [each | {"seen_run": run_id} for each in compared.notes])
+        listings.mark_seen(tx, compared.stamps, run_id)
+    listings.store(tx, [each | {"seen_run": run_id} for each in compared.notes])
 
 
 def judge(context: Context, link: Link, record: Record, *, full: bool) -> Finding | None:
@@ -141,7 +141,7 @@ def report(
 
     `first`: nothing was ever listed there before.
     """
-    waiting = drift_findings.states(
+    waiting = drift_findings.outstanding(
         tx, [hints.key(Ref(connection, entity, each.remote_id)) for each in findings]
     )
     rows = []

@@ -152,7 +152,7 @@ def start(
 
     `report`: only look. `accept`: believe the listing however much it lacks.
     """
-    findings.heal(tx)
+    findings.mark_healed(tx)
     named = REPORT if report else kind
     run_id = run_records.begin(
         tx, kind=named, connection=connection, entity=entity, due=due or now, now=now
@@ -215,7 +215,7 @@ def absorb(tx: Tx, context: Context, task: Task, batch: _Batch) -> bool:
     if run is None or run.finished_at is not None:
         work.finish(tx, row, task.owner, now)
         return False
-    if not run_records.carry_on(
+    if not run_records.extend_claim(
         tx, row, task.owner, asdict(step), now + context.lease(context.connections)
     ):
         return False  # our claim ran out, and another worker has gone on from the last checkpoint

@@ -306,7 +306,7 @@ class TestPeople:
 
     def learned(self, world):
         with world.ledger.read() as tx:
-            return [(email, raw) for _connection, email, raw in stored.known(tx)]
+            return [(email, raw) for _connection, email, raw in stored.people(tx)]
 
     def test_whom_a_transaction_that_came_to_nothing_showed_is_learned_the_next_time(self, ledger):
         world = World(ledger, "LH")

@@ -54,7 +54,7 @@ def test_what_belongs_to_no_open_ticket_is_told_once_and_why(estate):
         estate.clock.advance(3600)
         estate.reconcile("poll", "full")
     with estate.ledger.read() as tx:
-        (row,) = [each for each in drift_findings.found(tx) if each.entity == "session"]
+        (row,) = [each for each in drift_findings.recent(tx) if each.entity == "session"]
     assert (row.kind, row.why, row.healed_at) == (
         "new",
         "not mirrored: its customer has no open ticket",

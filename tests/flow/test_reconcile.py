@@ -51,8 +51,8 @@ def run(world, name, kind="full", **changes):
 
 def found(world, run_):
     with world.ledger.transaction() as tx:
-        drift_findings.heal(tx)
-        return {each.remote_id: each for each in drift_findings.found(tx, runs=[run_.id])}
+        drift_findings.mark_healed(tx)
+        return {each.remote_id: each for each in drift_findings.recent(tx, runs=[run_.id])}
 
 
 def with_webhooks(world, name):
@@ -84,7 +84,7 @@ def test_what_no_webhook_told_is_found_explained_and_healed(world, kind):
     assert each.since < each.found_at <= each.healed_at
     assert world.unsettled() == []
     with world.ledger.read() as tx:
-        assert drift_findings.tally(tx, done.id) == {"found": 1, "missed": 1, "healed": 1}
+        assert drift_findings.counts(tx, done.id) == {"found": 1, "missed": 1, "healed": 1}
         (rate,) = drift_findings.rates(tx, world.clock.now() - timedelta(days=1))
     assert (rate.connection, rate.found, rate.missed, rate.healed) == ("L", 1, 1, 1)
 
@@ -99,7 +99,7 @@ def test_what_the_first_listing_shows_was_missed_by_nobody(world):
     late = world.systems["L"].add(subject="three")
     assert found(world, run(world, "L", "poll"))[late].why == drift_findings.SILENT
     with world.ledger.read() as tx:
-        assert drift_findings.tally(tx, first.id)["missed"] == 0
+        assert drift_findings.counts(tx, first.id)["missed"] == 0
 
 
 def test_a_webhook_that_came_and_was_dropped_is_told_apart_from_one_that_never_came(world):

@@ -208,8 +208,8 @@ def test_destructive_changes_are_counted_within_a_time_and_unless_refused(tx, no
         attempts.begin(tx, f"a{number}", side, now - age, destructive=destructive)
         if outcome:
             attempts.close(tx, f"t{number}", outcome, None, now, None)
-    assert attempts.destructive(tx, "helpdesk", now - LONG - timedelta(seconds=1)) == 5
-    assert attempts.destructive(tx, "desk", now - 3 * LONG) == 0
+    assert attempts.count_destructive(tx, "helpdesk", now - LONG - timedelta(seconds=1)) == 5
+    assert attempts.count_destructive(tx, "desk", now - 3 * LONG) == 0
 
 
 def test_a_destructive_change_that_is_sent_again_and_again_counts_once(tx, now):
@@ -219,7 +219,7 @@ def test_a_destructive_change_that_is_sent_again_and_again_counts_once(tx, now):
             side.attempt = make_attempt(now, f"{link_id}{number}")
             attempts.begin(tx, link_id, side, now, destructive=destructive)
             attempts.close(tx, f"{link_id}{number}", "unknown", None, now, None)
-    assert attempts.destructive(tx, "helpdesk", now - LONG) == 3
+    assert attempts.count_destructive(tx, "helpdesk", now - LONG) == 3
 
 
 def open_intent(tx, now, marker="m1", connection="desk"):

@@ -48,13 +48,16 @@ def test_a_delivery_is_new_once(ledger, now):
 
 def test_a_webhook_gets_its_verdict_once_and_only_those_known_before_the_read(tx, now):
     first, _ = deliver(tx, now, "d1")
-    last = webhook_inbox.last(tx, "helpdesk", "ticket", "1")
+    last = webhook_inbox.last_pending(tx, "helpdesk", "ticket", "1")
     assert last == first
     deliver(tx, now, "d2")
     deliver(tx, now, "d3", remote_id="2")
     deliver(tx, now, "d4", entity=None, remote_id=None, verdict="ignored", why="unknown event")
-    assert webhook_inbox.settle(tx, "helpdesk", "ticket", "1", last, "applied", "", now + LONG) == 1
-    assert webhook_inbox.settle(tx, "helpdesk", "ticket", "1", last, "echo", "", now) == 0
+    assert (
+        webhook_inbox.set_verdict(tx, "helpdesk", "ticket", "1", last, "applied", "", now + LONG)
+        == 1
+    )
+    assert webhook_inbox.set_verdict(tx, "helpdesk", "ticket", "1", last, "echo", "", now) == 0
     assert webhook_inbox.counts(tx) == {"applied": 1, "pending": 2, "ignored": 1}
     assert (
         webhook_inbox.get(tx, first)["verdict"],
@@ -63,7 +66,7 @@ def test_a_webhook_gets_its_verdict_once_and_only_those_known_before_the_read(tx
         "applied",
         now + LONG,
     )
-    assert webhook_inbox.last(tx, "helpdesk", "ticket", "9") == 0
+    assert webhook_inbox.last_pending(tx, "helpdesk", "ticket", "9") == 0
     assert webhook_inbox.get(tx, 10**6) is None
 
 
@@ -87,7 +90,7 @@ def test_text_that_no_database_stores_is_replaced_not_lost(tx, now):
         "é😀",
         {"a": "\0\ud800"},
     )
-    assert webhook_inbox.last(tx, "helpdesk", "ticket", "1\ud800") == row_id
+    assert webhook_inbox.last_pending(tx, "helpdesk", "ticket", "1\ud800") == row_id
 
 
 def test_times_are_utc_whatever_the_zones(tx, now):
@@ -304,7 +307,7 @@ def test_whoever_is_learned_or_replaced_is_noticed_whatever_the_clock_said(tx, n
         seen.append(directory.revision(tx))
     assert not directory.learn(tx, "desk", "2", "robert@x.io", "", now + HOUR)
     assert directory.revision(tx) == seen[-1]
-    assert directory.known(tx) == [("desk", "ann.smith@x.io", "1"), ("desk", "robert@x.io", "2")]
+    assert directory.people(tx) == [("desk", "ann.smith@x.io", "1"), ("desk", "robert@x.io", "2")]
 
 
 def test_actions_are_written_down(tx, now):

@@ -25,11 +25,11 @@ def test_a_run_that_waits_for_its_connection_is_not_given_up(tx, now):
 def test_only_the_worker_that_holds_the_claim_carries_a_run_on(tx, now):
     hint(tx, now)
     row = claim_one(tx, now, owner="w1")
-    assert run_records.carry_on(tx, row, "w1", {"page": 2}, now + HOUR)
-    assert not run_records.carry_on(tx, row, "w2", {"page": 9}, now + HOUR)
+    assert run_records.extend_claim(tx, row, "w1", {"page": 2}, now + HOUR)
+    assert not run_records.extend_claim(tx, row, "w2", {"page": 9}, now + HOUR)
     again = claim_one(tx, now + 2 * HOUR, owner="w2")
     assert again.payload == {"page": 2}
-    assert not run_records.carry_on(tx, row, "w1", {"page": 3}, now + 3 * HOUR)
+    assert not run_records.extend_claim(tx, row, "w1", {"page": 3}, now + 3 * HOUR)
 
 
 def test_a_run_that_went_astray_leaves_no_watermark(tx, now):
@@ -42,14 +42,14 @@ def test_a_run_that_went_astray_leaves_no_watermark(tx, now):
 
 
 def seen(tx, remote_id="1"):
-    return listings.known(tx, "helpdesk", "ticket", [remote_id, "unknown"])
+    return listings.last_sightings(tx, "helpdesk", "ticket", [remote_id, "unknown"])
 
 
 def test_a_fingerprint_holds_until_the_link_is_taken_and_is_not_kept_while_it_is(tx, now):
     link = make_link(tx, now)
     before = seen(tx)["1"]
     assert before.digest is None
-    listings.note(
+    listings.store(
         tx,
         [
             {
@@ -72,22 +72,22 @@ def test_absent_is_what_was_known_before_and_not_seen_by_this_run(tx, now):
     for number in range(5):
         make_link(tx, now, f"link{number}", helpdesk=str(number))
     make_link(tx, now + 2 * HOUR, "young", helpdesk="young")
-    known = listings.known(tx, "helpdesk", "ticket", [str(number) for number in range(5)])
-    listings.note(
+    known = listings.last_sightings(tx, "helpdesk", "ticket", [str(number) for number in range(5)])
+    listings.store(
         tx,
         [
             {"side_id": known[each].side_id, "digest": None, "fence": 0, "day": 1, "seen_run": 7}
             for each in "012"
         ],
     )
-    listings.stamp(tx, [known["0"].side_id], 8)
+    listings.mark_seen(tx, [known["0"].side_id], 8)
     # Seeing it in a poll (run 0) says nothing about the full run.
-    listings.note(
+    listings.store(
         tx, [{"side_id": known["1"].side_id, "digest": "x", "fence": 0, "day": 1, "seen_run": 0}]
     )
     asked = ("helpdesk", "ticket", 7, now + HOUR)
-    assert [row.remote_id for row in listings.absentees(tx, *asked)] == ["0", "3", "4"]
-    assert listings.count(tx, *asked) == (5, 3)
+    assert [row.remote_id for row in listings.unseen(tx, *asked)] == ["0", "3", "4"]
+    assert listings.count_unseen(tx, *asked) == (5, 3)
 
 
 def finding(tx, run_id, now, **changes):
@@ -107,7 +107,7 @@ def webhook(tx, at, verdict, why=""):
 
 def why(tx, run_id, **options):
     drift_findings.explain(tx, run_id, **{"webhooks": True, **options})
-    return [each.why for each in drift_findings.found(tx, runs=[run_id])]
+    return [each.why for each in drift_findings.recent(tx, runs=[run_id])]
 
 
 def test_the_newest_webhook_since_the_record_was_right_explains_a_miss(tx, now):
@@ -130,18 +130,18 @@ def test_the_newest_webhook_since_the_record_was_right_explains_a_miss(tx, now):
 def test_a_finding_is_healed_when_the_record_was_read_and_nothing_waits(tx, now):
     link = make_link(tx, now)
     finding(tx, "1", now)
-    assert drift_findings.heal(tx) == 0
+    assert drift_findings.mark_healed(tx) == 0
     fence = links.lease(tx, link.id, "w", now, now + HOUR)
     link.sides["helpdesk"].read_at = now + HOUR / 2
     links.save(tx, link, "w", fence, now + HOUR / 2)
     hint(tx, now, kind="deliver", key="deliver:x", link_id=link.id)
-    assert drift_findings.heal(tx) == 0
-    assert drift_findings.healing(tx, ["1"]) == 1
+    assert drift_findings.mark_healed(tx) == 0
+    assert drift_findings.count_healing(tx, ["1"]) == 1
     work.finish(tx, claim_one(tx, now), "w1", now)
-    assert drift_findings.healing(tx, ["1"]) == 0
-    assert drift_findings.heal(tx) == 1
-    assert drift_findings.found(tx, runs=["1"])[0].healed_at == now + HOUR / 2
-    assert drift_findings.tally(tx, "1") == {"found": 1, "missed": 0, "healed": 1}
+    assert drift_findings.count_healing(tx, ["1"]) == 0
+    assert drift_findings.mark_healed(tx) == 1
+    assert drift_findings.recent(tx, runs=["1"])[0].healed_at == now + HOUR / 2
+    assert drift_findings.counts(tx, "1") == {"found": 1, "missed": 0, "healed": 1}
     assert links.of_refs(tx, [Ref("helpdesk", "ticket", "1")])
 
 

@@ -108,10 +108,10 @@ class Engine:
             webhook_inbox.prune(tx, before)
             run_records.prune(tx, before)
             drift_findings.prune(tx, before)
-        for past in history.PAST:
+        for past in history.PRUNABLE:
             self._forget(past, self.clock.now() - self.config.settings.keep_history)
 
-    def _forget(self, past: history.Past, before: datetime) -> None:
+    def _forget(self, past: history.PrunableTable, before: datetime) -> None:
         """Forget one table's old rows, a batch a transaction; what is too much for now is left for the next time."""
         after: int | None = 0
         batches = BATCHES

@@ -132,7 +132,7 @@ def foretell(costs: list[forecast.Cost]) -> None:
         )
 
 
-def report(left: run_writes.Left, review: list[dict[str, Any]], wrong: list[str]) -> None:
+def report(left: run_writes.LeftToDo, review: list[dict[str, Any]], wrong: list[str]) -> None:
     """Say what is left to a human, and what to do about it."""
     for line in wrong:
         click.echo(line, err=True)

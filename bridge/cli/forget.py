@@ -110,7 +110,7 @@ def _allowed(config: Config, names: tuple[str, ...], *, yes_delete: bool) -> Non
         )
 
 
-def _tell(found: erasure.Found) -> None:
+def _tell(found: erasure.PersonalData) -> None:
     what = ", ".join(
         f"{count} of entity {entity}" for entity, count in sorted(found.entities.items())
     )
@@ -124,7 +124,9 @@ def _tell(found: erasure.Found) -> None:
         )
 
 
-def _delete(config: Config, ledger: Ledger, name: str, address: str, found: erasure.Found) -> int:
+def _delete(
+    config: Config, ledger: Ledger, name: str, address: str, found: erasure.PersonalData
+) -> int:
     """Delete the person's records at one system, after its name was typed; gives how many there were."""
     connection = config.connections[name]
     http = Http(connection, clock=SystemClock())
@@ -158,7 +160,9 @@ def _delete(config: Config, ledger: Ledger, name: str, address: str, found: eras
         http.close()
 
 
-def _records(config: Config, connector: Connector, address: str, found: erasure.Found) -> list[Ref]:
+def _records(
+    config: Config, connector: Connector, address: str, found: erasure.PersonalData
+) -> list[Ref]:
     """Find the records that show this address now: those that the system finds, and those that the ledger knows."""
     name = connector.connection.name
     refs: dict[Ref, None] = {}
@@ -177,7 +181,7 @@ def _records(config: Config, connector: Connector, address: str, found: erasure.
     return list(refs)
 
 
-def _warn(found: erasure.Found, connections: tuple[str, ...]) -> None:
+def _warn(found: erasure.PersonalData, connections: tuple[str, ...]) -> None:
     left = [str(ref) for ref in found.refs if ref.connection not in connections]
     if left:
         click.echo(f"still at the systems themselves: {', '.join(left)}")

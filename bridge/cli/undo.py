@@ -145,7 +145,7 @@ def standing(tx: Tx, run: RunRow, now: datetime) -> tuple[str, str]:
     return f"the run is not over yet ({told}): let it end first", ""
 
 
-def carry_out(engine: wiring.Engine, run_id: str) -> run_writes.Left:
+def carry_out(engine: wiring.Engine, run_id: str) -> run_writes.LeftToDo:
     """Drain until nothing of the run waits, or all that does waits for connections that an operator must resume."""
     until = time.monotonic() + LONGEST
     while True:

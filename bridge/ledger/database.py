@@ -32,7 +32,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from bridge.errors import LedgerError, Outcome
-from bridge.ledger.sqlite_lock import turnstile
+from bridge.ledger.sqlite_lock import write_lock
 
 Tx = Connection
 """An open transaction: what every function of the ledger takes first."""
@@ -64,19 +64,19 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self.url = _url(url)
-        self._turn: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._write_lock: Callable[[], AbstractContextManager[None]] = nullcontext
         self.shown = self.url.render_as_string(hide_password=True)
         if self.url.get_backend_name() == "sqlite":
             self.engine = _sqlite(self.url)
             if self.url.database not in _IN_MEMORY:
-                self._turn = turnstile(Path(str(self.url.database)))
+                self._write_lock = write_lock(Path(str(self.url.database)))
         else:
             self.engine = _postgresql(self.url)
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         """Open a transaction that may write; it commits when the block ends and rolls back when the block raises."""
-        with self._turn(), self._answering(), self.engine.connect() as connection:
+        with self._write_lock(), self._answering(), self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 connection = connection.execution_options(ledger_begin="BEGIN IMMEDIATE")  # noqa: PLW2901
             with connection.begin():
@@ -97,7 +97,7 @@ class Ledger:
             _make_file(Path(str(self.url.database)))
         script = _script()
         with self.transaction() as tx:
-            hold(tx, UPGRADE_LOCK)
+            advisory_lock(tx, UPGRADE_LOCK)
             self._refuse_newer(tx, script)
             config = Config(attributes={"connection": tx})
 
@@ -195,7 +195,7 @@ def insert_for(dialect: str, table: Table) -> postgresql.Insert:
     return postgresql.insert(table)
 
 
-def hold(tx: Tx, number: int) -> None:
+def advisory_lock(tx: Tx, number: int) -> None:
     """Hold a number of 64 bits until the transaction ends: a second one waits for it. SQLite's writers do so anyway."""
     if tx.dialect.name != "sqlite":
         tx.execute(select(func.pg_advisory_xact_lock(bindparam("number", number, BigInteger))))

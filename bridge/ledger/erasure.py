@@ -54,7 +54,7 @@ SHORTEST = 3
 
 
 @dataclass(slots=True)
-class Found:
+class PersonalData:
     """What the ledger holds of a person."""
 
     links: list[str] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Found:
     """Writes and creates about this person whose outcome is not known yet."""
 
 
-def find(tx: Tx, email: str) -> Found:
+def find(tx: Tx, email: str) -> PersonalData:
     """Find the links whose customer this is, and whatever belongs to them."""
     address = email.strip().casefold()
     near = links.load(tx, list(dict.fromkeys(_containing(tx, address))))
@@ -82,7 +82,7 @@ def find(tx: Tx, email: str) -> Found:
         for link in near.values()
         if link.id not in ours and _stands(address, json.loads(link_codec.dumps(link)))
     ]
-    found = Found(links=sorted(ours), elsewhere=sorted(link.id for link in theirs))
+    found = PersonalData(links=sorted(ours), elsewhere=sorted(link.id for link in theirs))
     for link in ours.values():
         found.entities[link.entity] = found.entities.get(link.entity, 0) + 1
         found.refs += [Ref(name, link.entity, held.remote_id) for name, held in link.live().items()]
@@ -282,7 +282,7 @@ def _erase_attempts(tx: Tx, link_id: str, names: Collection[str]) -> int:
     return len(rows)
 
 
-def _erase_inbox(tx: Tx, found: Found, address: str) -> int:
+def _erase_inbox(tx: Tx, found: PersonalData, address: str) -> int:
     """Erase what is kept of webhooks, quarantined ones of nobody known included; that they came stays."""
     changes: dict[str, Any] = {"projection": {}, "body": None}
     count = 0
@@ -308,7 +308,7 @@ def _erase_inbox(tx: Tx, found: Found, address: str) -> int:
     return count
 
 
-def _erase_work(tx: Tx, found: Found, address: str) -> None:
+def _erase_work(tx: Tx, found: PersonalData, address: str) -> None:
     """Take the person out of what is said of work that failed or is parked."""
     refs = {(ref.connection, ref.entity, ref.id) for ref in found.refs}
     rows = tx.execute(

@@ -20,7 +20,7 @@ BATCH: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PrunableTable:
     """A table of which old rows are forgotten."""
 
     key: Column[int]
@@ -36,11 +36,11 @@ def _unasked(table: Table) -> ColumnElement[bool]:
     return or_(table.c.run_id.is_(None), table.c.run_id.not_in(select(run.c.id)))
 
 
-PAST: Final = (
-    Past(journal.c.id, journal.c.at, journal.c.at, true()),
-    Past(conflict.c.id, conflict.c.opened_at, conflict.c.closed_at, true()),
-    Past(attempt.c.number, attempt.c.opened_at, attempt.c.closed_at, _unasked(attempt)),
-    Past(
+PRUNABLE: Final = (
+    PrunableTable(journal.c.id, journal.c.at, journal.c.at, true()),
+    PrunableTable(conflict.c.id, conflict.c.opened_at, conflict.c.closed_at, true()),
+    PrunableTable(attempt.c.number, attempt.c.opened_at, attempt.c.closed_at, _unasked(attempt)),
+    PrunableTable(
         create_intent.c.number,
         create_intent.c.opened_at,
         create_intent.c.closed_at,
@@ -51,7 +51,7 @@ PAST: Final = (
 
 
 def prune(
-    tx: Tx, past: Past, before: datetime, after: int = 0, limit: int = BATCH
+    tx: Tx, past: PrunableTable, before: datetime, after: int = 0, limit: int = BATCH
 ) -> tuple[int, int | None]:
     """Forget what was over before that time, among the next rows after a key.
 

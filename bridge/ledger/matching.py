@@ -10,7 +10,7 @@ from hashlib import blake2b
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import Insert
 
-from bridge.ledger.database import Tx, hold, insert_for
+from bridge.ledger.database import Tx, advisory_lock, insert_for
 from bridge.ledger.tables import match_key
 
 
@@ -20,7 +20,7 @@ def lock(tx: Tx, sync: str, hashes: Iterable[str]) -> None:
     Whoever comes second waits for the first one's commit, and then sees what it has stored.
     """
     for number in sorted({_number(sync, digest) for digest in hashes}):
-        hold(tx, number)
+        advisory_lock(tx, number)
 
 
 def _number(sync: str, digest: str) -> int:

@@ -42,7 +42,7 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ParkedGroup:
     """All rows of one connection that were set aside for one cause."""
 
     cause: str
@@ -86,8 +86,8 @@ def parked(
     ]
 
 
-def groups(tx: Tx, samples: int = SAMPLES) -> list[Group]:
-    """Group what is set aside by cause and connection, the largest group first."""
+def groups(tx: Tx, samples: int = SAMPLES) -> list[ParkedGroup]:
+    """ParkedGroup what is set aside by cause and connection, the largest group first."""
     by = (work.c.parked_cause, work.c.connection)
     counted = select(*by, func.count(), func.min(work.c.parked_at), func.max(work.c.parked_at))
     counted = (
@@ -96,7 +96,7 @@ def groups(tx: Tx, samples: int = SAMPLES) -> list[Group]:
         .order_by(func.count().desc(), *by)
     )
     return [
-        Group(
+        ParkedGroup(
             cause,
             connection,
             count,

@@ -16,7 +16,7 @@ from bridge.ledger.tables import attempt, create_intent, run, side, work
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CreatedRecord:
     """A record that a run made."""
 
     link_id: str
@@ -28,7 +28,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class CarriedOutWrite:
     """A write of a run that was carried out."""
 
     link_id: str
@@ -40,7 +40,7 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftToDo:
     """What of some runs is still outstanding."""
 
     waiting: int
@@ -58,7 +58,7 @@ def creates(tx: Tx, run_id: int) -> int:
     return tx.execute(counted.where(create_intent.c.outcome.is_(None) | ~given_up)).scalar_one()
 
 
-def made(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Made]:
+def made(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[CreatedRecord]:
     """Give the records that a run has made, in order."""
     found = select(create_intent).where(
         create_intent.c.run_id == run_id, create_intent.c.outcome == "created"
@@ -66,12 +66,14 @@ def made(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Made]:
     if link_id is not None:
         found = found.where(create_intent.c.link_id == link_id)
     return [
-        Made(row.link_id, row.connection, row.entity, row.remote_id, dict(row.draft["sent"]))
+        CreatedRecord(
+            row.link_id, row.connection, row.entity, row.remote_id, dict(row.draft["sent"])
+        )
         for row in tx.execute(found.order_by(create_intent.c.number))
     ]
 
 
-def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Changed]:
+def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[CarriedOutWrite]:
     """Give the writes that a run has carried out, or of which nobody knows whether it did, in order."""
     found = (
         select(attempt, side.c.entity, side.c.remote_id)
@@ -84,7 +86,7 @@ def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[Changed]
     if link_id is not None:
         found = found.where(attempt.c.link_id == link_id)
     return [
-        Changed(
+        CarriedOutWrite(
             row.link_id,
             row.connection,
             row.entity,
@@ -109,7 +111,7 @@ def count(tx: Tx, run_ids: Collection[int]) -> dict[int, int]:
     return counted
 
 
-def left(tx: Tx, run_ids: Collection[int]) -> Left:
+def left(tx: Tx, run_ids: Collection[int]) -> LeftToDo:
     """Count what of these runs waits, and what was set aside."""
     of = work.c.run_id.in_(list(run_ids))
     counted = select(func.count()).select_from(work).where(of, work.c.parked_at.is_(None))
@@ -117,7 +119,7 @@ def left(tx: Tx, run_ids: Collection[int]) -> Left:
     parked: dict[str, int] = {
         row[0]: row[1] for row in tx.execute(by.group_by(work.c.parked_cause))
     }
-    return Left(tx.execute(counted).scalar_one(), parked)
+    return LeftToDo(tx.execute(counted).scalar_one(), parked)
 
 
 def waits_for(tx: Tx, run_ids: Collection[int]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 
-def turnstile(database: Path) -> Callable[[], AbstractContextManager[None]]:
+def write_lock(database: Path) -> Callable[[], AbstractContextManager[None]]:
     """Give a context manager that lasts for one turn at writing to the database file."""
     door, room = (database.with_name(database.name + end) for end in ("-turn", "-writing"))
 

@@ -20,7 +20,7 @@ from bridge.ledger import (
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx
 from bridge.ledger.gauges import Figure
-from bridge.ledger.parking import Group
+from bridge.ledger.parking import ParkedGroup
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.tables import attempt, create_intent, link, side
 from bridge.ledger.webhook_inbox import WebhookAccount
@@ -48,7 +48,7 @@ class Status:
     """Whether every accepted webhook is accounted for."""
     lanes: dict[str, int]
     """Outstanding work by lane."""
-    parked: list[Group]
+    parked: list[ParkedGroup]
     """What is set aside, by cause and connection."""
     waiting: dict[str, datetime]
     """For each connection with due work, since when the oldest of it waits: the lag."""

@@ -77,7 +77,7 @@ def start(
 
 def records(tx: Tx, run_id: str) -> list[tuple[str, str, str]]:
     """Give the link, connection and entity of every record that a run wrote to."""
-    wrote: list[run_writes.Made | run_writes.Changed] = [
+    wrote: list[run_writes.CreatedRecord | run_writes.CarriedOutWrite] = [
         *run_writes.made(tx, int(run_id)),
         *run_writes.changed(tx, int(run_id)),
     ]

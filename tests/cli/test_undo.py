@@ -90,7 +90,7 @@ def test_an_undo_whose_connection_is_stopped_ends_and_the_rest_is_done_later(est
     )
     assert undo.carry_out(engine, mine).waiting == 3
     resume(estate, "helpdesk")
-    assert undo.carry_out(engine, mine) == run_writes.Left(0, {})
+    assert undo.carry_out(engine, mine) == run_writes.LeftToDo(0, {})
     assert estate.apps["helpdesk"].tickets() == []
 
 

@@ -334,7 +334,7 @@ def test_somebody_whose_address_is_longer_is_somebody_else(account):
     account.settle()
     before = account.text()
     with account.ledger.read() as tx:
-        assert erasure.find(tx, ANA) == erasure.Found()
+        assert erasure.find(tx, ANA) == erasure.PersonalData()
     assert set(account.erase().values()) == {0}
     assert account.text() == before
 

@@ -23,7 +23,7 @@ KEPT = 730 * DAY
 
 def prune(tx, before, limit=2):
     """As the engine does, but in one transaction and in tiny batches."""
-    for past in history.PAST:
+    for past in history.PRUNABLE:
         after = 0
         while after is not None:
             gone, after = history.prune(tx, past, before, after, limit)

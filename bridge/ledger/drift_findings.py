@@ -11,8 +11,7 @@ from sqlalchemy import Text, and_, case, cast, delete, exists, func, or_, select
 
 from bridge.core.model.values import Ref
 from bridge.ledger.database import Tx
-from bridge.ledger.listing_tables import drift
-from bridge.ledger.tables import inbox, link, side, work
+from bridge.ledger.tables import drift, inbox, link, side, work
 
 SILENT = "no webhook came"
 """The reason that counts as a miss of the source's."""

@@ -16,8 +16,7 @@ from sqlalchemy import Select, Update, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.ledger.database import Tx, insert_for, one_of
-from bridge.ledger.listing_tables import sighting
-from bridge.ledger.tables import link, side
+from bridge.ledger.tables import link, side, sighting
 
 PAGE = 500
 """Absent records given at a time."""

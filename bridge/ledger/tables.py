@@ -8,9 +8,11 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
+    MetaData,
     SmallInteger,
     String,
     Table,
@@ -19,9 +21,6 @@ from sqlalchemy import (
 )
 
 from bridge.ledger.columns import Json, StorableText, UTCDateTime
-from bridge.ledger.connection_tables import connection_health, figure, probed, tally
-from bridge.ledger.listing_tables import drift, sighting
-from bridge.ledger.metadata import metadata
 
 __all__ = [
     "attempt",
@@ -45,6 +44,15 @@ __all__ = [
     "unmapped",
     "work",
 ]
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
 
 inbox = Table(
     "inbox",
@@ -335,4 +343,84 @@ audit = Table(
     Column("action", StorableText, nullable=False),
     Column("subject", StorableText, nullable=False),
     Column("detail", Json(lenient=True), nullable=False),
+)
+
+sighting = Table(
+    "sighting",
+    metadata,
+    Column("side_id", ForeignKey("side.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", String(40)),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("day", Integer, nullable=False, default=0),
+    Column("seen_run", Integer, nullable=False, default=0),
+)
+
+drift = Table(
+    "drift",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Integer, nullable=False),
+    Column("connection", StorableText, nullable=False),
+    Column("entity", StorableText, nullable=False),
+    Column("remote_id", StorableText, nullable=False),
+    Column("kind", StorableText, nullable=False),
+    Column("fields", Json, nullable=False),
+    Column("since", UTCDateTime),
+    Column("why", StorableText, nullable=False),
+    Column("found_at", UTCDateTime, nullable=False),
+    Column("healed_at", UTCDateTime),
+    Index("ix_drift_run_id", "run_id"),
+    Index("ix_drift_found_at", "found_at"),
+)
+Index(
+    "ix_drift_open",
+    drift.c.connection,
+    drift.c.entity,
+    drift.c.remote_id,
+    sqlite_where=text("healed_at IS NULL"),
+    postgresql_where=text("healed_at IS NULL"),
+)
+
+connection_health = Table(
+    "connection_health",
+    metadata,
+    Column("connection", StorableText, primary_key=True),
+    Column("paused_until", UTCDateTime),
+    Column("refused_at", UTCDateTime),
+    Column("why", StorableText, nullable=False, default=""),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("failed_at", UTCDateTime),
+    Column("since", UTCDateTime),
+    Column("held_at", UTCDateTime),
+    Column("opened", Integer, nullable=False, default=0, server_default="0"),
+    Column("probe_until", UTCDateTime),
+    Column("throttled", Integer, nullable=False, default=0, server_default="0"),
+    Column("failing", StorableText, nullable=False, default="", server_default=""),
+    Column("forbidden", StorableText, nullable=False, default="", server_default=""),
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("name", StorableText, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+probed = Table(
+    "probed",
+    metadata,
+    Column("connection", StorableText, primary_key=True),
+    Column("name", StorableText, primary_key=True),
+    Column("value", Boolean, nullable=False),
+    Column("why", StorableText, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+)
+
+figure = Table(
+    "figure",
+    metadata,
+    Column("connection", StorableText, primary_key=True),
+    Column("name", StorableText, primary_key=True),
+    Column("value", Float, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
 )

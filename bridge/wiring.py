@@ -148,15 +148,29 @@ def load_config(home: Path) -> Config:
     return replace(config, connections=unlimited)
 
 
-def engine(home: Path | None = None, *, told_to_stop: Callable[[], bool] = lambda: False) -> Engine:
-    """Build the engine for a home, with real time, a real ledger and a real doorbell."""
-    home = home or find_home()
-    config = load_config(home)
-    clock = SystemClock()
-    connectors = {
+def connect(config: Config, clock: Clock) -> dict[str, Connector]:
+    """Build the connector of every connection; nobody is called by that."""
+    return {
         name: build(connection, Http(connection, clock=clock))
         for name, connection in config.connections.items()
     }
+
+
+def engine(
+    home: Path | None = None,
+    *,
+    told_to_stop: Callable[[], bool] = lambda: False,
+    check_ledger: bool = True,
+) -> Engine:
+    """Build the engine for a home, with real time, a real ledger and a real doorbell.
+
+    Raises LedgerError when the ledger is not of this version; without `check_ledger`, whoever uses
+    it meets that.
+    """
+    home = home or find_home()
+    config = load_config(home)
+    clock = SystemClock()
+    connectors = connect(config, clock)
     context = Context(
         connections=config.connections,
         syncs=config.syncs,
@@ -168,7 +182,8 @@ def engine(home: Path | None = None, *, told_to_stop: Callable[[], bool] = lambd
     )
     redis_url = socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
     ledger = Ledger(config.settings.database)
-    ledger.check()
+    if check_ledger:
+        ledger.check()
     owner = worker_identity.name(uuid.uuid4().hex[:6])
     drainer = Drain(
         context,

@@ -1,4 +1,4 @@
-"""What an operator's commands share: the ledger of this home, to read or to change, with each change in the audit."""
+"""What an operator's commands share: the desk of this home, and the printing of values for programs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,51 @@ from bridge import wiring
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.clock import SystemClock
 from bridge.config import Config
-from bridge.ledger import audit, links
+from bridge.errors import UnknownName
+from bridge.ledger import audit
 from bridge.ledger.database import Ledger, Tx
+from bridge.operations import desk, find
+from bridge.operations.desk import Desk
 
-SHORTEST = 4
-"""Characters of a remote id that name its ticket, if no other begins so; fewer are enough with a `…` after them."""
+
+@contextmanager
+def at_desk(*, check_ledger: bool = True) -> Iterator[Desk]:
+    """Open the bridge of this home for one command. A name that nothing has is wrong usage."""
+    home = homes.find_home()
+    follow_sandbox(home)
+    try:
+        with desk.opened(home, actor(), check_ledger=check_ledger) as here:
+            yield here
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+
+
+def named(here: Desk, ref: str) -> str:
+    """Return the id of the one ticket that REF names; when REF was cut short, say which record that is."""
+    match = find.named(here, ref)
+    if match.records:
+        click.echo(f"({match.records})", err=True)
+    return match.link_id
+
+
+def actor() -> str:
+    """Return the name of whoever sits at this machine, for the audit."""
+    try:
+        return f"local:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user may have a number and no name
+        return "local:unknown"
+
+
+def show(rows: Iterable[Any]) -> None:
+    """Print each row as one line of JSON, for programs."""
+    for row in rows:
+        values = asdict(row) if is_dataclass(row) and not isinstance(row, type) else row
+        click.echo(json.dumps(values, default=plain, ensure_ascii=False))
+
+
+def plain(value: Any) -> str:
+    """Return a value that JSON has no form for as text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 @contextmanager
@@ -64,62 +104,6 @@ def write_down(
     audit.add(tx, actor=actor(), action=action, subject=subject, at=now, detail=detail)
 
 
-def actor() -> str:
-    """Name who sits at this machine."""
-    try:
-        return f"local:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user may have a number and no name
-        return "local:unknown"
-
-
-def show(rows: Iterable[Any]) -> None:
-    """Print each row as one line of JSON, for programs."""
-    for row in rows:
-        given = asdict(row) if is_dataclass(row) and not isinstance(row, type) else row
-        click.echo(json.dumps(given, default=plain, ensure_ascii=False))
-
-
-def plain(value: Any) -> Any:
-    """Give a value that JSON does not know as text."""
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def the_one(tx: Tx, ref: str) -> str:
-    """Give the id of the one ticket that REF names, be it by the beginning of a remote id.
-
-    Raises UsageError, naming what it could be.
-    """
-    ids = links.find(tx, ref)
-    if len(ids) > 1:
-        raise click.UsageError(f"several tickets are called {ref}: {', '.join(ids)}")
-    if ids:
-        return ids[0]
-    begins = ref.removesuffix("…").removesuffix("...")
-    enough = begins != ref or len(begins.rpartition(":")[2]) >= SHORTEST
-    if begins != ref and len(ids := links.find(tx, begins)) == 1:
-        return ids[0]
-    found = links.beginning(tx, begins) if enough else []
-    if not found:
-        near = ", ".join(closest(tx, begins))
-        raise click.UsageError(
-            f"no ticket is called {ref}" + (f"; close to it: {near}" if near else "")
-        )
-    records = ", ".join(f"{connection}:{remote_id}" for _link, connection, remote_id in found)
-    if len({link_id for link_id, _connection, _remote_id in found}) > 1:
-        raise click.UsageError(f"several tickets begin with {begins}: {records}")
-    click.echo(f"({records})", err=True)
-    return found[0][0]
-
-
-def closest(tx: Tx, ref: str) -> list[str]:
-    """Give a few records whose id shares most with what was asked for, on whatever connection; at least half of it."""
-    remote_id = ref.rpartition(":")[2]
-    for length in range(len(remote_id), max(2, len(remote_id) // 2) - 1, -1):
-        if found := links.beginning(tx, remote_id[:length], limit=3):
-            return [f"{connection}:{each}" for _link, connection, each in found]
-    return []
-
-
 def known(name: str) -> None:
     """Raise UsageError unless there is a connection of that name."""
     home = homes.find_home()
@@ -127,3 +111,14 @@ def known(name: str) -> None:
     names = wiring.load_config(home).connections
     if name not in names:
         raise click.UsageError(f"no connection {name}; allowed: {', '.join(names)}")
+
+
+def the_one(tx: Tx, ref: str) -> str:
+    """Return the id of the one ticket that REF names. Raises UsageError, saying what it could be."""
+    try:
+        match = find.the_one(tx, ref)
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+    if match.records:
+        click.echo(f"({match.records})", err=True)
+    return match.link_id

@@ -1,0 +1,98 @@
+"""The desk: everything that an operator's questions and acts need, and in whose name they are done.
+
+Command line, API and pages open one and hand it to the operations; no operation opens anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bridge import wiring
+from bridge.config import Config
+from bridge.connectors.contract import Connector
+from bridge.core.model.syncs import Connection
+from bridge.engine.context import Context
+from bridge.errors import UnknownName
+from bridge.ledger import audit
+from bridge.ledger.database import Ledger, Tx
+from bridge.queue import Bell
+from bridge.runs import schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A bridge as an operator works with it."""
+
+    config: Config
+    context: Context
+    ledger: Ledger
+    connectors: Mapping[str, Connector]
+    bell: Bell
+    actor: str
+    """Who asks and acts, as the audit names them: `local:ana`."""
+
+    def now(self) -> datetime:
+        """Return the present time."""
+        return self.context.clock.now()
+
+    def connection(self, name: str) -> Connection:
+        """Return the connection of this name. Raises UnknownName with those that there are."""
+        if name not in self.config.connections:
+            allowed = ", ".join(self.config.connections)
+            raise UnknownName(f"no connection {name}; allowed: {allowed}")
+        return self.config.connections[name]
+
+    @contextmanager
+    def acting(
+        self, action: str, subject: str, detail: Mapping[str, Any] | None = None
+    ) -> Iterator[Tx]:
+        """Open one transaction for an act and its line in the audit: both are stored, or neither."""
+        with self.ledger.transaction() as tx:
+            yield tx
+            self.write_down(tx, action, subject, detail)
+
+    def write_down(
+        self, tx: Tx, action: str, subject: str, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Put an act of this actor into the audit."""
+        audit.add(
+            tx, actor=self.actor, action=action, subject=subject, at=self.now(), detail=detail
+        )
+
+    def announce(self) -> None:
+        """Wake a worker if work is due; without one, the clock will within a second or two."""
+        with self.ledger.read() as tx:
+            due = schedule.due_work(tx, self.now())
+        if due:
+            self.bell.ring()
+
+
+@contextmanager
+def opened(home: Path, actor: str, *, check_ledger: bool = True) -> Iterator[Desk]:
+    """Open the bridge of a home for as long as the block lasts.
+
+    Raises ConfigError, and LedgerError unless `check_ledger` is off: `bridge doctor` reports that
+    itself.
+    """
+    engine = wiring.engine(home, check_ledger=check_ledger)
+    try:
+        yield of(engine, actor)
+    finally:
+        engine.close()
+
+
+def of(engine: wiring.Engine, actor: str) -> Desk:
+    """Return a desk over a bridge that is open already."""
+    return Desk(
+        config=engine.config,
+        context=engine.context,
+        ledger=engine.ledger,
+        connectors=engine.connectors,
+        bell=engine.doorbell,
+        actor=actor,
+    )

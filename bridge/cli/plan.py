@@ -14,11 +14,11 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.daemons import lend_redis
 from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.value_text import short_value
 from bridge.ledger import parking
 from bridge.ledger.parking import Parked
 from bridge.preview.dry_run import Preview, key, place, preview, summary
 from bridge.preview.rehearsal import Write
-from bridge.supervisor.activity import shown
 
 HELD = "unsafe"
 
@@ -178,5 +178,5 @@ def _say_cost(found: Preview) -> None:
 
 def line(write: Write) -> str:
     """Give a write as a line."""
-    values = "  ".join(f"{name} {shown(raw)}" for name, raw in write.sent.items())
+    values = "  ".join(f"{name} {short_value(raw)}" for name, raw in write.sent.items())
     return f"{write.op} {'from ' if write.op == 'create' else ''}{write.id}  {values}"

@@ -14,12 +14,12 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import the_one
 from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.value_text import short_value
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker
 from bridge.ledger import attempts, conflict_log, links, timeline
 from bridge.ledger.database import Ledger
 from bridge.operations.times import when
-from bridge.supervisor.activity import shown
 
 
 @click.command()
@@ -73,7 +73,7 @@ def ticket(ref: str, as_json: bool) -> None:
     console.print()
     for line in lines:
         told = "  ".join(
-            f"{name} {shown(value)}"
+            f"{name} {short_value(value)}"
             for name, value in line.detail.items()
             if value not in (None, "")
         )
@@ -126,12 +126,14 @@ def sides(link: Link) -> Table:
     for field in link.state:
         state = link.state[field]
         by = f"  ({state.set_by})" if state.set_by else ""
-        agreed = "in conflict" if state.candidates is not None else f"{shown(state.value)}{by}"
+        agreed = (
+            "in conflict" if state.candidates is not None else f"{short_value(state.value)}{by}"
+        )
         shows = []
         for side in link.sides.values():
             entry = side.fields.get(field)
             known = entry is not None and not isinstance(entry.shadow, Marker)
-            value = shown(entry.shadow) if known and entry else ""
+            value = short_value(entry.shadow) if known and entry else ""
             why = (entry.unreadable or entry.decided_why) if entry else ""
             shows.append(f"{value}  ({why})" if why else value)
         table.add_row(field, agreed, *shows)

@@ -10,8 +10,9 @@ import click
 from rich.console import Console
 
 from bridge import home as homes
+from bridge.cli.activity_lines import print_row
 from bridge.supervisor import seed
-from bridge.supervisor.activity import Stream, show
+from bridge.supervisor.activity import ActivityStream
 from bridge.supervisor.stack import Stack, StackSettings, Stopped
 
 EVERY: Final = 0.25
@@ -62,7 +63,7 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
     )
     try:
         with Stack(settings) as stack:
-            stream = Stream(stack.engine.ledger)
+            stream = ActivityStream(stack.engine.ledger)
             stream.start_now()
             welcome(console, stack, as_json=as_json)
             if sandboxed:
@@ -74,8 +75,8 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
             while True:
                 stack.tend()
                 with stack.patient():
-                    for given in stream.fresh():
-                        show(console, given, as_json=as_json)
+                    for row in stream.fresh():
+                        print_row(console, row, as_json=as_json)
                 stack.stop.wait(EVERY)
     except Stopped:
         if not as_json:

@@ -1,146 +1,124 @@
-"""What was mirrored, as it happens: one line a write, readable, coloured on a terminal; the same as JSON."""
+"""What the bridge does to tickets, as it happens: each entry of the timelines once, as a row."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-from rich.console import Console
-from rich.text import Text
+from typing import Any, Final, TypedDict
 
 from bridge.core.model.state import Link
 from bridge.ledger import links, timeline
 from bridge.ledger.database import Ledger
 from bridge.ledger.timeline import TimelineEntry
-from bridge.operations.times import clock
 
-STYLES: Final = {
-    "wrote": "green",
-    "created": "bold green",
-    "matched": "cyan",
-    "linked": "cyan",
-    "deleted": "magenta",
-    "conflict": "yellow",
-    "uncertain": "yellow",
-    "waiting": "yellow",
-    "reverted": "yellow",
-    "ignored": "yellow",
-    "ambiguous": "yellow",
-    "unknown outcome": "yellow",
-    "unsafe": "bold red",
-    "refused": "red",
-    "fused": "bold red",
-}
-"""The kinds of line that the stream shows; `bridge ticket` has them all."""
+SHOWN_KINDS: Final = frozenset(
+    {
+        "wrote",
+        "created",
+        "matched",
+        "linked",
+        "deleted",
+        "conflict",
+        "uncertain",
+        "waiting",
+        "reverted",
+        "ignored",
+        "ambiguous",
+        "unknown outcome",
+        "unsafe",
+        "refused",
+        "fused",
+    }
+)
+"""The kinds of entry worth a line on a screen that scrolls; `bridge ticket` shows all of them."""
 OVERLAP: Final = 200
-"""Lines looked at again: on PostgreSQL a line can become visible after one with a higher number."""
-_LONGEST: Final = 48
+"""Entries read again: on PostgreSQL one can become visible after another with a higher number."""
+PAGE: Final = 500
+"""Entries read at once, besides those read again."""
+
+
+class ActivityRow(TypedDict, total=False):
+    """One entry, for programs. Keys that say nothing of an entry are left out."""
+
+    at: str
+    kind: str
+    connection: str
+    id: str
+    ticket: str
+    fields: dict[str, Any]
+    by: list[str]
+    """For a write: the connections from which its values come."""
+    field: str
+    why: str
+    winner: str
+    mine: Mapping[str, Any]
+    theirs: Mapping[str, Any]
 
 
 @dataclass(slots=True)
-class Stream:
+class ActivityStream:
     """Follows the timelines of all tickets."""
 
     ledger: Ledger
-    last: int = 0
-    seen: set[int] = field(default_factory=set)
+    last_id: int = 0
+    seen_ids: set[int] = field(default_factory=set)
+    """Those of the overlap that were given out already."""
 
     def start_now(self) -> None:
         """Leave out what has happened so far."""
         with self.ledger.read() as tx:
-            self.last = timeline.newest(tx)
-            self.seen = {line.id for line in timeline.after(tx, max(0, self.last - OVERLAP))}
+            self.last_id = timeline.newest(tx)
+            recent = timeline.after(tx, max(0, self.last_id - OVERLAP))
+        self.seen_ids = {entry.id for entry in recent}
 
-    def fresh(self) -> Iterator[dict[str, Any]]:
-        """Give what happened since the last call, as rows for programs."""
+    def fresh(self) -> Iterator[ActivityRow]:
+        """Yield what has happened since the last call."""
         while True:
-            with self.ledger.read() as tx:
-                found = timeline.after(tx, max(0, self.last - OVERLAP), limit=500 + OVERLAP)
-                lines = [line for line in found if line.id not in self.seen]
-                known = links.load(
-                    tx, sorted({line.link_id for line in lines if line.kind in STYLES})
-                )
-            if not lines:
+            unseen, tickets = self._read()
+            if not unseen:
                 return
-            self.last = max(self.last, *(line.id for line in lines))
-            self.seen = {line for line in self.seen if line > self.last - OVERLAP} | {
-                line.id for line in lines
-            }
-            for line in lines:
-                if line.kind in STYLES:
-                    yield row(line, known.get(line.link_id))
+            self._remember(unseen)
+            for entry in unseen:
+                if entry.kind in SHOWN_KINDS:
+                    yield activity_row(entry, tickets.get(entry.link_id))
+
+    def _read(self) -> tuple[list[TimelineEntry], Mapping[str, Link]]:
+        """Return the next entries, and the tickets of those that are shown."""
+        with self.ledger.read() as tx:
+            entries = timeline.after(tx, max(0, self.last_id - OVERLAP), limit=PAGE + OVERLAP)
+            unseen = [entry for entry in entries if entry.id not in self.seen_ids]
+            ids = {entry.link_id for entry in unseen if entry.kind in SHOWN_KINDS}
+            return unseen, links.load(tx, sorted(ids))
+
+    def _remember(self, entries: list[TimelineEntry]) -> None:
+        new_ids = {entry.id for entry in entries}
+        self.last_id = max(self.last_id, *new_ids)
+        still_read = {seen for seen in self.seen_ids if seen > self.last_id - OVERLAP}
+        self.seen_ids = still_read | new_ids
 
 
-def row(line: TimelineEntry, link: Link | None) -> dict[str, Any]:
-    """Give one line as a row: where, what, and for a write where the value came from."""
-    side = link.sides.get(line.connection) if link else None
-    given: dict[str, Any] = {
-        "at": line.at.isoformat(),
-        "kind": line.kind,
-        "connection": line.connection,
-        "id": side.remote_id if side else str(line.detail.get("ref", "")).partition(":")[2],
-        "ticket": line.link_id,
-        "fields": dict(line.detail.get("sent") or {}),
+def activity_row(entry: TimelineEntry, link: Link | None) -> ActivityRow:
+    """Return an entry as a row: where, what, and for a write where its values come from."""
+    side = link.sides.get(entry.connection) if link else None
+    row: ActivityRow = {
+        "at": entry.at.isoformat(),
+        "kind": entry.kind,
+        "connection": entry.connection,
+        "id": side.remote_id if side else str(entry.detail.get("ref", "")).partition(":")[2],
+        "ticket": entry.link_id,
+        "fields": dict(entry.detail.get("sent") or {}),
     }
-    if link is not None and given["fields"]:
-        given["by"] = sorted(
-            {link.state[name].set_by for name in given["fields"] if name in link.state} - {""}
-        )
-    if line.field and not given["fields"]:
-        given["field"] = line.field
+    if link is not None and row["fields"]:
+        row["by"] = _authors(link, row["fields"])
+    if entry.field and not row["fields"]:
+        row["field"] = entry.field
     for name in ("why", "winner", "mine", "theirs"):
-        if name in line.detail:
-            given[name] = line.detail[name]
-    return given
+        if name in entry.detail:
+            row[name] = entry.detail[name]
+    return row
 
 
-def text(given: dict[str, Any]) -> Text:
-    """Give a row as a line for people."""
-    line = Text(f"{clock(given['at'])}  ", style="dim")
-    line.append(f"{given['kind']:<12}", STYLES[given["kind"]])
-    by = [name for name in given.get("by", ()) if name != given["connection"]]
-    if by:
-        line.append(f"{', '.join(by)} → ", "dim")
-    line.append(f"{given['connection']}:{short(given['id'])}", "bold")
-    for name, value in given["fields"].items():
-        line.append(f"  {name} ", "dim")
-        line.append(shown(value))
-    if "field" in given:
-        line.append(f"  {given['field']}", "dim")
-    if "mine" in given and "theirs" in given:
-        mine, theirs = given["mine"], given["theirs"]
-        line.append(
-            f"  {mine.get('by')} {shown(mine.get('value'))} / {theirs.get('by')} {shown(theirs.get('value'))}"
-        )
-        line.append(f"  {given.get('winner') or 'nobody'} wins", "yellow")
-    elif given.get("why"):
-        line.append(f"  {given['why']}", "dim")
-    return line
-
-
-def shown(value: Any) -> str:
-    """Give a value short enough for a line, with nothing in it that a terminal would obey."""
-    if value is None:
-        return "—"
-    if isinstance(value, list | tuple):
-        value = ", ".join(str(one) for one in value) or "(none)"
-    if isinstance(value, dict):
-        value = value.get("email") or value.get("id") or json.dumps(value, ensure_ascii=False)
-    plain = "".join(char if char.isprintable() else "·" for char in str(value))
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
-
-
-def short(remote_id: str) -> str:
-    """Give enough of an identifier to tell records apart on a screen."""
-    return remote_id if len(remote_id) <= 13 else remote_id[:8] + "…"
-
-
-def show(console: Console, given: dict[str, Any], *, as_json: bool) -> None:
-    """Print one row."""
-    if as_json:
-        console.file.write(json.dumps(given, ensure_ascii=False) + "\n")
-        console.file.flush()
-    else:
-        console.print(text(given), soft_wrap=True, highlight=False)
+def _authors(link: Link, fields: Mapping[str, Any]) -> list[str]:
+    """Return the connections that set the values which these fields have now."""
+    authors = {link.state[name].set_by for name in fields if name in link.state}
+    return sorted(authors - {""})

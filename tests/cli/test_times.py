@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bridge.cli.activity_lines import row_text
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.ledger import conflict_log, links, run_records, timeline, work
 from bridge.ledger.database import Ledger
 from bridge.ledger.timeline import TimelineEntry
 from bridge.operations.times import when
-from bridge.supervisor.activity import row, text
+from bridge.supervisor.activity import activity_row
 from tests.cli.conftest import KEYS
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
@@ -98,5 +99,5 @@ def test_the_next_runs_and_the_stream_show_the_time_of_day_in_utc(home):
     line = TimelineEntry(
         1, "l1", AT, "wrote", "product", "", {"verb": "update", "sent": {"status": "open"}}
     )
-    assert text(row(line, None)).plain.startswith("12:00:05Z  wrote")
+    assert row_text(activity_row(line, None)).plain.startswith("12:00:05Z  wrote")
     assert when(AT.isoformat()) == SHOWN

@@ -11,7 +11,7 @@ from bridge.core.model.syncs import Rate
 from bridge.ledger import timeline
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population
-from bridge.supervisor.activity import Stream
+from bridge.supervisor.activity import ActivityStream
 from tests.flow.estate import Estate
 from tests.flow.test_create_once import healed, raise_
 from tests.flow.world import StepWorker
@@ -116,7 +116,7 @@ def test_a_tag_that_it_does_not_know_is_not_carried_and_is_no_error(estate):
     estate.reconcile("full")
     (link,) = estate.links()
     refs = {name: side.remote_id for name, side in link.live().items()}
-    stream = Stream(estate.ledger)
+    stream = ActivityStream(estate.ledger)
     stream.start_now()
     edit(estate, "helpdesk", refs, {"add_tags": ["scope:billing", "other"]})
     edit(estate, "helpdesk", refs, {"priority": "low"})

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from bridge.cli.activity_lines import print_row, row_text
+from bridge.cli.value_text import short_value
 from bridge.core.model.state import FieldState, Link, Side
 from bridge.ledger.timeline import TimelineEntry
-from bridge.supervisor.activity import row, show, shown, text
+from bridge.supervisor.activity import activity_row
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -23,10 +25,10 @@ def line(kind: str, connection: str = "product", **detail) -> TimelineEntry:
 
 
 def test_a_write_says_from_where_to_where_and_what():
-    given = row(line("wrote", verb="update", sent={"status": "open"}), link())
+    given = activity_row(line("wrote", verb="update", sent={"status": "open"}), link())
     assert given["by"] == ["helpdesk"]
     assert given["id"] == "0123456789abcdef"
-    assert "wrote       helpdesk → product:01234567…  status open" in text(given).plain
+    assert "wrote       helpdesk → product:01234567…  status open" in row_text(given).plain
 
 
 def test_a_conflict_shows_both_values_and_the_winner():
@@ -34,24 +36,24 @@ def test_a_conflict_shows_both_values_and_the_winner():
     told = line(
         "conflict", field="status", mine=mine, theirs=theirs, winner="helpdesk", why="later"
     )
-    given = row(told, link())
-    assert "status  product open / helpdesk —  helpdesk wins" in text(given).plain
+    given = activity_row(told, link())
+    assert "status  product open / helpdesk —  helpdesk wins" in row_text(given).plain
 
 
 def test_json_is_a_line_of_the_same():
-    given = row(line("created", ref="product:abc"), None)
+    given = activity_row(line("created", ref="product:abc"), None)
     stream = io.StringIO()
-    show(Console(file=stream), given, as_json=True)
+    print_row(Console(file=stream), given, as_json=True)
     assert json.loads(stream.getvalue()) == given
     assert given["id"] == "abc"
 
 
 def test_what_a_vendor_sent_cannot_command_the_terminal():
-    assert shown("a\x1b[2Jb\nc") == "a·[2Jb·c"
+    assert short_value("a\x1b[2Jb\nc") == "a·[2Jb·c"
     stream = io.StringIO()
-    show(
+    print_row(
         Console(file=stream),
-        row(line("wrote", sent={"status": "[bold]\x1b[31mx"}), link()),
+        activity_row(line("wrote", sent={"status": "[bold]\x1b[31mx"}), link()),
         as_json=False,
     )
     assert "\x1b" not in stream.getvalue()
@@ -59,7 +61,7 @@ def test_what_a_vendor_sent_cannot_command_the_terminal():
 
 
 def test_values_are_shown_short():
-    assert shown(["b", "a"]) == "b, a"
-    assert shown([]) == "(none)"
-    assert shown({"email": "mary@example.com"}) == "mary@example.com"
-    assert len(shown("x" * 500)) == 48
+    assert short_value(["b", "a"]) == "b, a"
+    assert short_value([]) == "(none)"
+    assert short_value({"email": "mary@example.com"}) == "mary@example.com"
+    assert len(short_value("x" * 500)) == 48

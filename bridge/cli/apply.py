@@ -8,7 +8,7 @@ from bridge import home as homes
 from bridge.cli.operator import actor
 from bridge.cli.plan import HELD, chosen, moved, opened, planned, remember, say
 from bridge.ledger import audit, parking
-from bridge.preview.apply import apply as carry_out
+from bridge.preview.apply import apply_plan
 from bridge.preview.dry_run import Preview
 from bridge.wiring import Engine
 
@@ -89,11 +89,11 @@ def write(engine: Engine, names: list[str], found: Preview, *, override_unsafe: 
             detail=detail,
         )
     around = (engine.context, engine.ledger, engine.connectors)
-    told = carry_out(*around, names, found.writes, engine.drainer.budget, override=override_unsafe)
+    told = apply_plan(*around, names, found.writes, engine.drainer.budget, override=override_unsafe)
     click.echo(f"{told.done} of {len(found.writes)} writes made, by runs {', '.join(told.runs)}")
     if told.left:
         click.echo(f"{told.left} were not needed or not possible any more")
-    for each in told.others[:SHOWN]:
+    for each in told.unplanned[:SHOWN]:
         click.echo(f"left to the workers: {each}")
     for cause, number in told.parked.items():
         click.echo(f"{number} set aside: {cause}; see `bridge parked list`")

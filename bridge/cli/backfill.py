@@ -112,7 +112,7 @@ def backfill(
         raise SystemExit(1)
 
 
-def foretell(costs: list[forecast.Cost]) -> None:
+def foretell(costs: list[forecast.ImportCost]) -> None:
     """Say what it will cost, as far as the ledger can tell."""
     for cost in costs:
         seen = (

@@ -21,7 +21,7 @@ from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status
 from bridge.operations.times import when
 from bridge.queue import Doorbell, socket_for, url_for
-from bridge.runs.schedule import Planned, next_runs
+from bridge.runs.schedule import NextRun, next_runs
 
 LATE = timedelta(minutes=2)
 """Due work that nobody has begun for so long, though its connection may be called, means that no worker works."""
@@ -134,7 +134,7 @@ def work(found: Status, now: datetime) -> Iterator[Finding]:
             )
 
 
-def overdue(schedule: list[Planned], now: datetime) -> Iterator[Finding]:
+def overdue(schedule: list[NextRun], now: datetime) -> Iterator[Finding]:
     """See whether scheduled runs begin when it is time, which is what a clock is for."""
     begun = [each.last.started_at for each in schedule if each.last]
     latest = now - LATE if begun else now  # what never ran is due at any time that one asks for

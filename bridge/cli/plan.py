@@ -17,8 +17,8 @@ from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.value_text import short_value
 from bridge.ledger import parking
 from bridge.ledger.parking import Parked
-from bridge.preview.dry_run import Preview, key, place, preview, summary
-from bridge.preview.rehearsal import Write
+from bridge.preview.dry_run import Preview, preview, summary, write_digest, write_target
+from bridge.preview.rehearsal import PlannedWrite
 
 HELD = "unsafe"
 
@@ -89,7 +89,9 @@ def remember(home: Path, sync: str | None, found: Preview) -> None:
     """Keep digests of a plan in the home's `var/`, so that `bridge apply` can say what has moved since."""
     path = kept(home, sync)
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.write_text(json.dumps({place(write): key(write) for write in found.writes}))
+    path.write_text(
+        json.dumps({write_target(write): write_digest(write) for write in found.writes})
+    )
 
 
 def kept(home: Path, sync: str | None) -> Path:
@@ -102,7 +104,10 @@ def moved(home: Path, sync: str | None, found: Preview) -> list[str] | None:
     path = kept(home, sync)
     if not path.exists():
         return None
-    old, new = json.loads(path.read_text()), {place(write): key(write) for write in found.writes}
+    old, new = (
+        json.loads(path.read_text()),
+        {write_target(write): write_digest(write) for write in found.writes},
+    )
     told = [f"new: {each}" for each in new if each not in old]
     told += [f"gone: {each}" for each in old if each not in new]
     return told + [f"other value: {each}" for each in new if each in old and old[each] != new[each]]
@@ -114,7 +119,7 @@ def as_plain(found: Preview, held: Iterable[Parked]) -> dict[str, Any]:
         "live": found.live,
         "summary": summary(found),
         "writes": [asdict(write) for write in found.writes],
-        "told": [[*what, number] for what, number in found.told.items()],
+        "told": [[*what, number] for what, number in found.notes.items()],
         "unmapped": [[*who, number] for who, number in found.unmapped.items()],
         "parked": [[*what, number] for what, number in found.parked.items()],
         "held": [
@@ -133,7 +138,7 @@ def say(found: Preview, held: list[Parked], sample: int) -> None:
     if not found.writes:
         click.echo("nothing would be written")
     _say_writes(found, sample)
-    for (kind, name, field, why), number in found.told.most_common(20):
+    for (kind, name, field, why), number in found.notes.most_common(20):
         click.echo(f"{number}x {kind}: {name} {field} {why}".rstrip())
     for (name, who), number in found.unmapped.most_common(20):
         click.echo(f"{number}x nobody knows who {who} of {name} is: see `bridge agents`")
@@ -176,7 +181,7 @@ def _say_cost(found: Preview) -> None:
     click.echo(f"calls: {cost or 'none'}")
 
 
-def line(write: Write) -> str:
+def line(write: PlannedWrite) -> str:
     """Give a write as a line."""
     values = "  ".join(f"{name} {short_value(raw)}" for name, raw in write.sent.items())
     return f"{write.op} {'from ' if write.op == 'create' else ''}{write.id}  {values}"

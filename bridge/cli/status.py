@@ -26,7 +26,7 @@ from bridge.ledger import summary as figures
 from bridge.ledger.database import Ledger
 from bridge.ledger.summary import Status
 from bridge.operations.times import clock, when
-from bridge.runs.schedule import KINDS, Planned, next_runs
+from bridge.runs.schedule import KINDS, NextRun, next_runs
 
 NEVER = "never called"
 RUNS = 6
@@ -109,7 +109,7 @@ def connection(configured: Connection, found: Status, now: datetime) -> dict[str
     }
 
 
-def upcoming(name: str, schedule: Iterable[Planned]) -> dict[str, datetime | None]:
+def upcoming(name: str, schedule: Iterable[NextRun]) -> dict[str, datetime | None]:
     """Give when a connection's next poll and its next full run begin; None: never, or one is under way."""
     due: dict[str, datetime | None] = {f"next_{kind}": None for kind in KINDS}
     for each in schedule:
@@ -119,7 +119,7 @@ def upcoming(name: str, schedule: Iterable[Planned]) -> dict[str, datetime | Non
     return due
 
 
-def scheduled(each: Planned) -> dict[str, Any]:
+def scheduled(each: NextRun) -> dict[str, Any]:
     """Give one row of the schedule as plain values."""
     last = each.last
     given = {

@@ -17,7 +17,7 @@ from bridge.engine.drain import Drain
 from bridge.errors import Resting
 from bridge.ledger import parking, run_records, run_writes, work
 from bridge.ledger.database import Ledger
-from bridge.preview.rehearsal import UNBORN, Write
+from bridge.preview.rehearsal import UNBORN, PlannedWrite
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 
@@ -34,15 +34,15 @@ class Permit:
     """What may still be written."""
 
     planned: Counter[str] = field(default_factory=Counter)
-    loose: list[tuple[str, Write]] = field(default_factory=list)
+    loose: list[tuple[str, PlannedWrite]] = field(default_factory=list)
     """Creates that name a record which did not exist when they were planned."""
-    others: dict[str, str] = field(default_factory=dict)
+    unplanned: dict[str, str] = field(default_factory=dict)
     """What was asked for and is not in the plan."""
     done: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def of(cls, writes: Iterable[Write]) -> Permit:
+    def of(cls, writes: Iterable[PlannedWrite]) -> Permit:
         """Permit these writes, once each."""
         permit = cls()
         for write in writes:
@@ -62,7 +62,7 @@ class Permit:
 
     def use(self, op: str, ref: Ref, verb: str, values: Mapping[str, Raw]) -> None:
         """Use a write up. Raises NotPlanned when it is none of the planned ones."""
-        asked = _single(Write(op, ref.connection, ref.entity, ref.id, verb, values))
+        asked = _single(PlannedWrite(op, ref.connection, ref.entity, ref.id, verb, values))
         with self.lock:
             planned, loose = self.planned.copy(), list(self.loose)
             if all(_taken(one, planned, loose) for one in asked):
@@ -72,11 +72,11 @@ class Permit:
             what = (
                 f"{op} {ref.connection}:{ref.id or ref.entity} {', '.join(sorted(values))}".strip()
             )
-            self.others[what] = what
+            self.unplanned[what] = what
         raise NotPlanned(ref.connection, f"not in the plan: {what}; left to the normal flow")
 
 
-class Gate(Connector):
+class GatedConnector(Connector):
     """Lets reads through, and the writes of a plan."""
 
     NAME = "gate"
@@ -142,18 +142,18 @@ class Applied:
     done: int
     left: int
     """Planned, and not needed or not possible any more."""
-    others: list[str]
+    unplanned: list[str]
     """Wanted by now, and not in the plan."""
     parked: dict[str, int]
     errors: list[str]
 
 
-def apply(
+def apply_plan(
     context: Context,
     ledger: Ledger,
     connectors: Mapping[str, Connector],
     syncs: Collection[str],
-    writes: Collection[Write],
+    writes: Collection[PlannedWrite],
     budget: Any,
     *,
     override: bool = False,
@@ -161,7 +161,9 @@ def apply(
 ) -> Applied:
     """List everything again and write what was planned. `override`: also what the brakes would hold."""
     permit = Permit.of(writes)
-    gates: dict[str, Connector] = {name: Gate(real, permit) for name, real in connectors.items()}
+    gates: dict[str, Connector] = {
+        name: GatedConnector(real, permit) for name, real in connectors.items()
+    }
     named = {"pool": pool} if pool is not None else {}
     drain = Drain(
         context, ledger, gates, budget, f"apply/{context.fresh_id()[:12]}", PROCEDURES, **named
@@ -183,7 +185,7 @@ def apply(
             if (run := run_records.get(tx, each)) and run.error
         ]
         parked = run_writes.left(tx, [int(each) for each in ids]).parked
-    return Applied(ids, permit.done, permit.left, sorted(permit.others.values()), parked, errors)
+    return Applied(ids, permit.done, permit.left, sorted(permit.unplanned.values()), parked, errors)
 
 
 def _until_done(
@@ -218,14 +220,14 @@ def _until_done(
             context.clock.sleep(min(1.0, (due - now).total_seconds() + 0.001))
 
 
-def _single(write: Write) -> list[Write]:
+def _single(write: PlannedWrite) -> list[PlannedWrite]:
     """Give an update field by field: which of them share a call depends on what is known of the system by then."""
     if write.op != "update":
         return [write]
     return [replace(write, verb="", values={name: raw}) for name, raw in write.values.items()]
 
 
-def _taken(one: Write, planned: Counter[str], loose: list[tuple[str, Write]]) -> bool:
+def _taken(one: PlannedWrite, planned: Counter[str], loose: list[tuple[str, PlannedWrite]]) -> bool:
     """Use a planned write up; False when there is none such."""
     name = _name(one.op, one.connection, one.entity, one.id, one.values)
     if planned[name] > 0:
@@ -243,7 +245,7 @@ def _name(op: str, connection: str, entity: str, remote_id: str, values: Mapping
     return json.dumps(told, sort_keys=True, default=str)
 
 
-def _fits(write: Write, one: Write) -> bool:
+def _fits(write: PlannedWrite, one: PlannedWrite) -> bool:
     """Tell whether a write is one that was planned with made-up ids in place of real ones."""
     if (write.op, write.entity) != (one.op, one.entity) or write.values.keys() != one.values.keys():
         return False

@@ -19,7 +19,13 @@ from bridge.engine.inline import InlineExecutor
 from bridge.flow.replan import replan
 from bridge.ledger import attempts, connection_health, ledger_copy, links, run_records, work
 from bridge.ledger.database import Ledger, Tx
-from bridge.preview.rehearsal import Ahead, Free, Rehearsing, Write, surroundings
+from bridge.preview.rehearsal import (
+    FastForwardClock,
+    FreeBudget,
+    PlannedWrite,
+    RehearsalConnector,
+    rehearsal_context,
+)
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 
@@ -36,8 +42,8 @@ class Preview:
     """A plan."""
 
     live: bool
-    writes: list[Write] = field(default_factory=list)
-    told: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    writes: list[PlannedWrite] = field(default_factory=list)
+    notes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     """Kind, connection, field and reason of what is not carried, unreadable, ambiguous or in conflict."""
     unmapped: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Connection and name of agents whom the directory does not know."""
@@ -63,19 +69,19 @@ def preview(
     budget: Any = None,
 ) -> Preview:
     """Play everything through on a copy. Live: list the systems (reads only); else, from what the ledger knows."""
-    clock = Ahead(context.clock)
-    played = surroundings(context, clock)
+    clock = FastForwardClock(context.clock)
+    played = rehearsal_context(context, clock)
     copy = ledger_copy.copied(ledger, live=live)
     plan = Preview(live)
     stand_ins = {
-        name: Rehearsing(real, copy, played, plan.writes, live=live)
+        name: RehearsalConnector(real, copy, played, plan.writes, live=live)
         for name, real in connectors.items()
     }
     drain = Drain(
         played,
         copy,
         dict(stand_ins),
-        budget if live and budget else Free(),
+        budget if live and budget else FreeBudget(),
         "rehearsal",
         PROCEDURES,
         pool=InlineExecutor(),
@@ -118,7 +124,7 @@ def _plan_all(tx: Tx, context: Context, syncs: Collection[str]) -> list[str]:
 
 
 def _tell(tx: Tx, plan: Preview, started: Iterable[str], now: datetime) -> None:
-    plan.told, plan.parked, plan.unmapped = (
+    plan.notes, plan.parked, plan.unmapped = (
         ledger_copy.told(tx, TOLD),
         ledger_copy.parked(tx),
         ledger_copy.unmapped(tx),
@@ -153,7 +159,7 @@ def _judge(tx: Tx, ledger: Ledger, context: Context, plan: Preview, syncs: Colle
             plan.unsafe.append(f"{name}: {why}; look at the plan, then say --override-unsafe")
 
 
-def _cost(context: Context, plan: Preview, stand_ins: Mapping[str, Rehearsing]) -> None:
+def _cost(context: Context, plan: Preview, stand_ins: Mapping[str, RehearsalConnector]) -> None:
     for name, stand_in in stand_ins.items():
         number = sum(count * READS.get(kind, 1) for kind, count in stand_in.calls.items())
         plan.calls[name] = number
@@ -163,13 +169,13 @@ def _cost(context: Context, plan: Preview, stand_ins: Mapping[str, Rehearsing]) 
         )
 
 
-def key(write: Write) -> str:
+def write_digest(write: PlannedWrite) -> str:
     """Give the name of a write, for comparing plans: a digest, so that a kept plan holds nobody's data."""
     told = [write.op, write.connection, write.entity, write.id, write.verb, dict(write.values)]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 
-def place(write: Write) -> str:
+def write_target(write: PlannedWrite) -> str:
     """Give where a write goes, for saying what moved between two plans."""
     return f"{write.op} {write.connection} {write.id} {','.join(sorted(write.values))}"
 

@@ -33,7 +33,7 @@ UNBORN: Final = "planned:"
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class PlannedWrite:
     """One call that would be made."""
 
     op: str
@@ -63,14 +63,20 @@ class RehearsedMap(EntityMap):
         }
 
 
-class Rehearsing(Connector):
+class RehearsalConnector(Connector):
     """One connection in a rehearsal. Without a `real` one behind it, records are as the ledger knows them."""
 
     NAME = "rehearsal"
     CAPABILITIES: Mapping[str, EntityCapabilities] = {}  # type: ignore[misc]
 
     def __init__(
-        self, real: Connector, copy: Ledger, context: Context, writes: list[Write], *, live: bool
+        self,
+        real: Connector,
+        copy: Ledger,
+        context: Context,
+        writes: list[PlannedWrite],
+        *,
+        live: bool,
     ) -> None:
         super().__init__(real.connection)
         self.real, self.copy, self.context, self.writes, self.live = (
@@ -148,7 +154,7 @@ class Rehearsing(Connector):
             destroyed = int(attempts.history(tx, link_id)[-1]["destructive"])
         sent, before = (dict(attempt.sent), dict(attempt.before)) if attempt else ({}, {})
         self.writes.append(
-            Write(
+            PlannedWrite(
                 "update",
                 ref.connection,
                 ref.entity,
@@ -175,7 +181,7 @@ class Rehearsing(Connector):
         ref = Ref(self.connection.name, draft.entity, f"{UNBORN}{draft.marker}")
         sent = dict(intent.draft["sent"]) if intent else {}
         self.writes.append(
-            Write("create", ref.connection, ref.entity, origin, "", dict(draft.values), sent)
+            PlannedWrite("create", ref.connection, ref.entity, origin, "", dict(draft.values), sent)
         )
         self.calls["create"] += 1
         self._made[ref], self._said[ref] = draft.marker, self._defaults(draft.entity) | sent
@@ -183,7 +189,9 @@ class Rehearsing(Connector):
 
     def delete(self, ref: Ref) -> None:
         """Take the call down."""
-        self.writes.append(Write("delete", ref.connection, ref.entity, ref.id, destructive=1))
+        self.writes.append(
+            PlannedWrite("delete", ref.connection, ref.entity, ref.id, destructive=1)
+        )
         self.calls["delete"] += 1
         self._gone.add(ref)
 
@@ -232,7 +240,7 @@ class Rehearsing(Connector):
         return Record(ref, {SAID: known | self._said.get(ref, {}), NEW: True}, self.clock.now())
 
 
-class Ahead:
+class FastForwardClock:
     """A clock that can be put forward: what waits in a rehearsal is waited for in no time."""
 
     def __init__(self, clock: Clock) -> None:
@@ -251,7 +259,7 @@ class Ahead:
         self.by += max(timedelta(0), to - self.now()) + timedelta(milliseconds=1)
 
 
-class Free:
+class FreeBudget:
     """The budget of calls that nobody makes."""
 
     def acquire(self, *_asked: Any, **_named: Any) -> float:
@@ -268,7 +276,7 @@ class Free:
         """Nothing is held."""
 
 
-def surroundings(context: Context, clock: Clock) -> Context:
+def rehearsal_context(context: Context, clock: Clock) -> Context:
     """Give the flow's context for a rehearsal: nothing is held as unsafe, for that is judged of the whole."""
     maps = {
         name: {

@@ -13,11 +13,11 @@ from bridge.core.merge import guard
 from bridge.engine.context import Context
 from bridge.ledger import listings
 from bridge.ledger.database import Tx
-from bridge.runs.comparison import Finding
+from bridge.runs.comparison import Difference
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AbsenceVerdict:
     """What may be concluded from a listing that came to its end."""
 
     stop: str = ""
@@ -38,27 +38,27 @@ def weigh(
     since: datetime,
     broken: str,
     accept: bool,
-) -> Verdict:
+) -> AbsenceVerdict:
     """Say whether what the listing lacks may be looked into. `since`: what became known later need not be in it."""
     sync = context.sync_of(connection, entity)
     if sync is None:
-        return Verdict()
+        return AbsenceVerdict()
     if not context.capabilities[connection][entity].complete:
-        return Verdict(not_judged="this system's listings don't show everything")
+        return AbsenceVerdict(not_judged="this system's listings don't show everything")
     known, absent = listings.count_unseen(tx, connection, entity, run_id, since)
     if not accept and (stop := guard.emptied_source(listed, known)) is not None:
-        return Verdict(stop=f"{stop}; if it is true: {way_on(connection)}")
+        return AbsenceVerdict(stop=f"{stop}; if it is true: {way_on(connection)}")
     if broken:
-        return Verdict(not_judged=broken)
+        return AbsenceVerdict(not_judged=broken)
     limit = max(sync.guard.minimum, int(known * sync.guard.share))
     if absent > limit and not accept:
-        return Verdict(
+        return AbsenceVerdict(
             stop=f"the listing lacks {absent} of {known} known records, more than the {limit} believed at once "
             f"({sync.guard.share:.0%}, at least {sync.guard.minimum}): nothing was concluded; check the credentials, "
             f"the project and its filters; if it is true: {way_on(connection)}",
             absent=absent,
         )
-    return Verdict(absent=absent)
+    return AbsenceVerdict(absent=absent)
 
 
 def way_on(connection: str) -> str:
@@ -68,8 +68,8 @@ def way_on(connection: str) -> str:
 
 def missing(
     tx: Tx, connection: str, entity: str, run_id: int, since: datetime, after: int
-) -> tuple[list[Finding], int]:
+) -> tuple[list[Difference], int]:
     """Give some of the records that the run did not see, and the side id after which to go on; 0: these were all."""
     rows = listings.unseen(tx, connection, entity, run_id, since, after=after)
-    found = [Finding(row.remote_id, "absent", (), row.read_at) for row in rows]
+    found = [Difference(row.remote_id, "absent", (), row.read_at) for row in rows]
     return found, rows[-1].id if len(rows) >= listings.PAGE else 0

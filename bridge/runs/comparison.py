@@ -31,7 +31,7 @@ NEW_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Difference:
     """One record that is worth a look, and why."""
 
     remote_id: str
@@ -42,10 +42,10 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Compared:
+class Comparison:
     """What came of comparing some rows."""
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Difference] = field(default_factory=list)
     unchanged: int = 0
     stamps: list[int] = field(default_factory=list)
     notes: list[dict[str, Any]] = field(default_factory=list)
@@ -60,10 +60,10 @@ def compare(
     *,
     full: bool,
     now: datetime,
-) -> Compared:
+) -> Comparison:
     """Compare rows with the ledger in a handful of queries, however many they are; writes nothing."""
     known = listings.last_sightings(tx, connection, entity, list(records))
-    key, today, done = fingerprint_key(tx, context, entity), now.toordinal(), Compared()
+    key, today, done = fingerprint_key(tx, context, entity), now.toordinal(), Comparison()
     look: dict[str, tuple[Record, str | None]] = {}
     for remote_id, record in records.items():
         before = known.get(remote_id)
@@ -79,7 +79,7 @@ def compare(
         link = None if before is None else loaded.get(before.link_id)
         if before is None or link is None:
             if could_join(context, record):
-                done.findings.append(Finding(remote_id, "new"))
+                done.findings.append(Difference(remote_id, "new"))
             continue
         found = judge(context, link, record, full=full)
         if found is None:
@@ -93,32 +93,32 @@ def compare(
     return done
 
 
-def keep(tx: Tx, compared: Compared, run_id: int) -> None:
+def keep(tx: Tx, compared: Comparison, run_id: int) -> None:
     """Note that the run saw the rows (0: it lists only some, so that says nothing), and how they compared."""
     if run_id:
         listings.mark_seen(tx, compared.stamps, run_id)
     listings.store(tx, [each | {"seen_run": run_id} for each in compared.notes])
 
 
-def judge(context: Context, link: Link, record: Record, *, full: bool) -> Finding | None:
+def judge(context: Context, link: Link, record: Record, *, full: bool) -> Difference | None:
     """Say in what a row differs from what we know, or that the link still owes some side a write (rule F9)."""
     ref = record.ref
     side = link.sides[ref.connection]
     if side.remote_id != ref.id:
         return None  # a record that was given up; another one has taken its place
     if side.tombstone or side.missing_since:
-        return Finding(ref.id, "changed", (), side.read_at, "it was thought to be gone")
+        return Difference(ref.id, "changed", (), side.read_at, "it was thought to be gone")
     names, remapped = differences(context, link, record, full=full)
     if names:
         why = "its mapping has changed since it was read" if remapped else drift_findings.UNASKED
-        return Finding(ref.id, "changed", tuple(names), side.read_at, why)
+        return Difference(ref.id, "changed", tuple(names), side.read_at, why)
     owed = sorted(
         name
         for name, found in plans(context, link).items()
         if found.calls or found.delete or (found.create and not found.create.missing)
     )
     if owed:
-        return Finding(
+        return Difference(
             ref.id, "owed", (), side.read_at, f"{', '.join(owed)} has not been brought up to date"
         )
     return None
@@ -135,7 +135,7 @@ def could_join(context: Context, record: Record) -> bool:
 
 
 def report(
-    tx: Tx, connection: str, entity: str, findings: list[Finding], *, first: bool = False
+    tx: Tx, connection: str, entity: str, findings: list[Difference], *, first: bool = False
 ) -> list[dict[str, Any]]:
     """Give the findings as plain rows, with what the work queue knows of each: ask before hinting at them.
 

@@ -19,7 +19,7 @@ WHOLE = (backfill.KIND, "full")
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class ImportCost:
     """What an import will ask of one connection."""
 
     connection: str
@@ -31,7 +31,7 @@ class Cost:
     """By the rates declared for the connection; 0 when none are."""
 
 
-def forecast(tx: Tx, context: Context, sync: Sync) -> list[Cost]:
+def forecast(tx: Tx, context: Context, sync: Sync) -> list[ImportCost]:
     """Count what every member has to be asked: pages, a read of each record not mirrored everywhere, creates.
 
     A record that matches one of the other side is joined and not made, so creates are at most
@@ -59,7 +59,9 @@ def forecast(tx: Tx, context: Context, sync: Sync) -> list[Cost]:
             2 if sync.match else 1
         )  # with match rules each is looked for first
     return [
-        Cost(name, listed[name], creates[name], calls[name], _time(context, name, calls[name]))
+        ImportCost(
+            name, listed[name], creates[name], calls[name], _time(context, name, calls[name])
+        )
         for name in listed
     ]
 

@@ -26,7 +26,7 @@ from bridge.ledger import run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
 from bridge.runs import absences, comparison
-from bridge.runs.comparison import Finding
+from bridge.runs.comparison import Difference
 
 KINDS: Final = ("poll", "full")
 REPORT: Final = "report"
@@ -275,7 +275,7 @@ def _tell(
     context: Context,
     task: Task,
     step: Step,
-    found: list[Finding],
+    found: list[Difference],
     figures: dict[str, Any],
     now: datetime,
     records: Mapping[str, Record] | None,

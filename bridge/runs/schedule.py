@@ -34,7 +34,7 @@ class Declared(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class NextRun:
     """When a connection's next run of a kind is due, and what holds it up."""
 
     connection: str
@@ -78,7 +78,7 @@ def start_due_runs(context: Context, ledger: Ledger) -> list[str]:
     return started
 
 
-def next_runs(tx: Tx, declared: Declared, now: datetime) -> list[Planned]:
+def next_runs(tx: Tx, declared: Declared, now: datetime) -> list[NextRun]:
     """Give, for every connection, entity and kind that is scheduled, its next time, its last run and what it waits for.
 
     `declared` is the configuration or the flow's context: both name connections and syncs.
@@ -86,7 +86,7 @@ def next_runs(tx: Tx, declared: Declared, now: datetime) -> list[Planned]:
     return _all(tx, declared, [], now)
 
 
-def _all(tx: Tx, declared: Declared, more: list[tuple[str, str]], now: datetime) -> list[Planned]:
+def _all(tx: Tx, declared: Declared, more: list[tuple[str, str]], now: datetime) -> list[NextRun]:
     newest, begun = run_records.newest(tx), run_records.begun(tx)
     conditions = connection_health.by_name(tx)
     pairs = [
@@ -113,7 +113,7 @@ def _all(tx: Tx, declared: Declared, more: list[tuple[str, str]], now: datetime)
                 f": {condition.why}" if condition.why else ""
             )
         if due is not None or last is not None:
-            planned.append(Planned(name, entity, kind, due, last, waits))
+            planned.append(NextRun(name, entity, kind, due, last, waits))
     return planned
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from bridge.engine.inline import InlineExecutor
 from bridge.ledger import tables
 from bridge.preview import dry_run as previews
-from bridge.preview.apply import apply
+from bridge.preview.apply import apply_plan
 from bridge.preview.rehearsal import UNBORN
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
@@ -29,7 +29,7 @@ def plan(estate, *, live=True):
 
 def carry_out(estate, found, **options):
     pool = InlineExecutor(estate.clock)
-    return apply(
+    return apply_plan(
         estate.context,
         estate.ledger,
         estate.connectors,
@@ -111,7 +111,7 @@ class TestPlan:
         estate.apps["helpdesk"].populate(10, 2)
         found = plan(estate)
         told = carry_out(estate, found)
-        assert (told.left, told.others, told.errors) == (0, [], [])
+        assert (told.left, told.unplanned, told.errors) == (0, [], [])
         assert told.done > 0
         happened = written(estate)
         for name, rows in happened.items():
@@ -139,8 +139,8 @@ class TestPlan:
         names = list(estate.context.syncs)
         around = (estate.context, estate.ledger, estate.connectors, names)
         found = previews.preview(*around, live=True)
-        told = apply(*around, found.writes, FreeBudget(), pool=InlineExecutor(estate.clock))
-        assert (told.left, told.others, told.errors, told.parked) == (0, [], [], {})
+        told = apply_plan(*around, found.writes, FreeBudget(), pool=InlineExecutor(estate.clock))
+        assert (told.left, told.unplanned, told.errors, told.parked) == (0, [], [], {})
         happened = written(estate)
         assert {write.connection for write in found.writes} == {
             name for name, rows in happened.items() if rows
@@ -187,7 +187,7 @@ class TestPlan:
         estate.apps["product"].populate(1, 9)
         told = carry_out(estate, found)
         assert told.left == 0
-        assert len([each for each in told.others if each.startswith("create")]) == 1
+        assert len([each for each in told.unplanned if each.startswith("create")]) == 1
         assert len(estate.apps["helpdesk"].tickets()) == 4
         estate.settle()
         assert len(estate.apps["helpdesk"].tickets()) == 5

@@ -12,7 +12,7 @@ from bridge.engine.drain import Drain
 from bridge.engine.inline import InlineExecutor
 from bridge.ledger import links, tables, work
 from bridge.ledger.database import Ledger
-from bridge.preview.rehearsal import Free as FreeBudget
+from bridge.preview.rehearsal import FreeBudget
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 from bridge.simulate.virtual_worker import StepWorker

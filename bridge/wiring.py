@@ -66,7 +66,7 @@ class Engine:
     def start_due_runs(self) -> list[str]:
         """Start the reconciliations whose time has come, and ask the connections for their figures now and then."""
         with self.ledger.transaction() as tx:
-            account_metrics.raise_due(tx, self.connectors, self.clock.now())
+            account_metrics.queue_due_fetches(tx, self.connectors, self.clock.now())
         return schedule.start_due_runs(self.context, self.ledger)
 
     def start_run(

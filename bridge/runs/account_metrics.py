@@ -18,7 +18,7 @@ EVERY = timedelta(minutes=5)
 log = logging.getLogger("bridge.flow")
 
 
-def ask(context: Context, task: Task) -> Procedure:
+def fetch_account_metrics(context: Context, task: Task) -> Procedure:
     """Make the one cheap read, and store what it gave. A failure is no work to be repeated: it is asked again soon."""
     row = task.row
     try:
@@ -43,7 +43,7 @@ def ask(context: Context, task: Task) -> Procedure:
     yield from transact(keep)
 
 
-def raise_due(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> list[str]:
+def queue_due_fetches(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> list[str]:
     """Queue the question for each connection that can tell and was not asked for a while; gives which."""
     known = gauges.last_asked(tx)
     telling = [

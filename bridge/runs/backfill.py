@@ -91,7 +91,7 @@ def start(
     return run_id
 
 
-def page(context: Context, task: Task) -> Procedure:
+def list_and_queue(context: Context, task: Task) -> Procedure:
     """Fetch page after page until its turn is over, and queue what is on it; each page is checkpointed."""
     row, step = task.row, Step.of(task.row.payload)
     began = context.clock.now()

@@ -182,7 +182,7 @@ def start(
     return run_id
 
 
-def page(context: Context, task: Task) -> Procedure:
+def list_and_compare(context: Context, task: Task) -> Procedure:
     """Fetch pages, hint at what differs, checkpoint; until the listing ends, or its turn is over."""
     row = task.row
     batch = _Batch(_resumed(Step.of(row.payload), context.clock.now()))

@@ -212,7 +212,7 @@ class Player:
         for run_id in schedule.start_due_runs(stage.context, stage.ledger):
             stage.tell(f"clock: starts {run_id}")
         with stage.ledger.transaction() as tx:
-            asked = account_metrics.raise_due(tx, stage.connectors, stage.clock.now())
+            asked = account_metrics.queue_due_fetches(tx, stage.connectors, stage.clock.now())
         stage.tell(f"clock: asks {', '.join(asked) or 'nobody'} for figures")
 
     def _backfill(self, where: str) -> None:

@@ -123,7 +123,7 @@ class TestBackfill:
         with estate.ledger.transaction() as tx:
             second = backfill.start(tx, "product", "ticket", now)
             (row,) = work.claim(tx, "me", now, now + timedelta(minutes=5), 1, kinds=["backfill"])
-        procedure = backfill.page(estate.context, Task(row, "me", "token"))
+        procedure = backfill.list_and_queue(estate.context, Task(row, "me", "token"))
         listing = next(procedure).act(estate.connectors["product"])
         with estate.ledger.transaction() as tx:
             procedure.send(listing).act(tx)
@@ -137,7 +137,7 @@ class TestBackfill:
         with estate.ledger.transaction() as tx:
             backfill.start(tx, "product", "ticket", now)
             (row,) = work.claim(tx, "me", now, now + timedelta(minutes=5), 1)
-        procedure = backfill.page(estate.context, Task(row, "me", "token"))
+        procedure = backfill.list_and_queue(estate.context, Task(row, "me", "token"))
         listing = next(procedure).act(estate.connectors["product"])
         assert listing.cursor is not None
         estate.clock.advance(3)
@@ -159,7 +159,7 @@ class TestBackfill:
         with estate.ledger.transaction() as tx:
             backfill.start(tx, "product", "ticket", now, newest_first=newest_first)
             (row,) = work.claim(tx, "me", now, now + timedelta(minutes=5), 1)
-        procedure = backfill.page(estate.context, Task(row, "me", "token"))
+        procedure = backfill.list_and_queue(estate.context, Task(row, "me", "token"))
         listing = next(procedure).act(estate.connectors["product"])
         with estate.ledger.transaction() as tx:
             procedure.send(listing).act(tx)

@@ -25,7 +25,9 @@ def test_usage_and_unread_messages_are_in_the_status_and_the_metrics(estate):
     ticket = {"anonymous_traits": {"email": "bo@customer.example"}, "unread_team_count": 2}
     estate.apps["product"].create(ticket)
     with estate.ledger.transaction() as tx:
-        assert set(account_metrics.raise_due(tx, estate.connectors, estate.clock.now())) == {
+        assert set(
+            account_metrics.queue_due_fetches(tx, estate.connectors, estate.clock.now())
+        ) == {
             "screens",
             "product",
         }

@@ -169,7 +169,7 @@ class UpscopeConnector(JsonHttpConnector):
     def account_metrics(self) -> Mapping[str, float]:
         """Give the account's usage."""
         usage = self._usage()
-        return upscope_rows.figures(usage)
+        return upscope_rows.account_metrics(usage)
 
     def probe(self) -> dict[str, Any]:
         """Find out which generation of visitors this deployment shows; None: there is no visitor to tell by."""

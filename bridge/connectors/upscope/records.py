@@ -107,7 +107,7 @@ def session(of: Row, number: str, row: Row) -> dict[str, Any]:
     }
 
 
-def figures(usage: Any) -> dict[str, float]:
+def account_metrics(usage: Any) -> dict[str, float]:
     """Give the numbers of usage.json under our names; what is no number is left out."""
     found: dict[str, float] = {}
     for path, name in FIGURES.items():

@@ -37,10 +37,10 @@ COMMANDS: Final = {
     "drift": "bridge.cli.drift:drift",
     "doctor": "bridge.cli.doctor:doctor",
     "why": "bridge.cli.why:why",
-    "inbox": "bridge.cli.inbox:inbox",
-    "parked": "bridge.cli.parked:parked",
+    "inbox": "bridge.cli.inbox:group",
+    "parked": "bridge.cli.parked:group",
     "conflicts": "bridge.cli.conflicts:conflicts",
-    "connection": "bridge.cli.connection:connection",
+    "connection": "bridge.cli.connection:group",
     "action": "bridge.cli.action:action",
     "forget": "bridge.cli.forget:forget",
 }

@@ -2,81 +2,73 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
-from bridge.cli.operator import changing, looking, show
-from bridge.core.model.values import Ref
-from bridge.ledger import hints
-from bridge.ledger import webhook_inbox as rows
+from bridge.cli.operator import at_desk, show
+from bridge.operations import inbox
+from bridge.operations.inbox import Delivery
 from bridge.operations.times import when
 
 
-@click.group()
-def inbox() -> None:
+@click.group("inbox")
+def group() -> None:
     """List webhooks, show one, or have its record looked at again."""
 
 
-@inbox.command("list")
-@click.option("--verdict", type=click.Choice(rows.VERDICTS), help="Only those.")
+@group.command("list")
+@click.option("--verdict", type=click.Choice(inbox.VERDICTS), help="Only those.")
 @click.option("--connection", help="Only those of this connection.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--before", type=int, help="Only those with a smaller id: the next page.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(
+def list_webhooks(
     verdict: str | None, connection: str | None, limit: int, before: int | None, as_json: bool
 ) -> None:
     """List webhooks, the newest first, with the account of all that ever came."""
-    with looking() as (tx, config, _now):
-        if connection and connection not in config.connections:
-            raise click.UsageError(
-                f"no connection {connection}; allowed: {', '.join(config.connections)}"
-            )
-        found = rows.recent(tx, verdict=verdict, connection=connection, before=before, limit=limit)
-        account = rows.account(tx)
-    if as_json:
-        show(found)
-        return
-    for row in found:
-        where = f"{row['connection']}:{row['remote_id']}" if row["remote_id"] else row["connection"]
-        times = f" ({row['deliveries']} times)" if row["deliveries"] > 1 else ""
-        click.echo(
-            f"{row['id']}  {when(row['received_at'])}  {where}  {row['event']}{times}  "
-            f"{row['verdict']}  {row['why']}".rstrip()
+    with at_desk() as desk:
+        page = inbox.recent(
+            desk, verdict=verdict, connection=connection or None, before=before, limit=limit
         )
-    click.echo(str(account))
+    if as_json:
+        show(page.rows)
+        return
+    for delivery in page.rows:
+        click.echo(_line(delivery))
+    click.echo(str(page.account))
 
 
-@inbox.command("show")
+@group.command("show")
 @click.argument("number", type=int)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def show_(number: int, as_json: bool) -> None:
+def show_webhook(number: int, as_json: bool) -> None:
     """Show webhook NUMBER with all that was kept of it."""
-    with looking() as (tx, _config, _now):
-        row = rows.get(tx, number)
-    if row is None:
-        raise click.UsageError(f"no webhook {number}; settled ones are forgotten after a while")
+    with at_desk() as desk:
+        delivery = inbox.show(desk, number)
     if as_json:
-        show([row])
+        show([delivery])
         return
-    for name, value in row.items():
+    for name, value in asdict(delivery).items():
         if value not in (None, "", {}):
             click.echo(f"{name:<13} {value}")
 
 
-@inbox.command()
+@group.command()
 @click.argument("numbers", nargs=-1, required=True, type=int)
 def reprocess(numbers: tuple[int, ...]) -> None:
     """Have the records that webhooks NUMBERS named read again now; what the webhooks claimed plays no part."""
-    with changing("inbox reprocess", ", ".join(map(str, numbers))) as (tx, now):
-        for number in numbers:
-            row = rows.get(tx, number)
-            if row is None:
-                raise click.ClickException(f"no webhook {number}; nothing was changed")
-            if not row["entity"] or not row["remote_id"]:
-                raise click.ClickException(
-                    f"webhook {number} names no record ({row['why']}); nothing was changed"
-                )
-            hints.give(
-                tx, Ref(row["connection"], row["entity"], row["remote_id"]), now, lane="operator"
-            )
+    with at_desk() as desk:
+        inbox.reprocess(desk, numbers)
     click.echo(f"{len(numbers)} to be looked at again")
+
+
+def _line(delivery: Delivery) -> str:
+    where = delivery.connection
+    if delivery.remote_id:
+        where += f":{delivery.remote_id}"
+    times = f" ({delivery.deliveries} times)" if delivery.deliveries > 1 else ""
+    return (
+        f"{delivery.id}  {when(delivery.received_at)}  {where}  {delivery.event}{times}  "
+        f"{delivery.verdict}  {delivery.why}"
+    ).rstrip()

@@ -1,4 +1,4 @@
-"""Connections that are not called for now, and what to say of them to somebody who waits for their work."""
+"""Connections that are not called for now, and what to tell somebody who waits for their work."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from bridge.ledger.database import Tx
 
 
 def shut(tx: Tx, names: Collection[str], now: datetime) -> dict[str, str]:
-    """Say of each of these connections that is stopped or paused that it is, and why."""
-    known = connection_health.by_name(tx)
-    found = {name: known[name] for name in names if name in known}
+    """Return those of these connections that are paused or stopped, each with a line that says so and why."""
+    healths = connection_health.by_name(tx)
     return {
-        name: f"{name} is {each.words(now)}"
-        for name, each in found.items()
-        if each.state(now) in {"paused", "stopped"}
+        name: f"{name} is {healths[name].words(now)}"
+        for name in names
+        if name in healths and healths[name].state(now) in {"paused", "stopped"}
     }
 
 
 def halted(tx: Tx, names: Collection[str]) -> list[str]:
-    """Give those of these connections that are not called again before somebody resumes them."""
-    known = connection_health.by_name(tx)
-    return sorted(name for name in names if name in known and known[name].halted)
+    """Return those of these connections that are not called again before somebody resumes them."""
+    healths = connection_health.by_name(tx)
+    return sorted(name for name in names if name in healths and healths[name].halted)
 
 
 def resume(names: Collection[str]) -> str:
-    """Give the commands that end it."""
+    """Return the commands that resume these connections."""
     return ", ".join(f"`bridge connection resume {name}`" for name in names)

@@ -1,4 +1,7 @@
-"""The one way in which a procedure makes its result durable: state, timeline, work and lease in one transaction."""
+"""How a procedure gets hold of its link, and makes its result durable.
+
+State, timeline, work and lease change in one transaction, or not at all.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,18 @@ from bridge.ledger.database import Tx
 
 SETTLED = frozenset({"conflict", "uncertain", "reverted", "ignored", "re-sent"})
 """Kinds of note that record two values of which one was laid over the other, or may have been."""
+
+
+def take_lease(tx: Tx, context: Context, task: Task, link_id: str) -> bool:
+    """Lease the link and load it into the task.
+
+    False when somebody else holds it: then the work has been put off for a moment, and the
+    procedure ends.
+    """
+    if task.take(tx, context, link_id):
+        return True
+    work.again(tx, task.row, task.owner, context.soon(), count=False)
+    return False
 
 
 def the_link(task: Task) -> Link:

@@ -24,7 +24,7 @@ from bridge.errors import (
     Unsupported,
 )
 from bridge.flow import allowance, parents
-from bridge.flow.commit import conclude, later, save, the_link
+from bridge.flow.commit import conclude, later, save, take_lease, the_link
 from bridge.flow.match import join
 from bridge.flow.readings import alike, match_keys, observation
 from bridge.flow.replan import plan_member
@@ -40,8 +40,7 @@ def create(context: Context, task: Task) -> Procedure:
     """Give the link a counterpart on the row's connection: adopt what is there, else make it once."""
 
     def begin(tx: Tx) -> OpenIntent | CreatePlan | Ready | None:
-        if not task.take(tx, context, str(task.row.link_id)):
-            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
+        if not take_lease(tx, context, task, str(task.row.link_id)):
             return None
         link = the_link(task)
         if (open_ := link.intents.get(task.row.connection)) is not None:

@@ -12,13 +12,13 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, call_vendor, transact
 from bridge.errors import BridgeError, LeaseLost, UnknownOutcome
-from bridge.flow.commit import conclude, later, save, the_link
+from bridge.flow.commit import conclude, later, save, take_lease, the_link
 from bridge.flow.deliver import hold, unknown
 from bridge.flow.differences import differences
 from bridge.flow.observe import still_open, take_record
 from bridge.flow.replan import plan_member
 from bridge.flow.vain_writes import put_off
-from bridge.ledger import attempts, work
+from bridge.ledger import attempts
 from bridge.ledger.database import Tx
 
 DELETE: Final = "delete"
@@ -28,8 +28,7 @@ def remove(context: Context, task: Task) -> Procedure:
     """Plan again under the lease, write the attempt down, then read and delete in one step what nobody has touched."""
 
     def begin(tx: Tx) -> tuple[Side, Attempt] | None:
-        if not task.take(tx, context, str(task.row.link_id)):
-            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
+        if not take_lease(tx, context, task, str(task.row.link_id)):
             return None
         return prepare(tx, context, task)
 

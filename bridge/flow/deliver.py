@@ -26,7 +26,7 @@ from bridge.errors import (
 )
 from bridge.flow import call_parts, field_refusals
 from bridge.flow.absorbing import absorbed
-from bridge.flow.commit import conclude, later, save, the_link
+from bridge.flow.commit import conclude, later, save, take_lease, the_link
 from bridge.flow.observe import still_open, take_in
 from bridge.flow.readings import observation
 from bridge.flow.replan import leftover, plan_member
@@ -46,8 +46,7 @@ def deliver(context: Context, task: Task) -> Procedure:
     """Lease, plan from the ledger, write down the attempt; then read, and write only onto what was planned for."""
 
     def begin(tx: Tx) -> tuple[Side | None, PlannedCall | None]:
-        if not task.take(tx, context, str(task.row.link_id)):
-            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
+        if not take_lease(tx, context, task, str(task.row.link_id)):
             return None, None
         return start(tx, context, task)
 

@@ -12,10 +12,10 @@ from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.flow import people
 from bridge.flow.absorbing import Finding, absorbed, merged
-from bridge.flow.commit import conclude, later, the_link, verdict
+from bridge.flow.commit import conclude, later, take_lease, the_link, verdict
 from bridge.flow.match import first_sight, out_of_scope
 from bridge.flow.readings import observation
-from bridge.ledger import attempts, links, webhook_inbox, work
+from bridge.ledger import attempts, links, webhook_inbox
 from bridge.ledger.database import Tx
 
 BUSY = "busy"
@@ -30,8 +30,7 @@ def observe(context: Context, task: Task) -> Procedure:
         link_id = links.of_refs(tx, [ref]).get(ref)
         if link_id is None:
             return None, upto
-        if not task.take(tx, context, link_id):
-            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
+        if not take_lease(tx, context, task, link_id):
             return BUSY, upto
         return link_id, upto
 

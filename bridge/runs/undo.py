@@ -19,7 +19,7 @@ from bridge.core.planning.calls import PlannedCall, Recipient, Want, group_into_
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, call_vendor, read_record, transact
 from bridge.errors import LeaseLost, RemoteError, UnknownOutcome
-from bridge.flow.commit import conclude, later, save, the_link
+from bridge.flow.commit import conclude, later, save, take_lease, the_link
 from bridge.flow.delete import compare_and_delete
 from bridge.flow.deliver import Moved, compare_and_write
 from bridge.flow.field_refusals import Denied
@@ -88,8 +88,7 @@ def take_back(context: Context, task: Task) -> Procedure:
     """Read the record; delete it if the run made it and nobody has touched it, else put back what still is ours."""
 
     def begin(tx: Tx) -> tuple[Side | None, Wrote]:
-        if not task.take(tx, context, str(task.row.link_id)):
-            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
+        if not take_lease(tx, context, task, str(task.row.link_id)):
             return None, Wrote()
         side = the_link(task).live().get(task.row.connection)
         if side is None:

@@ -28,7 +28,7 @@ def take_lease(tx: Tx, context: Context, task: Task, link_id: str) -> bool:
     """
     if task.take(tx, context, link_id):
         return True
-    work.again(tx, task.row, task.owner, context.soon(), count=False)
+    work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
     return False
 
 

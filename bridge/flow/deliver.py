@@ -1,240 +1,135 @@
-"""Deliver: bring one side level with the state, by one call at a time, each written down before it is sent."""
+"""Deliver: bring one side level with the state, by one call at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
-from bridge.connectors.contract import Connector, Record
-from bridge.core.merge import guard, observations
-from bridge.core.merge.equality import same_raw
+from bridge.connectors.contract import Record
 from bridge.core.model.capabilities import Support
-from bridge.core.model.state import Attempt, Note, Side
-from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
+from bridge.core.model.state import Note, Side
+from bridge.core.model.values import Ref
 from bridge.core.planning.calls import PlannedCall
-from bridge.core.planning.planner import forget_tried, mark_tried
+from bridge.core.planning.planner import mark_tried
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, call_vendor, read_record, transact
-from bridge.errors import (
-    AlreadyExists,
-    Lacking,
-    LeaseLost,
-    NotFound,
-    Refused,
-    RemoteError,
-    UnknownOutcome,
-)
+from bridge.engine.effects import Procedure, read_record, transact
+from bridge.errors import Lacking, LeaseLost, RemoteError
 from bridge.flow import call_parts, field_refusals
 from bridge.flow.absorbing import absorbed
-from bridge.flow.commit import conclude, later, save, take_lease, the_link
+from bridge.flow.commit import conclude, later, take_lease, the_link
 from bridge.flow.observe import still_open, take_in
 from bridge.flow.readings import observation
 from bridge.flow.replan import leftover, plan_member
 from bridge.flow.vain_writes import put_off
-from bridge.ledger import attempts, links, matching, probes, work
+from bridge.flow.write import (
+    REFUSED,
+    Denied,
+    Moved,
+    OpenWrite,
+    Unknown,
+    compare_and_write,
+    park_if_unsafe,
+    send_attempt,
+    take_in_instead,
+    void,
+    write_down,
+)
+from bridge.ledger import attempts, probes
 from bridge.ledger.database import Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """The record does not read as the plan assumed (None: it is gone): nothing was sent."""
-
-    record: Record | None
-
-
 def deliver(context: Context, task: Task) -> Procedure:
-    """Lease, plan from the ledger, write down the attempt; then read, and write only onto what was planned for."""
+    """Plan under the lease from what is in the ledger, and make the first call that is due."""
 
-    def begin(tx: Tx) -> tuple[Side | None, PlannedCall | None]:
+    def begin(tx: Tx) -> OpenWrite | Ref | None:
         if not take_lease(tx, context, task, str(task.row.link_id)):
-            return None, None
+            return None
         return start(tx, context, task)
 
-    side, call = yield from transact(begin)
-    if side is None:
-        return
-    ref = Ref(side.connection, the_link(task).entity, side.remote_id)
-    if call is not None:
-        yield from send(context, task, ref, side, call)
-        return
-    record = yield from read_record(
-        ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
-    )
-    yield from take_in(context, task, ref, record, 0)
+    begun = yield from transact(begin)
+    if isinstance(begun, OpenWrite):
+        yield from send(context, task, begun)
+    elif begun is not None:
+        ref = begun
+        record = yield from read_record(
+            ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
+        )
+        yield from take_in(context, task, ref, record, 0)
 
 
-def start(tx: Tx, context: Context, task: Task) -> tuple[Side | None, PlannedCall | None]:
-    """Give the side and the call to be sent; no call: a read has to close an older attempt, or to find the record.
+def start(tx: Tx, context: Context, task: Task) -> OpenWrite | Ref | None:
+    """Return the write to be sent, or the record that has to be read first.
 
-    No side: there is nothing to be done now, and the row is settled.
+    None: there is nothing to be done now, and the work row has been settled.
     """
     link = the_link(task)
     side = link.live().get(task.row.connection)
     if side is None:
         conclude(tx, context, task, [])
-        return None, None
+        return None
     if (wait := still_open(context, link, side)) is not None:
         later(tx, task, wait)
-        return None, None
+        return None
     if side.missing_since is not None or (
         side.attempt is not None and not leftover(context, link, side)
     ):
-        return side, None
-    call = prepare(tx, context, task, side)
-    return (side, call) if call is not None else (None, None)
+        return Ref(side.connection, link.entity, side.remote_id)
+    return prepare(tx, context, task, side)
 
 
-def prepare(tx: Tx, context: Context, task: Task, side: Side) -> PlannedCall | None:
-    """Plan, and commit the attempt of the first call; conclude when nothing is left to do."""
-    link, now = the_link(task), context.clock.now()
-    found = plan_member(context, link, side.connection)
-    calls = call_parts.without_refused(tx, context, link, side.connection, found.calls)
+def prepare(tx: Tx, context: Context, task: Task, side: Side) -> OpenWrite | None:
+    """Plan, and write down the first call; conclude when nothing is left to do."""
+    link = the_link(task)
+    planned = plan_member(context, link, side.connection)
+    calls = call_parts.without_refused(tx, context, link, side.connection, planned.calls)
     if not calls:
-        conclude(tx, context, task, found.notes)
+        conclude(tx, context, task, planned.notes)
         return None
     call = field_refusals.owed(context, task, calls)
-    if put_off(tx, context, task, side) or hold(tx, context, task, side, len(call.destructive)):
+    destroyed = len(call.destructive)
+    if put_off(tx, context, task, side) or park_if_unsafe(tx, context, task, side, destroyed):
         return None
-    attempt = Attempt(
-        id=context.fresh_id(),
-        verb=call.verb,
-        sent=dict(call.sent),
-        before=dict(call.before),
-        values=dict(call.state_values),
-        revs=dict(call.revs),
-        send_by=context.send_by(side.connection),
-        call=dict(call.values),
-        version=side.version,
-    )
-    if side.attempt is not None:
-        attempts.close(tx, side.attempt.id, "partly readable", None, now, None)
-    observations.open_attempt(side, attempt)
     mark_tried(link, side.connection, call)
-    save(tx, task, found.notes, now)
-    attempts.begin(
-        tx, link.id, side, now, destructive=len(call.destructive), run_id=task.row.run_id
+    return write_down(
+        tx,
+        context,
+        task,
+        side,
+        call,
+        overtakes="partly readable",
+        carry=True,
+        version=side.version,
+        destructive=destroyed,
+        notes=planned.notes,
     )
-    return call
 
 
-def hold(tx: Tx, context: Context, task: Task, side: Side, destroyed: int) -> bool:
-    """Park the work if it would destroy more in an hour than the sync's guard lets through; True if it did."""
-    if not destroyed or (task.row.payload or {}).get("approved"):
-        return False
-    now, link = context.clock.now(), the_link(task)
-    # Of several workers that are about to destroy something, each must see what the one before has
-    # written down.
-    matching.lock(tx, "destructive", [side.connection])
-    recent = attempts.count_destructive(tx, side.connection, now - timedelta(hours=1))
-    # Of its own kind: an account with many customers may not lose its tickets for that.
-    records = links.count_sides(tx, side.connection, link.entity)
-    held = guard.destructive_held(recent, destroyed, records, context.syncs[link.sync].guard)
-    if held is None:
-        return False
-    save(tx, task, [Note("unsafe", side.connection, "", {"why": held})], now)
-    work.park(tx, task.row, task.owner, held, "unsafe", now)
-    task.give_back(tx)
-    return True
-
-
-def send(context: Context, task: Task, ref: Ref, side: Side, call: PlannedCall) -> Procedure:
-    """Send the attempt that was committed; whatever comes back is an observation."""
-    attempt = side.attempt
-    if attempt is None:
-        raise RuntimeError("no attempt was committed")
+def send(context: Context, task: Task, write: OpenWrite) -> Procedure:
+    """Send the attempt that was written down; whatever comes back is an observation."""
     started = context.clock.now()
-    settle = context.settle(ref.connection, ref.entity)
-    if started >= attempt.send_by:
+    if started >= write.attempt.send_by:
         raise LeaseLost("the worker was held up past the attempt's own deadline; nothing was sent")
-    try:
-        answer = yield from call_vendor(
-            ref.connection,
-            lambda c: compare_and_write(c, ref, call, side, context, attempt.send_by),
-            attempt.send_by,
-            weight=2,
-        )
-    except UnknownOutcome as error:
-        why = str(error)
-        yield from transact(lambda tx: unknown(tx, context, task, why, attempt, settle))
+    answer = yield from send_attempt(
+        context, task, write, lambda c: compare_and_write(c, context, write)
+    )
+    if isinstance(answer, Unknown):
         return
-    except (RemoteError, LeaseLost) as error:
-        # Refused for certain, or never sent: the attempt is void, and the error takes its usual
-        # way.
-        why = str(error)
-        yield from transact(
-            lambda tx: drop(tx, context, task, call, attempt, turned_away(ref, why))
-        )
-        raise
-    if isinstance(answer, field_refusals.Denied):
+    if isinstance(answer, Denied):
         denied = answer.error
-        if not (
-            yield from transact(lambda tx: refused(tx, context, task, ref, call, attempt, denied))
-        ):
+        if not (yield from transact(lambda tx: refused(tx, context, task, write, denied))):
             raise denied
-        return
-    if isinstance(answer, Moved):
-        moved = Note("planned again", ref.connection, "", {"why": "the record has changed"})
-        yield from transact(lambda tx: drop(tx, context, task, call, attempt, [moved]))
-        yield from take_in(context, task, ref, answer.record, 0)
-        return
-    yield from take_answer(context, task, ref, call, attempt, answer, started)
-
-
-def compare_and_write(
-    connector: Connector,
-    ref: Ref,
-    call: PlannedCall,
-    side: Side,
-    context: Context,
-    send_by: datetime,
-) -> Record | Moved | field_refusals.Denied | None:
-    """Read, and write at once if the call's fields still read as they did when it was planned.
-
-    Nothing of ours lies between the read and the write, so an edit can only be overlooked within
-    one round trip.
-    """
-    record = connector.read(ref.entity, [ref.id])[ref.id]
-    if record is None or not as_planned(record, call, side, context):
-        return Moved(record)
-    if context.clock.now() >= send_by:
-        raise LeaseLost(f"{ref}: the read took past the attempt's deadline; nothing was sent")
-    try:
-        return connector.update(ref, call.verb, call.values)
-    except Refused as error:
-        return field_refusals.Denied(error)
-    except (NotFound, AlreadyExists) as error:
-        if connector.read(ref.entity, [ref.id])[ref.id] is None:
-            raise
-        return field_refusals.Denied(
-            error
-        )  # the record is there: it is something in the call that is not, or is already
-
-
-def as_planned(record: Record, call: PlannedCall, side: Side, context: Context) -> bool:
-    """Tell whether every field that the call sets reads as before; one that could not be read may still be tried."""
-    mapped = context.maps[side.connection][record.ref.entity]
-    shown = observation(record, mapped).values
-    for name, before in call.before.items():
-        value = shown.get(name, ABSENT)
-        if isinstance(value, Marker | Unreadable):
-            if not side.fields[name].unreadable:
-                return False
-        elif not same_raw(mapped.fields[name], before, value):
-            return False
-    return True
+    elif isinstance(answer, Moved):
+        note = Note("planned again", write.ref.connection, "", {"why": "the record has changed"})
+        yield from take_in_instead(context, task, write, answer, [note])
+    else:
+        yield from take_answer(context, task, write, answer, started)
 
 
 def take_answer(
-    context: Context,
-    task: Task,
-    ref: Ref,
-    call: PlannedCall,
-    attempt: Attempt,
-    answer: Record | None,
-    started: datetime,
+    context: Context, task: Task, write: OpenWrite, answer: Record | None, started: datetime
 ) -> Procedure:
     """Absorb what the write was answered with (an empty answer: one read) and commit it."""
-    side = the_link(task).sides[ref.connection]
+    ref, side, call, attempt = write.ref, write.side, write.call, write.attempt
     if answer is None:
         answer = yield from read_record(
             ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
@@ -307,48 +202,25 @@ def learn(
     return notes
 
 
-def unknown(
-    tx: Tx, context: Context, task: Task, why: str, attempt: Attempt, settle: timedelta
-) -> None:
-    """Leave the attempt open; one read after settling tells what became of it. Nothing of it is sent any more."""
-    attempt.send_by = min(attempt.send_by, context.clock.now())
-    save(
-        tx,
-        task,
-        [Note("unknown outcome", task.row.connection, "", {"why": why})],
-        context.clock.now(),
-    )
-    later(tx, task, attempt.send_by + settle)
+def refused(tx: Tx, context: Context, task: Task, write: OpenWrite, error: RemoteError) -> bool:
+    """Void the attempt, and settle what can be settled field by field.
 
-
-def refused(
-    tx: Tx,
-    context: Context,
-    task: Task,
-    ref: Ref,
-    call: PlannedCall,
-    attempt: Attempt,
-    error: RemoteError,
-) -> bool:
-    """Void the attempt, and settle what can be settled field by field; False when the call as a whole is wrong."""
+    False when the call as a whole is wrong.
+    """
     # An element that the system lacks is no error: the timeline says once that it is not carried.
-    drop(
-        tx,
-        context,
-        task,
-        call,
-        attempt,
-        [] if isinstance(error, Lacking) else turned_away(ref, str(error)),
-    )
-    return refused_probe(tx, context, task, ref, call, str(error)) or field_refusals.trace(
-        tx, context, task, call, error
+    notes = [] if isinstance(error, Lacking) else write.notes(REFUSED, str(error))
+    void(tx, context, task, write, notes)
+    return refused_probe(tx, context, task, write, str(error)) or field_refusals.trace(
+        tx, context, task, write.call, error
     )
 
 
-def refused_probe(
-    tx: Tx, context: Context, task: Task, ref: Ref, call: PlannedCall, why: str
-) -> bool:
-    """A refusal of keys that nobody knew to work is an answer: remember it, and plan without them. True if it was."""
+def refused_probe(tx: Tx, context: Context, task: Task, write: OpenWrite, why: str) -> bool:
+    """Learn from the refusal of keys that nobody knew to work, and plan without them.
+
+    True if there were such keys.
+    """
+    ref, call = write.ref, write.call
     writable = context.capabilities[ref.connection][ref.entity].writable
     known = context.probes.setdefault(ref.connection, {})
     unproven = [
@@ -360,26 +232,3 @@ def refused_probe(
     if unproven:
         conclude(tx, context, task, [])
     return bool(unproven)
-
-
-def turned_away(ref: Ref, why: str) -> list[Note]:
-    """Give the line for a call that came to nothing."""
-    return [Note("refused", ref.connection, "", {"why": why})]
-
-
-def drop(
-    tx: Tx, context: Context, task: Task, call: PlannedCall, attempt: Attempt, notes: list[Note]
-) -> None:
-    """Void a call that certainly did not reach the record.
-
-    What the attempt has taken over from an older one, whose fate could not be read yet, stays open:
-    it may well have landed, and is told from a human's edit only as long as it is known.
-    """
-    now, side = context.clock.now(), the_link(task).sides[task.row.connection]
-    forget_tried(the_link(task), side.connection, call)
-    for name in call.sent:
-        attempt.sent.pop(name, None)
-    if not attempt.sent:
-        side.attempt = None
-        attempts.close(tx, attempt.id, "refused", None, now, None)
-    save(tx, task, notes, now)

@@ -8,7 +8,6 @@ brings it back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bridge.core.model.state import Note
 from bridge.core.planning.calls import PlannedCall
@@ -21,13 +20,6 @@ from bridge.ledger.database import Tx
 
 OF_A_FIELD = frozenset({None, 400, 404, 409, 413, 422})
 """Statuses with which a value is refused; any other says that the call as a whole is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """The write was refused for certain: the read before it was answered."""
-
-    error: RemoteError
 
 
 def owed(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedCall:

@@ -6,26 +6,35 @@ does not do again by itself what an admin has just undone. `bridge link resume` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
-from bridge.connectors.contract import Connector, Record
+from bridge.connectors.contract import Record
 from bridge.core.merge.equality import agrees, same_raw
-from bridge.core.model.state import NEVER, Attempt, Link, Note, Side
+from bridge.core.model.state import NEVER, Link, Note, Side
 from bridge.core.model.values import Marker, Raw, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall, Recipient, Want, group_into_calls
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, Steps, call_vendor, read_record, transact
-from bridge.errors import LeaseLost, RemoteError, UnknownOutcome
+from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.flow.commit import conclude, later, save, take_lease, the_link
-from bridge.flow.delete import compare_and_delete
-from bridge.flow.deliver import Moved, compare_and_write
-from bridge.flow.field_refusals import Denied
 from bridge.flow.observe import still_open
 from bridge.flow.readings import observation
-from bridge.ledger import attempts, run_records, run_writes, work
+from bridge.flow.write import (
+    DELETION,
+    REFUSED,
+    Denied,
+    Moved,
+    OpenWrite,
+    Unknown,
+    close,
+    compare_and_delete,
+    compare_and_write,
+    send_attempt,
+    void,
+    write_down,
+)
+from bridge.ledger import run_records, run_writes, work
 from bridge.ledger.database import Tx
 
 KIND: Final = "undo"
@@ -194,28 +203,21 @@ def unmake(
         )
         yield from transact(lambda tx: end(tx, context, task, [], f"{why}: its ticket is paused"))
         return
-    opened = yield from write_down(
-        context,
-        task,
-        side,
-        Attempt(context.fresh_id(), "delete", {}, {}, {}, {}, context.send_by(side.connection)),
+
+    def untouched(now: Record) -> bool:
+        return not touched(context, link, side, now, did)
+
+    write = yield from pause_and_write_down(context, task, side, DELETION)
+    outcome = yield from send_attempt(
+        context, task, write, lambda c: compare_and_delete(c, context, write, untouched)
     )
-
-    def guarded(connector: Connector) -> bool:
-        def untouched(now: Record) -> bool:
-            return not touched(context, link, side, now, did)
-
-        return compare_and_delete(connector, ref, untouched, context, opened.send_by) is None
-
-    gone = yield from attempted(context, task, side, opened, guarded)
-    if gone is None:
+    if isinstance(outcome, Unknown):
         return
 
     def commit(tx: Tx) -> None:
-        attempts.close(
-            tx, opened.id, "done" if gone else "refused", None, context.clock.now(), None
-        )
-        side.attempt, side.tombstone = None, bool(gone)
+        gone = outcome is None
+        close(tx, side, "done" if gone else REFUSED, context.clock.now())
+        side.tombstone = gone
         end(tx, context, task, ["deleted"] if gone else [], "" if gone else "changed there since")
 
     yield from transact(commit)
@@ -248,29 +250,14 @@ def put_back(
     for planned in group_into_calls(target, wants):
         call = replace(
             planned,
-            before={name: now_shown.get(name) for name in planned.sent if name in now_shown},
+            before={name: now_shown[name] for name in planned.sent if name in now_shown},
+            state_values={},
+            revs=dict.fromkeys(planned.sent, NEVER),
         )
-        revs = dict.fromkeys(call.sent, NEVER)
-        attempt = Attempt(
-            context.fresh_id(),
-            call.verb,
-            dict(call.sent),
-            dict(call.before),
-            {},
-            revs,
-            context.send_by(side.connection),
-            dict(call.values),
-        )
-        opened = yield from write_down(context, task, side, attempt)
-        sending = _sending(context, ref, call, side, opened.send_by)
-        answer = yield from attempted(context, task, side, opened, sending)
-        if answer is None:
+        answer = yield from write_back(context, task, side, call)
+        if isinstance(answer, Unknown):
             return
-        wrote_it = not isinstance(answer[0], Moved | Denied)
-        yield from transact(
-            _landing(context, task, side, call, opened, answer[0], wrote_it=wrote_it)
-        )
-        if wrote_it:
+        if not isinstance(answer, Moved | Denied):
             done += [want.name for want in wants if want.key in call.values]
     left = sorted({want.name for want in wants} - set(done))
     why = "; ".join(
@@ -280,83 +267,48 @@ def put_back(
     yield from transact(lambda tx: end(tx, context, task, sorted(done), why))
 
 
-def landed(
-    tx: Tx,
-    context: Context,
-    task: Task,
-    side: Side,
-    call: PlannedCall,
-    opened: Attempt,
-    answer: Any,
-    *,
-    wrote_it: bool,
-) -> None:
-    """Close the attempt, and remember the side as behind: resumed, the ticket is brought level again."""
-    now = context.clock.now()
-    attempts.close(tx, opened.id, "done" if wrote_it else "refused", None, now, None)
-    side.attempt = None
-    values = (
-        shown(context, the_link(task), side, answer)
-        if wrote_it and isinstance(answer, Record)
-        else {}
+def write_back(
+    context: Context, task: Task, side: Side, call: PlannedCall
+) -> Steps[Record | Moved | Denied | Unknown | None]:
+    """Make one call that puts values of before back, and commit what came of it."""
+    write = yield from pause_and_write_down(context, task, side, call)
+    answer = yield from send_attempt(
+        context, task, write, lambda c: compare_and_write(c, context, write)
     )
-    for name, raw in (call.sent if wrote_it else {}).items():
+    if isinstance(answer, Moved | Denied):
+        yield from transact(lambda tx: void(tx, context, task, write))
+    elif not isinstance(answer, Unknown):
+        record = answer
+        yield from transact(lambda tx: landed(tx, context, task, write, record))
+    return answer
+
+
+def landed(tx: Tx, context: Context, task: Task, write: OpenWrite, answer: Record | None) -> None:
+    """Close the attempt, and remember the side as behind: resumed, the ticket is brought level."""
+    now, side = context.clock.now(), write.side
+    close(tx, side, "done", now)
+    values = shown(context, the_link(task), side, answer) if answer is not None else {}
+    for name, raw in write.call.sent.items():
         entry = side.fields[name]
         entry.shadow, entry.level, entry.seen, entry.got = values.get(name, raw), NEVER, now, None
     save(tx, task, [], now)
 
 
-def _sending(
-    context: Context, ref: Ref, call: PlannedCall, side: Side, send_by: datetime
-) -> Callable[[Connector], tuple[Any, bool]]:
-    return lambda c: (compare_and_write(c, ref, call, side, context, send_by), True)
+def pause_and_write_down(
+    context: Context, task: Task, side: Side, call: PlannedCall
+) -> Steps[OpenWrite]:
+    """Commit the attempt, and the pause.
 
+    From here on the ticket is left alone, whatever happens to this worker. The timeline is told at
+    the end what was not put back, so not of each bad outcome.
+    """
 
-def _landing(
-    context: Context,
-    task: Task,
-    side: Side,
-    call: PlannedCall,
-    opened: Attempt,
-    answer: Any,
-    *,
-    wrote_it: bool,
-) -> Callable[[Tx], None]:
-    return lambda tx: landed(tx, context, task, side, call, opened, answer, wrote_it=wrote_it)
+    def commit(tx: Tx) -> OpenWrite:
+        the_link(task).paused = True
+        overtakes = "overtaken by an undo"
+        return write_down(tx, context, task, side, call, overtakes=overtakes, tells=frozenset())
 
-
-def write_down(context: Context, task: Task, side: Side, attempt: Attempt) -> Steps[Attempt]:
-    """Commit the attempt, and the pause: from here on the ticket is left alone, whatever happens to this worker."""
-
-    def commit(tx: Tx) -> None:
-        now = context.clock.now()
-        if side.attempt is not None:
-            attempts.close(tx, side.attempt.id, "overtaken by an undo", None, now, None)
-        side.attempt, the_link(task).paused = attempt, True
-        save(tx, task, [], now)
-        attempts.begin(tx, the_link(task).id, side, now, run_id=task.row.run_id)
-
-    yield from transact(commit)
-    return attempt
-
-
-def attempted(context: Context, task: Task, side: Side, opened: Attempt, act: Any) -> Steps[Any]:
-    """Send; an unknown outcome is looked at again after settling (then None), anything else voids the attempt."""
-    try:
-        return (yield from call_vendor(side.connection, act, opened.send_by, weight=2))
-    except UnknownOutcome:
-        at = opened.send_by + context.settle(side.connection, the_link(task).entity)
-        yield from transact(lambda tx: later(tx, task, at))
-        return None
-    except (RemoteError, LeaseLost):
-
-        def void(tx: Tx) -> None:
-            attempts.close(tx, opened.id, "refused", None, context.clock.now(), None)
-            side.attempt = None
-            save(tx, task, [], context.clock.now())
-
-        yield from transact(void)
-        raise
+    return (yield from transact(commit))
 
 
 def end(tx: Tx, context: Context, task: Task, done: list[str], why: str) -> None:

@@ -41,7 +41,7 @@ class Place:
     number: int
 
     def __str__(self) -> str:
-        """Name it for people: `deliver/send.Call1`."""
+        """Name it for people: `deliver/send_attempt.Call1`."""
         return f"{self.procedure}/{self.function}.{self.effect}{self.number}"
 
 

@@ -38,7 +38,7 @@ def about_to_delete(world, remote_id):
     """A worker that has written down that it deletes H's counterpart of a record that has gone from L."""
     world.hint("L", remote_id)
     worker = StepWorker(world, "worker")
-    while worker.place() != "remove/remove.Call1":
+    while worker.place() != "remove/send_attempt.Call1":
         if not worker.step():
             world.clock.advance(1)
     return worker

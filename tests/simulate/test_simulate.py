@@ -78,12 +78,12 @@ def test_a_broken_rule_is_found_and_the_failure_made_small(monkeypatch):
 def test_the_places_at_which_a_worker_can_die_are_read_from_the_source():
     names = {str(place) for place in places()}
     assert {
-        "deliver/send.Call1",
+        "deliver/send_attempt.Call1",
         "create/make.Call1",
         "create/make.Transact1",
         "reconcile/list_and_compare.Call1",
     } <= names
-    assert ("deliver/send.Call1", "unanswered") in every()
+    assert ("deliver/send_attempt.Call1", "unanswered") in every()
     assert ("create/make.Transact1", "unanswered") not in every()
 
 

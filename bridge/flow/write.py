@@ -1,0 +1,309 @@
+"""The write protocol: the only way in which a record that exists is changed or deleted.
+
+1. `write_down` commits the attempt, with all that it will change, before anything is sent. A worker
+   that dies from here on leaves behind what a later read needs to know (rule F3).
+2. `send_attempt` makes one remote call, `compare_and_write` or `compare_and_delete`: it reads the
+   record and, only if that still reads as the plan assumed, writes at once (rule F2), and never
+   after the attempt's deadline (rule F4).
+3. What came of it decides what becomes of the attempt:
+
+   | outcome                   | the attempt      | what follows                                      |
+   | ------------------------- | ---------------- | ------------------------------------------------- |
+   | answered                  | the caller's     | the answer is a reading, to be merged (rule F1)   |
+   | `Moved`: not as planned   | void             | what was read is merged, and planned anew         |
+   | `Denied`: refused, for    | the caller's     | deliver looks for the field that is refused       |
+   | what the call carries     |                  |                                                   |
+   | another error, or no call | void             | the error goes on, to `engine.outcomes`           |
+   | before the deadline       |                  |                                                   |
+   | `Unknown`: no answer      | left open        | nothing is written there until a read, after the  |
+   |                           |                  | settling time, has told whether it landed         |
+
+Deliver, delete and undo plan what is written, and say what a good answer means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from bridge.connectors.contract import Connector, Record
+from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.merge import guard, observations
+from bridge.core.merge.equality import same_raw
+from bridge.core.model.state import Attempt, Note, Side
+from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
+from bridge.core.planning.calls import PlannedCall
+from bridge.core.planning.planner import forget_tried
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Procedure, Steps, call_vendor, transact
+from bridge.errors import (
+    AlreadyExists,
+    BridgeError,
+    LeaseLost,
+    NotFound,
+    Refused,
+    RemoteError,
+    UnknownOutcome,
+)
+from bridge.flow.commit import later, save, the_link
+from bridge.flow.observe import take_in
+from bridge.flow.readings import observation
+from bridge.ledger import attempts, links, matching, work
+from bridge.ledger.database import Tx
+
+T = TypeVar("T")
+
+DELETE: Final = "delete"
+"""The verb of an attempt that deletes the record."""
+DELETION: Final = PlannedCall(DELETE, {}, {}, {}, {}, {})
+"""The call that deletes a record: it sets no field."""
+REFUSED: Final = "refused"
+"""Outcome of an attempt, and kind of note: nothing of the write reached the record."""
+UNKNOWN: Final = "unknown outcome"
+"""Kind of note: the write may have happened or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWrite:
+    """A write whose attempt is committed, and not closed yet."""
+
+    ref: Ref
+    side: Side
+    attempt: Attempt
+    call: PlannedCall
+    tells: frozenset[str]
+    """Which bad outcomes the timeline mentions."""
+
+    def notes(self, kind: str, why: str) -> list[Note]:
+        """Return the line of the timeline for a bad outcome."""
+        return [Note(kind, self.ref.connection, "", {"why": why})] if kind in self.tells else []
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The record does not read as the plan assumed (None: it is gone): nothing was sent."""
+
+    record: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The vendor refused what the call carries; the record is there, for the read was answered."""
+
+    error: RemoteError
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No answer came. The attempt is open, and the work comes up again after the settling time."""
+
+
+# --- before: may it be done, and writing it down
+
+
+def park_if_unsafe(tx: Tx, context: Context, task: Task, side: Side, destroyed: int) -> bool:
+    """Park the work if it would destroy more in an hour than the sync's guard lets through.
+
+    True if it did. Work that an admin has approved goes through.
+    """
+    if not destroyed or (task.row.payload or {}).get("approved"):
+        return False
+    now, link = context.clock.now(), the_link(task)
+    # Of several workers that are about to destroy something, each must see what the one before has
+    # written down.
+    matching.lock(tx, "destructive", [side.connection])
+    recent = attempts.count_destructive(tx, side.connection, now - timedelta(hours=1))
+    # Of its own kind: an account with many customers may not lose its tickets for that.
+    records = links.count_sides(tx, side.connection, link.entity)
+    why = guard.destructive_held(recent, destroyed, records, context.syncs[link.sync].guard)
+    if why is None:
+        return False
+    save(tx, task, [Note("unsafe", side.connection, "", {"why": why})], now)
+    work.park(tx, task.row, task.owner, why, "unsafe", now)
+    task.give_back(tx)
+    return True
+
+
+def write_down(
+    tx: Tx,
+    context: Context,
+    task: Task,
+    side: Side,
+    call: PlannedCall,
+    *,
+    overtakes: str,
+    carry: bool = False,
+    version: str | None = None,
+    destructive: int = 0,
+    notes: Iterable[Note] = (),
+    tells: frozenset[str] = frozenset({REFUSED, UNKNOWN}),
+) -> OpenWrite:
+    """Commit, with the link, that the call is about to be sent.
+
+    An older attempt that is still open is closed with the outcome `overtakes`. With `carry`, its
+    parts that could not be read stay with the new one.
+    """
+    now, link = context.clock.now(), the_link(task)
+    attempt = Attempt(
+        id=context.fresh_id(),
+        verb=call.verb,
+        sent=dict(call.sent),
+        before=dict(call.before),
+        values=dict(call.state_values),
+        revs=dict(call.revs),
+        send_by=context.send_by(side.connection),
+        call=dict(call.values),
+        version=version,
+    )
+    if side.attempt is not None:
+        attempts.close(tx, side.attempt.id, overtakes, None, now, None)
+    if carry:
+        observations.open_attempt(side, attempt)
+    else:
+        side.attempt = attempt
+    save(tx, task, notes, now)
+    attempts.begin(tx, link.id, side, now, destructive=destructive, run_id=task.row.run_id)
+    ref = Ref(side.connection, link.entity, side.remote_id)
+    return OpenWrite(ref, side, attempt, call, tells)
+
+
+# --- the call: read, compare and write in one go
+
+
+def compare_and_write(
+    connector: Connector, context: Context, write: OpenWrite
+) -> Record | Moved | Denied | None:
+    """Read, and write at once if the call's fields still read as they did when it was planned.
+
+    Return what the write was answered with; None when the answer shows no record.
+    """
+    ref, call = write.ref, write.call
+
+    def unchanged(record: Record) -> bool:
+        mapped = context.maps[ref.connection][ref.entity]
+        return reads_as_planned(record, call, write.side, mapped)
+
+    def update() -> Record | Denied | None:
+        try:
+            return connector.update(ref, call.verb, call.values)
+        except Refused as error:
+            return Denied(error)
+        except (NotFound, AlreadyExists) as error:
+            if connector.read(ref.entity, [ref.id])[ref.id] is None:
+                raise
+            # The record is there: it is something in the call that is not, or is already.
+            return Denied(error)
+
+    return _compare_then(connector, context, write, unchanged, update)
+
+
+def compare_and_delete(
+    connector: Connector, context: Context, write: OpenWrite, untouched: Callable[[Record], bool]
+) -> Moved | None:
+    """Read, and delete at once what is untouched. None: it is gone, by our hand or before."""
+    outcome = _compare_then(
+        connector, context, write, untouched, lambda: connector.delete(write.ref)
+    )
+    return outcome if outcome is not None and outcome.record is not None else None
+
+
+def _compare_then(
+    connector: Connector,
+    context: Context,
+    write: OpenWrite,
+    unchanged: Callable[[Record], bool],
+    act: Callable[[], T],
+) -> T | Moved:
+    """Read the record, and act on it if it is unchanged and there is still time.
+
+    Nothing of ours lies between the read and the write, so an edit can only be overlooked within
+    one round trip.
+    """
+    ref = write.ref
+    record = connector.read(ref.entity, [ref.id])[ref.id]
+    if record is None or not unchanged(record):
+        return Moved(record)
+    if context.clock.now() >= write.attempt.send_by:
+        raise LeaseLost(f"{ref}: the read took past the attempt's deadline; nothing was sent")
+    return act()
+
+
+def reads_as_planned(record: Record, call: PlannedCall, side: Side, mapped: EntityMap) -> bool:
+    """Return whether every field that the call sets reads as before.
+
+    A field that cannot be read may be tried if it could not be read when the call was planned.
+    """
+    shown = observation(record, mapped).values
+    for name, before in call.before.items():
+        value = shown.get(name, ABSENT)
+        if isinstance(value, Marker | Unreadable):
+            if not side.fields[name].unreadable:
+                return False
+        elif not same_raw(mapped.fields[name], before, value):
+            return False
+    return True
+
+
+# --- after: what became of it
+
+
+def send_attempt(
+    context: Context, task: Task, write: OpenWrite, act: Callable[[Connector], T]
+) -> Steps[T | Unknown]:
+    """Make the call of an attempt that was written down, and close or leave it as its fate says."""
+    try:
+        return (yield from call_vendor(write.ref.connection, act, write.attempt.send_by, weight=2))
+    except UnknownOutcome as error:
+        why = str(error)
+        yield from transact(lambda tx: leave_open(tx, context, task, write, why))
+        return Unknown()
+    except BridgeError as error:
+        # Refused for certain, or never sent.
+        notes = write.notes(REFUSED, str(error))
+        yield from transact(lambda tx: void(tx, context, task, write, notes))
+        raise
+
+
+def leave_open(tx: Tx, context: Context, task: Task, write: OpenWrite, why: str) -> None:
+    """Look again after the settling time; one read then tells what became of the write.
+
+    From now on nothing of the attempt is sent, so the time counts from here.
+    """
+    now, attempt = context.clock.now(), write.attempt
+    attempt.send_by = min(attempt.send_by, now)
+    save(tx, task, write.notes(UNKNOWN, why), now)
+    later(tx, task, attempt.send_by + context.settle(write.ref.connection, write.ref.entity))
+
+
+def void(
+    tx: Tx, context: Context, task: Task, write: OpenWrite, notes: Iterable[Note] = ()
+) -> None:
+    """Close an attempt that certainly did nothing to the record.
+
+    What it has taken over from an older one, whose fate could not be read yet, stays open: it may
+    well have landed, and is told from a human's edit only as long as it is known.
+    """
+    now, attempt = context.clock.now(), write.attempt
+    forget_tried(the_link(task), write.ref.connection, write.call)
+    for name in write.call.sent:
+        attempt.sent.pop(name, None)
+    if not attempt.sent:
+        close(tx, write.side, REFUSED, now)
+    save(tx, task, notes, now)
+
+
+def close(tx: Tx, side: Side, outcome: str, now: datetime) -> None:
+    """Say what became of the side's attempt, if it has an open one."""
+    if side.attempt is not None:
+        attempts.close(tx, side.attempt.id, outcome, None, now, None)
+    side.attempt = None
+
+
+def take_in_instead(
+    context: Context, task: Task, write: OpenWrite, moved: Moved, notes: Iterable[Note] = ()
+) -> Procedure:
+    """Nothing was sent, for the record has changed: void the attempt and merge what was read."""
+    yield from transact(lambda tx: void(tx, context, task, write, notes))
+    yield from take_in(context, task, write.ref, moved.record, 0)

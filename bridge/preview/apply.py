@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
+from bridge.connectors.contract import Connector, Draft, Record
+from bridge.connectors.forwarding import ForwardingConnector
 from bridge.core.model.values import Raw, Ref
 from bridge.engine.context import Context
 from bridge.engine.drain import Drain
@@ -76,62 +77,33 @@ class Permit:
         raise NotPlanned(ref.connection, f"not in the plan: {what}; left to the normal flow")
 
 
-class GatedConnector(Connector):
+class GatedConnector(ForwardingConnector):
     """Lets reads through, and the writes of a plan."""
 
     NAME = "gate"
-    CAPABILITIES: Mapping[str, Any] = {}  # type: ignore[misc]
 
     def __init__(self, real: Connector, permit: Permit) -> None:
-        super().__init__(real.connection)
-        self.real, self.permit = real, permit
-
-    def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
-        """Read a webhook."""
-        return self.real.parse(headers, body)
-
-    def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
-        """Read."""
-        return self.real.read(entity, ids)
-
-    def changed(self, entity: str, cursor: Any | None) -> Page:
-        """List what has changed."""
-        return self.real.changed(entity, cursor)
-
-    def scan(self, entity: str, cursor: Any | None) -> Page:
-        """List everything."""
-        return self.real.scan(entity, cursor)
-
-    def find(self, intent: Intent) -> list[Record]:
-        """Look for records."""
-        return self.real.find(intent)
-
-    def account_metrics(self) -> Mapping[str, float]:
-        """Give the account's figures."""
-        return self.real.account_metrics()
-
-    def probe(self) -> dict[str, Any]:
-        """Find out what can be done."""
-        return self.real.probe()
-
-    def ping(self) -> str:
-        """Ask for a sign of life."""
-        return self.real.ping()
+        super().__init__(real)
+        self.permit = permit
 
     def create(self, draft: Draft) -> Record | None:
         """Create what was planned."""
         self.permit.use("create", Ref(self.connection.name, draft.entity, ""), "", draft.values)
-        return self.real.create(draft)
+        return super().create(draft)
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
         """Change what was planned."""
         self.permit.use("update", ref, verb, values)
-        return self.real.update(ref, verb, values)
+        return super().update(ref, verb, values)
 
     def delete(self, ref: Ref) -> None:
         """Delete what was planned."""
         self.permit.use("delete", ref, "", {})
-        self.real.delete(ref)
+        super().delete(ref)
+
+    def perform_action(self, action: str, arguments: Mapping[str, str]) -> str:  # noqa: ARG002
+        """Refuse: no plan holds an operator's action."""
+        raise NotPlanned(self.connection.name, f"not in the plan: the action {action}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.clock import Clock
-from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
+from bridge.connectors.contract import Connector, Draft, Intent, Page, Record
+from bridge.connectors.forwarding import ForwardingConnector
 from bridge.core.mapping.fieldmap import EntityMap
-from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Marker, Raw, Ref
 from bridge.engine.context import Context
+from bridge.errors import Unsupported
 from bridge.ledger import attempts, intents, links
 from bridge.ledger.database import Ledger
 
@@ -63,11 +64,10 @@ class RehearsedMap(EntityMap):
         }
 
 
-class RehearsalConnector(Connector):
+class RehearsalConnector(ForwardingConnector):
     """One connection in a rehearsal. Without a `real` one behind it, records are as the ledger knows them."""
 
     NAME = "rehearsal"
-    CAPABILITIES: Mapping[str, EntityCapabilities] = {}  # type: ignore[misc]
 
     def __init__(
         self,
@@ -78,24 +78,14 @@ class RehearsalConnector(Connector):
         *,
         live: bool,
     ) -> None:
-        super().__init__(real.connection)
-        self.real, self.copy, self.context, self.writes, self.live = (
-            real,
-            copy,
-            context,
-            writes,
-            live,
-        )
+        super().__init__(real)
+        self.copy, self.context, self.writes, self.live = copy, context, writes, live
         self.clock = context.clock
         self.calls: Counter[str] = Counter()
         self._said: dict[Ref, dict[str, Raw]] = {}
         self._rows: dict[Ref, Record] = {}
         self._gone: set[Ref] = set()
         self._made: dict[Ref, str] = {}
-
-    def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
-        """Read a webhook as the real one does."""
-        return self.real.parse(headers, body)
 
     def probe(self) -> dict[str, Any]:
         """Ask nobody."""
@@ -104,6 +94,14 @@ class RehearsalConnector(Connector):
     def ping(self) -> str:
         """Ask nobody."""
         return "rehearsed"
+
+    def account_metrics(self) -> Mapping[str, float]:
+        """Ask nobody."""
+        return {}
+
+    def perform_action(self, action: str, arguments: Mapping[str, str]) -> str:  # noqa: ARG002
+        """Refuse: actions are an operator's, and no procedure performs one."""
+        raise Unsupported(f"a rehearsal performs no action ({action})")
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Give records as they would read by now; one that was just listed whole is not asked for again."""

@@ -1,8 +1,15 @@
-"""The contract that every connector keeps: what the bridge asks of a vendor's API, and what it gets back.
+"""The contract between the bridge and a connector: what is asked of a vendor's API, and what comes back.
 
-Terms: a *record* is one of the vendor's JSON objects with our own markers stripped; a *hint* says
-that a record may have changed; a *marker* is a token of ours that is planted in a record we create
-so that it can be found again.
+This page is for whoever writes a connector. The words in it:
+
+- A *record* is one of the vendor's JSON objects, with our own marker taken out.
+- A *hint* says that a record may have changed. It is never believed: the record is read.
+- A *marker* is a token of ours, planted in a record that we create so that it can be found again.
+- A *write key* is the plain path under which a value is sent (`status`, `assignee_id`).
+- A *cursor* is any JSON value; only the connector that gave it reads it, perhaps in another process.
+
+Times are aware and in UTC; durations are `timedelta` or seconds. Entities are those of
+`bridge.core.model.entities`.
 """
 
 from __future__ import annotations
@@ -24,38 +31,44 @@ class Person:
     """An agent as a connection shows one: its own name for the person, and who that is."""
 
     id: Raw
+    """What the vendor's records say for this person."""
     email: str
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as read. All times are aware UTC and in *our* clock (corrected by the answer's Date header)."""
+    """One record as it was read. Its times are in *our* clock (corrected by the answer's Date)."""
 
     ref: Ref
     data: Mapping[str, Any]
+    """The vendor's fields in the vendor's words. A field that was not shown is absent, not null."""
     read_at: datetime
     """When the request that fetched it was sent."""
     changed_before: datetime | None = None
-    """Upper bound of the vendor's last change (updated_at + skew + resolution); None if it dates nothing."""
+    """No later than this the vendor last changed it: its own time, plus the clocks' difference, plus
+    the resolution of that time. None where the vendor dates nothing."""
     marker: str | None = None
-    """Our own marker, if the record carries one (it is stripped from `data`)."""
+    """Our own marker, if the record carries one."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Top-level names whose value must not be believed, and why (an empty `tags` without a licence)."""
+    """Top-level names whose value must not be believed, and why (`tags` that are empty for want of a
+    licence)."""
     partial: bool = False
-    """A listing row that lacks fields which a direct read has: absent, not null."""
+    """The row of a listing that lacks fields which a direct read has."""
     proved: frozenset[str] = frozenset()
-    """Answers to a write only: keys that the record does not show, but that certainly were written as sent."""
+    """In the answer to a write: keys that the record does not show, but that were written as sent
+    for certain."""
     people: tuple[Person, ...] = ()
-    """Agents whom the record shows together with their e-mail addresses: the directory learns from them."""
+    """Agents whom the record shows together with their e-mail addresses: the directory learns them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing. `cursor` is opaque, JSON, and resumes after this page; None when it was the last."""
+    """One page of a listing."""
 
     records: Sequence[Record]
     cursor: Any | None
+    """Resumes after this page; None when it was the last (for `changed`, see there)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,115 +85,164 @@ class Parsed:
 
     hints: tuple[Hint, ...]
     event: str
+    """The vendor's own name for what happened."""
     ignored: str = ""
+    """The reason, in words for an operator; empty when there are hints."""
     delivery: str = ""
-    """The vendor's delivery id (signed, or scoped by event and record); empty: use the body's hash."""
+    """The vendor's delivery id, by which a repetition is known. It must be signed, or hold event and
+    record as well, so that nobody can pass one off for another. Empty: the body's hash serves."""
     projection: Mapping[str, Any] = field(default_factory=dict)
-    """The few harmless fields worth keeping in the inbox: ids and event names, no personal data."""
+    """The few harmless fields that the inbox keeps: ids and event names, no personal data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A record to be created: values by write key, in the system's own space."""
+    """A record to be created."""
 
     entity: str
     values: Mapping[str, Raw]
+    """By write key, in the system's own words."""
     marker: str
-    """`[a-z0-9-]{1,40}`, unique to the intent."""
+    """`[a-z0-9-]{1,40}`, unique to this create."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A create whose fate is looked up; `sent_at` is None when it has not been sent (first contact)."""
+    """A create whose record is looked for: has it happened, or was the record there before."""
 
     draft: Draft
     sent_at: datetime | None
+    """When the create was sent; None when it was not: then a record made by others is looked for."""
 
 
 class Connector(ABC):
-    """One system. Every remote method may raise the `RemoteError` family of bridge.errors and nothing else.
+    """One system, as one connection to it reaches it.
 
-    Reads have no side effects at the vendor. Methods are thread-safe (several workers' threads
-    share an instance).
+    What every method promises:
+
+    - It raises the `RemoteError` family of bridge.errors and `Unsupported`, and nothing else. A
+      write whose answer did not come is `UnknownOutcome`, never `Unavailable`.
+    - It makes each call once. Whether to try again is decided elsewhere.
+    - A read leaves no trace at the vendor: it marks nothing as seen and moves no date.
+    - It may be called from several threads at once.
     """
 
     NAME: ClassVar[str]
+    """The system's name in configuration, and the name of the connector's folder."""
     CAPABILITIES: ClassVar[Mapping[str, EntityCapabilities]]
+    """Entity -> what can be done with it. Nothing else is ever asked for."""
     EVENTS: ClassVar[Mapping[str, str]] = {}
-    """Vendor's event name -> entity."""
+    """The vendor's event name -> entity."""
     IGNORED: ClassVar[frozenset[str]] = frozenset()
-    """Known events that we do not want."""
+    """Events that are known and not wanted."""
     SIGNING: ClassVar[Webhook | None] = None
-    """The system's usual signature scheme (no secrets): defaults for the connection's `webhook`."""
+    """The system's usual way to sign (without secrets): defaults for the connection's `webhook`."""
     CREDENTIALS: ClassVar[frozenset[str]] = frozenset({"api_key"})
+    """Names of the credentials that a connection must have."""
     OPTIONS: ClassVar[Mapping[str, str]] = {}
-    """Option name -> what it is; names in REQUIRED_OPTIONS must be given."""
+    """Name of an option of the connection -> what it is, in words."""
     REQUIRED_OPTIONS: ClassVar[frozenset[str]] = frozenset()
+    """Those of OPTIONS that must be given."""
     BACKOFF: ClassVar[float] = 0.5
-    """Seconds to wait after the first answer 429 that names no time; each further one in a row doubles them."""
+    """Seconds to wait after an answer 429 that names no time; each further one doubles them."""
     ACTIONS: ClassVar[Mapping[str, str]] = {}
-    """What an operator may do by hand, and no sync ever does: name -> what it is."""
+    """What an operator may have done by hand, and no sync ever does: name -> what it is."""
     ERASES: ClassVar[frozenset[str]] = frozenset()
-    """Entities whose `delete` erases a person for good, as documented: `bridge forget` may call it when told to."""
+    """Entities whose `delete` erases a person for good, by the vendor's own documents: `bridge forget`
+    may call it when told to."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
+    # Webhooks
+
     @abstractmethod
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
-        """Read a verified webhook. Pure; header names are lower-case. Raises Malformed, naming what is wrong."""
+        """Read the parsed JSON of a webhook whose signature has been checked, without any call.
+
+        Header names are lower-case. Raises Malformed, naming what is wrong.
+        """
+
+    # Reading
 
     @abstractmethod
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
-        """Read present records, at most `read_batch` ids a call; None: the vendor says there is no such record."""
+        """Read records as they are now, at most `read_batch` ids a call.
+
+        Every id is in the answer. None: the vendor says that there is no such record. A doubtful
+        404 (a wrong base_url, a proxy) raises Unavailable instead, for None begins a deletion.
+        """
 
     @abstractmethod
     def changed(self, entity: str, cursor: Any | None) -> Page:
-        """Give records changed since the cursor's watermark (None: as far back as there is), overlapping safely.
+        """Return a page of what changed since the cursor's watermark (None: since ever).
 
-        Rows may repeat and come out of order; none that changed before the listing began is missed.
-        The last page's cursor is *not* None: it is the watermark for the next poll, taken from rows
-        seen. A page with no records ends the poll.
+        Rows may repeat and come out of order; none that changed before the listing began is
+        missed. A page without records ends the poll. Its cursor is the watermark for the next
+        poll, taken from the rows that were seen and a little earlier; it is never our own clock.
         """
 
     @abstractmethod
     def scan(self, entity: str, cursor: Any | None) -> Page:
-        """List everything, page by page; `cursor` None starts, a page whose cursor is None was the last."""
+        """Return a page of everything that there is. None begins; a page whose cursor is None ends.
+
+        No record that is there all the while is missed, whatever comes, goes and moves meanwhile.
+        """
+
+    # Writing
 
     def create(self, draft: Draft) -> Record | None:
-        """Create once, never retried in here. None: created but the answer did not show the record (find it)."""
+        """Create a record that carries the draft's marker.
+
+        None: it was created, but the answer did not show it (it is found afterwards).
+        """
         raise Unsupported(f"{self.NAME} cannot create a {draft.entity}")
 
     def find(self, intent: Intent) -> list[Record]:
-        """Give the records that carry the intent's marker, and those that could naturally be the same thing."""
+        """Return the records that a create may have made, or that could be the same thing.
+
+        Those with the intent's marker are ours. Those without any marker are candidates by their
+        nature (the same customer). A record with another marker is never returned.
+        """
         raise Unsupported(f"{self.NAME} cannot look up a {intent.draft.entity}")
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
-        """Make one call that changes a record. None: the answer did not show the record (read it once)."""
+        """Make the call that a declared verb stands for, with these values by write key.
+
+        None: it was done, but the answer did not show the record (it is read afterwards).
+        """
         raise Unsupported(f"{self.NAME} cannot change a {ref.entity} by {verb} of {sorted(values)}")
 
     def delete(self, ref: Ref) -> None:
-        """Delete; already gone counts as done."""
+        """Delete a record; one that is gone already counts as done."""
         raise Unsupported(f"{self.NAME} cannot delete a {ref.entity}")
 
+    # What operators see and do
+
     def account_metrics(self) -> Mapping[str, float]:
-        """Give the account's own figures worth showing (`unread_tickets`), by one cheap read without side effects."""
+        """Return the account's own numbers that are worth showing (`unread_tickets`).
+
+        One cheap read. Empty where the system has none, or this key may not ask.
+        """
         return {}
 
     def perform_action(self, action: str, arguments: Mapping[str, str]) -> str:
-        """Carry out one of ACTIONS for an operator, never retried; gives what is shown to them once, and never kept."""
+        """Carry out one of ACTIONS, once. What it returns is shown to the operator and never kept."""
         raise Unsupported(f"{self.NAME} has no action {action} ({', '.join(sorted(arguments))})")
 
     def find_person(self, entity: str, email: str) -> Sequence[Record]:
-        """Give the records that are this person's and nobody else's, for one of ERASES."""
+        """Return the records of one of ERASES that are this person's, and nobody else's."""
         raise Unsupported(
             f"{self.NAME} cannot look for a {entity} by e-mail address ({len(email)} characters)"
         )
 
     @abstractmethod
     def probe(self) -> dict[str, Any]:
-        """Find out what this deployment can do, without writing: names of probed capabilities -> what was seen."""
+        """Find out by reads alone what this deployment can do: name -> what was seen.
+
+        None as a value means that it could not be told.
+        """
 
     @abstractmethod
     def ping(self) -> str:
-        """Make the cheapest authenticated read; return a line for people. Raises as any other call."""
+        """Make the cheapest read that needs the credentials; return a line for people."""

@@ -1,11 +1,12 @@
-"""What the connectors of plain JSON-over-HTTP systems share: calling, and refusing what was never declared."""
+"""The base of every connector of a JSON API: how it calls, and what it refuses before any call."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from bridge.connectors.contract import Connector, Draft
+from bridge.connectors.contract import Connector, Draft, Parsed
+from bridge.connectors.parsing import event_name, generic_hint, ignored_event
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import RemoteError, Unavailable, Unsupported
@@ -13,7 +14,7 @@ from bridge.http.client import Answer, Http, Request
 
 
 class JsonHttpConnector(Connector):
-    """A connector that calls its system through `Http`, with a bearer token unless it says otherwise."""
+    """A connector that calls through `Http`, with a bearer token unless it overrides `_auth`."""
 
     ERRORS: ClassVar[Mapping[int, type[RemoteError]]] = {}
     """HTTP status -> error class, where the system means another thing by it than most do."""
@@ -22,41 +23,63 @@ class JsonHttpConnector(Connector):
         super().__init__(connection)
         self._http = http
 
-    def _call(self, method: str, path: str, *, write: bool = False, **rest: Any) -> Answer:
+    def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:  # noqa: ARG002 - see below
+        """Read a generic hint, which is all that comes where the vendor itself sends no webhooks."""
+        return generic_hint(body, self.CAPABILITIES) or ignored_event(
+            event_name(body, "event"), self.IGNORED
+        )
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        write: bool = False,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> Answer:
         return self._http.request(
-            method, path, write=write, auth=self._auth, errors=self.ERRORS, **rest
+            method,
+            path,
+            params=params,
+            json=json,
+            write=write,
+            auth=self._auth,
+            errors=self.ERRORS,
         )
 
     def _auth(self, request: Request) -> Request:
-        request.headers["Authorization"] = (
-            "Bearer " + self.connection.credentials["api_key"].reveal()
-        )
+        key = self.connection.credentials["api_key"].reveal()
+        request.headers["Authorization"] = f"Bearer {key}"
         return request
 
-    def _known(self, entity: str) -> None:
+    def _check_entity(self, entity: str) -> None:
+        """Refuse an entity that the system does not have."""
         if entity not in self.CAPABILITIES:
             raise Unsupported(f"{self.NAME} has no {entity}")
 
-    def _creatable(self, draft: Draft) -> None:
+    def _check_create(self, draft: Draft) -> None:
         """Refuse a draft with a key that was never declared for creating."""
-        self._known(draft.entity)
+        self._check_entity(draft.entity)
         writable = self.CAPABILITIES[draft.entity].writable
-        odd = sorted(
+        undeclared = sorted(
             key for key in draft.values if key not in writable or not writable[key].on_create
         )
-        if odd:
-            raise Unsupported(f"{self.NAME} takes no {', '.join(odd)} in a create")
+        if undeclared:
+            raise Unsupported(f"{self.NAME} takes no {', '.join(undeclared)} in a create")
 
-    def _changeable(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> None:
-        """Refuse a verb or a key that was never declared for changing."""
-        self._known(ref.entity)
-        allowed = {
-            each.name: {*each.writes, *each.also} for each in self.CAPABILITIES[ref.entity].verbs
+    def _check_update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> None:
+        """Refuse a verb, or a key for it, that was never declared."""
+        self._check_entity(ref.entity)
+        declared = {
+            known.name: {*known.writes, *known.also}
+            for known in self.CAPABILITIES[ref.entity].verbs
         }
-        if not values or not set(values) <= allowed.get(verb, set()):
+        if not values or not set(values) <= declared.get(verb, set()):
             raise Unsupported(
                 f"{self.NAME} cannot change a {ref.entity} by {verb} of {sorted(values)}"
             )
 
-    def _odd(self, what: str, status: int | None = None) -> Unavailable:
+    def _unavailable(self, what: str, status: int | None = None) -> Unavailable:
+        """Return the error for an answer that is not what the vendor documents."""
         return Unavailable(self.connection.name, what, status=status)

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from bridge.connectors.posthog.tags import LOOK_AGAIN
+from bridge.connectors.posthog.tag_belief import SEARCH_INTERVAL
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Ref
 from tests.connectors.bench import connection
@@ -66,9 +66,9 @@ def test_a_licence_that_lapses_takes_no_tag_away_at_any_moment(make, request):
             Ref("my-posthog", "ticket", ids[0]), "patch", {"status": "open"}
         )
         assert "tags" in shown.unreadable
-        bench.wait(LOOK_AGAIN.total_seconds())
+        bench.wait(SEARCH_INTERVAL.total_seconds())
     bench.box.configure({"tags_licensed": True})
-    bench.wait(LOOK_AGAIN.total_seconds())
+    bench.wait(SEARCH_INTERVAL.total_seconds())
     assert [record.data["tags"] for record in read(bench, *ids).values()] == [["billing"]] * 4
 
 
@@ -101,7 +101,7 @@ def test_the_search_for_another_witness_is_not_repeated_at_once(bench):
     for _ in range(5):
         read(bench, plain)
     assert len(bench.faulty.calls) == calls + 5
-    bench.wait(LOOK_AGAIN.total_seconds())
+    bench.wait(SEARCH_INTERVAL.total_seconds())
     read(bench, plain)
     assert len(bench.faulty.calls) == calls + 7
 
@@ -109,7 +109,7 @@ def test_the_search_for_another_witness_is_not_repeated_at_once(bench):
 def test_a_write_is_done_even_if_the_look_at_tags_fails(bench):
     (plain,) = bench.add(1)
     for fault in ("429", "500", "timeout"):
-        bench.wait(LOOK_AGAIN.total_seconds() + 10)
+        bench.wait(SEARCH_INTERVAL.total_seconds() + 10)
         bench.faulty.next = ["", fault]
         shown = bench.connector.update(
             Ref("my-posthog", "ticket", plain), "patch", {"status": "open"}

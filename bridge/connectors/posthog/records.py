@@ -6,49 +6,67 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.connectors.contract import Person, Record
-from bridge.connectors.parsing import parse_time, row_id
-from bridge.connectors.posthog.tags import WHY, silent
+from bridge.connectors.contract import Draft, Person, Record
+from bridge.connectors.parsing import Row, parse_time, row_id, value_at
+from bridge.connectors.posthog.capabilities import MARKER_TRAIT, TICKET, TRAITS
+from bridge.connectors.posthog.tag_belief import WHY_UNREADABLE, may_lack_tags
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Refused
 from bridge.http.client import Answer
 
-MARKER = "bridge_marker"
-TRAITS = "anonymous_traits"
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-Row = Mapping[str, Any]
 
 
 def is_uuid(value: str) -> bool:
-    """Say whether a text can be the id of a ticket or a role."""
+    """Return whether a text can be the id of a ticket or a role."""
     return UUID.fullmatch(value) is not None
 
 
-def record(connection: str, row: Row, answer: Answer, *, proved: bool) -> Record:
-    """Make a record of a row. `proved`: an empty set of tags means empty."""
+def record(connection: str, row: Row, answer: Answer, *, tags_believed: bool) -> Record:
+    """Return a record of a row. `tags_believed`: an empty set of tags means that there are none."""
     data, traits = dict(row), row.get(TRAITS)
-    marker = traits.get(MARKER) if isinstance(traits, Mapping) else None
+    marker = traits.get(MARKER_TRAIT) if isinstance(traits, Mapping) else None
     if isinstance(traits, Mapping):
-        data[TRAITS] = {name: value for name, value in traits.items() if name != MARKER}
+        data[TRAITS] = {name: value for name, value in traits.items() if name != MARKER_TRAIT}
     assignee, people = row.get("assignee"), tuple[Person, ...]()
     if isinstance(assignee, Mapping):
+        # An object here, two properties in events, a number for users and a UUID for roles (their
+        # events.py, 2026-11). One text serves for all.
         data["assignee"] = f"{assignee.get('type')}:{assignee.get('id')}"
         people = _people(data["assignee"], assignee)
-    at = parse_time(row.get("updated_at"))
+    changed_at = parse_time(row.get("updated_at"))
     return Record(
-        ref=Ref(connection, "ticket", row_id(row)),
+        ref=Ref(connection, TICKET, row_id(row)),
         data=data,
         read_at=answer.sent_at,
-        changed_before=at + answer.skew if at else None,
+        changed_before=changed_at + answer.skew if changed_at else None,
         marker=marker if isinstance(marker, str) else None,
-        unreadable={"tags": WHY} if silent(row) and not proved else {},
+        unreadable={"tags": WHY_UNREADABLE} if may_lack_tags(row) and not tags_believed else {},
         people=people,
     )
 
 
+def customer_email(record: Record) -> Any:
+    """Return the customer's address: from the traits, else of the person whom PostHog knows."""
+    return value_at(record.data, f"{TRAITS}.email") or value_at(
+        record.data, "person.properties.email"
+    )
+
+
+def create_body(draft: Draft) -> dict[str, Any]:
+    """Return what a create sends: the draft's values, and among the traits the marker."""
+    traits: dict[str, Any] = {MARKER_TRAIT: draft.marker}
+    body: dict[str, Any] = {TRAITS: traits}
+    for key, value in draft.values.items():
+        if key.startswith(TRAITS):
+            traits[key.partition(".")[2]] = value
+        else:
+            body[key] = value
+    return body
+
+
 def sent_assignee(connection: str, value: Raw) -> dict[str, Any] | None:
-    """Give an assignee as it is sent. Raises Refused for what is none."""
+    """Return an assignee as it is sent. Raises Refused for what is none."""
     if value is None:
         return None
     kind, _, number = value.partition(":") if isinstance(value, str) else ("", "", "")
@@ -61,13 +79,14 @@ def sent_assignee(connection: str, value: Raw) -> dict[str, Any] | None:
     )
 
 
-def _people(who: str, assignee: Row) -> tuple[Person, ...]:
-    """Give the person who is assigned, where the address is shown; a role is nobody."""
+def _people(name_here: str, assignee: Row) -> tuple[Person, ...]:
+    """Return the person who is assigned, where the address is shown; a role is nobody."""
     user = assignee.get("user")
-    email = (
-        user.get("email") if assignee.get("type") == "user" and isinstance(user, Mapping) else None
-    )
-    if not isinstance(user, Mapping) or not isinstance(email, str) or not email:
+    if assignee.get("type") != "user" or not isinstance(user, Mapping):
+        return ()
+    email = user.get("email")
+    if not isinstance(email, str) or not email:
         return ()
     names = (user.get("first_name"), user.get("last_name"))
-    return (Person(who, email, " ".join(each for each in names if isinstance(each, str) and each)),)
+    shown_name = " ".join(name for name in names if isinstance(name, str) and name)
+    return (Person(name_here, email, shown_name),)

@@ -109,17 +109,17 @@ class ScopeaiConnector(JsonHttpConnector):
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records. Never None: nothing is deleted here, so a 404 raises Unavailable and proves nothing."""
-        self._known(entity)
+        self._check_entity(entity)
         found: dict[str, Record | None] = {}
         for each in ids:
             try:
                 answer = self._call("GET", "/tickets/" + quote(each, safe=""))
             except NotFound as error:
                 what = f"ticket {each} is not shown, which is no deletion here; check base_url, the key and its account"
-                raise self._odd(what, error.status) from None
+                raise self._unavailable(what, error.status) from None
             row = answer.body
             if not isinstance(row, Mapping) or row_id(row) != each:
-                raise self._odd(
+                raise self._unavailable(
                     f"ticket {each} was asked for, the answer is another thing", answer.status
                 )
             found[each] = self._records(entity, [row], answer)[0]
@@ -127,7 +127,7 @@ class ScopeaiConnector(JsonHttpConnector):
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """Give the tickets of the last days, whether they changed or not; messages cannot be told from tickets."""
-        self._known(entity)
+        self._check_entity(entity)
         state = dict(cursor or {})
         if entity == MESSAGE:
             return Page([], state)
@@ -138,14 +138,14 @@ class ScopeaiConnector(JsonHttpConnector):
 
     def scan(self, entity: str, cursor: Any | None) -> Page:
         """List everything, page by page; of messages nothing."""
-        self._known(entity)
+        self._check_entity(entity)
         if entity == MESSAGE:
             return Page([], None)
         return self._walk(dict(cursor) if cursor else self._begin(None)) or Page([], None)
 
     def create(self, draft: Draft) -> Record | None:
         """Create once. The subjects are not known yet; None: the answer did not show the ticket."""
-        self._creatable(draft)
+        self._check_create(draft)
         body = {**draft.values, "external_id": external_id(draft.marker, self._kind)}
         answer = self._call("POST", "/tickets", json=body, write=True)
         if not isinstance(answer.body, Mapping) or not row_id(answer.body):
@@ -155,7 +155,7 @@ class ScopeaiConnector(JsonHttpConnector):
     def find(self, intent: Intent) -> list[Record]:
         """Give the tickets whose external id stands for the marker, the lowest id first; there may be several."""
         entity, marker = intent.draft.entity, intent.draft.marker
-        self._known(entity)
+        self._check_entity(entity)
         if intent.sent_at is None:
             return []  # nothing of ours was sent, and nothing in a ticket tells whose it is
         wanted = str(external_id(marker, self._kind))
@@ -248,11 +248,11 @@ class ScopeaiConnector(JsonHttpConnector):
         if after is None:
             return None
         if number >= PAGES or all(params.get(name) == value for name, value in after.items()):
-            raise self._odd(
+            raise self._unavailable(
                 "the listing leads round in a circle, it cannot be read to its end", answer.status
             )
         if _number(after) is not None and (_number(after) or 0) <= (_number(params) or 1):
-            raise self._odd(
+            raise self._unavailable(
                 "the next page is said to be an earlier one, the listing has no end", answer.status
             )
         return after
@@ -261,7 +261,9 @@ class ScopeaiConnector(JsonHttpConnector):
         try:
             return self._call("GET", path, params=params)
         except NotFound as error:
-            raise self._odd("there is no listing here; check base_url", error.status) from None
+            raise self._unavailable(
+                "there is no listing here; check base_url", error.status
+            ) from None
 
     def _found_by(self, wanted: str) -> list[tuple[Row, Answer]]:
         """Ask for one ticket by its external id, where that is configured; a 404 proves nothing."""

@@ -132,7 +132,7 @@ class SwitchConnector(JsonHttpConnector):
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """Give records changed since the cursor's watermark; see Connector.changed. Sessions are ours alone: none."""
-        self._known(entity)
+        self._check_entity(entity)
         state = cursor or {}
         if entity == SESSION:
             return Page([], {})
@@ -152,12 +152,12 @@ class SwitchConnector(JsonHttpConnector):
             return Page([], None)
         if entity in CATALOGUES:
             return self._catalogue(entity, (cursor or {}).get("next"))
-        self._known(entity)
+        self._check_entity(entity)
         return self._walk(entity, "created_at", cursor or {}, None)
 
     def create(self, draft: Draft) -> Record | None:
         """Create once: a ticket with the marker among the tags, a conversation as an internal note."""
-        self._creatable(draft)
+        self._check_create(draft)
         body: dict[str, Any] = dict(draft.values)
         if draft.entity == TICKET:
             body["tags"] = [*(body.get("tags") or ()), f"{MARKED}{draft.marker}"]
@@ -170,7 +170,7 @@ class SwitchConnector(JsonHttpConnector):
     def find(self, intent: Intent) -> list[Record]:
         """Give what carries the marker, or is what the create would have made, and what could be the same thing."""
         entity = intent.draft.entity
-        self._known(entity)
+        self._check_entity(entity)
         if entity == CUSTOMER:
             return self._customers(intent)
         if entity in {MESSAGE, SESSION}:
@@ -183,7 +183,7 @@ class SwitchConnector(JsonHttpConnector):
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
         """Write fields by one PATCH. Tags are sent as the whole set; a customer's other custom fields are kept."""
-        self._changeable(ref, verb, values)
+        self._check_update(ref, verb, values)
         body: dict[str, Any] = dict(values)
         if TAGS in body:
             tags = list(body.pop(TAGS) or ())
@@ -194,7 +194,7 @@ class SwitchConnector(JsonHttpConnector):
 
     def delete(self, ref: Ref) -> None:
         """Delete a ticket (the vendor keeps it out of sight); already gone counts as done. Nothing else, ever."""
-        self._known(ref.entity)
+        self._check_entity(ref.entity)
         if not self.CAPABILITIES[ref.entity].deletes:
             raise Unsupported(f"{self.NAME} is never told to delete a {ref.entity}")
         try:
@@ -265,7 +265,7 @@ class SwitchConnector(JsonHttpConnector):
         rows = object_rows(self.connection.name, answer, "data")
         following = value_at(answer.body, "meta.next_cursor") if rows else None
         if following and following == start:
-            raise self._odd(
+            raise self._unavailable(
                 f"the listing of {PATHS[entity]} does not get past {start}", answer.status
             )
         found = [record(self.connection.name, entity, row, answer) for row in rows]
@@ -284,7 +284,7 @@ class SwitchConnector(JsonHttpConnector):
         try:
             return self._call("GET", PATHS[entity], params=params)
         except NotFound as error:
-            raise self._odd(
+            raise self._unavailable(
                 f"there is no {entity} listing here; check base_url", error.status
             ) from None
 
@@ -370,13 +370,13 @@ class SwitchConnector(JsonHttpConnector):
             answer = self._call("GET", self._path(entity, remote_id))
         except NotFound as error:
             if "NOT_FOUND" not in error.detail:  # a proxy's 404 or a wrong base_url deletes nothing
-                raise self._odd(
+                raise self._unavailable(
                     "a 404 that is not the API's own; check base_url", error.status
                 ) from None
             return None
         row = _row(answer)
         if row is None or row_id(row) != remote_id:
-            raise self._odd(
+            raise self._unavailable(
                 f"{entity} {remote_id} was asked for, the answer is another thing", answer.status
             )
         return row, answer

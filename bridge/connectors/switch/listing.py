@@ -59,7 +59,7 @@ class Listing:
             at = row_times(self.connection, rows, column)
             begun = parse_time(start)
             if begun is not None and at and at[0] < begun - SECOND:
-                raise self._odd(
+                raise self._unavailable(
                     "the listing ignores its cursor, it cannot be polled", answer.status
                 )
             full = len(rows) >= PAGE
@@ -131,11 +131,11 @@ class Listing:
 
     def _finer(self, part: Mapping[str, str], end: datetime) -> list[dict[str, str]]:
         if len(part) == len(self.parts):
-            raise self._odd(
+            raise self._unavailable(
                 f"more than {PAGE} {self.what} share the second {format_time(end)}, no listing shows all"
             )
         name, values = self.parts[len(part)]
         return [{**part, name: value} for value in values]
 
-    def _odd(self, what: str, status: int | None = None) -> Unavailable:
+    def _unavailable(self, what: str, status: int | None = None) -> Unavailable:
         return Unavailable(self.connection, what, status=status)

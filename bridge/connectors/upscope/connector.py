@@ -103,7 +103,7 @@ class UpscopeConnector(JsonHttpConnector):
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records. None: no such visitor, or a session that is running still or no longer recent."""
-        self._known(entity)
+        self._check_entity(entity)
         found: dict[str, Record | None] = {}
         for each in ids:
             if entity == SESSION:
@@ -121,7 +121,7 @@ class UpscopeConnector(JsonHttpConnector):
         A change that no visit goes along with (a tag set by an agent) is found by a full
         reconciliation only.
         """
-        self._known(entity)
+        self._check_entity(entity)
         state = cursor or {}
         if entity == SESSION:
             return self._ended(state)
@@ -133,7 +133,7 @@ class UpscopeConnector(JsonHttpConnector):
 
     def scan(self, entity: str, cursor: Any | None) -> Page:
         """List what the vendor lists: the latest, however many that is."""
-        self._known(entity)
+        self._check_entity(entity)
         rows, answer, _ = ([], None, None) if cursor else self._seen_since(None)
         if entity == CUSTOMER:
             return Page(
@@ -237,7 +237,7 @@ class UpscopeConnector(JsonHttpConnector):
             return None, None
         row = answer.body.get("visitor") if isinstance(answer.body, Mapping) else None
         if not isinstance(row, Mapping) or short_id(row) != visitor_id:
-            raise self._odd(
+            raise self._unavailable(
                 f"visitor {visitor_id} was asked for, the answer is another thing", answer.status
             )
         return row, answer
@@ -250,10 +250,12 @@ class UpscopeConnector(JsonHttpConnector):
         try:
             answer = self._call("GET", "/usage.json")
         except NotFound as error:
-            raise self._odd("there is no Upscope API here; check base_url", error.status) from None
+            raise self._unavailable(
+                "there is no Upscope API here; check base_url", error.status
+            ) from None
         usage = answer.body.get("usage") if isinstance(answer.body, Mapping) else None
         if not isinstance(usage, Mapping):
-            raise self._odd("usage.json shows no usage; check base_url", answer.status)
+            raise self._unavailable("usage.json shows no usage; check base_url", answer.status)
         return usage
 
     def _session(self, session_id: str) -> Record | None:
@@ -268,10 +270,12 @@ class UpscopeConnector(JsonHttpConnector):
         try:
             answer = self._call("GET", "/list.json", params=params)
         except NotFound as error:
-            raise self._odd("there is no listing here; check base_url", error.status) from None
+            raise self._unavailable(
+                "there is no listing here; check base_url", error.status
+            ) from None
         rows = answer.body.get("visitors") if isinstance(answer.body, Mapping) else None
         if not isinstance(rows, list) or not all(short_id(row) for row in rows):
-            raise self._odd("a listing without proper visitors", answer.status)
+            raise self._unavailable("a listing without proper visitors", answer.status)
         return list({short_id(row): row for row in rows}.values()), answer
 
     def _seen_since(self, top: str | None) -> tuple[list[Row], Answer, str | None]:

@@ -71,12 +71,12 @@ class ZaiaConnector(ZaiaCalls):
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records; None: the vendor says there is no such record."""
-        self._known(entity)
+        self._check_entity(entity)
         return {each: self._details(each)[1] for each in ids}
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """Give every ticket, since nothing dates a change; see Connector.changed."""
-        self._known(entity)
+        self._check_entity(entity)
         place: Place | None = (cursor or {}).get("at", START)
         while place is not None:
             rows, answer, place, _fits = self._window(self._facts.statuses, place)
@@ -90,7 +90,7 @@ class ZaiaConnector(ZaiaCalls):
         The first page is a listing without tags, so that an empty workspace is told from one of
         unknown tags.
         """
-        self._known(entity)
+        self._check_entity(entity)
         if cursor is None:
             return self._first()
         if "place" in cursor:
@@ -110,7 +110,7 @@ class ZaiaConnector(ZaiaCalls):
         No sync ever asks for this: a ticket of another system has no chat here, and no mapping can
         invent one.
         """
-        self._creatable(draft)
+        self._check_create(draft)
         values = draft.values
         if not values.get("chatId"):
             raise Unsupported(
@@ -133,7 +133,7 @@ class ZaiaConnector(ZaiaCalls):
         A chat has one open ticket, so after a create of unknown fate the one found counts as
         carrying the marker.
         """
-        self._known(intent.draft.entity)
+        self._check_entity(intent.draft.entity)
         chat = intent.draft.values.get("chatId")
         found = self._of_chat(str(chat)) if chat else []
         if intent.sent_at is None:
@@ -148,7 +148,7 @@ class ZaiaConnector(ZaiaCalls):
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
         """Make one call. Takeover and complete first read how things stand, and repeat nothing that is done."""
-        self._changeable(ref, verb, values)
+        self._check_update(ref, verb, values)
         if verb in (ATTACH, DETACH):
             return replace(
                 self._mark(ref, str(values["tags"]), attach=verb == ATTACH),

@@ -59,7 +59,7 @@ class ZaiaCalls(JsonHttpConnector):
         except NotFound as error:
             if filters:
                 raise
-            raise self._odd(
+            raise self._unavailable(
                 "there is no ticket listing here; check base_url", error.status
             ) from None
         except Refused as error:
@@ -76,7 +76,7 @@ class ZaiaCalls(JsonHttpConnector):
         if not isinstance(rows, list) or not all(
             isinstance(row, Mapping) and row_id(row) for row in rows
         ):
-            raise self._odd("a listing without proper rows", answer.status)
+            raise self._unavailable("a listing without proper rows", answer.status)
         return rows
 
     def _window(
@@ -89,7 +89,7 @@ class ZaiaCalls(JsonHttpConnector):
         try:
             then = following(place, len(legs), ids)
         except ValueError as error:
-            raise self._odd(f"the listing of {legs[leg]} {error}", answer.status) from None
+            raise self._unavailable(f"the listing of {legs[leg]} {error}", answer.status) from None
         return rows, answer, then, joined(before, ids)
 
     def _of_chat(self, chat: str) -> list[Record]:
@@ -111,7 +111,7 @@ class ZaiaCalls(JsonHttpConnector):
                 try:
                     rows = self._rows(self._call("GET", TAG_LISTING, params=params))
                 except NotFound as error:
-                    raise self._odd(
+                    raise self._unavailable(
                         "there is no listing of tags here; set tag_listing: false", error.status
                     ) from None
                 fresh = {
@@ -155,7 +155,7 @@ class ZaiaCalls(JsonHttpConnector):
             return {}, None
         row = answer.body
         if not isinstance(row, Mapping) or row_id(row) != remote_id:
-            raise self._odd(
+            raise self._unavailable(
                 f"ticket {remote_id} was asked for, the answer is another thing", answer.status
             )
         return row, self._record(row, answer)

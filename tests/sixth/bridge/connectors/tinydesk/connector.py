@@ -78,7 +78,7 @@ class TinydeskConnector(JsonHttpConnector):
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read items one by one."""
-        self._known(entity)
+        self._check_entity(entity)
         found: dict[str, Record | None] = {}
         for each in ids:
             try:
@@ -89,7 +89,7 @@ class TinydeskConnector(JsonHttpConnector):
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """List by the counter."""
-        self._known(entity)
+        self._check_entity(entity)
         answer = self._call("GET", "/items", params={"after": cursor or 0})
         rows = object_rows(self.connection.name, answer, "items")
         last = max((row["changed"] for row in rows), default=cursor or 0)
@@ -102,7 +102,7 @@ class TinydeskConnector(JsonHttpConnector):
 
     def create(self, draft: Draft) -> Record | None:
         """Create once, with the marker as the item's own ref."""
-        self._creatable(draft)
+        self._check_create(draft)
         return self._record(
             self._call("POST", "/items", json={**draft.values, "ref": draft.marker}, write=True)
         )
@@ -122,7 +122,7 @@ class TinydeskConnector(JsonHttpConnector):
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
         """Write fields by one PUT."""
-        self._changeable(ref, verb, values)
+        self._check_update(ref, verb, values)
         return self._record(self._call("PUT", f"/items/{ref.id}", json=dict(values), write=True))
 
     def probe(self) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class TinydeskConnector(JsonHttpConnector):
 
     def _record(self, answer: Answer) -> Record:
         if not isinstance(answer.body, Mapping) or "id" not in answer.body:
-            raise self._odd("an answer without an item", answer.status)
+            raise self._unavailable("an answer without an item", answer.status)
         return self._made(answer.body, answer.sent_at)
 
     def _made(self, row: Mapping[str, Any], read_at: datetime) -> Record:

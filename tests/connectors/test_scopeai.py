@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from bridge.connectors.contract import Draft, Intent
-from bridge.connectors.scopeai.records import external_id, links
+from bridge.connectors.scopeai.listing import links
+from bridge.connectors.scopeai.records import external_id
 from bridge.core.model.values import Ref
 from bridge.errors import ConfigError, Unauthorised, Unavailable, UnknownOutcome, Unsupported
 from tests.connectors.bench import KEY, START

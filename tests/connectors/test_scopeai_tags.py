@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.connectors.scopeai.records import following, links, relations
-from bridge.connectors.scopeai.tags import KEPT
+from bridge.connectors.scopeai.listing import links, next_query
+from bridge.connectors.scopeai.records import relationships
+from bridge.connectors.scopeai.tag_names import NAME_LIFETIME
 from bridge.http.client import Answer
 from bridge.sandbox.exchange import answer
 from bridge.sandbox.scopeai import ScopeaiSandbox
@@ -44,7 +45,7 @@ def test_a_tag_that_the_catalogue_hides_is_asked_for_by_itself(bench):
     assert bench.tags(one) == {"hidden": 0.9}
     assert bench.tags(one) == {"hidden": 0.9}
     assert len(bench.asked("/tags?")) == len(bench.asked("/tags/")) == 1
-    bench.wait(KEPT.total_seconds())
+    bench.wait(NAME_LIFETIME.total_seconds())
     bench.tags(one)
     assert len(bench.asked("/tags?")) == len(bench.asked("/tags/")) == 2
 
@@ -108,7 +109,7 @@ def test_a_ticket_read_alone_may_hide_what_the_listing_shows():
     ],
 )
 def test_relationships_of_every_shape(row, expected):
-    found = relations(row)
+    found = relationships(row)
     assert (found and [tuple(each.values()) for each in found]) == expected or found == expected
 
 
@@ -173,5 +174,5 @@ def test_the_printed_header_is_understood():
     assert "\n<" in header
     assert set(links(header)) == {"next", "last"}
     told = Answer(200, {"link": header}, [], START, timedelta(0))
-    query = following("my-scopeai", "https://api.getscopeai.com/v1", "/tickets", told)
+    query = next_query("my-scopeai", "https://api.getscopeai.com/v1", "/tickets", told)
     assert query == {"page": "2", "per_page": "25"}

@@ -1,54 +1,52 @@
-"""`bridge conflicts`: what waits for a human's word, and the word."""
+"""`bridge conflicts`: fields that wait for a human's decision, and the decision."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
-from bridge import home as homes
-from bridge import wiring
-from bridge.cli.operator import actor, looking, show, the_one, write_down
-from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.operator import at_desk, named, show
 from bridge.errors import Busy
-from bridge.ledger import conflict_log as rows
-from bridge.ledger import links
-from bridge.ledger.database import Tx
-from bridge.operations import conflicts as operate
+from bridge.operations import conflicts
+from bridge.operations.conflicts import Decision
+from bridge.operations.desk import Desk
 from bridge.operations.times import when
 
-TRIES = 50
-"""Times, a fifth of a second apart, that we ask for a ticket that a worker is busy with."""
+MAX_TRIES = 50
+"""How often we ask for a ticket that a worker is busy with ..."""
+RETRY_SECONDS = 0.2
+"""... and how long we wait in between."""
 
 
-@click.group()
-def conflicts() -> None:
+@click.group("conflicts")
+def group() -> None:
     """List fields that were edited on several sides and wait for a human, and decide one."""
 
 
-@conflicts.command("list")
+@group.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def list_(as_json: bool) -> None:
+def list_conflicts(as_json: bool) -> None:
     """List open conflicts, the oldest first, with what each side says."""
-    with looking() as (tx, _config, _now):
-        found = [_described(tx, row) for row in rows.list_open(tx)]
+    with at_desk() as desk:
+        waiting = conflicts.list_open(desk)
     if as_json:
-        show(found)
+        show(waiting)
         return
-    for row in found:
+    for conflict in waiting:
         says = ", ".join(
             f"{name} {json.dumps(value, ensure_ascii=False)}"
-            for name, value in row["candidates"].items()
+            for name, value in conflict.candidates.items()
         )
         click.echo(
-            f"{row['ref']}  {row['field']}  since {when(row['opened_at'])}  {says}  ({row['why']})"
+            f"{conflict.ref}  {conflict.field}  since {when(conflict.opened_at)}  {says}  "
+            f"({conflict.why})"
         )
-    if not found:
+    if not waiting:
         click.echo("no conflict is open")
 
 
-@conflicts.command()
+@group.command()
 @click.argument("ref")
 @click.argument("field")
 @click.argument("value", required=False)
@@ -60,41 +58,18 @@ def resolve(ref: str, field: str, value: str | None, take: str | None) -> None:
     """
     if (value is None) == (take is None):
         raise click.UsageError("give either a VALUE or --take CONNECTION")
-    home = homes.find_home()
-    follow_sandbox(home)
-    engine = wiring.engine(home)
-    for left in reversed(range(TRIES)):
+    with at_desk() as desk:
+        decision = _resolve_when_free(desk, named(desk, ref), field, value, take)
+    decided = json.dumps(decision.value, default=str, ensure_ascii=False)
+    click.echo(f"{field} of {decision.link} is {decided}; it is being written")
+
+
+def _resolve_when_free(
+    desk: Desk, link_id: str, field: str, value: str | None, take: str | None
+) -> Decision:
+    for _ in range(MAX_TRIES - 1):
         try:
-            with engine.ledger.transaction() as tx:
-                link = links.load(tx, [the_one(tx, ref)]).popitem()[1]
-                if take is not None:
-                    wanted = operate.taken(engine.context, link, field, take)
-                else:
-                    operate.opened(link, field)
-                    wanted = operate.spoken(link.entity, field, str(value))
-                now = engine.clock.now()
-                decided = operate.resolve(tx, engine.context, link.id, field, wanted, actor())
-                write_down(tx, "conflict resolved", f"{link.id} {field}", now, {"take": take or ""})
-            break
+            return conflicts.resolve(desk, link_id, field, value=value, take=take)
         except Busy:
-            if not left:
-                raise
-            engine.clock.sleep(0.2)
-    engine.doorbell.ring()
-    engine.close()
-    click.echo(
-        f"{field} of {link.id} is {json.dumps(decided, default=str, ensure_ascii=False)}; it is being written"
-    )
-
-
-def _described(tx: Tx, row: dict[str, Any]) -> dict[str, Any]:
-    link = links.load(tx, [row["link_id"]])[row["link_id"]]
-    ref = next((f"{name}:{side.remote_id}" for name, side in sorted(link.live().items())), link.id)
-    return {
-        "ref": ref,
-        "link": link.id,
-        "field": row["field"],
-        "opened_at": row["opened_at"],
-        "why": row["why"],
-        "candidates": row["detail"].get("candidates") or {},
-    }
+            desk.context.clock.sleep(RETRY_SECONDS)
+    return conflicts.resolve(desk, link_id, field, value=value, take=take)

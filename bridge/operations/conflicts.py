@@ -1,58 +1,121 @@
-"""What an operator decides about one link, carried out under its lease like any other change."""
+"""Fields that were edited on several sides and wait for a human: listed, and decided."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from bridge.core.merge import lifecycle
 from bridge.core.merge.equality import reads_as
 from bridge.core.model.entities import ENTITIES
-from bridge.core.model.state import FieldState, Link
-from bridge.core.model.values import Canonical, Unreadable
+from bridge.core.model.state import FieldState, Link, Note
+from bridge.core.model.values import Canonical, Raw, Unreadable
 from bridge.engine.context import Context
-from bridge.errors import Busy, NotPossible
+from bridge.errors import NotPossible
 from bridge.flow.replan import replan
-from bridge.ledger import conflict_log, links, timeline
+from bridge.ledger import conflict_log, links
 from bridge.ledger.database import Tx
+from bridge.operations import find
+from bridge.operations.desk import Desk
+from bridge.operations.leased import change_link
 
-HOLD = timedelta(seconds=10)
+
+@dataclass(frozen=True, slots=True)
+class OpenConflict:
+    """One field of a ticket that waits for a human. Its fields are the keys of `bridge conflicts list --json`."""
+
+    ref: str
+    """A record of the ticket, `helpdesk:123`, by which to name it."""
+    link: str
+    field: str
+    opened_at: datetime
+    why: str
+    candidates: Mapping[str, Raw]
+    """What each side shows, in its own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A conflict that was decided: the ticket, its field, and the value that it has now."""
+
+    link: str
+    field: str
+    value: Canonical
+
+
+def list_open(desk: Desk) -> list[OpenConflict]:
+    """Return the open conflicts, the oldest first."""
+    with desk.ledger.read() as tx:
+        rows = conflict_log.list_open(tx)
+        loaded = links.load(tx, sorted({row["link_id"] for row in rows}))
+    return [_open_conflict(loaded[row["link_id"]], row) for row in rows]
+
+
+def _open_conflict(link: Link, row: Mapping[str, Any]) -> OpenConflict:
+    records = [f"{name}:{side.remote_id}" for name, side in sorted(link.live().items())]
+    return OpenConflict(
+        ref=records[0] if records else link.id,
+        link=link.id,
+        field=row["field"],
+        opened_at=row["opened_at"],
+        why=row["why"],
+        candidates=row["detail"].get("candidates") or {},
+    )
 
 
 def resolve(
-    tx: Tx, context: Context, link_id: str, field: str, value: Canonical, who: str
-) -> Canonical:
-    """Decide an open conflict and queue the writes that follow; gives the value as it stands now."""
-    now, token = context.clock.now(), f"operator/{context.fresh_id()}"
-    fence = links.lease(tx, link_id, token, now, now + HOLD)
-    if fence is None:
-        raise Busy(f"a worker has {link_id} just now; ask again in a moment")
-    link = links.load(tx, [link_id])[link_id]
-    state = opened(link, field)
-    conflict_log.close(tx, link_id, field, f"{who} decided", now)
-    notes = lifecycle.resolve(link, field, value, now)
-    for note in notes:
-        note.detail["by"] = who
-    notes += replan(tx, context, link, now, lane="operator")
-    links.save(tx, link, token, fence, now)
-    timeline.add(tx, link.id, now, notes)
-    conflict_log.record(tx, link, [], now)
-    links.release(tx, link_id, token, fence)
-    return state.value
+    desk: Desk, ref: str, field: str, *, value: str | None = None, take: str | None = None
+) -> Decision:
+    """Decide an open conflict and queue the writes that follow.
+
+    The decision is a `value` as an operator writes it (see `parse_value`), or what the connection
+    `take` shows. Raises UnknownName for REF, NotPossible when the field is not in conflict or the
+    decision does not fit it, Busy while a worker has the ticket.
+    """
+    with desk.ledger.transaction() as tx:
+        link = find.ticket(tx, ref)
+        in_conflict(link, field)
+        if take is not None:
+            wanted = value_of(desk.context, link, field, take)
+        else:
+            wanted = parse_value(link.entity, field, str(value))
+        decided = decide(tx, desk, link.id, field, wanted)
+        desk.write_down(tx, "conflict resolved", f"{link.id} {field}", {"take": take or ""})
+    desk.announce()
+    return Decision(link.id, field, decided)
 
 
-def opened(link: Link, field: str) -> FieldState:
-    """Give the state of a field in conflict. Raises NotPossible, naming those that are."""
+def decide(tx: Tx, desk: Desk, link_id: str, field: str, value: Canonical) -> Canonical:
+    """Decide a conflict under the ticket's lease, plan what follows, and return the field's new value."""
+
+    def change(link: Link, now: datetime) -> list[Note]:
+        in_conflict(link, field)
+        conflict_log.close(tx, link_id, field, f"{desk.actor} decided", now)
+        notes = lifecycle.resolve(link, field, value, now)
+        for note in notes:
+            note.detail["by"] = desk.actor
+        return notes + replan(tx, desk.context, link, now, lane="operator")
+
+    link = change_link(tx, desk, link_id, change)
+    conflict_log.record(tx, link, [], desk.now())
+    return link.state[field].value
+
+
+def in_conflict(link: Link, field: str) -> FieldState:
+    """Return the state of a field in conflict. Raises NotPossible, naming the fields that are."""
     state = link.state.get(field)
     if state is None or state.candidates is None:
-        waiting = sorted(name for name, each in link.state.items() if each.candidates is not None)
+        waiting = sorted(name for name, state in link.state.items() if state.candidates is not None)
         allowed = f"allowed: {', '.join(waiting)}" if waiting else "none of its fields is"
         raise NotPossible(f"{field} of {link.id} is not in conflict; {allowed}")
     return state
 
 
-def taken(context: Context, link: Link, field: str, connection: str) -> Canonical:
-    """Give what a connection says in a conflict, in the bridge's own words."""
-    candidates = opened(link, field).candidates or {}
+def value_of(context: Context, link: Link, field: str, connection: str) -> Canonical:
+    """Return what a connection says in a conflict, in canonical form. Raises NotPossible."""
+    candidates = in_conflict(link, field).candidates or {}
     if connection not in candidates:
         raise NotPossible(
             f"{connection} has no say in this conflict; allowed: {', '.join(sorted(candidates))}"
@@ -66,17 +129,14 @@ def taken(context: Context, link: Link, field: str, connection: str) -> Canonica
     return value
 
 
-def spoken(entity: str, field: str, text: str) -> Canonical:
-    """Read a value as an operator writes it: `null` for none, a set with commas. Raises NotPossible."""
+def parse_value(entity: str, field: str, text: str) -> Canonical:
+    """Return the value that an operator wrote: `null` for none, a set with commas. Raises NotPossible."""
     known = ENTITIES[entity].get(field)
     if known is None:
         raise NotPossible(f"a {entity} has no {field}; allowed: {', '.join(ENTITIES[entity])}")
     if known.kind == "set":
-        return tuple(
-            sorted(
-                {each.strip().lstrip("#").casefold() for each in text.split(",") if each.strip()}
-            )
-        )
+        words = (word.strip() for word in text.split(","))
+        return tuple(sorted({word.lstrip("#").casefold() for word in words if word}))
     if text == "null":
         return None
     if known.choices and text not in known.choices:

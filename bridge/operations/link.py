@@ -1,104 +1,268 @@
-"""What an admin does to a link by hand: take a record out, put it back or elsewhere, stop it, let it go on."""
+"""What an admin does to a ticket by hand: take a record out, put it back or elsewhere, stop it, let it go on.
+
+Each act has a preview, which changes nothing and says what the act would lead to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
-from bridge.errors import Busy, NotPossible
+from bridge.errors import Busy, NotPossible, UnknownName
 from bridge.flow.replan import plans
-from bridge.ledger import hints, links, matching, parking, timeline
+from bridge.ledger import hints, links, matching, parking
 from bridge.ledger.database import Tx
-from bridge.operations.conflicts import HOLD
+from bridge.operations import find
+from bridge.operations.desk import Desk
+from bridge.operations.leased import change_link
 
 
-def under_lease(
-    tx: Tx, context: Context, link_id: str, change: Callable[[Link, datetime], list[Note]]
-) -> Link:
-    """Change a link under its lease, and say so in its timeline. Raises Busy while a worker has it."""
-    now, token = context.clock.now(), f"operator/{context.fresh_id()}"
-    fence = links.lease(tx, link_id, token, now, now + HOLD)
-    if fence is None:
-        raise Busy(f"a worker has {link_id} just now; ask again in a moment")
-    link = links.load(tx, [link_id])[link_id]
-    notes = change(link, now)
-    links.save(tx, link, token, fence, now)
-    timeline.add(tx, link_id, now, notes)
-    links.release(tx, link_id, token, fence)
-    return link
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a ticket."""
+
+    connection: str
+    remote_id: str
+    condition: str = ""
+    """`detached` or `deleted`; empty: neither."""
+
+    def __str__(self) -> str:
+        """Return `connection:remote-id`, and what is special about it."""
+        return (
+            f"{self.connection}:{self.remote_id}{f' ({self.condition})' if self.condition else ''}"
+        )
 
 
-def detach(tx: Tx, context: Context, link_id: str, connection: str, who: str) -> Link:
-    """Take a record out of its link: nothing goes to it or comes from it, and it is not matched again."""
+@dataclass(frozen=True, slots=True)
+class LinkPreview:
+    """A ticket before an act, and what the act leads to, in words."""
+
+    link_id: str
+    sync: str
+    paused: bool
+    records: list[Record]
+    consequences: list[str]
+
+
+def preview_detach(desk: Desk, ref: str) -> LinkPreview:
+    """Say what `detach` would do. Raises UnknownName."""
+    with desk.ledger.read() as tx:
+        link, _connection = _record(tx, ref)
+    consequence = (
+        f"{ref} leaves this ticket: nothing goes to it or comes from it, "
+        "and no other is made for it"
+    )
+    return _preview(link, [consequence])
+
+
+def detach(desk: Desk, ref: str) -> str:
+    """Take a record out of its ticket, and return the ticket's id.
+
+    Nothing goes to the record or comes from it, and it is not matched again. Raises UnknownName,
+    NotPossible, Busy.
+    """
+
+    def act(tx: Tx) -> Link:
+        link, connection = _record(tx, ref)
+        changed = change_link(tx, desk, link.id, lambda link, _now: _leave(desk, link, connection))
+        matching.put(tx, changed.sync, changed.id, connection, [])
+        return changed
+
+    return _act(desk, "link detach", ref, act)
+
+
+def preview_relink(desk: Desk, ref: str, to: str | None = None) -> LinkPreview:
+    """Say what `relink` would do, of the ticket into which the record is put. Raises UnknownName."""
+    connection = ref.partition(":")[0]
+    consequences = [f"{ref} is read and merged: where the two differ, the sync's `on_link` decides"]
+    with desk.ledger.read() as tx:
+        target, source = _relinked(tx, ref, to)
+    if source is not None and source.id != target.id:
+        consequences.append(
+            f"the ticket it leaves ({source.id}) may get a new record on {connection}"
+        )
+    return _preview(target, consequences)
+
+
+def relink(desk: Desk, ref: str, to: str | None = None) -> str:
+    """Put a detached record back, or a record into ticket `to`, and return the id of its ticket then.
+
+    It is read and merged there like one that is seen for the first time. A record that is in no
+    ticket yet can be put into one if it was set aside as an ambiguous match. Raises UnknownName,
+    NotPossible, Busy.
+    """
+    connection, _, remote_id = ref.partition(":")
+
+    def act(tx: Tx) -> Link:
+        target, source = _relinked(tx, ref, to)
+        if source is None:
+            _join(tx, desk, Ref(connection, target.entity, remote_id), target.id)
+        elif source.id == target.id:
+            change_link(tx, desk, target.id, lambda link, _now: _come_back(desk, link, connection))
+        else:
+            _move(tx, desk, source.id, connection, target.id)
+        link = links.load(tx, [target.id])[target.id]
+        read_all(tx, desk, link)
+        return link
+
+    return _act(desk, "link relink", ref, act)
+
+
+def preview_pause(desk: Desk, ref: str) -> LinkPreview:
+    """Say what `pause` would do. Raises UnknownName."""
+    with desk.ledger.read() as tx:
+        link = find.ticket(tx, ref)
+    return _preview(link, ["nothing is written to its records until `bridge link resume`"])
+
+
+def pause(desk: Desk, ref: str) -> str:
+    """Stop a ticket, and return its id: its records are still read, and nothing is written to them.
+
+    Raises UnknownName, NotPossible, Busy.
+    """
 
     def change(link: Link, _now: datetime) -> list[Note]:
-        side = link.live().get(connection)
-        if side is None or side.detached:
-            raise NotPossible(
-                f"{link_id} has no record on {connection} to detach; its records: {_refs(link)}"
-            )
-        if side.attempt is not None:
-            raise Busy(
-                f"a write to {connection}:{side.remote_id} is under way; ask again in a moment"
-            )
-        side.detached, side.in_scope = True, False
-        return [
-            Note("detached", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who})
-        ]
+        if link.paused:
+            raise NotPossible(f"{link.id} is paused already; `bridge link resume` lets it go on")
+        link.paused = True
+        return [Note("paused", "", "", {"by": desk.actor})]
 
-    link = under_lease(tx, context, link_id, change)
-    matching.put(tx, link.sync, link_id, connection, [])
-    return link
+    return _act(
+        desk, "link pause", ref, lambda tx: change_link(tx, desk, find.ticket(tx, ref).id, change)
+    )
 
 
-def relink(
-    tx: Tx, context: Context, link_id: str, connection: str, who: str, *, to: str | None = None
-) -> Link:
-    """Put a record back into its link, or into another one; it is read and merged like one seen for the first time."""
-    target = to if to is not None and to != link_id else None
-    if target is None:
+def preview_resume(desk: Desk, ref: str) -> LinkPreview:
+    """Say what `resume` would do, as far as is known before the records are read again. Raises UnknownName."""
+    with desk.ledger.read() as tx:
+        link = find.ticket(tx, ref)
+    writes = would_write(desk.context, link) or ["as far as is known, nothing needs to be written"]
+    return _preview(link, ["its records are read again", *writes])
 
-        def back(link: Link, _now: datetime) -> list[Note]:
-            side = link.sides.get(connection)
-            if side is None or not side.detached:
-                raise NotPossible(
-                    f"the record of {link_id} on {connection} is not detached; nothing was changed"
-                )
-            side.detached, side.in_scope = False, True
-            return [
-                Note(
-                    "relinked", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who}
-                )
-            ]
 
-        link = under_lease(tx, context, link_id, back)
-        look(tx, context, link)
+def resume(desk: Desk, ref: str) -> str:
+    """Let a paused ticket go on, and return its id: all of its records are read again first.
+
+    Raises UnknownName, NotPossible, Busy.
+    """
+
+    def change(link: Link, _now: datetime) -> list[Note]:
+        if not link.paused:
+            raise NotPossible(f"{link.id} is not paused; nothing was changed")
+        link.paused = False
+        return [Note("resumed", "", "", {"by": desk.actor})]
+
+    def act(tx: Tx) -> Link:
+        link = change_link(tx, desk, find.ticket(tx, ref).id, change)
+        read_all(tx, desk, link)
         return link
-    return _move(tx, context, link_id, connection, target, who)
+
+    return _act(desk, "link resume", ref, act)
 
 
-def _move(tx: Tx, context: Context, link_id: str, connection: str, target: str, who: str) -> Link:
+def would_write(context: Context, link: Link) -> list[str]:
+    """Return in words what would be written to a link's records, as they are known, if it were not paused."""
+    writes = []
+    for name, planned in plans(context, replace(link, paused=False)).items():
+        ref = f"{name}:{link.sides[name].remote_id}" if name in link.sides else name
+        writes += [f"write {', '.join(sorted(call.sent))} of {ref}" for call in planned.calls]
+        if planned.delete:
+            writes.append(f"delete {ref}")
+        if planned.create is not None and not planned.create.missing:
+            writes.append(f"make a record on {name}")
+    return writes
+
+
+def read_all(tx: Tx, desk: Desk, link: Link) -> None:
+    """Queue a reading of every record of a link; what it needs is planned after that."""
+    for name, side in link.live().items():
+        hints.give(tx, Ref(name, link.entity, side.remote_id), desk.now(), lane="operator")
+
+
+def records(link: Link) -> list[Record]:
+    """Return the records of a link, those included that were detached or deleted."""
+    return [Record(name, side.remote_id, _condition(side)) for name, side in link.sides.items()]
+
+
+def _condition(side: Side) -> str:
+    return "detached" if side.detached else "deleted" if side.tombstone else ""
+
+
+def _preview(link: Link, consequences: list[str]) -> LinkPreview:
+    return LinkPreview(link.id, link.sync, link.paused, records(link), consequences)
+
+
+def _act(desk: Desk, action: str, ref: str, act: Callable[[Tx], Link]) -> str:
+    """Act in one transaction, together with the audit's line, and wake a worker."""
+    with desk.ledger.transaction() as tx:
+        link = act(tx)
+        desk.write_down(tx, action, ref, {"ticket": link.id})
+    desk.announce()
+    return link.id
+
+
+def _record(tx: Tx, ref: str) -> tuple[Link, str]:
+    """Return the ticket and the connection of a record. Raises UnknownName unless REF names it whole."""
+    link = find.ticket(tx, ref)
+    connection, _, remote_id = ref.partition(":")
+    if connection not in link.sides or link.sides[connection].remote_id != remote_id:
+        known = ", ".join(map(str, records(link)))
+        raise UnknownName(f"name the record as connection:remote-id; this ticket has {known}")
+    return link, connection
+
+
+def _relinked(tx: Tx, ref: str, to: str | None) -> tuple[Link, Link | None]:
+    """Return the ticket that a record goes to, and the one that it is in now, if any. Raises UnknownName."""
+    if to is not None and not links.find(tx, ref):
+        return find.ticket(tx, to), None
+    source, _connection = _record(tx, ref)
+    return (source if to is None else find.ticket(tx, to)), source
+
+
+def _leave(desk: Desk, link: Link, connection: str) -> list[Note]:
+    side = link.live().get(connection)
+    if side is None or side.detached:
+        known = ", ".join(f"{name}:{side.remote_id}" for name, side in link.live().items())
+        raise NotPossible(
+            f"{link.id} has no record on {connection} to detach; its records: {known or 'none'}"
+        )
+    ref = f"{connection}:{side.remote_id}"
+    if side.attempt is not None:
+        raise Busy(f"a write to {ref} is under way; ask again in a moment")
+    side.detached, side.in_scope = True, False
+    return [Note("detached", connection, "", {"ref": ref, "by": desk.actor})]
+
+
+def _come_back(desk: Desk, link: Link, connection: str) -> list[Note]:
+    side = link.sides.get(connection)
+    if side is None or not side.detached:
+        raise NotPossible(
+            f"the record of {link.id} on {connection} is not detached; nothing was changed"
+        )
+    side.detached, side.in_scope = False, True
+    return [_relinked_note(desk, Ref(connection, link.entity, side.remote_id))]
+
+
+def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> None:
+    """Take a record out of one ticket and put it into another of the same sync."""
+
     def leave(link: Link, _now: datetime) -> list[Note]:
         side = link.sides.get(connection)
         if side is None:
+            known = ", ".join(f"{name}:{side.remote_id}" for name, side in link.live().items())
             raise NotPossible(
-                f"{link_id} has no record on {connection}; its records: {_refs(link)}"
+                f"{link_id} has no record on {connection}; its records: {known or 'none'}"
             )
         if side.attempt is not None or connection in link.intents:
             raise Busy(f"a write to {connection} is under way; ask again in a moment")
-        return [
-            Note(
-                "moved",
-                connection,
-                "",
-                {"ref": f"{connection}:{side.remote_id}", "to": target, "by": who},
-            )
-        ]
+        detail = {"ref": f"{connection}:{side.remote_id}", "to": target, "by": desk.actor}
+        return [Note("moved", connection, "", detail)]
 
-    left = under_lease(tx, context, link_id, leave)
+    left = change_link(tx, desk, link_id, leave)
     side = left.sides[connection]
 
     def arrive(link: Link, _now: datetime) -> list[Note]:
@@ -106,92 +270,34 @@ def _move(tx: Tx, context: Context, link_id: str, connection: str, target: str, 
             raise NotPossible(
                 f"{target} is a {link.entity} of {link.sync}: a record cannot move between syncs"
             )
-        _has_room(link, connection)
-        return [
-            Note("relinked", connection, "", {"ref": f"{connection}:{side.remote_id}", "by": who})
-        ]
+        return _arrive(desk, link, Ref(connection, link.entity, side.remote_id))
 
-    under_lease(tx, context, target, arrive)
+    change_link(tx, desk, target, arrive)
     links.move_side(tx, side.id, target)
     matching.put(tx, left.sync, link_id, connection, [])
-    link = links.load(tx, [target])[target]
-    look(tx, context, link)
-    return link
 
 
-def join(tx: Tx, context: Context, ref: Ref, link_id: str, who: str) -> Link:
+def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
     """Put a record into a ticket that was set aside because nobody could tell which ticket it is."""
     ids, _unknown = parking.find_ids(tx, [hints.key(ref)])
     if not ids:
         raise NotPossible(
-            f"{ref} is in no ticket, and was not set aside; `bridge parked list` names those that were"
+            f"{ref} is in no ticket, and was not set aside; "
+            "`bridge parked list` names those that were"
         )
-
-    def arrive(link: Link, _now: datetime) -> list[Note]:
-        _has_room(link, ref.connection)
-        return [Note("relinked", ref.connection, "", {"ref": str(ref), "by": who})]
-
-    under_lease(tx, context, link_id, arrive)
-    if not links.add_side(
-        tx, link_id, Side(connection=ref.connection, remote_id=ref.id), context.clock.now()
-    ):
+    change_link(tx, desk, link_id, lambda link, _now: _arrive(desk, link, ref))
+    side = Side(connection=ref.connection, remote_id=ref.id)
+    if not links.add_side(tx, link_id, side, desk.now()):
         raise Busy(f"a worker has just found a ticket for {ref}; look again")
-    link = links.load(tx, [link_id])[link_id]
-    look(tx, context, link)
-    return link
 
 
-def pause(tx: Tx, context: Context, link_id: str, who: str) -> Link:
-    """Stop a ticket: what happens to its records is still read, and nothing is written."""
-
-    def change(link: Link, _now: datetime) -> list[Note]:
-        if link.paused:
-            raise NotPossible(f"{link_id} is paused already; `bridge link resume` lets it go on")
-        link.paused = True
-        return [Note("paused", "", "", {"by": who})]
-
-    return under_lease(tx, context, link_id, change)
+def _arrive(desk: Desk, link: Link, ref: Ref) -> list[Note]:
+    if ref.connection in link.sides or ref.connection in link.intents:
+        raise NotPossible(
+            f"{link.id} has a record on {ref.connection} already: detach that one first"
+        )
+    return [_relinked_note(desk, ref)]
 
 
-def resume(tx: Tx, context: Context, link_id: str, who: str) -> Link:
-    """Let a paused ticket go on: all of its records are read again first."""
-
-    def change(link: Link, _now: datetime) -> list[Note]:
-        if not link.paused:
-            raise NotPossible(f"{link_id} is not paused; nothing was changed")
-        link.paused = False
-        return [Note("resumed", "", "", {"by": who})]
-
-    link = under_lease(tx, context, link_id, change)
-    look(tx, context, link)
-    return link
-
-
-def look(tx: Tx, context: Context, link: Link) -> None:
-    """Queue a reading of every record of a link; what it needs is planned after that."""
-    now = context.clock.now()
-    for name, side in link.live().items():
-        hints.give(tx, Ref(name, link.entity, side.remote_id), now, lane="operator")
-
-
-def would_write(context: Context, link: Link) -> list[str]:
-    """Say in words what the bridge would write to a link's records, as it knows them, if it were not paused."""
-    link.paused = False
-    told = []
-    for name, planned in plans(context, link).items():
-        ref = f"{name}:{link.sides[name].remote_id}" if name in link.sides else name
-        told += [f"write {', '.join(sorted(call.sent))} of {ref}" for call in planned.calls]
-        if planned.delete:
-            told.append(f"delete {ref}")
-        if planned.create is not None and not planned.create.missing:
-            told.append(f"make a record on {name}")
-    return told
-
-
-def _has_room(link: Link, connection: str) -> None:
-    if connection in link.sides or connection in link.intents:
-        raise NotPossible(f"{link.id} has a record on {connection} already: detach that one first")
-
-
-def _refs(link: Link) -> str:
-    return ", ".join(f"{name}:{side.remote_id}" for name, side in link.live().items()) or "none"
+def _relinked_note(desk: Desk, ref: Ref) -> Note:
+    return Note("relinked", ref.connection, "", {"ref": str(ref), "by": desk.actor})

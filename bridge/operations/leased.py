@@ -1,0 +1,35 @@
+"""Changing one ticket by hand, under its lease like every other change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bridge.core.model.state import Link, Note
+from bridge.errors import Busy
+from bridge.ledger import links, timeline
+from bridge.ledger.database import Tx
+from bridge.operations.desk import Desk
+
+LEASE = timedelta(seconds=10)
+"""More than one transaction takes. A worker that wants the ticket meanwhile comes back in a moment."""
+
+LinkChange = Callable[[Link, datetime], list[Note]]
+"""Changes a link in place, at a time, and returns what its timeline is to say of it."""
+
+
+def change_link(tx: Tx, desk: Desk, link_id: str, change: LinkChange) -> Link:
+    """Change a link under its lease, write it into its timeline, and return it as it is then.
+
+    Raises Busy while a worker has it.
+    """
+    now, owner = desk.now(), f"operator/{desk.context.fresh_id()}"
+    fence = links.lease(tx, link_id, owner, now, now + LEASE)
+    if fence is None:
+        raise Busy(f"a worker has {link_id} just now; ask again in a moment")
+    link = links.load(tx, [link_id])[link_id]
+    notes = change(link, now)
+    links.save(tx, link, owner, fence, now)
+    timeline.add(tx, link_id, now, notes)
+    links.release(tx, link_id, owner, fence)
+    return link

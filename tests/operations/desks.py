@@ -1,0 +1,27 @@
+"""Desks over the bridges that other tests run in memory: operations are called as functions, no command is."""
+
+from pathlib import Path
+
+from bridge.config import Agents, Config, Settings
+from bridge.operations.desk import Desk
+from bridge.queue import NullDoorbell
+
+
+def desk_of(bridge, *, people=None):
+    """Return the desk of a World or an Estate, at which `local:me` sits."""
+    config = getattr(bridge, "config", None) or Config(
+        home=Path("nowhere"),
+        settings=Settings(database="sqlite://", redis="redis://127.0.0.1:1/0"),
+        connections=bridge.context.connections,
+        syncs=bridge.context.syncs,
+        maps=bridge.context.maps,
+        agents=Agents(people or {}),
+    )
+    return Desk(
+        config=config,
+        context=bridge.context,
+        ledger=bridge.ledger,
+        connectors=bridge.connectors,
+        bell=NullDoorbell(),
+        actor="local:me",
+    )

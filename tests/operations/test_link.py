@@ -1,0 +1,131 @@
+"""What an admin does to tickets by hand, and that it stays so."""
+
+import pytest
+
+from bridge.errors import NotPossible, UnknownName
+from bridge.ledger import audit, timeline
+from bridge.operations import link as operations
+from tests.flow.world import World, born
+from tests.operations.desks import desk_of
+
+
+@pytest.fixture
+def world():
+    return World(names="LH")
+
+
+@pytest.fixture
+def desk(world):
+    return desk_of(world)
+
+
+class TestDetach:
+    def test_nothing_passes_any_more_and_it_is_not_matched_again(self, world, desk):
+        ids = born(world)
+        operations.detach(desk, f"H:{ids['H']}")
+        writes = world.bridge_writes()
+        world.systems["L"].edit(ids["L"], status="closed")
+        world.hint("L", ids["L"])
+        world.systems["H"].edit(ids["H"], subject="Something else")
+        world.hint("H", ids["H"])
+        world.settle()
+        world.reconcile()
+        assert len(world.links()) == 1
+        assert len(world.systems["H"].ids) == 1
+        assert world.systems["L"].peek(ids["L"])["subject"] == "It does not print"
+        assert world.bridge_writes() == writes
+
+    def test_relinked_it_is_level_again(self, world, desk):
+        ids = born(world)
+        operations.detach(desk, f"H:{ids['H']}")
+        world.clock.advance(60)
+        world.systems["L"].edit(ids["L"], subject="It prints now")
+        world.hint("L", ids["L"])
+        world.settle()
+        operations.relink(desk, f"H:{ids['H']}")
+        world.settle()
+        assert world.systems["H"].peek(ids["H"])["subject"] == "It prints now"
+        assert world.unsettled() == []
+
+    def test_twice_is_refused(self, world, desk):
+        ids = born(world)
+        operations.detach(desk, f"H:{ids['H']}")
+        with pytest.raises(NotPossible, match="to detach"):
+            operations.detach(desk, f"H:{ids['H']}")
+
+    def test_the_record_must_be_named_whole(self, world, desk):
+        born(world)
+        (link,) = world.links()
+        with pytest.raises(UnknownName, match="name the record as connection:remote-id"):
+            operations.detach(desk, link.id)
+
+
+class TestPause:
+    def test_a_paused_ticket_waits_and_catches_up(self, world, desk):
+        ids = born(world)
+        (link,) = world.links()
+        writes = world.bridge_writes()
+        operations.pause(desk, link.id)
+        world.systems["L"].edit(ids["L"], status="closed")
+        world.hint("L", ids["L"])
+        world.settle()
+        assert world.bridge_writes() == writes
+        preview = operations.preview_resume(desk, link.id)
+        assert preview.paused
+        assert preview.consequences == [
+            "its records are read again",
+            f"write status of H:{ids['H']}",
+        ]
+        operations.resume(desk, link.id)
+        world.settle()
+        assert world.bridge_writes() == writes + 1
+        assert world.unsettled() == []
+
+    def test_each_act_stands_in_the_audit_and_in_the_timeline(self, world, desk):
+        born(world)
+        (link,) = world.links()
+        operations.pause(desk, link.id)
+        operations.resume(desk, link.id)
+        with pytest.raises(NotPossible, match="not paused; nothing was changed"):
+            operations.resume(desk, link.id)
+        with world.ledger.read() as tx:
+            entries = [(entry["action"], entry["actor"]) for entry in audit.recent(tx)]
+            kinds = [line.kind for line in timeline.timeline(tx, link.id)]
+        assert entries == [("link resume", "local:me"), ("link pause", "local:me")]
+        assert kinds[-2:] == ["paused", "resumed"]
+
+
+def test_a_preview_changes_nothing(world, desk):
+    ids = born(world)
+    (before,) = world.links()
+    preview = operations.preview_detach(desk, f"H:{ids['H']}")
+    assert (preview.link_id, preview.sync, preview.paused) == (before.id, "tickets", False)
+    assert sorted(map(str, preview.records)) == sorted(f"{name}:{ids[name]}" for name in "LH")
+    operations.preview_pause(desk, before.id)
+    assert world.links() == [before]
+
+
+@pytest.mark.parametrize("act", ["detach", "relink", "pause", "resume"])
+def test_a_ref_that_names_no_ticket_is_an_error_before_anything_is_changed(world, desk, act):
+    born(world)
+    for name in (act, f"preview_{act}"):
+        with pytest.raises(UnknownName, match="no ticket is called H:none"):
+            getattr(operations, name)(desk, "H:none")
+    with world.ledger.read() as tx:
+        assert audit.recent(tx) == []
+
+
+def test_a_record_moves_to_another_ticket(world, desk):
+    first = born(world)
+    other = world.systems["L"].add(subject="Another", status="open", priority="high", tags=[])
+    world.hint("L", other)
+    world.settle()
+    links = {link.sides["L"].remote_id: link for link in world.links()}
+    target, source = links[other], links[first["L"]]
+    ref = f"H:{source.sides['H'].remote_id}"
+    with pytest.raises(NotPossible, match="already"):
+        operations.relink(desk, ref, target.id)
+    operations.detach(desk, f"H:{target.sides['H'].remote_id}")
+    operations.detach(desk, ref)
+    links = {link.sides["L"].remote_id: link for link in world.links()}
+    assert links[first["L"]].sides["H"].detached

@@ -22,7 +22,7 @@ from bridge.core.merge.case import Rules
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
-from bridge.engine.drain import Drain
+from bridge.engine.worker import Drain
 from bridge.flow.readings import observation
 from bridge.flow.replan import plans
 from bridge.http.client import Http

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.engine.context import Context
-from bridge.engine.drain import Procedures
+from bridge.engine.worker import Procedures
 from bridge.flow import people
 from bridge.flow.create import create
 from bridge.flow.delete import remove

@@ -20,7 +20,7 @@ from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Connector
 from bridge.engine import worker_identity
 from bridge.engine.context import Context
-from bridge.engine.drain import Drain, Figures
+from bridge.engine.worker import Drain, DrainCounts
 from bridge.home import find_home
 from bridge.http.client import Http
 from bridge.ledger import drift_findings, history, run_records, takeover, webhook_inbox
@@ -49,7 +49,7 @@ class Engine:
     clock: Clock
     drainer: Drain
 
-    def drain(self) -> Figures:
+    def drain(self) -> DrainCounts:
         """Answer the doorbell: work on what is due, and ring again if more is."""
         self.doorbell.answered()
         figures = self.drainer.run()

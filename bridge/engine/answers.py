@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bridge.engine.context import Context
-from bridge.engine.outcomes import judge
+from bridge.engine.outcomes import record_call_outcome
 from bridge.ledger.database import Contended, Ledger
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CallOutcome:
     """How one call ended, as far as it concerns the connection."""
 
     connection: str
@@ -22,10 +22,10 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Answers:
+class CallOutcomes:
     """The answers of one worker that are not judged yet."""
 
-    waiting: list[Answer] = field(default_factory=list)
+    waiting: list[CallOutcome] = field(default_factory=list)
 
     def judge(self, ledger: Ledger, context: Context) -> None:
         """Judge what waits, in a transaction that does nothing else; if others are at the same rows, the next time.
@@ -39,7 +39,7 @@ class Answers:
         try:
             with ledger.transaction() as tx:
                 for each in sorted(self.waiting, key=lambda answer: answer.connection):
-                    judge(
+                    record_call_outcome(
                         tx, context, each.connection, each.error, probe=each.probe, item=each.item
                     )
         except Contended:

@@ -77,7 +77,7 @@ class Context:
             },
         )
 
-    def settle(self, connection: str, entity: str) -> timedelta:
+    def settling_time(self, connection: str, entity: str) -> timedelta:
         """After this long an unseen write did not happen, as far as is known."""
         return timedelta(seconds=self.capabilities[connection][entity].settle)
 
@@ -134,11 +134,11 @@ class Task:
         self.disputed = conflict_log.disputed(self.link)
         return True
 
-    def turn(self, now: datetime) -> datetime:
+    def follow_up_due(self, now: datetime) -> datetime:
         """Give when what follows from this work is due: an import sees one record through before it reads the next."""
         return min(now, self.row.due_at or now) if self.row.lane == "backfill" else now
 
-    def of_run(self) -> dict[str, int]:
+    def run_detail(self) -> dict[str, int]:
         """Give what a line of the timeline says of the run that asked for this, if one did: by it one undoes it."""
         return {} if self.row.run_id is None else {"run": self.row.run_id}
 

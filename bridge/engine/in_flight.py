@@ -17,7 +17,7 @@ from bridge.http import request_count
 
 
 @dataclass(slots=True)
-class Run:
+class RunningProcedure:
     """One procedure under way."""
 
     task: Task
@@ -29,11 +29,11 @@ class Run:
 
 
 @dataclass(slots=True)
-class Waiting:
+class RemoteRequest:
     """Remote effects that wait for the connection's budget: one call, or several reads that go out as one."""
 
     connection: str
-    runs: list[Run]
+    runs: list[RunningProcedure]
     effects: list[Call | Read]
     not_before: datetime
     granted: int = 0
@@ -57,7 +57,7 @@ class Waiting:
         """Tell whether its answer decides about a half-open connection."""
         return any(run.probe == self.connection for run in self.runs)
 
-    def join(self, run: Run, effect: Read, size: int) -> bool:
+    def join(self, run: RunningProcedure, effect: Read, size: int) -> bool:
         """Let one more read go out with this one, if it is of the same kind and there is room; True if it does."""
         first = self.effects[0]
         if (

@@ -1,7 +1,7 @@
 """What becomes of work that met an error, and of the connection that it came from.
 
-This is the only place that decides; RQ has no retry policy. `judge` reads each call's answer for
-what it says about the connection, `settle_failure` reads the error that ended a procedure for what
+This is the only place that decides; RQ has no retry policy. `record_call_outcome` reads each call's answer for
+what it says about the connection, `apply_outcome` reads the error that ended a procedure for what
 it says about the piece of work.
 """
 
@@ -31,10 +31,10 @@ from bridge.ledger.database import Tx
 
 log = logging.getLogger("bridge.flow")
 
-FIRST_DELAY = 0.5
-LONGEST_DELAY = 300.0
-LONGEST_PAUSE = 3600.0
-PATIENCE = 12
+FIRST_DELAY_SECONDS = 0.5
+MAX_DELAY_SECONDS = 300.0
+MAX_PAUSE_SECONDS = 3600.0
+MAX_ATTEMPTS = 12
 """Tries of one piece of work before it is parked. Tries while its connection is down are not counted."""
 
 ANSWERED = (NotFound, AlreadyExists, Refused)
@@ -63,7 +63,7 @@ def remedy(cause: str) -> str:
     return REMEDIES.get(cause, USUAL_REMEDY)
 
 
-def judge(
+def record_call_outcome(
     tx: Tx,
     context: Context,
     connection: str,
@@ -83,7 +83,11 @@ def judge(
     elif isinstance(error, RateLimited):
         wait = error.retry_after or _declared_wait(tx, context, connection, now)
         connection_health.pause(
-            tx, connection, now + timedelta(seconds=min(wait, LONGEST_PAUSE)), str(error), now=now
+            tx,
+            connection,
+            now + timedelta(seconds=min(wait, MAX_PAUSE_SECONDS)),
+            str(error),
+            now=now,
         )
         if probe:
             connection_health.end_probe(tx, connection)
@@ -93,7 +97,7 @@ def judge(
         connection_health.end_probe(tx, connection)
 
 
-def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> None:
+def apply_outcome(tx: Tx, context: Context, task: Task, error: Exception) -> None:
     """Give the lease back and settle the row by the error's declared outcome."""
     row, now = task.row, context.clock.now()
     task.give_back(tx)
@@ -106,7 +110,11 @@ def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> No
     elif outcome is Outcome.IGNORE:
         _verdict(tx, task, "ignored", said, now)
         work.finish(tx, row, task.owner, now)
-    elif outcome is Outcome.REFETCH and isinstance(error, RemoteError) and row.attempts >= PATIENCE:
+    elif (
+        outcome is Outcome.REFETCH
+        and isinstance(error, RemoteError)
+        and row.attempts >= MAX_ATTEMPTS
+    ):
         _set_aside(tx, task, said, type(error).__name__, now)
     elif outcome is Outcome.REFETCH:
         work.reschedule(
@@ -120,7 +128,9 @@ def settle_failure(tx: Tx, context: Context, task: Task, error: Exception) -> No
 
 def backoff(context: Context, attempts: int) -> float:
     """Give seconds to wait: exponential with full jitter, never more than five minutes."""
-    return context.rng.uniform(0.05, min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(attempts, 16)))
+    return context.rng.uniform(
+        0.05, min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(attempts, 16))
+    )
 
 
 def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) -> None:
@@ -136,11 +146,11 @@ def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) ->
     )
     wait = backoff(context, row.attempts)
     if isinstance(error, RateLimited):
-        wait += error.retry_after or context.backoff.get(error.connection, FIRST_DELAY)
+        wait += error.retry_after or context.backoff.get(error.connection, FIRST_DELAY_SECONDS)
     if found is not None and down:
         wait = max(wait, _rest(found, now) + context.rng.uniform(0.05, 1.0))
     alone = found is None or found.since is None or row.due_at is None or found.since >= row.due_at
-    if row.attempts >= PATIENCE and not down and alone:
+    if row.attempts >= MAX_ATTEMPTS and not down and alone:
         _set_aside(tx, task, said, type(error).__name__, now)
         return
     work.reschedule(
@@ -159,9 +169,9 @@ def _rest(found: Health, now: datetime) -> float:
 
 def _declared_wait(tx: Tx, context: Context, connection: str, now: datetime) -> float:
     """Wait at least as long as the system's connector declares, and up to twice as long for each 429 in a row."""
-    first = context.backoff.get(connection, FIRST_DELAY)
+    first = context.backoff.get(connection, FIRST_DELAY_SECONDS)
     longest = min(
-        LONGEST_PAUSE, first * 2.0 ** min(connection_health.throttled(tx, connection, now), 12)
+        MAX_PAUSE_SECONDS, first * 2.0 ** min(connection_health.throttled(tx, connection, now), 12)
     )
     return context.rng.uniform(first, max(first, longest))
 

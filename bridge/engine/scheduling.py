@@ -11,12 +11,12 @@ from bridge.ledger import connection_health, work
 from bridge.ledger.database import Tx
 from bridge.ledger.work import WorkRow
 
-TURN = 8
+AGED_EVERY_CLAIMS = 8
 """Every so many claims, one row of a lower lane that has waited too long goes first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Capacity:
     """What a worker can still take up."""
 
     free: int
@@ -27,7 +27,7 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedWork:
     """A claimed row, the lane in which its calls ask for the budget, and the connection that it is to try, if any."""
 
     row: WorkRow
@@ -36,33 +36,33 @@ class Taken:
 
 
 @dataclass(slots=True)
-class Choice:
+class ClaimedBatch:
     """What was claimed, and how the connections are."""
 
-    taken: list[Taken] = field(default_factory=list)
+    taken: list[ClaimedWork] = field(default_factory=list)
     troubled: set[str] = field(default_factory=set)
     """Connections whose health has a blemish: only their good answers need to be written down."""
     shut: set[str] = field(default_factory=set)
     """Connections that may not be called, but by the one that probes."""
 
 
-def choose(
+def claim_batch(
     tx: Tx,
     context: Context,
     owner: str,
     now: datetime,
-    room: Room,
+    room: Capacity,
     turn: int,
     *,
     until: datetime | None = None,
-) -> Choice:
+) -> ClaimedBatch:
     """Claim what fits. Rows of a connection that is shut are left alone, but for one probe once its rest is over.
 
     Lanes below live never take all places: neither the worker's, nor what waits for one connection.
     """
     until = until or now + context.lease(context.connections)
     known = connection_health.by_name(tx)
-    choice = Choice(
+    choice = ClaimedBatch(
         troubled={
             name for name, found in known.items() if found.throttled or found.state(now) != "ok"
         },
@@ -82,10 +82,10 @@ def choose(
         name for name, found in known.items() if name in places and found.half_open(now)
     ):
         choice.taken += _probe(tx, owner, now, until, name)
-    if turn % TURN == 0 and room.low > 0:
+    if turn % AGED_EVERY_CLAIMS == 0 and room.low > 0:
         # It counts as live from here on, or a busy account would still keep it out.
         aged = work.claim_aged(tx, owner, now, until, sorted({*skipped, *crowded}))
-        choice.taken += [Taken(row, "live") for row in aged]
+        choice.taken += [ClaimedWork(row, "live") for row in aged]
     free = room.free - len(choice.taken)
     if free > 0:
         low, spare = (
@@ -103,15 +103,15 @@ def choose(
             low=low,
             room=spare,
         )
-        choice.taken += [Taken(row, row.lane) for row in rows]
+        choice.taken += [ClaimedWork(row, row.lane) for row in rows]
     return choice
 
 
-def _probe(tx: Tx, owner: str, now: datetime, until: datetime, name: str) -> list[Taken]:
+def _probe(tx: Tx, owner: str, now: datetime, until: datetime, name: str) -> list[ClaimedWork]:
     """Claim the one row that may try a half-open connection; nothing if another worker does, or none is due."""
     if not connection_health.begin_probe(tx, name, now, until):
         return []
     rows = work.claim(tx, owner, now, until, 1, only=name)
     if not rows:
         connection_health.end_probe(tx, name)
-    return [Taken(row, "live", name) for row in rows]
+    return [ClaimedWork(row, "live", name) for row in rows]

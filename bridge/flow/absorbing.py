@@ -16,7 +16,7 @@ from bridge.ledger.work import WorkRow
 
 
 @dataclass(slots=True)
-class Finding:
+class Reading:
     """What a reading came to, before it is committed."""
 
     said: str
@@ -28,11 +28,11 @@ class Finding:
     """The attempt that the reading has settled."""
 
 
-def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Record) -> Finding:
+def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Record) -> Reading:
     """Take a record into the agreed state."""
     mapped, settle = (
         context.maps[side.connection][link.entity],
-        context.settle(side.connection, link.entity),
+        context.settling_time(side.connection, link.entity),
     )
     before = {name: state.rev for name, state in link.state.items()}
     if (row.payload or {}).get(people.MET):
@@ -44,16 +44,16 @@ def merged(context: Context, row: WorkRow, link: Link, side: Side, record: Recor
         stepped = Note(
             "suspect", side.connection, "", {"why": "an older version; read again after settling"}
         )
-        return Finding("pending", "", [stepped], again_at=context.clock.now() + settle)
+        return Reading("pending", "", [stepped], again_at=context.clock.now() + settle)
     touched = seen.version is None or seen.version != side.version
     back = lifecycle.enter_scope(side)
     notes, closes = absorbed(link, side, seen, context)
     if any(state.rev != before.get(name, 0) for name, state in link.state.items()):
         for each in link.sides.values():
             each.in_vain = 0  # there is something else to be written now
-        return Finding("applied", "", [*back, *notes], closes=closes)
+        return Reading("applied", "", [*back, *notes], closes=closes)
     said, why = ("no-op", "touched, no mapped change") if touched else ("echo", "")
-    return Finding(said, why, [*back, *notes], closes=closes)
+    return Reading(said, why, [*back, *notes], closes=closes)
 
 
 def absorbed(

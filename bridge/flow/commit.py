@@ -72,7 +72,7 @@ def conclude(
         work.finish(tx, task.row, task.owner, now)
     else:
         work.reschedule(tx, task.row, task.owner, again_at, count=False)
-    link, due = the_link(task), task.turn(now)
+    link, due = the_link(task), task.follow_up_due(now)
     planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
     said = [*notes, *planned]
     save(tx, task, said, now, last=True)

@@ -154,7 +154,12 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
             return True
         parents.wake(tx, context, link, connection, now)
         hints.give(
-            tx, free[0], now, lane=task.row.lane, due_at=task.turn(now), run_id=task.row.run_id
+            tx,
+            free[0],
+            now,
+            lane=task.row.lane,
+            due_at=task.follow_up_due(now),
+            run_id=task.row.run_id,
         )
         work.finish(tx, task.row, task.owner, now)
         task.give_back(tx)
@@ -179,7 +184,7 @@ def make(context: Context, task: Task, ready: Ready) -> Procedure:
         )
     except (UnknownOutcome, AlreadyExists, NotFound) as error:
         why = str(error)
-        settle = context.settle(connection, link.entity)
+        settle = context.settling_time(connection, link.entity)
         yield from transact(lambda tx: wait(tx, context, task, marker, why, send_by + settle))
         return
     except (Refused, Unsupported) as error:
@@ -193,7 +198,7 @@ def make(context: Context, task: Task, ready: Ready) -> Procedure:
         raise
     if record is None:
         settle, unshown = (
-            context.settle(connection, link.entity),
+            context.settling_time(connection, link.entity),
             "the answer did not show the record",
         )
         yield from transact(lambda tx: wait(tx, context, task, marker, unshown, sent_at + settle))
@@ -204,7 +209,7 @@ def make(context: Context, task: Task, ready: Ready) -> Procedure:
 def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
     """A create of unknown outcome: wait until it must have shown, find it by its marker, adopt it or give it up."""
     link, connection = the_link(task), task.row.connection
-    ready = intent.send_by + context.settle(connection, link.entity)
+    ready = intent.send_by + context.settling_time(connection, link.entity)
     if context.clock.now() < ready:
         yield from transact(lambda tx: later(tx, task, ready))
         return
@@ -328,7 +333,7 @@ def adopt(
             [*match_keys(sync, values), *parents.keys_of(values)],
         )
         parents.wake(tx, context, link, connection, now)
-        told = {"ref": str(record.ref)} | task.of_run()
+        told = {"ref": str(record.ref)} | task.run_detail()
         conclude(tx, context, task, [Note("created", connection, "", told), *notes])
 
     yield from transact(commit)

@@ -153,7 +153,7 @@ def take_answer(
     notes, _closed = absorbed(
         the_link(task), side, replace(seen, values={**seen.values, **proved}), context
     )
-    told = {"verb": call.verb, "sent": call.sent} | task.of_run()
+    told = {"verb": call.verb, "sent": call.sent} | task.run_detail()
     wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), told)
     outcome = "done" if side.attempt is None else "partly readable"
 

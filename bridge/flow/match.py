@@ -61,7 +61,7 @@ def place(
         work.reschedule(tx, task.row, task.owner, now, count=False)
         return
     if parent is None and orphan:
-        if task.row.attempts < parents.patience(context, ref):
+        if task.row.attempts < parents.max_lookups(context, ref):
             work.reschedule(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
             return
         verdict(tx, ref, upto, "out of scope", orphan, now)
@@ -108,7 +108,7 @@ def assign(
         joined = found.pop()
         if join(tx, sync, ref, joined, known_by, now):
             parents.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
-        work.reschedule(tx, task.row, task.owner, task.turn(now), count=False)
+        work.reschedule(tx, task.row, task.owner, task.follow_up_due(now), count=False)
     elif now - record.read_at > context.lease(context.connections):
         work.reschedule(
             tx, task.row, task.owner, now, count=False
@@ -152,7 +152,7 @@ def bear(
         now,
         lane=task.row.lane,
         run_id=task.row.run_id,
-        due=task.turn(now),
+        due=task.follow_up_due(now),
     )
     notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *found.notes, *decided]
     tell(tx, link, notes, now, disputed=False)

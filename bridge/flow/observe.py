@@ -11,7 +11,7 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.flow import people
-from bridge.flow.absorbing import Finding, absorbed, merged
+from bridge.flow.absorbing import Reading, absorbed, merged
 from bridge.flow.commit import conclude, later, take_lease, the_link, verdict
 from bridge.flow.match import first_sight, out_of_scope
 from bridge.flow.readings import observation
@@ -62,7 +62,7 @@ def still_open(context: Context, link: Link, side: Side) -> datetime | None:
     """Give the time until which an open attempt of this side must be left to itself (rule F3)."""
     if side.attempt is None:
         return None
-    until = side.attempt.send_by + context.settle(side.connection, link.entity)
+    until = side.attempt.send_by + context.settling_time(side.connection, link.entity)
     return until if context.clock.now() < until else None
 
 
@@ -83,11 +83,11 @@ def take_record(context: Context, task: Task, ref: Ref, record: Record, upto: in
         notes = lifecycle.leave_scope(
             link, ref.connection, context.clock.now(), context.rules(sync)
         )
-        found = Finding("out of scope", why, notes)
+        found = Reading("out of scope", why, notes)
     elif side.detached:
-        found = Finding("out of scope", f"{ref} was detached by hand", [])
+        found = Reading("out of scope", f"{ref} was detached by hand", [])
     elif not side.in_scope and sync.leave_scope == "detach":
-        found = Finding("out of scope", f"{ref} has left the scope for good", [])
+        found = Reading("out of scope", f"{ref} has left the scope for good", [])
     else:
         found = merged(context, task.row, link, side, record)
 
@@ -98,7 +98,7 @@ def take_record(context: Context, task: Task, ref: Ref, record: Record, upto: in
     yield from transact(commit)
 
 
-def settle(tx: Tx, context: Context, task: Task, ref: Ref, found: Finding, upto: int) -> None:
+def settle(tx: Tx, context: Context, task: Task, ref: Ref, found: Reading, upto: int) -> None:
     """Commit what a reading came to: the attempt that it closes, the webhooks' verdict, the link, what follows."""
     now = context.clock.now()
     if found.closes is not None:
@@ -108,10 +108,10 @@ def settle(tx: Tx, context: Context, task: Task, ref: Ref, found: Finding, upto:
     conclude(tx, context, task, found.notes, again_at=found.again_at)
 
 
-def gone(context: Context, task: Task, side: Side) -> Steps[Finding]:
+def gone(context: Context, task: Task, side: Side) -> Steps[Reading]:
     """Nothing was found: looked for twice, it is believed, and its end travels as the sync says."""
     link = the_link(task)
-    settle = context.settle(side.connection, link.entity)
+    settle = context.settling_time(side.connection, link.entity)
     now = context.clock.now()
     others = (yield from look_around(context, task, side)) if side.missing_since is not None else []
     rules = context.rules(context.syncs[link.sync])
@@ -120,8 +120,8 @@ def gone(context: Context, task: Task, side: Side) -> Steps[Finding]:
         *lifecycle.record_missing(link, side.connection, now, settle.total_seconds(), rules),
     ]
     if side.tombstone:
-        return Finding("applied", "the record is gone", notes)
-    return Finding("pending", "", notes, again_at=now + settle)
+        return Reading("applied", "the record is gone", notes)
+    return Reading("pending", "", notes, again_at=now + settle)
 
 
 def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
@@ -138,7 +138,7 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
             continue
         seen = observation(record, context.maps[side.connection][link.entity], link.parent_id)
         if observations.is_believable(
-            side, seen, context.settle(side.connection, link.entity).total_seconds()
+            side, seen, context.settling_time(side.connection, link.entity).total_seconds()
         ):
             notes += absorbed(link, side, seen, context)[0]
     return notes

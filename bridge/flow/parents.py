@@ -19,7 +19,7 @@ from bridge.ledger.database import Tx
 
 TICKET = "ticket"
 OVER = ("resolved", "closed")
-PATIENCE = {TICKET_OF: 6, CUSTOMERS_TICKET: 2}
+MAX_LOOKUPS = {TICKET_OF: 6, CUSTOMERS_TICKET: 2}
 """How often to look again for a ticket that is not there yet, before the record counts as out of scope."""
 
 
@@ -45,10 +45,10 @@ def parent_of(
     return _by_customer(tx, context, ref, value)
 
 
-def patience(context: Context, ref: Ref) -> int:
+def max_lookups(context: Context, ref: Ref) -> int:
     """Give how often to look again for a record's ticket."""
     mapped = context.maps[ref.connection][ref.entity].parent
-    return PATIENCE[mapped.parent] if mapped is not None else 0
+    return MAX_LOOKUPS[mapped.parent] if mapped is not None else 0
 
 
 def _by_ref(tx: Tx, context: Context, ticket: Ref, now: datetime) -> tuple[str | None, str]:

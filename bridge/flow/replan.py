@@ -30,7 +30,9 @@ def leftover(context: Context, link: Link, side: Side) -> bool:
     """Tell whether the side was read after its open attempt had settled: then only unreadable parts are left of it."""
     if side.attempt is None or side.read_at is None:
         return False
-    return side.read_at >= side.attempt.send_by + context.settle(side.connection, link.entity)
+    return side.read_at >= side.attempt.send_by + context.settling_time(
+        side.connection, link.entity
+    )
 
 
 def replan(

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from bridge.core.model.state import Side
 from bridge.engine.context import Context, Task
-from bridge.engine.outcomes import FIRST_DELAY, LONGEST_PAUSE, PATIENCE
+from bridge.engine.outcomes import FIRST_DELAY_SECONDS, MAX_ATTEMPTS, MAX_PAUSE_SECONDS
 from bridge.flow.commit import the_link
 from bridge.ledger import attempts, work
 from bridge.ledger.database import Tx
@@ -29,11 +29,13 @@ def put_off(tx: Tx, context: Context, task: Task, side: Side) -> bool:
     last = attempts.last_begun(tx, the_link(task).id, side) if side.in_vain else None
     if last is None:
         return False
-    until = last + timedelta(seconds=min(LONGEST_PAUSE, FIRST_DELAY * 2.0 ** min(side.in_vain, 16)))
+    until = last + timedelta(
+        seconds=min(MAX_PAUSE_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(side.in_vain, 16))
+    )
     if now >= until:
         return False
     why = f"{side.in_vain} writes in a row changed nothing on {side.connection}:{side.remote_id}"
-    if side.in_vain >= PATIENCE:
+    if side.in_vain >= MAX_ATTEMPTS:
         work.park(tx, row, task.owner, why, CAUSE, now)
     else:
         work.reschedule(tx, row, task.owner, until, why, count=False)

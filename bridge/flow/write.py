@@ -274,7 +274,7 @@ def leave_open(tx: Tx, context: Context, task: Task, write: OpenWrite, why: str)
     now, attempt = context.clock.now(), write.attempt
     attempt.send_by = min(attempt.send_by, now)
     save(tx, task, write.notes(UNKNOWN, why), now)
-    later(tx, task, attempt.send_by + context.settle(write.ref.connection, write.ref.entity))
+    later(tx, task, attempt.send_by + context.settling_time(write.ref.connection, write.ref.entity))
 
 
 def void(

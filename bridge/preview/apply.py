@@ -14,7 +14,7 @@ from bridge.connectors.contract import Connector, Draft, Record
 from bridge.connectors.forwarding import ForwardingConnector
 from bridge.core.model.values import Raw, Ref
 from bridge.engine.context import Context
-from bridge.engine.drain import Drain
+from bridge.engine.worker import Drain
 from bridge.errors import Resting
 from bridge.ledger import parking, run_records, run_writes, work
 from bridge.ledger.database import Ledger

@@ -14,8 +14,8 @@ from bridge.connectors.contract import Connector
 from bridge.core.merge import guard
 from bridge.core.model.lanes import SHARES
 from bridge.engine.context import Context
-from bridge.engine.drain import Drain
 from bridge.engine.inline import InlineExecutor
+from bridge.engine.worker import Drain
 from bridge.flow.replan import replan
 from bridge.ledger import attempts, connection_health, ledger_copy, links, run_records, work
 from bridge.ledger.database import Ledger, Tx

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.engine.drain import Drain
+from bridge.engine.worker import Drain
 from bridge.ledger import connection_health, parking, work
 from bridge.runs import reconcile
 from bridge.simulate.stage import Stage

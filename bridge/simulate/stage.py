@@ -27,8 +27,8 @@ from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Sync
 from bridge.engine.context import Context
-from bridge.engine.drain import Drain
 from bridge.engine.inline import InlineExecutor
+from bridge.engine.worker import Drain
 from bridge.errors import ConfigError
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger

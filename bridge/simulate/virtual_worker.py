@@ -9,7 +9,7 @@ from bridge.connectors.contract import Connector
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Effect, Procedure, Read, Transact
-from bridge.engine.outcomes import settle_failure
+from bridge.engine.outcomes import apply_outcome
 from bridge.errors import LeaseLost, RateLimited
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, savepoint
@@ -120,7 +120,7 @@ class StepWorker:
         except Exception as error:  # noqa: BLE001 - flow.outcome decides for every error alike
             with self.scene.ledger.transaction() as tx:
                 if self.task is not None:
-                    settle_failure(tx, self.scene.context, self.task, error)
+                    apply_outcome(tx, self.scene.context, self.task, error)
             self.drop()
 
     def _held_up(self) -> bool:

@@ -11,8 +11,8 @@ from bridge.cli import main
 from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.engine.context import Context
-from bridge.engine.drain import Drain
 from bridge.engine.inline import InlineExecutor
+from bridge.engine.worker import Drain
 from bridge.http.client import Http
 from bridge.ledger import links, parking, work
 from bridge.ledger.database import Ledger

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.core.model.syncs import Rate
-from bridge.engine.drain import AT_ONCE, KEPT_FOR_LIVE
+from bridge.engine.worker import MAX_RUNNING, RESERVED_FOR_LIVE
 from bridge.ledger import tables, work
 from bridge.queue import MemoryBudget
 from bridge.runs import reconcile
@@ -73,7 +73,7 @@ def test_a_worker_keeps_places_for_live_work(ledger):
     world = World(ledger, names="LH")
     now = world.clock.now()
     with ledger.transaction() as tx:
-        for number in range(3 * AT_ONCE):
+        for number in range(3 * MAX_RUNNING):
             fields = {
                 "kind": "observe",
                 "connection": "H",
@@ -86,7 +86,7 @@ def test_a_worker_keeps_places_for_live_work(ledger):
     drain._step(claim=True)
     drain._step(claim=True)
     held = drain._running
-    assert held == AT_ONCE - KEPT_FOR_LIVE
+    assert held == MAX_RUNNING - RESERVED_FOR_LIVE
     with ledger.transaction() as tx:
         work.enqueue(
             tx,
@@ -131,7 +131,7 @@ def test_no_lane_starves_under_a_flood_of_live_work(ledger):
     for number in range(400):
         now = world.clock.now()
         with ledger.transaction() as tx:
-            for each in range(4 * AT_ONCE):
+            for each in range(4 * MAX_RUNNING):
                 key = f"flood{number}-{each}"
                 work.enqueue(
                     tx,

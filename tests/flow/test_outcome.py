@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from bridge.engine.outcomes import backoff, judge
+from bridge.engine.outcomes import backoff, record_call_outcome
 from bridge.errors import NotFound, RateLimited, Refused, Unauthorised, Unavailable
 from bridge.ledger import connection_health, parking, webhook_inbox, work
 from tests.flow.world import World
@@ -191,9 +191,9 @@ def test_one_call_that_always_fails_while_others_work_is_parked_in_the_end(world
 def test_an_answer_of_any_kind_shows_that_a_system_is_there(world, answer):
     with world.ledger.transaction() as tx:
         for _ in range(connection_health.PATIENCE - 1):
-            judge(tx, world.context, "H", Unavailable("H", "no answer"))
-        judge(tx, world.context, "H", answer)
-        judge(tx, world.context, "H", Unavailable("H", "no answer"))
+            record_call_outcome(tx, world.context, "H", Unavailable("H", "no answer"))
+        record_call_outcome(tx, world.context, "H", answer)
+        record_call_outcome(tx, world.context, "H", Unavailable("H", "no answer"))
     assert state(world, "H") == "failing"
 
 
@@ -207,7 +207,7 @@ def test_a_429_without_a_time_begins_where_the_connector_says_and_grows(world):
     for _ in range(5):
         now = world.clock.now()
         with world.ledger.transaction() as tx:
-            judge(tx, world.context, "H", RateLimited("H", "answered 429"))
+            record_call_outcome(tx, world.context, "H", RateLimited("H", "answered 429"))
             until = connection_health.get(tx, "H").paused_until
         waits.append((until - now).total_seconds())
         world.clock.advance(waits[-1] + 1)
@@ -219,21 +219,27 @@ def test_a_429_without_a_time_begins_where_the_connector_says_and_grows(world):
 def test_several_429_at_once_count_once(world):
     with world.ledger.transaction() as tx:
         for _ in range(20):
-            judge(tx, world.context, "H", RateLimited("H", "answered 429"))
+            record_call_outcome(tx, world.context, "H", RateLimited("H", "answered 429"))
         assert connection_health.get(tx, "H").throttled == 1
 
 
 def test_a_longer_pause_is_never_cut_short(world):
     now = world.clock.now()
     with world.ledger.transaction() as tx:
-        judge(tx, world.context, "H", RateLimited("H", "answered 429", retry_after=600.0))
-        judge(tx, world.context, "H", RateLimited("H", "answered 429", retry_after=1.0))
+        record_call_outcome(
+            tx, world.context, "H", RateLimited("H", "answered 429", retry_after=600.0)
+        )
+        record_call_outcome(
+            tx, world.context, "H", RateLimited("H", "answered 429", retry_after=1.0)
+        )
         assert connection_health.get(tx, "H").paused_until == now + timedelta(seconds=600)
 
 
 def test_no_retry_after_stops_a_connection_for_more_than_an_hour(world):
     with world.ledger.transaction() as tx:
-        judge(tx, world.context, "H", RateLimited("H", "answered 429", retry_after=1e9))
+        record_call_outcome(
+            tx, world.context, "H", RateLimited("H", "answered 429", retry_after=1e9)
+        )
         assert connection_health.get(tx, "H").paused_until <= world.clock.now() + timedelta(hours=1)
 
 

@@ -8,8 +8,8 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Connection, FieldPolicy, MatchTerm, Member, Sync
 from bridge.core.model.values import NO_BASE
 from bridge.engine.context import Context
-from bridge.engine.drain import Drain
 from bridge.engine.inline import InlineExecutor
+from bridge.engine.worker import Drain
 from bridge.ledger import links, tables, work
 from bridge.ledger.database import Ledger
 from bridge.preview.rehearsal import FreeBudget

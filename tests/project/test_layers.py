@@ -153,7 +153,7 @@ def test_every_room_is_entered_through_its_door():
         ("bridge/core/model/values.py", "from bridge.core.merge import sets", "core/merge"),
         ("bridge/cli/status.py", "from bridge.ledger import summary", "ledger"),
         ("bridge/web/health.py", "from bridge.cli import status", "cli"),
-        ("bridge/engine/drain.py", "from bridge.flow.observe import observe", "flow"),
+        ("bridge/engine/worker.py", "from bridge.flow.observe import observe", "flow"),
         ("bridge/verify/report.py", "from bridge.sandbox import population", "sandbox"),
     ],
 )

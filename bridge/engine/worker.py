@@ -16,26 +16,26 @@ from typing import Any
 
 from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
-from bridge.engine.answers import Answer, Answers
+from bridge.engine.answers import CallOutcome, CallOutcomes
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Effect, Procedure, Read, Transact
-from bridge.engine.in_flight import Run, Waiting
-from bridge.engine.outcomes import FIRST_DELAY, settle_failure
-from bridge.engine.scheduling import Room, choose
+from bridge.engine.in_flight import RemoteRequest, RunningProcedure
+from bridge.engine.outcomes import FIRST_DELAY_SECONDS, apply_outcome
+from bridge.engine.scheduling import Capacity, claim_batch
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
 
 log = logging.getLogger("bridge.flow")
 
-AT_ONCE = 16
+MAX_RUNNING = 16
 """Work rows under way in one drain."""
-KEPT_FOR_LIVE = 4
+RESERVED_FOR_LIVE = 4
 """Of these, so many are left to the live lane: a long job never fills them all."""
-CLAIM_EVERY = timedelta(milliseconds=25)
+MIN_CLAIM_INTERVAL = timedelta(milliseconds=25)
 """While work is under way more is claimed no oftener: looking for it costs as much as doing it."""
-PATIENCE = 0.3
+NEARLY_DUE_SECONDS = 0.3
 """Seconds for which a drain waits for work that is nearly due, rather than end and be rung again."""
 
 
@@ -49,7 +49,7 @@ class Procedures:
 
 
 @dataclass(slots=True)
-class Figures:
+class DrainCounts:
     """What one drain did."""
 
     claimed: int = 0
@@ -69,13 +69,13 @@ class Drain:
     owner: str
     procedures: Procedures
     pool: Executor = field(
-        default_factory=lambda: ThreadPoolExecutor(AT_ONCE, thread_name_prefix="call")
+        default_factory=lambda: ThreadPoolExecutor(MAX_RUNNING, thread_name_prefix="call")
     )
     stopping: Callable[[], bool] = lambda: False
-    figures: Figures = field(default_factory=Figures)
-    _ready: list[tuple[Run, Any, Exception | None]] = field(default_factory=list)
-    _waiting: list[Waiting] = field(default_factory=list)
-    _flying: dict[Future[Any], Waiting] = field(default_factory=dict)
+    figures: DrainCounts = field(default_factory=DrainCounts)
+    _ready: list[tuple[RunningProcedure, Any, Exception | None]] = field(default_factory=list)
+    _waiting: list[RemoteRequest] = field(default_factory=list)
+    _flying: dict[Future[Any], RemoteRequest] = field(default_factory=dict)
     _running: int = 0
     _low: int = 0
     """Of those running, how many are of a lane below live."""
@@ -87,21 +87,21 @@ class Drain:
     """Connections whose health is not without a blemish: only their good answers need to be written down."""
     _shut: set[str] = field(default_factory=set)
     """Connections that may not be called, but by the one that probes."""
-    _answers: Answers = field(default_factory=Answers)
+    _answers: CallOutcomes = field(default_factory=CallOutcomes)
 
-    def run(self, seconds: float = 5.0) -> Figures:
+    def run(self, seconds: float = 5.0) -> DrainCounts:
         """Work until nothing is due, or for about that long; then see through what is under way, and return."""
-        self.figures = Figures()
+        self.figures = DrainCounts()
         try:
             return self._loop(seconds)
         except Exception:
             # The ledger failed us: what was under way is as if this worker had died here. Claims
             # and leases run out.
-            self._ready, self._waiting, self._flying, self._answers = [], [], {}, Answers()
+            self._ready, self._waiting, self._flying, self._answers = [], [], {}, CallOutcomes()
             self._running = self._low = 0
             raise
 
-    def _loop(self, seconds: float) -> Figures:
+    def _loop(self, seconds: float) -> DrainCounts:
         began = self.context.clock.now()
         while True:
             self._late = self.stopping() or self.context.clock.now() >= began + timedelta(
@@ -124,27 +124,28 @@ class Drain:
         if self._late and (not self._low or self.stopping()):
             return False  # else a long job is seen through, and live work shall not wait for it
         waited = (
-            self._claimed_at is None or self.context.clock.now() - self._claimed_at >= CLAIM_EVERY
+            self._claimed_at is None
+            or self.context.clock.now() - self._claimed_at >= MIN_CLAIM_INTERVAL
         )
-        return self._running < AT_ONCE and (waited or not self._running)
+        return self._running < MAX_RUNNING and (waited or not self._running)
 
-    def _claim(self, tx: Tx) -> list[Run]:
+    def _claim(self, tx: Tx) -> list[RunningProcedure]:
         context, now = self.context, self.context.clock.now()
         self._claims += 1
         self._claimed_at = now
-        room = Room(
-            free=AT_ONCE - self._running,
-            low=0 if self._late else AT_ONCE - KEPT_FOR_LIVE - self._low,
+        room = Capacity(
+            free=MAX_RUNNING - self._running,
+            low=0 if self._late else MAX_RUNNING - RESERVED_FOR_LIVE - self._low,
             load={name: self._load(name) for name in context.connections},
         )
         self.procedures.catch_up(tx, context)
-        choice = choose(tx, context, self.owner, now, room, self._claims)
+        choice = claim_batch(tx, context, self.owner, now, room, self._claims)
         self._troubled, self._shut = choice.troubled, choice.shut
         begun = []
         for taken in choice.taken:
             task = Task(taken.row, self.owner, f"{self.owner}/{context.fresh_id()}")
             begun.append(
-                Run(
+                RunningProcedure(
                     task,
                     self.procedures.by_kind[taken.row.kind](context, task),
                     taken.lane,
@@ -163,8 +164,8 @@ class Drain:
     def _step(self, *, claim: bool) -> int:
         """Advance every procedure that has its answer; judge the answers; commit all effects, and claim, at once."""
         ready, self._ready = self._ready, []
-        acts: list[tuple[Run, Callable[[Any], Any]]] = []
-        over: list[tuple[Run, Exception]] = []
+        acts: list[tuple[RunningProcedure, Callable[[Any], Any]]] = []
+        over: list[tuple[RunningProcedure, Exception]] = []
         for run, value, error in ready:
             effect = self._advance(run, value, error)
             if isinstance(effect, Transact):
@@ -178,24 +179,24 @@ class Drain:
         self._answers.judge(self.ledger, self.context)
         return self._commit(acts, over, claim=claim) if acts or over or claim else 0
 
-    def _end(self, run: Run) -> None:
+    def _end(self, run: RunningProcedure) -> None:
         self._running -= 1
         self._low -= run.lane != "live"
         if run.probe:  # it came to no call there: another one may try
             self._answers.waiting.append(
-                Answer(run.probe, LeaseLost("no call was made"), probe=True)
+                CallOutcome(run.probe, LeaseLost("no call was made"), probe=True)
             )
 
     def _commit(
         self,
-        acts: list[tuple[Run, Callable[[Any], Any]]],
-        over: list[tuple[Run, Exception]],
+        acts: list[tuple[RunningProcedure, Callable[[Any], Any]]],
+        over: list[tuple[RunningProcedure, Exception]],
         *,
         claim: bool,
     ) -> int:
         self.figures.failed += len(over)
         self.figures.transactions += 1
-        done: list[tuple[Run, Any, Exception | None]] = []
+        done: list[tuple[RunningProcedure, Any, Exception | None]] = []
         with self.ledger.transaction() as tx:
             for run, act in acts:
                 try:
@@ -206,7 +207,7 @@ class Drain:
             for run, failure in over:
                 try:
                     with savepoint(tx):
-                        settle_failure(tx, self.context, run.task, failure)
+                        apply_outcome(tx, self.context, run.task, failure)
                 except Exception:  # the claim runs out, and the row is taken up again
                     log.exception("%s could not be settled after: %s", run.task.row.key, failure)
             begun = self._claim(tx) if claim else []
@@ -219,7 +220,9 @@ class Drain:
         return len(begun)
 
     @staticmethod
-    def _advance(run: Run, value: Any, error: Exception | None) -> Effect | Exception | None:
+    def _advance(
+        run: RunningProcedure, value: Any, error: Exception | None
+    ) -> Effect | Exception | None:
         try:
             return run.procedure.throw(error) if error is not None else run.procedure.send(value)
         except StopIteration:
@@ -227,7 +230,7 @@ class Drain:
         except Exception as raised:  # noqa: BLE001 - flow.outcome decides for every error alike
             return raised
 
-    def _enqueue(self, run: Run, effect: Read | Call) -> None:
+    def _enqueue(self, run: RunningProcedure, effect: Read | Call) -> None:
         """Let a read join others of its kind that are waiting; anything else waits alone."""
         now = self.context.clock.now()
         if effect.connection in self._shut and run.probe != effect.connection:
@@ -238,12 +241,12 @@ class Drain:
             size = self.context.capabilities[effect.connection][effect.entity].read_batch
             if any(group.join(run, effect, size) for group in self._waiting):
                 return
-        self._waiting.append(Waiting(effect.connection, [run], [effect], now))
+        self._waiting.append(RemoteRequest(effect.connection, [run], [effect], now))
 
     def _submit(self) -> None:
         """Send what the budgets allow; what waited past its deadline was never sent."""
         now = self.context.clock.now()
-        still: list[Waiting] = []
+        still: list[RemoteRequest] = []
         self._waiting.sort(
             key=lambda group: LANES.index(group.lane)
         )  # within a lane, in the order of asking
@@ -266,7 +269,7 @@ class Drain:
             still.append(group)
         self._waiting = still
 
-    def _ask(self, group: Waiting, now: datetime) -> float:
+    def _ask(self, group: RemoteRequest, now: datetime) -> float:
         """Ask the budget for every call of a group; 0 when all are granted, else the seconds to wait."""
         connection = self.context.connections[group.connection]
         holder = group.runs[0].holder = f"{self.owner}:{id(group)}"
@@ -302,13 +305,17 @@ class Drain:
             error = future.exception()
             if error is not None or group.probe or group.connection in self._troubled:
                 item = group.runs[0].task.row.key
-                self._answers.waiting.append(Answer(group.connection, error, group.probe, item))
+                self._answers.waiting.append(
+                    CallOutcome(group.connection, error, group.probe, item)
+                )
             for run in group.runs:
                 run.probe = "" if run.probe == group.connection else run.probe
             if isinstance(error, RateLimited):
                 # The ledger's pause keeps new work back; this keeps back what is under way already,
                 # here and elsewhere.
-                rest = error.retry_after or self.context.backoff.get(group.connection, FIRST_DELAY)
+                rest = error.retry_after or self.context.backoff.get(
+                    group.connection, FIRST_DELAY_SECONDS
+                )
                 self.budget.hold_off(group.connection, rest, self.context.clock.now())
             answers: Iterable[Any] = [None] * len(group.runs) if error else future.result()
             for run, answer in zip(group.runs, answers, strict=True):
@@ -329,4 +336,4 @@ class Drain:
         now = self.context.clock.now()
         with self.ledger.read() as tx:
             due = work.next_due(tx, now, connection_health.closed(tx, now))
-        return due is not None and due < now + timedelta(seconds=PATIENCE)
+        return due is not None and due < now + timedelta(seconds=NEARLY_DUE_SECONDS)

@@ -11,11 +11,11 @@ from rich.console import Console
 
 from bridge import home as homes
 from bridge.cli.activity_lines import print_row
-from bridge.supervisor import seed
 from bridge.supervisor.activity import ActivityStream
+from bridge.supervisor.seed import populate, ticket_origins
 from bridge.supervisor.stack import Stack, StackSettings, Stopped
 
-EVERY: Final = 0.25
+LOOK_SECONDS: Final = 0.25
 FIRST_TICKETS: Final = 3
 """Tickets where tickets begin, so that there is something to look at and to edit."""
 
@@ -45,16 +45,15 @@ FIRST_TICKETS: Final = 3
     "--json", "as_json", is_flag=True, help="For programs: a line of JSON for each thing mirrored."
 )
 def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> None:
-    """Run everything in this terminal: receiver, workers, clock, and a Valkey when no Redis is set. Ctrl-C ends it."""
+    """Run everything in this terminal: receiver, workers, clock, and a Valkey if no Redis is set.
+
+    Ctrl-C ends it.
+    """
     console = Console()
     errors = Console(stderr=True)
-
-    def say(text: str) -> None:
-        errors.print(f"bridge: {text}", style="yellow", highlight=False, markup=False)
-
     settings = StackSettings(
         homes.find_home(),
-        say,
+        lambda text: errors.print(f"bridge: {text}", style="yellow", highlight=False, markup=False),
         sandbox=sandboxed,
         host=host,
         port=port,
@@ -63,61 +62,59 @@ def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> No
     )
     try:
         with Stack(settings) as stack:
-            stream = ActivityStream(stack.engine.ledger)
-            stream.start_now()
-            welcome(console, stack, as_json=as_json)
-            if sandboxed:
-                seed.fill(
-                    stack.sandboxes,
-                    dict.fromkeys(seed.origins(stack.sandboxes), FIRST_TICKETS),
-                    seed=1,
-                )
+            activity = ActivityStream(stack.engine.ledger)
+            activity.start_now()
+            _welcome(console, stack, as_json=as_json)
+            counts = dict.fromkeys(ticket_origins(stack.sandboxes), FIRST_TICKETS)
+            populate(stack.sandboxes, counts, seed=1)
             while True:
-                stack.tend()
-                with stack.patient():
-                    for row in stream.fresh():
+                stack.look_after()
+                with stack.tolerating_ledger_outage():
+                    for row in activity.fresh():
                         print_row(console, row, as_json=as_json)
-                stack.stop.wait(EVERY)
+                stack.stop.wait(LOOK_SECONDS)
     except Stopped:
         if not as_json:
             console.print("stopped", style="dim")
 
 
-def welcome(console: Console, stack: Stack, *, as_json: bool) -> None:
+def _welcome(console: Console, stack: Stack, *, as_json: bool) -> None:
     """Say where everything is, and what to try."""
-    where = {
-        "listening": stack.url,
-        "webhooks": {
-            name: f"{stack.url}/webhooks/{name}"
-            for name, connection in stack.engine.config.connections.items()
-            if connection.webhook is not None
-        },
-        "sandboxes": {name: sandbox.url for name, sandbox in stack.sandboxes.items()},
-        "home": str(stack.settings.home),
+    connections = stack.engine.config.connections
+    webhooks = {
+        name: f"{stack.url}/webhooks/{name}"
+        for name, connection in connections.items()
+        if connection.webhook is not None
     }
     if as_json:
-        console.file.write(json.dumps(where) + "\n")
+        addresses = {
+            "listening": stack.url,
+            "webhooks": webhooks,
+            "sandboxes": {name: sandbox.url for name, sandbox in stack.sandboxes.items()},
+            "home": str(stack.settings.home),
+        }
+        console.file.write(json.dumps(addresses) + "\n")
         console.file.flush()
         return
-    console.print(
-        f"[bold]Bridge[/bold] is running on [bold]{stack.url}[/bold]   (Ctrl-C ends it)",
-        highlight=False,
-    )
-    for name, connection in stack.engine.config.connections.items():
-        console.print(
-            f"  {name:<10} {connection.system:<9} {connection.base_url}",
-            highlight=False,
-            markup=False,
-        )
-        if connection.webhook is not None:
-            where_to = f"  {'':<10} webhooks  {stack.url}/webhooks/{name}"
-            console.print(where_to, highlight=False, markup=False, style="dim")
+    where = f"[bold]Bridge[/bold] is running on [bold]{stack.url}[/bold]   (Ctrl-C ends it)"
+    console.print(where, highlight=False)
+    for name, connection in connections.items():
+        line = f"  {name:<10} {connection.system:<9} {connection.base_url}"
+        console.print(line, highlight=False, markup=False)
+        if name in webhooks:
+            line = f"  {'':<10} webhooks  {webhooks[name]}"
+            console.print(line, highlight=False, markup=False, style="dim")
     for name, sandbox in list(stack.sandboxes.items())[:1]:
-        console.print(
-            f"\nPlay a user of {name}: list the tickets, then change one, and watch it arrive below."
-        )
-        tickets = f"  curl -s {sandbox.url}/_control/tickets"
-        edit = f"""  curl -s {sandbox.url}/_control/edit -d '{{"id": "ID", "fields": {{"priority": "high"}}}}'"""
-        for command in (tickets, edit):
-            console.print(command, highlight=False, markup=False, soft_wrap=True)
+        _suggest_edit(console, name, sandbox.url)
     console.print()
+
+
+def _suggest_edit(console: Console, name: str, url: str) -> None:
+    console.print(
+        f"\nPlay a user of {name}: list the tickets, then change one, and watch it arrive below."
+    )
+    tickets = f"  curl -s {url}/_control/tickets"
+    body = '{"id": "ID", "fields": {"priority": "high"}}'
+    edit = f"  curl -s {url}/_control/edit -d '{body}'"
+    for command in (tickets, edit):
+        console.print(command, highlight=False, markup=False, soft_wrap=True)

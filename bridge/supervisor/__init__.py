@@ -1,1 +1,1 @@
-"""Everything in one terminal: what `bridge up` and `bridge demo` start, look after and stop."""
+"""Everything in one terminal: what `bridge up` and `bridge demo` start, watch and stop."""

@@ -1,8 +1,8 @@
-"""What a demo's run has to say for itself, as rows for the checker of `bridge.verify.report`."""
+"""The evidence of a demo, as rows for the checker of `bridge.verify.report`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bridge.ledger import attempts, timeline
@@ -13,37 +13,36 @@ from bridge.wiring import Engine
 
 
 def collect(
-    engine: Engine, sandboxes: dict[str, SandboxClient], seed: int, seconds: float
+    engine: Engine, sandboxes: Mapping[str, SandboxClient], seed: int, seconds: float
 ) -> VerifyInput:
-    """Gather what the verdict rests on: the sandboxes' journals and records, and the ledger's own account."""
-    story = [row for sandbox in sandboxes.values() for row in sandbox.get("journal")]
+    """Return the sandboxes' journals and records, and the facts that the ledger has."""
+    journal = [row for sandbox in sandboxes.values() for row in sandbox.get("journal")]
     finals = [
         {"connection": name, "record": record}
         for name, sandbox in sandboxes.items()
         for record in sandbox.get("tickets")
     ]
     with engine.ledger.read() as tx:
-        told = facts(engine.context, tx)
-    told.append({"kind": "run", "seed": seed, "seconds": round(seconds, 3)})
-    return VerifyInput(story, finals, told)
+        ledger_facts = facts(engine.context, tx)
+    ledger_facts.append({"kind": "run", "seed": seed, "seconds": round(seconds, 3)})
+    return VerifyInput(journal, finals, ledger_facts)
 
 
 def timelines(engine: Engine) -> Iterator[dict[str, Any]]:
-    """Give what the ledger says happened to each ticket: not for the judge, but for whoever asks why it ended so."""
+    """Yield each ticket's history in the ledger: no evidence, but it says why a ticket ended so."""
     with engine.ledger.read() as tx:
         for link in all_links(tx):
-            refs = {name: side.remote_id for name, side in link.sides.items()}
-            for line in timeline.timeline(tx, link.id):
-                told = {
-                    "at": line.at.isoformat(),
-                    "kind": line.kind,
-                    "connection": line.connection,
-                    "field": line.field,
+            ticket = {
+                "link": link.id,
+                "refs": {name: side.remote_id for name, side in link.sides.items()},
+            }
+            for entry in timeline.timeline(tx, link.id):
+                yield ticket | {
+                    "at": entry.at.isoformat(),
+                    "kind": entry.kind,
+                    "connection": entry.connection,
+                    "field": entry.field,
+                    "detail": entry.detail,
                 }
-                yield {"link": link.id, "refs": refs} | told | {"detail": line.detail}
             for row in attempts.history(tx, link.id):
-                yield {
-                    "link": link.id,
-                    "refs": refs,
-                    "attempt": {name: str(value) for name, value in row.items()},
-                }
+                yield ticket | {"attempt": {name: str(value) for name, value in row.items()}}

@@ -18,16 +18,24 @@ from typing import Final
 from bridge.errors import BridgeError, ConfigError
 
 PARENT: Final = "BRIDGE_PARENT"
-"""Environment of a child: the process whose death is also its own."""
-GRACE: Final = 10.0
+"""Environment of a child: the id of the process with which it ends."""
+TERMINATE_TIMEOUT: Final = 10.0
 """Seconds that a child has to end by itself."""
-LONGEST_PAUSE: Final = 30.0
-CALM: Final = 60.0
-"""A child that ran this long failed anew, not again."""
+FIRST_RESTART_PAUSE: Final = 0.5
+"""Seconds before a child is started again; they double with each failure in a row ..."""
+MAX_RESTART_PAUSE: Final = 30.0
+"""... up to so many."""
+STABLE_SECONDS: Final = 60.0
+"""When a child that ran this long fails, the row of its failures begins anew."""
+PARENT_CHECK_SECONDS: Final = 0.25
+BAD_CONFIGURATION: Final = 2
+"""Exit code of a child that cannot work as it is configured, and has said why."""
+PORT_TAKEN: Final = {98, 48}
+"""EADDRINUSE in Linux and in macOS."""
 
 
 class ChildFailed(BridgeError):
-    """A process that the others cannot do without has ended."""
+    """A process without which the others cannot work has ended."""
 
 
 @dataclass(slots=True)
@@ -38,25 +46,25 @@ class Child:
     command: Sequence[str]
     environ: Mapping[str, str]
     vital: bool = False
-    """Not started again: what it held is gone with it."""
+    """Not started again, because what it held is gone with it."""
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     failures: int = 0
     not_before: float = 0.0
 
     def start(self) -> None:
-        """Start it, away from the terminal's own signals: Ctrl-C is passed on by us, in order."""
+        """Start it in a process group of its own, so that we pass Ctrl-C on, and in order."""
         self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own command
             [sys.executable, "-m", "bridge", *self.command],
             env=dict(self.environ),
             stdin=subprocess.DEVNULL,
-            stdout=2,  # ours is for results: programs read it
+            stdout=2,  # our own stdout is for results, which programs read
             process_group=0,
         )
         self.started = time.monotonic()
 
     def ended(self) -> int | None:
-        """Give the exit code of a child that ended; None while it runs, or is waiting to be started."""
+        """Return the exit code of a child that ended; None while it runs or waits to be started."""
         return None if self.process is None else self.process.poll()
 
     def signal(self, number: int) -> None:
@@ -67,7 +75,7 @@ class Child:
 
 
 def child_environ(**extra: str) -> dict[str, str]:
-    """Give the environment for children: ours, with a way to the package and to us."""
+    """Return the environment for children: ours, and where to find the package and us."""
     environ = dict(os.environ)
     package = str(Path(__file__).resolve().parents[2])
     # The package may run from a checkout that nothing installed.
@@ -81,7 +89,7 @@ def child_environ(**extra: str) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Children:
-    """All of them. `tend` is called every moment; `stop` ends them in the reverse order of their start."""
+    """All of them. Call `restart_ended` every moment; `stop` ends the last one started first."""
 
     say: Callable[[str], None]
     environ: Mapping[str, str] = field(default_factory=child_environ)
@@ -94,30 +102,30 @@ class Children:
         self.running.append(child)
         return child
 
-    def tend(self) -> None:
-        """Start again what has ended, waiting longer each time. Raises ChildFailed for one that cannot be replaced."""
+    def restart_ended(self) -> None:
+        """Start again what has ended, after a growing pause. Raises ChildFailed if that is vain."""
         now = time.monotonic()
         for child in self.running:
-            code = child.ended()
             if child.process is None:
                 if now >= child.not_before:
                     child.start()
-            elif code is not None:
-                if (
-                    child.vital or code == 2
-                ):  # 2: it cannot work as it is configured, and has said why
-                    raise ChildFailed(f"{child.name} ended with code {code}")
-                child.failures = 1 if now - child.started > CALM else child.failures + 1
-                pause = min(LONGEST_PAUSE, 0.5 * 2 ** (child.failures - 1))
-                self.say(f"{child.name} ended with code {code}; starting it again in {pause:g} s")
-                child.process = None
-                child.not_before = now + pause
+            elif (code := child.ended()) is not None:
+                self._plan_restart(child, code, now)
+
+    def _plan_restart(self, child: Child, code: int, now: float) -> None:
+        if child.vital or code == BAD_CONFIGURATION:
+            raise ChildFailed(f"{child.name} ended with code {code}")
+        child.failures = 1 if now - child.started > STABLE_SECONDS else child.failures + 1
+        pause = min(MAX_RESTART_PAUSE, FIRST_RESTART_PAUSE * 2 ** (child.failures - 1))
+        self.say(f"{child.name} ended with code {code}; starting it again in {pause:g} s")
+        child.process = None
+        child.not_before = now + pause
 
     def stop(self) -> None:
-        """End them all, politely first; returns when none is left."""
+        """End them all, by SIGTERM if they obey it; return when none is left."""
         for child in reversed(self.running):
             child.signal(signal.SIGTERM)
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + TERMINATE_TIMEOUT
         for child in reversed(self.running):
             if child.process is None:
                 continue
@@ -131,44 +139,47 @@ class Children:
 
 
 def free_port(host: str, wanted: int, tries: int = 50) -> int:
-    """Give the wanted port, or the next one that is free."""
+    """Return the wanted port, or the next one that is free."""
     for port in range(wanted, min(wanted + tries, 65536)):
-        try:
-            family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        except OSError as error:
-            raise ConfigError(
-                [f"--host {host}: {error.strerror}; allowed: an address of this machine"]
-            ) from error
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(address)
-            except PermissionError as error:
-                raise ConfigError(
-                    [f"port {port} needs more rights; choose one above 1023 with --port"]
-                ) from error
-            except OSError as error:
-                if error.errno not in {98, 48}:  # taken, in Linux and in macOS
-                    raise ConfigError(
-                        [f"cannot listen on {host}:{port}: {error.strerror}"]
-                    ) from error
-                continue
+        if _is_free(host, port):
             return port
-    raise ConfigError(
-        [f"no free port from {wanted} to {wanted + tries - 1}; choose another with --port"]
-    )
+    last = wanted + tries - 1
+    raise ConfigError([f"no free port from {wanted} to {last}; choose another with --port"])
+
+
+def _is_free(host: str, port: int) -> bool:
+    """Return whether a port is free. Raises ConfigError where no other port would do better."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise ConfigError(
+            [f"--host {host}: {error.strerror}; allowed: an address of this machine"]
+        ) from error
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except PermissionError as error:
+            why = f"port {port} needs more rights; choose one above 1023 with --port"
+            raise ConfigError([why]) from error
+        except OSError as error:
+            if error.errno in PORT_TAKEN:
+                return False
+            why = f"cannot listen on {host}:{port}: {error.strerror}"
+            raise ConfigError([why]) from error
+    return True
 
 
 def watch_parent() -> None:
-    """End with the process that started this one, even when that one was killed and could not say so."""
+    """End this process when the one that started it has ended, even by kill -9."""
     parent = os.environ.get(PARENT, "")
     if parent.isdigit():
-        threading.Thread(target=_watch, args=(int(parent),), name="parent", daemon=True).start()
+        threading.Thread(target=_end_with, args=(int(parent),), name="parent", daemon=True).start()
 
 
-def _watch(parent: int) -> None:
+def _end_with(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(0.25)
+        time.sleep(PARENT_CHECK_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE)
+    time.sleep(TERMINATE_TIMEOUT)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Client of a sandbox's control API: plays the vendor's users, sets its faults, reads its journal."""
+"""Client of a sandbox's control API, which plays the vendor's users and sets its faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bridge.errors import BridgeError
 
 
 class SandboxError(BridgeError):
-    """A sandbox did not do as it was told."""
+    """A sandbox refused, or did not answer."""
 
 
 class SandboxClient:
@@ -24,12 +24,12 @@ class SandboxClient:
         self.url = f"{parts.scheme}://{parts.netloc}"
 
     def get(self, path: str, **query: str | int) -> Any:
-        """Ask."""
+        """Return what the sandbox answers to a GET."""
         url = f"{self._address(path)}?{urllib.parse.urlencode(query)}"
         return self._send(urllib.request.Request(url))  # noqa: S310
 
     def post(self, path: str, **body: Any) -> Any:
-        """Tell."""
+        """Have the sandbox do something; return its answer."""
         data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
         return self._send(urllib.request.Request(self._address(path), data, headers))  # noqa: S310
 

@@ -1,4 +1,4 @@
-"""Who is in the sandboxes to begin with: tickets where tickets begin, and their customers where people visit."""
+"""The records that the sandboxes begin with: tickets, and their customers as visitors elsewhere."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from bridge.sandbox import population
 from bridge.supervisor.sandbox_client import SandboxClient
 
 
-def fill(
+def populate(
     sandboxes: Mapping[str, SandboxClient], counts: Mapping[str, int], seed: int
 ) -> list[tuple[str, str]]:
-    """Make so many tickets on each connection, and have the customers of some visit; gives (connection, id) of all."""
-    made: list[tuple[str, str]] = []
-    drafted: dict[str, dict[str, int]] = {}
+    """Make so many tickets on each connection, and let the customers of some visit.
+
+    Returns the connection and the id of each ticket.
+    """
+    tickets: list[tuple[str, str]] = []
+    drafts_of: dict[str, dict[str, int]] = {}
     for number, (name, count) in enumerate(counts.items()):
-        drafted[sandboxes[name].system] = {"n": count, "seed": seed + number}
+        drafts = {"n": count, "seed": seed + number}
+        drafts_of[sandboxes[name].system] = drafts
         if count:
-            made += [
-                (name, str(i))
-                for i in sandboxes[name].post("populate", n=count, seed=seed + number)
-            ]
+            ids = sandboxes[name].post("populate", **drafts)
+            tickets += [(name, str(remote_id)) for remote_id in ids]
     for sandbox in sandboxes.values():
-        visited = drafted.get(population.VISITED.get(sandbox.system, ""))
-        if visited is not None:
-            sandbox.post("populate", **visited)
-    return made
+        visitors = drafts_of.get(population.VISITED.get(sandbox.system, ""))
+        if visitors is not None:
+            sandbox.post("populate", **visitors)  # the same seed drafts the same customers
+    return tickets
 
 
-def origins(sandboxes: Mapping[str, SandboxClient]) -> list[str]:
-    """Give the connections on which tickets begin."""
+def ticket_origins(sandboxes: Mapping[str, SandboxClient]) -> list[str]:
+    """Return the connections on which tickets begin."""
     return [name for name, sandbox in sandboxes.items() if sandbox.system in population.STATUS]

@@ -1,4 +1,4 @@
-"""Everything in one terminal: what `bridge up` and `bridge demo` set up, look after and take down again."""
+"""The whole bridge in one terminal: `bridge up` and `bridge demo` start, watch and stop it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.config import Config
 from bridge.errors import BridgeError, LedgerError
 from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for, url_for
@@ -26,17 +27,18 @@ from bridge.supervisor.processes import ChildFailed, Children, child_environ, fr
 from bridge.supervisor.sandbox_accounts import FILE, REDIS, sandbox_database, write_accounts
 from bridge.supervisor.sandbox_client import SandboxClient
 
-START: Final = 30.0
+START_TIMEOUT: Final = 30.0
 """Seconds that a part may take to come up on a slow machine."""
-VALKEY_EVERY: Final = 2.0
-ASK_EVERY: Final = 1.0
-"""Seconds between polls of a sandbox. Some vendors announce only some of the changes (no tags, no deletes), and who
-plays with a sandbox should not have to wait for minutes."""
-
-
-SLOWER: Final = 2
-SLOWEST: Final = 10
-"""The same for sandboxes without webhooks, and for what only a full listing shows: every so many times."""
+START_LOOK_SECONDS: Final = 0.05
+HEALTH_TIMEOUT: Final = 2.0
+VALKEY_CHECK_SECONDS: Final = 2.0
+POLL_SECONDS: Final = 1.0
+"""Seconds between polls of a sandbox. Some vendors announce only some of the changes (no tags, no
+deletes), and whoever plays with a sandbox should not have to wait for minutes."""
+POLLS_WITHOUT_WEBHOOKS: Final = 2
+"""A sandbox without webhooks is polled only every so many times: it pays more for each."""
+POLLS_FOR_FULL: Final = 10
+"""Every so many times there is a full listing, where only that shows everything."""
 
 
 class Stopped(BridgeError):
@@ -45,7 +47,7 @@ class Stopped(BridgeError):
 
 @dataclass(slots=True)
 class StackSettings:
-    """What to set up."""
+    """What to start."""
 
     home: Path
     say: Callable[[str], None]
@@ -55,13 +57,15 @@ class StackSettings:
     workers: int = 0
     """0: one on SQLite, two otherwise."""
     without: Collection[str] = ()
+    """Processes that are left out: `web`, `worker`."""
     seed: int = 0
     port_base: int = server.PORT_BASE
+    """The first port of the sandboxes; 0: any free ones."""
     faults: Mapping[str, float] = field(default_factory=dict)
 
 
 class Stack:
-    """The running whole: `with Stack(settings) as stack: ... stack.tend() ...`."""
+    """The running whole: `with Stack(settings) as stack: ... stack.look_after() ...`."""
 
     def __init__(self, settings: StackSettings) -> None:
         self.settings = settings
@@ -70,16 +74,16 @@ class Stack:
         """By connection."""
         self.url = ""
         self.ready = False
-        self.ask_every = ASK_EVERY
-        self.asking = True
-        """The sandboxes are polled all the time: nobody who plays with them should have to wait."""
+        self.poll_every = POLL_SECONDS
+        self.polling = True
+        """Whether `look_after` has the sandboxes polled."""
         self.children = Children(settings.say)
         self.engine: wiring.Engine
         self._valkey: Embedded | None = None
-        self._looked = 0.0
-        self._asked = 0.0
-        self._asks = 0
-        self._away = False
+        self._valkey_checked_at = 0.0
+        self._polled_at = 0.0
+        self._polls = 0
+        self._ledger_down = False
         self._exits = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -94,47 +98,53 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self._exits.close()
 
-    def tend(self) -> None:
-        """Look after the processes. Called every moment; raises Stopped once a signal came."""
+    # Looking after what runs.
+
+    def look_after(self) -> None:
+        """Start again what has ended, and poll. Call it often; it raises Stopped after a signal."""
         if self.stop.is_set():
             raise Stopped("stopped")
-        self.children.tend()
+        self.children.restart_ended()
         now = time.monotonic()
-        if self._valkey is not None and now - self._looked > VALKEY_EVERY:
-            self._looked = now
-            if not url_for(self.settings.home):
-                self.settings.say(
-                    "the embedded Valkey is gone; starting another (nothing was kept in it)"
-                )
-                self._valkey.stop()
-                self._valkey.start()
-        if self.asking and self.ready and self.sandboxes and now - self._asked > self.ask_every:
-            self._asked = now
-            self._asks += 1
-            with self.patient():
+        if self._valkey is not None and now - self._valkey_checked_at > VALKEY_CHECK_SECONDS:
+            self._valkey_checked_at = now
+            self._restart_valkey_if_gone(self._valkey)
+        if self.polling and self.ready and now - self._polled_at > self.poll_every:
+            self._polled_at = now
+            self._polls += 1
+            with self.tolerating_ledger_outage():
                 for name in self.sandboxes:
-                    self._ask(name)
+                    self._poll(name)
+
+    def _restart_valkey_if_gone(self, valkey: Embedded) -> None:
+        if url_for(self.settings.home):
+            return
+        self.settings.say("the embedded Valkey is gone; starting another (nothing was kept in it)")
+        valkey.stop()
+        valkey.start()
 
     @contextlib.contextmanager
-    def patient(self) -> Iterator[None]:
-        """Leave undone what the ledger is needed for while it does not answer: the processes wait for it as well."""
+    def tolerating_ledger_outage(self) -> Iterator[None]:
+        """Skip the block while the ledger does not answer: the processes wait for it as well."""
         try:
             yield
         except LedgerError as error:
-            if not self._away:
+            if not self._ledger_down:
                 self.settings.say(f"waiting for the ledger: {error}")
-            self._away = True
+            self._ledger_down = True
         else:
-            self._away = False
+            self._ledger_down = False
 
-    def _ask(self, name: str) -> None:
-        """Poll a sandbox; one that sends no webhooks less often, for each time costs it more."""
-        told = self.engine.config.connections[name].webhook is not None
-        if told or self._asks % SLOWER == 0:
+    def _poll(self, name: str) -> None:
+        has_webhooks = self.engine.config.connections[name].webhook is not None
+        if has_webhooks or self._polls % POLLS_WITHOUT_WEBHOOKS == 0:
             self.engine.start_run(name, "poll")
-        swept = any(able.swept for able in self.engine.context.capabilities[name].values())
-        if swept and self._asks % SLOWEST == 0:
+        capabilities = self.engine.context.capabilities[name].values()
+        needs_full = any(entity.swept for entity in capabilities)
+        if needs_full and self._polls % POLLS_FOR_FULL == 0:
             self.engine.start_run(name, "full")
+
+    # Setting up. Whatever is set up registers in `_exits` how it is taken down again.
 
     def _take_signals(self) -> None:
         def asked(_number: int, _frame: FrameType | None) -> None:
@@ -145,72 +155,89 @@ class Stack:
             self._exits.callback(signal.signal, number, before)
 
     def _set_up(self) -> None:
-        settings = self.settings
-        homes.var(settings.home)
-        self._set("BRIDGE_HOME", str(settings.home))
-        if settings.sandbox:
-            if not os.environ.get(REDIS):
-                # First of all: its lock keeps a second bridge from taking the first one's ledger
-                # away.
-                self._start_valkey()
-            self._use_sandbox_stores()
-        else:
-            (homes.var(settings.home) / FILE).unlink(missing_ok=True)  # left by a killed sandbox
-        config = wiring.load_config(settings.home)
+        homes.var(self.settings.home)
+        self._set("BRIDGE_HOME", str(self.settings.home))
+        self._choose_stores()
+        config = wiring.load_config(self.settings.home)
         if config.settings.redis == "embedded" and self._valkey is None:
             self._start_valkey()
+        on_sqlite = self._upgrade_ledger(config)
+        port = self._choose_port()
+        self.children = Children(self.settings.say, child_environ())
+        self._exits.callback(self.children.stop)
+        if self.settings.sandbox:
+            systems = {name: connection.system for name, connection in config.connections.items()}
+            self._start_sandbox(systems)
+        self.engine = wiring.engine(self.settings.home)
+        self._exits.callback(self.engine.close)
+        self._start_processes(port, self.settings.workers or (1 if on_sqlite else 2))
+        self.ready = True
+
+    def _choose_stores(self) -> None:
+        """Point ourselves, and so the children, to the sandbox's stores or to the real ones."""
+        if not self.settings.sandbox:
+            # A sandbox that was killed has left its accounts.
+            (homes.var(self.settings.home) / FILE).unlink(missing_ok=True)
+            return
+        if not os.environ.get(REDIS):
+            # First of all: its lock keeps a second bridge from deleting the first one's ledger.
+            self._start_valkey()
+        self._use_sandbox_stores()
+
+    def _upgrade_ledger(self, config: Config) -> bool:
+        """Bring the ledger to this version; return whether it is on SQLite."""
         ledger = Ledger(config.settings.database)
         ledger.upgrade()
-        on_sqlite = ledger.url.get_backend_name() == "sqlite"
         ledger.close()
-        port = free_port(settings.host, settings.port)
-        if port != settings.port:
-            settings.say(f"port {settings.port} is taken: using {port}")
-        here = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 - compared, not bound
-        self.url = f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
-        self.children = Children(settings.say, child_environ())
-        self._exits.callback(self.children.stop)
-        if settings.sandbox:
-            self._start_sandbox({name: found.system for name, found in config.connections.items()})
-        self.engine = wiring.engine(settings.home)
-        self._exits.callback(self.engine.close)
-        if "web" not in settings.without:
-            self.children.start("web", ["web", "--host", settings.host, "--port", str(port)])
+        return ledger.url.get_backend_name() == "sqlite"
+
+    def _choose_port(self) -> int:
+        """Return the port for the receiver, and set the URL under which it will answer."""
+        host, wanted = self.settings.host, self.settings.port
+        port = free_port(host, wanted)
+        if port != wanted:
+            self.settings.say(f"port {wanted} is taken: using {port}")
+        reachable = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - not bound
+        self.url = (
+            f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+        )
+        return port
+
+    def _start_processes(self, port: int, workers: int) -> None:
+        if "web" not in self.settings.without:
+            self.children.start("web", ["web", "--host", self.settings.host, "--port", str(port)])
             self._await("the receiver", self._answers)
-        if "worker" not in settings.without:
-            for number in range(settings.workers or (1 if on_sqlite else 2)):
+        if "worker" not in self.settings.without:
+            for number in range(workers):
                 self.children.start(f"worker {number + 1}", ["worker"])
         self.children.start("clock", ["clock"])
-        self.ready = True
 
     def _start_valkey(self) -> None:
         self._valkey = self._exits.enter_context(Embedded(socket_for(self.settings.home).parent))
 
     def _set(self, name: str, value: str | None) -> None:
-        """Change our environment, which the children get, until the end."""
-        before = os.environ.get(name)
-        self._exits.callback(_put, name, before)
+        """Change our environment, which the children inherit, until the end."""
+        self._exits.callback(_put, name, os.environ.get(name))
         _put(name, value)
 
     def _use_sandbox_stores(self) -> None:
-        """Keep what is played out of what is real: another ledger, new every time, and a Redis of its own."""
+        """Use a new ledger every time, and a Redis apart: nothing mixes with the real ones."""
         var = homes.var(self.settings.home)
         for end in ("", "-wal", "-shm"):
             (var / f"sandbox.db{end}").unlink(missing_ok=True)
         self._set("BRIDGE_DATABASE_URL", sandbox_database(self.settings.home))
         self._set("BRIDGE_REDIS_URL", os.environ.get(REDIS))
         self._set("BRIDGE_SANDBOX", "1")
-        write_accounts(
-            var / FILE,
-            server.accounts(seed=self.settings.seed, port_base=self.settings.port_base or 9400),
-        )
+        # The configuration needs accounts before the sandboxes, which need it, have ports.
+        port_base = self.settings.port_base or server.PORT_BASE
+        write_accounts(var / FILE, server.accounts(seed=self.settings.seed, port_base=port_base))
         self._exits.callback((var / FILE).unlink, missing_ok=True)
 
     def _start_sandbox(self, systems: Mapping[str, str]) -> None:
-        """Start the sandboxes, each under the name of the connection that uses it, and learn where they listen."""
+        """Start a sandbox for each connection (name -> system), and learn where they listen."""
         settings = self.settings
-        file = homes.var(settings.home) / FILE
-        file.unlink()
+        accounts_file = homes.var(settings.home) / FILE
+        accounts_file.unlink()
         specs = [
             {
                 "system": system,
@@ -221,31 +248,31 @@ class Stack:
             for name, system in systems.items()
         ]
         command = ["sandbox", "--port-base", str(settings.port_base), "--seed", str(settings.seed)]
-        self.children.start(
-            "sandbox", [*command, "--specs", json.dumps(specs), "--announce", str(file)], vital=True
-        )
-        self._await("the sandbox", file.exists)
-        stored = json.loads(file.read_text())
+        command += ["--specs", json.dumps(specs), "--announce", str(accounts_file)]
+        self.children.start("sandbox", command, vital=True)
+        self._await("the sandbox", accounts_file.exists)
+        accounts = json.loads(accounts_file.read_text())
         self.sandboxes = {
-            name: SandboxClient(system, stored[system]["base_url"])
+            name: SandboxClient(system, accounts[system]["base_url"])
             for name, system in systems.items()
         }
 
     def _answers(self) -> bool:
+        """Return whether the receiver answers."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"{self.url}/healthz", timeout=2) as answer:
+            with opener.open(f"{self.url}/healthz", timeout=HEALTH_TIMEOUT) as answer:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
             return False
 
     def _await(self, what: str, ready: Callable[[], bool]) -> None:
-        until = time.monotonic() + START
+        until = time.monotonic() + START_TIMEOUT
         while not ready():
-            self.tend()
+            self.look_after()
             if time.monotonic() > until:
-                raise ChildFailed(f"{what} did not come up within {START:.0f} s")
-            self.stop.wait(0.05)
+                raise ChildFailed(f"{what} did not come up within {START_TIMEOUT:.0f} s")
+            self.stop.wait(START_LOOK_SECONDS)
 
 
 def _put(name: str, value: str | None) -> None:
@@ -253,7 +280,3 @@ def _put(name: str, value: str | None) -> None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
-
-
-def quiet(_: Any) -> None:
-    """Say nothing."""

@@ -36,10 +36,10 @@ def children(*, vital: bool = False, code: str):
         family.stop()
 
 
-def tend_until(family: Children, done) -> None:
+def restart_until(family: Children, done) -> None:
     until = time.monotonic() + 20
     while not done():
-        family.tend()
+        family.restart_ended()
         assert time.monotonic() < until
         time.sleep(0.02)
 
@@ -47,9 +47,9 @@ def tend_until(family: Children, done) -> None:
 def test_a_child_that_ends_is_started_again_after_a_pause():
     with children(code="raise SystemExit(3)") as (family, child, said):
         first = child.process.pid
-        tend_until(family, lambda: child.process is not None and child.process.pid != first)
+        restart_until(family, lambda: child.process is not None and child.process.pid != first)
         assert said[0] == "it ended with code 3; starting it again in 0.5 s"
-        tend_until(family, lambda: len(said) == 2)
+        restart_until(family, lambda: len(said) == 2)
         assert said[1].endswith("in 1 s")
 
 
@@ -57,14 +57,14 @@ def test_a_child_that_cannot_be_replaced_ends_the_whole():
     with children(code="raise SystemExit(1)", vital=True) as (family, child, _):
         child.process.wait()
         with pytest.raises(ChildFailed, match="it ended with code 1"):
-            family.tend()
+            family.restart_ended()
 
 
 def test_a_child_that_cannot_work_as_configured_is_not_tried_again():
     with children(code="raise SystemExit(2)") as (family, child, _):
         child.process.wait()
         with pytest.raises(ChildFailed, match="code 2"):
-            family.tend()
+            family.restart_ended()
 
 
 def test_stop_ends_them_politely():

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from bridge.cli import COMMANDS
-from bridge.cli.demo import wait_until
+from bridge.supervisor.demo import wait_until
 from tests.cli.conftest import KEYS
 
 

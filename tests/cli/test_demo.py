@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bridge.cli.demo import print_report
+from bridge.cli.demo_report import print_report
 from bridge.verify import report as verify
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]

@@ -24,12 +24,12 @@ from redis import Redis
 from sqlalchemy import func, select
 
 from bridge import home as homes
-from bridge.cli.demo import PORTS, DemoRun, loosen
 from bridge.ledger import connection_health, webhook_inbox
 from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
 from bridge.queue import socket_for, url_for
 from bridge.sandbox import population
+from bridge.supervisor.demo import FIRST_PORTS, DemoRun, lift_rate_limits
 from bridge.supervisor.demo_evidence import collect, timelines
 from bridge.supervisor.sandbox_accounts import DATABASE, FILE, REDIS
 from bridge.supervisor.stack import Stack, StackSettings
@@ -56,10 +56,10 @@ class Stuck(AssertionError):
 class Quiet(DemoRun):
     """Waits like a demo, but not for what has nobody to go to yet: a visit whose customer never opens a ticket."""
 
-    def _figures(self) -> dict[str, int]:
+    def work_counts(self) -> dict[str, int]:
         engine = self.stack.engine
         with engine.ledger.read() as tx:
-            found = super()._figures()
+            found = super().work_counts()
             wanting = select(func.count()).where(
                 work.c.parked_at.is_(None), work.c.due_at > engine.clock.now()
             )
@@ -81,19 +81,19 @@ class Kit(Stack):
     ) -> None:
         home = folder / "home"
         homes.fill(home)
-        loosen(home)
+        lift_rate_limits(home)
         super().__init__(
             StackSettings(
                 home,
                 _say,
                 sandbox=True,
-                port=secrets.choice(PORTS),
+                port=secrets.choice(FIRST_PORTS),
                 port_base=0,
                 seed=seed,
                 workers=workers,
             )
         )
-        self.ask_every = (
+        self.poll_every = (
             3.0  # what is tried here takes long, and the machine has other tests to run
         )
         self.board = Switchboard()
@@ -143,7 +143,7 @@ class Kit(Stack):
         self.origins = self.run.load()
         self.settle()
         self.run.reconcile_until_linked(self.origins)
-        self._refs = self.run.known()
+        self._refs = self.run.refs_of_tickets()
         known = [
             self._refs.get(origin, dict([origin])) for origin in self.origins[: tickets - ALONE]
         ]
@@ -314,7 +314,7 @@ class Kit(Stack):
 
     def rest(self) -> None:
         """Look after the processes for a moment."""
-        self.tend()
+        self.look_after()
         self.stop.wait(TICK)
 
     def wait(self, done: Callable[[], bool], what: str) -> None:
@@ -338,8 +338,8 @@ class Kit(Stack):
         """Everything is healed: wait for quiet, reconcile once, and judge."""
         self.settle()
         self.run.reconcile()
-        self.asking = False
-        self.wait(self.run._is_quiet, "quiet after the reconciliation")
+        self.polling = False
+        self.wait(self.run.is_quiet, "quiet after the reconciliation")
         left = self.open_attempts()  # a scheduled poll may begin now; a write has no reason to
         with self.engine.ledger.read() as tx:
             account = webhook_inbox.account(tx)
@@ -401,7 +401,7 @@ class Kit(Stack):
             child.name: child.ended() if child.process else "down"
             for child in self.children.running
         }
-        signs = f"signs {self.run._signs()}, open attempts {self.open_attempts()}"
+        signs = f"signs {self.run.pending()}, open attempts {self.open_attempts()}"
         return f"{signs}, exit codes {running}, troubles {self.troubles()}"
 
     def open_attempts(self) -> list[tuple[str, str]]:
@@ -416,7 +416,7 @@ class Kit(Stack):
 
     def _new_run(self, tickets: int) -> DemoRun:
         run = Quiet(self, tickets, 0, self.rate)
-        run._patience = PATIENCE
+        run.stuck_seconds = PATIENCE
         return run
 
 

@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from bridge import home as homes
-from bridge.cli.demo import PORTS
+from bridge.supervisor.demo import FIRST_PORTS
 from tests.cli import test_up
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
@@ -38,11 +38,11 @@ def test_postgresql_is_stopped_in_order_and_at_once(kit, database):
 @pytest.mark.parametrize("kit", ["sqlite"], indirect=True)
 def test_the_disk_is_full(kit):
     kit.work(6)
-    kit.asking = False  # we write into the ledger too, and our own files have no limit
+    kit.polling = False  # we write into the ledger too, and our own files have no limit
     with kit.full_disk():
         kit.work(12)
         kit.wait(lambda: kit.refused() > 0, "a webhook that is refused")
-    kit.asking = True
+    kit.polling = True
     kit.work(6)
     kit.check()
 
@@ -54,7 +54,7 @@ def test_bridge_up_waits_for_its_ledger_instead_of_ending(tmp_path, database, mo
         test_up, "environ", lambda home: usual(home) | {"BRIDGE_SANDBOX_DATABASE_URL": database.url}
     )
     homes.fill(tmp_path)
-    up = test_up.Up(tmp_path, secrets.choice(PORTS))
+    up = test_up.Up(tmp_path, secrets.choice(FIRST_PORTS))
     try:
         database.stop("fast")
         while not any("waiting for the ledger" in line for line in up.said):

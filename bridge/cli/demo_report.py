@@ -1,0 +1,48 @@
+"""The table at the end of `bridge demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+PROMISES: Final = ("converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open")
+COUNTS: Final = ("tickets", "edits_applied", "conflicting_edits", "writes", "seconds", "seed")
+MAX_DETAILS: Final = 5
+"""Cases shown of each kind; `--json` has them all."""
+
+
+def print_report(console: Console, report: Mapping[str, Any], *, ok: bool) -> None:
+    """Print the figures for people."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name in PROMISES:
+        style = _style(name, report[name])
+        table.add_row(name.replace("_", " "), f"[{style}]{report[name]}[/{style}]")
+    for name in COUNTS:
+        table.add_row(name.replace("_", " "), str(report[name]))
+    for title, name in (("latency", "latency_ms"), ("of what is polled", "latency_polled_ms")):
+        latency = report[name]
+        table.add_row(title, f"p50 {latency['p50']} ms, p95 {latency['p95']} ms")
+    for kind, count in report["faults"].items():
+        table.add_row(f"fault {kind}", str(count))
+    for name, counts in report["systems"].items():
+        table.add_row(name, "  ".join(f"{kind} {count}" for kind, count in counts.items()))
+    console.print(table)
+    for kind, cases in report["details"].items():
+        for case in cases[:MAX_DETAILS]:
+            console.print(f"{kind}: {case}", style="dim", markup=False, highlight=False)
+    good, bad = (
+        "[bold green]all sides agree[/]",
+        "[bold red]not converged, or a promise is broken[/]",
+    )
+    console.print(good if ok else bad)
+
+
+def _style(name: str, value: bool | int) -> str:
+    kept = value is True if name == "converged" else not value
+    if kept:
+        return "green"
+    # A conflict that waits for a human is no fault of the bridge.
+    return "yellow" if name == "conflicts_open" else "bold red"

@@ -66,7 +66,6 @@ What is left out is forbidden, above all: `cli` has no queries of its own (no `l
 """
 
 PENDING: set[tuple[str, str]] = {
-    ("supervisor", "cli"),
     ("cli", "ledger"),
     ("cli", "http"),
     ("cli", "flow"),
@@ -82,7 +81,7 @@ ONLY_USER = {
     "rq": {"queue"},
     "flask": {"web", "simulate"},
     "yaml": {"config"},
-    "click": {"cli", "supervisor"},
+    "click": {"cli"},
 }
 """Foreign package -> the rooms that may use it. (The sandbox offers a transport adapter for requests.)"""
 

@@ -11,7 +11,8 @@ import pytest
 
 from bridge.connectors import build
 from bridge.connectors.contract import Draft, Intent
-from bridge.connectors.switch.connector import PRIORITIES, STATUSES, SwitchConnector
+from bridge.connectors.switch.capabilities import PRIORITIES, STATUSES
+from bridge.connectors.switch.connector import SwitchConnector
 from bridge.core.model.syncs import Secret, Webhook
 from bridge.core.model.values import Ref
 from bridge.errors import Refused, Unavailable

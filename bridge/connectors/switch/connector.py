@@ -1,26 +1,22 @@
 """Switch Labs CRM: REST API v1 of a customer's own host (https://crm.switchlabs.dev/guide/api/rest).
 
-Oddities, as of 2026-11:
-- Every listing pages by a timestamp cursor that skips rows: see switch_listing.py. That conversations and customers
-  sort by `created_at` when asked is assumed and looked at; where they do not, the poll stops and says so.
-- Rows of a listing have no description and no custom_fields; `assignee` and `customer` are objects when read, written
-  as `assignee_id` and `customer_email`. What is sent as `content` is read as `content_text`.
-- Priority is shown as `medium` by the REST guide and as `normal` by the product's other API: both are read.
-- PATCH documents status, priority and assignee_id. That it takes tags and subject is probed by writing and reading, as
-  is that a customer's PATCH takes custom_fields, where the tags of customers go.
-- No create takes a key. A ticket gets a tag `bridge-<marker>`, by which it is found again; tags that begin with
-  `bridge-` are ours and hidden on read. The marker goes when the ticket's tags are next written: by then the ticket is
-  linked, and its agents need not look at it any longer. A conversation carries no marker, for agents read its text:
-  it is found by its text, within its ticket and the time of its create. A customer is found by its e-mail address.
-- A conversation of type reply that is not internal goes to the customer: ours are internal notes by default.
-- Customers show no time of their last change, as documented. Where they do, polls go by it, else by created_at: then a
-  change is seen by webhook or by the next full comparison.
-- The vendor's page on webhooks is not public: names and paths are those of a sibling product, and configurable.
+Oddities, as of 2026-11; each is explained where it matters:
+- Every listing pages by a time cursor that skips rows (listing.py). That conversations and
+  customers sort by `created_at` when asked is assumed and checked; where they do not, the poll
+  stops and says so.
+- Rows of a listing have no description and no custom_fields (records.py).
+- `assignee` and `customer` are objects when read, written as `assignee_id` and `customer_email`;
+  what is sent as `content` is read as `content_text`.
+- What PATCH takes is documented in part, so tags, subject and customers' custom_fields are probed
+  by writing and reading (capabilities.py, `update`).
+- No create takes a key (`create`, `find`).
+- Customers show no time of their last change, as documented (`_customer_column`).
+- The vendor's page on webhooks is not public (`parse`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -29,6 +25,7 @@ from urllib.parse import quote
 from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
 from bridge.connectors.json_http import JsonHttpConnector
 from bridge.connectors.parsing import (
+    Row,
     event_name,
     format_time,
     generic_hint,
@@ -44,110 +41,111 @@ from bridge.connectors.parsing import (
 from bridge.connectors.switch.capabilities import (
     CAPABILITIES,
     CATALOGUES,
+    CONVERSATIONS,
+    CROWD_FILTERS,
     CUSTOMER,
+    CUSTOMER_TAGS,
+    EVENT_NOUNS,
     EVENTS,
     IGNORED,
-    MESSAGE,
-    NOUNS,
-    PARTS,
+    MARKER_PREFIX,
+    PAGE_SIZE,
     PATHS,
-    PRIORITIES,
+    RATE_LIMIT_BACKOFF,
     SESSION,
-    STATUSES,
-    TAGS,
+    SIGNING,
     TICKET,
 )
-from bridge.connectors.switch.listing import PAGE, Listing
+from bridge.connectors.switch.listing import RowOfAnswer, SwitchListing
 from bridge.connectors.switch.records import (
-    MARKED,
     SECOND,
-    Row,
-    made_as,
+    body_row,
+    conversation_body,
+    customer_tags,
     record,
     same_note,
-    tags_of,
 )
-from bridge.core.model.syncs import Webhook
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
 from bridge.http.client import Answer
 
-__all__ = ["PRIORITIES", "STATUSES", "SwitchConnector"]
-
-OVERLAP = timedelta(minutes=5)
+POLL_OVERLAP = timedelta(minutes=5)
 """Each poll begins this much before the newest row of the last one."""
 CREATE_WINDOW = timedelta(minutes=5)
+"""A record that was made this long before a create was sent may still be what it made."""
 
 
 class SwitchConnector(JsonHttpConnector):
-    """Tickets, conversations and customers of a Switch host; its agents, tags and articles as catalogues."""
+    """Tickets, conversations and customers of a Switch host; its agents, tags and articles as lists."""
 
     NAME: ClassVar = "switch"
-    BACKOFF: ClassVar = 30.0
     CAPABILITIES: ClassVar = CAPABILITIES
     EVENTS: ClassVar = EVENTS
     IGNORED: ClassVar = IGNORED
-    SIGNING: ClassVar = Webhook(
-        scheme="hmac-sha256",
-        secrets=(),
-        header="X-Webhook-Signature",
-        event="event",
-        id="data.id",
-        delivery="X-Webhook-Delivery",
-    )
+    SIGNING: ClassVar = SIGNING
+    BACKOFF: ClassVar = RATE_LIMIT_BACKOFF
+
+    # Webhooks
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
-        """Read a verified webhook. Pure; header names are lower-case. Raises Malformed, naming what is wrong."""
+        """Read a verified webhook. Raises Malformed, naming what is wrong."""
         hint = generic_hint(body, self.CAPABILITIES)
         if hint is not None:
             return hint
-        own = self.connection.webhook
-        event = event_name(body, (own and own.event) or self.SIGNING.event)
+        configured = self.connection.webhook
+        event = event_name(body, (configured and configured.event) or SIGNING.event)
         noun, dot, _ = event.partition(".")
-        if (
-            not dot or noun not in NOUNS
-        ):  # the list of names is not public: whatever is said of these nouns is a hint
-            return ignored_event(event, self.IGNORED)
-        path = (own and own.id) or self.SIGNING.id
-        value = value_at(body, path)
-        if value is None and path == self.SIGNING.id:
-            value = value_at(body, f"data.{noun}.id")
-        found = record_id(value, path)
-        number = headers.get(((own and own.delivery) or self.SIGNING.delivery).lower(), "")
+        # The list of events is not public: whatever is told of these nouns is a hint.
+        if not dot or noun not in EVENT_NOUNS:
+            return ignored_event(event, IGNORED)
+        remote_id = self._hinted_id(body, noun)
+        header = (configured and configured.delivery) or SIGNING.delivery
+        number = headers.get(header.lower(), "")
         return Parsed(
-            hints=(Hint(NOUNS[noun], found),),
+            hints=(Hint(EVENT_NOUNS[noun], remote_id),),
             event=event,
             # The delivery number is not signed, so it only counts together with what is.
-            delivery=f"{event}:{found}:{number}"[:250] if number else "",
-            projection={"event": event, "id": found},
+            delivery=f"{event}:{remote_id}:{number}"[:250] if number else "",
+            projection={"event": event, "id": remote_id},
         )
 
+    def _hinted_id(self, body: Any, noun: str) -> str:
+        configured = self.connection.webhook
+        path = (configured and configured.id) or SIGNING.id
+        value = value_at(body, path)
+        if value is None and path == SIGNING.id:
+            value = value_at(body, f"data.{noun}.id")
+        return record_id(value, path)
+
+    # Reading
+
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
-        """Read present records; None: the vendor says there is no such record."""
-        found: dict[str, Record | None] = {}
-        for each in ids:
-            got = self._get(entity, each)
-            found[each] = record(self.connection.name, entity, *got, listed=False) if got else None
-        return found
+        """Read records one by one; None: the vendor says that there is no such record."""
+        return {remote_id: self._read(entity, remote_id) for remote_id in ids}
+
+    def _read(self, entity: str, remote_id: str) -> Record | None:
+        shown = self._get(entity, remote_id)
+        return record(self.connection.name, entity, *shown, listed=False) if shown else None
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
-        """Give records changed since the cursor's watermark; see Connector.changed. Sessions are ours alone: none."""
+        """Return records changed since the cursor's watermark; see Connector.changed.
+
+        Sessions are written by us alone: none are given.
+        """
         self._check_entity(entity)
         state = cursor or {}
         if entity == SESSION:
             return Page([], {})
-        if entity == CUSTOMER and not state.get("column"):
-            state = {**state, "column": self._customers_by()}
-        column = "updated_at" if entity == TICKET else state.get("column") or "created_at"
-        page = self._walk(entity, column, state, OVERLAP)
-        return (
-            Page(page.records, {**(page.cursor or {}), "column": state["column"]})
-            if entity == CUSTOMER
-            else page
-        )
+        if entity == TICKET:
+            return self._walk(entity, "updated_at", state, POLL_OVERLAP)
+        if entity != CUSTOMER:
+            return self._walk(entity, "created_at", state, POLL_OVERLAP)
+        column = state.get("column") or self._customer_column()
+        page = self._walk(entity, column or "created_at", state, POLL_OVERLAP)
+        return replace(page, cursor={**(page.cursor or {}), "column": column})
 
     def scan(self, entity: str, cursor: Any | None) -> Page:
-        """List everything, page by page; `cursor` None starts, a page whose cursor is None was the last."""
+        """List everything, page by page; of sessions nothing."""
         if entity == SESSION:
             return Page([], None)
         if entity in CATALOGUES:
@@ -155,129 +153,215 @@ class SwitchConnector(JsonHttpConnector):
         self._check_entity(entity)
         return self._walk(entity, "created_at", cursor or {}, None)
 
-    def create(self, draft: Draft) -> Record | None:
-        """Create once: a ticket with the marker among the tags, a conversation as an internal note."""
-        self._check_create(draft)
-        body: dict[str, Any] = dict(draft.values)
-        if draft.entity == TICKET:
-            body["tags"] = [*(body.get("tags") or ()), f"{MARKED}{draft.marker}"]
-        elif draft.entity in {MESSAGE, SESSION}:
-            body = made_as(draft.entity, body)
-        return self._shown(
-            draft.entity, self._call("POST", PATHS[draft.entity], json=body, write=True)
-        )
-
-    def find(self, intent: Intent) -> list[Record]:
-        """Give what carries the marker, or is what the create would have made, and what could be the same thing."""
-        entity = intent.draft.entity
-        self._check_entity(entity)
-        if entity == CUSTOMER:
-            return self._customers(intent)
-        if entity in {MESSAGE, SESSION}:
-            return self._notes(intent)
-        found = {one.ref.id: one for one in self._tagged(intent.draft.marker, intent.sent_at)}
-        for one in self._natural(intent):
-            if one.marker is None:
-                found.setdefault(one.ref.id, one)
-        return list(found.values())
-
-    def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
-        """Write fields by one PATCH. Tags are sent as the whole set; a customer's other custom fields are kept."""
-        self._check_update(ref, verb, values)
-        body: dict[str, Any] = dict(values)
-        if TAGS in body:
-            tags = list(body.pop(TAGS) or ())
-            body["custom_fields"] = {**self._custom_fields(ref), "tags": tags}
-        answer = self._call("PATCH", self._path(ref.entity, ref.id), json=body, write=True)
-        shown = self._shown(ref.entity, answer)
-        return shown if shown and shown.ref.id == ref.id else None
-
-    def delete(self, ref: Ref) -> None:
-        """Delete a ticket (the vendor keeps it out of sight); already gone counts as done. Nothing else, ever."""
-        self._check_entity(ref.entity)
-        if not self.CAPABILITIES[ref.entity].deletes:
-            raise Unsupported(f"{self.NAME} is never told to delete a {ref.entity}")
-        try:
-            self._call("DELETE", self._path(ref.entity, ref.id), write=True)
-        except NotFound:
-            return
-
-    def probe(self) -> dict[str, Any]:
-        """Find out whether a listing can begin at any time, as the polls do; None: too few tickets to tell."""
-        newest = self._list(TICKET, {"order_by": "updated_at", "order_dir": "desc", "limit": 1})
-        at = [
-            parse_time(row.get("updated_at"))
-            for row in object_rows(self.connection.name, newest, "data")
-        ]
-        if not at or at[0] is None:
-            return {"cursor": None}
-        start = at[0] - SECOND
-        again = self._list(
-            TICKET,
-            {
-                "order_by": "updated_at",
-                "order_dir": "asc",
-                "limit": 1,
-                "cursor": format_time(start),
-            },
-        )
-        rows = object_rows(self.connection.name, again, "data")
-        return {
-            "cursor": all(
-                seen >= start for seen in row_times(self.connection.name, rows, "updated_at")
-            )
-        }
-
-    def ping(self) -> str:
-        """Make the cheapest authenticated read; return a line for people."""
-        total = value_at(self._list(TICKET, {"limit": 1}).body, "meta.total")
-        return f"{total} tickets" if isinstance(total, int) else "tickets can be listed"
-
-    # Listings.
-
     def _walk(
-        self, entity: str, column: str, state: Mapping[str, Any], then: timedelta | None
+        self, entity: str, column: str, state: Mapping[str, Any], overlap: timedelta | None
     ) -> Page:
-        rows, after = self._listing(entity).walk(column, state, then)
+        rows, after = self._listing(entity).walk(column, state, overlap)
         return Page(
             [record(self.connection.name, entity, row, answer) for row, answer in rows], after
         )
 
-    def _customers_by(self) -> str | None:
-        """Find out what customers can be polled by: whether they show when they were changed is not documented."""
+    def _customer_column(self) -> str | None:
+        """Return what customers can be polled by; None: there is no customer to tell by.
+
+        The guide shows no time of their last change (2026-11). A deployment that shows one can be
+        polled by it. Elsewhere a poll finds new customers only, and a change is seen by webhook or
+        by the next full comparison.
+        """
+        order = {"order_by": "updated_at", "order_dir": "asc", "limit": 1}
         try:
-            answer = self._list(
-                CUSTOMER, {"order_by": "updated_at", "order_dir": "asc", "limit": 1}
-            )
+            answer = self._list(CUSTOMER, order)
         except Refused:
             return "created_at"
         rows = object_rows(self.connection.name, answer, "data")
-        return (
-            None
-            if not rows
-            else "updated_at"
-            if parse_time(rows[0].get("updated_at"))
-            else "created_at"
-        )
+        if not rows:
+            return None
+        return "updated_at" if parse_time(rows[0].get("updated_at")) else "created_at"
 
     def _catalogue(self, entity: str, start: str | None) -> Page:
-        answer = self._list(entity, {"limit": PAGE} | ({"cursor": start} if start else {}))
+        answer = self._list(entity, {"limit": PAGE_SIZE} | ({"cursor": start} if start else {}))
         rows = object_rows(self.connection.name, answer, "data")
         following = value_at(answer.body, "meta.next_cursor") if rows else None
         if following and following == start:
             raise self._unavailable(
                 f"the listing of {PATHS[entity]} does not get past {start}", answer.status
             )
-        found = [record(self.connection.name, entity, row, answer) for row in rows]
-        return Page(found, {"next": following} if following else None)
+        records = [record(self.connection.name, entity, row, answer) for row in rows]
+        return Page(records, {"next": following} if following else None)
 
-    def _listing(self, entity: str) -> Listing:
-        what = PATHS[entity].strip("/")
-        return Listing(
+    # Creating
+
+    def create(self, draft: Draft) -> Record | None:
+        """Create once: a ticket with the marker among the tags, a conversation as an internal note.
+
+        No create takes a key (2026-11). The tag of a ticket goes when its tags are next written: by
+        then the ticket is linked, and agents need not look at it any longer. A conversation and a
+        customer carry no marker, for people read them: `find` knows them by what they are.
+        """
+        self._check_create(draft)
+        body: dict[str, Any] = dict(draft.values)
+        if draft.entity == TICKET:
+            body["tags"] = [*(body.get("tags") or ()), f"{MARKER_PREFIX}{draft.marker}"]
+        elif draft.entity in CONVERSATIONS:
+            body = conversation_body(draft.entity, body)
+        answer = self._call("POST", PATHS[draft.entity], json=body, write=True)
+        return self._shown(draft.entity, answer)
+
+    def find(self, intent: Intent) -> list[Record]:
+        """Return what carries the marker, or is what the create makes, or could be the same thing."""
+        entity = intent.draft.entity
+        self._check_entity(entity)
+        if entity == CUSTOMER:
+            return self._find_customers(intent)
+        if entity in CONVERSATIONS:
+            return self._find_conversation(intent)
+        tickets = {ticket.ref.id: ticket for ticket in self._find_marked(intent)}
+        for ticket in self._find_alike(intent):
+            if ticket.marker is None:
+                tickets.setdefault(ticket.ref.id, ticket)
+        return list(tickets.values())
+
+    def _find_marked(self, intent: Intent) -> Iterator[Record]:
+        """Find the tickets that carry the marker; none before the create was sent."""
+        since = _window_start(intent)
+        if since is None:
+            return
+        marker = intent.draft.marker
+        # The filter narrows, our own look at the tags decides: how several tags are read is not
+        # documented (2026-11), and if the filter were ignored the newest tickets would come, down
+        # to the time of the create.
+        rows = self._listing(TICKET).newest({"tags": f"{MARKER_PREFIX}{marker}"}, since)
+        for row, answer in rows:
+            ticket = record(self.connection.name, TICKET, row, answer, listed=True)
+            if ticket.marker == marker:
+                yield ticket
+
+    def _find_alike(self, intent: Intent) -> Iterator[Record]:
+        """Find tickets of the same customer.
+
+        Before the create was sent: those of the newest page. Afterwards: those of its time and
+        subject.
+        """
+        email = intent.draft.values.get("customer_email")
+        subject = intent.draft.values.get("subject")
+        if not isinstance(email, str) or not isinstance(subject, str):
+            return
+        since = _window_start(intent)
+        for customer, _ in self._customers(email):
+            rows = self._listing(TICKET).newest({"customer_id": row_id(customer)}, since)
+            for row, answer in rows:
+                of_customer = same_text(value_at(row, "customer.email"), email)
+                of_subject = since is None or same_text(row.get("subject"), subject)
+                if of_customer and of_subject and _made_since(since, row, answer):
+                    yield record(self.connection.name, TICKET, row, answer, listed=True)
+
+    def _find_conversation(self, intent: Intent) -> list[Record]:
+        """Find the newest conversation of the ticket that says just this, from the create's time on."""
+        draft, since = intent.draft, _window_start(intent)
+        values = conversation_body(draft.entity, draft.values)
+        ticket = draft.values.get("ticket_id")
+        if not isinstance(ticket, str) or not ticket:
+            return []
+        rows = self._listing(draft.entity).newest({"ticket_id": ticket}, since)
+        for row, answer in rows:
+            in_time = _made_since(since, row, answer, resolution=SECOND)
+            if in_time and row.get("ticket_id") == ticket and same_note(row, values):
+                found = record(self.connection.name, draft.entity, row, answer)
+                return [_as_created(found, intent)]
+        return []
+
+    def _find_customers(self, intent: Intent) -> list[Record]:
+        """Find customers by the address, which says who they are."""
+        email = intent.draft.values.get("email")
+        if not isinstance(email, str):
+            return []
+        found = [
+            record(self.connection.name, CUSTOMER, row, answer)
+            for row, answer in self._customers(email)
+        ]
+        return [_as_created(customer, intent) for customer in found]
+
+    def _customers(self, email: str) -> list[RowOfAnswer]:
+        """Return the customers of an e-mail address, in any case of letters."""
+        # Whether the filter `email` minds the case is not documented (2026-11).
+        for parameter in ("email", "search"):
+            answer = self._list(CUSTOMER, {parameter: email, "limit": PAGE_SIZE})
+            rows = object_rows(self.connection.name, answer, "data")
+            customers = [(row, answer) for row in rows if same_text(row.get("email"), email)]
+            if customers:
+                return customers
+        return []
+
+    # Changing
+
+    def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
+        """Write fields by one PATCH. Tags are sent as the whole set."""
+        self._check_update(ref, verb, values)
+        body: dict[str, Any] = dict(values)
+        if CUSTOMER_TAGS in body:
+            tags = list(body.pop(CUSTOMER_TAGS) or ())
+            body["custom_fields"] = {**self._custom_fields(ref), "tags": tags}
+        answer = self._call("PATCH", self._path(ref.entity, ref.id), json=body, write=True)
+        shown = self._shown(ref.entity, answer)
+        return shown if shown and shown.ref.id == ref.id else None
+
+    def _custom_fields(self, ref: Ref) -> Mapping[str, Any]:
+        """Read what else a customer carries, for a PATCH may well replace the whole object."""
+        shown = self._get(ref.entity, ref.id)
+        if shown is None:
+            raise NotFound(self.connection.name, f"there is no customer {ref.id}", status=404)
+        row, _answer = shown
+        if customer_tags(row) is None:
+            raise Refused(
+                self.connection.name,
+                f"customer {ref.id} has something else in {CUSTOMER_TAGS}; rename that field",
+            )
+        fields = row.get("custom_fields")
+        return fields if isinstance(fields, Mapping) else {}
+
+    def delete(self, ref: Ref) -> None:
+        """Delete a ticket, which the vendor keeps out of sight. Nothing else, ever.
+
+        One that is gone already counts as done.
+        """
+        self._check_entity(ref.entity)
+        if not CAPABILITIES[ref.entity].deletes:
+            raise Unsupported(f"{self.NAME} is never told to delete a {ref.entity}")
+        try:
+            self._call("DELETE", self._path(ref.entity, ref.id), write=True)
+        except NotFound:
+            return
+
+    # What operators see
+
+    def probe(self) -> dict[str, Any]:
+        """Find out whether a listing can begin at any time, as polls do; None: no ticket to tell by."""
+        order = {"order_by": "updated_at", "limit": 1}
+        newest = object_rows(
+            self.connection.name, self._list(TICKET, {**order, "order_dir": "desc"}), "data"
+        )
+        changed_at = parse_time(newest[0].get("updated_at")) if newest else None
+        if changed_at is None:
+            return {"cursor": None}
+        start = changed_at - SECOND
+        answer = self._list(TICKET, {**order, "order_dir": "asc", "cursor": format_time(start)})
+        rows = object_rows(self.connection.name, answer, "data")
+        times = row_times(self.connection.name, rows, "updated_at")
+        return {"cursor": all(time >= start for time in times)}
+
+    def ping(self) -> str:
+        """Make the cheapest authenticated read; return a line for people."""
+        total = value_at(self._list(TICKET, {"limit": 1}).body, "meta.total")
+        return f"{total} tickets" if isinstance(total, int) else "tickets can be listed"
+
+    # Calls
+
+    def _listing(self, entity: str) -> SwitchListing:
+        return SwitchListing(
             self.connection.name,
-            what,
+            PATHS[entity].strip("/"),
             lambda params: self._list(entity, params),
-            PARTS.get(entity, ()),
+            CROWD_FILTERS.get(entity, ()),
         )
 
     def _list(self, entity: str, params: Mapping[str, Any]) -> Answer:
@@ -288,114 +372,25 @@ class SwitchConnector(JsonHttpConnector):
                 f"there is no {entity} listing here; check base_url", error.status
             ) from None
 
-    # Looking things up.
-
-    def _tagged(self, marker: str, sent_at: datetime | None) -> list[Record]:
-        """Find the tickets that carry the marker; none on first contact, when nothing was sent that could."""
-        if sent_at is None:
-            return []
-        # The filter narrows, our own look at the tags decides: how the vendor reads several tags is
-        # not documented, and if it ignored the filter the newest tickets would come, down to the
-        # time of the create.
-        rows = self._listing(TICKET).newest({"tags": f"{MARKED}{marker}"}, sent_at - CREATE_WINDOW)
-        seen = (
-            record(self.connection.name, TICKET, row, answer, listed=True) for row, answer in rows
-        )
-        return [one for one in seen if one.marker == marker]
-
-    def _natural(self, intent: Intent) -> list[Record]:
-        """Find tickets of the same customer: on first contact the newest page, after a create those of its subject."""
-        email, subject = (
-            intent.draft.values.get("customer_email"),
-            intent.draft.values.get("subject"),
-        )
-        since = intent.sent_at - CREATE_WINDOW if intent.sent_at else None
-        if not isinstance(email, str) or not isinstance(subject, str):
-            return []
-        found: list[Record] = []
-        for person, _ in self._people(email):
-            for row, answer in self._listing(TICKET).newest({"customer_id": row_id(person)}, since):
-                made = parse_time(row.get("created_at"))
-                late = since is None or (made is not None and made + answer.skew >= since)
-                theirs = value_at(row, "customer.email")
-                alike = since is None or same_text(row.get("subject"), subject)
-                if late and alike and same_text(theirs, email):
-                    found.append(record(self.connection.name, TICKET, row, answer, listed=True))
-        return found
-
-    def _notes(self, intent: Intent) -> list[Record]:
-        """Find the newest conversation of the ticket that says just this: ours, if it came at the create's time."""
-        draft = intent.draft
-        since = intent.sent_at - CREATE_WINDOW if intent.sent_at else None
-        ticket, values = draft.values.get("ticket_id"), made_as(draft.entity, draft.values)
-        if not isinstance(ticket, str) or not ticket:
-            return []
-        for row, answer in self._listing(draft.entity).newest({"ticket_id": ticket}, since):
-            made = parse_time(row.get("created_at"))
-            late = since is None or (made is not None and made + answer.skew + SECOND >= since)
-            if late and row.get("ticket_id") == ticket and same_note(row, values):
-                return [
-                    self._marked(record(self.connection.name, draft.entity, row, answer), intent)
-                ]
-        return []
-
-    def _customers(self, intent: Intent) -> list[Record]:
-        """Find customers by the address, which says who they are."""
-        email = intent.draft.values.get("email")
-        if not isinstance(email, str):
-            return []
-        found = [
-            record(self.connection.name, CUSTOMER, row, answer)
-            for row, answer in self._people(email)
-        ]
-        return [self._marked(each, intent) for each in found]
-
-    def _marked(self, one: Record, intent: Intent) -> Record:
-        """Take a record for the intent's own, once that has been sent."""
-        return one if intent.sent_at is None else replace(one, marker=intent.draft.marker)
-
-    def _people(self, email: str) -> list[tuple[Row, Answer]]:
-        for name in ("email", "search"):  # whether the first one minds the case is not documented
-            answer = self._list(CUSTOMER, {name: email, "limit": PAGE})
-            some = object_rows(self.connection.name, answer, "data")
-            people = [(row, answer) for row in some if same_text(row.get("email"), email)]
-            if people:
-                return people
-        return []
-
-    # Single records.
-
-    def _get(self, entity: str, remote_id: str) -> tuple[Row, Answer] | None:
+    def _get(self, entity: str, remote_id: str) -> RowOfAnswer | None:
         try:
             answer = self._call("GET", self._path(entity, remote_id))
         except NotFound as error:
-            if "NOT_FOUND" not in error.detail:  # a proxy's 404 or a wrong base_url deletes nothing
+            # A proxy's 404 or that of a wrong base_url deletes nothing.
+            if "NOT_FOUND" not in error.detail:
                 raise self._unavailable(
                     "a 404 that is not the API's own; check base_url", error.status
                 ) from None
             return None
-        row = _row(answer)
+        row = body_row(answer)
         if row is None or row_id(row) != remote_id:
             raise self._unavailable(
                 f"{entity} {remote_id} was asked for, the answer is another thing", answer.status
             )
         return row, answer
 
-    def _custom_fields(self, ref: Ref) -> Mapping[str, Any]:
-        """Read what else a customer carries, for a PATCH may well replace the whole object."""
-        got = self._get(ref.entity, ref.id)
-        if got is None:
-            raise NotFound(self.connection.name, f"there is no customer {ref.id}", status=404)
-        if tags_of(got[0]) is None:
-            raise Refused(
-                self.connection.name,
-                f"customer {ref.id} has something else in {TAGS}; rename that field",
-            )
-        kept = got[0].get("custom_fields")
-        return kept if isinstance(kept, Mapping) else {}
-
     def _shown(self, entity: str, answer: Answer) -> Record | None:
-        row = _row(answer)
+        row: Row | None = body_row(answer)
         return record(self.connection.name, entity, row, answer) if row else None
 
     def _path(self, entity: str, remote_id: str) -> str:
@@ -404,6 +399,21 @@ class SwitchConnector(JsonHttpConnector):
         return f"{PATHS[entity]}/{quote(remote_id, safe='')}"
 
 
-def _row(answer: Answer) -> Row | None:
-    row = answer.body.get("data") if isinstance(answer.body, Mapping) else None
-    return row if isinstance(row, Mapping) and row_id(row) else None
+def _window_start(intent: Intent) -> datetime | None:
+    """Return the earliest time at which the record can have been made; None: no create was sent."""
+    return intent.sent_at - CREATE_WINDOW if intent.sent_at else None
+
+
+def _made_since(
+    since: datetime | None, row: Row, answer: Answer, *, resolution: timedelta = timedelta(0)
+) -> bool:
+    """Return whether a row was made at a time or later, or that is no question."""
+    if since is None:
+        return True
+    made_at = parse_time(row.get("created_at"))
+    return made_at is not None and made_at + answer.skew + resolution >= since
+
+
+def _as_created(found: Record, intent: Intent) -> Record:
+    """Return a record as what the create made, once that was sent."""
+    return found if intent.sent_at is None else replace(found, marker=intent.draft.marker)

@@ -1,8 +1,9 @@
-"""Switch's listings, page by page: a cursor is a time in whole seconds, exclusive, so a page can end inside a second.
+"""How Switch's listings are walked: by a cursor that is a time in whole seconds, exclusive.
 
-Rows that share the boundary second would be skipped by whoever follows `next_cursor`. Each page
-begins a second early instead, and rows that were given before are left out. A second that holds
-more rows than a page is listed in parts.
+So a page can end inside a second, and who follows the vendor's `next_cursor` never sees the other
+rows of that second (https://crm.switchlabs.dev/guide/api/rest, read 2026-11). Each page begins a
+second early instead, and rows that were given before are left out. A second that holds more rows
+than a page is listed in parts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.parsing import (
+    Row,
     format_time,
     known_time,
     object_rows,
@@ -21,121 +23,137 @@ from bridge.connectors.parsing import (
     row_times,
     value_at,
 )
-from bridge.connectors.switch.records import SECOND, Row
+from bridge.connectors.switch.capabilities import PAGE_SIZE
+from bridge.connectors.switch.records import SECOND
 from bridge.errors import Unavailable
 from bridge.http.client import Answer
 
-PAGE = 100
-FIND_PAGES = 20
+MAX_NEWEST_PAGES = 20
+
+RowOfAnswer = tuple[Row, Answer]
+State = dict[str, Any]
+"""Where a listing stands, as JSON:
+
+- `from`: the cursor to send
+- `seen`: id -> time of the rows given that may come again
+- `top`: the newest time seen
+- `done`: the last page has been read
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """One listing of a connection. Raises Unavailable where it turns out not to be what was asked for."""
+class SwitchListing:
+    """One listing of a connection. Raises Unavailable where it is not what was asked for."""
 
     connection: str
-    what: str
+    noun: str
     """In messages: `tickets`."""
-    get: Callable[[Mapping[str, Any]], Answer]
-    parts: Sequence[tuple[str, tuple[str, ...]]] = ()
+    call: Callable[[Mapping[str, Any]], Answer]
+    filters: Sequence[tuple[str, tuple[str, ...]]] = ()
     """Filters that divide a crowded second: name, values."""
 
     def walk(
-        self, column: str, state: Mapping[str, Any], then: timedelta | None
-    ) -> tuple[list[tuple[Row, Answer]], dict[str, Any] | None]:
-        """Give the next rows in ascending order of a column, and the state to go on from.
+        self, column: str, state: Mapping[str, Any], overlap: timedelta | None
+    ) -> tuple[list[RowOfAnswer], State | None]:
+        """Return the next rows in ascending order of a column, and the state to go on from.
 
-        The state: `from`, the cursor to send; `seen`, id -> time of rows given that may come again;
-        `top`, the newest time seen. `then` is the overlap of the next poll; None for a listing that
-        simply ends.
+        No rows: the listing is at its end. The state is then where the next poll begins, earlier
+        than the newest row by `overlap`; None for a listing that simply ends.
         """
-        start, seen, top = state.get("from"), dict(state.get("seen", {})), state.get("top")
+        start, top = state.get("from"), state.get("top")
+        seen = dict(state.get("seen", {}))
         while not state.get("done"):
-            params = {"order_by": column, "order_dir": "asc", "limit": PAGE} | (
-                {"cursor": start} if start else {}
-            )
-            answer = self.get(params)
-            rows = object_rows(self.connection, answer, "data")
-            at = row_times(self.connection, rows, column)
-            begun = parse_time(start)
-            if begun is not None and at and at[0] < begun - SECOND:
-                raise self._unavailable(
-                    "the listing ignores its cursor, it cannot be polled", answer.status
-                )
-            full = len(rows) >= PAGE
+            answer, rows, times = self._page(column, start)
+            full = len(rows) >= PAGE_SIZE
             if full:
-                rewound = at[-1].replace(microsecond=0) - SECOND
-                if begun is not None and rewound <= begun:
-                    rows, start = self._crowd(column, start, rows, at[-1]), format_time(at[-1])
-                else:
-                    start = format_time(rewound)
-            shown = [(row_id(row), row) for row in rows]
-            fresh = [row for name, row in shown if seen.get(name) != row[column]]
-            top = max(
-                filter(None, (top, format_time(at[-1]) if at else None)),
-                key=known_time,
-                default=None,
-            )
+                rows, start = self._past(column, start, rows, times[-1])
+            if times:
+                newest = format_time(times[-1])
+                top = max(top, newest, key=known_time) if top else newest
+            fresh = [row for row in rows if seen.get(row_id(row)) != row[column]]
             if fresh:
-                seen |= {name: row[column] for name, row in shown}
-                edge = parse_time(start)
-                kept = {
-                    key: at for key, at in seen.items() if edge is None or known_time(at) >= edge
-                }
+                seen |= {row_id(row): row[column] for row in rows}
                 done = not full and not value_at(answer.body, "meta.next_cursor")
-                return [(row, answer) for row in fresh], {
-                    "from": start,
-                    "seen": kept,
-                    "top": top,
-                    "done": done,
-                }
+                after = {"from": start, "seen": _not_before(start, seen), "top": top, "done": done}
+                return [(row, answer) for row in fresh], after
             if not full:
                 break
-        if then is None:
+        if overlap is None:
             return [], None
-        return [], {
-            "from": format_time((known_time(top) - then).replace(microsecond=0)) if top else None,
-            "top": top,
-        }
+        begin = (known_time(top) - overlap).replace(microsecond=0) if top else None
+        return [], {"from": format_time(begin) if begin else None, "top": top}
 
-    def newest(
-        self, params: Mapping[str, Any], since: datetime | None
-    ) -> Iterator[tuple[Row, Answer]]:
-        """List newest first: down to the given time, or one page when there is none. Rows may repeat."""
-        before: str | None = None
-        for _ in range(FIND_PAGES):
-            window = {"order_by": "created_at", "order_dir": "desc", "limit": PAGE, **params}
-            answer = self.get(window | ({"cursor": before} if before else {}))
+    def newest(self, params: Mapping[str, Any], since: datetime | None) -> Iterator[RowOfAnswer]:
+        """List newest first: down to a time, or one page when there is none. Rows may repeat."""
+        cursor: str | None = None
+        order = {"order_by": "created_at", "order_dir": "desc", "limit": PAGE_SIZE}
+        for _ in range(MAX_NEWEST_PAGES):
+            answer = self.call({**order, **params} | ({"cursor": cursor} if cursor else {}))
             rows = object_rows(self.connection, answer, "data")
             yield from ((row, answer) for row in rows)
             last = parse_time(rows[-1].get("created_at")) if rows else None
-            if len(rows) < PAGE or last is None or since is None or last + answer.skew < since:
+            if len(rows) < PAGE_SIZE or last is None:
                 return
-            after = format_time(last.replace(microsecond=0) + SECOND)
-            if after == before:
+            if since is None or last + answer.skew < since:
                 return
-            before = after
+            # A second late, for the same reason.
+            following = format_time(last.replace(microsecond=0) + SECOND)
+            if following == cursor:
+                return
+            cursor = following
 
-    def _crowd(self, column: str, start: str | None, rows: list[Row], end: datetime) -> list[Row]:
-        """List a second that the cursor cannot pass, by one filter and then by the next."""
-        found = {row_id(row): row for row in rows}
-        pending = self._finer({}, end)
-        for part in pending:
-            params = {"order_by": column, "order_dir": "asc", "limit": PAGE, "cursor": start} | part
-            some = object_rows(self.connection, self.get(params), "data")
-            at = row_times(self.connection, some, column)
-            found |= {row_id(row): row for row in some}
-            if len(some) >= PAGE and at[-1] < end.replace(microsecond=0) + SECOND:
-                pending.extend(self._finer(part, end))
-        return list(found.values())
-
-    def _finer(self, part: Mapping[str, str], end: datetime) -> list[dict[str, str]]:
-        if len(part) == len(self.parts):
+    def _page(self, column: str, start: str | None) -> tuple[Answer, list[Row], list[datetime]]:
+        """Return a page in ascending order, and the times of its rows."""
+        params = {"order_by": column, "order_dir": "asc", "limit": PAGE_SIZE}
+        answer = self.call(params | ({"cursor": start} if start else {}))
+        rows = object_rows(self.connection, answer, "data")
+        times = row_times(self.connection, rows, column)
+        if start and times and times[0] < known_time(start) - SECOND:
             raise self._unavailable(
-                f"more than {PAGE} {self.what} share the second {format_time(end)}, no listing shows all"
+                "the listing ignores its cursor, it cannot be polled", answer.status
             )
-        name, values = self.parts[len(part)]
+        return answer, rows, times
+
+    def _past(
+        self, column: str, start: str | None, rows: list[Row], last: datetime
+    ) -> tuple[list[Row], str]:
+        """Return where a full page's follower begins, and the page's rows, completed if need be."""
+        early = last.replace(microsecond=0) - SECOND
+        if start is None or early > known_time(start):
+            return rows, format_time(early)
+        # All of the page is of one second: begun a second early, it would come again for ever.
+        return self._crowd(column, start, rows, last), format_time(last)
+
+    def _crowd(self, column: str, start: str, rows: list[Row], last: datetime) -> list[Row]:
+        """List a second that the cursor cannot pass, by one filter and then by the next."""
+        in_second = {row_id(row): row for row in rows}
+        parts = self._divided({}, last)
+        for part in parts:
+            params = {"order_by": column, "order_dir": "asc", "limit": PAGE_SIZE, "cursor": start}
+            some = object_rows(self.connection, self.call(params | part), "data")
+            times = row_times(self.connection, some, column)
+            in_second |= {row_id(row): row for row in some}
+            if len(some) >= PAGE_SIZE and times[-1] < last.replace(microsecond=0) + SECOND:
+                parts.extend(self._divided(part, last))
+        return list(in_second.values())
+
+    def _divided(self, part: Mapping[str, str], last: datetime) -> list[dict[str, str]]:
+        """Divide a part of a second by the next filter. Raises Unavailable when there is none left."""
+        if len(part) == len(self.filters):
+            raise self._unavailable(
+                f"more than {PAGE_SIZE} {self.noun} share the second {format_time(last)}, "
+                "no listing shows all"
+            )
+        name, values = self.filters[len(part)]
         return [{**part, name: value} for value in values]
 
     def _unavailable(self, what: str, status: int | None = None) -> Unavailable:
         return Unavailable(self.connection, what, status=status)
+
+
+def _not_before(start: str | None, seen: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what will not come again when the listing goes on from `start`."""
+    if start is None:
+        return dict(seen)
+    begin = known_time(start)
+    return {remote_id: time for remote_id, time in seen.items() if known_time(time) >= begin}

@@ -1,101 +1,128 @@
-"""From Switch's rows to records: what is ours is taken out, what a listing leaves out is said to be missing."""
+"""From Switch's rows to records and back: what is ours is taken out, what was left out is told."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.contract import Person, Record
-from bridge.connectors.parsing import parse_time, row_id, value_at
-from bridge.connectors.switch.capabilities import CUSTOMER, MESSAGE, SESSION, TICKET
+from bridge.connectors.parsing import Row, is_row, parse_time, row_id, value_at
+from bridge.connectors.switch.capabilities import (
+    AGENT,
+    CUSTOMER,
+    CUSTOMER_TAGS,
+    MARKER_PREFIX,
+    MESSAGE,
+    SESSION,
+    TICKET,
+)
 from bridge.core.model.values import Ref
 from bridge.http.client import Answer
 
 SECOND = timedelta(seconds=1)
-MARKED = "bridge-"
-MARKER = re.compile(MARKED + r"([a-z0-9-]{1,40})")
-_WHOLE: Mapping[str, str] = {TICKET: "description", CUSTOMER: "custom_fields"}
+"""The resolution of the vendor's times."""
+_MARKER = re.compile(MARKER_PREFIX + r"([a-z0-9-]{1,40})")
+_ONLY_WHOLE: Mapping[str, str] = {TICKET: "description", CUSTOMER: "custom_fields"}
 """What a direct read has and a listing's row has not."""
-_DATED: Mapping[str, str] = {MESSAGE: "created_at", SESSION: "created_at"}
+_TIME_OF_CHANGE: Mapping[str, str] = {MESSAGE: "created_at", SESSION: "created_at"}
 """What dates a record, where it is not `updated_at`: a conversation is never changed."""
-
-Row = Mapping[str, Any]
 
 
 def record(
     connection: str, entity: str, row: Row, answer: Answer, *, listed: bool | None = None
 ) -> Record:
-    """Make a record of a row. `listed` None: look at the row itself for whether it is a whole one."""
+    """Return a record of a row. `listed` None: the row itself shows whether it is a whole one."""
+    whole_only = _ONLY_WHOLE.get(entity)
+    if whole_only is None:
+        listed = False
+    elif listed is None:
+        listed = whole_only not in row
     data, marker = row, None
-    if entity == TICKET and isinstance(tags := row.get("tags"), list) and (ours := _markers(tags)):
-        marker = next(iter(ours.values()))
-        data = {**row, "tags": [tag for tag in tags if not (isinstance(tag, str) and tag in ours)]}
+    if entity == TICKET:
+        data, marker = _without_marker(row)
     if entity == CUSTOMER and isinstance(row.get("custom_fields"), Mapping):
-        data = {
-            **row,
-            "custom_fields": {"tags": [], **row["custom_fields"]},
-        }  # nobody has put any there yet
-    at = parse_time(row.get(_DATED.get(entity, "updated_at")))
-    if at is not None:
-        at += answer.skew + (timedelta(0) if at.microsecond else SECOND)
-    if listed is None or entity not in _WHOLE:
-        listed = entity in _WHOLE and _WHOLE[entity] not in row
+        # Nobody may have put any tags there yet.
+        data = {**row, "custom_fields": {"tags": [], **row["custom_fields"]}}
     return Record(
         ref=Ref(connection, entity, row_id(row)),
         data=data,
         read_at=answer.sent_at,
-        changed_before=at,
+        changed_before=_changed_before(entity, row, answer),
         marker=marker,
         partial=listed,
         people=people(entity, row),
     )
 
 
-def _markers(tags: list[Any]) -> dict[str, str]:
-    """Give the tags that are markers of ours -> the marker."""
-    found = [tag for tag in tags if isinstance(tag, str) and tag.startswith(MARKED)]
-    return {tag: match[1] for tag in found if (match := MARKER.fullmatch(tag))}
+def body_row(answer: Answer) -> Row | None:
+    """Return the row that an answer holds; None when it holds none."""
+    row = answer.body.get("data") if isinstance(answer.body, Mapping) else None
+    return row if is_row(row) else None
 
 
 def people(entity: str, row: Row) -> tuple[Person, ...]:
-    """Give the agents whose addresses a row shows."""
-    agent = row if entity == "agent" else row.get("assignee") if entity == TICKET else None
+    """Return the agents whose addresses a row shows."""
+    agent = row if entity == AGENT else row.get("assignee") if entity == TICKET else None
     if not isinstance(agent, Mapping):
         return ()
-    email, who = agent.get("email"), row_id(agent)
-    return (
-        (Person(who, email, str(agent.get("name") or "")),)
-        if who and isinstance(email, str) and email
-        else ()
-    )
+    email, agent_id = agent.get("email"), row_id(agent)
+    if not agent_id or not isinstance(email, str) or not email:
+        return ()
+    return (Person(agent_id, email, str(agent.get("name") or "")),)
 
 
 def same_note(row: Row, values: Mapping[str, Any]) -> bool:
-    """Say whether a conversation is what a draft would have made of it."""
-    shown = all(row.get(name, values[name]) == values[name] for name in ("type", "internal"))
-    said, wanted = row.get("content_text"), values.get("content")
+    """Return whether a conversation is what a create with these values makes."""
+    # What is sent as `content` is read as `content_text` (the REST guide, 2026-11).
+    shown, sent = row.get("content_text"), values.get("content")
     return (
-        shown
-        and isinstance(said, str)
-        and isinstance(wanted, str)
-        and _plain(said) == _plain(wanted)
+        all(row.get(name, values[name]) == values[name] for name in ("type", "internal"))
+        and isinstance(shown, str)
+        and isinstance(sent, str)
+        and _plain(shown) == _plain(sent)
     )
 
 
-def made_as(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what is sent for a conversation: for agents' eyes only, unless a message's mapping says otherwise."""
-    usual = {"type": "note", "internal": True}
-    return {**values, **usual} if entity == SESSION else {**usual, **values}
+def conversation_body(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is sent for a conversation.
+
+    One of type `reply` that is not internal goes to the customer (the REST guide, 2026-11). Ours are
+    for agents' eyes only, unless a message's mapping says otherwise; a session's never does.
+    """
+    internal_note = {"type": "note", "internal": True}
+    return {**values, **internal_note} if entity == SESSION else {**internal_note, **values}
 
 
-def tags_of(body: Any) -> Any:
-    """Give a customer's tags as a whole answer shows them; None where there is something else in their place."""
-    found = value_at(body, "custom_fields.tags")
-    if found is None:
+def customer_tags(row: Row) -> list[str] | None:
+    """Return a customer's tags as a direct read shows them; None: something else is in their place."""
+    tags = value_at(row, CUSTOMER_TAGS)
+    if tags is None:
         return []
-    return found if isinstance(found, list) and all(isinstance(tag, str) for tag in found) else None
+    return tags if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags) else None
+
+
+def _without_marker(row: Row) -> tuple[Row, str | None]:
+    """Return a ticket's row without those of its tags that are markers, and the first marker."""
+    tags = row.get("tags")
+    if not isinstance(tags, list):
+        return row, None
+    markers = {
+        tag: match[1] for tag in tags if isinstance(tag, str) if (match := _MARKER.fullmatch(tag))
+    }
+    if not markers:
+        return row, None
+    own_tags = [tag for tag in tags if not (isinstance(tag, str) and tag in markers)]
+    return {**row, "tags": own_tags}, next(iter(markers.values()))
+
+
+def _changed_before(entity: str, row: Row, answer: Answer) -> datetime | None:
+    changed_at = parse_time(row.get(_TIME_OF_CHANGE.get(entity, "updated_at")))
+    if changed_at is None:
+        return None
+    resolution = timedelta(0) if changed_at.microsecond else SECOND
+    return changed_at + answer.skew + resolution
 
 
 def _plain(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Draft, Intent, Record
-from bridge.core.merge import observations
+from bridge.core.merge.created_records import absorb_created
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Note, Side
 from bridge.core.model.values import Raw
@@ -323,7 +323,7 @@ def adopt(
             probes.record(tx, connection, CREATE, True, "a record was created", now)
         mapped = context.maps[connection][link.entity]
         seen = observation(record, mapped, link.parent_id, own=not found)
-        notes = observations.absorb_created(link, seen, sent, context.rules(sync), found=found)
+        notes = absorb_created(link, seen, sent, context.rules(sync), found=found)
         values = mapped.canonical(record.data)
         matching.put(
             tx,

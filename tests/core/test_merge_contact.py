@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.core.merge.created_records import absorb_created
 from bridge.core.merge.lifecycle import record_missing, remap
-from bridge.core.merge.observations import absorb_created
 from bridge.core.model.capabilities import Writable
 from bridge.core.model.state import NEVER
 from tests.core.builders import (

@@ -2,9 +2,9 @@
 
 import pytest
 
+from bridge.core.merge.created_records import absorb_created
 from bridge.core.merge.equality import read_set, unreadable_elements
 from bridge.core.merge.lifecycle import resolve
-from bridge.core.merge.observations import absorb_created
 from bridge.core.model.capabilities import Writable
 from bridge.core.model.state import Element, SideField
 from bridge.core.model.values import NotCarried, Unreadable

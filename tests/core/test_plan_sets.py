@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bridge.core.merge.observations import absorb_created
+from bridge.core.merge.created_records import absorb_created
 from bridge.core.model.capabilities import Support, Verb
 from bridge.core.model.values import NotCarried, Unreadable
 from bridge.core.planning.planner import forget_tried, mark_tried

@@ -1,1 +1,5 @@
-"""The merge: what a reading means for the agreed state, field by field. Rules F1-F22 of docs/merge-rules.md."""
+"""The merge: what a reading means for the agreed state, field by field (docs/merge-rules.md).
+
+`observations` is the entrance. It hands each field to `scalars` or `sets`, which ask `policies`
+where two values meet; `lifecycle` is about whole records, `guard` about brakes.
+"""

@@ -1,4 +1,8 @@
-"""What the merge is given: the declared rules, one observation, and the one field of it that is being looked at."""
+"""The input of the merge: the declared rules, one observation, and the case of one field in it.
+
+A `Case` is what the functions of `scalars`, `sets` and `policies` are handed: one field of one
+side, together with everything that a decision about it may look at or change.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,9 @@ from bridge.core.model.syncs import FieldPolicy, Sync
 from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
 
 ADMIN = "admin"
-"""Who set a state that a human decided in the bridge itself."""
+"""Sets a state that a human decided in the bridge itself (`FieldState.set_by`)."""
 MAPPING = "mapping"
-"""Who set a state that moved because a table reads a value differently now."""
+"""Sets a state that moved because a changed mapping reads the same raw value differently."""
 
 DEFAULT_POLICY = FieldPolicy()
 FULLY_CAPABLE = Writable()
@@ -24,7 +28,7 @@ FULLY_CAPABLE = Writable()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything declared that the merge of one sync needs."""
+    """Everything declared that the merge of one sync needs. Never changed by the merge."""
 
     sync: Sync
     maps: Mapping[str, EntityMap]
@@ -33,25 +37,33 @@ class Rules:
     """Connection -> write key -> how it behaves."""
 
     def policy(self, name: str) -> FieldPolicy:
-        """Give the policy of a canonical field."""
+        """Return the policy of a canonical field."""
         return self.sync.policies.get(name, DEFAULT_POLICY)
 
-    def able(self, connection: str, mapped: FieldMap) -> Writable:
-        """Give how a connection handles the field, for one that is only read by the name under which it is read."""
+    def capability(self, connection: str, mapped: FieldMap) -> Writable:
+        """Return how a connection handles a field.
+
+        A field that is written is looked up by its write key, one that is only read by the name
+        under which it is read.
+        """
         key = mapped.source if mapped.write_key is None else mapped.write_key
         return self.writable.get(connection, {}).get(key, FULLY_CAPABLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One record as it was read, or as a write was answered. A field left out of `values` was not looked at."""
+    """One record as it was read, or as a write was answered, in the system's own values."""
 
     connection: str
     values: Mapping[str, Raw | Marker | Unreadable]
+    """By canonical field. A field that is left out was not looked at."""
     read_at: datetime
-    """When the request was sent, in our clock."""
+    """When the request was sent, by our clock."""
     changed_before: datetime | None = None
-    """The vendor's time of the last change, corrected and widened to an upper bound; None: it dates nothing."""
+    """The vendor's time of the last change, corrected and widened to an upper bound (rule F7).
+
+    None: the record is not dated.
+    """
     version: str | None = None
     own: bool = False
     """The answer to our own write."""
@@ -59,38 +71,48 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One field of one side, with everything that deciding about it takes. Decisions change the link in place."""
+    """One field of one side, with everything that a decision about it needs.
+
+    Decisions change `entry`, `state` and `notes` in place; `obs`, `rules` and `mapped` never.
+    """
 
     link: Link
     side: Side
     obs: Observation
     rules: Rules
     name: str
+    """The canonical field."""
     mapped: FieldMap
+    """The field as this connection's mapping translates it."""
     entry: SideField
+    """The field as this side last showed it."""
     state: FieldState
+    """The field's agreed value."""
     notes: list[Note]
+    """Lines for the timeline, of all cases of one observation."""
 
     @property
     def connection(self) -> str:
-        """Give the connection that was observed."""
+        """Return the connection that was observed."""
         return self.side.connection
 
     @property
     def policy(self) -> FieldPolicy:
-        """Give the field's declared policy."""
+        """Return the field's declared policy."""
         return self.rules.policy(self.name)
 
     @property
-    def able(self) -> Writable:
-        """Give what the connection can do with the field."""
-        return self.rules.able(self.connection, self.mapped)
+    def capability(self) -> Writable:
+        """Return what the connection can do with the field."""
+        return self.rules.capability(self.connection, self.mapped)
 
     @property
     def interval(self) -> tuple[datetime | None, datetime]:
-        """Give when the change was made: after the last read of the old value, not after now or the record's own time.
+        """Return the bounds in time of a change that this observation shows first (rule F7).
 
-        A vendor's time before that last read cannot be about this change, and is left out.
+        It happened after the last read of the old value, and not after the request was sent or the
+        record's own time of change. A record's time before that last read cannot be about this
+        change, and is left out.
         """
         lo, hi = self.entry.seen, self.obs.read_at
         dated = self.obs.changed_before
@@ -99,44 +121,38 @@ class Case:
         return lo, hi
 
     def agrees(self, raw: Raw) -> bool:
-        """Tell whether a raw value of this side agrees with the state."""
+        """Return whether a raw value of this side agrees with the state."""
         return agrees(self.mapped, self.entry, raw, self.state)
 
-    def behind(self) -> bool:
-        """Tell whether the state moved since this side was level with it. A state never set is behind nobody."""
+    def is_behind(self) -> bool:
+        """Return whether the state moved since this side was level with it (rule F5)."""
         return self.entry.level < self.state.rev
 
-    def level(self) -> None:
+    def mark_level(self) -> None:
         """Note that the side was seen or written level with the present state."""
         self.entry.level = self.state.rev
         self.entry.decided = None
         self.entry.decided_why = ""
 
-    def base(self, raw: Raw) -> None:
-        """Make a raw value the shadow that the next read is compared with."""
+    def set_shadow(self, raw: Raw) -> None:
+        """Make a raw value the shadow, with which the next read is compared."""
         self.entry.shadow = raw
         self.entry.map_rev = self.mapped.revision
 
     def note(self, kind: str, **detail: object) -> None:
-        """Add a line to the timeline."""
+        """Add a line about this field to the timeline."""
         self.notes.append(Note(kind, self.connection, self.name, detail))
 
-    def versus(
-        self, raw: Raw, value: Canonical, *, kind: str, winner: str, why: str, **more: object
-    ) -> None:
-        """Record that this side's value met another one, with both, and how it was settled."""
+    def note_both(self, raw: Raw, value: Canonical, *, kind: str, winner: str, why: str) -> None:
+        """Add a line that shows this side's value and the state's, and which of them won.
+
+        No human edit is lost without such a line. Call it before the state moves.
+        """
         other = self.state.set_by
         theirs: dict[str, object] = {"value": self.state.value, "by": other}
         held = self.link.sides[other].fields.get(self.name) if other in self.link.sides else None
         if held is not None and not isinstance(held.shadow, Marker):
             theirs["raw"] = held.shadow
         mine = {"value": value, "raw": raw, "by": self.connection}
-        self.note(
-            kind,
-            mine=mine,
-            theirs=theirs,
-            winner=winner,
-            why=why,
-            sides=[other, self.connection],
-            **more,
-        )
+        sides = [other, self.connection]
+        self.note(kind, mine=mine, theirs=theirs, winner=winner, why=why, sides=sides)

@@ -1,8 +1,12 @@
-"""Does a side already say what the state says? Asked in both directions, because mappings lose distinctions.
+"""Whether a side already says what the state says, and other comparisons of two values.
 
-A scalar agrees when it reads as the state, when the state would be written as it, or when it is the
-remembered answer to our writing exactly this state. A set asks the same of every element, and never
-minds the spelling.
+Agreement is asked in both directions, because mappings lose distinctions (rule F16). A scalar
+agrees when it reads as the state, when the state would be written as it, or when it is the
+remembered answer to our writing exactly this state (rule F13). A set asks the same of every
+element, and never minds the spelling (rule F14).
+
+Nothing here changes anything. These functions run for every field of every read: they allocate as
+little as they can.
 """
 
 from __future__ import annotations
@@ -15,47 +19,53 @@ from bridge.core.model.state import FieldState, SideField
 from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
 
 
-def agrees(mapped: FieldMap, side: SideField, raw: Raw, state: FieldState) -> bool:
-    """Tell whether `raw`, on this side, needs no change to say what the state says."""
+def agrees(mapped: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> bool:
+    """Return whether `raw`, on this side, needs no change to say what the state says."""
     if mapped.is_set:
-        return set_agrees(mapped, side, raw, state)
+        return set_agrees(mapped, entry, raw, state)
     value = state.value
     if mapped.read(raw) == value or mapped.write(value) == raw:
         return True
-    return side.got is not None and side.got[0] == value and bool(side.got[1] == raw)
+    return entry.got is not None and entry.got[0] == value and bool(entry.got[1] == raw)
 
 
-def set_agrees(mapped: FieldMap, side: SideField, raw: Raw, state: FieldState) -> bool:
-    """Tell whether nothing is left to add or remove, apart from what this system is known not to take or give up."""
+def set_agrees(mapped: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> bool:
+    """Return whether nothing is left to add to a set or to remove from it.
+
+    Elements that this system is known not to take, or not to give up, do not count.
+    """
     wanted = present_elements(state)
-    differing = wanted ^ read_set(mapped, side, raw, wanted).keys()
-    return all(lack_holds(side, state, element) for element in differing)
+    differing = wanted ^ read_set(mapped, entry, raw, wanted).keys()
+    return all(lack_holds(entry, state, element) for element in differing)
 
 
-def lack_holds(side: SideField, state: FieldState, element: str) -> bool:
-    """Tell whether it is on record, for the element's present revision, that the system does not follow."""
+def lack_holds(entry: SideField, state: FieldState, element: str) -> bool:
+    """Return whether it is on record that the system does not follow the state in this element.
+
+    Such a record holds for one revision of the element: whoever decides about it anew, ends it.
+    """
     known = state.elements.get(element)
-    return known is not None and side.lacks.get(element) == known.rev
+    return known is not None and entry.lacks.get(element) == known.rev
 
 
 def present_elements(state: FieldState) -> set[str]:
-    """Give the canonical elements that are in the agreed set."""
+    """Return the canonical elements that are in the agreed set."""
     return {name for name, element in state.elements.items() if element.present}
 
 
 def elements_of(raw: Raw | Marker) -> list[Any]:
-    """Give a raw set's elements; null and no base hold none."""
+    """Return a raw set's elements; null and "never read" hold none."""
     return list(raw) if isinstance(raw, list | tuple) else []
 
 
 def read_set(
-    mapped: FieldMap, side: SideField, raw: Raw | Marker, known: Iterable[str] = ()
+    mapped: FieldMap, entry: SideField, raw: Raw | Marker, known: Iterable[str] = ()
 ) -> dict[str, Raw]:
-    """Read a raw set: canonical element -> how this system spells it. Elements that cannot be read are left out.
+    """Return a raw set's canonical elements, each with the spelling that this system has for it.
 
-    `known` are the canonical elements of interest, the state's usually. One of them that would be
-    *written* as a raw element is that element (a system that cuts tags to four letters shows `bill`
-    for `billing`); one raw element may so stand for two.
+    `known` are the canonical elements of interest, usually the state's. One of them that would be
+    *written* as a raw element is that element: a system that cuts tags to four letters shows `bill`
+    for `billing`. One raw element may so stand for two. Elements without a reading are left out.
     """
     written: dict[Any, list[str]] = {}
     wanted = set(known)
@@ -63,30 +73,33 @@ def read_set(
         form = mapped.write(element)
         if isinstance(form, str):
             written.setdefault(form, []).append(element)
-    found: dict[str, Raw] = {}
+    spelling: dict[str, Raw] = {}
     for spelled in elements_of(raw):
         stands_for = written.get(spelled, []) if isinstance(spelled, str) else []
-        own = side.alias.get(spelled) if isinstance(spelled, str) else None
+        own = entry.alias.get(spelled) if isinstance(spelled, str) else None
         plain = own if own is not None else mapped.read(spelled)
         if isinstance(plain, str) and (plain in wanted or not stands_for):
-            found.setdefault(plain, spelled)
+            spelling.setdefault(plain, spelled)
         for element in stands_for:
-            found.setdefault(element, spelled)
-    return found
+            spelling.setdefault(element, spelled)
+    return spelling
 
 
 def unreadable_elements(mapped: FieldMap, raw: Raw | Marker) -> dict[str, str]:
-    """Give a raw set's elements that have no reading -> why. They are never merged, and a write has to keep them."""
-    found: dict[str, str] = {}
+    """Return a raw set's elements that have no reading, each with the reason.
+
+    They are never merged, and a write has to keep them.
+    """
+    reasons: dict[str, str] = {}
     for spelled in elements_of(raw):
         value = mapped.read(spelled)
         if isinstance(value, Unreadable):
-            found[str(spelled)] = value.why
-    return found
+            reasons[str(spelled)] = value.why
+    return reasons
 
 
 def same_raw(mapped: FieldMap, one: Raw | Marker, other: Raw | Marker) -> bool:
-    """Compare two raw values as their system would: a set has no order and no doubles."""
+    """Return whether two raw values are the same to their system: sets have no order or doubles."""
     if isinstance(one, Marker) or isinstance(other, Marker):
         return one is other
     if not mapped.is_set:
@@ -97,25 +110,31 @@ def same_raw(mapped: FieldMap, one: Raw | Marker, other: Raw | Marker) -> bool:
     )
 
 
-def decision_holds(side: SideField, states: Mapping[str, FieldState]) -> bool:
-    """Tell whether the decision to leave the field alone still holds: no field that it was based on has moved."""
-    if side.decided is None:
+def decision_holds(entry: SideField, states: Mapping[str, FieldState]) -> bool:
+    """Return whether the decision to leave a field alone still holds.
+
+    It falls as soon as any field that it was based on has moved (rules F5, F20).
+    """
+    if entry.decided is None:
         return False
     return all(
-        (states[name].rev if name in states else 0) == rev for name, rev in side.decided.items()
+        (states[name].rev if name in states else 0) == rev for name, rev in entry.decided.items()
     )
 
 
 def normalises_to(sent: Raw, shown: Raw) -> bool:
-    """Tell whether trimming, folding or cutting turns what we sent into what is shown. Never guessed by count."""
+    """Return whether trimming, folding or cutting turns what we sent into what is shown.
+
+    Never guessed by count: a human's new tag would become the alias of ours (rule F14).
+    """
     if not isinstance(sent, str) or not isinstance(shown, str):
         return False
     whole, part = sent.strip().casefold(), shown.strip().casefold()
     return bool(part) and whole.startswith(part)
 
 
-def reads_as(mapped: FieldMap, side: SideField, raw: Raw | Marker) -> Canonical | Unreadable:
-    """Read a whole raw value, a set as its sorted tuple."""
+def reads_as(mapped: FieldMap, entry: SideField, raw: Raw | Marker) -> Canonical | Unreadable:
+    """Return the canonical value of a whole raw value, a set's as a sorted tuple."""
     if mapped.is_set:
-        return tuple(sorted(read_set(mapped, side, raw)))
+        return tuple(sorted(read_set(mapped, entry, raw)))
     return mapped.read(raw)

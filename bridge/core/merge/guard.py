@@ -1,4 +1,7 @@
-"""The brakes: how much may be destroyed in an hour, what an emptied source means, a field passed to and fro."""
+"""The brakes: too many destructive writes, an emptied source, a field that is passed to and fro.
+
+Each function returns a reason or a verdict; holding a write back is its caller's business.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,19 @@ from bridge.core.model.syncs import Guard
 
 
 def destructive_held(count_this_hour: int, more: int, records: int, guard: Guard) -> str | None:
-    """Say why a destructive write has to wait for an admin; None when it may go."""
+    """Return why a destructive write has to wait for an admin; None when it may go."""
     limit = max(guard.minimum, int(records * guard.share))
     if guard.lifted or more <= 0 or count_this_hour + more <= limit:
         return None
     return (
-        f"held as unsafe: {count_this_hour} destructive writes in the last hour and {more} more would pass the limit "
-        f"of {limit} ({guard.share:.0%} of {records} records, at least {guard.minimum}); "
-        "look at `bridge parked list`, then `bridge parked retry ID --approve`"
+        f"held as unsafe: {count_this_hour} destructive writes in the last hour and {more} more "
+        f"would pass the limit of {limit} ({guard.share:.0%} of {records} records, at least "
+        f"{guard.minimum}); look at `bridge parked list`, then `bridge parked retry ID --approve`"
     )
 
 
 def emptied_source(listed: int, known: int) -> str | None:
-    """Say why a listing that shows nothing is not believed; None when it is."""
+    """Return why a listing that shows no record at all is not believed; None when it is."""
     if listed or not known:
         return None
     return (
@@ -31,5 +34,5 @@ def emptied_source(listed: int, known: int) -> str | None:
 
 
 def flips_too_often(flips: Sequence[tuple[datetime, str]], now: datetime, guard: Guard) -> bool:
-    """Tell whether a field has changed hands too often within the guard's window."""
+    """Return whether a field has changed hands too often within the guard's window."""
     return sum(now - when <= guard.flip_window for when, _by in flips) > guard.flips

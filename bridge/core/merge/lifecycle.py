@@ -1,4 +1,7 @@
-"""What happens to a link besides reads: records that vanish and return, an admin's word, a changed mapping."""
+"""What happens to a link besides reads: records vanish and return, admins decide, mappings change.
+
+Each function changes the link in place and returns the lines for its timeline.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,15 @@ from datetime import datetime, timedelta
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import ADMIN, MAPPING, Rules
 from bridge.core.merge.equality import agrees, present_elements, read_set, reads_as
-from bridge.core.merge.policies import move_set, move_state
+from bridge.core.merge.policies import Interval, move_set, move_state
 from bridge.core.model.state import Element, FieldState, Link, Note, Side, SideField
-from bridge.core.model.values import Canonical, Marker, NotCarried, Unreadable
+from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
 CLOSED = "closed"
 STATUS = "status"
+
+
+# --- records that vanish and return ---------------------------------------------------------------
 
 
 def record_missing(
@@ -21,7 +27,7 @@ def record_missing(
     """Note that a record was not found. Two absences, a settling time apart, make a tombstone.
 
     With `rules`, the sync's `delete` is applied when the tombstone is made: read the other sides
-    before, so that their newest edits are known. Without, nothing travels.
+    before, so that their newest edits are known (rule F21). Without, nothing travels.
     """
     side = link.sides[connection]
     if side.tombstone:
@@ -33,32 +39,37 @@ def record_missing(
         return []
     side.tombstone = True
     since = side.missing_since
-    notes = [
-        Note("deleted", connection, "", {"since": since.isoformat(), "seen": read_at.isoformat()})
-    ]
+    detail = {"since": since.isoformat(), "seen": read_at.isoformat()}
+    notes = [Note("deleted", connection, "", detail)]
     if rules is not None and rules.sync.delete in ("close", "delete"):
         notes += _close_elsewhere(link, side, rules, (since, read_at), f"deleted on {connection}")
     return notes
 
 
+def record_returned(side: Side) -> list[Note]:
+    """Note that a record is there (again): its old shadow is the base of what it shows now."""
+    was_gone = side.tombstone
+    side.missing_since, side.tombstone = None, False
+    return [Note("returned", side.connection, "", {})] if was_gone else []
+
+
 def is_to_be_deleted(link: Link, rules: Rules) -> bool:
-    """Tell whether the thing is to be deleted everywhere: its deletion somewhere is still the last word on it."""
+    """Return whether the link's records are to be deleted everywhere.
+
+    They are while the sync says so, the deletion somewhere is still the last word on the status,
+    and nobody has edited any field that the deleted side had not seen (rule F21).
+    """
     state = link.state.get(STATUS)
-    if (
-        rules.sync.delete != "delete"
-        or state is None
-        or state.value != CLOSED
-        or state.candidates is not None
-    ):
+    if rules.sync.delete != "delete" or state is None or state.candidates is not None:
         return False
     origin = link.sides.get(state.set_by)
-    if origin is None or not origin.tombstone:
+    if state.value != CLOSED or origin is None or not origin.tombstone:
         return False
-    return not any(_newer(link, origin, name, entry) for name, entry in link.state.items())
+    return not any(_edited_since(link, origin, name, entry) for name, entry in link.state.items())
 
 
 def leave_scope(link: Link, connection: str, read_at: datetime, rules: Rules) -> list[Note]:
-    """Note that a record is none of those any more that the sync mirrors: nothing travels from it or to it.
+    """Note that the sync does not mirror a record any more: nothing travels from it or to it.
 
     What becomes of the others is the sync's `leave_scope`. The shadows stay, as the base for the
     day it comes back.
@@ -69,31 +80,38 @@ def leave_scope(link: Link, connection: str, read_at: datetime, rules: Rules) ->
     side.in_scope = False
     notes = [Note("left scope", connection, "", {"seen": read_at.isoformat()})]
     if rules.sync.leave_scope == "close":
-        notes += _close_elsewhere(
-            link, side, rules, (side.read_at, read_at), f"no longer in scope on {connection}"
-        )
+        why = f"no longer in scope on {connection}"
+        notes += _close_elsewhere(link, side, rules, (side.read_at, read_at), why)
     return notes
 
 
 def enter_scope(side: Side) -> list[Note]:
-    """Note that a record is (again) one that the sync mirrors."""
+    """Note that the sync mirrors a record (again)."""
     came_back, side.in_scope = not side.in_scope, True
     return [Note("back in scope", side.connection, "", {})] if came_back else []
 
 
-def _close_elsewhere(
-    link: Link, side: Side, rules: Rules, when: tuple[datetime | None, datetime], why: str
-) -> list[Note]:
-    """Let a record's end travel as a status, unless somebody has edited the thing where it still lives."""
+def _close_elsewhere(link: Link, side: Side, rules: Rules, when: Interval, why: str) -> list[Note]:
+    """Let a record's end travel as a status, or open a conflict where it was edited elsewhere."""
     state = link.state.setdefault(STATUS, FieldState())
     if not link.live() or state.value == CLOSED or state.candidates is not None:
         return []
-    edited = sorted(name for name, entry in link.state.items() if _newer(link, side, name, entry))
-    if not edited:
-        before = state.value
-        move_state(state, CLOSED, side.connection, when)
-        detail = {"value": CLOSED, "before": before, "why": why, "rev": state.rev}
-        return [Note("changed", side.connection, STATUS, detail)]
+    edited = sorted(
+        name for name, entry in link.state.items() if _edited_since(link, side, name, entry)
+    )
+    if edited:
+        return _ended_but_edited(link, side, rules, edited, why)
+    before = state.value
+    move_state(state, CLOSED, side.connection, when)
+    detail = {"value": CLOSED, "before": before, "why": why, "rev": state.rev}
+    return [Note("changed", side.connection, STATUS, detail)]
+
+
+def _ended_but_edited(
+    link: Link, side: Side, rules: Rules, edited: list[str], why: str
+) -> list[Note]:
+    """Open a conflict about the status: a record ended here and was edited elsewhere (F21)."""
+    state = link.state[STATUS]
     others = {
         name: held.fields[STATUS].shadow
         for name, held in link.live().items()
@@ -113,27 +131,27 @@ def _close_elsewhere(
     return [Note("conflict", side.connection, STATUS, detail)]
 
 
-def _newer(link: Link, side: Side, name: str, state: FieldState) -> bool:
-    """Tell whether a field was edited on a living side after the deleted one was last level with it."""
+def _edited_since(link: Link, side: Side, name: str, state: FieldState) -> bool:
+    """Return whether a living side edited a field after `side` was last level with it."""
     entry = side.fields.get(name)
     return entry is not None and state.set_by in link.live() and entry.level < state.rev
 
 
-def _closed_there(rules: Rules, connection: str) -> object:
+def _closed_there(rules: Rules, connection: str) -> Raw:
+    """Return "closed" as the connection writes it, as far as it can."""
     mapped = rules.maps[connection].fields.get(STATUS)
     written = mapped.write(CLOSED) if mapped is not None else CLOSED
     return CLOSED if isinstance(written, NotCarried) else written
 
 
-def record_returned(side: Side) -> list[Note]:
-    """Note that a record is there (again): its old shadow is the base of what it shows now."""
-    gone = side.tombstone
-    side.missing_since, side.tombstone = None, False
-    return [Note("returned", side.connection, "", {})] if gone else []
+# --- an admin's decision --------------------------------------------------------------------------
 
 
 def resolve(link: Link, field: str, value: Canonical, at: datetime) -> list[Note]:
-    """Let an admin decide a field. It is a new revision, so that edits not seen yet conflict instead of being lost."""
+    """Let an admin decide a field, in an open conflict or without one.
+
+    It is a new revision, so that edits not seen yet conflict instead of being lost (rule F18).
+    """
     state = link.state.setdefault(field, FieldState())
     before, waiting = state.value, dict(state.candidates or {})
     if state.elements or isinstance(value, list | tuple | set | frozenset):
@@ -151,16 +169,15 @@ def resolve(link: Link, field: str, value: Canonical, at: datetime) -> list[Note
     return [Note("resolved", ADMIN, field, detail)]
 
 
-# --- a changed mapping
-# ---------------------------------------------------------------------------------------------
+# --- a changed mapping ----------------------------------------------------------------------------
 
 
 def remap(link: Link, rules: Rules) -> list[Note]:
-    """Read again, from the ledger, what the side that set each field last showed: the state follows its new reading.
+    """Let the state follow a changed mapping, from the ledger alone (rule F19).
 
-    The edit is the table's. Every side is behind afterwards, so the resulting plan can be looked at
-    before a write. Shadows of an older mapping revision stay no base: the next read of each side is
-    a first contact.
+    What the side that set a field last showed is read again; a new reading moves the state, and
+    every side is behind then, so that the plan can be looked at before a write. Shadows keep their
+    old mapping revision and are no base: the next read of each side is a first contact.
     """
     notes: list[Note] = []
     for name, state in link.state.items():
@@ -169,37 +186,41 @@ def remap(link: Link, rules: Rules) -> list[Note]:
         for connection, side in link.live().items():
             entry = side.fields.get(name)
             mapped = rules.maps[connection].fields.get(name) if connection in rules.maps else None
-            if entry is None or mapped is None or not _outdated(entry, mapped):
+            if entry is None or mapped is None or not _is_outdated(entry, mapped):
                 continue
             if mapped.is_set:
                 notes += _reread_set(name, state, connection, entry, mapped)
             elif connection == state.set_by:
-                notes += _reread(name, state, connection, entry, mapped)
+                notes += _reread_scalar(name, state, connection, entry, mapped)
     return notes
 
 
-def _outdated(entry: SideField, mapped: FieldMap) -> bool:
+def _is_outdated(entry: SideField, mapped: FieldMap) -> bool:
+    """Return whether the shadow was taken by another mapping revision."""
     return not isinstance(entry.shadow, Marker) and entry.map_rev != mapped.revision
 
 
-def _reread(
+def _reread_scalar(
     name: str, state: FieldState, connection: str, entry: SideField, mapped: FieldMap
 ) -> list[Note]:
+    """Move the state to the new reading of the shadow that set it."""
     value, before = reads_as(mapped, entry, entry.shadow), state.value
     if isinstance(value, Unreadable):
         return [Note("unreadable", connection, name, {"why": value.why})]
     if agrees(mapped, entry, entry.shadow, state):
         return []
     move_state(state, value, MAPPING, (state.lo, state.hi))
-    return [
-        Note("remapped", connection, name, {"value": value, "before": before, "rev": state.rev})
-    ]
+    detail = {"value": value, "before": before, "rev": state.rev}
+    return [Note("remapped", connection, name, detail)]
 
 
 def _reread_set(
     name: str, state: FieldState, connection: str, entry: SideField, mapped: FieldMap
 ) -> list[Note]:
-    """Move the elements that this side brought to their new reading; those of other sides are theirs to move."""
+    """Move the elements that this side brought to their new reading.
+
+    Those that other sides brought are theirs to move.
+    """
     here = read_set(mapped, entry, entry.shadow, present_elements(state))
     brought = {
         element
@@ -215,6 +236,5 @@ def _reread_set(
             element in new, rev, connection if element in new else MAPPING
         )
     move_state(state, tuple(sorted(present_elements(state))), MAPPING, (state.lo, state.hi))
-    return [
-        Note("remapped", connection, name, {"value": state.value, "before": before, "rev": rev})
-    ]
+    detail = {"value": state.value, "before": before, "rev": rev}
+    return [Note("remapped", connection, name, detail)]

@@ -1,4 +1,8 @@
-"""How two values of one field are settled: who moves the state, who waits for a human, who loses on the record."""
+"""The policies: who wins when two values of one field meet, and how that is recorded.
+
+`scalars` and `sets` find out that values meet, and ask here. Whatever loses is written to the
+timeline with both values; a field that nothing decides is frozen until a human does.
+"""
 
 from __future__ import annotations
 
@@ -16,37 +20,25 @@ FUSE = "flip-flop fuse"
 STATE = "state"
 """Stands for a value that no side of the link holds, among an open conflict's candidates."""
 
+Interval = tuple[datetime | None, datetime | None]
+"""A change happened after the first time (None: unknown) and not after the second one."""
 Verdict = Literal["newer", "older", "uncertain newer", "uncertain older"]
 
 
-def move_state(
-    state: FieldState, value: Canonical, by: str, interval: tuple[datetime | None, datetime | None]
-) -> None:
-    """Give the state its next revision."""
+def move_state(state: FieldState, value: Canonical, by: str, interval: Interval) -> None:
+    """Give the state its next revision, also when the value stays as it is."""
     state.value = value
     state.rev += 1
     state.set_by = by
     state.lo, state.hi = interval
 
 
-def move_set(
-    state: FieldState, value: Sequence[str], by: str, when: tuple[datetime | None, datetime | None]
-) -> None:
+def move_set(state: FieldState, value: Sequence[str], by: str, interval: Interval) -> None:
     """Give a set its next revision as a whole; only elements that come or go are marked with it."""
     wanted = set(value)
     for name in wanted ^ present_elements(state):
         state.elements[name] = Element(name in wanted, state.rev + 1, by)
-    move_state(state, tuple(sorted(wanted)), by, when)
-
-
-def count_change_of_hands(case: Case) -> bool:
-    """Count one change of hands, and tell whether that is one too many. Old ones are forgotten."""
-    now, guard = case.obs.read_at, case.rules.sync.guard
-    case.state.flips = [
-        (when, by) for when, by in case.state.flips if now - when <= guard.flip_window
-    ]
-    case.state.flips.append((now, case.connection))
-    return flips_too_often(case.state.flips, now, guard)
+    move_state(state, tuple(sorted(wanted)), by, interval)
 
 
 def accept(case: Case, raw: Raw, value: Canonical) -> None:
@@ -57,14 +49,27 @@ def accept(case: Case, raw: Raw, value: Canonical) -> None:
         return
     before = case.state.value
     move_state(case.state, value, case.connection, case.interval)
-    case.level()
+    case.mark_level()
     case.note("changed", raw=raw, value=value, before=before, rev=case.state.rev)
 
 
+def count_change_of_hands(case: Case) -> bool:
+    """Count one change of hands and return whether that is one too many. Old ones are forgotten."""
+    now, guard = case.obs.read_at, case.rules.sync.guard
+    case.state.flips = [
+        (when, by) for when, by in case.state.flips if now - when <= guard.flip_window
+    ]
+    case.state.flips.append((now, case.connection))
+    return flips_too_often(case.state.flips, now, guard)
+
+
 def renew(case: Case, raw: Raw) -> None:
-    """Count a change that says what the state says already: it was decided anew, so older edits elsewhere are older."""
+    """Count an edit that says what the state says already.
+
+    It was decided anew, so older edits elsewhere that are seen later are older (rule F6).
+    """
     move_state(case.state, case.state.value, case.connection, case.interval)
-    case.level()
+    case.mark_level()
     case.note("agreed", raw=raw, value=case.state.value, rev=case.state.rev)
 
 
@@ -76,39 +81,15 @@ def leave_as_it_is(case: Case, why: str) -> None:
     case.entry.open_to_review = False
 
 
-# --- time
-# ---------------------------------------------------------------------------------------------------------
-
-
-def compare_times(case: Case) -> Verdict:
-    """Tell whether this side's change is newer than the state: only intervals that do not touch decide for certain."""
-    lo, hi = case.interval
-    state = case.state
-    if state.hi is not None and lo is not None and lo >= state.hi:
-        return "newer"
-    if state.lo is not None and hi <= state.lo:
-        return "older"
-    if state.hi is not None and hi != state.hi:
-        return "uncertain newer" if hi > state.hi else "uncertain older"
-    return "uncertain newer" if outranks(case) else "uncertain older"
-
-
-def outranks(case: Case) -> bool:
-    """Tell whether this side's connection comes before the state's in the declared precedence.
-
-    What an admin or a mapping has decided is not up for ranking.
-    """
-    if case.state.set_by in {ADMIN, MAPPING}:
-        return False
-    return case.rules.sync.rank(case.connection) < case.rules.sync.rank(case.state.set_by)
+# --- the policy `latest`: the later change wins ---------------------------------------------------
 
 
 def settle_by_latest(case: Case, raw: Raw, value: Canonical) -> None:
-    """Let the later change win, and say so when the order is not certain."""
+    """Let the later change win, and say so when the order is not certain (rule F7)."""
     verdict = compare_times(case)
     wins = verdict.endswith("newer")
     uncertain = verdict.startswith("uncertain")
-    case.versus(
+    case.note_both(
         raw,
         value,
         kind="uncertain" if uncertain else "conflict",
@@ -121,37 +102,68 @@ def settle_by_latest(case: Case, raw: Raw, value: Canonical) -> None:
         accept(case, raw, value)
 
 
-# --- owner
-# ---------------------------------------------------------------------------------------------------------
+def compare_times(case: Case) -> Verdict:
+    """Return whether this side's change is newer than the state.
+
+    Only intervals that do not touch decide for certain (rule F7).
+    """
+    lo, hi = case.interval
+    state = case.state
+    if state.hi is not None and lo is not None and lo >= state.hi:
+        return "newer"
+    if state.lo is not None and hi <= state.lo:
+        return "older"
+    if state.hi is not None and hi != state.hi:
+        return "uncertain newer" if hi > state.hi else "uncertain older"
+    return "uncertain newer" if outranks(case) else "uncertain older"
+
+
+def outranks(case: Case) -> bool:
+    """Return whether this side's connection comes before the state's in the declared precedence.
+
+    What an admin or a changed mapping has decided is outranked by nobody.
+    """
+    if case.state.set_by in {ADMIN, MAPPING}:
+        return False
+    return case.rules.sync.rank(case.connection) < case.rules.sync.rank(case.state.set_by)
+
+
+# --- the policies `owner` and `first`: some edits are not let through -----------------------------
 
 
 def owner_of(case: Case) -> str:
-    """Give the connection that owns the field: only one that is on the link, alive, and can hold it."""
+    """Return the connection that owns the field; empty if there is none.
+
+    An owner that is not on the link, is deleted, or cannot hold the field owns nothing: it would
+    freeze the field for ever (rule F17).
+    """
     owner = case.policy.owner if case.policy.policy == "owner" else ""
     side = case.link.live().get(owner)
-    held = side.fields.get(case.name) if side is not None else None
     mapped = case.rules.maps[owner].fields.get(case.name) if owner in case.rules.maps else None
     if mapped is None or side is None:
         return ""
-    if owner != case.connection and (
-        held is None
-        or isinstance(held.shadow, Marker)
-        or isinstance(reads_as(mapped, held, held.shadow), Unreadable)
-    ):
+    if owner == case.connection:
+        return owner
+    held = side.fields.get(case.name)
+    if held is None or isinstance(held.shadow, Marker):
         return ""
-    return owner
+    return "" if isinstance(reads_as(mapped, held, held.shadow), Unreadable) else owner
 
 
 def refuse_edit(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
-    """Turn an edit down that the policy does not let through: put it back, or leave it and say so."""
+    """Turn down an edit that the policy does not let through (rule F17).
+
+    It is put back by the next plan, or left where it is; either way it is recorded, and an edit
+    costs one write at most.
+    """
     if case.state.rev == 0 and owner:
-        # The owner says nothing about the field, which is an answer too: without a state nothing
-        # could be put back.
+        # The owner says nothing about the field, which is an answer too: without a state there
+        # would be nothing to put back.
         held = case.link.sides[owner].fields[case.name]
         owned = reads_as(case.rules.maps[owner].fields[case.name], held, held.shadow)
         move_state(case.state, owned, owner, (None, held.seen))
     if owner and case.policy.revert:
-        case.versus(raw, value, kind="reverted", winner=owner, why=f"{owner} owns the field")
+        case.note_both(raw, value, kind="reverted", winner=owner, why=f"{owner} owns the field")
         case.entry.level = min(case.entry.level, case.state.rev - 1)
         case.entry.decided = None
         return
@@ -160,30 +172,24 @@ def refuse_edit(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
         if owner
         else "set once; later edits are left alone"
     )
-    case.versus(raw, value, kind="ignored", winner=owner or case.state.set_by, why=why)
+    case.note_both(raw, value, kind="ignored", winner=owner or case.state.set_by, why=why)
     leave_as_it_is(case, why)
 
 
-# --- open conflicts
-# ------------------------------------------------------------------------------------------------
+# --- open conflicts -------------------------------------------------------------------------------
 
 
 def open_conflict(case: Case, raw: Raw, why: str) -> None:
-    """Freeze the field on the whole link until a human decides or the sides come to agree."""
+    """Freeze the field on the whole link until a human decides or the sides agree (rule F18)."""
     state = case.state
     state.candidates = {**state_candidate(case), case.connection: raw}
     state.why_open = why
-    case.versus(
-        raw,
-        case.mapped.read(raw) if not case.mapped.is_set else raw,
-        kind="conflict",
-        winner="",
-        why=why,
-    )
+    value = raw if case.mapped.is_set else case.mapped.read(raw)
+    case.note_both(raw, value, kind="conflict", winner="", why=why)
 
 
 def state_candidate(case: Case) -> dict[str, Raw]:
-    """Give the state's own candidate: as the side that set it shows it, else the plain value."""
+    """Return the state's own candidate: as the side that set it shows it, else the plain value."""
     other = case.state.set_by
     held = case.link.sides[other].fields.get(case.name) if other in case.link.sides else None
     if other == case.connection or held is None or isinstance(held.shadow, Marker):
@@ -192,7 +198,10 @@ def state_candidate(case: Case) -> dict[str, Raw]:
 
 
 def replace_candidate(case: Case, raw: Raw) -> None:
-    """Replace what this side waits with; when every waiting value comes to say the same, the conflict is over."""
+    """Replace the value that this side waits with in an open conflict (rule F18).
+
+    When every waiting value comes to say the same, the conflict is over.
+    """
     waiting = case.state.candidates
     if waiting is None:
         return
@@ -205,7 +214,10 @@ def replace_candidate(case: Case, raw: Raw) -> None:
 
 
 def possible_values(case: Case, waiting: dict[str, Raw]) -> list[Canonical]:
-    """Give the values that the waiting sides could all mean, the state's own first: it may be the richer one."""
+    """Return the values that the waiting sides could all mean.
+
+    The state's own comes first: it may say more than any lossy side can.
+    """
     values = [case.state.value]
     for name, raw in waiting.items():
         entry = case.link.sides[name].fields.get(case.name) if name in case.link.sides else None
@@ -215,26 +227,28 @@ def possible_values(case: Case, waiting: dict[str, Raw]) -> list[Canonical]:
 
 
 def candidate_fits(case: Case, name: str, raw: Raw, value: Canonical) -> bool:
-    """Tell whether a waiting value agrees with what the state would become."""
+    """Return whether a waiting value agrees with what the state would become."""
     if name not in case.link.sides:
         return bool(raw == value)
-    would = FieldState(value=value)
+    would_be = FieldState(value=value)
     if case.mapped.is_set:
-        would.elements = {element: Element(present=True, rev=0, by="") for element in value or ()}
+        would_be.elements = {
+            element: Element(present=True, rev=0, by="") for element in value or ()
+        }
     entry = case.link.sides[name].fields.get(case.name, SideField())
-    return agrees(case.rules.maps[name].fields[case.name], entry, raw, would)
+    return agrees(case.rules.maps[name].fields[case.name], entry, raw, would_be)
 
 
 def close_conflict(case: Case, value: Canonical) -> None:
-    """End an open conflict by the value that everybody came to."""
+    """End an open conflict by the value that all waiting sides came to."""
     state = case.state
-    settled = list(state.candidates or ())
+    waited = list(state.candidates or ())
     if case.mapped.is_set:
         move_set(state, value or (), case.connection, case.interval)
     else:
         move_state(state, value, case.connection, case.interval)
     state.candidates, state.why_open, state.flips = None, "", []
-    for name in settled:
+    for name in waited:
         if name in case.link.sides and name in case.rules.maps:
             case.link.sides[name].fields[case.name].level = state.rev
-    case.note("settled", value=value, why="all waiting sides agree", sides=settled, rev=state.rev)
+    case.note("settled", value=value, why="all waiting sides agree", sides=waited, rev=state.rev)

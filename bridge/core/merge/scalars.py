@@ -1,4 +1,82 @@
-"""The merge of fields that are one value: changes, first contact, and what became of our own write."""
+"""The merge of fields that are one value. The rules are told in docs/merge-rules.md.
+
+Each row below is held by tests of its rule (`test_f17_…` in tests/core).
+
+A value that differs from the side's shadow (`change`): somebody changed it there. It becomes the
+shadow, and the remembered answer is dropped (F13). Then the first row that fits:
+
+    situation                           what is done                  why
+    ----------------------------------  ----------------------------  ------------------------------
+    a conflict is open on the field     replaces the side's           F18: a human chooses among
+                                        candidate; closed when all    each side's newest edit
+                                        agree
+    a state is set, and the value       next revision, same value     F6, F16: confirmed anew, so
+    agrees with it                                                    older edits elsewhere lose
+    another connection owns the field   put back, or left; recorded   F17: whether in conflict or
+                                                                      not
+    policy `first`, and a state is set  left; recorded                F17: set once
+    no state yet, or the side was       becomes the state             F5: nobody else has changed it
+    level
+    behind, and this side is the owner  becomes the state; loser      F17: the owner wins
+                                        recorded
+    behind, policy `manual`             a conflict opens              F18: frozen on the whole link
+    behind, and certainly later         becomes the state; loser      F7: the intervals do not touch
+                                        recorded
+    behind, and certainly earlier       stays behind; recorded        F7: the plan brings it up
+    behind, and the intervals overlap   later upper end, then         F7: `latest` is not exact and
+                                        precedence; recorded as       says so
+                                        uncertain
+
+An owner that is not alive on the link, or cannot hold the field, is no owner (F17). A field that
+changes hands too often within the guard's window opens a conflict instead of becoming the state.
+
+A value that has no base (`first_contact`): never read, or read by another mapping revision. That is
+no change: nobody is known to have edited anything. It becomes the shadow; the first row that fits:
+
+    situation                           what is done                  why
+    ----------------------------------  ----------------------------  ------------------------------
+    only the directory of people has    `change`                      F19: raw values still tell
+    changed, and the raw value is
+    another
+    no state yet, and it is a value     becomes the state             F10: somebody has to begin
+    no state yet, and it is null        level                         F10: null says nothing yet
+    it agrees with the state            level                         F10: nothing to settle
+    a conflict is open on the field     not level                     F18: frozen
+    same raw value, other mapping;      the state takes the new       F19: the edit is the table's
+    this side had set the state         reading, set by `mapping`
+    same raw value, other mapping       not level                     F19: the state stands
+    null, or the vendor's default       not level                     F10: takes the state's value
+    `on_link`, else the policy, is      a conflict opens              F10: both have a history
+    `manual`
+    anything else                       the declared winner;          F10: never by timestamps
+                                        recorded
+
+The declared winner is the first of these: the state, if an admin or a mapping has set it; the
+connection named by `on_link`; the owner; under `first` the state; the higher in the precedence.
+
+The answer to our own write (`answered`). It is the shadow, and the side is level (F1):
+
+    situation                           what is done                  why
+    ----------------------------------  ----------------------------  ------------------------------
+    as it was sent                      "written"                     F1: read back, so known
+    as it was before                    "not taken"; the pair is      F13: else written for ever
+                                        kept
+    anything else                       "normalised"; the pair is     F13: else written for ever
+                                        kept
+
+A later read, after a write of unknown outcome (`found_out`):
+
+    situation                           what is done                  why
+    ----------------------------------  ----------------------------  ------------------------------
+    as sent, and all of the call        ours: level, "landed"         F3: else our own write would
+    landed, or it was so before, or                                   look like a newer human edit
+    the state has moved on
+    as it was before                    not level: "did not land",    F3: it is sent again
+                                        or "re-sent" if a human may
+                                        have put it back
+    anything else                       `change`, without a base      F3: a human's; so is "as sent"
+                                        `first_contact`               when the call did nothing
+"""
 
 from __future__ import annotations
 
@@ -19,10 +97,10 @@ from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw, Unreadable
 
 
 def change(case: Case, raw: Raw) -> None:
-    """Merge a value that differs from the side's base: somebody changed it there."""
+    """Merge a value that differs from the side's shadow: somebody changed it there."""
     value = case.mapped.read(raw)
-    behind = case.behind()
-    case.base(raw)
+    behind = case.is_behind()
+    case.set_shadow(raw)
     case.entry.got = None
     if case.state.candidates is not None:
         replace_candidate(case, raw)
@@ -33,13 +111,14 @@ def change(case: Case, raw: Raw) -> None:
 
 
 def _settle(case: Case, raw: Raw, value: Canonical, *, behind: bool) -> None:
+    """Apply the policy to an edit that does not agree with the state."""
     policy, owner, rev = case.policy.policy, owner_of(case), case.state.rev
     if (owner and owner != case.connection) or (policy == "first" and rev > 0):
         refuse_edit(case, raw, value, owner)
     elif not behind or rev == 0:
         accept(case, raw, value)
     elif owner:
-        case.versus(raw, value, kind="conflict", winner=owner, why=f"{owner} owns the field")
+        case.note_both(raw, value, kind="conflict", winner=owner, why=f"{owner} owns the field")
         accept(case, raw, value)
     elif policy == "manual":
         open_conflict(case, raw, "changed in two places; the policy leaves it to an admin")
@@ -47,78 +126,69 @@ def _settle(case: Case, raw: Raw, value: Canonical, *, behind: bool) -> None:
         settle_by_latest(case, raw, value)
 
 
-# --- first contact
-# -------------------------------------------------------------------------------------------------
+# --- first contact --------------------------------------------------------------------------------
 
 
 def first_contact(case: Case, raw: Raw) -> None:
-    """Take in a value that has no base. No base is not a change: nobody is known to have edited anything.
-
-    Where only the directory of people has changed, the raw values still tell: another one is
-    somebody's edit.
-    """
+    """Take in a value that has no base: nobody is known to have edited anything (rule F10)."""
     old, known = case.entry.shadow, case.entry.map_rev
     if same_declaration(known, case.mapped.revision) and old is not NO_BASE and old != raw:
+        # Only the directory of people has changed: another raw value is somebody's edit (F19).
         change(case, raw)
         return
     value = case.mapped.read(raw)
-    case.base(raw)
+    case.set_shadow(raw)
     case.entry.got = None
     if case.state.rev == 0:
-        _found_first(case, raw, value)
+        _begin_state(case, raw, value)
     elif case.agrees(raw):
-        case.level()
+        case.mark_level()
     elif case.state.candidates is not None:
         case.entry.level = NEVER
     elif known and old is not NO_BASE and old == raw:
-        _read_anew(case, raw, value)
+        _reread(case, raw, value)
     else:
         case.entry.level = NEVER
-        if value is not None and raw != case.able.default:
-            _meet(case, raw, value)
+        if value is not None and raw != case.capability.default:
+            _settle_by_declaration(case, raw, value)
 
 
-def _found_first(case: Case, raw: Raw, value: Canonical) -> None:
+def _begin_state(case: Case, raw: Raw, value: Canonical) -> None:
     """Take the state from the first side that says anything; null says nothing yet."""
     if value is not None:
         move_state(case.state, value, case.connection, (None, case.interval[1]))
         case.note("observed", raw=raw, value=value, rev=case.state.rev)
-    case.level()
+    case.mark_level()
 
 
-def _read_anew(case: Case, raw: Raw, value: Canonical) -> None:
-    """The same raw value reads differently since the mapping changed: that is an edit of the table, not of the side."""
+def _reread(case: Case, raw: Raw, value: Canonical) -> None:
+    """Take a raw value that reads differently by the changed mapping: the table's edit (F19)."""
     if case.state.set_by == case.connection:
         before = case.state.value
         move_state(case.state, value, MAPPING, case.interval)
-        case.level()
+        case.mark_level()
         case.note("remapped", raw=raw, value=value, before=before, rev=case.state.rev)
     else:
         case.entry.level = NEVER
-        case.note(
-            "remapped",
-            raw=raw,
-            value=value,
-            why="reads differently; the state stands",
-            rev=case.state.rev,
-        )
+        why = "reads differently; the state stands"
+        case.note("remapped", raw=raw, value=value, why=why, rev=case.state.rev)
 
 
-def _meet(case: Case, raw: Raw, value: Canonical) -> None:
-    """Settle two values that both have a history, by declaration only: timestamps mean nothing here."""
+def _settle_by_declaration(case: Case, raw: Raw, value: Canonical) -> None:
+    """Settle two values that both have a history: timestamps mean nothing here (rule F10)."""
     policy, ours, theirs = case.policy, case.connection, case.state.set_by
     if policy.on_link == "manual" or (policy.policy == "manual" and not policy.on_link):
         open_conflict(case, raw, "the sides differed when they were linked")
         return
-    wins, why = _declared(case)
-    case.versus(raw, value, kind="first contact", winner=ours if wins else theirs, why=why)
+    wins, why = _declared_winner(case)
+    case.note_both(raw, value, kind="first contact", winner=ours if wins else theirs, why=why)
     if wins:
         move_state(case.state, value, ours, (None, case.interval[1]))
-        case.level()
+        case.mark_level()
 
 
-def _declared(case: Case) -> tuple[bool, str]:
-    """Tell whether this side's value wins at first contact, and by which declaration."""
+def _declared_winner(case: Case) -> tuple[bool, str]:
+    """Return whether this side's value wins at first contact, and by which declaration."""
     policy, ours, theirs = case.policy, case.connection, case.state.set_by
     if theirs in {ADMIN, MAPPING}:
         return False, f"set by {theirs}"
@@ -132,52 +202,46 @@ def _declared(case: Case) -> tuple[bool, str]:
     return case.rules.sync.rank(ours) < case.rules.sync.rank(theirs), "precedence"
 
 
-# --- our own writes
-# ------------------------------------------------------------------------------------------------
+# --- our own writes -------------------------------------------------------------------------------
 
 
 def answered(case: Case, attempt: Attempt, raw: Raw) -> None:
-    """Take the answer to our own write: what the call sent is the shadow as it was read back."""
+    """Take the answer to our own write: the shadow is what was read back, not what was sent."""
     sent = attempt.sent[case.name]
-    case.base(raw)
+    before = attempt.before.get(case.name, NO_BASE)
+    case.set_shadow(raw)
     case.entry.got = None
     case.entry.level = attempt.revs.get(case.name, case.entry.level)
-    if raw != sent:
-        # The vendor trims, folds or rounds: remember the pair, or it would be rewritten for ever.
-        if case.name in attempt.values:
-            case.entry.got = (attempt.values[case.name], raw)
-        ignored = raw == attempt.before.get(case.name, NO_BASE)
-        case.note(
-            "not taken" if ignored else "normalised",
-            sent=sent,
-            raw=raw,
-            before=attempt.before.get(case.name),
-        )
-    else:
-        case.note("written", sent=sent, before=attempt.before.get(case.name), rev=case.entry.level)
+    if raw == sent:
+        case.note("written", sent=sent, before=_plain(before), rev=case.entry.level)
+        return
+    # The vendor trims, folds or rounds: without the pair it would be rewritten for ever (F13).
+    if case.name in attempt.values:
+        case.entry.got = (attempt.values[case.name], raw)
+    kind = "not taken" if raw == before else "normalised"
+    case.note(kind, sent=sent, raw=raw, before=_plain(before))
 
 
 def found_out(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None:
-    """Find out by a later read what became of a write of unknown outcome."""
+    """Find out by a later read what became of a write of unknown outcome (rule F3).
+
+    `landed`: no field that the same call was to set still reads as it did before.
+    """
     sent, before = attempt.sent[case.name], attempt.before.get(case.name, NO_BASE)
     if raw == sent and (landed or raw == before or not case.agrees(raw)):
-        case.base(raw)
+        case.set_shadow(raw)
         case.entry.got = None
         case.entry.level = attempt.revs.get(case.name, case.entry.level)
-        case.note("landed", sent=sent, before=_shown(before), rev=case.entry.level)
+        case.note("landed", sent=sent, before=_plain(before), rev=case.entry.level)
         return
     case.entry.level = NEVER
     if raw == before:
-        case.base(raw)
+        case.set_shadow(raw)
+        # With a moved version, or none to look at, a human may have put the old value back: then
+        # the timeline says that it was sent again.
         moved = case.obs.version is None or case.obs.version != attempt.version
-        # With a moved version, or none to look at, a human may have put the old value back: the
-        # repeat is on record.
-        case.note(
-            "re-sent" if moved else "did not land",
-            sent=sent,
-            before=before,
-            value=case.mapped.read(raw),
-        )
+        kind = "re-sent" if moved else "did not land"
+        case.note(kind, sent=sent, before=before, value=case.mapped.read(raw))
     elif case.entry.shadow is NO_BASE:
         first_contact(case, raw)
     else:
@@ -185,11 +249,15 @@ def found_out(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None:
 
 
 def did_not_land(attempt: Attempt, raws: dict[str, Raw]) -> bool:
-    """Tell whether a call certainly did nothing: it lands as a whole, so one field at its old value proves it."""
+    """Return whether a call certainly did nothing.
+
+    It lands as a whole, so one field that still reads as it did before proves it.
+    """
     return any(
         raw == attempt.before.get(name, NO_BASE) != attempt.sent[name] for name, raw in raws.items()
     )
 
 
-def _shown(raw: Raw | Marker) -> Raw:
+def _plain(raw: Raw | Marker) -> Raw:
+    """Return a raw value for the timeline, which holds JSON: null for "never read"."""
     return None if isinstance(raw, Marker | Unreadable) else raw

@@ -1,7 +1,61 @@
-"""The merge of sets, element by element: a set is a field of elements, whatever policy is declared for it.
+"""The merge of sets, element by element: a set is a field of elements, whatever policy is declared.
 
-Everything is compared as canonical elements; spelling (`VIP`) stays the side's own business. An
-addition always survives a removal that had not seen it.
+The rules are told in docs/merge-rules.md; each row below is held by tests of its rule
+(`test_f14_…` in tests/core). Everything is compared as canonical elements; spelling (`VIP`) stays
+the side's own business (F14). "Unseen": another side decided about the element after this side was
+last level.
+
+A set that differs from the side's shadow (`change`) becomes the shadow. While a conflict is open it
+replaces the side's candidate (F18); otherwise each element that differs is judged by itself:
+
+    situation                           what is done                  why
+    ----------------------------------  ----------------------------  ------------------------------
+    added                               in, at a new revision, also   F14, F6: older removals that
+                                        if it was in already          had not seen it will lose
+    added; removed elsewhere, unseen    in; the pair is recorded      F14: the addition survives
+    removed; not in the state           nothing                       it is gone already
+    removed; removals read here are     stays, recorded; due again    F15: it may only be withheld
+    not to be believed
+    removed; added elsewhere, unseen    stays, the pair is recorded;  F14: the addition survives
+                                        due again
+    removed                             out, at a new revision        F14: somebody took it out
+
+The side is level afterwards if it was level before and nothing stays against it, or if nothing is
+left to add or remove (F14). To undo what another side did is a change of hands: one too many
+within the guard's window opens a conflict instead.
+
+A set that has no base (`first_contact`): never read, or read by another mapping revision.
+
+    situation                           what is done                  why
+    ----------------------------------  ----------------------------  ------------------------------
+    a conflict is open on the field     level only if it agrees       F18: frozen
+    no state yet, and no elements       level                         F10: it says nothing yet
+    elements that the state lacks       the state gets them           F10: union
+    elements that the side lacks        not level: the plan adds      F10: nobody removed them
+                                        them
+
+Our own write, if it was answered or anything of it landed (`written`):
+
+    situation                           what is done                  why
+    ----------------------------------  ----------------------------  ------------------------------
+    sent, and there                     ours                          F1: never a human's addition
+    sent, and there as trimming,        ours; remembered as an alias  F14: never guessed by count
+    folding or cutting would make it
+    sent, and not there                 "not carried"                 F14: else it is sent for ever
+    to be removed, and still there      "not given up"                F14: else it is sent for ever
+    not sent, and not there before      merged as added               F1: a human's
+    there before, to stay, not there    merged as removed; "not       F1: that answer speaks of the
+    now                                 carried" if the answer of a   vendor, a later read of humans
+                                        replacing call lacks it
+
+Our own write, if it did nothing (`not_written`):
+
+    situation                           what is done                  why
+    ----------------------------------  ----------------------------  ------------------------------
+    as the call would have added it     merged as added; ours if the  F3: a human's, or our late
+                                        state has dropped it since    write
+    anything else that differs from     merged as added or removed    F3: a human's
+    what was there before
 """
 
 from __future__ import annotations
@@ -27,85 +81,88 @@ from bridge.core.model.values import Marker, Raw
 
 
 def change(case: Case, raw: Raw, base: Raw | Marker | None = None) -> None:
-    """Merge what was added and removed since the base (the shadow, unless our own write explains more)."""
+    """Merge what was added and removed since the base.
+
+    That is the shadow, unless our own write explains more (`written`, `not_written`).
+    """
     known = present_elements(case.state)
     before = read_set(case.mapped, case.entry, case.entry.shadow if base is None else base, known)
     now = read_set(case.mapped, case.entry, raw, known)
     added, removed = sorted(now.keys() - before.keys()), sorted(before.keys() - now.keys())
-    _take_in(case, raw)
+    _set_shadow(case, raw)
     if case.state.candidates is None:
-        _apply(case, raw, added, removed)
+        _merge_elements(case, raw, added, removed)
     elif added or removed:
         replace_candidate(case, raw)
 
 
-def _apply(case: Case, raw: Raw, added: list[str], removed: list[str]) -> None:
-    state, was_level = case.state, not case.behind()
+def _merge_elements(case: Case, raw: Raw, added: list[str], removed: list[str]) -> None:
+    """Bring the added elements into the state and take the removed ones out, where that counts."""
+    state, was_level = case.state, not case.is_behind()
     gone = [name for name in removed if _may_remove(case, name)]
-    kept = [name for name in removed if name not in gone and _is_in(case, name)]
-    if kept:  # due again, also where the removal was the only news
+    if any(name not in gone and _is_in(case, name) for name in removed):
+        # Something stays against this side: due again, also if that was the only news.
         case.entry.level = min(case.entry.level, state.rev - 1)
-    if not added and not gone:
-        _level_if_done(case, was_level=was_level and not kept)
-        return
-    if _turned_round(case, added, gone) and count_change_of_hands(case):
-        open_conflict(case, raw, FUSE)
-        return
+        was_level = False
+    if added or gone:
+        if _undoes_others(case, added, gone) and count_change_of_hands(case):
+            open_conflict(case, raw, FUSE)
+            return
+        _move_elements(case, raw, added, gone)
+    _mark_level_if_done(case, was_level=was_level)
+
+
+def _move_elements(case: Case, raw: Raw, added: list[str], gone: list[str]) -> None:
+    """Give the state its next revision: these elements in, those out."""
+    state, rev = case.state, case.state.rev + 1
     for name in added:
         _note_resurrection(case, name)
-    rev = state.rev + 1
     for name in added:
         state.elements[name] = Element(present=True, rev=rev, by=case.connection)
     for name in gone:
         state.elements[name] = Element(present=False, rev=rev, by=case.connection)
     move_state(state, tuple(sorted(present_elements(state))), case.connection, case.interval)
     case.note("changed", raw=raw, value=state.value, added=added, removed=gone, rev=rev)
-    _level_if_done(case, was_level=was_level and not kept)
 
 
 def _is_in(case: Case, name: str) -> bool:
+    """Return whether the element is in the state."""
     element = case.state.elements.get(name)
     return element is not None and element.present
 
 
 def _unseen(case: Case, name: str) -> bool:
-    """Tell whether somebody else decided about the element after this side was last level."""
+    """Return whether another side decided about the element after this side was last level."""
     element = case.state.elements.get(name)
     return element is not None and element.rev > case.entry.level and element.by != case.connection
 
 
 def _may_remove(case: Case, name: str) -> bool:
-    """Tell whether a removal counts: it must be of something that this side had seen, and be believable there."""
+    """Return whether a removal counts; one of an element in the state that does not is noted."""
     if not _is_in(case, name):
         return False
-    if not case.able.removes:
-        case.note(
-            "ambiguous removal", element=name, why="a removal read here is not to be believed: kept"
-        )
+    if not case.capability.removes:
+        why = "a removal read here is not to be believed: kept"
+        case.note("ambiguous removal", element=name, why=why)
         return False
     if _unseen(case, name):
-        _pair(
-            case,
-            name,
-            winner=case.state.elements[name].by,
-            why="added elsewhere, unseen by the removal: kept",
-        )
+        winner = case.state.elements[name].by
+        why = "added elsewhere, unseen by the removal: kept"
+        _note_pair(case, name, winner=winner, why=why)
         return False
     return True
 
 
 def _note_resurrection(case: Case, name: str) -> None:
+    """Record an element that comes back against a removal which it had not seen."""
     element = case.state.elements.get(name)
     if element is not None and not element.present and _unseen(case, name):
-        _pair(
-            case,
-            name,
-            winner=case.connection,
-            why="removed elsewhere, unseen by the addition: the addition wins",
-        )
+        why = "removed elsewhere, unseen by the addition: the addition wins"
+        _note_pair(case, name, winner=case.connection, why=why)
 
 
-def _pair(case: Case, name: str, *, winner: str, why: str) -> None:
+def _note_pair(case: Case, name: str, *, winner: str, why: str) -> None:
+    """Record an addition and a removal of one element that met."""
     element = case.state.elements[name]
     case.note(
         "conflict",
@@ -118,21 +175,22 @@ def _pair(case: Case, name: str, *, winner: str, why: str) -> None:
     )
 
 
-def _turned_round(case: Case, added: list[str], gone: list[str]) -> bool:
-    """Tell whether the change undoes what another side did: only that is passing a field to and fro."""
+def _undoes_others(case: Case, added: list[str], gone: list[str]) -> bool:
+    """Return whether the change undoes what another side did: only that is a change of hands."""
     elements = case.state.elements
     undone = [name for name in added if name in elements and not elements[name].present] + gone
     return any(elements[name].by != case.connection for name in undone)
 
 
-def _take_in(case: Case, raw: Raw) -> None:
-    """Make the raw set the shadow; spellings and shortcomings that it disproves are forgotten."""
-    entry, fresh = case.entry, unreadable_elements(case.mapped, raw)
-    known = unreadable_elements(case.mapped, entry.shadow)
-    for name, why in fresh.items():
-        if name not in known:
-            case.note("unreadable", element=name, why=why)
-    case.base(raw)
+def _set_shadow(case: Case, raw: Raw) -> None:
+    """Make the raw set the shadow; aliases and lacks that it disproves are forgotten."""
+    entry, unreadable = case.entry, unreadable_elements(case.mapped, raw)
+    if unreadable:
+        known = unreadable_elements(case.mapped, entry.shadow)
+        for name, why in unreadable.items():
+            if name not in known:
+                case.note("unreadable", element=name, why=why)
+    case.set_shadow(raw)
     shown = elements_of(raw)
     entry.alias = {spelled: name for spelled, name in entry.alias.items() if spelled in shown}
     here = read_set(case.mapped, entry, raw, present_elements(case.state))
@@ -143,118 +201,105 @@ def _take_in(case: Case, raw: Raw) -> None:
     }
 
 
-def _level_if_done(case: Case, *, was_level: bool) -> None:
-    """A set is level only when nothing is left to do, or when it was level and all of its change was accepted."""
+def _mark_level_if_done(case: Case, *, was_level: bool) -> None:
+    """Note the side as level if it was and all of its change was accepted, or if nothing is left.
+
+    One call may add one element of several: a set that merely lost one difference is not level.
+    """
     if was_level or case.agrees(case.entry.shadow):
-        case.level()
+        case.mark_level()
 
 
-# --- first contact
-# -------------------------------------------------------------------------------------------------
+# --- first contact --------------------------------------------------------------------------------
 
 
 def first_contact(case: Case, raw: Raw) -> None:
-    """Unite a set that has no base with the state: an element missing on either side was not removed by anybody."""
+    """Unite a set that has no base with the state: nobody removed what one of the two lacks."""
     known, state = present_elements(case.state), case.state
     here = read_set(case.mapped, case.entry, raw, known)
-    _take_in(case, raw)
-    if state.candidates is not None:
-        case.entry.level = NEVER
-        _level_if_done(case, was_level=False)
-        return
-    fresh, absent = sorted(here.keys() - known), sorted(known - here.keys())
-    if state.rev and (fresh or absent):
-        mine, theirs = (
-            {"value": sorted(here), "raw": raw, "by": case.connection},
-            {"value": state.value, "by": state.set_by},
-        )
-        case.note(
-            "first contact",
-            mine=mine,
-            theirs=theirs,
-            winner="union",
-            why="both sets had a history",
-            sides=[state.set_by, case.connection],
-            added=fresh,
-            missing=absent,
-        )
-    if fresh:
-        for name in fresh:
-            state.elements[name] = Element(present=True, rev=state.rev + 1, by=case.connection)
-        move_state(
-            state, tuple(sorted(present_elements(state))), case.connection, (None, case.interval[1])
-        )
-        case.note("observed", raw=raw, value=state.value, added=fresh, rev=state.rev)
+    _set_shadow(case, raw)
+    was_level = False
+    if state.candidates is None:
+        extra, absent = sorted(here.keys() - known), sorted(known - here.keys())
+        if state.rev and (extra or absent):
+            _note_union(case, raw, sorted(here), extra, absent)
+        if extra:
+            _add_found(case, raw, extra)
+        was_level = state.rev == 0
     case.entry.level = NEVER
-    _level_if_done(case, was_level=state.rev == 0)
+    _mark_level_if_done(case, was_level=was_level)
 
 
-# --- our own writes
-# ------------------------------------------------------------------------------------------------
+def _note_union(case: Case, raw: Raw, here: list[str], extra: list[str], absent: list[str]) -> None:
+    """Record both sets, and the elements by which they differ."""
+    state = case.state
+    case.note(
+        "first contact",
+        mine={"value": here, "raw": raw, "by": case.connection},
+        theirs={"value": state.value, "by": state.set_by},
+        winner="union",
+        why="both sets had a history",
+        sides=[state.set_by, case.connection],
+        added=extra,
+        missing=absent,
+    )
+
+
+def _add_found(case: Case, raw: Raw, extra: list[str]) -> None:
+    """Bring elements into the state that were found at first contact, set at an unknown time."""
+    state, since = case.state, (None, case.interval[1])
+    for name in extra:
+        state.elements[name] = Element(present=True, rev=state.rev + 1, by=case.connection)
+    move_state(state, tuple(sorted(present_elements(state))), case.connection, since)
+    case.note("observed", raw=raw, value=state.value, added=extra, rev=state.rev)
+
+
+# --- our own writes -------------------------------------------------------------------------------
 
 
 def untouched(case: Case, attempt: Attempt, raw: Raw) -> bool:
-    """Tell whether the set reads as it did before a call that was to change it."""
-    before, sent, now = _three(case, attempt, raw)
+    """Return whether the set reads as it did before a call that was to change it."""
+    before, sent, now = _read_attempt(case, attempt, raw)
     return before == now.keys() != sent
 
 
 def landed(case: Case, attempt: Attempt, raw: Raw) -> bool:
-    """Tell whether anything that the call was to add or remove shows in the set."""
-    before, sent, now = _three(case, attempt, raw)
-    if (
-        before == sent
-        or any(name in now for name in sent - before)
-        or any(name not in now for name in before - sent)
-    ):
+    """Return whether anything that the call was to add or remove shows in the set."""
+    before, sent, now = _read_attempt(case, attempt, raw)
+    if before == sent:
         return True
-    spelled = [
-        element
-        for element in elements_of(raw)
-        if element not in elements_of(attempt.before.get(case.name))
-    ]
-    return any(_alias(case, attempt, name, spelled) is not None for name in sent - before)
+    if not now.keys().isdisjoint(sent - before) or not (before - sent) <= now.keys():
+        return True
+    new = _new_spellings(case, attempt, raw)
+    return any(_alias_of(case, attempt, name, new) is not None for name in sent - before)
 
 
 def written(case: Case, attempt: Attempt, raw: Raw) -> None:
     """Take in a set after our own write has landed: what our call explains is no human's doing."""
-    before, sent, now = _three(case, attempt, raw)
-    spelled = [
-        element
-        for element in elements_of(raw)
-        if element not in elements_of(attempt.before.get(case.name))
-    ]
-    replaced = isinstance(attempt.call.get(case.mapped.write_key or "", []), list | tuple)
-    # An answer that lacks what a replacing call has carried speaks of the vendor; a later read may
-    # speak of a human.
-    promised = sent if replaced and case.obs.own else sent - before
-    for name in sorted(promised - now.keys()):
-        shown = _alias(case, attempt, name, spelled)
-        if shown is not None:
-            case.entry.alias[shown] = name
-            spelled.remove(shown)
-        else:
-            _lack(case, name, "not carried")
+    before, sent, now = _read_attempt(case, attempt, raw)
+    promised = sent if _replaced_whole(case, attempt) and case.obs.own else sent - before
+    _note_what_was_not_taken(case, attempt, raw, sorted(promised - now.keys()))
     for name in sorted((before - sent) & now.keys()):
-        _lack(case, name, "not given up")
-    here = _three(case, attempt, raw)[2]
+        _note_lack(case, name, "not given up")
+    here = _read_attempt(case, attempt, raw)[2]  # again: aliases were learned above
     human = [element for name, element in here.items() if name not in sent | before]
     base = [element for element in elements_of(raw) if element not in human]
-    stood = read_set(
-        case.mapped, case.entry, attempt.before.get(case.name), present_elements(case.state)
-    )
-    base += [
-        stood[name] for name in sorted((before & sent) - here.keys() - promised) if name in stood
-    ]
-    case.note(
-        "written", sent=attempt.sent[case.name], raw=raw, before=attempt.before.get(case.name)
-    )
+    # What stood there, was to stay and is gone without the call explaining it: a human removed it.
+    old = attempt.before.get(case.name)
+    stood = read_set(case.mapped, case.entry, old, present_elements(case.state))
+    removed = sorted((before & sent) - here.keys() - promised)
+    base += [stood[name] for name in removed if name in stood]
+    case.note("written", sent=attempt.sent[case.name], raw=raw, before=old)
     change(case, raw, base)
 
 
 def not_written(case: Case, attempt: Attempt, raw: Raw) -> None:
-    """Take in a set after our write did not land: additions are a human's, unless the state has moved on since."""
-    before, sent, now = _three(case, attempt, raw)
+    """Take in a set after our write did not land.
+
+    What is there as we would have sent it is a human's, unless the state has moved on since: then
+    it is taken for ours, or it would be added again everywhere.
+    """
+    before, sent, now = _read_attempt(case, attempt, raw)
     stale = {name for name in (sent - before) & now.keys() if not _is_in(case, name)}
     base = [*elements_of(attempt.before.get(case.name)), *(now[name] for name in sorted(stale))]
     moved = case.obs.version is None or case.obs.version != attempt.version
@@ -262,27 +307,56 @@ def not_written(case: Case, attempt: Attempt, raw: Raw) -> None:
     change(case, raw, base)
 
 
-def _three(case: Case, attempt: Attempt, raw: Raw) -> tuple[set[str], set[str], dict[str, Raw]]:
-    """Read what stood there, what was sent, and what is there now, as canonical elements."""
+def _read_attempt(
+    case: Case, attempt: Attempt, raw: Raw
+) -> tuple[set[str], set[str], dict[str, Raw]]:
+    """Return what stood there, what was sent, and what is there now, as canonical elements."""
     known = set(attempt.values.get(case.name) or ()) | present_elements(case.state)
     before = read_set(case.mapped, case.entry, attempt.before.get(case.name), known)
     sent = read_set(case.mapped, case.entry, attempt.sent[case.name], known)
     return set(before), set(sent), read_set(case.mapped, case.entry, raw, known)
 
 
-def _alias(case: Case, attempt: Attempt, name: str, spelled: list[Raw]) -> str | None:
-    """Find the element of an answer that trimming, folding or cutting makes of one we sent; the longest, if several."""
+def _replaced_whole(case: Case, attempt: Attempt) -> bool:
+    """Return whether the call carried the whole set, and not one element of it."""
+    return isinstance(attempt.call.get(case.mapped.write_key or "", []), list | tuple)
+
+
+def _new_spellings(case: Case, attempt: Attempt, raw: Raw) -> list[Raw]:
+    """Return the raw elements that were not there before the call."""
+    old = elements_of(attempt.before.get(case.name))
+    return [element for element in elements_of(raw) if element not in old]
+
+
+def _note_what_was_not_taken(case: Case, attempt: Attempt, raw: Raw, unfound: list[str]) -> None:
+    """Find what the vendor made of each element that was sent: an alias, or nothing: a lack."""
+    new = _new_spellings(case, attempt, raw)
+    for name in unfound:
+        shown = _alias_of(case, attempt, name, new)
+        if shown is not None:
+            case.entry.alias[shown] = name
+            new.remove(shown)
+        else:
+            _note_lack(case, name, "not carried")
+
+
+def _alias_of(case: Case, attempt: Attempt, name: str, new: list[Raw]) -> str | None:
+    """Return the new raw element that trimming, folding or cutting makes of one that we sent.
+
+    The longest if several fit, None if none does.
+    """
     form = case.mapped.write(name)
     sent = elements_of(attempt.sent[case.name])
     fitting = [
         shown
-        for shown in spelled
+        for shown in new
         if isinstance(shown, str) and shown not in sent and normalises_to(form, shown)
     ]
     return max(fitting, key=len, default=None)
 
 
-def _lack(case: Case, name: str, kind: str) -> None:
+def _note_lack(case: Case, name: str, kind: str) -> None:
+    """Note that this side does not follow the state in one element, for its present revision."""
     element = case.state.elements.setdefault(
         name, Element(present=False, rev=case.state.rev, by="")
     )
@@ -291,6 +365,6 @@ def _lack(case: Case, name: str, kind: str) -> None:
 
 
 def strangers(case: Case, raw: Raw) -> list[str]:
-    """Give the elements that are in a raw set but not in the state."""
+    """Return the elements that are in a raw set but not in the state."""
     known = present_elements(case.state)
     return sorted(read_set(case.mapped, case.entry, raw, known).keys() - known)

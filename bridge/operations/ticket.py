@@ -1,0 +1,123 @@
+"""One ticket as a value: its agreed state, what each of its records shows, and everything that happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from bridge.core.model.state import FieldState, Side
+from bridge.core.model.values import Canonical, Marker, Raw
+from bridge.ledger import attempts, conflict_log, timeline
+from bridge.ledger.timeline import TimelineEntry
+from bridge.operations import find
+from bridge.operations.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedValue:
+    """The agreed value of one field."""
+
+    value: Canonical
+    rev: int
+    """The revision of the field that this value made; 0: nobody ever set it."""
+    by: str
+    """The connection that set it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideView:
+    """One record of the ticket."""
+
+    id: str
+    deleted: bool
+    detached: bool
+    """An admin has taken it out of the ticket."""
+    read_at: datetime | None
+    fields: Mapping[str, Raw | Marker]
+    """What it shows, in its own words; a marker where it was never read, or has no such field."""
+    notes: Mapping[str, str]
+    """Why a field is not believed, or not carried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One ticket."""
+
+    id: str
+    sync: str
+    paused: bool
+    state: Mapping[str, AgreedValue]
+    open: list[str]
+    """Fields in conflict."""
+    sides: Mapping[str, SideView]
+    timeline: list[TimelineEntry]
+    writes: list[dict[str, Any]]
+    """What was sent: the rows of the ledger's `attempt`, in order."""
+    conflicts: list[dict[str, Any]]
+    """The rows of the ledger's `conflict`, in order, those that are over included."""
+
+
+def show(desk: Desk, ref: str) -> Ticket:
+    """Return the ticket that REF names. Raises UnknownName."""
+    with desk.ledger.read() as tx:
+        link = find.ticket(tx, ref)
+        return Ticket(
+            id=link.id,
+            sync=link.sync,
+            paused=link.paused,
+            state={name: _agreed(state) for name, state in link.state.items()},
+            open=sorted(name for name, state in link.state.items() if state.candidates is not None),
+            sides={name: _side_view(side) for name, side in link.sides.items()},
+            timeline=timeline.timeline(tx, link.id),
+            writes=attempts.history(tx, link.id),
+            conflicts=conflict_log.of_link(tx, link.id),
+        )
+
+
+def as_json(ticket: Ticket) -> dict[str, Any]:
+    """Return a ticket in the form of `bridge ticket --json`."""
+    lines = [
+        {
+            "at": line.at,
+            "kind": line.kind,
+            "connection": line.connection,
+            "field": line.field,
+            **line.detail,
+        }
+        for line in ticket.timeline
+    ]
+    return {
+        "id": ticket.id,
+        "sync": ticket.sync,
+        "state": {name: asdict(agreed) for name, agreed in ticket.state.items()},
+        "open": ticket.open,
+        "sides": {name: _side_as_json(side) for name, side in ticket.sides.items()},
+        "timeline": lines,
+        "writes": ticket.writes,
+        "conflicts": ticket.conflicts,
+    }
+
+
+def _side_as_json(side: SideView) -> dict[str, Any]:
+    fields = {
+        name: None if isinstance(value, Marker) else value for name, value in side.fields.items()
+    }
+    return asdict(side) | {"fields": fields}
+
+
+def _agreed(state: FieldState) -> AgreedValue:
+    return AgreedValue(state.value, state.rev, state.set_by)
+
+
+def _side_view(side: Side) -> SideView:
+    notes = {field: entry.unreadable or entry.decided_why for field, entry in side.fields.items()}
+    return SideView(
+        id=side.remote_id,
+        deleted=side.tombstone,
+        detached=side.detached,
+        read_at=side.read_at,
+        fields={field: entry.shadow for field, entry in side.fields.items()},
+        notes={field: note for field, note in notes.items() if note},
+    )

@@ -1,0 +1,72 @@
+"""A ticket, and why its fields are as they are, as values."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from bridge.errors import UnknownName
+from bridge.operations import find, ticket, why
+from tests.flow.world import World, born
+from tests.operations.desks import desk_of
+
+
+@pytest.fixture
+def world():
+    return World(names="LH")
+
+
+@pytest.fixture
+def desk(world):
+    return desk_of(world)
+
+
+def test_a_ticket_is_a_value_with_its_state_sides_and_timeline(world, desk):
+    ids = born(world)
+    (link,) = world.links()
+    shown = ticket.show(desk, f"H:{ids['H']}")
+    assert (shown.id, shown.sync, shown.paused, shown.open) == (link.id, "tickets", False, [])
+    assert shown.state["subject"].value == "It does not print"
+    assert {name: side.id for name, side in shown.sides.items()} == ids
+    assert shown.timeline[0].link_id == link.id
+    assert {write["connection"] for write in shown.writes} <= {"L", "H"}
+
+
+def test_its_json_has_the_promised_keys(world, desk):
+    born(world)
+    (link,) = world.links()
+    values = json.loads(json.dumps(ticket.as_json(ticket.show(desk, link.id)), default=str))
+    assert list(values) == [
+        "id", "sync", "state", "open", "sides", "timeline", "writes", "conflicts",
+    ]  # fmt: skip
+    assert set(values["sides"]["H"]) == {"id", "deleted", "detached", "read_at", "fields", "notes"}
+    assert set(values["state"]["subject"]) == {"value", "rev", "by"}
+    assert {"at", "kind", "connection", "field"} <= set(values["timeline"][0])
+
+
+def test_why_is_a_value_with_the_promised_keys(world, desk):
+    ids = born(world)
+    explanation = why.explain(desk, f"L:{ids['L']}", "status")
+    assert explanation.sides["H"].because == "level with the bridge"
+    values = asdict(explanation)
+    assert list(values) == ["link", "field", "state", "policy", "history", "sides"]
+    assert set(values["state"]) == {"value", "rev", "set_by", "in_conflict", "candidates"}
+    assert set(values["sides"]["H"]) == {
+        "id", "shows", "level", "seen", "because", "last_write",
+    }  # fmt: skip
+
+
+def test_what_nothing_is_called_is_an_error_that_names_what_could_be_meant(world, desk):
+    ids = born(world)
+    (link,) = world.links()
+    for ask in (
+        lambda: ticket.show(desk, "H:none"),
+        lambda: why.explain(desk, "H:none", "status"),
+        lambda: find.named(desk, "H:none"),
+    ):
+        with pytest.raises(UnknownName, match="no ticket is called H:none"):
+            ask()
+    with pytest.raises(UnknownName, match="has no colour; allowed: subject"):
+        why.explain(desk, link.id, "colour")
+    assert find.named(desk, link.id) == find.Named(link.id)
+    assert find.named(desk, f"{ids['L']}") == find.Named(link.id)

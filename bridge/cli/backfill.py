@@ -22,7 +22,7 @@ from bridge.cli.operator import actor
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Connection
-from bridge.flow import allowance
+from bridge.flow.create import CREATION_BUDGET
 from bridge.ledger import audit, run_records, run_writes
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
@@ -136,7 +136,7 @@ def report(left: run_writes.LeftToDo, review: list[dict[str, Any]], wrong: list[
     """Say what is left to a human, and what to do about it."""
     for line in wrong:
         click.echo(line, err=True)
-    if spent := left.parked.get(allowance.CAUSE):
+    if spent := left.parked.get(CREATION_BUDGET):
         click.echo(
             f"{spent} records were not made: this was all that it may make; start it again to go on"
         )
@@ -147,7 +147,7 @@ def report(left: run_writes.LeftToDo, review: list[dict[str, Any]], wrong: list[
         for row in review:
             click.echo(f"  {row['parked_why']}")
     others = {
-        cause: n for cause, n in left.parked.items() if cause not in {allowance.CAUSE, AMBIGUOUS}
+        cause: n for cause, n in left.parked.items() if cause not in {CREATION_BUDGET, AMBIGUOUS}
     }
     if others:
         click.echo(

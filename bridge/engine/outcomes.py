@@ -8,6 +8,7 @@ it says about the piece of work.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bridge.engine.context import Context, Task
@@ -27,7 +28,7 @@ from bridge.errors import (
 )
 from bridge.ledger import connection_health, parking, webhook_inbox, work
 from bridge.ledger.connection_health import Health
-from bridge.ledger.database import Tx
+from bridge.ledger.database import Contended, Ledger, Tx
 
 log = logging.getLogger("bridge.flow")
 
@@ -95,6 +96,44 @@ def record_call_outcome(
         connection_health.failed(tx, connection, str(error), now, probe=probe, item=item)
     elif probe:
         connection_health.end_probe(tx, connection)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """How one call ended, as far as it concerns the connection."""
+
+    connection: str
+    error: BaseException | None
+    probe: bool = False
+    """It was the call that a half-open breaker let through."""
+    item: str = ""
+    """Key of the work that made the call."""
+
+
+@dataclass(slots=True)
+class CallOutcomes:
+    """The answers of one worker that are not judged yet."""
+
+    waiting: list[CallOutcome] = field(default_factory=list)
+
+    def judge(self, ledger: Ledger, context: Context) -> None:
+        """Judge what waits, in a transaction that does nothing else; if others are at the same rows, the next time.
+
+        A judgement locks the connection's health. In the transaction of all that is under way, or
+        in another order than every other worker's, two of them could wait for one another, and the
+        loser would lose all its work.
+        """
+        if not self.waiting:
+            return
+        try:
+            with ledger.transaction() as tx:
+                for each in sorted(self.waiting, key=lambda answer: answer.connection):
+                    record_call_outcome(
+                        tx, context, each.connection, each.error, probe=each.probe, item=each.item
+                    )
+        except Contended:
+            return
+        self.waiting = []
 
 
 def apply_outcome(tx: Tx, context: Context, task: Task, error: Exception) -> None:

@@ -16,12 +16,16 @@ from typing import Any
 
 from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
-from bridge.engine.answers import CallOutcome, CallOutcomes
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Effect, Procedure, Read, Transact
 from bridge.engine.in_flight import RemoteRequest, RunningProcedure
-from bridge.engine.outcomes import FIRST_DELAY_SECONDS, apply_outcome
+from bridge.engine.outcomes import (
+    FIRST_DELAY_SECONDS,
+    CallOutcome,
+    CallOutcomes,
+    apply_outcome,
+)
 from bridge.engine.scheduling import Capacity, claim_batch
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.ledger import connection_health, work

@@ -23,17 +23,31 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.flow import allowance, parents
+from bridge.flow import parents
 from bridge.flow.commit import conclude, later, save, take_lease, the_link
 from bridge.flow.match import join
-from bridge.flow.readings import alike, match_keys, observation
+from bridge.flow.match_keys import customer_keys, is_match, match_keys
+from bridge.flow.readings import observation
 from bridge.flow.replan import plan_member
-from bridge.ledger import hints, intents, links, matching, probes, work
+from bridge.ledger import (
+    hints,
+    intents,
+    links,
+    matching,
+    probes,
+    run_records,
+    run_writes,
+    work,
+)
 from bridge.ledger.database import Tx
 from bridge.ledger.intents import OpenIntent
 
-TRIES = 2
-"""An intent that was looked for and not found is made once more; after that a human decides."""
+MAX_CREATES_SENT = 2
+"""A create that was looked for and not found is sent once more; after that a human decides."""
+CREATION_BUDGET = "creation budget"
+"""Cause of creates that are parked because their run has made as many records as it may."""
+MAX_CREATES = "max_creates"
+"""In a run's figures: how many records it may make."""
 
 
 def create(context: Context, task: Task) -> Procedure:
@@ -75,7 +89,7 @@ class Ready:
 def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready | None:
     """Write the intent down, under the lease; None when it may not be made (any more), and the row is settled."""
     link, now = the_link(task), context.clock.now()
-    if allowance.spent(tx, context, task):
+    if creation_budget_spent(tx, context, task):
         return None
     ready = Ready(
         Draft(link.entity, planned.values, marker=context.fresh_id()[:20]),
@@ -97,6 +111,27 @@ def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready |
     work.finish(tx, task.row, task.owner, now)
     task.give_back(tx)
     return None
+
+
+def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
+    """Park a create whose run has made all that it may; True if it did. The next run goes on.
+
+    Asked in the transaction that writes the intent down, so that many at once never make one too
+    many.
+    """
+    if task.row.run_id is None:
+        return False
+    run = run_records.get(tx, str(task.row.run_id))
+    limit = run.figures.get(MAX_CREATES) if run is not None else None
+    if limit is None or run_writes.creates(tx, task.row.run_id) < limit:
+        return False
+    why = (
+        f"run {task.row.run_id} may make {limit} records and has; "
+        "the next `bridge backfill` goes on with it"
+    )
+    work.park(tx, task.row, task.owner, why, CREATION_BUDGET, context.clock.now())
+    task.give_back(tx)
+    return True
 
 
 def intend_still(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready | None:
@@ -133,7 +168,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
         record
         for record in records
         if record.marker is None
-        and alike(sync, ours, match_keys(sync, mapped.canonical(record.data)))
+        and is_match(sync, ours, match_keys(sync, mapped.canonical(record.data)))
     ]
 
     def settle(tx: Tx) -> bool:
@@ -236,7 +271,7 @@ def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
     now, link = context.clock.now(), the_link(task)
     intents.close(tx, intent.marker, "not found" if intent.unanswered else "not seen", None, now)
     link.intents.pop(intent.connection, None)
-    if intents.failures(tx, link.id, intent.connection) < TRIES:
+    if intents.failures(tx, link.id, intent.connection) < MAX_CREATES_SENT:
         save(
             tx,
             task,
@@ -330,7 +365,7 @@ def adopt(
             sync.name,
             link.id,
             connection,
-            [*match_keys(sync, values), *parents.keys_of(values)],
+            [*match_keys(sync, values), *customer_keys(values)],
         )
         parents.wake(tx, context, link, connection, now)
         told = {"ref": str(record.ref)} | task.run_detail()

@@ -15,10 +15,9 @@ from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, read_record, transact
 from bridge.errors import Lacking, LeaseLost, RemoteError
 from bridge.flow import call_parts, field_refusals
-from bridge.flow.absorbing import absorbed
 from bridge.flow.commit import conclude, later, take_lease, the_link
 from bridge.flow.observe import still_open, take_in
-from bridge.flow.readings import observation
+from bridge.flow.readings import merge_observation, observation
 from bridge.flow.replan import leftover, plan_member
 from bridge.flow.vain_writes import put_off
 from bridge.flow.write import (
@@ -150,9 +149,8 @@ def take_answer(
         for name, raw in attempt.sent.items()
         if mapped.fields[name].write_key in answer.proved
     }
-    notes, _closed = absorbed(
-        the_link(task), side, replace(seen, values={**seen.values, **proved}), context
-    )
+    seen = replace(seen, values={**seen.values, **proved})
+    notes, _closed = merge_observation(context, the_link(task), side, seen)
     told = {"verb": call.verb, "sent": call.sent} | task.run_detail()
     wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), told)
     outcome = "done" if side.attempt is None else "partly readable"

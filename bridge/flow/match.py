@@ -16,9 +16,9 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, read_record, transact
 from bridge.flow import parents, people
-from bridge.flow.absorbing import merged
 from bridge.flow.commit import tell, verdict
-from bridge.flow.readings import Key, match_keys, window
+from bridge.flow.match_keys import Key, customer_keys, match_keys, window
+from bridge.flow.readings import merge_record
 from bridge.flow.replan import plans, queue
 from bridge.ledger import drift_findings, intents, links, matching, timeline, work
 from bridge.ledger.database import Tx
@@ -89,10 +89,8 @@ def assign(
     """Join the record to the one link that matches; where none does, start one."""
     now, ref = context.clock.now(), record.ref
     found, waiting = eligible(tx, sync, ref, keys)
-    known_by = [
-        *keys,
-        *parents.keys_of(context.maps[ref.connection][ref.entity].canonical(record.data)),
-    ]
+    values = context.maps[ref.connection][ref.entity].canonical(record.data)
+    known_by = [*keys, *customer_keys(values)]
     if waiting:
         work.reschedule(tx, task.row, task.owner, now + WAIT, count=False)
     elif not found and not context.capabilities[ref.connection][ref.entity].originates:
@@ -136,14 +134,14 @@ def bear(
     people.learn(
         tx, context, ref.connection, record.people, now
     )  # before they are read as strangers
-    found = merged(context, task.row, link, side, record)
+    found = merge_record(context, task.row, link, side, record)
     planned = plans(context, link)
     if not links.create(tx, link, now):
         work.reschedule(tx, task.row, task.owner, now, count=False)
         return
     work.finish(tx, task.row, task.owner, now)
     matching.add(tx, sync.name, link.id, ref.connection, keys)
-    verdict(tx, ref, upto, found.said, found.why, now)
+    verdict(tx, ref, upto, found.verdict, found.why, now)
     decided = queue(
         tx,
         context,

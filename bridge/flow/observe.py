@@ -11,10 +11,9 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.flow import people
-from bridge.flow.absorbing import Reading, absorbed, merged
 from bridge.flow.commit import conclude, later, take_lease, the_link, verdict
 from bridge.flow.match import first_sight, out_of_scope
-from bridge.flow.readings import observation
+from bridge.flow.readings import Reading, merge_observation, merge_record, observation
 from bridge.ledger import attempts, links, webhook_inbox
 from bridge.ledger.database import Tx
 
@@ -89,7 +88,7 @@ def take_record(context: Context, task: Task, ref: Ref, record: Record, upto: in
     elif not side.in_scope and sync.leave_scope == "detach":
         found = Reading("out of scope", f"{ref} has left the scope for good", [])
     else:
-        found = merged(context, task.row, link, side, record)
+        found = merge_record(context, task.row, link, side, record)
 
     def commit(tx: Tx) -> None:
         people.learn(tx, context, ref.connection, record.people, context.clock.now())
@@ -103,8 +102,8 @@ def settle(tx: Tx, context: Context, task: Task, ref: Ref, found: Reading, upto:
     now = context.clock.now()
     if found.closes is not None:
         attempts.close(tx, found.closes, "settled by a read", None, now, None)
-    if found.said != "pending":
-        verdict(tx, ref, upto, found.said, found.why, now)
+    if found.verdict != "pending":
+        verdict(tx, ref, upto, found.verdict, found.why, now)
     conclude(tx, context, task, found.notes, again_at=found.again_at)
 
 
@@ -140,5 +139,5 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
         if observations.is_believable(
             side, seen, context.settling_time(side.connection, link.entity).total_seconds()
         ):
-            notes += absorbed(link, side, seen, context)[0]
+            notes += merge_observation(context, link, side, seen)[0]
     return notes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +12,7 @@ from bridge.core.model.state import Link
 from bridge.core.model.values import Canonical, Marker, Ref, Unreadable
 from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context
-from bridge.flow.readings import CUSTOMER, customer_key
+from bridge.flow.match_keys import customer_key
 from bridge.ledger import hints, links, matching, work
 from bridge.ledger.database import Tx
 
@@ -137,9 +136,3 @@ def wake(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -
             due_at=now,
             now=now,
         )
-
-
-def keys_of(values: Mapping[str, Canonical | Unreadable]) -> list[tuple[int, str, datetime | None]]:
-    """Give the key under which a ticket is found by its customer."""
-    email = values.get(CUSTOMER)
-    return [(*customer_key(email), None)] if isinstance(email, str) and email else []

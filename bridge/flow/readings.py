@@ -1,23 +1,39 @@
-"""From a connector's record to what the merge can take in."""
+"""Readings: from a connector's record to what it changes in its link, in memory.
+
+`observation` turns the record into what the merge takes; `merge_record` merges it and says what
+the reading came to. Whoever asked for it commits that.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.contract import Record
 from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.merge import lifecycle, observations
 from bridge.core.merge.case import Observation
-from bridge.core.model.state import Side
-from bridge.core.model.syncs import Sync
-from bridge.core.model.values import Canonical, Unreadable
+from bridge.core.model.state import Link, Note, Side
+from bridge.core.model.values import Unreadable
+from bridge.engine.context import Context
+from bridge.flow import people
+from bridge.ledger.work import WorkRow
 
-Key = tuple[int, str, datetime | None]
-"""Number of a match rule, hash of its exact terms, time of its windowed term."""
+
+@dataclass(slots=True)
+class Reading:
+    """What a reading came to, before it is committed."""
+
+    verdict: str
+    """On the webhooks that waited for it; `pending`: none yet."""
+    why: str
+    notes: list[Note]
+    again_at: datetime | None = None
+    """When the record has to be read again."""
+    closes: str | None = None
+    """The attempt of which the reading has shown what became of it."""
 
 
 def observation(
@@ -28,10 +44,10 @@ def observation(
     own: bool = False,
     sent_at: datetime | None = None,
 ) -> Observation:
-    """Extract a record's mapped fields; what the connector says must not be believed becomes unreadable.
+    """Return a record's mapped fields as the merge takes them.
 
-    `parent_id` is our id of the ticket that the record belongs to, which is the same on every
-    connection.
+    What the connector says must not be believed becomes unreadable. `parent_id` is our id of the
+    ticket that the record belongs to, which is the same on every connection.
     """
     values = mapped.extract(record.data)
     if mapped.parent is not None:
@@ -51,84 +67,78 @@ def observation(
     )
 
 
+def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record: Record) -> Reading:
+    """Merge a record that was read under the lease into the link's agreed state."""
+    mapped = context.maps[side.connection][link.entity]
+    settling_time = context.settling_time(side.connection, link.entity)
+    revisions = {name: state.rev for name, state in link.state.items()}
+    if (row.payload or {}).get(people.MET):
+        people.read_anew(context, link, side)
+    complete = with_swept(record, row.payload, side, mapped, settling_time)
+    seen = observation(complete, mapped, link.parent_id)
+    if not observations.is_believable(side, seen, settling_time.total_seconds()):
+        why = "an older version; read again after settling"
+        note = Note("suspect", side.connection, "", {"why": why})
+        return Reading("pending", "", [note], again_at=context.clock.now() + settling_time)
+    touched = seen.version is None or seen.version != side.version
+    notes = lifecycle.enter_scope(side)
+    merge_notes, closes = merge_observation(context, link, side, seen)
+    notes += merge_notes
+    if any(state.rev != revisions.get(name, 0) for name, state in link.state.items()):
+        for each in link.sides.values():
+            each.in_vain = 0  # there is something else to be written now
+        return Reading("applied", "", notes, closes=closes)
+    # An edit that was undone before we looked moves the version alone (rule F22).
+    verdict, why = ("no-op", "touched, no mapped change") if touched else ("echo", "")
+    return Reading(verdict, why, notes, closes=closes)
+
+
+def merge_observation(
+    context: Context, link: Link, side: Side, seen: Observation
+) -> tuple[list[Note], str | None]:
+    """Merge what was read under the lease.
+
+    Return the notes, and the id of the attempt that it closed, if any. Nothing can have been read
+    since: where it seems older than the last one, another machine's clock was ahead.
+    """
+    seen = replace(seen, read_at=max(seen.read_at, side.read_at or seen.read_at))
+    open_before = side.attempt.id if side.attempt else None
+    notes = observations.absorb(link, seen, context.rules(context.syncs[link.sync]))
+    open_after = side.attempt.id if side.attempt else None
+    return notes, open_before if open_before != open_after else None
+
+
 def with_swept(
     record: Record,
     payload: Mapping[str, Any] | None,
     side: Side,
     mapped: EntityMap,
-    settle: timedelta,
+    settling_time: timedelta,
 ) -> Record:
-    """Add to a direct read what only a full listing shows, as far as the side was not seen or written since then."""
-    told = (payload or {}).get("swept")
-    if not told:
+    """Add to a direct read what only a full listing shows.
+
+    Only as far as the side was neither seen nor written since that listing.
+    """
+    swept = (payload or {}).get("swept")
+    if not swept:
         return record
-    at = datetime.fromisoformat(told["at"])
-    fresh: dict[str, Any] = {}
-    for name, field in mapped.fields.items():
-        entry, attempt = side.fields.get(name), side.attempt
-        recent = (
-            entry is not None
-            and not entry.unreadable
-            and entry.seen is not None
-            and entry.seen > at
-        )
-        pending = attempt is not None and name in attempt.sent and at < attempt.send_by + settle
-        if (
-            field.write_key is not None
-            and field.write_key in told["values"]
-            and not recent
-            and not pending
-        ):
-            fresh[field.write_key] = told["values"][field.write_key]
-    kept = {name: why for name, why in record.unreadable.items() if name not in fresh}
-    return replace(record, data={**record.data, **fresh}, unreadable=kept)
+    listed_at, listed = datetime.fromisoformat(swept["at"]), swept["values"]
+    fresh = {
+        field.write_key: listed[field.write_key]
+        for name, field in mapped.fields.items()
+        if field.write_key is not None
+        and field.write_key in listed
+        and not _known_since(side, name, listed_at, settling_time)
+    }
+    unreadable = {name: why for name, why in record.unreadable.items() if name not in fresh}
+    return replace(record, data={**record.data, **fresh}, unreadable=unreadable)
 
 
-CUSTOMER = "customer"
-BY_CUSTOMER = -1
-"""A match rule of our own: tickets are also found by who asked."""
-
-
-def customer_key(email: str) -> tuple[int, str]:
-    """Give the (rule, hash) under which a customer's tickets are found."""
-    return BY_CUSTOMER, hashlib.sha256(
-        json.dumps([CUSTOMER, email.casefold()]).encode()
-    ).hexdigest()
-
-
-def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list[Key]:
-    """Give (rule, hash of its exact terms, time of its windowed term) for every match rule that the values can fill."""
-    keys = []
-    for number, rule in enumerate(sync.match):
-        exact, at, complete = [], None, True
-        for term in rule:
-            value = values.get(term.field)
-            if value is None or value == "" or isinstance(value, Unreadable):
-                complete = False
-            elif term.within is not None:
-                at = datetime.fromisoformat(value) if isinstance(value, str) else value
-            else:
-                exact.append(value.casefold() if isinstance(value, str) else value)
-        if complete and exact:
-            digest = hashlib.sha256(
-                json.dumps([number, exact], sort_keys=True, default=str).encode()
-            ).hexdigest()
-            keys.append((number, digest, at))
-    return keys
-
-
-def window(sync: Sync, rule: int) -> timedelta | None:
-    """Give how far apart the times of a rule's windowed term may lie; None: it has none."""
-    return next((term.within for term in sync.match[rule] if term.within is not None), None)
-
-
-def alike(sync: Sync, ours: Iterable[Key], theirs: Iterable[Key]) -> bool:
-    """Tell whether a match rule says of two records that they are the same thing."""
-    known = {(rule, digest): at for rule, digest, at in ours}
-    for rule, digest, at in theirs:
-        if (rule, digest) not in known:
-            continue
-        mine, within = known[rule, digest], window(sync, rule)
-        if within is None or (at is not None and mine is not None and abs(at - mine) <= within):
-            return True
-    return False
+def _known_since(side: Side, name: str, at: datetime, settling_time: timedelta) -> bool:
+    """Return whether a field was seen after that time, or may have been written by us since."""
+    entry, attempt = side.fields.get(name), side.attempt
+    if entry is not None and not entry.unreadable and entry.seen is not None and entry.seen > at:
+        return True
+    if attempt is None or name not in attempt.sent:
+        return False
+    return at < attempt.send_by + settling_time

@@ -19,7 +19,8 @@ from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, call_vendor, transact
-from bridge.flow import allowance, people
+from bridge.flow import people
+from bridge.flow.create import CREATION_BUDGET, MAX_CREATES
 from bridge.ledger import hints, links, run_records, run_writes, work
 from bridge.ledger.database import Tx
 from bridge.runs.reconcile import TURN
@@ -73,8 +74,8 @@ def start(
     )
     if run_id is None:
         return None
-    figures = {} if max_creates is None else {allowance.LIMIT: max_creates}
-    figures[CARRIED] = run_writes.take_over_leftovers(tx, int(run_id), allowance.CAUSE, now)
+    figures = {} if max_creates is None else {MAX_CREATES: max_creates}
+    figures[CARRIED] = run_writes.take_over_leftovers(tx, int(run_id), CREATION_BUDGET, now)
     run_records.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
     step = Step(run_id, now.isoformat(), None, since.isoformat() if since else "", newest_first)
     work.enqueue(

@@ -24,7 +24,7 @@ COMMANDS: Final = {
     "web": "bridge.cli.daemons:web",
     "worker": "bridge.cli.daemons:worker",
     "clock": "bridge.cli.daemons:clock",
-    "db": "bridge.cli.daemons:db",
+    "db": "bridge.cli.db:group",
     "status": "bridge.cli.status:status",
     "ticket": "bridge.cli.ticket:command",
     "agents": "bridge.cli.agents:agents",

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.daemons import begin, lend_redis
 from bridge.cli.operator import actor
+from bridge.cli.process import begin, lend_redis
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Connection

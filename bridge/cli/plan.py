@@ -12,7 +12,7 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.daemons import lend_redis
+from bridge.cli.process import lend_redis
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.value_text import short_value
 from bridge.ledger import parking

@@ -13,8 +13,8 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.daemons import begin
 from bridge.cli.operator import write_down
+from bridge.cli.process import begin
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.errors import BridgeError
 from bridge.ledger import drift_findings, run_records, work

@@ -10,8 +10,8 @@ import click
 
 from bridge import home as homes
 from bridge import wiring
-from bridge.cli.daemons import begin
 from bridge.cli.operator import actor
+from bridge.cli.process import begin
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.ledger import audit, run_records, run_writes, timeline
 from bridge.ledger.database import Tx

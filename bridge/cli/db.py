@@ -1,0 +1,41 @@
+"""`bridge db`: the revision of the ledger, and its upgrade."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from bridge import home as homes
+from bridge.cli.running_sandbox import follow_sandbox
+from bridge.operations import ledger_schema
+
+
+@click.group("db")
+def group() -> None:
+    """Look after the ledger."""
+
+
+@group.command()
+def upgrade() -> None:
+    """Bring the ledger's tables to this version. Safe to run again, also from several machines."""
+    upgraded = ledger_schema.upgrade(homes.find_home())
+    click.echo(f"{upgraded.ledger}: at revision {upgraded.revision}")
+
+
+@group.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Say at which revision the ledger is; 1 when it is not this version's."""
+    home = homes.find_home()
+    follow_sandbox(home)
+    ledger = ledger_schema.revision(home)
+    if as_json:
+        click.echo(json.dumps(asdict(ledger)))
+    else:
+        has = ledger.revision or "no revision"
+        click.echo(f"{ledger.ledger}: at {has}, needs {ledger.needed}")
+    if ledger.revision != ledger.needed:
+        click.echo("run `bridge db upgrade`", err=True)
+        raise SystemExit(1)

@@ -1,0 +1,61 @@
+"""What the commands that run as processes share: logging, the end of the parent, and Redis."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from bridge import home as homes
+from bridge import wiring
+from bridge.core.model.syncs import Secret
+from bridge.errors import ConfigError
+from bridge.observability import log
+from bridge.queue import Address, Embedded, socket_for, url_for
+from bridge.supervisor.processes import watch_parent
+
+
+def begin(process: str) -> wiring.Engine:
+    """Set this process up, and return its engine. Raises ConfigError when Redis does not run."""
+    _log_as(process)
+    watch_parent()
+    redis_address(wiring.load_config(homes.find_home()).settings.redis)
+    engine = wiring.current()
+    _log_as(process, engine)  # once more: the secrets that must not be logged are known now
+    return engine
+
+
+def redis_address(configured: str) -> Address:
+    """Return where Redis is. An embedded one must run already: `bridge up`, or `lend_redis`."""
+    if configured != "embedded":
+        return configured
+    home = homes.find_home()
+    if not url_for(home):
+        why = f"no embedded Valkey runs for {home}"
+        ways = "set BRIDGE_REDIS_URL to a Redis of your own, or start `bridge up`"
+        raise ConfigError([f"{why}: {ways}"])
+    return socket_for(home)
+
+
+def lend_redis(configured: str) -> None:
+    """Run the embedded Valkey until this command ends, unless one runs.
+
+    The limits of what vendors may be called are kept in it.
+    """
+    home = homes.find_home()
+    if configured == "embedded" and not url_for(home):
+        click.get_current_context().with_resource(Embedded(socket_for(home).parent))
+
+
+def _log_as(process: str, engine: wiring.Engine | None = None) -> None:
+    """Log as the environment asks; with an engine, the connections' secrets are taken out."""
+    secrets: list[Secret] = []
+    for connection in engine.config.connections.values() if engine else ():
+        secrets += connection.credentials.values()
+        secrets += connection.webhook.secrets if connection.webhook else ()
+    log.configure(
+        process,
+        form=os.environ.get("BRIDGE_LOG", "text"),
+        level=os.environ.get("BRIDGE_LOG_LEVEL", "info"),
+        secrets=secrets,
+    )

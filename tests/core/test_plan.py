@@ -42,7 +42,7 @@ class TestDue:
         scene.show("L", **{**FIRST["L"], "status": "open"})
         assert scene.calls("L") == []
 
-    def test_planning_never_moves_a_level_f5(self):
+    def test_f05_planning_never_moves_a_level(self):
         scene = Scene()
         scene.decide("status", "new")  # everybody agrees and is behind
         scene.decide("priority", "high")
@@ -60,7 +60,7 @@ class TestDue:
         assert after == before
         assert scene.link.state == state
 
-    def test_an_equal_observation_still_leaves_the_other_side_due_f9(self):
+    def test_f09_an_equal_observation_still_leaves_the_other_side_due(self):
         scene = Scene()
         scene.show("L", **{**FIRST["L"], "status": "open"})
         scene.show("L", **{**FIRST["L"], "status": "open"})
@@ -76,7 +76,7 @@ class TestDue:
         scene.decide("status", "open")
         assert scene.calls("H") == []
 
-    def test_what_the_state_writes_as_the_side_is_left_alone_f16(self):
+    def test_f16_what_the_state_writes_as_the_side_is_left_alone(self):
         scene = Scene(
             H={"status": "pending"},
             L={"status": "pending"},
@@ -88,7 +88,7 @@ class TestDue:
         assert scene.calls("Z") == []
         assert scene.calls("P") == [("patch", {"status": "on_hold"})]
 
-    def test_the_remembered_answer_is_not_written_again_f13(self):
+    def test_f13_the_remembered_answer_is_not_written_again(self):
         scene = Scene("LH")
         scene.decide("subject", "Bill.")
         entry = scene.entry("H", "subject")
@@ -97,13 +97,13 @@ class TestDue:
         scene.decide("subject", "Bills.")
         assert scene.calls("H") == [("patch", {"subject": "Bills."})]
 
-    def test_a_field_never_read_there_waits_for_its_first_read_f10(self):
+    def test_f10_a_field_never_read_there_waits_for_its_first_read(self):
         scene = Scene("LH")
         scene.decide("priority", "urgent")
         del scene.link.sides["H"].fields["priority"]
         assert scene.calls("H") == []
 
-    def test_a_shadow_of_an_older_mapping_is_no_base_f19(self):
+    def test_f19_a_shadow_of_an_older_mapping_is_no_base(self):
         scene = Scene("LH")
         scene.decide("priority", "urgent")
         scene.entry("H", "priority").map_rev = "older"
@@ -114,7 +114,7 @@ class TestDue:
         assert scene.link.state["priority"].rev == 0
         assert scene.calls("H") == []
 
-    def test_an_open_conflict_freezes_the_field_and_no_other_f18(self):
+    def test_f18_an_open_conflict_freezes_the_field_and_no_other(self):
         scene = Scene()
         scene.decide("status", "open")
         scene.decide("priority", "high")
@@ -149,7 +149,7 @@ class TestWholeLink:
         assert scene.calls("H") == []
         assert scene.plan("H").create is None
 
-    def test_an_attempt_of_which_only_the_unreadable_is_left_stops_no_other_field_f15(self):
+    def test_f15_an_attempt_of_which_only_the_unreadable_is_left_stops_no_other_field(self):
         scene = Scene()
         scene.decide("status", "open")
         scene.decide("tags", ["b"])
@@ -173,9 +173,9 @@ class TestWholeLink:
 
 
 class TestVerbs:
-    """F20: a call is the unit; whatever it sets is on its list."""
+    """Rule F20: a call is the unit; whatever it sets is on its list."""
 
-    def test_takeover_takes_the_states_assignee_and_covers_it(self):
+    def test_f20_takeover_takes_the_states_assignee_and_covers_it(self):
         scene = Scene()
         scene.show("L", **{**FIRST["L"], "status": "open", "assignee": "bob"})
         (call,) = scene.plan("Z").calls
@@ -185,7 +185,7 @@ class TestVerbs:
         assert call.state_values == {"status": "open", "assignee": "bob"}
         assert call.revs == {name: scene.link.state[name].rev for name in ("status", "assignee")}
 
-    def test_takeover_keeps_the_present_assignee_when_the_state_has_none(self):
+    def test_f20_takeover_keeps_the_present_assignee_when_the_state_has_none(self):
         scene = Scene()
         scene.decide("assignee", None)
         scene.decide("status", "open")
@@ -195,7 +195,7 @@ class TestVerbs:
         assert call.state_values == {"status": "open"}  # "ann" is no answer to writing nobody
         assert call.revs["assignee"] == scene.entry("Z", "assignee").level
 
-    def test_takeover_falls_back_to_the_service_user(self):
+    def test_f20_takeover_falls_back_to_the_service_user(self):
         scene = Scene(**{name: {"assignee": None} for name in "LHPZ"})
         scene.decide("status", "open")
         (call,) = scene.plan("Z").calls
@@ -203,7 +203,7 @@ class TestVerbs:
         assert call.sent == call.values
         assert call.before == {"status": "pending", "assignee": None}
 
-    def test_a_need_that_is_in_conflict_makes_the_call_wait_f18(self):
+    def test_f18_a_need_that_is_in_conflict_makes_the_call_wait(self):
         scene = Scene()
         scene.decide("status", "open")
         scene.link.state["assignee"].candidates = {"L": "bob", "H": "cat"}
@@ -213,7 +213,7 @@ class TestVerbs:
         scene.link.state["assignee"].candidates = None
         assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "ann"})]
 
-    def test_a_need_without_a_value_is_keyed_by_all_revisions_used(self):
+    def test_f20_a_need_without_a_value_is_keyed_by_all_revisions_used(self):
         scene = Scene(**{name: {"assignee": None} for name in "LHPZ"})
         verbs = tuple(replace(each, fallback={}) for each in scene.can["Z"].verbs)
         scene.can["Z"] = replace(scene.can["Z"], verbs=verbs)
@@ -226,14 +226,14 @@ class TestVerbs:
         scene.decide("assignee", "bob")
         assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "bob"})]
 
-    def test_a_need_that_no_field_maps_takes_the_declared_value(self):
+    def test_f20_a_need_that_no_field_maps_takes_the_declared_value(self):
         scene = Scene("LZ", rules=given_rules(maps=without("Z", "assignee")))
         scene.decide("status", "open")
         (call,) = scene.plan("Z").calls
         assert call.values == {"status": "ongoing", "assignee": "service@bridge.example"}
         assert call.sent == {"status": "ongoing"}
 
-    def test_a_need_without_field_and_value_is_never_met(self):
+    def test_f20_a_need_without_field_and_value_is_never_met(self):
         scene = Scene("LZ", rules=given_rules(maps=without("Z", "assignee")))
         verbs = tuple(replace(each, fallback={}) for each in scene.can["Z"].verbs)
         scene.can["Z"] = replace(scene.can["Z"], verbs=verbs)
@@ -244,13 +244,13 @@ class TestVerbs:
             == "takeover needs assignee, and nothing gives it a value"
         )
 
-    def test_a_need_is_not_filled_with_what_the_sync_does_not_send_there(self):
+    def test_f20_a_need_is_not_filled_with_what_the_sync_does_not_send_there(self):
         scene = Scene(rules=given_rules(assignee=FieldPolicy(to=("H",))))
         scene.decide("assignee", "bob")
         scene.decide("status", "open")
         assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "ann"})]
 
-    def test_a_need_is_not_filled_with_what_cannot_be_read(self):
+    def test_f20_a_need_is_not_filled_with_what_cannot_be_read(self):
         scene = Scene("LZ")
         scene.decide("assignee", None)
         scene.decide("status", "open")
@@ -259,12 +259,12 @@ class TestVerbs:
             ("takeover", {"status": "ongoing", "assignee": "service@bridge.example"})
         ]
 
-    def test_an_assignee_alone_is_assigned(self):
+    def test_f20_an_assignee_alone_is_assigned(self):
         scene = Scene()
         scene.decide("assignee", "bob")
         assert scene.calls("Z") == [("assign", {"assignee": "bob"})]
 
-    def test_every_field_of_two_verbs_gets_its_call(self):
+    def test_f20_every_field_of_two_verbs_gets_its_call(self):
         scene = Scene("LZ")
         scene.decide("assignee", "bob")
         scene.decide("status", "closed")
@@ -273,7 +273,7 @@ class TestVerbs:
             ("assign", {"assignee": "bob"}),
         ]
 
-    def test_the_order_of_declaration_does_not_assign_twice(self):
+    def test_f20_the_order_of_declaration_does_not_assign_twice(self):
         scene = Scene("LZ")
         assign, rest = Verb("assign", ("assignee",)), scene.can["Z"].verbs
         scene.can["Z"] = replace(
@@ -291,7 +291,7 @@ class TestDestructive:
         (call,) = scene.plan("H").calls
         assert call.destructive == ("assignee: emptied, was 'ann'",)
 
-    def test_closed_because_of_a_deletion_f21(self):
+    def test_f21_closed_because_of_a_deletion(self):
         scene = Scene()
         scene.rules = Rules(
             replace(scene.rules.sync, delete="close"), scene.rules.maps, scene.rules.writable

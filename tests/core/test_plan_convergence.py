@@ -204,7 +204,7 @@ def test_after_the_last_edit_every_side_comes_to_rest_and_no_call_is_left(histor
                 assert entry.level == world.link.state[key].rev, (name, key)
 
 
-def test_a_call_that_clears_unbelievable_tags_does_not_stop_the_side_f15():
+def test_f15_a_call_that_clears_unbelievable_tags_does_not_stop_the_side():
     world = World()
     world.systems["L"].edit(world.ids["L"], tags=[])
     world.settle(2)

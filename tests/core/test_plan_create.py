@@ -33,7 +33,7 @@ def test_it_says_which_required_keys_have_no_value():
     assert planned(scene).missing == ("subject",)
 
 
-def test_a_required_field_in_conflict_has_no_value_f18():
+def test_f18_a_required_field_in_conflict_has_no_value():
     scene = Scene("L")
     scene.link.state["subject"].candidates = {"L": "s"}
     assert planned(scene).missing == ("subject",)
@@ -75,7 +75,7 @@ def test_a_text_is_cut_to_the_declared_length():
 @pytest.mark.parametrize(
     "side", ["H", "tombstone", "intent", "paused", "no side", "all gone", "missing", "out of scope"]
 )
-def test_none_is_made_then_f21(side):
+def test_f21_none_is_made_then(side):
     scene = Scene("LH" if side in {"H", "tombstone"} else "L")
     if side == "tombstone":
         scene.link.sides["H"].tombstone = True

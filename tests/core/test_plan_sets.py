@@ -22,7 +22,7 @@ def refusing(word):
 
 
 class TestReplace:
-    """F14 (i): a replacing write keeps what the side has, as it spells it."""
+    """Rule F14: a replacing write keeps what the side has, as it spells it."""
 
     def test_own_spellings_stay_and_only_what_is_missing_is_added(self):
         scene = Scene("LH", H={"tags": ["VIP", "a"]}, L={"tags": ["vip", "a"]})
@@ -113,7 +113,7 @@ class TestElements:
         assert first.state_values == {"tags": ("a", "b", "c")}
         assert first.revs == {"tags": scene.link.state["tags"].rev}
 
-    def test_what_cannot_be_detached_is_put_down_once_by_element_f14(self):
+    def test_f14_what_cannot_be_detached_is_put_down_once_by_element(self):
         scene = Scene("LZ")
         tags(scene, "L", "b")
         found = scene.plan("Z")
@@ -172,7 +172,7 @@ class TestElements:
 
 
 class TestUnreadable:
-    """F15: what is not shown is never replaced."""
+    """Rule F15: what is not shown is never replaced."""
 
     def test_no_replacing_write_onto_a_set_that_was_not_shown(self):
         scene = Scene("LP")
@@ -237,7 +237,7 @@ def test_where_it_cannot_be_removed_the_field_is_left_as_it_is():
     assert scene.plan("Z").notes == []
 
 
-def test_elements_that_a_vendor_made_up_on_create_are_not_removed_f12():
+def test_f12_elements_that_a_vendor_made_up_on_create_are_not_removed():
     scene = Scene("L")
     scene.link.sides["H"] = replace(scene.link.sides["L"], connection="H", remote_id="H", fields={})
     shown = seen("H", 9, **{**FIRST["H"], "tags": ["a", "auto"]})

@@ -1,1 +1,1 @@
-"""The plan: which calls bring a side level with the agreed state."""
+"""The plan: which calls, or which new record, bring a side level with the agreed state."""

@@ -1,7 +1,7 @@
-"""From fields that are due to the vendor's calls: which one sets what, and what else a call sets on the way.
+"""Groups the fields that are due into the vendor's calls, with whatever else each call sets.
 
-The unit of a plan is a call. Whatever a call touches is on its list, so that nothing that we cause
-looks like the doing of a human afterwards.
+The unit of a plan is a call (rule F20). All that a call sets is on its list, so that nothing that
+we cause looks like the doing of a human afterwards.
 """
 
 from __future__ import annotations
@@ -27,19 +27,22 @@ class PlannedCall:
     values: dict[str, Raw]
     """What it carries, by write key; for an element verb the one element."""
     sent: dict[str, Raw]
-    """The whole raw value expected afterwards, by canonical field: also of fields that the call only sets besides."""
+    """The whole raw value expected afterwards, by canonical field.
+
+    Also of fields that the call only sets besides.
+    """
     before: dict[str, Raw]
     state_values: dict[str, Canonical]
-    """The state's value that each field is written for; a field set to anything else is left out."""
+    """The state's value that each field is written for, unless it is set to something else."""
     revs: dict[str, int]
     """The level that each field has once the call has landed."""
     destructive: tuple[str, ...] = ()
-    """What would be lost, in words: a value emptied, a tag removed, closed because of a deletion."""
+    """What would be lost, in words: a value emptied, a tag removed, a close after a deletion."""
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One field to be written whole."""
+    """One field to be written whole, before it is known which call does it."""
 
     name: str
     key: str
@@ -49,7 +52,10 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The side that is planned for. Decisions to leave something alone are kept on its fields, and noted."""
+    """The side that is planned for, and all that a plan looks at.
+
+    Decisions to leave something alone are kept on the side's fields, and noted.
+    """
 
     link: Link
     side: Side
@@ -59,126 +65,129 @@ class Recipient:
 
     @property
     def fields(self) -> Mapping[str, FieldMap]:
-        """Give the mapped fields of the side's connection."""
+        """Return the mapped fields of the side's connection."""
         return self.rules.maps[self.side.connection].fields
 
     def entry(self, name: str) -> SideField:
-        """Give the side's own view of a field, an empty one if it has none."""
+        """Return a field as the side last showed it, an empty one if it never did."""
         return self.side.fields.get(name) or SideField()
 
     def state(self, name: str) -> FieldState:
-        """Give the agreed state of a field, one never set if it has none."""
+        """Return the agreed state of a field, one never set if it has none."""
         return self.link.state.get(name) or FieldState()
 
     def receives(self, name: str) -> bool:
-        """Tell whether the sync sends the field to this connection."""
+        """Return whether the sync sends the field to this connection."""
         to = self.rules.policy(name).to
         return to is None or self.side.connection in to
 
     def decline(self, name: str, why: str, *used: str) -> None:
-        """Leave a field alone for as long as it and the other fields that decided about it stand as they are."""
+        """Leave a field alone for as long as it, and the `used` fields, stand as they are.
+
+        The decision is remembered by the revisions of all fields that it looked at (rule F20), and
+        noted once. It moves no level (rule F5).
+        """
         entry = self.side.fields[name]
         known = decision_holds(entry, self.link.state) and entry.decided_why == why
-        entry.decided = {each: self.state(each).rev for each in (name, *used)}
+        entry.decided = {field: self.state(field).rev for field in (name, *used)}
         entry.decided_why, entry.open_to_review = why, True
         if not known:
-            self.note(name, why=why)
+            self._note_not_carried(name, why=why)
 
-    def lack(self, name: str, element: str, why: str) -> None:
-        """Leave one element of a set alone for as long as nobody decides about it anew."""
+    def decline_element(self, name: str, element: str, why: str) -> None:
+        """Leave one element of a set alone until somebody decides about it anew (rule F14)."""
         rev = self.state(name).elements[element].rev
         self.side.fields[name].lacks[element] = rev
-        self.note(name, element=element, why=why)
+        self._note_not_carried(name, element=element, why=why)
 
-    def note(self, name: str, **detail: object) -> None:
-        """Record that something is not carried."""
-        self.notes.append(
-            Note("not carried", self.side.connection, name, {**detail, "rev": self.state(name).rev})
-        )
-
-    def call(self, verb: Verb, want: Want, before: Raw, after: Raw) -> PlannedCall:
-        """Make a call of one element, which turns the set from `before` into `after`."""
-        state = self.state(want.name)
-        return PlannedCall(
-            verb=verb.name,
-            values={want.key: want.raw},
-            sent={want.name: after},
-            before={want.name: before},
-            state_values={want.name: state.value},
-            revs={want.name: state.rev},
-            destructive=want.destructive,
-        )
+    def _note_not_carried(self, name: str, **detail: object) -> None:
+        """Add a line to the timeline: something is not carried to this side."""
+        detail["rev"] = self.state(name).rev
+        self.notes.append(Note("not carried", self.side.connection, name, detail))
 
 
-def group_into_calls(target: Recipient, wants: Iterable[Want]) -> list[PlannedCall]:
-    """Share fields out among the verbs. One that sets more than it is asked for comes first: it may cover the rest."""
+def group_into_calls(recipient: Recipient, wants: Iterable[Want]) -> list[PlannedCall]:
+    """Return the calls that write the wanted fields.
+
+    Verbs that set more than they are asked for come first: they may cover other wants. A field that
+    no verb sets to its value is declined.
+    """
     left = {want.key: want for want in wants}
     calls = []
-    for verb in sorted(target.capabilities.verbs, key=lambda each: not each.also):
+    for verb in sorted(recipient.capabilities.verbs, key=lambda verb: not verb.also):
         taken = [left[key] for key in verb.writes if key in left]
-        if verb.element or not taken or not _fits(verb, left):
+        if verb.element or not taken or not _is_for(verb, left):
             continue
         for want in taken:
             del left[want.key]
-        call = _compose(target, verb, taken)
-        if call is None:
-            continue
-        calls.append(call)
-        left = {
-            key: want
-            for key, want in left.items()
-            if call.values.get(key) != want.raw or key not in call.values
-        }
+        call = _compose(recipient, verb, taken)
+        if call is not None:
+            calls.append(call)
+            left = {key: want for key, want in left.items() if not _covers(call, want)}
     for want in left.values():
-        target.decline(want.name, f"no call of this system sets {want.key} to {want.raw!r}")
+        recipient.decline(want.name, f"no call of this system sets {want.key} to {want.raw!r}")
     return calls
 
 
-def _fits(verb: Verb, left: Mapping[str, Want]) -> bool:
-    """Tell whether what is wanted is what the verb is there for."""
-    return all(key in left and left[key].raw in allowed for key, allowed in verb.only_for.items())
+def _is_for(verb: Verb, wants: Mapping[str, Want]) -> bool:
+    """Return whether the verb is there for the values that are wanted."""
+    return all(key in wants and wants[key].raw in values for key, values in verb.only_for.items())
 
 
-def _compose(target: Recipient, verb: Verb, taken: list[Want]) -> PlannedCall | None:
-    """Fill one call in, with what it sets besides; None if it has to wait, or cannot be made as things stand."""
-    call = PlannedCall(
-        verb=verb.name,
-        values={want.key: want.raw for want in taken},
-        sent={want.name: want.raw for want in taken},
-        before={want.name: target.entry(want.name).shadow for want in taken},
-        state_values={want.name: target.state(want.name).value for want in taken},
-        revs={want.name: target.state(want.name).rev for want in taken},
-        destructive=tuple(each for want in taken for each in want.destructive),
-    )
-    by_key = {mapped.write_key: mapped for mapped in target.fields.values()}
+def _covers(call: PlannedCall, want: Want) -> bool:
+    """Return whether a call sets what is wanted, be it besides."""
+    return want.key in call.values and bool(call.values[want.key] == want.raw)
+
+
+def _compose(recipient: Recipient, verb: Verb, taken: list[Want]) -> PlannedCall | None:
+    """Return one call with all that it sets.
+
+    None if it has to wait, or cannot be made as things stand; then the wants are declined.
+    """
+    call = _call_for(recipient, verb, taken)
+    by_key = {mapped.write_key: mapped for mapped in recipient.fields.values()}
     for key in verb.also:
         if key in call.values:
             continue
         mapped = by_key.get(key)
-        if mapped is not None and target.state(mapped.name).candidates is not None:
-            return None  # its value is being argued about: the whole call waits
-        if not _fill(target, verb, key, mapped, call):
-            used = () if mapped is None else (mapped.name,)
+        if mapped is not None and recipient.state(mapped.name).candidates is not None:
+            return None  # a conflict about its value is open: the whole call waits (rule F18)
+        if not _add_need(recipient, verb, key, mapped, call):
+            why = f"{verb.name} needs {key}, and nothing gives it a value"
             for want in taken:
-                target.decline(
-                    want.name, f"{verb.name} needs {key}, and nothing gives it a value", *used
-                )
+                recipient.decline(want.name, why, *(() if mapped is None else (mapped.name,)))
             return None
     return call
 
 
-def _fill(
-    target: Recipient, verb: Verb, key: str, mapped: FieldMap | None, call: PlannedCall
+def _call_for(recipient: Recipient, verb: Verb, taken: list[Want]) -> PlannedCall:
+    """Return a call that sets what is wanted, and nothing besides yet."""
+    return PlannedCall(
+        verb=verb.name,
+        values={want.key: want.raw for want in taken},
+        sent={want.name: want.raw for want in taken},
+        before={want.name: recipient.entry(want.name).shadow for want in taken},
+        state_values={want.name: recipient.state(want.name).value for want in taken},
+        revs={want.name: recipient.state(want.name).rev for want in taken},
+        destructive=tuple(loss for want in taken for loss in want.destructive),
+    )
+
+
+def _add_need(
+    recipient: Recipient, verb: Verb, key: str, mapped: FieldMap | None, call: PlannedCall
 ) -> bool:
-    """Give a key that the call sets besides its value: the state's, else the side's own, else the declared one."""
+    """Add a key that the verb sets besides to a call; False if nothing gives it a value.
+
+    It takes the state's value, else the side's own, else the declared one (rule F20).
+    """
     if mapped is None:
         raw = verb.fallback.get(key)
         if raw is not None:
             call.values[key] = raw
         return raw is not None
-    name, state, entry = mapped.name, target.state(mapped.name), target.entry(mapped.name)
-    raw = _of_state(target, mapped)
-    decided = raw is not None
+    name, state, entry = mapped.name, recipient.state(mapped.name), recipient.entry(mapped.name)
+    raw = _state_as_raw(recipient, mapped)
+    from_state = raw is not None
     if raw is None and not isinstance(entry.shadow, Marker) and not entry.unreadable:
         raw = entry.shadow
     if raw is None:
@@ -186,24 +195,24 @@ def _fill(
     if raw is None:
         return False
     call.values[key] = call.sent[name] = raw
-    call.revs[name] = state.rev if decided else entry.level
-    if decided:
+    call.revs[name] = state.rev if from_state else entry.level
+    if from_state:
         call.state_values[name] = state.value
     if not isinstance(entry.shadow, Marker):
         call.before[name] = entry.shadow
     return True
 
 
-def _of_state(target: Recipient, mapped: FieldMap) -> Raw:
-    """Give the state's value as this side would hold it; None if there is none, or it cannot."""
-    state = target.state(mapped.name)
-    if not state.rev or state.value is None or not target.receives(mapped.name):
+def _state_as_raw(recipient: Recipient, mapped: FieldMap) -> Raw:
+    """Return the state's value as this side would hold it; None if there is none, or it cannot."""
+    state = recipient.state(mapped.name)
+    if not state.rev or state.value is None or not recipient.receives(mapped.name):
         return None
     raw = mapped.write(state.value)
     return None if isinstance(raw, NotCarried) else raw
 
 
-def value_to_write(mapped: FieldMap, value: object, able: Writable) -> Raw | NotCarried:
-    """Give the state's value as the system would hold it, cut to the length that it declares."""
+def value_to_write(mapped: FieldMap, value: Canonical, writable: Writable) -> Raw | NotCarried:
+    """Return a canonical value as the system would hold it, cut to the length that it declares."""
     raw = mapped.write(value)
-    return raw[: able.max_length] if able.max_length and isinstance(raw, str) else raw
+    return raw[: writable.max_length] if writable.max_length and isinstance(raw, str) else raw

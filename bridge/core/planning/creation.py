@@ -1,4 +1,4 @@
-"""A record in the first place: whether a link gets a counterpart on a connection, and what it is made with."""
+"""Plans a new record: whether a link gets a counterpart on a connection, and with which values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import Rules
 from bridge.core.merge.equality import present_elements
-from bridge.core.model.capabilities import EntityCapabilities, Support
-from bridge.core.model.state import Link, Side
+from bridge.core.model.capabilities import EntityCapabilities, Support, Writable
+from bridge.core.model.state import FieldState, Link, Side
 from bridge.core.model.values import NotCarried, Raw
 from bridge.core.planning.calls import EMPTY_VALUES, value_to_write
 
@@ -26,6 +26,7 @@ class CreatePlan:
     sent: dict[str, Raw]
     """By canonical field."""
     revs: dict[str, int]
+    """The state's revision that each field is written for."""
     missing: tuple[str, ...] = ()
     """Required keys that have no value yet: it cannot be made now."""
 
@@ -37,45 +38,71 @@ def plan_create(
     capabilities: EntityCapabilities,
     probed: Mapping[str, bool],
 ) -> CreatePlan | None:
-    """Plan a counterpart; None if there must not be one, or one is on its way."""
-    allowed = (rules.sync.members[connection].create, capabilities.creates)
-    if Support.NO in allowed or (Support.PROBED in allowed and probed.get(CREATE) is False):
+    """Return the counterpart that a link needs on a connection where it has no side.
+
+    None if it must not have one (rule F21), if one is on its way, or if nothing was read of the
+    link yet. Changes nothing.
+    """
+    if not _may_create(link, connection, rules, capabilities, probed):
         return None
-    if connection in link.intents or not any(_vouches(side) for side in link.live().values()):
-        return None
-    made = CreatePlan(values={}, sent={}, revs={})
+    values: dict[str, Raw] = {}
+    sent: dict[str, Raw] = {}
+    revs: dict[str, int] = {}
     for name, mapped in rules.maps[connection].fields.items():
-        raw = _first_value(link, connection, rules, mapped, capabilities)
-        if mapped.write_key is not None and raw not in EMPTY_VALUES:
-            made.values[mapped.write_key] = made.sent[name] = raw
-            made.revs[name] = link.state[name].rev
+        key = mapped.write_key
+        if key is None or not mapped.on_create or not _receives(rules, connection, name):
+            continue
+        state, writable = link.state.get(name), capabilities.writable.get(key)
+        if state is None or writable is None or not writable.on_create:
+            continue
+        raw = _first_value(state, mapped, writable)
+        if raw not in EMPTY_VALUES:
+            values[key] = sent[name] = raw
+            revs[name] = state.rev
     missing = tuple(
         key
-        for key, able in capabilities.writable.items()
-        if able.required and key not in made.values
+        for key, writable in capabilities.writable.items()
+        if writable.required and key not in values
     )
-    if not made.values and not missing:
-        return None  # nothing has been read of the link yet
-    return CreatePlan(made.values, made.sent, made.revs, missing)
+    return CreatePlan(values, sent, revs, missing) if values or missing else None
+
+
+def _may_create(
+    link: Link,
+    connection: str,
+    rules: Rules,
+    capabilities: EntityCapabilities,
+    probed: Mapping[str, bool],
+) -> bool:
+    """Return whether sync and system allow a counterpart, and a living side vouches for it."""
+    allowed = (rules.sync.members[connection].create, capabilities.creates)
+    if Support.NO in allowed or (Support.PROBED in allowed and probed.get(CREATE) is False):
+        return False
+    if connection in link.intents:
+        return False  # one is on its way
+    return any(_vouches(side) for side in link.live().values())
 
 
 def _vouches(side: Side) -> bool:
-    """Tell whether a side says that the thing is really there, and ours to mirror."""
+    """Return whether a side shows that the thing is really there, and in the sync's scope."""
     return side.in_scope and side.missing_since is None
 
 
-def _first_value(
-    link: Link, connection: str, rules: Rules, mapped: FieldMap, capabilities: EntityCapabilities
-) -> Raw | None:
-    """Give what a new record is made with; None for a field that is left out."""
-    state, to = link.state.get(mapped.name), rules.policy(mapped.name).to
-    able = capabilities.writable.get(mapped.write_key or "")
-    if state is None or not state.rev or state.candidates is not None or able is None:
-        return None
-    if not (mapped.on_create and able.on_create) or (to is not None and connection not in to):
+def _receives(rules: Rules, connection: str, name: str) -> bool:
+    """Return whether the sync sends a field to a connection."""
+    to = rules.policy(name).to
+    return to is None or connection in to
+
+
+def _first_value(state: FieldState, mapped: FieldMap, writable: Writable) -> Raw | None:
+    """Return what a new record is made with; None for a field that is left out.
+
+    A field that is frozen by an open conflict is left out (rule F18).
+    """
+    if not state.rev or state.candidates is not None:
         return None
     if mapped.is_set:
-        forms = [mapped.write(each) for each in sorted(present_elements(state))]
+        forms = [mapped.write(element) for element in sorted(present_elements(state))]
         return list(dict.fromkeys(raw for raw in forms if not isinstance(raw, NotCarried)))
-    raw = value_to_write(mapped, state.value, able)
+    raw = value_to_write(mapped, state.value, writable)
     return None if isinstance(raw, NotCarried) else raw

@@ -1,8 +1,17 @@
-"""What a connection still needs to say what the state says: calls on its record, or a record in the first place.
+"""The planner: which calls, or which new record, bring one side level with the agreed state.
 
-Planning looks at the ledger alone and never moves a level: only reading or writing a side does. The
-one thing it puts down is a decision to leave something alone, with the revisions that the decision
-was made for.
+It looks at the ledger alone and never moves a level: only reading or writing a side does (rule F5).
+The one thing that it writes down is a decision to leave something alone, with the revisions of all
+fields that the decision looked at (rule F20).
+
+A write has six shapes on its way to the vendor, because each knows something that the others don't:
+
+- `Want`: one field and its new raw value; which call will set it is still open.
+- `PlannedCall`: one call with all the fields that it sets, before it is sure to be made.
+- `Attempt`: that call, committed with its deadline before it is sent; what closes it is a read.
+- `CreatePlan`: the values of a record that does not exist; it has no `before` and no side.
+- `Draft` (connectors): what a connector needs of it, with the marker by which it is found again.
+- `PlannedWrite` (preview): what a dry run shows of any of them.
 """
 
 from __future__ import annotations
@@ -12,17 +21,10 @@ from dataclasses import dataclass, field
 
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import Rules
-from bridge.core.merge.equality import (
-    agrees,
-    decision_holds,
-    elements_of,
-    lack_holds,
-    present_elements,
-    read_set,
-)
+from bridge.core.merge.equality import agrees, decision_holds
 from bridge.core.merge.lifecycle import is_to_be_deleted
-from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
-from bridge.core.model.state import NEVER, Link, Note, Side
+from bridge.core.model.capabilities import EntityCapabilities, Support, Writable
+from bridge.core.model.state import NEVER, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import NO_BASE, NotCarried, Raw
 from bridge.core.planning.calls import (
     EMPTY_VALUES,
@@ -33,15 +35,17 @@ from bridge.core.planning.calls import (
     value_to_write,
 )
 from bridge.core.planning.creation import CreatePlan, plan_create
+from bridge.core.planning.set_plans import plan_set
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one connection needs: calls in their order, or a create, and what was decided on the way."""
+    """What one connection needs: calls in their order, or a create, or a delete; or nothing."""
 
     calls: list[PlannedCall] = field(default_factory=list)
     create: CreatePlan | None = None
     notes: list[Note] = field(default_factory=list)
+    """What was decided on the way: lines for the timeline."""
     delete: bool = False
     """The record is to be deleted, because it was deleted elsewhere and the sync says so."""
 
@@ -55,42 +59,35 @@ def plan(
     *,
     carrying: bool = False,
 ) -> Plan:
-    """Plan for one connection of a link. `probed` says which uncertain capabilities turned out to work.
+    """Return what one connection of a link needs. Never moves a level, never sends anything.
 
-    An open attempt stops its side. A caller that opens attempts by `merge.carry` says `carrying`:
-    then one of which only unreadable fields are left stops those fields alone, for it may stay open
-    for good.
+    `probed` says which uncertain capabilities turned out to work. An open attempt stops its side. A
+    caller that opens attempts by `observations.open_attempt` says `carrying`: then an attempt of
+    which only unreadable fields are left stops those fields alone, for it may stay open for good.
     """
     if link.paused or connection not in rules.sync.members or connection not in rules.maps:
         return Plan()
     side = link.sides.get(connection)
     if side is None:
         return Plan(create=plan_create(link, connection, rules, capabilities, probed))
+    # A tombstone is a side too: it keeps the record from being created again (rule F21).
     if side.tombstone or side.missing_since is not None or not side.in_scope:
         return Plan()
-    if (
-        capabilities.deletes
-        and rules.sync.members[connection].allow_delete
-        and is_to_be_deleted(link, rules)
-    ):
-        return Plan(
-            delete=True
-        )  # done twice it does no harm, so that an open attempt is no obstacle
-    if _busy(side, carrying=carrying):
+    may_delete = capabilities.deletes and rules.sync.members[connection].allow_delete
+    if may_delete and is_to_be_deleted(link, rules):
+        # Done twice it does no harm, so an open attempt is no obstacle.
+        return Plan(delete=True)
+    if _is_busy(side, carrying=carrying):
         return Plan()
-    target = Recipient(link, side, rules, capabilities)
-    certain, unproven, steps = _wants(target, probed)
-    calls = group_into_calls(target, certain)
-    for want in unproven:  # alone, so that a refusal costs nothing else and shows which key it was
-        calls += group_into_calls(target, [want])
-    # What may be held by the guard comes last, and holds up nothing but itself.
-    return Plan(
-        calls=sorted([*calls, *steps], key=lambda call: bool(call.destructive)), notes=target.notes
-    )
+    recipient = Recipient(link, side, rules, capabilities)
+    return Plan(calls=_plan_calls(recipient, probed), notes=recipient.notes)
 
 
 def mark_tried(link: Link, connection: str, call: PlannedCall) -> None:
-    """Remember, when a call is about to be sent, that an unreadable set was tried at this revision."""
+    """Remember, when a call is about to be sent, that an unreadable set was tried (rule F15).
+
+    Once a revision is enough: the answer proves the field or leaves it unreadable.
+    """
     for name in call.sent:
         entry = link.sides[connection].fields.get(name)
         if entry is not None and entry.unreadable:
@@ -98,15 +95,15 @@ def mark_tried(link: Link, connection: str, call: PlannedCall) -> None:
 
 
 def forget_tried(link: Link, connection: str, call: PlannedCall) -> None:
-    """Take that back, because the call certainly did nothing: the same may be tried again, and another element too."""
+    """Take `mark_tried` back, because the call certainly did nothing: it may be tried again."""
     for name in call.sent:
         entry = link.sides[connection].fields.get(name)
         if entry is not None:
             entry.tried = NEVER
 
 
-def _busy(side: Side, *, carrying: bool) -> bool:
-    """Tell whether an open attempt forbids any other write to the side."""
+def _is_busy(side: Side, *, carrying: bool) -> bool:
+    """Return whether an open attempt forbids any other write to the side (rule F3)."""
     if side.attempt is None:
         return False
     return not carrying or any(
@@ -114,110 +111,130 @@ def _busy(side: Side, *, carrying: bool) -> bool:
     )
 
 
-def _wants(
-    target: Recipient, probed: Mapping[str, bool]
-) -> tuple[list[Want], list[Want], list[PlannedCall]]:
-    """Give the fields to be written whole, those of which nobody knows whether it works, and calls for elements."""
-    certain: list[Want] = []
+def _plan_calls(recipient: Recipient, probed: Mapping[str, bool]) -> list[PlannedCall]:
+    """Return the calls for all fields that are due, in the order in which they are to be made."""
+    proven: list[Want] = []
     unproven: list[Want] = []
-    steps: list[PlannedCall] = []
-    for name, mapped in target.fields.items():
-        if not _due(target, mapped):
+    element_calls: list[PlannedCall] = []
+    for name, mapped in recipient.fields.items():
+        if not _is_due(recipient, mapped):
             continue
-        key, why = mapped.write_key, _barred(target, mapped, probed)
+        key, why = mapped.write_key, _why_never_written(recipient, mapped, probed)
         if why or key is None:
-            target.decline(name, why)
+            recipient.decline(name, why)
             continue
-        able = target.capabilities.writable[key]
-        want: Want | None
+        writable = recipient.capabilities.writable[key]
         if mapped.is_set:
-            want, calls = _set(target, mapped, key, able)
-            steps += calls
+            want, calls = plan_set(recipient, mapped, key, writable)
+            element_calls += calls
         else:
-            want = _scalar(target, mapped, key, able)
+            want = _plan_scalar(recipient, mapped, key, writable)
         if want is not None:
-            (
-                unproven if able.on_update is Support.PROBED and key not in probed else certain
-            ).append(want)
-    return certain, unproven, steps
+            untried = writable.on_update is Support.PROBED and key not in probed
+            (unproven if untried else proven).append(want)
+    calls = group_into_calls(recipient, proven)
+    for want in unproven:
+        # Alone, so that a refusal costs nothing else and shows which key it was.
+        calls += group_into_calls(recipient, [want])
+    # What may be held by the guard comes last, and holds up nothing but itself.
+    return sorted([*calls, *element_calls], key=lambda call: bool(call.destructive))
 
 
-def _due(target: Recipient, mapped: FieldMap) -> bool:
-    """Tell whether there is anything to be said to the side about a field."""
-    entry, state, attempt = (
-        target.entry(mapped.name),
-        target.state(mapped.name),
-        target.side.attempt,
-    )
+# --- which fields are due -------------------------------------------------------------------------
+
+
+def _is_due(recipient: Recipient, mapped: FieldMap) -> bool:
+    """Return whether there is anything that the side has to be told about a field.
+
+    A level that is up to date, or a decision that holds, ends the matter (rule F5); a decision that
+    was made from what is declared is made again, for the declaration may have changed.
+    """
+    entry, state = recipient.entry(mapped.name), recipient.state(mapped.name)
+    attempt = recipient.side.attempt
     if attempt is not None and mapped.name in attempt.sent:
         return False
-    decided = decision_holds(entry, target.link.state)
+    decided = decision_holds(entry, recipient.link.state)
     if decided and not entry.open_to_review:
         return False
-    if not state.rev or state.candidates is not None or (entry.level >= state.rev and not decided):
+    if not state.rev or state.candidates is not None:
+        return False  # never set, or frozen by an open conflict (rule F18)
+    if entry.level >= state.rev and not decided:
         return False
-    if entry.shadow is NO_BASE or entry.map_rev != mapped.revision:
-        return False
-    if entry.unreadable and not (mapped.is_set and entry.tried < state.rev):
+    if not _may_be_compared(mapped, entry, state):
         return False
     return not agrees(mapped, entry, entry.shadow, state)
 
 
-def _barred(target: Recipient, mapped: FieldMap, probed: Mapping[str, bool]) -> str:
-    """Say why the field is never written there, whatever its value; empty if it is."""
-    key, connection = mapped.write_key, target.side.connection
+def _may_be_compared(mapped: FieldMap, entry: SideField, state: FieldState) -> bool:
+    """Return whether the shadow is a base to plan from.
+
+    It is none if the field was never read by the present mapping (rules F10, F19) or cannot be read
+    now; to an unreadable set one may try to add once a revision (rule F15).
+    """
+    if entry.shadow is NO_BASE or entry.map_rev != mapped.revision:
+        return False
+    return not entry.unreadable or (mapped.is_set and entry.tried < state.rev)
+
+
+def _why_never_written(recipient: Recipient, mapped: FieldMap, probed: Mapping[str, bool]) -> str:
+    """Return why a field is never written there, whatever its value; empty if it is."""
+    key, connection = mapped.write_key, recipient.side.connection
     if key is None:
         return f"the mapping of {connection} only reads it"
-    able = target.capabilities.writable.get(key)
-    if not target.receives(mapped.name):
+    writable = recipient.capabilities.writable.get(key)
+    if not recipient.receives(mapped.name):
         return f"the sync does not send it to {connection}"
     if not mapped.on_update:
         return f"the mapping of {connection} writes it only on create"
-    if able is None or able.on_update is Support.NO:
+    if writable is None or writable.on_update is Support.NO:
         return f"{connection} does not let {key} be changed"
-    if able.on_update is Support.PROBED and probed.get(key) is False:
+    if writable.on_update is Support.PROBED and probed.get(key) is False:
         return f"this deployment ignores {key}"
     return ""
 
 
-# --- one value
-# -----------------------------------------------------------------------------------------------------
+# --- fields that are one value --------------------------------------------------------------------
 
 
-def _scalar(target: Recipient, mapped: FieldMap, key: str, able: Writable) -> Want | None:
-    name, shadow = mapped.name, target.entry(mapped.name).shadow
-    raw = value_to_write(mapped, target.state(name).value, able)
+def _plan_scalar(
+    recipient: Recipient, mapped: FieldMap, key: str, writable: Writable
+) -> Want | None:
+    """Return the write of a field that is one value; None if it is declined, or needs none."""
+    name, shadow = mapped.name, recipient.entry(mapped.name).shadow
+    raw = value_to_write(mapped, recipient.state(name).value, writable)
     if isinstance(raw, NotCarried):
-        target.decline(name, raw.why)
+        recipient.decline(name, raw.why)
         return None
-    if raw == shadow:  # a cut text: the side says as much of the state as it can hold
-        return None
-    why = _cannot_move(key, shadow, raw, able)
+    if raw == shadow:
+        return None  # a cut text: the side says as much of the state as it can hold
+    why = _why_not_movable(key, shadow, raw, writable)
     if why:
-        target.decline(name, why)
+        recipient.decline(name, why)
         return None
-    return Want(name, key, raw, _destroys(target, name, shadow, raw))
+    return Want(name, key, raw, _losses(recipient, name, shadow, raw))
 
 
-def _cannot_move(key: str, shadow: Raw, raw: Raw, able: Writable) -> str:
-    """Say why the system does not let its present value become the wanted one; empty if it does."""
-    if raw is None and not able.clears:
+def _why_not_movable(key: str, shadow: Raw, raw: Raw, writable: Writable) -> str:
+    """Return why the system does not let a value become another; empty if it does."""
+    if raw is None and not writable.clears:
         return f"{key} cannot be emptied"
-    if not able.forward or shadow is None:
+    order = writable.forward
+    if not order or shadow is None:
         return ""
-    if shadow not in able.forward or raw not in able.forward:
-        return f"{key} moves only along {', '.join(map(str, able.forward))}; not from {shadow!r} to {raw!r}"
-    if able.forward.index(raw) < able.forward.index(shadow):
+    if shadow not in order or raw not in order:
+        steps = ", ".join(map(str, order))
+        return f"{key} moves only along {steps}; not from {shadow!r} to {raw!r}"
+    if order.index(raw) < order.index(shadow):
         return f"{key} moves only forward, not from {shadow!r} to {raw!r}"
     return ""
 
 
-def _destroys(target: Recipient, name: str, shadow: Raw, raw: Raw) -> tuple[str, ...]:
-    """Say what is lost by the write, if anything."""
+def _losses(recipient: Recipient, name: str, shadow: Raw, raw: Raw) -> tuple[str, ...]:
+    """Return what is lost by a write, in words: it counts as destructive for the guard."""
     if raw in EMPTY_VALUES and shadow not in EMPTY_VALUES:
         return (f"{name}: emptied, was {shadow!r}",)
-    state = target.state(name)
-    setter = target.link.sides.get(state.set_by)
+    state = recipient.state(name)
+    setter = recipient.link.sides.get(state.set_by)
     if name != "status" or state.value != "closed" or setter is None:
         return ()
     if setter.tombstone:
@@ -225,131 +242,3 @@ def _destroys(target: Recipient, name: str, shadow: Raw, raw: Raw) -> tuple[str,
     if not setter.in_scope:
         return (f"status: closed, because its record left the scope on {state.set_by}",)
     return ()
-
-
-# --- sets
-# ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Verbs:
-    """The calls by which a set can be changed there."""
-
-    add: Verb | None = None
-    remove: Verb | None = None
-    replace: Verb | None = None
-
-    @classmethod
-    def of(cls, capabilities: EntityCapabilities, key: str) -> _Verbs:
-        """Find them."""
-        found: dict[str, Verb] = {}
-        for verb in capabilities.verbs:
-            if key in verb.writes:
-                found.setdefault(verb.element, verb)
-        return cls(found.get("add"), found.get("remove"), found.get(""))
-
-
-def _set(
-    target: Recipient, mapped: FieldMap, key: str, able: Writable
-) -> tuple[Want | None, list[PlannedCall]]:
-    """Give one replacing write, or a call for each element. The side's own spellings stay as they are."""
-    name = mapped.name
-    entry, state, verbs = (
-        target.entry(name),
-        target.state(name),
-        _Verbs.of(target.capabilities, key),
-    )
-    wanted = present_elements(state)
-    here = read_set(mapped, entry, entry.shadow, wanted)
-    extra = sorted(each for each in here.keys() - wanted if not lack_holds(entry, state, each))
-    fresh = _forms(target, mapped, sorted(wanted - here.keys()), verbs)
-    if (
-        entry.unreadable
-    ):  # never a replacing write onto what could not be read: it would wipe what is not shown
-        return None, _steps(target, name, key, verbs, fresh, {})
-    why = _cannot_remove(key, able, verbs)
-    kept = [raw for raw in elements_of(entry.shadow) if not _goes(target, mapped, raw, set(extra))]
-    if extra and not why and not kept and not fresh and not able.clears:
-        why = f"{key} cannot be emptied"
-    if why:
-        unknown = [each for each in extra if each not in state.elements]
-        for each in extra:
-            if each not in unknown:
-                target.lack(name, each, why)
-        if unknown and not fresh:
-            target.decline(name, f"{why}: {', '.join(unknown)}")
-        extra, kept = [], elements_of(entry.shadow)
-    if (fresh and verbs.add is None) or (extra and verbs.remove is None):
-        whole = list(dict.fromkeys([*kept, *fresh.values()]))
-        return Want(name, key, whole, tuple(f"{name}: {each!r} removed" for each in extra)), []
-    going = {
-        raw: each
-        for each in extra
-        for raw in elements_of(entry.shadow)
-        if _goes(target, mapped, raw, {each})
-    }
-    return None, _steps(target, name, key, verbs, fresh, going)
-
-
-def _goes(target: Recipient, mapped: FieldMap, raw: Raw, extra: set[str]) -> bool:
-    """Tell whether a raw element stands for nothing but elements that are to go. What cannot be read stays."""
-    wanted = present_elements(target.state(mapped.name))
-    stands_for = read_set(mapped, target.entry(mapped.name), [raw], wanted).keys()
-    return bool(stands_for) and stands_for <= extra
-
-
-def _forms(
-    target: Recipient, mapped: FieldMap, missing: list[str], verbs: _Verbs
-) -> dict[str, Raw]:
-    """Give the missing elements as this system writes them; those that it does not take are put down."""
-    entry, state = target.entry(mapped.name), target.state(mapped.name)
-    forms: dict[str, Raw] = {}
-    for each in missing:
-        if lack_holds(entry, state, each):
-            continue
-        raw = mapped.write(each)
-        if isinstance(raw, NotCarried):
-            target.lack(mapped.name, each, raw.why)
-        elif verbs.add is None and verbs.replace is None:
-            target.lack(mapped.name, each, f"{mapped.write_key} cannot be added to")
-        else:
-            forms[each] = raw
-    return forms
-
-
-def _cannot_remove(key: str, able: Writable, verbs: _Verbs) -> str:
-    """Say why elements cannot be taken out; empty if they can."""
-    if not able.removes or (verbs.remove is None and verbs.replace is None):
-        return f"nothing can be removed from {key}"
-    return ""
-
-
-def _steps(
-    target: Recipient,
-    name: str,
-    key: str,
-    verbs: _Verbs,
-    fresh: Mapping[str, Raw],
-    going: Mapping[Raw, str],
-) -> list[PlannedCall]:
-    """Add and remove one element a call, each from where the one before leads."""
-    calls = []
-    now = elements_of(target.entry(name).shadow)
-    for raw in fresh.values():
-        if verbs.add is not None:
-            after = [*now, raw]
-            calls.append(target.call(verbs.add, Want(name, key, raw), now, after))
-            now = after
-    for raw, element in going.items():
-        if verbs.remove is not None:
-            after = [each for each in now if each != raw]
-            calls.append(
-                target.call(
-                    verbs.remove,
-                    Want(name, key, raw, (f"{name}: {element!r} removed",)),
-                    now,
-                    after,
-                )
-            )
-            now = after
-    return calls

@@ -206,7 +206,7 @@ class Progress:
     @property
     def queued(self) -> int:
         """Pieces of work: records that had to be looked at, and what earlier imports had left undone."""
-        return sum(run.hinted + run.figures.get(importing.CARRIED, 0) for run in self.runs)
+        return sum(run.hinted + run.figures.get(importing.CARRIED_OVER, 0) for run in self.runs)
 
     def line(self, budget: str) -> str:
         """Say it in one line: how much, how fast, how long still, what it cost."""

@@ -1,18 +1,19 @@
-"""What a complete listing lacks. Absence alone proves nothing: each such record is read directly, twice, by observe.
+"""What a complete listing lacks, and whether that may be believed.
 
-Nothing is concluded from a listing that was interrupted, that a system does not give whole, or that
-lacks so much that it is more likely broken than true.
+Absence alone proves nothing: observe reads each such record directly, twice. And nothing is
+concluded from a listing that was interrupted, that a system does not give whole, or that lacks so
+much that it is more likely broken than true.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from bridge.core.merge import guard
 from bridge.engine.context import Context
 from bridge.ledger import listings
 from bridge.ledger.database import Tx
+from bridge.ledger.run_records import RunRow
 from bridge.runs.comparison import Difference
 
 
@@ -28,48 +29,44 @@ class AbsenceVerdict:
 
 
 def weigh(
-    tx: Tx,
-    context: Context,
-    connection: str,
-    entity: str,
-    run_id: int,
-    *,
-    listed: int,
-    since: datetime,
-    broken: str,
-    accept: bool,
+    tx: Tx, context: Context, run: RunRow, *, listed: int, broken: str, accept: bool
 ) -> AbsenceVerdict:
-    """Say whether what the listing lacks may be looked into. `since`: what became known later need not be in it."""
+    """Return whether what the listing lacks may be looked into.
+
+    `listed`: rows that it had. `broken`: why they don't show one state of affairs. `accept`: an
+    admin says that it is true. What became known after the run began need not be in it.
+    """
+    connection, entity = run.connection, run.entity
     sync = context.sync_of(connection, entity)
     if sync is None:
         return AbsenceVerdict()
     if not context.capabilities[connection][entity].complete:
         return AbsenceVerdict(not_judged="this system's listings don't show everything")
-    known, absent = listings.count_unseen(tx, connection, entity, run_id, since)
+    known, absent = listings.count_unseen(tx, connection, entity, int(run.id), run.started_at)
     if not accept and (stop := guard.emptied_source(listed, known)) is not None:
-        return AbsenceVerdict(stop=f"{stop}; if it is true: {way_on(connection)}")
+        return AbsenceVerdict(stop=f"{stop}; if it is true: {command_to_accept(connection)}")
     if broken:
         return AbsenceVerdict(not_judged=broken)
     limit = max(sync.guard.minimum, int(known * sync.guard.share))
     if absent > limit and not accept:
         return AbsenceVerdict(
-            stop=f"the listing lacks {absent} of {known} known records, more than the {limit} believed at once "
-            f"({sync.guard.share:.0%}, at least {sync.guard.minimum}): nothing was concluded; check the credentials, "
-            f"the project and its filters; if it is true: {way_on(connection)}",
+            stop=f"the listing lacks {absent} of {known} known records, "
+            f"more than the {limit} believed at once "
+            f"({sync.guard.share:.0%}, at least {sync.guard.minimum}): nothing was concluded; "
+            "check the credentials, the project and its filters; "
+            f"if it is true: {command_to_accept(connection)}",
             absent=absent,
         )
     return AbsenceVerdict(absent=absent)
 
 
-def way_on(connection: str) -> str:
-    """Give the command that believes the listing."""
+def command_to_accept(connection: str) -> str:
+    """Return the command that believes the listing."""
     return f"`bridge reconcile {connection} --full --accept-absences`"
 
 
-def missing(
-    tx: Tx, connection: str, entity: str, run_id: int, since: datetime, after: int
-) -> tuple[list[Difference], int]:
-    """Give some of the records that the run did not see, and the side id after which to go on; 0: these were all."""
-    rows = listings.unseen(tx, connection, entity, run_id, since, after=after)
-    found = [Difference(row.remote_id, "absent", (), row.read_at) for row in rows]
-    return found, rows[-1].id if len(rows) >= listings.PAGE else 0
+def page_of_absent(tx: Tx, run: RunRow, after: int) -> tuple[list[Difference], int]:
+    """Return some records that the run did not see, and the side id to go on after; 0: no more."""
+    rows = listings.unseen(tx, run.connection, run.entity, int(run.id), run.started_at, after=after)
+    absent = [Difference(row.remote_id, "absent", (), row.read_at) for row in rows]
+    return absent, rows[-1].id if len(rows) >= listings.PAGE else 0

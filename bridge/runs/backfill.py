@@ -1,58 +1,48 @@
-"""The first import: list what a system has, and let each record that is not mirrored yet be matched, linked, created.
+"""An import: list what a system has, and let each record that is not mirrored yet be observed.
 
-A page is only queued here. Matching, linking and creating is done by the same observe and create as
+Rows are only queued here. Matching, linking and creating is done by the same observe and create as
 always, in the lowest lane; so a worker may be killed anywhere, and an import may be started again
 whenever one likes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from bridge.connectors.contract import Connector, Page, Record
+from bridge.connectors.contract import Record
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Sync
-from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, call_vendor, transact
-from bridge.flow import people
+from bridge.engine.effects import Procedure
 from bridge.flow.create import CREATION_BUDGET, MAX_CREATES
 from bridge.ledger import hints, links, run_records, run_writes, work
 from bridge.ledger.database import Tx
-from bridge.runs.reconcile import TURN
+from bridge.ledger.run_records import RunRow
+from bridge.runs.listing_walk import ListingJob, ListingProgress, PayloadPart, walk_listing
 
 KIND: Final = "backfill"
-CARRIED: Final = "carried over"
+CARRIED_OVER: Final = "carried over"
 """In a run's figures: the pieces of work that earlier imports had left undone."""
-FINE: Final = 1e-8
-"""Work is taken by its time, oldest first. The order of records is put into fractions of a second of it."""
-
-
-AGELESS: Final = timedelta(0)
-LONGEST: Final = timedelta(seconds=30)
+SECONDS_PER_SECOND_OF_AGE: Final = 1e-8
+"""Work is taken by its time, oldest first. The age of records is put into fractions of a second of
+it: ten years are three seconds."""
+MAX_AGE_SHIFT: Final = timedelta(seconds=30)
+"""More than any record's age comes to, when the newest go first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Where an import is: what its work row remembers."""
+class ImportRequest(PayloadPart):
+    """What an import was asked to do."""
 
     run: str
     started: str
-    cursor: Any = None
     since: str = ""
+    """Leave out what has not changed since then; empty: take everything."""
     newest_first: bool = False
-    pages: int = 0
-
-    @classmethod
-    def of(cls, payload: Mapping[str, Any] | None) -> Step:
-        """Read what the work row remembers."""
-        return cls(
-            **{name: value for name, value in (payload or {}).items() if name in cls.__slots__}
-        )
 
 
 def start(
@@ -75,132 +65,103 @@ def start(
     if run_id is None:
         return None
     figures = {} if max_creates is None else {MAX_CREATES: max_creates}
-    figures[CARRIED] = run_writes.take_over_leftovers(tx, int(run_id), CREATION_BUDGET, now)
+    figures[CARRIED_OVER] = run_writes.take_over_leftovers(tx, int(run_id), CREATION_BUDGET, now)
     run_records.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
-    step = Step(run_id, now.isoformat(), None, since.isoformat() if since else "", newest_first)
+    oldest = since.isoformat() if since else ""
+    request = ImportRequest(run_id, now.isoformat(), oldest, newest_first)
     work.enqueue(
         tx,
         kind=KIND,
-        key=f"reconcile:{run_id}",  # the name by which `runs.begin` knows that a run still has work
+        key=f"reconcile:{run_id}",  # by this name `run_records.begin` knows that a run still has work
         connection=connection,
         entity=entity,
         lane="reconcile",
         due_at=now,
         now=now,
-        payload=asdict(step),
+        payload=asdict(request) | asdict(ListingProgress()),
     )
     return run_id
 
 
 def list_and_queue(context: Context, task: Task) -> Procedure:
-    """Fetch page after page until its turn is over, and queue what is on it; each page is checkpointed."""
-    row, step = task.row, Step.of(task.row.payload)
-    began = context.clock.now()
-    while True:
-        listing: Page = yield from call_vendor(
-            row.connection, _fetch(row.entity, step), task.deadline(context, row.connection)
-        )
-        stuck = listing.cursor is not None and listing.cursor == step.cursor
-        step = replace(step, cursor=listing.cursor, pages=step.pages + 1)
-        rest = context.clock.now() - began > TURN
-        if not (
-            yield from transact(_absorbing(context, task, step, listing, stuck=stuck, rest=rest))
-        ):
-            return
+    """Walk through the listing and queue every record that is not mirrored yet."""
+    request = ImportRequest.of(task.row.payload)
+    yield from walk_listing(context, task, ImportJob(context, task, request))
 
 
-def _fetch(entity: str, step: Step) -> Callable[[Connector], Page]:
-    return lambda c: c.scan(entity, step.cursor)
+@dataclass(frozen=True, slots=True)
+class ImportJob(ListingJob):
+    """What an import does with the rows of a listing."""
 
+    context: Context
+    task: Task
+    request: ImportRequest
+    after_stuck: ClassVar[str] = "start the import again"
 
-def _absorbing(
-    context: Context, task: Task, step: Step, listing: Page, *, stuck: bool, rest: bool
-) -> Callable[[Tx], bool]:
-    return lambda tx: absorb(tx, context, task, step, listing, stuck=stuck, rest=rest)
+    @property
+    def run_id(self) -> str:
+        """Return the id of the run."""
+        return self.request.run
 
-
-def absorb(
-    tx: Tx,
-    context: Context,
-    task: Task,
-    step: Step,
-    listing: Page,
-    *,
-    stuck: bool = False,
-    rest: bool = False,
-) -> bool:
-    """Queue a page's records and checkpoint.
-
-    False when the listing is over, rests until its next turn, or another worker has taken it over.
-    """
-    row, now = task.row, context.clock.now()
-    run = run_records.get(tx, step.run)
-    if run is None or run.finished_at is not None:
-        work.finish(tx, row, task.owner, now)
+    @property
+    def poll(self) -> bool:
+        """Return False: an import lists everything."""
         return False
-    if not run_records.extend_claim(
-        tx, row, task.owner, asdict(step), now + context.lease(context.connections)
-    ):
-        return False
-    shown = [person for record in listing.records for person in record.people]
-    if shown:
-        people.learn(tx, context, row.connection, shown, now)
-    wanted = _wanted(tx, context, task, step, listing.records)
-    for record in wanted:
-        hints.give(
-            tx, record.ref, now, lane=KIND, due_at=_turn(step, record, now), run_id=int(step.run)
-        )
-    figures = run.figures | {"pages": step.pages}
-    run_records.progress(
-        tx,
-        step.run,
-        cursor=step.cursor,
-        seen=len(listing.records),
-        hinted=len(wanted),
-        now=now,
-        figures=figures,
-    )
-    if step.cursor is None or stuck:
-        why = (
-            f"the listing gave the same page twice ({step.pages} pages so far); start the import again"
-            if stuck
-            else ""
-        )
-        run_records.finish(tx, step.run, now, error=why)
-        work.finish(tx, row, task.owner, now)
-        return False
-    if rest:
-        work.reschedule(tx, row, task.owner, now, count=False, lane="reconcile")
-        return False
-    return True
+
+    def payload(self) -> dict[str, Any]:
+        """Return what was asked for."""
+        return asdict(self.request)
+
+    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: dict[str, Any]) -> int:  # noqa: ARG002
+        """Queue those that are to be imported, in the order that was asked for."""
+        now, run_id = self.context.clock.now(), int(self.run_id)
+        wanted = self._wanted(tx, rows.values())
+        for record in wanted:
+            due_at = due_by_age(self.request, record, now)
+            hints.give(tx, record.ref, now, lane=KIND, due_at=due_at, run_id=run_id)
+        return len(wanted)
+
+    def conclude(
+        self,
+        tx: Tx,  # noqa: ARG002
+        run: RunRow,  # noqa: ARG002
+        progress: ListingProgress,  # noqa: ARG002
+        listed: int,  # noqa: ARG002
+        figures: dict[str, Any],  # noqa: ARG002
+    ) -> tuple[int, str]:
+        """Do nothing: what a listing lacks is no matter of an import."""
+        return 0, ""
+
+    def _wanted(self, tx: Tx, records: Iterable[Record]) -> list[Record]:
+        """Return the records that are young enough and not mirrored everywhere, nor about to be."""
+        context, row = self.context, self.task.row
+        sync = context.sync_of(row.connection, row.entity)
+        if sync is None:
+            return []
+        since = datetime.fromisoformat(self.request.since) if self.request.since else None
+        young = [record for record in records if _is_young(record, since)]
+        link_ids = links.of_refs(tx, [record.ref for record in young])
+        loaded = links.load(tx, sorted(set(link_ids.values())))
+        being_created = work.pending(tx, "create", loaded)
+        return [
+            record
+            for record in young
+            if (link := loaded.get(link_ids.get(record.ref, ""))) is None
+            or not _was_read(link)
+            or not (link.id in being_created or _is_mirrored(context, sync, link))
+        ]
 
 
-def _wanted(tx: Tx, context: Context, task: Task, step: Step, records: Any) -> list[Record]:
-    """Give the records that are young enough, not mirrored everywhere yet, and not on their way to it already."""
-    row = task.row
-    sync = context.sync_of(row.connection, row.entity)
-    if sync is None:
-        return []
-    since = datetime.fromisoformat(step.since) if step.since else None
-    young = [
-        each
-        for each in records
-        if since is None or each.changed_before is None or each.changed_before >= since
-    ]
-    known = links.of_refs(tx, [Ref(row.connection, row.entity, each.ref.id) for each in young])
-    loaded = links.load(tx, sorted(set(known.values())))
-    pending = work.pending(tx, "create", loaded)
-
-    def wanted(link: Link) -> bool:
-        if not all(side.fields or side.tombstone for side in link.sides.values()):
-            return True  # not read yet
-        return link.id not in pending and not _complete(context, sync, link)
-
-    return [each for each in young if each.ref not in known or wanted(loaded[known[each.ref]])]
+def _is_young(record: Record, since: datetime | None) -> bool:
+    return since is None or record.changed_before is None or record.changed_before >= since
 
 
-def _complete(context: Context, sync: Sync, link: Link) -> bool:
-    """Tell whether a link has a record wherever one could be made."""
+def _was_read(link: Link) -> bool:
+    return all(side.fields or side.tombstone for side in link.sides.values())
+
+
+def _is_mirrored(context: Context, sync: Sync, link: Link) -> bool:
+    """Return whether a link has a record wherever one could be made."""
     return all(
         name in link.sides
         or Support.NO in (member.create, context.capabilities[name][link.entity].creates)
@@ -208,8 +169,9 @@ def _complete(context: Context, sync: Sync, link: Link) -> bool:
     )
 
 
-def _turn(step: Step, record: Record, now: datetime) -> datetime:
-    """Give a time a few seconds before the run, by the age of the record: ten years are three seconds of it."""
-    started = datetime.fromisoformat(step.started)
-    age = max(AGELESS, started - (record.changed_before or now)) * FINE
-    return started - age if not step.newest_first else started - LONGEST + age
+def due_by_age(request: ImportRequest, record: Record, now: datetime) -> datetime:
+    """Return a time a few seconds before the run, so that records are taken by their age."""
+    started = datetime.fromisoformat(request.started)
+    age = max(timedelta(0), started - (record.changed_before or now))
+    shift = age * SECONDS_PER_SECOND_OF_AGE
+    return started - MAX_AGE_SHIFT + shift if request.newest_first else started - shift

@@ -115,7 +115,9 @@ class Player:
         app = self.stage.apps[where]
         gone = sorted({entry.id for entry in app.journal.since() if entry.kind == "delete"})
         with self.stage.ledger.transaction() as tx:
-            comparison.hint(tx, self.stage.context, where, TICKET, gone, self.stage.clock.now())
+            comparison.queue_observes(
+                tx, self.stage.context, where, TICKET, gone, self.stage.clock.now()
+            )
         self.stage.bell.rung = True
 
     _look = look

@@ -81,7 +81,7 @@ def test_the_places_at_which_a_worker_can_die_are_read_from_the_source():
         "deliver/send_attempt.Call1",
         "create/make.Call1",
         "create/make.Transact1",
-        "reconcile/list_and_compare.Call1",
+        "reconcile/walk_listing.Call1",
     } <= names
     assert ("deliver/send_attempt.Call1", "unanswered") in every()
     assert ("create/make.Transact1", "unanswered") not in every()

@@ -1,0 +1,281 @@
+"""One walk through a vendor's listing, page by page, which any worker can take up where another stopped.
+
+Reconciliations and imports both walk. A walk is one row of work: it fetches pages, hands their rows
+to its job in batches, and stores with each batch how far it has come. So memory stays flat, a
+killed worker costs the last batch at most, and after a turn other work of the lane comes first.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any, ClassVar, Final, Self
+
+import orjson
+
+from bridge.connectors.contract import Connector, Page, Record
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Procedure, call_vendor, transact
+from bridge.errors import BridgeError
+from bridge.flow import people
+from bridge.ledger import run_records, work
+from bridge.ledger.database import Tx
+from bridge.ledger.run_records import RunRow
+
+MAX_PAGES_PER_CALL: Final = 10
+"""Pages that one call of the flow fetches, where no rate is declared for the connection."""
+MAX_BATCH_ROWS: Final = 1000
+MAX_BATCH_WAIT: Final = timedelta(seconds=1)
+"""Rows wait no longer than this to be handed on."""
+MAX_TURN: Final = timedelta(seconds=2)
+"""After this long a walk goes back to the end of its lane."""
+MAX_INTERRUPTION: Final = timedelta(minutes=10)
+"""A listing that rested for longer no longer shows one state of affairs: absences in it mean nothing."""
+MAX_PAGES: Final = 1_000_000
+MAX_SAME_PAGES: Final = 3
+"""So often the same rows may come back before the listing is said to lead nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadPart:
+    """Part of a work row's payload. The names of the fields are its keys.
+
+    Rows outlive versions of the bridge: what a renamed field held is lost.
+    """
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any] | None) -> Self:
+        """Return this part of a payload; keys of other parts, and of other versions, are left aside."""
+        names = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in (payload or {}).items() if name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class ListingProgress(PayloadPart):
+    """How far a walk has come: what its work row remembers from turn to turn."""
+
+    cursor: Any = None
+    pages: int = 0
+    at: str = ""
+    """When it last made progress."""
+    broken: str = ""
+    """Why absences in the listing mean nothing."""
+    stuck: str = ""
+    """Why the listing leads nowhere."""
+    last: bool = False
+    """The last page has come."""
+    mark: Sequence[str] = ("", "")
+    """Digests of the cursor and of the ids of an earlier page: meeting them again is a circle."""
+    lap: int = 0
+    """Pages since that one ..."""
+    power: int = 1
+    """... and how many there are to be before a later one takes its place."""
+    repeats: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Return whether no page follows."""
+        return self.last or bool(self.stuck)
+
+    def resumed(self, now: datetime) -> ListingProgress:
+        """Return the progress with which a turn begins: one that comes late says so."""
+        last_progress = datetime.fromisoformat(self.at) if self.at else now
+        paused = now - last_progress
+        if self.broken or self.cursor is None or paused <= MAX_INTERRUPTION:
+            return self
+        minutes = int(paused.total_seconds() // 60)
+        broken = f"the listing was interrupted for {minutes} minutes; the next full run decides"
+        return replace(self, broken=broken)
+
+    def after(self, page: Page, now: datetime, *, poll: bool) -> ListingProgress:
+        """Return the progress after one more page: where to go on, and whether there is a way on."""
+        last = page.cursor is None or (poll and not page.records)
+        # A poll that ends without a cursor gives no watermark: the old one stands.
+        cursor = self.cursor if poll and page.cursor is None else page.cursor
+        progress = replace(self, cursor=cursor, pages=self.pages + 1, at=now.isoformat(), last=last)
+        return progress if last else _watched(progress, page, _digest(self.cursor))
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that were fetched and not yet handed to the job."""
+
+    progress: ListingProgress
+    rows: dict[str, Record] = field(default_factory=dict)
+    """By remote id."""
+    seen: int = 0
+    turn_over: bool = False
+
+    def add(self, page: Page, now: datetime, *, poll: bool) -> None:
+        """Add a page."""
+        self.progress = self.progress.after(page, now, poll=poll)
+        self.rows |= {record.ref.id: record for record in page.records}
+        self.seen += len(page.records)
+
+
+class ListingJob(ABC):
+    """What one kind of run does with the rows of a listing."""
+
+    after_stuck: ClassVar[str]
+    """What to do when the listing leads nowhere."""
+
+    @property
+    @abstractmethod
+    def run_id(self) -> str:
+        """Return the id of the run."""
+
+    @property
+    @abstractmethod
+    def poll(self) -> bool:
+        """Return whether only what has changed is listed."""
+
+    @abstractmethod
+    def payload(self) -> dict[str, Any]:
+        """Return what the work row remembers of the job itself, beside the progress."""
+
+    @abstractmethod
+    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: dict[str, Any]) -> int:
+        """Do what is to be done with rows, add to the run's figures, return how many were hinted at."""
+
+    @abstractmethod
+    def conclude(
+        self, tx: Tx, run: RunRow, progress: ListingProgress, listed: int, figures: dict[str, Any]
+    ) -> tuple[int, str]:
+        """Do what is left when the listing has ended: how many were hinted at, and what went wrong.
+
+        `listed`: how many rows the run has seen in all.
+        """
+
+
+def walk_listing(context: Context, task: Task, job: ListingJob) -> Procedure:
+    """Fetch pages and hand them on in batches, until the listing ends or its turn is over."""
+    row, turn_began = task.row, context.clock.now()
+    progress = ListingProgress.of(row.payload).resumed(turn_began)
+    batch, stored, stored_at = Batch(progress), progress, turn_began
+    while True:
+        try:
+            yield from call_vendor(
+                row.connection,
+                _fetch(context, task, job, batch),
+                task.deadline(context, row.connection),
+            )
+        except BridgeError:
+            # The pages before the one that failed count, with rows or without.
+            if batch.progress is not stored:
+                yield from transact(_handing_over(context, task, job, batch))
+            raise
+        now = context.clock.now()
+        full = len(batch.rows) >= MAX_BATCH_ROWS or now - stored_at >= MAX_BATCH_WAIT
+        if not (batch.progress.ended or full):
+            continue
+        batch.turn_over = now - turn_began > MAX_TURN
+        if not (yield from transact(_handing_over(context, task, job, batch))):
+            return
+        batch, stored, stored_at = Batch(batch.progress), batch.progress, now
+
+
+def _fetch(
+    context: Context, task: Task, job: ListingJob, batch: Batch
+) -> Callable[[Connector], None]:
+    """Return a call that adds pages to the batch: one where each counts against a declared rate."""
+    connection, entity = task.row.connection, task.row.entity
+    deadline = task.deadline(context, connection)
+    max_pages = 1 if context.connections[connection].rates else MAX_PAGES_PER_CALL
+
+    def fetch(connector: Connector) -> None:
+        for _ in range(max_pages):
+            list_page = connector.changed if job.poll else connector.scan
+            page = list_page(entity, batch.progress.cursor)
+            now = context.clock.now()
+            batch.add(page, now, poll=job.poll)
+            if batch.progress.ended or len(batch.rows) >= MAX_BATCH_ROWS or now >= deadline:
+                return
+
+    return fetch
+
+
+def _handing_over(
+    context: Context, task: Task, job: ListingJob, batch: Batch
+) -> Callable[[Tx], bool]:
+    return lambda tx: hand_over(tx, context, task, job, batch)
+
+
+def hand_over(tx: Tx, context: Context, task: Task, job: ListingJob, batch: Batch) -> bool:
+    """Hand a batch to the job and store how far it has come.
+
+    Returns False when the walk is over, for now or for good, or another worker has taken it over.
+    """
+    row, now, progress = task.row, context.clock.now(), batch.progress
+    run = run_records.get(tx, job.run_id)
+    if run is None or run.finished_at is not None:
+        work.finish(tx, row, task.owner, now)
+        return False
+    payload = job.payload() | asdict(progress)
+    claimed_until = now + context.lease(context.connections)
+    if not run_records.extend_claim(tx, row, task.owner, payload, claimed_until):
+        return False  # our claim ran out, and another worker has gone on from the last checkpoint
+    shown = [person for record in batch.rows.values() for person in record.people]
+    if shown:
+        people.learn(tx, context, row.connection, shown, now)
+    figures = run.figures | {"pages": progress.pages}
+    hinted, error = job.take_rows(tx, batch.rows, figures), ""
+    if progress.ended:
+        more, error = job.conclude(tx, run, progress, run.seen + batch.seen, figures)
+        hinted += more
+    run_records.progress(
+        tx,
+        run.id,
+        cursor=progress.cursor,
+        seen=batch.seen,
+        hinted=hinted,
+        now=now,
+        figures=figures,
+    )
+    if progress.ended:
+        _finish(tx, task, job, progress, error, now)
+        return False
+    if batch.turn_over:
+        work.reschedule(tx, row, task.owner, now, count=False, lane="reconcile")
+        return False
+    return True
+
+
+def _finish(
+    tx: Tx, task: Task, job: ListingJob, progress: ListingProgress, error: str, now: datetime
+) -> None:
+    if progress.stuck:
+        run_records.forget_cursor(tx, job.run_id)
+        error = f"{progress.stuck}; {job.after_stuck}"
+    run_records.finish(tx, job.run_id, now, error=error)
+    work.finish(tx, task.row, task.owner, now)
+
+
+def _watched(progress: ListingProgress, page: Page, came_from: str) -> ListingProgress:
+    """Return the progress after a page, as stuck if the page was met before.
+
+    Each page is compared with one that was marked earlier. The mark moves on after 1, 2, 4, 8 …
+    pages, so that a circle of any length is met, for the price of one digest (Brent's way).
+    """
+    cursor = _digest(page.cursor)
+    ids = _digest(sorted(record.ref.id for record in page.records))
+    marked_cursor, marked_ids = progress.mark
+    if cursor in (marked_cursor, came_from):
+        why = f"the listing's cursor came back to where it was after {progress.pages} pages"
+        return replace(progress, stuck=why)
+    repeats = progress.repeats + (ids == marked_ids and bool(page.records))
+    if repeats >= MAX_SAME_PAGES:
+        why = f"the listing gives the same page again and again ({progress.pages} pages so far)"
+        return replace(progress, stuck=why)
+    if progress.pages >= MAX_PAGES:
+        return replace(progress, stuck=f"the listing has not ended after {progress.pages} pages")
+    if progress.lap + 1 < progress.power:
+        return replace(progress, lap=progress.lap + 1, repeats=repeats)
+    return replace(progress, lap=0, power=2 * progress.power, mark=(cursor, ids), repeats=0)
+
+
+def _digest(value: Any) -> str:
+    text = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)
+    return blake2b(text, digest_size=12).hexdigest()

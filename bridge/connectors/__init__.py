@@ -12,11 +12,11 @@ from bridge.errors import ConfigError
 from bridge.http.client import Http
 
 CONNECTORS: dict[str, str] = {
-    "posthog": "bridge.connectors.posthog.connector.PostHogConnector",
-    "scopeai": "bridge.connectors.scopeai.connector.ScopeaiConnector",
     "switch": "bridge.connectors.switch.connector.SwitchConnector",
-    "upscope": "bridge.connectors.upscope.connector.UpscopeConnector",
+    "posthog": "bridge.connectors.posthog.connector.PostHogConnector",
     "zaia": "bridge.connectors.zaia.connector.ZaiaConnector",
+    "upscope": "bridge.connectors.upscope.connector.UpscopeConnector",
+    "scopeai": "bridge.connectors.scopeai.connector.ScopeaiConnector",
 }
 """Every system that the bridge knows. A literal: nothing outside this file can have a class imported."""
 

@@ -67,6 +67,7 @@ _ROUTES: Mapping[str, Verb] = {
     "GET journal": lambda sandbox, given: [
         e.row() for e in sandbox.journal.since(int(given.get("since", 0)))
     ],
+    "GET description": lambda sandbox, _: sandbox.description(),
     "GET faults": _faults,
     "POST faults": _faults,
     "GET options": _options,

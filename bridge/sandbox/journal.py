@@ -43,6 +43,12 @@ class Entry:
     event: str = ""
     """What a webhook tells of; of a human's deed, the webhooks that it causes."""
     note: str = ""
+    marker: str = ""
+    """Of a record that was made: the mark that the bridge planted in it."""
+    customer: str = ""
+    """Of a record that was made: the e-mail address of who asked."""
+    customer_id: str = ""
+    """Of a record that was made: the record of who asked, by which a search comes to this one."""
 
     def row(self) -> dict[str, Any]:
         """Give the entry as JSON values."""
@@ -66,6 +72,9 @@ class Entry:
             "fault": self.fault,
             "event": self.event,
             "note": self.note,
+            "marker": self.marker,
+            "customer": self.customer,
+            "customer_id": self.customer_id,
         }
 
 

@@ -37,6 +37,18 @@ class PostHogSandbox(Sandbox):
     SYSTEM = "posthog"
     CARRIES = ("status", "priority", "assignee", "tags")
     SIGNING = Webhook("standard-webhooks", ())
+    CHOICES: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "status": {
+            "new": "new",
+            "open": "open",
+            "pending": "pending",
+            "on_hold": "on_hold",
+            "resolved": "resolved",
+        },
+        "priority": {"low": "low", "normal": "medium", "high": "high", "urgent": "critical"},
+    }
+    ASSIGNEE_FIELD = "assignee"
+    LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {"status": {"closed": "resolved"}}
     ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {"project_id": "12345"}
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "project_id": "12345",
@@ -61,6 +73,29 @@ class PostHogSandbox(Sandbox):
         ],
         strict_slashes=False,
     )
+
+    @classmethod
+    def agent_id(cls, agent: population.Agent) -> str:
+        """Return the id of a user, as the mapping writes one."""
+        return f"user:{10 + agent.number}"
+
+    @classmethod
+    def assignment(cls, agent: population.Agent) -> dict[str, Any]:
+        """Return the edit that gives a ticket to a user."""
+        kind, _, number = cls.agent_id(agent).partition(":")
+        return {cls.ASSIGNEE_FIELD: {"type": kind, "id": int(number)}}
+
+    @classmethod
+    def planted_marker(cls, record: Record) -> str:
+        """Return the marker among the traits of the customer."""
+        traits = record.get("anonymous_traits") or {}
+        return super().planted_marker(record) or str(traits.get("bridge_marker") or "")
+
+    @classmethod
+    def customer_email(cls, record: Record) -> str:
+        """Return the address from the widget, or the one that an e-mail came from."""
+        traits = record.get("anonymous_traits") or {}
+        return str(traits.get("email") or record.get("email_from") or "").casefold()
 
     def unauthorised(self, request: Request) -> Problem | None:
         """Want the personal key, its scope and its project."""
@@ -285,10 +320,8 @@ class PostHogSandbox(Sandbox):
                 "properties": {"email": draft.customer, "name": draft.name},
             },
             "status": draft.status,
-            "priority": population.PRIORITY[self.SYSTEM][draft.priority] if index % 4 else None,
-            "assignee": population.assignment(self.SYSTEM, draft.agent)["assignee"]
-            if draft.agent
-            else None,
+            "priority": self.CHOICES["priority"][draft.priority] if index % 4 else None,
+            "assignee": self.assignment(draft.agent)["assignee"] if draft.agent else None,
             "tags": list(draft.tags),
             "message_count": 1,
             "unread_team_count": 1,
@@ -398,7 +431,7 @@ def _assignee(value: Any) -> dict[str, Any] | None:
     if value.get("type") == "role":
         return {"type": "role", "id": value.get("id"), "role": {"name": "Support"}}
     for agent in population.AGENTS:
-        if agent.ids["posthog"] == f"user:{value.get('id')}" and value.get("type") == "user":
+        if PostHogSandbox.agent_id(agent) == f"{value.get('type')}:{value.get('id')}":
             return {
                 "type": "user",
                 "id": value["id"],

@@ -33,7 +33,6 @@ class ScopeaiSandbox(Sandbox):
 
     SYSTEM = "scopeai"
     PREFIX = "/v1"
-    CARRIES = ()
     VOLATILE = frozenset({"made_at"})
     ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {"find_by": True}
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -62,6 +61,11 @@ class ScopeaiSandbox(Sandbox):
         super().__init__(*args, **options)
         self._number = 0
         self.catalogue = Catalogue()
+
+    @classmethod
+    def planted_marker(cls, record: Record) -> str:
+        """Return the external id of a ticket that came by the API."""
+        return str(record.get("external_id") or "") if record.get("source") == "api" else ""
 
     def unauthorised(self, request: Request) -> Problem | None:
         """Want the key in the document's own grammar."""

@@ -27,22 +27,10 @@ from bridge.clock import Clock, SystemClock
 from bridge.core.model.syncs import Secret, Webhook
 from bridge.sandbox.faults import Dropped
 from bridge.sandbox.outbox import WebhookTarget
-from bridge.sandbox.posthog import PostHogSandbox
-from bridge.sandbox.scopeai import ScopeaiSandbox
-from bridge.sandbox.switch import SwitchSandbox
+from bridge.sandbox.registry import sandbox_class, systems
 from bridge.sandbox.transport import sender
-from bridge.sandbox.upscope import UpscopeSandbox
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.sandbox.zaia import ZaiaSandbox
-from bridge.verify.report import VerifyInput
 
-SYSTEMS: Mapping[str, type[Sandbox]] = {
-    "switch": SwitchSandbox,
-    "posthog": PostHogSandbox,
-    "zaia": ZaiaSandbox,
-    "upscope": UpscopeSandbox,
-    "scopeai": ScopeaiSandbox,
-}
 PORT_BASE = 9400
 HOST = "127.0.0.1"
 
@@ -60,7 +48,7 @@ class SandboxAccess:
 
     def webhook(self) -> Webhook | None:
         """Give the way in which this sandbox signs its deliveries; None: it makes none."""
-        signing = SYSTEMS[self.system].SIGNING
+        signing = sandbox_class(self.system).SIGNING
         return None if signing is None else replace(signing, secrets=(Secret(self.webhook_secret),))
 
 
@@ -72,14 +60,14 @@ def accounts(
     `urls` are the addresses that `serve` found (`http://127.0.0.1:9400`); without them they follow
     `port_base`.
     """
-    found = urls or {system: f"http://{HOST}:{port_base + n}" for n, system in enumerate(SYSTEMS)}
+    found = urls or {system: f"http://{HOST}:{port_base + n}" for n, system in enumerate(systems())}
     return {
         system: SandboxAccess(
             system=system,
-            base_url=url.rstrip("/") + SYSTEMS[system].PREFIX,
+            base_url=url.rstrip("/") + sandbox_class(system).PREFIX,
             api_key=f"sandbox-{system}-{_derived(seed, system, 'key').hex()[:24]}",
             webhook_secret="whsec_" + base64.b64encode(_derived(seed, system, "webhook")).decode(),
-            options=SYSTEMS[system].ACCOUNT_OPTIONS,
+            options=sandbox_class(system).ACCOUNT_OPTIONS,
         )
         for system, url in found.items()
     }
@@ -153,7 +141,7 @@ def serve(
     timeout.
     """
     clock = clock or SystemClock()
-    wanted = list(specs or (Spec(system) for system in SYSTEMS))
+    wanted = list(specs or (Spec(system) for system in systems()))
     known = accounts(seed=seed, port_base=port_base or PORT_BASE)
     sequence = itertools.count(1)
     apps: dict[str, Sandbox] = {}
@@ -161,7 +149,7 @@ def serve(
     urls: dict[str, str] = {}
     for number, spec in enumerate(wanted):
         account = known[spec.system]
-        app = SYSTEMS[spec.system](
+        app = sandbox_class(spec.system)(
             clock,
             random.Random(f"{seed} {spec.system}"),
             api_key=account.api_key,
@@ -185,23 +173,6 @@ def serve(
     served = Served(apps, servers, urls)
     served.start()
     return served
-
-
-def evidence(apps: Iterable[Sandbox], facts: Iterable[Mapping[str, Any]] = ()) -> VerifyInput:
-    """Gather what the checker needs: journals and final states, the sandboxes' accounts, and the run's own facts."""
-    apps = list(apps)
-    return VerifyInput(
-        journal=[entry.row() for app in apps for entry in app.journal.since()],
-        finals=[
-            {"connection": app.name, "record": dict(record)}
-            for app in apps
-            for record in app.tickets()
-        ],
-        facts=[
-            *({"kind": "connection", "name": app.name, "system": app.SYSTEM} for app in apps),
-            *facts,
-        ],
-    )
 
 
 def over_http(

@@ -44,6 +44,23 @@ class SwitchSandbox(SwitchOthers):
         id="data.id",
         delivery="X-Webhook-Delivery",
     )
+    CHOICES: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "status": {
+            "new": "new",
+            "open": "open",
+            "pending": "pending",
+            "resolved": "resolved",
+            "closed": "closed",
+        },
+        "priority": {"low": "low", "normal": "medium", "high": "high", "urgent": "urgent"},
+    }
+    ASSIGNEE_FIELD = "assignee_id"
+    ALSO_READS: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "status": {"in_progress": "open"},
+        "priority": {"normal": "normal"},
+    }
+    LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {"status": {"on_hold": "pending"}}
+    NEVER_EMPTY: ClassVar[Mapping[str, str]] = {"priority": "normal"}
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "priority_word": "medium",
         "patch_tags": True,
@@ -225,10 +242,10 @@ class SwitchSandbox(SwitchOthers):
             "description": draft.body,
             "customer_email": draft.customer,
             "customer_name": draft.name,
-            "priority": population.PRIORITY[self.SYSTEM][draft.priority],
+            "priority": self.CHOICES["priority"][draft.priority],
             "status": draft.status,
             "tags": list(draft.tags),
-            "assignee_id": draft.agent.ids[self.SYSTEM] if draft.agent else None,
+            "assignee_id": self.agent_id(draft.agent) if draft.agent else None,
             "created_at": at,
             "updated_at": at,
         }

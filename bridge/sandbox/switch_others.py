@@ -50,8 +50,13 @@ class SwitchOthers(Sandbox):
         super().__init__(*args, **options)
         self.catalogues = {entity: Store() for entity in ("agent", "tag", "article")}
         for agent in population.AGENTS:
-            row = {"id": agent.ids[self.SYSTEM], "name": agent.name, "email": agent.email}
+            row = {"id": self.agent_id(agent), "name": agent.name, "email": agent.email}
             self.catalogues["agent"].put(row)
+
+    @classmethod
+    def agent_id(cls, agent: population.Agent) -> str:
+        """Return the id of somebody of the support team."""
+        return f"usr_{agent.number}"
 
     # The API.
 

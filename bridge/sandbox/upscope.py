@@ -31,7 +31,7 @@ class UpscopeSandbox(Sandbox):
 
     SYSTEM = "upscope"
     PREFIX = "/v1.1"
-    CARRIES = ()
+    CUSTOMERS_OF = "switch"
     ENTITIES = (CUSTOMER,)
     VOLATILE = frozenset({"last_seen_at"})
     OPTIONS: ClassVar[Mapping[str, Any]] = {

@@ -16,7 +16,6 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
 from bridge.clock import Clock
-from bridge.core.model.syncs import Webhook
 from bridge.sandbox import control, population
 from bridge.sandbox.exchange import Event, Problem, ReceivedCall
 from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults
@@ -24,7 +23,7 @@ from bridge.sandbox.journal import Journal, Kind
 from bridge.sandbox.outbox import Outbox, Send, WebhookTarget
 from bridge.sandbox.store import Record, Store, difference
 from bridge.sandbox.throttle import Throttle
-from bridge.verify.expectations import marker
+from bridge.sandbox.vendor_facts import VendorFacts
 
 FORBIDDEN = "forbidden: "
 """How the note of a call begins that no sync may ever make."""
@@ -32,25 +31,11 @@ FORBIDDEN = "forbidden: "
 log = logging.getLogger("bridge.sandbox")
 
 
-class Sandbox(ABC):
+class Sandbox(VendorFacts, ABC):
     """A vendor's API as a WSGI app over records in memory; `/_control/` is the hand behind it."""
 
-    SYSTEM: ClassVar[str]
-    PREFIX: ClassVar[str] = ""
-    """What a connection's base URL has after the address."""
-    OPTIONS: ClassVar[Mapping[str, Any]] = {}
-    """How this deployment behaves where documents are silent or contradict each other: name -> usual value."""
     ROUTES: ClassVar[Map]
     """Endpoint = method name."""
-    VOLATILE: ClassVar[frozenset[str]] = frozenset({"updated_at"})
-    CARRIES: ClassVar[tuple[str, ...]]
-    """Canonical fields of a ticket that this system holds."""
-    ENTITIES: ClassVar[tuple[str, ...]] = ()
-    """Other entities that it keeps, each in a store of its own (`others`)."""
-    SIGNING: ClassVar[Webhook | None] = None
-    """How it signs its webhooks (no secrets); None: it sends none."""
-    ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {}
-    """Options of a connection that uses it."""
     journal: Journal
     outbox: Outbox
 
@@ -238,7 +223,7 @@ class Sandbox(ABC):
         call.before, call.after = (
             difference(old, new, self.VOLATILE) if old is not None else ({}, dict(new))
         )
-        mark = marker(new) if kind == "create" else ""
+        mark = self.planted_marker(new) if kind == "create" else ""
         if mark and (entity, mark) in self._marks:
             call.note = call.note or f"{FORBIDDEN}one thing made twice"
         self._marks.add((entity, mark))
@@ -269,9 +254,20 @@ class Sandbox(ABC):
             after=after,
             record=new,
             event=names,
+            **self._identity(kind, new),
         )
         self._emit(events)
         return record
+
+    def _identity(self, kind: Kind, record: Record | None) -> dict[str, str]:
+        """Return by what the judge tells copies of one ticket, for the journal of what was made."""
+        if kind != "create" or record is None:
+            return {}
+        return {
+            "marker": self.planted_marker(record),
+            "customer": self.customer_email(record),
+            "customer_id": self.customer_id(record),
+        }
 
     def _emit(self, events: Sequence[Event]) -> None:
         if self.outbox.target is None:
@@ -324,6 +320,7 @@ class Sandbox(ABC):
             status=response.status_code,
             fault=fault,
             note=call.note,
+            **self._identity(call.kind, call.record),
         )
         if call.note.startswith(FORBIDDEN):
             log.warning("%s: %s (%s)", self.name, call.note, request.method)

@@ -26,6 +26,14 @@ class ZaiaSandbox(Sandbox):
 
     SYSTEM = "zaia"
     CARRIES = ("status", "assignee", "tags")
+    CHOICES: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "status": {"new": "pending", "open": "ongoing", "resolved": "completed"}
+    }
+    ASSIGNEE_FIELD = "assigneeId"
+    LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "status": {"pending": "ongoing", "on_hold": "ongoing", "closed": "completed"}
+    }
+    BRIDGE_ACCOUNT = "bridge@support.example"
     VOLATILE = frozenset({"updatedAt", "lastViewedAt"})
     ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {
         "service_user": SERVICE_USER,
@@ -67,8 +75,8 @@ class ZaiaSandbox(Sandbox):
         """Name -> id."""
         self.chats: dict[str, Mapping[str, Any]] = {}
         self.users = {
-            agent.ids[self.SYSTEM]: {
-                "id": agent.ids[self.SYSTEM],
+            self.agent_id(agent): {
+                "id": self.agent_id(agent),
                 "email": agent.email,
                 "name": agent.name,
             }
@@ -76,9 +84,19 @@ class ZaiaSandbox(Sandbox):
         }
         self.users[SERVICE_USER] = {
             "id": SERVICE_USER,
-            "email": "bridge@support.example",
+            "email": self.BRIDGE_ACCOUNT,
             "name": "Bridge",
         }
+
+    @classmethod
+    def agent_id(cls, agent: population.Agent) -> str:
+        """Return the id of a user of the workspace."""
+        return f"00000000-0000-4000-8000-{agent.number:012d}"
+
+    @classmethod
+    def customer_email(cls, record: Record) -> str:
+        """Return the address of the chat's owner."""
+        return str(record.get("ownerEmail") or "").casefold()
 
     def unauthorised(self, request: Request) -> Problem | None:
         """Want the bare key, without any scheme."""
@@ -259,13 +277,13 @@ class ZaiaSandbox(Sandbox):
 
     def seeded(self, draft: population.TicketDraft, index: int, count: int) -> Mapping[str, Any]:
         """Translate a drafted ticket: the summary's first line is what others have as a subject."""
-        words = population.STATUS[self.SYSTEM]
+        words = self.CHOICES["status"]
         return {
             "summary": f"{draft.subject}\n{draft.body}",
             "ownerEmail": draft.customer,
             "ownerName": draft.name,
             "status": words.get(draft.status, words["open"]),
-            "assigneeId": draft.agent.ids[self.SYSTEM] if draft.agent else None,
+            "assigneeId": self.agent_id(draft.agent) if draft.agent else None,
             "tags": list(draft.tags),
             "createdAt": micros_iso(past(self.clock.now(), index, count)),
         }

@@ -19,7 +19,6 @@ from bridge.simulate.quiescence import Broken, fair_weather
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.turns import Turns
 from bridge.simulate.vendor_line import Fault
-from bridge.verify.expectations import customer
 
 
 class Player:
@@ -95,7 +94,9 @@ class Player:
     def _find(self, app: Sandbox, ticket: int) -> Record | None:
         """Find a ticket in a system, as a human does: by who asked."""
         wanted = self.drafts[ticket % len(self.drafts)].customer
-        return next((record for record in app.tickets() if customer(record) == wanted), None)
+        return next(
+            (record for record in app.tickets() if app.customer_email(record) == wanted), None
+        )
 
     def _hand(self, app: Sandbox, act: Callable[[], object]) -> None:
         before = len(app.journal.since())

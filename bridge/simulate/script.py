@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.sandbox import population
+from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, every
 from bridge.simulate.vendor_line import KINDS
 
@@ -40,10 +41,7 @@ class DrawnConnection:
     """What the one who draws has to know of a connection."""
 
     name: str
-    system: str
-    carries: tuple[str, ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Options of its sandbox and their usual values."""
+    sandbox: type[Sandbox]
     settle: float = 2.0
 
 
@@ -115,7 +113,7 @@ def draw(seed: int, accounts: Sequence[DrawnConnection]) -> Script:
         account.name: {
             name: rng.choice(values)
             for name, values in QUIRKS.items()
-            if name in account.options and rng.random() < 0.3
+            if name in account.sandbox.OPTIONS and rng.random() < 0.3
         }
         for account in accounts
     }
@@ -247,7 +245,9 @@ class _Drawn:
         return (self._rng.choice((-90.0, -3.0, 0.7, 5.0, 90.0)),)
 
     def _license(self, account: DrawnConnection) -> tuple[Any, ...]:
-        return (self._rng.choice((True, False)),) if "tags_licensed" in account.options else ()
+        return (
+            (self._rng.choice((True, False)),) if "tags_licensed" in account.sandbox.OPTIONS else ()
+        )
 
     def _lag(self, account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((0.2, 0.5)) * account.settle,)
@@ -261,7 +261,9 @@ def change(
 ) -> dict[str, Any]:
     """Draw what a human changes, in the system's own words; some of them its form may refuse."""
     usual = ("status", "status", "priority", "assignee", "tags", "tags", "subject")
-    name = rng.choice([name for name in names or usual if name in account.carries] or ["status"])
+    name = rng.choice(
+        [name for name in names or usual if name in account.sandbox.CARRIES] or ["status"]
+    )
     if name == "tags":
         return {
             rng.choice(("add_tags", "add_tags", "remove_tags")): [
@@ -271,10 +273,9 @@ def change(
     if name == "subject":
         return {"subject": f"Changed {rng.randint(1, 99)}"}
     if name == "assignee":
-        return population.assignment(account.system, rng.choice(population.AGENTS))
-    words = population.STATUS if name == "status" else population.PRIORITY
+        return account.sandbox.assignment(rng.choice(population.AGENTS))
     known = [
-        *sorted(words.get(account.system, {}).values()),
+        *sorted(account.sandbox.CHOICES.get(name, {}).values()),
         *(("in_progress", "closed") if name == "status" else ()),
     ]
     return {name: rng.choice(known)}

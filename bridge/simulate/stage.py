@@ -37,6 +37,7 @@ from bridge.queue import MemoryBudget
 from bridge.sandbox import population, server
 from bridge.sandbox.journal import Journal
 from bridge.sandbox.outbox import WebhookTarget
+from bridge.sandbox.registry import has_sandbox, sandbox_class, systems
 from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.script import WORKERS, DrawnConnection, Script
 from bridge.simulate.vendor_line import VendorLine
@@ -67,20 +68,20 @@ class Ground:
         for name, connection in self.config.connections.items():
             if not any(name in sync.members for sync in syncs):
                 continue
-            app = server.SYSTEMS[connection.system]
-            if "status" not in app.CARRIES:
+            sandbox = sandbox_class(connection.system)
+            if "status" not in sandbox.CARRIES:
                 continue
             settle = max(
                 able.settle for able in connector_class(connection.system).CAPABILITIES.values()
             )
-            found.append(DrawnConnection(name, connection.system, app.CARRIES, app.OPTIONS, settle))
+            found.append(DrawnConnection(name, sandbox, settle))
         return found
 
 
 @cache
 def ground(home: str = "") -> Ground:
     """Load a home (empty: as shipped) with the sandboxes' people and accounts. Raises ConfigError."""
-    accounts = server.accounts({system: f"http://{system}.invalid" for system in server.SYSTEMS})
+    accounts = server.accounts({system: f"http://{system}.invalid" for system in systems()})
     with tempfile.TemporaryDirectory(prefix="bridge-simulate-") as made:
         folder = Path(made)
         for part in ("config", "mappings"):
@@ -106,7 +107,7 @@ def ground(home: str = "") -> Ground:
     missing = {
         name: found.system
         for name, found in config.connections.items()
-        if found.system not in server.SYSTEMS
+        if not has_sandbox(found.system)
     }
     if missing:
         raise ConfigError(
@@ -142,9 +143,9 @@ def _name_people(folder: Path, config: Config) -> None:
     rows = []
     for agent in population.AGENTS[:-1]:
         names = [
-            f'"{name}": "{agent.ids[found.system]}"'
+            f'"{name}": "{agent_id}"'
             for name, found in config.connections.items()
-            if found.system in agent.ids
+            if (agent_id := sandbox_class(found.system).agent_id(agent))
         ]
         rows.append(f"  - {{{', '.join([f'email: {agent.email}', *names])}}}\n")
     file = folder / "mappings" / "agents.yaml"
@@ -270,7 +271,7 @@ class Stage:
             theirs = Skewed(self.clock)
             signing = account.webhook() if connection.webhook is not None else None
             secret = connection.webhook.secrets if connection.webhook is not None else ()
-            app = server.SYSTEMS[connection.system](
+            app = sandbox_class(connection.system)(
                 theirs,
                 random.Random(f"{self.script.seed} {name}"),
                 api_key=account.api_key,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from bridge.ledger import parking, webhook_inbox
 from bridge.operations.evidence import AMBIGUOUS, facts
-from bridge.sandbox.server import evidence
+from bridge.sandbox.rows_for_judge import gather
 from bridge.simulate.healing import quiesce, see_through
 from bridge.simulate.play import Player
 from bridge.simulate.quiescence import Broken, all_known, run_all, settle
@@ -79,7 +79,7 @@ def evidence_of(stage: Stage) -> VerifyInput:
         told = facts(stage.context, tx)
     seconds = (stage.clock.now() - stage.began).total_seconds()
     run = {"kind": "run", "seed": stage.script.seed, "seconds": seconds, "window": WINDOW}
-    return evidence(stage.apps.values(), [*told, *_listed(stage), run])
+    return VerifyInput(*gather(stage.apps.values(), [*told, *_listed(stage), run]))
 
 
 def _listed(stage: Stage) -> Iterator[dict[str, Any]]:

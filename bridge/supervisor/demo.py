@@ -17,7 +17,7 @@ from typing import Final
 from bridge import home as homes
 from bridge.ledger import summary, work
 from bridge.operations.evidence import all_links, connections
-from bridge.sandbox import population
+from bridge.sandbox import human_edits
 from bridge.supervisor.demo_evidence import collect, timelines
 from bridge.supervisor.seed import populate, ticket_origins
 from bridge.supervisor.stack import Stack, StackSettings
@@ -225,7 +225,7 @@ class DemoRun:
         holders = [[system for system, name in name_of.items() if name in refs] for refs in tickets]
         due = time.monotonic()
         burst = 0
-        for edit in population.edits(self.edits, self.stack.settings.seed, holders):
+        for edit in human_edits.edits(self.edits, self.stack.settings.seed, holders):
             if edit.burst != burst:
                 burst = edit.burst
                 self._pause(due)

@@ -24,8 +24,9 @@ def collect(
     ]
     with engine.ledger.read() as tx:
         ledger_facts = facts(engine.context, tx)
+    descriptions = [sandbox.get("description") for sandbox in sandboxes.values()]
     ledger_facts.append({"kind": "run", "seed": seed, "seconds": round(seconds, 3)})
-    return VerifyInput(journal, finals, ledger_facts)
+    return VerifyInput(journal, finals, [*descriptions, *ledger_facts])
 
 
 def timelines(engine: Engine) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.sandbox import population
+from bridge.sandbox.registry import sandbox_class
 from bridge.supervisor.sandbox_client import SandboxClient
 
 
@@ -24,7 +24,7 @@ def populate(
             ids = sandboxes[name].post("populate", **drafts)
             tickets += [(name, str(remote_id)) for remote_id in ids]
     for sandbox in sandboxes.values():
-        visitors = drafts_of.get(population.VISITED.get(sandbox.system, ""))
+        visitors = drafts_of.get(sandbox_class(sandbox.system).CUSTOMERS_OF)
         if visitors is not None:
             sandbox.post("populate", **visitors)  # the same seed drafts the same customers
     return tickets
@@ -32,4 +32,8 @@ def populate(
 
 def ticket_origins(sandboxes: Mapping[str, SandboxClient]) -> list[str]:
     """Return the connections on which tickets begin."""
-    return [name for name, sandbox in sandboxes.items() if sandbox.system in population.STATUS]
+    return [
+        name
+        for name, sandbox in sandboxes.items()
+        if "status" in sandbox_class(sandbox.system).CHOICES
+    ]

@@ -1,4 +1,4 @@
-"""A finished run, indexed for the checker: what humans did, what the bridge did, what belongs together."""
+"""The evidence of a finished run, indexed: what people did, what the bridge did, what belongs together."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from bridge.verify.expectations import FIELDS, canonical
+from bridge.verify.system_reading import SystemReading
 
 Row = Mapping[str, Any]
 Ref = tuple[str, str]
-TICKET = "ticket"
-WINDOW = 2.0
-"""Seconds that may lie between a read and the write onto it, if the run does not say."""
+"""Connection and id of a record."""
+Facts = Mapping[str, Sequence[Row]]
+"""What the run itself has to say, by kind."""
+TICKET: Final = "ticket"
+WINDOW_SECONDS: Final = 2.0
+"""Between a read and the write onto it at most, if the run does not say."""
+NO_LINK: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,159 +28,243 @@ class HumanEdit:
     seq: int
     at: datetime
     link: int
+    """Number of the link; negative: the record has none."""
     ref: Ref
     name: str
     old: Any
     new: Any
     raw: Any
+    """The new value in the system's own words; None for an element of a set."""
     announced: bool = False
     """The system sends a webhook for it."""
 
+    @property
+    def field(self) -> str:
+        """Return the field, also of an edit of one element."""
+        return self.name.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The accounts of a run."""
+
+    system: Mapping[str, str]
+    reading: Mapping[str, SystemReading]
+    carries: Mapping[str, tuple[str, ...]]
+    """Fields that are kept in step there."""
+    mirrored: frozenset[str]
+    """Those whose tickets are kept in step at all."""
+    creating: frozenset[str]
+    """Those of them on which tickets get a counterpart."""
+
+    @classmethod
+    def of(cls, journal: Sequence[Row], facts: Facts) -> Connections:
+        """Index them. Raises ValueError where nothing says how to read a system's records."""
+        declared = facts["connection"]
+        system = {row["connection"]: row["system"] for row in journal}
+        system |= {row["name"]: row["system"] for row in declared}
+        described = {row["system"]: SystemReading.of(row) for row in facts["system"]}
+        unknown = sorted({row["system"] for row in journal} - described.keys())
+        if unknown:
+            raise ValueError(f"the facts have no row of the kind 'system' for {', '.join(unknown)}")
+        reading = {name: described.get(kind, SystemReading()) for name, kind in system.items()}
+        carries = {name: reading[name].fields for name in system}
+        for row in declared:
+            if "fields" in row:
+                held = carries[row["name"]]
+                carries[row["name"]] = tuple(name for name in held if name in row["fields"])
+        mirrored = system.keys() - {row["name"] for row in declared if row.get("fields") == []}
+        refusing = {row["name"] for row in declared if row.get("creates") is False}
+        return cls(system, reading, carries, frozenset(mirrored), frozenset(mirrored - refusing))
+
+
+@dataclass(frozen=True, slots=True)
+class TicketLinks:
+    """Which records are the same ticket. A link is known by its number."""
+
+    refs: Sequence[Mapping[str, str]]
+    """By number: the records, connection -> id."""
+    number_of: Mapping[Ref, int]
+    """By record: its link, the first one if it is in several."""
+    met: Mapping[int, datetime]
+    """When all sides had been read for the first time; before, `on_link` has the last word."""
+    met_later: Mapping[tuple[int, str, str], datetime]
+    """By link, connection and field, where a side did not show a field at once."""
+    landed: Mapping[tuple[Ref, str], Any]
+    """By record and field: a value that was taken for a write whose answer the bridge never heard."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> TicketLinks:
+        """Index the rows of the links of tickets."""
+        refs = [dict(row["refs"]) for row in rows]
+        number_of: dict[Ref, int] = {}
+        for number, sides in enumerate(refs):
+            for ref in sides.items():
+                number_of.setdefault(ref, number)
+        return cls(
+            refs,
+            number_of,
+            met={n: _time(row["met"]) for n, row in enumerate(rows) if row.get("met")},
+            met_later={
+                (number, later["connection"], later["field"]): _time(later["at"])
+                for number, row in enumerate(rows)
+                for later in row.get("met_later", ())
+            },
+            landed={
+                ((value["connection"], str(sides.get(value["connection"]))), value["field"]): (
+                    value["value"]
+                )
+                for sides, row in zip(refs, rows, strict=True)
+                for value in row.get("landed", ())
+            },
+        )
+
 
 class EvidenceIndex:
-    """The input, indexed. Refs are those of tickets unless said otherwise."""
+    """The evidence, indexed. Refs are those of tickets unless said otherwise."""
 
     def __init__(self, journal: Sequence[Row], finals: Sequence[Row], facts: Sequence[Row]) -> None:
         self.journal = sorted(journal, key=lambda row: row["seq"])
         self.facts: dict[str, list[Row]] = defaultdict(list)
         for row in facts:
             self.facts[row["kind"]].append(row)
-        self.system = {row["connection"]: row["system"] for row in self.journal}
-        self.system |= {row["name"]: row["system"] for row in self.facts["connection"]}
-        self.carries = {name: FIELDS.get(system, ()) for name, system in self.system.items()}
-        for row in self.facts["connection"]:
-            if "fields" in row:
-                self.carries[row["name"]] = tuple(
-                    f for f in self.carries[row["name"]] if f in row["fields"]
-                )
-        apart = {row["name"] for row in self.facts["connection"] if row.get("fields") == []}
-        refusing = {row["name"] for row in self.facts["connection"] if row.get("creates") is False}
-        self.mirrored = set(self.system) - apart
-        """Connections whose tickets are kept in step at all."""
-        self.creating = self.mirrored - refusing
+        self.connections = Connections.of(self.journal, self.facts)
+        self.links = TicketLinks.of([row for row in self.facts["link"] if about_ticket(row)])
+        self.window = self._window()
         self.finals: dict[Ref, Row] = {
             (row["connection"], str(row["record"]["id"])): row["record"]
             for row in finals
             if about_ticket(row)
         }
-        self.window = timedelta(
-            seconds=next((row["window"] for row in self.facts["run"] if "window" in row), WINDOW)
-        )
-        links = [row for row in self.facts["link"] if about_ticket(row)]
-        self.met = {
-            number: datetime.fromisoformat(row["met"])
-            for number, row in enumerate(links)
-            if row.get("met")
-        }
-        """By link: when all its sides had been read for the first time; before, `on_link` has the last word."""
-        self.met_later = {
-            (number, each["connection"], each["field"]): datetime.fromisoformat(each["at"])
-            for number, row in enumerate(links)
-            for each in row.get("met_later", ())
-        }
-        """By link, connection and field, where a side did not show a field at once."""
-        self.landed = {
-            (
-                (each["connection"], str(dict(row["refs"]).get(each["connection"]))),
-                each["field"],
-            ): each["value"]
-            for row in links
-            for each in row.get("landed", ())
-        }
-        """By record and field: a value that was taken for a write of the bridge's whose answer it never heard."""
-        self.links: list[dict[str, str]] = [dict(row["refs"]) for row in links]
-        self.link_of: dict[Ref, int] = {}
-        for number, refs in enumerate(self.links):
-            for ref in refs.items():
-                self.link_of.setdefault(ref, number)
-        self.exceptions = {
+        self._exceptions = self._declared_exceptions()
+        self.left_out = self._times("left_out")
+        """By record of any kind: when a listing first left it out because it was new."""
+        self.listed = self._times("listed")
+        """By record of any kind: when a listing first showed it."""
+        self.conflicts = self._conflicts()
+        """By link and field."""
+        self.made_by = {ref_of(row): row["actor"] for row in self._tickets("create")}
+        self.ended = self._ended()
+        """By link: when a human deleted a record of it (`seq`)."""
+        self.deleted = self._deleted()
+        self.edits = list(self._edits())
+        self.carried = self._carried()
+        """What the bridge wrote, by record and field: `seq`, time, and all that it changed."""
+
+    def sides(self, link: int, ref: Ref) -> list[Ref]:
+        """Return all sides of a link, or the record alone."""
+        if link < 0:
+            return [ref]
+        return [
+            side for side in self.links.refs[link].items() if side[0] in self.connections.system
+        ]
+
+    def excepted(self, kind: str, ref: Ref, name: str | None) -> bool:
+        """Return whether the run declared this of a record (and field)."""
+        return (kind, ref, name) in self._exceptions
+
+    def last_read(self, ref: Ref, before: int) -> Row | None:
+        """Return the bridge's last read that showed a record, before a row of the journal."""
+        last = None
+        for row in self.journal:
+            if row["seq"] >= before:
+                break
+            if row["actor"] == "bridge" and row["kind"] == "read" and shows(row, ref):
+                last = row
+        return last
+
+    def _window(self) -> timedelta:
+        declared = (row["window"] for row in self.facts["run"] if "window" in row)
+        return timedelta(seconds=next(declared, WINDOW_SECONDS))
+
+    def _declared_exceptions(self) -> set[tuple[str, Ref, str | None]]:
+        return {
             (kind, ref_of(row), row.get("field"))
             for kind in ("not_carried", "out_of_scope", "ambiguous")
             for row in self.facts[kind]
             if about_ticket(row)
         }
-        self.left_out, self.listed = (
-            {ref_of(row): datetime.fromisoformat(row["at"]) for row in self.facts[kind]}
-            for kind in ("left_out", "listed")
-        )
-        """By record of any kind: when a listing first left it out because it was new, and when one first showed it."""
-        self.conflicts: dict[tuple[int, str], list[Row]] = defaultdict(list)
+
+    def _times(self, kind: str) -> dict[Ref, datetime]:
+        return {ref_of(row): _time(row["at"]) for row in self.facts[kind]}
+
+    def _conflicts(self) -> dict[tuple[int, str], list[Row]]:
+        conflicts: dict[tuple[int, str], list[Row]] = defaultdict(list)
         for row in self.facts["conflict"]:
             if about_ticket(row):
-                self.conflicts[self.link_of.get(ref_of(row), -1), row["field"]].append(row)
-        tickets = [row for row in self.journal if about_ticket(row)]
-        by_hand = {
-            ref_of(row): row["seq"]
-            for row in tickets
-            if row["kind"] == "delete" and row["actor"] == "human"
-        }
-        self.ended = {self.link_of[ref]: seq for ref, seq in by_hand.items() if ref in self.link_of}
-        """By link: when a human has deleted a record of it."""
-        carried_on = [
-            ref_of(row) for row in tickets if row["kind"] == "delete" and row["actor"] == "bridge"
-        ]
-        self.deleted = by_hand.keys() | {
-            ref for ref in carried_on if self.link_of.get(ref) in self.ended
-        }
-        self.made_by = {ref_of(row): row["actor"] for row in tickets if row["kind"] == "create"}
-        self.edits = list(self._edits())
-        self.carried = self._carried()
+                link = self.links.number_of.get(ref_of(row), NO_LINK)
+                conflicts[link, row["field"]].append(row)
+        return conflicts
 
-    def sides(self, link: int, ref: Ref) -> list[Ref]:
-        """Give all sides of a link, or the record alone."""
-        return (
-            [one for one in self.links[link].items() if one[0] in self.system]
-            if link >= 0
-            else [ref]
-        )
+    def _tickets(self, *kinds: str) -> Iterator[Row]:
+        """Yield what happened to tickets."""
+        return (row for row in self.journal if row["kind"] in kinds and about_ticket(row))
 
-    def excepted(self, kind: str, ref: Ref, name: str | None) -> bool:
-        """Tell whether the run declared this."""
-        return (kind, ref, name) in self.exceptions
+    def _ended(self) -> dict[int, int]:
+        return {
+            self.links.number_of[ref_of(row)]: row["seq"]
+            for row in self._tickets("delete")
+            if row["actor"] == "human" and ref_of(row) in self.links.number_of
+        }
+
+    def _deleted(self) -> set[Ref]:
+        """Return the records that a human deleted, and those to which the bridge carried that on."""
+        deleted = set()
+        for row in self._tickets("delete"):
+            ref = ref_of(row)
+            if row["actor"] == "human" or self.links.number_of.get(ref) in self.ended:
+                deleted.add(ref)
+        return deleted
 
     def _edits(self) -> Iterator[HumanEdit]:
-        for row in self.journal:
-            if row["kind"] != "edit" or row["actor"] != "human" or not about_ticket(row):
-                continue
-            ref = ref_of(row)
-            link = self.link_of.get(ref, -1 - row["seq"])
-            system = row["system"]
-            base, told = (
-                (row["seq"], datetime.fromisoformat(row["at"]), link, ref),
-                bool(row.get("event")),
-            )
-            for name in sorted(set(row["after"]) & set(self.carries[ref[0]])):
-                old, new = (
-                    canonical(system, name, row[when][name]) for when in ("before", "after")
-                )
-                if name != "tags":
-                    yield HumanEdit(*base, name, old, new, row["after"][name], told)
-                    continue
-                for element in sorted(old ^ new):
-                    yield HumanEdit(
-                        *base, f"tags:{element}", element in old, element in new, None, told
-                    )
+        for row in self._tickets("edit"):
+            if row["actor"] == "human":
+                for name in sorted(
+                    set(row["after"]) & set(self.connections.carries[ref_of(row)[0]])
+                ):
+                    yield from self._edits_of(row, name)
+
+    def _edits_of(self, row: Row, name: str) -> Iterator[HumanEdit]:
+        """Yield one edit of a field, or one for each element that came or went."""
+        ref, announced = ref_of(row), bool(row.get("event"))
+        link = self.links.number_of.get(ref, NO_LINK - row["seq"])
+        base = (row["seq"], _time(row["at"]), link, ref)
+        reading = self.connections.reading[ref[0]]
+        old, new = (reading.canonical(name, row[when][name]) for when in ("before", "after"))
+        if name != "tags":
+            yield HumanEdit(*base, name, old, new, row["after"][name], announced)
+            return
+        for element in sorted(old ^ new):
+            had, has = element in old, element in new
+            yield HumanEdit(*base, f"tags:{element}", had, has, None, announced)
 
     def _carried(self) -> dict[tuple[Ref, str], list[tuple[int, datetime, Row]]]:
-        """Give what the bridge wrote, by record and field."""
         carried: dict[tuple[Ref, str], list[tuple[int, datetime, Row]]] = defaultdict(list)
-        for row in self.journal:
-            if (
-                row["actor"] == "bridge"
-                and row["kind"] in {"write", "create"}
-                and about_ticket(row)
-            ):
+        for row in self._tickets("write", "create"):
+            if row["actor"] == "bridge":
                 for name in row["after"]:
-                    at = datetime.fromisoformat(row["at"])
-                    carried[ref_of(row), name].append((row["seq"], at, row["after"]))
+                    written = (row["seq"], _time(row["at"]), row["after"])
+                    carried[ref_of(row), name].append(written)
         return carried
 
 
 def ref_of(row: Row) -> Ref:
-    """Give the connection and id that a row is about."""
+    """Return the connection and id that a row is about."""
     return str(row["connection"]), str(row["id"])
 
 
 def about_ticket(row: Row) -> bool:
-    """Tell whether a row is about a ticket."""
+    """Return whether a row is about a ticket."""
     return bool(row.get("entity", TICKET) == TICKET)
+
+
+def shows(row: Row, ref: Ref) -> bool:
+    """Return whether a call's answer showed a record: asked for by id, or in a listing that may."""
+    if row["connection"] != ref[0]:
+        return False
+    by_ids = "ids=" in row["path"]
+    return ref[1] in row["path"] if by_ids else bool(row["id"] in {ref[1], ""})
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,26 +1,38 @@
-"""Checks the bridge's promises from the outside: from what the sandboxes journalled and how their records ended.
+"""The judge of the bridge's promises, from the outside.
 
-Nothing of the ledger or the flow is believed here, and the few tables below are this file's own on
-purpose: a mistake in a mapping must not hide itself. What the run itself has to say comes as
-*facts*, rows of these kinds:
+It looks at what the sandboxes journalled and at how their records ended. Nothing of the ledger is
+believed, and nothing of the bridge is imported. How a system's records read is said by its sandbox,
+not by a mapping, so that a mistake in a mapping cannot hide itself. Everything else that must be
+known comes as *facts*, rows of these kinds:
 
-    {"kind": "connection", "name", "system", "creates": true, "fields": [...]}   an account; fields kept in step there
-    {"kind": "link", "entity", "refs": {connection: id}, "met"}     the same ticket (or message, …); when all were read;
-                          "met_later": [{connection, field, at}]    and what a side showed later than that;
-                          "landed": [{connection, field, value}]     what was taken for a write whose answer was lost
-    {"kind": "conflict", "connection", "id", "field", "open", "values": [...]}   a recorded conflict (values optional)
-    {"kind": "not_carried", "connection", "id", "field"}                         declared: this side cannot hold it
-    {"kind": "out_of_scope", "connection", "id"}                                 declared: this record is not mirrored
-    {"kind": "ambiguous", "connection", "id"}                                    it matches several: a human must say
-    {"kind": "left_out", "connection", "id", "at"}     a listing left it out then: too new (of any entity)
-    {"kind": "listed", "connection", "id", "at"}       a listing first showed it then
-    {"kind": "run", "seed", "seconds", "window"}     window: how long a read and the write onto it may be apart
+    {"kind": "system", "system", ...}                      how the records of a system read:
+        "fields": [...]                                    canonical fields that a ticket has there
+        "reads": {field: {word: value}}                    the system's word -> canonical value
+        "lossy": {field: {value: word}}                    values that it can only hold as less
+        "never_empty": {field: value}                      what it shows where nobody has decided
+        "bridge_account": ""                               who has this e-mail address is nobody
+    {"kind": "connection", "name", "system"}               an account;
+        "creates": true, "fields": [...]                   fields that are kept in step there
+    {"kind": "link", "entity", "refs": {connection: id}}   the same ticket (or message, ...);
+        "met"                                              when all sides had been read;
+        "met_later": [{connection, field, at}]             what a side showed later than that;
+        "landed": [{connection, field, value}]             taken for a write without an answer
+    {"kind": "conflict", "connection", "id", "field", "open", "values": [...]}
+                                                           a recorded conflict (values optional)
+    {"kind": "not_carried", "connection", "id", "field"}   declared: this side cannot hold it
+    {"kind": "out_of_scope", "connection", "id"}           declared: this record is not mirrored
+    {"kind": "ambiguous", "connection", "id"}              it matches several: a human must say
+    {"kind": "left_out", "connection", "id", "at"}         a listing left it out then: too new
+    {"kind": "listed", "connection", "id", "at"}           a listing first showed it then
+    {"kind": "run", "seed", "seconds", "window"}           window: seconds that a read and the
+                                                           write onto it may be apart
 
 A row without "entity" is about a ticket. Only tickets have edits, fields and sides to agree;
-duplicates, echoes and forbidden calls are counted for every entity. This file has the verdict; what
-it rests on is indexed in index.py, looked through in findings.py and measured in measures.py.
+duplicates, echoes and forbidden calls are counted for every entity.
 
-`python -m bridge.verify.report DIR` checks the files that `write` made.
+This file has the verdict. The evidence is indexed in evidence_index.py, looked through in
+findings.py and measured in measures.py. `python -m bridge.verify DIR` judges the files that `write`
+made.
 """
 
 from __future__ import annotations
@@ -28,22 +40,20 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bridge.verify import findings, measures
-from bridge.verify.evidence_index import EvidenceIndex
-
-Row = Mapping[str, Any]
+from bridge.verify.evidence_index import EvidenceIndex, Row
 
 _FILES = ("journal.jsonl", "finals.jsonl", "facts.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyInput:
-    """Everything that a verdict rests on."""
+    """All evidence that the judge goes by."""
 
     journal: Sequence[Row]
     finals: Sequence[Row]
@@ -53,16 +63,16 @@ class VerifyInput:
 
 @dataclass(slots=True)
 class Report:
-    """The verdict, and every case behind its figures in `details`."""
+    """The verdict, and every finding behind its numbers in `details`."""
 
     converged: bool = False
     duplicates: int = 0
     lost_edits: int = 0
     echo_writes: int = 0
     window_edits: int = 0
-    """Edits that landed between a read of ours and the write onto it: the documented limit, not counted as lost."""
+    """Edits between a read of ours and the write onto it: a documented limit, not counted as lost."""
     unseen_edits: int = 0
-    """Edits that put a value back before any read could show that it was gone: the other documented limit."""
+    """Edits that put a value back before a read could show that it was gone: the other limit."""
     conflicts_open: int = 0
     tickets: int = 0
     edits_applied: int = 0
@@ -70,7 +80,7 @@ class Report:
     writes: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     latency_ms: dict[str, float | None] = field(default_factory=dict)
-    """From an edit of which a webhook told (lost ones included) to each write that brought it to another side."""
+    """From an edit of which a webhook told (also a lost one) to each write that brought it on."""
     latency_polled_ms: dict[str, float | None] = field(default_factory=dict)
     """The same for edits that their system tells nobody of."""
     systems: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -83,7 +93,7 @@ class Report:
         return self.converged and not (self.duplicates or self.lost_edits or self.echo_writes)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the report as JSON values."""
+        """Return the report as JSON values."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
@@ -114,7 +124,7 @@ def verify(given: VerifyInput) -> Report:
 
 
 def write(directory: Path, given: VerifyInput) -> None:
-    """Write the whole input as JSON lines, so that anybody can check again."""
+    """Write all evidence as JSON lines, so that anybody can judge it again."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, rows in zip(_FILES, (given.journal, given.finals, given.facts), strict=True):
         with (directory / name).open("w", encoding="utf-8") as file:
@@ -133,7 +143,7 @@ def load(directory: Path) -> VerifyInput:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Check the directories given; 1 when a promise is broken."""
+    """Judge the evidence in directories; return 1 when a promise is broken."""
     reports = [verify(load(Path(name))) for name in arguments]
     for report in reports:
         sys.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) + "\n")

@@ -15,7 +15,7 @@ from bridge.sandbox.zaia import ZaiaSandbox
 from bridge.sandbox.zaia_rows import SERVICE_USER
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection
 
-MARY, JONAS = (agent.ids["zaia"] for agent in population.AGENTS[:2])
+MARY, JONAS = (ZaiaSandbox.agent_id(agent) for agent in population.AGENTS[:2])
 WORDS = ("pending", "ongoing", "completed")
 
 

@@ -19,6 +19,7 @@ from bridge.ledger.database import Ledger
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 from bridge.sandbox import server
+from bridge.sandbox.registry import sandbox_class, systems
 from bridge.sandbox.transport import WSGIAdapter
 from tests.cli.conftest import KEYS
 from tests.flow.world import FreeBudget, ManualClock
@@ -33,9 +34,7 @@ class Estate:
             shutil.copytree(homes.shipped(part), folder / part)
         self.clock = ManualClock()
         self.limits = FreeBudget()
-        accounts = server.accounts(
-            {system: f"http://{system}.invalid" for system in server.SYSTEMS}
-        )
+        accounts = server.accounts({system: f"http://{system}.invalid" for system in systems()})
         self._accounts = {
             system: SandboxAccount(
                 base_url=account.base_url,
@@ -61,7 +60,7 @@ class Estate:
         self.connectors = {}
         for name, connection in self.config.connections.items():
             if name not in self.apps:
-                self.apps[name] = server.SYSTEMS[connection.system](
+                self.apps[name] = sandbox_class(connection.system)(
                     self.clock,
                     random.Random(name),
                     api_key=self._accounts[connection.system].credentials["api_key"],

@@ -11,6 +11,7 @@ from bridge.core.model.syncs import Rate
 from bridge.ledger import timeline
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population
+from bridge.sandbox.zaia import ZaiaSandbox
 from bridge.supervisor.activity import ActivityStream
 from tests.flow.estate import Estate
 from tests.flow.test_create_once import healed, raise_
@@ -26,7 +27,7 @@ tickets:
     subject: {owner: helpdesk, revert: false}
     tags: merge
 """
-MARY = population.AGENTS[0].ids["zaia"]
+MARY = ZaiaSandbox.agent_id(population.AGENTS[0])
 
 
 @pytest.fixture

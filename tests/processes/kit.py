@@ -28,13 +28,13 @@ from bridge.ledger import connection_health, webhook_inbox
 from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
 from bridge.queue import socket_for, url_for
-from bridge.sandbox import population
+from bridge.sandbox.human_edits import PlannedEdit, edits
+from bridge.sandbox.registry import sandbox_class
 from bridge.supervisor.demo import FIRST_PORTS, DemoRun, lift_rate_limits
 from bridge.supervisor.demo_evidence import collect, timelines
 from bridge.supervisor.sandbox_accounts import DATABASE, FILE, REDIS
 from bridge.supervisor.stack import Stack, StackSettings
 from bridge.verify import report
-from bridge.verify.expectations import canonical
 from tests.processes.outcome import Outcome
 from tests.processes.switchboard import HOST, Line, Switchboard
 
@@ -107,7 +107,7 @@ class Kit(Stack):
         self._database = database
         self._began = time.monotonic()
         self._refs: dict[tuple[str, str], dict[str, str]] = {}
-        self._stream: Iterator[population.PlannedEdit] = iter(())
+        self._stream: Iterator[PlannedEdit] = iter(())
 
     # Setting up.
 
@@ -132,7 +132,9 @@ class Kit(Stack):
     def holders(self) -> list[str]:
         """The connections whose systems hold tickets."""
         return [
-            name for name, sandbox in self.sandboxes.items() if sandbox.system in population.STATUS
+            name
+            for name, sandbox in self.sandboxes.items()
+            if "status" in sandbox_class(sandbox.system).CHOICES
         ]
 
     # Humans.
@@ -150,7 +152,7 @@ class Kit(Stack):
         where = [
             [self.sandboxes[name].system for name in self.holders if name in held] for held in known
         ]
-        self._stream = iter(population.edits(EDITS, self.settings.seed, where))
+        self._stream = iter(edits(EDITS, self.settings.seed, where))
 
     def work(self, edits: int) -> None:
         """Let humans make that many edits at a steady rate, and open a new ticket now and then."""
@@ -181,7 +183,7 @@ class Kit(Stack):
 
         def resolved(name: str, remote_id: str) -> bool:
             status = self.record(name, remote_id)["status"]
-            return bool(canonical(self.sandboxes[name].system, "status", status) == "resolved")
+            return status == self.word_for_resolved(name)
 
         alone = [self._refs.get(origin, {}) for origin in self.origins[-ALONE:]]
         both = [(refs[here], refs[there]) for refs in alone if {here, there} <= refs.keys()]
@@ -192,8 +194,8 @@ class Kit(Stack):
         ]
         assert open_, f"no open ticket stands in {here} and in {there}"
         mine, its = open_[0]
-        word = population.STATUS[self.sandboxes[here].system]["resolved"]
-        self.sandboxes[here].post("edit", id=mine, fields={"status": word})
+        fields = {"status": self.word_for_resolved(here)}
+        self.sandboxes[here].post("edit", id=mine, fields=fields)
         try:
             self.wait(
                 lambda: resolved(there, its),
@@ -201,6 +203,9 @@ class Kit(Stack):
             )
         except Stuck as stuck:
             raise Stuck(f"{stuck}\n{self.story(there, its)}") from None
+
+    def word_for_resolved(self, name: str) -> str:
+        return sandbox_class(self.sandboxes[name].system).CHOICES["status"]["resolved"]
 
     def record(self, name: str, remote_id: str) -> Mapping[str, Any]:
         """Give a ticket as its system has it."""

@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"core", "config", "connectors", "home", "ledger", "queue", "observability", "wiring"}
     | {"operations"},
     "verify": set(),
-    "sandbox": GROUND | {"core", "connectors", "verify"},
+    "sandbox": GROUND | {"core", "connectors"},
     "simulate": GROUND
     | {"core", "config", "connectors", "home", "http", "ledger", "queue", "engine", "flow", "runs"}
     | {"procedures", "preview", "operations", "sandbox", "verify", "web"},

@@ -10,13 +10,18 @@ import pytest
 from bridge.connectors import CONNECTORS
 
 ROOT = Path(__file__).resolve().parents[2]
-AT_HOME = {"connectors", "sandbox", "verify"}
 
 
 def sources():
     for path in sorted([*(ROOT / "bridge").rglob("*.py"), *(ROOT / "jobs").rglob("*.py")]):
-        if path.relative_to(ROOT).parts[1] not in AT_HOME:
+        if not at_home(path.relative_to(ROOT)):
             yield path
+
+
+def at_home(path):
+    """The connectors, and the sandboxes' files that are named after a vendor."""
+    room, *rest = path.parts[1:]
+    return room == "connectors" or (room == "sandbox" and rest[-1].startswith(tuple(CONNECTORS)))
 
 
 @pytest.mark.parametrize("system", sorted(CONNECTORS))

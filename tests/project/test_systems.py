@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.connectors import CONNECTORS
-from bridge.sandbox.server import SYSTEMS
+from bridge.sandbox import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADINGS = (
@@ -27,7 +27,7 @@ def stems(folder, pattern):
 def test_every_system_has_all_of_its_parts():
     systems = set(CONNECTORS)
     assert stems("mappings", "*.yaml") - {"syncs", "agents"} == systems
-    assert set(SYSTEMS) == systems
+    assert set(registry.systems()) == systems
     assert {
         path.name for path in (ROOT / "tests" / "fixtures").iterdir() if path.is_dir()
     } == systems

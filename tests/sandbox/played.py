@@ -2,8 +2,8 @@
 
 import itertools
 
-from bridge.sandbox.server import evidence
-from bridge.verify.report import verify
+from bridge.sandbox.rows_for_judge import gather
+from bridge.verify.report import VerifyInput, verify
 
 SWITCH = "http://switch.test/api/v1"
 POSTHOG = "http://posthog.test/api/projects/12345/conversations/tickets"
@@ -51,7 +51,7 @@ class Run:
         self.facts.append({"kind": kind, **fields})
 
     def input(self):
-        return evidence([self.switch, self.posthog], self.facts)
+        return VerifyInput(*gather([self.switch, self.posthog], self.facts))
 
     def report(self):
         return verify(self.input())

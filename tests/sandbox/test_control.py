@@ -1,6 +1,7 @@
 import pytest
 
-from bridge.sandbox.population import edits, tickets
+from bridge.sandbox.human_edits import edits
+from bridge.sandbox.population import tickets
 
 CONTROL = "http://switch.test/_control"
 

@@ -7,8 +7,8 @@ import pytest
 
 import bridge.verify.report as checker
 from bridge.sandbox.outbox import WebhookTarget
-from bridge.sandbox.server import evidence
-from bridge.verify.report import load, main, verify, write
+from bridge.sandbox.rows_for_judge import gather
+from bridge.verify.report import VerifyInput, load, main, verify, write
 from tests.sandbox.conftest import standard_webhook
 from tests.sandbox.played import POSTHOG, SWITCH
 
@@ -216,7 +216,7 @@ def test_a_record_without_its_counterpart_has_not_converged(run):
 def test_without_any_bridge_nothing_converges(switch, posthog):
     switch.populate(3, 1)
     posthog.populate(3, 2)
-    report = verify(evidence([switch, posthog]))
+    report = verify(VerifyInput(*gather([switch, posthog])))
     assert (report.converged, len(report.details["unlinked"]), report.tickets) == (False, 6, 6)
 
 
@@ -320,7 +320,9 @@ def test_connections_keep_their_own_names(clock, sequence):
 
     helpdesk = SwitchSandbox(clock, 1, name="helpdesk", sequence=sequence)
     ticket = helpdesk.create({"subject": "One"})["id"]
-    report = verify(evidence([helpdesk], [{"kind": "link", "refs": {"helpdesk": ticket}}]))
+    report = verify(
+        VerifyInput(*gather([helpdesk], [{"kind": "link", "refs": {"helpdesk": ticket}}]))
+    )
     assert (report.converged, list(report.systems)) == (True, ["helpdesk"])
 
 

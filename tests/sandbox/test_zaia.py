@@ -6,7 +6,7 @@ from bridge.sandbox.zaia_rows import SERVICE_USER
 from tests.sandbox.conftest import session_for
 
 BASE = "http://zaia.test/api/v1"
-MARY = population.AGENTS[0].ids["zaia"]
+MARY = ZaiaSandbox.agent_id(population.AGENTS[0])
 NOBODY = "00000000-0000-4000-8000-0000000000ee"
 
 

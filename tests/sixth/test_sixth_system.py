@@ -11,10 +11,13 @@ import pytest
 from bridge import config as configuration
 from bridge.operations.evidence import facts
 from bridge.sandbox import population
-from bridge.sandbox.server import evidence
-from bridge.verify.report import verify
+from bridge.sandbox.human_edits import edits
+from bridge.sandbox.rows_for_judge import gather
+from bridge.sandbox.switch import SwitchSandbox
+from bridge.verify.report import VerifyInput, verify
 from tests.flow.estate import Estate
 from tests.sixth import tables
+from tests.sixth.bridge.sandbox.tinydesk import TinydeskSandbox
 
 HERE = Path(__file__).parent
 SETTINGS = """
@@ -39,7 +42,8 @@ tickets:
   precedence: [helpdesk, tiny]
 """
 AGENTS = "agents:\n" + "".join(
-    f"  - {{email: {agent.email}, helpdesk: {agent.ids['switch']}, tiny: {tables.IDS[agent.email]}}}\n"
+    f"  - {{email: {agent.email}, helpdesk: {SwitchSandbox.agent_id(agent)},"
+    f" tiny: {TinydeskSandbox.agent_id(agent)}}}\n"
     for agent in population.AGENTS
 )
 
@@ -90,13 +94,13 @@ def test_what_humans_do_on_either_side_is_judged_as_in_the_demo(estate):
     ]
     estate.reconcile()
     held = [estate.refs(apps[name].name, remote_id) for name, remote_id in began]
-    for edit in population.edits(30, 1, [sorted(apps)] * len(held)):
+    for edit in edits(30, 1, [sorted(apps)] * len(held)):
         name = apps[edit.system].name
         estate.apps[name].edit(held[edit.ticket][name], edit.fields)
         estate.clock.advance(5)
         estate.hint(name, held[edit.ticket][name])
     with estate.ledger.read() as tx:
-        report = verify(evidence(apps.values(), facts(estate.context, tx)))
+        report = verify(VerifyInput(*gather(apps.values(), facts(estate.context, tx))))
     assert report.ok, report.details
     assert (report.tickets, report.edits_applied, report.forbidden_calls) == (
         12,

@@ -25,6 +25,13 @@ class TinydeskSandbox(Sandbox):
 
     SYSTEM = "tinydesk"
     CARRIES = ("subject", "status", "assignee", "tags")
+    CHOICES: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "status": {"new": "todo", "open": "doing", "resolved": "done"}
+    }
+    ASSIGNEE_FIELD = "owner"
+    LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "status": {"pending": "doing", "on_hold": "doing", "closed": "done"}
+    }
     VOLATILE = frozenset({"changed"})
     SIGNING = Webhook("hmac-sha256", (), header="X-Tiny-Signature", event="event", id="item")
     OPTIONS: ClassVar[Mapping[str, Any]] = {}
@@ -35,6 +42,16 @@ class TinydeskSandbox(Sandbox):
         ]
     )
     count = 0
+
+    @classmethod
+    def agent_id(cls, agent: population.Agent) -> str:
+        """Return the id of somebody of the support team."""
+        return f"t-{agent.number}"
+
+    @classmethod
+    def planted_marker(cls, record: Record) -> str:
+        """Return the ref of an item that came by the API."""
+        return record["external_id"] or "" if record["source"] == "api" else ""
 
     def unauthorised(self, request: Request) -> Problem | None:
         """Want the bearer key."""
@@ -120,8 +137,8 @@ class TinydeskSandbox(Sandbox):
         return {
             "title": draft.subject,
             "text": draft.body,
-            "state": population.STATUS[self.SYSTEM].get(draft.status, "doing"),
-            "owner": draft.agent.ids[self.SYSTEM] if draft.agent else None,
+            "state": self.CHOICES["status"].get(draft.status, "doing"),
+            "owner": self.agent_id(draft.agent) if draft.agent else None,
             "asker": draft.customer,
             "labels": list(draft.tags),
         }
@@ -138,7 +155,7 @@ class TinydeskSandbox(Sandbox):
         return {"event": event.name, "item": event.record_id, "change": unique}, {}
 
     def _owner(self, wanted: str | None) -> Mapping[str, str] | None:
-        found = {agent.ids[self.SYSTEM]: agent.email for agent in population.AGENTS}
+        found = {self.agent_id(agent): agent.email for agent in population.AGENTS}
         if wanted is not None and wanted not in found:
             raise Problem(400, "owner", "there is no such person")
         return None if wanted is None else {"id": wanted, "email": found[wanted]}

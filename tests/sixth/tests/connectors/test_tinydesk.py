@@ -12,6 +12,7 @@ import pytest
 from bridge.connectors.contract import Draft
 from bridge.core.model.values import Ref
 from bridge.http.client import Http
+from bridge.sandbox.population import AGENTS
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection
 from tests.connectors.contract import ConnectorContract
@@ -64,7 +65,7 @@ class TinydeskBench(Bench):
         return {
             "title": "Other",
             "state": "done",
-            "owner": tables.IDS["mary@support.example"],
+            "owner": TinydeskSandbox.agent_id(AGENTS[0]),
             "labels": ["b"],
         }
 

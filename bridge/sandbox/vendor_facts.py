@@ -1,0 +1,105 @@
+"""The facts about a vendor that a sandbox declares: for the demo, the simulation and the judge.
+
+A class attribute each, so that a new vendor is one file and no shared table has a row for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from bridge.core.model.syncs import Webhook
+from bridge.sandbox.population import Agent
+from bridge.sandbox.store import Record
+
+MARKER_TAG = "bridge-"
+"""How a tag begins that the bridge has planted, where a vendor has no better place for a marker."""
+
+
+class VendorFacts:
+    """What is declared about a vendor."""
+
+    SYSTEM: ClassVar[str]
+    PREFIX: ClassVar[str] = ""
+    """What a connection's base URL has after the address."""
+    OPTIONS: ClassVar[Mapping[str, Any]] = {}
+    """Behaviour where the documents are silent or contradict each other: name -> usual value."""
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"updated_at"})
+    """Fields that move by themselves: a change of them is nobody's edit."""
+    ENTITIES: ClassVar[tuple[str, ...]] = ()
+    """Other entities than tickets that it keeps, each in a store of its own (`others`)."""
+    SIGNING: ClassVar[Webhook | None] = None
+    """How it signs its webhooks (no secrets); None: it sends none."""
+    ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {}
+    """Options of a connection that uses it."""
+
+    # The people at work there.
+
+    CHOICES: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """`status` and `priority` -> canonical value -> the word that somebody chooses for it.
+
+    Without a `status` no ticket begins there.
+    """
+    ASSIGNEE_FIELD: ClassVar[str] = ""
+    """The field of an edit that names who is to work on a ticket."""
+    CUSTOMERS_OF: ClassVar[str] = ""
+    """The system whose tickets' customers are the people here; empty: it has tickets of its own."""
+
+    # How the judge reads its records.
+
+    CARRIES: ClassVar[tuple[str, ...]] = ()
+    """Canonical fields of a ticket that this system holds. Its records are kept under these names."""
+    ALSO_READS: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Field -> word -> canonical value, for words that are not in CHOICES."""
+    LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Field -> canonical value -> the word of something less, all that this system can hold of it."""
+    NEVER_EMPTY: ClassVar[Mapping[str, str]] = {}
+    """Field -> canonical value that it shows where nobody has decided: it has no empty one."""
+    BRIDGE_ACCOUNT: ClassVar[str] = ""
+    """E-mail address under which the bridge takes tickets, where none may be without an owner."""
+
+    @classmethod
+    def agent_id(cls, agent: Agent) -> str:
+        """Return the id of somebody of the support team; empty: nobody of it is known here."""
+        del agent
+        return ""
+
+    @classmethod
+    def assignment(cls, agent: Agent) -> dict[str, Any]:
+        """Return the fields of an edit that gives a ticket to somebody."""
+        return {cls.ASSIGNEE_FIELD: cls.agent_id(agent)}
+
+    @classmethod
+    def planted_marker(cls, record: Record) -> str:
+        """Return the marker that the bridge planted in a record; empty: it made it not."""
+        tags = record.get("tags") or ()
+        return next((tag for tag in tags if tag.startswith(MARKER_TAG)), "")
+
+    @classmethod
+    def customer_email(cls, record: Record) -> str:
+        """Return the e-mail address of who asked, in lower case."""
+        return str((record.get("customer") or {}).get("email") or "").casefold()
+
+    @classmethod
+    def customer_id(cls, record: Record) -> str:
+        """Return the id of the record of who asked, by which a search finds their tickets."""
+        return str((record.get("customer") or {}).get("id") or "")
+
+    @classmethod
+    def description(cls) -> dict[str, Any]:
+        """Return the row with which the judge reads this system's records (bridge/verify/report.py)."""
+        reads = {
+            field: {word: value for value, word in words.items()}
+            for field, words in cls.CHOICES.items()
+        }
+        for field, words in cls.ALSO_READS.items():
+            reads[field] = {**reads.get(field, {}), **words}
+        return {
+            "kind": "system",
+            "system": cls.SYSTEM,
+            "fields": list(cls.CARRIES),
+            "reads": reads,
+            "lossy": {field: dict(words) for field, words in cls.LOSSY.items()},
+            "never_empty": dict(cls.NEVER_EMPTY),
+            "bridge_account": cls.BRIDGE_ACCOUNT,
+        }

@@ -1,0 +1,151 @@
+"""Records that the bridge made though there was a counterpart already."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bridge.verify.evidence_index import TICKET, EvidenceIndex, Ref, Row, about_ticket, ref_of
+
+SAME_MOMENT: Final = timedelta(seconds=1)
+"""What humans opened on several systems within this time is one ticket."""
+
+Made = tuple[str, Ref]
+"""A record that the bridge made: entity and ref."""
+
+
+def duplicates(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
+    """Yield second counterparts.
+
+    One shows as a record that no link knows, a marker used twice, or one copy too many; a record in
+    two links is one, too.
+    """
+    links_of = Counter(
+        (row.get("entity", TICKET), ref)
+        for row in index.facts["link"]
+        for ref in dict(row["refs"]).items()
+    )
+    linked = {ref for _, ref in links_of}
+    created = _created(index, linked)
+    opened = [row for row in created if row["actor"] == "human" and about_ticket(row)]
+    made = [row for row in created if row["actor"] != "human"]
+    unlisted = {ref_of(row) for row in opened if _unlisted(index, row)}
+    for ref in sorted(unlisted):
+        yield "unlisted_twins", {"ref": list(ref)}
+    apart = unlisted | {edit.ref for edit in index.edits if edit.name == "subject"}
+    for (_, ref), times in links_of.items():
+        if times > 1:
+            yield "duplicates", {"ref": list(ref), "why": f"in {times} links"}
+    for _, ref in sorted(_too_many(made, linked, opened, apart)):
+        yield "duplicates", {"ref": list(ref), "why": "one counterpart too many"}
+
+
+def _created(index: EvidenceIndex, linked: set[Ref]) -> list[Row]:
+    """Return the rows of records that were made, by whomever.
+
+    What a human deleted before the bridge could know of it never was: it is made again.
+    """
+    return [
+        row
+        for row in index.journal
+        if row["kind"] == "create"
+        and row["record"]
+        and (ref_of(row) in linked or ref_of(row) not in index.deleted)
+    ]
+
+
+def _too_many(
+    made: Sequence[Row], linked: set[Ref], opened: Sequence[Row], apart: set[Ref]
+) -> set[Made]:
+    """Return what the bridge made and no link knows, and what it made once too often."""
+    # A system may keep as one kind of record what others tell apart (a reply that is a text like
+    # any other), so a ref that is linked as another entity is known.
+    too_many = {(_entity(row), ref_of(row)) for row in made if ref_of(row) not in linked}
+    for (_, where, by, key), copies in _alike(made).items():
+        allowed = 1 if by == "marker" else _to_be_made(opened, apart, key, where)
+        surplus = len(copies) - allowed - len(too_many & set(copies))
+        if key and surplus > 0:
+            latest_first = [copy for copy in reversed(copies) if copy not in too_many]
+            too_many.update(latest_first[:surplus])
+    return too_many
+
+
+def _alike(made: Sequence[Row]) -> dict[tuple[str, str, str, str], list[Made]]:
+    """Return records that may be copies of one another: by marker, and tickets by customer."""
+    alike: dict[tuple[str, str, str, str], list[Made]] = defaultdict(list)
+    for row in made:
+        ref, entity = ref_of(row), _entity(row)
+        alike[entity, ref[0], "marker", row["marker"]].append((entity, ref))
+        if about_ticket(row):
+            alike[entity, ref[0], "customer", row["customer"]].append((entity, ref))
+    return alike
+
+
+def _entity(row: Row) -> str:
+    return str(row.get("entity", TICKET))
+
+
+def _unlisted(index: EvidenceIndex, twin: Row) -> bool:
+    """Return whether nothing had shown a ticket when the bridge made a counterpart of its twin.
+
+    A lagging index must have left it out, or its customer by whom it is found, and no listing may
+    have shown that one since.
+    """
+    if not index.left_out:
+        return False
+    copy = _copy_beside(index, twin)
+    if copy is None:
+        return False
+    made = datetime.fromisoformat(copy["at"])
+    left_out, listed = (
+        {ref for ref, at in times.items() if at < made} for times in (index.left_out, index.listed)
+    )
+    where, own = ref_of(twin)
+    found_by = {(where, own), (where, twin["customer_id"])}
+    return (where, own) not in listed and bool(found_by & (left_out - listed))
+
+
+def _copy_beside(index: EvidenceIndex, twin: Row) -> Row | None:
+    """Return the row of the bridge's first ticket for the same customer beside one of a human's.
+
+    None: there is none, or a call that named the human's ticket came before it, so that the bridge
+    could know.
+    """
+    where, own = ref_of(twin)
+    for row in index.journal:
+        if row["seq"] <= twin["seq"] or row["connection"] != where or row["actor"] != "bridge":
+            continue
+        if row["id"] == own:
+            return None
+        if row["kind"] == "create" and about_ticket(row) and row["customer"] == twin["customer"]:
+            return row
+    return None
+
+
+def _to_be_made(opened: Sequence[Row], apart: set[Ref], customer: str, where: str) -> int:
+    """Return how many tickets of a customer a system lacks.
+
+    What humans have opened on several systems at one moment is one ticket, unless nobody need know
+    it again on one of them: it was given another subject there, or was not listed when it was
+    looked for.
+    """
+    lacking, before, alike = 0, datetime.min.replace(tzinfo=UTC), Counter[str]()
+    for row in opened:
+        if row["customer"] != customer:
+            continue
+        connection, at = row["connection"], datetime.fromisoformat(row["at"])
+        if ref_of(row) in apart:
+            lacking += connection != where
+            continue
+        if at - before > SAME_MOMENT:
+            lacking += _most(alike) - alike[where]
+            alike = Counter()
+        alike[connection] += 1
+        before = at
+    return lacking + _most(alike) - alike[where]
+
+
+def _most(counts: Counter[str]) -> int:
+    return max(counts.values(), default=0)

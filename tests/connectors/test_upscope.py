@@ -10,7 +10,7 @@ import pytest
 from bridge.config.mapping_files import compile_mapping, run_examples
 from bridge.config.yaml_reader import load
 from bridge.connectors import build, connector_class
-from bridge.connectors.upscope.records import VISITOR
+from bridge.connectors.upscope.capabilities import VISITOR_FIELDS
 from bridge.core.mapping.transforms import AgentTable
 from bridge.errors import ConfigError, RateLimited, Refused, Unavailable
 from bridge.http.client import Http
@@ -149,7 +149,7 @@ def test_a_list_row_is_partial_and_as_clean_as_a_visitor(bench):
     bench.shared("joe@example.com")
     (row,) = bench.connector.changed("customer", None).records
     assert row.partial
-    assert set(row.data) == set(VISITOR.split())
+    assert set(row.data) == set(VISITOR_FIELDS.split())
     assert not [word for word in PRIVATE if word in json.dumps(row.data)]
 
 

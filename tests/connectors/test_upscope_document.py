@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.connectors.upscope.records import SESSION, VISITOR
+from bridge.connectors.upscope.capabilities import SESSION_FIELDS, VISITOR_FIELDS
 from bridge.errors import Unauthorised
 from tests.connectors.bench import FIXTURES
 from tests.connectors.upscope_bench import PRIVATE, ROOT, document, saying
@@ -20,14 +20,14 @@ def test_the_documents_visitor_is_read():
     assert record.data["email"] is None
     assert record.data["tags"] == ["#customer"]
     assert record.data["last_seen_at"] == "2018-04-17T14:43:44Z"
-    assert set(record.data) == set(VISITOR.split())
+    assert set(record.data) == set(VISITOR_FIELDS.split())
     assert not [word for word in PRIVATE if word in json.dumps(record.data)]
 
 
 def test_the_documents_session_is_read():
     connector, _ = saying(document("visitor"))
     (record,) = connector.read("session", ["ABCD1234/1"]).values()
-    assert set(record.data) == set(SESSION.split())
+    assert set(record.data) == set(SESSION_FIELDS.split())
     assert record.data["started_at"] == "2018-07-05T10:53:38Z"
     assert record.data["ended_at"] == "2018-07-05T10:55:09Z"
     assert record.data["agent_names"] == "Joe Smith"

@@ -1,134 +1,136 @@
-"""Upscope's objects, cut down to what may be kept: nothing about where somebody is, no key, no page address.
-
-Only names that are listed here get through, so that a field which the vendor adds tomorrow stays
-outside, too.
-"""
+"""From Upscope's objects to records, cut down to what may be kept (see capabilities.py)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
-from bridge.connectors.parsing import format_time, parse_time
-
-VISITOR = (
-    "short_id email unique_id identities tags first_seen_at last_seen_at is_online is_in_session integration "
-    "browser_name device_name device_type"
+from bridge.connectors.contract import Record
+from bridge.connectors.parsing import Row, format_time, parse_time, value_at
+from bridge.connectors.upscope.capabilities import (
+    CUSTOMER,
+    METRICS,
+    SESSION,
+    SESSION_FIELDS,
+    SHORT_ID,
+    VISITOR_FIELDS,
 )
-SESSION = (
-    "id visitor_id email unique_id started_at ended_at length_seconds formatted_length call_length_seconds "
-    "formatted_call_length went_live features_used agent_names"
-)
-SHORT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-SESSION_ID = re.compile(r"([A-Za-z0-9_-]{1,64})/([0-9]{1,18})")
-"""A session has a number of its own, but is only shown with its visitor: its id here names both."""
-FIGURES = {
-    "visitors.online_now": "visitors_online",
-    "visitors.last_24_hrs": "visitors_24h",
-    "visitors.last_30_days": "visitors_30d",
-    "agents.today": "agents_today",
-    "agents.last_30_days": "agents_30d",
-    "session_counts.now": "sessions_now",
-    "session_counts.today": "sessions_today",
-    "session_counts.last_30_days": "sessions_30d",
-    "session_seconds.today": "session_seconds_today",
-    "session_seconds.last_30_days": "session_seconds_30d",
-}
-"""Where a figure of usage.json stands -> our name for it."""
+from bridge.core.model.values import Ref
+from bridge.http.client import Answer
 
+SECOND = timedelta(seconds=1)
+"""The resolution of a time without milliseconds."""
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
-
-Row = Mapping[str, Any]
 
 
 def short_id(row: Any) -> str:
-    """Give a visitor's id; empty when this is no visitor."""
+    """Return a visitor's id; empty when this is no visitor."""
     value = row.get("short_id") if isinstance(row, Mapping) else None
     return value if isinstance(value, str) and SHORT_ID.fullmatch(value) else ""
 
 
+def customer(connection: str, row: Row, answer: Answer, *, listed: bool = False) -> Record:
+    """Return the record of a visitor."""
+    ref = Ref(connection, CUSTOMER, short_id(row))
+    return Record(ref, visitor(row), read_at=answer.sent_at, partial=listed)
+
+
+def session(
+    connection: str, visitor_row: Row, number: str, row: Row, answer: Answer
+) -> Record | None:
+    """Return the record of a session; None while it runs.
+
+    Until it is over, its length, its agents and its end are not what they will be.
+    """
+    ended_at = parse_time(row.get("ended_at"))
+    if ended_at is None:
+        return None
+    data = session_data(visitor_row, number, row)
+    resolution = timedelta(0) if ended_at.microsecond else SECOND
+    return Record(
+        Ref(connection, SESSION, data["id"]),
+        data,
+        answer.sent_at,
+        changed_before=ended_at + answer.skew + resolution,
+    )
+
+
+def sessions(row: Row) -> Iterator[tuple[str, Row]]:
+    """Yield a visitor's screen shares, each with its number as text."""
+    for share in row.get("sessions") or ():
+        number = share.get("id") if isinstance(share, Mapping) else None
+        if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+            yield str(number), share
+
+
 def visitor(row: Row) -> dict[str, Any]:
-    """Give what is kept of a visitor. A name that the row lacks stays absent."""
-    found = {name: row[name] for name in VISITOR.split() if name in row}
-    if "first_seen_at" not in found and "added_at" in row:  # what newer versions of the API call it
-        found["first_seen_at"] = row["added_at"]
+    """Return what is kept of a visitor. A name that the row lacks stays absent."""
+    kept = {name: row[name] for name in VISITOR_FIELDS.split() if name in row}
+    # Later versions say `added_at` (cobrowsingapi.com/docs/rest-api/object-types, 2026-11).
+    if "first_seen_at" not in kept and "added_at" in row:
+        kept["first_seen_at"] = row["added_at"]
     for name in ("first_seen_at", "last_seen_at"):
-        if name in found:
-            found[name] = utc(found[name])
+        if name in kept:
+            kept[name] = as_utc(kept[name])
     if "identities" in row:
-        found["identities"] = texts(row["identities"])
+        kept["identities"] = texts(row["identities"])
     if "identities" in row or "email" in row:
-        found["email"] = email(row)
-    return found
+        kept["email"] = visitor_email(row)
+    return kept
 
 
-def email(row: Row) -> str | None:
-    """Give the one e-mail address that a visitor shows; None when there is none, or when several say who it is.
+def visitor_email(row: Row) -> str | None:
+    """Return the one e-mail address that a visitor shows; None for none, and for several.
 
-    Identities are free text: only what is an address as a whole counts.
+    Identities are free text, which the website fills (README, 2026-11): only what is an address as
+    a whole counts. Later versions have an `email` beside them.
     """
     shown = [*texts(row.get("identities")), *texts([row.get("email")])]
     addresses = {text.strip().casefold() for text in shown if _ADDRESS.fullmatch(text.strip())}
     return addresses.pop() if len(addresses) == 1 else None
 
 
-def sessions(row: Row) -> Iterator[tuple[str, Row]]:
-    """Give a visitor's screen shares, each with its number as text."""
-    for each in row.get("sessions") or ():
-        number = each.get("id") if isinstance(each, Mapping) else None
-        if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
-            yield str(number), each
-
-
-def finished(row: Row) -> datetime | None:
-    """Give the time at which a session ended; None while it runs."""
-    return parse_time(row.get("ended_at"))
-
-
-def session(of: Row, number: str, row: Row) -> dict[str, Any]:
-    """Give what is kept of a session, with who its visitor is."""
+def session_data(visitor_row: Row, number: str, row: Row) -> dict[str, Any]:
+    """Return what is kept of a session, with who its visitor is."""
     agents = row.get("agents")
-    names = texts(
-        [each.get("name") for each in agents if isinstance(each, Mapping)] if agents else None
-    )
-    features = texts(row.get("features_used"))
-    found = {name: row.get(name) for name in SESSION.split()}
-    return found | {
-        "id": f"{short_id(of)}/{number}",
-        "visitor_id": short_id(of),
-        "email": email(of),
-        "unique_id": of.get("unique_id"),
-        "started_at": utc(row.get("started_at")),
-        "ended_at": utc(row.get("ended_at")),
-        "features_used": features,
-        "agent_names": ", ".join(dict.fromkeys(names)),
+    names = [agent.get("name") for agent in agents if isinstance(agent, Mapping)] if agents else []
+    kept = {name: row.get(name) for name in SESSION_FIELDS.split()}
+    return kept | {
+        "id": f"{short_id(visitor_row)}/{number}",
+        "visitor_id": short_id(visitor_row),
+        "email": visitor_email(visitor_row),
+        "unique_id": visitor_row.get("unique_id"),
+        "started_at": as_utc(row.get("started_at")),
+        "ended_at": as_utc(row.get("ended_at")),
+        "features_used": texts(row.get("features_used")),
+        "agent_names": ", ".join(dict.fromkeys(texts(names))),
     }
 
 
-def account_metrics(usage: Any) -> dict[str, float]:
-    """Give the numbers of usage.json under our names; what is no number is left out."""
-    found: dict[str, float] = {}
-    for path, name in FIGURES.items():
-        value = usage
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, Mapping) else None
+def metrics(usage: Any) -> dict[str, float]:
+    """Return the numbers of usage.json under our names; what is no number is left out."""
+    numbers: dict[str, float] = {}
+    for path, name in METRICS.items():
+        value = value_at(usage, path)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            found[name] = value
-    return found
+            numbers[name] = value
+    return numbers
 
 
-def utc(value: Any) -> str | None:
-    """Write a time of either style as UTC; None when it is none."""
-    at = parse_time(value)
-    return format_time(at) if at is not None else None
+def as_utc(value: Any) -> str | None:
+    """Return a time as UTC; None when it is none.
+
+    Visitors are dated in UTC with milliseconds, sessions with the account's own offset (README,
+    2026-11): as texts they could not be compared.
+    """
+    time = parse_time(value)
+    return format_time(time) if time is not None else None
 
 
 def texts(value: Any) -> list[str]:
-    """Give the texts of a list that may be null, or hold other things."""
-    return (
-        [each for each in value if isinstance(each, str) and each.strip()]
-        if isinstance(value, list)
-        else []
-    )
+    """Return the texts of a list that may be null, or hold other things."""
+    if not isinstance(value, list):
+        return []
+    return [text for text in value if isinstance(text, str) and text.strip()]

@@ -1,1 +1,4 @@
-"""The values that everything speaks of: entities, links and sides, syncs, capabilities. No behaviour of their own."""
+"""The values that everything speaks of: entities, links and sides, syncs, capabilities.
+
+They have no behaviour of their own.
+"""

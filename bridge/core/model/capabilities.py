@@ -1,7 +1,7 @@
-"""What a system can do, declared as data by its connector and read by the planner, `bridge check` and the documents.
+"""Capabilities: what a system can do, declared as data by its connector.
 
-All keys are *write keys*: the plain path under which a value is sent (`status`, `assignee_id`,
-`tags`).
+The planner, `bridge check` and the generated documents ask for nothing else. All keys are *write
+keys*: the plain path under which a value is sent (`status`, `assignee_id`, `tags`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bridge.core.model.values import NO_BASE, Marker, Raw
 
 
 class Support(StrEnum):
-    """Whether something works. `PROBED` is tried once for each connection and its answer remembered."""
+    """Whether something works. `PROBED`: tried once for each connection, the answer remembered."""
 
     YES = "yes"
     NO = "no"
@@ -24,18 +24,21 @@ class Support(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Writable:
-    """How one write key behaves. Flags are positive; the defaults are the plain, fully capable scalar."""
+    """How one write key behaves. The defaults are those of a plain, fully capable scalar."""
 
     on_create: bool = True
     on_update: Support = Support.YES
     clears: bool = True
     """`None` (for a set: the empty set) can be written."""
     removes: bool = True
-    """Sets only: a removal can be written, and one that is read is to be believed (also where a field is only read)."""
+    """Sets only: a removal can be written, and one that is read is to be believed (rule F15).
+
+    The latter also where the field is only read.
+    """
     empty_trusted: bool = True
-    """An empty (`[]`) read means empty. False: it is unreadable until the connection has proved otherwise."""
+    """An empty set that is read is empty. False: it is unreadable (rule F15)."""
     default: Raw | Marker = NO_BASE
-    """What the system fills in by itself on create; such a value is nobody's decision."""
+    """What the system fills in by itself on create: nobody's decision (rules F10, F12)."""
     max_length: int | None = None
     forward: tuple[Raw, ...] = ()
     """Values in the only order in which the system lets them move; empty: any to any."""
@@ -45,12 +48,12 @@ class Writable:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One remote call that changes a record. The unit of a plan is a call, so it lists everything that it sets."""
+    """One remote call that changes a record, with everything that it sets (rule F20)."""
 
     name: str
     writes: tuple[str, ...]
     also: tuple[str, ...] = ()
-    """Keys that the call sets too, whatever we want: each takes the state's value, else the side's present one."""
+    """Keys that the call sets besides, to the state's value, else the side's present one."""
     fallback: Mapping[str, Raw] = field(default_factory=dict)
     """The value of an `also` key when neither the state nor the side has one (a service user)."""
     only_for: Mapping[str, tuple[Raw, ...]] = field(default_factory=dict)
@@ -70,17 +73,16 @@ class EntityCapabilities:
     creates: Support = Support.NO
     deletes: bool = False
     values: Mapping[str, tuple[Raw, ...]] = field(default_factory=dict)
-    """Every value that the system is known to send, by top-level name: a mapping must read them all."""
+    """All values that the system is known to send, by top-level name: a mapping must read them."""
     dated: bool = True
-    """Records carry a time of their last change. No decision hangs on it: the connectors' contract checks it, and the
-    reference of capabilities shows it."""
+    """Records carry a time of their last change. Checked and documented; no decision needs it."""
     complete: bool = True
-    """A full listing shows everything that there is. False: that a record is not in it says nothing."""
+    """A full listing shows all records. False: that a record is not in it says nothing."""
     read_batch: int = 1
     """Records that one read call can return."""
     originates: bool = True
-    """A record first seen here is a thing of its own. False: the system holds copies, and others are none of ours."""
+    """A record may begin here. False: the system holds only copies of others' records."""
     swept: frozenset[str] = frozenset()
-    """Names that only a full listing (`scan`) shows and a direct read leaves out: its rows vouch for these alone."""
+    """Names that only a full listing (`scan`) shows and a direct read leaves out."""
     settle: float = 2.0
     """Seconds after which a write that has not shown up did not happen, as far as is known."""

@@ -1,4 +1,4 @@
-"""The canonical entities: which fields a ticket, a customer, a message and a session have, and their values."""
+"""The canonical entities: ticket, customer, message and session, with their fields and values."""
 
 from __future__ import annotations
 
@@ -84,4 +84,4 @@ ENTITIES: Mapping[str, Mapping[str, Field]] = {
     "message": MESSAGE,
     "session": SESSION,
 }
-"""What a sync can mirror. Agents and tags are catalogues: connectors list them, no sync mirrors them."""
+"""What a sync can mirror. Agents and tags are catalogues: listed by connectors, never mirrored."""

@@ -1,10 +1,13 @@
-"""The lanes of work, by urgency, and how they share what a connection may be called."""
+"""The lanes of work, by urgency, and the share of a connection's rate limit that each may use."""
 
 from __future__ import annotations
 
 from typing import Final
 
 LANES: Final = ("live", "operator", "retry", "reconcile", "backfill")
-"""By urgency."""
+"""By urgency, the most urgent first."""
 SHARES: Final = {"live": 1.0, "operator": 0.9, "retry": 0.8, "reconcile": 0.7, "backfill": 0.6}
-"""Lane -> the part of each rate's window that may be full for it still to call; the rest is kept for the others."""
+"""Lane -> how full a rate limit's window may be for it still to call.
+
+The rest is kept for the more urgent lanes.
+"""

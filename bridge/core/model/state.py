@@ -1,8 +1,7 @@
-"""What the ledger knows of one link: the agreed state, each side's view of it, and the attempts under way.
+"""What the ledger knows of one link: the agreed state, what each side shows, open attempts.
 
 Plain mutable values, owned by whoever loaded them under the link's lease. The merge changes them in
-place; the ledger stores them. See docs/flow.md for the story, bridge/core/merge/observations.py for
-the rules.
+place; the ledger stores them. docs/flow.md tells the story, docs/merge-rules.md the rules.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw
 
 NEVER = -1
-"""A level below every revision: this side has not been level with the state."""
+"""A level below every revision: this side was never level with the state (rule F5)."""
 
 
 @dataclass(slots=True)
@@ -28,22 +27,29 @@ class Element:
 
 @dataclass(slots=True)
 class FieldState:
-    """The agreed value of one canonical field. `rev` 0 means never set, a fourth thing beside null and absent."""
+    """The agreed value of one canonical field.
+
+    `rev` counts how often it was set or confirmed. 0: never set, which is something else than null
+    and absent (rule F10).
+    """
 
     value: Canonical = None
     rev: int = 0
     set_by: str = ""
     lo: datetime | None = None
-    """The value was set after this time (None: unknown) ..."""
+    """The value was set after this time (None: unknown; rule F7) ..."""
     hi: datetime | None = None
     """... and not after this one."""
     elements: dict[str, Element] = field(default_factory=dict)
     """Sets only: every element ever seen; `value` is the sorted tuple of the present ones."""
     candidates: dict[str, Raw] | None = None
-    """An open conflict: each waiting connection's raw value. While not None the field is frozen on the whole link."""
+    """An open conflict: each waiting connection's raw value (rule F18).
+
+    While it is not None the field is frozen on the whole link.
+    """
     why_open: str = ""
     flips: list[tuple[datetime, str]] = field(default_factory=list)
-    """Recent changes of hands, for the fuse."""
+    """Recent changes of hands, for the flip-flop fuse."""
 
 
 @dataclass(slots=True)
@@ -51,48 +57,63 @@ class SideField:
     """One field as one side last showed it."""
 
     shadow: Raw | Marker = NO_BASE
+    """The raw value that the side showed last; `NO_BASE`: never read."""
     map_rev: str = ""
+    """The mapping revision that the shadow was taken by (rule F19)."""
     level: int = NEVER
-    """The state revision that this side was last observed or written level with. Never moved by planning."""
+    """The state revision that this side was last observed or written level with (rule F5).
+
+    Never moved by planning.
+    """
     seen: datetime | None = None
-    """Send time of the last read that showed the shadow."""
+    """When the last read that showed the shadow was sent, by our clock (rule F7)."""
     got: tuple[Canonical, Raw] | None = None
-    """Writing this state value was answered by that raw value: the third way to agree."""
+    """A remembered answer: writing this state value was answered by that raw value (rule F13).
+
+    The third way to agree; dropped as soon as the side changes.
+    """
     alias: dict[str, str] = field(default_factory=dict)
     """Sets: an element as the system stored it -> the canonical element that we had sent."""
     decided: dict[str, int] | None = None
-    """Revisions of all fields that the decision to leave this field alone was based on."""
+    """A decision to leave this field alone: the revisions of all fields that it was based on."""
     decided_why: str = ""
     open_to_review: bool = False
-    """The planner took the decision, from what is declared: it looks again, for the declaration may have changed."""
+    """The planner took the decision from what is declared; it looks again, for that may change."""
     lacks: dict[str, int] = field(default_factory=dict)
-    """Sets: elements that the system did not take (or give up) -> revision of the element at that decision."""
+    """Sets: elements that the system did not take, or give up -> revision of the element then."""
     unreadable: str = ""
     """Why the last read said nothing; empty: readable."""
     shown: Raw | None = None
-    """The value that was read and has no reading, while it has none."""
+    """The raw value that has no canonical reading, as long as it has none."""
     tried: int = NEVER
-    """Revision at which an adding verb was tried on an unreadable set."""
+    """The state revision at which an adding verb was tried on an unreadable set (rule F15)."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """A write, committed before it is sent. While one is open its side takes no other write."""
+    """A write, committed before it is sent (rule F3). While it is open its side takes no other."""
 
     id: str
     verb: str
     sent: dict[str, Raw]
-    """By canonical field: the whole raw value expected after the call (for a set: all its elements)."""
+    """By canonical field: the whole raw value expected after the call; of a set, all elements."""
     before: dict[str, Raw]
+    """By canonical field: the whole raw value before the call."""
     values: dict[str, Canonical]
     """The state's value that each field was written for."""
     revs: dict[str, int]
+    """The state revision that each field was written for."""
     send_by: datetime
+    """Not sent after this time (rule F4)."""
     call: dict[str, Raw] = field(default_factory=dict)
     """What the call carries, by write key."""
     version: str | None = None
+    """The record's version before the call."""
     carried: list[str] = field(default_factory=list)
-    """Fields of earlier calls whose fate could not be read yet: the answer to this call is no answer to theirs."""
+    """Fields of earlier calls whose fate could not be read yet.
+
+    The answer to this call is no answer to theirs.
+    """
 
 
 @dataclass(slots=True)
@@ -104,17 +125,18 @@ class Side:
     fields: dict[str, SideField] = field(default_factory=dict)
     version: str | None = None
     read_at: datetime | None = None
-    """Send time of the last read or write: older data is stale."""
+    """When the last read or write was sent, by our clock: older data is stale."""
     attempt: Attempt | None = None
     missing_since: datetime | None = None
+    """Not found since then; a second absence makes the tombstone (rule F21)."""
     tombstone: bool = False
     suspect: dict[str, Any] | None = None
-    """A read whose version stepped back: {"digest", "at"}, believed when seen again after settling."""
+    """A read whose version stepped back: {"digest", "at"}; believed when seen again (rule F8)."""
     in_vain: int = 0
     """Writes in a row that changed nothing, as far as a read could tell."""
     in_scope: bool = True
     detached: bool = False
-    """An admin has taken the record out of the link: it is remembered, so that it is not matched again."""
+    """An admin took the record out of the link; kept so that it is not matched again."""
     id: str = ""
 
 
@@ -135,7 +157,7 @@ class Link:
     paused: bool = False
 
     def live(self) -> dict[str, Side]:
-        """Give the sides that are not tombstones."""
+        """Return the sides that are not tombstones, by connection."""
         return {name: side for name, side in self.sides.items() if not side.tombstone}
 
 
@@ -144,7 +166,7 @@ class Note:
     """One line of the ticket's timeline."""
 
     kind: str
-    """observed, changed, agreed, settled, conflict, uncertain, not carried, unreadable, re-sent, reverted, ..."""
+    """observed, changed, agreed, settled, conflict, uncertain, not carried, unreadable, ..."""
     connection: str
     field: str
     detail: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Declared intent: connections, syncs, members and field policies, as plain frozen values."""
+"""The configuration as frozen values: connections, syncs, members, field policies, guards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bridge.core.model.capabilities import Support
 
 
 class Secret:
-    """A value that never shows itself: `str`, `repr`, formatting and JSON give `•••`. Only `reveal` returns it."""
+    """A value that shows as `•••` in `str`, `repr`, formats and JSON. Only `reveal` returns it."""
 
     __slots__ = ("_value",)
 
@@ -23,13 +23,16 @@ class Secret:
         return self._value
 
     def __str__(self) -> str:
-        """Hide the value."""
+        """Return dots in place of the value."""
         return "•••"
 
     __repr__ = __str__
 
     def __eq__(self, other: object) -> bool:
-        """Compare by value (settings are compared on reload); signatures use constant-time comparison elsewhere."""
+        """Return whether both hold the same value: settings are compared on reload.
+
+        Not for signatures: they are compared in constant time, elsewhere.
+        """
         return isinstance(other, Secret) and other._value == self._value
 
     def __hash__(self) -> int:
@@ -52,7 +55,7 @@ class Webhook:
     secrets: tuple[Secret, ...]
     header: str = ""
     timestamp_header: str = ""
-    """hmac-sha256 only: when set, the signed material is `<timestamp>.<body>` and the time is checked."""
+    """hmac-sha256 only: if set, `<timestamp>.<body>` is what is signed, and the time is checked."""
     tolerance: timedelta = timedelta(minutes=5)
     event: str = ""
     """Dotted path of the event name in the body; empty: the connector's own."""
@@ -90,11 +93,11 @@ class FieldPolicy:
     policy: Literal["latest", "owner", "merge", "manual", "first"] = "latest"
     owner: str = ""
     revert: bool = True
-    """owner only: others' edits are put back (True) or left where they are and recorded (False)."""
+    """owner only: others' edits are put back (True), or left and recorded (False; rule F17)."""
     to: tuple[str, ...] | None = None
     """Connections that receive the field; None: all."""
     on_link: str = ""
-    """First contact: a connection whose value wins, `union`, `manual`, or empty for the precedence."""
+    """First contact (rule F10): the connection that wins, `union`, `manual`; empty: precedence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +122,16 @@ class MatchTerm:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The destructive share of a connection's records, per sliding hour, past which writes are held."""
+    """How much of a connection's records may be destroyed within an hour before writes are held."""
 
     share: float = 0.30
     minimum: int = 10
     flips: int = 8
     """A field that changes hands more often than this ..."""
     flip_window: timedelta = timedelta(minutes=10)
-    """... within this time is fused (frozen until an admin resolves it)."""
+    """... within this time is frozen until an admin resolves it (the flip-flop fuse)."""
     lifted: bool = False
-    """Writes are not held one by one: a rehearsal judges the whole. Listings are judged all the same."""
+    """Writes are not held one by one, because a rehearsal judges the whole; listings still are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ class Sync:
     entity: str
     members: Mapping[str, Member]
     policies: Mapping[str, FieldPolicy]
-    """By canonical field; every field of the entity has an entry (defaults are already filled in)."""
+    """By canonical field: all fields of the entity, defaults filled in."""
     precedence: tuple[str, ...]
     match: tuple[tuple[MatchTerm, ...], ...] = ()
     delete: Literal["ignore", "close", "delete"] = "ignore"
@@ -147,7 +150,7 @@ class Sync:
     guard: Guard = Guard()
 
     def rank(self, connection: str) -> int:
-        """Give the place in the precedence, 0 first; a connection not listed comes last."""
+        """Return the place in the precedence, 0 first; connections not listed come last."""
         return (
             self.precedence.index(connection)
             if connection in self.precedence

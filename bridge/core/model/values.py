@@ -1,4 +1,4 @@
-"""The kinds of value that the core tells apart.
+"""The kinds of value that the core tells apart: raw, canonical, absent, unreadable, no base.
 
 *Raw* values live in a system's own space (what its JSON says), *canonical* values in ours. Null,
 absent and unreadable are three different things: `None` is a value, `ABSENT` says that the record
@@ -32,7 +32,7 @@ NO_BASE: Final = Marker.NO_BASE
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The field was there, but says nothing that may be believed; `why` names the value and what to do."""
+    """The field was there, but must not be believed; `why` names the value and what to do."""
 
     why: str
 
@@ -46,12 +46,12 @@ class NotCarried:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Ref:
-    """Their identifier: one record of one connection."""
+    """The identifier of one record of one connection."""
 
     connection: str
     entity: str
     id: str
 
     def __str__(self) -> str:
-        """Show the way the command line takes it."""
+        """Return the ref as the command line takes it."""
         return f"{self.connection}:{self.id}"

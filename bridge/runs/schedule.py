@@ -1,4 +1,7 @@
-"""The clock's duties: ring for due work, start due runs, prune. Everything it needs is in the ledger."""
+"""When reconciliations are due: computed from the configuration and the ledger alone.
+
+So any number of clocks, on any machine, come to the same times and start each run once.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Protocol
+from typing import Final, Protocol
 
 from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
 from bridge.ledger import connection_health, run_records, work
+from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.run_records import RunRow
 from bridge.runs import reconcile
 
-POLL_JITTER = 0.1
+KINDS: Final = reconcile.KINDS
+POLL_JITTER: Final = 0.1
 """Polls are spread over this part of their interval ..."""
-FULL_JITTER = timedelta(minutes=10)
+FULL_JITTER: Final = timedelta(minutes=10)
 """... and full runs over so much time, so that connections don't all begin at once."""
 
 
@@ -26,11 +31,11 @@ class Declared(Protocol):
 
     @property
     def connections(self) -> Mapping[str, Connection]:
-        """Give the connections by name."""
+        """Return the connections by name."""
 
     @property
     def syncs(self) -> Mapping[str, Sync]:
-        """Give the syncs by name."""
+        """Return the syncs by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,11 @@ class NextRun:
     """None: it is not scheduled, or under way."""
     last: RunRow | None
     waits: str = ""
-    """Why it does not go on although it is due: its connection is paused or stopped; or `under way`."""
+    """Why it does not go on although it is due: its connection is halted, or it is `under way`."""
 
 
 def due_work(tx: Tx, now: datetime) -> bool:
-    """Say whether any work is due, and can be done: a connection at rest is nothing to ring for."""
+    """Return whether any work is due and can be done: a connection at rest is nothing to ring for."""
     due = work.next_due(tx, now, connection_health.closed(tx, now))
     return due is not None and due <= now
 
@@ -56,65 +61,75 @@ def due_work(tx: Tx, now: datetime) -> bool:
 def start_due_runs(context: Context, ledger: Ledger) -> list[str]:
     """Start every reconciliation whose time has come; a run that was missed is caught up once."""
     now = context.clock.now()
-    started = []
     with ledger.read() as tx:
-        due = [
-            each
-            for each in _all(tx, context, _catalogues(context), now)
-            if each.due and each.due <= now
-        ]
-    if not due:
-        return []
+        if not _due_runs(tx, context, now):
+            return []
     with ledger.transaction() as tx:
         # Looked at again: another clock may have been quicker.
-        due = [
-            each
-            for each in _all(tx, context, _catalogues(context), now)
-            if each.due and each.due <= now
+        begun = [
+            reconcile.start(tx, each.connection, each.entity, each.kind, now, due=each.due)
+            for each in _due_runs(tx, context, now)
         ]
-        for each in due:
-            run_id = reconcile.start(tx, each.connection, each.entity, each.kind, now, due=each.due)
-            started.extend([run_id] if run_id else [])
-    return started
+    return [run_id for run_id in begun if run_id is not None]
+
+
+def _due_runs(tx: Tx, context: Context, now: datetime) -> list[NextRun]:
+    pairs = _mirrored(context) + _catalogues(context)
+    return [each for each in _next_runs(tx, context, pairs, now) if each.due and each.due <= now]
 
 
 def next_runs(tx: Tx, declared: Declared, now: datetime) -> list[NextRun]:
-    """Give, for every connection, entity and kind that is scheduled, its next time, its last run and what it waits for.
+    """Return the next run of every connection, entity and kind: its time, and what it waits for.
 
     `declared` is the configuration or the flow's context: both name connections and syncs.
     """
-    return _all(tx, declared, [], now)
+    return _next_runs(tx, declared, _mirrored(declared), now)
 
 
-def _all(tx: Tx, declared: Declared, more: list[tuple[str, str]], now: datetime) -> list[NextRun]:
-    newest, begun = run_records.newest(tx), run_records.begun(tx)
-    conditions = connection_health.by_name(tx)
-    pairs = [
+def _mirrored(declared: Declared) -> list[tuple[str, str, str]]:
+    """Return connection, entity and kind of every run of what is mirrored."""
+    return [
         (name, sync.entity, kind)
         for sync in declared.syncs.values()
         for name in sync.members
         for kind in KINDS
     ]
-    pairs += [(name, entity, "full") for name, entity in more]
+
+
+def _catalogues(context: Context) -> list[tuple[str, str, str]]:
+    """Return the full runs of what is listed although no sync mirrors it."""
+    mirrored = {(name, entity) for name, entity, _kind in _mirrored(context)}
+    return [
+        (name, entity, "full")
+        for name in sorted({name for name, _entity in mirrored})
+        for entity in reconcile.entities(context, name, "full")
+        if (name, entity) not in mirrored
+    ]
+
+
+def _next_runs(
+    tx: Tx, declared: Declared, pairs: list[tuple[str, str, str]], now: datetime
+) -> list[NextRun]:
+    newest, begun = run_records.newest(tx), run_records.begun(tx)
+    health = connection_health.by_name(tx)
     planned = []
     for name, entity, kind in pairs:
         last = newest.get((kind, name, entity))
-        due, waits = (
-            next_time(
-                declared.connections[name], entity, kind, last, begun.get((name, entity)), now
-            ),
-            "",
-        )
-        if last is not None and last.finished_at is None:
-            due, waits = None, "under way"
-        condition = conditions.get(name)
-        if condition is not None and condition.state(now) in {"paused", "stopped"}:
-            waits = f"{name} is {condition.state(now)}" + (
-                f": {condition.why}" if condition.why else ""
-            )
+        under_way = last is not None and last.finished_at is None
+        first_run = begun.get((name, entity))
+        connection = declared.connections[name]
+        due = None if under_way else next_time(connection, entity, kind, last, first_run, now)
         if due is not None or last is not None:
+            waits = _halted(health.get(name), now) or ("under way" if under_way else "")
             planned.append(NextRun(name, entity, kind, due, last, waits))
     return planned
+
+
+def _halted(health: Health | None, now: datetime) -> str:
+    """Return why a connection's runs don't go on; empty if they do."""
+    if health is None or (state := health.state(now)) not in {"paused", "stopped"}:
+        return ""
+    return f"{health.connection} is {state}" + (f": {health.why}" if health.why else "")
 
 
 def next_time(
@@ -125,44 +140,36 @@ def next_time(
     begun: datetime | None,
     now: datetime,
 ) -> datetime | None:
-    """Compute from configuration and the ledger alone when a run is due; None: never.
+    """Return when a run is due; None: never.
 
-    The first full run comes at the first such time after the connection's first poll: that one has
-    just listed it all.
+    `last`: the newest of its kind. `begun`: when the first run of any kind began.
     """
-    part = _part(connection.name, entity, kind)
     if kind == "poll":
-        if connection.poll is None:
-            return None
-        return (
-            now
-            if last is None
-            else last.started_at + connection.poll * (1 + POLL_JITTER * (part - 0.5))
-        )
+        return _next_poll(connection, entity, last, now)
     if connection.full is None:
         return None
     base = last.started_at if last is not None else begun
     if base is None:
+        # The first poll lists everything, so the first full run comes at the first such time after.
         return now if connection.poll is None else None
-    jitter = FULL_JITTER * part
-    at = datetime.combine(base.date(), connection.full, tzinfo=base.tzinfo) + jitter
-    while at <= base:
-        at += timedelta(days=1)
-    return at
+    jitter = FULL_JITTER * _spread(connection.name, entity, kind)
+    due = datetime.combine(base.date(), connection.full, tzinfo=base.tzinfo) + jitter
+    while due <= base:
+        due += timedelta(days=1)
+    return due
 
 
-KINDS = reconcile.KINDS
+def _next_poll(
+    connection: Connection, entity: str, last: RunRow | None, now: datetime
+) -> datetime | None:
+    if connection.poll is None:
+        return None
+    if last is None:
+        return now
+    jitter = POLL_JITTER * (_spread(connection.name, entity, "poll") - 0.5)
+    return last.started_at + connection.poll * (1 + jitter)
 
 
-def _catalogues(context: Context) -> list[tuple[str, str]]:
-    mirrored = {(name, sync.entity) for sync in context.syncs.values() for name in sync.members}
-    names = sorted({name for name, _entity in mirrored})
-    every = [
-        (name, entity) for name in names for entity in reconcile.entities(context, name, "full")
-    ]
-    return [pair for pair in every if pair not in mirrored]
-
-
-def _part(*names: str) -> float:
-    """Give a number from 0 to 1 that is always the same for these names: every clock computes the same time."""
+def _spread(*names: str) -> float:
+    """Return a number from 0 to 1 that is the same in every process: clocks agree on each time."""
     return blake2b("\0".join(names).encode(), digest_size=4).digest()[0] / 255

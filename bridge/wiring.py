@@ -1,15 +1,13 @@
-"""Puts the parts together. Nothing else knows all of them."""
+"""The composition root: it builds the parts from a home's configuration, and alone knows all."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -23,23 +21,15 @@ from bridge.engine.context import Context
 from bridge.engine.worker import Drain, DrainCounts
 from bridge.home import find_home
 from bridge.http.client import Http
-from bridge.ledger import drift_findings, history, run_records, takeover, webhook_inbox
 from bridge.ledger.database import Ledger
 from bridge.procedures import PROCEDURES
 from bridge.queue import Doorbell, RedisBudget, socket_for, stopping
-from bridge.runs import account_metrics, reconcile, schedule
-
-log = logging.getLogger("bridge")
-
-KEEP = timedelta(days=30)
-"""How long settled webhooks and finished runs are kept."""
-BATCHES = 50
-"""Transactions in which one pruning forgets rows of one table, so that the clock does not stand still over it."""
+from bridge.runs import account_metrics, reconcile, retention, schedule, upkeep
 
 
 @dataclass(slots=True)
 class Engine:
-    """Everything, ready to work."""
+    """A bridge that is ready to work: its parts, and what processes and commands ask of them."""
 
     config: Config
     context: Context
@@ -52,10 +42,10 @@ class Engine:
     def drain(self) -> DrainCounts:
         """Answer the doorbell: work on what is due, and ring again if more is."""
         self.doorbell.answered()
-        figures = self.drainer.run()
+        counts = self.drainer.run()
         if not self.drainer.stopping():
             self.announce()
-        return figures
+        return counts
 
     def announce(self) -> bool:
         """Ring if work is due."""
@@ -64,7 +54,7 @@ class Engine:
         return self.doorbell.ring() if due else False
 
     def start_due_runs(self) -> list[str]:
-        """Start the reconciliations whose time has come, and ask the connections for their figures now and then."""
+        """Start the reconciliations whose time has come, and fetch account metrics now and then."""
         with self.ledger.transaction() as tx:
             account_metrics.queue_due_fetches(tx, self.connectors, self.clock.now())
         return schedule.start_due_runs(self.context, self.ledger)
@@ -72,53 +62,31 @@ class Engine:
     def start_run(
         self, connection: str, kind: str, *, report: bool = False, accept: bool = False
     ) -> list[str]:
-        """Start a reconciliation of a connection now; gives the ids of the runs begun.
+        """Start a reconciliation of a connection now, and return the ids of the runs begun.
 
         `report`: only look. `accept`: believe the listing, however many known records it lacks.
         """
-        now = self.clock.now()
         with self.ledger.transaction() as tx:
-            started = [
-                reconcile.start(tx, connection, entity, kind, now, report=report, accept=accept)
-                for entity in reconcile.entities(self.context, connection, kind)
-            ]
+            run_ids = reconcile.start_all(
+                tx, self.context, connection, kind, report=report, accept=accept
+            )
         self.doorbell.ring()
-        return [run_id for run_id in started if run_id]
+        return run_ids
 
     def take_over(self) -> int:
-        """Free at once what workers of this machine held that are dead for certain, and ring; gives how much it was."""
-        with self.ledger.transaction() as tx:
-            freed = takeover.release_dead(tx, self.clock.now(), worker_identity.is_dead)
+        """Free what dead workers of this machine held, and ring; returns how much it was."""
+        freed = upkeep.free_dead_claims(self.ledger, self.clock.now())
         if freed:
-            log.warning("freed %d pieces of work of workers that are dead", freed)
             self.announce()
         return freed
 
     def check_account(self) -> None:
-        """Say so, loudly, when a webhook that was accepted is accounted for nowhere."""
-        with self.ledger.read() as tx:
-            account = webhook_inbox.account(tx)
-        if not account.balanced:
-            log.error("the account of webhooks does not add up: %s; see `bridge doctor`", account)
+        """Log an error when a webhook that was accepted is accounted for nowhere."""
+        upkeep.check_webhook_account(self.ledger)
 
     def prune(self) -> None:
-        """Forget what is old: settled webhooks and finished runs, and later what tickets went through."""
-        before = self.clock.now() - KEEP
-        with self.ledger.transaction() as tx:
-            webhook_inbox.prune(tx, before)
-            run_records.prune(tx, before)
-            drift_findings.prune(tx, before)
-        for past in history.PRUNABLE:
-            self._forget(past, self.clock.now() - self.config.settings.keep_history)
-
-    def _forget(self, past: history.PrunableTable, before: datetime) -> None:
-        """Forget one table's old rows, a batch a transaction; what is too much for now is left for the next time."""
-        after: int | None = 0
-        batches = BATCHES
-        while after is not None and batches:
-            with self.ledger.transaction() as tx:
-                gone, after = history.prune(tx, past, before, after)
-            batches -= bool(gone)
+        """Forget what the ledger no longer has to keep."""
+        retention.prune(self.ledger, self.clock.now(), self.config.settings.keep_history)
 
     def close(self) -> None:
         """Let go of the ledger's connections."""
@@ -126,7 +94,10 @@ class Engine:
 
 
 def sandbox_accounts(home: Path) -> dict[str, SandboxAccount] | None:
-    """Give the sandbox's accounts when this process was told to use them; `bridge up --sandbox` writes the file."""
+    """Return the sandbox's accounts if this process was told to use them.
+
+    `bridge up --sandbox` writes the file.
+    """
     if os.environ.get("BRIDGE_SANDBOX") != "1":
         return None
     stored = json.loads((home / "var" / "sandbox.json").read_text())
@@ -140,8 +111,7 @@ def load_config(home: Path) -> Config:
     config = configuration.load(home, environ=os.environ, sandbox=accounts, connectors=classes)
     if accounts is None:
         return config
-    # Declared rates are the vendors' limits; their sandboxes have their own, and answer 429 past
-    # them.
+    # Declared rates are the vendors' limits. Their sandboxes have their own, and answer 429.
     unlimited = {
         name: replace(connection, rates=()) for name, connection in config.connections.items()
     }
@@ -199,5 +169,5 @@ def engine(
 
 @cache
 def current() -> Engine:
-    """Give this process's engine: jobs are called by name and have no other way to it."""
+    """Return this process's engine: jobs are called by name and have no other way to it."""
     return engine(told_to_stop=stopping.is_set)

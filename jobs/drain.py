@@ -1,4 +1,4 @@
-"""Work off what is due in the ledger, for a few seconds."""
+"""Job: work off what is due in the ledger, for a few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Throw away what the ledger no longer has to keep."""
+"""Job: forget what the ledger no longer has to keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Announce again what is due in the ledger: the net under every bell that nobody heard."""
+"""Job: ring again for what is due in the ledger, should nobody have heard the bell."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from bridge import wiring
 
 
 def run() -> None:
-    """Ring for each lane that has due work."""
+    """Ring if work is due."""
     wiring.current().announce()

@@ -1,4 +1,4 @@
-"""Start a scheduled or requested reconciliation of one connection."""
+"""Job: start a scheduled or requested reconciliation of one connection."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from bridge import wiring
 
 
 def run(connection: str, kind: str) -> None:
-    """Write the run into the ledger; the drains carry it out and resume it wherever it stopped."""
+    """Store the run in the ledger; the workers carry it out, and go on wherever it stopped."""
     wiring.current().start_run(connection, kind)

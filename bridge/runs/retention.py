@@ -1,0 +1,36 @@
+"""How long the ledger keeps what nobody needs any more, and the job that forgets it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from bridge.ledger import drift_findings, history, run_records, webhook_inbox
+from bridge.ledger.database import Ledger
+
+KEEP_SETTLED: Final = timedelta(days=30)
+"""How long settled webhooks, finished runs and what they found are kept."""
+MAX_TRANSACTIONS: Final = 50
+"""Transactions in which one pruning forgets rows of one table, so that the clock does not stand still over it."""
+
+
+def prune(ledger: Ledger, now: datetime, keep_history: timedelta) -> None:
+    """Forget settled webhooks and finished runs, and later what tickets went through."""
+    settled_before = now - KEEP_SETTLED
+    with ledger.transaction() as tx:
+        webhook_inbox.prune(tx, settled_before)
+        run_records.prune(tx, settled_before)
+        drift_findings.prune(tx, settled_before)
+    for table in history.PRUNABLE:
+        _prune_table(ledger, table, now - keep_history)
+
+
+def _prune_table(ledger: Ledger, table: history.PrunableTable, before: datetime) -> None:
+    """Forget one table's old rows, a batch a transaction; what is left over has time until later."""
+    after: int | None = 0
+    transactions_left = MAX_TRANSACTIONS
+    while after is not None and transactions_left:
+        with ledger.transaction() as tx:
+            gone, after = history.prune(tx, table, before, after)
+        # Only what deletes counts: to pass over rows that stay is quick.
+        transactions_left -= bool(gone)

@@ -3,11 +3,11 @@
 import pytest
 
 from bridge import wiring
-from bridge.cli import undo
 from bridge.ledger import connection_health, run_records, run_writes, timeline
+from bridge.operations import undos
+from bridge.operations.undos import Standing
 from bridge.queue import NullDoorbell
-from bridge.runs import backfill, reconcile
-from bridge.runs import undo as undoing
+from bridge.runs import backfill, reconcile, undo
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
 
@@ -36,28 +36,26 @@ def begin(estate):
 
 def standing(estate, run):
     with estate.ledger.read() as tx:
-        return undo.standing(tx, run_records.get(tx, run), estate.clock.now())
+        return undos.standing(tx, run_records.get(tx, run), estate.clock.now())
 
 
 def test_a_run_that_goes_on_by_itself_is_waited_for_and_it_is_said_what_it_waits_for(estate):
     run = begin(estate)
-    assert standing(estate, run) == (
-        "the run is not over yet (its part on product has not ended): let it end first",
-        "",
-    )
+    why = "the run is not over yet (its part on product has not ended): let it end first"
+    assert standing(estate, run) == Standing(refused=why)
     estate.settle()
-    assert standing(estate, run) == ("", "")
+    assert standing(estate, run) == Standing()
 
 
 def test_work_of_a_stopped_connection_is_no_obstacle_but_named(estate):
     hold(estate, "helpdesk")
     run = begin(estate)
     estate.drain.run()
-    refused, later = standing(estate, run)
-    assert refused == ""
+    found = standing(estate, run)
+    assert found.refused == ""
     assert (
         "3 pieces of work wait for helpdesk; helpdesk is paused until `bridge connection resume helpdesk`"
-        in later
+        in found.later
     )
 
 
@@ -65,10 +63,9 @@ def test_what_was_written_to_a_stopped_connection_is_taken_back_after_it_is_resu
     run = begin(estate)
     estate.settle()
     hold(estate, "helpdesk")
-    refused, _later = standing(estate, run)
     assert (
         "because moving. What the run wrote there can be taken back after `bridge connection resume"
-        in refused
+        in standing(estate, run).refused
     )
 
 
@@ -77,7 +74,7 @@ def test_an_undo_whose_connection_is_stopped_ends_and_the_rest_is_done_later(est
     estate.settle()
     estate.clock.advance(60)
     with estate.ledger.transaction() as tx:
-        mine, _count = undoing.start(tx, run, estate.clock.now(), delete_created=True)
+        mine, _count = undo.start(tx, run, estate.clock.now(), delete_created=True)
     hold(estate, "helpdesk")
     engine = wiring.Engine(
         estate.config,
@@ -88,9 +85,9 @@ def test_an_undo_whose_connection_is_stopped_ends_and_the_rest_is_done_later(est
         estate.clock,
         estate.drain,
     )
-    assert undo.carry_out(engine, mine).waiting == 3
+    assert undos.work_off(engine, mine).waiting == 3
     resume(estate, "helpdesk")
-    assert undo.carry_out(engine, mine) == run_writes.LeftToDo(0, {})
+    assert undos.work_off(engine, mine) == run_writes.LeftToDo(0, {})
     assert estate.apps["helpdesk"].tickets() == []
 
 
@@ -104,8 +101,8 @@ def test_what_waited_is_not_made_for_a_ticket_that_was_taken_back_meanwhile(tmp_
         estate.clock.advance(60)
     with estate.ledger.transaction() as tx:
         assert run_writes.waits_for(tx, [int(run)]) == {"feedback": 3}
-        assert undo.standing(tx, run_records.get(tx, run), estate.clock.now())[0] == ""
-        _mine, count = undoing.start(tx, run, estate.clock.now(), delete_created=True)
+        assert undos.standing(tx, run_records.get(tx, run), estate.clock.now()).refused == ""
+        _mine, count = undo.start(tx, run, estate.clock.now(), delete_created=True)
     assert count == 3
     estate.drain.run()
     resume(estate, "feedback")

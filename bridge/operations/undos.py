@@ -1,0 +1,185 @@
+"""Takes back what a run wrote: what it would be about, whether it can be done, doing it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from bridge.errors import Busy, UnknownName
+from bridge.ledger import run_records, run_writes, timeline
+from bridge.ledger.database import Tx
+from bridge.ledger.run_records import RunRow
+from bridge.ledger.run_writes import LeftToDo
+from bridge.operations import availability
+from bridge.operations.desk import Desk
+from bridge.runs import undo
+from bridge.wiring import Engine
+
+UNDO_TIMEOUT: Final = 6 * 3600.0
+"""Seconds after which nobody waits any longer; the workers go on."""
+LOOK_SECONDS: Final = 0.1
+MAX_ENTRIES: Final = 10_000_000
+"""Entries of all timelines that are read for the outcome: all that an undo can have written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a run can be taken back now."""
+
+    refused: str = ""
+    """Why it cannot; empty: it can."""
+    later: str = ""
+    """What of the run goes on afterwards all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPlan:
+    """What taking back a run is about."""
+
+    run: int
+    kind: str
+    connection: str
+    made: int
+    """Records that it made."""
+    changed: int
+    """Writes to other records."""
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class RunningUndo:
+    """An undo that was started."""
+
+    run: int
+    """The run that is taken back."""
+    id: str
+    """The undo's own run."""
+    started_after: int
+    """The last entry of the timelines before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """A record that was left as it is."""
+
+    ref: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoOutcome:
+    """What came of an undo."""
+
+    tickets: int
+    """Tickets of which something was taken back."""
+    kept: list[KeptRecord]
+    left: LeftToDo
+    waits_for: list[str]
+    """Connections that are not called now, each with the reason, for which the rest waits."""
+
+
+def plan_undo(desk: Desk, run_id: int) -> UndoPlan:
+    """Return what taking back a run would be about. Raises UnknownName without such a run."""
+    with desk.ledger.read() as tx:
+        run = run_records.get(tx, str(run_id))
+        if run is None:
+            raise UnknownName(f"there is no run {run_id}; `bridge status` lists the latest ones")
+        return UndoPlan(
+            run=run_id,
+            kind=run.kind,
+            connection=run.connection,
+            made=len(run_writes.made(tx, run_id)),
+            changed=len(run_writes.changed(tx, run_id)),
+            standing=standing(tx, run, desk.now()),
+        )
+
+
+def standing(tx: Tx, run: RunRow, now: datetime) -> Standing:
+    """Return whether a run can be taken back now, and what of it goes on afterwards all the same.
+
+    Work that waits for a stopped connection is no obstacle: before it writes to a ticket it looks
+    whether that is paused, and what is taken back is. Where the run has written to that connection
+    itself, it is one.
+    """
+    waiting = run_writes.waits_for(tx, [int(run.id)])
+    wrote_to = {connection for _link, connection, _entity in undo.records(tx, run.id)}
+    unlisted = {run.connection} if run.finished_at is None else set()
+    names = {*waiting, *wrote_to, *unlisted}
+    why_shut = availability.shut(tx, names, now)
+    stopped = set(availability.halted(tx, names))
+    if unreachable := sorted(wrote_to & stopped):
+        why = "; ".join(why_shut[name] for name in unreachable)
+        then = f"can be taken back after {availability.resume(unreachable)}"
+        return Standing(refused=f"{why}. What the run wrote there {then}")
+    unfinished = {*waiting, *unlisted}
+    if not unfinished:
+        return Standing()
+    what = _unfinished_in_words(unlisted, waiting, why_shut)
+    if unfinished <= stopped:
+        then = "that goes on once resumed, but not for tickets that are taken back"
+        return Standing(later=f"the run is not over ({what}): {then}")
+    return Standing(refused=f"the run is not over yet ({what}): let it end first")
+
+
+def _unfinished_in_words(
+    unlisted: set[str], waiting: dict[str, int], why_shut: dict[str, str]
+) -> str:
+    parts = [f"its part on {name} has not ended" for name in sorted(unlisted)]
+    parts += [f"{count} pieces of work wait for {name}" for name, count in sorted(waiting.items())]
+    reasons = [why_shut[name] for name in sorted({*waiting, *unlisted} & why_shut.keys())]
+    return "; ".join([", ".join(parts), *reasons])
+
+
+def start_undo(desk: Desk, run_id: int, *, delete_created: bool) -> RunningUndo:
+    """Queue the taking back of a run, in the name of the desk's actor.
+
+    Raises Busy while another undo runs on that connection. `delete_created`: records that the run
+    made are deleted also where the sync does not allow deletes.
+    """
+    with desk.ledger.transaction() as tx:
+        position = timeline.newest(tx)
+        undo_id, count = undo.start(tx, str(run_id), desk.now(), delete_created=delete_created)
+        if undo_id is None:
+            raise Busy("an undo is under way for this connection; wait for it to end")
+        detail = {"records": count, "delete_created": delete_created}
+        desk.write_down(tx, "undo", f"run {run_id}", detail)
+    return RunningUndo(run_id, undo_id, position)
+
+
+def work_off(engine: Engine, undo_id: str) -> LeftToDo:
+    """Work here, beside the workers, until the undo is done; return what is left of it.
+
+    Something is left when all that remains waits for connections that an operator must resume.
+    """
+    until = time.monotonic() + UNDO_TIMEOUT
+    while True:
+        engine.drain()
+        with engine.ledger.read() as tx:
+            left = run_writes.left(tx, [int(undo_id)])
+            waiting = run_writes.waits_for(tx, [int(undo_id)])
+            only_operator_helps = len(availability.halted(tx, waiting)) == len(waiting)
+        if only_operator_helps or time.monotonic() > until:
+            return left
+        engine.clock.sleep(LOOK_SECONDS)
+
+
+def finish_undo(desk: Desk, running: RunningUndo, left: LeftToDo) -> UndoOutcome:
+    """End the undo's run and return what came of it. What is left is taken back later."""
+    with desk.ledger.transaction() as tx:
+        run_records.finish(tx, running.id, desk.now())
+        waiting = run_writes.waits_for(tx, [int(running.id)])
+        waits_for = list(availability.shut(tx, waiting, desk.now()).values())
+        entries = [
+            entry
+            for entry in timeline.after(tx, running.started_after, limit=MAX_ENTRIES)
+            if entry.detail.get("run") == running.run
+        ]
+    taken_back = {entry.link_id for entry in entries if entry.kind == undo.UNDONE}
+    kept = [
+        KeptRecord(entry.detail["ref"], entry.detail["why"])
+        for entry in entries
+        if entry.kind == undo.LEFT
+    ]
+    return UndoOutcome(len(taken_back), kept, left, waits_for)

@@ -2,60 +2,42 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 import click
 from rich.console import Console
 from rich.table import Table
 
-from bridge import home as homes
-from bridge import wiring
-from bridge.cli.running_sandbox import follow_sandbox
-from bridge.ledger import directory
-from bridge.ledger.database import Ledger
+from bridge.cli.operator import at_desk, show
+from bridge.operations import agents
 from bridge.operations.times import when
 
 
-@click.command()
+@click.command("agents")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def agents(as_json: bool) -> None:
+def command(as_json: bool) -> None:
     """List the people that the bridge knows, and those who need a row in mappings/agents.yaml."""
-    home = homes.find_home()
-    follow_sandbox(home)
-    config = wiring.load_config(home)
-    ledger = Ledger(config.settings.database)
-    ledger.check()
-    with ledger.read() as tx:
-        strangers, learned = directory.strangers(tx), directory.people(tx)
-    ledger.close()
-    rows = {email: dict(names) for email, names in config.agents.people.items()}
-    for connection, email, remote_id in learned:
-        rows.setdefault(email, {}).setdefault(connection, remote_id)
-    declared = config.agents.people
+    with at_desk() as desk:
+        people, connections = agents.list_agents(desk), list(desk.config.connections)
     if as_json:
-        known = [
-            {"email": email, "declared": email in declared, "names": names}
-            for email, names in rows.items()
-        ]
-        waiting = [asdict(each) | {"since": each.since.isoformat()} for each in strangers]
-        click.echo(json.dumps({"agents": known, "unmapped": waiting}, ensure_ascii=False))
+        show([agents.as_json(people)])
         return
     console = Console()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("e-mail", *config.connections):
+    for column in ("e-mail", *connections):
         table.add_column(column)
-    for email, names in sorted(rows.items()):
-        table.add_row(email, *(str(names.get(name, "")) for name in config.connections))
+    for agent in sorted(people.known, key=lambda agent: agent.email):
+        table.add_row(agent.email, *(str(agent.names.get(name, "")) for name in connections))
     console.print(table)
-    if not strangers:
+    if not people.unmapped:
         console.print("\neverybody is known", style="green")
         return
     console.print(
-        f"\n{len(strangers)} unmapped: add a row to mappings/agents.yaml, then restart",
+        f"\n{len(people.unmapped)} unmapped: add a row to mappings/agents.yaml, then restart",
         style="yellow",
     )
-    for each in strangers:
-        count = f"{each.tickets} ticket{'' if each.tickets == 1 else 's'}"
-        line = f"{each.connection}: {each.who} ({each.field}), {count}, since {when(each.since)}"
+    for stranger in people.unmapped:
+        count = f"{stranger.tickets} ticket{'' if stranger.tickets == 1 else 's'}"
+        line = (
+            f"{stranger.connection}: {stranger.who} ({stranger.field}), {count}, "
+            f"since {when(stranger.since)}"
+        )
         console.print(line, markup=False, highlight=False)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from datetime import datetime, timedelta
-from typing import Any
-
 import click
 
-from bridge.cli.operator import looking
+from bridge.cli.operator import at_desk, show
 from bridge.cli.reconcile import finding, plain
-from bridge.ledger import drift_findings as findings
+from bridge.operations import drift
 from bridge.operations.times import when
 
 
-@click.command()
+@click.command("drift")
 @click.argument("connection", required=False)
 @click.option(
     "--days",
@@ -28,38 +23,21 @@ from bridge.operations.times import when
     "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Findings to list."
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def drift(connection: str | None, days: int, limit: int, as_json: bool) -> None:
+def command(connection: str | None, days: int, limit: int, as_json: bool) -> None:
     """Show the latest drift of CONNECTION (default: all), why it was missed, and the miss rate of each day."""
-    with looking() as (tx, config, now):
-        if connection and connection not in config.connections:
-            raise click.UsageError(
-                f"no connection {connection}; allowed: {', '.join(config.connections)}"
-            )
-        rates = findings.rates(tx, now - timedelta(days=days), connection)
-        found = findings.recent(tx, connection=connection, limit=limit)
+    with at_desk() as desk:
+        recent = drift.recent(desk, connection or None, days=days, limit=limit)
     if as_json:
-        given = {
-            "rates": [asdict(each) for each in rates],
-            "found": [asdict(each) for each in found],
-        }
-        click.echo(json.dumps(given, default=_plain))
+        show([recent])
         return
-    if not rates and not found:
-        click.echo("nothing has drifted")
-        return
-    for rate in rates:
-        missed = f"{rate.missed} no webhook told of ({share(rate)})"
+    for rate in recent.rates:
+        missed = f"{rate.missed} no webhook told of ({drift.missed_share(rate):.0%})"
         click.echo(
             f"{rate.day}  {rate.connection}: {rate.found} found, {missed}, {rate.healed} healed"
         )
-    for each in found:
-        click.echo(f"{when(each.found_at)}  {each.connection} {each.entity} {finding(plain(each))}")
-
-
-def share(rate: findings.MissRate) -> str:
-    """Give the part of a day's findings that no webhook told of."""
-    return f"{rate.missed / rate.found:.0%}" if rate.found else "0%"
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    for found in recent.found:
+        click.echo(
+            f"{when(found.found_at)}  {found.connection} {found.entity} {finding(plain(found))}"
+        )
+    if not recent.rates and not recent.found:
+        click.echo("nothing has drifted")

@@ -1,0 +1,157 @@
+"""What is wrong, since when, and what to do about it, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from bridge.engine.outcomes import remedy
+from bridge.errors import BridgeError
+from bridge.ledger import summary
+from bridge.ledger.parking import ParkedGroup
+from bridge.ledger.run_records import RunRow
+from bridge.ledger.summary import Status
+from bridge.operations.desk import Desk
+from bridge.queue import url_for
+from bridge.runs.schedule import NextRun, next_runs
+
+LATE: Final = timedelta(minutes=2)
+"""Due work that nobody has begun for so long, though its connection may be called, means that no worker works."""
+NAMED_SAMPLES: Final = 3
+"""So many pieces of parked work are named as examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is wrong. Its fields are the keys of `bridge doctor --json`."""
+
+    what: str
+    since: datetime | None
+    do: str
+
+
+def examine(desk: Desk) -> list[Trouble]:
+    """Return all that is wrong. The desk may be one whose ledger was not checked: that is done here."""
+    return [*check_ledger(desk), *check_redis(desk)]
+
+
+def check_ledger(desk: Desk) -> Iterator[Trouble]:
+    """Look at everything that the ledger shows, or say that it cannot be used."""
+    now = desk.now()
+    try:
+        desk.ledger.check()
+        with desk.ledger.read() as tx:
+            status = summary.summary(tx, now)
+            schedule = next_runs(tx, desk.config, now)
+    except BridgeError as error:
+        yield Trouble("the ledger cannot be used", None, str(error))
+        return
+    yield from _connections(desk, status, now)
+    yield from map(_parked, status.parked)
+    yield from _idle(status, now)
+    yield from _failed_runs(status.runs)
+    yield from _overdue(schedule, now)
+    if not status.account.balanced:
+        yield Trouble(
+            f"the account of webhooks does not add up: {status.account}",
+            None,
+            "rows were lost or put in by hand: compare with a backup, "
+            "then `bridge reconcile --full`",
+        )
+    if status.conflicts_open:
+        yield Trouble(
+            f"{status.conflicts_open} fields are in conflict and wait for a human",
+            None,
+            "`bridge conflicts list`, then `bridge conflicts resolve REF FIELD VALUE`",
+        )
+
+
+def check_redis(desk: Desk) -> Iterator[Trouble]:
+    """See whether Redis answers; without it work is done late, none is lost."""
+    if desk.config.settings.redis == "embedded" and not url_for(desk.config.home):
+        yield Trouble(
+            "no embedded Valkey runs for this home",
+            None,
+            "start `bridge up`, or set BRIDGE_REDIS_URL",
+        )
+    elif not desk.bell.ping():
+        yield Trouble(
+            "Redis does not answer",
+            None,
+            "start it; webhooks are taken meanwhile, and their work waits",
+        )
+
+
+def _connections(desk: Desk, status: Status, now: datetime) -> Iterator[Trouble]:
+    """Look at each connection's health."""
+    for name in desk.config.connections:
+        health = status.health.get(name)
+        if health is None or health.state(now) == "ok":
+            continue
+        if health.halted:
+            do = (
+                "`bridge check --live` shows whether its key works; "
+                f"`bridge connection resume {name}` goes on"
+            )
+        else:
+            do = "nothing: it is tried again by itself, and its work waits. If it lasts, ask the vendor"
+        yield Trouble(f"{name} is {health.words(now)}", health.since, do)
+
+
+def _parked(group: ParkedGroup) -> Trouble:
+    names = ", ".join(row.subject for row in group.samples[:NAMED_SAMPLES])
+    newest = group.samples[0]
+    return Trouble(
+        f"{group.count} pieces of work for {group.connection} are parked, {group.cause}: "
+        f"{newest.why} ({names})",
+        group.oldest,
+        f"{remedy(group.cause)}: `bridge parked retry {newest.id}`, "
+        f"or --cause {group.cause!r} for all",
+    )
+
+
+def _idle(status: Status, now: datetime) -> Iterator[Trouble]:
+    """See whether work is due that could be done and that nobody does."""
+
+    def may_be_called(name: str) -> bool:
+        health = status.health.get(name)
+        return health is None or health.state(now) in {"ok", "failing"}
+
+    idle = {
+        name: since
+        for name, since in status.waiting.items()
+        if since + LATE < now and may_be_called(name)
+    }
+    if idle and not status.backlog["claimed"]:
+        yield Trouble(
+            f"work for {', '.join(sorted(idle))} is due and nobody does it",
+            min(idle.values()),
+            "is a worker running? Start `bridge worker` and `bridge clock`, or `bridge up`",
+        )
+
+
+def _failed_runs(runs: list[RunRow]) -> Iterator[Trouble]:
+    """See which runs failed, of those that are the last of their kind at their connection."""
+    newest: dict[tuple[str, str], RunRow] = {}
+    for run in runs:  # the newest first
+        newest.setdefault((run.kind, run.connection), run)
+    for run in newest.values():
+        if run.error:
+            what = f"the last {run.kind} of {run.connection} failed: {run.error}"
+            yield Trouble(what, run.finished_at, "look there")
+
+
+def _overdue(schedule: list[NextRun], now: datetime) -> Iterator[Trouble]:
+    """See whether scheduled runs begin when it is time, which is what a clock is for."""
+    begun = [run.last.started_at for run in schedule if run.last]
+    latest = now - LATE if begun else now  # what never ran is due at any time that one asks for
+    late = [run for run in schedule if run.due and not run.waits and run.due <= latest]
+    if late:
+        runs = ", ".join(sorted({f"{run.kind} of {run.connection}" for run in late}))
+        yield Trouble(
+            f"no run has begun{'' if begun else ' yet'}, though it was time for some: {runs}",
+            max(begun, default=None),
+            "is `bridge clock` running? Start it, or `bridge up`",
+        )

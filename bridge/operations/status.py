@@ -1,0 +1,166 @@
+"""How the connections are, what waits, what is stuck, what ran lately and what runs next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from bridge.core.model.syncs import Connection, Rate
+from bridge.engine.outcomes import remedy
+from bridge.ledger import run_records, run_writes, summary
+from bridge.ledger.run_records import RunRow
+from bridge.ledger.summary import Status
+from bridge.operations.desk import Desk
+from bridge.runs.schedule import NextRun, next_runs
+
+NEVER_CALLED: Final = "never called"
+RECENT_RUNS: Final = 6
+"""So many of the latest runs are given."""
+_PERIODS: Final = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+_BODY: Final = re.compile(r": [{\[].*(?:[}\]]|…)")
+_MESSAGE: Final = re.compile(r'"(?:message|detail|description|error)"\s*:\s*"([^"]+)"')
+_NOT_IN_JSON: Final = ("health", "waiting", "writes", "figures")
+"""Parts of the summary that the rows of the connections show."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """How one connection is. Its fields are keys of `bridge status --json`."""
+
+    connection: str
+    health: str
+    """`ok`, `failing`, `trying`, `paused`, `stopped`, or NEVER_CALLED."""
+    why: str
+    since: datetime | None
+    """When the present trouble began."""
+    records: int
+    lag: float
+    """Seconds for which the oldest due work waits."""
+    writes_last_minute: int
+    rates: list[str]
+    """What the vendor allows: `480/minute`."""
+    figures: dict[str, float]
+    """What the system tells of itself in numbers."""
+    next_poll: datetime | None
+    """None: never, or one is under way."""
+    next_full: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecentRun:
+    """A run, and how many writes it led to."""
+
+    run: RunRow
+    written: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The whole bridge at a glance."""
+
+    at: datetime
+    summary: Status
+    connections: list[ConnectionStatus]
+    schedule: list[NextRun]
+    runs: list[RecentRun]
+
+
+def overview(desk: Desk) -> Overview:
+    """Return how everything is now."""
+    now = desk.now()
+    with desk.ledger.read() as tx:
+        status = summary.summary(tx, now)
+        schedule = next_runs(tx, desk.config, now)
+        called = summary.called(tx, status)
+        runs = run_records.notable(tx, RECENT_RUNS)
+        written = run_writes.count(tx, [int(run.id) for run in runs])
+    return Overview(
+        at=now,
+        summary=status,
+        connections=[
+            _connection(connection, status, schedule, called=connection.name in called, now=now)
+            for connection in desk.config.connections.values()
+        ],
+        schedule=schedule,
+        runs=[RecentRun(run, written.get(int(run.id), 0)) for run in runs],
+    )
+
+
+def as_json(shown: Overview) -> dict[str, Any]:
+    """Return an overview in the form of `bridge status --json`."""
+    status = shown.summary
+    values = asdict(status)
+    for name in _NOT_IN_JSON:
+        del values[name]
+    values["account"] |= {"balanced": status.account.balanced, "missing": status.account.missing}
+    values["parked"] = [
+        asdict(group) | {"what_to_do": remedy(group.cause)} for group in status.parked
+    ]
+    values["connections"] = [asdict(connection) for connection in shown.connections]
+    values["schedule"] = [_next_run_as_json(run) for run in shown.schedule]
+    return values
+
+
+def in_words(why: str) -> str:
+    """Return a reason without the JSON that a vendor answered with: of that, only its message is for people."""
+    return _BODY.sub(_message, why)
+
+
+def _message(body: re.Match[str]) -> str:
+    words = _MESSAGE.search(body[0])
+    return f": {words[1]}" if words else ""
+
+
+def _next_run_as_json(run: NextRun) -> dict[str, Any]:
+    last = None if run.last is None else {"run": run.last.id, "at": run.last.started_at}
+    return {
+        "connection": run.connection,
+        "entity": run.entity,
+        "kind": run.kind,
+        "next": run.due,
+        "waits": run.waits,
+        "last": last,
+    }
+
+
+def _connection(
+    connection: Connection,
+    status: Status,
+    schedule: Iterable[NextRun],
+    *,
+    called: bool,
+    now: datetime,
+) -> ConnectionStatus:
+    name = connection.name
+    health, waiting_since = status.health.get(name), status.waiting.get(name)
+    state = health.state(now) if health else "ok"
+    return ConnectionStatus(
+        connection=name,
+        health=state if called else NEVER_CALLED,
+        why=health.words(now) if health else "",
+        since=health.since if health and state != "ok" else None,
+        records=status.sides.get(name, 0),
+        lag=_seconds(waiting_since, now),
+        writes_last_minute=status.writes.get(name, 0),
+        rates=[_rate(rate) for rate in connection.rates],
+        figures={each.name: each.value for each in status.figures if each.connection == name},
+        next_poll=_next(schedule, name, "poll"),
+        next_full=_next(schedule, name, "full"),
+    )
+
+
+def _next(schedule: Iterable[NextRun], name: str, kind: str) -> datetime | None:
+    """Return when a connection's next run of a kind begins, of whatever entity."""
+    due = [run.due for run in schedule if (run.connection, run.kind) == (name, kind) and run.due]
+    return min(due, default=None)
+
+
+def _seconds(since: datetime | None, now: datetime) -> float:
+    return round(max(0.0, (now - since).total_seconds()), 1) if since else 0.0
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.calls}/{_PERIODS[int(rate.seconds)]}"

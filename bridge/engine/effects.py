@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from bridge.connectors.contract import Connector, Record
 from bridge.ledger.database import Tx
@@ -28,7 +28,7 @@ T = TypeVar("T")
 class Transact:
     """Run `act` in a ledger transaction. It may be rolled back and run again."""
 
-    act: Callable[[Tx], Any]
+    act: Callable[[Tx], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,15 @@ class Call:
     """Make one remote call, not started after `deadline`."""
 
     connection: str
-    act: Callable[[Connector], Any]
+    act: Callable[[Connector], object]
     deadline: datetime
     weight: int = 1
     """How many calls of the connection's budget it takes."""
 
 
 Effect = Transact | Read | Call
-Steps = Generator[Effect, Any, T]
-"""Part of a procedure, with a result."""
+Steps = Generator[Effect, object, T]
+"""Part of a procedure, with a result. What it is sent is an object to everybody but the helpers."""
 Procedure = Steps[None]
 """A procedure that returns has settled its own work row; one that raises leaves that to
 `engine.outcomes`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bridge.clock import Clock
 from bridge.connectors.contract import Connector
@@ -70,7 +69,7 @@ class RemoteRequest:
         self.effects.append(effect)
         return True
 
-    def carry_out(self, connectors: Mapping[str, Connector], clock: Clock) -> list[Any]:
+    def carry_out(self, connectors: Mapping[str, Connector], clock: Clock) -> list[object]:
         """Make the call, on whatever thread; gives an answer for each effect."""
         before = request_count.made()
         try:
@@ -78,7 +77,7 @@ class RemoteRequest:
         finally:
             self.made = request_count.made() - before
 
-    def _made(self, connectors: Mapping[str, Connector], clock: Clock) -> list[Any]:
+    def _made(self, connectors: Mapping[str, Connector], clock: Clock) -> list[object]:
         connector, first = connectors[self.connection], self.effects[0]
         if isinstance(first, Call):
             # The fence cannot have passed on before the lease ended, and the deadline is well

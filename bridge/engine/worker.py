@@ -8,11 +8,10 @@ vendor holds up its own calls only: the loop goes on with whatever is ready.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
@@ -77,9 +76,9 @@ class Drain:
     )
     stopping: Callable[[], bool] = lambda: False
     figures: DrainCounts = field(default_factory=DrainCounts)
-    _ready: list[tuple[RunningProcedure, Any, Exception | None]] = field(default_factory=list)
+    _ready: list[tuple[RunningProcedure, object, Exception | None]] = field(default_factory=list)
     _waiting: list[RemoteRequest] = field(default_factory=list)
-    _flying: dict[Future[Any], RemoteRequest] = field(default_factory=dict)
+    _flying: dict[Future[list[object]], RemoteRequest] = field(default_factory=dict)
     _running: int = 0
     _low: int = 0
     """Of those running, how many are of a lane below live."""
@@ -168,7 +167,7 @@ class Drain:
     def _step(self, *, claim: bool) -> int:
         """Advance every procedure that has its answer; judge the answers; commit all effects, and claim, at once."""
         ready, self._ready = self._ready, []
-        acts: list[tuple[RunningProcedure, Callable[[Any], Any]]] = []
+        acts: list[tuple[RunningProcedure, Callable[[Tx], object]]] = []
         over: list[tuple[RunningProcedure, Exception]] = []
         for run, value, error in ready:
             effect = self._advance(run, value, error)
@@ -193,14 +192,14 @@ class Drain:
 
     def _commit(
         self,
-        acts: list[tuple[RunningProcedure, Callable[[Any], Any]]],
+        acts: list[tuple[RunningProcedure, Callable[[Tx], object]]],
         over: list[tuple[RunningProcedure, Exception]],
         *,
         claim: bool,
     ) -> int:
         self.figures.failed += len(over)
         self.figures.transactions += 1
-        done: list[tuple[RunningProcedure, Any, Exception | None]] = []
+        done: list[tuple[RunningProcedure, object, Exception | None]] = []
         with self.ledger.transaction() as tx:
             for run, act in acts:
                 try:
@@ -225,7 +224,7 @@ class Drain:
 
     @staticmethod
     def _advance(
-        run: RunningProcedure, value: Any, error: Exception | None
+        run: RunningProcedure, value: object, error: Exception | None
     ) -> Effect | Exception | None:
         try:
             return run.procedure.throw(error) if error is not None else run.procedure.send(value)
@@ -321,7 +320,7 @@ class Drain:
                     group.connection, FIRST_DELAY_SECONDS
                 )
                 self.budget.hold_off(group.connection, rest, self.context.clock.now())
-            answers: Iterable[Any] = [None] * len(group.runs) if error else future.result()
+            answers: list[object] = [None] * len(group.runs) if error else future.result()
             for run, answer in zip(group.runs, answers, strict=True):
                 self._ready.append((run, answer, error if isinstance(error, Exception) else None))
 

@@ -1,4 +1,30 @@
-"""Observe: read one record's present state and merge what changed. A hint only says where to look."""
+"""Observe: read one record as it is now, merge what is new, and plan what its link needs.
+
+A hint says only where to look. The first row that fits says what is done:
+
+| situation                         | what is done                   | why                             |
+| --------------------------------- | ------------------------------ | ------------------------------- |
+| no link knows the record          | `match.first_sight`            | it may be the counterpart of a  |
+|                                   |                                | known one: rules F10, F11       |
+| another task has the lease        | again in a moment              | one at a time works on a link   |
+| a write to it is not settled      | again when it is               | a read cannot tell yet: rule F3 |
+| it is gone: first time            | again after the settling time  | one absence is a hint: rule F21 |
+| it is gone: second time           | read the other sides, then its | an edit there may speak against |
+|                                   | end travels as the sync says   | it: rule F21                    |
+| outside of the sync's `only`, and | nothing travels from it or to  | its shadows are kept for the    |
+| no write to it is open            | it until it comes back         | day when it comes back          |
+| detached, or out of scope for     | nothing                        | an operator or the sync said so |
+| good                              |                                |                                 |
+| its version has stepped back      | again after the settling time; | versions step back, so "older"  |
+|                                   | the same twice is the truth    | is no proof: rule F8            |
+| it reads as before                | nothing to merge: `echo`, or   | so our own writes come back;    |
+|                                   | `no-op` if touched; planned    | only a plan finds a delivery    |
+|                                   | all the same                   | that was lost: rules F9, F22    |
+| it reads otherwise                | merged field by field, the     | what an edit means is the       |
+|                                   | link planned: `applied`        | merge's to say: `core/merge`    |
+
+An open attempt that has settled is closed by the same read (rule F3).
+"""
 
 from __future__ import annotations
 
@@ -17,114 +43,126 @@ from bridge.flow.readings import Reading, merge_observation, merge_record, obser
 from bridge.ledger import attempts, links, webhook_inbox
 from bridge.ledger.database import Tx
 
-BUSY = "busy"
-
 
 def observe(context: Context, task: Task) -> Procedure:
-    """Read the row's record under its link's lease, absorb it, plan again, and settle the webhooks that waited."""
+    """Read the record under its link's lease, merge it, and commit what follows."""
     ref = Ref(task.row.connection, task.row.entity, str(task.row.remote_id))
 
-    def begin(tx: Tx) -> tuple[str | None, int]:
-        upto = webhook_inbox.last_pending(tx, ref.connection, ref.entity, ref.id)
+    def begin(tx: Tx) -> tuple[str | None, int] | None:
+        # The webhooks that are known before the read are answered by it, later ones are not.
+        webhooks_upto = webhook_inbox.last_pending(tx, ref.connection, ref.entity, ref.id)
         link_id = links.of_refs(tx, [ref]).get(ref)
-        if link_id is None:
-            return None, upto
-        if not take_lease(tx, context, task, link_id):
-            return BUSY, upto
-        return link_id, upto
+        if link_id is not None and not take_lease(tx, context, task, link_id):
+            return None
+        return link_id, webhooks_upto
 
-    link_id, upto = yield from transact(begin)
-    if link_id is None:
-        yield from first_sight(context, task, ref, upto)
+    begun = yield from transact(begin)
+    if begun is None:
         return
-    if link_id == BUSY:
+    link_id, webhooks_upto = begun
+    if link_id is None:
+        yield from first_sight(context, task, ref, webhooks_upto)
         return
     link = the_link(task)
-    side = link.sides[ref.connection]
-    if (wait := still_open(context, link, side)) is not None:
+    if (wait := still_open(context, link, link.sides[ref.connection])) is not None:
         yield from transact(lambda tx: later(tx, task, wait))
         return
     record = yield from read_record(
         ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
     )
     if record is not None and people.news(context, ref.connection, record.people):
-        # Before the merge: in it, somebody who is not known yet is what `unmapped` says of
-        # strangers.
+        # Before the merge: somebody who is not known yet would be merged as a stranger.
         shown = record.people
         yield from transact(
             lambda tx: people.learn(tx, context, ref.connection, shown, context.clock.now())
         )
-    yield from take_in(context, task, ref, record, upto)
+    yield from take_in(context, task, ref, record, webhooks_upto)
 
 
 def still_open(context: Context, link: Link, side: Side) -> datetime | None:
-    """Give the time until which an open attempt of this side must be left to itself (rule F3)."""
+    """Return the time until which no read can tell what became of the side's open attempt.
+
+    None: there is none, or it has settled (rule F3).
+    """
     if side.attempt is None:
         return None
     until = side.attempt.send_by + context.settling_time(side.connection, link.entity)
     return until if context.clock.now() < until else None
 
 
-def take_in(context: Context, task: Task, ref: Ref, record: Record | None, upto: int) -> Procedure:
+def take_in(
+    context: Context, task: Task, ref: Ref, record: Record | None, webhooks_upto: int
+) -> Procedure:
     """Merge what was read, a record or its absence, and commit it."""
     if record is not None:
-        yield from take_record(context, task, ref, record, upto)
+        yield from take_in_record(context, task, ref, record, webhooks_upto)
         return
-    found = yield from gone(context, task, the_link(task).sides[ref.connection])
-    yield from transact(lambda tx: settle(tx, context, task, ref, found, upto))
+    reading = yield from read_absence(context, task, the_link(task).sides[ref.connection])
+    yield from transact(lambda tx: commit_reading(tx, context, task, ref, reading, webhooks_upto))
 
 
-def take_record(context: Context, task: Task, ref: Ref, record: Record, upto: int) -> Procedure:
-    """Merge a record that was read, and commit it."""
+def take_in_record(
+    context: Context, task: Task, ref: Ref, record: Record, webhooks_upto: int
+) -> Procedure:
+    """Merge a record that was read, if it is in scope, and commit it."""
     link = the_link(task)
     sync, side = context.syncs[link.sync], link.sides[ref.connection]
     if side.attempt is None and (why := out_of_scope(sync, ref, record)):
-        notes = lifecycle.leave_scope(
-            link, ref.connection, context.clock.now(), context.rules(sync)
-        )
-        found = Reading("out of scope", why, notes)
+        rules = context.rules(sync)
+        notes = lifecycle.leave_scope(link, ref.connection, context.clock.now(), rules)
+        reading = Reading("out of scope", why, notes)
     elif side.detached:
-        found = Reading("out of scope", f"{ref} was detached by hand", [])
+        reading = Reading("out of scope", f"{ref} was detached by hand", [])
     elif not side.in_scope and sync.leave_scope == "detach":
-        found = Reading("out of scope", f"{ref} has left the scope for good", [])
+        reading = Reading("out of scope", f"{ref} has left the scope for good", [])
     else:
-        found = merge_record(context, task.row, link, side, record)
+        reading = merge_record(context, task.row, link, side, record)
 
     def commit(tx: Tx) -> None:
         people.learn(tx, context, ref.connection, record.people, context.clock.now())
-        settle(tx, context, task, ref, found, upto)
+        commit_reading(tx, context, task, ref, reading, webhooks_upto)
 
     yield from transact(commit)
 
 
-def settle(tx: Tx, context: Context, task: Task, ref: Ref, found: Reading, upto: int) -> None:
-    """Commit what a reading came to: the attempt that it closes, the webhooks' verdict, the link, what follows."""
+def commit_reading(
+    tx: Tx, context: Context, task: Task, ref: Ref, reading: Reading, webhooks_upto: int
+) -> None:
+    """Commit what a reading came to.
+
+    That is the attempt that it closes, the verdict on the webhooks, the link and what follows.
+    """
     now = context.clock.now()
-    if found.closes is not None:
-        attempts.close(tx, found.closes, "settled by a read", None, now, None)
-    if found.verdict != "pending":
-        verdict(tx, ref, upto, found.verdict, found.why, now)
-    conclude(tx, context, task, found.notes, again_at=found.again_at)
+    if reading.closes is not None:
+        attempts.close(tx, reading.closes, "settled by a read", None, now, None)
+    if reading.verdict != "pending":
+        verdict(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
+    conclude(tx, context, task, reading.notes, again_at=reading.again_at)
 
 
-def gone(context: Context, task: Task, side: Side) -> Steps[Reading]:
-    """Nothing was found: looked for twice, it is believed, and its end travels as the sync says."""
+def read_absence(context: Context, task: Task, side: Side) -> Steps[Reading]:
+    """Return what it comes to that there is no such record (any more).
+
+    Seen twice, it is believed; then the record's end travels as the sync says.
+    """
     link = the_link(task)
-    settle = context.settling_time(side.connection, link.entity)
+    settling_time = context.settling_time(side.connection, link.entity)
     now = context.clock.now()
-    others = (yield from look_around(context, task, side)) if side.missing_since is not None else []
-    rules = context.rules(context.syncs[link.sync])
-    notes = [
-        *others,
-        *lifecycle.record_missing(link, side.connection, now, settle.total_seconds(), rules),
-    ]
+    notes: list[Note] = []
+    if side.missing_since is not None:
+        notes += yield from look_around(context, task, side)
+    rules, seconds = context.rules(context.syncs[link.sync]), settling_time.total_seconds()
+    notes += lifecycle.record_missing(link, side.connection, now, seconds, rules)
     if side.tombstone:
         return Reading("applied", "the record is gone", notes)
-    return Reading("pending", "", notes, again_at=now + settle)
+    return Reading("pending", "", notes, again_at=now + settling_time)
 
 
 def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
-    """Read the other sides of a link whose record has gone: an edit there may speak against closing it (rule F21)."""
+    """Read and merge the other sides of a link whose record has gone.
+
+    An edit there may speak against the end of the whole (rule F21).
+    """
     link = the_link(task)
     notes: list[Note] = []
     for side in link.live().values():
@@ -136,8 +174,7 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
         if record is None:
             continue
         seen = observation(record, context.maps[side.connection][link.entity], link.parent_id)
-        if observations.is_believable(
-            side, seen, context.settling_time(side.connection, link.entity).total_seconds()
-        ):
+        seconds = context.settling_time(side.connection, link.entity).total_seconds()
+        if observations.is_believable(side, seen, seconds):
             notes += merge_observation(context, link, side, seen)[0]
     return notes

@@ -1,4 +1,39 @@
-"""Deliver: bring one side level with the state, by one call at a time."""
+"""Deliver: bring one side level with the state, one call at a time, by the write protocol.
+
+Before anything is sent, the first row that fits says what is done:
+
+| situation                        | what is done                 | why                            |
+| -------------------------------- | ---------------------------- | ------------------------------ |
+| another task has the lease       | again in a moment            | one at a time works on a link  |
+| the side has no record any more  | nothing                      | it was deleted or detached     |
+| a write to it is not settled     | again when it is             | nobody knows its fate: rule F3 |
+| a write to it has settled, or    | read the record, merge, plan | first its fate is told (F3),   |
+| the record was missed once       |                              | or that it is gone (F21)       |
+| of that write only fields are    | the next attempt carries     | they may stay unreadable for   |
+| left that could not be read      | them                         | good: rules F3, F15            |
+| the plan finds nothing to do     | nothing                      | others brought it level        |
+| the last writes changed nothing  | later; parked in the end     | `vain_writes`                  |
+| it would destroy too much        | parked for an admin          | the sync's guard               |
+
+After the call:
+
+| answer                           | what is done                 | why                            |
+| -------------------------------- | ---------------------------- | ------------------------------ |
+| the record, or nothing (then it  | merged, planned again        | an answer is a reading: rule   |
+| is read)                         |                              | F1                             |
+| the record had moved, so nothing | merged, planned again        | the plan was for what it       |
+| was sent                         |                              | showed before: rule F2         |
+| refused: an element that the     | not carried until its state  | `field_refusals`               |
+| system lacks                     | changes                      |                                |
+| refused: keys of which nobody    | remembered, planned without  | now it is known: they don't    |
+| knew whether they work           | them                         |                                |
+| refused: several fields          | sent one by one              | the others shall go through    |
+| refused: one field               | parked; the rest goes on     | `field_refusals`               |
+| refused as a whole, or another   | void, then as the error's    | it did nothing to the record   |
+| error                            | outcome says                 |                                |
+| none                             | left open, read when settled | never repeated blindly: rule   |
+|                                  |                              | F3                             |
+"""
 
 from __future__ import annotations
 
@@ -127,71 +162,68 @@ def send(context: Context, task: Task, write: OpenWrite) -> Procedure:
 def take_answer(
     context: Context, task: Task, write: OpenWrite, answer: Record | None, started: datetime
 ) -> Procedure:
-    """Absorb what the write was answered with (an empty answer: one read) and commit it."""
+    """Merge what the write was answered with (an empty answer: one read) and commit it."""
     ref, side, call, attempt = write.ref, write.side, write.call, write.attempt
+    own = answer is not None
     if answer is None:
         answer = yield from read_record(
             ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
         )
-        own = False
-    else:
-        own = True
     took = round((context.clock.now() - started).total_seconds() * 1000)
     if answer is None:
         yield from take_in(context, task, ref, None, 0)
         return
     # `seen` is the time of sending: what the answer shows of other fields was so no earlier than
     # that.
-    mapped = context.maps[ref.connection][ref.entity]
-    seen = observation(answer, mapped, the_link(task).parent_id, own=own, sent_at=started)
+    link, mapped = the_link(task), context.maps[ref.connection][ref.entity]
+    seen = observation(answer, mapped, link.parent_id, own=own, sent_at=started)
+    # What the connector has seen to be so counts as shown, even where the answer leaves it out.
     proved = {
         name: raw
         for name, raw in attempt.sent.items()
         if mapped.fields[name].write_key in answer.proved
     }
     seen = replace(seen, values={**seen.values, **proved})
-    notes, _closed = merge_observation(context, the_link(task), side, seen)
-    told = {"verb": call.verb, "sent": call.sent} | task.run_detail()
-    wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), told)
+    notes, _closed = merge_observation(context, link, side, seen)
+    detail = {"verb": call.verb, "sent": call.sent} | task.run_detail()
+    wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), detail)
     outcome = "done" if side.attempt is None else "partly readable"
 
     def commit(tx: Tx) -> None:
         now = context.clock.now()
-        ignored = learn(tx, context, ref.entity, side, call, now)
+        not_carried = learn_capabilities(tx, context, ref.entity, side, call, now)
         if side.attempt is None:
             attempts.close(tx, attempt.id, outcome, shadows(side, call), now, took)
-        conclude(tx, context, task, [wrote, *notes, *ignored])
+        conclude(tx, context, task, [wrote, *notes, *not_carried])
         field_refusals.go_on(tx, task, call)
 
     yield from transact(commit)
 
 
 def shadows(side: Side, call: PlannedCall) -> dict[str, object]:
-    """Give what the call's fields read as now."""
+    """Return what the call's fields read as now."""
     return {name: side.fields[name].shadow for name in call.sent if name in side.fields}
 
 
-def learn(
+def learn_capabilities(
     tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, now: datetime
 ) -> list[Note]:
-    """Remember whether an uncertain capability worked: written once and read back, it did or it never will."""
+    """Remember whether uncertain capabilities worked, as the call's fields read now.
+
+    Written once and read back, a key has worked or it never will. Return a note for each that did
+    not.
+    """
     writable = context.capabilities[side.connection][entity].writable
     mapped = context.maps[side.connection][entity].fields
     known = context.probes.setdefault(side.connection, {})
     notes = []
     for name, sent in call.sent.items():
-        key = mapped[name].write_key
-        if (
-            key is None
-            or writable[key].on_update is not Support.PROBED
-            or key in known
-            or name not in side.fields
-        ):
+        key, before = mapped[name].write_key, call.before.get(name)
+        if key is None or key in known or writable[key].on_update is not Support.PROBED:
             continue
-        shown = side.fields[name].shadow
-        if sent == call.before.get(name):
-            continue
-        works = shown != call.before.get(name)
+        if name not in side.fields or sent == before:
+            continue  # it does not show whether the write did anything
+        works = side.fields[name].shadow != before
         why = f"{key} was {'taken' if works else 'ignored'} when first written"
         probes.record(tx, side.connection, key, works, why, now)
         known[key] = works
@@ -201,7 +233,7 @@ def learn(
 
 
 def refused(tx: Tx, context: Context, task: Task, write: OpenWrite, error: RemoteError) -> bool:
-    """Void the attempt, and settle what can be settled field by field.
+    """Void the attempt, and deal with the refusal if it is about some of the call's fields.
 
     False when the call as a whole is wrong.
     """

@@ -2,26 +2,30 @@
 
 A hint says only where to look. The first row that fits says what is done:
 
-| situation                         | what is done                   | why                             |
-| --------------------------------- | ------------------------------ | ------------------------------- |
-| no link knows the record          | `match.first_sight`            | it may be the counterpart of a  |
-|                                   |                                | known one: rules F10, F11       |
-| another task has the lease        | again in a moment              | one at a time works on a link   |
-| a write to it is not settled      | again when it is               | a read cannot tell yet: rule F3 |
-| it is gone: first time            | again after the settling time  | one absence is a hint: rule F21 |
-| it is gone: second time           | read the other sides, then its | an edit there may speak against |
-|                                   | end travels as the sync says   | it: rule F21                    |
-| outside of the sync's `only`, and | nothing travels from it or to  | its shadows are kept for the    |
-| no write to it is open            | it until it comes back         | day when it comes back          |
-| detached, or out of scope for     | nothing                        | an operator or the sync said so |
-| good                              |                                |                                 |
-| its version has stepped back      | again after the settling time; | versions step back, so "older"  |
-|                                   | the same twice is the truth    | is no proof: rule F8            |
-| it reads as before                | nothing to merge: `echo`, or   | so our own writes come back;    |
-|                                   | `no-op` if touched; planned    | only a plan finds a delivery    |
-|                                   | all the same                   | that was lost: rules F9, F22    |
-| it reads otherwise                | merged field by field, the     | what an edit means is the       |
-|                                   | link planned: `applied`        | merge's to say: `core/merge`    |
+| situation                        | what is done                 | why                            |
+| -------------------------------- | ---------------------------- | ------------------------------ |
+| no link knows the record         | `match.first_sight`          | it may be the counterpart of a |
+|                                  |                              | known one: rules F10, F11      |
+| another task has the lease       | again in a moment            | one at a time works on a link  |
+| a write to it is not settled     | again when it is             | a read cannot tell yet: rule   |
+|                                  |                              | F3                             |
+| it is gone, for the first time   | again after the settling     | one absence is a hint: rule    |
+|                                  | time                         | F21                            |
+| it is gone, for the second time  | read the other sides; then   | an edit there may speak        |
+|                                  | its end travels as the sync  | against the end: rule F21      |
+|                                  | says                         |                                |
+| outside of the sync's `only`,    | nothing travels from it or   | its shadows are kept for then  |
+| and no write to it is open       | to it until it is back       |                                |
+| detached, or out of scope for    | nothing                      | an operator or the sync says   |
+| good                             |                              | so                             |
+| its version has stepped back     | again after the settling     | versions do step back: rule F8 |
+|                                  | time; the same twice is the  |                                |
+|                                  | truth                        |                                |
+| it reads as before               | planned; verdict `echo`, or  | so our own writes come back    |
+|                                  | `no-op` if it was touched    | (F22); a plan finds lost       |
+|                                  |                              | deliveries (F9)                |
+| it reads otherwise               | merged field by field,       | what an edit means is said in  |
+|                                  | planned; verdict `applied`   | `core/merge`                   |
 
 An open attempt that has settled is closed by the same read (rule F3).
 """

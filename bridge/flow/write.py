@@ -7,16 +7,19 @@
    after the attempt's deadline (rule F4).
 3. What came of it decides what becomes of the attempt:
 
-   | outcome                   | the attempt      | what follows                                      |
-   | ------------------------- | ---------------- | ------------------------------------------------- |
-   | answered                  | the caller's     | the answer is a reading, to be merged (rule F1)   |
-   | `Moved`: not as planned   | void             | what was read is merged, and planned anew         |
-   | `Denied`: refused, for    | the caller's     | deliver looks for the field that is refused       |
-   | what the call carries     |                  |                                                   |
-   | another error, or no call | void             | the error goes on, to `engine.outcomes`           |
-   | before the deadline       |                  |                                                   |
-   | `Unknown`: no answer      | left open        | nothing is written there until a read, after the  |
-   |                           |                  | settling time, has told whether it landed         |
+   | outcome                        | the attempt          | what follows                         |
+   | ------------------------------ | -------------------- | ------------------------------------ |
+   | answered                       | the caller closes it | the answer is a reading, to be       |
+   |                                |                      | merged (rule F1)                     |
+   | `Moved`: not as planned        | void                 | what was read is merged, and planned |
+   |                                |                      | anew                                 |
+   | `Denied`: what the call        | the caller voids it  | deliver looks for the field that is  |
+   | carries is refused             |                      | refused                              |
+   | another error, or no call      | void                 | the error goes on, to                |
+   | before the deadline            |                      | `engine.outcomes`                    |
+   | `Unknown`: no answer           | left open            | nothing is written there until a     |
+   |                                |                      | read, after the settling time, has   |
+   |                                |                      | told whether it landed               |
 
 Deliver, delete and undo plan what is written, and say what a good answer means.
 """

@@ -16,7 +16,7 @@ from bridge.flow.replan import replan
 from bridge.ledger import conflict_log, links, timeline, webhook_inbox, work
 from bridge.ledger.database import Tx
 
-SETTLED = frozenset({"conflict", "uncertain", "reverted", "ignored", "re-sent"})
+TWO_VALUES = frozenset({"conflict", "uncertain", "reverted", "ignored", "re-sent"})
 """Kinds of note that record two values of which one was laid over the other, or may have been."""
 
 
@@ -33,16 +33,16 @@ def take_lease(tx: Tx, context: Context, task: Task, link_id: str) -> bool:
 
 
 def the_link(task: Task) -> Link:
-    """Give the link that the task holds."""
+    """Return the link that the task holds."""
     if task.link is None:
         raise RuntimeError("this procedure needs a lease first")
     return task.link
 
 
 def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime, *, last: bool = False) -> None:
-    """Store the link under its lease, with its timeline and conflicts. Raises LeaseLost when the lease is not ours.
+    """Store the link under its lease, with its timeline and conflicts.
 
-    `last` gives the lease back with it.
+    `last` gives the lease back with it. Raises LeaseLost when the lease is not ours (any more).
     """
     link = the_link(task)
     links.save(tx, link, task.token, task.fence, now, last=last)
@@ -51,9 +51,12 @@ def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime, *, last: bool
 
 
 def tell(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool) -> bool:
-    """Add to the link's timeline and conflicts; `disputed`: the ledger may know of open ones. Gives whether it does."""
+    """Add to the link's timeline and conflicts. Return whether there are open conflicts now.
+
+    `disputed` says that the ledger may know of open ones already.
+    """
     timeline.add(tx, link.id, now, notes)
-    settled = [note for note in notes if note.kind in SETTLED]
+    settled = [note for note in notes if note.kind in TWO_VALUES]
     if disputed or conflict_log.disputed(link) or settled:
         conflict_log.record(tx, link, settled, now)
     return conflict_log.disputed(link)
@@ -62,10 +65,10 @@ def tell(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool
 def conclude(
     tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None
 ) -> None:
-    """Settle the work row, plan the whole link again, save and give the lease back.
+    """Finish the work (or put it off until `again_at`), plan the whole link, save and give it back.
 
-    The row is settled before the plan, so that work which the plan finds for this very side is a
-    fresh row.
+    The work is finished before the plan, so that what the plan finds for this very side is new
+    work.
     """
     now = context.clock.now()
     if again_at is None:
@@ -74,18 +77,29 @@ def conclude(
         work.reschedule(tx, task.row, task.owner, again_at, count=False)
     link, due = the_link(task), task.follow_up_due(now)
     planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
-    said = [*notes, *planned]
-    save(tx, task, said, now, last=True)
-    people.note(tx, context, link, said, now, payload=task.row.payload)
+    all_notes = [*notes, *planned]
+    save(tx, task, all_notes, now, last=True)
+    people.note(tx, context, link, all_notes, now, payload=task.row.payload)
+
+
+def save_and_park(tx: Tx, task: Task, note: Note, why: str, cause: str, now: datetime) -> None:
+    """Store the link with a line of its timeline, park the work and give the lease back."""
+    save(tx, task, [note], now)
+    work.park(tx, task.row, task.owner, why, cause, now)
+    task.give_back(tx)
 
 
 def later(tx: Tx, task: Task, at: datetime) -> None:
-    """Leave everything as it is and look again at that time."""
+    """Leave everything as it is, and do the work at that time."""
     work.reschedule(tx, task.row, task.owner, at, count=False)
     task.give_back(tx)
 
 
-def verdict(tx: Tx, ref: Ref, upto: int, said: str, why: str, now: datetime) -> None:
-    """Give every webhook for this record that we knew of before reading it its one final verdict."""
-    if upto:
-        webhook_inbox.set_verdict(tx, ref.connection, ref.entity, ref.id, upto, said, why, now)
+def answer_webhooks(
+    tx: Tx, ref: Ref, webhooks_upto: int, verdict: str, why: str, now: datetime
+) -> None:
+    """Give every webhook for the record that was known before it was read its final verdict."""
+    if webhooks_upto:
+        webhook_inbox.set_verdict(
+            tx, ref.connection, ref.entity, ref.id, webhooks_upto, verdict, why, now
+        )

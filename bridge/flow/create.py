@@ -1,4 +1,10 @@
-"""Create exactly once: an intent with a marker first, then the call, then look it up if its fate is unknown."""
+"""Create a counterpart exactly once.
+
+No vendor takes idempotency keys. So the intent is committed first, with a marker that the new
+record will carry, then the call is made, and where its fate is unknown the record is looked up by
+the marker before anything is sent again. Records that match and are there already are adopted
+(rules F10 and F11).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,7 @@ from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.merge.created_records import absorb_created
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Note, Side
-from bridge.core.model.values import Raw
+from bridge.core.model.values import Raw, Ref
 from bridge.core.planning.creation import CREATE, CreatePlan
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, call_vendor, transact
@@ -24,7 +30,7 @@ from bridge.errors import (
     Unsupported,
 )
 from bridge.flow import parents
-from bridge.flow.commit import conclude, later, save, take_lease, the_link
+from bridge.flow.commit import conclude, later, save, save_and_park, take_lease, the_link
 from bridge.flow.match import join
 from bridge.flow.match_keys import customer_keys, is_match, match_keys
 from bridge.flow.readings import observation
@@ -51,14 +57,14 @@ MAX_CREATES = "max_creates"
 
 
 def create(context: Context, task: Task) -> Procedure:
-    """Give the link a counterpart on the row's connection: adopt what is there, else make it once."""
+    """Adopt a counterpart that is there on the row's connection, else make it once."""
 
     def begin(tx: Tx) -> OpenIntent | CreatePlan | Ready | None:
         if not take_lease(tx, context, task, str(task.row.link_id)):
             return None
         link = the_link(task)
-        if (open_ := link.intents.get(task.row.connection)) is not None:
-            return intents.by_marker(tx, open_)
+        if (marker := link.intents.get(task.row.connection)) is not None:
+            return intents.by_marker(tx, marker)
         planned = wanted(tx, context, task)
         if planned is None or context.syncs[link.sync].match:
             return planned
@@ -87,7 +93,10 @@ class Ready:
 
 
 def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready | None:
-    """Write the intent down, under the lease; None when it may not be made (any more), and the row is settled."""
+    """Write the intent down, under the lease.
+
+    None when the record may not be made (any more); the work is finished or parked then.
+    """
     link, now = the_link(task), context.clock.now()
     if creation_budget_spent(tx, context, task):
         return None
@@ -135,76 +144,73 @@ def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
 
 
 def intend_still(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready | None:
-    """Write the intent down unless the lease has been lost over the looking."""
+    """Write the intent down unless the lease was lost while we looked for records that match."""
     save(tx, task, [], context.clock.now())
     return intend(tx, context, task, planned)
 
 
 def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
-    """Plan the create from what was read under a lease before; conclude when there is none to make (any more)."""
+    """Plan the create from the ledger; conclude when there is none to make (any more)."""
     link, connection = the_link(task), task.row.connection
-    found = plan_member(context, link, connection)
-    if found.create is not None and not found.create.missing:
-        planned = parents.placed(tx, context, link, connection, found.create)
-        if planned is not None:
-            return planned
-    conclude(tx, context, task, found.notes)
+    plan = plan_member(context, link, connection)
+    if plan.create is not None and not plan.create.missing:
+        placed = parents.placed(tx, context, link, connection, plan.create)
+        if placed is not None:
+            return placed
+    conclude(tx, context, task, plan.notes)
     return None
 
 
 def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bool]:
-    """First contact: adopt a record that the declared match rules say is the same thing; True when that settled it."""
+    """Adopt a record that the sync's match rules say is the same thing (rule F10).
+
+    True when that has dealt with the work.
+    """
     link, connection = the_link(task), task.row.connection
     sync = context.syncs[link.sync]
-    if not sync.match:
-        return False
     draft = Draft(link.entity, planned.values, "")
     records = yield from call_vendor(
         connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
     )
     mapped = context.maps[connection][link.entity]
     ours = match_keys(sync, canonical_state(task))
-    same = [
-        record
+    matches = [
+        record.ref
         for record in records
         if record.marker is None
         and is_match(sync, ours, match_keys(sync, mapped.canonical(record.data)))
     ]
+    return bool(matches) and (
+        yield from transact(lambda tx: join_match(tx, context, task, matches))
+    )
 
-    def settle(tx: Tx) -> bool:
-        now = context.clock.now()
-        refs = [record.ref for record in same]
-        free = [ref for ref in refs if ref not in links.of_refs(tx, refs)]
-        if not free:
-            return False
-        if len(free) > 1:
-            why = f"{len(free)} records of {connection} match equally well: {', '.join(str(ref) for ref in free)}"
-            save(tx, task, [Note("ambiguous", connection, "", {"why": why})], now)
-            work.park(tx, task.row, task.owner, why, "ambiguous match", now)
-            task.give_back(tx)
-            return True
-        if not join(tx, sync, free[0], link.id, [], now):
-            work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
-            task.give_back(tx)
-            return True
-        parents.wake(tx, context, link, connection, now)
-        hints.give(
-            tx,
-            free[0],
-            now,
-            lane=task.row.lane,
-            due_at=task.follow_up_due(now),
-            run_id=task.row.run_id,
-        )
-        work.finish(tx, task.row, task.owner, now)
-        task.give_back(tx)
+
+def join_match(tx: Tx, context: Context, task: Task, matches: list[Ref]) -> bool:
+    """Join the one match that belongs to no link yet; False when there is none."""
+    link, connection, now = the_link(task), task.row.connection, context.clock.now()
+    taken = links.of_refs(tx, matches)
+    free = [ref for ref in matches if ref not in taken]
+    if not free:
+        return False
+    if len(free) > 1:
+        named = ", ".join(str(ref) for ref in free)
+        why = f"{len(free)} records of {connection} match equally well: {named}"
+        note = Note("ambiguous", connection, "", {"why": why})
+        save_and_park(tx, task, note, why, "ambiguous match", now)
         return True
-
-    return bool(same) and (yield from transact(settle))
+    if not join(tx, context.syncs[link.sync], free[0], link.id, [], now):
+        later(tx, task, context.soon())
+        return True
+    parents.wake(tx, context, link, connection, now)
+    row, due_at = task.row, task.follow_up_due(now)
+    hints.give(tx, free[0], now, lane=row.lane, due_at=due_at, run_id=row.run_id)
+    work.finish(tx, row, task.owner, now)
+    task.give_back(tx)
+    return True
 
 
 def canonical_state(task: Task) -> dict[str, object]:
-    """Give the link's agreed values, for matching."""
+    """Return the link's agreed values, for matching."""
     return {name: state.value for name, state in the_link(task).state.items() if state.rev}
 
 
@@ -212,6 +218,7 @@ def make(context: Context, task: Task, ready: Ready) -> Procedure:
     """Send what was intended, and adopt the answer."""
     link, connection = the_link(task), task.row.connection
     draft, marker, send_by = ready.draft, ready.draft.marker, ready.send_by
+    settling_time = context.settling_time(connection, link.entity)
     sent_at = context.clock.now()
     try:
         record = yield from call_vendor(
@@ -219,8 +226,8 @@ def make(context: Context, task: Task, ready: Ready) -> Procedure:
         )
     except (UnknownOutcome, AlreadyExists, NotFound) as error:
         why = str(error)
-        settle = context.settling_time(connection, link.entity)
-        yield from transact(lambda tx: wait(tx, context, task, marker, why, send_by + settle))
+        at = send_by + settling_time
+        yield from transact(lambda tx: look_up_later(tx, context, task, marker, why, at))
         return
     except (Refused, Unsupported) as error:
         why = str(error)
@@ -232,21 +239,21 @@ def make(context: Context, task: Task, ready: Ready) -> Procedure:
         )
         raise
     if record is None:
-        settle, unshown = (
-            context.settling_time(connection, link.entity),
-            "the answer did not show the record",
-        )
-        yield from transact(lambda tx: wait(tx, context, task, marker, unshown, sent_at + settle))
+        at, why = sent_at + settling_time, "the answer did not show the record"
+        yield from transact(lambda tx: look_up_later(tx, context, task, marker, why, at))
         return
     yield from adopt(context, task, marker, ready.sent, record)
 
 
 def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
-    """A create of unknown outcome: wait until it must have shown, find it by its marker, adopt it or give it up."""
+    """Find out what became of a create of unknown outcome.
+
+    Once it must have shown, it is found by its marker and adopted, or it did not happen.
+    """
     link, connection = the_link(task), task.row.connection
-    ready = intent.send_by + context.settling_time(connection, link.entity)
-    if context.clock.now() < ready:
-        yield from transact(lambda tx: later(tx, task, ready))
+    shows_by = intent.send_by + context.settling_time(connection, link.entity)
+    if context.clock.now() < shows_by:
+        yield from transact(lambda tx: later(tx, task, shows_by))
         return
     lookup = Intent(Draft(link.entity, intent.draft["values"], intent.marker), intent.send_by)
     records = yield from call_vendor(
@@ -254,7 +261,7 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
     )
     marked = sorted(
         (record for record in records if record.marker == intent.marker),
-        key=lambda r: (len(r.ref.id), r.ref.id),
+        key=lambda record: (len(record.ref.id), record.ref.id),  # the first one made
     )
     if marked:
         yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0], found=True)
@@ -263,7 +270,7 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
 
 
 def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
-    """The create did not happen: try once more, then withdraw an unproven capability, or ask a human.
+    """Deal with a create that did not happen: try once more, then count it as refused.
 
     Only what was sent counts as a try: that a worker died before it could send says nothing about
     the vendor.
@@ -272,56 +279,39 @@ def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
     intents.close(tx, intent.marker, "not found" if intent.unanswered else "not seen", None, now)
     link.intents.pop(intent.connection, None)
     if intents.failures(tx, link.id, intent.connection) < MAX_CREATES_SENT:
-        save(
-            tx,
-            task,
-            [
-                Note(
-                    "re-sent",
-                    intent.connection,
-                    "",
-                    {"why": "a create was looked for and not found"},
-                )
-            ],
-            now,
-        )
+        why = "a create was looked for and not found"
+        save(tx, task, [Note("re-sent", intent.connection, "", {"why": why})], now)
         later(tx, task, now)
         return
-    refused(
-        tx,
-        context,
-        task,
-        intent.marker,
-        "two creates were answered with an error and nothing was found",
-    )
+    why = "two creates were answered with an error and nothing was found"
+    refused(tx, context, task, intent.marker, why)
 
 
 def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None:
-    """The system will not create this: a probed capability is withdrawn, a documented one is a human's to look at."""
+    """Deal with a system that will not create this.
+
+    A capability that nobody knew to work is withdrawn; one that is documented is for a human.
+    """
     now, link, connection = context.clock.now(), the_link(task), task.row.connection
     intents.close(tx, marker, "refused", None, now)
     link.intents.pop(connection, None)
-    notes = [Note("not carried", connection, "", {"why": why})]
+    note = Note("not carried", connection, "", {"why": why})
     unproven = context.probes.get(connection, {}).get(CREATE) is None
     if unproven and context.syncs[link.sync].members[connection].create == Support.PROBED:
         probes.record(tx, connection, CREATE, False, why, now)
         context.probes.setdefault(connection, {})[CREATE] = False
-        conclude(tx, context, task, notes)
+        conclude(tx, context, task, [note])
         return
-    save(tx, task, notes, now)
-    work.park(tx, task.row, task.owner, why, "create refused", now)
-    task.give_back(tx)
+    save_and_park(tx, task, note, why, "create refused", now)
 
 
-def wait(tx: Tx, context: Context, task: Task, marker: str, why: str, at: datetime) -> None:
-    """Leave the intent open and look it up after settling."""
+def look_up_later(
+    tx: Tx, context: Context, task: Task, marker: str, why: str, at: datetime
+) -> None:
+    """Leave the intent open, and look the record up at that time."""
     intents.mark_unanswered(tx, marker)
-    save(
-        tx,
-        task,
-        [Note("unknown outcome", task.row.connection, "", {"why": why})],
-        context.clock.now(),
-    )
+    note = Note("unknown outcome", task.row.connection, "", {"why": why})
+    save(tx, task, [note], context.clock.now())
     later(tx, task, at)
 
 
@@ -334,7 +324,10 @@ def adopt(
     *,
     found: bool = False,
 ) -> Procedure:
-    """The record is our counterpart: make it a side, whose values we sent are level and whose others are no edit."""
+    """Make the record that we created a side of the link.
+
+    The values that we sent are level; the vendor's defaults in the others are no edit (rule F12).
+    """
     link, connection = the_link(task), task.row.connection
     sync = context.syncs[link.sync]
 
@@ -347,9 +340,8 @@ def adopt(
             why = (
                 f"{record.ref} was made for this ticket but belongs to another; detach one of them"
             )
-            save(tx, task, [Note("ambiguous", connection, "", {"why": why})], now)
-            work.park(tx, task.row, task.owner, why, "ambiguous match", now)
-            task.give_back(tx)
+            note = Note("ambiguous", connection, "", {"why": why})
+            save_and_park(tx, task, note, why, "ambiguous match", now)
             return
         link.sides[connection] = side
         proven = context.probes.setdefault(connection, {})
@@ -360,15 +352,10 @@ def adopt(
         seen = observation(record, mapped, link.parent_id, own=not found)
         notes = absorb_created(link, seen, sent, context.rules(sync), found=found)
         values = mapped.canonical(record.data)
-        matching.put(
-            tx,
-            sync.name,
-            link.id,
-            connection,
-            [*match_keys(sync, values), *customer_keys(values)],
-        )
+        keys = [*match_keys(sync, values), *customer_keys(values)]
+        matching.put(tx, sync.name, link.id, connection, keys)
         parents.wake(tx, context, link, connection, now)
-        told = {"ref": str(record.ref)} | task.run_detail()
-        conclude(tx, context, task, [Note("created", connection, "", told), *notes])
+        detail = {"ref": str(record.ref)} | task.run_detail()
+        conclude(tx, context, task, [Note("created", connection, "", detail), *notes])
 
     yield from transact(commit)

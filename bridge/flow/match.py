@@ -16,7 +16,7 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, read_record, transact
 from bridge.flow import parents, people
-from bridge.flow.commit import tell, verdict
+from bridge.flow.commit import answer_webhooks, tell
 from bridge.flow.match_keys import Key, customer_keys, match_keys, window
 from bridge.flow.readings import merge_record
 from bridge.flow.replan import plans, queue
@@ -27,7 +27,7 @@ WAIT = timedelta(seconds=1)
 """How long to leave a record that may be our own create in flight."""
 
 
-def first_sight(context: Context, task: Task, ref: Ref, upto: int) -> Procedure:
+def first_sight(context: Context, task: Task, ref: Ref, webhooks_upto: int) -> Procedure:
     """Read the record, then join it to the link that matches, or start one with it."""
     sync = context.sync_of(ref.connection, ref.entity)
     record: Record | None = None
@@ -35,7 +35,7 @@ def first_sight(context: Context, task: Task, ref: Ref, upto: int) -> Procedure:
         record = yield from read_record(
             ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
         )
-    yield from transact(lambda tx: place(tx, context, task, ref, sync, record, upto))
+    yield from transact(lambda tx: place(tx, context, task, ref, sync, record, webhooks_upto))
 
 
 def place(
@@ -45,13 +45,13 @@ def place(
     ref: Ref,
     sync: Sync | None,
     record: Record | None,
-    upto: int,
+    webhooks_upto: int,
 ) -> None:
     """Decide, in one transaction and under the locks of the record's match keys, where it belongs."""
     now = context.clock.now()
     refusal = out_of_scope(sync, ref, record)
     if sync is None or record is None or refusal:
-        verdict(tx, ref, upto, "out of scope" if record else "no-op", refusal, now)
+        answer_webhooks(tx, ref, webhooks_upto, "out of scope" if record else "no-op", refusal, now)
         work.finish(tx, task.row, task.owner, now)
         return
     keys = match_keys(sync, context.maps[ref.connection][ref.entity].canonical(record.data))
@@ -64,7 +64,7 @@ def place(
         if task.row.attempts < parents.max_lookups(context, ref):
             work.reschedule(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
             return
-        verdict(tx, ref, upto, "out of scope", orphan, now)
+        answer_webhooks(tx, ref, webhooks_upto, "out of scope", orphan, now)
         drift_findings.set_reason(tx, ref, f"not mirrored: {orphan}")
         work.finish(tx, task.row, task.owner, now)
         return
@@ -73,7 +73,7 @@ def place(
     ):
         work.reschedule(tx, task.row, task.owner, now + WAIT, count=False)
         return
-    assign(tx, context, task, sync, record, keys, parent, upto)
+    assign(tx, context, task, sync, record, keys, parent, webhooks_upto)
 
 
 def assign(
@@ -84,7 +84,7 @@ def assign(
     record: Record,
     keys: list[Key],
     parent: str | None,
-    upto: int,
+    webhooks_upto: int,
 ) -> None:
     """Join the record to the one link that matches; where none does, start one."""
     now, ref = context.clock.now(), record.ref
@@ -95,12 +95,12 @@ def assign(
         work.reschedule(tx, task.row, task.owner, now + WAIT, count=False)
     elif not found and not context.capabilities[ref.connection][ref.entity].originates:
         why = f"{ref} is a copy of nothing that is mirrored"
-        verdict(tx, ref, upto, "out of scope", why, now)
+        answer_webhooks(tx, ref, webhooks_upto, "out of scope", why, now)
         drift_findings.set_reason(tx, ref, f"not mirrored: {why}")
         work.finish(tx, task.row, task.owner, now)
     elif len(found) > 1:
         why = f"{ref} matches {len(found)} tickets equally well; join it to one of them: {', '.join(sorted(found))}"
-        verdict(tx, ref, upto, "quarantined", why, now)
+        answer_webhooks(tx, ref, webhooks_upto, "quarantined", why, now)
         work.park(tx, task.row, task.owner, why, "ambiguous match", now)
     elif found:
         joined = found.pop()
@@ -112,7 +112,7 @@ def assign(
             tx, task.row, task.owner, now, count=False
         )  # held up for longer than any lease: read it again
     else:
-        bear(tx, context, task, sync, record, known_by, parent, upto)
+        bear(tx, context, task, sync, record, known_by, parent, webhooks_upto)
 
 
 def bear(
@@ -123,7 +123,7 @@ def bear(
     record: Record,
     keys: list[Key],
     parent: str | None,
-    upto: int,
+    webhooks_upto: int,
 ) -> None:
     """Start a link with a record and what it shows, and plan what the other sides need."""
     now, ref = context.clock.now(), record.ref
@@ -141,7 +141,7 @@ def bear(
         return
     work.finish(tx, task.row, task.owner, now)
     matching.add(tx, sync.name, link.id, ref.connection, keys)
-    verdict(tx, ref, upto, found.verdict, found.why, now)
+    answer_webhooks(tx, ref, webhooks_upto, found.verdict, found.why, now)
     decided = queue(
         tx,
         context,

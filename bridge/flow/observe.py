@@ -41,7 +41,7 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.flow import people
-from bridge.flow.commit import conclude, later, take_lease, the_link, verdict
+from bridge.flow.commit import answer_webhooks, conclude, later, take_lease, the_link
 from bridge.flow.match import first_sight, out_of_scope
 from bridge.flow.readings import Reading, merge_observation, merge_record, observation
 from bridge.ledger import attempts, links, webhook_inbox
@@ -140,7 +140,7 @@ def commit_reading(
     if reading.closes is not None:
         attempts.close(tx, reading.closes, "settled by a read", None, now, None)
     if reading.verdict != "pending":
-        verdict(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
+        answer_webhooks(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
     conclude(tx, context, task, reading.notes, again_at=reading.again_at)
 
 

@@ -50,10 +50,10 @@ from bridge.errors import (
     RemoteError,
     UnknownOutcome,
 )
-from bridge.flow.commit import later, save, the_link
+from bridge.flow.commit import later, save, save_and_park, the_link
 from bridge.flow.observe import take_in
 from bridge.flow.readings import observation
-from bridge.ledger import attempts, links, matching, work
+from bridge.ledger import attempts, links, matching
 from bridge.ledger.database import Tx
 
 T = TypeVar("T")
@@ -123,9 +123,8 @@ def park_if_unsafe(tx: Tx, context: Context, task: Task, side: Side, destroyed: 
     why = guard.destructive_held(recent, destroyed, records, context.syncs[link.sync].guard)
     if why is None:
         return False
-    save(tx, task, [Note("unsafe", side.connection, "", {"why": why})], now)
-    work.park(tx, task.row, task.owner, why, "unsafe", now)
-    task.give_back(tx)
+    note = Note("unsafe", side.connection, "", {"why": why})
+    save_and_park(tx, task, note, why, "unsafe", now)
     return True
 
 

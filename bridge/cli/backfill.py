@@ -239,7 +239,7 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
     with _display(quiet=quiet) as (show, tell):
         while True:
             engine.drainer.run(1.0)
-            progress.calls += engine.drainer.figures.calls
+            progress.calls += engine.drainer.counts.calls
             with engine.ledger.read() as tx:
                 progress.runs = [
                     run for each in ids if (run := run_records.get(tx, str(each))) is not None
@@ -262,7 +262,7 @@ def follow(engine: wiring.Engine, ids: list[int], *, quiet: bool) -> Progress:
                 if mark != said:
                     show(progress.line(budget), True)
                 return progress
-            if not engine.drainer.figures.claimed:
+            if not engine.drainer.counts.claimed:
                 engine.clock.sleep(0.1)
 
 

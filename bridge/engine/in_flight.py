@@ -1,4 +1,4 @@
-"""Remote effects on their way: what waits for a connection's budget, and how it is carried out."""
+"""Remote effects on their way: waiting for a connection's budget, then carried out."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class RunningProcedure:
 
 @dataclass(slots=True)
 class RemoteRequest:
-    """Remote effects that wait for the connection's budget: one call, or several reads that go out as one."""
+    """One request to a vendor: a call, or several reads that go out as one."""
 
     connection: str
-    runs: list[RunningProcedure]
+    procedures: list[RunningProcedure]
     effects: list[Call | Read]
     not_before: datetime
     granted: int = 0
@@ -42,22 +42,25 @@ class RemoteRequest:
 
     @property
     def weight(self) -> int:
-        """Give how many calls of the budget it takes: reads that go out as one are one call."""
+        """Return how many calls of the budget it takes: reads that go out as one are one."""
         first = self.effects[0]
         return first.weight if isinstance(first, Call) else 1
 
     @property
     def lane(self) -> str:
-        """Give the most urgent lane of those that wait for it."""
-        return LANES[min(LANES.index(run.lane) for run in self.runs)]
+        """Return the most urgent lane of those that wait for it."""
+        return LANES[min(LANES.index(running.lane) for running in self.procedures)]
 
     @property
     def probe(self) -> bool:
-        """Tell whether its answer decides about a half-open connection."""
-        return any(run.probe == self.connection for run in self.runs)
+        """Return whether its answer decides about a half-open connection."""
+        return any(running.probe == self.connection for running in self.procedures)
 
-    def join(self, run: RunningProcedure, effect: Read, size: int) -> bool:
-        """Let one more read go out with this one, if it is of the same kind and there is room; True if it does."""
+    def join(self, running: RunningProcedure, effect: Read, size: int) -> bool:
+        """Let one more read go out with this one, if it is of the same kind and there is room.
+
+        True if it does.
+        """
         first = self.effects[0]
         if (
             not isinstance(first, Read)
@@ -65,26 +68,26 @@ class RemoteRequest:
             or len(self.effects) >= size
         ):
             return False
-        self.runs.append(run)
+        self.procedures.append(running)
         self.effects.append(effect)
         return True
 
     def carry_out(self, connectors: Mapping[str, Connector], clock: Clock) -> list[object]:
-        """Make the call, on whatever thread; gives an answer for each effect."""
+        """Make the call, on whatever thread; return an answer for each effect."""
         before = request_count.made()
         try:
-            return self._made(connectors, clock)
+            return self._carry_out(connectors, clock)
         finally:
             self.made = request_count.made() - before
 
-    def _made(self, connectors: Mapping[str, Connector], clock: Clock) -> list[object]:
+    def _carry_out(self, connectors: Mapping[str, Connector], clock: Clock) -> list[object]:
         connector, first = connectors[self.connection], self.effects[0]
         if isinstance(first, Call):
-            # The fence cannot have passed on before the lease ended, and the deadline is well
-            # inside it.
+            # The deadline is well inside of the lease, so nobody else can hold the link by now
+            # (rule F4).
             if clock.now() >= first.deadline:
                 raise LeaseLost(f"{self.connection}: held up past the deadline; nothing was sent")
             return [first.act(connector)]
         ids = [effect.id for effect in self.effects if isinstance(effect, Read)]
-        found = connector.read(first.entity, list(dict.fromkeys(ids)))
-        return [found[remote_id] for remote_id in ids]
+        records = connector.read(first.entity, list(dict.fromkeys(ids)))
+        return [records[remote_id] for remote_id in ids]

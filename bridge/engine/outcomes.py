@@ -112,24 +112,30 @@ class CallOutcome:
 
 @dataclass(slots=True)
 class CallOutcomes:
-    """The answers of one worker that are not judged yet."""
+    """What one worker's calls were answered, until it is recorded."""
 
     waiting: list[CallOutcome] = field(default_factory=list)
 
-    def judge(self, ledger: Ledger, context: Context) -> None:
-        """Judge what waits, in a transaction that does nothing else; if others are at the same rows, the next time.
+    def record(self, ledger: Ledger, context: Context) -> None:
+        """Record what waits, in a transaction that does nothing else.
 
-        A judgement locks the connection's health. In the transaction of all that is under way, or
-        in another order than every other worker's, two of them could wait for one another, and the
-        loser would lose all its work.
+        If others are at the same rows, it waits for the next time. Each recording locks the
+        connection's health. In the transaction of all that is under way, or in another order than
+        every other worker's, two of them could wait for one another, and the loser would lose all
+        its work.
         """
         if not self.waiting:
             return
         try:
             with ledger.transaction() as tx:
-                for each in sorted(self.waiting, key=lambda answer: answer.connection):
+                for outcome in sorted(self.waiting, key=lambda each: each.connection):
                     record_call_outcome(
-                        tx, context, each.connection, each.error, probe=each.probe, item=each.item
+                        tx,
+                        context,
+                        outcome.connection,
+                        outcome.error,
+                        probe=outcome.probe,
+                        item=outcome.item,
                     )
         except Contended:
             return

@@ -1,4 +1,7 @@
-"""What a worker takes up next: by lane, for connections that may be called, and so that nothing starves."""
+"""What a worker takes up next.
+
+By lane, only for connections that may be called, and so that nothing starves.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,16 @@ from datetime import datetime
 
 from bridge.engine.context import Context
 from bridge.ledger import connection_health, work
+from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx
 from bridge.ledger.work import WorkRow
 
 AGED_EVERY_CLAIMS = 8
 """Every so many claims, one row of a lower lane that has waited too long goes first."""
+MAX_LOAD = 4
+"""Calls under way or waiting, for each call that a connection takes at once: no more is claimed."""
+MAX_LOAD_LOW = 2
+"""The same for the lanes below live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +36,12 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedWork:
-    """A claimed row, the lane in which its calls ask for the budget, and the connection that it is to try, if any."""
+    """A claimed row, and the lane in which its calls ask for the budget."""
 
     row: WorkRow
     lane: str
     probe: str = ""
+    """The half-open connection that it is to try, if any."""
 
 
 @dataclass(slots=True)
@@ -41,9 +50,19 @@ class ClaimedBatch:
 
     taken: list[ClaimedWork] = field(default_factory=list)
     troubled: set[str] = field(default_factory=set)
-    """Connections whose health has a blemish: only their good answers need to be written down."""
+    """Connections with trouble on record: only their good answers have to be recorded."""
     shut: set[str] = field(default_factory=set)
     """Connections that may not be called, but by the one that probes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowding:
+    """Connections that can take no more work, and those that can take none of a lane below live."""
+
+    full: frozenset[str]
+    full_for_low: frozenset[str]
+    spare: Mapping[str, int]
+    """Calls that each connection takes at once, less those under way or waiting."""
 
 
 def claim_batch(
@@ -51,47 +70,31 @@ def claim_batch(
     context: Context,
     owner: str,
     now: datetime,
-    room: Capacity,
-    turn: int,
+    capacity: Capacity,
+    claims: int,
     *,
     until: datetime | None = None,
 ) -> ClaimedBatch:
-    """Claim what fits. Rows of a connection that is shut are left alone, but for one probe once its rest is over.
+    """Claim what fits. `claims` counts how often this worker has claimed.
 
-    Lanes below live never take all places: neither the worker's, nor what waits for one connection.
+    Rows of a connection that is shut are left alone, but for one probe once its rest is over. Lanes
+    below live never take all places: neither the worker's, nor what waits for one connection.
     """
     until = until or now + context.lease(context.connections)
-    known = connection_health.by_name(tx)
-    choice = ClaimedBatch(
-        troubled={
-            name for name, found in known.items() if found.throttled or found.state(now) != "ok"
-        },
-        shut={
-            name
-            for name, found in known.items()
-            if found.state(now) in {"stopped", "paused", "trying"}
-        },
-    )
-    places = {name: found.concurrency for name, found in context.connections.items()}
-    full = {name for name in places if room.load.get(name, 0) >= 4 * places[name]}
-    crowded = {
-        name for name in places if room.low <= 0 or room.load.get(name, 0) >= 2 * places[name]
-    }
-    skipped = sorted(choice.shut | full)
-    for name in sorted(
-        name for name, found in known.items() if name in places and found.half_open(now)
-    ):
-        choice.taken += _probe(tx, owner, now, until, name)
-    if turn % AGED_EVERY_CLAIMS == 0 and room.low > 0:
+    health = connection_health.by_name(tx)
+    batch = by_health(health, now)
+    crowding = crowded(context, capacity)
+    skipped = sorted(batch.shut | crowding.full)
+    low_skipped = sorted(crowding.full_for_low)
+    for name in sorted(health.keys() & context.connections.keys()):
+        if health[name].half_open(now):
+            batch.taken += _probe(tx, owner, now, until, name)
+    if claims % AGED_EVERY_CLAIMS == 0 and capacity.low > 0:
         # It counts as live from here on, or a busy account would still keep it out.
-        aged = work.claim_aged(tx, owner, now, until, sorted({*skipped, *crowded}))
-        choice.taken += [ClaimedWork(row, "live") for row in aged]
-    free = room.free - len(choice.taken)
+        aged = work.claim_aged(tx, owner, now, until, sorted({*skipped, *low_skipped}))
+        batch.taken += [ClaimedWork(row, "live") for row in aged]
+    free = capacity.free - len(batch.taken)
     if free > 0:
-        low, spare = (
-            max(0, room.low),
-            {name: places[name] - room.load.get(name, 0) for name in places},
-        )
         rows = work.claim(
             tx,
             owner,
@@ -99,16 +102,44 @@ def claim_batch(
             until,
             free,
             skip_connections=skipped,
-            live_only=sorted(crowded),
-            low=low,
-            room=spare,
+            live_only=low_skipped,
+            low=max(0, capacity.low),
+            room=crowding.spare,
         )
-        choice.taken += [ClaimedWork(row, row.lane) for row in rows]
-    return choice
+        batch.taken += [ClaimedWork(row, row.lane) for row in rows]
+    return batch
+
+
+def by_health(health: Mapping[str, Health], now: datetime) -> ClaimedBatch:
+    """Return an empty batch that says which connections are troubled, and which are shut."""
+    states = {name: found.state(now) for name, found in health.items()}
+    return ClaimedBatch(
+        troubled={
+            name for name, state in states.items() if state != "ok" or health[name].throttled
+        },
+        shut={name for name, state in states.items() if state in {"stopped", "paused", "trying"}},
+    )
+
+
+def crowded(context: Context, capacity: Capacity) -> Crowding:
+    """Return which connections have enough to do already."""
+    places = {name: connection.concurrency for name, connection in context.connections.items()}
+    load = {name: capacity.load.get(name, 0) for name in places}
+    no_low = capacity.low <= 0
+    return Crowding(
+        full=frozenset(name for name in places if load[name] >= MAX_LOAD * places[name]),
+        full_for_low=frozenset(
+            name for name in places if no_low or load[name] >= MAX_LOAD_LOW * places[name]
+        ),
+        spare={name: places[name] - load[name] for name in places},
+    )
 
 
 def _probe(tx: Tx, owner: str, now: datetime, until: datetime, name: str) -> list[ClaimedWork]:
-    """Claim the one row that may try a half-open connection; nothing if another worker does, or none is due."""
+    """Claim the one row that may try a half-open connection.
+
+    Nothing if another worker tries it already, or no work for it is due.
+    """
     if not connection_health.begin_probe(tx, name, now, until):
         return []
     rows = work.claim(tx, owner, now, until, 1, only=name)

@@ -25,7 +25,7 @@ from bridge.engine.outcomes import (
     CallOutcomes,
     apply_outcome,
 )
-from bridge.engine.scheduling import Capacity, claim_batch
+from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
@@ -37,9 +37,17 @@ MAX_RUNNING = 16
 RESERVED_FOR_LIVE = 4
 """Of these, so many are left to the live lane: a long job never fills them all."""
 MIN_CLAIM_INTERVAL = timedelta(milliseconds=25)
-"""While work is under way more is claimed no oftener: looking for it costs as much as doing it."""
-NEARLY_DUE_SECONDS = 0.3
-"""Seconds for which a drain waits for work that is nearly due, rather than end and be rung again."""
+"""Between two claims while work is under way: looking for work costs as much as doing it."""
+NEARLY_DUE = timedelta(seconds=0.3)
+"""A drain waits for work that is due within this, rather than end and be rung again."""
+RELEASE_SECONDS = 5.0
+"""Added to a call's longest time before the budget takes its place back by itself."""
+POLL_SECONDS = 0.05
+"""How long to wait for an answer before looking for work again."""
+POLL_SECONDS_BUDGET = 0.01
+"""The same while calls wait for their budget, which may be granted meanwhile."""
+IDLE_SECONDS, IDLE_SECONDS_BUDGET = 0.02, 0.005
+"""The same with no call under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,10 @@ class DrainCounts:
 
 @dataclass(slots=True)
 class Drain:
-    """One worker's engine. `run` may be called again and again; it is not for two threads at once."""
+    """One worker's engine.
+
+    `run` may be called again and again, but not by two threads at once.
+    """
 
     context: Context
     ledger: Ledger
@@ -75,9 +86,11 @@ class Drain:
         default_factory=lambda: ThreadPoolExecutor(MAX_RUNNING, thread_name_prefix="call")
     )
     stopping: Callable[[], bool] = lambda: False
-    figures: DrainCounts = field(default_factory=DrainCounts)
+    counts: DrainCounts = field(default_factory=DrainCounts)
     _ready: list[tuple[RunningProcedure, object, Exception | None]] = field(default_factory=list)
+    """Procedures that can go on, each with the answer to its last effect or the error to raise."""
     _waiting: list[RemoteRequest] = field(default_factory=list)
+    """Requests that wait for their connection's budget."""
     _flying: dict[Future[list[object]], RemoteRequest] = field(default_factory=dict)
     _running: int = 0
     _low: int = 0
@@ -87,256 +100,254 @@ class Drain:
     _claims: int = 0
     _claimed_at: datetime | None = None
     _troubled: set[str] = field(default_factory=set)
-    """Connections whose health is not without a blemish: only their good answers need to be written down."""
+    """Connections with trouble on record: only their good answers have to be recorded."""
     _shut: set[str] = field(default_factory=set)
     """Connections that may not be called, but by the one that probes."""
-    _answers: CallOutcomes = field(default_factory=CallOutcomes)
+    _outcomes: CallOutcomes = field(default_factory=CallOutcomes)
 
     def run(self, seconds: float = 5.0) -> DrainCounts:
-        """Work until nothing is due, or for about that long; then see through what is under way, and return."""
-        self.figures = DrainCounts()
+        """Work until nothing is due, or for about that long; then finish what is under way."""
+        self.counts = DrainCounts()
         try:
             return self._loop(seconds)
         except Exception:
             # The ledger failed us: what was under way is as if this worker had died here. Claims
             # and leases run out.
-            self._ready, self._waiting, self._flying, self._answers = [], [], {}, CallOutcomes()
+            self._ready, self._waiting, self._flying, self._outcomes = [], [], {}, CallOutcomes()
             self._running = self._low = 0
             raise
 
     def _loop(self, seconds: float) -> DrainCounts:
-        began = self.context.clock.now()
+        end = self.context.clock.now() + timedelta(seconds=seconds)
         while True:
-            self._late = self.stopping() or self.context.clock.now() >= began + timedelta(
-                seconds=seconds
-            )
+            self._late = self.stopping() or self.context.clock.now() >= end
             claimed = self._step(claim=self._may_claim())
             self._submit()
             if self._ready:
                 continue
-            if (
-                not self._running
-                and not claimed
-                and (self._late or not (self._answers.waiting or self._nearly_due()))
-            ):
-                return self.figures
+            if not self._running and not claimed and not self._more_to_come():
+                return self.counts
             self._collect()
             self._submit()  # what waited for a place does not wait for the ledger, too
+
+    def _more_to_come(self) -> bool:
+        """Return whether a drain that has nothing under way should stay."""
+        return not self._late and (bool(self._outcomes.waiting) or self._nearly_due())
 
     def _may_claim(self) -> bool:
         if self._late and (not self._low or self.stopping()):
             return False  # else a long job is seen through, and live work shall not wait for it
-        waited = (
-            self._claimed_at is None
-            or self.context.clock.now() - self._claimed_at >= MIN_CLAIM_INTERVAL
-        )
+        now = self.context.clock.now()
+        waited = self._claimed_at is None or now - self._claimed_at >= MIN_CLAIM_INTERVAL
         return self._running < MAX_RUNNING and (waited or not self._running)
 
     def _claim(self, tx: Tx) -> list[RunningProcedure]:
         context, now = self.context, self.context.clock.now()
         self._claims += 1
         self._claimed_at = now
-        room = Capacity(
+        capacity = Capacity(
             free=MAX_RUNNING - self._running,
             low=0 if self._late else MAX_RUNNING - RESERVED_FOR_LIVE - self._low,
             load={name: self._load(name) for name in context.connections},
         )
         self.procedures.catch_up(tx, context)
-        choice = claim_batch(tx, context, self.owner, now, room, self._claims)
-        self._troubled, self._shut = choice.troubled, choice.shut
-        begun = []
-        for taken in choice.taken:
-            task = Task(taken.row, self.owner, f"{self.owner}/{context.fresh_id()}")
-            begun.append(
-                RunningProcedure(
-                    task,
-                    self.procedures.by_kind[taken.row.kind](context, task),
-                    taken.lane,
-                    taken.probe,
-                )
-            )
-        return begun
+        batch = claim_batch(tx, context, self.owner, now, capacity, self._claims)
+        self._troubled, self._shut = batch.troubled, batch.shut
+        return [self._begin(claimed) for claimed in batch.taken]
+
+    def _begin(self, claimed: ClaimedWork) -> RunningProcedure:
+        token = f"{self.owner}/{self.context.fresh_id()}"
+        task = Task(claimed.row, self.owner, token)
+        procedure = self.procedures.by_kind[claimed.row.kind](self.context, task)
+        return RunningProcedure(task, procedure, claimed.lane, claimed.probe)
 
     def _load(self, connection: str) -> int:
-        return sum(
-            len(w.runs)
-            for w in [*self._waiting, *self._flying.values()]
-            if w.connection == connection
-        )
+        requests = [*self._waiting, *self._flying.values()]
+        return sum(len(each.procedures) for each in requests if each.connection == connection)
 
     def _step(self, *, claim: bool) -> int:
-        """Advance every procedure that has its answer; judge the answers; commit all effects, and claim, at once."""
+        """Let every procedure that has its answer go on; commit all ledger effects, and claim.
+
+        Returns how much was claimed.
+        """
         ready, self._ready = self._ready, []
         acts: list[tuple[RunningProcedure, Callable[[Tx], object]]] = []
-        over: list[tuple[RunningProcedure, Exception]] = []
-        for run, value, error in ready:
-            effect = self._advance(run, value, error)
+        failed: list[tuple[RunningProcedure, Exception]] = []
+        for running, answer, error in ready:
+            effect = self._advance(running, answer, error)
             if isinstance(effect, Transact):
-                acts.append((run, effect.act))
+                acts.append((running, effect.act))
             elif isinstance(effect, Read | Call):
-                self._enqueue(run, effect)
+                self._enqueue(running, effect)
             elif isinstance(effect, Exception):
-                over.append((run, effect))
+                failed.append((running, effect))
             else:
-                self._end(run)
-        self._answers.judge(self.ledger, self.context)
-        return self._commit(acts, over, claim=claim) if acts or over or claim else 0
+                self._end(running)
+        self._outcomes.record(self.ledger, self.context)
+        return self._commit(acts, failed, claim=claim) if acts or failed or claim else 0
 
-    def _end(self, run: RunningProcedure) -> None:
+    def _end(self, running: RunningProcedure) -> None:
         self._running -= 1
-        self._low -= run.lane != "live"
-        if run.probe:  # it came to no call there: another one may try
-            self._answers.waiting.append(
-                CallOutcome(run.probe, LeaseLost("no call was made"), probe=True)
-            )
+        self._low -= running.lane != "live"
+        if running.probe:  # it came to no call there: another one may try
+            no_call = LeaseLost("no call was made")
+            self._outcomes.waiting.append(CallOutcome(running.probe, no_call, probe=True))
 
     def _commit(
         self,
         acts: list[tuple[RunningProcedure, Callable[[Tx], object]]],
-        over: list[tuple[RunningProcedure, Exception]],
+        failed: list[tuple[RunningProcedure, Exception]],
         *,
         claim: bool,
     ) -> int:
-        self.figures.failed += len(over)
-        self.figures.transactions += 1
+        self.counts.failed += len(failed)
+        self.counts.transactions += 1
         done: list[tuple[RunningProcedure, object, Exception | None]] = []
         with self.ledger.transaction() as tx:
-            for run, act in acts:
+            for running, act in acts:
                 try:
                     with savepoint(tx):
-                        done.append((run, act(tx), None))
-                except Exception as error:  # noqa: BLE001 - thrown into the procedure, which knows what it means
-                    done.append((run, None, error))
-            for run, failure in over:
+                        done.append((running, act(tx), None))
+                except Exception as error:  # noqa: BLE001 - raised in the procedure, which knows
+                    done.append((running, None, error))
+            for running, failure in failed:
                 try:
                     with savepoint(tx):
-                        apply_outcome(tx, self.context, run.task, failure)
+                        apply_outcome(tx, self.context, running.task, failure)
                 except Exception:  # the claim runs out, and the row is taken up again
-                    log.exception("%s could not be settled after: %s", run.task.row.key, failure)
+                    log.exception(
+                        "%s could not be settled after: %s", running.task.row.key, failure
+                    )
             begun = self._claim(tx) if claim else []
-        for run, _failure in over:
-            self._end(run)
-        self._ready += [*done, *((run, None, None) for run in begun)]
+        for running, _failure in failed:
+            self._end(running)
+        self._ready += [*done, *((running, None, None) for running in begun)]
         self._running += len(begun)
-        self._low += sum(run.lane != "live" for run in begun)
-        self.figures.claimed += len(begun)
+        self._low += sum(running.lane != "live" for running in begun)
+        self.counts.claimed += len(begun)
         return len(begun)
 
     @staticmethod
     def _advance(
-        run: RunningProcedure, value: object, error: Exception | None
+        running: RunningProcedure, answer: object, error: Exception | None
     ) -> Effect | Exception | None:
+        """Return the procedure's next effect, or the error that ended it; None: it is through."""
         try:
-            return run.procedure.throw(error) if error is not None else run.procedure.send(value)
+            if error is not None:
+                return running.procedure.throw(error)
+            return running.procedure.send(answer)
         except StopIteration:
             return None
-        except Exception as raised:  # noqa: BLE001 - flow.outcome decides for every error alike
+        except Exception as raised:  # noqa: BLE001 - `apply_outcome` decides for every error alike
             return raised
 
-    def _enqueue(self, run: RunningProcedure, effect: Read | Call) -> None:
+    def _enqueue(self, running: RunningProcedure, effect: Read | Call) -> None:
         """Let a read join others of its kind that are waiting; anything else waits alone."""
-        now = self.context.clock.now()
-        if effect.connection in self._shut and run.probe != effect.connection:
+        if effect.connection in self._shut and running.probe != effect.connection:
             rests = Resting(effect.connection, "paused or stopped; nothing was sent")
-            self._ready.append((run, None, rests))
+            self._ready.append((running, None, rests))
             return
         if isinstance(effect, Read):
             size = self.context.capabilities[effect.connection][effect.entity].read_batch
-            if any(group.join(run, effect, size) for group in self._waiting):
+            if any(request.join(running, effect, size) for request in self._waiting):
                 return
-        self._waiting.append(RemoteRequest(effect.connection, [run], [effect], now))
+        now = self.context.clock.now()
+        self._waiting.append(RemoteRequest(effect.connection, [running], [effect], now))
 
     def _submit(self) -> None:
-        """Send what the budgets allow; what waited past its deadline was never sent."""
+        """Send what the budgets allow; what waited past its deadline is not sent."""
         now = self.context.clock.now()
-        still: list[RemoteRequest] = []
-        self._waiting.sort(
-            key=lambda group: LANES.index(group.lane)
-        )  # within a lane, in the order of asking
-        for group in self._waiting:
-            if now >= min(effect.deadline for effect in group.effects):
+        still_waiting: list[RemoteRequest] = []
+        # Within a lane, in the order of asking.
+        self._waiting.sort(key=lambda request: LANES.index(request.lane))
+        for request in self._waiting:
+            if now >= min(effect.deadline for effect in request.effects):
                 late = LeaseLost(
-                    f"{group.connection}: no call started before its deadline (waiting for its budget)"
+                    f"{request.connection}: no call started before its deadline "
+                    "(waiting for its budget)"
                 )
-                self._ready.extend((run, None, late) for run in group.runs)
-                continue
-            if now >= group.not_before:
-                pause = self._ask(group, now)
-                if pause <= 0:
-                    self.figures.calls += group.weight
-                    self._flying[
-                        self.pool.submit(group.carry_out, self.connectors, self.context.clock)
-                    ] = group
-                    continue
-                group.not_before = now + timedelta(seconds=pause)
-            still.append(group)
-        self._waiting = still
+                self._ready.extend((running, None, late) for running in request.procedures)
+            elif now < request.not_before:
+                still_waiting.append(request)
+            elif (pause := self._ask(request, now)) > 0:
+                request.not_before = now + timedelta(seconds=pause)
+                still_waiting.append(request)
+            else:
+                self.counts.calls += request.weight
+                sent = self.pool.submit(request.carry_out, self.connectors, self.context.clock)
+                self._flying[sent] = request
+        self._waiting = still_waiting
 
-    def _ask(self, group: RemoteRequest, now: datetime) -> float:
-        """Ask the budget for every call of a group; 0 when all are granted, else the seconds to wait."""
-        connection = self.context.connections[group.connection]
-        holder = group.runs[0].holder = f"{self.owner}:{id(group)}"
+    def _ask(self, request: RemoteRequest, now: datetime) -> float:
+        """Ask the budget for every call of a request.
+
+        Returns 0 when all are granted, else the seconds to wait.
+        """
+        connection = self.context.connections[request.connection]
+        holder = request.procedures[0].holder = f"{self.owner}:{id(request)}"
+        hold = request.weight * connection.timeout + RELEASE_SECONDS
         while True:
-            hold = group.weight * connection.timeout + 5.0
-            pause = self.budget.acquire(connection, holder, now, hold=hold, lane=group.lane)
+            pause = self.budget.acquire(connection, holder, now, hold=hold, lane=request.lane)
             if pause > 0:
                 return pause
-            group.granted += 1
-            if group.granted >= group.weight:
+            request.granted += 1
+            if request.granted >= request.weight:
                 return 0.0
-            self.budget.release(
-                connection.name, holder
-            )  # its place in flight; the call stays counted
+            # Its place in flight, that is; the call stays counted.
+            self.budget.release(connection.name, holder)
 
     def _collect(self) -> None:
-        """Wait a moment for answers; with none under way, for a budget or for work that is nearly due."""
+        """Wait a moment for answers; with none under way, for a budget or for work nearly due."""
         if not self._flying:
-            self.context.clock.sleep(0.005 if self._waiting else 0.02)
+            pause = IDLE_SECONDS_BUDGET if self._waiting else IDLE_SECONDS
+            self.context.clock.sleep(pause)
             return
-        done, _ = wait(
-            self._flying, timeout=0.01 if self._waiting else 0.05, return_when=FIRST_COMPLETED
-        )
-        for future in [
-            each for each in self._flying if each in done
-        ]:  # in the order of sending, for a set has none
-            group = self._flying.pop(future)
-            if group.made > group.granted:
-                connection = self.context.connections[group.connection]
-                self.budget.charge(connection, group.made - group.granted, self.context.clock.now())
-            self.budget.release(group.connection, group.runs[0].holder)
-            self._next_one(group.connection)
+        timeout = POLL_SECONDS_BUDGET if self._waiting else POLL_SECONDS
+        done, _ = wait(self._flying, timeout=timeout, return_when=FIRST_COMPLETED)
+        # In the order of sending, for a set has none.
+        for future in [each for each in self._flying if each in done]:
+            request = self._flying.pop(future)
             error = future.exception()
-            if error is not None or group.probe or group.connection in self._troubled:
-                item = group.runs[0].task.row.key
-                self._answers.waiting.append(
-                    CallOutcome(group.connection, error, group.probe, item)
-                )
-            for run in group.runs:
-                run.probe = "" if run.probe == group.connection else run.probe
-            if isinstance(error, RateLimited):
-                # The ledger's pause keeps new work back; this keeps back what is under way already,
-                # here and elsewhere.
-                rest = error.retry_after or self.context.backoff.get(
-                    group.connection, FIRST_DELAY_SECONDS
-                )
-                self.budget.hold_off(group.connection, rest, self.context.clock.now())
-            answers: list[object] = [None] * len(group.runs) if error else future.result()
-            for run, answer in zip(group.runs, answers, strict=True):
-                self._ready.append((run, answer, error if isinstance(error, Exception) else None))
+            self._give_back(request)
+            self._note_outcome(request, error)
+            answers: list[object] = [None] * len(request.procedures) if error else future.result()
+            raised = error if isinstance(error, Exception) else None
+            for running, answer in zip(request.procedures, answers, strict=True):
+                self._ready.append((running, answer, raised))
 
-    def _next_one(self, connection: str) -> None:
-        """A place has become free: let the first that waits for the connection ask for it at once."""
+    def _give_back(self, request: RemoteRequest) -> None:
+        """Give the request's place back, and charge what it took beyond what it was granted."""
+        if request.made > request.granted:
+            connection = self.context.connections[request.connection]
+            more = request.made - request.granted
+            self.budget.charge(connection, more, self.context.clock.now())
+        self.budget.release(request.connection, request.procedures[0].holder)
+        self._wake_next(request.connection)
+
+    def _note_outcome(self, request: RemoteRequest, error: BaseException | None) -> None:
+        """Keep what the answer says about the connection until it is recorded."""
+        name = request.connection
+        if error is not None or request.probe or name in self._troubled:
+            item = request.procedures[0].task.row.key
+            self._outcomes.waiting.append(CallOutcome(name, error, request.probe, item))
+        for running in request.procedures:
+            running.probe = "" if running.probe == name else running.probe
+        if isinstance(error, RateLimited):
+            # The ledger's pause keeps new work back; this keeps back what is under way already,
+            # here and elsewhere.
+            rest = error.retry_after or self.context.backoff.get(name, FIRST_DELAY_SECONDS)
+            self.budget.hold_off(name, rest, self.context.clock.now())
+
+    def _wake_next(self, connection: str) -> None:
+        """Let the first that waits for the connection ask at once, for a place has become free."""
         now = self.context.clock.now()
-        waiting = (
-            group
-            for group in self._waiting
-            if group.connection == connection and group.not_before > now
-        )
-        if (first := next(waiting, None)) is not None:
-            first.not_before = now
+        for request in self._waiting:
+            if request.connection == connection and request.not_before > now:
+                request.not_before = now
+                return
 
     def _nearly_due(self) -> bool:
         now = self.context.clock.now()
         with self.ledger.read() as tx:
             due = work.next_due(tx, now, connection_health.closed(tx, now))
-        return due is not None and due < now + timedelta(seconds=NEARLY_DUE_SECONDS)
+        return due is not None and due < now + NEARLY_DUE

@@ -1,1 +1,1 @@
-"""Declared field mappings, compiled into functions: from a vendor's record to canonical values and back."""
+"""Declared field mappings, compiled into functions: vendor's values to canonical and back."""

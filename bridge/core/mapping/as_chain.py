@@ -19,9 +19,8 @@ from bridge.core.mapping.transforms import (
     places,
     shown,
 )
+from bridge.core.mapping.value_tables import Problem
 from bridge.core.model.entities import Field
-
-Problem = tuple[tuple[str | int, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class Chain:
     """What stands between the record and the canonical value."""
 
     combine: Callable[[Any], Any] | None = None
+    """Makes one raw value of several paths."""
     helpers: tuple[Callable[[Any], Any], ...] = ()
     transform: Transform | None = None
 
@@ -36,118 +36,159 @@ class Chain:
 def compile_chain(
     known: Field, declared: Any, agents: AgentTable, *, tabled: bool, several: bool
 ) -> tuple[Chain, list[Problem]]:
-    """Compile `as`: a name, a mapping of one name to its argument, or a list of these."""
+    """Return what is declared under `as`, compiled, and what is wrong with it.
+
+    Declared is a name, a mapping of one name to its argument, or a list of these. `tabled`: the
+    field has a value table. `several`: it is read from a list of paths.
+    """
     steps = declared if isinstance(declared, list) else [] if declared is None else [declared]
-    made, problems = _Made(), list[Problem]()
+    builder, problems = (
+        _ChainBuilder(known, agents, tabled=tabled, several=several),
+        list[Problem](),
+    )
     for number, step in enumerate(steps):
-        wrong = made.add(known, step, agents, first=number == 0, several=several, tabled=tabled)
-        if wrong:
-            problems.append((("as", number) if isinstance(declared, list) else ("as",), wrong))
-    if several and made.combine is None and not problems:
-        problems.append(
-            (("read",), "is a list; allowed with `as: first-non-empty` or `as: {template: …}`")
-        )
-    if made.transform is None and not tabled and known.kind in BY_KIND:
-        usual = BY_KIND[known.kind]
-        made.transform = agent_transform(agents) if usual == AGENT else TRANSFORMS[usual]
-    return Chain(made.combine, tuple(made.helpers), made.transform), problems
+        why = builder.add(step, first=number == 0)
+        if why:
+            problems.append((("as", number) if isinstance(declared, list) else ("as",), why))
+    if several and builder.combine is None and not problems:
+        what = "is a list; allowed with `as: first-non-empty` or `as: {template: …}`"
+        problems.append((("read",), what))
+    return builder.chain(), problems
 
 
 @dataclass(slots=True)
-class _Made:
+class _ChainBuilder:
     """A chain in the making."""
 
+    known: Field
+    agents: AgentTable
+    tabled: bool
+    several: bool
     combine: Callable[[Any], Any] | None = None
     helpers: list[Callable[[Any], Any]] = field(default_factory=list)
     transform: Transform | None = None
 
-    def add(
-        self,
-        known: Field,
-        step: Any,
-        agents: AgentTable,
-        *,
-        first: bool,
-        several: bool,
-        tabled: bool,
-    ) -> str:
-        """Take one step in; gives what is wrong with it."""
+    def chain(self) -> Chain:
+        """Return the chain, with the usual transform of the field's kind where none is named."""
+        transform = self.transform
+        if transform is None and not self.tabled and self.known.kind in BY_KIND:
+            usual = BY_KIND[self.known.kind]
+            transform = agent_transform(self.agents) if usual == AGENT else TRANSFORMS[usual]
+        return Chain(self.combine, tuple(self.helpers), transform)
+
+    def add(self, step: Any, *, first: bool) -> str:
+        """Take one step in and return what is wrong with it; empty if it fits."""
         name, argument = _named(step)
-        helper = HELPERS.get(name)
         if self.transform is not None:
             return f"{self.transform.name} must be the last of the list"
-        if helper is None:
-            self.transform, wrong = _transform(name, argument, known, agents)
-            clash = f"a value table and {name} exclude each other; leave one of the two out"
-            return wrong or (clash if tabled else "")
-        if known.kind == "set":
-            return f"{name} does not work on a set; allowed tags"
-        wrong = _unfit(helper, argument, first=first, several=several)
-        if not wrong and helper.combines:
+        helper = HELPERS.get(name)
+        return (
+            self._add_transform(name, argument)
+            if helper is None
+            else self._add_helper(helper, argument, first=first)
+        )
+
+    def _add_transform(self, name: str, argument: Any) -> str:
+        """Take a transform in, as `add` does."""
+        self.transform, why = _transform(name, argument, self.known, self.agents)
+        if why or not self.tabled:
+            return why
+        return f"a value table and {name} exclude each other; leave one of the two out"
+
+    def _add_helper(self, helper: Helper, argument: Any, *, first: bool) -> str:
+        """Take a helper in, as `add` does."""
+        if self.known.kind == "set":
+            return f"{helper.name} does not work on a set; allowed tags"
+        if helper.combines and not (first and self.several):
+            allowed = "first of all, with a list under read"
+            return f"{helper.name} takes several paths; allowed {allowed}"
+        why = _why_unfit(helper, argument)
+        if why:
+            return why
+        if helper.combines:
             self.combine = helper.make(argument)
-        elif not wrong:
+        else:
             self.helpers.append(helper.make(argument))
-        return wrong
+        return ""
 
 
 def _named(step: Any) -> tuple[str, Any]:
+    """Return the name and the argument of one step under `as`."""
     if isinstance(step, Mapping) and len(step) == 1:
         name, argument = next(iter(step.items()))
         return str(name), argument
     return (step, None) if isinstance(step, str) else (shown(step), None)
 
 
-def _unfit(helper: Helper, argument: Any, *, first: bool, several: bool) -> str:
-    if helper.combines and not (first and several):
-        return f"{helper.name} takes several paths; allowed first of all, with a list under read"
+def _why_unfit(helper: Helper, argument: Any) -> str:
+    """Return why a helper cannot be given this argument; empty if it can."""
     if helper.argument is None:
         return "" if argument is None else f"{helper.name} takes no argument"
-    if not isinstance(argument, helper.argument) or isinstance(argument, bool) or not argument:
-        kind = (
-            "a text with placeholders such as {1}"
-            if helper.argument is str
-            else "a number of characters above 0"
-        )
-        return f"{helper.name} is given {shown(argument)}; allowed {kind}"
-    if isinstance(argument, int) and argument < 1:
-        return f"{helper.name} is given {argument}; allowed a number of characters above 0"
-    if isinstance(argument, str) and (not places(argument) or 0 in places(argument)):
-        return f"{helper.name} has no placeholder in {shown(argument)}; allowed {{1}} for the first path, {{2}}, …"
-    return ""
+    of_type = isinstance(argument, helper.argument) and not isinstance(argument, bool)
+    if helper.argument is int:
+        if of_type and argument > 0:
+            return ""
+        allowed = "a number of characters above 0"
+    else:
+        if of_type and argument:
+            return _why_no_template(helper, argument)
+        allowed = "a text with placeholders such as {1}"
+    return f"{helper.name} is given {shown(argument)}; allowed {allowed}"
+
+
+def _why_no_template(helper: Helper, pattern: str) -> str:
+    """Return why a text is no template; empty if it is one."""
+    if places(pattern) and 0 not in places(pattern):
+        return ""
+    allowed = "{1} for the first path, {2}, …"
+    return f"{helper.name} has no placeholder in {shown(pattern)}; allowed {allowed}"
+
+
+# --- transforms -----------------------------------------------------------------------------------
 
 
 def _transform(
     name: str, argument: Any, known: Field, agents: AgentTable
 ) -> tuple[Transform | None, str]:
+    """Return the named transform, or None and why the field cannot have it."""
     if name == AGENT:
-        groups, wrong = _groups(argument)
-        if known.kind != "agent":
-            wrong = f"agent does not work on {known.name}; allowed {_allowed(known)}"
-        listed = (
-            [(email, raw) for email, raw in agents.people.items() if str(raw).startswith(groups)]
-            if groups
-            else []
-        )
-        for email, raw in listed[: 0 if wrong else 1]:
-            wrong = f"{shown(raw)} is a group here, and agents.yaml gives it to {email}; take it out of that row"
-        return (None, wrong) if wrong else (agent_transform(agents, groups), "")
-    if name not in TRANSFORMS or known.kind not in TRANSFORMS[name].kinds:
-        said = "does not work on" if name in TRANSFORMS else "is no transform for"
-        return None, f"{name} {said} {known.name}; allowed {_allowed(known)}"
-    if known.kind == "set" and argument is not None:
-        wrongs = [f"{'.'.join((name, *where))} {what}" for where, what in tag_problems(argument)]
-        return (None, "; ".join(wrongs)) if wrongs else (tags_with_options(argument), "")
-    return (None, f"{name} takes no argument") if argument is not None else (TRANSFORMS[name], "")
+        return _agent_with_groups(argument, known, agents)
+    if name not in TRANSFORMS:
+        return None, f"{name} is no transform for {known.name}; allowed {_allowed(known)}"
+    if known.kind not in TRANSFORMS[name].kinds:
+        return None, f"{name} does not work on {known.name}; allowed {_allowed(known)}"
+    if argument is None:
+        return TRANSFORMS[name], ""
+    if known.kind != "set":
+        return None, f"{name} takes no argument"
+    problems = [f"{'.'.join((name, *where))} {what}" for where, what in tag_problems(argument)]
+    return (None, "; ".join(problems)) if problems else (tags_with_options(argument), "")
+
+
+def _agent_with_groups(
+    argument: Any, known: Field, agents: AgentTable
+) -> tuple[Transform | None, str]:
+    """Return the agent transform, or None and why the field cannot have it."""
+    if known.kind != "agent":
+        return None, f"agent does not work on {known.name}; allowed {_allowed(known)}"
+    groups, why = _groups(argument)
+    if why:
+        return None, why
+    for email, raw in agents.people.items() if groups else ():
+        if str(raw).startswith(groups):
+            return None, (
+                f"{shown(raw)} is a group here, and agents.yaml gives it to {email}; "
+                "take it out of that row"
+            )
+    return agent_transform(agents, groups), ""
 
 
 def _groups(argument: Any) -> tuple[tuple[str, ...], str]:
+    """Return the prefixes of groups that `agent` is given, or none and what is wrong with them."""
     if argument is None:
         return (), ""
-    given = (
-        argument.get("groups")
-        if isinstance(argument, Mapping) and set(argument) == {"groups"}
-        else None
-    )
+    only_groups = isinstance(argument, Mapping) and set(argument) == {"groups"}
+    given = argument["groups"] if only_groups else None
     prefixes = given if isinstance(given, list) else [given]
     if all(isinstance(prefix, str) and prefix for prefix in prefixes) and prefixes:
         return tuple(prefixes), ""
@@ -155,5 +196,6 @@ def _groups(argument: Any) -> tuple[tuple[str, ...], str]:
 
 
 def _allowed(known: Field) -> str:
+    """Return what a field may have under `as`, as a message lists it."""
     own = [BY_KIND[known.kind]] if known.kind in BY_KIND else ["value tables under read and write"]
     return ", ".join([*own, *([] if known.kind == "set" else HELPERS)])

@@ -1,48 +1,30 @@
-"""The functions that a compiled field consists of: extract, read, write. Each is total: nothing raises on any JSON."""
+"""Makes the three functions of a compiled field: extract, read and write.
+
+Each is total: nothing raises, whatever JSON a system sends.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.core.mapping.as_chain import Chain
 from bridge.core.mapping.paths import Path
-from bridge.core.mapping.transforms import shown
+from bridge.core.mapping.transforms import Transform, shown
+from bridge.core.mapping.value_tables import Table
 from bridge.core.model.entities import Field
 from bridge.core.model.values import ABSENT, Canonical, Marker, NotCarried, Raw, Unreadable
 
-
-@dataclass(slots=True)
-class Table:
-    """A value table. Keys are told apart by type as well: `1`, `"1"` and `true` are three values."""
-
-    rows: dict[tuple[type, Any], Any] = field(default_factory=dict)
-
-    def get(self, value: Any) -> tuple[bool, Any]:
-        """Say whether the value is listed, and what it stands for."""
-        try:
-            return typed_key(value) in self.rows, self.rows.get(typed_key(value))
-        except TypeError:
-            return False, None
+Extract = Callable[[Mapping[str, Any]], Raw | Marker | Unreadable]
+Read = Callable[[Raw], Canonical | Unreadable]
+Write = Callable[[Canonical], Raw | NotCarried]
 
 
-def typed_key(value: Any) -> tuple[type, Any]:
-    """Give a key under which true is not 1."""
-    return (
-        bool
-        if isinstance(value, bool)
-        else float
-        if isinstance(value, int | float)
-        else type(value),
-        value,
-    )
+# --- extract: a record -> the raw value -----------------------------------------------------------
 
 
-def make_extractor(
-    known: Field, paths: Sequence[Path], chain: Chain
-) -> Callable[[Mapping[str, Any]], Raw | Marker | Unreadable]:
-    """Make the function that takes a field's raw value out of a record."""
+def make_extractor(known: Field, paths: Sequence[Path], chain: Chain) -> Extract:
+    """Return the function that takes a field's raw value out of a record."""
     if chain.combine is not None:
         return _combined(paths, chain.combine)
     get, pick = paths[0].get, chain.transform.elements if chain.transform else None
@@ -60,66 +42,86 @@ def make_extractor(
     return elements
 
 
-def _combined(
-    paths: Sequence[Path], combine: Callable[[Any], Any]
-) -> Callable[[Mapping[str, Any]], Raw | Marker | Unreadable]:
+def _combined(paths: Sequence[Path], combine: Callable[[Any], Any]) -> Extract:
+    """Return the function that makes one raw value of several paths."""
+
     def combined(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
         # A name that the record lacks altogether says nothing; one that is only missing further in
         # is empty.
         if any(root not in record for path in paths for root in path.roots):
             return ABSENT
         values = [path.get(record) for path in paths]
-        unreadable = next((each for each in values if isinstance(each, Unreadable)), None)
-        return unreadable or combine(
-            [None if isinstance(each, Marker) else each for each in values]
-        )
+        unreadable = next((value for value in values if isinstance(value, Unreadable)), None)
+        if unreadable is not None:
+            return unreadable
+        return combine([None if isinstance(value, Marker) else value for value in values])
 
     return combined
 
 
-def make_reader(
-    known: Field, table: Table | None, chain: Chain, default: Canonical
-) -> Callable[[Raw], Canonical | Unreadable]:
-    """Make the function from the system's space to ours."""
+# --- read: raw -> canonical -----------------------------------------------------------------------
+
+
+def make_reader(known: Field, table: Table | None, chain: Chain, default: Canonical) -> Read:
+    """Return the function from the system's space to ours; `default` stands in for null."""
     name, helpers = known.name, chain.helpers
-
-    def listed(value: Raw) -> Canonical | Unreadable:
-        there, found = table.get(value) if table is not None else (False, None)
-        if there or (value is None and known.kind != "choice"):
-            return found
-        return Unreadable(
-            f"{name} {shown(value)} has no reading; add it to the table `read` of {name}"
-        )
-
-    def own_words(value: Raw) -> Canonical | Unreadable:
-        if value is None or (isinstance(value, str) and value in known.choices):
-            return value
-        return Unreadable(f"{name} {shown(value)} is none of ours; give {name} a table `read`")
-
-    def transformed(value: Raw) -> Canonical | Unreadable:
-        return None if value is None or chain.transform is None else chain.transform.read(value)
-
-    translate = (
-        listed if table is not None else own_words if chain.transform is None else transformed
-    )
+    translate = _translator(known, table, chain)
 
     def read(raw: Raw) -> Canonical | Unreadable:
         if isinstance(raw, Unreadable):
             return raw
         if isinstance(raw, Marker):
             return Unreadable(f"{name} was not shown")
-        value = raw
         for helper in helpers:
-            value = helper(value)
-        found = translate(value)
-        return default if found is None else found
+            raw = helper(raw)
+        value = translate(raw)
+        return default if value is None else value
 
     return read
 
 
+def _translator(known: Field, table: Table | None, chain: Chain) -> Read:
+    """Return the translation itself: by a value table, by a transform, or as our own words."""
+    if table is not None:
+        return _by_table(known, table)
+    return _in_our_words(known) if chain.transform is None else _by_transform(chain.transform)
+
+
+def _by_table(known: Field, table: Table) -> Read:
+    name = known.name
+
+    def read_listed(value: Raw) -> Canonical | Unreadable:
+        listed, canonical = table.get(value)
+        if listed or (value is None and known.kind != "choice"):
+            return canonical
+        why = f"{name} {shown(value)} has no reading; add it to the table `read` of {name}"
+        return Unreadable(why)
+
+    return read_listed
+
+
+def _in_our_words(known: Field) -> Read:
+    name = known.name
+
+    def read_choice(value: Raw) -> Canonical | Unreadable:
+        if value is None or (isinstance(value, str) and value in known.choices):
+            return value
+        return Unreadable(f"{name} {shown(value)} is none of ours; give {name} a table `read`")
+
+    return read_choice
+
+
+def _by_transform(transform: Transform) -> Read:
+    read = transform.read
+    return lambda value: None if value is None else read(value)
+
+
 def read_parent(raw: Raw) -> Canonical | Unreadable:
-    """Read a parent: whoever reads records has put our own id in its place, the same on every side."""
+    """Return a parent as it is: who reads records has put our own id of the ticket in its place."""
     return Unreadable("was not shown") if isinstance(raw, Marker) else raw
+
+
+# --- write: canonical -> raw ----------------------------------------------------------------------
 
 
 def make_writer(
@@ -128,10 +130,10 @@ def make_writer(
     chain: Chain,
     *,
     not_carried: tuple[Canonical, ...],
-    longest: int | None,
+    max_length: int | None,
     unless_null: bool,
-) -> Callable[[Canonical], Raw | NotCarried]:
-    """Make the function from our space to the system's."""
+) -> Write:
+    """Return the function from our space to the system's."""
     name, transform = known.name, chain.transform
 
     def write(value: Canonical) -> Raw | NotCarried:
@@ -140,11 +142,11 @@ def make_writer(
         if value in not_carried:
             return NotCarried(f"{name} {shown(value)} is declared as not carried")
         if table is not None:
-            there, raw = table.get(value)
-            return raw if there else NotCarried(f"{name} {shown(value)} has no writing here")
+            listed, raw = table.get(value)
+            return raw if listed else NotCarried(f"{name} {shown(value)} has no writing here")
         if value is None or transform is None:
             return value
         raw = transform.write(value)
-        return raw[:longest] if longest is not None and isinstance(raw, str) else raw
+        return raw[:max_length] if max_length is not None and isinstance(raw, str) else raw
 
     return write

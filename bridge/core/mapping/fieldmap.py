@@ -1,4 +1,7 @@
-"""A compiled mapping: what the merge and the planner ask of a field, without knowing how it was declared."""
+"""Compiled mappings: what the merge and the planner may ask of a field.
+
+Nothing here knows how a field was declared; `compiler` makes these values.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreada
 class FieldMap:
     """One canonical field of one connection.
 
-    `extract` takes the vendor's record and gives the raw value, `ABSENT` or `Unreadable`. `read`
+    `extract` takes the vendor's record and returns the raw value, `ABSENT` or `Unreadable`. `read`
     and `write` translate one value between the spaces; for a set they take one *element*. Both are
     total: what has no translation is `Unreadable` (the value is named) or `NotCarried`, never an
     exception and never a guess.
@@ -21,7 +24,7 @@ class FieldMap:
 
     name: str
     revision: str
-    """Changes whenever the path or a table of this field changes: a shadow of another revision is no base.
+    """Changes with the path and the tables: a shadow of another revision is no base (rule F19).
 
     Behind a `/` stands what depends on the directory of people, where they are looked up.
     """
@@ -36,13 +39,13 @@ class FieldMap:
     on_create: bool = True
     on_update: bool = True
     parent: str = ""
-    """How the raw value names the ticket that the record belongs to (a transform of `parent` fields); empty: no parent.
+    """The transform by which the raw value names the ticket that a record belongs to.
 
-    Who reads records puts our own id of that ticket in its place, and the other way round when one
-    is made.
+    Empty: no parent. Who reads records puts our own id of that ticket in the raw value's place, and
+    the other way round when a record is made.
     """
     stranger: Callable[[Raw], bool] | None = None
-    """Agents only: the raw value names a person whom the directory does not know."""
+    """Agents only: whether a raw value names a person whom the directory does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +55,42 @@ class EntityMap:
     entity: str
     fields: Mapping[str, FieldMap]
     version: Callable[[Mapping[str, Any]], str | None] = field(default=lambda _record: None)
-    """The record's own version (a canonical UTC time or number as text that sorts by age), None if it has none."""
+    """Returns a record's version as text that sorts by age; None if it has none."""
 
     def extract(self, record: Mapping[str, Any]) -> dict[str, Raw | Marker | Unreadable]:
-        """Give every mapped field of a vendor's record in that system's own value space."""
+        """Return every mapped field of a vendor's record, in the vendor's own values."""
         return {name: mapped.extract(record) for name, mapped in self.fields.items()}
 
     @property
     def parent(self) -> FieldMap | None:
-        """Give the field that says which ticket the record belongs to, if it belongs to one."""
+        """Return the field that says which ticket a record belongs to, if there is one."""
         return next((mapped for mapped in self.fields.values() if mapped.parent), None)
 
     def canonical(self, record: Mapping[str, Any]) -> dict[str, Canonical | Unreadable]:
-        """Give the record's readable fields in canonical values, absent ones left out, for matching."""
-        found: dict[str, Canonical | Unreadable] = {}
+        """Return the record's fields in canonical values, for matching; absent ones left out."""
+        values: dict[str, Canonical | Unreadable] = {}
         for name, raw in self.extract(record).items():
             if isinstance(raw, Marker):
                 continue
             if isinstance(raw, Unreadable):
-                found[name] = raw
+                values[name] = raw
             elif self.fields[name].is_set:
                 elements = [self.fields[name].read(element) for element in raw or ()]
-                found[name] = tuple(
-                    sorted({element for element in elements if isinstance(element, str)})
-                )
+                readable = {element for element in elements if isinstance(element, str)}
+                values[name] = tuple(sorted(readable))
             else:
-                found[name] = self.fields[name].read(raw)
-        return found
+                values[name] = self.fields[name].read(raw)
+        return values
 
 
 def without_directory(revision: str) -> str:
-    """Give a revision of the same field by a directory that knows nobody: what was read by it is read anew."""
+    """Return the revision that the field would have under an empty directory of people.
+
+    A shadow that is given it is read anew, as by another directory.
+    """
     return revision.partition("/")[0] + "/"
 
 
 def same_declaration(one: str, other: str) -> bool:
-    """Tell whether two revisions of a field differ in the directory of people at most."""
+    """Return whether two revisions of a field differ in the directory of people at most."""
     return one.partition("/")[0] == other.partition("/")[0]

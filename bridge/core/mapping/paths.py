@@ -1,4 +1,4 @@
-"""Reading a value out of a record: plain dotted paths by a fast way, everything else by JMESPath.
+"""Paths: how a value is read out of a record, by a plain dotted path or by JMESPath.
 
 A name that the record does not have is `ABSENT`; a null on the way is null. An expression cannot
 tell the two apart, so it is `ABSENT` as soon as one of the top-level names it looks at is missing:
@@ -19,7 +19,7 @@ from jmespath.functions import Functions
 from bridge.core.model.values import ABSENT, Marker, Raw, Unreadable
 
 MAX_EXPRESSION_CHARS = 500
-"""Characters of an expression."""
+MAX_ERROR_CHARS = 200
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
 Extract = Callable[[Mapping[str, Any]], "Raw | Marker | Unreadable"]
@@ -35,8 +35,9 @@ _FIRST_ONLY = frozenset(
         "filter_projection",
     )
 )
-"""Node types whose later children look into what the first one gave, not into the record."""
+"""Node types whose later children look into what the first one returned, not into the record."""
 _WHOLE = frozenset(("identity", "current"))
+"""Node types that stand for the whole of what is looked into."""
 
 
 class BadPath(ValueError):
@@ -45,16 +46,18 @@ class BadPath(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A compiled path: how to get the value, and the top-level names that it looks at."""
+    """A compiled path."""
 
     source: str
     roots: frozenset[str]
+    """The top-level names of a record that it looks at; `@`: all."""
     plain: bool
+    """Names and dots only."""
     get: Extract
 
 
 def compile_path(source: Any) -> Path:
-    """Compile a plain path or a JMESPath expression. Raises BadPath."""
+    """Return a plain path or a JMESPath expression, compiled. Raises BadPath."""
     if not isinstance(source, str) or not source:
         raise BadPath("must be a path; allowed a dotted path or a JMESPath expression")
     if len(source) > MAX_EXPRESSION_CHARS:
@@ -68,7 +71,7 @@ def compile_path(source: Any) -> Path:
 
 
 def compile_expression(source: str) -> Any:
-    """Compile JMESPath, refusing functions that do not exist. Raises BadPath."""
+    """Return a JMESPath expression, compiled. Raises BadPath, also for an unknown function."""
     if len(source) > MAX_EXPRESSION_CHARS:
         raise BadPath(f"is {len(source)} characters long; allowed at most {MAX_EXPRESSION_CHARS}")
     try:
@@ -79,24 +82,24 @@ def compile_expression(source: str) -> Any:
             if node["type"] == "function_expression"
         }
     except (JMESPathError, RecursionError, ValueError) as error:
-        # The lines after the first repeat the expression, with a mark below it.
-        why = (
-            str(error).partition("\n")[0].removesuffix(":").removesuffix(", for expression")
-            or "it cannot be parsed"
-        )
-        why = why.removeprefix("Invalid jmespath expression: ").removeprefix(
-            "Bad jmespath expression: "
-        )
-        raise BadPath(f"is no JMESPath expression: {why}") from error
+        raise BadPath(f"is no JMESPath expression: {_first_line(error)}") from error
     unknown = sorted(called - _KNOWN)
     if unknown:
-        raise BadPath(
-            f"calls {unknown[0]}(), which JMESPath does not have; allowed {', '.join(sorted(_KNOWN))}"
-        )
+        allowed = ", ".join(sorted(_KNOWN))
+        raise BadPath(f"calls {unknown[0]}(), which JMESPath does not have; allowed {allowed}")
     return compiled
 
 
+def _first_line(error: Exception) -> str:
+    """Return what a parser's error says, without the lines that repeat the expression."""
+    line = str(error).partition("\n")[0].removesuffix(":").removesuffix(", for expression")
+    for prefix in ("Invalid jmespath expression: ", "Bad jmespath expression: "):
+        line = line.removeprefix(prefix)
+    return line or "it cannot be parsed"
+
+
 def _getter(names: tuple[str, ...]) -> Extract:
+    """Return the function that follows plain names into a record: the fast way."""
     if len(names) == 1:
         name = names[0]
         return lambda record: record.get(name, ABSENT)
@@ -107,9 +110,8 @@ def _getter(names: tuple[str, ...]) -> Extract:
             if value is None:
                 return None
             if not isinstance(value, Mapping):
-                return Unreadable(
-                    f"there is no {name} to read in what is no object (path {'.'.join(names)})"
-                )
+                path = ".".join(names)
+                return Unreadable(f"there is no {name} to read in what is no object (path {path})")
             value = value.get(name, ABSENT)
             if value is ABSENT:
                 return ABSENT
@@ -119,20 +121,22 @@ def _getter(names: tuple[str, ...]) -> Extract:
 
 
 def _searcher(compiled: Any, roots: frozenset[str]) -> Extract:
+    """Return the function that evaluates an expression on a record."""
+
     def get(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
         if any(root not in record for root in roots):
             return ABSENT
         try:
             return compiled.search(record)
         except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-            return Unreadable(
-                f"the expression cannot be evaluated: {str(error).splitlines()[0][:200]}"
-            )
+            first_line = str(error).splitlines()[0][:MAX_ERROR_CHARS]
+            return Unreadable(f"the expression cannot be evaluated: {first_line}")
 
     return get
 
 
 def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every node of a parsed expression."""
     waiting = [node]
     while waiting:
         here = waiting.pop()
@@ -142,6 +146,7 @@ def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _roots(node: Any) -> Iterator[str]:
+    """Yield the top-level names that a parsed expression looks at; `@` for the whole record."""
     if not isinstance(node, dict):
         return
     kind, children = node["type"], node.get("children", [])

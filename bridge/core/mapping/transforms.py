@@ -1,8 +1,8 @@
-"""The closed table of transforms that a mapping may name with `as`. Nothing else can be named there.
+"""The closed table of transforms and helpers that a mapping may name with `as`.
 
 *Two-way transforms* turn a raw value into a canonical one and back; a field has exactly one (the
 usual one of its kind when none is named). *Read helpers* only shape what is read, for systems that
-lack a field; they come before the transform. None of them ever sees null: null reads as null and is
+lack a field; they come before the transform. No transform ever sees null: null reads as null and is
 written as null.
 """
 
@@ -19,11 +19,12 @@ from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
 LEAVE = "leave"
 UNASSIGN = "unassign"
+"""Both: what somebody outside the table of agents becomes (`AgentTable.unmapped`)."""
 MAX_SHOWN_CHARS = 60
 
 
 def shown(value: Any) -> str:
-    """Show a value in a message, cut to a length that a line can take."""
+    """Return a value as messages show it, cut to a length that a line can take."""
     text = repr(value)
     return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}…"
 
@@ -45,8 +46,11 @@ class Transform:
     """Part of every revision that uses it: raised when the same input gives another output."""
 
 
-def _same(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
+
+
+# --- reading one value: never null, never an exception --------------------------------------------
 
 
 def _text(raw: Raw) -> Canonical | Unreadable:
@@ -68,9 +72,9 @@ def _email(raw: Raw) -> Canonical | Unreadable:
     address = raw.strip().lower()
     if not address:
         return None
-    return (
-        address if _EMAIL.fullmatch(address) else Unreadable(f"{shown(raw)} is no e-mail address")
-    )
+    if _EMAIL.fullmatch(address):
+        return address
+    return Unreadable(f"{shown(raw)} is no e-mail address")
 
 
 def _datetime(raw: Raw) -> Canonical | Unreadable:
@@ -106,40 +110,40 @@ def _tag(raw: Raw) -> Canonical | Unreadable:
 
 
 TRANSFORMS: Mapping[str, Transform] = {
-    each.name: each
-    for each in (
-        Transform("text", ("text",), _text, _same, "text as it is; empty text reads as null"),
+    transform.name: transform
+    for transform in (
+        Transform("text", ("text",), _text, _unchanged, "text as it is; empty text reads as null"),
         Transform(
             "email",
             ("email",),
             _email,
-            _same,
+            _unchanged,
             "an e-mail address: trimmed, in lower case; empty reads as null",
         ),
         Transform(
             "datetime",
             ("datetime",),
             _datetime,
-            _same,
+            _unchanged,
             "an ISO 8601 time with an offset; kept in UTC",
         ),
-        Transform("boolean", ("boolean",), _boolean, _same, "true or false"),
+        Transform("boolean", ("boolean",), _boolean, _unchanged, "true or false"),
         Transform(
             TICKET_OF,
             ("parent",),
             _parent,
-            _same,
+            _unchanged,
             "the id that the ticket has on the same connection",
         ),
         Transform(
             CUSTOMERS_TICKET,
             ("parent",),
             _email,
-            _same,
+            _unchanged,
             "an e-mail address: its customer's newest open ticket",
         ),
         Transform(
-            "tags", ("set",), _tag, _same, "each tag case-folded, trimmed, without leading #"
+            "tags", ("set",), _tag, _unchanged, "each tag case-folded, trimmed, without leading #"
         ),
     )
 }
@@ -153,40 +157,50 @@ BY_KIND: Mapping[str, str] = {
     "parent": TICKET_OF,
     "agent": AGENT,
 }
-"""The transform of a field for which none is named. A choice has none: it needs value tables, or our own words."""
+"""Kind of field -> its transform, where none is named.
+
+A choice has none: it needs value tables, or is in our own words.
+"""
 
 
-# --- agents
-# --------------------------------------------------------------------------------------------------------
+# --- agents ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class AgentTable:
-    """How one connection names the agents. The canonical agent is an e-mail address in lower case."""
+    """The directory of people of one connection: how it names the agents.
+
+    The canonical agent is an e-mail address in lower case.
+    """
 
     people: Mapping[str, Raw] = field(default_factory=dict)
     """E-mail address -> the connection's own name for that person."""
     unmapped: str = LEAVE
-    """What somebody outside the table becomes: `leave` (unreadable, not carried), `unassign`, or an address."""
+    """What somebody outside the table becomes: `leave` (unreadable, not carried), `unassign`, or
+    another person's address."""
     learned: dict[str, Raw] = field(default_factory=dict)
-    """Like `people`, as the connection's own records show it; `people` comes first."""
+    """Like `people`, but learned from the connection's own records; `people` comes first."""
     unstored: set[Raw] = field(default_factory=set)
-    """Names that were learned here, and that `replace_learned` has not confirmed yet."""
+    """Names that were learned here and are not known to be stored (`replace_learned`) yet."""
     _emails: dict[Raw, str] = field(default_factory=dict)
+    """The way back: the connection's own name -> e-mail address."""
 
     def __post_init__(self) -> None:
-        """Prepare the way back."""
+        """Fill in the way back."""
         self._emails.update({raw: email for email, raw in self.people.items()})
 
     def is_new(self, email: str, raw: Raw) -> bool:
-        """Tell whether a record shows somebody new, or a new address, or what is not known to be stored yet."""
+        """Return whether this is somebody new, or a new address, or not known to be stored yet."""
         old = self._emails.get(raw)
         if email in self.people or old in self.people:
             return False
         return old != email or raw in self.unstored
 
     def learn(self, email: str, raw: Raw) -> bool:
-        """Take in what a record showed; True when that is news. A new address replaces the one before."""
+        """Take in what a record showed, and return whether it is new.
+
+        A new address of somebody replaces the one before. `people` is never overridden.
+        """
         if not self.is_new(email, raw):
             return False
         self._take(email, raw)
@@ -194,7 +208,7 @@ class AgentTable:
         return True
 
     def replace_learned(self, stored: Iterable[tuple[str, Raw]]) -> None:
-        """Take exactly these for what has been learned, the oldest first."""
+        """Take exactly these, the oldest first, for what has been learned."""
         self.learned.clear()
         self.unstored.clear()
         self._emails.clear()
@@ -211,53 +225,53 @@ class AgentTable:
         self._emails[raw] = email
 
     def email(self, raw: Raw) -> str | None:
-        """Give the person whom the connection calls so; None: nobody that is known."""
+        """Return the person whom the connection calls so; None: nobody that is known."""
         return self._emails.get(raw) if isinstance(raw, str | int) else None
 
     def name(self, email: Canonical) -> Raw | None:
-        """Give the connection's name for a person; None: it has none."""
+        """Return the connection's name for a person; None: it has none."""
         return self.people.get(email, self.learned.get(email)) if isinstance(email, str) else None
 
     def write(self, email: Canonical) -> Raw | NotCarried:
-        """Give what is sent for a person, a stranger included."""
+        """Return what is sent for a person, also for one whom the table does not know."""
         raw = self.name(email)
         if raw is None and self.unmapped == UNASSIGN:
             return None
         if raw is None:
             raw = self.name(self.unmapped)
-        return (
-            raw
-            if raw is not None
-            else NotCarried(f"{email} has no name here; add it to agents.yaml")
-        )
+        if raw is None:
+            return NotCarried(f"{email} has no name here; add it to agents.yaml")
+        return raw
 
 
 def agent_transform(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
-    """Make the agent transform of one connection. What begins with one of `groups` is a group, never a person."""
+    """Return the agent transform of one connection.
+
+    What begins with one of `groups` is a group, and never read as a person.
+    """
     prefixes = tuple(groups)
 
-    def group(raw: Raw) -> bool:
+    def is_group(raw: Raw) -> bool:
         return bool(prefixes) and isinstance(raw, str) and raw.startswith(prefixes)
 
     def read(raw: Raw) -> Canonical | Unreadable:
         if not isinstance(raw, str | int) or isinstance(raw, bool):
             return Unreadable(f"{shown(raw)} names no agent")
-        if group(raw):
+        if is_group(raw):
             return Unreadable(f"{shown(raw)} is a group, and a group is never read as a person")
         email = table.email(raw)
         if email is not None:
             return email
         if table.unmapped == LEAVE:
-            return Unreadable(
-                f"the agent {shown(raw)} is not in agents.yaml; add a row for this person"
-            )
+            why = f"the agent {shown(raw)} is not in agents.yaml; add a row for this person"
+            return Unreadable(why)
         return None if table.unmapped == UNASSIGN else table.unmapped
 
     def stranger(raw: Raw) -> bool:
-        return raw is not None and not group(raw) and table.email(raw) is None
+        return raw is not None and not is_group(raw) and table.email(raw) is None
 
-    told = "an agent, looked up in agents.yaml; canonical is the e-mail"
-    return Transform(AGENT, ("agent",), read, table.write, told, stranger=stranger)
+    meaning = "an agent, looked up in agents.yaml; canonical is the e-mail"
+    return Transform(AGENT, ("agent",), read, table.write, meaning, stranger=stranger)
 
 
 AGENT_MEANING = (
@@ -265,8 +279,7 @@ AGENT_MEANING = (
 )
 
 
-# --- helpers that only read
-# ----------------------------------------------------------------------------------------
+# --- helpers that only read -----------------------------------------------------------------------
 
 Combine = Callable[[Sequence[Any]], Any]
 
@@ -277,17 +290,19 @@ class Helper:
 
     name: str
     argument: type | None
+    """The type of what it is given in the mapping; None: nothing."""
     make: Callable[[Any], Callable[[Any], Any]]
+    """Takes that argument and returns the function to apply to what is read."""
     meaning: str
     combines: bool = False
 
 
-def _empty(value: Any) -> bool:
+def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _first(_argument: None) -> Combine:
-    return lambda values: next((value for value in values if not _empty(value)), None)
+def _first_non_empty(_argument: None) -> Combine:
+    return lambda values: next((value for value in values if not _is_empty(value)), None)
 
 
 _PLACE = re.compile(r"\{(\d{1,2})\}")
@@ -295,41 +310,41 @@ _PLACE = re.compile(r"\{(\d{1,2})\}")
 
 def _template(pattern: str) -> Combine:
     def fill(values: Sequence[Any]) -> Any:
-        used = [int(number) - 1 for number in _PLACE.findall(pattern)]
         texts = [
-            "" if _empty(value) or isinstance(value, list | dict) else str(value)
+            "" if _is_empty(value) or isinstance(value, list | dict) else str(value)
             for value in values
         ]
-        if not any(texts[number] for number in used if number < len(texts)):
+
+        def text_at(number: int) -> str:
+            return texts[number - 1] if number <= len(texts) else ""
+
+        if not any(text_at(number) for number in places(pattern)):
             return None
-        return _PLACE.sub(
-            lambda found: texts[int(found[1]) - 1] if int(found[1]) <= len(texts) else "", pattern
-        )
+        return _PLACE.sub(lambda place: text_at(int(place[1])), pattern)
 
     return fill
 
 
 def _first_line(_argument: None) -> Callable[[Any], Any]:
-    return lambda raw: (
-        next((line.strip() for line in raw.splitlines() if line.strip()), "") if _is(raw) else raw
-    )
+    def first_line(raw: Any) -> Any:
+        if not isinstance(raw, str):
+            return raw
+        return next((line.strip() for line in raw.splitlines() if line.strip()), "")
+
+    return first_line
 
 
 def _cut(length: int) -> Callable[[Any], Any]:
-    return lambda raw: raw[:length].rstrip() if _is(raw) else raw
-
-
-def _is(raw: Any) -> bool:
-    return isinstance(raw, str)
+    return lambda raw: raw[:length].rstrip() if isinstance(raw, str) else raw
 
 
 HELPERS: Mapping[str, Helper] = {
-    each.name: each
-    for each in (
+    helper.name: helper
+    for helper in (
         Helper(
             "first-non-empty",
             None,
-            _first,
+            _first_non_empty,
             "of several paths, the first with a value that is not empty",
             True,
         ),
@@ -347,5 +362,5 @@ HELPERS: Mapping[str, Helper] = {
 
 
 def places(pattern: str) -> list[int]:
-    """Give the numbers of a template's placeholders."""
+    """Return the numbers of a template's placeholders, from 1."""
     return [int(number) for number in _PLACE.findall(pattern)]

@@ -1,0 +1,97 @@
+"""Value tables of a mapping: which raw value stands for which canonical one.
+
+Also which canonical values a field can have at all, which every table is checked against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.core.mapping.transforms import shown
+from bridge.core.model.entities import Field
+
+Where = tuple[str | int | float | bool | None, ...]
+"""Keys from the top of a declaration down to the value that a problem is about."""
+Problem = tuple[Where, str]
+"""What is wrong with a declaration, and where."""
+
+
+@dataclass(slots=True)
+class Table:
+    """A value table. Keys are told apart by type as well: `1`, `"1"` and `true` are three."""
+
+    rows: dict[tuple[type, Any], Any] = field(default_factory=dict)
+
+    def get(self, value: Any) -> tuple[bool, Any]:
+        """Return whether the value is listed, and what it stands for."""
+        try:
+            return typed_key(value) in self.rows, self.rows.get(typed_key(value))
+        except TypeError:  # lists and objects cannot be keys, so they are in no table
+            return False, None
+
+
+def typed_key(value: Any) -> tuple[type, Any]:
+    """Return a key under which `true` is not 1, but 1.0 is."""
+    if isinstance(value, bool):
+        return bool, value
+    return (float if isinstance(value, int | float) else type(value)), value
+
+
+def compile_table(known: Field, key: str, rows: Mapping[Any, Any]) -> tuple[Table, list[Problem]]:
+    """Return a value table and what is wrong with it.
+
+    Under the key `read` it has raw keys and canonical values, under `write` the other way round.
+    """
+    table = Table()
+    if known.kind in ("set", "agent", "parent"):
+        what = f"a {known.kind} takes no value table; allowed a path, with `as`"
+        return table, [*_if_empty(key, rows), ((key,), what)]
+    problems = _if_empty(key, rows)
+    for left, right in rows.items():
+        canonical, raw = (right, left) if key == "read" else (left, right)
+        if not fits(known, canonical):
+            what = f"{shown(canonical)} is no {known.name}; allowed {allowed_values(known)}"
+            problems.append(((key, left), what))
+        elif isinstance(raw, Mapping | list):
+            problems.append(((key, left), f"is {shown(raw)}; allowed a single value"))
+        else:
+            table.rows[typed_key(left)] = right
+    return table, problems
+
+
+def _if_empty(key: str, rows: Mapping[Any, Any]) -> list[Problem]:
+    return [] if rows else [((key,), "is an empty table; allowed one row or more")]
+
+
+def inverse(table: Table, key: str, other: str) -> tuple[Table, list[Problem]]:
+    """Return the table of the other direction, and the rows by which it is ambiguous."""
+    inverted, problems = Table(), list[Problem]()
+    for (_type, left), right in table.rows.items():
+        back = typed_key(right)
+        if back in inverted.rows:
+            twice = inverted.rows[back]
+            what = (
+                f"{shown(twice)} and {shown(left)} both stand for {shown(right)}; "
+                f"add a `{other}` table"
+            )
+            problems.append(((key, left), what))
+        inverted.rows[back] = left
+    return inverted, problems
+
+
+def fits(known: Field, value: Any) -> bool:
+    """Return whether a field can have this canonical value."""
+    if value is None:
+        return True
+    if known.kind == "choice":
+        return isinstance(value, str) and value in known.choices
+    return isinstance(value, bool) if known.kind == "boolean" else isinstance(value, str)
+
+
+def allowed_values(known: Field) -> str:
+    """Return the canonical values that a field can have, as a message lists them."""
+    if known.kind == "choice":
+        return ", ".join((*known.choices, "null"))
+    return "true, false, null" if known.kind == "boolean" else "text, null"

@@ -1,20 +1,21 @@
-"""What goes wrong on purpose, how often, and how often it did."""
+"""Faults on purpose: which there are, how often each strikes, and how often it did."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 BEFORE = ("error-before",)
 """A 500 of a call that did nothing."""
 AFTER = ("error-after", "reset-after", "timeout-after")
-"""The write is done, and its caller does not learn it: a 500, a cut connection, no answer in time."""
+"""The write is done, and its caller does not learn it: a 500, a cut connection, or silence."""
 THROTTLE = "throttle"
 WEBHOOK = ("webhook-lost", "webhook-duplicated", "webhook-reordered", "webhook-delayed")
 KINDS = (*BEFORE, *AFTER, THROTTLE, *WEBHOOK)
 ARRIVING = "webhooks"
-"""In words only: the share of webhooks that arrive. `webhooks=0` loses every one."""
+"""Only for `parse`: the share of webhooks that arrive. `webhooks=0` loses every one."""
 
 USUAL: Mapping[str, float] = {
     "error-before": 0.03,
@@ -31,7 +32,7 @@ USUAL: Mapping[str, float] = {
 
 
 class Dropped(Exception):
-    """The caller gets no whole answer to a call that was done; the transport shows it as `kind` says."""
+    """The caller gets no whole answer to a call that was done; the transport shows `kind`."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -39,7 +40,7 @@ class Dropped(Exception):
 
 
 class Faults:
-    """Draws faults with handed-in randomness and counts those that happened."""
+    """Draws faults with the randomness that it is given, and counts those that happened."""
 
     def __init__(self, rng: random.Random, shares: Mapping[str, float] | None = None) -> None:
         self._rng = rng
@@ -58,8 +59,12 @@ class Faults:
                 raise ValueError(f"share of {kind}: {share!r} is not a number from 0 to 1")
         self.shares = dict(shares)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return shares and counts as JSON values."""
+        return {"shares": self.shares, "counts": dict(self.counts)}
+
     def draw(self, kinds: Iterable[str]) -> str:
-        """Give the first of the kinds that strikes now, or an empty string."""
+        """Return the first of the kinds that strikes now, or an empty string."""
         for kind in kinds:
             share = self.shares.get(kind, 0.0)
             if share and self._rng.random() < share:
@@ -69,7 +74,10 @@ class Faults:
 
 
 def parse(text: str) -> dict[str, float]:
-    """Read `KIND=SHARE,…`, also `webhooks=SHARE`; an empty text means the usual shares. Raises ValueError."""
+    """Read `KIND=SHARE,…`, also `webhooks=SHARE`. Raises ValueError.
+
+    An empty text means the usual shares.
+    """
     if not text:
         return dict(USUAL)
     shares: dict[str, float] = {}

@@ -1,4 +1,8 @@
-"""What the sandboxes have in common: admission, faults, journal, webhooks and the hands of a human."""
+"""The base of all sandboxes: admission of calls, faults, journal, webhooks, and what people do.
+
+A subclass for each vendor answers the API's calls (`ROUTES`) and says what a record looks like
+there. Its facts (vendor_facts.py) are class attributes.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +36,10 @@ log = logging.getLogger("bridge.sandbox")
 
 
 class Sandbox(VendorFacts, ABC):
-    """A vendor's API as a WSGI app over records in memory; `/_control/` is the hand behind it."""
+    """A vendor's API as a WSGI app over records in memory; `/_control/` plays its people."""
 
     ROUTES: ClassVar[Map]
-    """Endpoint = method name."""
+    """The API; an endpoint is the name of a method."""
     journal: Journal
     outbox: Outbox
 
@@ -80,39 +84,34 @@ class Sandbox(VendorFacts, ABC):
         """Change options. Raises ValueError, naming those that there are."""
         unknown = sorted(set(options) - set(self.options) - {"rate"})
         if unknown:
-            raise ValueError(
-                f"unknown option {', '.join(unknown)}; allowed: {', '.join(sorted(self.options))}, rate"
-            )
+            allowed = ", ".join([*sorted(self.options), "rate"])
+            raise ValueError(f"unknown option {', '.join(unknown)}; allowed: {allowed}")
         self.options.update(options)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
         request = Request(environ)
         if request.path.startswith("/_control/"):
-            return control.answer(self, request)(environ, start_response)
+            return control.answer(self._control(), request)(environ, start_response)
         arrived = self.clock.now()  # not the time at which its turn comes
         with self.lock:
             early = self._throttle.early(arrived)
             response = self._answer(request, f"{FORBIDDEN}{early}" if early else "")
         return response(environ, start_response)
 
-    # The hands of a human, used by the control API and by tests in process.
+    # What people do, for the control API and for tests in process.
 
     def edit(self, record_id: str, fields: Mapping[str, Any]) -> Record:
-        """Let a human change fields, given in the system's own space; `add_tags` and `remove_tags` are understood."""
+        """Let a human change fields, given in the system's own words.
+
+        `add_tags` and `remove_tags` are understood as well.
+        """
         with self.lock:
             record = self._present(record_id)
             wanted = dict(fields)
-            tags = list(record.get("tags") or [])
-            for tag in wanted.pop("remove_tags", ()):
-                tags = [one for one in tags if one.casefold() != tag.casefold()]
-            tags += [
-                tag
-                for tag in wanted.pop("add_tags", ())
-                if tag.casefold() not in {t.casefold() for t in tags}
-            ]
             if {"add_tags", "remove_tags"} & set(fields):
-                wanted["tags"] = tags
+                kept = _without(record.get("tags") or [], wanted.pop("remove_tags", ()))
+                wanted["tags"] = [*kept, *_without(wanted.pop("add_tags", ()), kept)]
             new, _ = self.changed(record, wanted, human=True)
             return self._by_human("edit", record, new)
 
@@ -137,7 +136,7 @@ class Sandbox(VendorFacts, ABC):
             return self._by_human("edit", record, self.written_to(record, text, at))
 
     def populate(self, count: int, seed: int) -> list[str]:
-        """Fill with realistic tickets that humans have made; give their ids in order."""
+        """Let humans make realistic tickets; return their ids in order."""
         with self.lock:
             drafts = population.tickets(count, seed)
             return [
@@ -146,16 +145,51 @@ class Sandbox(VendorFacts, ABC):
             ]
 
     def tickets(self) -> list[Record]:
-        """Give every live ticket, whole, without any side effect."""
+        """Return every live ticket, whole, without any side effect."""
         return self.records("ticket")
 
     def records(self, entity: str) -> list[Record]:
-        """Give every live record of an entity, whole, without any side effect."""
+        """Return every live record of an entity, whole, without any side effect."""
         with self.lock:
             store = self.store if entity == "ticket" else self.others[entity]
             return [record for record in store if self.alive(record)]
 
-    # What each system says.
+    def _control(self) -> Mapping[str, control.Verb]:
+        """Return what `/_control/` can do, by method and path."""
+        return {
+            "GET tickets": lambda _: self.tickets(),
+            "GET records": lambda given: self.records(given["entity"]),
+            "POST tickets": self.create,
+            "POST edit": lambda given: self.edit(given["id"], given["fields"]),
+            "POST delete": lambda given: self.delete(given["id"]),
+            "POST message": lambda given: self.message(
+                given["id"], given["text"], float(given.get("seconds_ago", 0))
+            ),
+            "POST populate": lambda given: self.populate(
+                int(given["n"]), int(given.get("seed", 0))
+            ),
+            "GET journal": lambda given: [
+                entry.row() for entry in self.journal.since(int(given.get("since", 0)))
+            ],
+            "GET description": lambda _: self.description(),
+            "GET faults": lambda _: self.faults.as_dict(),
+            "POST faults": self._set_faults,
+            "GET options": lambda _: self.options,
+            "POST options": self._set_options,
+            "GET waiting": lambda _: self.outbox.waiting,
+            "POST flush": lambda given: self.outbox.flush(everything=bool(given.get("everything"))),
+        }
+
+    def _set_faults(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        if given:
+            self.faults.set({} if given == {"none": True} else given)
+        return self.faults.as_dict()
+
+    def _set_options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.configure(given)
+        return self.options
+
+    # What a vendor's own class says.
 
     @abstractmethod
     def problem(self, problem: Problem) -> Response:
@@ -163,17 +197,20 @@ class Sandbox(VendorFacts, ABC):
 
     @abstractmethod
     def unauthorised(self, request: Request) -> Problem | None:
-        """Look at the credentials; None: welcome."""
+        """Return the refusal of wrong credentials; None: they are right."""
 
     @abstractmethod
     def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
-        """Make and store a ticket from an API call's fields or a human's. Raises Problem."""
+        """Make and store a ticket, from an API call's fields or a human's. Raises Problem."""
 
     @abstractmethod
     def changed(
         self, record: Record, fields: Mapping[str, Any], *, human: bool
     ) -> tuple[Record, tuple[str, ...]]:
-        """Make and store the changed ticket; also name the fields that were not honoured. Raises Problem."""
+        """Change a ticket and store it. Raises Problem.
+
+        Returns it, and the names of the fields that were not honoured.
+        """
 
     @abstractmethod
     def remove(self, record: Record) -> None:
@@ -190,19 +227,19 @@ class Sandbox(VendorFacts, ABC):
         before: Mapping[str, Any],  # noqa: ARG002
         sent: Mapping[str, Any],  # noqa: ARG002
     ) -> list[Event]:
-        """Give the webhooks that a change causes: none, unless the system sends some."""
+        """Return the webhooks that a change causes: none, unless the system sends some."""
         return []
 
     def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        """Give the body and the headers of a webhook: the generic hint, unless the system has its own."""
+        """Return body and headers of a webhook: a generic one, unless the system has its own."""
         return {"entity": "ticket", "id": event.record_id}, {"x-delivery": unique}
 
     def alive(self, record: Record) -> bool:
-        """Tell whether a stored record is still there for its API."""
+        """Return whether a stored record is still there for its API."""
         return record.get("deleted_at") is None
 
     def written_to(self, record: Record, text: str, at: datetime) -> Record:
-        """Store that the customer wrote."""
+        """Store a message of the customer's; return the ticket."""
         raise Problem(
             400, "BAD_REQUEST", f"{self.SYSTEM} has no message for {record['id']}: {text!r} at {at}"
         )
@@ -242,8 +279,8 @@ class Sandbox(VendorFacts, ABC):
         record = new if new is not None else old
         assert record is not None  # noqa: S101 - one of the two is always given
         before, after = difference(old or {}, new or {}, self.VOLATILE)
-        told = self.outbox.target is not None and entity == "ticket"
-        events = self.events(kind, record, before, after) if told else []
+        sends = self.outbox.target is not None and entity == "ticket"
+        events = self.events(kind, record, before, after) if sends else []
         names = ", ".join(event.name for event in events)
         self.journal.append(
             kind,
@@ -260,7 +297,7 @@ class Sandbox(VendorFacts, ABC):
         return record
 
     def _identity(self, kind: Kind, record: Record | None) -> dict[str, str]:
-        """Return by what the judge tells copies of one ticket, for the journal of what was made."""
+        """Return whose marker and whose customer a record that was made has, for the journal."""
         if kind != "create" or record is None:
             return {}
         return {
@@ -279,49 +316,9 @@ class Sandbox(VendorFacts, ABC):
 
     def _answer(self, request: Request, forbidden: str) -> Response:
         call = ReceivedCall(request)
-        fault = ""
-        try:
-            fault = self._admit(request)
-            endpoint, arguments = self.ROUTES.bind_to_environ(request.environ).match()
-            response: Response = getattr(self, endpoint)(call, **arguments)
-            if call.kind in {"write", "create", "delete"}:
-                fault = self.faults.draw(AFTER)
-        except _Struck as struck:
-            fault, response, call.kind = struck.kind, self.problem(struck.problem), "error"
-            if struck.kind == THROTTLE:
-                response.headers["Retry-After"] = self._throttle.refuse(self.clock.now())
-        except Problem as problem:
-            response, call.kind = self.problem(problem), "error"
-        except HTTPException as refused:
-            response, call.kind = self.problem(_from_http(refused)), "error"
-        except ValueError as error:
-            response, call.kind = (
-                self.problem(Problem(400, "parse_error", f"Invalid JSON: {error}")),
-                "error",
-            )
+        response, fault = self._handle(call)
         call.note = forbidden or call.note
-        self.journal.append(
-            call.kind,
-            "bridge",
-            entity=call.entity,
-            id=call.id
-            or str(
-                (request.path.rstrip("/").rsplit("/", 1) or [""])[-1]
-                if call.kind == "error"
-                else ""
-            ),
-            before=call.before,
-            after=call.after,
-            record=call.record,
-            sent=call.sent,
-            ignored=call.ignored,
-            method=request.method,
-            path=request.full_path.rstrip("?"),
-            status=response.status_code,
-            fault=fault,
-            note=call.note,
-            **self._identity(call.kind, call.record),
-        )
+        self._record(call, response.status_code, fault)
         if call.note.startswith(FORBIDDEN):
             log.warning("%s: %s (%s)", self.name, call.note, request.method)
         self._emit(call.events)
@@ -331,7 +328,48 @@ class Sandbox(VendorFacts, ABC):
             return self.problem(Problem(500, "INTERNAL_SERVER_ERROR", "Something went wrong"))
         return response
 
-    def _admit(self, request: Request) -> str:
+    def _handle(self, call: ReceivedCall) -> tuple[Response, str]:
+        """Return the answer to a call, and the fault that strikes it before or after it is done."""
+        try:
+            self._admit(call.request)
+            endpoint, arguments = self.ROUTES.bind_to_environ(call.request.environ).match()
+            response: Response = getattr(self, endpoint)(call, **arguments)
+        except _Struck as struck:
+            call.kind = "error"
+            response = self.problem(struck.problem)
+            if struck.kind == THROTTLE:
+                response.headers["Retry-After"] = self._throttle.refuse(self.clock.now())
+            return response, struck.kind
+        except (Problem, HTTPException, ValueError) as error:
+            call.kind = "error"
+            return self.problem(_problem_of(error)), ""
+        changed = call.kind in {"write", "create", "delete"}
+        return response, self.faults.draw(AFTER) if changed else ""
+
+    def _record(self, call: ReceivedCall, status: int, fault: str) -> None:
+        """Write a call into the journal."""
+        request = call.request
+        last_part = request.path.rstrip("/").rpartition("/")[2] if call.kind == "error" else ""
+        self.journal.append(
+            call.kind,
+            "bridge",
+            entity=call.entity,
+            id=call.id or last_part,
+            before=call.before,
+            after=call.after,
+            record=call.record,
+            sent=call.sent,
+            ignored=call.ignored,
+            method=request.method,
+            path=request.full_path.rstrip("?"),
+            status=status,
+            fault=fault,
+            note=call.note,
+            **self._identity(call.kind, call.record),
+        )
+
+    def _admit(self, request: Request) -> None:
+        """Raise what keeps a call from being answered: its key, the rate, or a fault."""
         refusal = self.unauthorised(request)
         if refusal is not None:
             raise refusal
@@ -341,7 +379,6 @@ class Sandbox(VendorFacts, ABC):
             raise _Struck(kind, Problem(429, "TOO_MANY_REQUESTS", "Too many requests"))
         if kind:
             raise _Struck(kind, Problem(500, "INTERNAL_SERVER_ERROR", "Something went wrong"))
-        return ""
 
     def _keep_rate(self) -> None:
         rate = self.options.get("rate")
@@ -365,9 +402,19 @@ class _Struck(Exception):
         self.problem = problem
 
 
-def _from_http(refused: HTTPException) -> Problem:
-    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(refused.code or 500, "BAD_REQUEST")
-    return Problem(refused.code or 500, code, refused.name)
+def _problem_of(error: Problem | HTTPException | ValueError) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        status = error.code or 500
+        code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(status, "BAD_REQUEST")
+        return Problem(status, code, error.name)
+    return Problem(400, "parse_error", f"Invalid JSON: {error}")
+
+
+def _without(tags: Iterable[str], gone: Iterable[str]) -> list[str]:
+    folded = {tag.casefold() for tag in gone}
+    return [tag for tag in tags if tag.casefold() not in folded]
 
 
 def _nowhere(_url: str, _headers: Mapping[str, str], _body: bytes) -> int:

@@ -1,9 +1,9 @@
-"""How PostHog filters its ticket list: what it does not understand, it drops."""
+"""The filters of PostHog's ticket list. What it does not understand, it drops."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bridge.sandbox.exchange import Problem
@@ -13,38 +13,24 @@ STATUSES = ("new", "open", "pending", "on_hold", "resolved")
 PRIORITIES = ("low", "medium", "high", "critical")
 CHANNELS = ("widget", "email", "slack")
 
+Filter = Callable[[Record], bool]
+
 
 def filtered(
     rows: list[Record], query: Mapping[str, str], *, ids: bool, tags: bool
 ) -> list[Record]:
-    """Give the rows that the filters let through; `ids` and `tags` say whether this deployment knows them."""
+    """Return the rows that all filters let through.
+
+    `ids` and `tags` say whether this deployment knows those two.
+    """
+    filters = [*_by_word(query), *_by_date(query), *_by_assignee(query)]
     if ids and "ids" in query:
-        wanted = set(query["ids"].split(","))
-        rows = [row for row in rows if row["id"] in wanted]
-    for name, known in (
-        ("status", STATUSES),
-        ("priority", PRIORITIES),
-        ("channel_source", CHANNELS),
-    ):
-        values = {value for value in query.get(name, "").split(",") if value in known}
-        rows = [row for row in rows if not values or row[name] in values]
-    rows = _dated(rows, query)
-    kind, colon, remote = query.get("assignee", "").partition(":")
-    if kind == "unassigned":
-        rows = [row for row in rows if row["assignee"] is None]
-    elif colon:
-        assigned = [row for row in rows if row["assignee"]]
-        rows = [
-            row
-            for row in assigned
-            if (row["assignee"]["type"], str(row["assignee"]["id"])) == (kind, remote)
-        ]
+        filters.append(_by_ids(query["ids"]))
     if query.get("search"):
-        rows = [row for row in rows if _found(row, query["search"])]
+        filters.append(_by_search(query["search"]))
     if tags and query.get("tags"):
-        chosen = set(clean_tags(json.loads(query["tags"])))
-        rows = [row for row in rows if chosen & set(row["tags"])]
-    return list(rows)
+        filters.append(_by_tags(query["tags"]))
+    return [row for row in rows if all(lets_through(row) for lets_through in filters)]
 
 
 def number(text: str | None, default: int) -> int:
@@ -59,20 +45,57 @@ def clean_tags(value: Any) -> list[str]:
     return list(dict.fromkeys(tag.strip().lower() for tag in value if tag.strip()))
 
 
-def _dated(rows: list[Record], query: Mapping[str, str]) -> list[Record]:
+def _by_word(query: Mapping[str, str]) -> Iterator[Filter]:
+    known_words = {"status": STATUSES, "priority": PRIORITIES, "channel_source": CHANNELS}
+    for name, known in known_words.items():
+        words = {word for word in query.get(name, "").split(",") if word in known}
+        if words:
+            yield lambda row, name=name, words=words: row[name] in words  # type: ignore[misc]
+
+
+def _by_date(query: Mapping[str, str]) -> Iterator[Filter]:
     for name, sign in (("date_from", 1), ("date_to", -1)):
         try:
-            edge = from_iso(query[name]).timestamp() * sign if name in query else None
-        except ValueError:
+            edge = from_iso(query[name]).timestamp() * sign
+        except (KeyError, ValueError):
             continue
-        if edge is not None:
-            rows = [row for row in rows if from_iso(row["updated_at"]).timestamp() * sign >= edge]
-    return rows
+        yield lambda row, sign=sign, edge=edge: _updated(row) * sign >= edge  # type: ignore[misc]
 
 
-def _found(row: Record, search: str) -> bool:
-    if search.isdigit():
-        return bool(row["ticket_number"] == int(search))
+def _updated(row: Record) -> float:
+    return from_iso(row["updated_at"]).timestamp()
+
+
+def _by_assignee(query: Mapping[str, str]) -> Iterator[Filter]:
+    kind, colon, remote_id = query.get("assignee", "").partition(":")
+    if kind == "unassigned":
+        yield lambda row: row["assignee"] is None
+    elif colon:
+        yield lambda row: _assigned(row) == (kind, remote_id)
+
+
+def _assigned(row: Record) -> tuple[str, str] | None:
+    assignee = row["assignee"]
+    return (assignee["type"], str(assignee["id"])) if assignee else None
+
+
+def _by_ids(given: str) -> Filter:
+    wanted = set(given.split(","))
+    return lambda row: row["id"] in wanted
+
+
+def _by_tags(given: str) -> Filter:
+    wanted = set(clean_tags(json.loads(given)))
+    return lambda row: bool(wanted & set(row["tags"]))
+
+
+def _by_search(needle: str) -> Filter:
+    if needle.isdigit():
+        return lambda row: bool(row["ticket_number"] == int(needle))
+    return lambda row: any(needle.casefold() in text.casefold() for text in _texts(row))
+
+
+def _texts(row: Record) -> Iterator[str]:
     traits = row["anonymous_traits"]
     texts = (
         traits.get("name"),
@@ -80,4 +103,4 @@ def _found(row: Record, search: str) -> bool:
         row["email_subject"],
         row["last_message_text"],
     )
-    return any(search.casefold() in str(text).casefold() for text in texts if text)
+    return (str(text) for text in texts if text)

@@ -9,7 +9,7 @@ documented: options decide. Everything but tickets is in switch_others.py.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -112,24 +112,24 @@ class SwitchSandbox(SwitchOthers):
 
     def list_tickets(self, call: ReceivedCall) -> Response:
         """List live tickets, filtered, sorted, a page at a time."""
-        query = call.query
-        rows: Iterable[Record] = self.tickets()
-        for name in ("status", "priority"):
-            if name in query:
-                rows = [row for row in rows if row[name] == query[name]]
-        if query.get("unassigned") == "true":
-            rows = [row for row in rows if row["assignee"] is None]
+        rows = [row for row in self.tickets() if self._matches(row, call.query)]
+        return self._page(call, rows, _SORTS, _listed)
+
+    def _matches(self, row: Record, query: Mapping[str, str]) -> bool:
+        """Return whether a ticket passes all filters of a listing."""
+        if any(name in query and row[name] != query[name] for name in ("status", "priority")):
+            return False
+        if query.get("unassigned") == "true" and row["assignee"] is not None:
+            return False
         for name, part in (("assignee_id", "assignee"), ("customer_id", "customer")):
-            if name in query:
-                rows = [row for row in rows if (row[part] or {}).get("id") == query[name]]
+            if name in query and (row[part] or {}).get("id") != query[name]:
+                return False
         if query.get("tags"):
             wanted = {tag.strip() for tag in query["tags"].split(",")}
             meets = all if self.options["tags_match"] == "all" else any
-            rows = [row for row in rows if meets(tag in row["tags"] for tag in wanted)]
-        if query.get("search"):
-            needle = query["search"].casefold()
-            rows = [row for row in rows if needle in row["subject"].casefold()]
-        return self._page(call, list(rows), _SORTS, _listed)
+            if not meets(tag in row["tags"] for tag in wanted):
+                return False
+        return query.get("search", "").casefold() in row["subject"].casefold()
 
     def get_ticket(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Show one ticket, whole."""
@@ -171,11 +171,7 @@ class SwitchSandbox(SwitchOthers):
     def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
         """Make a ticket: new, medium, unassigned. A human may say more."""
         given = fields if human is None else human
-        subject = given.get("subject")
-        if not isinstance(subject, str) or not subject.strip() or len(subject) > 500:
-            raise Problem(
-                400, "BAD_REQUEST", "subject is required, at most 500 characters", "subject"
-            )
+        subject = _subject(given.get("subject"))
         now = seconds_iso(self.clock.now())
         record: dict[str, Any] = {
             "id": f"tkt_{self.rng.getrandbits(56):014x}",
@@ -205,29 +201,36 @@ class SwitchSandbox(SwitchOthers):
         new = dict(record)
         ignored = []
         for name, value in fields.items():
-            if name == "status":
-                if value not in STATUSES:
-                    raise Problem(400, "BAD_REQUEST", f"Invalid status: {value}", name)
-                new["status"] = value
-            elif name == "priority":
-                new["priority"] = self._priority(value)
-            elif name == "assignee_id" and (
-                value is not None or human or self.options["null_assignee"]
-            ):
-                new["assignee"] = self._agent(value)
-            elif name == "tags" and (human or self.options["patch_tags"]):
-                new["tags"] = self._tags(value)
-            elif name == "subject" and (human or self.options["patch_subject"]):
-                if not isinstance(value, str) or not value.strip() or len(value) > 500:
-                    raise Problem(
-                        400, "BAD_REQUEST", "subject is required, at most 500 characters", name
-                    )
-                new["subject"] = value
+            if human or self._takes(name, value):
+                self._set(new, name, value)
             else:
                 ignored.append(name)
         new["updated_at"] = seconds_iso(self.clock.now())
         self.store.put(new)
         return new, tuple(ignored)
+
+    def _takes(self, name: str, value: Any) -> bool:
+        """Return whether a PATCH of a field is honoured: by the documents, or by the options."""
+        if name == "assignee_id":
+            return value is not None or bool(self.options["null_assignee"])
+        if name in {"tags", "subject"}:
+            return bool(self.options[f"patch_{name}"])
+        return name in {"status", "priority"}
+
+    def _set(self, ticket: dict[str, Any], name: str, value: Any) -> None:
+        """Set one field of a ticket. Raises Problem."""
+        if name == "status":
+            if value not in STATUSES:
+                raise Problem(400, "BAD_REQUEST", f"Invalid status: {value}", name)
+            ticket[name] = value
+        elif name == "priority":
+            ticket[name] = self._priority(value)
+        elif name == "assignee_id":
+            ticket["assignee"] = self._agent(value)
+        elif name == "tags":
+            ticket[name] = self._tags(value)
+        elif name == "subject":
+            ticket[name] = _subject(value)
 
     def remove(self, record: Record) -> None:
         """Mark as deleted."""
@@ -335,6 +338,12 @@ def _listed(record: Record) -> dict[str, Any]:
 
 def _shown(record: Record) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "deleted_at"}
+
+
+def _subject(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 500:
+        raise Problem(400, "BAD_REQUEST", "subject is required, at most 500 characters", "subject")
+    return value
 
 
 def _sort_key(row: Record, column: str) -> Any:

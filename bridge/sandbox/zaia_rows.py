@@ -1,4 +1,4 @@
-"""Zaia's two shapes of a ticket: the details row of listings and reads, and the entity that writes answer with."""
+"""Zaia's two shapes of a ticket: the row of listings and reads, and what writes answer with."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _ENTITY = (
 
 
 def uuid_of(value: Any, name: str) -> str:
-    """Take a UUID v4; anything else is a bad request."""
+    """Return a value that is a UUID v4; anything else is a bad request."""
     if not isinstance(value, str) or UUID.fullmatch(value) is None:
         raise Problem(400, "BAD_REQUEST", f"{name} must be a UUID v4", name)
     return value
 
 
 def details(record: Record) -> dict[str, Any]:
-    """Show a ticket as listings and reads do: with names, without tags and without the time of its last change."""
-    who = record["assignee"] or {}
+    """Return a ticket as listings and reads show it: without tags and the time of its last change."""
+    assignee = record["assignee"] or {}
     return {
-        "assigneeEmail": who.get("email"),
-        "assigneeId": who.get("id"),
-        "assigneeName": who.get("name"),
+        "assigneeEmail": assignee.get("email"),
+        "assigneeId": assignee.get("id"),
+        "assigneeName": assignee.get("name"),
         "assigneePicture": None,
         "channelId": "00000000-0000-4000-8000-00000000bbbb",
         "channelName": "Website",
@@ -67,10 +67,10 @@ def details(record: Record) -> dict[str, Any]:
 
 
 def entity(record: Record) -> dict[str, Any]:
-    """Show a ticket as the answers to writes do."""
-    who = record["assignee"] or {}
+    """Return a ticket as the answers to writes show it."""
+    assignee = record["assignee"] or {}
     shown = {name: record[name] for name in _ENTITY.split()}
-    return {**shown, "assigneeId": who.get("id"), "ticketingTeamId": record["ticketingTeamId"]}
+    return {**shown, "assigneeId": assignee.get("id"), "ticketingTeamId": record["ticketingTeamId"]}
 
 
 def page(
@@ -81,37 +81,47 @@ def page(
     tags: Mapping[str, str],
     rng: random.Random,
 ) -> list[Record]:
-    """List one page. `many` gives all values of a repeated parameter, `tags` each tag's name by its id."""
+    """Return one page of a listing.
+
+    `many` gives all values of a repeated parameter, `tags` each tag's name by its id.
+    """
     if query.get("status") not in options["statuses"]:
-        raise Problem(
-            400, "BAD_REQUEST", f"status must be one of {', '.join(options['statuses'])}", "status"
-        )
-    number, size = (
-        _number(query, name, usual) for name, usual in (("pageNumber", 1), ("pageSize", 10))
-    )
+        allowed = ", ".join(options["statuses"])
+        raise Problem(400, "BAD_REQUEST", f"status must be one of {allowed}", "status")
+    number, size = _number(query, "pageNumber", 1), _number(query, "pageSize", 10)
     if number < 1 or not 1 <= size <= 100:
         raise Problem(400, "BAD_REQUEST", "pageNumber is 1 or more, pageSize 1 to 100", "pageSize")
-    rows = [row for row in records if row["status"] == query["status"]]
-    if query.get("includeRemoved") != "true":
-        rows = [row for row in rows if not row["chatIsRemoved"]]
-    for name, column in (("chatIds", "chatId"), ("assigneeIds", "assignee")):
-        wanted = {uuid_of(each, name) for each in many(name)}
-        if wanted:
-            rows = [row for row in rows if (_id(row[column]) in wanted)]
-    wanted = {uuid_of(each, "tagIds") for each in many("tagIds")}
-    if wanted and options["tag_filter"]:
-        names = {tags.get(each) for each in wanted}
+    chats, assignees, tag_ids = (
+        {uuid_of(value, name) for value in many(name)}
+        for name in ("chatIds", "assigneeIds", "tagIds")
+    )
+    rows = _plainly_filtered(records, query)
+    rows = [row for row in rows if not chats or row["chatId"] in chats]
+    rows = [row for row in rows if not assignees or _assignee_id(row) in assignees]
+    if tag_ids and options["tag_filter"]:
+        names = {tags.get(tag_id) for tag_id in tag_ids}
         rows = [row for row in rows if names & set(row["tags"])]
-    if query.get("search"):
-        rows = [row for row in rows if query["search"].casefold() in row["summary"].casefold()]
     rows.sort(key=lambda row: row["updatedAt"], reverse=True)
     if options["shuffled"]:
         rng.shuffle(rows)
     return rows[size * (number - 1) : size * number]
 
 
+def _plainly_filtered(records: Sequence[Record], query: Mapping[str, str]) -> list[Record]:
+    """Return the records of one status, without removed chats, that contain the words."""
+    removed_too = query.get("includeRemoved") == "true"
+    needle = query.get("search", "").casefold()
+    return [
+        row
+        for row in records
+        if row["status"] == query["status"]
+        and (removed_too or not row["chatIsRemoved"])
+        and needle in row["summary"].casefold()
+    ]
+
+
 def fresh(rng: random.Random, given: Mapping[str, Any], now: str, status: str) -> dict[str, Any]:
-    """Make the fields of a new ticket, with a chat of its own where none is given."""
+    """Return the fields of a new ticket, with a chat of its own where none is given."""
     return {
         "id": random_uuid(rng),
         "chatId": given.get("chatId") or random_uuid(rng),
@@ -135,8 +145,8 @@ def fresh(rng: random.Random, given: Mapping[str, Any], now: str, status: str) -
     }
 
 
-def _id(value: Any) -> Any:
-    return value.get("id") if isinstance(value, Mapping) else value
+def _assignee_id(row: Record) -> str | None:
+    return row["assignee"]["id"] if row["assignee"] else None
 
 
 def _number(query: Mapping[str, str], name: str, usual: int) -> int:

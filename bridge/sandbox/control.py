@@ -1,4 +1,4 @@
-"""The JSON API under `/_control/` of each sandbox: it plays the people, and sets what goes wrong."""
+"""The JSON API under `/_control/` of each sandbox: it plays its people and sets its faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.wrappers import Request, Response
 from bridge.sandbox.exchange import Problem
 
 Verb = Callable[[Mapping[str, Any]], Any]
-"""What a route does with the values that were given."""
+"""Does what a route is for, with the values that were given."""
 
 
 def answer(verbs: Mapping[str, Verb], request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""One request to a sandbox, what is said back, and the webhook that it may cause."""
+"""One request to a sandbox, its answer, and the webhook that it may cause."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Event:
 
 @dataclass(slots=True)
 class ReceivedCall:
-    """One request, and what its handler found worth journalling."""
+    """One request, and what the journal is to say of it."""
 
     request: Request
     kind: Kind = "read"

@@ -1,4 +1,4 @@
-"""A stream of edits that people make on several systems at once, some of them against each other."""
+"""A stream of edits that people make on several systems, some of them against each other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PlannedEdit:
     field: str
     """The canonical field."""
     fields: Mapping[str, Any]
-    """What is changed, in the system's own space."""
+    """The changed fields, in the system's own words."""
     conflicting: bool
 
 

@@ -1,4 +1,4 @@
-"""What happened in a sandbox, in order: every request, human edit and webhook is one row that is never changed."""
+"""The journal of a sandbox: one row for every request, human edit and webhook, never changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Actor = Literal["bridge", "human", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that happened. A human's create or delete has that kind and the actor `human`."""
+    """One thing that happened. An `edit` is a human's; their other kinds have the actor `human`."""
 
     seq: int
     at: datetime
@@ -41,7 +41,7 @@ class Entry:
     status: int = 0
     fault: str = ""
     event: str = ""
-    """What a webhook tells of; of a human's deed, the webhooks that it causes."""
+    """The event of a webhook; of what a human did, the events of the webhooks that it causes."""
     note: str = ""
     marker: str = ""
     """Of a record that was made: the mark that the bridge planted in it."""
@@ -51,7 +51,7 @@ class Entry:
     """Of a record that was made: the record of who asked, by which a search comes to this one."""
 
     def row(self) -> dict[str, Any]:
-        """Give the entry as JSON values."""
+        """Return the entry as JSON values."""
         return {
             "seq": self.seq,
             "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -102,6 +102,6 @@ class Journal:
         return entry
 
     def since(self, seq: int = 0) -> list[Entry]:
-        """Give the rows after a sequence number."""
+        """Return the entries after a sequence number."""
         with self._lock:
             return [entry for entry in self._entries if entry.seq > seq]

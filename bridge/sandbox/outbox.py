@@ -1,6 +1,6 @@
-"""Signed deliveries from a sandbox to the bridge: late, doubled, out of order or lost, as the faults say.
+"""Signed webhooks from a sandbox to the bridge: late, doubled, out of order or lost, by its faults.
 
-Both vendors send for every change, whoever made it: so the bridge's own writes come back as well.
+Vendors send one for every change, whoever made it: so the bridge's own writes come back as well.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from bridge.sandbox.faults import WEBHOOK, Faults
 from bridge.sandbox.journal import Journal
 
 Send = Callable[[str, Mapping[str, str], bytes], int]
-"""Posts a body and gives the HTTP status; 0 when there was no answer."""
+"""Posts a body and returns the HTTP status; 0 when there was no answer."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookTarget:
-    """Where deliveries go and how they are signed (with the first secret)."""
+    """An address for webhooks, and how they are signed (with the first secret)."""
 
     url: str
     webhook: Webhook
@@ -37,7 +37,7 @@ class WebhookTarget:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingWebhook:
-    """One event on its way."""
+    """An event on its way to the bridge."""
 
     id: str
     event: str
@@ -49,7 +49,7 @@ class OutgoingWebhook:
 
 
 class Outbox:
-    """Deliveries that are still to be made. `flush` sends those that are due; `start` has a thread do it."""
+    """Webhooks still to be sent. `flush` sends those that are due; after `start` a thread does it."""
 
     def __init__(
         self,
@@ -102,12 +102,12 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """How many deliveries are still to be made."""
+        """Return how many webhooks are still to be sent."""
         with self._wake:
             return len(self._heap)
 
     def flush(self, *, everything: bool = False) -> int:
-        """Send what is due now (or all there is, in order of due time); give how many were sent."""
+        """Send what is due (or everything, in order of due time); return how many were sent."""
         sent = 0
         while (delivery := self._next(everything=everything)) is not None:
             self._deliver(delivery)

@@ -90,7 +90,7 @@ class TicketDraft:
 
 
 def tickets(n: int, seed: int) -> list[TicketDraft]:
-    """Draft tickets; no two of one seed share a customer, and different seeds have different customers."""
+    """Draft tickets, each of a customer of its own; different seeds have different customers."""
     rng = random.Random(f"tickets {seed}")
     drafts = []
     for index in range(n):

@@ -1,4 +1,4 @@
-"""PostHog's Conversations tickets API: what its page documents, and what deployments were seen to do.
+"""PostHog's Conversations tickets API, as documented, and as deployments were seen to behave.
 
 Reading one ticket marks it as read for the team. A filter value that does not exist is dropped, so
 everything comes back. Every PATCH moves `updated_at`, and a customer's message can move it
@@ -98,7 +98,7 @@ class PostHogSandbox(Sandbox):
         return str(traits.get("email") or record.get("email_from") or "").casefold()
 
     def unauthorised(self, request: Request) -> Problem | None:
-        """Want the personal key, its scope and its project."""
+        """Refuse all but the personal key with the right scope and project."""
         given = request.headers.get("Authorization", "")
         if not given:
             return Problem(
@@ -120,8 +120,11 @@ class PostHogSandbox(Sandbox):
     def problem(self, problem: Problem) -> Response:
         """Refuse in the envelope of Django REST framework."""
         kind = {
-            400: "validation_error", 401: "authentication_error", 429: "throttled_error", 500: "server_error",
-        }.get(problem.status, "invalid_request")  # fmt: skip
+            400: "validation_error",
+            401: "authentication_error",
+            429: "throttled_error",
+            500: "server_error",
+        }.get(problem.status, "invalid_request")
         code = {404: "not_found", 405: "method_not_allowed", 429: "throttled", 500: "error"}.get(
             problem.status, problem.code
         )
@@ -229,7 +232,7 @@ class PostHogSandbox(Sandbox):
         if action not in {"add", "remove", "set"}:
             raise Problem(400, "invalid_choice", f'"{action}" is not a valid choice.', "action")
         wanted = clean_tags(fields.get("tags"))
-        records = [self._found(str(one)) for one in fields.get("ids") or []]
+        records = [self._found(str(ticket_id)) for ticket_id in fields.get("ids") or []]
         for record in records:
             if call.id:  # one row a record; the last is journalled with the call itself
                 self.journal.append(
@@ -252,7 +255,8 @@ class PostHogSandbox(Sandbox):
         record: dict[str, Any] = {
             "id": random_uuid(self.rng),
             "ticket_number": len(self.store) + 1,
-            "channel_source": "widget", "channel_detail": None, "distinct_id": random_uuid(self.rng),
+            "channel_source": "widget", "channel_detail": None,
+            "distinct_id": random_uuid(self.rng),
             "status": "new", "priority": None, "assignee": None,
             "anonymous_traits": {}, "identity_verified": False,
             "ai_resolved": False, "escalation_reason": None, "ai_triage": None,
@@ -290,7 +294,7 @@ class PostHogSandbox(Sandbox):
         self.store.drop(str(record["id"]))
 
     def written_to(self, record: Record, text: str, at: datetime) -> Record:
-        """Store a customer's message; the ticket takes the message's time, even when that is an earlier one."""
+        """Store a customer's message; the ticket takes its time, even if that is an earlier one."""
         stamp = micros_iso(at)
         new = {
             **record,
@@ -334,7 +338,7 @@ class PostHogSandbox(Sandbox):
     def events(
         self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]
     ) -> list[Event]:
-        """Tell of creates, and of changes of status, priority and assignee; never of tags or deletes."""
+        """Return events of creates and of changed status, priority and assignee: all there are."""
         made: list[tuple[str, dict[str, Any]]] = []
         if kind == "create":
             made.append(("$conversation_ticket_created", {}))
@@ -345,14 +349,15 @@ class PostHogSandbox(Sandbox):
                     made.append((f"$conversation_ticket_{name}_changed", changed))
             if "assignee" in sent:
                 to = record["assignee"] or {"type": None, "id": None}
-                told = {
+                assigned = {
                     "assignee_type": to["type"],
                     "assignee_id": None if to["id"] is None else str(to["id"]),
                 }
-                made.append(("$conversation_ticket_assigned", told))
+                made.append(("$conversation_ticket_assigned", assigned))
             if "last_message_at" in before:
-                said = {"message_content": record["last_message_text"], "author_type": "customer"}
-                made.append(("$conversation_message_received", said))
+                text = record["last_message_text"]
+                message = {"message_content": text, "author_type": "customer"}
+                made.append(("$conversation_message_received", message))
         base = {
             name: record[name] for name in ("ticket_number", "channel_source", "status", "priority")
         }

@@ -68,7 +68,7 @@ class ScopeaiSandbox(Sandbox):
         return str(record.get("external_id") or "") if record.get("source") == "api" else ""
 
     def unauthorised(self, request: Request) -> Problem | None:
-        """Want the key in the document's own grammar."""
+        """Refuse all but the key, in the document's own grammar."""
         given = request.headers.get("Authorization")
         return (
             None
@@ -83,15 +83,15 @@ class ScopeaiSandbox(Sandbox):
     # The API.
 
     def list_tickets(self, call: ReceivedCall) -> Response:
-        """List the tickets made in a window, the last 14 days unless told otherwise, as a bare array."""
+        """List the tickets made in a window (by default the last 14 days), as a bare array."""
         if not call.query.get("start_date"):
             call.note = "forbidden: a listing without start_date"
         now = self.clock.now()
         start = _epoch(call.query, "start_date", now - DEFAULT_WINDOW)
         end = _epoch(call.query, "end_date", now)
         # Neither end belongs to the window: a client that relies on either one misses a row.
-        found = [row for row in self.tickets() if start < _made(row) < end]
-        return self._page(call, [self._shown(row, alone=False) for row in found])
+        rows = [row for row in self.tickets() if start < _made(row) < end]
+        return self._page(call, [self._shown(row, alone=False) for row in rows])
 
     def get_ticket(self, call: ReceivedCall, ticket_id: int) -> Response:
         """Show one ticket."""
@@ -143,7 +143,7 @@ class ScopeaiSandbox(Sandbox):
             raise Problem(404, "NOT_FOUND", f"Tag {tag_id} not found")
         return answer(self._counted(tag))
 
-    # The hands of a human, who here is the vendor's analysis as well.
+    # What people do, and the vendor's analysis.
 
     def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
         """Store a ticket; an import (`human`) may date it back by `made_at` (epoch seconds)."""
@@ -169,7 +169,10 @@ class ScopeaiSandbox(Sandbox):
     def changed(
         self, record: Record, fields: Mapping[str, Any], *, human: bool
     ) -> tuple[Record, tuple[str, ...]]:
-        """Let the analysis change its mind: `add_tag` (name, salience, relevant), or all `tag_relationships`."""
+        """Let the analysis change its mind.
+
+        `add_tag` (name, salience, relevant) adds a tag, `tag_relationships` replaces all of them.
+        """
         unknown = sorted(set(fields) - set(_HAND))
         if unknown or not human:
             raise Problem(
@@ -220,13 +223,14 @@ class ScopeaiSandbox(Sandbox):
         if self.options["scores"] == "salience_score":
             names = {"salience": "salience_score", "sentiment": "sentiment_score"}
             related = [
-                {names.get(name, name): value for name, value in each.items()} for each in related
+                {names.get(name, name): value for name, value in relation.items()}
+                for relation in related
             ]
         return shown | {"tag_relationships": related}
 
     def _counted(self, tag: Record) -> dict[str, Any]:
         count = sum(
-            any(one["tag_id"] == tag["id"] for one in self._relations(row))
+            any(relation["tag_id"] == tag["id"] for relation in self._relations(row))
             for row in self.tickets()
         )
         return {**tag, "score": 3, "tickets_count": count}

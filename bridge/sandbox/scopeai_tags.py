@@ -1,4 +1,4 @@
-"""What the simulated analysis finds in a text, and the catalogue of what it has found so far."""
+"""The simulated analysis of a text, and the catalogue of the tags that it has found so far."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _NOISE = "page"
 
 
 def discovered(text: str) -> tuple[Found, ...]:
-    """Give what a text is about: the same for the same text. What it only mentions scores low, or is not relevant."""
+    """Return what a text is about: the same for the same text.
+
+    What it only mentions scores low, or is not relevant.
+    """
     lowered = text.casefold()
     found: dict[str, Found] = {}
     for word, name in _SUBJECTS.items():
@@ -50,11 +53,11 @@ class Catalogue:
         return iter(list(self._tags.values()))
 
     def get(self, tag_id: int) -> Mapping[str, Any] | None:
-        """Give a tag, or None."""
+        """Return a tag, or None."""
         return self._tags.get(tag_id)
 
     def named(self, name: str, *, relevant: bool = True) -> Mapping[str, Any]:
-        """Give the tag of a name, made if there is none yet."""
+        """Return the tag of a name, made if there is none yet."""
         for tag in self._tags.values():
             if tag["name"] == name:
                 return tag

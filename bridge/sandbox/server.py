@@ -1,7 +1,7 @@
-"""The sandboxes on loopback ports, for the demo and for processes of their own: `python -m bridge.sandbox.server`.
+"""The sandboxes on loopback ports, for the demo and as processes of their own.
 
-Secrets come from a seed or on standard input, never from the command line. One line of JSON tells
-where all is.
+`python -m bridge.sandbox.server` serves all of them. Secrets come from a seed or on standard input,
+never from the command line. One line of JSON on standard output tells the addresses.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class SandboxAccess:
-    """What a connection needs to use a sandbox."""
+    """An account of a sandbox, for the connection that uses it."""
 
     system: str
     base_url: str
@@ -47,7 +47,7 @@ class SandboxAccess:
     """Connection options (`project_id`)."""
 
     def webhook(self) -> Webhook | None:
-        """Give the way in which this sandbox signs its deliveries; None: it makes none."""
+        """Return how this sandbox signs its webhooks; None: it sends none."""
         signing = sandbox_class(self.system).SIGNING
         return None if signing is None else replace(signing, secrets=(Secret(self.webhook_secret),))
 
@@ -55,12 +55,13 @@ class SandboxAccess:
 def accounts(
     urls: Mapping[str, str] | None = None, seed: int = 0, port_base: int = PORT_BASE
 ) -> dict[str, SandboxAccess]:
-    """Give the account of every sandbox, by system. The same seed gives the same keys in every process.
+    """Return the account of every sandbox, by system.
 
+    The same seed gives the same keys in every process.
     `urls` are the addresses that `serve` found (`http://127.0.0.1:9400`); without them they follow
     `port_base`.
     """
-    found = urls or {system: f"http://{HOST}:{port_base + n}" for n, system in enumerate(systems())}
+    urls = urls or {system: f"http://{HOST}:{port_base + n}" for n, system in enumerate(systems())}
     return {
         system: SandboxAccess(
             system=system,
@@ -69,13 +70,13 @@ def accounts(
             webhook_secret="whsec_" + base64.b64encode(_derived(seed, system, "webhook")).decode(),
             options=sandbox_class(system).ACCOUNT_OPTIONS,
         )
-        for system, url in found.items()
+        for system, url in urls.items()
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """How one sandbox is to be served."""
+    """One sandbox that is to be served."""
 
     system: str
     name: str = ""
@@ -135,10 +136,10 @@ def serve(
     hang: float = 15.0,
     threads: int = 12,
 ) -> Served:
-    """Bind and start; a taken port gives way to the next free one, port base 0 to any. Call `stop` in the end.
+    """Bind and start. Call `stop` in the end.
 
-    `hang` is how long a `timeout-after` fault keeps its caller waiting: longer than the caller's
-    timeout.
+    A taken port gives way to the next free one, port base 0 to any. `hang` is how long a
+    `timeout-after` fault keeps its caller waiting: longer than the caller's timeout.
     """
     clock = clock or SystemClock()
     wanted = list(specs or (Spec(system) for system in systems()))
@@ -178,7 +179,7 @@ def serve(
 def over_http(
     app: Sandbox, clock: Clock, hang: float
 ) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
-    """Turn a fault that leaves no answer into what a socket shows: a cut body, after a long wait for a timeout."""
+    """Turn a fault that leaves no answer into a cut body, after a long wait for a timeout."""
 
     def answering(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         try:

@@ -1,4 +1,4 @@
-"""Records of a sandbox: plain JSON objects, replaced and never changed in place, so that a journal may keep them."""
+"""Records of a sandbox: JSON objects, replaced and never changed, for the journal keeps them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Store:
         return iter(list(self._records.values()))
 
     def get(self, record_id: str) -> Record | None:
-        """Give a record, or None."""
+        """Return a record, or None."""
         return self._records.get(record_id)
 
     def put(self, record: Record) -> None:
@@ -39,7 +39,7 @@ class Store:
 def difference(
     before: Record, after: Record, volatile: frozenset[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the old and the new values of the fields that differ; volatile ones (update times) are nobody's change."""
+    """Return the old and the new values of the fields that differ, but for volatile ones."""
     names = [name for name in after if name not in volatile and before.get(name) != after[name]]
     return {name: before.get(name) for name in names}, {name: after[name] for name in names}
 
@@ -61,10 +61,10 @@ def from_iso(text: str) -> datetime:
 
 
 def random_uuid(rng: random.Random) -> str:
-    """Make a version 4 UUID from handed-in randomness."""
+    """Return a version 4 UUID made with the randomness that is given."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 def past(now: datetime, index: int, count: int) -> datetime:
-    """Spread a population over the last days, five records to a second, as a bulk import leaves them."""
+    """Return when a record of a bulk import was made: over some days, five to a second."""
     return now.replace(microsecond=0) - timedelta(hours=1, minutes=7 * ((count - index) // 5))

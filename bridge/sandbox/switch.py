@@ -72,7 +72,9 @@ class SwitchSandbox(SwitchOthers):
         "customers_dated": False,
         "patch_custom_fields": True,
         "customer_again": 400,
-        "notes": "session",  # what the journal calls an internal note that comes by the API: session, or message
+        # The entity under which an internal note is journalled that comes by the API: session, or
+        # message.
+        "notes": "session",
     }
     ROUTES = Map(
         [
@@ -94,7 +96,7 @@ class SwitchSandbox(SwitchOthers):
     )
 
     def unauthorised(self, request: Request) -> Problem | None:
-        """Want the bearer key."""
+        """Refuse all but the bearer key."""
         if request.headers.get("Authorization") == f"Bearer {self.api_key}":
             return None
         return Problem(401, "UNAUTHORIZED", "Invalid or missing API key")
@@ -149,7 +151,7 @@ class SwitchSandbox(SwitchOthers):
         return answer({"data": _shown(record)}, 201)
 
     def update_ticket(self, call: ReceivedCall, ticket_id: str) -> Response:
-        """Change what is documented, and what the options add; anything else is ignored without a word."""
+        """Change what is documented and what the options add; ignore anything else silently."""
         call.id = ticket_id
         fields = call.body()
         record = self._present(ticket_id)

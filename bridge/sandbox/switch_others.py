@@ -1,4 +1,4 @@
-"""What Switch keeps beside tickets: conversations and customers, and the catalogues of agents, tags and articles.
+"""Switch's conversations and customers, and its catalogues of agents, tags and articles.
 
 A conversation that is a reply and not internal goes to the customer. It is never changed or
 deleted. Customers show no time of their last change unless the option says so. Deleting a customer
@@ -109,10 +109,10 @@ class SwitchOthers(Sandbox):
         call.events += self._told("edit", entity, new)
         return answer({"data": self._shown(new)})
 
-    # The hands of a human.
+    # What people do.
 
     def records(self, entity: str) -> list[Record]:
-        """Give every record of an entity; of sessions, the notes that may be about one."""
+        """Return every record of an entity; of sessions, the notes that may be about one."""
         if entity == SESSION:
             return [
                 row for row in self.records(MESSAGE) if row["type"] == "note" and row["internal"]
@@ -146,7 +146,7 @@ class SwitchOthers(Sandbox):
             return self._emitted("edit", old, new, CUSTOMER)
 
     def customer_of(self, email: Any, name: Any) -> Record | None:
-        """Give the customer with this address as a ticket shows one; an unknown one is created on the way."""
+        """Return the customer with this address as a ticket shows one, created if unknown."""
         if not email:
             return None
         for customer in self.others[CUSTOMER]:

@@ -85,7 +85,7 @@ class WSGIAdapter(BaseAdapter):
 
 
 def sender(adapter: BaseAdapter | None = None, timeout: float = 10.0) -> Send:
-    """Make a webhook sender: over the network, or through an adapter into an app of this process."""
+    """Return a sender of webhooks, over the network or through an adapter into an app."""
     session = requests.Session()
     session.trust_env = False
     if adapter is not None:

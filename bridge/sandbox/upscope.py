@@ -35,7 +35,7 @@ class UpscopeSandbox(Sandbox):
     ENTITIES = (CUSTOMER,)
     VOLATILE = frozenset({"last_seen_at"})
     OPTIONS: ClassVar[Mapping[str, Any]] = {
-        "refusal": "",  # subscription_expired, api_not_enabled, …: every call is a 401 with this code
+        "refusal": "",  # e.g. subscription_expired: every call is a 401 with this code
         "over_limits": False,
         "listed": 100,
         "recent": 20,
@@ -63,7 +63,7 @@ class UpscopeSandbox(Sandbox):
         self._watched: dict[str, datetime] = {}
 
     def unauthorised(self, request: Request) -> Problem | None:
-        """Want the key in a header of its own; an option plays the other reasons of a refusal."""
+        """Refuse all but the key in its own header; an option plays other reasons of a refusal."""
         if self.options["refusal"]:
             return Problem(401, self.options["refusal"], "")
         return (
@@ -84,7 +84,7 @@ class UpscopeSandbox(Sandbox):
         return answer({"usage": upscope_people.usage(self.visitors(), self.clock.now())})
 
     def list_visitors(self, call: ReceivedCall) -> Response:
-        """List the newest visitors, all of them or those that the search finds; never their sessions."""
+        """List the newest visitors, or those that the search finds; never their sessions."""
         call.entity = CUSTOMER
         rows = self.visitors()
         needle = call.query.get("search", "").casefold()
@@ -123,7 +123,7 @@ class UpscopeSandbox(Sandbox):
         return answer({"status": "ok"})
 
     def watch_url(self, call: ReceivedCall, visitor_id: str) -> Response:
-        """Give a link that opens the visitor's screen."""
+        """Answer with a link that opens the visitor's screen."""
         call.entity, call.id = SESSION, visitor_id
         agent = call.body().get("agent")
         record = self._present(visitor_id)
@@ -140,7 +140,7 @@ class UpscopeSandbox(Sandbox):
         call.kind, call.id = "create", str(record["id"])
         return answer({"watch_url": f"https://o.upscope.io?{self.rng.getrandbits(96):024x}"})
 
-    # The hands of a human.
+    # What people do.
 
     def create(self, fields: Mapping[str, Any]) -> Record:
         """Let somebody come to the website; any field of a visitor may be given."""
@@ -183,18 +183,18 @@ class UpscopeSandbox(Sandbox):
             ]
 
     def visitors(self) -> list[Record]:
-        """Give every visitor, whole."""
+        """Return every visitor, whole."""
         return list(self.others[CUSTOMER])
 
     def records(self, entity: str) -> list[Record]:
-        """Give every record of an entity; sessions are taken out of their visitors, whether over or not."""
+        """Return every record of an entity; sessions, over or not, are taken from their visitors."""
         if entity != SESSION:
             return super().records(entity)
         with self.lock:
             return [
-                {**each, "id": f"{row['id']}/{each['id']}", "identities": row["identities"]}
+                {**session, "id": f"{row['id']}/{session['id']}", "identities": row["identities"]}
                 for row in self.visitors()
-                for each in row["sessions"]
+                for session in row["sessions"]
             ]
 
     def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
@@ -214,16 +214,17 @@ class UpscopeSandbox(Sandbox):
             raise Problem(400, "bad_request", "there is such a visitor")
         for ago in minutes:
             record["sessions"] = [self._session(record["id"], now, ago), *record["sessions"]]
-        record["is_in_session"] = any(each["ended_at"] is None for each in record["sessions"])
+        record["is_in_session"] = _is_sharing(record)
         self.others[CUSTOMER].put(record)
         return record
 
     def changed(
         self, record: Record, fields: Mapping[str, Any], *, human: bool
     ) -> tuple[Record, tuple[str, ...]]:
-        """Change a visitor: identities, tags, unique_id, is_online; `seen`: the visitor is there again.
+        """Change a visitor: identities, tags, unique_id, is_online.
 
-        `start_session` (true) and `finish_session` (a number) begin and end a screen share.
+        `seen`: the visitor is there again. `start_session` (true) and `finish_session` (a number)
+        begin and end a screen share.
         """
         unknown = sorted(set(fields) - set(_HAND))
         if unknown or not human:
@@ -242,7 +243,7 @@ class UpscopeSandbox(Sandbox):
                 new[name] = value
         if {"seen", "start_session", "finish_session"} & set(fields):
             new["last_seen_at"] = iso(now)
-        new["is_in_session"] = any(each["ended_at"] is None for each in new["sessions"])
+        new["is_in_session"] = _is_sharing(new)
         self.others[CUSTOMER].put(new)
         return new, ()
 
@@ -262,10 +263,7 @@ class UpscopeSandbox(Sandbox):
             "last_seen_at": iso(at),
             "is_online": index == 1,
         }
-        shared = (
-            [None] if index == 1 else [90, 40] if index % 6 == 0 else [40] if index % 3 == 0 else []
-        )
-        return fields | {"shared": shared}
+        return fields | {"shared": _shared_before(index)}
 
     def _present(self, record_id: str) -> Record:
         record = self.others[CUSTOMER].get(record_id)
@@ -274,7 +272,7 @@ class UpscopeSandbox(Sandbox):
         return record
 
     def _session(self, visitor_id: str, now: datetime, ago: int | None) -> Record:
-        """Make a session that began so many minutes ago and is over, or (None) one that runs."""
+        """Return a session that began so many minutes ago and is over, or (None) one that runs."""
         self._numbers += 1
         agent = population.AGENTS[self._numbers % len(population.AGENTS)]
         begun = now - timedelta(minutes=ago or 0)
@@ -286,11 +284,11 @@ class UpscopeSandbox(Sandbox):
         )
 
     def _finished(self, sessions: list[Record], number: int, now: datetime) -> list[Record]:
-        running = [each for each in sessions if each["id"] == number and each["ended_at"] is None]
+        running = [row for row in sessions if row["id"] == number and row["ended_at"] is None]
         if not running:
             raise Problem(400, "bad_request", f"no session {number} is running")
         over = upscope_people.ended(running[0], now, self.options["zone"])
-        return [over if each["id"] == number else each for each in sessions]
+        return [over if row["id"] == number else row for row in sessions]
 
     def _shown(self, record: Record, *, whole: bool) -> dict[str, Any]:
         shown = {name: value for name, value in record.items() if name not in {"id", "sessions"}}
@@ -299,3 +297,16 @@ class UpscopeSandbox(Sandbox):
         if whole:
             shown["sessions"] = record["sessions"][: self.options["recent"]]
         return shown
+
+
+def _is_sharing(record: Record) -> bool:
+    return any(session["ended_at"] is None for session in record["sessions"])
+
+
+def _shared_before(index: int) -> list[int | None]:
+    """Return how many minutes ago a visitor of a population shared a screen; None: now."""
+    if index == 1:
+        return [None]
+    if index % 6 == 0:
+        return [90, 40]
+    return [40] if index % 3 == 0 else []

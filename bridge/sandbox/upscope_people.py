@@ -1,4 +1,4 @@
-"""What the Upscope sandbox's visitors and sessions look like, and how it counts them."""
+"""The visitors and sessions of the Upscope sandbox, and its counts of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 
 from bridge.sandbox.store import Record, from_iso
 
-_GIVEN = (
-    "short_id identities unique_id tags first_seen_at last_seen_at is_online browser_name device_name device_type "
-    "ip_address last_url location_city location_country location_country_name lookup_code integration sessions"
-)
+_GIVEN = """
+short_id identities unique_id tags first_seen_at last_seen_at is_online browser_name device_name
+device_type ip_address last_url location_city location_country location_country_name lookup_code
+integration sessions
+"""
 FIELDS = frozenset(_GIVEN.split())
-"""What may be said of a visitor who comes."""
+"""Fields that may be given for a visitor who comes."""
 _LETTERS = string.ascii_uppercase + string.digits
 
 
@@ -30,7 +31,7 @@ def zoned(at: datetime, hours: int) -> str:
 
 
 def visitor(rng: random.Random, now: datetime) -> dict[str, Any]:
-    """Give a visitor of whom nothing is known yet."""
+    """Return a visitor of whom nothing is known yet."""
     return {
         "api_key": "public-0123456789",
         "browser_name": "Chrome 65",
@@ -58,7 +59,7 @@ def visitor(rng: random.Random, now: datetime) -> dict[str, Any]:
 
 
 def share(number: int, visitor_id: str, agent: str, begun: datetime, zone: int) -> dict[str, Any]:
-    """Give a screen share that has just begun."""
+    """Return a screen share that has just begun."""
     return {
         "id": number,
         "length_seconds": 0,
@@ -84,33 +85,32 @@ def share(number: int, visitor_id: str, agent: str, begun: datetime, zone: int) 
 
 
 def ended(session: Mapping[str, Any], at: datetime, zone: int) -> dict[str, Any]:
-    """Give a screen share as it is once it is over."""
+    """Return a screen share as it is once it is over."""
     seconds = max(int((at - from_iso(session["started_at"])).total_seconds()), 1)
     minutes = seconds // 60
-    told = f"{minutes} minute{'' if minutes == 1 else 's'}" if minutes else f"{seconds} seconds"
+    length = f"{minutes} minute{'' if minutes == 1 else 's'}" if minutes else f"{seconds} seconds"
     return {
         **session,
         "length_seconds": seconds,
-        "formatted_length": told,
+        "formatted_length": length,
         "ended_at": zoned(at, zone),
         "features_used": ["click", "draw"] if seconds % 2 else ["click"],
     }
 
 
 def words(record: Record) -> str:
-    """Give everything that the search looks at; it finds parts of words, too."""
+    """Return all that the search looks at; it finds parts of words, too."""
     return "\n".join(
         map(str, (record["short_id"], record["unique_id"], *(record["identities"] or ())))
     ).casefold()
 
 
 def usage(visitors: Iterable[Record], now: datetime) -> dict[str, Any]:
-    """Count visitors, agents and sessions the way usage.json does."""
+    """Return the counts of visitors, agents and sessions in the form of usage.json."""
     people = list(visitors)
-    sessions = [each for row in people for each in row["sessions"]]
+    sessions = [session for row in people for session in row["sessions"]]
     day, month = now - timedelta(days=1), now - timedelta(days=30)
-    today = [each for each in sessions if from_iso(each["started_at"]) > day]
-    recent = [each for each in sessions if from_iso(each["started_at"]) > month]
+    today, recent = _begun_since(day, sessions), _begun_since(month, sessions)
     seen = [from_iso(row["last_seen_at"]) for row in people]
     return {
         "visitors": {
@@ -120,16 +120,21 @@ def usage(visitors: Iterable[Record], now: datetime) -> dict[str, Any]:
         },
         "agents": {"today": _agents(today), "last_30_days": _agents(recent)},
         "session_counts": {
-            "now": sum(each["ended_at"] is None for each in sessions),
+            "now": sum(session["ended_at"] is None for session in sessions),
             "today": len(today),
             "last_30_days": len(recent),
         },
-        "session_seconds": {
-            "today": sum(each["length_seconds"] for each in today),
-            "last_30_days": sum(each["length_seconds"] for each in recent),
-        },
+        "session_seconds": {"today": _seconds(today), "last_30_days": _seconds(recent)},
     }
 
 
-def _agents(sessions: Iterable[Mapping[str, Any]]) -> int:
-    return len({agent["name"] for each in sessions for agent in each["agents"]})
+def _begun_since(since: datetime, sessions: Iterable[Record]) -> list[Record]:
+    return [session for session in sessions if from_iso(session["started_at"]) > since]
+
+
+def _seconds(sessions: Iterable[Record]) -> int:
+    return sum(session["length_seconds"] for session in sessions)
+
+
+def _agents(sessions: Iterable[Record]) -> int:
+    return len({agent["name"] for session in sessions for agent in session["agents"]})

@@ -30,7 +30,7 @@ from bridge.sandbox.throttle import Throttle
 from bridge.sandbox.vendor_facts import VendorFacts
 
 FORBIDDEN = "forbidden: "
-"""How the note of a call begins that no sync may ever make."""
+"""The beginning of the note of a call that no sync may ever make."""
 
 log = logging.getLogger("bridge.sandbox")
 
@@ -116,7 +116,7 @@ class Sandbox(VendorFacts, ABC):
             return self._by_human("edit", record, new)
 
     def create(self, fields: Mapping[str, Any]) -> Record:
-        """Let a human (an agent or a customer) open a ticket; any field of a record may be given."""
+        """Let a human (an agent or a customer) open a ticket; any of its fields may be given."""
         with self.lock:
             record = self.made({}, human=fields)
             return self._by_human("create", None, record)

@@ -13,15 +13,15 @@ from bridge.sandbox.population import Agent
 from bridge.sandbox.store import Record
 
 MARKER_TAG = "bridge-"
-"""How a tag begins that the bridge has planted, where a vendor has no better place for a marker."""
+"""The beginning of a tag that is a marker, where a vendor has no better place for one."""
 
 
 class VendorFacts:
-    """What is declared about a vendor."""
+    """The declared facts about a vendor. A sandbox overrides those that differ."""
 
     SYSTEM: ClassVar[str]
     PREFIX: ClassVar[str] = ""
-    """What a connection's base URL has after the address."""
+    """The path of a connection's base URL."""
     OPTIONS: ClassVar[Mapping[str, Any]] = {}
     """Behaviour where the documents are silent or contradict each other: name -> usual value."""
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"updated_at"})
@@ -29,7 +29,7 @@ class VendorFacts:
     ENTITIES: ClassVar[tuple[str, ...]] = ()
     """Other entities than tickets that it keeps, each in a store of its own (`others`)."""
     SIGNING: ClassVar[Webhook | None] = None
-    """How it signs its webhooks (no secrets); None: it sends none."""
+    """Its way of signing webhooks (no secrets); None: it sends none."""
     ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {}
     """Options of a connection that uses it."""
 
@@ -48,11 +48,11 @@ class VendorFacts:
     # How the judge reads its records.
 
     CARRIES: ClassVar[tuple[str, ...]] = ()
-    """Canonical fields of a ticket that this system holds. Its records are kept under these names."""
+    """Canonical fields of a ticket that this system holds. Its records have them by these names."""
     ALSO_READS: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Field -> word -> canonical value, for words that are not in CHOICES."""
     LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """Field -> canonical value -> the word of something less, all that this system can hold of it."""
+    """Field -> canonical value -> the lesser word that is all this system can hold of it."""
     NEVER_EMPTY: ClassVar[Mapping[str, str]] = {}
     """Field -> canonical value that it shows where nobody has decided: it has no empty one."""
     BRIDGE_ACCOUNT: ClassVar[str] = ""
@@ -87,7 +87,7 @@ class VendorFacts:
 
     @classmethod
     def description(cls) -> dict[str, Any]:
-        """Return the row with which the judge reads this system's records (bridge/verify/report.py)."""
+        """Return the row by which the judge reads the system's records: bridge/verify/report.py."""
         reads = {
             field: {word: value for value, word in words.items()}
             for field, words in cls.CHOICES.items()

@@ -8,7 +8,7 @@ says, is an option. There are no webhooks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from werkzeug.routing import Map, Rule
@@ -99,7 +99,7 @@ class ZaiaSandbox(Sandbox):
         return str(record.get("ownerEmail") or "").casefold()
 
     def unauthorised(self, request: Request) -> Problem | None:
-        """Want the bare key, without any scheme."""
+        """Refuse all but the bare key, without any scheme."""
         if request.headers.get("Authorization") == self.api_key:
             return None
         return Problem(401, "UNAUTHORIZED", "Unauthorized")
@@ -164,7 +164,7 @@ class ZaiaSandbox(Sandbox):
         )
 
     def assign(self, call: ReceivedCall, ticket_id: str) -> Response:
-        """Give a ticket to somebody; nobody is nobody."""
+        """Assign a ticket to somebody; nobody is not possible."""
         record = self._to_change(call, ticket_id)
         return self._written(
             call, record, assignee=self._user(call.body().get("assigneeId"), "assigneeId")
@@ -177,7 +177,7 @@ class ZaiaSandbox(Sandbox):
         name = self._tag(tag_id)
         if name in record["tags"]:
             _odd(self.options["attach_again"], "The tag is attached already")
-        self._written(call, record, tags=[*(each for each in record["tags"] if each != name), name])
+        self._written(call, record, tags=[*_without(record["tags"], name), name])
         now = micros_iso(self.clock.now())
         return answer({"createdAt": now, "updatedAt": now, "tagId": tag_id, "ticketId": ticket_id})
 
@@ -187,7 +187,7 @@ class ZaiaSandbox(Sandbox):
         name = self._tag(uuid_of(tag_id, "tagId"))
         if name not in record["tags"]:
             _odd(self.options["detach_missing"], "The tag is not attached")
-        self._written(call, record, tags=[each for each in record["tags"] if each != name])
+        self._written(call, record, tags=_without(record["tags"], name))
         return answer({"message": "The tag was removed from the ticket."})
 
     def list_tags(self, call: ReceivedCall) -> Response:
@@ -212,7 +212,10 @@ class ZaiaSandbox(Sandbox):
     # Tickets.
 
     def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
-        """Make a ticket. The API needs a chat that there is, a user and a status; a human brings a chat along."""
+        """Make a ticket.
+
+        The API needs a chat that exists, a user and a status; a human brings a chat along.
+        """
         now = micros_iso(self.clock.now())
         if human is None:
             chat = self.chats.get(uuid_of(fields.get("chatId"), "chatId"))
@@ -245,7 +248,7 @@ class ZaiaSandbox(Sandbox):
     def changed(
         self, record: Record, fields: Mapping[str, Any], *, human: bool
     ) -> tuple[Record, tuple[str, ...]]:
-        """Change a ticket the way people do at the site, who may also move its status back and unassign."""
+        """Change a ticket as people do at the site, who may also move its status back or unassign."""
         new: dict[str, Any] = dict(record)
         ignored = []
         now = micros_iso(self.clock.now())
@@ -289,7 +292,7 @@ class ZaiaSandbox(Sandbox):
         }
 
     def open_chat(self, email: str, summary: str) -> str:
-        """Let a customer talk to the agent: a chat without a ticket, which an API call may open one on."""
+        """Let a customer talk to the agent: a chat without a ticket yet; return its id."""
         with self.lock:
             chat = random_uuid(self.rng)
             self.chats[chat] = {"id": chat, "summary": summary, "ownerEmail": email}
@@ -340,10 +343,10 @@ class ZaiaSandbox(Sandbox):
         return user
 
     def _tag(self, tag_id: str) -> str:
-        found = next((name for name, each in self.tags.items() if each == tag_id), None)
-        if found is None:
-            raise Problem(404, "NOT_FOUND", "Tag not found")
-        return found
+        for name, known_id in self.tags.items():
+            if known_id == tag_id:
+                return name
+        raise Problem(404, "NOT_FOUND", "Tag not found")
 
     def _named(self, names: list[str]) -> list[str]:
         for name in names:
@@ -354,6 +357,10 @@ class ZaiaSandbox(Sandbox):
     def _lists_tags(self) -> None:
         if not self.options["tag_listing"]:
             raise Problem(404, "NOT_FOUND", "Cannot GET /api/v1/tags")
+
+
+def _without(tags: Sequence[str], gone: str) -> list[str]:
+    return [tag for tag in tags if tag != gone]
 
 
 def _odd(status: int, message: str) -> None:

@@ -28,7 +28,7 @@ def uuid_of(value: Any, name: str) -> str:
 
 
 def details(record: Record) -> dict[str, Any]:
-    """Return a ticket as listings and reads show it: without tags and the time of its last change."""
+    """Return a ticket as listings and reads show it: without tags and time of its last change."""
     assignee = record["assignee"] or {}
     return {
         "assigneeEmail": assignee.get("email"),

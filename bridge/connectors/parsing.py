@@ -6,6 +6,7 @@ webhook that does not hold together raises.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -22,6 +23,7 @@ MAX_ID_LENGTH = 200
 """Characters; also of an event's name."""
 GENERIC_EVENT = "hint"
 """The event name under which a generic hint is recorded."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 # Single values
@@ -69,6 +71,11 @@ def same_text(left: Any, right: Any) -> bool:
     )
 
 
+def is_uuid(value: Any) -> bool:
+    """Return whether a value is a UUID as text."""
+    return isinstance(value, str) and _UUID.fullmatch(value) is not None
+
+
 # Rows of a listing
 
 
@@ -94,6 +101,19 @@ def object_rows(connection: str, answer: Answer, key: str) -> list[Row]:
     if not isinstance(rows, list) or not all(is_row(row) for row in rows):
         raise Unavailable(
             connection, f"a listing without proper rows under {key!r}", status=answer.status
+        )
+    return rows
+
+
+def array_rows(connection: str, answer: Answer) -> list[Row]:
+    """Return the rows of a listing that is a bare array.
+
+    Raises Unavailable unless every row is an object with an id.
+    """
+    rows = answer.body
+    if not isinstance(rows, list) or not all(is_row(row) for row in rows):
+        raise Unavailable(
+            connection, "a listing that is no array of proper rows", status=answer.status
         )
     return rows
 

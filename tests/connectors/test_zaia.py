@@ -10,7 +10,7 @@ import pytest
 from bridge.connectors import build
 from bridge.connectors.contract import Intent, Person
 from bridge.connectors.zaia.connector import ZaiaConnector
-from bridge.connectors.zaia.listing import BACK, START, following, joined
+from bridge.connectors.zaia.listing import SHARED_ROWS, START, next_place, windows_join
 from bridge.errors import (
     AlreadyExists,
     ConfigError,
@@ -189,11 +189,11 @@ def test_windows_cover_every_row_and_overlap(total):
         size, number = place[2], place[3]
         window = rows[size * (number - 1) : size * number]
         if ends:
-            assert size * (number - 1) <= ends[-1] - BACK
+            assert size * (number - 1) <= ends[-1] - SHARED_ROWS
         ends.append(size * number)
-        assert joined(place[4], window)
+        assert windows_join(place[4], window)
         seen += window
-        place = following(place, 1, window)
+        place = next_place(place, 1, window)
     assert set(seen) == set(rows)
     assert len(ends) <= total / 50 + 2
 
@@ -209,7 +209,7 @@ def test_windows_cover_every_row_and_overlap(total):
     ],
 )
 def test_windows_fit_when_they_share_rows_in_order(before, now, fits):
-    assert joined(list(before), list(now)) is fits
+    assert windows_join(list(before), list(now)) is fits
 
 
 # Verbs

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from bridge.connectors import build
-from bridge.connectors.zaia.connector import DRIFTED
-from bridge.connectors.zaia.listing import Tags
-from bridge.connectors.zaia.requests import UNSEEN
+from bridge.connectors.zaia.records import TAGS_NOT_SHOWN
+from bridge.connectors.zaia.tag_ids import TagIds
+from bridge.connectors.zaia.tag_sweep import DRIFTED
 from bridge.errors import AlreadyExists, Lacking, NotFound, UnknownOutcome
 from bridge.sandbox.zaia_rows import SERVICE_USER
 from tests.connectors.zaia_bench import ZaiaBench
@@ -118,7 +118,7 @@ def test_pages_without_an_order_leave_tags_unread(bench):
     told = {row if isinstance(row, str) else tuple(row) for row in bench.tags().values()}
     # Where pages have no order, some tickets are not met again after the first page, which says
     # nothing about tags.
-    assert {DRIFTED} <= told <= {DRIFTED, UNSEEN}
+    assert {DRIFTED} <= told <= {DRIFTED, TAGS_NOT_SHOWN}
 
 
 def test_a_deployment_that_ignores_the_tag_filter_says_nothing_about_tags():
@@ -176,7 +176,7 @@ def test_the_first_page_of_a_full_listing_has_rows_whatever_the_tags(bench):
 
 
 def test_names_are_found_by_spelling_then_by_likeness():
-    known = Tags([("VIP", "1")])
+    known = TagIds([("VIP", "1")])
     known.learn([("vip", "2"), ("#Billing", "3"), ("other name of VIP", "1")])
     assert [known.id_of(each) for each in ("VIP", "vip", "Vip", "billing", "none")] == [
         "1",

@@ -30,6 +30,7 @@ from bridge.connectors.parsing import (
     generic_hint,
     ignored_event,
     is_row,
+    is_uuid,
     parse_time,
     record_id,
     row_id,
@@ -51,7 +52,6 @@ from bridge.connectors.posthog.listing import PostHogListing
 from bridge.connectors.posthog.records import (
     create_body,
     customer_email,
-    is_uuid,
     record,
     sent_assignee,
 )

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from bridge.connectors.contract import Draft, Person, Record
-from bridge.connectors.parsing import Row, parse_time, row_id, value_at
+from bridge.connectors.parsing import Row, is_uuid, parse_time, row_id, value_at
 from bridge.connectors.posthog.capabilities import MARKER_TRAIT, TICKET, TRAITS
 from bridge.connectors.posthog.tag_belief import WHY_UNREADABLE, may_lack_tags
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Refused
 from bridge.http.client import Answer
-
-UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-
-def is_uuid(value: str) -> bool:
-    """Return whether a text can be the id of a ticket or a role."""
-    return UUID.fullmatch(value) is not None
 
 
 def record(connection: str, row: Row, answer: Answer, *, tags_believed: bool) -> Record:

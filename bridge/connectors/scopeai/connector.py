@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from bridge.connectors.contract import Draft, Intent, Page, Record
 from bridge.connectors.json_http import JsonHttpConnector
-from bridge.connectors.parsing import Row, is_row, known_time, row_id
+from bridge.connectors.parsing import Row, array_rows, is_row, known_time, row_id
 from bridge.connectors.scopeai.capabilities import (
     CAPABILITIES,
     FIND_PATH,
@@ -32,7 +32,7 @@ from bridge.connectors.scopeai.capabilities import (
     TICKETS_PATH,
     read_options,
 )
-from bridge.connectors.scopeai.listing import ScopeaiListing, State, array_rows
+from bridge.connectors.scopeai.listing import ScopeaiListing, State
 from bridge.connectors.scopeai.records import (
     external_id,
     named_tags,

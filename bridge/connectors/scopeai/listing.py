@@ -17,7 +17,7 @@ from math import ceil, floor
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from bridge.connectors.parsing import Row, format_time, is_row, row_id
+from bridge.connectors.parsing import Row, array_rows, format_time, row_id
 from bridge.connectors.scopeai.capabilities import PAGE_SIZE, TAGS_PATH, TICKETS_PATH
 from bridge.errors import NotFound, Unavailable
 from bridge.http.client import Answer
@@ -127,16 +127,6 @@ class ScopeaiListing:
 
     def _unavailable(self, what: str, status: int | None) -> Unavailable:
         return Unavailable(self.connection, what, status=status)
-
-
-def array_rows(connection: str, answer: Answer) -> list[Row]:
-    """Return the rows of a bare array. Raises Unavailable unless each is an object with an id."""
-    rows = answer.body
-    if not isinstance(rows, list) or not all(is_row(row) for row in rows):
-        raise Unavailable(
-            connection, "a listing that is no array of proper rows", status=answer.status
-        )
-    return rows
 
 
 def links(header: str) -> dict[str, str]:

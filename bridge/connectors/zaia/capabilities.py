@@ -1,31 +1,58 @@
-"""What a Zaia account is configured with, and what its tickets can do: no calls in here."""
+"""What Zaia's API reference says, and the options of a connection: what tickets can do hangs on both.
+
+The reference is the page on tickets of https://docs.zaia.app, API reference (alpha), read in
+2026-11. The words of a status are not printed there, so that a deployment's own are configured.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.connectors.parsing import is_uuid
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.model.syncs import Connection
 from bridge.errors import ConfigError
 
+TICKET = "ticket"
+TICKETS_PATH = "/api/v1/tickets"
+LISTING_PATH = f"{TICKETS_PATH}/details"
+TAGS_PATH = "/api/v1/tags"
+"""Not in the reference; see github.com/mindcloud-inc/universal-api-reference (read 2026-11)."""
+
 STATUSES = ("pending", "ongoing", "completed")
-UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""The usual words: `ongoingAt`, `completedAt` and `/complete` suggest them."""
+MIN_STATUSES = 3
+"""Waiting, worked on, done: fewer leave nothing for takeover and complete to lead to."""
+
 READABLE = (
-    "id chatId chatIsRemoved chatOwnerId channelId channelName channelType status summary createdAt ongoingAt "
-    "completedAt assigneeId assigneeEmail assigneeName assigneePicture isOwnerBlocked ownerEmail ownerEntity "
-    "ownerIdentifier ownerName pendingChatMessages responderEntity responderId responderName responderPicture "
-    "responderVersionId responderVersionNumber ticketingTeamId ticketingTeamName ticketingTeamPicture workspaceId tags"
+    "id chatId chatIsRemoved chatOwnerId channelId channelName channelType status summary "
+    "createdAt ongoingAt completedAt assigneeId assigneeEmail assigneeName assigneePicture "
+    "isOwnerBlocked ownerEmail ownerEntity ownerIdentifier ownerName pendingChatMessages "
+    "responderEntity responderId responderName responderPicture responderVersionId "
+    "responderVersionNumber ticketingTeamId ticketingTeamName ticketingTeamPicture workspaceId tags"
 )
 TAKEOVER, COMPLETE, ASSIGN, ATTACH, DETACH = "takeover", "complete", "assign", "attach", "detach"
-SHORTEST_LIFE = 3
-"""Waiting, worked on, done: fewer statuses leave nothing for takeover and complete to lead to."""
+
+OPTIONS: Mapping[str, str] = {
+    "statuses": (
+        "the deployment's status words, in the order of a ticket's life "
+        "(pending, ongoing, completed)"
+    ),
+    "service_user": (
+        "UUID of the Zaia user who takes over and completes what nobody is assigned to"
+    ),
+    "tags": "tag names and their UUIDs",
+    "tag_listing": (
+        "true where the deployment answers GET /api/v1/tags: names and UUIDs are learnt there"
+    ),
+}
+REQUIRED_OPTIONS = frozenset(("service_user",))
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ZaiaOptions:
     """The options of one connection, checked."""
 
     statuses: tuple[str, ...] = STATUSES
@@ -36,68 +63,52 @@ class Facts:
 
     @property
     def ongoing(self) -> str:
-        """Give the status that a takeover leads to."""
+        """Return the status that a takeover leads to."""
         return self.statuses[-2]
 
     @property
     def done(self) -> str:
-        """Give the status that completing leads to."""
+        """Return the status that completing leads to."""
         return self.statuses[-1]
 
     def rank(self, status: Any) -> int:
-        """Give the place in the lifecycle; -1 for a word that is none of the configured ones."""
+        """Return the place in a ticket's life; -1 for a word that is not configured."""
         return self.statuses.index(status) if status in self.statuses else -1
 
 
-def facts(connection: Connection) -> Facts:
+def read_options(connection: Connection) -> ZaiaOptions:
     """Read a connection's options. Raises ConfigError with everything that is wrong with them."""
-    given, wrong = connection.options, list[str]()
+    given = connection.options
     statuses = given.get("statuses", list(STATUSES))
-    words = isinstance(statuses, list | tuple) and all(
-        isinstance(each, str) and each.strip() for each in statuses
-    )
-    if not words or len(set(statuses)) < SHORTEST_LIFE or len(set(statuses)) != len(statuses):
-        wrong.append(
-            "statuses: must list three different words or more, in the order of a ticket's life"
-        )
     user = given.get("service_user", "")
-    if user != "" and not _uuid(user):
-        wrong.append(
-            "service_user: is no UUID; allowed the id of the Zaia user under whose name the bridge works"
-        )
     tags = given.get("tags", {})
-    if not isinstance(tags, Mapping) or not all(
-        isinstance(name, str) and name.strip() for name in tags
-    ):
-        wrong.append("tags: must be a mapping of tag names to their UUIDs")
-        tags = {}
-    wrong += [
-        f"tags.{name}: is no UUID; allowed the tag's id"
-        for name, each in tags.items()
-        if not _uuid(each)
+    tag_listing = given.get("tag_listing", False)
+    problems = [
+        *_status_problems(statuses),
+        *_user_problems(user),
+        *_tag_problems(tags),
+        *([] if isinstance(tag_listing, bool) else ["tag_listing: allowed true, false"]),
     ]
-    listing = given.get("tag_listing", False)
-    if not isinstance(listing, bool):
-        wrong.append("tag_listing: allowed true, false")
-    if wrong:
-        raise ConfigError([f"connections.{connection.name}.{each}" for each in wrong])
-    return Facts(tuple(statuses), user, tuple(tags.items()), tag_listing=listing)
+    if problems:
+        raise ConfigError([f"connections.{connection.name}.{problem}" for problem in problems])
+    return ZaiaOptions(tuple(statuses), user, tuple(tags.items()), tag_listing=tag_listing)
 
 
-def capabilities(facts: Facts) -> dict[str, EntityCapabilities]:
-    """Give what tickets can do where the statuses are called so."""
+def capabilities(options: ZaiaOptions) -> dict[str, EntityCapabilities]:
+    """Return what tickets can do where the statuses are called so."""
     ticket = EntityCapabilities(
         readable=frozenset(READABLE.split()),
         writable={
             "chatId": Writable(on_update=Support.NO, clears=False, required=True),
             "ticketingTeamId": Writable(on_update=Support.NO, clears=False),
+            # Nobody can be unassigned, and a status never moves back.
             "assigneeId": Writable(clears=False),
-            "status": Writable(clears=False, default=facts.statuses[0], forward=facts.statuses),
+            "status": Writable(clears=False, default=options.statuses[0], forward=options.statuses),
             "tags": Writable(on_create=False),
         },
         verbs=(
-            Verb(TAKEOVER, ("status", "assigneeId"), only_for={"status": (facts.ongoing,)}),
-            Verb(COMPLETE, ("status",), only_for={"status": (facts.done,)}),
+            Verb(TAKEOVER, ("status", "assigneeId"), only_for={"status": (options.ongoing,)}),
+            Verb(COMPLETE, ("status",), only_for={"status": (options.done,)}),
             Verb(ASSIGN, ("assigneeId",)),
             Verb(ATTACH, ("tags",), element="add"),
             Verb(DETACH, ("tags",), element="remove"),
@@ -109,8 +120,33 @@ def capabilities(facts: Facts) -> dict[str, EntityCapabilities]:
         dated=False,
         swept=frozenset({"tags"}),
     )
-    return {"ticket": ticket}
+    return {TICKET: ticket}
 
 
-def _uuid(value: Any) -> bool:
-    return isinstance(value, str) and UUID.fullmatch(value) is not None
+def _status_problems(statuses: Any) -> list[str]:
+    words = isinstance(statuses, list | tuple) and all(_is_word(word) for word in statuses)
+    if words and MIN_STATUSES <= len(set(statuses)) == len(statuses):
+        return []
+    return ["statuses: must list three different words or more, in the order of a ticket's life"]
+
+
+def _user_problems(user: Any) -> list[str]:
+    if user == "" or is_uuid(user):
+        return []
+    return [
+        "service_user: is no UUID; allowed the id of the Zaia user under whose name the bridge works"
+    ]
+
+
+def _tag_problems(tags: Any) -> list[str]:
+    if not isinstance(tags, Mapping) or not all(_is_word(name) for name in tags):
+        return ["tags: must be a mapping of tag names to their UUIDs"]
+    return [
+        f"tags.{name}: is no UUID; allowed the tag's id"
+        for name, tag_id in tags.items()
+        if not is_uuid(tag_id)
+    ]
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())

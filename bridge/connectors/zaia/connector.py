@@ -1,16 +1,13 @@
 """Zaia ("Endless"): tickets of its human-support inbox (https://docs.zaia.app, API reference, alpha).
 
-Oddities, as of 2026-11:
-- A listing is of one status, which must be named; what the words are is not documented, so they are configuration and
-  checked: a refused word stops the connection, lest an empty system be believed in.
-- Neither a listing nor a direct read shows a ticket's tags. Which tickets carry a tag is known by listing that tag;
-  `scan` does so for every known name and gives rows with `tags`, true as of the moment that it began.
-- Nothing dates a change. Listings have no order that is promised, no total and no end but a short page.
-- A status moves by takeover and complete alone, never back; nobody can be unassigned. Completing gives the chat back
-  to the AI agent, so it is sent only after reading that it isn't done. It is done in the name of a user, and so is a
-  takeover: the ticket's own, else `service_user`, who reads as nobody.
-- A ticket belongs to a chat, and a create carries nothing of ours: the open ticket of the chat is the one.
-- No webhooks are known. `POST /webhooks/<connection>` takes the generic hint.
+Oddities, as of 2026-11; each is explained where it matters:
+- A listing is of one status, whose words are not documented (capabilities.py, listing.py).
+- A ticket's tags are not shown: `scan` finds them by listing each tag (tag_sweep.py).
+- Nothing dates a change, and listings have no order that is promised (`changed`, listing.py).
+- A status moves by takeover and complete alone, never back; nobody can be unassigned. Both are done
+  in the name of a user (`_take_over`, `_complete`).
+- A ticket belongs to a chat, and a create carries nothing of ours (`create`, `find`).
+- No webhooks: the inherited `parse` takes generic hints.
 """
 
 from __future__ import annotations
@@ -19,20 +16,38 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
+from urllib.parse import quote
 
-from bridge.connectors.contract import Draft, Intent, Page, Parsed, Record
+from bridge.connectors.contract import Draft, Intent, Page, Record
+from bridge.connectors.json_http import JsonHttpConnector
 from bridge.connectors.parsing import (
-    event_name,
+    Row,
+    array_rows,
     format_time,
-    generic_hint,
-    ignored_event,
+    is_uuid,
     known_time,
     parse_time,
     row_id,
 )
-from bridge.connectors.zaia.capabilities import ATTACH, COMPLETE, DETACH, TAKEOVER
-from bridge.connectors.zaia.listing import START, Place, Sweep, there_and_back
-from bridge.connectors.zaia.requests import TICKETS, UNSEEN, Row, ZaiaCalls, path_of
+from bridge.connectors.zaia.capabilities import (
+    ATTACH,
+    COMPLETE,
+    DETACH,
+    LISTING_PATH,
+    OPTIONS,
+    REQUIRED_OPTIONS,
+    TAGS_PATH,
+    TAKEOVER,
+    TICKETS_PATH,
+    ZaiaOptions,
+    capabilities,
+    read_options,
+)
+from bridge.connectors.zaia.listing import PAGE_SIZE, START, ZaiaListing
+from bridge.connectors.zaia.records import TAGS_NOT_SHOWN, record, written
+from bridge.connectors.zaia.tag_ids import TagIds
+from bridge.connectors.zaia.tag_sweep import TagSweep
+from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import (
     AlreadyExists,
@@ -43,69 +58,127 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.http.client import Answer
+from bridge.http.client import Answer, Http, Request
 
 CREATE_WINDOW = timedelta(minutes=5)
-UNNAMED = "no tags are known here; name them under `tags`, or set tag_listing where the deployment lists its tags"
-UNFILTERED = "this deployment does not filter by tag"
-DRIFTED = "the pages of a tag's listing did not fit together"
-LATER = "the ticket is newer than the listing of tags"
+"""A ticket that was made this long before a create was sent may still be what it made."""
+MAX_TAG_PAGES = 50
+
+NO_TAGS_KNOWN = (
+    "no tags are known here; name them under `tags`, or set tag_listing where the deployment lists "
+    "its tags"
+)
+NO_TAG_FILTER = "this deployment does not filter by tag"
+NEWER_THAN_SWEEP = "the ticket is newer than the listing of tags"
 
 
-class ZaiaConnector(ZaiaCalls):
+class ZaiaConnector(JsonHttpConnector):
     """Tickets of a Zaia workspace."""
 
     NAME: ClassVar = "zaia"
-    OPTIONS: ClassVar = {
-        "statuses": "the deployment's status words, in the order of a ticket's life (pending, ongoing, completed)",
-        "service_user": "UUID of the Zaia user who takes over and completes what nobody is assigned to",
-        "tags": "tag names and their UUIDs",
-        "tag_listing": "true where the deployment answers GET /api/v1/tags: names and UUIDs are learnt there",
-    }
-    REQUIRED_OPTIONS: ClassVar = frozenset(("service_user",))
+    CAPABILITIES: ClassVar = capabilities(ZaiaOptions())
+    OPTIONS: ClassVar = OPTIONS
+    REQUIRED_OPTIONS: ClassVar = REQUIRED_OPTIONS
 
-    def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:  # noqa: ARG002 - no event of theirs is known
-        """Read a generic hint, the only thing that is sent to us. Raises Malformed, naming what is wrong."""
-        hint = generic_hint(body, self.CAPABILITIES)
-        return hint or ignored_event(event_name(body, "event"), ())
+    def __init__(self, connection: Connection, http: Http) -> None:
+        super().__init__(connection, http)
+        self._options = read_options(connection)
+        # The words of a status are the connection's own, and with them what its tickets can do.
+        vars(self)["CAPABILITIES"] = capabilities(self._options)
+        self._tag_ids = TagIds(self._options.tags)
+        self._listing = ZaiaListing(
+            connection.name,
+            self._options.statuses,
+            lambda params: self._call("GET", LISTING_PATH, params=params),
+        )
+
+    # Reading
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
-        """Read present records; None: the vendor says there is no such record."""
+        """Read tickets one by one; None: the vendor says that there is no such ticket."""
         self._check_entity(entity)
-        return {each: self._details(each)[1] for each in ids}
+        shown = {remote_id: self._details(remote_id) for remote_id in ids}
+        return {remote_id: details and details[1] for remote_id, details in shown.items()}
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
-        """Give every ticket, since nothing dates a change; see Connector.changed."""
+        """Return every ticket, since nothing dates a change; see Connector.changed."""
         self._check_entity(entity)
-        place: Place | None = (cursor or {}).get("at", START)
-        while place is not None:
-            rows, answer, place, _fits = self._window(self._facts.statuses, place)
-            if rows:
-                return Page([self._record(row, answer) for row in rows], {"at": place})
-        return Page([], {})
+        window = self._listing.next_window((cursor or {}).get("at", START))
+        if window is None:
+            return Page([], {})
+        return Page([self._record(row, window.answer) for row in window.rows], {"at": window.after})
+
+    # Scanning. First a listing without tags, so that an empty workspace is told from one of unknown
+    # tags; then a sweep, whose pages are empty; then a listing with the tags that the sweep found.
 
     def scan(self, entity: str, cursor: Any | None) -> Page:
-        """List everything, page by page, with tags where they can be known.
-
-        The first page is a listing without tags, so that an empty workspace is told from one of
-        unknown tags.
-        """
+        """List everything, page by page, with tags where they can be known."""
         self._check_entity(entity)
         if cursor is None:
-            return self._first()
+            return self._scan_first()
         if "place" in cursor:
-            return self._sweep(cursor)
-        place: Place | None = cursor["at"]
-        sweep = Sweep(cursor["sweep"]) if cursor.get("sweep") else None
-        while place is not None:
-            rows, answer, place, _fits = self._window(self._facts.statuses, place)
-            if rows:
-                tagged = [self._tagged(row, answer, sweep, cursor["why"]) for row in rows]
-                return Page(tagged, None if place is None else {**cursor, "at": place})
-        return Page([], None)
+            return self._scan_tags(cursor)
+        return self._scan_tagged(cursor)
+
+    def _scan_first(self) -> Page:
+        window = self._listing.next_window(START)
+        if window is None:
+            return Page([], None)
+        sweep, why = self._begin_sweep(window.status)
+        after: dict[str, Any] | None = None
+        if sweep is not None:
+            after = {"place": START, "sweep": sweep.state}
+        elif window.after is not None:
+            after = {"at": window.after, "why": why}
+        return Page([self._record(row, window.answer, why) for row in window.rows], after)
+
+    def _begin_sweep(self, status: str) -> tuple[TagSweep | None, str]:
+        """Begin a sweep where there are tags and listings heed them; else say why not."""
+        tag_ids = self._learn_tags()
+        if not tag_ids:
+            return None, NO_TAGS_KNOWN
+        begun_at = format_time(self._http.now())
+        if not self._listing.heeds_tags(status):
+            return None, NO_TAG_FILTER
+        return TagSweep.begin(tag_ids, begun_at), TAGS_NOT_SHOWN
+
+    def _scan_tags(self, cursor: Mapping[str, Any]) -> Page:
+        """Read one window of one tag's listing."""
+        sweep = TagSweep(cursor["sweep"])
+        place = sweep.read_window(self._listing, cursor["place"])
+        if sweep.tag is not None:
+            return Page([], {"place": place or START, "sweep": sweep.state})
+        found = None if sweep.failure else sweep.state
+        return Page([], {"at": START, "why": sweep.failure, "sweep": found})
+
+    def _scan_tagged(self, cursor: Mapping[str, Any]) -> Page:
+        window = self._listing.next_window(cursor["at"])
+        if window is None:
+            return Page([], None)
+        sweep = TagSweep(cursor["sweep"]) if cursor.get("sweep") else None
+        records = [self._tagged(row, window.answer, sweep, cursor["why"]) for row in window.rows]
+        return Page(records, None if window.after is None else {**cursor, "at": window.after})
+
+    def _tagged(self, row: Row, answer: Answer, sweep: TagSweep | None, why: str) -> Record:
+        """Return a record with its tags as of when the sweep began; or without, and why."""
+        if sweep is None:
+            return self._record(row, answer, why)
+        begun_at, made_at = known_time(sweep.state["at"]), parse_time(row.get("createdAt"))
+        if made_at is None or made_at + answer.skew >= begun_at:
+            return self._record(row, answer, NEWER_THAN_SWEEP)
+        tagged = {**row, "tags": sweep.names_of(row_id(row))}
+        return record(
+            self.connection.name,
+            tagged,
+            answer,
+            service_user=self._options.service_user,
+            tags_as_of=begun_at,
+        )
+
+    # Creating
 
     def create(self, draft: Draft) -> Record | None:
-        """Open a ticket on a chat, or give the one that is open on it already.
+        """Open a ticket on a chat, or return the one that is open on it already.
 
         No sync ever asks for this: a ticket of another system has no chat here, and no mapping can
         invent one.
@@ -116,207 +189,249 @@ class ZaiaConnector(ZaiaCalls):
             raise Unsupported(
                 f"{self.NAME} opens tickets on known chats only; the draft has no chatId"
             )
-        there = [each for each in self._of_chat(str(values["chatId"])) if not self._is_done(each)]
-        if there:
-            return there[0]
+        for ticket in self._of_chat(str(values["chatId"])):
+            if not self._is_done(ticket):
+                return ticket
         body = {
             "chatId": values["chatId"],
             "ticketingTeamId": values.get("ticketingTeamId"),
-            "assigneeId": values.get("assigneeId") or self._facts.service_user,
-            "status": values.get("status") or self._facts.statuses[0],
+            # Not nullable in a create, though that of a ticket is (the reference, 2026-11).
+            "assigneeId": values.get("assigneeId") or self._options.service_user,
+            "status": values.get("status") or self._options.statuses[0],
         }
-        return self._entity(self._call("POST", TICKETS, json=body, write=True))
+        return self._written(self._call("POST", TICKETS_PATH, json=body, write=True))
 
     def find(self, intent: Intent) -> list[Record]:
-        """Give the open tickets of the draft's chat, and those that were made since the create was sent.
+        """Return the open tickets of the draft's chat, or those made since the create was sent.
 
-        A chat has one open ticket, so after a create of unknown fate the one found counts as
-        carrying the marker.
+        A create carries nothing of ours. But a chat has one open ticket, so after a create of
+        unknown fate the one found counts as carrying the marker.
         """
         self._check_entity(intent.draft.entity)
         chat = intent.draft.values.get("chatId")
-        found = self._of_chat(str(chat)) if chat else []
+        tickets = self._of_chat(str(chat)) if chat else []
         if intent.sent_at is None:
-            return [each for each in found if not self._is_done(each)]
+            return [ticket for ticket in tickets if not self._is_done(ticket)]
         since = intent.sent_at - CREATE_WINDOW
-        fresh = [
-            each
-            for each in found
-            if (made := parse_time(each.data.get("createdAt"))) is not None and made >= since
+        return [
+            replace(ticket, marker=intent.draft.marker)
+            for ticket in tickets
+            if (made_at := parse_time(ticket.data.get("createdAt"))) is not None
+            and made_at >= since
         ]
-        return [replace(each, marker=intent.draft.marker) for each in fresh]
+
+    def _of_chat(self, chat: str) -> list[Record]:
+        tickets: dict[str, Record] = {}
+        for status in self._options.statuses:
+            rows, answer = self._listing.page(status, 1, PAGE_SIZE, chatIds=chat)
+            for row in rows:
+                if row.get("chatId") == chat:
+                    tickets[row_id(row)] = self._record(row, answer)
+        return list(tickets.values())
+
+    def _is_done(self, ticket: Record) -> bool:
+        return bool(ticket.data.get("status") == self._options.done)
+
+    # Changing
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
-        """Make one call. Takeover and complete first read how things stand, and repeat nothing that is done."""
+        """Make one call. Takeover and complete read first, and repeat nothing that is done."""
         self._check_update(ref, verb, values)
         if verb in (ATTACH, DETACH):
-            return replace(
-                self._mark(ref, str(values["tags"]), attach=verb == ATTACH),
-                proved=frozenset(("tags",)),
-            )
-        if verb == TAKEOVER and values.get("status", self._facts.ongoing) == self._facts.ongoing:
+            before = self._mark(ref, str(values["tags"]), attach=verb == ATTACH)
+            # Afterwards it is certain that the tag is there, or is not; the ticket is as read before.
+            return replace(before, proved=frozenset(("tags",)))
+        if (
+            verb == TAKEOVER
+            and values.get("status", self._options.ongoing) == self._options.ongoing
+        ):
             return self._take_over(ref, values.get("assigneeId"))
-        if verb == COMPLETE and values["status"] == self._facts.done:
+        if verb == COMPLETE and values["status"] == self._options.done:
             return self._complete(ref)
         if verb in (TAKEOVER, COMPLETE):
             raise Unsupported(f"{self.NAME} cannot make a ticket {values['status']} by {verb}")
         return self._patch(ref, "assignee", {"assigneeId": values["assigneeId"]})
 
-    def probe(self) -> dict[str, Any]:
-        """Check every status word, and find out whether tags can be known here: how many, and if listings heed them."""
-        told = [self._list(status, 1, 1)[0] for status in self._facts.statuses]
-        names = self._learn_tags()
-        shown = next(
-            (status for status, rows in zip(self._facts.statuses, told, strict=True) if rows), None
-        )
-        filters = None if shown is None else self._heeds_tags(shown)
-        return {"statuses": list(self._facts.statuses), "tags": len(names), "tag_filter": filters}
-
-    def ping(self) -> str:
-        """Read a ticket of every status, which also checks the words; return a line for people."""
-        for status in self._facts.statuses:
-            self._list(status, 1, 1)
-        return f"tickets are {', '.join(self._facts.statuses)}"
-
-    # Sweeps.
-
-    def _first(self) -> Page:
-        place: Place | None = START
-        while place is not None:
-            status = self._facts.statuses[place[0]]
-            rows, answer, place, _fits = self._window(self._facts.statuses, place)
-            if rows:
-                sweep, why = self._begin(status)
-                then: dict[str, Any] | None = None
-                if sweep is not None:
-                    then = {"place": START, "sweep": sweep.state}
-                elif place is not None:
-                    then = {"at": place, "why": why}
-                return Page([self._record(row, answer, why) for row in rows], then)
-        return Page([], None)
-
-    def _begin(self, status: str) -> tuple[Sweep | None, str]:
-        """Begin a sweep of tags where there are any and listings heed them; else say why not."""
-        known = self._learn_tags()
-        if not known:
-            return None, UNNAMED
-        at = format_time(self._http.now())
-        return (Sweep.begin(known, at), UNSEEN) if self._heeds_tags(status) else (None, UNFILTERED)
-
-    def _sweep(self, cursor: Mapping[str, Any]) -> Page:
-        """Read one window of one tag's listing; the rows are given when all tags are through."""
-        sweep, place, legs = (
-            Sweep(cursor["sweep"]),
-            cursor["place"],
-            there_and_back(self._facts.statuses),
-        )
-        then: Place | None = None
+    def _take_over(self, ref: Ref, assignee: Raw) -> Record | None:
+        row, shown = self._present(ref)
+        rank, ongoing = self._options.rank(row["status"]), self._options.rank(self._options.ongoing)
+        if rank < 0 or rank > ongoing:
+            why = f"ticket {ref.id} is {row['status']!r} by now; no takeover was sent"
+            raise AlreadyExists(self.connection.name, why)
+        if rank == ongoing:
+            if assignee in (None, row.get("assigneeId")):
+                return shown
+            return self._patch(ref, "assignee", {"assigneeId": assignee})
+        # It is done in the name of a user: the wanted one, the ticket's own, else the service user.
+        user = assignee or row.get("assigneeId") or self._service_user()
         try:
-            rows, _answer, then, fits = self._window(legs, place, tagIds=str(sweep.tag))
-        except (Refused, NotFound) as error:
-            sweep.fail(f"a listing by tag was refused: {error}")
-        else:
-            sweep.found(row_id(row) for row in rows)
-            if not fits:
-                sweep.fail(DRIFTED)
-            turned = len(self._facts.statuses)
-            if then is not None and place[0] == turned - 1 and then[0] == turned and not place[1]:
-                then = [turned + 1, *START[1:]]  # one page cannot move under our eyes
-            if then is None:
-                sweep.next()
-        if sweep.tag is not None:
-            return Page([], {"place": then or START, "sweep": sweep.state})
-        known = {key: sweep.state[key] for key in ("at", "names", "ids", "of", "bad", "tag")}
-        return Page(
-            [],
-            {
-                "at": START,
-                "why": sweep.state["bad"],
-                "sweep": None if sweep.state["bad"] else known,
-            },
-        )
+            return self._patch(ref, "takeover", {"assigneeId": user})
+        except (AlreadyExists, Refused) as error:
+            return self._done_after_all(ref, self._options.ongoing, error)
 
-    def _tagged(self, row: Row, answer: Answer, sweep: Sweep | None, why: str) -> Record:
-        """Give a row with its tags, as of the moment that the sweep began; or without, and why."""
-        if sweep is None:
-            return self._record(row, answer, why)
-        at, made = known_time(sweep.state["at"]), parse_time(row.get("createdAt"))
-        if made is None or made + answer.skew >= at:
-            return self._record(row, answer, LATER)
-        return self._record({**row, "tags": sweep.names(row_id(row))}, answer, at=at)
+    def _complete(self, ref: Ref) -> Record | None:
+        """Complete a ticket, unless it is done already.
 
-    # Writes.
+        Completing gives the chat back to the AI agent, which talks to the customer again
+        (https://docs.zaia.app, inbox, human support, read 2026-11): so look first.
+        """
+        row, shown = self._present(ref)
+        if row["status"] == self._options.done:
+            return shown
+        user = row.get("assigneeId") or self._service_user()
+        try:
+            return self._patch(ref, "complete", {"userId": user})
+        except (AlreadyExists, Refused) as error:
+            return self._done_after_all(ref, self._options.done, error)
+
+    def _done_after_all(self, ref: Ref, status: str, error: RemoteError) -> Record:
+        """Return the ticket if what was refused has happened already; else raise the refusal."""
+        row, shown = self._present(ref)
+        if row["status"] != status:
+            raise error
+        return shown
+
+    def _service_user(self) -> str:
+        if not self._options.service_user:
+            raise Refused(
+                self.connection.name,
+                "this needs a user and nobody is assigned; configure service_user",
+            )
+        return self._options.service_user
 
     def _mark(self, ref: Ref, name: str, *, attach: bool) -> Record:
-        """Attach or detach a tag unless that is so already; an odd answer is looked into, and may mean it is done.
+        """Attach or detach a tag unless that is so already; return the ticket as it was before.
 
-        Afterwards it is certain that the tag is there, or is not. Gives the ticket as it was read
-        before.
+        No answer is documented for a tag that is attached twice, or detached where it is not (the
+        reference, 2026-11). So an odd answer is looked into, and may mean that it is done.
         """
-        tag_id = self._tags.id_of(name)
-        if tag_id is None:
-            self._learn_tags()
-            tag_id = self._tags.id_of(name)
-        if tag_id is None:
-            raise Lacking(
-                self.connection.name,
-                f"no tag {name!r} is known; make it at Zaia, or add it under `tags`",
-            )
-        row, record = self._present(ref)
-        if self._carries(row, tag_id) is attach:
-            return record
-        path = f"{path_of(ref.id)}/tags"
+        tag_id = self._tag_id(name)
+        row, before = self._present(ref)
+        if self._listing.carries(row, tag_id) is attach:
+            return before
+        path = f"{_path(ref.id)}/tags"
         try:
             if attach:
                 self._call("POST", path, json={"tagId": tag_id}, write=True)
             else:
                 self._call("DELETE", f"{path}/{tag_id}", write=True)
         except (AlreadyExists, NotFound, Refused, UnknownOutcome) as error:
-            if error.status is None or self._carries(self._present(ref)[0], tag_id) is not attach:
+            if error.status is None:
                 raise
-        return record
+            row, _ = self._present(ref)
+            if self._listing.carries(row, tag_id) is not attach:
+                raise
+        return before
 
-    def _take_over(self, ref: Ref, assignee: Raw) -> Record | None:
-        row, record = self._present(ref)
-        now, ongoing = self._facts.rank(row["status"]), self._facts.rank(self._facts.ongoing)
-        if now < 0 or now > ongoing:
-            why = f"ticket {ref.id} is {row['status']!r} by now; no takeover was sent"
-            raise AlreadyExists(self.connection.name, why)
-        if now == ongoing:
-            if assignee in (None, row.get("assigneeId")):
-                return record
-            return self._patch(ref, "assignee", {"assigneeId": assignee})
-        user = assignee or row.get("assigneeId") or self._someone()
-        try:
-            return self._patch(ref, "takeover", {"assigneeId": user})
-        except (AlreadyExists, Refused) as error:
-            return self._done_after_all(ref, self._facts.ongoing, error)
-
-    def _complete(self, ref: Ref) -> Record | None:
-        row, record = self._present(ref)
-        if row["status"] == self._facts.done:
-            return record
-        try:
-            return self._patch(
-                ref, "complete", {"userId": row.get("assigneeId") or self._someone()}
-            )
-        except (AlreadyExists, Refused) as error:
-            return self._done_after_all(ref, self._facts.done, error)
-
-    def _done_after_all(self, ref: Ref, status: str, error: RemoteError) -> Record:
-        """Give the ticket if what was refused has happened already; else raise the refusal."""
-        row, record = self._present(ref)
-        if row["status"] != status:
-            raise error
-        return record
-
-    def _someone(self) -> str:
-        if not self._facts.service_user:
-            raise Refused(
+    def _tag_id(self, name: str) -> str:
+        tag_id = self._tag_ids.id_of(name)
+        if tag_id is None:
+            self._learn_tags()
+            tag_id = self._tag_ids.id_of(name)
+        if tag_id is None:
+            raise Lacking(
                 self.connection.name,
-                "this needs a user and nobody is assigned; configure service_user",
+                f"no tag {name!r} is known; make it at Zaia, or add it under `tags`",
             )
-        return self._facts.service_user
+        return tag_id
 
-    def _is_done(self, record: Record) -> bool:
-        return bool(record.data.get("status") == self._facts.done)
+    # What operators see
+
+    def probe(self) -> dict[str, Any]:
+        """Check every status word, and find out whether tags can be known here.
+
+        How many are known, and whether listings heed them; None: there is no ticket to tell by.
+        """
+        pages = {status: self._listing.page(status, 1, 1)[0] for status in self._options.statuses}
+        tag_ids = self._learn_tags()
+        used = next((status for status, rows in pages.items() if rows), None)
+        return {
+            "statuses": list(self._options.statuses),
+            "tags": len(tag_ids),
+            "tag_filter": None if used is None else self._listing.heeds_tags(used),
+        }
+
+    def ping(self) -> str:
+        """Read a ticket of every status, which also checks the words; return a line for people."""
+        for status in self._options.statuses:
+            self._listing.page(status, 1, 1)
+        return f"tickets are {', '.join(self._options.statuses)}"
+
+    # Calls and records
+
+    def _auth(self, request: Request) -> Request:
+        # The key goes raw, without a scheme.
+        request.headers["authorization"] = self.connection.credentials["api_key"].reveal()
+        return request
+
+    def _learn_tags(self) -> Mapping[str, str]:
+        """Read the catalogue of tags, where there is one; return every known name and UUID."""
+        if self._options.tag_listing:
+            names: dict[str, str] = {}
+            for number in range(1, MAX_TAG_PAGES + 1):
+                rows = self._tag_page(number)
+                shown = {
+                    row_id(row): row["name"] for row in rows if isinstance(row.get("name"), str)
+                }
+                new = shown.keys() - names.keys()
+                names |= shown
+                if len(rows) < PAGE_SIZE or not new:
+                    break
+            self._tag_ids.learn((name, tag_id) for tag_id, name in names.items())
+        return self._tag_ids.all()
+
+    def _tag_page(self, number: int) -> list[Row]:
+        params = {"pageNumber": number, "pageSize": PAGE_SIZE}
+        try:
+            answer = self._call("GET", TAGS_PATH, params=params)
+        except NotFound as error:
+            raise self._unavailable(
+                "there is no listing of tags here; set tag_listing: false", error.status
+            ) from None
+        return array_rows(self.connection.name, answer)
+
+    def _details(self, remote_id: str) -> tuple[Row, Record] | None:
+        """Read one ticket: its row, and the record of it; None: there is no such ticket."""
+        if not is_uuid(remote_id):
+            return None
+        try:
+            answer = self._call("GET", f"{_path(remote_id)}/details")
+        except NotFound:
+            # It counts when the listing is where it should be: a wrong base_url deletes nothing.
+            self._listing.page(self._options.statuses[0], 1, 1)
+            return None
+        row = answer.body
+        if not isinstance(row, Mapping) or row_id(row) != remote_id:
+            raise self._unavailable(
+                f"ticket {remote_id} was asked for, the answer is another thing", answer.status
+            )
+        return row, self._record(row, answer)
+
+    def _present(self, ref: Ref) -> tuple[Row, Record]:
+        details = self._details(ref.id)
+        if details is None:
+            raise NotFound(
+                self.connection.name, f"there is no ticket {ref.id} any more; nothing was sent"
+            )
+        return details
+
+    def _patch(self, ref: Ref, verb: str, body: Mapping[str, Raw]) -> Record | None:
+        path = f"{_path(ref.id)}/{verb}"
+        shown = self._written(self._call("PATCH", path, json=dict(body), write=True))
+        return shown if shown and shown.ref.id == ref.id else None
+
+    def _written(self, answer: Answer) -> Record | None:
+        return written(self.connection.name, answer, service_user=self._options.service_user)
+
+    def _record(self, row: Row, answer: Answer, no_tags: str = TAGS_NOT_SHOWN) -> Record:
+        return record(
+            self.connection.name,
+            row,
+            answer,
+            service_user=self._options.service_user,
+            no_tags=no_tags,
+        )
+
+
+def _path(remote_id: str) -> str:
+    return f"{TICKETS_PATH}/{quote(remote_id, safe='')}"

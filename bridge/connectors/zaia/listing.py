@@ -1,151 +1,164 @@
-"""How Zaia's listings are walked and what they say about tags: pure, all state is JSON for a cursor.
+"""How Zaia's listings are walked: one status at a time, in windows of rows that overlap.
 
-A listing is one status, in pages counted from the front, whose rows move while they are read. So
-each window of rows begins a little before the end of the last one, and statuses are walked in the
-order of a ticket's life: a ticket that moves on meanwhile is seen twice, not missed.
+A listing is of one status, in pages counted from the front. No order is promised, there is no total
+and no end but a short page (https://docs.zaia.app, API reference (alpha), tickets, read 2026-11),
+and rows move while they are read. So each window of rows begins a little before the end of the last
+one, and statuses are walked in the order of a ticket's life: a ticket that moves on meanwhile is
+seen twice, and not missed.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-PAGE = 100
-BACK = 20
-"""Rows by which two windows overlap: as many may leave the front between two calls without one being missed."""
-MOST = 2000
-"""Windows of one status; a listing that goes on is broken."""
+from bridge.connectors.parsing import Row, array_rows, row_id
+from bridge.errors import NotFound, Refused, Unauthorised, Unavailable
+from bridge.http.client import Answer
+
+PAGE_SIZE = 100
+SHARED_ROWS = 20
+"""Rows by which windows overlap: as many may leave the front between calls without one missed."""
+MAX_WINDOWS = 2000
+"""Of one status; a listing that goes on is broken."""
+UNUSED_TAG = "00000000-0000-4000-8000-000000000000"
+"""A tag that no deployment has: what lists tickets for it does not look at the filter."""
 
 Place = list[Any]
-"""Leg, windows so far, page size, page number, ids of the last window."""
-START: Place = [0, 0, PAGE, 1, []]
+"""Number of the leg, windows of it so far, page size, page number, ids of the last window."""
+START: Place = [0, 0, PAGE_SIZE, 1, []]
 
 
-def following(place: Sequence[Any], legs: int, ids: Sequence[str]) -> Place | None:
-    """Give the place after a window; None after the last leg. Raises ValueError for a listing that cannot end."""
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some rows of a listing."""
+
+    status: str
+    rows: list[Row]
+    answer: Answer
+    after: Place | None
+    """Where the next window is; None after the last."""
+    joins: bool
+    """Whether it fits the window before: they share rows, and in the same order."""
+
+
+class ZaiaListing:
+    """The listings of one connection. Raises Unavailable where one does not hold together."""
+
+    def __init__(
+        self, connection: str, statuses: Sequence[str], call: Callable[[Mapping[str, Any]], Answer]
+    ) -> None:
+        self.connection = connection
+        self.statuses = statuses
+        self._call = call
+        self._heeds_tags: bool | None = None
+
+    def page(self, status: str, number: int, size: int, **filters: str) -> tuple[list[Row], Answer]:
+        """Return one page of one status.
+
+        With `filters` a refusal is the caller's to understand. Without, it is about the status: a
+        word that the deployment does not know. That stops the connection, or an empty system would
+        be believed in.
+        """
+        params = {
+            "status": status,
+            "pageNumber": number,
+            "pageSize": size,
+            # Else tickets of removed chats would seem to be gone.
+            "includeRemoved": "true",
+            **filters,
+        }
+        try:
+            answer = self._call(params)
+        except NotFound as error:
+            if filters:
+                raise
+            raise self._unavailable(
+                "there is no ticket listing here; check base_url", error.status
+            ) from None
+        except Refused as error:
+            if filters:
+                raise
+            why = f"the status {status!r} is refused; name this deployment's words under `statuses`"
+            raise Unauthorised(
+                self.connection, why, status=error.status, detail=error.detail
+            ) from None
+        return array_rows(self.connection, answer), answer
+
+    def window(self, legs: Sequence[str], place: Place, **filters: str) -> Window:
+        """Read one window. `legs` are the statuses, in the order in which they are listed."""
+        leg, _count, size, number, before = place
+        rows, answer = self.page(legs[leg], number, size, **filters)
+        ids = [row_id(row) for row in rows]
+        try:
+            after = next_place(place, len(legs), ids)
+        except ValueError as error:
+            raise self._unavailable(f"the listing of {legs[leg]} {error}", answer.status) from None
+        return Window(legs[leg], rows, answer, after, windows_join(before, ids))
+
+    def next_window(self, place: Place | None) -> Window | None:
+        """Read on through all statuses to a window that has rows; None when there is none."""
+        while place is not None:
+            window = self.window(self.statuses, place)
+            if window.rows:
+                return window
+            place = window.after
+        return None
+
+    def heeds_tags(self, status: str, **filters: str) -> bool:
+        """Return whether a listing of a status that has rows looks at the tag asked for; asked once."""
+        if self._heeds_tags is None:
+            try:
+                rows, _ = self.page(status, 1, 1, tagIds=UNUSED_TAG, **filters)
+                self._heeds_tags = not rows
+            except (Refused, NotFound):
+                # An unknown tag is refused, so it was looked at.
+                self._heeds_tags = True
+        return self._heeds_tags
+
+    def carries(self, row: Row, tag_id: str) -> bool | None:
+        """Return whether a ticket carries a tag; None where listings do not say."""
+        status, chat = str(row["status"]), str(row.get("chatId"))
+        if not self.heeds_tags(status, chatIds=chat):
+            return None
+        rows, _ = self.page(status, 1, PAGE_SIZE, tagIds=tag_id, chatIds=chat)
+        return row_id(row) in {row_id(tagged) for tagged in rows}
+
+    def _unavailable(self, what: str, status: int | None) -> Unavailable:
+        return Unavailable(self.connection, what, status=status)
+
+
+def next_place(place: Sequence[Any], legs: int, ids: Sequence[str]) -> Place | None:
+    """Return the place after a window with these ids; None after the last leg.
+
+    Raises ValueError for a listing that cannot end.
+    """
     leg, count, size, number, before = place
     if len(ids) < size:
         return [leg + 1, *START[1:]] if leg + 1 < legs else None
     if before and set(ids) <= set(before):
         raise ValueError("gives the same page again and again")
-    if count >= MOST:
-        raise ValueError(f"has more than {MOST} pages")
-    return [leg, count + 1, *_window(size * number), list(ids)]
+    if count >= MAX_WINDOWS:
+        raise ValueError(f"has more than {MAX_WINDOWS} pages")
+    return [leg, count + 1, *_window_from(size * number), list(ids)]
 
 
-def joined(before: Sequence[str], ids: Sequence[str]) -> bool:
-    """Tell whether two windows of one listing fit: they share rows, and in the same order."""
+def windows_join(before: Sequence[str], ids: Sequence[str]) -> bool:
+    """Return whether two windows of one listing fit: they share rows, and in the same order."""
     here, there = set(ids), set(before)
-    shared = [each for each in ids if each in there]
-    return not before or (bool(shared) and shared == [each for each in before if each in here])
-
-
-def there_and_back(statuses: Sequence[str]) -> list[str]:
-    """Give the order in which a tag's tickets are listed: one that is moved either way meanwhile is met once at least.
-
-    The last status is listed twice running, as its own pages move too.
-    """
-    return [*statuses, *reversed(statuses)]
-
-
-def _window(end: int) -> tuple[int, int]:
-    """Give size and number of the page that goes on from `end`, BACK rows earlier or more, and reaches farthest."""
-    sizes = range(PAGE // 2, PAGE + 1)
-    return max(
-        ((size, (end - BACK) // size + 1) for size in sizes), key=lambda each: each[0] * each[1]
+    shared = [remote_id for remote_id in ids if remote_id in there]
+    return not before or (
+        bool(shared) and shared == [remote_id for remote_id in before if remote_id in here]
     )
 
 
-def fold(name: str) -> str:
-    """Compare tag names as people do."""
-    return name.strip().lstrip("#").strip().casefold()
+def _window_from(end: int) -> tuple[int, int]:
+    """Return size and number of the page that goes on from row `end`.
 
-
-class Tags:
-    """The tag names that are known, each with its UUID. Those of the configuration come first. Thread-safe."""
-
-    def __init__(self, configured: Iterable[tuple[str, str]]) -> None:
-        self._configured = dict(configured)
-        self._ids = dict(self._configured)
-        self._lock = threading.Lock()
-
-    def all(self) -> dict[str, str]:
-        """Give every known name and its UUID."""
-        with self._lock:
-            return dict(self._ids)
-
-    def learn(self, listed: Iterable[tuple[str, str]]) -> None:
-        """Replace what was learnt before by a listing just read; of two tags of one name the first counts."""
-        found: dict[str, str] = {}
-        known = set(self._configured.values())
-        for name, tag_id in listed:
-            if tag_id not in known:
-                found.setdefault(name, tag_id)
-        with self._lock:
-            self._ids = {**found, **self._configured}
-
-    def id_of(self, name: str) -> str | None:
-        """Give the UUID of a name, else of one that only differs in spelling; None: it is not known."""
-        known = self.all()
-        if name in known:
-            return known[name]
-        alike = sorted(each for each in known if fold(each) == fold(name))
-        return known[alike[0]] if alike else None
-
-
-class Sweep:
-    """Which tickets carry which tags, as it is found out one listing a call. `state` is its JSON."""
-
-    def __init__(self, state: Mapping[str, Any]) -> None:
-        self.state: dict[str, Any] = {
-            **state,
-            "of": {key: list(each) for key, each in state["of"].items()},
-        }
-
-    @classmethod
-    def begin(cls, known: Mapping[str, str], at: str) -> Sweep:
-        """Begin with the first tag; `at` is the moment that everything found counts for."""
-        names = sorted(known)
-        return cls(
-            {
-                "at": at,
-                "names": names,
-                "ids": [known[name] for name in names],
-                "tag": 0,
-                "of": {},
-                "bad": "",
-            }
-        )
-
-    @property
-    def tag(self) -> str | None:
-        """Give the UUID of the tag to be listed now; None when all are through, or it came to nothing."""
-        number = self.state["tag"]
-        return (
-            None
-            if self.state["bad"] or number >= len(self.state["ids"])
-            else str(self.state["ids"][number])
-        )
-
-    def found(self, ids: Iterable[str]) -> None:
-        """Note tickets that carry the present tag."""
-        for each in ids:
-            tags = self.state["of"].setdefault(each, [])
-            if self.state["tag"] not in tags:
-                tags.append(self.state["tag"])
-
-    def next(self) -> None:
-        """Go on to the next tag."""
-        self.state["tag"] += 1
-
-    def fail(self, why: str) -> None:
-        """Give up: nothing is known about anybody's tags this time."""
-        self.state |= {"bad": why, "of": {}, "names": [], "ids": []}
-
-    def names(self, remote_id: str) -> list[str]:
-        """Give the names of a ticket's tags."""
-        return [
-            str(self.state["names"][number])
-            for number in sorted(self.state["of"].get(remote_id, []))
-        ]
+    It begins SHARED_ROWS earlier or more, and reaches as far as any page that does.
+    """
+    pages = [
+        (size, (end - SHARED_ROWS) // size + 1) for size in range(PAGE_SIZE // 2, PAGE_SIZE + 1)
+    ]
+    return max(pages, key=lambda page: page[0] * page[1])

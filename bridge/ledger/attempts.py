@@ -1,4 +1,4 @@
-"""Writes, written down before they are sent and never changed afterwards, only closed."""
+"""Attempts: each write is stored before it is sent, and closed by what was read back."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def begin(
     destructive: int = 0,
     run_id: int | None = None,
 ) -> None:
-    """Write down the side's attempt. While one is open the side takes no other: then LeaseLost is raised."""
+    """Store the side's attempt. Raises LeaseLost while another one of the side is open."""
     if side.attempt is None or not side.id:
-        raise ValueError("there is no attempt to write down, or its side is not stored yet")
+        raise ValueError("the side has no attempt to store, or is not stored itself yet")
     detail = link_codec.attempt(side.attempt)
     statement = insert(tx, attempt).values(
         id=side.attempt.id,
@@ -42,14 +42,14 @@ def begin(
     )
     if tx.execute(statement.on_conflict_do_nothing().returning(attempt.c.number)).scalar() is None:
         raise LeaseLost(
-            f"{side.connection}:{side.remote_id} has another write under way; nothing was sent"
+            f"another write to {side.connection}:{side.remote_id} is under way; nothing was sent"
         )
 
 
 def close(
     tx: Tx, attempt_id: str, outcome: str, read_back: Any, now: datetime, latency_ms: int | None
 ) -> bool:
-    """Say what became of an attempt, of which nothing remains to be settled; False when that was said before."""
+    """Close an attempt with its outcome; False when it was closed before."""
     statement = update(attempt).where(attempt.c.id == attempt_id, attempt.c.closed_at.is_(None))
     values = {
         "closed_at": now,
@@ -62,7 +62,7 @@ def close(
 
 
 def history(tx: Tx, link_id: str) -> list[dict[str, Any]]:
-    """Give a link's attempts in order: what was sent, when, and what became of it."""
+    """Return a link's attempts in order: what was sent, when, and the outcome."""
     columns = (
         attempt.c.id,
         attempt.c.connection,
@@ -76,30 +76,29 @@ def history(tx: Tx, link_id: str) -> list[dict[str, Any]]:
         attempt.c.read_back,
         attempt.c.latency_ms,
     )
-    found = select(*columns).where(attempt.c.link_id == link_id).order_by(attempt.c.number)
-    return [dict(row) for row in tx.execute(found).mappings()]
+    ordered = select(*columns).where(attempt.c.link_id == link_id).order_by(attempt.c.number)
+    return [dict(row) for row in tx.execute(ordered).mappings()]
 
 
 def last_begun(tx: Tx, link_id: str, side: Side) -> datetime | None:
-    """Give when the side's newest attempt was written down."""
-    of = (attempt.c.link_id == link_id, attempt.c.side_id == int(side.id))
-    found: datetime | None = tx.execute(
-        select(func.max(attempt.c.opened_at)).where(*of)
+    """Return when the side's newest attempt was begun; None when it has none."""
+    of_side = (attempt.c.link_id == link_id, attempt.c.side_id == int(side.id))
+    newest: datetime | None = tx.execute(
+        select(func.max(attempt.c.opened_at)).where(*of_side)
     ).scalar_one()
-    return found
+    return newest
 
 
 def count_destructive(tx: Tx, connection: str, since: datetime) -> int:
-    """Count the destructive changes sent to a connection since then; one that was certainly refused is none.
+    """Count the destructive changes sent to a connection since then, without refused ones.
 
-    However often a record is written, it can be destroyed but once: the attempt that changes most
-    of it counts.
+    A record that was written several times is counted once, by the attempt that destroys most.
     """
-    most = select(func.max(attempt.c.destructive).label("most")).where(
+    by_side = select(func.max(attempt.c.destructive).label("most")).where(
         attempt.c.connection == connection,
         attempt.c.opened_at > since,
         attempt.c.destructive > 0,
         or_(attempt.c.outcome.is_(None), attempt.c.outcome != "refused"),
     )
-    sides = most.group_by(attempt.c.side_id).subquery()
+    sides = by_side.group_by(attempt.c.side_id).subquery()
     return int(tx.execute(select(func.coalesce(func.sum(sides.c.most), 0))).scalar_one())

@@ -1,4 +1,4 @@
-"""What people did through the bridge."""
+"""The audit log: what operators did through the bridge."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add(
     at: datetime,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write an action down: who, what, on what."""
+    """Record an action: who did what, on what."""
     values = {
         "at": at,
         "actor": actor,
@@ -33,7 +33,7 @@ def add(
 
 
 def recent(tx: Tx, limit: int = 100) -> list[dict[str, Any]]:
-    """List actions, newest first."""
+    """Return the newest actions, newest first."""
     return [
         dict(row)
         for row in tx.execute(select(audit).order_by(audit.c.id.desc()).limit(limit)).mappings()

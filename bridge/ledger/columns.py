@@ -1,4 +1,4 @@
-"""Column types: one for times, one for text, one for JSON, so that both databases keep exactly what they were given."""
+"""Column types for times, text and JSON that both databases store and return alike."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from bridge.ledger import value_codec
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC. A naive one is refused: SQLite would drop the offset of an aware one without a word."""
+    """An aware time, stored in UTC. Naive times are refused: their zone cannot be known."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn any aware time into UTC, in the form that the database keeps."""
+        """Convert an aware time to UTC, in the form that the database stores."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone; the ledger keeps aware times only")
-        moved = value.astimezone(UTC)
-        return moved.replace(tzinfo=None) if dialect.name == "sqlite" else moved
+        utc = value.astimezone(UTC)
+        # SQLite stores no zone and would silently drop it.
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give an aware time in UTC, whatever the session's own zone is."""
+        """Return an aware time in UTC, whatever the database session's zone is."""
         del dialect
         if value is None:
             return None
@@ -36,22 +37,22 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class StorableText(TypeDecorator[str]):
-    """Text from outside. What no database stores (NUL, half a surrogate pair) is replaced."""
+    """Text from outside. Characters that no database stores (NUL, lone surrogates) are replaced."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Make the text storable."""
+        """Replace what cannot be stored."""
         del dialect
         return None if value is None else value_codec.storable(value)
 
 
 class Json(TypeDecorator[Any]):
-    """A value kept as JSON text, with the kinds of value that JSON has not (codec.py). Escaped, so NUL is harmless.
+    """A value stored as ASCII JSON text; `value_codec` adds the types that JSON lacks.
 
-    `lenient` is for what people read: anything unknown is kept as its text instead of being
-    refused.
+    `lenient` is for columns that only people read: values of unknown types are stored as their
+    text instead of being refused.
     """
 
     impl = Text
@@ -62,11 +63,11 @@ class Json(TypeDecorator[Any]):
         self.lenient = lenient
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        """Write the value as text; None is SQL's NULL."""
+        """Encode the value; None becomes SQL NULL."""
         del dialect
         return None if value is None else value_codec.dumps(value, lenient=self.lenient)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        """Read it back."""
+        """Decode the stored text."""
         del dialect
         return None if value is None else value_codec.loads(value)

@@ -1,4 +1,4 @@
-"""Conflicts, with both values: those that a policy settled, and those that wait for a human."""
+"""Conflicts with both values: those that a policy settled, and those open for a human."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ OPEN = "open"
 
 
 def disputed(link: Link) -> bool:
-    """Tell whether the link's state shows an open conflict."""
+    """Return whether the link has an open conflict."""
     return any(state.candidates is not None for state in link.state.values())
 
 
 def record(tx: Tx, link: Link, notes: Iterable[Note], now: datetime) -> None:
-    """Store what a policy has settled, and make the open conflicts exactly those that the link's state shows."""
+    """Store settled conflicts, and make the open ones exactly those of the link's state."""
     settled = [
         {
             "link_id": link.id,
@@ -39,9 +39,11 @@ def record(tx: Tx, link: Link, notes: Iterable[Note], now: datetime) -> None:
     ]
     if settled:
         tx.execute(conflict.insert(), settled)
-    waiting = {name: state for name, state in link.state.items() if state.candidates is not None}
-    tx.execute(_OVER, {"of": link.id, "waiting": list(waiting), "now": now})
-    for name, state in waiting.items():
+    disputed_fields = {
+        name: state for name, state in link.state.items() if state.candidates is not None
+    }
+    tx.execute(_CLOSE_AGREED, {"of": link.id, "disputed": list(disputed_fields), "now": now})
+    for name, state in disputed_fields.items():
         changes = {
             "why": state.why_open,
             "detail": {"candidates": state.candidates, "state": state.value},
@@ -58,19 +60,19 @@ def record(tx: Tx, link: Link, notes: Iterable[Note], now: datetime) -> None:
         )
 
 
-_OVER = (
+_CLOSE_AGREED = (
     update(conflict)
     .where(
         conflict.c.link_id == bindparam("of"),
         conflict.c.closed_at.is_(None),
-        conflict.c.field.not_in(bindparam("waiting", expanding=True)),
+        conflict.c.field.not_in(bindparam("disputed", expanding=True)),
     )
     .values(closed_at=bindparam("now"), resolution="agreed")
 )
 
 
 def close(tx: Tx, link_id: str, field: str, resolution: str, now: datetime) -> bool:
-    """Close an open conflict by an admin's choice; False when there was none."""
+    """Close an open conflict by an operator's choice; False when there was none."""
     statement = update(conflict).where(
         conflict.c.link_id == link_id, conflict.c.field == field, conflict.c.closed_at.is_(None)
     )
@@ -78,28 +80,28 @@ def close(tx: Tx, link_id: str, field: str, resolution: str, now: datetime) -> b
 
 
 def list_open(tx: Tx, limit: int = 200) -> list[dict[str, Any]]:
-    """List what waits for a human, the oldest first."""
-    found = (
+    """Return the open conflicts, oldest first."""
+    oldest = (
         select(conflict).where(conflict.c.closed_at.is_(None)).order_by(conflict.c.id).limit(limit)
     )
-    return [dict(row) for row in tx.execute(found).mappings()]
+    return [dict(row) for row in tx.execute(oldest).mappings()]
 
 
 def count_open(tx: Tx) -> int:
-    """Count what waits for a human."""
+    """Count the open conflicts."""
     return tx.execute(
         select(func.count()).select_from(conflict).where(conflict.c.closed_at.is_(None))
     ).scalar_one()
 
 
 def of_link(tx: Tx, link_id: str) -> list[dict[str, Any]]:
-    """List one link's conflicts in order."""
-    found = select(conflict).where(conflict.c.link_id == link_id).order_by(conflict.c.id)
-    return [dict(row) for row in tx.execute(found).mappings()]
+    """Return one link's conflicts, oldest first."""
+    ordered = select(conflict).where(conflict.c.link_id == link_id).order_by(conflict.c.id)
+    return [dict(row) for row in tx.execute(ordered).mappings()]
 
 
 def export(tx: Tx) -> Iterator[dict[str, Any]]:
-    """Give every conflict, with its link's sync, in order."""
+    """Yield every conflict with its link's sync, oldest first."""
     joined = select(conflict, link_table.c.sync).join(
         link_table, link_table.c.id == conflict.c.link_id
     )

@@ -1,8 +1,8 @@
-"""How each connection is doing: in use, resting for a while, or stopped until an admin resumes it.
+"""The health of each connection: in use, paused for a while, or stopped until an operator resumes it.
 
-The breaker is here, in the ledger, so that all workers share it: several failures in a row open it,
-each opening rests longer than the one before, and after a rest exactly one piece of work may try.
-Only that one's answer closes it.
+The circuit breaker is kept in the ledger so that all workers share it. Several failures in a row
+open it, and each opening pauses the connection for longer. When the pause is over, exactly one
+piece of work may call the connection (the probe); only its answer closes the breaker.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from sqlalchemy import and_, or_, select, update
 from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import connection_health as health
 
-PATIENCE = 5
-"""Failures in a row, with no more than CALM between them, after which a connection rests."""
-CALM = timedelta(minutes=2)
-"""A failure this long after the last one is the first of a new row."""
-LONGEST_REST = 60.0
+BREAKER_FAILURES = 5
+"""Failures in a row that open the breaker."""
+ROW_ENDS_AFTER = timedelta(minutes=2)
+"""A failure this long after the last pause that it may have caused begins a new row."""
+MAX_PAUSE_SECONDS = 60.0
+"""The longest pause that the breaker makes; the first is one second, each later one doubles."""
 
-_WELL: dict[str, Any] = {
+_HEALTHY: dict[str, Any] = {
     "paused_until": None,
     "why": "",
     "failures": 0,
@@ -42,9 +43,9 @@ class Health:
 
     connection: str
     paused_until: datetime | None
-    """In the future: resting, by the breaker or because the vendor asked for it."""
+    """In the future: paused, by the breaker or because the vendor asked for it."""
     refused_at: datetime | None
-    """The credentials were refused: stopped until resumed."""
+    """Since when the credentials are refused: stopped until resumed."""
     why: str
     failures: int
     failed_at: datetime | None
@@ -55,16 +56,16 @@ class Health:
     opened: int = 0
     """How often in a row the breaker has opened; 0: it is closed."""
     probe_until: datetime | None = None
-    """Until then, one piece of work is finding out whether the connection is well again."""
+    """Until then one piece of work, the probe, may call the connection to see if it works."""
     throttled: int = 0
-    """Answers 429 in a row that did not say for how long."""
+    """Answers 429 in a row that named no time to wait."""
     failing: str = ""
-    """The work that failed last."""
+    """The key of the work that failed last."""
     forbidden: str = ""
-    """The work that was answered with 403 last, if nothing has been answered well since."""
+    """The key of the work that was answered with 403 last; empty after a success."""
 
     def state(self, now: datetime) -> str:
-        """Give the state in one word: ok, failing, trying, paused or stopped. Only `ok` is healthy."""
+        """Return the state in one word: ok, failing, trying, paused or stopped."""
         if self.refused_at is not None:
             return "stopped"
         if self.held_at is not None or (self.paused_until is not None and self.paused_until > now):
@@ -75,15 +76,15 @@ class Health:
 
     @property
     def halted(self) -> bool:
-        """Tell whether it is not called again before an operator resumes it."""
+        """Whether it is not called again before an operator resumes it."""
         return self.refused_at is not None or self.held_at is not None
 
     def half_open(self, now: datetime) -> bool:
-        """Tell whether its rest is over, and nobody is finding out yet whether it is well again."""
+        """Return whether the breaker's pause is over and no probe is under way."""
         return self.state(now) == "trying" and (self.probe_until is None or self.probe_until <= now)
 
     def words(self, now: datetime) -> str:
-        """Say what the state means: until when, and because of what; empty when all is well."""
+        """Describe the state: until when, and why; empty when it is healthy."""
         state = self.state(now)
         if state == "ok":
             return ""
@@ -100,26 +101,26 @@ class Health:
             return f"paused until `bridge connection resume {self.connection}`, because {why}"
         if state == "paused":
             return f"paused until {self.paused_until:%Y-%m-%d %H:%M:%SZ}, because {why}"
-        return f"paused but for one call that tries it, because {why}"
+        return f"paused except for one call that tests it, because {why}"
 
 
 _ALL = select(health).order_by(health.c.connection)
 
 
 def by_name(tx: Tx) -> dict[str, Health]:
-    """Give the health of every connection that ever had trouble."""
+    """Return the health of every connection that ever had trouble, by name."""
     rows = tx.execute(_ALL).mappings()
     return {row["connection"]: Health(**row) for row in rows}
 
 
 def get(tx: Tx, connection: str) -> Health:
-    """Give one connection's health."""
+    """Return one connection's health."""
     row = tx.execute(select(health).where(health.c.connection == connection)).mappings().first()
     return Health(**row) if row is not None else Health(connection, None, None, "", 0, None)
 
 
 def closed(tx: Tx, now: datetime) -> set[str]:
-    """Give the connections that must not be called now by anyone, a probe included."""
+    """Return the connections that nobody may call now, not even a probe."""
     probing = and_(health.c.opened > 0, health.c.probe_until > now)
     shut = or_(
         health.c.refused_at.is_not(None),
@@ -131,25 +132,24 @@ def closed(tx: Tx, now: datetime) -> set[str]:
 
 
 def begin_probe(tx: Tx, connection: str, now: datetime, until: datetime) -> bool:
-    """Take the one right to try a half-open connection; False when another worker has it, or it is not half-open."""
+    """Claim the probe of a half-open connection; False when another worker has it."""
     if not get(tx, connection).half_open(now):
         return False
     free = or_(health.c.probe_until.is_(None), health.c.probe_until <= now)
-    # Asked once more in the update itself: of two workers that see it free, the database lets one
-    # through.
+    # The update checks once more: of two workers that both saw it free, the database lets one win.
     taken = update(health).where(health.c.connection == connection, health.c.opened > 0, free)
     return bool(tx.execute(taken.values(probe_until=until)).rowcount)
 
 
 def end_probe(tx: Tx, connection: str) -> None:
-    """Give the right back unused: the work came to no call there."""
+    """Give the probe back unused: the work made no call to the connection."""
     tx.execute(update(health).where(health.c.connection == connection).values(probe_until=None))
 
 
 def pause(
     tx: Tx, connection: str, until: datetime, why: str, *, now: datetime | None = None
 ) -> None:
-    """Let a connection rest until then; a longer rest that was decided on before stays."""
+    """Pause a connection until then, unless it is paused for longer already."""
     row = _row(tx, connection)
     if row.paused_until is None or row.paused_until < until:
         troubled = row.failures or row.opened or row.throttled or row.held_at or row.refused_at
@@ -159,9 +159,9 @@ def pause(
 
 
 def throttled(tx: Tx, connection: str, now: datetime) -> int:
-    """Count an answer 429 that named no time; gives how many there were in a row before this one.
+    """Count an answer 429 that named no time; return how many came in a row before it.
 
-    Several calls that were under way together and are told the same count once.
+    Several calls that were under way together and got the same answer count once.
     """
     row = _row(tx, connection)
     if row.paused_until is not None and row.paused_until > now:
@@ -171,7 +171,7 @@ def throttled(tx: Tx, connection: str, now: datetime) -> int:
 
 
 def refuse(tx: Tx, connection: str, why: str, now: datetime) -> bool:
-    """Stop a connection until it is resumed; True the first time, which is when to say so."""
+    """Stop a connection until it is resumed; True when it was not stopped before."""
     _put(tx, connection)
     statement = _of(connection).where(health.c.refused_at.is_(None))
     changes = {"refused_at": now, "why": why, "since": now, "probe_until": None, "forbidden": ""}
@@ -179,7 +179,7 @@ def refuse(tx: Tx, connection: str, why: str, now: datetime) -> bool:
 
 
 def forbid(tx: Tx, connection: str, key: str, why: str, now: datetime) -> bool:
-    """Note that one item was answered with 403; True when it is the second, different one in a row."""
+    """Record an answer 403; True when another piece of work had one just before."""
     row = _row(tx, connection)
     if row.forbidden and row.forbidden != key:
         return True
@@ -190,51 +190,72 @@ def forbid(tx: Tx, connection: str, key: str, why: str, now: datetime) -> bool:
 def failed(
     tx: Tx, connection: str, why: str, now: datetime, *, probe: bool = False, item: str = ""
 ) -> int:
-    """Count a failed call; several in a row open the breaker, and a failed probe opens it for longer.
+    """Count a failed call, open the breaker if it is one too many, and return the count.
 
-    One item that fails again and again counts once: it may be to blame itself, and its own backoff
-    spares the system. Calls that were under way when the breaker opened change nothing any more.
-    Gives the count.
+    Work that fails repeatedly counts once: the fault may lie in its record, and its own backoff
+    protects the system. While the breaker is open, only the probe's failure counts: the other
+    calls were under way when it opened.
     """
     row = _row(tx, connection)
     if row.opened and not probe:
         return int(row.failures)
-    fresh = row.failed_at is None or row.failed_at + CALM + timedelta(seconds=LONGEST_REST) < now
-    same = bool(item) and row.failing == item
-    failures = 1 if fresh and not probe else row.failures + (0 if same and not probe else 1)
-    changes: dict[str, Any] = {"failures": failures, "failed_at": now, "why": why, "failing": item}
-    changes["since"] = now if not row.failures and not row.opened else row.since or now
-    if probe or failures >= PATIENCE:
-        until = now + timedelta(seconds=min(LONGEST_REST, 2.0 ** min(row.opened, 10)))
-        known = row.paused_until
-        changes |= {"opened": row.opened + 1, "probe_until": None}
-        changes["paused_until"] = known if known is not None and known > until else until
+    failures = row.failures + 1 if probe else _failures_in_a_row(row, now, item)
+    began_now = not row.failures and not row.opened
+    changes: dict[str, Any] = {
+        "failures": failures,
+        "failed_at": now,
+        "why": why,
+        "failing": item,
+        "since": now if began_now else row.since or now,
+    }
+    if probe or failures >= BREAKER_FAILURES:
+        changes |= _opened_breaker(row, now)
     tx.execute(_of(connection).values(changes))
     return int(failures)
 
 
+def _failures_in_a_row(row: Any, now: datetime, item: str) -> int:
+    """Return the failures in a row, with the present one, of work that is no probe."""
+    row_ends = ROW_ENDS_AFTER + timedelta(seconds=MAX_PAUSE_SECONDS)
+    if row.failed_at is None or row.failed_at + row_ends < now:
+        return 1
+    same_work = bool(item) and row.failing == item
+    return int(row.failures) + (0 if same_work else 1)
+
+
+def _opened_breaker(row: Any, now: datetime) -> dict[str, Any]:
+    """Return the changes that open the breaker (once more), for twice as long as the last time."""
+    until = now + timedelta(seconds=min(MAX_PAUSE_SECONDS, 2.0 ** min(row.opened, 10)))
+    asked_for = row.paused_until  # a vendor's Retry-After may be longer
+    if asked_for is not None and asked_for > until:
+        until = asked_for
+    return {"opened": row.opened + 1, "probe_until": None, "paused_until": until}
+
+
 def worked(tx: Tx, connection: str, *, probe: bool = False) -> None:
-    """Forget the troubles of a connection that answered. An open breaker is closed by its probe alone."""
+    """Reset the failures of a connection that answered; only the probe closes the breaker."""
     if probe:
-        trouble = _of(connection).where(health.c.opened > 0)
+        troubled = _of(connection).where(health.c.opened > 0)
     else:
-        some = or_(health.c.failures > 0, health.c.throttled > 0, health.c.forbidden != "")
-        trouble = _of(connection).where(health.c.opened == 0, some)
-    still = and_(health.c.refused_at.is_(None), health.c.held_at.is_(None))
-    tx.execute(trouble.where(still).values({**_WELL, "paused_until": health.c.paused_until}))
+        failing = or_(health.c.failures > 0, health.c.throttled > 0, health.c.forbidden != "")
+        troubled = _of(connection).where(health.c.opened == 0, failing)
+    not_halted = and_(health.c.refused_at.is_(None), health.c.held_at.is_(None))
+    # A pause that the vendor asked for stays.
+    healthy = {**_HEALTHY, "paused_until": health.c.paused_until}
+    tx.execute(troubled.where(not_halted).values(healthy))
 
 
 def hold(tx: Tx, connection: str, why: str, now: datetime) -> None:
-    """Pause a connection until it is resumed, by an operator's word."""
+    """Pause a connection by an operator's order, until it is resumed."""
     row = _row(tx, connection)
     if row.refused_at is None:
         tx.execute(_of(connection).values(held_at=now, why=why, since=now))
 
 
 def resume(tx: Tx, connection: str) -> None:
-    """Use the connection again, by an operator's word."""
+    """Use the connection again by an operator's order."""
     _put(tx, connection)
-    tx.execute(_of(connection).values({**_WELL, "refused_at": None, "held_at": None}))
+    tx.execute(_of(connection).values({**_HEALTHY, "refused_at": None, "held_at": None}))
 
 
 def _of(connection: str) -> Any:
@@ -242,7 +263,7 @@ def _of(connection: str) -> Any:
 
 
 def _row(tx: Tx, connection: str) -> Any:
-    """Give the row, made if there is none, for this transaction alone to change."""
+    """Return the connection's row, made if there is none, locked for this transaction."""
     _put(tx, connection)
     return tx.execute(
         select(health).where(health.c.connection == connection).with_for_update()

@@ -1,4 +1,4 @@
-"""Opening the ledger, its transactions, and the few places where the two databases differ."""
+"""Opens the ledger and its transactions, and hides where SQLite and PostgreSQL differ."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ from bridge.errors import LedgerError, Outcome
 from bridge.ledger.sqlite_lock import write_lock
 
 Tx = Connection
-"""An open transaction: what every function of the ledger takes first."""
+"""An open transaction, the first argument of every function of the ledger."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
 _IN_MEMORY = frozenset({None, "", ":memory:"})
 UPGRADE_LOCK = 0x6272_6964_6765
-"""Any number that no other program uses as an advisory lock: two upgrades at once take turns."""
+"""An advisory lock's number (the letters "bridge"), so that two upgrades wait for each other."""
 
 _CONTENDED = frozenset({"40P01", "40001", "55P03", "57014"})
 """PostgreSQL: deadlock, serialisation failure, lock not available, statement cancelled."""
 
 
 class Contended(LedgerError):
-    """Others held what this transaction needed; nothing of it was stored, and it may simply be done again."""
+    """Another transaction held what this one needed. Nothing was stored; it can simply be repeated."""
 
     outcome: ClassVar[Outcome] = Outcome.RETRY
 
@@ -60,7 +60,7 @@ class Unreachable(LedgerError):
 
 
 class Ledger:
-    """One database, opened for one process. Threads may share it; each transaction has its own connection."""
+    """One database, opened by one process; its threads share it, each transaction has a connection."""
 
     def __init__(self, url: str) -> None:
         self.url = _url(url)
@@ -75,8 +75,8 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """Open a transaction that may write; it commits when the block ends and rolls back when the block raises."""
-        with self._write_lock(), self._answering(), self.engine.connect() as connection:
+        """Open a transaction that may write: committed when the block ends, rolled back if it raises."""
+        with self._write_lock(), self._translated_errors(), self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 connection = connection.execution_options(ledger_begin="BEGIN IMMEDIATE")  # noqa: PLW2901
             with connection.begin():
@@ -84,18 +84,18 @@ class Ledger:
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        """Open a transaction that only reads; on SQLite it neither waits for a writer nor makes one wait."""
-        with self._answering(), self.engine.connect() as connection:
+        """Open a read-only transaction; on SQLite it neither waits for a writer nor blocks one."""
+        with self._translated_errors(), self.engine.connect() as connection:
             if self.engine.dialect.name != "sqlite":
                 connection = connection.execution_options(postgresql_readonly=True)  # noqa: PLW2901
             with connection.begin():
                 yield connection
 
     def upgrade(self) -> None:
-        """Bring the tables to this version, in one transaction; a new SQLite file is for its owner's eyes only."""
+        """Bring the tables to this version in one transaction; a new file is readable by its owner only."""
         if self.engine.dialect.name == "sqlite" and self.url.database not in _IN_MEMORY:
             _make_file(Path(str(self.url.database)))
-        script = _script()
+        script = _migrations()
         with self.transaction() as tx:
             advisory_lock(tx, UPGRADE_LOCK)
             self._refuse_newer(tx, script)
@@ -108,33 +108,33 @@ class Ledger:
                 script.run_env()
 
     def check(self) -> None:
-        """Raise LedgerError, saying what to do, unless the tables are exactly those of this version."""
-        script = _script()
+        """Raise LedgerError, saying what to do, unless the tables are those of this version."""
+        script = _migrations()
         if self.engine.dialect.name == "sqlite" and not self._file_exists():
             raise LedgerError(
                 f"there is no ledger at {self.shown}: run `bridge db upgrade` to make one"
             )
         with self.read() as tx:
             self._refuse_newer(tx, script)
-            found = MigrationContext.configure(tx).get_current_heads()
-        if not found:
+            current = MigrationContext.configure(tx).get_current_heads()
+        if not current:
             raise LedgerError(
                 f"the ledger at {self.shown} has no tables yet: run `bridge db upgrade`"
             )
-        if set(found) != set(script.get_heads()):
+        if set(current) != set(script.get_heads()):
             raise LedgerError(
-                f"the ledger at {self.shown} is of an older version ({', '.join(found)}): "
+                f"the ledger at {self.shown} is of an older version ({', '.join(current)}): "
                 "stop the bridge, make a backup, run `bridge db upgrade`"
             )
 
     def revision(self) -> tuple[str, str]:
-        """Give the revision that the ledger is at (empty: none) and the one that this version needs."""
+        """Return the revision that the ledger is at (empty: none) and the one that this version needs."""
         with self.read() as tx:
-            found = MigrationContext.configure(tx).get_current_heads()
-        return ", ".join(found), ", ".join(_script().get_heads())
+            current = MigrationContext.configure(tx).get_current_heads()
+        return ", ".join(current), ", ".join(_migrations().get_heads())
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         self.engine.dispose()
 
     def _file_exists(self) -> bool:
@@ -147,82 +147,84 @@ class Ledger:
         if unknown:
             raise LedgerError(
                 f"the ledger at {self.shown} was written by a newer version of the bridge "
-                f"(revision {', '.join(sorted(unknown))}): install that version, or restore a backup from before it"
+                f"(revision {', '.join(sorted(unknown))}): "
+                "install that version, or restore a backup from before it"
             )
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            if (ours := _ours(error, self.shown)) is not None:
-                raise ours from error
+            if (known := _ledger_error(error, self.shown)) is not None:
+                raise known from error
             raise
 
 
 @contextmanager
 def savepoint(tx: Tx) -> Iterator[None]:
-    """Undo only this block when it raises; the transaction around it goes on."""
+    """Roll back only this block when it raises; the transaction around it goes on."""
     try:
-        # Said as it is: the library's own nested transactions cost five times as much as the
-        # database's.
+        # Plain SQL: SQLAlchemy's nested transactions cost five times as much as the savepoint itself.
         tx.exec_driver_sql("SAVEPOINT part")
         try:
             yield
         except BaseException:
             if not tx.invalidated:
                 tx.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
-                tx.exec_driver_sql(
-                    "RELEASE SAVEPOINT part"
-                )  # or an outer one of that name would be hidden by it
+                # Released, or it would hide an outer savepoint of the same name.
+                tx.exec_driver_sql("RELEASE SAVEPOINT part")
             raise
         tx.exec_driver_sql("RELEASE SAVEPOINT part")
     except DBAPIError as error:
-        if (ours := _ours(error, tx.engine.url.render_as_string(hide_password=True))) is not None:
-            raise ours from error
+        shown = tx.engine.url.render_as_string(hide_password=True)
+        if (known := _ledger_error(error, shown)) is not None:
+            raise known from error
         raise
 
 
 def insert(tx: Tx, table: Table) -> postgresql.Insert:
-    """Give an INSERT that knows ON CONFLICT; both databases speak it alike."""
+    """Return an INSERT that knows ON CONFLICT, for the transaction's database."""
     return insert_for(tx.dialect.name, table)
 
 
 def insert_for(dialect: str, table: Table) -> postgresql.Insert:
-    """Give the INSERT by the dialect's name: hot statements are built once and kept, for building costs the most."""
+    """Return that INSERT by the dialect's name, for statements that are built once and cached."""
     if dialect == "sqlite":
         return cast("postgresql.Insert", sqlite.insert(table))
     return postgresql.insert(table)
 
 
 def advisory_lock(tx: Tx, number: int) -> None:
-    """Hold a number of 64 bits until the transaction ends: a second one waits for it. SQLite's writers do so anyway."""
+    """Lock a 64-bit number until the transaction ends; SQLite has one writer and needs no such lock."""
     if tx.dialect.name != "sqlite":
         tx.execute(select(func.pg_advisory_xact_lock(bindparam("number", number, BigInteger))))
 
 
 def one_of(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
-    """Compare with `:ids`, a list of any length in one parameter: bound one by one it costs more than the search."""
+    """Return the condition that a column is one of `:ids`, a list of any length.
+
+    The list is one parameter: to bind each item costs more than the search itself.
+    """
     if dialect == "sqlite":
-        listed = func.json_each(bindparam("ids", type_=JSON)).table_valued("value")
-        return column.in_(select(listed.c.value))
+        items = func.json_each(bindparam("ids", type_=JSON)).table_valued("value")
+        return column.in_(select(items.c.value))
     return column == any_(bindparam("ids", type_=ARRAY(column.type)))
 
 
-def _ours(error: DBAPIError, shown: str) -> LedgerError | None:
-    """Say what a driver's error means to us; None when it is a defect and not the database's state."""
+def _ledger_error(error: DBAPIError, shown: str) -> LedgerError | None:
+    """Return the LedgerError for a driver's error; None when it is a defect of ours."""
     if isinstance(error, IntegrityError):
         return None
-    if getattr(error.orig, "sqlstate", None) in _CONTENDED or "database is locked" in str(
-        error.orig
-    ):
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate in _CONTENDED or "database is locked" in str(error.orig):
         return Contended(f"the ledger at {shown} was busy: {error.orig}")
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return Unreachable(f"the ledger at {shown} cannot be used: {error.orig}")
     return None
 
 
-def _script() -> ScriptDirectory:
+def _migrations() -> ScriptDirectory:
     return ScriptDirectory(MIGRATIONS)
 
 
@@ -231,12 +233,14 @@ def _url(text: str) -> URL:
         url = make_url(text)
     except sqlalchemy.exc.ArgumentError as error:
         raise LedgerError(
-            "the ledger's address is not a database URL; allowed: sqlite:///path, postgresql://user@host/name"
+            "the ledger's address is not a database URL; "
+            "allowed: sqlite:///path, postgresql://user@host/name"
         ) from error
     kind = url.get_backend_name()
     if kind not in {"sqlite", "postgresql"} and not url.drivername.startswith("postgres"):
         raise LedgerError(
-            f"the ledger cannot be a {kind} database; allowed: sqlite:///path, postgresql://user@host/name"
+            f"the ledger cannot be a {kind} database; "
+            "allowed: sqlite:///path, postgresql://user@host/name"
         )
     return url if kind == "sqlite" else url.set(drivername="postgresql+psycopg")
 
@@ -250,8 +254,7 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(raw: Any, _record: Any) -> None:
-        # The driver's own idea of when a transaction begins is switched off; `begin` below says
-        # BEGIN.
+        # Python's driver begins transactions by itself; switched off, since `begin` below does it.
         raw.isolation_level = None
         for pragma in (
             f"busy_timeout={BUSY_SECONDS * 1000}",
@@ -272,12 +275,11 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
 def _postgresql(url: URL) -> sqlalchemy.Engine:
     settings = " ".join(
         (
-            # A wait for a lock ends as an error that is tried again, so that no worker hangs behind
-            # a frozen one.
+            # No worker waits for ever behind a frozen one: the error is retried.
             f"-c lock_timeout={BUSY_SECONDS * 1000}",
             "-c idle_in_transaction_session_timeout=60000",
-            # The server's own defaults may be others. Whoever waited for a lock must see what its
-            # holder has stored, and days are counted by the text of their timestamps.
+            # Not left to the server's defaults: after waiting for a lock a transaction must see what
+            # its holder stored, and days are counted by the text of UTC timestamps.
             r"-c default_transaction_isolation=read\ committed",
             "-c timezone=UTC",
         )

@@ -1,4 +1,4 @@
-"""What reconciliation found to differ: which fields, since when, why no webhook told of it, and when it was healed."""
+"""Drift: what reconciliation found to differ, since when, why no webhook said so, when it healed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bridge.ledger.database import Tx
 from bridge.ledger.tables import drift, inbox, link, side, work
 
 SILENT = "no webhook came"
-"""The reason that counts as a miss of the source's."""
+"""The reason that counts as a miss: the vendor sent nothing."""
 UNSEEN = "the first listing; it was never seen before"
-"""No miss: nobody can have told of it."""
+"""No miss: no webhook can have been sent for it."""
 WAITS = "a hint came and waits its turn"
-"""Not drift: what was found is known of already, and about to be read."""
-UNASKED = "to be looked up"
-"""Stands for a reason that `explain` finds when the run ends."""
+"""Not drift: work for it is queued already."""
+UNEXPLAINED = "to be looked up"
+"""A placeholder; `explain` replaces it when the run ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Drifted:
     entity: str
     remote_id: str
     kind: str
-    """`changed`, `new`, `absent` (the listing lacks it) or `owed` (another side still waits for what is known)."""
+    """`changed`, `new`, `absent` (not in the listing) or `owed` (another side lacks what is known)."""
     fields: list[str]
     since: datetime | None
-    """When the record was last read, hence last known to be right; None: never."""
+    """When the record was last read, so last known to be in step; None: never."""
     why: str
     found_at: datetime
     healed_at: datetime | None
@@ -43,44 +43,41 @@ class Drifted:
 
 @dataclass(frozen=True, slots=True)
 class MissRate:
-    """How one source did on one day."""
+    """What was found on one connection on one day, and how much of it no webhook had announced."""
 
     day: str
     connection: str
     found: int
     missed: int
-    """Of these, without any webhook."""
+    """Those of `found` without any webhook."""
     healed: int
 
 
 def add(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
-    """Write down the findings of one page; what is found new again and again, and linked to nothing, only once."""
-    found = list(rows)
-    known = _unlinked(tx, [row for row in found if row["kind"] == "new"])
-    found = [row for row in found if row["kind"] != "new" or row["remote_id"] not in known]
-    if found:
-        tx.execute(drift.insert(), found)
+    """Store one page's findings. A new record that stays unlinked is stored only once."""
+    given = list(rows)
+    stored = _stored_as_new(tx, [row for row in given if row["kind"] == "new"])
+    fresh = [row for row in given if row["kind"] != "new" or row["remote_id"] not in stored]
+    if fresh:
+        tx.execute(drift.insert(), fresh)
 
 
-def _unlinked(tx: Tx, rows: list[dict[str, Any]]) -> set[str]:
-    """Give those of a page's records of which it is on record already that they are not known."""
+def _stored_as_new(tx: Tx, rows: list[dict[str, Any]]) -> set[str]:
+    """Return the ids of those of a page's records that earlier runs have stored as new."""
     if not rows:
         return set()
-    of = (
+    stored = select(drift.c.remote_id).where(
         drift.c.connection == rows[0]["connection"],
         drift.c.entity == rows[0]["entity"],
         drift.c.kind == "new",
+        drift.c.remote_id.in_([row["remote_id"] for row in rows]),
+        drift.c.healed_at.is_(None),
     )
-    named = drift.c.remote_id.in_([row["remote_id"] for row in rows])
-    return set(
-        tx.execute(
-            select(drift.c.remote_id).where(*of, named, drift.c.healed_at.is_(None))
-        ).scalars()
-    )
+    return set(tx.execute(stored).scalars())
 
 
 def set_reason(tx: Tx, ref: Ref, why: str) -> None:
-    """Say why a record that was found new stays unlinked."""
+    """Store why a record that was found new stays unlinked."""
     named = (
         drift.c.connection == ref.connection,
         drift.c.entity == ref.entity,
@@ -94,25 +91,22 @@ def set_reason(tx: Tx, ref: Ref, why: str) -> None:
 
 
 def outstanding(tx: Tx, keys: Collection[str]) -> dict[str, str]:
-    """Say, by key of the work, what already stands in its way or that it waits its turn; absent: no such work."""
-    found = select(work.c.key, work.c.parked_at, work.c.parked_why).where(
+    """Return, by key, whether existing work is parked (and why) or waits its turn."""
+    existing = select(work.c.key, work.c.parked_at, work.c.parked_why).where(
         work.c.key.in_(list(keys))
     )
     return {
         key: f"parked: {why}" if parked is not None else WAITS
-        for key, parked, why in tx.execute(found)
+        for key, parked, why in tx.execute(existing)
     }
 
 
 def explain(tx: Tx, run_id: str, *, webhooks: bool) -> None:
-    """Give every finding of the run that has no reason yet one from the inbox: what came, and what became of it."""
-    open_ = and_(drift.c.run_id == int(run_id), drift.c.why == UNASKED)
+    """Store a reason for each unexplained finding of the run, from the webhooks that came."""
+    unexplained = and_(drift.c.run_id == int(run_id), drift.c.why == UNEXPLAINED)
     if not webhooks:
-        tx.execute(
-            update(drift)
-            .where(open_)
-            .values(why="the connection sends no webhooks; only listings tell")
-        )
+        why = "the connection sends no webhooks; only listings tell"
+        tx.execute(update(drift).where(unexplained).values(why=why))
         return
     newest = (
         select(func.max(inbox.c.id).label("inbox_id"), drift.c.id.label("drift_id"))
@@ -128,54 +122,47 @@ def explain(tx: Tx, run_id: str, *, webhooks: bool) -> None:
                 ),
             )
         )
-        .where(open_)
+        .where(unexplained)
         .group_by(drift.c.id)
         .subquery()
     )
-    told = select(newest.c.drift_id, inbox.c.verdict, inbox.c.why).join(
+    webhook = select(newest.c.drift_id, inbox.c.verdict, inbox.c.why).join(
         inbox, inbox.c.id == newest.c.inbox_id
     )
-    for row in tx.execute(told).all():
-        tx.execute(
-            update(drift)
-            .where(drift.c.id == row.drift_id)
-            .values(why=_became(row.verdict, row.why))
-        )
-    tx.execute(update(drift).where(open_).values(why=SILENT))
+    for row in tx.execute(webhook).all():
+        why = _because_of(row.verdict, row.why)
+        tx.execute(update(drift).where(drift.c.id == row.drift_id).values(why=why))
+    tx.execute(update(drift).where(unexplained).values(why=SILENT))
 
 
 def mark_healed(tx: Tx) -> int:
-    """Mark as healed what has been read since, and for which nothing is outstanding any more; gives how many."""
+    """Mark findings as healed whose record was read since and has no work left; return how many."""
     joined = side.join(link, link.c.id == side.c.link_id)
     same = (
         side.c.connection == drift.c.connection,
         side.c.entity == drift.c.entity,
         side.c.remote_id == drift.c.remote_id,
     )
-    waits = exists().where(
-        or_(
-            work.c.link_id == side.c.link_id,
-            work.c.key
-            == "observe:" + side.c.connection + ":" + side.c.entity + ":" + side.c.remote_id,
-        )
-    )
-    done = (*same, or_(side.c.read_at >= drift.c.found_at, side.c.tombstone.is_(True)), ~waits)
+    observe = "observe:" + side.c.connection + ":" + side.c.entity + ":" + side.c.remote_id
+    has_work = exists().where(or_(work.c.link_id == side.c.link_id, work.c.key == observe))
+    read_since = or_(side.c.read_at >= drift.c.found_at, side.c.tombstone.is_(True))
+    healed = (*same, read_since, ~has_work)
     at = (
         select(link.c.updated_at)
         .select_from(joined)
-        .where(*done)
+        .where(*healed)
         .correlate(drift)
         .scalar_subquery()
     )
-    there = exists().select_from(joined).where(*done).correlate(drift)
-    healed = update(drift).where(drift.c.healed_at.is_(None), there).values(healed_at=at)
-    return tx.execute(healed).rowcount
+    is_healed = exists().select_from(joined).where(*healed).correlate(drift)
+    mark = update(drift).where(drift.c.healed_at.is_(None), is_healed).values(healed_at=at)
+    return tx.execute(mark).rowcount
 
 
 def recent(
     tx: Tx, *, runs: Collection[str] | None = None, connection: str | None = None, limit: int = 100
 ) -> list[Drifted]:
-    """List findings, newest first."""
+    """Return findings, newest first."""
     statement = select(drift).order_by(drift.c.id.desc()).limit(limit)
     if runs is not None:
         statement = statement.where(drift.c.run_id.in_([int(each) for each in runs]))
@@ -208,7 +195,7 @@ def counts(tx: Tx, run_id: str) -> dict[str, int]:
 
 
 def rates(tx: Tx, since: datetime, connection: str | None = None) -> list[MissRate]:
-    """Give, by day and source, how much was found and how much of it no webhook had told of."""
+    """Return the rates by day and connection since then."""
     day = func.substr(cast(drift.c.found_at, Text), 1, 10).label("day")
     missed, healed = _counts()
     statement = select(day, drift.c.connection, func.count(), missed, healed).where(
@@ -218,18 +205,18 @@ def rates(tx: Tx, since: datetime, connection: str | None = None) -> list[MissRa
         statement = statement.where(drift.c.connection == connection)
     rows = tx.execute(statement.group_by(day, drift.c.connection).order_by(day, drift.c.connection))
     return [
-        MissRate(at, name, count, missing or 0, better or 0)
-        for at, name, count, missing, better in rows
+        MissRate(at, name, count, missed_sum or 0, healed_sum or 0)
+        for at, name, count, missed_sum, healed_sum in rows
     ]
 
 
 def count_healing(tx: Tx, runs: Collection[str]) -> int:
-    """Count the findings of these runs for which work is still outstanding, not parked, hence that may heal yet."""
-    waits = exists().where(
+    """Count the findings of these runs that may heal yet: their work is not done and not parked."""
+    observe = "observe:" + drift.c.connection + ":" + drift.c.entity + ":" + drift.c.remote_id
+    has_work = exists().where(
         work.c.parked_at.is_(None),
         or_(
-            work.c.key
-            == "observe:" + drift.c.connection + ":" + drift.c.entity + ":" + drift.c.remote_id,
+            work.c.key == observe,
             work.c.link_id.in_(
                 select(side.c.link_id).where(
                     side.c.connection == drift.c.connection,
@@ -239,13 +226,13 @@ def count_healing(tx: Tx, runs: Collection[str]) -> int:
             ),
         ),
     )
-    found = select(func.count()).select_from(drift)
-    mine = (drift.c.run_id.in_([int(each) for each in runs]), drift.c.healed_at.is_(None))
-    return tx.execute(found.where(*mine, waits)).scalar_one()
+    counted = select(func.count()).select_from(drift)
+    unhealed = (drift.c.run_id.in_([int(each) for each in runs]), drift.c.healed_at.is_(None))
+    return tx.execute(counted.where(*unhealed, has_work)).scalar_one()
 
 
 def prune(tx: Tx, before: datetime) -> int:
-    """Forget findings of long ago."""
+    """Delete findings from before that time; return how many."""
     return tx.execute(delete(drift).where(drift.c.found_at < before)).rowcount
 
 
@@ -254,7 +241,8 @@ def _counts() -> tuple[Any, Any]:
     return missed, func.sum(case((drift.c.healed_at.is_not(None), 1), else_=0)).label("healed")
 
 
-def _became(verdict: str, why: str) -> str:
+def _because_of(verdict: str, why: str) -> str:
+    """Return the reason for a finding whose record had a webhook with this verdict."""
     because = f": {why}" if why else ""
     if verdict == "pending":
         return "a webhook came and waits its turn"

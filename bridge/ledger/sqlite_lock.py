@@ -1,9 +1,9 @@
-"""Turns at SQLite's one writer, in the order of asking.
+"""A fair write lock for SQLite: processes write in the order in which they asked.
 
-SQLite makes a second writer poll, so a busy worker that writes again and again starves the receiver
-for seconds. Two file locks beside the database make a queue of it: who waits for its turn holds the
-first, so whoever has just written has to stand behind. The kernel drops a dead process's locks.
-This is only courtesy: SQLite's own lock still protects.
+SQLite makes a second writer poll, so a worker that writes in a loop starves the receiver for
+seconds. Two file locks beside the database make a queue: whoever waits for the second lock holds
+the first, so a process that has just written has to wait behind it. The kernel releases the locks
+of a dead process. This is only about fairness: SQLite's own lock still protects the data.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from pathlib import Path
 
 
 def write_lock(database: Path) -> Callable[[], AbstractContextManager[None]]:
-    """Give a context manager that lasts for one turn at writing to the database file."""
-    door, room = (database.with_name(database.name + end) for end in ("-turn", "-writing"))
+    """Return a context manager that holds the lock for one write transaction."""
+    queue, writing = (database.with_name(database.name + end) for end in ("-turn", "-writing"))
 
     @contextmanager
-    def turn() -> Iterator[None]:
+    def hold() -> Iterator[None]:
         try:
-            inside = _lock_behind(door, room)
+            lock = _lock_in_order(queue, writing)
         except FileNotFoundError:
             yield  # there is no such folder: opening the database will say what is wrong
             return
         try:
             yield
         finally:
-            os.close(inside)
+            os.close(lock)
 
-    return turn
+    return hold
 
 
-def _lock_behind(door: Path, room: Path) -> int:
-    outside = _locked(door)
+def _lock_in_order(queue: Path, writing: Path) -> int:
+    place = _locked(queue)
     try:
-        return _locked(room)
+        return _locked(writing)
     finally:
-        os.close(outside)
+        os.close(place)
 
 
 def _locked(path: Path) -> int:

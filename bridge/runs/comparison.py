@@ -36,7 +36,7 @@ class Difference:
     """`changed`, `new`, `absent` or `owed`: see `drift_findings.Drifted`."""
     fields: tuple[str, ...] = ()
     since: datetime | None = None
-    why: str = drift_findings.UNASKED
+    why: str = drift_findings.UNEXPLAINED
 
 
 @dataclass(slots=True)
@@ -125,7 +125,9 @@ def judge(context: Context, link: Link, record: Record, *, full: bool) -> Differ
         return Difference(ref.id, "changed", (), side.read_at, "it was thought to be gone")
     names, remapped = differences(context, link, record, full=full)
     if names:
-        why = "its mapping has changed since it was read" if remapped else drift_findings.UNASKED
+        why = (
+            "its mapping has changed since it was read" if remapped else drift_findings.UNEXPLAINED
+        )
         return Difference(ref.id, "changed", tuple(names), side.read_at, why)
     owed = _owed(context, link)
     if owed:

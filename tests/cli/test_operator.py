@@ -302,7 +302,7 @@ def test_the_status_adds_up_and_shows_a_pause_as_what_it_is(home):
     home.park("d1", cause="Refused")
     now = datetime.now(UTC)
     with home.ledger.transaction() as tx:
-        for number in range(connection_health.PATIENCE):
+        for number in range(connection_health.BREAKER_FAILURES):
             connection_health.failed(tx, "product", "answered 502", now, item=str(number))
     given = json.loads(home("status", "--json"))
     assert given["account"] == {

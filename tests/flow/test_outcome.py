@@ -190,7 +190,7 @@ def test_one_call_that_always_fails_while_others_work_is_parked_in_the_end(world
 )
 def test_an_answer_of_any_kind_shows_that_a_system_is_there(world, answer):
     with world.ledger.transaction() as tx:
-        for _ in range(connection_health.PATIENCE - 1):
+        for _ in range(connection_health.BREAKER_FAILURES - 1):
             record_call_outcome(tx, world.context, "H", Unavailable("H", "no answer"))
         record_call_outcome(tx, world.context, "H", answer)
         record_call_outcome(tx, world.context, "H", Unavailable("H", "no answer"))

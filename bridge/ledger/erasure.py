@@ -1,8 +1,8 @@
-"""Erases one person's values from the ledger and keeps what is needed so that nothing is made twice.
+"""Erases one person's values from the ledger, but keeps what prevents making records twice.
 
-Links, their refs and revisions of other fields stay. A personal field becomes what it was before
-anything was read: never set, never seen. So it is written nowhere until it has been read again, and
-a null is sent to nobody.
+Links, their refs and the other fields stay. A personal field becomes what it was before anything
+was read: never set, never seen. So it is written nowhere until it has been read again, and no
+system is sent a null.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ from bridge.ledger.tables import side as side_table
 
 ERASED: Mapping[str, Any] = {"erased": True}
 WHO = ("customer", "email")
-"""Fields whose value says to whom a record belongs."""
-SHORTEST = 3
-"""Shorter texts are in everything; they are no trace of anybody."""
+"""The fields that say to whom a record belongs."""
+MIN_TEXT_LENGTH = 3
+"""Shorter texts occur everywhere and identify nobody."""
 
 
 @dataclass(slots=True)
@@ -59,50 +59,61 @@ class PersonalData:
 
     links: list[str] = field(default_factory=list)
     entities: dict[str, int] = field(default_factory=dict)
-    """Entity -> how many."""
+    """Number of links by entity."""
     refs: list[Ref] = field(default_factory=list)
-    """The person's records, where they still are."""
+    """The person's records that still exist."""
     elsewhere: list[str] = field(default_factory=list)
-    """Links of others in whose texts the address is mentioned; they are not touched."""
+    """Links of other people whose texts mention the address; they are not changed."""
     under_way: int = 0
-    """Writes and creates about this person whose outcome is not known yet."""
+    """Writes and creates about the person whose outcome is not known yet."""
 
 
 def find(tx: Tx, email: str) -> PersonalData:
-    """Find the links whose customer this is, and whatever belongs to them."""
+    """Find the links whose customer the person is, with all that belongs to them."""
     address = email.strip().casefold()
-    near = links.load(tx, list(dict.fromkeys(_containing(tx, address))))
-    ours = {link_id: link for link_id, link in near.items() if address in set(_addresses(link))}
-    below = list(ours)
-    while below:
-        below = [child for each in below for child in links.children(tx, each) if child not in ours]
-        ours |= links.load(tx, below)
-    theirs = [
-        link
-        for link in near.values()
-        if link.id not in ours and _stands(address, json.loads(link_codec.dumps(link)))
+    containing = links.load(tx, list(dict.fromkeys(_containing(tx, address))))
+    own = {
+        link_id: link for link_id, link in containing.items() if address in set(_addresses(link))
+    }
+    own |= _descendants(tx, own)
+    mentions = [
+        link.id
+        for link in containing.values()
+        if link.id not in own and _mentions_address(address, json.loads(link_codec.dumps(link)))
     ]
-    found = PersonalData(links=sorted(ours), elsewhere=sorted(link.id for link in theirs))
-    for link in ours.values():
-        found.entities[link.entity] = found.entities.get(link.entity, 0) + 1
-        found.refs += [Ref(name, link.entity, held.remote_id) for name, held in link.live().items()]
-        found.under_way += len(link.intents) + sum(
-            held.attempt is not None for held in link.sides.values()
-        )
-    return found
+    data = PersonalData(links=sorted(own), elsewhere=sorted(mentions))
+    for link in own.values():
+        data.entities[link.entity] = data.entities.get(link.entity, 0) + 1
+        data.refs += [Ref(name, link.entity, side.remote_id) for name, side in link.live().items()]
+        open_attempts = sum(side.attempt is not None for side in link.sides.values())
+        data.under_way += len(link.intents) + open_attempts
+    return data
+
+
+def _descendants(tx: Tx, parents: Mapping[str, Link]) -> dict[str, Link]:
+    """Return the links of all that belongs to these, down to the last level."""
+    descendants: dict[str, Link] = {}
+    level = list(parents)
+    while level:
+        children = [child for parent in level for child in links.children(tx, parent)]
+        level = [child for child in children if child not in parents and child not in descendants]
+        descendants |= links.load(tx, level)
+    return descendants
 
 
 def erase(tx: Tx, email: str, now: datetime) -> dict[str, int]:
-    """Erase a person's values everywhere in the ledger; gives how many rows of each kind were changed.
+    """Erase a person's values everywhere in the ledger; return the number of rows by kind.
 
-    Raises Busy while a write about the person is under way. Whoever works on one of the links loses
-    the lease.
+    Raises Busy while a write about the person is under way. A worker that has the lease of one of
+    the links loses it.
     """
     address = email.strip().casefold()
-    found = find(tx, address)
-    if found.under_way:
-        what = f"{found.under_way} writes about this person are under way; wait for them (see `bridge status`)"
-        raise Busy(f"{what}, then ask again. Nothing was erased")
+    data = find(tx, address)
+    if data.under_way:
+        raise Busy(
+            f"{data.under_way} writes about this person are under way; "
+            "wait for them (see `bridge status`), then ask again. Nothing was erased"
+        )
     counts = {
         "links": 0,
         "sides": 0,
@@ -112,7 +123,7 @@ def erase(tx: Tx, email: str, now: datetime) -> dict[str, int]:
         "creates": 0,
         "webhooks": 0,
     }
-    for link in links.load(tx, found.links).values():
+    for link in links.load(tx, data.links).values():
         names = _personal(link.entity)
         own = set(_texts(link, names)) | {address}
         counts["links"] += 1
@@ -126,12 +137,12 @@ def erase(tx: Tx, email: str, now: datetime) -> dict[str, int]:
             .values(draft=dict(ERASED))
         ).rowcount
         _close_conflicts(tx, link.id, names, now)
-        # The hashes of the person's keys go, too: whoever knows the address could try them.
+        # The hashes of the match keys go, too: whoever knows the address can compute them.
         tx.execute(delete(match_key).where(match_key.c.link_id == link.id))
     for table, kind in ((journal, "timeline"), (conflict, "conflicts")):
         counts[kind] += _erase_rows(tx, table, _holds(table.c.detail, address), (), (), address)
-    counts["webhooks"] = _erase_inbox(tx, found, address)
-    _erase_work(tx, found, address)
+    counts["webhooks"] = _erase_inbox(tx, data, address)
+    _erase_work(tx, data, address)
     tx.execute(delete(person).where(func.lower(person.c.email) == address))
     return counts
 
@@ -141,13 +152,13 @@ def _personal(entity: str) -> tuple[str, ...]:
 
 
 def _holds(column: Column[Any], text: str) -> ColumnElement[bool]:
-    """Say that a column's text contains this, as JSON writes it and in any case of its letters."""
+    """Return the condition that a column contains this text as JSON writes it, in any case."""
     written = value_codec.dumps(text)[1:-1].lower()
     return func.lower(type_coerce(column, Text)).contains(written, autoescape=True)
 
 
 def _containing(tx: Tx, address: str) -> Iterator[str]:
-    """Give the links in which the address stands anywhere."""
+    """Yield the links whose state, sides or open drafts contain the address."""
     yield from tx.execute(
         select(link_table.c.id).where(_holds(link_table.c.state, address))
     ).scalars()
@@ -161,17 +172,17 @@ def _containing(tx: Tx, address: str) -> Iterator[str]:
 
 
 def _values(link: Link, names: Collection[str]) -> Iterator[Any]:
-    """Give what the link and its sides have as these fields: agreed, waiting, shown or written."""
+    """Yield every value of these fields: agreed, disputed, shown or written."""
     for name in names:
         state = link.state.get(name)
         if state is not None:
             yield state.value
             yield from (state.candidates or {}).values()
-        for held in link.sides.values():
-            entry = held.fields.get(name)
-            if entry is not None:
-                yield None if isinstance(entry.shadow, Marker) else entry.shadow
-                yield from entry.got or ()
+        for side in link.sides.values():
+            shown = side.fields.get(name)
+            if shown is not None:
+                yield None if isinstance(shown.shadow, Marker) else shown.shadow
+                yield from shown.got or ()
 
 
 def _addresses(link: Link) -> Iterator[str]:
@@ -182,14 +193,14 @@ def _addresses(link: Link) -> Iterator[str]:
 
 def _texts(link: Link, names: Collection[str]) -> Iterator[str]:
     for value in _values(link, names):
-        if isinstance(value, str) and len(value.strip()) >= SHORTEST:
+        if isinstance(value, str) and len(value.strip()) >= MIN_TEXT_LENGTH:
             yield value.strip().casefold()
 
 
 def _erase_link(tx: Tx, link: Link, names: tuple[str, ...], now: datetime) -> int:
     for name in names:
         link.state.pop(name, None)
-    # The fence moves on: a worker that has the old values in hand can no longer store them.
+    # The fence is raised: a worker that still holds the old values can no longer store them.
     kept = {
         "state": link_codec.state(link.state),
         "updated_at": now,
@@ -206,7 +217,7 @@ def _erase_link(tx: Tx, link: Link, names: tuple[str, ...], now: datetime) -> in
     ).all()
     for row in rows:
         shown = {name: value for name, value in row.fields.items() if name not in names}
-        # With the version gone, too, the next read is taken in whole.
+        # Without the version, the next read is merged as a whole.
         values = {"fields": shown, "version": None, "suspect": None}
         tx.execute(update(side_table).where(side_table.c.id == row.id).values(**values))
     return len(rows)
@@ -220,46 +231,40 @@ def _erase_rows(
     texts: Collection[str],
     address: str = "",
 ) -> int:
-    """Erase the details of a timeline or of conflicts: of personal fields, and wherever one of the texts stands."""
-    found = tx.execute(select(table.c.id, table.c.field, table.c.detail).where(which)).all()
-    ids = [
-        row.id
-        for row in found
-        if row.detail != ERASED
-        and (
-            row.field in names
-            or _mentions(row.detail, texts)
-            or (address and _stands(address, row.detail))
-        )
-    ]
+    """Erase details of personal fields, and details that contain a text; return how many."""
+    rows = tx.execute(select(table.c.id, table.c.field, table.c.detail).where(which)).all()
+
+    def is_personal(row: Any) -> bool:
+        if row.field in names or _contains_any(row.detail, texts):
+            return True
+        return bool(address) and _mentions_address(address, row.detail)
+
+    ids = [row.id for row in rows if row.detail != ERASED and is_personal(row)]
     changes: dict[str, Any] = {"detail": dict(ERASED)} | ({"why": ""} if "why" in table.c else {})
-    for each in ids:
-        tx.execute(update(table).where(table.c.id == each).values(**changes))
+    for row_id in ids:
+        tx.execute(update(table).where(table.c.id == row_id).values(**changes))
     return len(ids)
 
 
-def _stands(address: str, value: Any) -> bool:
-    """Say that this very address stands in a value, and not only as a part of a longer one."""
-    told = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    other = r"[\w.+%-]"
-    return (
-        re.search(rf"(?<!{other}){re.escape(address)}(?![\w+%@-]|\.\w)", told.casefold())
-        is not None
-    )
+def _mentions_address(address: str, value: Any) -> bool:
+    """Return whether a value contains this very address, not only as a part of a longer one."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    before, after = r"(?<![\w.+%-])", r"(?![\w+%@-]|\.\w)"
+    return re.search(f"{before}{re.escape(address)}{after}", text.casefold()) is not None
 
 
-def _mentions(value: Any, texts: Collection[str]) -> bool:
-    told = json.dumps(value, default=str, ensure_ascii=False).casefold()
-    return any(json.dumps(text, ensure_ascii=False)[1:-1] in told for text in texts)
+def _contains_any(value: Any, texts: Collection[str]) -> bool:
+    encoded = json.dumps(value, default=str, ensure_ascii=False).casefold()
+    return any(json.dumps(text, ensure_ascii=False)[1:-1] in encoded for text in texts)
 
 
 def _close_conflicts(tx: Tx, link_id: str, names: Iterable[str], now: datetime) -> None:
-    open_ = update(conflict).where(
+    close = update(conflict).where(
         conflict.c.link_id == link_id,
         conflict.c.field.in_(list(names)),
         conflict.c.closed_at.is_(None),
     )
-    tx.execute(open_.values(closed_at=now, resolution="erased"))
+    tx.execute(close.values(closed_at=now, resolution="erased"))
 
 
 def _erase_attempts(tx: Tx, link_id: str, names: Collection[str]) -> int:
@@ -274,7 +279,8 @@ def _erase_attempts(tx: Tx, link_id: str, names: Collection[str]) -> int:
             detail[part] = {
                 name: value for name, value in detail.get(part, {}).items() if name not in names
             }
-        detail["call"] = {}  # it goes by the system's own names, which do not say what is personal
+        # The call uses the system's own names, which do not say what is personal.
+        detail["call"] = {}
         changes: dict[str, Any] = {"detail": detail, "remaining": {}, "read_back": None}
         if row.closed_at is None:
             changes["remaining"] = detail
@@ -282,44 +288,43 @@ def _erase_attempts(tx: Tx, link_id: str, names: Collection[str]) -> int:
     return len(rows)
 
 
-def _erase_inbox(tx: Tx, found: PersonalData, address: str) -> int:
-    """Erase what is kept of webhooks, quarantined ones of nobody known included; that they came stays."""
+def _erase_inbox(tx: Tx, data: PersonalData, address: str) -> int:
+    """Erase the kept contents of the person's webhooks, quarantined ones included; the rows stay."""
     changes: dict[str, Any] = {"projection": {}, "body": None}
     count = 0
-    for ref in found.refs:
-        of = (
+    for ref in data.refs:
+        of_record = (
             inbox.c.connection == ref.connection,
             inbox.c.entity == ref.entity,
             inbox.c.remote_id == ref.id,
         )
-        count += tx.execute(update(inbox).where(*of).values(**changes)).rowcount
+        count += tx.execute(update(inbox).where(*of_record).values(**changes)).rowcount
     plain = [
         func.lower(column).contains(address, autoescape=True)
         for column in (inbox.c.body, inbox.c.why)
     ]
-    near = or_(*plain, _holds(inbox.c.body, address), _holds(inbox.c.projection, address))
+    candidates = or_(*plain, _holds(inbox.c.body, address), _holds(inbox.c.projection, address))
     columns = (inbox.c.id, inbox.c.body, inbox.c.projection, inbox.c.why)
-    for row in tx.execute(select(*columns).where(near)).all():
-        if _stands(address, [row.body, row.projection, row.why]):
-            said = "(erased)" if _stands(address, row.why) else row.why
-            count += tx.execute(
-                update(inbox).where(inbox.c.id == row.id).values(**changes, why=said)
-            ).rowcount
+    for row in tx.execute(select(*columns).where(candidates)).all():
+        if _mentions_address(address, [row.body, row.projection, row.why]):
+            why = "(erased)" if _mentions_address(address, row.why) else row.why
+            erased = update(inbox).where(inbox.c.id == row.id).values(**changes, why=why)
+            count += tx.execute(erased).rowcount
     return count
 
 
-def _erase_work(tx: Tx, found: PersonalData, address: str) -> None:
-    """Take the person out of what is said of work that failed or is parked."""
-    refs = {(ref.connection, ref.entity, ref.id) for ref in found.refs}
+def _erase_work(tx: Tx, data: PersonalData, address: str) -> None:
+    """Erase the person from the error messages of work that failed or is parked."""
+    refs = {(ref.connection, ref.entity, ref.id) for ref in data.refs}
     rows = tx.execute(
         select(work).where(or_(work.c.last_error != "", work.c.parked_why != ""))
     ).all()
     for row in rows:
-        own = row.link_id in found.links or (row.connection, row.entity, row.remote_id) in refs
+        own = row.link_id in data.links or (row.connection, row.entity, row.remote_id) in refs
         changes = {
             name: "(erased)"
             for name in ("last_error", "parked_why")
-            if getattr(row, name) and (own or _stands(address, getattr(row, name)))
+            if getattr(row, name) and (own or _mentions_address(address, getattr(row, name)))
         }
         if changes:
             tx.execute(update(work).where(work.c.id == row.id).values(**changes))

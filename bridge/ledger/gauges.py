@@ -1,4 +1,4 @@
-"""What the connections tell of themselves in numbers: the newest value of each, with its time."""
+"""Figures that connections report about their accounts: the newest value of each, with its time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import figure
 
 ASKED = ""
-"""The name under which it is kept when a connection was last asked."""
+"""The name of the row that holds when a connection was last asked for its figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of a connection's."""
+    """One number that a connection reported."""
 
     connection: str
     name: str
@@ -26,7 +26,7 @@ class Figure:
 
 
 def put(tx: Tx, connection: str, values: Mapping[str, float], at: datetime) -> None:
-    """Store what a connection said; what it no longer names is forgotten."""
+    """Store a connection's figures; those that it no longer reports are deleted."""
     named = [name for name in values if name != ASKED]
     tx.execute(
         delete(figure).where(
@@ -38,23 +38,23 @@ def put(tx: Tx, connection: str, values: Mapping[str, float], at: datetime) -> N
 
 
 def asked(tx: Tx, connection: str, at: datetime) -> None:
-    """Remember when a connection was asked."""
+    """Store when a connection was asked."""
     _put(tx, connection, ASKED, 0.0, at)
 
 
 def last_asked(tx: Tx) -> dict[str, datetime]:
-    """Give, for each connection that was ever asked, when that was."""
+    """Return when each connection was last asked."""
     return {
         row.connection: row.at for row in tx.execute(select(figure).where(figure.c.name == ASKED))
     }
 
 
 def figures(tx: Tx) -> list[Figure]:
-    """Give every figure."""
-    found = (
+    """Return every figure."""
+    ordered = (
         select(figure).where(figure.c.name != ASKED).order_by(figure.c.connection, figure.c.name)
     )
-    return [Figure(**row) for row in tx.execute(found).mappings()]
+    return [Figure(**row) for row in tx.execute(ordered).mappings()]
 
 
 def _put(tx: Tx, connection: str, name: str, value: float, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Hints: somebody says that a record may have changed. However many come, the record is one piece of work."""
+"""Hints that a record may have changed; however many come, reading it is one piece of work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KIND = "observe"
 
 
 def key(ref: Ref) -> str:
-    """Give the name of the work of reading a record."""
+    """Return the key of the work of reading a record."""
     return f"{KIND}:{ref.connection}:{ref.entity}:{ref.id}"
 
 
@@ -28,7 +28,7 @@ def give(
     unpark: bool = True,
     run_id: int | None = None,
 ) -> None:
-    """Ask that a record be read, now or when it is due; `work.enqueue` says what the rest means."""
+    """Enqueue the reading of a record; see `work.enqueue` for the options."""
     work.enqueue(
         tx,
         kind=KIND,

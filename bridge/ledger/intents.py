@@ -1,4 +1,4 @@
-"""Creates under way: one for a link and connection at most, known by the marker that the new record will carry."""
+"""Intents: creates under way, at most one for a link and connection, each with its marker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_FOUND = "not found"
 
 @dataclass(frozen=True, slots=True)
 class OpenIntent:
-    """A create that was about to be sent and whose fate is not known yet."""
+    """A create that was about to be sent and whose outcome is not known yet."""
 
     link_id: str
     connection: str
@@ -28,7 +28,7 @@ class OpenIntent:
     draft: dict[str, Any]
     send_by: datetime
     unanswered: bool = False
-    """It was sent, and no answer told what became of it. Otherwise whoever was to send it is no more."""
+    """It was sent and not answered. If False, the worker died before or while sending it."""
 
 
 def begin(
@@ -43,10 +43,10 @@ def begin(
     now: datetime,
     run_id: int | None = None,
 ) -> bool:
-    """Write the intent down. False when one is open, or the link has a record on the connection, even a dead one."""
+    """Store an intent; False when one is open, or the link has a side there, even a deleted one."""
     place = {"of": link_id, "there": connection}
-    tx.execute(_LOCKED, place)
-    if tx.execute(_THERE, place).first():
+    tx.execute(_LOCK_LINK, place)
+    if tx.execute(_SIDE_THERE, place).first():
         return False
     values = {
         "marker": marker,
@@ -62,13 +62,13 @@ def begin(
 
 
 def close(tx: Tx, marker: str, outcome: str, remote_id: str | None, now: datetime) -> bool:
-    """Say what became of an intent; False when that was said before."""
+    """Close an intent with its outcome; False when it was closed before."""
     values = {"of": marker, "now": now, "became": outcome, "made": remote_id}
     return bool(tx.execute(_CLOSE, values).rowcount)
 
 
 def by_marker(tx: Tx, marker: str) -> OpenIntent | None:
-    """Give the intent with this marker, if it is still open."""
+    """Return the open intent with this marker, if there is one."""
     row = tx.execute(
         select(create_intent).where(
             create_intent.c.marker == marker, create_intent.c.closed_at.is_(None)
@@ -78,25 +78,25 @@ def by_marker(tx: Tx, marker: str) -> OpenIntent | None:
 
 
 def sibling_under_way(tx: Tx, connection: str, entity: str, parent_id: str | None) -> bool:
-    """Say whether something that belongs to this ticket is just being made there: a new record may be it."""
+    """Return whether a create for the same ticket is open there: a new record may be its result."""
     if parent_id is None:
         return False
     family = select(link.c.id).where(link.c.parent_id == parent_id, link.c.entity == entity)
-    found = select(create_intent.c.number).where(
+    under_way = select(create_intent.c.number).where(
         create_intent.c.link_id.in_(family),
         create_intent.c.connection == connection,
         create_intent.c.closed_at.is_(None),
     )
-    return tx.execute(found.limit(1)).first() is not None
+    return tx.execute(under_way.limit(1)).first() is not None
 
 
 def is_open(tx: Tx, marker: str) -> bool:
-    """Say whether a record with this marker is a create of ours that we have not finished yet."""
+    """Return whether a create with this marker is still open."""
     return by_marker(tx, marker) is not None
 
 
 def mark_unanswered(tx: Tx, marker: str) -> None:
-    """Note that the create was sent, and that its fate is not known."""
+    """Record that the create was sent and not answered."""
     open_intent = update(create_intent).where(
         create_intent.c.marker == marker, create_intent.c.closed_at.is_(None)
     )
@@ -104,17 +104,17 @@ def mark_unanswered(tx: Tx, marker: str) -> None:
 
 
 def failures(tx: Tx, link_id: str, connection: str) -> int:
-    """Count the creates of this link on a connection that were sent, looked for and not found."""
-    found = select(func.count()).where(
+    """Count the creates of a link on a connection that were sent and later not found there."""
+    counted = select(func.count()).where(
         create_intent.c.link_id == link_id,
         create_intent.c.connection == connection,
         create_intent.c.outcome == NOT_FOUND,
     )
-    return tx.execute(found).scalar_one()
+    return tx.execute(counted).scalar_one()
 
 
-_LOCKED = select(link.c.id).where(link.c.id == bindparam("of")).with_for_update()
-_THERE = select(side.c.id).where(
+_LOCK_LINK = select(link.c.id).where(link.c.id == bindparam("of")).with_for_update()
+_SIDE_THERE = select(side.c.id).where(
     side.c.link_id == bindparam("of"), side.c.connection == bindparam("there")
 )
 _CLOSE = (

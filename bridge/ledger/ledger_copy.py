@@ -1,4 +1,4 @@
-"""A ledger's copy in memory, for playing things through, and what is read from it afterwards."""
+"""Copies a ledger into memory for dry runs, and reads the results of such a run."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ from sqlalchemy import delete, func, select, update
 from bridge.ledger import tables
 from bridge.ledger.database import Ledger, Tx
 
-LEFT_OUT: Final = frozenset({"inbox", "journal", "audit", "drift", "figure", "tally"})
-OWN_JOBS: Final = ("reconcile", "backfill", "undo", "figures")
+NOT_COPIED: Final = frozenset({"inbox", "journal", "audit", "drift", "figure", "tally"})
+JOB_KINDS: Final = ("reconcile", "backfill", "undo", "figures")
+"""Work of long jobs; a dry run starts its own."""
 
 
 def copied(ledger: Ledger, *, live: bool) -> Ledger:
-    """Copy what matters of a ledger into memory, and free it from whoever works on the original."""
+    """Copy a ledger into memory, without history, claims, leases and long jobs.
+
+    `live` also copies the health of the connections.
+    """
     copy = Ledger("sqlite://")
     copy.upgrade()
     with ledger.read() as source, copy.transaction() as target:
         for table in tables.metadata.sorted_tables:
-            if table.name in LEFT_OUT or (table.name == "connection_health" and not live):
+            if table.name in NOT_COPIED or (table.name == "connection_health" and not live):
                 continue
             result = source.execute(select(table))
             while rows := result.fetchmany(500):
                 target.execute(table.insert(), [dict(row._mapping) for row in rows])  # noqa: SLF001 - SQLAlchemy's own
-        target.execute(delete(tables.work).where(tables.work.c.kind.in_(OWN_JOBS)))
+        target.execute(delete(tables.work).where(tables.work.c.kind.in_(JOB_KINDS)))
         target.execute(update(tables.work).values(claimed_by=None, claimed_until=None, run_id=None))
         target.execute(update(tables.link).values(lease_owner=None, lease_until=None))
         ended = {"finished_at": tables.run.c.progress_at}
@@ -34,28 +38,28 @@ def copied(ledger: Ledger, *, live: bool) -> Ledger:
     return copy
 
 
-def told(tx: Tx, kinds: Collection[str]) -> Counter[tuple[str, str, str, str]]:
-    """Count the journal's lines of these kinds, by kind, connection, field and reason."""
+def notes(tx: Tx, kinds: Collection[str]) -> Counter[tuple[str, str, str, str]]:
+    """Count the journal's entries of these kinds, by kind, connection, field and reason."""
     journal = tables.journal.c
-    lines = select(journal.kind, journal.connection, journal.field, journal.detail).where(
+    entries = select(journal.kind, journal.connection, journal.field, journal.detail).where(
         journal.kind.in_(kinds)
     )
     return Counter(
         (row.kind, row.connection, row.field, str((row.detail or {}).get("why", "")))
-        for row in tx.execute(lines)
+        for row in tx.execute(entries)
     )
 
 
 def parked(tx: Tx) -> Counter[tuple[str, str]]:
-    """Count the work that is set aside, by connection and cause."""
+    """Count the parked work, by connection and cause."""
     work = tables.work.c
-    of = (work.connection, work.parked_cause)
-    rows = tx.execute(select(*of, func.count()).where(work.parked_at.is_not(None)).group_by(*of))
+    by = (work.connection, work.parked_cause)
+    rows = tx.execute(select(*by, func.count()).where(work.parked_at.is_not(None)).group_by(*by))
     return Counter({(connection, cause): number for connection, cause, number in rows})
 
 
 def unmapped(tx: Tx) -> Counter[tuple[str, str]]:
-    """Count the agents whom the directory does not know, by connection and name."""
-    of = (tables.unmapped.c.connection, tables.unmapped.c.who)
-    rows = tx.execute(select(*of, func.count()).group_by(*of))
+    """Count the links that show each stranger, by connection and name."""
+    by = (tables.unmapped.c.connection, tables.unmapped.c.who)
+    rows = tx.execute(select(*by, func.count()).group_by(*by))
     return Counter({(connection, who): number for connection, who, number in rows})

@@ -1,4 +1,4 @@
-"""The link's values as plain dictionaries and back; what stands at its default is left out, to keep rows small."""
+"""Encodes a link's values as plain dictionaries and back; default values are left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.ledger import value_codec
 
 
 def dumps(link: Link) -> str:
-    """Write a whole link as JSON text (exports and tests; the tables keep its parts in columns of their own)."""
+    """Encode a whole link as JSON text, for exports and tests; the tables keep its parts apart."""
     return value_codec.dumps(
         {
             "id": link.id,
@@ -25,41 +25,41 @@ def dumps(link: Link) -> str:
 
 
 def loads(text: str) -> Link:
-    """Read what `dumps` wrote."""
-    found = value_codec.loads(text)
+    """Decode what `dumps` encoded."""
+    data = value_codec.loads(text)
     return Link(
-        id=found["id"],
-        sync=found["sync"],
-        entity=found["entity"],
-        state=to_state(found["state"]),
-        sides={name: to_side(value) for name, value in found["sides"].items()},
-        intents=found["intents"],
-        paused=found["paused"],
+        id=data["id"],
+        sync=data["sync"],
+        entity=data["entity"],
+        state=to_state(data["state"]),
+        sides={name: to_side(value) for name, value in data["sides"].items()},
+        intents=data["intents"],
+        paused=data["paused"],
     )
 
 
 def state(fields: dict[str, FieldState]) -> dict[str, Any]:
-    """Write the agreed state."""
+    """Encode the agreed state."""
     return {name: _field_state(value) for name, value in fields.items()}
 
 
-def to_state(found: dict[str, Any]) -> dict[str, FieldState]:
-    """Read the agreed state."""
-    return {name: _to_field_state(value) for name, value in found.items()}
+def to_state(data: dict[str, Any]) -> dict[str, FieldState]:
+    """Decode the agreed state."""
+    return {name: _to_field_state(value) for name, value in data.items()}
 
 
 def side_fields(fields: dict[str, SideField]) -> dict[str, Any]:
-    """Write what one side last showed."""
+    """Encode what a side showed last."""
     return {name: _side_field(value) for name, value in fields.items()}
 
 
-def to_side_fields(found: dict[str, Any]) -> dict[str, SideField]:
-    """Read what one side last showed."""
-    return {name: _to_side_field(value) for name, value in found.items()}
+def to_side_fields(data: dict[str, Any]) -> dict[str, SideField]:
+    """Decode what a side showed last."""
+    return {name: _to_side_field(value) for name, value in data.items()}
 
 
 def attempt(value: Attempt) -> dict[str, Any]:
-    """Write an attempt."""
+    """Encode an attempt."""
     return {
         "id": value.id,
         "verb": value.verb,
@@ -74,13 +74,13 @@ def attempt(value: Attempt) -> dict[str, Any]:
     }
 
 
-def to_attempt(found: dict[str, Any]) -> Attempt:
-    """Read an attempt."""
-    return Attempt(**found)
+def to_attempt(data: dict[str, Any]) -> Attempt:
+    """Decode an attempt."""
+    return Attempt(**data)
 
 
 def side(value: Side) -> dict[str, Any]:
-    """Write a side with everything that it holds."""
+    """Encode a whole side."""
     return {
         "connection": value.connection,
         "remote_id": value.remote_id,
@@ -98,86 +98,87 @@ def side(value: Side) -> dict[str, Any]:
     }
 
 
-def to_side(found: dict[str, Any]) -> Side:
-    """Read a side."""
-    opened = found["attempt"]
+def to_side(data: dict[str, Any]) -> Side:
+    """Decode a side."""
+    attempt_data = data["attempt"]
     return Side(
         **{
-            **found,
-            "fields": to_side_fields(found["fields"]),
-            "attempt": None if opened is None else to_attempt(opened),
+            **data,
+            "fields": to_side_fields(data["fields"]),
+            "attempt": None if attempt_data is None else to_attempt(attempt_data),
         }
     )
 
 
 def _field_state(value: FieldState) -> dict[str, Any]:
-    found: dict[str, Any] = {"value": value.value, "rev": value.rev}
+    data: dict[str, Any] = {"value": value.value, "rev": value.rev}
     if value.set_by:
-        found["by"] = value.set_by
+        data["by"] = value.set_by
     if value.lo is not None:
-        found["lo"] = value.lo
+        data["lo"] = value.lo
     if value.hi is not None:
-        found["hi"] = value.hi
+        data["hi"] = value.hi
     if value.elements:
-        found["elements"] = {
+        data["elements"] = {
             name: [item.present, item.rev, item.by] for name, item in value.elements.items()
         }
     if value.candidates is not None:
-        found["candidates"] = value.candidates
+        data["candidates"] = value.candidates
     if value.why_open:
-        found["why_open"] = value.why_open
+        data["why_open"] = value.why_open
     if value.flips:
-        found["flips"] = [list(flip) for flip in value.flips]
-    return found
+        data["flips"] = [list(flip) for flip in value.flips]
+    return data
 
 
-def _to_field_state(found: dict[str, Any]) -> FieldState:
+def _to_field_state(data: dict[str, Any]) -> FieldState:
     return FieldState(
-        value=found["value"],
-        rev=found["rev"],
-        set_by=found.get("by", ""),
-        lo=found.get("lo"),
-        hi=found.get("hi"),
-        elements={name: Element(*item) for name, item in found.get("elements", {}).items()},
-        candidates=found.get("candidates"),
-        why_open=found.get("why_open", ""),
-        flips=[(at, by) for at, by in found.get("flips", [])],
+        value=data["value"],
+        rev=data["rev"],
+        set_by=data.get("by", ""),
+        lo=data.get("lo"),
+        hi=data.get("hi"),
+        elements={name: Element(*item) for name, item in data.get("elements", {}).items()},
+        candidates=data.get("candidates"),
+        why_open=data.get("why_open", ""),
+        flips=[(at, by) for at, by in data.get("flips", [])],
     )
 
 
 def _side_field(value: SideField) -> dict[str, Any]:
-    found = {
-        name: item for name, usual in _USUAL.items() if (item := getattr(value, name)) != usual
+    data = {
+        name: item
+        for name, default in _SIDE_FIELD_DEFAULTS.items()
+        if (item := getattr(value, name)) != default
     }
-    # NO_BASE is written as absence of the key: a shadow of None is a null that was read, quite
-    # another thing.
+    # NO_BASE is encoded by leaving the key out: a shadow of None is a null that was read.
     if value.shadow is not NO_BASE:
-        found["shadow"] = value.shadow
+        data["shadow"] = value.shadow
     if value.got is not None:
-        found["got"] = list(value.got)
-    return found
+        data["got"] = list(value.got)
+    return data
 
 
-def _to_side_field(found: dict[str, Any]) -> SideField:
-    got = found.get("got")
+def _to_side_field(data: dict[str, Any]) -> SideField:
+    got = data.get("got")
     return SideField(
-        shadow=found.get("shadow", NO_BASE),
-        map_rev=found.get("map_rev", ""),
-        level=found.get("level", NEVER),
-        seen=found.get("seen"),
+        shadow=data.get("shadow", NO_BASE),
+        map_rev=data.get("map_rev", ""),
+        level=data.get("level", NEVER),
+        seen=data.get("seen"),
         got=None if got is None else (got[0], got[1]),
-        alias=found.get("alias", {}),
-        decided=found.get("decided"),
-        decided_why=found.get("decided_why", ""),
-        open_to_review=found.get("open_to_review", False),
-        lacks=found.get("lacks", {}),
-        unreadable=found.get("unreadable", ""),
-        shown=found.get("shown"),
-        tried=found.get("tried", NEVER),
+        alias=data.get("alias", {}),
+        decided=data.get("decided"),
+        decided_why=data.get("decided_why", ""),
+        open_to_review=data.get("open_to_review", False),
+        lacks=data.get("lacks", {}),
+        unreadable=data.get("unreadable", ""),
+        shown=data.get("shown"),
+        tried=data.get("tried", NEVER),
     )
 
 
-_USUAL: dict[str, Any] = {
+_SIDE_FIELD_DEFAULTS: dict[str, Any] = {
     "map_rev": "",
     "level": NEVER,
     "seen": None,
@@ -190,4 +191,4 @@ _USUAL: dict[str, Any] = {
     "shown": None,
     "tried": NEVER,
 }
-"""A side's field as it begins."""
+"""Values of a new SideField, which are not stored."""

@@ -125,7 +125,7 @@ def _plan_all(tx: Tx, context: Context, syncs: Collection[str]) -> list[str]:
 
 def _tell(tx: Tx, plan: Preview, started: Iterable[str], now: datetime) -> None:
     plan.notes, plan.parked, plan.unmapped = (
-        ledger_copy.told(tx, TOLD),
+        ledger_copy.notes(tx, TOLD),
         ledger_copy.parked(tx),
         ledger_copy.unmapped(tx),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from bridge.cli.drift_lines import drift_line
 from bridge.cli.operator import at_desk, show
-from bridge.cli.reconcile import finding, plain
 from bridge.operations import drift
 from bridge.operations.times import when
 
@@ -36,8 +36,6 @@ def command(connection: str | None, days: int, limit: int, as_json: bool) -> Non
             f"{rate.day}  {rate.connection}: {rate.found} found, {missed}, {rate.healed} healed"
         )
     for found in recent.found:
-        click.echo(
-            f"{when(found.found_at)}  {found.connection} {found.entity} {finding(plain(found))}"
-        )
+        click.echo(f"{when(found.found_at)}  {found.connection} {found.entity} {drift_line(found)}")
     if not recent.rates and not recent.found:
         click.echo("nothing has drifted")

@@ -2,11 +2,10 @@
 
 import pytest
 
-from bridge import wiring
 from bridge.cli import backfill
 from bridge.ledger import connection_health, run_records
 from bridge.preview.dry_run import preview
-from bridge.queue import NullDoorbell
+from tests.cli.conftest import engine_of
 from tests.flow.pair import SYNC, pair
 
 
@@ -20,15 +19,7 @@ def estate(tmp_path):
 @pytest.fixture
 def imported(estate):
     def go():
-        engine = wiring.Engine(
-            estate.config,
-            estate.context,
-            estate.ledger,
-            NullDoorbell(),
-            estate.connectors,
-            estate.clock,
-            estate.drain,
-        )
+        engine = engine_of(estate)
         estate.config.syncs[SYNC] = estate.context.syncs[SYNC]
         ids = backfill.start(engine, SYNC, None, newest_first=False, limit=None)
         return ids, backfill.follow(engine, ids, quiet=False)

@@ -2,12 +2,11 @@
 
 import pytest
 
-from bridge import wiring
 from bridge.ledger import connection_health, run_records, run_writes, timeline
 from bridge.operations import undos
 from bridge.operations.undos import Standing
-from bridge.queue import NullDoorbell
 from bridge.runs import backfill, reconcile, undo
+from tests.cli.conftest import engine_of
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
 
@@ -76,15 +75,7 @@ def test_an_undo_whose_connection_is_stopped_ends_and_the_rest_is_done_later(est
     with estate.ledger.transaction() as tx:
         mine, _count = undo.start(tx, run, estate.clock.now(), delete_created=True)
     hold(estate, "helpdesk")
-    engine = wiring.Engine(
-        estate.config,
-        estate.context,
-        estate.ledger,
-        NullDoorbell(),
-        estate.connectors,
-        estate.clock,
-        estate.drain,
-    )
+    engine = engine_of(estate)
     assert undos.work_off(engine, mine).waiting == 3
     resume(estate, "helpdesk")
     assert undos.work_off(engine, mine) == run_writes.LeftToDo(0, {})

@@ -1,0 +1,62 @@
+"""Shows how far runs are while they go on: in one line on a terminal, else line by line."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Self
+
+import click
+
+from bridge.errors import BridgeError
+from bridge.operations.reconciliations import RunProgress
+
+LOOK_SECONDS: Final = 0.5
+
+
+class ProgressDisplay:
+    """`with ProgressDisplay(look): ...` looks in a thread of its own, as the work may take long."""
+
+    def __init__(self, look: Callable[[], list[RunProgress]]) -> None:
+        self.look = look
+        self.over = threading.Event()
+        self.seen: dict[str, int] = {}
+        """Run -> how many records it had seen when it was shown last."""
+        self.width = 0
+        """Of the line that stands on the terminal."""
+        self.thread = threading.Thread(target=self._follow, name="progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.over.set()
+        self.thread.join()
+        if self.width:
+            click.echo(f"\r{' ' * self.width}\r", nl=False, err=True)
+
+    def _follow(self) -> None:
+        began = time.monotonic()
+        while not self.over.wait(LOOK_SECONDS):
+            try:
+                runs = self.look()
+            except BridgeError:
+                continue  # whoever does the work says what is wrong
+            for run in runs:
+                if run.seen != self.seen.get(run.run, 0):
+                    self.seen[run.run] = run.seen
+                    self._show(run, time.monotonic() - began)
+
+    def _show(self, run: RunProgress, seconds: float) -> None:
+        line = (
+            f"{run.connection} {run.entity}: {run.seen} seen on {run.pages} pages, "
+            f"{run.differed} differ, {seconds:.0f} s"
+        )
+        if not sys.stderr.isatty():
+            click.echo(line, err=True)
+            return
+        click.echo("\r" + line.ljust(self.width), nl=False, err=True)
+        self.width = len(line)

@@ -1,0 +1,200 @@
+"""Reconciliations that somebody asks for: start, work to be done here, progress and outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from bridge.ledger import drift_findings, run_records, work
+from bridge.ledger.database import Ledger, Tx
+from bridge.ledger.run_records import RunRow
+from bridge.operations.desk import Desk
+from bridge.wiring import Engine
+
+RECONCILE_TIMEOUT: Final = 3600.0
+"""Seconds after which nobody waits any longer; the workers go on."""
+LOOK_SECONDS: Final = 0.1
+DIFFERENCE_KINDS: Final = ("changed", "new", "absent", "owed")
+"""The figures of a run that count what differed."""
+MAX_DIFFERENCES: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run is."""
+
+    run: str
+    connection: str
+    entity: str
+    seen: int
+    pages: int
+    differed: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDifference:
+    """A record that differed."""
+
+    remote_id: str
+    kind: str
+    fields: list[str]
+    since: datetime | None
+    """When it was last known to be right; None: it was never read."""
+    why: str
+    """Why no webhook had told of it."""
+    healed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What a run found, and what was healed."""
+
+    connection: str
+    entity: str
+    kind: str
+    run: str
+    seen: int
+    pages: int
+    unchanged: int
+    differed: int
+    missed: int
+    """Of these, without any webhook."""
+    healed: int
+    absences: str
+    """Why records that the listing lacks were not believed to be gone."""
+    finished: bool
+    error: str
+    found: list[FoundDifference]
+    """The first of what differed."""
+
+    @property
+    def only_reported(self) -> bool:
+        """Return whether the run was to look and heal nothing."""
+        return self.kind == "report"
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the run came to its end well."""
+        return self.finished and not self.error
+
+
+def start_reconciliations(
+    engine: Engine,
+    desk: Desk,
+    connection: str | None,
+    *,
+    full: bool = False,
+    report: bool = False,
+    accept_absences: bool = False,
+) -> list[str]:
+    """Begin runs for a connection, or for all, unless such runs are under way; return their ids.
+
+    Raises UnknownName. `report`: look, heal nothing. `accept_absences`: believe a full listing,
+    however many known records it lacks; that goes into the audit.
+    """
+    names = [desk.connection(connection).name] if connection else list(desk.config.connections)
+    if accept_absences:
+        with desk.ledger.transaction() as tx:
+            desk.write_down(tx, "accept absences", str(connection), {"report_only": report})
+    kind = "full" if full else "poll"
+    return [
+        run_id
+        for name in names
+        for run_id in engine.start_run(name, kind, report=report, accept=accept_absences)
+    ]
+
+
+def work_off(engine: Engine, run_ids: Collection[str]) -> None:
+    """Work here, beside the workers, until the runs are over and no more can be healed for now."""
+    until = time.monotonic() + RECONCILE_TIMEOUT
+    while time.monotonic() < until:
+        engine.drain()
+        with engine.ledger.transaction() as tx:
+            drift_findings.mark_healed(tx)
+            if _is_over(tx, run_ids, engine.clock.now()):
+                return
+        engine.clock.sleep(LOOK_SECONDS)
+
+
+def _is_over(tx: Tx, run_ids: Collection[str], now: datetime) -> bool:
+    if not all(run.finished_at for run in _runs(tx, run_ids)):
+        return False
+    if drift_findings.count_healing(tx, run_ids):
+        return False
+    backlog = work.backlog(tx, now)
+    return not (backlog["due"] or backlog["claimed"])
+
+
+def progress(ledger: Ledger, run_ids: Iterable[str]) -> list[RunProgress]:
+    """Return how far these runs are."""
+    with ledger.read() as tx:
+        return [
+            RunProgress(
+                run=run.id,
+                connection=run.connection,
+                entity=run.entity,
+                seen=run.seen,
+                pages=run.figures.get("pages", 0),
+                differed=_differed(run),
+            )
+            for run in _runs(tx, run_ids)
+        ]
+
+
+def outcomes(ledger: Ledger, run_ids: Iterable[str]) -> list[RunOutcome]:
+    """Return what these runs found, and what was healed by now."""
+    with ledger.transaction() as tx:
+        drift_findings.mark_healed(tx)
+        return [_outcome(tx, run) for run in _runs(tx, run_ids)]
+
+
+def _outcome(tx: Tx, run: RunRow) -> RunOutcome:
+    counts = drift_findings.counts(tx, run.id)
+    return RunOutcome(
+        connection=run.connection,
+        entity=run.entity,
+        kind=run.kind,
+        run=run.id,
+        seen=run.seen,
+        pages=run.figures.get("pages", 0),
+        unchanged=run.figures.get("unchanged", 0),
+        differed=_differed(run),
+        missed=counts["missed"],
+        healed=counts["healed"],
+        absences=run.figures.get("absences", ""),
+        finished=run.finished_at is not None,
+        error=run.error,
+        found=_found(tx, run),
+    )
+
+
+def _found(tx: Tx, run: RunRow) -> list[FoundDifference]:
+    if run.kind == "report":  # it stores no drift, only keeps the first differences in its own row
+        return [
+            FoundDifference(row["remote_id"], row["kind"], row["fields"], row["since"], row["why"])
+            for row in run.figures.get("found", [])
+        ]
+    newest_first = drift_findings.recent(tx, runs=[run.id], limit=MAX_DIFFERENCES)
+    return [
+        FoundDifference(
+            drifted.remote_id,
+            drifted.kind,
+            drifted.fields,
+            drifted.since,
+            drifted.why,
+            drifted.healed_at,
+        )
+        for drifted in reversed(newest_first)
+    ]
+
+
+def _runs(tx: Tx, run_ids: Iterable[str]) -> list[RunRow]:
+    runs = (run_records.get(tx, run_id) for run_id in run_ids)
+    return [run for run in runs if run is not None]
+
+
+def _differed(run: RunRow) -> int:
+    return sum(run.figures.get(kind, 0) for kind in DIFFERENCE_KINDS)

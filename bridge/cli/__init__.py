@@ -15,8 +15,8 @@ from bridge import home as homes
 from bridge.errors import BridgeError, ConfigError, LedgerError
 
 COMMANDS: Final = {
-    "init": "bridge.cli.init:init",
-    "check": "bridge.cli.check:check",
+    "init": "bridge.cli.init:command",
+    "check": "bridge.cli.check:command",
     "up": "bridge.cli.up:up",
     "demo": "bridge.cli.demo:demo",
     "simulate": "bridge.cli.simulate:simulate",
@@ -41,8 +41,8 @@ COMMANDS: Final = {
     "parked": "bridge.cli.parked:group",
     "conflicts": "bridge.cli.conflicts:group",
     "connection": "bridge.cli.connection:group",
-    "action": "bridge.cli.action:action",
-    "forget": "bridge.cli.forget:forget",
+    "action": "bridge.cli.action:command",
+    "forget": "bridge.cli.forget:command",
 }
 """Name -> where it is. Each is imported when it is called: `bridge --help` needs no database driver."""
 

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import click
 
-from bridge import home as homes
 from bridge.errors import ConfigError
+from bridge.home import fill, find_home
 
 
-@click.command()
+@click.command("init")
 @click.argument("directory", required=False, type=click.Path(path_type=Path, file_okay=False))
-def init(directory: Path | None) -> None:
+def command(directory: Path | None) -> None:
     """Make a home: commented configuration and mappings, to be edited. Files that exist stay as they are.
 
     Without DIRECTORY the home is the one that --home or BRIDGE_HOME names, else ~/.bridge.
     """
     home = _target(directory)
     try:
-        made = homes.fill(home)
+        made = fill(home)
     except OSError as error:
         raise ConfigError(
             [f"{error.filename or home}: {error.strerror}; name another folder"]
@@ -35,10 +35,11 @@ def init(directory: Path | None) -> None:
 
 
 def _target(directory: Path | None) -> Path:
+    """Return the folder that is meant. A checkout is none, unless it is named."""
     if directory is not None:
-        return homes.find_home(directory)
+        return find_home(directory)
     if os.environ.get("BRIDGE_HOME"):
-        return homes.find_home()
+        return find_home()
     try:
         return Path.home() / ".bridge"
     except RuntimeError as error:

@@ -17,8 +17,8 @@ from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.value_text import short_value
 from bridge.ledger import parking
 from bridge.ledger.parking import Parked
-from bridge.preview.dry_run import Preview, preview, summary, write_digest, write_target
-from bridge.preview.rehearsal import PlannedWrite
+from bridge.preview.dry_run import Preview, preview, summary
+from bridge.preview.planned_write import PlannedWrite, write_digest, write_target
 
 HELD = "unsafe"
 

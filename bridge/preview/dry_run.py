@@ -1,9 +1,7 @@
-"""What would be written if the bridge were let loose now, and what stands against it. Nothing is left behind."""
+"""A dry run: what would be written if the bridge were let loose now, and what stands against it."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,28 +11,27 @@ from typing import Any, Final
 from bridge.connectors.contract import Connector
 from bridge.core.merge import guard
 from bridge.core.model.lanes import SHARES
+from bridge.engine.budget import Budget
 from bridge.engine.context import Context
 from bridge.engine.inline import InlineExecutor
 from bridge.engine.worker import Drain
 from bridge.flow.replan import replan
 from bridge.ledger import attempts, connection_health, ledger_copy, links, run_records, work
 from bridge.ledger.database import Ledger, Tx
-from bridge.preview.rehearsal import (
-    FastForwardClock,
-    FreeBudget,
-    PlannedWrite,
-    RehearsalConnector,
-    rehearsal_context,
-)
+from bridge.preview.planned_write import PlannedWrite, destructive_total
+from bridge.preview.rehearsal import FastForwardClock, FreeBudget, rehearsal_context
+from bridge.preview.rehearsal_connector import RehearsalConnector
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 
-HORIZON: Final = timedelta(minutes=30)
+MAX_WAIT: Final = timedelta(minutes=30)
 """Work that is due later than this (a create looked for again tomorrow) is not played through."""
-ROUNDS: Final = 500
-TOLD: Final = ("not carried", "unreadable", "ambiguous", "conflict", "uncertain")
-READS: Final = {"update": 2, "create": 1, "delete": 2}
-"""Calls that a write costs: it is read before, and in the same breath written."""
+MAX_ROUNDS: Final = 500
+ROUND_SECONDS: Final = 3600.0
+NOTE_KINDS: Final = ("not carried", "unreadable", "ambiguous", "conflict", "uncertain")
+"""Lines of the timeline that a plan counts."""
+CALLS_PER_WRITE: Final = {"update": 2, "create": 1, "delete": 2}
+"""What a write costs: where it must not meet a change, the record is read in the same breath."""
 
 
 @dataclass(slots=True)
@@ -44,7 +41,7 @@ class Preview:
     live: bool
     writes: list[PlannedWrite] = field(default_factory=list)
     notes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
-    """Kind, connection, field and reason of what is not carried, unreadable, ambiguous or in conflict."""
+    """Kind, connection, field and reason of what is not carried, unreadable, in conflict …"""
     unmapped: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Connection and name of agents whom the directory does not know."""
     parked: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -66,127 +63,123 @@ def preview(
     syncs: Collection[str],
     *,
     live: bool,
-    budget: Any = None,
+    budget: Budget | None = None,
 ) -> Preview:
-    """Play everything through on a copy. Live: list the systems (reads only); else, from what the ledger knows."""
+    """Play everything through on a copy of the ledger, and leave nothing behind.
+
+    `live`: list the systems (reads only); else everything comes from what the ledger knows.
+    """
     clock = FastForwardClock(context.clock)
-    played = rehearsal_context(context, clock)
+    rehearsed = rehearsal_context(context, clock)
     copy = ledger_copy.copied(ledger, live=live)
     plan = Preview(live)
     stand_ins = {
-        name: RehearsalConnector(real, copy, played, plan.writes, live=live)
+        name: RehearsalConnector(real, copy, rehearsed, plan.writes, live=live)
         for name, real in connectors.items()
     }
     drain = Drain(
-        played,
+        rehearsed,
         copy,
         dict(stand_ins),
-        budget if live and budget else FreeBudget(),
+        budget if live and budget is not None else FreeBudget(),
         "rehearsal",
         PROCEDURES,
         pool=InlineExecutor(),
     )
+    run_ids = []
     with copy.transaction() as tx:
-        started = [*_list(tx, played, syncs)] if live else _plan_all(tx, played, syncs)
-    for _ in range(ROUNDS):
-        drain.run(3600.0)
-        with copy.read() as tx:
-            due = work.next_due(tx, clock.now())
-        if due is None or due > context.clock.now() + HORIZON:
-            break
-        clock.forward(due)
+        if live:
+            run_ids = reconcile.start_syncs(tx, rehearsed, syncs)
+        else:
+            _plan_links(tx, rehearsed, syncs)
+    _play(drain, copy, clock)
     with copy.read() as tx:
-        _tell(tx, plan, started, context.clock.now())
-        _judge(tx, ledger, context, plan, syncs)
-    _cost(context, plan, stand_ins)
+        plan.notes = ledger_copy.notes(tx, NOTE_KINDS)
+        plan.parked, plan.unmapped = ledger_copy.parked(tx), ledger_copy.unmapped(tx)
+        plan.stopped = list(_listings_not_believed(tx, run_ids, context.clock.now()))
+        plan.unsafe = list(_held_by_guard(tx, ledger, context, plan.writes, syncs))
     copy.close()
+    _estimate_cost(context, plan, stand_ins)
     return plan
 
 
-def _list(tx: Tx, context: Context, syncs: Collection[str]) -> Iterable[str]:
-    for name in syncs:
-        for member in context.syncs[name].members:
-            run_id = reconcile.start(
-                tx, member, context.syncs[name].entity, "full", context.clock.now()
-            )
-            if run_id is not None:
-                yield run_id
-
-
-def _plan_all(tx: Tx, context: Context, syncs: Collection[str]) -> list[str]:
+def _plan_links(tx: Tx, context: Context, syncs: Collection[str]) -> None:
+    """Queue the writes that follow from what the ledger knows of every link."""
     after = ""
     while page := links.ids(tx, after):
         after = page[-1]
         for link in links.load(tx, page).values():
             if link.sync in syncs:
                 replan(tx, context, link, context.clock.now(), lane="operator")
-    return []
 
 
-def _tell(tx: Tx, plan: Preview, started: Iterable[str], now: datetime) -> None:
-    plan.notes, plan.parked, plan.unmapped = (
-        ledger_copy.notes(tx, TOLD),
-        ledger_copy.parked(tx),
-        ledger_copy.unmapped(tx),
-    )
-    for run_id in started:
+def _play(drain: Drain, copy: Ledger, clock: FastForwardClock) -> None:
+    """Work until nothing is due soon, putting the clock forward to whatever waits."""
+    for _ in range(MAX_ROUNDS):
+        drain.run(ROUND_SECONDS)
+        with copy.read() as tx:
+            due = work.next_due(tx, clock.now())
+        if due is None or due > clock.real.now() + MAX_WAIT:
+            return
+        clock.forward(due)
+
+
+def _listings_not_believed(tx: Tx, run_ids: Iterable[str], now: datetime) -> Iterable[str]:
+    for run_id in run_ids:
         run = run_records.get(tx, run_id)
         if run is not None and (run.error or run.finished_at is None):
-            known = connection_health.get(tx, run.connection).words(now)
-            unended = "the listing did not end" + (
-                f": {run.connection} is {known}" if known else ""
-            )
-            plan.stopped.append(f"{run.connection}: {run.error or unended}")
+            yield f"{run.connection}: {run.error or _unended(tx, run.connection, now)}"
 
 
-def _judge(tx: Tx, ledger: Ledger, context: Context, plan: Preview, syncs: Collection[str]) -> None:
-    """Hold the whole plan against the brakes that single writes meet too."""
-    since = context.clock.now() - timedelta(hours=1)
-    for name, entity in sorted({(write.connection, write.entity) for write in plan.writes}):
-        more = sum(
-            write.destructive
-            for write in plan.writes
-            if (write.connection, write.entity) == (name, entity)
-        )
-        with ledger.read() as original:
-            recent = attempts.count_destructive(original, name, since)
+def _unended(tx: Tx, connection: str, now: datetime) -> str:
+    trouble = connection_health.get(tx, connection).words(now)
+    return "the listing did not end" + (f": {connection} is {trouble}" if trouble else "")
+
+
+def _held_by_guard(
+    tx: Tx,
+    ledger: Ledger,
+    context: Context,
+    writes: Collection[PlannedWrite],
+    syncs: Collection[str],
+) -> Iterable[str]:
+    """Hold the whole plan against the limits that single writes meet too."""
+    an_hour_ago = context.clock.now() - timedelta(hours=1)
+    for name, entity in sorted({(write.connection, write.entity) for write in writes}):
         sync = context.sync_of(name, entity)
         if sync is None or sync.name not in syncs:
             continue
-        held = guard.destructive_held(recent, more, links.count_sides(tx, name, entity), sync.guard)
+        with ledger.read() as original:
+            recent = attempts.count_destructive(original, name, an_hour_ago)
+        more, sides = destructive_total(writes, name, entity), links.count_sides(tx, name, entity)
+        held = guard.destructive_held(recent, more, sides, sync.guard)
         if held is not None:
             why = held.partition("; ")[0].removeprefix("held as ")
-            plan.unsafe.append(f"{name}: {why}; look at the plan, then say --override-unsafe")
+            yield f"{name}: {why}; look at the plan, then say --override-unsafe"
 
 
-def _cost(context: Context, plan: Preview, stand_ins: Mapping[str, RehearsalConnector]) -> None:
+def _estimate_cost(
+    context: Context, plan: Preview, stand_ins: Mapping[str, RehearsalConnector]
+) -> None:
     for name, stand_in in stand_ins.items():
-        number = sum(count * READS.get(kind, 1) for kind, count in stand_in.calls.items())
-        plan.calls[name] = number
-        rates = context.connections[name].rates
-        plan.seconds[name] = max(
-            (number * r.seconds / (r.calls * SHARES["reconcile"]) for r in rates), default=0.0
+        calls = sum(
+            number * CALLS_PER_WRITE.get(kind, 1) for kind, number in stand_in.calls.items()
         )
-
-
-def write_digest(write: PlannedWrite) -> str:
-    """Give the name of a write, for comparing plans: a digest, so that a kept plan holds nobody's data."""
-    told = [write.op, write.connection, write.entity, write.id, write.verb, dict(write.values)]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:24]
-
-
-def write_target(write: PlannedWrite) -> str:
-    """Give where a write goes, for saying what moved between two plans."""
-    return f"{write.op} {write.connection} {write.id} {','.join(sorted(write.values))}"
+        rates = context.connections[name].rates
+        plan.calls[name] = calls
+        plan.seconds[name] = max(
+            (calls * rate.seconds / (rate.calls * SHARES["reconcile"]) for rate in rates),
+            default=0.0,
+        )
 
 
 def summary(plan: Preview) -> dict[str, Any]:
     """Count the writes: by connection and kind, and by field."""
-    told: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     for write in plan.writes:
-        mine = told.setdefault(
+        of_connection = counts.setdefault(
             write.connection, {"create": 0, "update": 0, "delete": 0, "fields": Counter()}
         )
-        mine[write.op] += 1
-        mine["fields"].update(write.sent.keys())
-    return told
+        of_connection[write.op] += 1
+        of_connection["fields"].update(write.sent.keys())
+    return counts

@@ -6,7 +6,7 @@ reason to look, so the same observe that a webhook causes does the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -109,6 +109,17 @@ def start_all(
     begun = [
         start(tx, connection, entity, kind, now, report=report, accept=accept)
         for entity in entities(context, connection, kind)
+    ]
+    return [run_id for run_id in begun if run_id is not None]
+
+
+def start_syncs(tx: Tx, context: Context, names: Iterable[str]) -> list[str]:
+    """Begin a full run of every member of these syncs, and return the ids of those that were begun."""
+    now = context.clock.now()
+    begun = [
+        start(tx, member, context.syncs[name].entity, "full", now)
+        for name in names
+        for member in context.syncs[name].members
     ]
     return [run_id for run_id in begun if run_id is not None]
 

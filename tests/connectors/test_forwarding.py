@@ -7,8 +7,8 @@ import pytest
 
 from bridge.connectors.contract import Connector
 from bridge.connectors.forwarding import ForwardingConnector
-from bridge.preview.apply import GatedConnector
-from bridge.preview.rehearsal import RehearsalConnector
+from bridge.preview.gate import GatedConnector
+from bridge.preview.rehearsal_connector import RehearsalConnector
 
 CONTRACT = sorted(
     name

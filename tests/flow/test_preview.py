@@ -9,7 +9,7 @@ from bridge.engine.inline import InlineExecutor
 from bridge.ledger import tables
 from bridge.preview import dry_run as previews
 from bridge.preview.apply import apply_plan
-from bridge.preview.rehearsal import UNBORN
+from bridge.preview.planned_write import MADE_UP_PREFIX
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
 from tests.flow.world import FreeBudget
@@ -126,7 +126,7 @@ class TestPlan:
                     assert singly(row.sent for row in made) == singly(
                         write.values for write in mine
                     )
-                    known = {write.id for write in mine if not write.id.startswith(UNBORN)}
+                    known = {write.id for write in mine if not write.id.startswith(MADE_UP_PREFIX)}
                     assert known <= {row.id for row in made}
         assert plan(estate).writes == []
 
@@ -156,7 +156,7 @@ class TestPlan:
                 foretold(found, name, "update"),
             )
             assert singly(row.sent for row in wrote) == singly(write.values for write in updates)
-            there = [write for write in updates if not write.id.startswith(UNBORN)]
+            there = [write for write in updates if not write.id.startswith(MADE_UP_PREFIX)]
             assert {write.id for write in there} == {row.id for row in wrote} - {
                 row.id for row in made
             }

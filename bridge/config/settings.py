@@ -13,7 +13,7 @@ from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.substitution import fill
 from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.connectors.contract import Connector
-from bridge.connectors.signing import problems as unusable
+from bridge.connectors.signing import webhook_problems
 from bridge.core.mapping.transforms import shown
 from bridge.core.model.syncs import Connection, Secret, Webhook
 
@@ -281,7 +281,7 @@ class _ConnectionCompiler:
         rest = {key: value for key, value in row.items() if key not in ("scheme", "secrets")}
         made = replace(base, secrets=tuple(Secret(each) for each in row["secrets"]), **rest)
         filled = not any("${" in secret for secret in row["secrets"])
-        for what in unusable(made) if filled else ():
+        for what in webhook_problems(made) if filled else ():
             self.wrong(
                 ("webhook", "secrets")
                 if what.startswith(("secret", "no secret"))

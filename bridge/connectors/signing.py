@@ -1,9 +1,9 @@
-"""How deliveries are signed and checked: over the raw bytes, in constant time, with several live secrets.
+"""Signatures of webhooks: over the raw bytes, checked in constant time, with several live secrets.
 
 Three schemes: `standard-webhooks` (id, time and body signed), `hmac-sha256` (the body, or time and
-body) and `static-header` (a shared secret in a header, for systems that can do nothing better). A
-good signature proves who sent a delivery, never that what it says is true: a delivery is only ever
-a hint.
+body) and `static-header` (a shared secret in a header, for systems that can do nothing better). The
+first is https://www.standardwebhooks.com (its specification, read 2026-11). A good signature proves
+who sent a delivery, never that what it says is true: a delivery is only ever a hint.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ from bridge.errors import BadSignature, Expired
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 """The headers of the standard-webhooks scheme."""
 DEFAULT_HEADER = {"hmac-sha256": "x-webhook-signature", "static-header": "x-webhook-secret"}
-MINIMUM_KEY = 24
-"""Bytes of a standard-webhooks key; senders refuse shorter ones, so a shorter one here is a typing error."""
+MIN_KEY_BYTES = 24
+"""Of a standard-webhooks key. Senders refuse shorter ones, so a shorter one here is a typing error."""
+MAX_CANDIDATES = 8
+"""Signatures of one header that are compared: a header full of guesses must not cost more."""
 _MILLISECONDS_FROM = 100_000_000_000
 """Larger timestamps are in milliseconds: as seconds this one would lie in the year 5138."""
 
 
 def verify(webhook: Webhook, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
-    """Return if the delivery is authentic and fresh; raise BadSignature or Expired. Header names are lower-case."""
+    """Return if the delivery is authentic and fresh; raise BadSignature or Expired if not.
+
+    Header names are lower-case.
+    """
     if webhook.scheme == "standard-webhooks":
         _verify_standard(webhook, headers, body, now)
     elif webhook.scheme == "hmac-sha256":
@@ -38,7 +43,7 @@ def verify(webhook: Webhook, headers: Mapping[str, str], body: bytes, now: datet
 
 
 def sign(webhook: Webhook, body: bytes, now: datetime, delivery_id: str) -> dict[str, str]:
-    """Give the headers that a sender would add, signed with the first secret. Names are lower-case."""
+    """Return the headers that a sender would add, signed with the first secret, in lower case."""
     secret = webhook.secrets[0]
     stamp = str(int(now.timestamp()))
     headers = {webhook.delivery.lower(): delivery_id} if webhook.delivery else {}
@@ -55,43 +60,45 @@ def sign(webhook: Webhook, body: bytes, now: datetime, delivery_id: str) -> dict
 
 
 def header_of(webhook: Webhook) -> str:
-    """Give the lower-case name of the header that holds the signature or the shared secret."""
+    """Return the lower-case name of the header that holds the signature or the shared secret."""
     return webhook.header.lower() or DEFAULT_HEADER.get(webhook.scheme, SIGNATURE)
 
 
 def signed_id(webhook: Webhook, headers: Mapping[str, str]) -> str:
-    """Give the delivery id if it is part of what was signed, else the empty string."""
+    """Return the delivery id if it is part of what was signed, else the empty string."""
     return headers.get(ID, "") if webhook.scheme == "standard-webhooks" else ""
 
 
 def signs_time(webhook: Webhook) -> bool:
-    """Tell whether a delivery's time is signed, so that an old one cannot be replayed later."""
+    """Return whether a delivery's time is signed, so that an old one cannot be replayed later."""
     return webhook.scheme == "standard-webhooks" or (
         webhook.scheme == "hmac-sha256" and bool(webhook.timestamp_header)
     )
 
 
-def problems(webhook: Webhook) -> list[str]:
-    """Say in words why these settings cannot work; empty: they can. For the check of the configuration."""
-    found = (
-        []
-        if any(secret.reveal() for secret in webhook.secrets)
-        else ["no secret: nothing could be verified"]
-    )
+def webhook_problems(webhook: Webhook) -> list[str]:
+    """Return in words why these settings cannot work; empty where they can."""
+    problems: list[str] = []
+    if not any(secret.reveal() for secret in webhook.secrets):
+        problems.append("no secret: nothing could be verified")
     if webhook.scheme == "standard-webhooks":
         for number, secret in enumerate(webhook.secrets, 1):
             key = _standard_key(secret)
             if key is None:
-                found.append(f"secret {number} is not base64 (with or without the prefix whsec_)")
-            elif len(key) < MINIMUM_KEY:
-                found.append(
-                    f"secret {number} has {len(key)} bytes; standard-webhooks wants at least {MINIMUM_KEY}"
+                problems.append(
+                    f"secret {number} is not base64 (with or without the prefix whsec_)"
+                )
+            elif len(key) < MIN_KEY_BYTES:
+                problems.append(
+                    f"secret {number} has {len(key)} bytes; "
+                    f"standard-webhooks wants at least {MIN_KEY_BYTES}"
                 )
     if webhook.timestamp_header and webhook.scheme != "hmac-sha256":
-        found.append(
-            f"timestamp_header means nothing with the scheme {webhook.scheme}; allowed with hmac-sha256"
+        problems.append(
+            f"timestamp_header means nothing with the scheme {webhook.scheme}; "
+            "allowed with hmac-sha256"
         )
-    return found
+    return problems
 
 
 def _verify_standard(
@@ -100,16 +107,9 @@ def _verify_standard(
     delivery, stamp, given = (headers.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
     if not (delivery and stamp and given):
         raise BadSignature(f"missing header: the scheme needs {ID}, {TIMESTAMP} and {SIGNATURE}")
-    codes = [
-        code
-        for version, _, code in (part.partition(",") for part in given.split())
-        if version == "v1"
-    ]
     material = b".".join((_bytes(delivery), _bytes(stamp), body))
     keys = (key for secret in webhook.secrets if (key := _standard_key(secret)))
-    if not _any_matches(
-        keys, material, [decoded for code in codes if (decoded := _base64(code)) is not None]
-    ):
+    if not _any_matches(keys, material, _standard_candidates(given)):
         raise BadSignature("no live secret gives this signature")
     _check_time(webhook, stamp, now)
 
@@ -140,43 +140,48 @@ def _verify_static(webhook: Webhook, headers: Mapping[str, str]) -> None:
     matched = False
     for secret in webhook.secrets:
         value = secret.reveal().encode()
-        # Every secret is compared, whichever matched: the time taken says nothing about which are
-        # live.
+        # Every secret is compared, whichever matched: the time taken must not tell which are live.
         matched |= bool(value) and hmac.compare_digest(_bytes(given), value)
     if not matched:
         raise BadSignature("no live secret equals this header")
 
 
+def _standard_candidates(header: str) -> list[bytes]:
+    """Return the signatures of version 1 in a header of several (`v1,… v2,…`)."""
+    parts = (part.partition(",") for part in header.split())
+    decoded = (_base64(code) for version, _, code in parts if version == "v1")
+    return [code for code in decoded if code is not None]
+
+
 def _check_time(webhook: Webhook, stamp: str, now: datetime) -> None:
-    # Only after the signature: an unsigned time proves nothing, and the answer must not tell them
-    # apart for forgers.
-    try:
-        number = int(stamp) if stamp.isascii() and stamp.isdigit() and len(stamp) < 16 else None
-        sent = (
-            None
-            if number is None
-            else number / 1000
-            if number >= _MILLISECONDS_FROM
-            else float(number)
-        )
-        age = None if sent is None else now - datetime.fromtimestamp(sent, UTC)
-    except (OverflowError, ValueError):
-        age = None
-    if age is None:
+    # Only after the signature: an unsigned time proves nothing, and a forger must not learn from the
+    # answer which of the two was wrong.
+    sent_at = _sent_at(stamp)
+    if sent_at is None:
         raise Expired("the signed timestamp is not a number of seconds since 1970")
+    age = now - sent_at
     if abs(age) > webhook.tolerance:
-        raise Expired(
-            f"signed {age.total_seconds():.0f} s ago; allowed {webhook.tolerance.total_seconds():.0f} s"
-        )
+        allowed = webhook.tolerance.total_seconds()
+        raise Expired(f"signed {age.total_seconds():.0f} s ago; allowed {allowed:.0f} s")
+
+
+def _sent_at(stamp: str) -> datetime | None:
+    """Read a timestamp in seconds or milliseconds since 1970; None when it is none."""
+    if not stamp.isascii() or not stamp.isdigit() or len(stamp) >= 16:
+        return None
+    number = int(stamp)
+    seconds = number / 1000 if number >= _MILLISECONDS_FROM else float(number)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _any_matches(keys: Iterator[bytes], material: bytes, candidates: list[bytes]) -> bool:
     matched = False
     for key in keys:
         expected = _mac(key, material)
-        for candidate in candidates[
-            :8
-        ]:  # a header full of guesses must not cost more than a few comparisons
+        for candidate in candidates[:MAX_CANDIDATES]:
             matched |= hmac.compare_digest(expected, candidate)
     return matched
 
@@ -204,5 +209,5 @@ def _hex(text: str) -> bytes | None:
 
 
 def _bytes(header: str) -> bytes:
-    """Give a header back as it came over the wire: WSGI hands it over decoded as Latin-1."""
+    """Return a header as it came over the wire: WSGI hands it over decoded as Latin-1."""
     return header.encode("latin-1", "replace")

@@ -39,22 +39,24 @@ from bridge.errors import (
     UnknownOutcome,
 )
 from bridge.http import request_count
-from bridge.http.clock_skew import Skew, http_date
+from bridge.http.clock_skew import ClockSkew, http_date
 
 Request = requests.PreparedRequest
 Auth = Callable[[Request], Request]
 """Puts a connector's credentials on a request, whatever their grammar."""
 
-LIMIT = 16 * 1024 * 1024
-"""Bytes of an answer, decompressed; a page of a listing is a hundredth of it."""
-ERROR_LIMIT = 64 * 1024
-CHUNK = 64 * 1024
-EXCERPT = 300
-LONGEST_WAIT = 3600.0
-"""A Retry-After beyond this is cut: the next try will be told again."""
-REQUEST_IDS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""Decompressed; a page of a listing is a hundredth of it."""
+MAX_ERROR_BYTES = 64 * 1024
+"""Of a body that is no 2xx; the rest is left unread."""
+CHUNK_BYTES = 64 * 1024
+EXCERPT_LENGTH = 300
+"""Characters of an error's body that are kept."""
+MAX_RETRY_AFTER = 3600.0
+"""Seconds. A longer Retry-After is cut: the next try will be told again."""
+REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
 
-STATUSES: Mapping[int, type[RemoteError]] = {
+STATUS_ERRORS: Mapping[int, type[RemoteError]] = {
     401: Unauthorised,
     402: Unauthorised,
     403: Unauthorised,
@@ -71,7 +73,7 @@ _UNPRINTABLE = re.compile(r"[^\x21-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer. `skew` added to a time of the vendor's gives an upper bound in our clock."""
+    """A 2xx answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -79,7 +81,9 @@ class Answer:
     body: Any
     """The parsed JSON; None when there was no body."""
     sent_at: datetime
+    """When the request was sent, in our clock."""
     skew: timedelta
+    """Added to a time of the vendor's, this gives an upper bound in our clock."""
 
 
 class Http:
@@ -93,7 +97,7 @@ class Http:
     ) -> None:
         self.connection = connection
         self._clock = clock
-        self._skew = Skew()
+        self._skew = ClockSkew()
         self._base = connection.base_url.rstrip("/")
         self._origin = urlsplit(self._base)[:2]
         self._held_until: datetime | None = None
@@ -121,13 +125,14 @@ class Http:
         auth: Auth | None,
         errors: Mapping[int, type[RemoteError]] | None = None,
     ) -> Answer:
-        """Make one call. `write` says whether it changes something there, hence what a failure leaves unknown.
+        """Make one call. Raises one of the `RemoteError` family unless the answer is a 2xx of JSON.
 
-        A full URL must have the scheme and host of the connection's base URL: credentials go
-        nowhere else.
+        `write`: it changes something there, so that a failure may leave its fate unknown. `errors`:
+        status -> error class, before STATUS_ERRORS. A full URL must have the scheme and host of the
+        connection's base URL: credentials go nowhere else.
         """
         url = self._url(path_or_url)
-        self._keep_waiting()
+        self._check_retry_after()
         deadline = _Deadline(self.connection.timeout)
         data = None if json is None else orjson.dumps(json)
         headers = None if data is None else {"Content-Type": "application/json"}
@@ -154,9 +159,9 @@ class Http:
             requests.exceptions.InvalidHeader,
             UnicodeError,
         ) as error:
+            what = type(error).__name__
             raise self._error(
-                Refused,
-                f"the request cannot be sent: {type(error).__name__}; check base_url and credentials",
+                Refused, f"the request cannot be sent: {what}; check base_url and credentials"
             ) from None
         except (
             requests.RequestException,
@@ -169,11 +174,11 @@ class Http:
             return self._answer(response, deadline, sent_at, write=write, errors=errors or {})
 
     def now(self) -> datetime:
-        """Give the present time by the clock that dates the answers."""
+        """Return the present time by the clock that dates the answers."""
         return self._clock.now()
 
     def close(self) -> None:
-        """Give back the pooled connections."""
+        """Close the pooled connections."""
         self._session.close()
 
     def _url(self, path_or_url: str) -> str:
@@ -183,12 +188,11 @@ class Http:
             raise self._error(Refused, "points outside base_url; the call was not made")
         return path_or_url
 
-    def _keep_waiting(self) -> None:
-        left = (
-            (self._held_until - self._clock.now()).total_seconds()
-            if self._held_until is not None
-            else 0.0
-        )
+    def _check_retry_after(self) -> None:
+        """Refuse to call before the time that the vendor's Retry-After named."""
+        if self._held_until is None:
+            return
+        left = (self._held_until - self._clock.now()).total_seconds()
         if left > 0:
             raise self._error(
                 RateLimited,
@@ -208,11 +212,13 @@ class Http:
         status = response.status_code
         headers = {name.lower(): value for name, value in response.headers.items()}
         fields: dict[str, Any] = {"status": status, "request_id": _request_id(headers)}
-        skew = self._skew.seen(headers.get("date"), sent_at, self._clock.now())
+        skew = self._skew.learn(headers.get("date"), sent_at, self._clock.now())
         good = 200 <= status < 300
         doubtful = UnknownOutcome if write else Unavailable
         try:
-            content = _content(response, deadline, LIMIT if good else ERROR_LIMIT, cut=not good)
+            content = _content(
+                response, deadline, MAX_ANSWER_BYTES if good else MAX_ERROR_BYTES, cut=not good
+            )
         except _TooLong as error:
             raise self._error(doubtful, str(error), **fields) from None
         except (
@@ -258,7 +264,7 @@ class Http:
         elif status >= 500 or status < 200 or status in {408, 425}:
             kind = UnknownOutcome if write else Unavailable
         else:
-            kind = STATUSES.get(status, Refused)
+            kind = STATUS_ERRORS.get(status, Refused)
         if issubclass(kind, RateLimited):
             fields["retry_after"] = wait = self._retry_after(headers)
             self._held_until = (
@@ -267,20 +273,19 @@ class Http:
         return self._error(kind, f"answered {status}", **fields)
 
     def _failed(self, error: Exception, *, write: bool) -> RemoteError:
-        """Class a failure of the transport by whether the request can have left."""
+        """Return the error of a failed transport, by whether the request can have left."""
         causes = _causes(error)
         # A refused connection is a kind of timeout to urllib3, and is none.
-        unmade = urllib3.exceptions.NewConnectionError
+        refused = urllib3.exceptions.NewConnectionError
         late = requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError
-        if any(isinstance(cause, late) for cause in causes if not isinstance(cause, unmade)):
+        if any(isinstance(cause, late) for cause in causes if not isinstance(cause, refused)):
             message = f"no answer within {self.connection.timeout:g} s"
         else:
             message = f"the connection failed: {type(causes[-1]).__name__}"
         if not write:
             return self._error(Unavailable, message)
-        return self._error(
-            NotSent if any(_unsent(cause) for cause in causes) else UnknownOutcome, message
-        )
+        sent = not any(_proves_unsent(cause) for cause in causes)
+        return self._error(UnknownOutcome if sent else NotSent, message)
 
     def _error(self, kind: type[RemoteError], message: str, **fields: Any) -> RemoteError:
         return kind(self.connection.name, self._scrub(message), **fields)
@@ -291,19 +296,19 @@ class Http:
         return _EMAIL.sub("•••@•••", text)
 
     def _excerpt(self, content: bytes) -> str:
-        """Show the beginning of a body; scrubbed before it is cut, or half a secret would stay."""
+        """Return the beginning of a body, scrubbed before it is cut, or half a secret would stay."""
         text = " ".join(self._scrub(content.decode("utf-8", "replace")).split())
-        return text if len(text) <= EXCERPT else text[:EXCERPT] + "…"
+        return text if len(text) <= EXCERPT_LENGTH else text[:EXCERPT_LENGTH] + "…"
 
     def _retry_after(self, headers: Mapping[str, str]) -> float | None:
         value = headers.get("retry-after", "").strip()
         if value.isascii() and value.isdigit():
-            return min(float(value), LONGEST_WAIT)
+            return min(float(value), MAX_RETRY_AFTER)
         until = http_date(value)
         if until is None:
             return None
         now = http_date(headers.get("date")) or self._clock.now()
-        return min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT)
+        return min(max((until - now).total_seconds(), 0.0), MAX_RETRY_AFTER)
 
 
 class _TooLong(Exception):
@@ -311,7 +316,10 @@ class _TooLong(Exception):
 
 
 class _Deadline:
-    """The end of one call. Always real time: a socket waits in it even where the bridge's clock is simulated."""
+    """The end of one call.
+
+    It is real time, in which a socket waits even where the bridge's clock is simulated.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -331,14 +339,14 @@ def _content(response: requests.Response, deadline: _Deadline, limit: int, *, cu
         left = deadline.left()
         if left <= 0:
             raise _TooLong(f"no full answer within {deadline.seconds:g} s")
-        # Asked each time: with its last byte an answer gives its connection back, and the next call
-        # has it.
+        # Looked up each time: with its last byte an answer gives its connection back to the pool,
+        # and the next call has it.
         if (socket := getattr(getattr(raw, "connection", None), "sock", None)) is not None:
             socket.settimeout(left)
         part = (
-            read(CHUNK, decode_content=True)
+            read(CHUNK_BYTES, decode_content=True)
             if isinstance(raw, urllib3.BaseHTTPResponse)
-            else read(CHUNK)
+            else read(CHUNK_BYTES)
         )
         if not part:
             return b"".join(parts)
@@ -359,27 +367,32 @@ def _secrets(connection: Connection) -> list[str]:
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
-    found = next((headers[name] for name in REQUEST_IDS if headers.get(name)), "")
-    return _UNPRINTABLE.sub("", found)[:100]
+    request_id = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), "")
+    return _UNPRINTABLE.sub("", request_id)[:100]
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Follow an exception down to the first cause: requests wraps urllib3, which wraps the socket's own."""
-    found = [error]
+    """Return an exception and what is below it, down to the first cause.
+
+    requests wraps what urllib3 raises, which wraps the socket's own.
+    """
+    causes = [error]
     while True:
-        last = found[-1]
+        last = causes[-1]
         reasons = [getattr(last, "reason", None), *last.args, last.__cause__, last.__context__]
-        below = next(
-            (each for each in reasons if isinstance(each, BaseException) and each not in found),
-            None,
+        below = (
+            reason
+            for reason in reasons
+            if isinstance(reason, BaseException) and reason not in causes
         )
-        if below is None:
-            return found
-        found.append(below)
+        cause = next(below, None)
+        if cause is None:
+            return causes
+        causes.append(cause)
 
 
-def _unsent(cause: BaseException) -> bool:
-    """Say whether this cause proves that no byte of the request was sent."""
+def _proves_unsent(cause: BaseException) -> bool:
+    """Return whether this cause proves that no byte of the request was sent."""
     kinds = (
         requests.ConnectTimeout,
         urllib3.exceptions.ConnectTimeoutError,

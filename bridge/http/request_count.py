@@ -1,22 +1,22 @@
-"""How many requests have been made: a call of a connector's may make several, and all of them count."""
+"""Counts HTTP requests by thread: one call of a connector may make several, and all of them count."""
 
 from __future__ import annotations
 
 import threading
 
 
-class _Tally(threading.local):
+class _RequestCount(threading.local):
     made = 0
 
 
-_tally = _Tally()
+_count = _RequestCount()
 
 
 def add() -> None:
     """Count one request of this thread."""
-    _tally.made += 1
+    _count.made += 1
 
 
 def made() -> int:
-    """Give how many requests this thread has made so far."""
-    return _tally.made
+    """Return how many requests this thread has made so far."""
+    return _count.made

@@ -29,7 +29,7 @@ from bridge.errors import (
     Unavailable,
     UnknownOutcome,
 )
-from bridge.http.client import LIMIT, LONGEST_WAIT, Http
+from bridge.http.client import MAX_ANSWER_BYTES, MAX_RETRY_AFTER, Http
 from tests.connectors.bench import KEY, StillClock, connection
 
 BASE = "https://desk.example/api/v1"
@@ -123,7 +123,7 @@ def test_a_connector_may_know_better(http, vendor):
     [
         ({}, None),
         ({"Retry-After": "7"}, 7.0),
-        ({"Retry-After": "99999999"}, LONGEST_WAIT),
+        ({"Retry-After": "99999999"}, MAX_RETRY_AFTER),
         ({"Retry-After": "-3"}, None),
         ({"Retry-After": "soon"}, None),
         (
@@ -203,8 +203,8 @@ def test_what_is_not_json_is_not_an_answer(http, vendor, body):
 
 
 def test_a_huge_answer_is_cut_off_also_when_it_was_small_on_the_wire(http, vendor):
-    bomb = gzip.compress(b" " * (LIMIT + 1))
-    vendor.get(f"{BASE}/x", body=b" " * (LIMIT + 1))
+    bomb = gzip.compress(b" " * (MAX_ANSWER_BYTES + 1))
+    vendor.get(f"{BASE}/x", body=b" " * (MAX_ANSWER_BYTES + 1))
     vendor.get(
         f"{BASE}/bomb",
         body=bomb,

@@ -202,9 +202,9 @@ def test_no_error_shows_a_secret_or_the_right_signature():
     ],
 )
 def test_settings_that_cannot_work_are_named(how, said):
-    assert said in " ".join(signing.problems(how))
+    assert said in " ".join(signing.webhook_problems(how))
 
 
 @pytest.mark.parametrize("how", SCHEMES)
 def test_settings_that_work_are_not(how):
-    assert signing.problems(how) == []
+    assert signing.webhook_problems(how) == []

@@ -1,0 +1,25 @@
+"""The vendor's clock against ours, by the Date headers of its answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from bridge.http.clock_skew import ClockSkew
+
+
+def test_the_date_header_gives_an_upper_bound_that_tightens():
+    skew = ClockSkew()
+    at = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+    assert skew.learn(None, at, at) == timedelta(0)
+    date = (
+        "Mon, 23 Nov 2026 11:59:50 GMT"  # ten seconds behind us, give or take its hidden fraction
+    )
+    late = at + timedelta(seconds=0.9)
+    assert skew.learn(date, late, late) == timedelta(seconds=10.9)
+    assert skew.learn(date, at + timedelta(seconds=0.1), at + timedelta(seconds=0.1)) == timedelta(
+        seconds=10.1
+    )
+    assert skew.learn(date, late, late) == timedelta(seconds=10.1)
+    assert skew.learn(None, late, late) == timedelta(seconds=10.1)
+    hour = at + timedelta(hours=1)
+    assert skew.learn("Mon, 23 Nov 2026 13:00:00 GMT", hour, hour) == timedelta(0)

@@ -1,4 +1,4 @@
-"""Which procedure does which kind of work. The engine is handed this table and knows none itself."""
+"""The procedure for each kind of work: a table that the engine is handed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from bridge.runs import account_metrics, backfill, reconcile, undo
 
 
 def catch_up(tx: Tx, context: Context) -> None:
-    """Take in what other workers have learned: which uncertain capabilities work, and who is who."""
+    """Take in what other workers have learned.
+
+    That is which uncertain capabilities work, and who is who.
+    """
     known = probes.by_connection(tx)
     context.probes.update({name: known.get(name, {}) for name in context.connections})
     people.refresh(tx, context)

@@ -1,4 +1,4 @@
-"""The promise that a connection's rates and concurrency hold across everything that calls it."""
+"""The interface of the budget that holds all callers of a connection to its rates."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from bridge.core.model.syncs import Connection
 
 
 class Budget(Protocol):
-    """Shared by all workers. Implementations: bridge.queue (Redis) and its in-memory twin."""
+    """Shared by all workers. Implemented in `bridge.queue`, on Redis and in memory."""
 
     def acquire(
         self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live"
     ) -> float:
-        """Ask to make one call that lasts at most `hold` seconds; 0: go, else seconds to wait and ask again.
+        """Ask to make one call that lasts at most `hold` seconds.
+
+        Return 0 if it may be made, else the seconds to wait before asking again.
 
         Lanes below live leave it a part of every window (bridge.core.model.lanes) and the last
         place in flight.
         """
 
     def release(self, connection_name: str, holder: str) -> None:
-        """Say that the call has ended."""
+        """Give the call's place back, for it has ended."""
 
     def charge(self, connection: Connection, requests: int, now: datetime) -> None:
-        """Count requests that were made without asking: each takes the next room in every window, as if it had waited.
+        """Count requests that were made without asking.
 
-        So nothing more is granted until the declared rates allow for what was made.
+        Each takes the next room in every window, as if it had waited, so nothing more is granted
+        until the declared rates allow for what was made.
         """
 
     def hold_off(self, connection_name: str, seconds: float, now: datetime) -> None:

@@ -1,4 +1,7 @@
-"""What every procedure needs to know: configuration, capabilities, time and chance. Handed in, never imported."""
+"""What procedures are handed: their surroundings (`Context`) and the work to do (`Task`).
+
+Configuration, capabilities, time and chance come in here, and are imported nowhere.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ from bridge.ledger.work import WorkRow
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long things may take, in seconds. A lease outlives a send deadline, a whole HTTP call and a margin."""
+    """How long things may take, in seconds.
+
+    A lease outlives a send deadline, a whole HTTP call and a margin (rule F4).
+    """
 
     send_within: float = 5.0
     margin: float = 5.0
@@ -29,13 +35,16 @@ class Timing:
     """Another task holds the link: look again after about this."""
 
     def lease(self, http_timeout: float) -> timedelta:
-        """Two calls (the read, then the write, sent no later than `Context.send_by`) fit into one lease."""
+        """Return the length of a lease: two calls fit into it.
+
+        They are the read, and the write that is sent no later than `Context.send_by`.
+        """
         return timedelta(seconds=2 * http_timeout + self.send_within + 2 * self.margin)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The flow's surroundings."""
+    """The surroundings of every procedure."""
 
     connections: Mapping[str, Connection]
     syncs: Mapping[str, Sync]
@@ -47,22 +56,22 @@ class Context:
     """By connection: seconds to wait after a 429 that names no time (`Connector.BACKOFF`)."""
     timing: Timing = Timing()
     probes: dict[str, dict[str, bool]] = field(default_factory=dict)
-    """What was found out about uncertain capabilities, by connection; the drain reads it from the ledger."""
+    """By connection: which uncertain capabilities turned out to work, as of the last claim."""
     directory: Mapping[str, AgentTable] = field(default_factory=dict)
-    """By connection: who is who. It learns."""
+    """By connection: who is who. It learns from records."""
     seen: dict[str, object] = field(default_factory=dict)
     """Revisions of shared knowledge that this process has taken in."""
     _rules: dict[str, Rules] = field(default_factory=dict)
 
     def sync_of(self, connection: str, entity: str) -> Sync | None:
-        """Give the sync in which a connection mirrors an entity."""
+        """Return the sync in which a connection mirrors an entity."""
         for sync in self.syncs.values():
             if sync.entity == entity and connection in sync.members:
                 return sync
         return None
 
     def rules(self, sync: Sync) -> Rules:
-        """Give what the merge needs to know of a sync."""
+        """Return what the merge needs to know of a sync."""
         if sync.name not in self._rules:
             self._rules[sync.name] = self._make_rules(sync)
         return self._rules[sync.name]
@@ -78,33 +87,36 @@ class Context:
         )
 
     def settling_time(self, connection: str, entity: str) -> timedelta:
-        """After this long an unseen write did not happen, as far as is known."""
+        """Return how long after its deadline a write that no read shows counts as not happened."""
         return timedelta(seconds=self.capabilities[connection][entity].settle)
 
     def lease(self, link_connections: Mapping[str, object]) -> timedelta:
-        """Give the length of a lease over a link with these connections."""
+        """Return the length of a lease over a link with these connections."""
         timeouts = [
             self.connections[name].timeout for name in link_connections if name in self.connections
         ]
         return self.timing.lease(max(timeouts, default=10.0))
 
     def send_by(self, connection: str) -> datetime:
-        """Give the last moment for sending a write before which the record is read once more."""
+        """Return the last moment for sending a write before which the record is read once more."""
         return self.clock.now() + timedelta(
             seconds=self.connections[connection].timeout + self.timing.send_within
         )
 
     def fresh_id(self) -> str:
-        """Give an id that nothing else has."""
+        """Return an id that nothing else has."""
         return f"{self.rng.getrandbits(128):032x}"
 
     def soon(self) -> datetime:
-        """A short, jittered while from now, for work whose link is busy."""
+        """Return when to look again at work whose link is busy: shortly, with jitter."""
         return self.clock.now() + timedelta(seconds=self.timing.busy * (0.5 + self.rng.random()))
 
 
 def believed(writable: Mapping[str, Writable]) -> dict[str, Writable]:
-    """Leave it to the connector which empty set is to be believed: it says so on each record (`Record.unreadable`)."""
+    """Leave it to the connector which empty set is to be believed.
+
+    It says so on each record (`Record.unreadable`).
+    """
     return {key: replace(able, empty_trusted=True) for key, able in writable.items()}
 
 
@@ -135,15 +147,21 @@ class Task:
         return True
 
     def follow_up_due(self, now: datetime) -> datetime:
-        """Give when what follows from this work is due: an import sees one record through before it reads the next."""
+        """Return when the work that follows from this is due.
+
+        At once; but an import finishes one record before it reads the next.
+        """
         return min(now, self.row.due_at or now) if self.row.lane == "backfill" else now
 
     def run_detail(self) -> dict[str, int]:
-        """Give what a line of the timeline says of the run that asked for this, if one did: by it one undoes it."""
+        """Return what a line of the timeline says of the run that asked for this, if one did.
+
+        By it, `bridge undo` finds what the run wrote.
+        """
         return {} if self.row.run_id is None else {"run": self.row.run_id}
 
     def deadline(self, context: Context, connection: str) -> datetime:
-        """Give the last moment at which a call may start so that it ends within the lease."""
+        """Return the last moment at which a call may start so that it ends within the lease."""
         if self.until is None:
             return context.clock.now() + timedelta(seconds=context.timing.send_within)
         return self.until - timedelta(

@@ -1,4 +1,4 @@
-"""What a procedure asks of the world, as values, and the typed way to ask for it.
+"""Effects: what a procedure asks of the world, as values, and the typed way to ask for it.
 
 A procedure (observe, deliver, create, one page of a reconciliation) is a generator. It yields an
 effect, the drain carries it out and sends the result back, or throws the error in. So one thread

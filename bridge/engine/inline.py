@@ -1,4 +1,7 @@
-"""An executor without threads: for rehearsals, simulations and tests, where one thing happens at a time."""
+"""An executor without threads, for where one thing is to happen at a time.
+
+That is in rehearsals, simulations and tests.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ CALL_SECONDS = 0.01
 
 
 class InlineExecutor(Executor):
-    """Makes each call at once, on the caller's thread. With a clock, each takes a moment of its time."""
+    """Makes each call at once, on the caller's thread.
+
+    With a clock, each takes a moment of its time.
+    """
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock

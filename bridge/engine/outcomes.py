@@ -1,8 +1,8 @@
-"""What becomes of work that met an error, and of the connection that it came from.
+"""The outcome of calls and of errors: for a connection's health, and for a piece of work.
 
-This is the only place that decides; RQ has no retry policy. `record_call_outcome` reads each call's answer for
-what it says about the connection, `apply_outcome` reads the error that ended a procedure for what
-it says about the piece of work.
+This is the only place that decides; RQ has no retry policy. `record_call_outcome` takes from each
+call's answer what it says about the connection, `apply_outcome` from the error that ended a
+procedure what becomes of the work.
 """
 
 from __future__ import annotations
@@ -29,38 +29,66 @@ from bridge.errors import (
 from bridge.ledger import connection_health, parking, webhook_inbox, work
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Contended, Ledger, Tx
+from bridge.ledger.work import WorkRow
 
 log = logging.getLogger("bridge.flow")
 
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 300.0
+"""Between two tries of one piece of work."""
 MAX_PAUSE_SECONDS = 3600.0
+"""For which a connection, or a side whose writes change nothing, is left alone."""
+UNKNOWN_REST_SECONDS = 5.0
+"""To wait for a connection of which nobody knows when it may be called again."""
 MAX_ATTEMPTS = 12
-"""Tries of one piece of work before it is parked. Tries while its connection is down are not counted."""
+"""Tries of one piece of work before it is parked, those while its connection is down aside."""
 
 ANSWERED = (NotFound, AlreadyExists, Refused)
 """Errors that only a system that is well can give."""
 DOWN = (Unavailable, NotSent, UnknownOutcome)
+"""Errors that a system gives that is down, or cannot be reached."""
+SHUT = frozenset({"paused", "trying", "stopped"})
+"""States of a connection in which work waits for it."""
 
 REMEDIES = {
-    "unsafe": "look at what would be lost (`bridge ticket REF`); `bridge parked retry ID --approve` lets it through",
-    "ambiguous match": "`bridge link relink CONNECTION:ID --to TICKET` joins it to one of those named; or delete the "
-    "double, then retry",
-    "create refused": "mend the field that the vendor names, in the record or the mapping; then retry",
+    "unsafe": (
+        "look at what would be lost (`bridge ticket REF`); "
+        "`bridge parked retry ID --approve` lets it through"
+    ),
+    "ambiguous match": (
+        "`bridge link relink CONNECTION:ID --to TICKET` joins it to one of those named; "
+        "or delete the double, then retry"
+    ),
+    "create refused": (
+        "mend the field that the vendor names, in the record or the mapping; then retry"
+    ),
     "Refused": "mend the value or the mapping that the vendor refuses; then retry",
-    "NotFound": "something that the call names (a person, a tag) is not known there: mend the value; then retry",
-    "AlreadyExists": "the vendor says that it is so already, and its record shows otherwise: look there; then retry",
-    "Unauthorised": "let the key reach this record too, or take the record out of the sync; then retry",
+    "NotFound": (
+        "something that the call names (a person, a tag) is not known there: "
+        "mend the value; then retry"
+    ),
+    "AlreadyExists": (
+        "the vendor says that it is so already, and its record shows otherwise: "
+        "look there; then retry"
+    ),
+    "Unauthorised": (
+        "let the key reach this record too, or take the record out of the sync; then retry"
+    ),
     "Unsupported": "the mapping asks for what the system cannot do: mend it; then retry",
-    "in vain": "the vendor takes the write and does nothing, or fails over it each time: see the record; then retry",
-    "Unavailable": "it fails again and again while others work: look at the record there; then retry",
+    "in vain": (
+        "the vendor takes the write and does nothing, or fails over it each time: "
+        "see the record; then retry"
+    ),
+    "Unavailable": (
+        "it fails again and again while others work: look at the record there; then retry"
+    ),
 }
 """Cause of parked work -> what to do about it."""
 USUAL_REMEDY = "read the reason, mend it, then retry: what is right is looked at anew"
 
 
 def remedy(cause: str) -> str:
-    """Say what to do about work that was parked for this cause."""
+    """Return what to do about work that was parked for this cause."""
     return REMEDIES.get(cause, USUAL_REMEDY)
 
 
@@ -73,7 +101,7 @@ def record_call_outcome(
     probe: bool = False,
     item: str = "",
 ) -> None:
-    """Note what one call's answer says about its connection; None: it was answered well.
+    """Record what one call's answer says about its connection. No error: it was answered well.
 
     `probe`: the call was the one that a half-open breaker lets through, so it closes or opens it.
     `item` is the key of the work that made the call.
@@ -143,88 +171,97 @@ class CallOutcomes:
 
 
 def apply_outcome(tx: Tx, context: Context, task: Task, error: Exception) -> None:
-    """Give the lease back and settle the row by the error's declared outcome."""
+    """Give the lease back, and do with the work what the error's declared outcome says."""
     row, now = task.row, context.clock.now()
     task.give_back(tx)
     outcome = error.outcome if isinstance(error, BridgeError) else Outcome.PARK
     if not isinstance(error, BridgeError):
         log.error("%s of %s met a defect of ours", row.kind, row.key, exc_info=error)
-    said = str(error) or (type(error).__doc__ or type(error).__name__)
+    why = str(error) or (type(error).__doc__ or type(error).__name__)
     if outcome is Outcome.STOP and isinstance(error, Unauthorised):
         _refused_access(tx, context, task, error, now)
     elif outcome is Outcome.IGNORE:
-        _verdict(tx, task, "ignored", said, now)
+        _answer_webhooks(tx, task, "ignored", why, now)
         work.finish(tx, row, task.owner, now)
     elif (
         outcome is Outcome.REFETCH
         and isinstance(error, RemoteError)
         and row.attempts >= MAX_ATTEMPTS
     ):
-        _set_aside(tx, task, said, type(error).__name__, now)
+        _set_aside(tx, task, why, type(error).__name__, now)
     elif outcome is Outcome.REFETCH:
-        work.reschedule(
-            tx, row, task.owner, now + timedelta(seconds=backoff(context, row.attempts)), said
-        )
+        at = now + timedelta(seconds=backoff(context, row.attempts))
+        work.reschedule(tx, row, task.owner, at, why)
     elif outcome is Outcome.RETRY:
-        _later(tx, context, task, error, said)
+        _later(tx, context, task, error, why)
     else:
-        _set_aside(tx, task, said, type(error).__name__, now)
+        _set_aside(tx, task, why, type(error).__name__, now)
 
 
 def backoff(context: Context, attempts: int) -> float:
-    """Give seconds to wait: exponential with full jitter, never more than five minutes."""
-    return context.rng.uniform(
-        0.05, min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(attempts, 16))
-    )
+    """Return the seconds to wait before the next try: exponential, with full jitter."""
+    longest = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(attempts, 16))
+    return context.rng.uniform(0.05, longest)
 
 
-def _later(tx: Tx, context: Context, task: Task, error: Exception, said: str) -> None:
-    """Try again later. What fails because its connection is down is not to blame, and is never parked for it.
+def _later(tx: Tx, context: Context, task: Task, error: Exception, why: str) -> None:
+    """Try again later, or park work that has failed too often by itself.
 
-    It is to blame when something else was answered since its last try: then the trouble is younger
-    than its due time.
+    Work that fails because its connection is down is not to blame, and is never parked for it. It
+    is to blame when something else was answered since its last try: then the trouble of the
+    connection is younger than the work's due time.
     """
     row, now = task.row, context.clock.now()
-    found = connection_health.get(tx, error.connection) if isinstance(error, RemoteError) else None
-    down = isinstance(error, RateLimited) or (
-        found is not None and found.state(now) in {"paused", "trying", "stopped"}
-    )
+    health = connection_health.get(tx, error.connection) if isinstance(error, RemoteError) else None
+    down = isinstance(error, RateLimited) or (health is not None and health.state(now) in SHUT)
+    if row.attempts >= MAX_ATTEMPTS and not down and _is_to_blame(row, health):
+        _set_aside(tx, task, why, type(error).__name__, now)
+        return
     wait = backoff(context, row.attempts)
     if isinstance(error, RateLimited):
         wait += error.retry_after or context.backoff.get(error.connection, FIRST_DELAY_SECONDS)
-    if found is not None and down:
-        wait = max(wait, _rest(found, now) + context.rng.uniform(0.05, 1.0))
-    alone = found is None or found.since is None or row.due_at is None or found.since >= row.due_at
-    if row.attempts >= MAX_ATTEMPTS and not down and alone:
-        _set_aside(tx, task, said, type(error).__name__, now)
-        return
-    work.reschedule(
-        tx, row, task.owner, now + timedelta(seconds=wait), said, count=not down, lane="retry"
-    )
+    if health is not None and down:
+        wait = max(wait, _rest_seconds(health, now) + context.rng.uniform(0.05, 1.0))
+    at = now + timedelta(seconds=wait)
+    work.reschedule(tx, row, task.owner, at, why, count=not down, lane="retry")
 
 
-def _rest(found: Health, now: datetime) -> float:
-    """Give the seconds for which a connection rests, as far as is known; work of its own is not claimed before."""
-    if found.state(now) in {"ok", "failing"}:
+def _is_to_blame(row: WorkRow, health: Health | None) -> bool:
+    """Return whether the connection had no trouble yet when the work came due."""
+    since = health.since if health is not None else None
+    return since is None or row.due_at is None or since >= row.due_at
+
+
+def _rest_seconds(health: Health, now: datetime) -> float:
+    """Return for how long a connection may not be called, as far as is known.
+
+    Work of its own is not claimed before.
+    """
+    if health.state(now) in {"ok", "failing"}:
         return 0.0
-    if found.held_at is None and found.refused_at is None and found.paused_until is not None:
-        return max(0.0, (found.paused_until - now).total_seconds())
-    return 5.0
+    if health.held_at is None and health.refused_at is None and health.paused_until is not None:
+        return max(0.0, (health.paused_until - now).total_seconds())
+    return UNKNOWN_REST_SECONDS
 
 
 def _declared_wait(tx: Tx, context: Context, connection: str, now: datetime) -> float:
-    """Wait at least as long as the system's connector declares, and up to twice as long for each 429 in a row."""
+    """Return for how long to pause a connection after a 429 that names no time.
+
+    At least as long as its connector declares, and up to twice as long for each 429 in a row.
+    """
     first = context.backoff.get(connection, FIRST_DELAY_SECONDS)
-    longest = min(
-        MAX_PAUSE_SECONDS, first * 2.0 ** min(connection_health.throttled(tx, connection, now), 12)
-    )
+    in_a_row = connection_health.throttled(tx, connection, now)
+    longest = min(MAX_PAUSE_SECONDS, first * 2.0 ** min(in_a_row, 12))
     return context.rng.uniform(first, max(first, longest))
 
 
 def _refused_access(
     tx: Tx, context: Context, task: Task, error: Unauthorised, now: datetime
 ) -> None:
-    """Stop the connection; but one item alone that is forbidden (403) is parked, until a second one is, too."""
+    """Stop the connection whose credentials are refused.
+
+    One item alone that is forbidden (403) is only parked; a second one stops the connection.
+    """
     row, name = task.row, error.connection
     item = task.link.id if task.link is not None else row.link_id or row.remote_id
     if (
@@ -234,29 +271,33 @@ def _refused_access(
     ):
         _set_aside(tx, task, str(error), type(error).__name__, now)
         return
-    way_on = (
+    what_next = (
         f"{error}; mend its credentials, restart the bridge, then `bridge connection resume {name}`"
     )
-    if connection_health.refuse(tx, name, way_on, now):
-        log.error("stopped %s", way_on)
+    if connection_health.refuse(tx, name, what_next, now):
+        log.error("stopped %s", what_next)
         # The item before was no exception after all: it waits for the key like the rest.
         parking.unpark(tx, now, connection=name, cause=type(error).__name__)
-    wait = 0.0 if row.connection == name else 5.0 + backoff(context, row.attempts)
-    work.reschedule(
-        tx, row, task.owner, now + timedelta(seconds=wait), str(error), count=False, lane="retry"
-    )
+    # Work of the connection's own is not claimed while it is stopped.
+    own = row.connection == name
+    wait = 0.0 if own else UNKNOWN_REST_SECONDS + backoff(context, row.attempts)
+    at = now + timedelta(seconds=wait)
+    work.reschedule(tx, row, task.owner, at, str(error), count=False, lane="retry")
 
 
 def _set_aside(tx: Tx, task: Task, why: str, cause: str, now: datetime) -> None:
-    """Park the row, and say so of the webhooks that it was to answer; a hint that came meanwhile keeps both open."""
+    """Park the work, and say so of the webhooks that it was to answer.
+
+    A hint that came meanwhile keeps both open.
+    """
     if work.park(tx, task.row, task.owner, why, cause, now):
-        _verdict(tx, task, "parked", why, now)
+        _answer_webhooks(tx, task, "parked", why, now)
 
 
-def _verdict(tx: Tx, task: Task, said: str, why: str, now: datetime) -> None:
+def _answer_webhooks(tx: Tx, task: Task, verdict: str, why: str, now: datetime) -> None:
+    """Give the webhooks that an observe was to answer their verdict."""
     row = task.row
     if row.kind == "observe" and row.remote_id is not None:
-        upto = webhook_inbox.last_pending(tx, row.connection, row.entity, row.remote_id)
-        webhook_inbox.set_verdict(
-            tx, row.connection, row.entity, row.remote_id, upto, said, why, now
-        )
+        ref = (row.connection, row.entity, row.remote_id)
+        upto = webhook_inbox.last_pending(tx, *ref)
+        webhook_inbox.set_verdict(tx, *ref, upto, verdict, why, now)

@@ -15,12 +15,18 @@ _PROC = Path("/proc")
 
 
 def name(salt: str) -> str:
-    """Give this process's name; on systems without /proc it proves nothing, and nobody is ever called dead."""
+    """Return this process's name.
+
+    On systems without /proc it proves nothing, and no worker is ever called dead.
+    """
     return ":".join([socket.gethostname(), _here(), str(os.getpid()), _began(os.getpid()), salt])
 
 
 def is_dead(owner: str) -> bool:
-    """Tell whether the process of that name has certainly ended; False whenever that cannot be known."""
+    """Return whether the process of that name has certainly ended.
+
+    False whenever that cannot be known.
+    """
     _host, here, pid, began, *_salt = [*owner.split(":"), "", "", "", ""]
     if not here or here != _here() or not pid.isdecimal() or not began:
         return False
@@ -28,7 +34,7 @@ def is_dead(owner: str) -> bool:
 
 
 def _here() -> str:
-    """Name the boot and the namespace in which process ids mean what they mean; empty if that is not known."""
+    """Return the boot and the namespace in which process ids are valid; empty if not known."""
     try:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
         return f"{boot[:13]}.{(_PROC / 'self/ns/pid').stat().st_ino}"
@@ -37,7 +43,10 @@ def _here() -> str:
 
 
 def _began(pid: int) -> str:
-    """Give when a process began, in the kernel's ticks; empty when there is none (a zombie is none)."""
+    """Return when a process began, in the kernel's ticks.
+
+    Empty when there is none; a zombie counts as none.
+    """
     try:
         state, *rest = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except (OSError, ValueError):

@@ -15,7 +15,7 @@ from typing import Any
 from bridge import wiring
 from bridge.config import Config
 from bridge.connectors.contract import Connector
-from bridge.core.model.syncs import Connection
+from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
 from bridge.errors import UnknownName
 from bridge.ledger import audit
@@ -46,6 +46,12 @@ class Desk:
             allowed = ", ".join(self.config.connections)
             raise UnknownName(f"no connection {name}; allowed: {allowed}")
         return self.config.connections[name]
+
+    def sync(self, name: str) -> Sync:
+        """Return the sync of this name. Raises UnknownName with those that there are."""
+        if name not in self.config.syncs:
+            raise UnknownName(f"no sync {name}; allowed: {', '.join(self.config.syncs)}")
+        return self.config.syncs[name]
 
     @contextmanager
     def acting(

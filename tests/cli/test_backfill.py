@@ -2,8 +2,9 @@
 
 import pytest
 
-from bridge.cli import backfill
+from bridge.cli.import_progress import show_progress
 from bridge.ledger import connection_health, run_records
+from bridge.operations import desk, imports
 from bridge.preview.dry_run import preview
 from tests.cli.conftest import engine_of
 from tests.flow.pair import SYNC, pair
@@ -21,8 +22,10 @@ def imported(estate):
     def go():
         engine = engine_of(estate)
         estate.config.syncs[SYNC] = estate.context.syncs[SYNC]
-        ids = backfill.start(engine, SYNC, None, newest_first=False, limit=None)
-        return ids, backfill.follow(engine, ids, quiet=False)
+        here = desk.of(engine, "local:ana")
+        ids = imports.start_import(here, SYNC)
+        steps = imports.follow_import(engine, ids)
+        return ids, show_progress(steps, imports.allowed_rates(here), quiet=False)
 
     return go
 

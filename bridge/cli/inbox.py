@@ -8,7 +8,7 @@ import click
 
 from bridge.cli.operator import at_desk, show
 from bridge.operations import inbox
-from bridge.operations.inbox import Delivery
+from bridge.operations.inbox import InboxEntry
 from bridge.operations.times import when
 
 
@@ -34,8 +34,8 @@ def list_webhooks(
     if as_json:
         show(page.rows)
         return
-    for delivery in page.rows:
-        click.echo(_line(delivery))
+    for entry in page.rows:
+        click.echo(_line(entry))
     click.echo(str(page.account))
 
 
@@ -45,11 +45,11 @@ def list_webhooks(
 def show_webhook(number: int, as_json: bool) -> None:
     """Show webhook NUMBER with all that was kept of it."""
     with at_desk() as desk:
-        delivery = inbox.show(desk, number)
+        entry = inbox.show(desk, number)
     if as_json:
-        show([delivery])
+        show([entry])
         return
-    for name, value in asdict(delivery).items():
+    for name, value in asdict(entry).items():
         if value not in (None, "", {}):
             click.echo(f"{name:<13} {value}")
 
@@ -63,12 +63,12 @@ def reprocess(numbers: tuple[int, ...]) -> None:
     click.echo(f"{len(numbers)} to be looked at again")
 
 
-def _line(delivery: Delivery) -> str:
-    where = delivery.connection
-    if delivery.remote_id:
-        where += f":{delivery.remote_id}"
-    times = f" ({delivery.deliveries} times)" if delivery.deliveries > 1 else ""
+def _line(entry: InboxEntry) -> str:
+    where = entry.connection
+    if entry.remote_id:
+        where += f":{entry.remote_id}"
+    times = f" ({entry.deliveries} times)" if entry.deliveries > 1 else ""
     return (
-        f"{delivery.id}  {when(delivery.received_at)}  {where}  {delivery.event}{times}  "
-        f"{delivery.verdict}  {delivery.why}"
+        f"{entry.id}  {when(entry.received_at)}  {where}  {entry.event}{times}  "
+        f"{entry.verdict}  {entry.why}"
     ).rstrip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
@@ -12,14 +12,9 @@ from typing import Any
 
 import click
 
-from bridge import home as homes
-from bridge import wiring
 from bridge.cli.running_sandbox import follow_sandbox
-from bridge.clock import SystemClock
-from bridge.config import Config
 from bridge.errors import UnknownName
-from bridge.ledger import audit
-from bridge.ledger.database import Ledger, Tx
+from bridge.home import find_home
 from bridge.operations import desk, find
 from bridge.operations.desk import Desk
 
@@ -27,18 +22,18 @@ from bridge.operations.desk import Desk
 @contextmanager
 def at_desk(*, check_ledger: bool = True) -> Iterator[Desk]:
     """Open the bridge of this home for one command. A name that nothing has is wrong usage."""
-    home = homes.find_home()
+    home = find_home()
     follow_sandbox(home)
     try:
-        with desk.opened(home, actor(), check_ledger=check_ledger) as here:
-            yield here
+        with desk.opened(home, actor(), check_ledger=check_ledger) as opened:
+            yield opened
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
 
 
-def named(here: Desk, ref: str) -> str:
+def named(at: Desk, ref: str) -> str:
     """Return the id of the one ticket that REF names; when REF was cut short, say which record that is."""
-    match = find.named(here, ref)
+    match = find.named(at, ref)
     if match.records:
         click.echo(f"({match.records})", err=True)
     return match.link_id
@@ -62,63 +57,3 @@ def show(rows: Iterable[Any]) -> None:
 def plain(value: Any) -> str:
     """Return a value that JSON has no form for as text."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-@contextmanager
-def looking() -> Iterator[tuple[Tx, Config, datetime]]:
-    """Open the ledger to read."""
-    home = homes.find_home()
-    follow_sandbox(home)
-    config = wiring.load_config(home)
-    ledger = Ledger(config.settings.database)
-    ledger.check()
-    try:
-        with ledger.read() as tx:
-            yield tx, config, SystemClock().now()
-    finally:
-        ledger.close()
-
-
-@contextmanager
-def changing(
-    action: str, subject: str, detail: Mapping[str, Any] | None = None
-) -> Iterator[tuple[Tx, datetime]]:
-    """Open the ledger for one audited action."""
-    home = homes.find_home()
-    follow_sandbox(home)
-    ledger = Ledger(wiring.load_config(home).settings.database)
-    ledger.check()
-    now = SystemClock().now()
-    try:
-        with ledger.transaction() as tx:
-            yield tx, now
-            write_down(tx, action, subject, now, detail)
-    finally:
-        ledger.close()
-
-
-def write_down(
-    tx: Tx, action: str, subject: str, now: datetime, detail: Mapping[str, Any] | None = None
-) -> None:
-    """Put an action of whoever sits at this machine into the audit."""
-    audit.add(tx, actor=actor(), action=action, subject=subject, at=now, detail=detail)
-
-
-def known(name: str) -> None:
-    """Raise UsageError unless there is a connection of that name."""
-    home = homes.find_home()
-    follow_sandbox(home)
-    names = wiring.load_config(home).connections
-    if name not in names:
-        raise click.UsageError(f"no connection {name}; allowed: {', '.join(names)}")
-
-
-def the_one(tx: Tx, ref: str) -> str:
-    """Return the id of the one ticket that REF names. Raises UsageError, saying what it could be."""
-    try:
-        match = find.the_one(tx, ref)
-    except UnknownName as error:
-        raise click.UsageError(str(error)) from error
-    if match.records:
-        click.echo(f"({match.records})", err=True)
-    return match.link_id

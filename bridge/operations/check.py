@@ -16,7 +16,7 @@ from bridge.errors import BridgeError, Unauthorised
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConnectionAnswer:
     """What a connection answered."""
 
     ping: str
@@ -31,7 +31,7 @@ class Check:
     problems: list[str]
     config: Config | None = None
     """The files as compiled; None when there are problems in them."""
-    live: Mapping[str, Answer] = field(default_factory=dict)
+    live: Mapping[str, ConnectionAnswer] = field(default_factory=dict)
     """By connection: those that were called and answered well."""
 
     @property
@@ -56,16 +56,18 @@ def check(home: Path, accounts: Mapping[str, SandboxAccount] | None, *, live: bo
     return Check(problems, compiled, answers)
 
 
-def _call_all(compiled: Config, *, own_credentials: bool) -> tuple[dict[str, Answer], list[str]]:
+def _call_all(
+    compiled: Config, *, own_credentials: bool
+) -> tuple[dict[str, ConnectionAnswer], list[str]]:
     """Ping and probe every connection, and return their answers, and a problem for each that has none.
 
     `own_credentials`: they stand in the home's files, so it can be said where.
     """
-    answers: dict[str, Answer] = {}
+    answers: dict[str, ConnectionAnswer] = {}
     problems: list[str] = []
     for name, connector in wiring.connect(compiled, SystemClock()).items():
         try:
-            answers[name] = Answer(connector.ping(), connector.probe())
+            answers[name] = ConnectionAnswer(connector.ping(), connector.probe())
         except BridgeError as error:
             problem = f"connections.{name}: {error}"
             if own_credentials and isinstance(error, Unauthorised):

@@ -1,151 +1,169 @@
-"""What a run has to say for itself, as rows for the checker of `bridge.verify.report`."""
+"""What the bridge itself has to say of what it did, for the judge: rows in the form of `bridge.verify.report`.
+
+The judge knows nothing of the bridge; it compares these rows with what the systems wrote down.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from bridge.core.merge.equality import lack_holds
 from bridge.core.model.capabilities import Support
-from bridge.core.model.state import Link
+from bridge.core.model.state import FieldState, Link, SideField
+from bridge.core.model.values import Ref
 from bridge.engine.context import Context
 from bridge.ledger import conflict_log, directory, links, parking, probes, timeline
 from bridge.ledger.database import Tx
 
 TICKET: Final = "ticket"
 AMBIGUOUS: Final = "ambiguous match"
-_PAGE: Final = 500
+"""The cause with which a record is parked that fits several tickets."""
+_PAGE_SIZE: Final = 500
+_MAX_PARKED: Final = 10_000
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+Fact = dict[str, Any]
+"""One row; its `kind` says which keys it has."""
 
 
-def facts(context: Context, tx: Tx) -> list[dict[str, Any]]:
-    """Give all of them."""
-    return [*connections(context, tx), *records(context, tx), *disputes(tx), *ambiguous(tx)]
+def facts(context: Context, tx: Tx) -> list[Fact]:
+    """Return everything that the judge wants to know."""
+    return [*connections(context, tx), *records(context, tx), *conflicts(tx), *ambiguous(tx)]
 
 
-def connections(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
-    """Give a row for each account: whether tickets get a counterpart there, and which fields are kept in step."""
-    for name, found in context.connections.items():
-        creates, fields = False, []
-        sync = context.sync_of(name, TICKET)
-        if sync is not None:
-            can = context.capabilities[name][TICKET].creates
-            if sync.members[name].create is not Support.NO and can is not Support.NO:
-                creates = probes.findings(tx, name).get("create", True)
-            fields = sorted(context.maps[name][TICKET].fields)
+def connections(context: Context, tx: Tx) -> Iterator[Fact]:
+    """Return a row for each account: whether tickets get a counterpart there, and which fields are kept in step."""
+    for name, connection in context.connections.items():
+        mirrored = context.sync_of(name, TICKET) is not None
         yield {
             "kind": "connection",
             "name": name,
-            "system": found.system,
-            "creates": creates,
-            "fields": fields,
+            "system": connection.system,
+            "creates": mirrored and _creates(context, tx, name),
+            "fields": sorted(context.maps[name][TICKET].fields) if mirrored else [],
         }
 
 
+def _creates(context: Context, tx: Tx, name: str) -> bool:
+    """Return whether a ticket gets a counterpart there: configured, possible, and not found to be forbidden."""
+    sync = context.sync_of(name, TICKET)
+    if sync is None or sync.members[name].create is Support.NO:
+        return False
+    if context.capabilities[name][TICKET].creates is Support.NO:
+        return False
+    return bool(probes.findings(tx, name).get("create", True))
+
+
 def all_links(tx: Tx) -> Iterator[Link]:
-    """Give every link, in pages."""
-    after = ""
-    while ids := links.ids(tx, after, _PAGE):
+    """Return every link, loaded in pages."""
+    last_id = ""
+    while ids := links.ids(tx, last_id, _PAGE_SIZE):
         yield from links.load(tx, ids).values()
-        after = ids[-1]
+        last_id = ids[-1]
 
 
-def records(context: Context, tx: Tx) -> Iterator[dict[str, Any]]:
-    """Give a row for each link, and one for each field that a side is declared unable to hold."""
-    nameless = directory.links_with_strangers(tx)
+def records(context: Context, tx: Tx) -> Iterator[Fact]:
+    """Return a row for each link, each record out of scope, and each field that a side is declared unable to hold."""
+    with_strangers = directory.links_with_strangers(tx)
     for link in all_links(tx):
         refs = {name: side.remote_id for name, side in link.sides.items()}
-        yield {"kind": "link", "entity": link.entity, "refs": refs, **met(tx, link)}
+        yield {"kind": "link", "entity": link.entity, "refs": refs, **_history(tx, link)}
         for name, side in link.sides.items():
-            ref = {"connection": name, "entity": link.entity, "id": side.remote_id}
+            ref = _ref(name, link.entity, side.remote_id)
             if not side.in_scope:
                 yield {"kind": "out_of_scope", **ref}
             for field, entry in side.fields.items():
-                mapped = context.maps[name][link.entity].fields.get(field)
-                why = entry.unreadable or (entry.decided_why if entry.decided is not None else "")
-                why = why or ("somebody is not mapped" if (link.id, field) in nameless else "")
-                state = link.state.get(field)
-                if state is not None and any(
-                    lack_holds(entry, state, element) for element in entry.lacks
-                ):
-                    why = why or f"does not take {', '.join(sorted(entry.lacks))}"
-                if why and mapped is not None:
+                stranger = (link.id, field) in with_strangers
+                why = _not_carried(entry, link.state.get(field), stranger=stranger)
+                if why and field in context.maps[name][link.entity].fields:
                     yield {"kind": "not_carried", "field": field, **ref, "why": why}
 
 
-def ambiguous(tx: Tx) -> Iterator[dict[str, Any]]:
-    """Give a row for each record of which nobody but a human can say which ticket it is."""
-    for row in parking.parked(tx, 10_000):
-        if row.cause == AMBIGUOUS and row.remote_id is not None:
-            yield {
-                "kind": "ambiguous",
-                "connection": row.connection,
-                "entity": row.entity,
-                "id": row.remote_id,
-            }
-        elif row.cause == AMBIGUOUS and row.link_id is not None:
-            for link in links.load(tx, [row.link_id]).values():
-                for name, side in link.sides.items():
-                    yield {
-                        "kind": "ambiguous",
-                        "connection": name,
-                        "entity": link.entity,
-                        "id": side.remote_id,
-                    }
+def _not_carried(entry: SideField, state: FieldState | None, *, stranger: bool) -> str:
+    """Return why a side is not expected to show a field as agreed; nothing when it is."""
+    if entry.unreadable:
+        return entry.unreadable
+    if entry.decided is not None and entry.decided_why:
+        return entry.decided_why
+    if stranger:
+        return "somebody is not mapped"
+    if state is not None and any(lack_holds(entry, state, element) for element in entry.lacks):
+        return f"does not take {', '.join(sorted(entry.lacks))}"
+    return ""
 
 
-def met(tx: Tx, link: Link) -> dict[str, Any]:
-    """Give when all sides of a link had been read, which fields a side has shown later than that, and what landed.
+def ambiguous(tx: Tx) -> Iterator[Fact]:
+    """Return a row for each record of which nobody but a human can say which ticket it is."""
+    for row in parking.parked(tx, _MAX_PARKED, cause=AMBIGUOUS):
+        if row.remote_id is not None:
+            refs = [Ref(row.connection, row.entity, row.remote_id)]
+        elif row.link_id is not None:
+            refs = _records_of(tx, row.link_id)
+        else:
+            refs = []
+        for ref in refs:
+            yield {"kind": "ambiguous", **_ref(ref.connection, ref.entity, ref.id)}
+
+
+def _records_of(tx: Tx, link_id: str) -> list[Ref]:
+    return [
+        Ref(name, link.entity, side.remote_id)
+        for link in links.load(tx, [link_id]).values()
+        for name, side in link.sides.items()
+    ]
+
+
+def _history(tx: Tx, link: Link) -> Fact:
+    """Return when all sides of a link had been read, what a side first showed after that, and which writes landed.
 
     A write whose answer nobody heard has landed, for all that a read can tell, where its value
     stands.
     """
-    first: dict[str, datetime] = {}
+    first_seen: dict[str, datetime] = {}
     joined: dict[str, datetime] = {}
-    later: list[dict[str, str]] = []
-    landed: list[dict[str, Any]] = []
+    later: list[Fact] = []
+    landed: list[Fact] = []
     for line in sorted(timeline.timeline(tx, link.id), key=lambda line: line.at):
-        (joined if line.kind in {"linked", "matched"} else first).setdefault(
-            line.connection, line.at
-        )
+        times = joined if line.kind in {"linked", "matched"} else first_seen
+        times.setdefault(line.connection, line.at)
+        place = {"connection": line.connection, "field": line.field}
         if line.kind == "first contact":
-            later.append(
-                {"connection": line.connection, "field": line.field, "at": line.at.isoformat()}
-            )
+            later.append({**place, "at": line.at.isoformat()})
         if line.kind == "landed":
-            landed.append(
-                {
-                    "connection": line.connection,
-                    "field": line.field,
-                    "value": line.detail.get("sent"),
-                }
-            )
-    times = [first.get(name, joined.get(name)) for name in link.sides]
-    whole = max((at for at in times if at is not None), default=datetime.min.replace(tzinfo=UTC))
-    return {"met": whole.isoformat(), "met_later": later, "landed": landed}
+            landed.append({**place, "value": line.detail.get("sent")})
+    read = [first_seen.get(name, joined.get(name)) for name in link.sides]
+    all_read = max((at for at in read if at is not None), default=_NEVER)
+    return {"met": all_read.isoformat(), "met_later": later, "landed": landed}
 
 
-def disputes(tx: Tx) -> Iterator[dict[str, Any]]:
-    """Give a row for each recorded conflict, with every value that was in it."""
-    sides = {
-        link.id: {"connection": name, "entity": link.entity, "id": side.remote_id}
+def conflicts(tx: Tx) -> Iterator[Fact]:
+    """Return a row for each recorded conflict, with every value that was in it."""
+    first_sides = {
+        link.id: _ref(name, link.entity, side.remote_id)
         for link in all_links(tx)
         for name, side in list(link.sides.items())[:1]
     }
     for row in conflict_log.export(tx):
-        detail = row["detail"]
-        values = [
-            side.get(key)
-            for side in (detail.get("mine"), detail.get("theirs"))
-            if side
-            for key in ("value", "raw")
-        ]
-        values += list((detail.get("candidates") or {}).values())
-        values += [detail[key] for key in ("sent", "before", "value") if key in detail]
         yield {
             "kind": "conflict",
             "field": row["field"],
             "open": row["closed_at"] is None,
-            "values": values,
-            **sides.get(row["link_id"], {"connection": "", "entity": TICKET, "id": ""}),
+            "values": _values(row["detail"]),
+            **first_sides.get(row["link_id"], _ref("", TICKET, "")),
         }
+
+
+def _values(detail: Mapping[str, Any]) -> list[Any]:
+    """Return every value that a conflict's detail names: both edits, what waits, and what was written."""
+    edits = [edit for edit in (detail.get("mine"), detail.get("theirs")) if edit]
+    return [
+        *(edit.get(key) for edit in edits for key in ("value", "raw")),
+        *(detail.get("candidates") or {}).values(),
+        *(detail[key] for key in ("sent", "before", "value") if key in detail),
+    ]
+
+
+def _ref(connection: str, entity: str, remote_id: str) -> Fact:
+    return {"connection": connection, "entity": entity, "id": remote_id}

@@ -15,7 +15,7 @@ MIN_PREFIX = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class TicketMatch:
     """The ticket that a REF names."""
 
     link_id: str
@@ -23,7 +23,7 @@ class Named:
     """The records whose ids begin as REF does, `product:b652a9fd-9f06`; empty when REF was a whole id."""
 
 
-def named(desk: Desk, ref: str) -> Named:
+def named(desk: Desk, ref: str) -> TicketMatch:
     """Return the one ticket that REF names. Raises UnknownName, saying what it could be."""
     with desk.ledger.read() as tx:
         return the_one(tx, ref)
@@ -35,21 +35,21 @@ def ticket(tx: Tx, ref: str) -> Link:
     return links.load(tx, [link_id])[link_id]
 
 
-def the_one(tx: Tx, ref: str) -> Named:
+def the_one(tx: Tx, ref: str) -> TicketMatch:
     """Return which ticket REF names. Raises UnknownName, saying what it could be."""
     ids = links.find(tx, ref)
     if len(ids) > 1:
         raise UnknownName(f"several tickets are called {ref}: {', '.join(ids)}")
     if ids:
-        return Named(ids[0])
+        return TicketMatch(ids[0])
     prefix = ref.removesuffix("…").removesuffix("...")
     shortened = prefix != ref  # as `bridge up` shows ids
     if shortened and len(ids := links.find(tx, prefix)) == 1:
-        return Named(ids[0])
+        return TicketMatch(ids[0])
     return _by_prefix(tx, ref, prefix, long_enough=shortened or _id_part(prefix) >= MIN_PREFIX)
 
 
-def _by_prefix(tx: Tx, ref: str, prefix: str, *, long_enough: bool) -> Named:
+def _by_prefix(tx: Tx, ref: str, prefix: str, *, long_enough: bool) -> TicketMatch:
     matches = links.beginning(tx, prefix) if long_enough else []
     if not matches:
         near = ", ".join(closest(tx, prefix))
@@ -58,7 +58,7 @@ def _by_prefix(tx: Tx, ref: str, prefix: str, *, long_enough: bool) -> Named:
     records = ", ".join(f"{connection}:{remote_id}" for _link_id, connection, remote_id in matches)
     if len({link_id for link_id, _connection, _remote_id in matches}) > 1:
         raise UnknownName(f"several tickets begin with {prefix}: {records}")
-    return Named(matches[0][0], records)
+    return TicketMatch(matches[0][0], records)
 
 
 def _id_part(ref: str) -> int:

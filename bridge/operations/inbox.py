@@ -13,11 +13,11 @@ from bridge.ledger import hints, webhook_inbox
 from bridge.ledger.webhook_inbox import VERDICTS, WebhookAccount
 from bridge.operations.desk import Desk
 
-__all__ = ["VERDICTS", "Deliveries", "Delivery", "recent", "reprocess", "show"]
+__all__ = ["VERDICTS", "InboxEntry", "InboxPage", "recent", "reprocess", "show"]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class InboxEntry:
     """One accepted webhook. Its fields are the keys of `bridge inbox … --json`."""
 
     id: int
@@ -42,10 +42,10 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Deliveries:
+class InboxPage:
     """A page of webhooks, the newest first, and the account of all that ever came."""
 
-    rows: list[Delivery]
+    rows: list[InboxEntry]
     account: WebhookAccount
 
 
@@ -56,7 +56,7 @@ def recent(
     connection: str | None = None,
     before: int | None = None,
     limit: int = 50,
-) -> Deliveries:
+) -> InboxPage:
     """Return the newest webhooks; `before` an id, for the next page. Raises UnknownName for a connection."""
     if connection is not None:
         desk.connection(connection)
@@ -64,16 +64,16 @@ def recent(
         rows = webhook_inbox.recent(
             tx, verdict=verdict, connection=connection, before=before, limit=limit
         )
-        return Deliveries([Delivery(**row) for row in rows], webhook_inbox.account(tx))
+        return InboxPage([InboxEntry(**row) for row in rows], webhook_inbox.account(tx))
 
 
-def show(desk: Desk, number: int) -> Delivery:
+def show(desk: Desk, number: int) -> InboxEntry:
     """Return one webhook. Raises UnknownName."""
     with desk.ledger.read() as tx:
         row = webhook_inbox.get(tx, number)
     if row is None:
         raise UnknownName(f"no webhook {number}; settled ones are forgotten after a while")
-    return Delivery(**row)
+    return InboxEntry(**row)
 
 
 def reprocess(desk: Desk, numbers: Sequence[int]) -> None:

@@ -22,7 +22,7 @@ from bridge.operations.leased import change_link
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LinkedRecord:
     """One record of a ticket."""
 
     connection: str
@@ -44,7 +44,7 @@ class LinkPreview:
     link_id: str
     sync: str
     paused: bool
-    records: list[Record]
+    records: list[LinkedRecord]
     consequences: list[str]
 
 
@@ -183,9 +183,11 @@ def read_all(tx: Tx, desk: Desk, link: Link) -> None:
         hints.give(tx, Ref(name, link.entity, side.remote_id), desk.now(), lane="operator")
 
 
-def records(link: Link) -> list[Record]:
+def records(link: Link) -> list[LinkedRecord]:
     """Return the records of a link, those included that were detached or deleted."""
-    return [Record(name, side.remote_id, _condition(side)) for name, side in link.sides.items()]
+    return [
+        LinkedRecord(name, side.remote_id, _condition(side)) for name, side in link.sides.items()
+    ]
 
 
 def _condition(side: Side) -> str:

@@ -68,5 +68,5 @@ def test_what_nothing_is_called_is_an_error_that_names_what_could_be_meant(world
             ask()
     with pytest.raises(UnknownName, match="has no colour; allowed: subject"):
         why.explain(desk, link.id, "colour")
-    assert find.named(desk, link.id) == find.Named(link.id)
-    assert find.named(desk, f"{ids['L']}") == find.Named(link.id)
+    assert find.named(desk, link.id) == find.TicketMatch(link.id)
+    assert find.named(desk, f"{ids['L']}") == find.TicketMatch(link.id)

@@ -1,4 +1,4 @@
-"""Links and their sides, and the lease that lets one task at a time change them."""
+"""Links with their sides, and the lease that lets one task at a time change a link."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bridge.ledger.tables import attempt, create_intent, link, side
 
 
 def create(tx: Tx, new: Link, now: datetime) -> bool:
-    """Store a new link with its sides. False, and nothing stored, when one of its records already has a link."""
+    """Store a new link with its sides; False, and nothing is stored, if a record has a link already."""
     tx.execute(
         _CREATE,
         {
@@ -42,12 +42,12 @@ def create(tx: Tx, new: Link, now: datetime) -> bool:
 
 
 def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
-    """Load links whole, with open attempts and intents, in three queries however many they are."""
+    """Load whole links, with open attempts and intents, in three queries."""
     wanted = list(ids)
     if not wanted:
         return {}
     these = {"ids": wanted}
-    found = {
+    loaded = {
         row.id: Link(
             row.id,
             row.sync,
@@ -59,50 +59,50 @@ def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
         for row in tx.execute(_LINKS, these)
     }
     for row in tx.execute(_SIDES, these):
-        found[row.link_id].sides[row.connection] = _side(row)
+        loaded[row.link_id].sides[row.connection] = _side(row)
     for row in tx.execute(_OPEN_INTENTS, these):
-        found[row.link_id].intents[row.connection] = row.marker
-    return found
+        loaded[row.link_id].intents[row.connection] = row.marker
+    return loaded
 
 
 def of_refs(tx: Tx, refs: Iterable[Ref]) -> dict[Ref, str]:
-    """Give the link of each record that has one, also of records that are gone."""
+    """Return the link of each record that has one, deleted records included."""
     groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for ref in refs:
         groups[ref.connection, ref.entity].append(ref.id)
-    found = {}
+    link_ids = {}
     for (connection, entity), remote_ids in groups.items():
         for row in tx.execute(_BY_REF, {"of": connection, "kind": entity, "ids": list(remote_ids)}):
-            found[Ref(connection, entity, row.remote_id)] = row.link_id
-    return found
+            link_ids[Ref(connection, entity, row.remote_id)] = row.link_id
+    return link_ids
 
 
 def lease(tx: Tx, link_id: str, owner: str, now: datetime, until: datetime) -> int | None:
-    """Take the lease when it is free or has run out; gives its new fence, None when somebody else holds it.
+    """Take the lease if it is free or has run out; return its new fence, None when it is held.
 
-    A row that another transaction is just now working on counts as held: waiting for it could end
-    in a deadlock.
+    A row that another transaction has locked counts as held: to wait for it could end in a
+    deadlock.
     """
     values = {"of": link_id, "who": owner, "now": now, "until": until}
     return tx.execute(_LEASE, values).scalar()
 
 
 def release(tx: Tx, link_id: str, owner: str, fence: int) -> None:
-    """Give the lease back; nothing happens when it is no longer ours."""
+    """Give the lease back, if it is still ours."""
     tx.execute(_RELEASE, {"of": link_id, "who": owner, "token": fence})
 
 
 def held(tx: Tx, link_id: str, owner: str, fence: int) -> bool:
-    """Say whether the lease is still ours."""
+    """Return whether the lease is still ours."""
     return tx.execute(_IS_HELD, {"of": link_id, "who": owner, "token": fence}).first() is not None
 
 
 def save(
     tx: Tx, changed: Link, owner: str, fence: int, now: datetime, *, last: bool = False
 ) -> None:
-    """Store the state and the sides that the link knows; `last` gives the lease back with it.
+    """Store the link's state and its stored sides; `last` gives the lease back as well.
 
-    Raises LeaseLost when another task has taken it over.
+    Raises LeaseLost when another task has taken the lease over.
     """
     values = {
         "new_state": link_codec.state(changed.state),
@@ -114,24 +114,25 @@ def save(
     )
     if not stored.rowcount:
         raise LeaseLost(
-            f"the lease on ticket {changed.id} has passed to another worker; nothing was stored"
+            f"another worker has taken over the lease of link {changed.id}; nothing was stored"
         )
-    known = [item for item in changed.sides.values() if item.id]
-    if known:
+    stored_sides = [item for item in changed.sides.values() if item.id]
+    if stored_sides:
         tx.execute(
             _SAVE_SIDE,
-            [_side_values(item) | {"row": int(item.id), "of": changed.id} for item in known],
+            [_side_values(item) | {"row": int(item.id), "of": changed.id} for item in stored_sides],
         )
-    open_ = [item.attempt for item in known if item.attempt is not None]
-    if open_:
-        # A read may settle part of an attempt; what is left of it is kept beside what was sent.
+    attempts = [item.attempt for item in stored_sides if item.attempt is not None]
+    if attempts:
+        # A read may settle a part of an attempt; the rest of it is kept beside what was sent.
         tx.execute(
-            _SAVE_ATTEMPT, [{"name": item.id, "left": link_codec.attempt(item)} for item in open_]
+            _SAVE_ATTEMPT,
+            [{"name": item.id, "left": link_codec.attempt(item)} for item in attempts],
         )
 
 
 def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
-    """Join a record to a link; sets the side's id.
+    """Add a record to a link, and set the side's id.
 
     False when the record has a link already, or when the link has (or is about to get) a live side
     on the connection.
@@ -142,27 +143,27 @@ def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
     live = select(side.c.id).where(
         side.c.link_id == link_id, side.c.connection == new.connection, side.c.tombstone.is_(False)
     )
-    coming = select(create_intent.c.number).where(
+    under_way = select(create_intent.c.number).where(
         create_intent.c.link_id == link_id,
         create_intent.c.connection == new.connection,
         create_intent.c.closed_at.is_(None),
     )
-    if tx.execute(live).first() or tx.execute(coming).first():
+    if tx.execute(live).first() or tx.execute(under_way).first():
         return False
     return _insert_side(tx, link_id, row.entity, new, now)
 
 
 def adopt(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
-    """Give a leased link the record that was made for it; sets the side's id. False when it has a link already.
+    """Add the record that was created for a leased link; False when it has a link already.
 
-    There is no need to look: the intent has kept the place free (`add_side`), and the constraints
-    are asked anyway.
+    It sets the side's id. Other sides need no check: the open intent has kept `add_side` from
+    taking the place, and the unique constraints hold anyway.
     """
     return _insert_side(tx, link_id, entity, new, now)
 
 
 def move_side(tx: Tx, side_id: str, to: str) -> None:
-    """Give a record to another link, with nothing known of it: there it is met for the first time."""
+    """Move a record to another link, as if it had never been read."""
     fresh: dict[str, Any] = {
         "fields": {},
         "version": None,
@@ -175,7 +176,7 @@ def move_side(tx: Tx, side_id: str, to: str) -> None:
 
 
 def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
-    """Page through all links by id."""
+    """Return the next ids of all links, in order."""
     return list(
         tx.execute(
             select(link.c.id).where(link.c.id > after).order_by(link.c.id).limit(limit)
@@ -184,7 +185,7 @@ def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
 
 
 def children(tx: Tx, link_id: str) -> list[str]:
-    """Give the links of what belongs to a ticket."""
+    """Return the links that belong to a ticket."""
     return list(tx.execute(_CHILDREN, {"of": link_id}).scalars())
 
 
@@ -195,41 +196,44 @@ def count_sides(tx: Tx, connection: str, entity: str) -> int:
 
 
 def count_lacking(tx: Tx, sync: str, connection: str, *, on: str | None = None) -> int:
-    """Count a sync's links that have no record on a connection, not even a dead one, but a live one (`on` another)."""
+    """Count a sync's links with a live side (on that connection, if given) but none on this one."""
     has = exists().where(side.c.link_id == link.c.id, side.c.tombstone.is_(False))
     has = has if on is None else has.where(side.c.connection == on)
     lacks = ~exists().where(side.c.link_id == link.c.id, side.c.connection == connection)
-    found = (
+    counted = (
         select(func.count())
         .select_from(link)
         .where(link.c.sync == sync, link.c.paused.is_(False), has, lacks)
     )
-    return tx.execute(found).scalar_one()
+    return tx.execute(counted).scalar_one()
 
 
 def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
-    """Find links the way people name them: `connection:remote id`, a remote id, or the beginning of a link's id."""
+    """Find links by `connection:remote id`, by a remote id, or by the beginning of a link's id."""
     connection, _, remote_id = text.partition(":")
     named = and_(side.c.connection == connection, side.c.remote_id == remote_id)
     sides = (
         select(side.c.link_id).where(or_(named, side.c.remote_id == text)).distinct().limit(limit)
     )
-    found = set(tx.execute(sides).scalars())
-    if not found and text:
+    matching = set(tx.execute(sides).scalars())
+    if not matching and text:
         begins = select(link.c.id).where(link.c.id.startswith(text, autoescape=True))
-        found = set(tx.execute(begins.order_by(link.c.id).limit(limit)).scalars())
-    return sorted(found)
+        matching = set(tx.execute(begins.order_by(link.c.id).limit(limit)).scalars())
+    return sorted(matching)
 
 
 def beginning(tx: Tx, text: str, limit: int = 10) -> list[tuple[str, str, str]]:
-    """Give the link, connection and remote id of records whose remote id begins so, with or without `connection:`."""
+    """Return (link id, connection, remote id) of records whose remote id begins with a text.
+
+    The text may begin with `connection:`.
+    """
     connection, _, remote_id = text.partition(":")
     begins = side.c.remote_id.startswith(text, autoescape=True) if text else false()
     if remote_id:
         named = side.c.remote_id.startswith(remote_id, autoescape=True)
         begins = or_(begins, and_(side.c.connection == connection, named))
-    found = select(side.c.link_id, side.c.connection, side.c.remote_id).where(begins)
-    rows = tx.execute(found.order_by(side.c.connection, side.c.remote_id).limit(limit))
+    matching = select(side.c.link_id, side.c.connection, side.c.remote_id).where(begins)
+    rows = tx.execute(matching.order_by(side.c.connection, side.c.remote_id).limit(limit))
     return [(row.link_id, row.connection, row.remote_id) for row in rows]
 
 

@@ -1,8 +1,8 @@
-"""What listings last showed of each record: why an unchanged row costs no second look, and what a listing lacked.
+"""Sightings: what listings last showed of each record, so that unchanged rows are skipped.
 
-A sighting keeps a fingerprint of the row that was compared, and the fence of its link at that
-moment: every change of a link takes its lease, and with that another fence. So a row with the same
-fingerprint, on a link with the same fence, would compare as it did before.
+A sighting keeps a digest of the row that was compared, and the fence of its link at that moment.
+Every change of a link takes its lease and so raises its fence. A row with the same digest, on a
+link with the same fence, would therefore compare as it did before.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from bridge.ledger.database import Tx, insert_for, one_of
 from bridge.ledger.tables import link, side, sighting
 
 PAGE = 500
-"""Absent records given at a time."""
+"""Unseen records returned at a time."""
 
 
 class LastSighting(NamedTuple):
-    """A record with a link, and how it was last seen. A plain tuple: there is one for every row of every listing."""
+    """How a linked record was last seen in a listing. A tuple for speed: each row has one."""
 
     side_id: int
     link_id: str
     digest: str | None
-    """The fingerprint under which the row compared as equal with nothing to do; None when the link moved since."""
+    """The row's digest when it last needed nothing; None when the link has changed since."""
     day: int
-    """The day (ordinal) on which it was last compared in full."""
+    """The day (as an ordinal) on which the row was last compared field by field."""
     fence: int | None
-    """The link's fence now; None while somebody holds its lease."""
+    """The link's present fence; None while its lease is held."""
 
 
 def last_sightings(
     tx: Tx, connection: str, entity: str, remote_ids: Collection[str]
 ) -> dict[str, LastSighting]:
-    """Give, by remote id, those of the records that have a link: one query, however many they are."""
-    found = tx.execute(
+    """Return the linked ones of these records, by remote id, in one query."""
+    rows = tx.execute(
         _last_sightings(tx.dialect.name),
         {"of": connection, "kind": entity, "ids": list(remote_ids)},
     ).all()
@@ -47,31 +47,31 @@ def last_sightings(
         remote_id: LastSighting(
             side_id,
             link_id,
-            digest if owner is None and then == fence else None,
+            digest if owner is None and seen_fence == fence else None,
             day or 0,
             fence if owner is None else None,
         )
-        for remote_id, side_id, link_id, digest, then, day, fence, owner in found
+        for remote_id, side_id, link_id, digest, seen_fence, day, fence, owner in rows
     }
 
 
 def mark_seen(tx: Tx, side_ids: Collection[int], run_id: int) -> None:
-    """Note that a run has seen records that are as they were."""
+    """Record that a run has seen these records unchanged."""
     if side_ids:
         tx.execute(_mark_seen(tx.dialect.name), {"ids": list(side_ids), "run": run_id})
 
 
 def store(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
-    """Keep sightings whole: side_id, digest (None: look again next time), fence, day, seen_run (0: leave it)."""
-    found = list(rows)
-    if found:
-        tx.execute(_store(tx.dialect.name), found)
+    """Store sightings: side_id, digest (None: compare next time), fence, day, seen_run (0: keep)."""
+    values = list(rows)
+    if values:
+        tx.execute(_store(tx.dialect.name), values)
 
 
 def count_unseen(
     tx: Tx, connection: str, entity: str, run_id: int, before: datetime
 ) -> tuple[int, int]:
-    """Count the live records that were known before that time, and those of them that the run did not see."""
+    """Count the live records known before a time, and those of them that the run did not see."""
     both = select(func.count(), func.count().filter(*_unseen(run_id))).select_from(_JOINED)
     known, absent = tx.execute(both.where(*_live(connection, entity, before))).one()
     return known, absent
@@ -80,10 +80,10 @@ def count_unseen(
 def unseen(
     tx: Tx, connection: str, entity: str, run_id: int, before: datetime, *, after: int = 0
 ) -> list[Any]:
-    """Page through them by side id: rows with id, remote_id, link_id and read_at."""
-    found = select(side.c.id, side.c.remote_id, side.c.link_id, side.c.read_at).select_from(_JOINED)
-    found = found.where(*_live(connection, entity, before), *_unseen(run_id), side.c.id > after)
-    return list(tx.execute(found.order_by(side.c.id).limit(PAGE)))
+    """Return the next records that the run did not see: id, remote_id, link_id and read_at."""
+    rows = select(side.c.id, side.c.remote_id, side.c.link_id, side.c.read_at).select_from(_JOINED)
+    rows = rows.where(*_live(connection, entity, before), *_unseen(run_id), side.c.id > after)
+    return list(tx.execute(rows.order_by(side.c.id).limit(PAGE)))
 
 
 _JOINED = side.outerjoin(sighting, sighting.c.side_id == side.c.id)
@@ -92,10 +92,10 @@ _JOINED = side.outerjoin(sighting, sighting.c.side_id == side.c.id)
 @cache
 def _last_sightings(dialect: str) -> Select[Any]:
     shown = (sighting.c.digest, sighting.c.fence, sighting.c.day, link.c.fence, link.c.lease_owner)
-    found = select(side.c.remote_id, side.c.id, side.c.link_id, *shown)
-    found = found.select_from(_JOINED.join(link, link.c.id == side.c.link_id))
+    rows = select(side.c.remote_id, side.c.id, side.c.link_id, *shown)
+    rows = rows.select_from(_JOINED.join(link, link.c.id == side.c.link_id))
     here = (side.c.connection == bindparam("of"), side.c.entity == bindparam("kind"))
-    return found.where(*here, one_of(dialect, side.c.remote_id))
+    return rows.where(*here, one_of(dialect, side.c.remote_id))
 
 
 @cache

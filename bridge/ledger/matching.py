@@ -1,4 +1,4 @@
-"""By which keys a link can be found, and the locks that make "look, then link" one step."""
+"""Match keys, by which links are found, and the locks that make "find or create" one step."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from bridge.ledger.tables import match_key
 
 
 def lock(tx: Tx, sync: str, hashes: Iterable[str]) -> None:
-    """Hold these keys until the transaction ends. Always in the same order, so that two holders can't block each other.
+    """Lock these keys until the transaction ends; a second transaction waits for the commit.
 
-    Whoever comes second waits for the first one's commit, and then sees what it has stored.
+    They are locked in one order everywhere, so that two transactions cannot block each other.
     """
     for number in sorted({_number(sync, digest) for digest in hashes}):
         advisory_lock(tx, number)
 
 
 def _number(sync: str, digest: str) -> int:
-    """Give a number for a key. Where two keys share one, somebody waits without need, and that is all."""
+    """Return a key's lock number. Two keys may share one: then a transaction waits needlessly."""
     return int.from_bytes(blake2b(f"{sync}/{digest}".encode(), digest_size=8).digest(), signed=True)
 
 
@@ -35,7 +35,7 @@ def put(
     connection: str,
     rows: Iterable[tuple[int, str, datetime | None]],
 ) -> None:
-    """Replace the keys under which a link is found through one of its records."""
+    """Replace the keys that a link has through one of its records."""
     tx.execute(_DROP, {"of": link_id, "through": connection})
     add(tx, sync, link_id, connection, rows)
 
@@ -47,8 +47,8 @@ def add(
     connection: str,
     rows: Iterable[tuple[int, str, datetime | None]],
 ) -> None:
-    """Add keys under which a link is found through a record that is new to it."""
-    found = [
+    """Add the keys that a link has through a new record."""
+    values = [
         {
             "sync": sync,
             "link_id": link_id,
@@ -59,8 +59,8 @@ def add(
         }
         for rule, digest, at in rows
     ]
-    if found:
-        tx.execute(_add(tx.dialect.name), found)
+    if values:
+        tx.execute(_add(tx.dialect.name), values)
 
 
 @cache
@@ -81,7 +81,7 @@ def find(
     at: datetime | None = None,
     within: timedelta | None = None,
 ) -> list[str]:
-    """Give the links with this key; with a window, only those dated inside it (and none that has no date)."""
+    """Return the links with this key; with a window, only those whose date lies in it."""
     statement = select(match_key.c.link_id).where(
         match_key.c.sync == sync, match_key.c.rule == rule, match_key.c.hash == digest
     )

@@ -1,4 +1,4 @@
-"""Work that was set aside: listed and grouped by cause, freed, or thrown away."""
+"""Parked work: list it, group it by cause, free it or discard it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import side, work
 
 SAMPLES = 5
-"""Rows of a group that are shown."""
+"""Rows of a group that are shown as examples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """A row that was set aside."""
+    """A parked row of work."""
 
     id: int
     kind: str
@@ -35,7 +35,7 @@ class Parked:
 
     @property
     def subject(self) -> str:
-        """Name what it is about, as an operator would: a record, else the bridge's own ticket."""
+        """What the work is about, in an operator's words: a record, else the link."""
         if self.remote_id is not None:
             return f"{self.connection}:{self.remote_id}"
         return self.link_id or self.key
@@ -43,7 +43,7 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class ParkedGroup:
-    """All rows of one connection that were set aside for one cause."""
+    """All parked rows of one connection with one cause."""
 
     cause: str
     connection: str
@@ -57,17 +57,17 @@ class ParkedGroup:
 def parked(
     tx: Tx, limit: int = 200, *, cause: str | None = None, connection: str | None = None
 ) -> list[Parked]:
-    """List what is set aside, the newest first."""
-    found = (
+    """Return parked rows, newest first."""
+    newest = (
         select(work)
         .where(work.c.parked_at.is_not(None))
         .order_by(work.c.parked_at.desc(), work.c.id)
         .limit(limit)
     )
     if cause is not None:
-        found = found.where(work.c.parked_cause == cause)
+        newest = newest.where(work.c.parked_cause == cause)
     if connection is not None:
-        found = found.where(work.c.connection == connection)
+        newest = newest.where(work.c.connection == connection)
     return [
         Parked(
             id=row.id,
@@ -82,12 +82,12 @@ def parked(
             why=row.parked_why,
             cause=row.parked_cause,
         )
-        for row in tx.execute(found)
+        for row in tx.execute(newest)
     ]
 
 
 def groups(tx: Tx, samples: int = SAMPLES) -> list[ParkedGroup]:
-    """ParkedGroup what is set aside by cause and connection, the largest group first."""
+    """Group the parked rows by cause and connection, the largest group first."""
     by = (work.c.parked_cause, work.c.connection)
     counted = select(*by, func.count(), func.min(work.c.parked_at), func.max(work.c.parked_at))
     counted = (
@@ -109,26 +109,23 @@ def groups(tx: Tx, samples: int = SAMPLES) -> list[ParkedGroup]:
 
 
 def find_ids(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
-    """Give the parked rows that are meant by row numbers, work keys or causes, and the names that mean none."""
+    """Return the parked rows with these row numbers, work keys or causes, and names without any."""
     ids: set[int] = set()
     unknown = []
     for name in names:
-        meant = [work.c.key == name, work.c.parked_cause == name]
-        if name.isdecimal() and len(name) < 18:
-            meant.append(work.c.id == int(name))
-        found = (
-            tx.execute(select(work.c.id).where(work.c.parked_at.is_not(None), or_(*meant)))
-            .scalars()
-            .all()
-        )
-        ids.update(found)
-        if not found:
+        named = [work.c.key == name, work.c.parked_cause == name]
+        if name.isdecimal() and len(name) < 18:  # longer numbers do not fit an INTEGER
+            named.append(work.c.id == int(name))
+        parked_ids = select(work.c.id).where(work.c.parked_at.is_not(None), or_(*named))
+        matching = tx.execute(parked_ids).scalars().all()
+        ids.update(matching)
+        if not matching:
             unknown.append(name)
     return sorted(ids), unknown
 
 
 def all_ids(tx: Tx) -> list[int]:
-    """Give all parked rows."""
+    """Return the ids of all parked rows."""
     return list(
         tx.execute(
             select(work.c.id).where(work.c.parked_at.is_not(None)).order_by(work.c.id)
@@ -149,8 +146,8 @@ def set_aside(
     cause: str,
     now: datetime,
 ) -> None:
-    """Put a new row among the parked; one of this key that is there already takes the newer reason."""
-    told = {
+    """Store a new row as parked; an existing row of this key takes the newer reason."""
+    reason = {
         "payload": payload,
         "parked_at": now,
         "parked_why": why,
@@ -165,21 +162,21 @@ def set_aside(
         "link_id": link_id,
     }
     values |= {"lane": LANES.index("retry"), "due_at": now, "created_at": now}
-    statement = insert(tx, work).values(**values, **told)
+    statement = insert(tx, work).values(**values, **reason)
     tx.execute(
         statement.on_conflict_do_update(
-            index_elements=["key"], set_=told, where=work.c.claimed_by.is_(None)
+            index_elements=["key"], set_=reason, where=work.c.claimed_by.is_(None)
         )
     )
 
 
 def of_fields(tx: Tx, link_id: str, connection: str) -> list[tuple[int, dict[str, Any]]]:
-    """Give a side's parked rows that are about one field each, with what they say of it."""
-    found = select(work.c.id, work.c.payload).where(
+    """Return (id, payload) of a side's parked rows that are about one field each."""
+    rows = select(work.c.id, work.c.payload).where(
         work.c.link_id == link_id, work.c.connection == connection, work.c.parked_at.is_not(None)
     )
     return [
-        (row.id, row.payload) for row in tx.execute(found) if row.payload and "field" in row.payload
+        (row.id, row.payload) for row in tx.execute(rows) if row.payload and "field" in row.payload
     ]
 
 
@@ -192,21 +189,21 @@ def unpark(
     cause: str | None = None,
     payload: dict[str, Any] | None = None,
 ) -> int:
-    """Free parked rows (all of them, or those named), due now in the operator's lane, tries counted afresh; how many.
+    """Free parked rows (all, or those that fit), due now in the operator's lane; return how many.
 
-    A row carries nothing that would be sent: what is right is worked out anew, from how things are
-    by then.
+    Their attempts are counted from zero. A row carries no values that would be sent: its work is
+    planned anew from the present state.
     """
-    meant: list[ColumnElement[bool]] = [work.c.parked_at.is_not(None)]
+    selected: list[ColumnElement[bool]] = [work.c.parked_at.is_not(None)]
     if ids is not None:
-        meant.append(work.c.id.in_(ids))
+        selected.append(work.c.id.in_(ids))
     if connection is not None:
-        meant.append(work.c.connection == connection)
+        selected.append(work.c.connection == connection)
     if cause is not None:
-        meant.append(work.c.parked_cause == cause)
-    waiting = select(work.c.link_id).where(*meant, work.c.link_id.is_not(None))
+        selected.append(work.c.parked_cause == cause)
+    concerned = select(work.c.link_id).where(*selected, work.c.link_id.is_not(None))
     tx.execute(
-        update(side).where(side.c.in_vain > 0, side.c.link_id.in_(waiting)).values(in_vain=0)
+        update(side).where(side.c.in_vain > 0, side.c.link_id.in_(concerned)).values(in_vain=0)
     )
     values: dict[str, Any] = {
         "parked_at": None,
@@ -219,11 +216,11 @@ def unpark(
     }
     if payload is not None:
         values["payload"] = payload
-    return tx.execute(update(work).where(*meant).values(values)).rowcount
+    return tx.execute(update(work).where(*selected).values(values)).rowcount
 
 
 def discard(tx: Tx, ids: Collection[int]) -> int:
-    """Throw parked rows away; gives how many."""
+    """Delete parked rows; return how many."""
     return tx.execute(
         delete(work).where(work.c.id.in_(ids), work.c.parked_at.is_not(None))
     ).rowcount

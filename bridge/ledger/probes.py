@@ -1,4 +1,4 @@
-"""What was found out about each connection's uncertain capabilities."""
+"""Findings about capabilities that a connection's documents leave uncertain, made by trying."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bridge.ledger.tables import probed
 
 
 def record(tx: Tx, connection: str, name: str, value: bool, why: str, at: datetime) -> None:
-    """Remember a finding; a later one replaces it."""
-    found = {"value": value, "why": why, "at": at}
-    statement = insert(tx, probed).values(connection=connection, name=name, **found)
-    tx.execute(statement.on_conflict_do_update(index_elements=["connection", "name"], set_=found))
+    """Store a finding; a later one replaces it."""
+    finding = {"value": value, "why": why, "at": at}
+    statement = insert(tx, probed).values(connection=connection, name=name, **finding)
+    tx.execute(statement.on_conflict_do_update(index_elements=["connection", "name"], set_=finding))
 
 
 def findings(tx: Tx, connection: str) -> dict[str, bool]:
-    """Give a connection's findings by name."""
+    """Return a connection's findings by name."""
     return dict(
         tx.execute(
             select(probed.c.name, probed.c.value).where(probed.c.connection == connection)
@@ -30,15 +30,15 @@ _FINDINGS = select(probed.c.connection, probed.c.name, probed.c.value)
 
 
 def by_connection(tx: Tx) -> dict[str, dict[str, bool]]:
-    """Give the findings of every connection that has any."""
-    found: dict[str, dict[str, bool]] = {}
+    """Return the findings of every connection that has any."""
+    by_name: dict[str, dict[str, bool]] = {}
     for row in tx.execute(_FINDINGS):
-        found.setdefault(row.connection, {})[row.name] = row.value
-    return found
+        by_name.setdefault(row.connection, {})[row.name] = row.value
+    return by_name
 
 
 def reasons(tx: Tx, connection: str) -> dict[str, str]:
-    """Give why each finding is believed."""
+    """Return the reason of each finding, by name."""
     return dict(
         tx.execute(
             select(probed.c.name, probed.c.why).where(probed.c.connection == connection)
@@ -47,5 +47,5 @@ def reasons(tx: Tx, connection: str) -> dict[str, str]:
 
 
 def forget(tx: Tx, connection: str) -> None:
-    """Find everything out anew: a licence or a setting may have changed."""
+    """Delete a connection's findings, so that they are made anew (after a change of licence, say)."""
     tx.execute(delete(probed).where(probed.c.connection == connection))

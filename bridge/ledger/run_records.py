@@ -1,4 +1,4 @@
-"""Scheduled and long jobs: what is due is computed from these rows alone."""
+"""Runs: the stored progress of scheduled and long jobs, from which the next due time follows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import attempt, create_intent, run, work
 from bridge.ledger.work import WorkRow
 
-ABANDONED = timedelta(hours=1)
-"""A run without progress for this long will not go on; the next one takes its place."""
+ABANDONED_AFTER = timedelta(hours=1)
+"""A run without progress for this long is given up, and the next one may begin."""
 
-
-_GIVEN_UP = "abandoned"
+_ABANDONED = "abandoned"
+"""How the error of such a run begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,24 @@ class RunRow:
 def begin(
     tx: Tx, *, kind: str, connection: str, entity: str, due: datetime, now: datetime
 ) -> str | None:
-    """Start a run; gives its id, or None when one of its kind is under way, so that two clocks start one.
+    """Begin a run and return its id; None when one of its kind is under way.
 
-    A run without progress is given up only when no work of its is left: what waits for its
+    An old run without progress is given up only if it has no work left: a run that waits for its
     connection goes on later.
     """
     same = (run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
-    waits = exists().where(
+    has_work = exists().where(
         work.c.key == "reconcile:" + cast(run.c.id, String), work.c.parked_at.is_(None)
     )
     tx.execute(
         update(run)
-        .where(*same, run.c.finished_at.is_(None), run.c.progress_at <= now - ABANDONED, ~waits)
-        .values(finished_at=now, error=f"{_GIVEN_UP}: no progress for an hour")
+        .where(
+            *same,
+            run.c.finished_at.is_(None),
+            run.c.progress_at <= now - ABANDONED_AFTER,
+            ~has_work,
+        )
+        .values(finished_at=now, error=f"{_ABANDONED}: no progress for an hour")
     )
     statement = insert(tx, run).values(
         kind=kind, connection=connection, entity=entity, due=due, started_at=now, progress_at=now
@@ -73,7 +78,7 @@ def progress(
     now: datetime,
     figures: dict[str, Any] | None = None,
 ) -> None:
-    """Checkpoint pages: where to go on, and what was seen on them."""
+    """Store a checkpoint: where to go on, and how much was seen since the last one."""
     changes: dict[str, Any] = {
         "progress_at": now,
         "seen": run.c.seen + seen,
@@ -89,7 +94,7 @@ def progress(
 def extend_claim(
     tx: Tx, row: WorkRow, owner: str, payload: dict[str, Any], until: datetime
 ) -> bool:
-    """Keep the claim on a run's work for longer, with where to resume; False when another worker has taken it over."""
+    """Extend the claim on a run's work and store its payload; False if another worker has it."""
     mine = update(work).where(work.c.id == row.id, work.c.claimed_by == owner)
     changes = {
         "payload": payload,
@@ -101,12 +106,12 @@ def extend_claim(
 
 
 def forget_cursor(tx: Tx, run_id: str) -> None:
-    """Let no later run go on from where this one got: its cursor leads nowhere."""
+    """Delete a run's cursor, so that no later run goes on from it."""
     tx.execute(update(run).where(run.c.id == int(run_id)).values(cursor=None))
 
 
 def finish(tx: Tx, run_id: str, now: datetime, *, error: str = "") -> None:
-    """End a run, well or badly."""
+    """End a run; `error` says why if it failed."""
     ended = update(run).where(run.c.id == int(run_id), run.c.finished_at.is_(None))
     tx.execute(ended.values(finished_at=now, error=error))
 
@@ -115,32 +120,32 @@ _GET = select(run).where(run.c.id == bindparam("of"))
 
 
 def get(tx: Tx, run_id: str) -> RunRow | None:
-    """Give one run."""
+    """Return one run."""
     row = tx.execute(_GET, {"of": int(run_id)}).first()
     return None if row is None else _row(row)
 
 
 def last(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
-    """Give the newest run of a kind, finished or not."""
-    found = select(run).where(
+    """Return the newest run of a kind, finished or not."""
+    of_kind = select(run).where(
         run.c.kind == kind, run.c.connection == connection, run.c.entity == entity
     )
-    row = tx.execute(found.order_by(run.c.id.desc()).limit(1)).first()
+    row = tx.execute(of_kind.order_by(run.c.id.desc()).limit(1)).first()
     return None if row is None else _row(row)
 
 
 def last_whole(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
-    """Give the newest run of a kind that came to its end well."""
-    found = select(run).where(
+    """Return the newest run of a kind that ended without an error."""
+    of_kind = select(run).where(
         run.c.kind == kind, run.c.connection == connection, run.c.entity == entity
     )
-    well = found.where(run.c.finished_at.is_not(None), run.c.error == "")
-    row = tx.execute(well.order_by(run.c.id.desc()).limit(1)).first()
+    succeeded = of_kind.where(run.c.finished_at.is_not(None), run.c.error == "")
+    row = tx.execute(succeeded.order_by(run.c.id.desc()).limit(1)).first()
     return None if row is None else _row(row)
 
 
 def newest(tx: Tx) -> dict[tuple[str, str, str], RunRow]:
-    """Give the newest run of each kind, connection and entity, in one query."""
+    """Return the newest run of each kind, connection and entity."""
     groups = (run.c.kind, run.c.connection, run.c.entity)
     latest = select(func.max(run.c.id)).group_by(*groups)
     rows = tx.execute(select(run).where(run.c.id.in_(latest)))
@@ -148,60 +153,58 @@ def newest(tx: Tx) -> dict[tuple[str, str, str], RunRow]:
 
 
 def callers(tx: Tx) -> set[str]:
-    """Give the connections that a run has certainly called."""
-    came_to_an_end = and_(run.c.finished_at.is_not(None), ~run.c.error.startswith(_GIVEN_UP))
-    return set(
-        tx.execute(
-            select(run.c.connection).where(or_(came_to_an_end, run.c.seen > 0)).distinct()
-        ).scalars()
-    )
+    """Return the connections that some run has certainly called."""
+    ended = and_(run.c.finished_at.is_not(None), ~run.c.error.startswith(_ABANDONED))
+    called = select(run.c.connection).where(or_(ended, run.c.seen > 0)).distinct()
+    return set(tx.execute(called).scalars())
 
 
 def begun(tx: Tx) -> dict[tuple[str, str], datetime]:
-    """Give the beginning of the oldest run on record of each connection and entity."""
-    found = select(run.c.connection, run.c.entity, func.min(run.c.started_at)).group_by(
+    """Return when the oldest stored run of each connection and entity began."""
+    oldest = select(run.c.connection, run.c.entity, func.min(run.c.started_at)).group_by(
         run.c.connection, run.c.entity
     )
-    return {(connection, entity): at for connection, entity, at in tx.execute(found)}
+    return {(connection, entity): at for connection, entity, at in tx.execute(oldest)}
 
 
 def watermark(tx: Tx, connection: str, entity: str) -> Any:
-    """Give the cursor from which the next poll goes on; None before the first."""
-    found = select(run.c.cursor).where(
+    """Return the cursor from which the next poll goes on; None before the first."""
+    cursors = select(run.c.cursor).where(
         run.c.kind == "poll",
         run.c.connection == connection,
         run.c.entity == entity,
         run.c.cursor.is_not(None),
     )
-    return tx.execute(found.order_by(run.c.id.desc()).limit(1)).scalar()
+    return tx.execute(cursors.order_by(run.c.id.desc()).limit(1)).scalar()
 
 
 def recent(tx: Tx, limit: int = 20) -> list[RunRow]:
-    """List runs, newest first."""
+    """Return runs, newest first."""
     return [_row(row) for row in tx.execute(select(run).order_by(run.c.id.desc()).limit(limit))]
 
 
 def notable(tx: Tx, limit: int) -> list[RunRow]:
-    """List the newest run, and before others those that wrote something, then those that found something or failed.
+    """Return the runs worth showing, newest first.
 
-    Newest first.
+    The newest of all is always there; then those that wrote something have precedence over those
+    that found something or failed.
     """
     by_age = select(run).order_by(run.c.id.desc())
-    wrote = or_(*(exists().where(each.c.run_id == run.c.id) for each in (attempt, create_intent)))
+    wrote = or_(*(exists().where(table.c.run_id == run.c.id) for table in (attempt, create_intent)))
     chosen = [*tx.execute(by_age.limit(1)), *tx.execute(by_age.where(wrote).limit(limit))]
     chosen += tx.execute(by_age.where(or_(run.c.hinted > 0, run.c.error != "")).limit(limit))
     by_id = {row.id: row for row in chosen}
-    first = list(by_id)[:limit]
-    return [_row(by_id[each]) for each in sorted(first, reverse=True)]
+    shown = list(by_id)[:limit]
+    return [_row(by_id[run_id]) for run_id in sorted(shown, reverse=True)]
 
 
 def prune(tx: Tx, before: datetime) -> int:
-    """Forget runs that ended before that time, but never the newest of a kind, nor the one that holds the watermark."""
+    """Delete runs that ended before that time, except the newest of each kind and the watermarks."""
     groups = (run.c.kind, run.c.connection, run.c.entity)
     newest = select(func.max(run.c.id)).group_by(*groups)
-    marks = select(func.max(run.c.id)).where(run.c.cursor.is_not(None)).group_by(*groups)
+    watermarks = select(func.max(run.c.id)).where(run.c.cursor.is_not(None)).group_by(*groups)
     old = delete(run).where(
-        run.c.finished_at < before, run.c.id.not_in(newest), run.c.id.not_in(marks)
+        run.c.finished_at < before, run.c.id.not_in(newest), run.c.id.not_in(watermarks)
     )
     return tx.execute(old).rowcount
 

@@ -1,4 +1,4 @@
-"""What a run has written, and what of it is still to be done."""
+"""The records and writes that a run made, and the work of it that is left."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from bridge.ledger.tables import attempt, create_intent, run, side, work
 
 @dataclass(frozen=True, slots=True)
 class CreatedRecord:
-    """A record that a run made."""
+    """A record that a run created."""
 
     link_id: str
     connection: str
     entity: str
     remote_id: str
     sent: dict[str, Any]
-    """By canonical field."""
+    """The values sent, by canonical field."""
 
 
 @dataclass(frozen=True, slots=True)
 class CarriedOutWrite:
-    """A write of a run that was carried out."""
+    """A write of a run that was carried out, as far as anybody knows."""
 
     link_id: str
     connection: str
@@ -41,15 +41,18 @@ class CarriedOutWrite:
 
 @dataclass(frozen=True, slots=True)
 class LeftToDo:
-    """What of some runs is still outstanding."""
+    """The work of some runs that is still outstanding."""
 
     waiting: int
     parked: dict[str, int]
-    """By cause."""
+    """Parked rows by cause."""
 
 
 def creates(tx: Tx, run_id: int) -> int:
-    """Count the records that a run has made or is about to make. The run's row is locked, so that the count holds."""
+    """Count the records that a run has made or is about to make, and lock the count.
+
+    The lock on the run's row keeps another transaction from adding one meanwhile.
+    """
     tx.execute(select(run.c.id).where(run.c.id == run_id).with_for_update())
     counted = (
         select(func.count()).select_from(create_intent).where(create_intent.c.run_id == run_id)
@@ -59,23 +62,23 @@ def creates(tx: Tx, run_id: int) -> int:
 
 
 def made(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[CreatedRecord]:
-    """Give the records that a run has made, in order."""
-    found = select(create_intent).where(
+    """Return the records that a run created, in order."""
+    created = select(create_intent).where(
         create_intent.c.run_id == run_id, create_intent.c.outcome == "created"
     )
     if link_id is not None:
-        found = found.where(create_intent.c.link_id == link_id)
+        created = created.where(create_intent.c.link_id == link_id)
     return [
         CreatedRecord(
             row.link_id, row.connection, row.entity, row.remote_id, dict(row.draft["sent"])
         )
-        for row in tx.execute(found.order_by(create_intent.c.number))
+        for row in tx.execute(created.order_by(create_intent.c.number))
     ]
 
 
 def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[CarriedOutWrite]:
-    """Give the writes that a run has carried out, or of which nobody knows whether it did, in order."""
-    found = (
+    """Return a run's writes, in order, without those that were certainly refused."""
+    writes = (
         select(attempt, side.c.entity, side.c.remote_id)
         .join(side, side.c.id == attempt.c.side_id)
         .where(
@@ -84,7 +87,7 @@ def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[CarriedO
         )
     )
     if link_id is not None:
-        found = found.where(attempt.c.link_id == link_id)
+        writes = writes.where(attempt.c.link_id == link_id)
     return [
         CarriedOutWrite(
             row.link_id,
@@ -94,36 +97,40 @@ def changed(tx: Tx, run_id: int, *, link_id: str | None = None) -> list[CarriedO
             link_codec.to_attempt(row.detail),
             row.read_back if isinstance(row.read_back, dict) else {},
         )
-        for row in tx.execute(found.order_by(attempt.c.number))
+        for row in tx.execute(writes.order_by(attempt.c.number))
     ]
 
 
 def count(tx: Tx, run_ids: Collection[int]) -> dict[int, int]:
-    """Count what each of these runs has written: records made, and writes to others that were not refused."""
+    """Count the records that each of these runs created and the writes that it carried out."""
     counted: dict[int, int] = {}
-    for table, was in (
+    for table, succeeded in (
         (create_intent, create_intent.c.outcome == "created"),
         (attempt, attempt.c.outcome == "done"),
     ):
-        of = select(table.c.run_id, func.count()).where(table.c.run_id.in_(list(run_ids)), was)
-        for run_id, number in tx.execute(of.group_by(table.c.run_id)):
+        by_run = select(table.c.run_id, func.count()).where(
+            table.c.run_id.in_(list(run_ids)), succeeded
+        )
+        for run_id, number in tx.execute(by_run.group_by(table.c.run_id)):
             counted[run_id] = counted.get(run_id, 0) + number
     return counted
 
 
 def left(tx: Tx, run_ids: Collection[int]) -> LeftToDo:
-    """Count what of these runs waits, and what was set aside."""
-    of = work.c.run_id.in_(list(run_ids))
-    counted = select(func.count()).select_from(work).where(of, work.c.parked_at.is_(None))
-    by = select(work.c.parked_cause, func.count()).where(of, work.c.parked_at.is_not(None))
+    """Count the work of these runs that waits and that is parked."""
+    of_runs = work.c.run_id.in_(list(run_ids))
+    counted = select(func.count()).select_from(work).where(of_runs, work.c.parked_at.is_(None))
+    by_cause = select(work.c.parked_cause, func.count()).where(
+        of_runs, work.c.parked_at.is_not(None)
+    )
     parked: dict[str, int] = {
-        row[0]: row[1] for row in tx.execute(by.group_by(work.c.parked_cause))
+        row[0]: row[1] for row in tx.execute(by_cause.group_by(work.c.parked_cause))
     }
     return LeftToDo(tx.execute(counted).scalar_one(), parked)
 
 
 def waits_for(tx: Tx, run_ids: Collection[int]) -> dict[str, int]:
-    """Count what of these runs waits, by the connection that it waits for; without listings that go on."""
+    """Count the work of these runs that waits, by connection, without their own listings."""
     queued = select(work.c.connection, func.count()).where(
         work.c.run_id.in_(list(run_ids)), work.c.parked_at.is_(None)
     )
@@ -133,7 +140,7 @@ def waits_for(tx: Tx, run_ids: Collection[int]) -> dict[str, int]:
 def review(
     tx: Tx, run_ids: Collection[int], causes: Collection[str], limit: int = 1000
 ) -> list[dict[str, Any]]:
-    """List what these runs have set aside for a human to decide."""
+    """Return the work of these runs that is parked for one of these causes."""
     columns = (
         work.c.id,
         work.c.kind,
@@ -142,26 +149,26 @@ def review(
         work.c.link_id,
         work.c.parked_why,
     )
-    found = select(*columns).where(
+    rows = select(*columns).where(
         work.c.run_id.in_(list(run_ids)),
         work.c.parked_at.is_not(None),
         work.c.parked_cause.in_(list(causes)),
     )
-    return [dict(row) for row in tx.execute(found.order_by(work.c.id).limit(limit)).mappings()]
+    return [dict(row) for row in tx.execute(rows.order_by(work.c.id).limit(limit)).mappings()]
 
 
 def take_over_leftovers(tx: Tx, new: int, cause: str, now: datetime) -> int:
-    """Make what earlier runs of this kind left undone there the work of a new run; gives how many pieces.
+    """Give a new run the work that earlier runs of its kind left undone; return how much it was.
 
-    That is what an interrupted run had queued, and what was set aside for that cause.
+    That is the work that an interrupted run had queued, and the work parked for that cause.
     """
-    this = select(run.c.kind, run.c.connection, run.c.entity).where(run.c.id == new).subquery()
+    new_run = select(run.c.kind, run.c.connection, run.c.entity).where(run.c.id == new).subquery()
     same = and_(
-        run.c.kind == this.c.kind,
-        run.c.connection == this.c.connection,
-        run.c.entity == this.c.entity,
+        run.c.kind == new_run.c.kind,
+        run.c.connection == new_run.c.connection,
+        run.c.entity == new_run.c.entity,
     )
-    left_undone = work.c.run_id.in_(select(run.c.id).join(this, same).where(run.c.id < new))
+    left_undone = work.c.run_id.in_(select(run.c.id).join(new_run, same).where(run.c.id < new))
     queued = update(work).where(left_undone, work.c.parked_at.is_(None)).values(run_id=new)
     freed = {
         "parked_at": None,
@@ -171,8 +178,6 @@ def take_over_leftovers(tx: Tx, new: int, cause: str, now: datetime) -> int:
         "due_at": now,
         "run_id": new,
     }
-    waiting = update(work).where(left_undone, work.c.parked_cause == cause)
+    parked = update(work).where(left_undone, work.c.parked_cause == cause)
     count = tx.execute(queued).rowcount
-    return (
-        count + tx.execute(waiting.values(freed | {"generation": work.c.generation + 1})).rowcount
-    )
+    return count + tx.execute(parked.values(freed | {"generation": work.c.generation + 1})).rowcount

@@ -1,4 +1,4 @@
-"""The figures that `bridge status` and the readiness check show."""
+"""The counts that `bridge status` and `/metrics` show."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Status:
 
     links: int
     entities: dict[str, int]
-    """The same by entity: a ticket is one, and so is a customer."""
+    """The number of links by entity."""
     paused: int
-    """Links to whose records nothing is written until somebody lets them go on."""
+    """Paused links: nothing is written to their records until an operator resumes them."""
     sides: dict[str, int]
     """Live sides by connection."""
     backlog: dict[str, Any]
@@ -49,22 +49,22 @@ class Status:
     lanes: dict[str, int]
     """Outstanding work by lane."""
     parked: list[ParkedGroup]
-    """What is set aside, by cause and connection."""
+    """Parked work by cause and connection."""
     waiting: dict[str, datetime]
-    """For each connection with due work, since when the oldest of it waits: the lag."""
+    """Since when the oldest due work waits, by connection with due work: the lag."""
     figures: list[Figure]
     writes: dict[str, int]
     """Writes of the last minute, by connection."""
 
 
 def summary(tx: Tx, now: datetime) -> Status:
-    """Collect the figures."""
+    """Count everything."""
     live = (
         select(side.c.connection, func.count())
         .where(side.c.tombstone.is_(False))
         .group_by(side.c.connection)
     )
-    unsettled = select(func.count()).select_from(attempt).where(attempt.c.closed_at.is_(None))
+    open_attempts = select(func.count()).select_from(attempt).where(attempt.c.closed_at.is_(None))
     entities = _entities(tx)
     return Status(
         links=sum(entities.values()),
@@ -74,7 +74,7 @@ def summary(tx: Tx, now: datetime) -> Status:
         backlog=work.backlog(tx, now),
         inbox=webhook_inbox.counts(tx),
         conflicts_open=conflict_log.count_open(tx),
-        attempts_open=tx.execute(unsettled).scalar_one(),
+        attempts_open=tx.execute(open_attempts).scalar_one(),
         intents_open=open_creates(tx),
         health=connection_health.by_name(tx),
         runs=run_records.recent(tx),
@@ -87,41 +87,42 @@ def summary(tx: Tx, now: datetime) -> Status:
     )
 
 
-def called(tx: Tx, found: Status) -> set[str]:
-    """Give the connections that were called at least once, as far as the ledger knows."""
+def called(tx: Tx, status: Status) -> set[str]:
+    """Return the connections that were called at least once, as far as the ledger knows."""
     return {
-        *found.sides,
-        *found.health,
-        *(each.connection for each in found.figures),
+        *status.sides,
+        *status.health,
+        *(figure.connection for figure in status.figures),
         *run_records.callers(tx),
     }
 
 
 def open_creates(tx: Tx) -> int:
     """Count the creates whose outcome is not known yet."""
-    found = (
+    counted = (
         select(func.count()).select_from(create_intent).where(create_intent.c.closed_at.is_(None))
     )
-    return tx.execute(found).scalar_one()
+    return tx.execute(counted).scalar_one()
 
 
 def _entities(tx: Tx) -> dict[str, int]:
-    found = select(link.c.entity, func.count()).group_by(link.c.entity)
-    return dict(tx.execute(found.order_by(link.c.entity)).all())
+    counted = select(link.c.entity, func.count()).group_by(link.c.entity)
+    return dict(tx.execute(counted.order_by(link.c.entity)).all())
 
 
 def _writes(tx: Tx, since: datetime) -> dict[str, int]:
-    """Count writes by connection among the newest there are: nobody writes more than that in a minute."""
+    """Count the writes since then by connection, among the newest attempts alone."""
     newest = select(func.coalesce(func.max(attempt.c.number), 0)).scalar_subquery()
-    found = select(attempt.c.connection, func.count()).where(
-        attempt.c.number > newest - _MANY, attempt.c.opened_at > since
+    counted = select(attempt.c.connection, func.count()).where(
+        attempt.c.number > newest - _RECENT_ATTEMPTS, attempt.c.opened_at > since
     )
-    return dict(tx.execute(found.group_by(attempt.c.connection)).all())
+    return dict(tx.execute(counted.group_by(attempt.c.connection)).all())
 
 
-_MANY = 5000
+_RECENT_ATTEMPTS = 5000
+"""More than are made in a minute. The table has no index by time alone, so few rows are looked at."""
 
 
 def ping(tx: Tx) -> None:
-    """Ask the database for an answer, no more."""
+    """Check that the database answers."""
     tx.execute(select(1))

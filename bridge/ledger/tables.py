@@ -1,6 +1,7 @@
-"""Every table. Identity is carried by unique constraints, never by looking first and inserting afterwards.
+"""The tables of the ledger. A change here needs a migration; a test compares the two.
 
-A change here needs a migration; a test compares the two.
+What must exist only once is guarded by a unique constraint: looking first and inserting afterwards
+would let two workers insert.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ metadata = MetaData(
     }
 )
 
+# Every accepted webhook, once for each delivery key (webhook_inbox).
 inbox = Table(
     "inbox",
     metadata,
@@ -84,6 +86,7 @@ Index(
 )
 Index("ix_inbox_received_at", inbox.c.received_at)
 
+# A record as the bridge knows it, with the agreed state, its lease and its fence (links).
 link = Table(
     "link",
     metadata,
@@ -102,6 +105,7 @@ link = Table(
 
 Index("ix_link_parent_id", link.c.parent_id)
 
+# The records of a link, one live side for each connection, with what each showed last (links).
 side = Table(
     "side",
     metadata,
@@ -132,6 +136,7 @@ Index(
 )
 Index("ix_side_link_id", side.c.link_id)
 
+# Outstanding work, one row for each key (work, parking).
 work = Table(
     "work",
     metadata,
@@ -165,6 +170,7 @@ Index(
 )
 Index("ix_work_link_id", work.c.link_id)
 
+# Writes, stored before they are sent; at most one open for each side (attempts).
 attempt = Table(
     "attempt",
     metadata,
@@ -201,6 +207,7 @@ Index(
     postgresql_where=attempt.c.destructive > text("0"),
 )
 
+# Creates, stored before they are sent; at most one open for a link and connection (intents).
 create_intent = Table(
     "create_intent",
     metadata,
@@ -226,14 +233,17 @@ Index(
     postgresql_where=create_intent.c.closed_at.is_(None),
 )
 Index("ix_create_intent_link_id", create_intent.c.link_id)
-for _each in (
-    work,
-    attempt,
-    create_intent,
-):  # only what a run has asked for: live traffic pays nothing
-    _asked = _each.c.run_id.is_not(None)
-    Index(f"ix_{_each.name}_run_id", _each.c.run_id, sqlite_where=_asked, postgresql_where=_asked)
+# Partial: only rows of a run are indexed, so live traffic does not pay for it.
+for _table in (work, attempt, create_intent):
+    _of_a_run = _table.c.run_id.is_not(None)
+    Index(
+        f"ix_{_table.name}_run_id",
+        _table.c.run_id,
+        sqlite_where=_of_a_run,
+        postgresql_where=_of_a_run,
+    )
 
+# Keys by which a new record finds the link that it belongs to (matching).
 match_key = Table(
     "match_key",
     metadata,
@@ -248,6 +258,7 @@ match_key = Table(
     Index("ix_match_key_hash", "sync", "rule", "hash"),
 )
 
+# Conflicts, settled and open (conflict_log).
 conflict = Table(
     "conflict",
     metadata,
@@ -271,6 +282,7 @@ Index(
     postgresql_where=conflict.c.closed_at.is_(None),
 )
 
+# Reconciliations, imports and other long jobs, with how far they have come (run_records).
 run = Table(
     "run",
     metadata,
@@ -299,6 +311,7 @@ Index(
     postgresql_where=run.c.finished_at.is_(None),
 )
 
+# Who is who on a connection, learned from records (directory).
 person = Table(
     "person",
     metadata,
@@ -310,6 +323,7 @@ person = Table(
     Index("ix_person_email", "email"),
 )
 
+# Agents shown on a link whom nobody knows yet (directory).
 unmapped = Table(
     "unmapped",
     metadata,
@@ -321,6 +335,7 @@ unmapped = Table(
     Index("ix_unmapped_who", "connection", "who"),
 )
 
+# The timeline of every link (timeline).
 journal = Table(
     "journal",
     metadata,
@@ -334,6 +349,7 @@ journal = Table(
     Index("ix_journal_link_id", "link_id", "id"),
 )
 
+# What operators did (audit).
 audit = Table(
     "audit",
     metadata,
@@ -345,6 +361,7 @@ audit = Table(
     Column("detail", Json(lenient=True), nullable=False),
 )
 
+# What a listing last showed of a side (listings).
 sighting = Table(
     "sighting",
     metadata,
@@ -355,6 +372,7 @@ sighting = Table(
     Column("seen_run", Integer, nullable=False, default=0),
 )
 
+# Differences that reconciliation found (drift_findings).
 drift = Table(
     "drift",
     metadata,
@@ -381,6 +399,7 @@ Index(
     postgresql_where=text("healed_at IS NULL"),
 )
 
+# Failures, pauses and the circuit breaker of each connection (connection_health).
 connection_health = Table(
     "connection_health",
     metadata,
@@ -399,6 +418,7 @@ connection_health = Table(
     Column("forbidden", StorableText, nullable=False, default="", server_default=""),
 )
 
+# Counts that outlive the rows they count (webhook_inbox).
 tally = Table(
     "tally",
     metadata,
@@ -406,6 +426,7 @@ tally = Table(
     Column("value", Integer, nullable=False),
 )
 
+# Capabilities that were found out by trying (probes).
 probed = Table(
     "probed",
     metadata,
@@ -416,6 +437,7 @@ probed = Table(
     Column("at", UTCDateTime, nullable=False),
 )
 
+# Numbers that a connection reports about its account (gauges).
 figure = Table(
     "figure",
     metadata,

@@ -1,4 +1,4 @@
-"""The timeline of each link."""
+"""The timeline: everything that happened to a link, and the stream over all links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.ledger.tables import journal
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One line of a timeline, or of the stream over all links."""
+    """One entry of a timeline."""
 
     id: int
     link_id: str
@@ -32,7 +32,7 @@ _ADD = journal.insert()
 
 def add(tx: Tx, link_id: str, at: datetime, notes: Iterable[Note]) -> None:
     """Append notes to a link's timeline."""
-    lines = [
+    entries = [
         {
             "link_id": link_id,
             "at": at,
@@ -43,22 +43,22 @@ def add(tx: Tx, link_id: str, at: datetime, notes: Iterable[Note]) -> None:
         }
         for note in notes
     ]
-    if lines:
-        tx.execute(_ADD, lines)
+    if entries:
+        tx.execute(_ADD, entries)
 
 
 def timeline(tx: Tx, link_id: str) -> list[TimelineEntry]:
-    """Give everything that happened to a link, in order."""
-    found = select(journal).where(journal.c.link_id == link_id).order_by(journal.c.id)
-    return [TimelineEntry(**row) for row in tx.execute(found).mappings()]
+    """Return everything that happened to a link, in order."""
+    entries = select(journal).where(journal.c.link_id == link_id).order_by(journal.c.id)
+    return [TimelineEntry(**row) for row in tx.execute(entries).mappings()]
 
 
-def after(tx: Tx, line_id: int, limit: int = 500) -> list[TimelineEntry]:
-    """Give what happened to any link after that line: the live stream."""
-    found = select(journal).where(journal.c.id > line_id).order_by(journal.c.id).limit(limit)
-    return [TimelineEntry(**row) for row in tx.execute(found).mappings()]
+def after(tx: Tx, entry_id: int, limit: int = 500) -> list[TimelineEntry]:
+    """Return the entries of all links after that entry: the live stream."""
+    entries = select(journal).where(journal.c.id > entry_id).order_by(journal.c.id).limit(limit)
+    return [TimelineEntry(**row) for row in tx.execute(entries).mappings()]
 
 
 def newest(tx: Tx) -> int:
-    """Give the id of the newest line; 0 when there is none."""
+    """Return the id of the newest entry; 0 when there is none."""
     return tx.execute(select(journal.c.id).order_by(journal.c.id.desc()).limit(1)).scalar() or 0

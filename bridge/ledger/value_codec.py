@@ -1,8 +1,7 @@
-"""JSON text for values that JSON alone can't tell apart: tuples, times and the markers NO_BASE and ABSENT.
+"""Encodes values as JSON text, with the types that JSON lacks: tuples, times and markers.
 
-What JSON lacks is written as an object with one key that starts with a dollar sign. A vendor's own
-object that has such a key is wrapped (`$map`), so nothing that a vendor sends can be taken for one
-of ours.
+These are written as an object with one key that starts with a dollar sign. A vendor's own object
+with such a key is wrapped (`$map`), so nothing that a vendor sends can be mistaken for one of ours.
 """
 
 from __future__ import annotations
@@ -15,22 +14,22 @@ from typing import Any
 from bridge.core.model.values import Marker
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-"""Kinds of value that JSON has: most are, and asking here is quicker than calling."""
+"""Types that JSON has. Most values are of them, and this look-up is quicker than a call."""
 _encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
 def dumps(value: Any, *, lenient: bool = False) -> str:
-    """Write a value as ASCII JSON text. Unknown kinds are a TypeError, or with `lenient` kept as their text."""
+    """Encode a value as ASCII JSON text; with `lenient` unknown types become text, else TypeError."""
     return _encoder.encode(_pack(value, lenient))
 
 
 def loads(text: str) -> Any:
-    """Read what `dumps` wrote."""
+    """Decode what `dumps` encoded."""
     return _unpack(json.loads(text))
 
 
 def storable(text: str) -> str:
-    """Replace what no database takes in a text column."""
+    """Replace the characters that no database stores in a text column."""
     clean = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
     return clean.replace("\0", "\ufffd")
 
@@ -39,17 +38,21 @@ def _pack(value: Any, lenient: bool) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping):
-        packed = {
-            key if type(key) is str else _key(key, lenient): item
-            if type(item) in _PLAIN
-            else _pack(item, lenient)
-            for key, item in value.items()
-        }
-        return {"$map": packed} if "$" in {key[:1] for key in packed} else packed
+        return _pack_mapping(value, lenient)
     if isinstance(value, list | tuple):
         items = [item if type(item) in _PLAIN else _pack(item, lenient) for item in value]
         return items if isinstance(value, list) else {"$tuple": items}
     return _pack_rare(value, lenient)
+
+
+def _pack_mapping(value: Mapping[Any, Any], lenient: bool) -> dict[str, Any]:
+    packed = {
+        key if type(key) is str else _key(key, lenient): item
+        if type(item) in _PLAIN
+        else _pack(item, lenient)
+        for key, item in value.items()
+    }
+    return {"$map": packed} if "$" in {key[:1] for key in packed} else packed
 
 
 def _pack_rare(value: Any, lenient: bool) -> Any:
@@ -74,12 +77,12 @@ def _key(key: Any, lenient: bool) -> str:
     raise TypeError(f"the ledger cannot keep {key!r} as a key; keys are strings")
 
 
-def _map(found: dict[str, Any]) -> dict[str, Any]:
-    return {key: item if type(item) in _PLAIN else _unpack(item) for key, item in found.items()}
+def _unpack_mapping(packed: dict[str, Any]) -> dict[str, Any]:
+    return {key: item if type(item) in _PLAIN else _unpack(item) for key, item in packed.items()}
 
 
 _TAGS: Mapping[str, Callable[[Any], Any]] = {
-    "$map": _map,
+    "$map": _unpack_mapping,
     "$tuple": lambda items: tuple(_unpack(item) for item in items),
     "$time": datetime.fromisoformat,
     "$marker": lambda name: Marker[name],
@@ -95,4 +98,4 @@ def _unpack(value: Any) -> Any:
         ((key, item),) = value.items()
         if key in _TAGS:
             return _TAGS[key](item)
-    return _map(value)
+    return _unpack_mapping(value)

@@ -1,8 +1,8 @@
-"""Every accepted webhook, once for each delivery key, and what became of it.
+"""The inbox: every accepted webhook, once for each delivery key, with its verdict.
 
-Each ends in exactly one verdict. Arrivals are counted when they are written down and verdicts when
-their rows are looked at (or forgotten), so that `account` compares two counts that come about
-independently of each other.
+Each webhook ends with exactly one verdict. Arrivals are counted when they are stored, verdicts by
+looking at the rows (and counted when rows are deleted). So `account` compares two counts that are
+made independently of each other.
 """
 
 from __future__ import annotations
@@ -22,39 +22,40 @@ from bridge.ledger.tables import inbox, tally
 
 PENDING = "pending"
 VERDICTS = (PENDING, "applied", "no-op", "echo", "out of scope", "ignored", "quarantined", "parked")
-"""What is said of a webhook: that it is in flight, or what became of it in the end."""
+"""A webhook is pending, or has one of the final verdicts."""
 ACCEPTED = "accepted"
+"""The tally of arrivals."""
 PRUNED = "verdict:"
+"""How the names of the tallies of deleted rows begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookAccount:
-    """Every accepted webhook, and where it is: nothing is lost while `balanced`."""
+    """How many webhooks ever came and what became of them; none is lost while `balanced`."""
 
     accepted: int = 0
-    """Written down since the ledger was made, each delivery key once."""
+    """Stored since the ledger was made, each delivery key once."""
     verdicts: dict[str, int] = field(default_factory=dict)
-    """By terminal verdict, those included whose rows have been forgotten since."""
+    """By final verdict, those of deleted rows included."""
     in_flight: int = 0
-    """Accepted, and not settled yet."""
+    """Accepted, without a final verdict yet."""
 
     @property
     def missing(self) -> int:
-        """Give how many are accounted for nowhere (or, below 0, how many nobody accepted)."""
+        """How many have disappeared (below 0: how many were never counted as accepted)."""
         return self.accepted - sum(self.verdicts.values()) - self.in_flight
 
     @property
     def balanced(self) -> bool:
-        """Tell whether accepted = all verdicts + in flight."""
+        """Whether accepted = all verdicts + in flight."""
         return self.missing == 0
 
     def __str__(self) -> str:
-        """Give the account in one line."""
-        each = (
-            " + ".join(f"{number} {verdict}" for verdict, number in sorted(self.verdicts.items()))
-            or "0 settled"
+        """Return the account in one line."""
+        verdicts = " + ".join(
+            f"{number} {verdict}" for verdict, number in sorted(self.verdicts.items())
         )
-        line = f"{self.accepted} accepted = {each} + {self.in_flight} in flight"
+        line = f"{self.accepted} accepted = {verdicts or '0 settled'} + {self.in_flight} in flight"
         return line if self.balanced else f"{line}: {self.missing} MISSING"
 
 
@@ -74,7 +75,7 @@ def accept(
     why: str = "",
     body: str | None = None,
 ) -> tuple[int, bool]:
-    """Write a delivery down; gives its row's id and whether it is the first of its key. A repeat is only counted."""
+    """Store a delivery; return its row's id, and False when it repeats an earlier one."""
     row = tx.execute(
         _accept(tx.dialect.name),
         {
@@ -108,9 +109,9 @@ def _accept(dialect: str) -> ReturningInsert[tuple[int, int]]:
 
 
 def last_pending(tx: Tx, connection: str, entity: str, remote_id: str) -> int:
-    """Give the id of the newest pending webhook for a record; 0 when there is none."""
+    """Return the id of the newest pending webhook for a record; 0 when there is none."""
     key = {"of_connection": connection, "of_entity": entity, "of_id": remote_id}
-    return tx.execute(_LAST, key).scalar() or 0
+    return tx.execute(_LAST_PENDING, key).scalar() or 0
 
 
 def set_verdict(
@@ -123,15 +124,16 @@ def set_verdict(
     why: str,
     at: datetime,
 ) -> int:
-    """Give every pending webhook for a record, up to that id, its final verdict; gives how many there were."""
+    """Set the verdict of the pending webhooks for a record up to that id; return how many."""
     key = {"of_connection": connection, "of_entity": entity, "of_id": remote_id, "upto": upto}
-    return tx.execute(_SETTLE, key | {"said": verdict, "because": why, "when": at}).rowcount
+    verdict_set = {"new_verdict": verdict, "new_why": why, "when": at}
+    return tx.execute(_SET_VERDICT, key | verdict_set).rowcount
 
 
 def counts(tx: Tx) -> dict[str, int]:
     """Count the webhooks by verdict."""
-    found = select(inbox.c.verdict, func.count()).group_by(inbox.c.verdict)
-    return dict(tx.execute(found).all())
+    counted = select(inbox.c.verdict, func.count()).group_by(inbox.c.verdict)
+    return dict(tx.execute(counted).all())
 
 
 def recent(
@@ -142,7 +144,7 @@ def recent(
     before: int | None = None,
     limit: int = 50,
 ) -> list[dict[str, Any]]:
-    """List webhooks, newest first; `before` pages on from an id."""
+    """Return webhooks, newest first; `before` goes on from an id."""
     statement = select(inbox).order_by(inbox.c.id.desc()).limit(limit)
     if connection is not None:
         statement = statement.where(inbox.c.connection == connection)
@@ -154,21 +156,22 @@ def recent(
 
 
 def get(tx: Tx, row_id: int) -> dict[str, Any] | None:
-    """Give one webhook."""
+    """Return one webhook."""
     row = tx.execute(select(inbox).where(inbox.c.id == row_id)).mappings().first()
     return None if row is None else dict(row)
 
 
 def account(tx: Tx) -> WebhookAccount:
-    """Add up what became of every accepted webhook, as of one instant."""
+    """Add up what became of every accepted webhook, as of one moment."""
     rows = select(literal("").label("source"), inbox.c.verdict, func.count()).group_by(
         inbox.c.verdict
     )
-    # One statement, hence one snapshot: two would differ by what arrives in between.
-    found = tx.execute(union_all(rows, select(literal("tally"), tally.c.name, tally.c.value))).all()
+    # One statement, one snapshot: two statements would differ by what arrives in between.
+    tallies = select(literal("tally"), tally.c.name, tally.c.value)
+    counted = tx.execute(union_all(rows, tallies)).all()
     verdicts: Counter[str] = Counter()
     accepted = in_flight = 0
-    for source, name, number in found:
+    for source, name, number in counted:
         if source == "":
             if name == PENDING:
                 in_flight = number
@@ -182,16 +185,16 @@ def account(tx: Tx) -> WebhookAccount:
 
 
 def prune(tx: Tx, before: datetime) -> int:
-    """Forget settled webhooks received before that time, but not how many there were of each verdict."""
+    """Delete settled webhooks received before that time; their verdicts stay counted."""
     old = (
         delete(inbox)
         .where(inbox.c.received_at < before, inbox.c.verdict != PENDING)
         .returning(inbox.c.verdict)
     )
-    gone = Counter(tx.execute(old).scalars())
-    for verdict, number in sorted(gone.items()):
+    deleted = Counter(tx.execute(old).scalars())
+    for verdict, number in sorted(deleted.items()):
         _count(tx, f"{PRUNED}{verdict}", number)
-    return gone.total()
+    return deleted.total()
 
 
 def _count(tx: Tx, name: str, number: int) -> None:
@@ -210,12 +213,14 @@ _PENDING = and_(
     inbox.c.connection == bindparam("of_connection"),
     inbox.c.entity == bindparam("of_entity"),
     inbox.c.remote_id == bindparam("of_id"),
-    # Written out, so that both databases can use the partial index.
+    # A literal, so that both databases can use the partial index.
     inbox.c.verdict == text("'pending'"),
 )
-_LAST = select(func.max(inbox.c.id)).where(_PENDING)
-_SETTLE = (
+_LAST_PENDING = select(func.max(inbox.c.id)).where(_PENDING)
+_SET_VERDICT = (
     update(inbox)
     .where(_PENDING, inbox.c.id <= bindparam("upto"))
-    .values(verdict=bindparam("said"), why=bindparam("because"), settled_at=bindparam("when"))
+    .values(
+        verdict=bindparam("new_verdict"), why=bindparam("new_why"), settled_at=bindparam("when")
+    )
 )

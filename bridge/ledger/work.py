@@ -1,8 +1,8 @@
-"""What is outstanding: one row for each thing to do, however many hints there were.
+"""The work queue: one row for each thing to do, however many hints ask for it.
 
 Every hint raises the row's generation. A worker that claimed generation 3 may delete only
-generation 3: a hint that came while it was reading makes the row due again at once: work never
-swallows a hint that it came too early for.
+generation 3; if a hint came while it was reading, the row stays and is due again at once. So no
+hint is lost.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from bridge.core.model.lanes import LANES
 from bridge.ledger.database import Tx, insert_for
 from bridge.ledger.tables import work
 
-AGED = timedelta(seconds=30)
-"""Work that was due for so long goes before younger work of a more urgent lane, now and then."""
+AGED_AFTER = timedelta(seconds=30)
+"""Work that has been due for so long may be taken before work of a more urgent lane."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkRow:
-    """A row as it was when it was claimed."""
+    """A row of work as it was when it was claimed."""
 
     id: int
     kind: str
@@ -56,7 +56,7 @@ class WorkRow:
     due_at: datetime | None = None
     """Since when it could be claimed: no earlier than its last failure."""
     run_id: int | None = None
-    """The run that asked for it, whose writes can be taken back together."""
+    """The run that asked for it; a run's writes can be undone together."""
 
 
 def enqueue(
@@ -75,10 +75,10 @@ def enqueue(
     unpark: bool = True,
     run_id: int | None = None,
 ) -> None:
-    """Ask for a piece of work. Asked for again, it stays one row, of the more urgent lane and the earlier time.
+    """Ask for a piece of work. A row of this key takes the more urgent lane and the earlier time.
 
-    A parked row is freed (its cause may have healed), with its tries counted afresh; `unpark=False`
-    leaves it parked.
+    A parked row is freed, because its cause may be gone, and its attempts are counted from zero;
+    `unpark=False` leaves it parked.
     """
     tx.execute(
         _enqueue(tx.dialect.name, unpark),
@@ -101,19 +101,19 @@ def enqueue(
 @cache
 def _enqueue(dialect: str, unpark: bool) -> Insert:
     statement = insert_for(dialect, work)
-    new, set_aside = statement.excluded, work.c.parked_at.is_not(None)
+    new, is_parked = statement.excluded, work.c.parked_at.is_not(None)
     changes: dict[str, Any] = {
         "generation": work.c.generation + 1,
         "lane": case((work.c.lane <= new.lane, work.c.lane), else_=new.lane),
         "due_at": case(
-            (and_(~set_aside, work.c.due_at <= new.due_at), work.c.due_at), else_=new.due_at
+            (and_(~is_parked, work.c.due_at <= new.due_at), work.c.due_at), else_=new.due_at
         ),
         "payload": func.coalesce(new.payload, work.c.payload),
         "run_id": func.coalesce(work.c.run_id, new.run_id),
     }
     if unpark:
         changes |= {
-            "attempts": case((set_aside, 0), else_=work.c.attempts),
+            "attempts": case((is_parked, 0), else_=work.c.attempts),
             "parked_at": None,
             "parked_why": "",
             "parked_cause": "",
@@ -135,16 +135,16 @@ def claim(
     low: int | None = None,
     room: Mapping[str, int] = MappingProxyType({}),
 ) -> list[WorkRow]:
-    """Take due rows for one worker, the most urgent lane first, at most one for each link.
+    """Claim due rows for one worker, the most urgent lane first, at most one for each link.
 
-    A claim that ran out (its worker died) is taken over. Rows that another worker is claiming right
-    now are passed by. `only` takes the rows of one connection; `live_only` names connections of
-    which the live lane alone is taken, and `low` is how many may be of a lane below live (default:
-    all). Of these, what goes past a connection's `room` comes behind the work of the others: they
-    can be called at the same time.
+    A claim that has run out (its worker died) is taken over. Rows that another worker is claiming
+    at this moment are skipped. `only` claims the rows of one connection; `live_only` names
+    connections of which only the live lane is claimed; `low` is how many rows may be of a lane
+    below live (default: all). Rows below live that exceed a connection's `room` come behind the
+    rows of other connections, which can be called at the same time.
     """
     statement = _most_urgent(tuple(kinds), tuple(skip_connections), tuple(live_only), only)
-    due = tx.execute(statement, {"now": now, "most": 2 * limit})
+    due = tx.execute(statement, {"now": now, "limit": 2 * limit})
     return _take(tx, _spread(due, room), owner, until, limit, low)
 
 
@@ -156,7 +156,7 @@ def _most_urgent(
     statement = (
         _due(now, skipped, now=now)
         .order_by(work.c.lane, work.c.due_at, work.c.id)
-        .limit(bindparam("most"))
+        .limit(bindparam("limit"))
     )
     if kinds:
         statement = statement.where(work.c.kind.in_(kinds))
@@ -170,33 +170,32 @@ def _most_urgent(
 def claim_aged(
     tx: Tx, owner: str, now: datetime, until: datetime, skip_connections: Iterable[str] = ()
 ) -> list[WorkRow]:
-    """Take the row of a lower lane that has been due for longest, if that is too long: no lane starves."""
-    longest: list[tuple[datetime, int]] = []
+    """Claim the row below the live lane that has aged longest, so that no lane starves."""
+    oldest: list[tuple[datetime, int]] = []
     for lane in range(1, len(LANES)):
-        found = _due(now - AGED, skip_connections, now=now).where(work.c.lane == lane)
-        row = tx.execute(found.order_by(work.c.due_at, work.c.id).limit(1)).first()
+        aged = _due(now - AGED_AFTER, skip_connections, now=now).where(work.c.lane == lane)
+        row = tx.execute(aged.order_by(work.c.due_at, work.c.id).limit(1)).first()
         if row is not None:
-            longest.append((row.due_at, row.id))
-    if not longest:
+            oldest.append((row.due_at, row.id))
+    if not oldest:
         return []
-    return _take(
-        tx, tx.execute(_due(now, now=now).where(work.c.id == min(longest)[1])), owner, until, 1
-    )
+    chosen = tx.execute(_due(now, now=now).where(work.c.id == min(oldest)[1]))
+    return _take(tx, chosen, owner, until, 1)
 
 
 def _due(due: Any, skip_connections: Iterable[str] = (), *, now: Any) -> Select[Any]:
-    """Select what was due by then and nobody has claimed."""
-    free = _unclaimed(now)
-    found = (
+    """Return the query for unclaimed rows that were due by then."""
+    rows = (
         select(work)
-        .where(work.c.parked_at.is_(None), work.c.due_at <= due, free)
+        .where(work.c.parked_at.is_(None), work.c.due_at <= due, _unclaimed(now))
         .with_for_update(skip_locked=True)
     )
     skipped = list(skip_connections)
-    return found.where(work.c.connection.not_in(skipped)) if skipped else found
+    return rows.where(work.c.connection.not_in(skipped)) if skipped else rows
 
 
 def _spread(due: Iterable[Any], room: Mapping[str, int]) -> list[Any]:
+    """Put the rows below live that exceed their connection's room behind all others."""
     taken: Counter[str] = Counter()
     first: list[Any] = []
     later: list[Any] = []
@@ -228,7 +227,7 @@ def _take(
 
 
 def finish(tx: Tx, row: WorkRow, owner: str, now: datetime) -> bool:
-    """End a claimed row: delete it, or, when a hint came meanwhile, make it due now and give False."""
+    """Delete a claimed row; if a hint came meanwhile, make it due now and return False."""
     key = {"row": row.id, "owner": owner}
     if tx.execute(_FINISH, key | {"read": row.generation}).rowcount:
         return True
@@ -246,9 +245,10 @@ def reschedule(
     *,
     lane: str = "live",
 ) -> None:
-    """Give a claimed row back, due at that time, or earlier when a hint that came meanwhile says so.
+    """Give a claimed row back, due at that time, or earlier if a hint that came meanwhile says so.
 
-    It goes to that lane if its own is more urgent; a hint that came meanwhile keeps it where it is.
+    It moves down to `lane` if its own is more urgent, unless a hint came meanwhile. `count` counts
+    an attempt.
     """
     values = {"row": row.id, "owner": owner, "read": row.generation, "new_due": due_at}
     tx.execute(
@@ -257,14 +257,14 @@ def reschedule(
 
 
 def annotate(tx: Tx, key: str, payload: dict[str, Any]) -> None:
-    """Give a row that is outstanding something to be remembered for its next turn."""
+    """Replace the payload of a row that is not parked."""
     tx.execute(
         update(work).where(work.c.key == key, work.c.parked_at.is_(None)).values(payload=payload)
     )
 
 
 def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) -> bool:
-    """Set a claimed row aside. A hint that came meanwhile frees it at once: then it is due now, and False is given."""
+    """Park a claimed row; if a hint came meanwhile, make it due now instead and return False."""
     parked = (
         update(work)
         .where(_MINE, work.c.generation == row.generation)
@@ -285,7 +285,7 @@ def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) 
 
 
 def next_due(tx: Tx, now: datetime, skip_connections: Iterable[str] = ()) -> datetime | None:
-    """Give the time at which the next row can be claimed (the past: it can be now); None when there is no work."""
+    """Return when the next row can be claimed (maybe in the past); None when there is no work."""
     waiting = select(func.min(work.c.due_at)).where(work.c.parked_at.is_(None), _unclaimed(now))
     claimed = select(func.min(work.c.claimed_until)).where(
         work.c.parked_at.is_(None), work.c.claimed_until > now
@@ -294,53 +294,49 @@ def next_due(tx: Tx, now: datetime, skip_connections: Iterable[str] = ()) -> dat
     if skipped:
         waiting = waiting.where(work.c.connection.not_in(skipped))
         claimed = claimed.where(work.c.connection.not_in(skipped))
-    times = [
-        time
-        for time in (tx.execute(waiting).scalar(), tx.execute(claimed).scalar())
-        if time is not None
-    ]
-    return min(times, default=None)
+    times = (tx.execute(waiting).scalar(), tx.execute(claimed).scalar())
+    return min((time for time in times if time is not None), default=None)
 
 
 def backlog(tx: Tx, now: datetime) -> dict[str, Any]:
-    """Count the rows that are due, later, claimed and parked, and give the time since which the oldest waits."""
+    """Count the rows that are due, later, claimed and parked; `oldest_due`: since when one waits."""
     state = case(
         (work.c.parked_at.is_not(None), "parked"),
         (work.c.claimed_until > now, "claimed"),
         (work.c.due_at <= now, "due"),
         else_="later",
     ).label("state")
-    counted = {"due": 0, "later": 0, "claimed": 0, "parked": 0}
+    counts = {"due": 0, "later": 0, "claimed": 0, "parked": 0}
     oldest: datetime | None = None
     for name, number, since in tx.execute(
         select(state, func.count(), func.min(work.c.due_at)).group_by(state)
     ):
-        counted[name] = number
+        counts[name] = number
         if name == "due":
             oldest = since
-    return {**counted, "oldest_due": oldest}
+    return {**counts, "oldest_due": oldest}
 
 
 def pending(tx: Tx, kind: str, link_ids: Collection[str]) -> set[str]:
-    """Give those of the links for which work of a kind is outstanding that is not parked."""
-    found = select(work.c.link_id).where(work.c.kind == kind, work.c.link_id.in_(list(link_ids)))
-    return set(tx.execute(found.where(work.c.parked_at.is_(None))).scalars())
+    """Return the ones of these links that have work of a kind which is not parked."""
+    rows = select(work.c.link_id).where(work.c.kind == kind, work.c.link_id.in_(list(link_ids)))
+    return set(tx.execute(rows.where(work.c.parked_at.is_(None))).scalars())
 
 
 def by_lane(tx: Tx) -> dict[str, int]:
-    """Count what is outstanding and not parked, by lane."""
-    found = (
+    """Count the work that is not parked, by lane."""
+    counted = (
         select(work.c.lane, func.count()).where(work.c.parked_at.is_(None)).group_by(work.c.lane)
     )
-    return dict.fromkeys(LANES, 0) | {LANES[lane]: number for lane, number in tx.execute(found)}
+    return dict.fromkeys(LANES, 0) | {LANES[lane]: number for lane, number in tx.execute(counted)}
 
 
 def waiting(tx: Tx, now: datetime) -> dict[str, datetime]:
-    """Give, for each connection that has due work, since when the oldest of it waits."""
-    found = select(work.c.connection, func.min(work.c.due_at)).where(
+    """Return since when the oldest due work waits, by connection with due work."""
+    oldest = select(work.c.connection, func.min(work.c.due_at)).where(
         work.c.parked_at.is_(None), work.c.due_at <= now
     )
-    return dict(tx.execute(found.group_by(work.c.connection)).all())
+    return dict(tx.execute(oldest.group_by(work.c.connection)).all())
 
 
 def _unclaimed(now: Any) -> ColumnElement[bool]:

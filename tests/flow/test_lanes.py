@@ -126,7 +126,7 @@ def test_no_lane_starves_under_a_flood_of_live_work(ledger):
         now = world.clock.now()
         fields = {"kind": "observe", "connection": "L", "entity": "ticket", "remote_id": ids["L"]}
         work.enqueue(tx, key="old", lane="backfill", due_at=now, now=now, **fields)
-    world.clock.advance(work.AGED.total_seconds() + 1)
+    world.clock.advance(work.AGED_AFTER.total_seconds() + 1)
     drain = world.drain()
     for number in range(400):
         now = world.clock.now()
@@ -188,7 +188,7 @@ def test_an_aged_row_is_claimed_before_younger_rows_of_better_lanes(ledger, now)
             now=now,
             **fields | {"connection": "H"},
         )
-        later = now + work.AGED + timedelta(seconds=1)
+        later = now + work.AGED_AFTER + timedelta(seconds=1)
         (row,) = work.claim_aged(tx, "w", later, later + timedelta(minutes=1), ["H"])
         assert row.key == "older"
         assert work.claim_aged(tx, "w", now, now + timedelta(minutes=1), ["H"]) == []

@@ -1,4 +1,4 @@
-"""Runs migrations inside the transaction that `Ledger.upgrade` has opened. Alembic imports this file by its path."""
+"""Runs migrations in the transaction that `Ledger.upgrade` opened; Alembic loads it by path."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class OutgoingWebhook:
 
 
 class Outbox:
-    """Webhooks still to be sent. `flush` sends those that are due; after `start` a thread does it."""
+    """Webhooks still to be sent. `flush` sends those that are due; after `start` a thread does."""
 
     def __init__(
         self,

@@ -187,7 +187,7 @@ class UpscopeSandbox(Sandbox):
         return list(self.others[CUSTOMER])
 
     def records(self, entity: str) -> list[Record]:
-        """Return every record of an entity; sessions, over or not, are taken from their visitors."""
+        """Return every record of an entity; sessions, over or not, are taken from the visitors."""
         if entity != SESSION:
             return super().records(entity)
         with self.lock:

@@ -248,7 +248,7 @@ class ZaiaSandbox(Sandbox):
     def changed(
         self, record: Record, fields: Mapping[str, Any], *, human: bool
     ) -> tuple[Record, tuple[str, ...]]:
-        """Change a ticket as people do at the site, who may also move its status back or unassign."""
+        """Change a ticket as people do at the site: they may move its status back, or unassign."""
         new: dict[str, Any] = dict(record)
         ignored = []
         now = micros_iso(self.clock.now())

@@ -91,33 +91,35 @@ def page(
     number, size = _number(query, "pageNumber", 1), _number(query, "pageSize", 10)
     if number < 1 or not 1 <= size <= 100:
         raise Problem(400, "BAD_REQUEST", "pageNumber is 1 or more, pageSize 1 to 100", "pageSize")
-    chats, assignees, tag_ids = (
-        {uuid_of(value, name) for value in many(name)}
+    ids = {
+        name: {uuid_of(value, name) for value in many(name)}
         for name in ("chatIds", "assigneeIds", "tagIds")
-    )
-    rows = _plainly_filtered(records, query)
-    rows = [row for row in rows if not chats or row["chatId"] in chats]
-    rows = [row for row in rows if not assignees or _assignee_id(row) in assignees]
-    if tag_ids and options["tag_filter"]:
-        names = {tags.get(tag_id) for tag_id in tag_ids}
-        rows = [row for row in rows if names & set(row["tags"])]
+    }
+    tag_names = {tags.get(tag_id) for tag_id in ids["tagIds"]} if options["tag_filter"] else set()
+    rows = [row for row in records if _matches(row, query) and _is_among(row, ids, tag_names)]
     rows.sort(key=lambda row: row["updatedAt"], reverse=True)
     if options["shuffled"]:
         rng.shuffle(rows)
     return rows[size * (number - 1) : size * number]
 
 
-def _plainly_filtered(records: Sequence[Record], query: Mapping[str, str]) -> list[Record]:
-    """Return the records of one status, without removed chats, that contain the words."""
+def _matches(row: Record, query: Mapping[str, str]) -> bool:
+    """Return whether a ticket has the status and the words, and its chat was not removed."""
     removed_too = query.get("includeRemoved") == "true"
-    needle = query.get("search", "").casefold()
-    return [
-        row
-        for row in records
-        if row["status"] == query["status"]
+    return (
+        row["status"] == query["status"]
         and (removed_too or not row["chatIsRemoved"])
-        and needle in row["summary"].casefold()
-    ]
+        and query.get("search", "").casefold() in row["summary"].casefold()
+    )
+
+
+def _is_among(row: Record, ids: Mapping[str, set[str]], tag_names: set[str | None]) -> bool:
+    """Return whether a ticket is of one of the chats, assignees and tags that were asked for."""
+    return (
+        (not ids["chatIds"] or row["chatId"] in ids["chatIds"])
+        and (not ids["assigneeIds"] or _assignee_id(row) in ids["assigneeIds"])
+        and (not tag_names or bool(tag_names & set(row["tags"])))
+    )
 
 
 def fresh(rng: random.Random, given: Mapping[str, Any], now: str, status: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The judge: checks the bridge's promises from vendors' records alone. It imports nothing of the rest."""
+"""The judge of the bridge's promises, by the vendors' records alone. It imports nothing else."""

@@ -20,7 +20,7 @@ class Holder(NamedTuple):
 
 
 def drifted(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
-    """Yield fields that not all sides show alike, each as well as it can, and sides that are gone."""
+    """Yield fields that the sides show differently, each as well as it can, and lost sides."""
     cleared = {edit.link: edit.new is None for edit in index.edits if edit.name == "priority"}
     for number, refs in enumerate(index.links.refs):
         present = [ref for ref in refs.items() if ref[0] in index.connections.system]
@@ -30,13 +30,21 @@ def drifted(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
             if ref not in index.finals:
                 gone = {"ref": list(ref), "field": "id", "why": "the record is gone"}
                 yield "drifted", gone
-        for name in COMPARED:
-            if any(row.get("open") for row in index.conflicts[number, name]):
-                continue
-            holders = _holders(index, present, name)
-            if not _agree(holders, name, cleared=cleared.get(number, False)):
-                values = {holder.connection: holder.record.get(name) for holder in holders}
-                yield "drifted", {"refs": dict(refs), "field": name, "values": values}
+        fields = _differing(index, number, present, cleared=cleared.get(number, False))
+        for name, values in fields:
+            yield "drifted", {"refs": dict(refs), "field": name, "values": values}
+
+
+def _differing(
+    index: EvidenceIndex, link: int, present: Sequence[Ref], *, cleared: bool
+) -> Iterator[tuple[str, Row]]:
+    """Yield the fields in which the sides differ, with their values, but for open conflicts."""
+    for name in COMPARED:
+        if any(row.get("open") for row in index.conflicts[link, name]):
+            continue
+        holders = _holders(index, present, name)
+        if not _agree(holders, name, cleared=cleared):
+            yield name, {holder.connection: holder.record.get(name) for holder in holders}
 
 
 def _holders(index: EvidenceIndex, present: Sequence[Ref], name: str) -> list[Holder]:
@@ -60,7 +68,7 @@ def _agree(holders: Sequence[Holder], name: str, *, cleared: bool) -> bool:
 
 
 def _candidates(holders: Sequence[Holder], name: str) -> Iterator[Any]:
-    """Yield what the state may be: what a side shows, nothing, or what a side can only hold as less."""
+    """Yield what the state may be: nothing, what a side shows, what one can only hold as less."""
     yield None
     for holder in holders:
         yield holder.reading.canonical(name, holder.record.get(name))

@@ -22,15 +22,9 @@ def duplicates(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
     One shows as a record that no link knows, a marker used twice, or one copy too many; a record in
     two links is one, too.
     """
-    links_of = Counter(
-        (row.get("entity", TICKET), ref)
-        for row in index.facts["link"]
-        for ref in dict(row["refs"]).items()
-    )
+    links_of = _links_of(index)
     linked = {ref for _, ref in links_of}
-    created = _created(index, linked)
-    opened = [row for row in created if row["actor"] == "human" and about_ticket(row)]
-    made = [row for row in created if row["actor"] != "human"]
+    opened, made = _created(index, linked)
     unlisted = {ref_of(row) for row in opened if _unlisted(index, row)}
     for ref in sorted(unlisted):
         yield "unlisted_twins", {"ref": list(ref)}
@@ -42,18 +36,29 @@ def duplicates(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
         yield "duplicates", {"ref": list(ref), "why": "one counterpart too many"}
 
 
-def _created(index: EvidenceIndex, linked: set[Ref]) -> list[Row]:
-    """Return the rows of records that were made, by whomever.
+def _links_of(index: EvidenceIndex) -> Counter[Made]:
+    """Return in how many links each record is."""
+    return Counter(
+        (_entity(row), ref) for row in index.facts["link"] for ref in dict(row["refs"]).items()
+    )
+
+
+def _created(index: EvidenceIndex, linked: set[Ref]) -> tuple[list[Row], list[Row]]:
+    """Return the rows of tickets that humans opened, and of records that the bridge made.
 
     What a human deleted before the bridge could know of it never was: it is made again.
     """
-    return [
-        row
-        for row in index.journal
-        if row["kind"] == "create"
-        and row["record"]
-        and (ref_of(row) in linked or ref_of(row) not in index.deleted)
-    ]
+    opened, made = [], []
+    for row in index.journal:
+        if row["kind"] != "create" or not row["record"]:
+            continue
+        if ref_of(row) in index.deleted and ref_of(row) not in linked:
+            continue
+        if row["actor"] != "human":
+            made.append(row)
+        elif about_ticket(row):
+            opened.append(row)
+    return opened, made
 
 
 def _too_many(

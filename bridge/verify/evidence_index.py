@@ -1,4 +1,4 @@
-"""The evidence of a finished run, indexed: what people did, what the bridge did, what belongs together."""
+"""The evidence of a finished run, indexed: connections, links, edits of people, our writes."""
 
 from __future__ import annotations
 
@@ -68,11 +68,7 @@ class Connections:
         if unknown:
             raise ValueError(f"the facts have no row of the kind 'system' for {', '.join(unknown)}")
         reading = {name: described.get(kind, SystemReading()) for name, kind in system.items()}
-        carries = {name: reading[name].fields for name in system}
-        for row in declared:
-            if "fields" in row:
-                held = carries[row["name"]]
-                carries[row["name"]] = tuple(name for name in held if name in row["fields"])
+        carries = _carried_fields(reading, declared)
         mirrored = system.keys() - {row["name"] for row in declared if row.get("fields") == []}
         refusing = {row["name"] for row in declared if row.get("creates") is False}
         return cls(system, reading, carries, frozenset(mirrored), frozenset(mirrored - refusing))
@@ -91,7 +87,7 @@ class TicketLinks:
     met_later: Mapping[tuple[int, str, str], datetime]
     """By link, connection and field, where a side did not show a field at once."""
     landed: Mapping[tuple[Ref, str], Any]
-    """By record and field: a value that was taken for a write whose answer the bridge never heard."""
+    """By record and field: a value that was taken for that of a write without an answer."""
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> TicketLinks:
@@ -118,6 +114,17 @@ class TicketLinks:
                 for value in row.get("landed", ())
             },
         )
+
+
+def _carried_fields(
+    reading: Mapping[str, SystemReading], declared: Sequence[Row]
+) -> dict[str, tuple[str, ...]]:
+    """Return by connection which of the fields that its system holds are kept in step there."""
+    kept = {row["name"]: row["fields"] for row in declared if "fields" in row}
+    return {
+        name: tuple(field for field in system.fields if field in kept.get(name, system.fields))
+        for name, system in reading.items()
+    }
 
 
 class EvidenceIndex:
@@ -208,7 +215,7 @@ class EvidenceIndex:
         }
 
     def _deleted(self) -> set[Ref]:
-        """Return the records that a human deleted, and those to which the bridge carried that on."""
+        """Return the records that a human deleted, and those that the bridge then deleted."""
         deleted = set()
         for row in self._tickets("delete"):
             ref = ref_of(row)

@@ -1,4 +1,4 @@
-"""What the judge looks for: lost edits, sides that differ, second counterparts, writes of nothing."""
+"""All findings of the judge, by kind, and the simplest of them: writes that changed nothing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def echoes(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
 
 
 def _met_an_edit(index: EvidenceIndex, write: Row) -> bool:
-    """Return whether a human changed a field of a write between our last read of the record and it."""
+    """Return whether a human changed a field of a write after our last read before it."""
     ref = ref_of(write)
     last_read = index.last_read(ref, write["seq"])
     since = last_read["seq"] if last_read is not None else 0

@@ -70,7 +70,7 @@ class Report:
     lost_edits: int = 0
     echo_writes: int = 0
     window_edits: int = 0
-    """Edits between a read of ours and the write onto it: a documented limit, not counted as lost."""
+    """Edits between a read of ours and the write onto it: a documented limit, not called lost."""
     unseen_edits: int = 0
     """Edits that put a value back before a read could show that it was gone: the other limit."""
     conflicts_open: int = 0

@@ -24,7 +24,7 @@ class SystemReading:
     reads: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
     """Field -> the system's word -> canonical value."""
     lossy: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
-    """Field -> canonical value -> the word of something less, all that the system can hold of it."""
+    """Field -> canonical value -> the lesser word that is all the system can hold of it."""
     never_empty: Mapping[str, Any] = field(default_factory=dict)
     """Field -> canonical value that is shown where nobody has decided."""
     bridge_account: str = ""

@@ -53,7 +53,7 @@ class Twins:
         self.ticket, self.customer = here["id"], here["customer"]["id"]
 
     def seen(self, how, what):
-        """Let the bridge meet with the `ticket` or its `customer`: `left_out` of a listing, `listed`, or `read`."""
+        """Let the bridge see the `ticket` or its `customer`: `left_out`, `listed` or `read`."""
         self.run.clock.sleep(1)
         record = getattr(self, what)
         if how == "read":

@@ -1,4 +1,4 @@
-"""Order and locks that a world in one thread cannot show: several transactions at once, on a real PostgreSQL."""
+"""Order and locks of several transactions at once, on a real PostgreSQL: one thread shows none."""
 
 import threading
 import time
@@ -70,7 +70,7 @@ def test_the_doorbell_rings_when_there_is_something_to_find(sqlite_url, make):
 
 
 def at_the_same_moment(world, tasks, act):
-    """Do it in one transaction for each task, all begun before any writes, and each lingering before its commit."""
+    """Do it in a transaction a task: all begin before any writes, and wait before they commit."""
     ready, failures, results = threading.Barrier(len(tasks)), [], []
     never = threading.Event()
 
@@ -109,7 +109,7 @@ def world(postgres_url):
 
 @pytest.mark.postgres
 def test_f11_two_records_of_one_ticket_that_are_placed_at_the_same_moment_share_a_link(world):
-    """Neither transaction sees the other's link before its commit: the lock on what they have in common does it."""
+    """Neither sees the other's link before its commit: the lock on what they share does it."""
     for name in "LH":
         remote_id = world.systems[name].add(subject="Same", status="open", priority="high", tags=[])
         world.hint(name, remote_id)
@@ -126,7 +126,7 @@ def test_f11_two_records_of_one_ticket_that_are_placed_at_the_same_moment_share_
 
 @pytest.mark.postgres
 def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_timeline(world):
-    """One gives it a link of its own, the other adopts it for a ticket that looks for its counterpart."""
+    """One gives it a link of its own, the other adopts it as the counterpart of a ticket."""
     remote_id = world.systems["H"].add(subject="There", status="open", priority="high", tags=[])
     sync, now, ref = (
         world.context.syncs["tickets"],
@@ -167,7 +167,7 @@ def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_
 
 @pytest.mark.postgres
 def test_two_workers_together_destroy_no_more_than_the_guard_lets_through(world):
-    """Each would see the count without the other's write: that the other one is counted is up to a lock."""
+    """Each would see the count without the other's write: a lock sees to it that both count."""
     syncs = world.context.syncs
     syncs["tickets"] = replace(syncs["tickets"], guard=Guard(share=0.0, minimum=1))
     made = [
@@ -208,7 +208,8 @@ def throttled(world):
 def waits(tx):
     """Wait until another transaction waits for one of this one's locks."""
     mine = text(
-        "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        "SELECT count(*) FROM pg_locks"
+        " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
     )
     for _ in range(1000):
         if tx.execute(mine).scalar():
@@ -218,7 +219,7 @@ def waits(tx):
 
 
 def drained(world, order):
-    """Run a drain beside another worker, who has judged one connection and goes on to the next: both are judged."""
+    """Run a drain beside a worker that has judged one connection: the next is judged as well."""
     now, runs, failures = world.clock.now(), [], []
 
     def run():

@@ -1,4 +1,4 @@
-"""The simulation itself: that it repeats, that it finds what is broken, that it makes failures small."""
+"""The simulation itself: it repeats, it finds what is broken, it makes failures small."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from bridge.simulate.seeds import Total, one, play, run, shrink
 from bridge.simulate.stage import ground
 
 FIXED = (*range(1000, 1016), 900_221, 900_586)
-"""The last two: a twin that its vendor did not list yet; somebody who became known between two choices of a person."""
+"""The last two: an unlisted twin; somebody who became known between two choices of a person."""
 FRESH = 8
 
 

@@ -1,4 +1,4 @@
-"""Two words of one system that read alike are still two: nobody's choice between them is flattened."""
+"""Two words of one system that read alike are still two: nobody's choice is flattened."""
 
 from tests.flow.world import World, born
 

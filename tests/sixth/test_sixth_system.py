@@ -26,7 +26,9 @@ connections:
     system: switch
     base_url: https://support.example.com/api/v1
     credentials: {api_key: x}
-    webhook: {scheme: hmac-sha256, header: X-Webhook-Signature, secrets: [xxxxxxxxxxxxxxxx], event: event, id: data.id}
+    webhook:
+      {scheme: hmac-sha256, header: X-Webhook-Signature, secrets: [xxxxxxxxxxxxxxxx],
+       event: event, id: data.id}
   tiny:
     system: tinydesk
     base_url: https://tiny.example.com

@@ -1,4 +1,4 @@
-"""The page is the whole truth: what was added for the sixth system is at the places that it names, and nowhere else."""
+"""The page is the whole truth: the sixth system is at the places that it names, nowhere else."""
 
 from __future__ import annotations
 

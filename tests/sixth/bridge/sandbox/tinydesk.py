@@ -1,4 +1,7 @@
-"""Tinydesk's API over records in memory, with its traps: five rows a page, a counter for a clock, unique refs."""
+"""Tinydesk's API over records in memory, with its traps.
+
+Five rows a page, a counter for a clock, unique refs.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from bridge.sandbox.vendor_app import Sandbox
 
 STATES = ("todo", "doing", "done")
 KEPT = {"title": "subject", "text": "text", "state": "status", "labels": "tags"}
-"""What the API calls a field -> under which name it is kept: a canonical one, which the checker reads."""
+"""Name of a field in the API -> the canonical name under which it is kept, for the judge."""
 
 
 class TinydeskSandbox(Sandbox):

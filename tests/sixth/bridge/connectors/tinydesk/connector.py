@@ -1,4 +1,6 @@
-"""Tinydesk: an imaginary help desk of items, states and one owner. https://tinydesk.example/api, read on 2026-11-28.
+"""Tinydesk: an imaginary help desk of items, states and one owner.
+
+https://tinydesk.example/api, read on 2026-11-28.
 
 Oddities: - Items are numbered; `changed` is a counter of the whole desk, so that nothing is skipped
 and no clock is needed. - An item is created with a `ref` of the caller's choice, which is unique: a

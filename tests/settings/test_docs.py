@@ -18,7 +18,7 @@ from bridge.config.schemas import (
 )
 from bridge.config.sync_policies import WORDS
 from bridge.config.yaml_reader import parse
-from bridge.core.mapping.compiler import FIELD_KEYS
+from bridge.core.mapping.field_declaration import FIELD_KEYS
 from bridge.core.mapping.transforms import AGENT, HELPERS, TRANSFORMS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

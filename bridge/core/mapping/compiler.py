@@ -6,13 +6,11 @@ problem at once.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.core.mapping.as_chain import Chain, compile_chain
+from bridge.core.mapping.field_declaration import FIELD_KEYS, FieldDeclaration, FieldParts
 from bridge.core.mapping.field_functions import (
     make_extractor,
     make_reader,
@@ -20,32 +18,15 @@ from bridge.core.mapping.field_functions import (
     read_parent,
 )
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
-from bridge.core.mapping.paths import PLAIN, BadPath, Path, compile_path
-from bridge.core.mapping.transforms import AGENT, TRANSFORMS, AgentTable, shown
+from bridge.core.mapping.paths import PLAIN, Path, compile_path
+from bridge.core.mapping.transforms import TRANSFORMS, AgentTable, shown
 from bridge.core.mapping.value_tables import (
     Problem,
-    Table,
-    Where,
-    allowed_values,
-    compile_table,
-    fits,
-    inverse,
 )
 from bridge.core.model.entities import ENTITIES, Field
 from bridge.core.model.values import Canonical
 from bridge.errors import BridgeError
 
-FIELD_KEYS = (
-    "path",
-    "read",
-    "write",
-    "as",
-    "only_on",
-    "not_carried",
-    "unless_null",
-    "default",
-    "max_length",
-)
 ENTITY_KEYS = ("id", "version", "fields", "examples")
 
 
@@ -173,37 +154,14 @@ def compile_field(known: Field, declared: Any, agents: AgentTable) -> CompiledFi
     if not isinstance(row, Mapping) or not row:
         allowed = ", ".join(FIELD_KEYS)
         raise MappingError([((), f"must be a path or a mapping; allowed keys {allowed}")])
-    compiler = _FieldCompiler(known, row, agents)
-    parts = compiler.parts()
-    if compiler.problems:
-        raise MappingError(compiler.problems)
-    return _assemble(known, parts, compiler.revision(parts.chain))
+    declaration = FieldDeclaration(known, row, agents)
+    parts = declaration.parts()
+    if declaration.problems:
+        raise MappingError(declaration.problems)
+    return _assemble(known, parts, declaration.revision(parts.chain))
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What a field's declaration consists of, each part checked and compiled."""
-
-    reads: Table | None
-    writes: Table | None
-    not_carried: tuple[Canonical, ...]
-    paths: list[Path]
-    write_key: str | None
-    chain: Chain
-    default: Canonical
-    max_length: int | None
-    unless_null: bool
-    only_on: str
-
-    @property
-    def source(self) -> str:
-        """Return the plain top-level name that is read; empty for anything more than that."""
-        path = self.paths[0]
-        only_a_name = len(self.paths) == 1 and path.plain and "." not in path.source
-        return path.source if only_a_name else ""
-
-
-def _assemble(known: Field, parts: _Parts, revision: str) -> CompiledField:
+def _assemble(known: Field, parts: FieldParts, revision: str) -> CompiledField:
     """Return the compiled field that the parts make."""
     transform = parts.chain.transform
     read = make_reader(known, parts.reads, parts.chain, parts.default)
@@ -239,210 +197,3 @@ def _assemble(known: Field, parts: _Parts, revision: str) -> CompiledField:
         tabled=parts.writes is not None,
         max_length=parts.max_length,
     )
-
-
-class _FieldCompiler:
-    """Checks and compiles the parts of one declaration, and gathers all that is wrong with them."""
-
-    def __init__(self, known: Field, row: Mapping[str, Any], agents: AgentTable) -> None:
-        self.known, self.row, self.agents = known, row, agents
-        self.problems: list[Problem] = []
-
-    def parts(self) -> _Parts:
-        """Return all parts. They can be used only if no problem was found."""
-        for key in self.row:
-            if key not in FIELD_KEYS:
-                self.wrong((key,), f"unknown key; allowed {', '.join(FIELD_KEYS)}")
-        not_carried = self.not_carried()
-        reads, writes = self.tables(not_carried)
-        paths, write_key = self.paths(), self.write_key()
-        return _Parts(
-            reads=reads,
-            writes=writes,
-            not_carried=not_carried,
-            paths=paths,
-            write_key=write_key,
-            chain=self.chain(tabled=reads is not None or writes is not None, write_key=write_key),
-            default=self.default(),
-            max_length=self.max_length(),
-            unless_null=self.flag("unless_null"),
-            only_on=self.only_on(),
-        )
-
-    def wrong(self, where: Where, what: str) -> None:
-        """Note a problem."""
-        self.problems.append((where, what))
-
-    def paths(self) -> list[Path]:
-        """Return the paths that are read: `read` unless it is a table, else `path`."""
-        row = self.row
-        key = "read" if isinstance(row.get("read"), str | list) else "path"
-        if key == "path" and "path" not in row:
-            what = "nothing says where the value is read; allowed path, or read with an expression"
-            self.wrong(("read",), what)
-            return []
-        if key == "read" and "path" in row:
-            what = "path says already where the value is read; allowed a value table beside path"
-            self.wrong(("read",), what)
-        several = isinstance(row[key], list)
-        sources = row[key] if several else [row[key]]
-        if not sources:
-            self.wrong((key,), "is an empty list; allowed one path or more")
-        paths: list[Path] = []
-        for number, source in enumerate(sources):
-            try:
-                paths.append(compile_path(source))
-            except BadPath as error:
-                self.wrong((key, number) if several else (key,), str(error))
-        if key == "path" and paths and not paths[0].plain:
-            what = f"is {shown(row[key])}; allowed a plain path (use read for an expression)"
-            self.wrong(("path",), what)
-        return paths
-
-    def write_key(self) -> str | None:
-        """Return where the value is sent; None for a field that is only read."""
-        given = self.row.get("write")
-        why = self._why_no_place("path" in self.row, given)
-        if why:
-            self.wrong(("write",), why)
-        key = given if isinstance(given, str) else self.row.get("path")
-        if key is None:
-            for name in ("only_on", "unless_null", "max_length", "not_carried"):
-                if name in self.row:
-                    what = "means nothing here: the field is only read; add path or write"
-                    self.wrong((name,), what)
-        return key if isinstance(key, str) else None
-
-    @staticmethod
-    def _why_no_place(has_path: bool, given: Any) -> str:
-        """Return why what stands under `write` is no place to send a value to; empty if it may."""
-        if isinstance(given, str) and has_path:
-            return "path says already where the value is sent; allowed a value table beside path"
-        if isinstance(given, str) and not PLAIN.fullmatch(given):
-            return f"is {shown(given)}; allowed a plain path or a value table"
-        if isinstance(given, Mapping) and not has_path:
-            return "a table says what is sent, not where; add path"
-        if given is not None and not isinstance(given, str | Mapping):
-            return f"is {shown(given)}; allowed a plain path or a value table"
-        return ""
-
-    def tables(self, not_carried: tuple[Canonical, ...]) -> tuple[Table | None, Table | None]:
-        """Return the tables for reading and writing.
-
-        Where only one is given and the field goes both ways, the other is its inverse, if it has
-        one.
-        """
-        reads, writes = self.table("read"), self.table("write")
-        for value in not_carried:
-            if writes is not None and writes.get(value)[0]:
-                what = "is declared as not carried as well; leave one of the two out"
-                self.wrong(("write", value), what)
-        if "path" not in self.row:
-            return reads, writes
-        if reads is not None and writes is None:
-            writes, problems = inverse(reads, "read", "write")
-            self.problems += problems
-        elif writes is not None and reads is None:
-            reads, problems = inverse(writes, "write", "read")
-            self.problems += problems
-        return reads, writes
-
-    def table(self, key: str) -> Table | None:
-        """Return the value table under `read` or `write`; None if there is none."""
-        rows = self.row.get(key)
-        if not isinstance(rows, Mapping):
-            return None
-        table, problems = compile_table(self.known, key, rows)
-        self.problems += problems
-        return table
-
-    def not_carried(self) -> tuple[Canonical, ...]:
-        """Return the canonical values that are declared to have no writing."""
-        given = self.row.get("not_carried", [])
-        if "not_carried" not in self.row:
-            return ()
-        if not isinstance(given, list) or self.known.kind not in ("choice", "boolean"):
-            self.wrong(("not_carried",), "is for choices; allowed a list of canonical values")
-            return ()
-        for number, value in enumerate(given):
-            if not fits(self.known, value):
-                self.wrong(("not_carried", number), self._is_none(value))
-        return tuple(value for value in given if fits(self.known, value))
-
-    def _is_none(self, value: Any) -> str:
-        """Return the message that a value is none of the field's."""
-        return f"{shown(value)} is no {self.known.name}; allowed {allowed_values(self.known)}"
-
-    def chain(self, *, tabled: bool, write_key: str | None) -> Chain:
-        """Return what stands under `as`."""
-        several = isinstance(self.row.get("read"), list)
-        chain, problems = compile_chain(
-            self.known, self.row.get("as"), self.agents, tabled=tabled, several=several
-        )
-        self.problems += problems
-        only_reads = chain.transform is not None and chain.transform.elements is not None
-        if write_key is not None and only_reads:
-            self.wrong(("as",), "tags with options are only read; allowed read in place of path")
-        return chain
-
-    def default(self) -> Canonical:
-        """Return what stands in for null."""
-        given = self.row.get("default")
-        if given is not None and (self.known.kind == "set" or not fits(self.known, given)):
-            self.wrong(("default",), self._is_none(given))
-        return given
-
-    def max_length(self) -> int | None:
-        """Return the length at which what is written is cut."""
-        given = self.row.get("max_length")
-        if "max_length" not in self.row:
-            return None
-        is_count = isinstance(given, int) and not isinstance(given, bool) and given >= 1
-        if not is_count or self.known.kind != "text":
-            what = f"is {shown(given)}; allowed a number of characters, on a text"
-            self.wrong(("max_length",), what)
-            return None
-        return given
-
-    def only_on(self) -> str:
-        """Return the only kind of call that carries the field; empty: both do."""
-        given = self.row.get("only_on")
-        if given in ("create", "update"):
-            return str(given)
-        if "only_on" in self.row:
-            self.wrong(("only_on",), f"is {shown(given)}; allowed create, update")
-        return ""
-
-    def flag(self, key: str) -> bool:
-        """Return a declared true or false; false if there is none."""
-        given = self.row.get(key, False)
-        if not isinstance(given, bool):
-            self.wrong((key,), f"is {shown(given)}; allowed true, false")
-        return given is True
-
-    def revision(self, chain: Chain) -> str:
-        """Return a hash of all that the meaning of a raw value depends on (rule F19).
-
-        Agents included where they are looked up: behind a `/`, so that the two can be told apart.
-        """
-        edition = chain.transform.edition if chain.transform else 0
-        declared = {str(key): _stable(value) for key, value in self.row.items() if key != "only_on"}
-        of_declaration = _hashed([self.known.name, declared, edition])
-        if chain.transform is None or chain.transform.name != AGENT:
-            return of_declaration
-        people = sorted([email, raw] for email, raw in self.agents.people.items())
-        return f"{of_declaration}/{_hashed([self.agents.unmapped, people])}"
-
-
-def _hashed(value: Any) -> str:
-    """Return a short hash of plain data."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
-def _stable(value: Any) -> Any:
-    """Return a declaration in a form whose JSON does not depend on the order of a table's rows."""
-    if isinstance(value, Mapping):
-        rows = ([json.dumps(key), _stable(row)] for key, row in value.items())
-        return sorted(rows, key=lambda pair: str(pair[0]))
-    return [_stable(element) for element in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What a record that our own create has made means for the agreed state (rule F12).
+"""The merge of a record that our own create has made (rule F12).
 
 The vendor fills in what the create did not send: that is nobody's edit. A record that is found
 later, because the create's answer was lost, may have been edited meanwhile: what differs from what

@@ -1,4 +1,4 @@
-"""Whether a side already says what the state says, and other comparisons of two values.
+"""Agreement of a side with the state, and other comparisons of two values.
 
 Agreement is asked in both directions, because mappings lose distinctions (rule F16). A scalar
 agrees when it reads as the state, when the state would be written as it, or when it is the

@@ -1,4 +1,4 @@
-"""What happens to a link besides reads: records vanish and return, admins decide, mappings change.
+"""Events of a link besides reads: records vanish and return, admins decide, mappings change.
 
 Each function changes the link in place and returns the lines for its timeline.
 """

@@ -1,4 +1,4 @@
-"""What a read, or the answer to a write, means for the agreed state of a link.
+"""The entrance of the merge: takes a read, or the answer to a write, into the agreed state.
 
 `absorb` is the one door: every observation goes through it, also one that shows nothing new. It
 decides only about the past (what did a human do, what did we do); what is to be written next is the

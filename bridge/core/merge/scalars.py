@@ -1,6 +1,7 @@
 """The merge of fields that are one value. The rules are told in docs/merge-rules.md.
 
-Each row below is held by tests of its rule (`test_f17_…` in tests/core).
+The rows below are held by tests/core/test_decision_tables.py, the stories behind them by the tests
+of each rule (`test_f17_…`).
 
 A value that differs from the side's shadow (`change`): somebody changed it there. It becomes the
 shadow, and the remembered answer is dropped (F13). Then the first row that fits:

@@ -1,9 +1,9 @@
 """The merge of sets, element by element: a set is a field of elements, whatever policy is declared.
 
-The rules are told in docs/merge-rules.md; each row below is held by tests of its rule
-(`test_f14_…` in tests/core). Everything is compared as canonical elements; spelling (`VIP`) stays
-the side's own business (F14). "Unseen": another side decided about the element after this side was
-last level.
+The rules are told in docs/merge-rules.md. The rows below are held by
+tests/core/test_decision_tables.py, the stories behind them by the tests of each rule
+(`test_f14_…`). Everything is compared as canonical elements; spelling (`VIP`) stays the side's own
+business (F14). "Unseen": another side decided about the element after this side was last level.
 
 A set that differs from the side's shadow (`change`) becomes the shadow. While a conflict is open it
 replaces the side's candidate (F18); otherwise each element that differs is judged by itself:

@@ -15,7 +15,7 @@ from bridge.core.model.values import NO_BASE, Marker, Raw
 
 
 class Support(StrEnum):
-    """Whether something works. `PROBED`: tried once for each connection, the answer remembered."""
+    """The answer to "does it work?". `PROBED`: tried once for each connection and remembered."""
 
     YES = "yes"
     NO = "no"
@@ -24,7 +24,7 @@ class Support(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Writable:
-    """How one write key behaves. The defaults are those of a plain, fully capable scalar."""
+    """The abilities of one write key. The defaults are those of a plain, fully capable scalar."""
 
     on_create: bool = True
     on_update: Support = Support.YES

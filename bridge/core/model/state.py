@@ -1,4 +1,4 @@
-"""What the ledger knows of one link: the agreed state, what each side shows, open attempts.
+"""The state of one link: the agreed values, what each side shows, open attempts.
 
 Plain mutable values, owned by whoever loaded them under the link's lease. The merge changes them in
 place; the ledger stores them. docs/flow.md tells the story, docs/merge-rules.md the rules.

@@ -49,7 +49,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """How a connection's deliveries are signed and where the hint stands in them."""
+    """The webhooks of a connection: how they are signed, and where the hint stands in them."""
 
     scheme: Literal["standard-webhooks", "hmac-sha256", "static-header"]
     secrets: tuple[Secret, ...]
@@ -88,7 +88,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class FieldPolicy:
-    """How one canonical field of a sync is settled."""
+    """The rule by which two values of one canonical field are settled."""
 
     policy: Literal["latest", "owner", "merge", "manual", "first"] = "latest"
     owner: str = ""
@@ -122,7 +122,7 @@ class MatchTerm:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """How much of a connection's records may be destroyed within an hour before writes are held."""
+    """The share of a connection's records that may be destroyed in an hour before writes wait."""
 
     share: float = 0.30
     minimum: int = 10

@@ -1,4 +1,4 @@
-"""Four small systems to merge with: L tells everything, H renames and defaults, P folds, Z forgets.
+"""Four small systems to merge with: L keeps everything; H, P and Z each lose something else.
 
 L lossless · H `in_progress` reads as open, priority defaults to normal · P has fewer statuses and
 folds tags, its empty tags are not to be trusted · Z knows three statuses, cannot give tags up, and
@@ -27,7 +27,10 @@ def at(seconds):
 
 
 def field(name, *, read=None, write=None, table=None, is_set=False, revision="1"):
-    """A field by two functions, or by a table raw -> canonical (the first raw of a value is what is written)."""
+    """Return a field by two functions, or by a table raw -> canonical.
+
+    Of several raws for one value the first is written.
+    """
     if table is not None:
         back = {value: raw for raw, value in reversed(table.items())}
 
@@ -83,7 +86,7 @@ LEVELS = {"low": "low", "normal": "normal", "high": "high", "urgent": "urgent"}
 
 
 def z_system():
-    """Z shows on hold as ongoing, and writes it so: the two say the same there."""
+    """Return Z, which shows `on_hold` as `ongoing`, and writes it so."""
     back = {
         "new": "waiting",
         "open": "ongoing",
@@ -134,7 +137,7 @@ def link(*connections):
 
 
 def seen(connection, seconds, **values):
-    """A read: the keyword arguments `version`, `own` and `before` are about the record, the others are its fields."""
+    """Return an observation; all but `version`, `own` and `before` are fields of the record."""
     own, version, before = (
         values.pop("own", False),
         values.pop("version", None),
@@ -151,7 +154,7 @@ def look(given, connection, seconds, *, under=RULES, **values):
 
 
 def level(*connections, under=RULES, **values):
-    """A link on which every side has shown the same values at 0 s."""
+    """Return a link on which every side has shown the same values at 0 s."""
     made = link(*connections)
     for name in connections:
         look(made, name, 0, under=under, **values)

@@ -60,17 +60,17 @@ class Scene:
             self.show(name, **{**FIRST[name], **first.get(name, {})})
 
     def show(self, connection, *, own=False, **values):
-        """One read, or answer, of a side at the next second."""
+        """Take one read, or answer, of a side at the next second."""
         self.seconds += 1
         return absorb(self.link, seen(connection, self.seconds, own=own, **values), self.rules)
 
     def decide(self, field, value):
-        """A new state of a field, that every side is behind of."""
+        """Set a new state of a field, which every side is behind."""
         self.seconds += 1
         return resolve(self.link, field, value, at(self.seconds))
 
-    def able(self, connection, key, **flags):
-        """Give a connection another talent."""
+    def set_capability(self, connection, key, **flags):
+        """Change what a connection can do with a key."""
         can = self.can[connection]
         writable = {**can.writable, key: replace(can.writable[key], **flags)}
         self.can[connection] = replace(can, writable=writable)

@@ -1,3 +1,5 @@
+"""The guard: destructive writes, emptied sources and fields that change hands too often."""
+
 from datetime import timedelta
 
 import pytest

@@ -1,4 +1,4 @@
-"""What one read means for the state: agreement, our own writes, levels, time. Tests carry their rule's number."""
+"""The merge of one read: agreement, our own writes, levels, time, by rule number."""
 
 import copy
 from dataclasses import replace
@@ -132,7 +132,7 @@ def test_f03_a_field_that_cannot_be_read_leaves_its_part_of_the_attempt_open():
 
 
 def beside_an_older_call():
-    """A call about the status is open, beside an older one about the priority whose fate could not be read."""
+    """An open call about the status, and an older one about the priority, of unknown fate."""
     given = level("H", "P", status="new", priority="low")
     look(given, "P", 1, status="open", priority="high")
     attempt(given, "H", at_seconds=2, priority="high")

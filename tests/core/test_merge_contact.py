@@ -1,4 +1,4 @@
-"""First contact, creates, normalising vendors, changed mappings and deletions. Tests carry their rule's number."""
+"""First contact, creates, normalising vendors, changed mappings and deletions, by rule number."""
 
 from dataclasses import replace
 
@@ -116,7 +116,7 @@ def test_f12_a_created_record_that_is_found_later_keeps_a_humans_edit():
 
 @pytest.mark.parametrize(("shown", "stands"), [("closed", "closed"), ("new", "open")])
 def test_f12_a_field_that_a_create_cannot_set_is_an_edit_once_it_left_its_default(shown, stands):
-    """The create could not say the status. What a human chose before we found the record is no default to mend."""
+    """The create could not send the status, and a human set it before we found the record."""
     under = rules(
         writable={**WRITABLE, "H": {**WRITABLE.get("H", {}), "status": Writable(default="new")}}
     )
@@ -227,7 +227,7 @@ def test_f19_another_raw_value_is_an_edit_when_only_the_directory_of_people_has_
 
 
 @pytest.mark.parametrize("chosen", ["new", "pending"])
-def test_f19_so_it_is_on_a_side_that_is_behind(chosen):
+def test_f19_another_raw_value_is_an_edit_also_on_a_side_that_is_behind(chosen):
     known = remapped(H_STATUS, "1/a")
     given = level("L", "H", under=known, status="new")
     look(given, "L", 1, under=known, status="open")

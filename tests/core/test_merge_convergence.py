@@ -1,4 +1,4 @@
-"""Four stores with habits, edited at random and brought up by the simplest planner there can be: they come to rest."""
+"""Four lossy stores, edited at random and brought up by the simplest planner, come to rest."""
 
 from hypothesis import given as drawn
 from hypothesis import settings

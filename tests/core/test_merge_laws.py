@@ -71,7 +71,7 @@ def test_a_revision_never_falls_and_no_side_is_ahead_of_the_state(history, under
 @settings(deadline=None)
 @drawn(st.lists(reads(), min_size=1, max_size=8), POLICIES)
 def test_a_losing_edit_is_always_on_record(history, under):
-    """A scalar edit becomes the state, agrees with it, waits as a candidate, or has a line that shows its value."""
+    """An edit becomes the state, agrees with it, waits, or is on a line that shows its value."""
     mirrored = level("L", "H", "P", "Z", under=under, priority=None)
     for number, (name, values) in enumerate(history, start=1):
         old = mirrored.sides[name].fields["priority"].shadow

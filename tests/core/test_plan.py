@@ -1,4 +1,4 @@
-"""What is planned, what is left alone, and what is put down about it. Rules are named as in docs/flow.md."""
+"""Plans: what is written, what is left alone, and what is noted about it."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -131,7 +131,7 @@ class TestDue:
 
 class TestWholeLink:
     @pytest.mark.parametrize("brake", ["paused", "tombstone", "missing", "out of scope", "attempt"])
-    def test_nothing_is_written_then(self, brake):
+    def test_a_link_or_side_that_is_held_up_gets_no_write(self, brake):
         scene = Scene()
         scene.decide("status", "open")
         assert scene.calls("H")
@@ -163,7 +163,7 @@ class TestWholeLink:
         side.attempt.sent["priority"] = "low"
         assert scene.calls("P", carrying=True) == []
 
-    def test_a_connection_outside_the_sync_is_none_of_our_business(self):
+    def test_a_connection_outside_the_sync_gets_no_write(self):
         scene = Scene()
         rules = scene.rules
         members = {name: member for name, member in rules.sync.members.items() if name != "H"}
@@ -310,7 +310,7 @@ class TestDestructive:
 
     def test_what_may_be_held_comes_last(self):
         scene = Scene("LZ")
-        scene.able("Z", "assignee", clears=True)
+        scene.set_capability("Z", "assignee", clears=True)
         scene.decide("assignee", None)
         scene.decide("status", "closed")
         assert [verb for verb, _values in scene.calls("Z")] == ["complete", "assign"]

@@ -1,4 +1,4 @@
-"""Plan and merge together, over systems in memory: edited at random and failing at random, they come to rest.
+"""Plan and merge together, over systems in memory that fail at random: they come to rest.
 
 No ledger and no queue here: one link, four sides, and the order of steps is drawn.
 """
@@ -88,7 +88,7 @@ class World:
         return True
 
     def deliver(self, name):
-        """Read, absorb, plan again, write the attempt down, send its first call, absorb the answer."""
+        """Read, absorb, plan, note the attempt, send its first call, absorb the answer."""
         if not self.observe(name):
             return
         side, calls = self.link.sides[name], self.calls(name)

@@ -1,4 +1,4 @@
-"""When a counterpart is made, of what, and when not."""
+"""Plans of new records: when a counterpart is made, with what, and when not."""
 
 from dataclasses import replace
 
@@ -68,14 +68,14 @@ def test_fields_that_the_mapping_does_not_write_on_create_are_left_out():
 
 def test_a_text_is_cut_to_the_declared_length():
     scene = Scene("L", L={"subject": "hello"})
-    scene.able("H", "subject", max_length=3)
+    scene.set_capability("H", "subject", max_length=3)
     assert planned(scene).values["subject"] == "hel"
 
 
 @pytest.mark.parametrize(
     "side", ["H", "tombstone", "intent", "paused", "no side", "all gone", "missing", "out of scope"]
 )
-def test_f21_none_is_made_then(side):
+def test_f21_no_counterpart_is_made_while_anything_forbids_it(side):
     scene = Scene("LH" if side in {"H", "tombstone"} else "L")
     if side == "tombstone":
         scene.link.sides["H"].tombstone = True

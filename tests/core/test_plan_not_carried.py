@@ -1,4 +1,4 @@
-"""What a system, a mapping or the sync does not let through is left alone: on record, once, with a reason."""
+"""What system, mapping or sync do not let through is left alone, recorded once with a reason."""
 
 from dataclasses import replace
 
@@ -14,7 +14,10 @@ def changed_map(connection, name, **changes):
 
 class TestNotCarried:
     def left(self, scene, connection, name):
-        """Plan; give why a field was left alone, having checked that it is so once and until a revision moves."""
+        """Plan, and return why a field was left alone.
+
+        Checks that it is recorded once, and holds until a revision moves.
+        """
         found = scene.plan(connection)
         assert not any(name in call.sent for call in found.calls)
         why = scene.entry(connection, name).decided_why
@@ -85,7 +88,7 @@ class TestNotCarried:
 
     def test_a_value_off_the_order_is_not_sent(self):
         scene = Scene("LH")
-        scene.able("H", "status", forward=("new", "open", "closed"))
+        scene.set_capability("H", "status", forward=("new", "open", "closed"))
         scene.decide("status", "resolved")
         assert "moves only along new, open, closed" in self.left(scene, "H", "status")
 
@@ -116,7 +119,7 @@ class TestNotCarried:
 
     def test_a_text_is_cut_to_the_declared_length_and_then_left(self):
         scene = Scene("LH")
-        scene.able("H", "subject", max_length=3)
+        scene.set_capability("H", "subject", max_length=3)
         scene.decide("subject", "hello")
         assert scene.calls("H") == [("patch", {"subject": "hel"})]
         scene.entry("H", "subject").shadow = "hel"
@@ -126,7 +129,7 @@ class TestNotCarried:
 class TestProbed:
     def scene(self):
         scene = Scene("LH")
-        scene.able("H", "subject", on_update=Support.PROBED)
+        scene.set_capability("H", "subject", on_update=Support.PROBED)
         scene.decide("subject", "other")
         scene.decide("priority", "high")
         return scene

@@ -62,7 +62,7 @@ class TestReplace:
 
     def test_nothing_is_removed_where_removing_does_not_work(self):
         scene = Scene("LH")
-        scene.able("H", "tags", removes=False)
+        scene.set_capability("H", "tags", removes=False)
         tags(scene, "L", "b")
         found = scene.plan("H")
         assert [call.values for call in found.calls] == [{"tags": ["a", "b"]}]
@@ -73,7 +73,7 @@ class TestReplace:
 
     def test_the_last_element_stays_where_a_set_cannot_be_emptied(self):
         scene = Scene("LH")
-        scene.able("H", "tags", clears=False)
+        scene.set_capability("H", "tags", clears=False)
         tags(scene, "L")
         found = scene.plan("H")
         assert found.calls == []
@@ -87,7 +87,7 @@ class TestReplace:
 
     def test_unproven_tags_go_alone(self):
         scene = Scene("LH")
-        scene.able("H", "tags", on_update=Support.PROBED)
+        scene.set_capability("H", "tags", on_update=Support.PROBED)
         scene.show("L", **{**FIRST["L"], "tags": ["a", "b"], "status": "open"})
         assert scene.calls("H") == [("patch", {"status": "open"}), ("patch", {"tags": ["a", "b"]})]
 
@@ -132,7 +132,7 @@ class TestElements:
 
     def test_a_detaching_verb_takes_each_spelling_and_is_destructive(self):
         scene = Scene("LZ", Z={"tags": ["VIP", "vip", "a"]}, L={"tags": ["vip", "a"]})
-        scene.able("Z", "tags", removes=True)
+        scene.set_capability("Z", "tags", removes=True)
         scene.can["Z"] = replace(
             scene.can["Z"],
             verbs=(*scene.can["Z"].verbs, Verb("detach", ("tags",), element="remove")),

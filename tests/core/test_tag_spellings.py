@@ -1,4 +1,4 @@
-"""Laws of tags as they are really read: whatever case, form, `#` or blank they come in, and each side in its own."""
+"""Laws of tags as the shipped mappings read them, each side in a spelling of its own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def spelled(draw, word):
 
 @st.composite
 def sides(draw, least=0):
-    """The tags of L and H, who have the same ones and never asked each other how to spell them; some words twice."""
+    """Return the same tags as L and as H spell them, some words twice."""
     words = draw(st.lists(st.sampled_from(WORDS), min_size=least, max_size=4, unique=True))
     return words, *(
         list(

@@ -1,3 +1,5 @@
+"""Transforms and helpers, one by one: readings, writings, and that none ever raises."""
+
 from __future__ import annotations
 
 import re

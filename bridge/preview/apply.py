@@ -1,4 +1,4 @@
-"""Carrying out a plan and nothing else: the systems are listed again, behind gates that know the plan."""
+"""Carrying out a plan and nothing else: all is listed again, behind gates that know the plan."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from bridge.connectors.contract import Connector
 from bridge.core.merge import guard
-from bridge.core.model.lanes import SHARES
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context
 from bridge.engine.inline import InlineExecutor
@@ -22,7 +21,7 @@ from bridge.preview.planned_write import PlannedWrite, destructive_total
 from bridge.preview.rehearsal import FastForwardClock, FreeBudget, rehearsal_context
 from bridge.preview.rehearsal_connector import RehearsalConnector
 from bridge.procedures import PROCEDURES
-from bridge.runs import reconcile
+from bridge.runs import forecast, reconcile
 
 MAX_WAIT: Final = timedelta(minutes=30)
 """Work that is due later than this (a create looked for again tomorrow) is not played through."""
@@ -165,12 +164,8 @@ def _estimate_cost(
         calls = sum(
             number * CALLS_PER_WRITE.get(kind, 1) for kind, number in stand_in.calls.items()
         )
-        rates = context.connections[name].rates
         plan.calls[name] = calls
-        plan.seconds[name] = max(
-            (calls * rate.seconds / (rate.calls * SHARES["reconcile"]) for rate in rates),
-            default=0.0,
-        )
+        plan.seconds[name] = forecast.seconds_for_calls(context, name, calls, "reconcile")
 
 
 def summary(plan: Preview) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The gate between the flow and each system while a plan is applied: it lets planned writes through."""
+"""The gate before each system while a plan is applied: it lets planned writes through, once."""
 
 from __future__ import annotations
 

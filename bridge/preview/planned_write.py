@@ -54,7 +54,7 @@ def is_made_up(raw: Raw) -> bool:
 
 
 def write_digest(write: PlannedWrite) -> str:
-    """Return a digest of a write, so that a plan which is kept for comparing holds nobody's data."""
+    """Return a digest of a write: a plan that is kept for comparing holds nobody's data."""
     parts = [write.op, write.connection, write.entity, write.id, write.verb, dict(write.values)]
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -89,5 +89,5 @@ def _unguarded(sync: Sync) -> Sync:
 def _or_made_up(
     only: Callable[[Mapping[str, Any]], bool],
 ) -> Callable[[Mapping[str, Any]], bool]:
-    """Let every made-up record into the sync's scope: it has not the data that scope is read from."""
+    """Let made-up records into the sync's scope: they lack the data that it is read from."""
     return lambda data: bool(data.get(MADE_UP)) or only(data)

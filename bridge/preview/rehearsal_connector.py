@@ -1,4 +1,4 @@
-"""The connector of a rehearsal: it notes writes instead of sending them, and answers as if it had."""
+"""The connector of a rehearsal: it notes writes instead of sending them, and makes up answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RehearsedMap(EntityMap):
 
 
 class RehearsalConnector(ForwardingConnector):
-    """One connection in a rehearsal. Unless `live`, records are read from the copy of the ledger."""
+    """One connection in a rehearsal. Unless `live`, records are as the ledger knows them."""
 
     NAME: ClassVar[str] = "rehearsal"
 
@@ -80,7 +80,7 @@ class RehearsalConnector(ForwardingConnector):
         raise Unsupported(f"a rehearsal performs no action ({action})")
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
-        """Return records as they would read by now; the system is asked for what is not known yet."""
+        """Return records as they would read by now; only unknown ones are asked for."""
         records: dict[str, Record | None] = {}
         unknown = []
         for remote_id in ids:

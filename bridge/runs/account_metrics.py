@@ -1,57 +1,71 @@
-"""Figures: ask a connection now and then what it has to say of itself in numbers, and keep the newest."""
+"""Account metrics: the numbers that a connection tells of its account, fetched now and then."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from bridge.connectors.contract import Connector
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, call_vendor, transact
+from bridge.engine.effects import Procedure, Steps, call_vendor, transact
 from bridge.errors import RemoteError, Unauthorised, Unsupported
 from bridge.ledger import gauges, work
 from bridge.ledger.database import Tx
 
-EVERY = timedelta(minutes=5)
+FETCH_EVERY: Final = timedelta(minutes=5)
 
 log = logging.getLogger("bridge.flow")
 
 
 def fetch_account_metrics(context: Context, task: Task) -> Procedure:
-    """Make the one cheap read, and store what it gave. A failure is no work to be repeated: it is asked again soon."""
-    row = task.row
+    """Make the one cheap read and store what it gave; only the newest numbers are kept.
+
+    A failure is no work to be repeated: they are fetched again soon.
+    """
+    metrics = yield from _fetch(context, task)
+
+    def store(tx: Tx) -> None:
+        now = context.clock.now()
+        if metrics is not None:
+            gauges.put(tx, task.row.connection, metrics, now)
+        work.finish(tx, task.row, task.owner, now)
+
+    yield from transact(store)
+
+
+def _fetch(context: Context, task: Task) -> Steps[Mapping[str, float] | None]:
+    """Return the account's numbers; none if it does not tell any, None if it could not just now."""
+    name = task.row.connection
     try:
-        found = yield from call_vendor(
-            row.connection, lambda c: c.account_metrics(), task.deadline(context, row.connection)
+        return (
+            yield from call_vendor(
+                name,
+                lambda connector: connector.account_metrics(),
+                task.deadline(context, name),
+            )
         )
     except Unauthorised as error:
         if error.status == 401:
             raise
-        log.info("%s does not tell its figures: %s", row.connection, error)
-        found = {}
+        # This key may do all the rest, and not read these numbers.
+        log.info("%s does not tell its account metrics: %s", name, error)
+        return {}
     except (RemoteError, Unsupported) as error:
-        log.info("%s did not tell its figures: %s", row.connection, error)
-        found = None
-
-    def keep(tx: Tx) -> None:
-        now = context.clock.now()
-        if found is not None:
-            gauges.put(tx, row.connection, found, now)
-        work.finish(tx, row, task.owner, now)
-
-    yield from transact(keep)
+        log.info("%s did not tell its account metrics: %s", name, error)
+        return None
 
 
 def queue_due_fetches(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> list[str]:
-    """Queue the question for each connection that can tell and was not asked for a while; gives which."""
-    known = gauges.last_asked(tx)
-    telling = [
+    """Queue a fetch for each connection that can tell and was not asked lately; returns which."""
+    last_asked = gauges.last_asked(tx)
+    due = [
         name
-        for name, each in connectors.items()
-        if type(each).account_metrics is not Connector.account_metrics
+        for name, connector in connectors.items()
+        if type(connector).account_metrics is not Connector.account_metrics
+        and (name not in last_asked or last_asked[name] + FETCH_EVERY <= now)
     ]
-    due = [name for name in telling if name not in known or known[name] + EVERY <= now]
     for name in due:
         gauges.asked(tx, name, now)
         work.enqueue(

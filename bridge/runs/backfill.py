@@ -72,7 +72,8 @@ def start(
     work.enqueue(
         tx,
         kind=KIND,
-        key=f"reconcile:{run_id}",  # by this name `run_records.begin` knows that a run still has work
+        # By this key `run_records.begin` knows that a run still has work.
+        key=f"reconcile:{run_id}",
         connection=connection,
         entity=entity,
         lane="reconcile",

@@ -33,7 +33,7 @@ class Difference:
 
     remote_id: str
     kind: str
-    """`changed`, `new`, `absent` or `owed`: see `drift_findings.Drifted`."""
+    """`changed`, `new`, `absent` or `owed`: see `ledger/drift_findings.py`."""
     fields: tuple[str, ...] = ()
     since: datetime | None = None
     why: str = drift_findings.UNEXPLAINED
@@ -50,12 +50,24 @@ class Comparison:
     sightings: list[dict[str, Any]] = field(default_factory=list)
     """What is to be remembered of the rows that were compared in full."""
 
-    def add(self, difference: Difference | None) -> None:
-        """Take in what came of one row."""
+    def add(
+        self, difference: Difference | None, sighting: LastSighting, digest: str, today: int
+    ) -> None:
+        """Take in what came of comparing one row in full."""
         if difference is None:
             self.unchanged += 1
         else:
             self.differences.append(difference)
+        # Only a row that is equal, on a link that nobody holds, need not be compared again.
+        settled = difference is None and sighting.fence is not None
+        self.sightings.append(
+            {
+                "side_id": sighting.side_id,
+                "digest": digest if settled else None,
+                "fence": sighting.fence or 0,
+                "day": today,
+            }
+        )
 
 
 def compare(
@@ -85,22 +97,11 @@ def compare(
             continue
         sighting = last_seen.get(remote_id)
         link = None if sighting is None else loaded.get(sighting.link_id)
-        if sighting is None or link is None:
-            if could_join(context, record):
-                comparison.differences.append(Difference(remote_id, "new"))
-            continue
-        difference = judge(context, link, record, full=full)
-        comparison.add(difference)
-        # Only a row that is equal, on a link that nobody holds, need not be compared again.
-        settled = difference is None and sighting.fence is not None
-        comparison.sightings.append(
-            {
-                "side_id": sighting.side_id,
-                "digest": fingerprints[remote_id] if settled else None,
-                "fence": sighting.fence or 0,
-                "day": today,
-            }
-        )
+        if sighting is not None and link is not None:
+            difference = judge(context, link, record, full=full)
+            comparison.add(difference, sighting, fingerprints[remote_id], today)
+        elif could_join(context, record):
+            comparison.differences.append(Difference(remote_id, "new"))
     return comparison
 
 
@@ -109,14 +110,17 @@ def _still_fits(sighting: LastSighting, digest: str, today: int) -> bool:
 
 
 def store_sightings(tx: Tx, comparison: Comparison, run_id: int) -> None:
-    """Store that the run saw the rows, and how they compared; run 0 lists only some of the records."""
+    """Store how rows compared, and that the run saw them.
+
+    `run_id` 0: the run lists only some records, so nothing follows from which it saw.
+    """
     if run_id:
         listings.mark_seen(tx, comparison.same_sides, run_id)
     listings.store(tx, [each | {"seen_run": run_id} for each in comparison.sightings])
 
 
 def judge(context: Context, link: Link, record: Record, *, full: bool) -> Difference | None:
-    """Return in what a row differs from what we know, or that its link owes a side a write (rule F9)."""
+    """Return how a row differs from the ledger, or what its link still owes a side (rule F9)."""
     ref = record.ref
     side = link.sides[ref.connection]
     if side.remote_id != ref.id:
@@ -157,7 +161,7 @@ def could_join(context: Context, record: Record) -> bool:
 def as_findings(
     tx: Tx, connection: str, entity: str, found: list[Difference], *, first: bool = False
 ) -> list[dict[str, Any]]:
-    """Return differences as rows of `drift_findings`, with what the work queue knows of each record.
+    """Return differences as rows of `drift_findings`, with what the queue knows of each record.
 
     To be asked before the records are queued. `first`: nothing was ever listed there before.
     """

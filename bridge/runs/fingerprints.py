@@ -1,4 +1,4 @@
-"""Fingerprints of listed rows: a row whose fingerprint still fits would compare as it did before."""
+"""Fingerprints of listed rows: while a row's fingerprint fits, it would compare as before."""
 
 from __future__ import annotations
 

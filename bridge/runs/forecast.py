@@ -1,10 +1,10 @@
-"""What an import will cost, as far as the ledger can tell before anything is listed: calls and time, by connection."""
+"""What an import will cost, as far as the ledger can tell before anything is listed."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 from bridge.core.model.capabilities import Support
 from bridge.core.model.lanes import SHARES
@@ -12,10 +12,10 @@ from bridge.core.model.syncs import Sync
 from bridge.engine.context import Context
 from bridge.ledger import links, run_records
 from bridge.ledger.database import Tx
+from bridge.ledger.run_records import RunRow
 from bridge.runs import backfill
 
-WHOLE = (backfill.KIND, "full")
-"""Kinds of run that list everything."""
+KINDS_THAT_LIST_ALL: Final = (backfill.KIND, "full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ImportCost:
 
     connection: str
     records: int | None
-    """In the last listing that came to its end; None: it was never listed, and what it holds is not in `calls`."""
+    """In the last listing that came to its end; None: never listed, and `calls` lacks them."""
     creates: int
     calls: int
     seconds: float
@@ -32,54 +32,45 @@ class ImportCost:
 
 
 def forecast(tx: Tx, context: Context, sync: Sync) -> list[ImportCost]:
-    """Count what every member has to be asked: pages, a read of each record not mirrored everywhere, creates.
+    """Return what every member will be asked: pages, a read of each new record, creates.
 
-    A record that matches one of the other side is joined and not made, so creates are at most
+    A record that matches one of the other side is joined and not created, so creates are at most
     these; what has to be corrected after a create is not counted.
     """
-    calls: Counter[str] = Counter()
-    creates = dict.fromkeys(sync.members, 0)
-    listed: dict[str, int | None] = {}
-    makeable = {
-        name for name, each in sync.members.items() if _makes(context, sync, name, each.create)
-    }
-    for name in sync.members:
-        found = _last_listing(tx, name, sync.entity)
-        listed[name] = found.seen if found is not None else None
-        calls[name] += int(found.figures.get("pages", 1)) if found is not None else 1
-        lacking = [
-            links.count_lacking(tx, sync.name, other, on=name) for other in makeable - {name}
-        ]
-        calls[name] += math.ceil(
-            max(lacking, default=0) / context.capabilities[name][sync.entity].read_batch
-        )
-    for name in makeable:
-        creates[name] = links.count_lacking(tx, sync.name, name)
-        calls[name] += creates[name] * (
-            2 if sync.match else 1
-        )  # with match rules each is looked for first
-    return [
-        ImportCost(
-            name, listed[name], creates[name], calls[name], _time(context, name, calls[name])
-        )
-        for name in listed
-    ]
+    creatable = {name for name in sync.members if _can_create(context, sync, name)}
+    return [_cost(tx, context, sync, name, creatable) for name in sync.members]
 
 
-def _makes(context: Context, sync: Sync, name: str, wanted: Support) -> bool:
+def _cost(tx: Tx, context: Context, sync: Sync, name: str, creatable: set[str]) -> ImportCost:
+    last = _last_listing(tx, name, sync.entity)
+    calls = int(last.figures.get("pages", 1)) if last is not None else 1
+    # Each record that some other member lacks is read, several a call.
+    lacking = [links.count_lacking(tx, sync.name, other, on=name) for other in creatable - {name}]
+    calls += math.ceil(max(lacking, default=0) / context.capabilities[name][sync.entity].read_batch)
+    creates = links.count_lacking(tx, sync.name, name) if name in creatable else 0
+    # With match rules each is looked for before it is created.
+    calls += creates * (2 if sync.match else 1)
+    records = last.seen if last is not None else None
+    return ImportCost(
+        name, records, creates, calls, seconds_for_calls(context, name, calls, "backfill")
+    )
+
+
+def _can_create(context: Context, sync: Sync, name: str) -> bool:
+    wanted = sync.members[name].create
     return Support.NO not in (wanted, context.capabilities[name][sync.entity].creates)
 
 
-def _last_listing(tx: Tx, connection: str, entity: str) -> run_records.RunRow | None:
-    found = [
+def _last_listing(tx: Tx, connection: str, entity: str) -> RunRow | None:
+    """Return the newest run that listed everything and came to its end."""
+    runs = [
         run_records.last_whole(tx, kind=kind, connection=connection, entity=entity)
-        for kind in WHOLE
+        for kind in KINDS_THAT_LIST_ALL
     ]
-    return max((run for run in found if run is not None), key=lambda run: int(run.id), default=None)
+    return max((run for run in runs if run is not None), key=lambda run: int(run.id), default=None)
 
 
-def _time(context: Context, name: str, calls: int) -> float:
-    rates = context.connections[name].rates
-    return max(
-        (calls * rate.seconds / (rate.calls * SHARES["backfill"]) for rate in rates), default=0.0
-    )
+def seconds_for_calls(context: Context, name: str, calls: int, lane: str) -> float:
+    """Return how long so many calls of a lane take at the connection's declared rates."""
+    rates, share = context.connections[name].rates, SHARES[lane]
+    return max((calls * rate.seconds / (rate.calls * share) for rate in rates), default=0.0)

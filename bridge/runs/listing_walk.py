@@ -1,4 +1,4 @@
-"""One walk through a vendor's listing, page by page, which any worker can take up where another stopped.
+"""The walk through a vendor's listing: page by page, and taken up where another worker stopped.
 
 Reconciliations and imports both walk. A walk is one row of work: it fetches pages, hands their rows
 to its job in batches, and stores with each batch how far it has come. So memory stays flat, a
@@ -33,7 +33,7 @@ MAX_BATCH_WAIT: Final = timedelta(seconds=1)
 MAX_TURN: Final = timedelta(seconds=2)
 """After this long a walk goes back to the end of its lane."""
 MAX_INTERRUPTION: Final = timedelta(minutes=10)
-"""A listing that rested for longer no longer shows one state of affairs: absences in it mean nothing."""
+"""A listing that was interrupted for longer shows no one state: its absences mean nothing."""
 MAX_PAGES: Final = 1_000_000
 MAX_SAME_PAGES: Final = 3
 """So often the same rows may come back before the listing is said to lead nowhere."""
@@ -48,7 +48,7 @@ class PayloadPart:
 
     @classmethod
     def of(cls, payload: Mapping[str, Any] | None) -> Self:
-        """Return this part of a payload; keys of other parts, and of other versions, are left aside."""
+        """Return this part of a payload; keys of other parts and other versions are left aside."""
         names = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in (payload or {}).items() if name in names})
 
@@ -91,7 +91,7 @@ class ListingProgress(PayloadPart):
         return replace(self, broken=broken)
 
     def after(self, page: Page, now: datetime, *, poll: bool) -> ListingProgress:
-        """Return the progress after one more page: where to go on, and whether there is a way on."""
+        """Return the progress after one more page: where to go on, if anywhere."""
         last = page.cursor is None or (poll and not page.records)
         # A poll that ends without a cursor gives no watermark: the old one stands.
         cursor = self.cursor if poll and page.cursor is None else page.cursor
@@ -138,7 +138,7 @@ class ListingJob(ABC):
 
     @abstractmethod
     def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: dict[str, Any]) -> int:
-        """Do what is to be done with rows, add to the run's figures, return how many were hinted at."""
+        """Handle rows and add to the run's figures; returns how many records were hinted at."""
 
     @abstractmethod
     def conclude(

@@ -104,7 +104,7 @@ def start_all(
     report: bool = False,
     accept: bool = False,
 ) -> list[str]:
-    """Begin a run of each entity of a connection, and return the ids of those that were begun."""
+    """Begin a run of each entity of a connection, and return their ids."""
     now = context.clock.now()
     begun = [
         start(tx, connection, entity, kind, now, report=report, accept=accept)
@@ -114,7 +114,7 @@ def start_all(
 
 
 def start_syncs(tx: Tx, context: Context, names: Iterable[str]) -> list[str]:
-    """Begin a full run of every member of these syncs, and return the ids of those that were begun."""
+    """Begin a full run of every member of these syncs, and return their ids."""
     now = context.clock.now()
     begun = [
         start(tx, member, context.syncs[name].entity, "full", now)
@@ -207,7 +207,7 @@ class ReconcileJob(ListingJob):
         figures: dict[str, Any],
         rows: Mapping[str, Record] | None = None,
     ) -> int:
-        """Store differences and queue a look at each; a report keeps the first in the run itself."""
+        """Store differences and queue a look at each; a report keeps some in the run itself."""
         row, now = self.task.row, self.context.clock.now()
         new_before = figures.get("new", 0)
         for each in differences:

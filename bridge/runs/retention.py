@@ -11,7 +11,7 @@ from bridge.ledger.database import Ledger
 KEEP_SETTLED: Final = timedelta(days=30)
 """How long settled webhooks, finished runs and what they found are kept."""
 MAX_TRANSACTIONS: Final = 50
-"""Transactions in which one pruning forgets rows of one table, so that the clock does not stand still over it."""
+"""So many of one table may delete rows in one pruning: the clock must not stand still over it."""
 
 
 def prune(ledger: Ledger, now: datetime, keep_history: timedelta) -> None:
@@ -26,7 +26,7 @@ def prune(ledger: Ledger, now: datetime, keep_history: timedelta) -> None:
 
 
 def _prune_table(ledger: Ledger, table: history.PrunableTable, before: datetime) -> None:
-    """Forget one table's old rows, a batch a transaction; what is left over has time until later."""
+    """Forget one table's old rows, a batch a transaction; what is left over can wait."""
     after: int | None = 0
     transactions_left = MAX_TRANSACTIONS
     while after is not None and transactions_left:

@@ -53,7 +53,7 @@ class NextRun:
 
 
 def due_work(tx: Tx, now: datetime) -> bool:
-    """Return whether any work is due and can be done: a connection at rest is nothing to ring for."""
+    """Return whether work is due that can be done: one at rest is nothing to ring for."""
     due = work.next_due(tx, now, connection_health.closed(tx, now))
     return due is not None and due <= now
 

@@ -1,4 +1,4 @@
-"""What workers and clock look after in the ledger: claims of dead workers, the account of webhooks."""
+"""Upkeep of the ledger: claims of dead workers are freed, the account of webhooks is checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger("bridge")
 
 
 def free_dead_claims(ledger: Ledger, now: datetime) -> int:
-    """Free at once what workers of this machine held that are dead for certain; returns how much."""
+    """Free what workers of this machine held that are certainly dead; returns how much."""
     with ledger.transaction() as tx:
         freed = takeover.release_dead(tx, now, worker_identity.is_dead)
     if freed:

@@ -1,4 +1,4 @@
-"""The `bridge` command. One file a command; this one finds them, the home, and the way to say what went wrong."""
+"""The `bridge` command: finds the command, the home, and the words for what went wrong."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COMMANDS: Final = {
     "action": "bridge.cli.action:command",
     "forget": "bridge.cli.forget:command",
 }
-"""Name -> where it is. Each is imported when it is called: `bridge --help` needs no database driver."""
+"""Name -> where it is, imported when it is called: `bridge --help` needs no database driver."""
 
 
 class Commands(click.Group):
@@ -63,7 +63,7 @@ class Commands(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, context: click.Context) -> Any:
-        """Run, and say what went wrong in words; 2 when it is the configuration or the ledger that stops us."""
+        """Run, and say what went wrong; 2 when it is the configuration or the ledger."""
         try:
             return super().invoke(context)
         except ConfigError as error:
@@ -91,7 +91,8 @@ class Commands(click.Group):
     "--home",
     "given",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder with config/, mappings/ and var/. [default: $BRIDGE_HOME, else the checkout, else ~/.bridge]",
+    help="Folder with config/, mappings/ and var/. "
+    "[default: $BRIDGE_HOME, else the checkout, else ~/.bridge]",
 )
 def main(given: Path | None) -> None:
     """Keep tickets in step between support systems."""

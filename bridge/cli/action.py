@@ -1,4 +1,4 @@
-"""`bridge action CONNECTION ACTION key=value…`: what an operator may do by hand at a system, and no sync ever does."""
+"""`bridge action CONNECTION ACTION key=value…`: done by hand at a system, and never by a sync."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from bridge.operations import action
 @click.argument("name", metavar="ACTION")
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
 def command(connection: str, name: str, arguments: tuple[str, ...]) -> None:
-    """Do something by hand at a system, such as opening a screen share; the answer is shown once and kept nowhere.
+    """Do something by hand at a system, such as opening a screen share.
 
-    That it was asked for is written down in the audit, before it is done. It is never repeated by
-    itself.
+    The answer is shown once and kept nowhere. That it was asked for is written down in the audit,
+    before it is done. It is never repeated by itself.
     """
     with at_desk() as desk:
         click.echo(action.act(desk, connection, name, _pairs(arguments)))
 
 
 def _pairs(arguments: Iterable[str]) -> dict[str, str]:
-    """Return the arguments by key. Raises UsageError for one that is not `key=value`, or given twice."""
+    """Return the arguments by key. Raises UsageError unless each is `key=value`, given once."""
     pairs: dict[str, str] = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")

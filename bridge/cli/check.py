@@ -1,4 +1,4 @@
-"""`bridge check`: every problem of the configuration and the mappings at once, before anything runs."""
+"""`bridge check`: every problem of the files at once, before anything runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from bridge.supervisor.sandbox_accounts import placeholder_accounts
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(live: bool, sandbox: bool, as_json: bool) -> None:
-    """Check the configuration and the mappings, and run the mappings' own examples; 1 when there are problems."""
+    """Check configuration and mappings, and try the mappings' own examples; 1 if there are problems."""
     home = find_home()
     if live and not sandbox:
         follow_sandbox(home)

@@ -52,7 +52,7 @@ def list_conflicts(as_json: bool) -> None:
 @click.argument("value", required=False)
 @click.option("--take", metavar="CONNECTION", help="What this connection says.")
 def resolve(ref: str, field: str, value: str | None, take: str | None) -> None:
-    """Decide FIELD of ticket REF: a VALUE (`null` for none, a set with commas), or what --take says.
+    """Decide FIELD of ticket REF: a VALUE (`null`: none, a set with commas), or what --take says.
 
     It becomes the newest edit there is, and is written wherever something else is shown.
     """

@@ -1,4 +1,4 @@
-"""`bridge drift`: what reconciliation found lately, and how much of it the sources' webhooks had missed."""
+"""`bridge drift`: what reconciliation found lately, and how much of it webhooks had missed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bridge.operations.times import when
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(connection: str | None, days: int, limit: int, as_json: bool) -> None:
-    """Show the latest drift of CONNECTION (default: all), why it was missed, and the miss rate of each day."""
+    """Show the latest drift of CONNECTION (default: all), why it was missed, and daily miss rates."""
     with at_desk() as desk:
         recent = drift.recent(desk, connection or None, days=days, limit=limit)
     if as_json:

@@ -1,4 +1,4 @@
-"""`bridge forget EMAIL`: erases a person from the ledger and, when told so twice, from systems that can do it."""
+"""`bridge forget EMAIL`: erases a person from the ledger and, where asked to, from systems."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_SHOWN = 20
     help="What --from needs besides: what is deleted there is gone for good.",
 )
 def command(email: str, connections: tuple[str, ...], yes_delete: bool) -> None:
-    """Erase a person's values from the ledger: states, timelines, conflicts, writes and kept webhooks.
+    """Erase a person's values from the ledger: state, history, conflicts, writes and webhooks.
 
     Asks for the address again, and for the name of each connection under --from. The links stay, so
     nothing is made twice. Whatever the other systems still hold is read again when it changes
@@ -91,7 +91,7 @@ def _print_known(known: PersonalData) -> None:
 
 
 def _delete(desk: Desk, name: str, address: str, known: PersonalData) -> int:
-    """Delete the person's records at one system, after its name was typed, and return how many there were."""
+    """Delete the person's records at one system, after its name was typed; return how many."""
     there = forget.records_there(desk, name, address, known)
     for ref in there.others:
         click.echo(f"{ref} shows another address by now and is left alone")

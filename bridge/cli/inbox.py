@@ -57,7 +57,10 @@ def show_webhook(number: int, as_json: bool) -> None:
 @group.command()
 @click.argument("numbers", nargs=-1, required=True, type=int)
 def reprocess(numbers: tuple[int, ...]) -> None:
-    """Have the records that webhooks NUMBERS named read again now; what the webhooks claimed plays no part."""
+    """Have the records that webhooks NUMBERS named read again now.
+
+    What the webhooks claimed plays no part.
+    """
     with at_desk() as desk:
         inbox.reprocess(desk, numbers)
     click.echo(f"{len(numbers)} to be looked at again")

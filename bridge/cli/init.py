@@ -14,7 +14,7 @@ from bridge.home import fill, find_home
 @click.command("init")
 @click.argument("directory", required=False, type=click.Path(path_type=Path, file_okay=False))
 def command(directory: Path | None) -> None:
-    """Make a home: commented configuration and mappings, to be edited. Files that exist stay as they are.
+    """Make a home: commented configuration and mappings to edit. Files that exist stay as they are.
 
     Without DIRECTORY the home is the one that --home or BRIDGE_HOME names, else ~/.bridge.
     """

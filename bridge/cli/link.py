@@ -1,4 +1,4 @@
-"""`bridge link`: take a record out of its ticket, put it back or elsewhere, stop a ticket, let it go on."""
+"""`bridge link`: take a record out of its ticket, put it back or elsewhere; pause a ticket."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 @click.group("link")
 def group() -> None:
-    """Change by hand which records are one ticket. REF is `connection:remote-id`, or our own id of a ticket."""
+    """Change by hand which records are one ticket.
+
+    REF is `connection:remote-id`, or our own id of a ticket.
+    """
 
 
 @group.command()
 @click.argument("ref", metavar="CONNECTION:REMOTE-ID")
 @YES
 def detach(ref: str, yes: bool) -> None:
-    """Take a record out of its ticket. It is left as it is, remembered, and not matched again until `relink`."""
+    """Take a record out of its ticket.
+
+    It is left as it is, remembered, and not matched again until `relink`.
+    """
     with at_desk() as desk:
         named(desk, ref)
         _confirm(link.preview_detach(desk, ref), yes=yes)
@@ -35,7 +41,7 @@ def detach(ref: str, yes: bool) -> None:
 )
 @YES
 def relink(ref: str, to: str | None, yes: bool) -> None:
-    """Put a detached record back, or a record into another ticket; it is met there as if for the first time.
+    """Put a detached record back, or a record into another ticket, as if it were seen there first.
 
     A record that is in no ticket yet can be joined to one (`--to`) if it was set aside as an
     ambiguous match.

@@ -1,4 +1,4 @@
-"""What an operator's commands share: the desk of this home, and the printing of values for programs."""
+"""What an operator's commands share: the desk of this home, and printing for programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def at_desk(*, check_ledger: bool = True) -> Iterator[Desk]:
 
 
 def named(at: Desk, ref: str) -> str:
-    """Return the id of the one ticket that REF names; when REF was cut short, say which record that is."""
+    """Return the id of the one ticket that REF names; say which record that is if REF was cut."""
     match = find.named(at, ref)
     if match.records:
         click.echo(f"({match.records})", err=True)

@@ -1,4 +1,4 @@
-"""`bridge status`: how the connections are, what waits, what is stuck, what ran and what runs next."""
+"""`bridge status`: how the connections are, what waits, what is stuck, and the runs."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _table(connections: Iterable[ConnectionStatus]) -> Table:
 
 
 def _troubles(connections: Iterable[ConnectionStatus]) -> list[str]:
-    """Return a line for each connection that is not well: its state, why, and the command that ends it."""
+    """Return a line for each connection that is not well: its state, why, and since when."""
     lines = []
     for row in connections:
         if row.why:

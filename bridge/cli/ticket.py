@@ -55,7 +55,7 @@ def _print(console: Console, the_ticket: Ticket) -> None:
 
 
 def _table(the_ticket: Ticket) -> Table:
-    """Return a table: a row a field, the agreed value, and what each side shows in its own words."""
+    """Return a table: a row a field, the agreed value, and what each side shows."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("field", "agreed", *the_ticket.sides):
         table.add_column(column)

@@ -18,7 +18,7 @@ from bridge.operations.why import Explanation
 @click.argument("field")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(ref: str, field: str, as_json: bool) -> None:
-    """Say why FIELD of ticket REF has its value: who set it, by which policy, and what each side shows."""
+    """Say why FIELD of ticket REF has its value, and why each side does or does not show it."""
     with at_desk() as desk:
         explanation = why.explain(desk, named(desk, ref), field)
     if as_json:

@@ -1,1 +1,1 @@
-"""What an operator can ask and do, as functions from values to values: for command line, API and pages alike."""
+"""What an operator can ask and do, from values to values: for command line, API and pages."""

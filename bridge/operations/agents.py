@@ -13,7 +13,7 @@ from bridge.operations.desk import Desk
 
 @dataclass(frozen=True, slots=True)
 class KnownAgent:
-    """A person, as `mappings/agents.yaml` or their records show them. Its fields are keys of `bridge agents --json`."""
+    """A person whom the files or records show. Its fields are keys of `bridge agents --json`."""
 
     email: str
     declared: bool

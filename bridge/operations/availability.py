@@ -10,7 +10,7 @@ from bridge.ledger.database import Tx
 
 
 def shut(tx: Tx, names: Collection[str], now: datetime) -> dict[str, str]:
-    """Return those of these connections that are paused or stopped, each with a line that says so and why."""
+    """Return those of these connections that are paused or stopped, each with why, in a line."""
     healths = connection_health.by_name(tx)
     return {
         name: f"{name} is {healths[name].words(now)}"

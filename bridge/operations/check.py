@@ -1,4 +1,4 @@
-"""Every problem of a home's files at once and, when asked to, of the connections: each is called, reading only."""
+"""Every problem of a home's files at once and, where asked for, of the connections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Check:
 
 
 def check(home: Path, accounts: Mapping[str, SandboxAccount] | None, *, live: bool) -> Check:
-    """Check a home's files and run the mappings' own examples; with `live`, call each connection too.
+    """Check a home's files and run the mappings' examples; if `live`, call each connection, too.
 
     `accounts`: a sandbox's, in place of the addresses and secrets of the files; None: those count.
     """
@@ -59,7 +59,7 @@ def check(home: Path, accounts: Mapping[str, SandboxAccount] | None, *, live: bo
 def _call_all(
     compiled: Config, *, own_credentials: bool
 ) -> tuple[dict[str, ConnectionAnswer], list[str]]:
-    """Ping and probe every connection, and return their answers, and a problem for each that has none.
+    """Ping and probe every connection; return the answers, and a problem for each that has none.
 
     `own_credentials`: they stand in the home's files, so it can be said where.
     """

@@ -24,7 +24,7 @@ from bridge.operations.leased import change_link
 
 @dataclass(frozen=True, slots=True)
 class OpenConflict:
-    """One field of a ticket that waits for a human. Its fields are the keys of `bridge conflicts list --json`."""
+    """A field that waits for a human. Its fields are the keys of `bridge conflicts list --json`."""
 
     ref: str
     """A record of the ticket, `helpdesk:123`, by which to name it."""
@@ -88,7 +88,7 @@ def resolve(
 
 
 def decide(tx: Tx, desk: Desk, link_id: str, field: str, value: Canonical) -> Canonical:
-    """Decide a conflict under the ticket's lease, plan what follows, and return the field's new value."""
+    """Decide a conflict under the ticket's lease, plan what follows, and return the new value."""
 
     def change(link: Link, now: datetime) -> list[Note]:
         in_conflict(link, field)
@@ -130,7 +130,7 @@ def value_of(context: Context, link: Link, field: str, connection: str) -> Canon
 
 
 def parse_value(entity: str, field: str, text: str) -> Canonical:
-    """Return the value that an operator wrote: `null` for none, a set with commas. Raises NotPossible."""
+    """Return the value that was written: `null` for none, a set with commas. Raises NotPossible."""
     known = ENTITIES[entity].get(field)
     if known is None:
         raise NotPossible(f"a {entity} has no {field}; allowed: {', '.join(ENTITIES[entity])}")

@@ -7,7 +7,7 @@ from bridge.operations.desk import Desk
 
 
 def pause(desk: Desk, name: str, why: str = "") -> None:
-    """Stop calling a connection until it is resumed; its webhooks are still taken. Raises UnknownName."""
+    """Stop calling a connection until it is resumed; its webhooks are taken. Raises UnknownName."""
     desk.connection(name)
     reason = f"{desk.actor} paused it{f': {why}' if why else ''}"
     with desk.acting("connection pause", name, {"why": why}) as tx:

@@ -57,7 +57,7 @@ class Desk:
     def acting(
         self, action: str, subject: str, detail: Mapping[str, Any] | None = None
     ) -> Iterator[Tx]:
-        """Open one transaction for an act and its line in the audit: both are stored, or neither."""
+        """Open one transaction for an act and its line in the audit: both stand, or neither."""
         with self.ledger.transaction() as tx:
             yield tx
             self.write_down(tx, action, subject, detail)

@@ -18,7 +18,7 @@ from bridge.queue import url_for
 from bridge.runs.schedule import NextRun, next_runs
 
 LATE: Final = timedelta(minutes=2)
-"""Due work that nobody has begun for so long, though its connection may be called, means that no worker works."""
+"""Work that was due for so long, at a connection that may be called, shows that no worker runs."""
 NAMED_SAMPLES: Final = 3
 """So many pieces of parked work are named as examples."""
 
@@ -33,7 +33,7 @@ class Trouble:
 
 
 def examine(desk: Desk) -> list[Trouble]:
-    """Return all that is wrong. The desk may be one whose ledger was not checked: that is done here."""
+    """Return all that is wrong. The desk's ledger need not have been checked: that is done here."""
     return [*check_ledger(desk), *check_redis(desk)]
 
 
@@ -96,7 +96,10 @@ def _connections(desk: Desk, status: Status, now: datetime) -> Iterator[Trouble]
                 f"`bridge connection resume {name}` goes on"
             )
         else:
-            do = "nothing: it is tried again by itself, and its work waits. If it lasts, ask the vendor"
+            do = (
+                "nothing: it is tried again by itself, and its work waits. "
+                "If it lasts, ask the vendor"
+            )
         yield Trouble(f"{name} is {health.words(now)}", health.since, do)
 
 

@@ -1,4 +1,4 @@
-"""What the bridge itself has to say of what it did, for the judge: rows in the form of `bridge.verify.report`.
+"""What the bridge says of what it did, for the judge: rows in the form of `bridge.verify.report`.
 
 The judge knows nothing of the bridge; it compares these rows with what the systems wrote down.
 """
@@ -34,7 +34,7 @@ def facts(context: Context, tx: Tx) -> list[Fact]:
 
 
 def connections(context: Context, tx: Tx) -> Iterator[Fact]:
-    """Return a row for each account: whether tickets get a counterpart there, and which fields are kept in step."""
+    """Return a row for each account: whether tickets get a counterpart there, and its fields."""
     for name, connection in context.connections.items():
         mirrored = context.sync_of(name, TICKET) is not None
         yield {
@@ -47,7 +47,7 @@ def connections(context: Context, tx: Tx) -> Iterator[Fact]:
 
 
 def _creates(context: Context, tx: Tx, name: str) -> bool:
-    """Return whether a ticket gets a counterpart there: configured, possible, and not found to be forbidden."""
+    """Return whether tickets get a counterpart there: configured, possible, not found forbidden."""
     sync = context.sync_of(name, TICKET)
     if sync is None or sync.members[name].create is Support.NO:
         return False
@@ -65,7 +65,7 @@ def all_links(tx: Tx) -> Iterator[Link]:
 
 
 def records(context: Context, tx: Tx) -> Iterator[Fact]:
-    """Return a row for each link, each record out of scope, and each field that a side is declared unable to hold."""
+    """Return a row for each link, each record out of scope, and each value that is not carried."""
     with_strangers = directory.links_with_strangers(tx)
     for link in all_links(tx):
         refs = {name: side.remote_id for name, side in link.sides.items()}
@@ -116,7 +116,7 @@ def _records_of(tx: Tx, link_id: str) -> list[Ref]:
 
 
 def _history(tx: Tx, link: Link) -> Fact:
-    """Return when all sides of a link had been read, what a side first showed after that, and which writes landed.
+    """Return when all sides had been read, what a side first showed later, and which writes landed.
 
     A write whose answer nobody heard has landed, for all that a read can tell, where its value
     stands.
@@ -156,7 +156,7 @@ def conflicts(tx: Tx) -> Iterator[Fact]:
 
 
 def _values(detail: Mapping[str, Any]) -> list[Any]:
-    """Return every value that a conflict's detail names: both edits, what waits, and what was written."""
+    """Return every value that a conflict's detail names: edits, what waits, what was written."""
     edits = [edit for edit in (detail.get("mine"), detail.get("theirs")) if edit]
     return [
         *(edit.get(key) for edit in edits for key in ("value", "raw")),

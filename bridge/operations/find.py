@@ -1,4 +1,4 @@
-"""Finds the one ticket that a REF names: `connection:remote-id`, a remote id, or the beginning of an id."""
+"""Finds the ticket that a REF names: `connection:remote-id`, a remote id, or how an id begins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from bridge.ledger.database import Tx
 from bridge.operations.desk import Desk
 
 MIN_PREFIX = 4
-"""Characters of a remote id that name its ticket if no other id begins so. With a `…` after them, fewer will do."""
+"""Characters of a remote id that name its ticket if no other id begins so.
+
+With a `…` after them, fewer will do.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class TicketMatch:
 
     link_id: str
     records: str = ""
-    """The records whose ids begin as REF does, `product:b652a9fd-9f06`; empty when REF was a whole id."""
+    """The records whose ids begin as REF does, `product:b652a9fd-9f06`; empty: REF was whole."""
 
 
 def named(desk: Desk, ref: str) -> TicketMatch:
@@ -67,7 +70,7 @@ def _id_part(ref: str) -> int:
 
 
 def closest(tx: Tx, ref: str) -> list[str]:
-    """Return a few records, on any connection, whose id shares the most with REF, at least half of it."""
+    """Return a few records, on any connection, whose id shares the most with REF, at least half."""
     remote_id = ref.rpartition(":")[2]
     for length in range(len(remote_id), max(2, len(remote_id) // 2) - 1, -1):
         if matches := links.beginning(tx, remote_id[:length], limit=3):

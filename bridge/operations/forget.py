@@ -55,7 +55,7 @@ def address_of(email: str) -> str:
 
 
 def check_connections(desk: Desk, names: Iterable[str]) -> None:
-    """Raise UnknownName or NotPossible unless a person can be deleted at each of these connections."""
+    """Raise UnknownName or NotPossible unless a person can be deleted at each connection."""
     for name in names:
         system = desk.connection(name).system
         if not connector_class(system).ERASES:
@@ -77,7 +77,7 @@ def check_at_rest(known: PersonalData) -> None:
 
 
 def records_there(desk: Desk, connection: str, address: str, known: PersonalData) -> RecordsThere:
-    """Return what a system has of the person: what it finds by the address, and what we know and still shows it."""
+    """Return what a system has of the person: records that it finds, and records that we know."""
     connector = desk.connectors[connection]
     refs: dict[Ref, None] = {}
     others: list[Ref] = []
@@ -95,7 +95,7 @@ def records_there(desk: Desk, connection: str, address: str, known: PersonalData
 
 
 def _shows_address(desk: Desk, ref: Ref, address: str) -> bool | None:
-    """Return whether a record shows the address now; None: it is gone, or nothing is mapped that could tell."""
+    """Return whether a record shows the address now; None: it is gone, or cannot be told."""
     mapped = desk.config.maps.get(ref.connection, {}).get(ref.entity)
     if mapped is None:
         return None
@@ -108,7 +108,7 @@ def _shows_address(desk: Desk, ref: Ref, address: str) -> bool | None:
 def delete_there(desk: Desk, there: RecordsThere, address: str) -> int:
     """Delete a person's records at a system for good, and return how many there were.
 
-    Raises DeletionFailed at the first that is not deleted. Asked again, what is gone counts as done.
+    Raises DeletionFailed at the first that is not deleted. Asked again, what is gone is done.
     """
     name = there.connection
     detail = {"person": _digest(address), "records": len(there.refs)}

@@ -57,7 +57,7 @@ def recent(
     before: int | None = None,
     limit: int = 50,
 ) -> InboxPage:
-    """Return the newest webhooks; `before` an id, for the next page. Raises UnknownName for a connection."""
+    """Return the newest webhooks; those `before` an id, for the next page. Raises UnknownName."""
     if connection is not None:
         desk.connection(connection)
     with desk.ledger.read() as tx:
@@ -77,7 +77,7 @@ def show(desk: Desk, number: int) -> InboxEntry:
 
 
 def reprocess(desk: Desk, numbers: Sequence[int]) -> None:
-    """Queue a reading of the records that these webhooks named; what the webhooks claimed plays no part.
+    """Queue a reading of the records that these webhooks named; their claims are not used.
 
     Raises NotPossible, and changes nothing, when one of them is gone or names no record.
     """

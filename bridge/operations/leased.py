@@ -12,7 +12,7 @@ from bridge.ledger.database import Tx
 from bridge.operations.desk import Desk
 
 LEASE = timedelta(seconds=10)
-"""More than one transaction takes. A worker that wants the ticket meanwhile comes back in a moment."""
+"""More than one transaction takes. A worker that wants the ticket meanwhile comes back later."""
 
 LinkChange = Callable[[Link, datetime], list[Note]]
 """Changes a link in place, at a time, and returns what its timeline is to say of it."""

@@ -1,4 +1,4 @@
-"""What an admin does to a ticket by hand: take a record out, put it back or elsewhere, stop it, let it go on.
+"""What an admin does to a ticket by hand: take a record out, put it back or elsewhere, pause it.
 
 Each act has a preview, which changes nothing and says what the act would lead to.
 """
@@ -76,7 +76,7 @@ def detach(desk: Desk, ref: str) -> str:
 
 
 def preview_relink(desk: Desk, ref: str, to: str | None = None) -> LinkPreview:
-    """Say what `relink` would do, of the ticket into which the record is put. Raises UnknownName."""
+    """Say what `relink` would do to the ticket that gets the record. Raises UnknownName."""
     connection = ref.partition(":")[0]
     consequences = [f"{ref} is read and merged: where the two differ, the sync's `on_link` decides"]
     with desk.ledger.read() as tx:
@@ -89,7 +89,7 @@ def preview_relink(desk: Desk, ref: str, to: str | None = None) -> LinkPreview:
 
 
 def relink(desk: Desk, ref: str, to: str | None = None) -> str:
-    """Put a detached record back, or a record into ticket `to`, and return the id of its ticket then.
+    """Put a detached record back, or a record into ticket `to`; return the id of its ticket then.
 
     It is read and merged there like one that is seen for the first time. A record that is in no
     ticket yet can be put into one if it was set aside as an ambiguous match. Raises UnknownName,
@@ -137,7 +137,7 @@ def pause(desk: Desk, ref: str) -> str:
 
 
 def preview_resume(desk: Desk, ref: str) -> LinkPreview:
-    """Say what `resume` would do, as far as is known before the records are read again. Raises UnknownName."""
+    """Say what `resume` would do, as far as is known before the reading. Raises UnknownName."""
     with desk.ledger.read() as tx:
         link = find.ticket(tx, ref)
     writes = would_write(desk.context, link) or ["as far as is known, nothing needs to be written"]
@@ -165,7 +165,7 @@ def resume(desk: Desk, ref: str) -> str:
 
 
 def would_write(context: Context, link: Link) -> list[str]:
-    """Return in words what would be written to a link's records, as they are known, if it were not paused."""
+    """Return in words what would be written to a link's records if it were not paused."""
     writes = []
     for name, planned in plans(context, replace(link, paused=False)).items():
         ref = f"{name}:{link.sides[name].remote_id}" if name in link.sides else name
@@ -208,7 +208,7 @@ def _act(desk: Desk, action: str, ref: str, act: Callable[[Tx], Link]) -> str:
 
 
 def _record(tx: Tx, ref: str) -> tuple[Link, str]:
-    """Return the ticket and the connection of a record. Raises UnknownName unless REF names it whole."""
+    """Return the ticket and connection of a record. Raises UnknownName unless REF is a record."""
     link = find.ticket(tx, ref)
     connection, _, remote_id = ref.partition(":")
     if connection not in link.sides or link.sides[connection].remote_id != remote_id:
@@ -218,7 +218,7 @@ def _record(tx: Tx, ref: str) -> tuple[Link, str]:
 
 
 def _relinked(tx: Tx, ref: str, to: str | None) -> tuple[Link, Link | None]:
-    """Return the ticket that a record goes to, and the one that it is in now, if any. Raises UnknownName."""
+    """Return the ticket that a record goes to, and the one it is in, if any. Raises UnknownName."""
     if to is not None and not links.find(tx, ref):
         return find.ticket(tx, to), None
     source, _connection = _record(tx, ref)
@@ -280,7 +280,7 @@ def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> Non
 
 
 def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
-    """Put a record into a ticket that was set aside because nobody could tell which ticket it is."""
+    """Put a record into a ticket that was set aside because it fits several."""
     ids, _unknown = parking.find_ids(tx, [hints.key(ref)])
     if not ids:
         raise NotPossible(

@@ -51,7 +51,7 @@ def groups(desk: Desk) -> list[CauseGroup]:
 
 
 def rows(desk: Desk, cause: str | None = None) -> list[Parked]:
-    """Return single pieces of parked work, the newest first; only those of a cause, if one is named."""
+    """Return single pieces of parked work, of a cause if one is named, the newest first."""
     with desk.ledger.read() as tx:
         return parking.parked(tx, cause=cause)
 

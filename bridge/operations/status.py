@@ -105,7 +105,7 @@ def as_json(shown: Overview) -> dict[str, Any]:
 
 
 def in_words(why: str) -> str:
-    """Return a reason without the JSON that a vendor answered with: of that, only its message is for people."""
+    """Return a reason with the message of a vendor's JSON answer in place of the whole."""
     return _BODY.sub(_message, why)
 
 

@@ -1,4 +1,4 @@
-"""One ticket as a value: its agreed state, what each of its records shows, and everything that happened to it."""
+"""One ticket as a value: its agreed state, what its records show, and what happened to it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ HISTORY_LENGTH = 5
 
 @dataclass(frozen=True, slots=True)
 class AgreedState:
-    """The agreed value of the field. Its fields are keys of `bridge why --json`, like those of all that follows."""
+    """The agreed value. These fields and those below are the keys of `bridge why --json`."""
 
     value: Canonical
     rev: int
@@ -171,7 +171,7 @@ def _cut_off(config: Config, link: Link, name: str, field: str) -> str:
 
 
 def _held_back(link: Link, entry: SideField, field: str, *, refused: bool) -> str:
-    """Say what keeps the agreed value from a side although the field travels; nothing when nothing does."""
+    """Say what keeps the agreed value from a side although the field travels, if anything does."""
     if entry.unreadable:
         return f"what it shows is not believed: {entry.unreadable}"
     if entry.decided_why and entry.decided is not None:
@@ -206,5 +206,5 @@ def _last_write(tx: Tx, link: Link, name: str, field: str) -> LastWrite | None:
 
 
 def _sends(detail: Any, field: str) -> bool:
-    """Return whether a write carried the field. What was erased (`bridge forget`) carries nothing."""
+    """Return whether a write carried the field. What `bridge forget` erased carries nothing."""
     return isinstance(detail, dict) and field in detail.get("sent", ())

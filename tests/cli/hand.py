@@ -12,8 +12,15 @@ from bridge.sandbox.server import Spec
 ROOT = Path(__file__).resolve().parents[2]
 JO = "jo.hand@customer.example"
 OTHERS = """\
-  helpdesk: {system: switch, base_url: "https://switch.example/api/v1", credentials: {api_key: "a-key-of-switch"}}
-  product: {system: posthog, base_url: "https://posthog.example", project_id: "1", credentials: {api_key: "phx-key"}}
+  helpdesk:
+    system: switch
+    base_url: "https://switch.example/api/v1"
+    credentials: {api_key: "a-key-of-switch"}
+  product:
+    system: posthog
+    base_url: "https://posthog.example"
+    project_id: "1"
+    credentials: {api_key: "phx-key"}
 """
 SYNCS = """\
 tickets:

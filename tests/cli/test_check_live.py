@@ -1,4 +1,4 @@
-"""`bridge check --live`: every connection is called, reading only, and what does not answer is named."""
+"""`bridge check --live`: every connection is called, reading only; silent ones are named."""
 
 import json
 

@@ -219,7 +219,8 @@ def test_the_clock_says_so_when_the_account_of_webhooks_does_not_add_up(
         monkeypatch.setenv(name, value)
     with home[0].transaction() as tx:
         webhook_inbox.accept(
-            tx, connection="helpdesk", delivery_key="d1", received_at=datetime.now(UTC), headers={}, projection={},
+            tx, connection="helpdesk", delivery_key="d1", received_at=datetime.now(UTC),
+            headers={}, projection={},
             digest="d", event="e", entity="ticket", remote_id="1", verdict=webhook_inbox.PENDING,
         )  # fmt: skip
         if lost:

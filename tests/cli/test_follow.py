@@ -1,4 +1,4 @@
-"""While a sandbox runs in a home, commands look at that one, without its keys in the environment."""
+"""While a sandbox runs in a home, commands look at that one, without its keys in the environment"""
 
 import os
 

@@ -1,4 +1,4 @@
-"""How people name a ticket: by the beginning of a remote id too, and what is said when that names none or several."""
+"""How people name a ticket, and what they are told when that names none or several."""
 
 import pytest
 
@@ -29,7 +29,7 @@ FOUND = {
 }
 NOT_FOUND = {
     "b652": "several tickets begin with b652: product:b652a9fd-9f06, product:b652ffff-0000\n",
-    "1": "no ticket is called 1\n",  # what is as short as that is a typing error rather than a beginning
+    "1": "no ticket is called 1\n",  # so short, it is a typing error rather than a beginning
     "product:": "no ticket is called product:\n",
     "product:%%%%": "no ticket is called product:%%%%\n",
     "helpdesk:b652a9fd-9f06": "close to it: product:b652a9fd-9f06\n",

@@ -1,4 +1,4 @@
-"""An operator's verbs: each does what it says, on the ledger of its home, and stands in the audit."""
+"""An operator's verbs: each does what it says to the ledger, and stands in the audit."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -95,7 +95,6 @@ def home(run, tmp_path):
 
 
 # --- parked
-# --------------------------------------------------------------------------------------------------------
 
 
 def test_parked_work_is_grouped_by_cause_with_examples_and_a_way_out(home):
@@ -155,7 +154,6 @@ def test_a_name_that_means_nothing_changes_nothing(home):
 
 
 # --- connections
-# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_refused_connection_is_resumed(home):
@@ -187,7 +185,6 @@ def test_a_paused_connection_stays_paused_whatever_its_calls_say(home):
 
 
 # --- inbox
-# ---------------------------------------------------------------------------------------------------------
 
 
 def accept(home, key, verdict="pending", remote_id="1", **more):
@@ -245,7 +242,6 @@ def test_a_webhook_is_reprocessed_by_reading_its_record_not_by_believing_it(home
 
 
 # --- conflicts
-# -----------------------------------------------------------------------------------------------------
 
 
 def test_conflicts_are_listed_with_what_each_side_says(home):

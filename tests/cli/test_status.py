@@ -1,4 +1,4 @@
-"""`bridge status` on a terminal of eighty columns: nothing is cut, and what is to be copied stands on one line."""
+"""`bridge status` on a terminal of eighty columns: nothing is cut, what is copied is one line."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,8 @@ from tests.cli.conftest import KEYS
 
 NOW = datetime.now(UTC)
 WAY_ON = "mend its credentials, restart the bridge, then `bridge connection resume helpdesk`"
-REFUSED = 'helpdesk: answered 401 (request req_1): {"error": {"code": "unauthorized", "message": "No such key"}}'
+ANSWER = '{"error": {"code": "unauthorized", "message": "No such key"}}'
+REFUSED = f"helpdesk: answered 401 (request req_1): {ANSWER}"
 
 
 @pytest.fixture

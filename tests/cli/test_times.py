@@ -1,4 +1,4 @@
-"""Whatever the zone of this machine, every command shows the same moment in the same words: in UTC, marked so."""
+"""Whatever the zone of this machine, every command shows a moment in UTC, and marks it so."""
 
 import json
 import time

@@ -35,7 +35,10 @@ def test_why_tells_who_set_a_field_by_which_policy_and_what_each_side_shows(home
             2,
             True,
             False,
-            "behind by 1 revision; the ticket is paused: `bridge link resume l1` lets it be written",
+            (
+                "behind by 1 revision; the ticket is paused: "
+                "`bridge link resume l1` lets it be written"
+            ),
         ),
         (2, False, True, "the record is detached; `bridge link relink product:{0}` puts it back"),
     ],

@@ -1,4 +1,4 @@
-"""Desks over the bridges that other tests run in memory: operations are called as functions, no command is."""
+"""Desks over the bridges that other tests run in memory, to call operations as functions."""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""The parts of a planned call: which can be sent alone, and what is left of a plan when refused fields stay out."""
+"""The parts of a planned call: which can be sent alone, and what is left without others.
+
+Fields that a vendor has refused stay out of a plan for as long as they are parked.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from bridge.ledger.database import Tx
 def without_refused(
     tx: Tx, context: Context, link: Link, connection: str, calls: Sequence[PlannedCall]
 ) -> list[PlannedCall]:
-    """Leave out what was refused and is parked for it; forget refusals of values that the state has left since."""
+    """Leave out what was refused and is parked for it.
+
+    Refusals of values that the state has left since are forgotten.
+    """
     if not calls:
         return []
     standing = []
@@ -29,12 +35,12 @@ def without_refused(
             parking.discard(tx, [row_id])
     if not standing:
         return list(calls)
-    left = [_left(context, link, connection, call, standing) for call in calls]
+    left = [_left_of(context, link, connection, call, standing) for call in calls]
     return [call for call in left if call is not None]
 
 
 def divisible(context: Context, link: Link, connection: str, call: PlannedCall) -> bool:
-    """Tell whether each of the call's fields, of which there are several, could be sent without the others."""
+    """Return whether the call has several fields, each of which could be sent alone."""
     verbs = context.capabilities[connection][link.entity].verbs
     return len(call.values) > 1 and not any(
         verb.also or verb.element for verb in verbs if verb.name == call.verb
@@ -42,7 +48,7 @@ def divisible(context: Context, link: Link, connection: str, call: PlannedCall) 
 
 
 def of_element(context: Context, link: Link, connection: str, call: PlannedCall) -> bool:
-    """Tell whether the call is about one element of a set."""
+    """Return whether the call is about one element of a set."""
     return any(
         verb.element
         for verb in context.capabilities[connection][link.entity].verbs
@@ -51,7 +57,7 @@ def of_element(context: Context, link: Link, connection: str, call: PlannedCall)
 
 
 def purpose(context: Context, link: Link, connection: str, call: PlannedCall) -> list[str]:
-    """Give the fields that the call is made for, not those that it has to set besides."""
+    """Return the fields that the call is made for, not those that it has to set besides."""
     verbs = context.capabilities[connection][link.entity].verbs
     meant = {key for verb in verbs if verb.name == call.verb for key in verb.writes}
     names = [field_of(context, link, connection, key) for key in call.values if key in meant]
@@ -74,26 +80,26 @@ def cut(
 
 
 def field_of(context: Context, link: Link, connection: str, key: str) -> str:
-    """Give the canonical name of what is written by that key."""
+    """Return the canonical name of what is written by that key."""
     fields = context.maps[connection][link.entity].fields
     return next((name for name, mapped in fields.items() if mapped.write_key == key), key)
 
 
-def _left(
+def _left_of(
     context: Context,
     link: Link,
     connection: str,
     call: PlannedCall,
     refused: Sequence[dict[str, Any]],
 ) -> PlannedCall | None:
-    """Give what is left of a call; None when nothing is."""
+    """Return what is left of a call; None when nothing is."""
     for field in refused:
         if field["field"] not in call.sent:
             continue
         if field["values"] is not None:
             if field["verb"] == call.verb and field["values"] == call.values:
                 return None
-            call = _past(context, link, connection, call, field)
+            call = _without_step(context, link, connection, call, field)
             continue
         keys = {
             key for key in call.values if field_of(context, link, connection, key) != field["field"]
@@ -104,17 +110,20 @@ def _left(
     return call
 
 
-def _past(
+def _without_step(
     context: Context, link: Link, connection: str, call: PlannedCall, field: dict[str, Any]
 ) -> PlannedCall:
-    """Take a refused element's step out of where a later step begins and leads: each starts from the one before."""
+    """Take a refused element's step out of where a later step begins and leads.
+
+    Each step of a set starts from where the one before has led.
+    """
     verbs = context.capabilities[connection][link.entity].verbs
     adds = any(verb.element == "add" for verb in verbs if verb.name == field["verb"])
     name, (element,) = field["field"], field["values"].values()
     shown = link.sides[connection].fields[name].shadow
     there = isinstance(shown, list | tuple) and element in shown
 
-    def mended(raw: Raw) -> Raw:
+    def without(raw: Raw) -> Raw:
         others = [each for each in raw or () if each != element]
         return [*others, element] if there else others
 
@@ -122,6 +131,6 @@ def _past(
         return call
     return replace(
         call,
-        before={**call.before, name: mended(call.before.get(name))},
-        sent={**call.sent, name: mended(call.sent.get(name))},
+        before={**call.before, name: without(call.before.get(name))},
+        sent={**call.sent, name: without(call.sent.get(name))},
     )

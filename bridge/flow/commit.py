@@ -79,7 +79,7 @@ def conclude(
     planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
     all_notes = [*notes, *planned]
     save(tx, task, all_notes, now, last=True)
-    people.note(tx, context, link, all_notes, now, payload=task.row.payload)
+    people.note_strangers(tx, context, link, all_notes, now, payload=task.row.payload)
 
 
 def save_and_park(tx: Tx, task: Task, note: Note, why: str, cause: str, now: datetime) -> None:

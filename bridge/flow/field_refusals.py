@@ -1,4 +1,4 @@
-"""A vendor refuses one field of a call: find out which, set that one aside, and let the others go through.
+"""Refused fields: finding out which one a vendor refuses, so that the others go through.
 
 A refused field is a parked row of its own, with the revision of the state that was refused. As long
 as it is parked and the state stands, plans leave the field out. An edit, a retry or a discard
@@ -18,12 +18,12 @@ from bridge.flow.commit import conclude, save, the_link
 from bridge.ledger import parking, work
 from bridge.ledger.database import Tx
 
-OF_A_FIELD = frozenset({None, 400, 404, 409, 413, 422})
-"""Statuses with which a value is refused; any other says that the call as a whole is wrong."""
+FIELD_STATUSES = frozenset({None, 400, 404, 409, 413, 422})
+"""Statuses that may be about one value; any other says that the call as a whole is wrong."""
 
 
 def owed(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedCall:
-    """Give the call to be made now: the first, cut to one field while a refusal is being traced."""
+    """Return the call to be made now: the first, cut to one field while a refusal is traced."""
     call, link, connection = calls[0], the_link(task), task.row.connection
     for key in _suspects(task):
         if key in call.values and call_parts.divisible(context, link, connection, call):
@@ -32,14 +32,15 @@ def owed(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedC
 
 
 def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: RemoteError) -> bool:
-    """Settle the work after a refusal: set one field aside, or try the call's fields one by one. False: neither helps.
+    """After a refusal, park one field, or try the call's fields one by one.
 
+    False when neither helps, for the call as a whole is wrong.
     The attempt must have been voided before.
     """
     if isinstance(error, Lacking):
-        put_down(tx, context, task, call, error)
+        put_down_element(tx, context, task, call, error)
         return True
-    if error.status not in OF_A_FIELD:
+    if error.status not in FIELD_STATUSES:
         return False
     now, row, link = context.clock.now(), task.row, the_link(task)
     if call_parts.divisible(context, link, row.connection, call):
@@ -50,6 +51,18 @@ def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Remote
         save(tx, task, [], now)
         task.give_back(tx)
         return True
+    park_fields(tx, context, task, call, error)
+    return True
+
+
+def park_fields(
+    tx: Tx, context: Context, task: Task, call: PlannedCall, error: RemoteError
+) -> None:
+    """Park what the call is made for, and plan the rest.
+
+    Each field becomes a parked row of its own, and each element of a set likewise.
+    """
+    now, row, link = context.clock.now(), task.row, the_link(task)
     work.finish(tx, row, task.owner, now)
     alone = call.values if call_parts.of_element(context, link, row.connection, call) else None
     mark = "" if alone is None else f":{call.verb}:{next(iter(alone.values()))}"
@@ -73,11 +86,12 @@ def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Remote
         )
     conclude(tx, context, task, [])
     go_on(tx, task, call)
-    return True
 
 
-def put_down(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Lacking) -> None:
-    """Leave an element that the system does not know alone, for as long as nobody decides about it anew."""
+def put_down_element(
+    tx: Tx, context: Context, task: Task, call: PlannedCall, error: Lacking
+) -> None:
+    """Leave an element that the system does not know alone until its state changes."""
     link, connection = the_link(task), task.row.connection
     notes = []
     for name in call.sent:
@@ -95,7 +109,7 @@ def put_down(tx: Tx, context: Context, task: Task, call: PlannedCall, error: Lac
 
 
 def go_on(tx: Tx, task: Task, call: PlannedCall) -> None:
-    """Let the next work for this side try the rest of the suspects one by one, too."""
+    """Let the next work for this side try the other suspects one by one, too."""
     rest = [key for key in _suspects(task) if key not in call.values]
     if rest:
         work.annotate(

@@ -154,7 +154,7 @@ def bear(
     )
     notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *found.notes, *decided]
     tell(tx, link, notes, now, disputed=False)
-    people.note(tx, context, link, notes, now, payload=task.row.payload)
+    people.note_strangers(tx, context, link, notes, now, payload=task.row.payload)
 
 
 def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:

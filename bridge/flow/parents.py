@@ -1,4 +1,7 @@
-"""Messages and sessions belong to a ticket: which one, and when they can follow it to another connection."""
+"""The ticket that a message or a session belongs to, and when they can follow it.
+
+They are made on another connection as soon as their ticket is there.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ from bridge.ledger.database import Tx
 TICKET = "ticket"
 OVER = ("resolved", "closed")
 MAX_LOOKUPS = {TICKET_OF: 6, CUSTOMERS_TICKET: 2}
-"""How often to look again for a ticket that is not there yet, before the record counts as out of scope."""
+"""How often to look for a ticket that is not there yet, before the record is out of scope."""
 
 
 def parent_of(
     tx: Tx, context: Context, ref: Ref, record: Record, now: datetime
 ) -> tuple[str | None, str]:
-    """Give our id of the ticket that a record belongs to, or None and why there is none.
+    """Return our id of the ticket that a record belongs to, or None and why there is none.
 
     A ticket of the same connection that is not mirrored yet is hinted at, for it may be about to
     be.
@@ -45,86 +48,82 @@ def parent_of(
 
 
 def max_lookups(context: Context, ref: Ref) -> int:
-    """Give how often to look again for a record's ticket."""
+    """Return how often to look again for a record's ticket."""
     mapped = context.maps[ref.connection][ref.entity].parent
     return MAX_LOOKUPS[mapped.parent] if mapped is not None else 0
 
 
 def _by_ref(tx: Tx, context: Context, ticket: Ref, now: datetime) -> tuple[str | None, str]:
-    found = links.of_refs(tx, [ticket]).get(ticket)
-    if found is None and context.sync_of(ticket.connection, TICKET) is not None:
+    link_id = links.of_refs(tx, [ticket]).get(ticket)
+    if link_id is None and context.sync_of(ticket.connection, TICKET) is not None:
         hints.give(tx, ticket, now, unpark=False)
-    return found, f"its ticket {ticket} is not mirrored"
+    return link_id, f"its ticket {ticket} is not mirrored"
 
 
 def _by_customer(tx: Tx, context: Context, ref: Ref, email: Canonical) -> tuple[str | None, str]:
-    """Choose the customer's newest open ticket among the syncs that share a connection with the record's own."""
+    """Choose the customer's newest open ticket, in a sync that shares a connection with ours."""
     own = context.sync_of(ref.connection, ref.entity)
-    near = [
+    syncs = [
         sync
         for sync in context.syncs.values()
         if sync.entity == TICKET and own is not None and set(sync.members) & set(own.members)
     ]
-    found = {
-        link_id for sync in near for link_id in matching.find(tx, sync.name, *customer_key(email))
+    link_ids = {
+        link_id for sync in syncs for link_id in matching.find(tx, sync.name, *customer_key(email))
     }
-    open_ = [
-        link for link in links.load(tx, sorted(found)).values() if link.live() and not _over(link)
-    ]
-    if not open_:
+    loaded = links.load(tx, sorted(link_ids)).values()
+    open_tickets = [link for link in loaded if link.live() and not _is_over(link)]
+    if not open_tickets:
         return None, "its customer has no open ticket"
-    return max(open_, key=lambda link: (_made(link), link.id)).id, ""
+    return max(open_tickets, key=lambda link: (_created_at(link), link.id)).id, ""
 
 
-def _over(link: Link) -> bool:
+def _is_over(link: Link) -> bool:
     state = link.state.get("status")
     return state is not None and state.value in OVER
 
 
-def _made(link: Link) -> str:
+def _created_at(link: Link) -> str:
     state = link.state.get("created_at")
     return str(state.value) if state is not None and state.value is not None else ""
 
 
 def ready(tx: Tx, context: Context, link: Link, connection: str) -> bool:
-    """Tell whether a record can be made there: one that belongs to a ticket waits for the ticket."""
+    """Return whether a record can be made there: one that belongs to a ticket waits for it."""
     if context.maps[connection][link.entity].parent is None:
         return True
-    return link.parent_id is not None and _place(tx, link.parent_id, connection) is not None
+    return link.parent_id is not None and _ticket_at(tx, link.parent_id, connection) is not None
 
 
 def placed(
     tx: Tx, context: Context, link: Link, connection: str, planned: CreatePlan
 ) -> CreatePlan | None:
-    """Put the connection's own id of the ticket where the plan has ours; None while there is no ticket there."""
+    """Put the connection's own id of the ticket where the plan has ours.
+
+    None while there is no ticket there.
+    """
     mapped = context.maps[connection][link.entity].parent
     if mapped is None or mapped.write_key is None:
         return planned
-    there = _place(tx, link.parent_id, connection) if link.parent_id is not None else None
-    return (
-        None
-        if there is None
-        else replace(planned, values={**planned.values, mapped.write_key: there})
-    )
+    ticket = _ticket_at(tx, link.parent_id, connection) if link.parent_id is not None else None
+    if ticket is None:
+        return None
+    return replace(planned, values={**planned.values, mapped.write_key: ticket})
 
 
-def _place(tx: Tx, parent_id: str, connection: str) -> str | None:
+def _ticket_at(tx: Tx, parent_id: str, connection: str) -> str | None:
+    """Return the connection's own id of a ticket; None while it has none."""
     parent = links.load(tx, [parent_id]).get(parent_id)
     side = parent.live().get(connection) if parent is not None else None
     return side.remote_id if side is not None and side.missing_since is None else None
 
 
 def wake(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -> None:
-    """A ticket has come to a connection: what belongs to it can follow."""
+    """Queue the creates that have waited for this ticket to come to a connection."""
     if link.entity != TICKET:
         return
     for child in links.load(tx, links.children(tx, link.id)).values():
-        member = (
-            context.syncs[child.sync].members.get(connection)
-            if child.sync in context.syncs
-            else None
-        )
-        if member is None or member.create is Support.NO or connection in child.sides:
+        if not _may_follow(context, child, connection):
             continue
         work.enqueue(
             tx,
@@ -136,3 +135,11 @@ def wake(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -
             due_at=now,
             now=now,
         )
+
+
+def _may_follow(context: Context, child: Link, connection: str) -> bool:
+    """Return whether what belongs to a ticket is to be made on that connection."""
+    if child.sync not in context.syncs or connection in child.sides:
+        return False
+    member = context.syncs[child.sync].members.get(connection)
+    return member is not None and member.create is not Support.NO

@@ -1,4 +1,6 @@
-"""The directory of agents at work: it learns from records, keeps a list of strangers, and goes back to their tickets.
+"""The directory of agents: learning who is who from records, and listing strangers.
+
+Once a stranger becomes known, the tickets that show them are read again.
 
 mappings/agents.yaml comes first. What it leaves out is learned where a record shows a connection's
 own name for somebody together with the e-mail address, which is how the other connections know the
@@ -12,7 +14,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.connectors.contract import Person
-from bridge.core.mapping.fieldmap import without_directory
+from bridge.core.mapping.fieldmap import FieldMap, without_directory
+from bridge.core.merge.case import Rules
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Marker, Ref
 from bridge.engine.context import Context
@@ -24,38 +27,40 @@ MET: Final = "met"
 
 
 def learn(
-    tx: Tx, context: Context, connection: str, found: Iterable[Person], now: datetime
+    tx: Tx, context: Context, connection: str, shown: Iterable[Person], now: datetime
 ) -> bool:
-    """Take in the people whom a record shows; True when the ledger did not know all of them so.
+    """Take in the people whom a record shows.
+
+    True when the ledger did not know all of them, or knew them otherwise.
 
     They are known here at once, for the record is about to be read. Should the transaction come to
     nothing, `refresh` finds that they were not stored, and the next record that shows them is news
     again.
     """
     table = context.directory.get(connection)
-    told = False
-    for each in found:
-        email = _address(each)
-        if table is not None and email and table.learn(email, each.id):
-            told |= directory.learn(tx, connection, str(each.id), email, each.name, now)
-    return told
+    changed = False
+    for person in shown:
+        email = _address(person)
+        if table is not None and email and table.learn(email, person.id):
+            changed |= directory.learn(tx, connection, str(person.id), email, person.name, now)
+    return changed
 
 
-def news(context: Context, connection: str, found: Iterable[Person]) -> bool:
-    """Tell whether a record shows somebody whom its connection's directory does not know yet, or not so."""
+def news(context: Context, connection: str, shown: Iterable[Person]) -> bool:
+    """Return whether a record shows somebody whom its connection's directory does not know so."""
     table = context.directory.get(connection)
     return table is not None and any(
-        _address(each) and table.is_new(_address(each), each.id) for each in found
+        _address(person) and table.is_new(_address(person), person.id) for person in shown
     )
 
 
 def _address(who: Person) -> str:
-    """Give what a person is known by; empty when the record does not say."""
+    """Return the address that a person is known by; empty when the record does not say."""
     return who.email.strip().lower() if isinstance(who.id, str) else ""
 
 
 def refresh(tx: Tx, context: Context) -> None:
-    """Take in what other workers have learned, and go back to the tickets that waited for somebody to be known."""
+    """Take in whom other workers have learned of, and read the tickets again that show them."""
     revision = directory.revision(tx)
     unsure = any(table.unstored for table in context.directory.values())
     if context.seen.get("people") == revision and not unsure:
@@ -65,36 +70,36 @@ def refresh(tx: Tx, context: Context) -> None:
         table.replace_learned(
             (email, raw) for connection, email, raw in stored if connection == name
         )
-    _go_back(tx, context)
+    _read_tickets_again(tx, context)
     context.seen["people"] = revision
 
 
-def _go_back(tx: Tx, context: Context) -> None:
+def _read_tickets_again(tx: Tx, context: Context) -> None:
+    """Queue an observe for the tickets of strangers who are known by now."""
     now = context.clock.now()
-    for each in directory.strangers(tx):
-        table = context.directory.get(each.connection)
-        if table is None or (table.email(each.who) is None and table.name(each.who) is None):
+    for stranger in directory.strangers(tx):
+        table, who = context.directory.get(stranger.connection), stranger.who
+        if table is None or (table.email(who) is None and table.name(who) is None):
             continue
-        waiting = directory.waiting_for(tx, each.connection, each.who)
+        waiting = directory.waiting_for(tx, stranger.connection, who)
         for link in links.load(tx, waiting).values():
-            for (
-                name,
-                side,
-            ) in (
-                link.live().items()
-            ):  # a changed directory leaves no side a base before its next read
+            # A changed directory leaves no side a base before its next read, so all are read.
+            for name, side in link.live().items():
                 ref = Ref(name, link.entity, side.remote_id)
                 hints.give(tx, ref, now, lane="reconcile", payload={MET: True})
 
 
 def read_anew(context: Context, link: Link, side: Side) -> None:
-    """Have a side's people read by the directory as it is now: what a stranger stood for is nobody's word."""
+    """Have a side's people read by the directory as it is now.
+
+    What stood there for a stranger was never anybody's choice, so it is no base to compare with.
+    """
     for name, mapped in context.maps[side.connection][link.entity].fields.items():
         if mapped.stranger is not None and name in side.fields:
             side.fields[name].map_rev = without_directory(side.fields[name].map_rev)
 
 
-def note(
+def note_strangers(
     tx: Tx,
     context: Context,
     link: Link,
@@ -104,38 +109,51 @@ def note(
     payload: Mapping[str, Any] | None,
 ) -> None:
     """Keep the list of strangers true for a link that was just looked at."""
-    rules = context.rules(context.syncs[link.sync])
-    fields = {
-        name
-        for mapped in rules.maps.values()
-        for name, each in mapped.fields.items()
-        if each.stranger is not None
-    }
+    fields = fields_of_people(context.rules(context.syncs[link.sync]))
     if not fields:
         return
-    found = {
-        (connection, name): who
-        for connection in link.live()
-        for name in fields
+    strangers = [
+        (connection, name, who)
+        for connection in sorted(link.live())
+        for name in sorted(fields)
         if (who := _stranger(context, link, connection, name)) is not None
+    ]
+    # Without a stranger, a note or somebody who became known, the list stands as it is.
+    became_known = bool((payload or {}).get(MET))
+    if strangers or became_known or any(note.field in fields for note in notes):
+        directory.store_strangers(tx, link.id, strangers, now)
+
+
+def fields_of_people(rules: Rules) -> set[str]:
+    """Return the fields of a sync that hold somebody."""
+    return {
+        name
+        for entity_map in rules.maps.values()
+        for name, mapped in entity_map.fields.items()
+        if mapped.stranger is not None
     }
-    if found or (payload or {}).get(MET) or any(each.field in fields for each in notes):
-        rows = [(connection, name, who) for (connection, name), who in sorted(found.items())]
-        directory.store_strangers(tx, link.id, rows, now)
 
 
 def _stranger(context: Context, link: Link, connection: str, name: str) -> str | None:
-    """Give whom the side shows, or should be given, without anybody knowing who that is."""
+    """Return whom the side shows, or should be given, without anybody knowing who that is."""
     mapped = context.maps[connection][link.entity].fields.get(name)
-    entry, state = link.sides[connection].fields.get(name), link.state.get(name)
+    entry = link.sides[connection].fields.get(name)
     if mapped is None or mapped.stranger is None or entry is None:
         return None
     if entry.unreadable and entry.shown is not None and mapped.stranger(entry.shown):
         return str(entry.shown)
     if not isinstance(entry.shadow, Marker) and mapped.stranger(entry.shadow):
         return str(entry.shadow)
-    wanted, table = state.value if state is not None else None, context.directory.get(connection)
-    to = context.rules(context.syncs[link.sync]).policy(name).to
-    written = mapped.write_key is not None and (to is None or connection in to)
-    nameless = wanted is not None and table is not None and table.name(wanted) is None
-    return str(wanted) if nameless and written else None
+    return _nameless(context, link, connection, mapped)
+
+
+def _nameless(context: Context, link: Link, connection: str, mapped: FieldMap) -> str | None:
+    """Return whom the side should be given, if the connection has no name for them."""
+    state, table = link.state.get(mapped.name), context.directory.get(connection)
+    wanted = state.value if state is not None else None
+    to = context.rules(context.syncs[link.sync]).policy(mapped.name).to
+    if mapped.write_key is None or (to is not None and connection not in to):
+        return None  # it is never written there
+    if wanted is None or table is None or table.name(wanted) is not None:
+        return None
+    return str(wanted)

@@ -1,4 +1,8 @@
-"""After every observation, also an equal one: what does each other side still need? This is what heals (rule F9)."""
+"""Planning the whole link, and queueing the work that the plans ask for.
+
+Done after every reading, also one that showed nothing new: that is how a delivery that was lost is
+found again (rule F9).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,10 @@ def plans(context: Context, link: Link) -> dict[str, Plan]:
 
 
 def plan_member(context: Context, link: Link, name: str) -> Plan:
-    """Plan one member. An attempt that a read has closed, but for fields that cannot be read, holds up nothing."""
+    """Plan one member.
+
+    An open attempt holds up nothing if a read has closed all of it that could be read.
+    """
     side = link.sides.get(name)
     carrying = side is not None and leftover(context, link, side)
     rules, able = context.rules(context.syncs[link.sync]), context.capabilities[name][link.entity]
@@ -27,12 +34,14 @@ def plan_member(context: Context, link: Link, name: str) -> Plan:
 
 
 def leftover(context: Context, link: Link, side: Side) -> bool:
-    """Tell whether the side was read after its open attempt had settled: then only unreadable parts are left of it."""
+    """Return whether only fields that cannot be read are left of the side's open attempt.
+
+    So it is when the side was read after the attempt had settled.
+    """
     if side.attempt is None or side.read_at is None:
         return False
-    return side.read_at >= side.attempt.send_by + context.settling_time(
-        side.connection, link.entity
-    )
+    settling_time = context.settling_time(side.connection, link.entity)
+    return side.read_at >= side.attempt.send_by + settling_time
 
 
 def replan(
@@ -45,7 +54,10 @@ def replan(
     run_id: int | None = None,
     due: datetime | None = None,
 ) -> list[Note]:
-    """Queue what the link's sides need (`due`: its place in the lane), and give the decisions taken on the way."""
+    """Plan the link and queue what its sides need. Return the decisions taken on the way.
+
+    `due` is the place of that work in its lane.
+    """
     return queue(
         tx, context, link, plans(context, link), now, lane=lane, run_id=run_id, due=due or now
     )
@@ -62,24 +74,16 @@ def queue(
     run_id: int | None,
     due: datetime,
 ) -> list[Note]:
-    """Queue what was planned for the link, and give the plans' decisions."""
+    """Queue what was planned for the link. Return the plans' decisions."""
     notes: list[Note] = []
     for connection, planned in made.items():
         notes.extend(planned.notes)
         calls = call_parts.without_refused(tx, context, link, connection, planned.calls)
-        kind = (
-            "remove"
-            if planned.delete
-            else "deliver"
-            if calls
-            else "create"
-            if planned.create
-            else None
-        )
-        if kind is None or (planned.create and planned.create.missing):
+        kind = kind_of_work(planned, has_calls=bool(calls))
+        if kind is None:
             continue
         if kind == "create" and not parents.ready(tx, context, link, connection):
-            continue  # its ticket is not there yet; family.wake asks again when it is
+            continue  # its ticket is not there yet; `parents.wake` asks again when it is
         work.enqueue(
             tx,
             kind=kind,
@@ -94,3 +98,14 @@ def queue(
             run_id=run_id,
         )
     return notes
+
+
+def kind_of_work(plan: Plan, *, has_calls: bool) -> str | None:
+    """Return the kind of work that a plan asks for, if any."""
+    if plan.create is not None and plan.create.missing:
+        return None  # something that the vendor requires is not known yet
+    if plan.delete:
+        return "remove"
+    if has_calls:
+        return "deliver"
+    return "create" if plan.create is not None else None

@@ -1,4 +1,4 @@
-"""Writes that change nothing: repeated ever less often, and set aside when there were too many.
+"""Writes that change nothing: repeated ever less often, and parked after too many.
 
 The vendor takes them, or fails over them, and the record reads as before. Errors that say so
 themselves are counted with the work; here it is a read that shows it, so the side counts
@@ -20,18 +20,17 @@ CAUSE = "in vain"
 
 
 def put_off(tx: Tx, context: Context, task: Task, side: Side) -> bool:
-    """Leave a side alone for a while after writes that changed nothing; True if it is too early for the next.
+    """Put work off whose last writes changed nothing; True if it is too early for the next.
 
-    Set aside, the work still comes up with every reason to look, and then tries once an hour. When
+    Parked, the work still comes up with every reason to look, and then tries once an hour. When
     an operator frees it, it counts afresh.
     """
     row, now = task.row, context.clock.now()
     last = attempts.last_begun(tx, the_link(task).id, side) if side.in_vain else None
     if last is None:
         return False
-    until = last + timedelta(
-        seconds=min(MAX_PAUSE_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(side.in_vain, 16))
-    )
+    pause = min(MAX_PAUSE_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(side.in_vain, 16))
+    until = last + timedelta(seconds=pause)
     if now >= until:
         return False
     why = f"{side.in_vain} writes in a row changed nothing on {side.connection}:{side.remote_id}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bridge.connectors.contract import Record
+from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.equality import elements_of, same_raw
-from bridge.core.model.state import Link
-from bridge.core.model.values import Marker, Unreadable
+from bridge.core.model.state import Link, SideField
+from bridge.core.model.values import Marker, Raw, Unreadable
 from bridge.engine.context import Context
 from bridge.flow.readings import observation
 
@@ -15,37 +16,45 @@ def differences(
 ) -> tuple[list[str], bool]:
     """Return the fields in which a record differs, and whether the mapping alone explains them.
 
-    A field differs if the record shows something else than the side's shadow.
-    What only full listings show is left aside in the others. A set that has become doubtful is
-    worth one look, so that the timeline says so; where no direct read shows it at all, a look would
-    tell nothing.
+    A field differs if the record shows something else than the side's shadow. What only full
+    listings show is left aside in the others. A set that has become doubtful is worth one look, so
+    that the timeline says so; where no direct read shows it at all, a look would tell nothing.
     """
     connection = record.ref.connection
     mapped, side = context.maps[connection][link.entity], link.sides[connection]
     swept = context.capabilities[connection][link.entity].swept
-    found, remapped = [], True
+    names, remapped = [], True
     for name, value in observation(record, mapped).values.items():
         rule, entry = mapped.fields[name], side.fields.get(name)
         if isinstance(value, Marker) or rule.parent or (rule.write_key in swept and not full):
             continue
         if isinstance(value, Unreadable):
-            believed = (
-                entry is not None and not entry.unreadable and bool(elements_of(entry.shadow))
-            )
-            if believed and rule.write_key not in swept:
-                found.append(name)
+            if _is_believed_set(entry) and rule.write_key not in swept:
+                names.append(name)
                 remapped = False
-            continue
-        if (
-            entry is not None
-            and entry.unreadable
-            and entry.shown == value
-            and isinstance(rule.read(value), Unreadable)
-        ):
-            continue  # it cannot be read, as before
-        old = entry is None or entry.map_rev != rule.revision
-        withheld = entry is not None and bool(entry.unreadable) and entry.shown != value
-        if old or entry is None or withheld or not same_raw(rule, entry.shadow, value):
-            found.append(name)
-            remapped = remapped and old
-    return found, bool(found) and remapped
+        elif _differs(rule, entry, value):
+            names.append(name)
+            remapped = remapped and _was_read_otherwise(rule, entry)
+    return names, bool(names) and remapped
+
+
+def _is_believed_set(entry: SideField | None) -> bool:
+    """Return whether the side is known to show elements of a set."""
+    return entry is not None and not entry.unreadable and bool(elements_of(entry.shadow))
+
+
+def _differs(rule: FieldMap, entry: SideField | None, value: Raw) -> bool:
+    """Return whether a value that can be read is not what the side is known to show."""
+    if entry is None:
+        return True
+    as_shown = entry.shown == value
+    if entry.unreadable and as_shown and isinstance(rule.read(value), Unreadable):
+        return False  # the mapping cannot read it, as before
+    if _was_read_otherwise(rule, entry) or (entry.unreadable and not as_shown):
+        return True
+    return not same_raw(rule, entry.shadow, value)
+
+
+def _was_read_otherwise(rule: FieldMap, entry: SideField | None) -> bool:
+    """Return whether the side was never read by the mapping as it is now (rule F19)."""
+    return entry is None or entry.map_rev != rule.revision

@@ -1,8 +1,8 @@
-"""First sight of a record that belongs to no link yet: is it one we know? Rules F10 and F11.
+"""First sight of a record that belongs to no link yet: rules F10 and F11.
 
-What was read joins an existing link only by its keys, and its values are read again under that
-link's lease. A link of its own is born with the values at once: nobody can have leased what did not
-exist, so nothing newer can be known of it.
+It joins the link that its match keys find; its values are read again then, under that link's
+lease. Where none matches, a link is started, with the values at once: nobody can have leased what
+did not exist, so nothing newer can be known of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bridge.flow.replan import plans, queue
 from bridge.ledger import drift_findings, intents, links, matching, timeline, work
 from bridge.ledger.database import Tx
 
-WAIT = timedelta(seconds=1)
+SHORT_WAIT = timedelta(seconds=1)
 """How long to leave a record that may be our own create in flight."""
 
 
@@ -47,7 +47,10 @@ def place(
     record: Record | None,
     webhooks_upto: int,
 ) -> None:
-    """Decide, in one transaction and under the locks of the record's match keys, where it belongs."""
+    """Decide where the record belongs.
+
+    That is in one transaction, and under the locks of its match keys (rule F11).
+    """
     now = context.clock.now()
     refusal = out_of_scope(sync, ref, record)
     if sync is None or record is None or refusal:
@@ -57,26 +60,26 @@ def place(
     keys = match_keys(sync, context.maps[ref.connection][ref.entity].canonical(record.data))
     parent, orphan = parents.parent_of(tx, context, ref, record, now)
     matching.lock(tx, sync.name, sorted({digest for _rule, digest, _at in keys} | {f"ref:{ref}"}))
-    if links.of_refs(tx, [ref]):
+    if links.of_refs(tx, [ref]):  # another worker was faster: observe it under the lease
         work.reschedule(tx, task.row, task.owner, now, count=False)
         return
     if parent is None and orphan:
         if task.row.attempts < parents.max_lookups(context, ref):
-            work.reschedule(tx, task.row, task.owner, now + WAIT * 2**task.row.attempts, orphan)
+            work.reschedule(
+                tx, task.row, task.owner, now + SHORT_WAIT * 2**task.row.attempts, orphan
+            )
             return
-        answer_webhooks(tx, ref, webhooks_upto, "out of scope", orphan, now)
-        drift_findings.set_reason(tx, ref, f"not mirrored: {orphan}")
-        work.finish(tx, task.row, task.owner, now)
+        leave_out(tx, task, ref, orphan, now, webhooks_upto)
         return
     if (record.marker and intents.is_open(tx, record.marker)) or intents.sibling_under_way(
         tx, ref.connection, ref.entity, parent
     ):
-        work.reschedule(tx, task.row, task.owner, now + WAIT, count=False)
+        work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
         return
-    assign(tx, context, task, sync, record, keys, parent, webhooks_upto)
+    join_or_start(tx, context, task, sync, record, keys, parent, webhooks_upto)
 
 
-def assign(
+def join_or_start(
     tx: Tx,
     context: Context,
     task: Task,
@@ -88,34 +91,39 @@ def assign(
 ) -> None:
     """Join the record to the one link that matches; where none does, start one."""
     now, ref = context.clock.now(), record.ref
-    found, waiting = eligible(tx, sync, ref, keys)
+    matches, waiting = eligible(tx, sync, ref, keys)
     values = context.maps[ref.connection][ref.entity].canonical(record.data)
     known_by = [*keys, *customer_keys(values)]
     if waiting:
-        work.reschedule(tx, task.row, task.owner, now + WAIT, count=False)
-    elif not found and not context.capabilities[ref.connection][ref.entity].originates:
+        work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
+    elif not matches and not context.capabilities[ref.connection][ref.entity].originates:
         why = f"{ref} is a copy of nothing that is mirrored"
-        answer_webhooks(tx, ref, webhooks_upto, "out of scope", why, now)
-        drift_findings.set_reason(tx, ref, f"not mirrored: {why}")
-        work.finish(tx, task.row, task.owner, now)
-    elif len(found) > 1:
-        why = f"{ref} matches {len(found)} tickets equally well; join it to one of them: {', '.join(sorted(found))}"
+        leave_out(tx, task, ref, why, now, webhooks_upto)
+    elif len(matches) > 1:
+        named = ", ".join(sorted(matches))
+        why = f"{ref} matches {len(matches)} tickets equally well; join it to one of them: {named}"
         answer_webhooks(tx, ref, webhooks_upto, "quarantined", why, now)
         work.park(tx, task.row, task.owner, why, "ambiguous match", now)
-    elif found:
-        joined = found.pop()
+    elif matches:
+        joined = matches.pop()
         if join(tx, sync, ref, joined, known_by, now):
             parents.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
         work.reschedule(tx, task.row, task.owner, task.follow_up_due(now), count=False)
     elif now - record.read_at > context.lease(context.connections):
-        work.reschedule(
-            tx, task.row, task.owner, now, count=False
-        )  # held up for longer than any lease: read it again
+        # Held up for longer than any lease: what was read may be old, so it is read again.
+        work.reschedule(tx, task.row, task.owner, now, count=False)
     else:
-        bear(tx, context, task, sync, record, known_by, parent, webhooks_upto)
+        start_link(tx, context, task, sync, record, known_by, parent, webhooks_upto)
 
 
-def bear(
+def leave_out(tx: Tx, task: Task, ref: Ref, why: str, now: datetime, webhooks_upto: int) -> None:
+    """Finish the work for a record that is not mirrored, and say why wherever somebody may ask."""
+    answer_webhooks(tx, ref, webhooks_upto, "out of scope", why, now)
+    drift_findings.set_reason(tx, ref, f"not mirrored: {why}")
+    work.finish(tx, task.row, task.owner, now)
+
+
+def start_link(
     tx: Tx,
     context: Context,
     task: Task,
@@ -131,17 +139,16 @@ def bear(
     link = Link(
         context.fresh_id(), sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent
     )
-    people.learn(
-        tx, context, ref.connection, record.people, now
-    )  # before they are read as strangers
-    found = merge_record(context, task.row, link, side, record)
+    # Before the merge: somebody who is not known yet would be merged as a stranger.
+    people.learn(tx, context, ref.connection, record.people, now)
+    reading = merge_record(context, task.row, link, side, record)
     planned = plans(context, link)
     if not links.create(tx, link, now):
         work.reschedule(tx, task.row, task.owner, now, count=False)
         return
     work.finish(tx, task.row, task.owner, now)
     matching.add(tx, sync.name, link.id, ref.connection, keys)
-    answer_webhooks(tx, ref, webhooks_upto, found.verdict, found.why, now)
+    answer_webhooks(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
     decided = queue(
         tx,
         context,
@@ -152,37 +159,39 @@ def bear(
         run_id=task.row.run_id,
         due=task.follow_up_due(now),
     )
-    notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *found.notes, *decided]
+    notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *reading.notes, *decided]
     tell(tx, link, notes, now, disputed=False)
     people.note_strangers(tx, context, link, notes, now, payload=task.row.payload)
 
 
 def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:
-    """Say why a record is not mirrored; empty when it is."""
+    """Return why a record is not mirrored; empty when it is."""
     if sync is None:
         return f"no sync mirrors {ref.entity}s of {ref.connection}"
     if record is None:
         return "there is no such record"
     only = sync.members[ref.connection].only
-    return (
-        f"outside `only` of {ref.connection} in {sync.name}"
-        if only and not only(record.data)
-        else ""
-    )
+    if only and not only(record.data):
+        return f"outside `only` of {ref.connection} in {sync.name}"
+    return ""
 
 
 def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], bool]:
-    """Give the links that match and have no side on this connection, and whether one may be about to get it."""
-    found: set[str] = set()
+    """Return the links that match and have no side on this connection.
+
+    Also whether one of those that match may be about to get one.
+    """
+    link_ids: set[str] = set()
     for rule, digest, at in keys:
-        found |= set(matching.find(tx, sync.name, rule, digest, at=at, within=window(sync, rule)))
-    loaded = links.load(tx, sorted(found))
-    waiting = any(ref.connection in link.intents for link in loaded.values())
-    return {
-        name
-        for name, link in loaded.items()
+        within = window(sync, rule)
+        link_ids |= set(matching.find(tx, sync.name, rule, digest, at=at, within=within))
+    loaded = links.load(tx, sorted(link_ids))
+    free = {
+        link_id
+        for link_id, link in loaded.items()
         if ref.connection not in link.sides and not link.paused
-    }, waiting
+    }
+    return free, any(ref.connection in link.intents for link in loaded.values())
 
 
 def join(tx: Tx, sync: Sync, ref: Ref, link_id: str, keys: list[Key], now: datetime) -> bool:

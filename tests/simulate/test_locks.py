@@ -141,13 +141,13 @@ def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_
     world.hint("H", remote_id)
     (task,) = claimed(world, 1)
 
-    def bear(tx):
-        match.bear(tx, world.context, task, sync, record, [(0, "digest", None)], None, 0)
+    def start(tx):
+        match.start_link(tx, world.context, task, sync, record, [(0, "digest", None)], None, 0)
 
     def join(tx):
         match.join(tx, sync, ref, "waiting", [(0, "digest", None)], now)
 
-    at_the_same_moment(world, [bear, join], lambda tx, act: act(tx))
+    at_the_same_moment(world, [start, join], lambda tx, act: act(tx))
     with world.ledger.read() as tx:
         link_id = links.of_refs(tx, [ref])[ref]
         assert matching.find(tx, "tickets", 0, "digest") == [link_id]

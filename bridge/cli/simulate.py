@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import click
 
-from bridge.simulate.seeds import Result, Total, run, shrink
-from bridge.simulate.stage import ground
+from bridge.simulate.seeds import SeedResult, SimulationTotals, run, shrink
+from bridge.simulate.stage import load_home
 
 SHOWN: Final = 5
 """Failing seeds that are told in full."""
@@ -57,11 +57,11 @@ def simulate(
     # What goes wrong here goes wrong on purpose.
     logging.disable(logging.CRITICAL)
     given = str(home.resolve()) if home is not None else ""
-    ground(given)  # a wrong configuration is said once, and before anything else
+    load_home(given)  # a wrong configuration is said once, and before anything else
     if seed is not None and "seeds" not in _given():
         seeds = 1
     first = secrets.randbelow(10**9) if seed is None else seed
-    total, began = Total(), time.monotonic()
+    total, began = SimulationTotals(), time.monotonic()
     for result in run(range(first, first + seeds), given, processes or None):
         total.add(result)
         if not result.ok and len(total.failed) <= SHOWN and not as_json:
@@ -82,7 +82,7 @@ def _given() -> set[str]:
     return {name for name in context.params if context.get_parameter_source(name) is not usual}
 
 
-def tell(result: Result) -> None:
+def tell(result: SeedResult) -> None:
     """Tell the story of a failing seed."""
     click.secho(f"seed {result.seed}:", fg="red", bold=True)
     for line in result.broken[:10]:

@@ -152,7 +152,7 @@ def not_played() -> list[str]:
 
 
 @cache
-def every() -> tuple[tuple[str, str], ...]:
+def crash_points() -> tuple[tuple[str, str], ...]:
     """Give every crash point: the place's name and the position."""
     return tuple((str(place), position) for place in places() for position in positions(place))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.ledger import work
-from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, every
+from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, crash_points
 from bridge.simulate.play import Player
-from bridge.simulate.quiescence import heal
+from bridge.simulate.quiet import heal
 from bridge.simulate.vendor_line import KINDS, Fault
 
 TURNS: Final = 150
@@ -21,7 +21,7 @@ PATIENT, LEASE = 0.7, 40.0
 """How often what a dead worker had leased is free again before anybody asks for it, and after how many seconds."""
 
 
-def quiesce(player: Player) -> None:
+def end_storm(player: Player) -> None:
     """End the storm: heal everything, bring or drop the webhooks that are still on their way."""
     stage = player.stage
     stage.tell("-- the storm is over")
@@ -38,11 +38,11 @@ def quiesce(player: Player) -> None:
     stage.clock.sleep(400)
 
 
-def see_through(player: Player) -> None:
+def finish_work(player: Player) -> None:
     """Let the workers go on effect by effect, until nothing is due or for long; some die, some calls fail."""
     stage, rng, idle, left = player.stage, player.stage.rng, 0, ANEW
-    player.turns.armed.update(rng.choices(every(), k=ANYWHERE))
-    for account in stage.ground.drawn():
+    player.turns.armed.update(rng.choices(crash_points(), k=ANYWHERE))
+    for account in stage.home.drawn_connections():
         for _ in range(rng.randint(0, TROUBLES)):
             on = rng.choice(("read", "write", "write"))
             stage.lines[account.name].faults.append(

@@ -15,7 +15,7 @@ from bridge.sandbox import population
 from bridge.sandbox.exchange import Problem
 from bridge.sandbox.store import Record
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate.quiescence import Broken, fair_weather
+from bridge.simulate.quiet import PromiseBroken, fair_weather
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.turns import Turns
 from bridge.simulate.vendor_line import Fault
@@ -52,9 +52,9 @@ class Player:
         with self.stage.ledger.read() as tx:
             account = webhook_inbox.account(tx)
         if not account.balanced:
-            raise Broken(f"the account of webhooks does not add up: {account}")
+            raise PromiseBroken(f"the account of webhooks does not add up: {account}")
         if account.accepted != self.stage.accepted:
-            raise Broken(
+            raise PromiseBroken(
                 f"{self.stage.accepted} webhooks were accepted, {account.accepted} are in the ledger"
             )
 
@@ -65,7 +65,7 @@ class Player:
             return
         draft = self.drafts[number - 1]
         for name in (
-            [account.name for account in self.stage.ground.drawn()]
+            [account.name for account in self.stage.home.drawn_connections()]
             if twin and self.twins
             else [where]
         ):
@@ -145,7 +145,7 @@ class Player:
         mail = self.stage.mails[where]
         if mail.waiting:
             self.stage.tell(
-                f"{where}: the webhook for {mail.letters[number % mail.waiting].record_id} is lost"
+                f"{where}: the webhook for {mail.queued[number % mail.waiting].record_id} is lost"
             )
             mail.lose(number)
 
@@ -153,9 +153,9 @@ class Player:
         mail = self.stage.mails[where]
         if not mail.waiting:
             return
-        letter = mail.letters[number % mail.waiting]
+        webhook = mail.queued[number % mail.waiting]
         status = mail.deliver(number, keep=keep)
-        self.stage.tell(f"{where}: webhook {letter.event} {letter.record_id} -> {status}")
+        self.stage.tell(f"{where}: webhook {webhook.event} {webhook.record_id} -> {status}")
         self.stage.counts["webhooks"] += 1
 
     def _forge(self, where: str, how: str, number: int) -> None:
@@ -184,7 +184,7 @@ class Player:
         raw = body if how == "unsigned" else body[:20]
         status = stage.post(f"{RECEIVER}/webhooks/{where}", unsigned(raw), raw)
         if status < 400:
-            raise Broken(f"{where}: a webhook that nobody signed was answered {status}")
+            raise PromiseBroken(f"{where}: a webhook that nobody signed was answered {status}")
 
     # Workers.
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bridge.sandbox import population
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, every
+from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, crash_points
 from bridge.simulate.vendor_line import KINDS
 
 WORKERS: Final = 3
@@ -233,7 +233,7 @@ class _Drawn:
     def _crash(self, _account: DrawnConnection) -> tuple[Any, ...]:
         if self._rng.random() < 0.5:
             return (NEW, self._rng.choice(REMOTE_POSITIONS))
-        return self._rng.choice(every())
+        return self._rng.choice(crash_points())
 
     def _die(self, _account: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randrange(WORKERS), self._rng.choice(("before", "unanswered", "after")))

@@ -10,11 +10,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bridge.simulate.crash_points import every, not_played
+from bridge.simulate.crash_points import crash_points, not_played
 from bridge.simulate.play import Player
-from bridge.simulate.quiescence import Broken
+from bridge.simulate.quiet import PromiseBroken
 from bridge.simulate.script import Script, draw
-from bridge.simulate.stage import Stage, ground
+from bridge.simulate.stage import Stage, load_home
 from bridge.simulate.verdicts import PROMISES, SeedVerdict, judge
 
 STORY = 60
@@ -22,7 +22,7 @@ STORY = 60
 
 
 @dataclass(slots=True)
-class Result:
+class SeedResult:
     """What one seed did, and what broke."""
 
     seed: int
@@ -41,22 +41,22 @@ class Result:
         return not self.broken
 
 
-def play(script: Script, home: str = "") -> Result:
+def play(script: Script, home: str = "") -> SeedResult:
     """Play a script and judge it."""
-    stage = Stage(ground(home), script)
+    stage = Stage(load_home(home), script)
     player = Player(stage)
     verdict = SeedVerdict()
     try:
         player.play()
         verdict = judge(player)
-    except Broken as broken:
+    except PromiseBroken as broken:
         verdict.broken.append(str(broken))
     except Exception as error:  # noqa: BLE001 - a defect of ours is a failing seed, with its story
         where = traceback.extract_tb(error.__traceback__)[-1]
         verdict.broken.append(
             f"defect: {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
         )
-    result = Result(
+    result = SeedResult(
         script.seed,
         verdict.broken,
         steps=[str(step) for step in script.steps],
@@ -87,14 +87,14 @@ def story(trace: Sequence[str], refs: Iterable[str]) -> Iterator[str]:
     yield from told[-STORY:] if told else trace[-STORY:]
 
 
-def one(seed: int, home: str = "") -> Result:
+def play_seed(seed: int, home: str = "") -> SeedResult:
     """Run one seed."""
-    return play(draw(seed, ground(home).drawn()), home)
+    return play(draw(seed, load_home(home).drawn_connections()), home)
 
 
-def shrink(seed: int, home: str = "", tries: int = 400) -> Result:
+def shrink(seed: int, home: str = "", tries: int = 400) -> SeedResult:
     """Leave out steps as long as the seed still fails; gives the smallest failure found."""
-    script = draw(seed, ground(home).drawn())
+    script = draw(seed, load_home(home).drawn_connections())
     best = play(script, home)
     if best.ok:
         return best
@@ -118,22 +118,22 @@ def shrink(seed: int, home: str = "", tries: int = 400) -> Result:
     return best
 
 
-def _alike(found: Result, wanted: Result) -> bool:
+def _alike(found: SeedResult, wanted: SeedResult) -> bool:
     return bool(found.broken) and found.broken[0].split(":")[0] == wanted.broken[0].split(":")[0]
 
 
 @dataclass(slots=True)
-class Total:
+class SimulationTotals:
     """All seeds together."""
 
     seeds: int = 0
-    failed: list[Result] = field(default_factory=list)
+    failed: list[SeedResult] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
     covered: Counter[tuple[str, str]] = field(default_factory=Counter)
     days: float = 0.0
 
-    def add(self, result: Result) -> None:
+    def add(self, result: SeedResult) -> None:
         """Take in one seed."""
         self.seeds += 1
         self.counts.update(result.counts)
@@ -147,13 +147,13 @@ class Total:
         """Give the crash points at which nobody died."""
         return [
             f"{place} {position}"
-            for place, position in every()
+            for place, position in crash_points()
             if not self.covered[place, position]
         ]
 
     def as_dict(self) -> dict[str, Any]:
         """Give the figures as JSON values."""
-        points = len(every())
+        points = len(crash_points())
         return {
             "seeds": self.seeds,
             "failed": [{"seed": one.seed, "broken": one.broken} for one in self.failed],
@@ -176,13 +176,13 @@ class Total:
         }
 
 
-def run(seeds: Sequence[int], home: str = "", processes: int | None = None) -> Iterator[Result]:
+def run(seeds: Sequence[int], home: str = "", processes: int | None = None) -> Iterator[SeedResult]:
     """Run seeds on all cores; gives each result as it comes, in order."""
     count = min(processes or os.cpu_count() or 1, len(seeds))
     if count <= 1:
-        yield from (one(seed, home) for seed in seeds)
+        yield from (play_seed(seed, home) for seed in seeds)
         return
     with ProcessPoolExecutor(count) as pool:
         yield from pool.map(
-            one, seeds, [home] * len(seeds), chunksize=max(1, min(20, len(seeds) // count))
+            play_seed, seeds, [home] * len(seeds), chunksize=max(1, min(20, len(seeds) // count))
         )

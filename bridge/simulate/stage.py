@@ -51,7 +51,7 @@ RECEIVER = "http://bridge.invalid"
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class SimulatedHome:
     """What all seeds of a process share: a configuration, and an empty ledger to copy."""
 
     config: Config
@@ -61,7 +61,7 @@ class Ground:
     """With its tables, and empty: each seed begins with a copy."""
     ledger: Ledger
 
-    def drawn(self) -> list[DrawnConnection]:
+    def drawn_connections(self) -> list[DrawnConnection]:
         """Give what the one who draws steps has to know of the connections on which people work on tickets."""
         found = []
         syncs = [sync for sync in self.config.syncs.values() if sync.entity == TICKET]
@@ -79,7 +79,7 @@ class Ground:
 
 
 @cache
-def ground(home: str = "") -> Ground:
+def load_home(home: str = "") -> SimulatedHome:
     """Load a home (empty: as shipped) with the sandboxes' people and accounts. Raises ConfigError."""
     accounts = server.accounts({system: f"http://{system}.invalid" for system in systems()})
     with tempfile.TemporaryDirectory(prefix="bridge-simulate-") as made:
@@ -124,7 +124,7 @@ def ground(home: str = "") -> Ground:
     free = {
         name: replace(found, rates=(), concurrency=1) for name, found in config.connections.items()
     }
-    return Ground(replace(config, connections=free), accounts, template, ledger)
+    return SimulatedHome(replace(config, connections=free), accounts, template, ledger)
 
 
 def _use_sandbox_people(folder: Path) -> None:
@@ -181,16 +181,16 @@ class SimulatedDoorbell:
 class Stage:
     """One seed's world, before anything has happened."""
 
-    def __init__(self, ground: Ground, script: Script) -> None:
-        self.ground, self.script = ground, script
+    def __init__(self, home: SimulatedHome, script: Script) -> None:
+        self.home, self.script = home, script
         self.clock = VirtualClock()
         self.began = self.clock.now()
         self.rng = random.Random(f"stage {script.seed}")
         self.trace: list[str] = []
         self.covered: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
-        _raw(ground.template).backup(_raw(ground.ledger))
-        self.ledger = ground.ledger
+        _raw(home.template).backup(_raw(home.ledger))
+        self.ledger = home.ledger
         self.bell = SimulatedDoorbell()
         self.budget = MemoryBudget()
         self.apps: dict[str, Sandbox] = {}
@@ -199,7 +199,7 @@ class Stage:
         self.connectors: dict[str, Connector] = {}
         self._forget_people()
         self._connect()
-        config = ground.config
+        config = home.config
         self.context = Context(
             connections=config.connections,
             syncs={
@@ -258,16 +258,16 @@ class Stage:
 
     def _forget_people(self) -> None:
         """Let nobody know what another seed has learnt."""
-        agents = self.ground.config.agents
-        for name in self.ground.config.connections:
+        agents = self.home.config.agents
+        for name in self.home.config.connections:
             table = agents.table(name)
             for email in list(table.learned):
                 table._emails.pop(table.learned.pop(email), None)  # noqa: SLF001 - no other way to unlearn
 
     def _connect(self) -> None:
         sequence = itertools.count(1)
-        for name, connection in self.ground.config.connections.items():
-            account = self.ground.accounts[connection.system]
+        for name, connection in self.home.config.connections.items():
+            account = self.home.accounts[connection.system]
             theirs = Skewed(self.clock)
             signing = account.webhook() if connection.webhook is not None else None
             secret = connection.webhook.secrets if connection.webhook is not None else ()

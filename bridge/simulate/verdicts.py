@@ -9,9 +9,14 @@ from typing import Any, Final
 from bridge.ledger import parking, webhook_inbox
 from bridge.operations.evidence import AMBIGUOUS, facts
 from bridge.sandbox.rows_for_judge import gather
-from bridge.simulate.healing import quiesce, see_through
+from bridge.simulate.healing import end_storm, finish_work
 from bridge.simulate.play import Player
-from bridge.simulate.quiescence import Broken, all_known, run_all, settle
+from bridge.simulate.quiet import (
+    PromiseBroken,
+    drain_until_quiet,
+    reconcile_all,
+    reconcile_until_known,
+)
 from bridge.simulate.stage import Stage
 from bridge.verify.report import Report, VerifyInput, verify
 
@@ -49,13 +54,13 @@ def judge(player: Player) -> SeedVerdict:
     stage, verdict = player.stage, SeedVerdict()
     try:
         player.count()
-        quiesce(player)
-        see_through(player)
-        settle(stage)
-        all_known(stage)
+        end_storm(player)
+        finish_work(player)
+        drain_until_quiet(stage)
+        reconcile_until_known(stage)
         _check(player, verdict)
         before = writes(stage)
-        run_all(stage)
+        reconcile_all(stage)
         if writes(stage) != before:
             rows = [
                 entry
@@ -68,7 +73,7 @@ def judge(player: Player) -> SeedVerdict:
                 f"a second reconciliation wrote: {[(row.connection, row.id, dict(row.sent)) for row in late]}"
             )
             verdict.refs |= {row.id for row in late}
-    except Broken as broken:
+    except PromiseBroken as broken:
         verdict.broken.append(str(broken))
     return verdict
 

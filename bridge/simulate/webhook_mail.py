@@ -27,7 +27,7 @@ class Mail:
         self.waiting_deliveries = []
 
     @property
-    def letters(self) -> list[OutgoingWebhook]:
+    def queued(self) -> list[OutgoingWebhook]:
         """What is on its way, the oldest first."""
         assert self.waiting_deliveries is not None  # noqa: S101 - set above
         return self.waiting_deliveries
@@ -35,7 +35,7 @@ class Mail:
     @property
     def waiting(self) -> int:
         """How many are on their way."""
-        return len(self.letters)
+        return len(self.queued)
 
     def emit(
         self,
@@ -47,24 +47,24 @@ class Mail:
     ) -> None:
         """Take a webhook from the sandbox."""
         raw = json.dumps(body, separators=(",", ":")).encode()
-        self.letters.append(OutgoingWebhook(unique, event, record_id, raw, dict(headers)))
+        self.queued.append(OutgoingWebhook(unique, event, record_id, raw, dict(headers)))
 
     def lose(self, number: int) -> None:
         """Lose one for good."""
-        if self.letters:
-            del self.letters[number % len(self.letters)]
+        if self.queued:
+            del self.queued[number % len(self.queued)]
 
     def deliver(self, number: int, *, keep: bool = False) -> int:
         """Bring one, signed now, as a vendor's retry is; `keep`: it will come again. Gives the HTTP status."""
-        if not self.letters or self.target is None:
+        if not self.queued or self.target is None:
             return 0
-        at = number % len(self.letters)
-        letter = self.letters[at]
-        signed = sign(self.target.webhook, letter.body, self.clock.now(), letter.id)
-        headers = {"Content-Type": "application/json", **letter.headers, **signed}
-        status = self.post(self.target.url, headers, letter.body)
+        at = number % len(self.queued)
+        webhook = self.queued[at]
+        signed = sign(self.target.webhook, webhook.body, self.clock.now(), webhook.id)
+        headers = {"Content-Type": "application/json", **webhook.headers, **signed}
+        status = self.post(self.target.url, headers, webhook.body)
         if 200 <= status < 300 and not keep:
-            del self.letters[at]
+            del self.queued[at]
         else:
-            self.letters[at] = replace(letter, attempt=letter.attempt + 1)
+            self.queued[at] = replace(webhook, attempt=webhook.attempt + 1)
         return status

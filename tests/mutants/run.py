@@ -47,10 +47,10 @@ IMPORT_ALL = (
 )
 SIMULATE = (
     "import logging, sys\n"
-    "from bridge.simulate.seeds import one\n"
+    "from bridge.simulate.seeds import play_seed\n"
     "logging.disable(logging.CRITICAL)\n"
     "for seed in range(int(sys.argv[1])):\n"
-    "    found = one(seed)\n"
+    "    found = play_seed(seed)\n"
     "    if not found.ok:\n"
     "        print(f'seed {seed}: {found.broken[0][:160]}')\n"
     "        sys.exit(1)\n"

@@ -11,10 +11,10 @@ import pytest
 from bridge.connectors.contract import Page
 from bridge.errors import ConfigError
 from bridge.flow import match
-from bridge.simulate.crash_points import every, place_of, places
+from bridge.simulate.crash_points import crash_points, place_of, places
 from bridge.simulate.script import draw
-from bridge.simulate.seeds import Total, one, play, run, shrink
-from bridge.simulate.stage import ground
+from bridge.simulate.seeds import SimulationTotals, play, play_seed, run, shrink
+from bridge.simulate.stage import load_home
 
 FIXED = (*range(1000, 1016), 900_221, 900_586)
 """The last two: an unlisted twin; somebody who became known between two choices of a person."""
@@ -24,7 +24,7 @@ FRESH = 8
 def test_a_fixed_set_of_seeds_keeps_every_promise_and_so_do_fresh_ones(record_property):
     first = int.from_bytes(os.urandom(4), "big")
     record_property("first_fresh_seed", first)
-    total = Total()
+    total = SimulationTotals()
     for result in run([*FIXED, *range(first, first + FRESH)]):
         total.add(result)
     assert [(failed.seed, failed.broken) for failed in total.failed] == []
@@ -37,7 +37,7 @@ def test_a_fixed_set_of_seeds_keeps_every_promise_and_so_do_fresh_ones(record_pr
 
 def test_the_same_seed_is_the_same_world_in_every_process():
     """Sets and dicts must not decide anything: the processes below hash strings differently."""
-    code = "from bridge.simulate.seeds import one; print(one(7).digest)"
+    code = "from bridge.simulate.seeds import play_seed; print(play_seed(7).digest)"
     digests = set()
     for salt in ("1", "2"):
         environ = os.environ | {"PYTHONHASHSEED": salt}
@@ -51,13 +51,13 @@ def test_the_same_seed_is_the_same_world_in_every_process():
         )
         digests.add(done.stdout)
     assert len(digests) == 1
-    assert digests == {f"{one(7).digest}\n"}
+    assert digests == {f"{play_seed(7).digest}\n"}
 
 
 def test_a_seed_does_not_depend_on_those_before_it():
-    alone = one(21).digest
-    assert one(22).digest != alone
-    assert one(21).digest == alone
+    alone = play_seed(21).digest
+    assert play_seed(22).digest != alone
+    assert play_seed(21).digest == alone
 
 
 def never_match(monkeypatch):
@@ -67,7 +67,7 @@ def never_match(monkeypatch):
 
 def test_a_broken_rule_is_found_and_the_failure_made_small(monkeypatch):
     never_match(monkeypatch)
-    failed = next((result for result in map(one, range(20, 60)) if not result.ok), None)
+    failed = next((result for result in map(play_seed, range(20, 60)) if not result.ok), None)
     assert failed is not None
     small = shrink(failed.seed, tries=8)
     assert not small.ok
@@ -83,8 +83,8 @@ def test_the_places_at_which_a_worker_can_die_are_read_from_the_source():
         "create/make.Transact1",
         "reconcile/walk_listing.Call1",
     } <= names
-    assert ("deliver/send_attempt.Call1", "unanswered") in every()
-    assert ("create/make.Transact1", "unanswered") not in every()
+    assert ("deliver/send_attempt.Call1", "unanswered") in crash_points()
+    assert ("create/make.Transact1", "unanswered") not in crash_points()
 
 
 def test_a_place_that_the_source_does_not_show_is_no_place():
@@ -98,8 +98,8 @@ def test_a_place_that_the_source_does_not_show_is_no_place():
 
 
 def test_a_script_is_data_and_a_step_can_be_left_out():
-    script = draw(5, ground().drawn())
-    assert script == draw(5, ground().drawn())
+    script = draw(5, load_home().drawn_connections())
+    assert script == draw(5, load_home().drawn_connections())
     assert sum(step.fault for step in script.steps) / len(script.steps) > 0.15
     assert play(replace(script, steps=script.steps[:5])).ok
 
@@ -110,10 +110,10 @@ def test_a_connection_without_a_sandbox_is_an_error_that_says_so(tmp_path):
     (home / "mappings").mkdir()
     (home / "config" / "bridge.yaml").write_text("connections: {}\n")
     with pytest.raises(ConfigError) as caught:
-        ground(str(home))
+        load_home(str(home))
     assert caught.value.problems
     with pytest.raises(ConfigError, match="there is no such folder"):
-        ground(str(tmp_path / "nowhere"))
+        load_home(str(tmp_path / "nowhere"))
 
 
 def test_the_command_says_what_it_did_and_takes_a_home(tmp_path):

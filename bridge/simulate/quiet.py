@@ -18,15 +18,15 @@ REJECTED: Final = ("Refused", "create refused")
 """Why work was set aside that a vendor refused in the storm, though nothing was wrong with it."""
 
 
-class Broken(Exception):
+class PromiseBroken(Exception):
     """A promise was seen to be broken before the judge has asked."""
 
 
 def fair_weather(stage: Stage) -> None:
     """Heal everything and see all through, the webhooks on their way too, until every side is known and level."""
     heal(stage)
-    settle(stage)
-    all_known(stage)
+    drain_until_quiet(stage)
+    reconcile_until_known(stage)
 
 
 def heal(stage: Stage) -> None:
@@ -42,7 +42,7 @@ def heal(stage: Stage) -> None:
             parking.unpark(tx, stage.clock.now(), cause=cause)
 
 
-def settle(stage: Stage) -> None:
+def drain_until_quiet(stage: Stage) -> None:
     """Let time pass and work be done until nothing is left that time alone would bring."""
     drain, stage.clock.shortest = stage.drain(), HURRY
     try:
@@ -64,23 +64,23 @@ def _until_idle(stage: Stage, drain: Drain) -> None:
             return
         stage.clock.sleep(max(0.0, (due - now).total_seconds()) + 0.5)
     with stage.ledger.read() as tx:
-        raise Broken(f"never comes to rest: {work.backlog(tx, stage.clock.now())}")
+        raise PromiseBroken(f"never comes to rest: {work.backlog(tx, stage.clock.now())}")
 
 
-def all_known(stage: Stage) -> None:
+def reconcile_until_known(stage: Stage) -> None:
     """Reconcile everything; what systems derive from what they got comes back later, and is known then, too."""
-    if len(stage.ground.drawn()) < len(stage.apps):
-        run_all(stage)
+    if len(stage.home.drawn_connections()) < len(stage.apps):
+        reconcile_all(stage)
         stage.clock.sleep(DERIVING)
-    run_all(stage)
+    reconcile_all(stage)
 
 
-def run_all(stage: Stage) -> None:
+def reconcile_all(stage: Stage) -> None:
     """Reconcile everything once, as the nightly run does."""
     stage.tell("-- one full reconciliation")
     for sync in stage.context.syncs.values():
         for name in sync.members:
             with stage.ledger.transaction() as tx:
                 reconcile.start(tx, name, sync.entity, "full", stage.clock.now())
-    settle(stage)
+    drain_until_quiet(stage)
     stage.clock.sleep(120)

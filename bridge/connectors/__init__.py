@@ -1,4 +1,4 @@
-"""One file a system: protocol facts, and how to read and write its records."""
+"""The connectors: a folder for each system, and the table by which their classes are found."""
 
 from __future__ import annotations
 
@@ -18,28 +18,31 @@ CONNECTORS: dict[str, str] = {
     "upscope": "bridge.connectors.upscope.connector.UpscopeConnector",
     "scopeai": "bridge.connectors.scopeai.connector.ScopeaiConnector",
 }
-"""Every system that the bridge knows. A literal: nothing outside this file can have a class imported."""
+"""Every system that the bridge knows.
+
+A literal, so that nothing outside this file can have a class imported.
+"""
 
 
 def connector_class(system: str) -> type[Connector]:
-    """Give a system's connector class. Raises ConfigError for a system that does not exist."""
+    """Return a system's connector class. Raises ConfigError for a system that does not exist."""
     if system not in CONNECTORS:
         raise ConfigError(
             [f"system {system!r} does not exist; allowed: {', '.join(sorted(CONNECTORS))}"]
         )
     module, _, name = CONNECTORS[system].rpartition(".")
-    found = getattr(import_module(module), name)
-    if not (isinstance(found, type) and issubclass(found, Connector)):
+    kind = getattr(import_module(module), name)
+    if not (isinstance(kind, type) and issubclass(kind, Connector)):
         raise TypeError(f"{CONNECTORS[system]} is not a connector")
-    return found
+    return kind
 
 
 def capabilities() -> dict[str, Mapping[str, EntityCapabilities]]:
-    """Give what every system can do, by system and entity."""
+    """Return what every system can do, by system and entity."""
     return {system: connector_class(system).CAPABILITIES for system in sorted(CONNECTORS)}
 
 
 def build(connection: Connection, http: Http) -> Connector:
     """Make the connector of one connection; every registered class is constructed this way."""
-    make = connector_class(connection.system)
-    return make(connection, http)  # type: ignore[call-arg]
+    kind = connector_class(connection.system)
+    return kind(connection, http)  # type: ignore[call-arg]

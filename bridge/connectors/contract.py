@@ -1,4 +1,4 @@
-"""The contract between the bridge and a connector: what is asked of a vendor's API, and what comes back.
+"""The contract of a connector: what the bridge asks of a vendor's API, and what it gets back.
 
 This page is for whoever writes a connector. The words in it:
 
@@ -6,7 +6,8 @@ This page is for whoever writes a connector. The words in it:
 - A *hint* says that a record may have changed. It is never believed: the record is read.
 - A *marker* is a token of ours, planted in a record that we create so that it can be found again.
 - A *write key* is the plain path under which a value is sent (`status`, `assignee_id`).
-- A *cursor* is any JSON value; only the connector that gave it reads it, perhaps in another process.
+- A *cursor* is any JSON value. Only the connector that gave it reads it, perhaps in another
+  process.
 
 Times are aware and in UTC; durations are `timedelta` or seconds. Entities are those of
 `bridge.core.model.entities`.
@@ -46,20 +47,20 @@ class Record:
     read_at: datetime
     """When the request that fetched it was sent."""
     changed_before: datetime | None = None
-    """No later than this the vendor last changed it: its own time, plus the clocks' difference, plus
-    the resolution of that time. None where the vendor dates nothing."""
+    """The vendor last changed it at this time or before: the time that it shows, plus the clocks'
+    difference, plus the resolution of that time. None where it dates nothing."""
     marker: str | None = None
     """Our own marker, if the record carries one."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
-    """Top-level names whose value must not be believed, and why (`tags` that are empty for want of a
-    licence)."""
+    """Top-level names whose value must not be believed, and why: `tags` that are empty for want of
+    a licence."""
     partial: bool = False
     """The row of a listing that lacks fields which a direct read has."""
     proved: frozenset[str] = frozenset()
     """In the answer to a write: keys that the record does not show, but that were written as sent
     for certain."""
     people: tuple[Person, ...] = ()
-    """Agents whom the record shows together with their e-mail addresses: the directory learns them."""
+    """Agents whom the record shows with their e-mail addresses: the directory learns them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,8 @@ class Parsed:
     ignored: str = ""
     """The reason, in words for an operator; empty when there are hints."""
     delivery: str = ""
-    """The vendor's delivery id, by which a repetition is known. It must be signed, or hold event and
-    record as well, so that nobody can pass one off for another. Empty: the body's hash serves."""
+    """The vendor's delivery id, by which a repetition is known. It must be signed, or hold event
+    and record as well, lest one be passed off as another. Empty: the body's hash serves."""
     projection: Mapping[str, Any] = field(default_factory=dict)
     """The few harmless fields that the inbox keeps: ids and event names, no personal data."""
 
@@ -112,7 +113,7 @@ class Intent:
 
     draft: Draft
     sent_at: datetime | None
-    """When the create was sent; None when it was not: then a record made by others is looked for."""
+    """When the create was sent; None: it was not, and a record made by others is looked for."""
 
 
 class Connector(ABC):
@@ -148,8 +149,8 @@ class Connector(ABC):
     ACTIONS: ClassVar[Mapping[str, str]] = {}
     """What an operator may have done by hand, and no sync ever does: name -> what it is."""
     ERASES: ClassVar[frozenset[str]] = frozenset()
-    """Entities whose `delete` erases a person for good, by the vendor's own documents: `bridge forget`
-    may call it when told to."""
+    """Entities whose `delete` erases a person for good, by the vendor's own documents: then
+    `bridge forget` may call it."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -227,7 +228,7 @@ class Connector(ABC):
         return {}
 
     def perform_action(self, action: str, arguments: Mapping[str, str]) -> str:
-        """Carry out one of ACTIONS, once. What it returns is shown to the operator and never kept."""
+        """Carry out one of ACTIONS; what it returns is shown to the operator and never kept."""
         raise Unsupported(f"{self.NAME} has no action {action} ({', '.join(sorted(arguments))})")
 
     def find_person(self, entity: str, email: str) -> Sequence[Record]:

@@ -23,8 +23,8 @@ class JsonHttpConnector(Connector):
         super().__init__(connection)
         self._http = http
 
-    def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:  # noqa: ARG002 - see below
-        """Read a generic hint, which is all that comes where the vendor itself sends no webhooks."""
+    def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:  # noqa: ARG002 - a hint has none of its own
+        """Read a generic hint, all that comes where the vendor itself sends no webhooks."""
         return generic_hint(body, self.CAPABILITIES) or ignored_event(
             event_name(body, "event"), self.IGNORED
         )

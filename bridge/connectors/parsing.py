@@ -39,7 +39,7 @@ def value_at(body: Any, path: str) -> Any:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Read an ISO time as aware UTC (one without an offset is taken as UTC); None when it is none."""
+    """Read an ISO time as aware UTC, also one without an offset; None when it is none."""
     if not isinstance(value, str):
         return None
     try:
@@ -50,7 +50,7 @@ def parse_time(value: Any) -> datetime | None:
 
 
 def known_time(value: str) -> datetime:
-    """Read a time that has been read before, so that it must be one. Raises ValueError otherwise."""
+    """Read a time that has been read before. Raises ValueError when it is none."""
     time = parse_time(value)
     if time is None:
         raise ValueError(value)
@@ -147,7 +147,7 @@ def event_name(body: Any, path: str) -> str:
 
 
 def record_id(value: Any, path: str) -> str:
-    """Read a record's id, a text or a number. Raises Malformed for anything else, naming its path."""
+    """Read a record's id, a text or a number. Raises Malformed, naming its path, for others."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if (
@@ -180,6 +180,6 @@ def generic_hint(body: Any, entities: Collection[str]) -> Parsed | None:
 
 
 def ignored_event(event: str, known: Collection[str]) -> Parsed:
-    """Return what to make of an event that leads to nothing: by choice, or because it is unknown."""
+    """Return an event as ignored: by choice (one of `known`), or because it is unknown."""
     why = f"event {event} is not used" if event in known else f"unknown event {event}"
     return Parsed(hints=(), event=event, ignored=why, projection={"event": event})

@@ -22,7 +22,7 @@ ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature
 """The headers of the standard-webhooks scheme."""
 DEFAULT_HEADER = {"hmac-sha256": "x-webhook-signature", "static-header": "x-webhook-secret"}
 MIN_KEY_BYTES = 24
-"""Of a standard-webhooks key. Senders refuse shorter ones, so a shorter one here is a typing error."""
+"""Of a standard-webhooks key. Senders refuse shorter ones: here one is a typing error."""
 MAX_CANDIDATES = 8
 """Signatures of one header that are compared: a header full of guesses must not cost more."""
 _MILLISECONDS_FROM = 100_000_000_000
@@ -154,8 +154,8 @@ def _standard_candidates(header: str) -> list[bytes]:
 
 
 def _check_time(webhook: Webhook, stamp: str, now: datetime) -> None:
-    # Only after the signature: an unsigned time proves nothing, and a forger must not learn from the
-    # answer which of the two was wrong.
+    # Only after the signature: an unsigned time proves nothing, and a forger must not learn from
+    # the answer which of the two was wrong.
     sent_at = _sent_at(stamp)
     if sent_at is None:
         raise Expired("the signed timestamp is not a number of seconds since 1970")

@@ -1,4 +1,4 @@
-"""Every HTTP call that the bridge makes: the only user of `requests`.
+"""The HTTP client: every call that the bridge makes, and the only user of `requests`.
 
 One pooled session a connection. A call has one deadline for the whole of it, follows no redirect,
 reads no environment (proxies, .netrc), keeps no cookie, stops at a size limit, and ends in an
@@ -296,7 +296,7 @@ class Http:
         return _EMAIL.sub("•••@•••", text)
 
     def _excerpt(self, content: bytes) -> str:
-        """Return the beginning of a body, scrubbed before it is cut, or half a secret would stay."""
+        """Return the beginning of a body; scrubbed before it is cut, lest half a secret stay."""
         text = " ".join(self._scrub(content.decode("utf-8", "replace")).split())
         return text if len(text) <= EXCERPT_LENGTH else text[:EXCERPT_LENGTH] + "…"
 
@@ -330,7 +330,7 @@ class _Deadline:
 
 
 def _content(response: requests.Response, deadline: _Deadline, limit: int, *, cut: bool) -> bytes:
-    """Read the body piece by piece, so that a trickle cannot hold the call open past its deadline."""
+    """Read the body piece by piece: a trickle must not hold the call open past its deadline."""
     raw = response.raw
     read = getattr(raw, "read1", None) or raw.read
     parts: list[bytes] = []

@@ -24,7 +24,7 @@ class ClockSkew:
         self._since: datetime | None = None
 
     def learn(self, date: str | None, sent_at: datetime, received_at: datetime) -> timedelta:
-        """Take in one answer's Date header; return the bound, zero while the vendor dates nothing."""
+        """Take in one answer's Date header; return the bound, zero while there was none."""
         theirs = http_date(date)
         with self._lock:
             if theirs is not None:

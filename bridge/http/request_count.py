@@ -1,4 +1,4 @@
-"""Counts HTTP requests by thread: one call of a connector may make several, and all of them count."""
+"""A count of HTTP requests, by thread: one call of a connector may make several."""
 
 from __future__ import annotations
 

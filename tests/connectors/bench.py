@@ -1,4 +1,4 @@
-"""The bench on which a connector is tested: a vendor that can be arranged, over a transport that can be broken."""
+"""The bench of a connector: a vendor that can be arranged, over a transport that can be broken."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Bench(ABC):
 
     @abstractmethod
     def add(self, count: int) -> list[str]:
-        """Have people make tickets at one moment; give their ids."""
+        """Have people make tickets at one moment; return their ids."""
 
     @abstractmethod
     def touch(self, remote_id: str) -> None:
@@ -125,7 +125,7 @@ class Bench(ABC):
 
     @abstractmethod
     def values(self) -> Mapping[str, Any]:
-        """Give a value for every key that an update takes, other than what `add` makes."""
+        """Return a value for every key that an update takes, other than what `add` makes."""
 
     @abstractmethod
     def shown(self, data: Mapping[str, Any], key: str) -> Any:
@@ -133,4 +133,4 @@ class Bench(ABC):
 
     @abstractmethod
     def side_effects(self) -> Any:
-        """Give the whole state of the vendor, to see that nothing but writes changes it."""
+        """Return the whole state of the vendor, to see that nothing but writes changes it."""

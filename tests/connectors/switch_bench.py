@@ -150,12 +150,12 @@ class Says(BaseAdapter):
 
 
 def document(name):
-    """Give an example of the vendor's document."""
+    """Return an example of the vendor's document."""
     return json.loads((FIXTURES / "switch" / f"api_{name}.json").read_text())
 
 
 def saying(body, status=200):
-    """Give a connector to a vendor that says this, and what is sent to it."""
+    """Return a connector to a vendor that says this, and what is sent to it."""
     settings = connection("switch", base_url="https://switch.example/api/v1")
     says = Says(body, status)
     return build(settings, Http(settings, clock=StillClock(), adapter=says)), says.sent

@@ -1,4 +1,4 @@
-"""Every call that a vendor's document lists is made by the connector, or its page says why it never is."""
+"""Every documented call of a vendor is made by the connector, or its page says why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bridge/http/client.py against a stubbed transport, and against a real socket where only a socket can misbehave."""
+"""The HTTP client on a stubbed transport, and on a real socket where only one can misbehave."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_retry_after_in_seconds_or_as_a_date(http, vendor, headers, seconds):
 
 
 def test_nothing_is_sent_before_the_time_that_retry_after_named(http, vendor):
-    """Whoever swallowed the 429, and whoever was in the middle of several calls: no call is made all the same."""
+    """No call is made, whoever swallowed the 429 or was in the middle of several calls."""
     vendor.get(f"{BASE}/x", status=429, headers={"Retry-After": "7"})
     vendor.get(f"{BASE}/x", json={})
     with pytest.raises(RateLimited):
@@ -249,7 +249,7 @@ def test_takes_nothing_from_the_environment_and_keeps_no_cookie(vendor, monkeypa
 
 
 class Server:
-    """A socket that answers one request with given pieces, waiting between them until told to go on or to end."""
+    """A socket that answers one request in pieces, waiting after each until told to go on."""
 
     def __init__(self, pieces: list[bytes], *, trickle: float) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))

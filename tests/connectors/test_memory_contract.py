@@ -74,7 +74,7 @@ class TestMemory(ConnectorContract):
     test_a_create_of_unknown_fate_is_found_again = None
 
     def test_changed_looks_back_a_little(self, bench):
-        """Its own counter misses nothing, so it has no need to: what was given once is not given again."""
+        """It has no need to: its counter misses nothing, and nothing is given twice."""
         ids = bench.add(3)
         seen, cursor = self.poll(bench, None)
         assert set(ids) <= set(seen)

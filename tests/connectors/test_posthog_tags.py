@@ -1,4 +1,4 @@
-"""The licence for tags, which comes and goes: an empty set is never taken for a removal that nobody made."""
+"""PostHog's licence for tags comes and goes: an empty set is no removal that somebody made."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_witness_costs_no_call_of_its_own(bench):
 
 @pytest.mark.parametrize("make", ["bench", "older"])
 def test_a_licence_that_lapses_takes_no_tag_away_at_any_moment(make, request):
-    """Believed a moment ago, and for hours: what is read after the lapse says nothing, however it is read."""
+    """However it is read, what is read after the lapse says nothing."""
     bench = request.getfixturevalue(make)
     ids = tagged(bench, 4)
     read(bench, *ids)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import bridge.connectors
 from bridge.connectors import CONNECTORS, build, capabilities, connector_class
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.values import Marker
 from bridge.errors import ConfigError
 from bridge.http.client import Http
 from tests.connectors.bench import StillClock, connection
+
+FOLDERS = Path(bridge.connectors.__file__).parent
+SHARED_NAMES = {"__init__.py", "connector.py", "capabilities.py", "records.py", "listing.py"}
+"""The files that every system has."""
 
 
 @pytest.mark.parametrize("system", sorted(CONNECTORS))
@@ -40,3 +47,15 @@ def test_an_unknown_system_is_named_with_those_there_are():
 
 def test_capabilities_of_all_systems():
     assert set(capabilities()) == set(CONNECTORS)
+
+
+@pytest.mark.parametrize("system", sorted(CONNECTORS))
+def test_every_folder_has_the_same_files(system):
+    assert {path.name for path in (FOLDERS / system).glob("*.py")} >= SHARED_NAMES
+
+
+def test_no_other_file_of_a_folder_takes_a_name_that_is_used_elsewhere():
+    """Whoever reads `tag_sweep` must not have to ask whose."""
+    names = [path.name for path in FOLDERS.parent.rglob("*.py") if path.name not in SHARED_NAMES]
+    own = {path.name for system in CONNECTORS for path in (FOLDERS / system).glob("*.py")}
+    assert [name for name in sorted(own - SHARED_NAMES) if names.count(name) > 1] == []

@@ -1,4 +1,4 @@
-"""The ScopeAI connector against the sandbox of its API, and the traps of its listings and creates one by one."""
+"""The ScopeAI connector against the sandbox of its API, and each trap of lists and creates."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TestScopeai(ConnectorContract):
         assert read.data["original_text"] == "The file is cut off"
 
     def test_changed_gives_rows_that_move_while_it_runs(self, bench):
-        """Nothing moves in a listing by creation; what is found meanwhile is seen by the next poll at the latest."""
+        """Nothing moves in a listing by creation; the next poll sees what was found meanwhile."""
         ids = bench.add(150)
         page = bench.connector.changed("ticket", None)
         bench.touch(page.records[0].ref.id)

@@ -124,7 +124,7 @@ def test_the_probe_tells_spelling_and_type():
 
 
 def printed(name):
-    """Read an example as tolerantly as a person would: its faults are known, and each is still there."""
+    """Read an example as tolerantly as a person would; its faults are known, and still there."""
     text = (FIXTURES / "scopeai" / f"api_{name}.txt").read_text(encoding="utf-8")
     text = re.sub(r"^\s*\{\s*\{", "{", text)
     text = re.sub(r",(\s*[}\]])", r"\1", text)

@@ -103,7 +103,7 @@ class TestSwitchCustomers(Unmarked):
         return customers
 
     def test_changed_misses_nothing_among_ties(self, bench):
-        """A second with more customers than a page has no filter to divide it by: told, not passed over."""
+        """No filter divides a second with more customers than a page: that is told."""
         ids = set(bench.add(99))
         bench.wait(30)
         ids |= set(bench.add(99))

@@ -38,7 +38,7 @@ class TestUpscope(ConnectorContract):
     test_delete_is_done_when_it_is_gone = None
 
     def test_changed_gives_rows_that_move_while_it_runs(self, bench):
-        """The listing is one answer, so nothing moves within it; who comes back after it is given by the next poll.
+        """Nothing moves within one answer; the next poll gives who comes back after it.
 
         On a busy website somebody always does: a poll that waited for quiet would never end.
         """

@@ -41,7 +41,7 @@ class TestZaia(ConnectorContract):
     test_a_create_of_unknown_fate_is_found_again = None
 
     def test_declared_fields_round_trip(self, bench):
-        """Every verb does one thing of its own here; tags are seen in the sandbox, for no read shows them."""
+        """Every verb does one thing; tags are seen in the sandbox, for no read shows them."""
         bench.box.edit(bench.make(), {"tags": ["VIP", "old"]})
         one = bench.make(status="pending", tags=["old"])
         bench.update(one, "takeover", status="ongoing", assigneeId=MARY)

@@ -1,4 +1,4 @@
-"""Zaia's reference, whose calls are listed with their fields and no examples: each as data, through the connector.
+"""Zaia's reference, which lists calls with fields and no examples, as the connector makes them.
 
 A fixture has the fields of one call as the reference lists them, with values made up to fit their
 types: what is sent, what is answered, and which of the answer's fields may be null.
@@ -82,7 +82,7 @@ class Answers(BaseAdapter):
 
 
 def answering(bodies, tagged=()):
-    """Give a connector to a vendor that answers so, and what is sent to it."""
+    """Return a connector to a vendor that answers so, and what is sent to it."""
     settings = connection("zaia", options={"service_user": SERVICE_USER, "tags": {"VIP": TAG}})
     answers = Answers(bodies, tagged)
     return build(settings, Http(settings, clock=StillClock(), adapter=answers)), answers.sent

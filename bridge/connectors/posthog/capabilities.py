@@ -1,4 +1,4 @@
-"""What PostHog's page on conversations says: what tickets can do, their values, and the events.
+"""Facts of PostHog's page on conversations: what tickets can do, their values, and the events.
 
 The page, https://posthog.com/docs/api/conversations, prints no body. Names and values that it
 leaves out are those of products/conversations in https://github.com/PostHog/posthog. Both were read

@@ -87,7 +87,7 @@ class PostHogListing:
             offset += PAGE_SIZE - SHARED_ROWS
 
     def changed(self, state: State) -> tuple[RowsOfPage | None, State]:
-        """Return rows that were not given before, in order of `updated_at`, and the state after them.
+        """Return new rows in order of `updated_at`, and the state after them.
 
         None: there are no more, and the state is where the next poll begins. The state:
 

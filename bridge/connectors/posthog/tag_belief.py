@@ -18,7 +18,7 @@ from bridge.connectors.parsing import Row, row_id
 from bridge.connectors.posthog.capabilities import PAGE_SIZE, WITNESSES
 
 SEARCH_INTERVAL = timedelta(minutes=1)
-"""Where no witness is left, a page of the newest tickets is searched for one, this often at most."""
+"""Where no witness is left, the newest tickets are searched for one, this often at most."""
 WHY_UNREADABLE = "empty, and no other ticket shows a tag now: is tagging licensed?"
 
 
@@ -33,7 +33,7 @@ class TagBelief:
         self._searched_at: datetime | None = None
 
     def witnesses(self, count: int = WITNESSES) -> list[str]:
-        """Return tickets that had tags when last seen, the latest first; none where it is declared."""
+        """Return tickets that had tags when last seen, the latest first; none if declared."""
         # Several, for one may lose its last tag, and three at once hardly do.
         with self._lock:
             return [] if self.declared else list(self._witnesses[:count])

@@ -1,4 +1,4 @@
-"""What ScopeAI's documents say: what can be sent to it, what it shows, and the options of a connection.
+"""Facts of ScopeAI's documents: what it takes, what it shows, and the options of a connection.
 
 The documents are two revisions of source/index.html.md in https://github.com/scopeai/slate, both
 read in 2026-11.

@@ -1,4 +1,6 @@
-"""ScopeAI: REST API v1 (https://github.com/scopeai/slate), which finds the subjects of what customers write.
+"""ScopeAI: REST API v1 (https://github.com/scopeai/slate).
+
+It is sent what customers write, and finds the subjects of it.
 
 Oddities, as of 2026-11; each is explained where it matters:
 - There is no key for a create, and what POST answers is not documented: a ticket, or nothing
@@ -164,7 +166,7 @@ class ScopeaiConnector(JsonHttpConnector):
     # What operators see
 
     def probe(self) -> dict[str, Any]:
-        """Find out how scores are spelled here, and of which type external ids are; None: no telling."""
+        """Find out the spelling of scores and the type of external ids; None: no telling."""
         rows, _, _ = self._listing.page(self._listing.begin(None, self._http.now()), size=1)
         shown = [
             relationship

@@ -12,7 +12,7 @@ from bridge.core.model.values import Ref
 from bridge.http.client import Answer
 
 _MARKER_BIT = 1 << 51
-"""Numbers that stand for markers have this bit, so that no counted id of a helpdesk is one of them."""
+"""Set in numbers that stand for markers, so that no counted id of a helpdesk is one of them."""
 
 
 def record(
@@ -57,7 +57,7 @@ def relationships(row: Row) -> list[Row] | None:
 
 
 def named_tags(shown: list[Row], names: Mapping[str, str | None]) -> list[Row]:
-    """Return relationships with the tag's name in place of its id; those without a name are left out."""
+    """Return relationships by the tag's name; those whose tag has no name are left out."""
     return [
         {"name": name, "salience": each["salience"], "sentiment": each["sentiment"]}
         for each in shown

@@ -1,4 +1,4 @@
-"""The names of a ScopeAI account's tags, by id: asked for when a ticket needs them, kept for a while.
+"""The names of a ScopeAI account's tags, asked for when a ticket needs them, kept for a while.
 
 `GET /tags` hides tags that are not relevant, though tickets refer to them: those are asked for one
 by one (https://github.com/scopeai/slate, read 2026-11).

@@ -1,4 +1,4 @@
-"""What Switch's REST guide says: paths, values, what can be written, and the names of events.
+"""Facts of Switch's REST guide: paths, values, what can be written, and the names of events.
 
 The guide is https://crm.switchlabs.dev/guide/api/rest, read in 2026-11.
 """
@@ -55,7 +55,7 @@ _REQUIRED = Writable(on_update=Support.NO, clears=False, required=True)
 CAPABILITIES: Mapping[str, EntityCapabilities] = {
     TICKET: EntityCapabilities(
         readable=frozenset(TICKET_FIELDS.split()),
-        # PATCH documents status, priority and assignee_id. What else it takes is tried and read back.
+        # PATCH documents status, priority and assignee_id. Others are tried and read back.
         writable={
             "subject": Writable(
                 on_update=Support.PROBED, clears=False, max_length=500, required=True

@@ -76,7 +76,7 @@ CREATE_WINDOW = timedelta(minutes=5)
 
 
 class SwitchConnector(JsonHttpConnector):
-    """Tickets, conversations and customers of a Switch host; its agents, tags and articles as lists."""
+    """Tickets, conversations and customers of a Switch host, and its catalogues."""
 
     NAME: ClassVar = "switch"
     CAPABILITIES: ClassVar = CAPABILITIES
@@ -208,7 +208,7 @@ class SwitchConnector(JsonHttpConnector):
         return self._shown(draft.entity, answer)
 
     def find(self, intent: Intent) -> list[Record]:
-        """Return what carries the marker, or is what the create makes, or could be the same thing."""
+        """Return what the create has made, or what could be the same thing."""
         entity = intent.draft.entity
         self._check_entity(entity)
         if entity == CUSTOMER:
@@ -256,7 +256,7 @@ class SwitchConnector(JsonHttpConnector):
                     yield record(self.connection.name, TICKET, row, answer, listed=True)
 
     def _find_conversation(self, intent: Intent) -> list[Record]:
-        """Find the newest conversation of the ticket that says just this, from the create's time on."""
+        """Find the ticket's newest conversation that says just this, since the create."""
         draft, since = intent.draft, _window_start(intent)
         values = conversation_body(draft.entity, draft.values)
         ticket = draft.values.get("ticket_id")
@@ -335,7 +335,7 @@ class SwitchConnector(JsonHttpConnector):
     # What operators see
 
     def probe(self) -> dict[str, Any]:
-        """Find out whether a listing can begin at any time, as polls do; None: no ticket to tell by."""
+        """Find out whether a listing can begin at any time; None: no ticket to tell by."""
         order = {"order_by": "updated_at", "limit": 1}
         newest = object_rows(
             self.connection.name, self._list(TICKET, {**order, "order_dir": "desc"}), "data"

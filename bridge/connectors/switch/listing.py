@@ -138,7 +138,7 @@ class SwitchListing:
         return list(in_second.values())
 
     def _divided(self, part: Mapping[str, str], last: datetime) -> list[dict[str, str]]:
-        """Divide a part of a second by the next filter. Raises Unavailable when there is none left."""
+        """Divide a part of a second by the next filter. Raises Unavailable if none is left."""
         if len(part) == len(self.filters):
             raise self._unavailable(
                 f"more than {PAGE_SIZE} {self.noun} share the second {format_time(last)}, "

@@ -88,15 +88,15 @@ def same_note(row: Row, values: Mapping[str, Any]) -> bool:
 def conversation_body(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is sent for a conversation.
 
-    One of type `reply` that is not internal goes to the customer (the REST guide, 2026-11). Ours are
-    for agents' eyes only, unless a message's mapping says otherwise; a session's never does.
+    One of type `reply` that is not internal goes to the customer (the REST guide, 2026-11). Ours
+    are for agents' eyes only, unless a message's mapping says otherwise; a session's never does.
     """
     internal_note = {"type": "note", "internal": True}
     return {**values, **internal_note} if entity == SESSION else {**internal_note, **values}
 
 
 def customer_tags(row: Row) -> list[str] | None:
-    """Return a customer's tags as a direct read shows them; None: something else is in their place."""
+    """Return a customer's tags, of a direct read; None: something else is in their place."""
     tags = value_at(row, CUSTOMER_TAGS)
     if tags is None:
         return []

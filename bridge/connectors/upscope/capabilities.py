@@ -1,4 +1,4 @@
-"""What Upscope's documents say: what is kept of its objects, its numbers, and what operators may do.
+"""Facts of Upscope's documents: what is kept of its objects, and what operators may do.
 
 The documents are the README of https://github.com/upscopeio/rest-api (v1.1) and the later ones at
 https://cobrowsingapi.com/docs/rest-api, both read in 2026-11. Only names that are listed here are
@@ -43,7 +43,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
     SESSION: EntityCapabilities(readable=frozenset(SESSION_FIELDS.split()), complete=False),
 }
 ERASES = frozenset({CUSTOMER})
-"""The later documents also have a call that deletes every offline visitor at once: it is not here."""
+"""The later documents also have a call that deletes every offline visitor: it is not here."""
 
 METRICS: Mapping[str, str] = {
     "visitors.online_now": "visitors_online",

@@ -1,11 +1,13 @@
-"""Upscope: REST API v1.1 (https://github.com/upscopeio/rest-api), screen sharing, Enterprise plans only.
+"""Upscope: screen sharing, by its REST API v1.1 (https://github.com/upscopeio/rest-api).
+
+The API comes with Enterprise plans only.
 
 Oddities, as of 2026-11; each is explained where it matters:
 - There are no tickets, and nothing is written (capabilities.py).
 - The listing is "the latest ones", and a session is shown only inside its visitor (listing.py).
 - Times come in two styles, and e-mail addresses among free texts (records.py).
 - No text of an error answer is kept (redacted_errors.py). The bodies of 402 and 404 are not
-  documented: the status alone counts, and a 404 only while the API is there at all (`_confirm_api`).
+  documented: the status alone counts, and a 404 only while the API is there (`_confirm_api`).
 - The link to a visitor's screen is a secret (watch_url.py).
 - The later documents (https://cobrowsingapi.com/docs/rest-api) have other names: both are
   understood. They also have a call that deletes every offline visitor at once: there is no method

@@ -21,7 +21,7 @@ WEB_ADDRESS = re.compile(r"https?://[^\s<>\"']{1,2000}")
 
 
 def watch_body(connection: str, arguments: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the call is sent. Raises Refused, before anything is sent, if it cannot be meant."""
+    """Return what the call is sent. Raises Refused for arguments that cannot be meant."""
     _check_names(connection, arguments)
     if not SHORT_ID.fullmatch(arguments["visitor"]):
         raise Refused(connection, "watch_url: visitor must be a visitor's short id")

@@ -1,4 +1,4 @@
-"""What Zaia's API reference says, and the options of a connection: what tickets can do hangs on both.
+"""Facts of Zaia's API reference, the options of a connection, and what tickets can do by both.
 
 The reference is the page on tickets of https://docs.zaia.app, API reference (alpha), read in
 2026-11. The words of a status are not printed there, so that a deployment's own are configured.
@@ -133,9 +133,8 @@ def _status_problems(statuses: Any) -> list[str]:
 def _user_problems(user: Any) -> list[str]:
     if user == "" or is_uuid(user):
         return []
-    return [
-        "service_user: is no UUID; allowed the id of the Zaia user under whose name the bridge works"
-    ]
+    allowed = "the id of the Zaia user under whose name the bridge works"
+    return [f"service_user: is no UUID; allowed {allowed}"]
 
 
 def _tag_problems(tags: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Zaia ("Endless"): tickets of its human-support inbox (https://docs.zaia.app, API reference, alpha).
+"""Zaia ("Endless"): tickets of its human-support inbox (https://docs.zaia.app, API reference).
 
 Oddities, as of 2026-11; each is explained where it matters:
 - A listing is of one status, whose words are not documented (capabilities.py, listing.py).
@@ -239,7 +239,7 @@ class ZaiaConnector(JsonHttpConnector):
         self._check_update(ref, verb, values)
         if verb in (ATTACH, DETACH):
             before = self._mark(ref, str(values["tags"]), attach=verb == ATTACH)
-            # Afterwards it is certain that the tag is there, or is not; the ticket is as read before.
+            # It is certain that the tag is there now, or is not; the rest is as read before.
             return replace(before, proved=frozenset(("tags",)))
         if (
             verb == TAKEOVER

@@ -107,7 +107,7 @@ class ZaiaListing:
         return None
 
     def heeds_tags(self, status: str, **filters: str) -> bool:
-        """Return whether a listing of a status that has rows looks at the tag asked for; asked once."""
+        """Return whether listings look at the tag asked for; `status` must have rows."""
         if self._heeds_tags is None:
             try:
                 rows, _ = self.page(status, 1, 1, tagIds=UNUSED_TAG, **filters)

@@ -1,4 +1,4 @@
-"""The tags of a Zaia workspace, by name: a ticket's tag is asked for, attached and detached by UUID."""
+"""The UUIDs of a Zaia workspace's tags, by name: calls want the one, mappings hold the other."""
 
 from __future__ import annotations
 

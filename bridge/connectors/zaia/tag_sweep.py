@@ -83,7 +83,7 @@ class TagSweep:
         self.state["tag"] += 1
 
     def fail(self, why: str) -> None:
-        """Give up: nothing is known about anybody's tags this time."""
+        """End the sweep: nothing is known about anybody's tags this time."""
         self.state |= {"bad": why, "of": {}, "names": [], "ids": []}
 
     def names_of(self, ticket: str) -> list[str]:

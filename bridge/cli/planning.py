@@ -1,0 +1,87 @@
+"""What `bridge plan` and `bridge apply` share: the bridge of the home, and a plan as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import click
+
+from bridge import home as homes
+from bridge import wiring
+from bridge.cli.operator import actor
+from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.value_text import short_value
+from bridge.errors import UnknownName
+from bridge.operations import desk
+from bridge.operations.desk import Desk
+from bridge.operations.plans import HeldWrite
+from bridge.preview.dry_run import Preview, summary
+from bridge.preview.planned_write import PlannedWrite
+
+MAX_NOTES: Final = 20
+OPS: Final = ("create", "update", "delete")
+
+
+@contextmanager
+def opened(*, sandbox: bool) -> Iterator[tuple[wiring.Engine, Desk]]:
+    """Open the bridge of this home. `sandbox`: that of the running sandbox, or none."""
+    home = homes.find_home()
+    if not follow_sandbox(home) and sandbox:
+        raise click.UsageError(
+            "no sandbox runs in this home: start `bridge up --sandbox`, then plan again"
+        )
+    engine = wiring.engine(home)
+    try:
+        yield engine, desk.of(engine, actor())
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+    finally:
+        engine.close()
+
+
+def print_plan(plan: Preview, held: Sequence[HeldWrite], sample: int) -> None:
+    """Print a plan for people."""
+    if not plan.writes:
+        click.echo("nothing would be written")
+    _print_writes(plan, sample)
+    for (kind, name, field, why), count in plan.notes.most_common(MAX_NOTES):
+        click.echo(f"{count}x {kind}: {name} {field} {why}".rstrip())
+    for (name, agent), count in plan.unmapped.most_common(MAX_NOTES):
+        click.echo(f"{count}x nobody knows who {agent} of {name} is: see `bridge agents`")
+    for (name, cause), count in plan.parked.items():
+        click.echo(f"{count} set aside on {name}: {cause}")
+    for write in held[:sample]:
+        release = f"`bridge apply --held {write.connection}` lets it through"
+        click.echo(f"held: {write.subject} on {write.connection}; {release}")
+    costs = [_cost(plan, name) for name, calls in plan.calls.items() if calls]
+    click.echo(f"calls: {', '.join(costs) or 'none'}")
+    for why in plan.stopped:
+        click.echo(f"stopped: {why}", err=True)
+    for why in plan.unsafe:
+        click.echo(f"UNSAFE {why}", err=True)
+
+
+def _print_writes(plan: Preview, sample: int) -> None:
+    for name, counts in summary(plan).items():
+        click.echo(f"{name}: " + ", ".join(f"{counts[op]} {op}s" for op in OPS))
+        fields = [f"{field} {count}" for field, count in counts["fields"].most_common()]
+        click.echo("    " + ", ".join(fields))
+        for op in OPS:
+            writes = [w for w in plan.writes if (w.connection, w.op) == (name, op)]
+            for write in writes[:sample]:
+                click.echo(f"    {_line(write)}")
+            if len(writes) > sample:
+                click.echo(f"    and {len(writes) - sample} more of this kind")
+
+
+def _line(write: PlannedWrite) -> str:
+    values = "  ".join(f"{name} {short_value(raw)}" for name, raw in write.sent.items())
+    return f"{write.op} {'from ' if write.op == 'create' else ''}{write.id}  {values}"
+
+
+def _cost(plan: Preview, name: str) -> str:
+    seconds = plan.seconds[name]
+    duration = f" (about {seconds:.0f} s)" if seconds else ""
+    return f"{name} {plan.calls[name]}{duration}"

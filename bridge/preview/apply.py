@@ -25,7 +25,7 @@ MAX_IDLE: Final = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a plan."""
+    """The outcome of a plan."""
 
     runs: list[str]
     done: int
@@ -74,7 +74,7 @@ def apply_plan(
 
 @dataclass(frozen=True, slots=True)
 class _Outstanding:
-    """What of the runs is still to be done."""
+    """The part of the runs that is still to be done."""
 
     listed: bool
     """Every listing has come to its end."""

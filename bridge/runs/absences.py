@@ -1,4 +1,4 @@
-"""What a complete listing lacks, and whether that may be believed.
+"""Records that a complete listing lacks, and the doubts about them.
 
 Absence alone proves nothing: observe reads each such record directly, twice. And nothing is
 concluded from a listing that was interrupted, that a system does not give whole, or that lacks so

@@ -22,7 +22,13 @@ from bridge.flow.create import CREATION_BUDGET, MAX_CREATES
 from bridge.ledger import hints, links, run_records, run_writes, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
-from bridge.runs.listing_walk import ListingJob, ListingProgress, PayloadPart, walk_listing
+from bridge.runs.listing_walk import (
+    ListingJob,
+    ListingProgress,
+    PayloadPart,
+    RunFigures,
+    walk_listing,
+)
 
 KIND: Final = "backfill"
 CARRIED_OVER: Final = "carried over"
@@ -36,7 +42,7 @@ MAX_AGE_SHIFT: Final = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest(PayloadPart):
-    """What an import was asked to do."""
+    """An import as it was asked for."""
 
     run: str
     started: str
@@ -92,7 +98,7 @@ def list_and_queue(context: Context, task: Task) -> Procedure:
 
 @dataclass(frozen=True, slots=True)
 class ImportJob(ListingJob):
-    """What an import does with the rows of a listing."""
+    """An import under way: it queues the rows of a listing."""
 
     context: Context
     task: Task
@@ -113,7 +119,7 @@ class ImportJob(ListingJob):
         """Return what was asked for."""
         return asdict(self.request)
 
-    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: dict[str, Any]) -> int:  # noqa: ARG002
+    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: RunFigures) -> int:  # noqa: ARG002
         """Queue those that are to be imported, in the order that was asked for."""
         now, run_id = self.context.clock.now(), int(self.run_id)
         wanted = self._wanted(tx, rows.values())
@@ -128,7 +134,7 @@ class ImportJob(ListingJob):
         run: RunRow,  # noqa: ARG002
         progress: ListingProgress,  # noqa: ARG002
         listed: int,  # noqa: ARG002
-        figures: dict[str, Any],  # noqa: ARG002
+        figures: RunFigures,  # noqa: ARG002
     ) -> tuple[int, str]:
         """Do nothing: what a listing lacks is no matter of an import."""
         return 0, ""

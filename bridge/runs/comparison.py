@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Comparison:
-    """What came of comparing some rows."""
+    """The outcome of comparing some rows."""
 
     differences: list[Difference] = field(default_factory=list)
     unchanged: int = 0

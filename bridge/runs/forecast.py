@@ -1,4 +1,4 @@
-"""What an import will cost, as far as the ledger can tell before anything is listed."""
+"""The cost of an import, as far as the ledger can tell before anything is listed."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import orjson
 
@@ -24,6 +24,9 @@ from bridge.flow import people
 from bridge.ledger import run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
+
+RunFigures: TypeAlias = dict[str, Any]
+"""Counts and remarks of one run, by name: the ledger keeps them as JSON in `run.figures`."""
 
 MAX_PAGES_PER_CALL: Final = 10
 """Pages that one call of the flow fetches, where no rate is declared for the connection."""
@@ -117,10 +120,10 @@ class Batch:
 
 
 class ListingJob(ABC):
-    """What one kind of run does with the rows of a listing."""
+    """One kind of run, as the walk sees it: it handles rows, and concludes when they have ended."""
 
     after_stuck: ClassVar[str]
-    """What to do when the listing leads nowhere."""
+    """Ends the error of a listing that leads nowhere: how it goes on."""
 
     @property
     @abstractmethod
@@ -137,12 +140,12 @@ class ListingJob(ABC):
         """Return what the work row remembers of the job itself, beside the progress."""
 
     @abstractmethod
-    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: dict[str, Any]) -> int:
+    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: RunFigures) -> int:
         """Handle rows and add to the run's figures; returns how many records were hinted at."""
 
     @abstractmethod
     def conclude(
-        self, tx: Tx, run: RunRow, progress: ListingProgress, listed: int, figures: dict[str, Any]
+        self, tx: Tx, run: RunRow, progress: ListingProgress, listed: int, figures: RunFigures
     ) -> tuple[int, str]:
         """Do what is left when the listing has ended: how many were hinted at, and what went wrong.
 

@@ -19,7 +19,13 @@ from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
 from bridge.runs import absences, comparison
 from bridge.runs.comparison import Difference
-from bridge.runs.listing_walk import ListingJob, ListingProgress, PayloadPart, walk_listing
+from bridge.runs.listing_walk import (
+    ListingJob,
+    ListingProgress,
+    PayloadPart,
+    RunFigures,
+    walk_listing,
+)
 
 KINDS: Final = ("poll", "full")
 REPORT: Final = "report"
@@ -35,7 +41,7 @@ MAX_NEW_STORED: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class ReconcileRequest(PayloadPart):
-    """What a run was asked to do."""
+    """A reconciliation as it was asked for."""
 
     run: str
     kind: str
@@ -132,7 +138,7 @@ def list_and_compare(context: Context, task: Task) -> Procedure:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileJob(ListingJob):
-    """What a reconciliation does with the rows of a listing."""
+    """A reconciliation under way: it compares the rows of a listing with the ledger."""
 
     context: Context
     task: Task
@@ -153,7 +159,7 @@ class ReconcileJob(ListingJob):
         """Return what was asked for."""
         return asdict(self.request)
 
-    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: dict[str, Any]) -> int:
+    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: RunFigures) -> int:
         """Compare rows and have those looked at that differ; a catalogue's are not compared."""
         connection, entity = self.task.row.connection, self.task.row.entity
         if not rows or self.context.sync_of(connection, entity) is None:
@@ -167,7 +173,7 @@ class ReconcileJob(ListingJob):
         return self._act_on(tx, compared.differences, figures, rows if full else None)
 
     def conclude(
-        self, tx: Tx, run: RunRow, progress: ListingProgress, listed: int, figures: dict[str, Any]
+        self, tx: Tx, run: RunRow, progress: ListingProgress, listed: int, figures: RunFigures
     ) -> tuple[int, str]:
         """Look for what a full listing lacks, and explain what was found."""
         hinted, error = 0, ""
@@ -178,7 +184,7 @@ class ReconcileJob(ListingJob):
         return hinted, error
 
     def _judge_absences(
-        self, tx: Tx, run: RunRow, progress: ListingProgress, listed: int, figures: dict[str, Any]
+        self, tx: Tx, run: RunRow, progress: ListingProgress, listed: int, figures: RunFigures
     ) -> tuple[int, str]:
         """Have absent records looked at; how many they are, or why the run must end badly."""
         verdict = absences.weigh(
@@ -204,7 +210,7 @@ class ReconcileJob(ListingJob):
         self,
         tx: Tx,
         differences: list[Difference],
-        figures: dict[str, Any],
+        figures: RunFigures,
         rows: Mapping[str, Record] | None = None,
     ) -> int:
         """Store differences and queue a look at each; a report keeps some in the run itself."""
@@ -243,6 +249,6 @@ def _worth_storing(findings: list[dict[str, Any]], room_for_new: int) -> list[di
     return known + new[:room_for_new]
 
 
-def _add(figures: dict[str, Any], name: str, more: int) -> None:
+def _add(figures: RunFigures, name: str, more: int) -> None:
     if more:
         figures[name] = figures.get(name, 0) + more

@@ -1,4 +1,4 @@
-"""How long the ledger keeps what nobody needs any more, and the job that forgets it."""
+"""Retention: the ledger forgets what nobody needs any more."""
 
 from __future__ import annotations
 

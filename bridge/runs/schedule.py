@@ -27,7 +27,7 @@ FULL_JITTER: Final = timedelta(minutes=10)
 
 
 class Declared(Protocol):
-    """What the schedule is computed from: the configuration, or the flow's context."""
+    """The basis of the schedule: the configuration, or the flow's context."""
 
     @property
     def connections(self) -> Mapping[str, Connection]:

@@ -1,4 +1,4 @@
-"""A forwarding connector forwards the whole contract; those built on it let no write of their own through."""
+"""A forwarding connector forwards the whole contract; stand-ins built on it hold back writes."""
 
 import inspect
 from unittest.mock import create_autospec

@@ -1,4 +1,4 @@
-"""The walk through a listing: circles, interruptions, and work rows that another version has written."""
+"""The walk through a listing: circles, interruptions, and work rows of another version."""
 
 from datetime import datetime, timedelta
 

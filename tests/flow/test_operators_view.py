@@ -1,4 +1,4 @@
-"""What operators are shown: the figures that systems tell, and records of which only a human can say what they are."""
+"""The view of operators: account metrics, and records that only a human can tell apart."""
 
 from __future__ import annotations
 
@@ -78,14 +78,22 @@ def told(estate, remote_id):
     """A ticket of PostHog, and the webhook that tells of it."""
     with estate.ledger.transaction() as tx:
         webhook_inbox.accept(
-            tx, connection="product", delivery_key=remote_id, received_at=estate.clock.now(), headers={},
-            projection={}, digest="0", event="conversation_ticket_created", entity="ticket", remote_id=remote_id,
-        )  # fmt: skip
+            tx,
+            connection="product",
+            delivery_key=remote_id,
+            received_at=estate.clock.now(),
+            headers={},
+            projection={},
+            digest="0",
+            event="conversation_ticket_created",
+            entity="ticket",
+            remote_id=remote_id,
+        )
     estate.hint("product", remote_id)
 
 
 def test_a_first_contact_that_fits_two_tickets_is_left_to_a_human(tmp_path):
-    """PostHog and Zaia have no subject: the customer and the time of creation must do, and here they fit twice."""
+    """PostHog and Zaia have no subject: customer and creation time must do, and fit twice here."""
     estate = Estate.on_disk(tmp_path / "home", files={"mappings/syncs.yaml": PAIR})
     desk, product = estate.apps["desk"], estate.apps["product"]
     several = [

@@ -50,8 +50,10 @@ def dump(ledger):
 
 def written(estate):
     """What the sandboxes were asked to change by the bridge."""
-    return {name: [row for row in app.journal.since() if row.kind in CHANGES and row.actor == "bridge"]
-            for name, app in estate.apps.items()}  # fmt: skip
+    return {
+        name: [row for row in app.journal.since() if row.kind in CHANGES and row.actor == "bridge"]
+        for name, app in estate.apps.items()
+    }
 
 
 def shown(values):
@@ -67,12 +69,12 @@ def shown(values):
 
 
 def singly(calls):
-    """Field by field: which of them share a call depends on what has been learned of a system by then."""
+    """Field by field: which of them share a call depends on what was learned by then."""
     return sorted(shown({name: raw}) for values in calls for name, raw in values.items())
 
 
 OURS = ("anonymous_traits.bridge_marker", "external_id")
-"""Where connectors put the marker of a create, besides tags: the one thing that no plan can know."""
+"""Where connectors put the marker of a create, besides tags: no plan can know it."""
 
 
 def flat(values, begin=""):

@@ -1,4 +1,4 @@
-"""Reconciliation: what it finds, why, what it costs when nothing has changed, and listings that lead nowhere."""
+"""Reconciliation: what it finds and why, its cost when nothing has changed, endless listings."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -64,9 +64,19 @@ def accepted(world, name, remote_id, verdict="pending", why=""):
     now = world.clock.now()
     with world.ledger.transaction() as tx:
         webhook_inbox.accept(
-            tx, connection=name, delivery_key=f"{now}", received_at=now, headers={}, projection={}, digest="",
-            event="changed", entity="ticket", remote_id=remote_id, verdict=verdict, why=why,
-        )  # fmt: skip
+            tx,
+            connection=name,
+            delivery_key=f"{now}",
+            received_at=now,
+            headers={},
+            projection={},
+            digest="",
+            event="changed",
+            entity="ticket",
+            remote_id=remote_id,
+            verdict=verdict,
+            why=why,
+        )
 
 
 @pytest.mark.parametrize("kind", reconcile.KINDS)
@@ -261,7 +271,7 @@ def test_a_run_killed_between_pages_is_gone_on_with_and_finds_everything(world):
 
 
 def test_pages_without_rows_are_kept_when_a_later_call_fails(world):
-    """A sweep of tags gives no rows until it is through; beginning it anew after each failure, it never would be."""
+    """A sweep of tags gives no rows until it is through: begun anew, it never would be."""
     born(world)
     asked = []
 

@@ -1,4 +1,4 @@
-"""Undo: take back what a run wrote, wherever the record still has it. What anybody has changed since is left alone.
+"""Undo: take back what a run wrote, and leave alone what anybody has changed since.
 
 A ticket of which something was taken back is paused, with the reason in its timeline: the bridge
 does not do again by itself what an admin has just undone. `bridge link resume` lets it go on.
@@ -6,9 +6,10 @@ does not do again by itself what an admin has just undone. `bridge link resume` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from bridge.connectors.contract import Record
 from bridge.core.merge.equality import agrees, same_raw
@@ -42,19 +43,24 @@ UNDONE, LEFT = "undone", "not undone"
 
 
 @dataclass(slots=True)
-class Wrote:
+class WrittenByRun:
     """What a run wrote to one record."""
 
-    made: bool = False
+    created: bool = False
+    """The run made the record."""
     ours: dict[str, list[Raw]] = field(default_factory=dict)
     """By field: the values that count as ours (what was sent, and what it was answered with)."""
     before: dict[str, Raw] = field(default_factory=dict)
+    """By field: the value that the run's first write found."""
 
 
 def start(
     tx: Tx, run_id: str, now: datetime, *, delete_created: bool = False
 ) -> tuple[str | None, int]:
-    """Queue the undoing of a run; gives its own run (None: one is under way) and how many records it is about."""
+    """Queue the undoing of a run.
+
+    Return the id of the undo's own run (None: one is under way), and how many records it is about.
+    """
     run = run_records.get(tx, run_id)
     if run is None:
         return None, 0
@@ -85,28 +91,32 @@ def start(
 
 
 def records(tx: Tx, run_id: str) -> list[tuple[str, str, str]]:
-    """Give the link, connection and entity of every record that a run wrote to."""
-    wrote: list[run_writes.CreatedRecord | run_writes.CarriedOutWrite] = [
+    """Return the link, connection and entity of every record that a run wrote to."""
+    writes: list[run_writes.CreatedRecord | run_writes.CarriedOutWrite] = [
         *run_writes.made(tx, int(run_id)),
         *run_writes.changed(tx, int(run_id)),
     ]
-    return sorted({(each.link_id, each.connection, each.entity) for each in wrote})
+    return sorted({(write.link_id, write.connection, write.entity) for write in writes})
 
 
 def take_back(context: Context, task: Task) -> Procedure:
-    """Read the record; delete it if the run made it and nobody has touched it, else put back what still is ours."""
+    """Read the record, and take back what the run wrote to it.
 
-    def begin(tx: Tx) -> tuple[Side | None, Wrote]:
+    A record that the run made is deleted, if nobody has touched it since; in any other the values
+    that still are the run's are put back as they were.
+    """
+
+    def begin(tx: Tx) -> tuple[Side | None, WrittenByRun]:
         if not take_lease(tx, context, task, str(task.row.link_id)):
-            return None, Wrote()
+            return None, WrittenByRun()
         side = the_link(task).live().get(task.row.connection)
         if side is None:
             end(tx, context, task, [], "the record is gone")
-            return None, Wrote()
+            return None, WrittenByRun()
         if (wait := still_open(context, the_link(task), side)) is not None:
             later(tx, task, wait)
-            return None, Wrote()
-        return side, wrote(tx, task, side)
+            return None, WrittenByRun()
+        return side, written_by_run(tx, task, side)
 
     side, did = yield from transact(begin)
     if side is None:
@@ -117,26 +127,27 @@ def take_back(context: Context, task: Task) -> Procedure:
     )
     if record is None:
         yield from transact(lambda tx: end(tx, context, task, [], "the record is gone"))
-    elif did.made:
+    elif did.created:
         yield from unmake(context, task, ref, side, record, did)
     else:
         yield from put_back(context, task, ref, side, record, did)
 
 
-def wrote(tx: Tx, task: Task, side: Side) -> Wrote:
-    """Put together what the run wrote to this record: the first value before, and all that counts as ours."""
+def written_by_run(tx: Tx, task: Task, side: Side) -> WrittenByRun:
+    """Put together what the run wrote to this record."""
     run_id, link_id = int((task.row.payload or {})["undoes"]), the_link(task).id
-    did = Wrote()
+    record = (side.connection, side.remote_id)
+    did = WrittenByRun()
     for made in run_writes.made(tx, run_id, link_id=link_id):
-        if made.connection == side.connection and made.remote_id == side.remote_id:
-            did.made = True
+        if (made.connection, made.remote_id) == record:
+            did.created = True
             did.ours = {name: [raw] for name, raw in made.sent.items()}
-    for each in run_writes.changed(tx, run_id, link_id=link_id):
-        if each.connection != side.connection or each.remote_id != side.remote_id:
+    for write in run_writes.changed(tx, run_id, link_id=link_id):
+        if (write.connection, write.remote_id) != record:
             continue
-        for name, raw in each.attempt.sent.items():
-            did.before.setdefault(name, each.attempt.before.get(name))
-            did.ours[name] = [raw, *([each.read_back[name]] if name in each.read_back else [])]
+        for name, raw in write.attempt.sent.items():
+            did.before.setdefault(name, write.attempt.before.get(name))
+            did.ours[name] = [raw, *([write.read_back[name]] if name in write.read_back else [])]
     for name, values in did.ours.items():
         entry = side.fields.get(name)
         if entry is not None and entry.got is not None:
@@ -144,24 +155,28 @@ def wrote(tx: Tx, task: Task, side: Side) -> Wrote:
     return did
 
 
-def shown(context: Context, link: Link, side: Side, record: Record) -> dict[str, Any]:
-    """Give what the record shows, by field, without what cannot be read."""
+def shown(context: Context, link: Link, side: Side, record: Record) -> dict[str, Raw]:
+    """Return what the record shows, by field, without what cannot be read."""
     values = observation(record, context.maps[side.connection][link.entity], link.parent_id).values
     return {
         name: value for name, value in values.items() if not isinstance(value, Marker | Unreadable)
     }
 
 
-def is_ours(context: Context, link: Link, side: Side, did: Wrote, name: str, value: Raw) -> bool:
-    """Tell whether a value is still the one that the run wrote."""
+def is_ours(
+    context: Context, link: Link, side: Side, did: WrittenByRun, name: str, value: Raw
+) -> bool:
+    """Return whether a value is still the one that the run wrote."""
     mapped = context.maps[side.connection][link.entity].fields[name]
     return any(same_raw(mapped, raw, value) for raw in did.ours.get(name, ()))
 
 
-def touched(context: Context, link: Link, side: Side, record: Record, did: Wrote) -> list[str]:
-    """Give the fields of a record made by the run that anybody has changed there since."""
+def touched(
+    context: Context, link: Link, side: Side, record: Record, did: WrittenByRun
+) -> list[str]:
+    """Return the fields of a record made by the run that anybody has changed there since."""
     fields = context.maps[side.connection][link.entity].fields
-    found = []
+    names = []
     for name, value in shown(context, link, side, record).items():
         entry, state = side.fields.get(name), link.state.get(name)
         if fields[name].parent or entry is None or isinstance(entry.shadow, Marker):
@@ -172,17 +187,14 @@ def touched(context: Context, link: Link, side: Side, record: Record, did: Wrote
             and not is_ours(context, link, side, did, name, value)
             and not (state is not None and agrees(fields[name], entry, value, state))
         )
-        if (
-            unseen
-            or foreign
-            or (state is not None and state.rev and state.set_by == side.connection)
-        ):
-            found.append(name)
-    return sorted(found)
+        set_there = state is not None and state.rev and state.set_by == side.connection
+        if unseen or foreign or set_there:
+            names.append(name)
+    return sorted(names)
 
 
 def unmake(
-    context: Context, task: Task, ref: Ref, side: Side, record: Record, did: Wrote
+    context: Context, task: Task, ref: Ref, side: Side, record: Record, did: WrittenByRun
 ) -> Procedure:
     """Delete a record that the run made, if nobody has touched it and it may be deleted."""
     link = the_link(task)
@@ -191,16 +203,7 @@ def unmake(
         why = f"{', '.join(edited)} changed there since"
         yield from transact(lambda tx: end(tx, context, task, [], why))
         return
-    member, able = (
-        context.syncs[link.sync].members[ref.connection],
-        context.capabilities[ref.connection][ref.entity],
-    )
-    if not able.deletes or not (member.allow_delete or (task.row.payload or {}).get("delete")):
-        why = (
-            "the system cannot delete it"
-            if not able.deletes
-            else "it may not be deleted (say --delete-created)"
-        )
+    if why := may_not_be_deleted(context, task, link, ref):
         yield from transact(lambda tx: end(tx, context, task, [], f"{why}: its ticket is paused"))
         return
 
@@ -223,15 +226,21 @@ def unmake(
     yield from transact(commit)
 
 
+def may_not_be_deleted(context: Context, task: Task, link: Link, ref: Ref) -> str:
+    """Return why a record may not be deleted; empty if it may."""
+    if not context.capabilities[ref.connection][ref.entity].deletes:
+        return "the system cannot delete it"
+    allowed = context.syncs[link.sync].members[ref.connection].allow_delete
+    if not allowed and not (task.row.payload or {}).get("delete"):
+        return "it may not be deleted (say --delete-created)"
+    return ""
+
+
 def put_back(
-    context: Context, task: Task, ref: Ref, side: Side, record: Record, did: Wrote
+    context: Context, task: Task, ref: Ref, side: Side, record: Record, did: WrittenByRun
 ) -> Procedure:
     """Write the values of before, field by field, where the record still has what the run wrote."""
     link = the_link(task)
-    able, rules = (
-        context.capabilities[ref.connection][ref.entity],
-        context.rules(context.syncs[link.sync]),
-    )
     now_shown = shown(context, link, side, record)
     ours = [
         name
@@ -239,7 +248,6 @@ def put_back(
         if name in now_shown and is_ours(context, link, side, did, name, now_shown[name])
     ]
     edited = sorted(did.before.keys() - set(ours))
-    target = Recipient(link, side, rules, able)
     fields = context.maps[ref.connection][ref.entity].fields
     wants = [
         Want(name, str(fields[name].write_key), did.before[name])
@@ -247,13 +255,7 @@ def put_back(
         if fields[name].write_key and not same_raw(fields[name], did.before[name], now_shown[name])
     ]
     done: list[str] = []
-    for planned in group_into_calls(target, wants):
-        call = replace(
-            planned,
-            before={name: now_shown[name] for name in planned.sent if name in now_shown},
-            state_values={},
-            revs=dict.fromkeys(planned.sent, NEVER),
-        )
+    for call in calls_back(context, link, side, wants, now_shown):
         answer = yield from write_back(context, task, side, call)
         if isinstance(answer, Unknown):
             return
@@ -265,6 +267,26 @@ def put_back(
         + [f"{', '.join(left)} cannot be put back"] * bool(left)
     )
     yield from transact(lambda tx: end(tx, context, task, sorted(done), why))
+
+
+def calls_back(
+    context: Context, link: Link, side: Side, wants: list[Want], now_shown: Mapping[str, Raw]
+) -> list[PlannedCall]:
+    """Return the calls that put values back.
+
+    They lead away from the agreed state, so no field is level with it when they have landed.
+    """
+    able = context.capabilities[side.connection][link.entity]
+    recipient = Recipient(link, side, context.rules(context.syncs[link.sync]), able)
+    return [
+        replace(
+            planned,
+            before={name: now_shown[name] for name in planned.sent if name in now_shown},
+            state_values={},
+            revs=dict.fromkeys(planned.sent, NEVER),
+        )
+        for planned in group_into_calls(recipient, wants)
+    ]
 
 
 def write_back(

@@ -104,8 +104,11 @@ def complaints(tmp_path_factory):
         modules[what] = str(path.relative_to(copy))
     untouched = sorted({f"bridge/{file}" for file, _old, _new in SLIPS.values()})
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(copy / "cache")]
-        + [*modules.values(), *untouched],
+        [
+            *[sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(copy / "cache")],
+            *modules.values(),
+            *untouched,
+        ],
         cwd=copy,
         capture_output=True,
         text=True,

@@ -29,7 +29,10 @@ from bridge.supervisor.sandbox_accounts import placeholder_accounts
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(live: bool, sandbox: bool, as_json: bool) -> None:
-    """Check configuration and mappings, and try the mappings' own examples; 1 if there are problems."""
+    """Check the configuration and the mappings, and run the mappings' own examples.
+
+    1 when there are problems.
+    """
     home = find_home()
     if live and not sandbox:
         follow_sandbox(home)

@@ -24,7 +24,7 @@ from bridge.operations.times import when
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(connection: str | None, days: int, limit: int, as_json: bool) -> None:
-    """Show the latest drift of CONNECTION (default: all), why it was missed, and daily miss rates."""
+    """Show what drifted lately at CONNECTION (default: all), why, and each day's miss rate."""
     with at_desk() as desk:
         recent = drift.recent(desk, connection or None, days=days, limit=limit)
     if as_json:

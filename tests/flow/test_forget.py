@@ -15,7 +15,7 @@ from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
-from bridge.errors import LeaseLost
+from bridge.errors import Busy, LeaseLost
 from bridge.http.client import Http
 from bridge.ledger import erasure, links, timeline, webhook_inbox, work
 from bridge.ledger.tables import metadata
@@ -221,7 +221,7 @@ def test_while_a_write_is_under_way_nothing_is_erased(account):
     with account.ledger.read() as tx:
         assert erasure.find(tx, ANA).under_way == 1
     before = account.text()
-    with pytest.raises(erasure.Busy, match="1 writes about this person are under way"):
+    with pytest.raises(Busy, match="1 writes about this person are under way"):
         account.erase()
     assert account.text() == before
 

@@ -5,18 +5,7 @@ import pytest
 from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import audit, timeline
 from bridge.operations import link as operations
-from tests.flow.world import World, born
-from tests.operations.desks import desk_of
-
-
-@pytest.fixture
-def world():
-    return World(names="LH")
-
-
-@pytest.fixture
-def desk(world):
-    return desk_of(world)
+from tests.flow.world import born
 
 
 class TestDetach:

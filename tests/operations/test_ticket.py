@@ -7,18 +7,7 @@ import pytest
 
 from bridge.errors import UnknownName
 from bridge.operations import find, ticket, why
-from tests.flow.world import World, born
-from tests.operations.desks import desk_of
-
-
-@pytest.fixture
-def world():
-    return World(names="LH")
-
-
-@pytest.fixture
-def desk(world):
-    return desk_of(world)
+from tests.flow.world import born
 
 
 def test_a_ticket_is_a_value_with_its_state_sides_and_timeline(world, desk):

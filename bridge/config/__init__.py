@@ -23,9 +23,9 @@ from bridge.config.settings import (
 from bridge.config.substitution import references
 from bridge.config.syncs_file import KnownNames, compile_syncs
 from bridge.config.yaml_reader import Document, Problem
+from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.compiler import MappingError, compile_field
 from bridge.core.mapping.fieldmap import EntityMap
-from bridge.core.mapping.transforms import AgentTable
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.syncs import Connection, Member, Sync
 from bridge.errors import ConfigError

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.config.yaml_reader import Document, Problem
-from bridge.core.mapping.transforms import LEAVE, TRANSFORMS, UNASSIGN, AgentTable, shown
+from bridge.core.mapping.agent_table import LEAVE, UNASSIGN, AgentTable
+from bridge.core.mapping.transforms import TRANSFORMS, shown
 
 KEYS = ("agents", "unmapped")
 

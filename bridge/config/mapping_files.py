@@ -8,9 +8,10 @@ from typing import Any
 from bridge.config.schemas import ExampleSchema, load
 from bridge.config.settings import Classes
 from bridge.config.yaml_reader import Document, Problem
+from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.checks import prove
 from bridge.core.mapping.compiler import CompiledEntity, MappingError, compile_entity
-from bridge.core.mapping.transforms import AgentTable, shown
+from bridge.core.mapping.transforms import shown
 from bridge.core.mapping.value_tables import Where
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.values import Marker, NotCarried, Unreadable

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bridge.clock import Clock
+from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.fieldmap import EntityMap
-from bridge.core.mapping.transforms import AgentTable
 from bridge.core.merge.case import Rules
 from bridge.core.model.capabilities import EntityCapabilities, Writable
 from bridge.core.model.state import Link

@@ -79,7 +79,7 @@ def _read_tickets_again(tx: Tx, context: Context) -> None:
     now = context.clock.now()
     for stranger in directory.strangers(tx):
         table, who = context.directory.get(stranger.connection), stranger.who
-        if table is None or (table.email(who) is None and table.name(who) is None):
+        if table is None or (table.email_of(who) is None and table.name_of(who) is None):
             continue
         waiting = directory.waiting_for(tx, stranger.connection, who)
         for link in links.load(tx, waiting).values():
@@ -154,6 +154,6 @@ def _nameless(context: Context, link: Link, connection: str, mapped: FieldMap) -
     to = context.rules(context.syncs[link.sync]).policy(mapped.name).to
     if mapped.write_key is None or (to is not None and connection not in to):
         return None  # it is never written there
-    if wanted is None or table is None or table.name(wanted) is not None:
+    if wanted is None or table is None or table.name_of(wanted) is not None:
         return None
     return str(wanted)

@@ -8,7 +8,7 @@ from bridge.config.mapping_files import compile_mapping, run_examples
 from bridge.config.yaml_reader import load
 from bridge.connectors import connector_class
 from bridge.connectors.contract import Draft
-from bridge.core.mapping.transforms import AgentTable
+from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.model.values import Ref
 from tests.connectors.bench import FIXTURES
 from tests.connectors.switch_bench import document, saying

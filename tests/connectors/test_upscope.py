@@ -11,7 +11,7 @@ from bridge.config.mapping_files import compile_mapping, run_examples
 from bridge.config.yaml_reader import load
 from bridge.connectors import build, connector_class
 from bridge.connectors.upscope.capabilities import VISITOR_FIELDS
-from bridge.core.mapping.transforms import AgentTable
+from bridge.core.mapping.agent_table import AgentTable
 from bridge.errors import ConfigError, RateLimited, Refused, Unavailable
 from bridge.http.client import Http
 from bridge.sandbox.transport import WSGIAdapter

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.compiler import MappingError, compile_entity, compile_field
 from bridge.core.mapping.field_declaration import FIELD_KEYS
 from bridge.core.mapping.paths import MAX_EXPRESSION_CHARS, BadPath, compile_path
-from bridge.core.mapping.transforms import AgentTable
 from bridge.core.model.entities import TICKET
 from bridge.core.model.values import ABSENT, NotCarried, Unreadable
 from tests.core.test_transforms import JSON

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.core.mapping.agent_table import AgentTable, agent_transform
 from bridge.core.mapping.compiler import MappingError, compile_field
-from bridge.core.mapping.transforms import HELPERS, TRANSFORMS, AgentTable, agent_transform
+from bridge.core.mapping.read_helpers import HELPERS
+from bridge.core.mapping.transforms import TRANSFORMS
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.values import NotCarried, Unreadable
 

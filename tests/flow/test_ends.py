@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.connectors.contract import Person
-from bridge.core.mapping.transforms import AgentTable, agent_transform
+from bridge.core.mapping.agent_table import AgentTable, agent_transform
 from bridge.core.model.values import Ref
 from bridge.errors import UnknownOutcome
 from bridge.flow import people
@@ -298,7 +298,7 @@ class TestPeople:
         world = World(ledger, "LH")
         table = self.directory(world)
         self.meet(world, Person("h1", "mallory@x.io"), Person("h9", "ann@x.io"))
-        assert (table.email("h1"), table.email("h9"), table.name("ann@x.io")) == (
+        assert (table.email_of("h1"), table.email_of("h9"), table.name_of("ann@x.io")) == (
             "ann@x.io",
             None,
             "h1",
@@ -316,7 +316,7 @@ class TestPeople:
             with world.ledger.transaction() as tx:
                 assert people.learn(tx, world.context, "H", [bob], world.clock.now())
                 assert (
-                    table.name("bob@x.io") == "h2"
+                    table.name_of("bob@x.io") == "h2"
                 )  # the record that shows him is read before the commit
                 raise RuntimeError("in the middle")
 
@@ -325,7 +325,7 @@ class TestPeople:
         assert self.learned(world) == []
         assert people.news(world.context, "H", [bob])
         world.settle()
-        assert table.name("bob@x.io") is None
+        assert table.name_of("bob@x.io") is None
         self.meet(world, bob)
         assert self.learned(world) == [("bob@x.io", "h2")]
         assert not people.news(world.context, "H", [bob])
@@ -339,7 +339,7 @@ class TestPeople:
         see(world, "H", ids["H"])
         self.meet(world, Person("h2", "robert@x.io"), Person("h3", "cat@x.io"))
         assert self.learned(world) == [("cat@x.io", "h3"), ("robert@x.io", "h2")]
-        assert (table.email("h2"), table.name("robert@x.io"), table.name("bob@x.io")) == (
+        assert (table.email_of("h2"), table.name_of("robert@x.io"), table.name_of("bob@x.io")) == (
             "robert@x.io",
             "h2",
             None,

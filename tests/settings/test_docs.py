@@ -19,7 +19,8 @@ from bridge.config.schemas import (
 from bridge.config.sync_policies import WORDS
 from bridge.config.yaml_reader import parse
 from bridge.core.mapping.field_declaration import FIELD_KEYS
-from bridge.core.mapping.transforms import AGENT, HELPERS, TRANSFORMS
+from bridge.core.mapping.read_helpers import HELPERS
+from bridge.core.mapping.transforms import AGENT, TRANSFORMS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

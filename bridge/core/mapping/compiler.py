@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.field_declaration import FIELD_KEYS, FieldDeclaration, FieldParts
 from bridge.core.mapping.field_functions import (
     make_extractor,
@@ -19,7 +20,7 @@ from bridge.core.mapping.field_functions import (
 )
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.mapping.paths import PLAIN, Path, compile_path
-from bridge.core.mapping.transforms import TRANSFORMS, AgentTable, shown
+from bridge.core.mapping.transforms import TRANSFORMS, shown
 from bridge.core.mapping.value_tables import (
     Problem,
 )

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.as_chain import Chain, compile_chain
 from bridge.core.mapping.paths import PLAIN, BadPath, Path, compile_path
-from bridge.core.mapping.transforms import AGENT, AgentTable, shown
+from bridge.core.mapping.transforms import AGENT, shown
 from bridge.core.mapping.value_tables import (
     Problem,
     Table,

@@ -1,8 +1,7 @@
-"""The closed table of transforms and helpers that a mapping may name with `as`.
+"""Transforms: they turn a raw value into a canonical one, and back.
 
-*Two-way transforms* turn a raw value into a canonical one and back; a field has exactly one (the
-usual one of its kind when none is named). *Read helpers* only shape what is read, for systems that
-lack a field; they come before the transform. No transform ever sees null: null reads as null and is
+The table is closed: a mapping may name nothing else with `as`. A field has exactly one transform,
+the usual one of its kind where none is named. None ever sees null: null reads as null and is
 written as null.
 """
 
@@ -10,16 +9,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
-LEAVE = "leave"
-UNASSIGN = "unassign"
-"""Both: what somebody outside the table of agents becomes (`AgentTable.unmapped`)."""
 MAX_SHOWN_CHARS = 60
 
 
@@ -78,6 +74,7 @@ def _email(raw: Raw) -> Canonical | Unreadable:
 
 
 def _datetime(raw: Raw) -> Canonical | Unreadable:
+    # In UTC, so that times of two systems compare as text.
     try:
         at = datetime.fromisoformat(raw)
     except (TypeError, ValueError):
@@ -104,6 +101,7 @@ _AROUND = re.compile(r"^[\s#]+|\s+$")
 def _tag(raw: Raw) -> Canonical | Unreadable:
     if not isinstance(raw, str):
         return Unreadable(f"the tag {shown(raw)} is no text")
+    # Taken apart first, so that a letter folds the same in every Unicode form.
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", raw).casefold())
     tag = _AROUND.sub("", folded)
     return tag or Unreadable(f"the tag {shown(raw)} is empty")
@@ -161,206 +159,3 @@ BY_KIND: Mapping[str, str] = {
 
 A choice has none: it needs value tables, or is in our own words.
 """
-
-
-# --- agents ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class AgentTable:
-    """The directory of people of one connection: how it names the agents.
-
-    The canonical agent is an e-mail address in lower case.
-    """
-
-    people: Mapping[str, Raw] = field(default_factory=dict)
-    """E-mail address -> the connection's own name for that person."""
-    unmapped: str = LEAVE
-    """What somebody outside the table becomes: `leave` (unreadable, not carried), `unassign`, or
-    another person's address."""
-    learned: dict[str, Raw] = field(default_factory=dict)
-    """Like `people`, but learned from the connection's own records; `people` comes first."""
-    unstored: set[Raw] = field(default_factory=set)
-    """Names that were learned here and are not known to be stored (`replace_learned`) yet."""
-    _emails: dict[Raw, str] = field(default_factory=dict)
-    """The way back: the connection's own name -> e-mail address."""
-
-    def __post_init__(self) -> None:
-        """Fill in the way back."""
-        self._emails.update({raw: email for email, raw in self.people.items()})
-
-    def is_new(self, email: str, raw: Raw) -> bool:
-        """Return whether this is somebody new, or a new address, or not known to be stored yet."""
-        old = self._emails.get(raw)
-        if email in self.people or old in self.people:
-            return False
-        return old != email or raw in self.unstored
-
-    def learn(self, email: str, raw: Raw) -> bool:
-        """Take in what a record showed, and return whether it is new.
-
-        A new address of somebody replaces the one before. `people` is never overridden.
-        """
-        if not self.is_new(email, raw):
-            return False
-        self._take(email, raw)
-        self.unstored.add(raw)
-        return True
-
-    def replace_learned(self, stored: Iterable[tuple[str, Raw]]) -> None:
-        """Take exactly these, the oldest first, for what has been learned."""
-        self.learned.clear()
-        self.unstored.clear()
-        self._emails.clear()
-        self._emails.update({raw: email for email, raw in self.people.items()})
-        for email, raw in stored:
-            if self.is_new(email, raw):
-                self._take(email, raw)
-
-    def _take(self, email: str, raw: Raw) -> None:
-        old = self._emails.get(raw)
-        if old is not None and self.learned.get(old) == raw:
-            del self.learned[old]
-        self.learned[email] = raw
-        self._emails[raw] = email
-
-    def email(self, raw: Raw) -> str | None:
-        """Return the person whom the connection calls so; None: nobody that is known."""
-        return self._emails.get(raw) if isinstance(raw, str | int) else None
-
-    def name(self, email: Canonical) -> Raw | None:
-        """Return the connection's name for a person; None: it has none."""
-        return self.people.get(email, self.learned.get(email)) if isinstance(email, str) else None
-
-    def write(self, email: Canonical) -> Raw | NotCarried:
-        """Return what is sent for a person, also for one whom the table does not know."""
-        raw = self.name(email)
-        if raw is None and self.unmapped == UNASSIGN:
-            return None
-        if raw is None:
-            raw = self.name(self.unmapped)
-        if raw is None:
-            return NotCarried(f"{email} has no name here; add it to agents.yaml")
-        return raw
-
-
-def agent_transform(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
-    """Return the agent transform of one connection.
-
-    What begins with one of `groups` is a group, and never read as a person.
-    """
-    prefixes = tuple(groups)
-
-    def is_group(raw: Raw) -> bool:
-        return bool(prefixes) and isinstance(raw, str) and raw.startswith(prefixes)
-
-    def read(raw: Raw) -> Canonical | Unreadable:
-        if not isinstance(raw, str | int) or isinstance(raw, bool):
-            return Unreadable(f"{shown(raw)} names no agent")
-        if is_group(raw):
-            return Unreadable(f"{shown(raw)} is a group, and a group is never read as a person")
-        email = table.email(raw)
-        if email is not None:
-            return email
-        if table.unmapped == LEAVE:
-            why = f"the agent {shown(raw)} is not in agents.yaml; add a row for this person"
-            return Unreadable(why)
-        return None if table.unmapped == UNASSIGN else table.unmapped
-
-    def stranger(raw: Raw) -> bool:
-        return raw is not None and not is_group(raw) and table.email(raw) is None
-
-    meaning = "an agent, looked up in agents.yaml; canonical is the e-mail"
-    return Transform(AGENT, ("agent",), read, table.write, meaning, stranger=stranger)
-
-
-AGENT_MEANING = (
-    "an agent, looked up in agents.yaml; {groups: prefix} names what is a group and never a person"
-)
-
-
-# --- helpers that only read -----------------------------------------------------------------------
-
-Combine = Callable[[Sequence[Any]], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Helper:
-    """Something that shapes what is read. `combines`: takes a list of paths and must come first."""
-
-    name: str
-    argument: type | None
-    """The type of what it is given in the mapping; None: nothing."""
-    make: Callable[[Any], Callable[[Any], Any]]
-    """Takes that argument and returns the function to apply to what is read."""
-    meaning: str
-    combines: bool = False
-
-
-def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _first_non_empty(_argument: None) -> Combine:
-    return lambda values: next((value for value in values if not _is_empty(value)), None)
-
-
-_PLACE = re.compile(r"\{(\d{1,2})\}")
-
-
-def _template(pattern: str) -> Combine:
-    def fill(values: Sequence[Any]) -> Any:
-        texts = [
-            "" if _is_empty(value) or isinstance(value, list | dict) else str(value)
-            for value in values
-        ]
-
-        def text_at(number: int) -> str:
-            return texts[number - 1] if number <= len(texts) else ""
-
-        if not any(text_at(number) for number in places(pattern)):
-            return None
-        return _PLACE.sub(lambda place: text_at(int(place[1])), pattern)
-
-    return fill
-
-
-def _first_line(_argument: None) -> Callable[[Any], Any]:
-    def first_line(raw: Any) -> Any:
-        if not isinstance(raw, str):
-            return raw
-        return next((line.strip() for line in raw.splitlines() if line.strip()), "")
-
-    return first_line
-
-
-def _cut(length: int) -> Callable[[Any], Any]:
-    return lambda raw: raw[:length].rstrip() if isinstance(raw, str) else raw
-
-
-HELPERS: Mapping[str, Helper] = {
-    helper.name: helper
-    for helper in (
-        Helper(
-            "first-non-empty",
-            None,
-            _first_non_empty,
-            "of several paths, the first with a value that is not empty",
-            True,
-        ),
-        Helper(
-            "template",
-            str,
-            _template,
-            "text made of several paths: {1} is the first, {2} the second, …",
-            True,
-        ),
-        Helper("first-line", None, _first_line, "the first line that is not blank"),
-        Helper("cut", int, _cut, "at most so many characters"),
-    )
-}
-
-
-def places(pattern: str) -> list[int]:
-    """Return the numbers of a template's placeholders, from 1."""
-    return [int(number) for number in _PLACE.findall(pattern)]

@@ -6,8 +6,9 @@ from bridge.connectors.contract import Draft, Intent
 from bridge.core.model.capabilities import Support
 from bridge.core.model.values import NotCarried, Unreadable
 from bridge.errors import Malformed, Refused, Unsupported
-from tests.connectors.accounts import MAKERS, START, TICKET, Account, Clock
-from tests.memory.connector import SERVICE, helpdesk_like, lossless, posthog_like, zaia_like
+from tests.connectors.bench import StillClock
+from tests.memory import SERVICE_USER, helpdesk_like, lossless, posthog_like, zaia_like
+from tests.memory.account import MAKERS, START, TICKET, Account
 
 
 @pytest.fixture(params=MAKERS, ids=lambda make: make.__name__)
@@ -87,7 +88,7 @@ class TestAllFour:
 
 @pytest.mark.parametrize("make", [helpdesk_like, posthog_like, zaia_like])
 def test_values_that_nobody_knows_are_not_guessed_at(make):
-    status = make(Clock())[2].fields["status"]
+    status = make(StillClock())[2].fields["status"]
     assert isinstance(status.read("snoozed"), Unreadable)
     assert isinstance(status.write("snoozed"), NotCarried)
 
@@ -196,8 +197,8 @@ class TestHabits:
 
     def test_a_takeover_sets_the_assignee_and_the_service_user_reads_as_nobody(self):
         account = Account(zaia_like)
-        answer = account.update("takeover", status="ongoing", assignee=SERVICE)
-        assert (answer.data["status"], answer.data["assignee"]) == ("ongoing", SERVICE)
+        answer = account.update("takeover", status="ongoing", assignee=SERVICE_USER)
+        assert (answer.data["status"], answer.data["assignee"]) == ("ongoing", SERVICE_USER)
         assert account.mapped.canonical(answer.data)["assignee"] is None
 
     def test_a_status_that_only_moves_forward_refuses_to_go_back(self):

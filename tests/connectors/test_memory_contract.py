@@ -8,7 +8,7 @@ from bridge.connectors.contract import Draft
 from bridge.core.model.syncs import Connection
 from tests.connectors.bench import Bench, StillClock
 from tests.connectors.contract import ConnectorContract
-from tests.memory.connector import MemoryConnector, lossless
+from tests.memory import MemoryConnector, lossless
 
 
 class MemoryBench(Bench):

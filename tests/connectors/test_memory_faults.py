@@ -12,8 +12,8 @@ from bridge.errors import (
     Unavailable,
     UnknownOutcome,
 )
-from tests.connectors.accounts import START, Account
-from tests.memory.connector import lossless
+from tests.memory import lossless
+from tests.memory.account import START, Account
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from bridge.core.model.state import Link, Side
 from bridge.core.model.syncs import FieldPolicy, Member, Sync
 from bridge.core.planning.planner import plan
 from tests.core.builders import T0, at, seen
-from tests.memory.connector import helpdesk_like, lossless, posthog_like, zaia_like
+from tests.memory import helpdesk_like, lossless, posthog_like, zaia_like
 
 
 class Still:

@@ -18,7 +18,7 @@ from bridge.core.planning.planner import mark_tried, plan
 from bridge.errors import NotSent, Unavailable, UnknownOutcome
 from tests.core.builders import T0
 from tests.core.planning import LIKE, RULES
-from tests.memory.connector import MemoryConnector
+from tests.memory import MemoryConnector
 
 STATUS = {
     "L": ["new", "open", "pending", "on_hold", "resolved", "closed"],

@@ -10,7 +10,7 @@ from bridge.ledger import run_records
 from bridge.runs import reconcile
 from tests.flow.test_reconcile import found, run
 from tests.flow.world import StepWorker
-from tests.memory.connector import MemoryConnector
+from tests.memory import MemoryConnector
 
 
 class Cut(MemoryConnector):

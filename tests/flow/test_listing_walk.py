@@ -11,7 +11,7 @@ from bridge.runs.backfill import ImportRequest
 from bridge.runs.listing_walk import MAX_INTERRUPTION, ListingProgress
 from bridge.runs.reconcile import ReconcileRequest
 from tests.flow.world import born
-from tests.memory.connector import MemoryConnector
+from tests.memory import MemoryConnector
 
 OLD_PAYLOADS = {
     "reconcile": {

@@ -12,7 +12,7 @@ from bridge.errors import Unavailable
 from bridge.ledger import drift_findings, links, run_records, tables, webhook_inbox, work
 from bridge.runs import reconcile, schedule
 from tests.flow.world import StepWorker, born
-from tests.memory.connector import MemoryConnector
+from tests.memory import MemoryConnector
 
 
 class Odd(MemoryConnector):

@@ -16,7 +16,7 @@ from bridge.preview.rehearsal import FreeBudget
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 from bridge.simulate.virtual_worker import StepWorker
-from tests.memory.connector import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
+from tests.memory import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
 
 __all__ = ["FreeBudget", "ManualClock", "StepWorker", "World", "born"]
 

@@ -1,9 +1,4 @@
-"""The connector of systems that live in this process, for tests and for trying rules out.
-
-`MemorySystem` is the vendor. Four ready-made ones, each of which loses something else, come from
-`lossless`, `helpdesk_like`, `posthog_like` and `zaia_like`: the system, what it can do, and how its
-tickets read and write.
-"""
+"""The connector of a system in memory."""
 
 from __future__ import annotations
 
@@ -16,27 +11,14 @@ from bridge.core.model.capabilities import EntityCapabilities, Support
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Malformed, Unsupported
-from tests.memory.habits import SERVICE, helpdesk_like, lossless, posthog_like, zaia_like
-from tests.memory.store import TAGS, TICKET, Event, Habits, MemorySystem, Operation
+from tests.memory.system import TAGS, TICKET, MemorySystem, Operation
 
-__all__ = [
-    "SERVICE",
-    "Event",
-    "Habits",
-    "MemoryConnector",
-    "MemorySystem",
-    "helpdesk_like",
-    "lossless",
-    "posthog_like",
-    "zaia_like",
-]
-
-PAGE = 50
+PAGE_SIZE = 50
 T = TypeVar("T")
 
 
 class MemoryConnector(Connector):
-    """Reaches a system in this process."""
+    """Reaches a system in memory, with the faults that were ordered of it."""
 
     NAME: ClassVar = "memory"
     CAPABILITIES: ClassVar = {TICKET: EntityCapabilities(readable=frozenset())}
@@ -48,7 +30,7 @@ class MemoryConnector(Connector):
 
     @property
     def capabilities(self) -> dict[str, EntityCapabilities]:
-        """Give what the system behind this connection can do, by entity."""
+        """Return what the system behind this connection can do, by entity."""
         return {TICKET: self.system.capabilities}
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:  # noqa: ARG002 — nothing is in the headers
@@ -60,31 +42,32 @@ class MemoryConnector(Connector):
 
     def read(self, entity: str, ids: Sequence[str]) -> dict[str, Record | None]:
         """Read present records; None: there is no such record."""
-        self._known(entity)
+        self._check_entity(entity)
+        show = self.system.record
         return self._look(
-            "read", lambda: {each: self.system.record(self.connection.name, each) for each in ids}
+            "read", lambda: {remote_id: show(self.connection.name, remote_id) for remote_id in ids}
         )
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
-        """Give records touched since the cursor, by the system's own counter, so that none is missed."""
-        self._known(entity)
+        """Return records touched since the cursor, by the system's own counter."""
+        self._check_entity(entity)
         return self._look("list", lambda: self._after(int(cursor or 0)))
 
     def scan(self, entity: str, cursor: Any | None) -> Page:
         """List everything by id."""
-        self._known(entity)
+        self._check_entity(entity)
         return self._look("list", lambda: self._by_id(str(cursor or "")))
 
     def create(self, draft: Draft) -> Record | None:
         """Create once, with the marker kept beside the record."""
-        self._known(draft.entity)
-        able = self.system.capabilities
-        odd = [
+        self._check_entity(draft.entity)
+        can = self.system.capabilities
+        undeclared = [
             key
             for key in draft.values
-            if key not in able.writable or not able.writable[key].on_create
+            if key not in can.writable or not can.writable[key].on_create
         ]
-        if able.creates is Support.NO or odd:
+        if can.creates is Support.NO or undeclared:
             raise Unsupported(
                 f"{self.NAME} cannot create a {draft.entity} with {sorted(draft.values)}"
             )
@@ -92,32 +75,32 @@ class MemoryConnector(Connector):
         return None if made is None else self.system.record(self.connection.name, made)
 
     def find(self, intent: Intent) -> list[Record]:
-        """Give the records with the marker, and unmarked ones with the same subject."""
-        self._known(intent.draft.entity)
+        """Return the records with the marker, and unmarked ones with the same subject."""
+        self._check_entity(intent.draft.entity)
         return self._look("list", lambda: self._like(intent.draft))
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
         """Make one call that changes a record."""
-        self._known(ref.entity)
-        known = {each.name: each for each in self.system.capabilities.verbs}
+        self._check_entity(ref.entity)
+        verbs = {known.name: known for known in self.system.capabilities.verbs}
         if (
-            verb not in known
+            verb not in verbs
             or not values
-            or not values.keys() <= {*known[verb].writes, *known[verb].also}
+            or not values.keys() <= {*verbs[verb].writes, *verbs[verb].also}
         ):
             raise Unsupported(
                 f"{self.NAME} cannot change a {ref.entity} by {verb} of {sorted(values)}"
             )
 
         def act() -> Record | None:
-            self.system.write(self.connection.name, ref.id, known[verb], values)
+            self.system.write(self.connection.name, ref.id, verbs[verb], values)
             return self.system.record(self.connection.name, ref.id)
 
         return self._serve("update", act)
 
     def delete(self, ref: Ref) -> None:
         """Delete; already gone counts as done."""
-        self._known(ref.entity)
+        self._check_entity(ref.entity)
         if not self.system.capabilities.deletes:
             raise Unsupported(f"{self.NAME} cannot delete a {ref.entity}")
         self._serve("delete", lambda: self.system.delete(ref.id))
@@ -127,7 +110,7 @@ class MemoryConnector(Connector):
         return self._look("list", lambda: {TAGS: self.system.licensed})
 
     def ping(self) -> str:
-        """Say how many records there are."""
+        """Return how many records there are, in words."""
         return self._look("list", lambda: f"{len(self.system.ids)} tickets")
 
     def _look(self, operation: Operation, act: Callable[[], T]) -> T:
@@ -136,19 +119,20 @@ class MemoryConnector(Connector):
     def _serve(self, operation: Operation, act: Callable[[], T]) -> T | None:
         return self.system.serve(self.connection.name, operation, act)
 
-    def _known(self, entity: str) -> None:
+    def _check_entity(self, entity: str) -> None:
         if entity != TICKET:
             raise Unsupported(f"{self.NAME} has no {entity}")
 
     def _after(self, tick: int) -> Page:
-        rows = self.system.since(tick)[:PAGE]
+        rows = self.system.since(tick)[:PAGE_SIZE]
         return Page(
             self._shown([remote_id for _tick, remote_id in rows]), rows[-1][0] if rows else tick
         )
 
     def _by_id(self, after: str) -> Page:
-        rest = sorted(each for each in self.system.ids if each > after)
-        return Page(self._shown(rest[:PAGE]), rest[PAGE - 1] if len(rest) > PAGE else None)
+        ids = sorted(remote_id for remote_id in self.system.ids if remote_id > after)
+        cursor = ids[PAGE_SIZE - 1] if len(ids) > PAGE_SIZE else None
+        return Page(self._shown(ids[:PAGE_SIZE]), cursor)
 
     def _like(self, draft: Draft) -> list[Record]:
         subject = draft.values.get("subject")

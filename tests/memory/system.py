@@ -1,4 +1,4 @@
-"""A vendor that lives in this process: it keeps records in its own value space and has habits with them.
+"""A vendor in memory: records in its own words, and habits with them.
 
 It has a journal of everything that happened, and can be told how its next calls go wrong.
 """
@@ -31,7 +31,7 @@ from bridge.errors import (
 TICKET = "ticket"
 TAGS = "tags"
 T = TypeVar("T")
-LATE = timedelta(seconds=1)
+LATE_WRITE_DELAY = timedelta(seconds=1)
 """How long after the caller gave up a late write lands."""
 
 Operation = Literal["read", "list", "create", "update", "delete"]
@@ -49,7 +49,8 @@ class Habits:
     attach_only: bool = False
     """Tags can be added but never taken away by a call."""
     licensed: bool = False
-    """Tags are shown and taken only while the licence lasts; without it they read as empty and writes do nothing."""
+    """Tags are shown and taken only while the licence lasts. Without it they read as empty, and
+    writes of them do nothing."""
     dated: bool = True
     """Records carry `updated_at`, which is their version too."""
     ignores: frozenset[str] = frozenset()
@@ -102,7 +103,7 @@ class MemorySystem:
     # What humans do, and what happens to a system
 
     def add(self, **values: Raw) -> str:
-        """Make a record as a human would; give its id."""
+        """Make a record as a human would; return its id."""
         with self._lock:
             return self._make(values, "human", None)
 
@@ -119,7 +120,7 @@ class MemorySystem:
             self._drop(remote_id, "human")
 
     def step_back(self, remote_id: str, seconds: float = 60.0) -> None:
-        """Date a record earlier than it was, as vendors do that take the time of its newest message."""
+        """Date a record earlier, as vendors do that take the time of its newest message."""
         with self._lock:
             self._rows[remote_id].updated_at -= timedelta(seconds=seconds)
             self._rows[remote_id].tick = next(self._ticks)
@@ -147,18 +148,18 @@ class MemorySystem:
 
     @property
     def ids(self) -> list[str]:
-        """Give the ids of all records."""
+        """Return the ids of all records."""
         with self._lock:
             return list(self._rows)
 
     def peek(self, remote_id: str) -> dict[str, Raw]:
-        """Give a record's true values, past licence and faults."""
+        """Return a record's true values, past licence and faults."""
         with self._lock:
             self._land_late()
             return copy.deepcopy(self._rows[remote_id].values)
 
     def writes(self, by: Literal["human", "bridge"] = "bridge") -> list[Event]:
-        """Give what somebody did."""
+        """Return what humans or the bridge did, in order."""
         with self._lock:
             return [event for event in self.journal if event.by == by]
 
@@ -174,7 +175,7 @@ class MemorySystem:
             return act()
 
     def serve(self, connection: str, operation: Operation, act: Callable[[], T]) -> T | None:
-        """Carry out a call that writes, or fail as told. None: it was done, and the answer does not show the record."""
+        """Carry out a call that writes, or fail as told. None: done, but the answer is empty."""
         with self._lock:
             self._land_late()
             fault = self._next_fault(connection, operation)
@@ -183,7 +184,7 @@ class MemorySystem:
             if fault in {"after", "lost"}:
                 act()
             if fault == "late":
-                self._late.append((self._clock.now() + LATE, act))
+                self._late.append((self._clock.now() + LATE_WRITE_DELAY, act))
             if fault == "lost":
                 return None
             raise UnknownOutcome(connection, "no answer to a write")
@@ -227,11 +228,8 @@ class MemorySystem:
         if verb.element:
             ((key, element),) = values.items()
             held = list(row.values.get(key) or [])
-            wanted = (
-                [*held, element]
-                if verb.element == "add"
-                else [each for each in held if each != element]
-            )
+            others = [tag for tag in held if tag != element]
+            wanted = [*held, element] if verb.element == "add" else others
             self._change(remote_id, {key: wanted}, "bridge", values)
             return
         for key, value in values.items():
@@ -265,7 +263,7 @@ class MemorySystem:
                 raise Refused(connection, f"{key} moves only forward", status=409)
 
     def _stored(self, key: str, value: Raw, by: str, old: Raw) -> Raw:
-        """Give what the system makes of a value."""
+        """Return what the system makes of a value."""
         shape = self.habits.store.get(key, lambda raw: raw)
         if key != TAGS:
             return None if value is None else shape(value)
@@ -326,7 +324,7 @@ class MemorySystem:
             self.journal.append(Event(self._clock.now(), by, "delete", remote_id, row.values, {}))
 
     def _stamp(self) -> datetime:
-        """Give the time, a little later than ever before: two changes never share a version."""
+        """Return the time, a little later than ever before: no two changes share a version."""
         now = self._clock.now()
         if self._newest is not None and now <= self._newest:
             now = self._newest + timedelta(microseconds=1)

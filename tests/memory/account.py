@@ -1,33 +1,24 @@
 """One system in memory, its connector, and a record in it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Ref
-from tests.memory.connector import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
+from tests.connectors.bench import StillClock
+from tests.memory.connector import MemoryConnector
+from tests.memory.vendors import helpdesk_like, lossless, posthog_like, zaia_like
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MAKERS = [lossless, helpdesk_like, posthog_like, zaia_like]
 TICKET = {"subject": "s", "status": "new", "priority": "low", "assignee": "ann", "tags": ["a"]}
 
 
-class Clock:
-    def __init__(self):
-        self.time = START
-
-    def now(self):
-        return self.time
-
-    def sleep(self, seconds):
-        self.time += timedelta(seconds=seconds)
-
-
 class Account:
     """A system, its connector, and one record."""
 
-    def __init__(self, make, **more):
-        self.clock = Clock()
-        self.system, self.can, self.mapped = make(self.clock, **more)
+    def __init__(self, make, **habits):
+        self.clock = StillClock(START)
+        self.system, self.can, self.mapped = make(self.clock, **habits)
         self.connector = MemoryConnector(
             Connection("m", "memory", "memory", "memory:", {}), self.system
         )

@@ -1,10 +1,12 @@
-"""Four systems in memory that each lose something else: what the merge is held against.
+"""Four vendors in memory, each of which loses something else.
 
-Each function gives a system, what it can do, and how its tickets read and write. `lossless` keeps
-everything · `helpdesk_like` knows a status that we do not, sets a priority by itself and replaces
-tags · `posthog_like` folds tags, shows them only under a licence, and may date a change earlier
-than the last · `zaia_like` moves its status only forward, never unassigns, only attaches tags, and
-dates nothing.
+Each function makes a system, what it can do, and how its tickets read and write:
+
+- `lossless` keeps everything.
+- `helpdesk_like` knows a status that we do not, sets a priority by itself and replaces tags.
+- `posthog_like` folds tags, shows them only under a licence, and may date a change earlier than
+  the last.
+- `zaia_like` moves its status only forward, never unassigns, only attaches tags, dates nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.model.entities import STATUSES
 from bridge.core.model.values import ABSENT, Canonical, NotCarried, Raw, Unreadable
-from tests.memory.store import TICKET, Habits, MemorySystem
+from tests.memory.system import TICKET, Habits, MemorySystem
 
-Like = tuple[MemorySystem, EntityCapabilities, EntityMap]
+Vendor = tuple[MemorySystem, EntityCapabilities, EntityMap]
 
-SERVICE = "service@bridge.example"
+SERVICE_USER = "service@bridge.example"
 """The user under whose name a takeover is made when nobody is assigned; it reads as nobody."""
 
 KEYS = ("subject", "status", "priority", "assignee", "tags")
@@ -39,8 +41,8 @@ ZAIA_WRITES = {"new": "pending", "open": "ongoing", "pending": "ongoing", "on_ho
 ZAIA_WRITES |= {"resolved": "completed", "closed": "completed"}
 
 
-def lossless(clock: Clock) -> Like:
-    """Give a system that holds every canonical value as it is."""
+def lossless(clock: Clock) -> Vendor:
+    """Make a system that holds every canonical value as it is."""
     can = _can(
         {key: Writable() for key in KEYS},
         (Verb("patch", KEYS),),
@@ -50,11 +52,11 @@ def lossless(clock: Clock) -> Like:
     return MemorySystem(clock, can), can, _map({})
 
 
-def helpdesk_like(clock: Clock, *, longest_tag: int | None = None, trims: bool = False) -> Like:
-    """Give a help desk: `in_progress` reads as open, on hold is pending there, a priority is set on create.
+def helpdesk_like(clock: Clock, *, longest_tag: int | None = None, trims: bool = False) -> Vendor:
+    """Make a help desk: `in_progress` reads as open, and on hold is pending there.
 
-    `longest_tag` cuts tags and `trims` drops a subject's closing full stops, both without saying
-    so.
+    A create sets a priority. `longest_tag` cuts tags and `trims` drops a subject's closing full
+    stops, both without saying so.
     """
     writable = {
         "subject": Writable(clears=False, required=True),
@@ -77,8 +79,8 @@ def helpdesk_like(clock: Clock, *, longest_tag: int | None = None, trims: bool =
     )
 
 
-def posthog_like(clock: Clock) -> Like:
-    """Give a support inbox whose tags are folded and licensed, without `closed`, and whose subject is fixed."""
+def posthog_like(clock: Clock) -> Vendor:
+    """Make an inbox whose tags are folded and licensed, without `closed`; a subject is fixed."""
     writable = {
         "subject": Writable(on_update=Support.NO, clears=False),
         "status": Writable(clears=False, default="new"),
@@ -97,8 +99,11 @@ def posthog_like(clock: Clock) -> Like:
     return MemorySystem(clock, can, habits), can, _map({"status": _table(POSTHOG_STATUS, back)})
 
 
-def zaia_like(clock: Clock) -> Like:
-    """Give an inbox of verbs: takeover sets an assignee too, complete is for ever, tags are attached one by one."""
+def zaia_like(clock: Clock) -> Vendor:
+    """Make an inbox of verbs.
+
+    A takeover sets an assignee too, complete is for ever, and tags are attached one by one.
+    """
     writable = {
         "subject": Writable(on_update=Support.NO, clears=False),
         "status": Writable(
@@ -112,7 +117,7 @@ def zaia_like(clock: Clock) -> Like:
             "takeover",
             ("status",),
             also=("assignee",),
-            fallback={"assignee": SERVICE},
+            fallback={"assignee": SERVICE_USER},
             only_for={"status": ("ongoing",)},
         ),
         Verb("complete", ("status",), only_for={"status": ("completed",)}),
@@ -128,8 +133,7 @@ def zaia_like(clock: Clock) -> Like:
     return system, can, EntityMap(TICKET, fields.fields)
 
 
-# --- how they are put together
-# -------------------------------------------------------------------------------------
+# How they are put together
 
 Pair = tuple[Callable[[Raw], Canonical | Unreadable], Callable[[Canonical], Raw | NotCarried]]
 
@@ -200,4 +204,4 @@ def _fold(raw: Raw) -> Canonical | Unreadable:
 
 
 def _nobody(raw: Raw) -> Canonical:
-    return None if raw == SERVICE else raw
+    return None if raw == SERVICE_USER else raw

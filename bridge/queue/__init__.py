@@ -1,6 +1,6 @@
-"""The doorbell, the worker and the shared budget: everything that touches RQ and Redis, and nothing that remembers.
+"""Everything that uses RQ and Redis: the doorbell, the worker and the shared budget of calls.
 
-Redis may be emptied at any moment: what is outstanding stands in the ledger and is announced again.
+Redis may be emptied at any moment: outstanding work is stored in the ledger and announced again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Waking workers: a job says only "look into the ledger", so losing one costs a moment and a second one costs nothing.
+"""The doorbell, which wakes workers through RQ. A job says only "look into the ledger".
 
-Rings coalesce by a key that lives for a second at most. RQ's own unique jobs are no use for that:
-they refuse while a job of that name is running or has failed, and then the bell would be dead for
-as long.
+So a lost job costs a moment, and a second one costs nothing. Rings within a second are merged by a
+key in Redis. RQ's unique jobs cannot do this: they refuse a job while one of that name is running
+or has failed, and then nobody would be woken.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ Address = str | Path
 """Where Redis is: a URL, or the path of a Unix socket."""
 
 JOBS: Final = ("jobs.drain.run", "jobs.reconcile.run", "jobs.reannounce.run", "jobs.prune.run")
-"""Every function that a worker will ever call. Names are a wire format: old ones stay until no worker knows them."""
+"""Every function that a worker may call. Old names stay until no worker uses them any more."""
 DRAIN: Final = "jobs.drain.run"
 LANES: Final = ("live", "bulk")
-"""The queues, in the order in which a worker looks at them: nobody waits behind a backfill."""
+"""The queues, in the order in which a worker looks at them: live work before backfills."""
 
 COALESCE_MS: Final = 1000
-JOB_TIMEOUT: Final = 900
-"""Seconds; a drain takes a few, and every call in it has a timeout of its own. This is for a worker that hangs."""
-FAILURE_TTL: Final = 60
-_HOLD_OFF: Final = 1.0
-"""Seconds without another attempt after Redis did not answer, so that a dead Redis doesn't slow every webhook down."""
+"""Rings of a lane within this time are one."""
+JOB_TIMEOUT_SECONDS: Final = 900
+"""For a worker that hangs: a drain takes a few seconds, and each of its calls has a timeout."""
+FAILURE_TTL_SECONDS: Final = 60
+_RETRY_AFTER_SECONDS: Final = 1.0
+"""Redis is not asked again for this long after a failure, or an outage would slow every webhook."""
 
 log = logging.getLogger(__name__)
 
@@ -43,32 +44,32 @@ class Bell(Protocol):
     """What the rest of the bridge needs of a doorbell."""
 
     def ring(self, lane: str = "live") -> bool:
-        """Ask for a drain of the lane; False: nobody was reached, the next announcement will."""
+        """Ask for a drain of the lane; False if Redis was not reached (the clock rings again)."""
 
     def answered(self, lane: str = "live") -> None:
-        """Say that a drain is about to look: whatever happens from now on must ring again."""
+        """Say that a drain begins to look: work that comes from now on needs a new ring."""
 
     def ping(self) -> bool:
         """Tell whether Redis answers."""
 
 
 class NullDoorbell:
-    """For processes that wake nobody: whoever announces due work will."""
+    """A doorbell for processes that wake nobody; the clock announces their work."""
 
     def ring(self, lane: str = "live") -> bool:  # noqa: ARG002 - the protocol's
-        """Reach nobody."""
+        """Do nothing."""
         return False
 
     def answered(self, lane: str = "live") -> None:
         """Do nothing."""
 
     def ping(self) -> bool:
-        """Nobody answers."""
+        """Return False: there is no Redis."""
         return False
 
 
 class Doorbell:
-    """Rings through RQ. Never raises: a Redis that is away must not fail what the ledger has already committed."""
+    """Rings through RQ. It never raises: what it announces is already committed to the ledger."""
 
     def __init__(self, address: Address) -> None:
         self._redis = connect(address)
@@ -88,14 +89,14 @@ class Doorbell:
         return self._worked()
 
     def answered(self, lane: str = "live") -> None:
-        """Forget that the lane was rung for. Called before the first query of a drain."""
+        """Forget the ring of the lane; called before the first query of a drain."""
         try:
             self._redis.delete(wake_key(lane))
         except (RedisError, OSError) as error:
             self._failed(error)
 
     def enqueue(self, job: str, *args: str, lane: str = "bulk") -> bool:
-        """Ask for one of the other jobs by name; False: Redis did not take it."""
+        """Enqueue one of the other jobs by name; False if Redis did not take it."""
         if job not in JOBS:
             raise ValueError(f"{job} is not a job; allowed {', '.join(JOBS)}")
         try:
@@ -112,7 +113,7 @@ class Doorbell:
             return False
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._redis.close()
 
     def _put(self, lane: str, job: str, *args: str) -> None:
@@ -124,17 +125,18 @@ class Doorbell:
         queue.enqueue_call(
             job,
             args=args,
-            timeout=JOB_TIMEOUT,
+            timeout=JOB_TIMEOUT_SECONDS,
             result_ttl=0,
-            failure_ttl=FAILURE_TTL,
+            failure_ttl=FAILURE_TTL_SECONDS,
             description=job,
         )
 
     def _failed(self, error: Exception) -> bool:
-        self._quiet_until = time.monotonic() + _HOLD_OFF
-        if not self._down:  # once for an outage, not once for a webhook
+        self._quiet_until = time.monotonic() + _RETRY_AFTER_SECONDS
+        if not self._down:  # logged once for an outage, not for each webhook
             log.warning(
-                "Redis does not answer (%s); work waits in the ledger", type(error).__name__
+                "Redis does not answer (%s); work waits in the ledger until it does",
+                type(error).__name__,
             )
         self._down = True
         return False
@@ -147,17 +149,17 @@ class Doorbell:
 
 
 def url_of(address: Address) -> str:
-    """Give the address as a URL."""
+    """Return the address as a URL."""
     return f"unix://{quote(str(address))}" if isinstance(address, Path) else address
 
 
 def wake_key(lane: str) -> str:
-    """Give the key that says that a lane has been rung for."""
+    """Return the Redis key that exists while a ring of the lane is unanswered."""
     return f"wake:{lane}"
 
 
 def connect(address: Address, *, timeout: float | None = 2.0) -> Redis:
-    """Open Redis with short patience; `timeout` None is for the worker, which waits for work on the connection."""
+    """Connect to Redis with short timeouts; the worker passes None, since it waits for jobs there."""
     return Redis.from_url(
         url_of(address),
         socket_connect_timeout=1.0,

@@ -1,4 +1,4 @@
-"""The embedded Valkey: one server for a home, on a Unix socket in a folder that only its owner can enter."""
+"""The embedded Valkey: one server for a home, on a Unix socket in a private folder."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ from redis.exceptions import RedisError
 from bridge.errors import ConfigError
 from bridge.queue.doorbell import url_of
 
-_START: Final = 10.0
-_STOP: Final = 5.0
+_START_TIMEOUT: Final = 10.0
+"""Seconds."""
+_STOP_TIMEOUT: Final = 5.0
+"""Seconds."""
 _SOCKET: Final = "valkey.sock"
-_LONGEST: Final = 100
-"""Bytes of a Unix socket's path that every system takes."""
+_MAX_PATH_BYTES: Final = 100
+"""The length of a Unix socket's path that every system accepts."""
 
 
 def socket_for(home: Path, environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the socket that the embedded server of this home listens on, whether it runs or not."""
+    """Return the socket of this home's embedded server, whether it runs or not."""
     name = f"bridge-{os.getuid()}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]}"
     for base in (environ.get("XDG_RUNTIME_DIR", ""), "/tmp"):  # noqa: S108 - short, and the folder in it is 0700
         path = Path(base) / name / _SOCKET
-        if base and path.is_absolute() and _ours(Path(base)) and len(os.fsencode(path)) <= _LONGEST:
+        fits = path.is_absolute() and len(os.fsencode(path)) <= _MAX_PATH_BYTES
+        if base and fits and _is_usable(Path(base)):
             return path
     return Path("/tmp") / name / _SOCKET  # noqa: S108
 
 
 def url_for(home: Path, environ: Mapping[str, str] = os.environ) -> str:
-    """Give the address of this home's embedded server for the other processes; empty: it does not run."""
+    """Return the address of this home's running embedded server; empty if it does not run."""
     path = socket_for(home, environ)
     return url_of(path) if _pid(path) is not None else ""
 
@@ -65,31 +68,34 @@ class Embedded:
         self.stop()
 
     def start(self) -> None:
-        """Start, after stopping what a killed predecessor left running."""
+        """Start the server, after stopping one that a killed process left behind."""
         binary = _binary()
-        _private(self.run_dir)
+        _make_private(self.run_dir)
         self._lock = (self.run_dir / "lock").open("ab")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._unlock()
             raise ConfigError(
-                [f"{self.run_dir}: another bridge runs on this home; stop it, or use --home"]
+                [
+                    f"{self.run_dir}: another bridge runs on this home; "
+                    "stop it, or name another home with --home"
+                ]
             ) from None
         try:
             _stop_orphan(self.socket)
             self._process = self._spawn(binary)
-            self._await()
+            self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
-        """Stop the server and let go of the folder. Nothing in it was worth keeping."""
+        """Stop the server and unlock the folder; its data need not be kept."""
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(_STOP)
+                self._process.wait(_STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -109,7 +115,7 @@ class Embedded:
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         with (self.run_dir / "valkey.log").open("wb") as output:
-            # Its own session: Ctrl-C in the terminal must stop the workers first, and this last.
+            # In its own session: Ctrl-C in the terminal must not stop it before the workers.
             return subprocess.Popen(  # noqa: S603 - our own binary, no shell
                 [str(binary), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -118,20 +124,17 @@ class Embedded:
                 start_new_session=True,
             )
 
-    def _await(self) -> None:
-        until = time.monotonic() + _START
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + _START_TIMEOUT
         while (
             self._process is not None and self._process.poll() is None and time.monotonic() < until
         ):
             if _pid(self.socket) is not None:
                 return
             time.sleep(0.01)
-        last = (self.run_dir / "valkey.log").read_bytes()[-300:].decode(errors="replace").strip()
-        raise ConfigError(
-            [
-                f"the embedded Valkey did not start; set BRIDGE_REDIS_URL to a Redis of your own: {last}"
-            ]
-        )
+        log_end = (self.run_dir / "valkey.log").read_bytes()[-300:].decode(errors="replace").strip()
+        what = "the embedded Valkey did not start; set BRIDGE_REDIS_URL to a Redis of your own"
+        raise ConfigError([f"{what}: {log_end}"])
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -150,26 +153,26 @@ def _binary() -> Path:
         ) from error
 
 
-def _ours(folder: Path) -> bool:
-    """Tell whether we may make a folder there. In a world-writable place only we can remove what is ours: sticky."""
+def _is_usable(folder: Path) -> bool:
+    """Return whether we may make a folder there (/tmp is sticky: others cannot remove ours)."""
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
-def _private(folder: Path) -> None:
-    """Make the folder, or make sure that nobody else has made it for us."""
+def _make_private(folder: Path) -> None:
+    """Make the folder for its owner only; raise ConfigError if it belongs to somebody else."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700, parents=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    existing = folder.lstat()
+    if not stat.S_ISDIR(existing.st_mode) or existing.st_uid != os.getuid():
         raise ConfigError(
-            [f"{folder}: is not a folder of ours; remove it, or set BRIDGE_REDIS_URL"]
+            [f"{folder}: is not a folder of this user; remove it, or set BRIDGE_REDIS_URL"]
         )
-    if stat.S_IMODE(found.st_mode) & 0o077:
+    if stat.S_IMODE(existing.st_mode) & 0o077:
         folder.chmod(0o700)
 
 
 def _pid(path: Path) -> int | None:
-    """Give the process id of the server behind the socket; None: nobody answers there."""
+    """Return the process id of the server behind the socket; None if none answers."""
     if not path.exists():
         return None
     client = Redis(unix_socket_path=str(path), socket_timeout=2.0, socket_connect_timeout=1.0)
@@ -184,12 +187,11 @@ def _pid(path: Path) -> int | None:
 def _stop_orphan(path: Path) -> None:
     pid = _pid(path)
     if pid is not None:
-        # It answered on a socket in our own private folder while nobody held the lock: it is what a
-        # kill left behind.
+        # It answers in our private folder while nobody holds the lock: a killed process left it.
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-            until = time.monotonic() + _STOP
+            until = time.monotonic() + _STOP_TIMEOUT
             while _alive(pid) and time.monotonic() < until:
                 time.sleep(0.02)
             if not _alive(pid):
@@ -202,7 +204,7 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A child of ours that has ended but was not waited for still has its number.
+    # A child of ours that has ended still has its process id until it is waited for.
     with contextlib.suppress(ChildProcessError):
         return os.waitpid(pid, os.WNOHANG)[0] == 0
     return True

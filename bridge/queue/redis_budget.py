@@ -1,16 +1,15 @@
-"""The calls that one connection may make, shared by all workers: declared rates and calls in flight.
+"""The budget of calls of a connection, shared by all workers: declared rates and calls in flight.
 
-Rates hold in every window, not just on average: each call of the longest window is remembered by
-its time. Where nothing is remembered (a first start, an emptied Redis) nobody knows what was called
-a moment ago, so calls are spread evenly until one whole window has been seen.
+Rates hold in every window, not just on average: the time of each call in the longest window is
+stored. After a first start, or when Redis was emptied, nobody knows what was called a moment ago,
+so calls are spread evenly until one whole window has been seen.
 
-A call that turns out to have made more requests than it asked for is charged for them afterwards.
-Such a charge may lie ahead: a window that was overdrawn by what was under way is made up for by the
-windows after it.
+A call that made more requests than it asked for is charged for them afterwards. Such a charge may
+lie in the future: a window that was overdrawn is made up for by the windows after it.
 
-The lanes share one budget. Each lane below live may fill only its part of every window, and leaves
-the last place in flight free: however much a reconciliation or an import has to do, what people
-wait for finds room at once.
+The lanes share one budget. Each lane below live may fill only its share of every window, and leaves
+the last place in flight free. So however much a reconciliation or an import has to do, live work
+finds room at once.
 """
 
 from __future__ import annotations
@@ -26,12 +25,14 @@ from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Connection, Rate
 from bridge.queue.doorbell import Address, connect
 
-BUSY_WAIT: Final = 0.05
-"""Seconds after which a holder who found all places taken asks again (sooner if a lease runs out before)."""
-NO_REDIS_WAIT: Final = 1.0
-"""Seconds to wait while Redis cannot be asked: without it nobody knows what the others are calling."""
+BUSY_WAIT_SECONDS: Final = 0.05
+"""The wait when all places are taken, unless a lease runs out sooner."""
+NO_REDIS_WAIT_SECONDS: Final = 1.0
+"""The wait while Redis is away: without it nobody knows what the other workers call."""
 
-
+# The state of a connection in Redis: `log` has the time of each call (a sorted set), `leases` the
+# calls in flight by holder with the time at which they run out, `state` the time of the first call
+# (`born`) and the time until which nothing is granted (`until`).
 _ACQUIRE: Final = """
 local log, leases, state = KEYS[1], KEYS[2], KEYS[3]
 local now = tonumber(ARGV[1])
@@ -116,10 +117,9 @@ return '0'
 
 
 class RedisBudget:
-    """The budget in Redis, one atomic script an answer. Redis' own clock counts, whatever the machines' clocks say.
+    """The budget in Redis; one atomic script for each question, timed by Redis' own clock.
 
-    `server_time` False counts by the caller's `now` instead, for those who have a clock of their
-    own.
+    With `server_time` False the caller's `now` counts instead, for tests with a clock of their own.
     """
 
     def __init__(self, address: Address, *, server_time: bool = True) -> None:
@@ -140,16 +140,16 @@ class RedisBudget:
             connection.concurrency,
             len(connection.rates),
         ]
-        arguments += [BUSY_WAIT, SHARES[lane]]
+        arguments += [BUSY_WAIT_SECONDS, SHARES[lane]]
         for rate in connection.rates:
             arguments += [rate.calls, rate.seconds]
         try:
             return float(self._acquire(keys=_keys(connection.name), args=arguments))
         except (RedisError, OSError):
-            return NO_REDIS_WAIT
+            return NO_REDIS_WAIT_SECONDS
 
     def release(self, connection_name: str, holder: str) -> None:
-        """Give the place in flight back; if Redis is away the lease runs out by itself."""
+        """Give the place in flight back; if Redis is away, the lease runs out by itself."""
         try:
             self._redis.zrem(_keys(connection_name)[1], holder)
         except (RedisError, OSError):
@@ -168,14 +168,14 @@ class RedisBudget:
             return
 
     def hold_off(self, connection_name: str, seconds: float, now: datetime) -> None:
-        """Grant nothing for so long, to anyone: the vendor has said Retry-After."""
+        """Grant nothing to anyone for so long, because the vendor sent Retry-After."""
         try:
             self._hold_off(keys=[_keys(connection_name)[2]], args=[self._time(now), seconds])
         except (RedisError, OSError):
             return
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._redis.close()
 
     def _time(self, now: datetime) -> float:
@@ -183,24 +183,29 @@ class RedisBudget:
 
 
 def _keys(name: str) -> list[str]:
-    # The braces keep a connection's three keys on one node of a cluster, where one script may touch
-    # them all.
+    # The braces keep the three keys on one node of a cluster, as a script needs them.
     return [f"budget:{{{name}}}:calls", f"budget:{{{name}}}:leases", f"budget:{{{name}}}:state"]
 
 
 @dataclass(slots=True)
 class _ConnectionUsage:
+    """What the scripts keep in Redis, as an object."""
+
     born: float
+    """When the connection was first called."""
     calls: list[float] = field(default_factory=list)
+    """The times of the calls in the longest window."""
     leases: dict[str, float] = field(default_factory=dict)
+    """Holder -> when its place in flight runs out."""
     until: float = 0.0
+    """Nothing is granted until then."""
 
 
 class MemoryBudget:
     """The same rules for one process alone: the simulation, a dry run, tests."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, _ConnectionUsage] = {}
+        self._usage: dict[str, _ConnectionUsage] = {}
         self._lock = threading.Lock()
 
     def acquire(
@@ -209,54 +214,66 @@ class MemoryBudget:
         """Take one call for `hold` seconds at most: 0 when granted, else the seconds to wait before asking again."""
         at = now.timestamp()
         with self._lock:
-            account = self._accounts.setdefault(connection.name, _ConnectionUsage(born=at))
-            wait = account.until - at
+            usage = self._usage.setdefault(connection.name, _ConnectionUsage(born=at))
+            wait = usage.until - at
             if wait > 0:
                 return wait
-            account.leases = {name: until for name, until in account.leases.items() if until > at}
             share = SHARES[lane]
             places = connection.concurrency if share >= 1 else max(1, connection.concurrency - 1)
-            if holder not in account.leases and len(account.leases) >= places:
-                return max(0.001, min(min(account.leases.values()) - at, BUSY_WAIT))
-            wait = max((_wait(rate, account, at, share) for rate in connection.rates), default=0.0)
+            wait = _wait_for_place(usage, places, holder, at)
+            if wait > 0:
+                return wait
+            waits = (_wait_for_rate(rate, usage, at, share) for rate in connection.rates)
+            wait = max(waits, default=0.0)
             if wait > 0:
                 return max(0.001, wait)
             longest = max((rate.seconds for rate in connection.rates), default=0.0)
             if longest:
-                account.calls = [call for call in account.calls if call > at - longest]
-                account.calls.append(at)
-            account.leases[holder] = at + hold
+                usage.calls = [call for call in usage.calls if call > at - longest]
+                usage.calls.append(at)
+            usage.leases[holder] = at + hold
             return 0.0
 
     def release(self, connection_name: str, holder: str) -> None:
         """Give the place in flight back; the call itself stays counted."""
         with self._lock:
-            if account := self._accounts.get(connection_name):
-                account.leases.pop(holder, None)
+            if usage := self._usage.get(connection_name):
+                usage.leases.pop(holder, None)
 
     def charge(self, connection: Connection, requests: int, now: datetime) -> None:
         """Count requests that were made without asking, each where the rates have room for it next."""
         at = now.timestamp()
         with self._lock:
-            account = self._accounts.setdefault(connection.name, _ConnectionUsage(born=at))
+            usage = self._usage.setdefault(connection.name, _ConnectionUsage(born=at))
             for _ in range(requests if connection.rates else 0):
-                full = [rate for rate in connection.rates if len(account.calls) >= rate.calls]
-                at = max([at, *(account.calls[-rate.calls] + rate.seconds for rate in full)])
-                account.calls.append(at)
+                full = [rate for rate in connection.rates if len(usage.calls) >= rate.calls]
+                at = max([at, *(usage.calls[-rate.calls] + rate.seconds for rate in full)])
+                usage.calls.append(at)
 
     def hold_off(self, connection_name: str, seconds: float, now: datetime) -> None:
-        """Grant nothing for so long, to anyone: the vendor has said Retry-After."""
+        """Grant nothing to anyone for so long, because the vendor sent Retry-After."""
         at = now.timestamp()
         with self._lock:
-            account = self._accounts.setdefault(connection_name, _ConnectionUsage(born=at))
-            account.until = max(account.until, at + seconds)
+            usage = self._usage.setdefault(connection_name, _ConnectionUsage(born=at))
+            usage.until = max(usage.until, at + seconds)
 
 
-def _wait(rate: Rate, account: _ConnectionUsage, at: float, share: float) -> float:
-    used = [call for call in account.calls if call > at - rate.seconds]
+def _wait_for_place(usage: _ConnectionUsage, places: int, holder: str, at: float) -> float:
+    """Return the seconds to wait for a place in flight; 0 when there is one."""
+    usage.leases = {name: until for name, until in usage.leases.items() if until > at}
+    if holder in usage.leases or len(usage.leases) < places:
+        return 0.0
+    return max(0.001, min(min(usage.leases.values()) - at, BUSY_WAIT_SECONDS))
+
+
+def _wait_for_rate(rate: Rate, usage: _ConnectionUsage, at: float, share: float) -> float:
+    """Return the seconds to wait until a rate allows one more call; 0 when it does now."""
+    used = [call for call in usage.calls if call > at - rate.seconds]
     allowed = max(1, int(rate.calls * share + 1e-6))
     if len(used) >= allowed:
         return used[-allowed] + rate.seconds - at
-    known = at - account.born
-    # While less than a window is known, the n-th call has to wait for its even share of it.
-    return max(0.0, len(used) * rate.seconds / allowed - known) if known < rate.seconds else 0.0
+    known = at - usage.born
+    if known >= rate.seconds:
+        return 0.0
+    # Less than one window is known: the n-th call waits until its even share of the window is over.
+    return max(0.0, len(used) * rate.seconds / allowed - known)

@@ -1,8 +1,8 @@
-"""The worker: one long-lived process that answers the bell, and trusts Redis with nothing more than that.
+"""The worker: a long-lived process that runs the jobs in Redis, but trusts Redis as little as it can.
 
 Whoever can write to Redis can name any function in a job. So a job runs only if its function is in
-the literal list JOBS, callbacks and webhooks that a job brings along are dropped unread, and nobody
-commands a worker over pub/sub.
+the literal list JOBS, the callbacks and webhooks of a job are dropped unread, and a worker takes no
+commands over pub/sub.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from rq.worker import SimpleWorker
 
 from bridge.queue.doorbell import DRAIN, JOBS, LANES, Address, connect, wake_key
 
-_RESTART: Final = 1.0
-"""Seconds before a worker that lost Redis begins again."""
+_RESTART_SECONDS: Final = 1.0
+"""The pause before a worker that lost Redis connects again."""
 
 log = logging.getLogger(__name__)
 
 stopping: Final = threading.Event()
-"""Set once the process was told to stop: a drain starts nothing new when it sees this."""
+"""Set when the process was told to stop: a drain then starts nothing new."""
 
 
 class RefusedJob(Exception):
-    """The job names something that a worker does not do."""
+    """The job names a function that workers do not run."""
 
 
 class BridgeJob(Job):
-    """A job as far as it is trusted: one of JOBS, with plain arguments."""
+    """A job that runs only if it is one of JOBS with plain arguments."""
 
     def restore(self, raw_data: Any) -> Any:
-        """Read the job, without what else it would have us import or call."""
+        """Read the job, but drop everything else that it would import or call."""
         restored = super().restore(raw_data)
         self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = (
             None
@@ -60,13 +60,13 @@ class BridgeJob(Job):
 
 
 class BridgeWorker(SimpleWorker):
-    """A worker that stays alive between jobs: forking for each costs four times as much as the job."""
+    """A worker that does not fork for each job: that costs four times as much as the job."""
 
     job_class = BridgeJob
     log_result_lifespan = False
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        """Answer the bell of the queue, then work: from here on a new ring brings a new drain."""
+        """Answer the ring of the queue, then work: a ring from here on brings a new drain."""
         try:
             name = job.func_name
         except Exception:  # noqa: BLE001 - the job cannot even be read; performing it fails, and is recorded, below
@@ -75,47 +75,47 @@ class BridgeWorker(SimpleWorker):
             self.connection.delete(wake_key(queue.name))
         elif name not in JOBS:
             log.error(
-                "refused a job on %s that names %.100r: who else writes to this Redis?",
+                "refused a job on %s that names %.100r; find out who else writes to this Redis",
                 queue.name,
                 name,
             )
         return bool(super().perform_job(job, queue, execution))
 
     def subscribe(self) -> None:
-        """Take no commands over pub/sub: signals are enough, and do not come through Redis."""
+        """Take no commands over pub/sub: signals are enough and do not come through Redis."""
 
     def unsubscribe(self) -> None:
-        """Nothing was subscribed to."""
+        """Do nothing: nothing was subscribed to."""
 
     def clean_group_registries(self) -> None:
-        """Leave groups alone: we make none, and whoever does is not us."""
+        """Do nothing: the bridge makes no groups of jobs."""
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Stop after the running drain, which is told to begin nothing new."""
+        """Stop after the running drain, which begins nothing new."""
         stopping.set()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
 
 def keep_loaded() -> None:
-    """Leave what is loaded by now out of all garbage collections: it stays, and a long listing makes many of them."""
+    """Exclude all objects loaded by now from garbage collection; long listings cause many of them."""
     gc.collect()
     gc.freeze()
 
 
 def run_worker(address: Address, lanes: Sequence[str] = LANES, *, burst: bool = False) -> None:
-    """Work until SIGTERM or SIGINT (or, with `burst`, until the lanes are empty), through any outage of Redis."""
+    """Work until SIGTERM or SIGINT, through any outage of Redis; with `burst`, until no job is left."""
     logging.getLogger("rq").setLevel(logging.WARNING)
     stopping.clear()
-    quiet = True
+    connected = True
     while not stopping.is_set():
         try:
             _work(address, lanes, burst=burst)
         except (RedisError, OSError) as error:
-            if quiet:
+            if connected:
                 log.warning("the worker lost Redis (%s) and waits for it", type(error).__name__)
-            quiet = False
+            connected = False
         else:
-            quiet = True
+            connected = True
         if burst:
             return
         _pause()
@@ -133,11 +133,12 @@ def _work(address: Address, lanes: Sequence[str], *, burst: bool) -> None:
 
 
 def _pause() -> None:
-    """Wait before starting over, unless told to stop. RQ has given the signals back by now, so they are taken here."""
+    """Wait before connecting again, unless told to stop."""
     if stopping.is_set():
         return
+    # RQ has restored the default handlers by now.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    until = time.monotonic() + _RESTART
+    until = time.monotonic() + _RESTART_SECONDS
     while time.monotonic() < until and not stopping.is_set():
         time.sleep(0.05)

@@ -76,12 +76,8 @@ class Embedded:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._unlock()
-            raise ConfigError(
-                [
-                    f"{self.run_dir}: another bridge runs on this home; "
-                    "stop it, or name another home with --home"
-                ]
-            ) from None
+            what = "another bridge runs on this home; stop it, or name another home with --home"
+            raise ConfigError([f"{self.run_dir}: {what}"]) from None
         try:
             _stop_orphan(self.socket)
             self._process = self._spawn(binary)

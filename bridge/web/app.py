@@ -1,4 +1,4 @@
-"""The Flask application: puts the routes together, and makes every answer one that says nothing it should not."""
+"""The Flask application: all routes, and answers to errors that reveal nothing about the inside."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def create_app(
     metrics_token: Secret | None = None,
     limit: int = body.LIMIT,
 ) -> Flask:
-    """Make the application. Without an `intake` each request commits on its own, in its own thread."""
+    """Make the application; without an `intake` each request commits in its own thread."""
     app = Flask(__name__)
     counters = Counters()
     app.extensions["bridge"] = {"counters": counters}
-    taken = intake or DirectIntake(ledger, doorbell)
+    intake = intake or DirectIntake(ledger, doorbell)
     app.register_blueprint(
-        webhooks.blueprint(config.connections, connectors, taken, clock, counters, limit)
+        webhooks.blueprint(config.connections, connectors, intake, clock, counters, limit)
     )
     app.register_blueprint(health.blueprint(ledger, doorbell, clock, counters, metrics_token))
 
@@ -61,7 +61,7 @@ def create_app(
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> tuple[Response, int]:
-        log.error("a request failed", exc_info=error)
+        log.error("a request failed; it was answered with 500", exc_info=error)
         return jsonify(error="Internal Server Error"), 500
 
     @app.after_request

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`: for orchestrators. They name parts, never hosts, addresses or secrets."""
+"""`/healthz`, `/readyz` and `/metrics` for orchestrators; they show no hosts or secrets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from flask import Blueprint, Request, Response, jsonify, request
 
 from bridge.clock import Clock
 from bridge.core.model.syncs import Secret
-from bridge.ledger import connection_health as healths
-from bridge.ledger import summary
+from bridge.ledger import connection_health, summary
 from bridge.ledger.database import Ledger
 from bridge.queue import Bell
 from bridge.web.receiver.counters import Counters, labels
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 def blueprint(
     ledger: Ledger, doorbell: Bell, clock: Clock, counters: Counters, token: Secret | None = None
 ) -> Blueprint:
-    """Give the routes; `token` opens the metrics to others than this machine."""
+    """Return the routes; with `token` other machines may read the metrics."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
@@ -38,21 +37,23 @@ def blueprint(
             return jsonify(status="ok")
         now = clock.now()
         with ledger.read() as tx:
-            found = healths.by_name(tx)
-        told = {
-            name: {"state": each.state(now), "why": each.words(now)} for name, each in found.items()
+            by_name = connection_health.by_name(tx)
+        connections = {
+            name: {"state": health.state(now), "why": health.words(now)}
+            for name, health in by_name.items()
         }
-        # The process lives all the same: whoever restarts it for a vendor's trouble makes two
-        # troubles of one.
-        return jsonify(status="ok", connections=told)
+        # Always ok: a vendor's trouble is no reason to restart this process.
+        return jsonify(status="ok", connections=connections)
 
     @routes.get("/readyz")
     def ready() -> tuple[Response, int]:
-        parts = {"ledger": _word(_ledger_answers(ledger)), "redis": _word(doorbell.ping())}
+        parts = {
+            "ledger": _up_or_down(_ledger_answers(ledger)),
+            "redis": _up_or_down(doorbell.ping()),
+        }
         if parts["ledger"] == "down":
             return jsonify(status="down", **parts), 503
-        # Without Redis webhooks are still taken and kept: leaving the balancer now would lose them
-        # instead.
+        # Without Redis webhooks are still accepted; out of the load balancer they would be lost.
         return jsonify(status="ok" if parts["redis"] == "ok" else "degraded", **parts), 200
 
     @routes.get("/metrics")
@@ -64,27 +65,27 @@ def blueprint(
         parts = {"ledger": _ledger_answers(ledger), "redis": doorbell.ping()}
         lines = counters.lines() + _gauge("bridge_up", "Whether a part answers.", "part", parts)
         if parts["ledger"]:
-            lines += _figures(ledger, clock.now())
+            lines += _ledger_metrics(ledger, clock.now())
         return Response("\n".join(lines) + "\n", content_type=PLAIN), 200
 
     return routes
 
 
-def _figures(ledger: Ledger, now: datetime) -> list[str]:
+def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
     with ledger.read() as tx:
-        found = summary.summary(tx, now)
-    backlog = dict(found.backlog)
+        status = summary.summary(tx, now)
+    backlog = dict(status.backlog)
     oldest = backlog.pop("oldest_due", None)
     waited = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-    refused = {name: health.refused_at is not None for name, health in found.health.items()}
+    refused = {name: health.refused_at is not None for name, health in status.health.items()}
     states = [
         (name, word, health.state(now) == word)
-        for name, health in found.health.items()
+        for name, health in status.health.items()
         for word in STATES
     ]
-    settled = found.account.verdicts | {"in flight": found.account.in_flight}
+    settled = status.account.verdicts | {"in flight": status.account.in_flight}
     parked: Counter[str] = Counter()
-    for group in found.parked:
+    for group in status.parked:
         parked[group.cause] += group.count
     return [
         *_gauge("bridge_work", "Outstanding pieces of work, by state.", "state", backlog),
@@ -94,21 +95,21 @@ def _figures(ledger: Ledger, now: datetime) -> list[str]:
             "",
             {"": waited},
         ),
-        *_gauge("bridge_inbox", "Webhooks in the inbox, by verdict.", "verdict", found.inbox),
+        *_gauge("bridge_inbox", "Webhooks in the inbox, by verdict.", "verdict", status.inbox),
         *_gauge(
-            "bridge_records", "Records that are linked, by connection.", "connection", found.sides
+            "bridge_records", "Records that are linked, by connection.", "connection", status.sides
         ),
         *_gauge(
             "bridge_conflicts_open",
             "Conflicts that wait for an admin.",
             "",
-            {"": found.conflicts_open},
+            {"": status.conflicts_open},
         ),
         *_gauge(
             "bridge_attempts_open",
             "Writes whose outcome is not known yet.",
             "",
-            {"": found.attempts_open},
+            {"": status.attempts_open},
         ),
         *_gauge(
             "bridge_connection_refused",
@@ -116,7 +117,7 @@ def _figures(ledger: Ledger, now: datetime) -> list[str]:
             "connection",
             refused,
         ),
-        *_family(
+        *_metric(
             "bridge_connection_state",
             "How a connection is that ever had trouble; 1 for the one state that it is in.",
             [({"connection": name, "state": word}, float(is_it)) for name, word, is_it in states],
@@ -125,7 +126,7 @@ def _figures(ledger: Ledger, now: datetime) -> list[str]:
             "bridge_webhooks_accepted",
             "Webhooks ever accepted, each once.",
             "",
-            {"": found.account.accepted},
+            {"": status.account.accepted},
         ),
         *_gauge(
             "bridge_webhooks_settled",
@@ -137,22 +138,22 @@ def _figures(ledger: Ledger, now: datetime) -> list[str]:
             "bridge_webhooks_missing",
             "Accepted webhooks without account: 0.",
             "",
-            {"": found.account.missing},
+            {"": status.account.missing},
         ),
-        *_gauge("bridge_work_lane", "Outstanding pieces of work, by lane.", "lane", found.lanes),
+        *_gauge("bridge_work_lane", "Outstanding pieces of work, by lane.", "lane", status.lanes),
         *_gauge("bridge_work_parked", "Work that was set aside, by cause.", "cause", parked),
-        *_family(
+        *_metric(
             "bridge_figure",
             "What a connection tells of itself.",
             [
                 ({"connection": each.connection, "name": each.name}, each.value)
-                for each in found.figures
+                for each in status.figures
             ],
         ),
     ]
 
 
-def _family(
+def _metric(
     name: str, meaning: str, samples: Sequence[tuple[Mapping[str, str], float]]
 ) -> list[str]:
     lines = [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
@@ -167,7 +168,7 @@ def _gauge(name: str, meaning: str, label: str, values: Mapping[str, float]) -> 
     ]
 
 
-def _word(up: bool) -> str:
+def _up_or_down(up: bool) -> str:
     return "ok" if up else "down"
 
 
@@ -175,20 +176,19 @@ def _ledger_answers(ledger: Ledger) -> bool:
     try:
         ledger.check()
     except Exception as error:  # noqa: BLE001 - whatever it is, the ledger is not ready
-        log.warning("the ledger is not ready: %s", type(error).__name__)
+        log.warning("the ledger is not ready (%s); see `bridge doctor`", type(error).__name__)
         return False
     return True
 
 
 def _is_local(given: Request) -> bool:
-    """Tell whether a request came from this machine itself, and not through a proxy that runs on it."""
+    """Return whether a request came from this machine, and not through a proxy on it."""
     forwarded = any(given.headers.get(name) for name in _FORWARDED)
     return not forwarded and given.remote_addr in {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 def _has_token(given: Request, token: Secret | None) -> bool:
     value = token.reveal().encode() if token else b""
-    said = (
-        given.headers.get("Authorization", "").removeprefix("Bearer ").encode("latin-1", "replace")
-    )
-    return bool(value) and hmac.compare_digest(said, value)
+    header = given.headers.get("Authorization", "")
+    sent = header.removeprefix("Bearer ").encode("latin-1", "replace")
+    return bool(value) and hmac.compare_digest(sent, value)

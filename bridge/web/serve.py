@@ -1,4 +1,4 @@
-"""Serves the application with granian: one process and its threads. Several may share a ledger in PostgreSQL."""
+"""Serves the application with granian: one process with threads; several may share PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from bridge.observability import log
 from bridge.web.receiver.gateway import Gateway
 from bridge.web.receiver.intake import DirectIntake, GroupIntake, Intake
 
-CALLERS: Final = 512
-"""Requests taken at once; most of them are waiting for their bodies, which takes no thread."""
-KILL_AFTER: Final = 4
-"""Seconds that a worker has to end its requests; process managers lose patience at about five."""
-HEADER_MS: Final = 10_000
+MAX_REQUESTS: Final = 512
+"""Requests accepted at once; most of them wait for their bodies, which occupies no thread."""
+KILL_AFTER_SECONDS: Final = 4
+"""The time that a worker has to end its requests; process managers kill after about five."""
+HEADER_TIMEOUT_MS: Final = 10_000
 
 
 def application() -> Gateway:
-    """Build the application in a server process; granian calls this by name."""
+    """Build the application in a server process; granian calls this function by name."""
     from bridge import wiring  # noqa: PLC0415 - a server for something else needs none of it
     from bridge.web.app import create_app  # noqa: PLC0415
 
     engine = wiring.current()
-    # A process of its own: what its parent has set up for logging, scrubbing included, did not come
-    # along.
-    found = engine.config.connections.values()
+    # This is a new process, which does not inherit its parent's logging, nor the scrubbing in it.
+    connections = engine.config.connections.values()
     log.configure(
         "web",
         form=os.environ.get("BRIDGE_LOG", "text"),
         level=os.environ.get("BRIDGE_LOG_LEVEL", "info"),
         secrets=[
-            secret for each in found for secret in (*each.credentials.values(), *_secrets(each))
+            secret
+            for connection in connections
+            for secret in (*connection.credentials.values(), *_webhook_secrets(connection))
         ],
     )
-    # On SQLite one thread commits for all; PostgreSQL groups commits by itself.
+    # On SQLite one thread commits for all requests; PostgreSQL groups commits by itself.
     grouped = engine.ledger.url.get_backend_name() == "sqlite"
     intake: Intake = (GroupIntake if grouped else DirectIntake)(engine.ledger, engine.doorbell)
     token = os.environ.get("BRIDGE_METRICS_TOKEN", "")
@@ -58,7 +59,7 @@ def application() -> Gateway:
     return Gateway(app, limit=engine.config.settings.body_limit, on_close=intake.close)
 
 
-def _secrets(connection: Connection) -> tuple[Secret, ...]:
+def _webhook_secrets(connection: Connection) -> tuple[Secret, ...]:
     return connection.webhook.secrets if connection.webhook else ()
 
 
@@ -74,11 +75,11 @@ def serve(
         interface=Interfaces.RSGI,
         factory=True,
         workers=workers,
-        backpressure=CALLERS,
+        backpressure=MAX_REQUESTS,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
         websockets=False,
-        workers_kill_timeout=KILL_AFTER,
+        workers_kill_timeout=KILL_AFTER_SECONDS,
         respawn_failed_workers=True,
         log_level=LogLevels.warning,
         process_name=None,
@@ -86,14 +87,15 @@ def serve(
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise ConfigError unless the port is free: two servers could otherwise share it without a word."""
+    """Raise ConfigError unless the port is free: granian would let two servers share it silently."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, _, _, address = found[0]
+        flags = socket.AI_PASSIVE
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+        family, kind, _, _, address = addresses[0]
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
         raise ConfigError(
-            [f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"]
+            [f"cannot listen on {host}:{port} ({error.strerror}); choose another port with --port"]
         ) from None

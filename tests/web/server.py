@@ -16,7 +16,7 @@ from bridge.ledger.database import Ledger
 from tests.web.receiver import connections, rows, signed
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 LIMIT = 64 * 1024
 
 
@@ -50,7 +50,7 @@ class Server:
                 stderr=output,
                 start_new_session=True,
             )
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < until and self.process.poll() is None:
             with contextlib.suppress(OSError):
                 if self.ask("GET", "/healthz")[0] == 200:
@@ -67,7 +67,7 @@ class Server:
         return (self.folder / "output").read_text()
 
     def ask(self, method, path, body=None, headers=None):
-        caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        caller = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
         try:
             caller.request(method, path, body, headers or {})
             answer = caller.getresponse()
@@ -81,10 +81,10 @@ class Server:
             "POST", f"/webhooks/{name}", raw, signed(connections(), name, raw, datetime.now(UTC))
         )
 
-    def raw(self, *parts, patience=PATIENCE):
+    def raw(self, *parts, timeout=TIMEOUT_SECONDS):
         """Send bytes as they are; give all that comes back until the server closes or falls silent."""
         found = b""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=patience) as caller:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as caller:
             with contextlib.suppress(OSError):
                 for part in parts:
                     caller.sendall(part)

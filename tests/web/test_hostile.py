@@ -12,8 +12,8 @@ import pytest
 
 from bridge.connectors import signing
 from bridge.ledger.tables import metadata
-from bridge.web.receiver.gateway import PATIENCE as BODY_SECONDS
-from bridge.web.serve import HEADER_MS
+from bridge.web.receiver.gateway import BODY_TIMEOUT_SECONDS
+from bridge.web.serve import HEADER_TIMEOUT_MS
 from tests.web.receiver import EVENT, KEY, OLD, connections, rows, signed
 from tests.web.server import Server
 
@@ -262,7 +262,7 @@ def test_headers_twice_are_never_accepted_on_the_strength_of_one_of_them(server)
 )
 def test_a_request_whose_length_can_be_read_two_ways_smuggles_nothing(server, trick):
     smuggled = b"POST /webhooks/helpdesk HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
-    answer = server.raw(request(*trick) + RAW + smuggled, patience=5)
+    answer = server.raw(request(*trick) + RAW + smuggled, timeout=5)
     assert answer.count(b"HTTP/1.1 202") <= 1
     assert b"Traceback" not in answer
     assert status(answer) < 500
@@ -274,7 +274,7 @@ def test_a_header_cannot_be_broken_into_two(server):
     given = headers("helpdesk") | {"x-webhook-delivery": "a"}
     raw = request(f"Content-Length: {len(RAW)}", "Connection: close", given=given) + RAW
     broken = raw.replace(b"x-webhook-delivery: a", b"x-webhook-delivery: a\rx-injected: b")
-    answer = server.raw(broken, patience=5)
+    answer = server.raw(broken, timeout=5)
     assert b"x-injected" not in answer.lower()
     assert status(answer) < 500
     for row in rows(server.ledger, "inbox"):
@@ -285,7 +285,7 @@ def test_a_header_cannot_be_broken_into_two(server):
 @pytest.mark.processes
 @pytest.mark.timeout(90)
 def test_a_body_that_trickles_is_cut_off_at_the_declared_time(server):
-    assert (BODY_SECONDS, HEADER_MS) == (10.0, 10_000)  # what the documents promise
+    assert (BODY_TIMEOUT_SECONDS, HEADER_TIMEOUT_MS) == (10.0, 10_000)  # what the documents promise
     caller = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     caller.putrequest("POST", "/webhooks/helpdesk")
     for name, value in headers("helpdesk").items():

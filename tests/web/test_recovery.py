@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.web.receiver import rows
-from tests.web.server import PATIENCE, Server, ids
+from tests.web.server import TIMEOUT_SECONDS, Server, ids
 
 pytestmark = pytest.mark.processes
 
@@ -40,7 +40,7 @@ def test_what_was_acknowledged_survives_a_kill(own):
     threads = [threading.Thread(target=send, args=(worker,)) for worker in range(6)]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT_SECONDS
     while len(acknowledged) < 60 and time.monotonic() < until:
         time.sleep(0.01)
     own.kill()
@@ -57,7 +57,7 @@ def test_what_was_acknowledged_survives_a_kill(own):
 def test_sigterm_stops_it_cleanly(own):
     own.hint("first")
     own.process.send_signal(signal.SIGTERM)
-    assert own.process.wait(PATIENCE) in {0, -signal.SIGTERM}
+    assert own.process.wait(TIMEOUT_SECONDS) in {0, -signal.SIGTERM}
     assert "Traceback" not in own.output()
     assert "tfirst" in ids(own.ledger)
 

@@ -14,7 +14,7 @@ import pytest
 from bridge.errors import ConfigError
 from bridge.web.serve import check_port
 from tests.web.receiver import EVENT, connections, rows, signed
-from tests.web.server import LIMIT, PATIENCE, Server, ids
+from tests.web.server import LIMIT, TIMEOUT_SECONDS, Server, ids
 
 pytestmark = pytest.mark.processes
 
@@ -50,7 +50,7 @@ def test_a_signed_hint_is_accepted_and_rings(server, redis):
         client.flushall()
         status, answer = server.hint("ring")
         assert (status, json.loads(answer)["status"]) == (202, "accepted")
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT_SECONDS
         while not client.llen("rq:queue:live") and time.monotonic() < until:
             time.sleep(0.02)
         assert client.llen("rq:queue:live") == 1
@@ -149,7 +149,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_requests_change_nothing_and_learn_nothing(server, name):
     before = rows(server.ledger, "inbox"), rows(server.ledger, "work")
-    answer = server.raw(HOSTILE[name], patience=5)
+    answer = server.raw(HOSTILE[name], timeout=5)
     assert answer[:10] not in {b"HTTP/1.1 2", b"HTTP/1.1 5"}
     assert b"Traceback" not in answer
     assert b"/work" not in answer
@@ -184,7 +184,7 @@ def test_slow_callers_do_not_keep_others_out(server, beginning):
 
 def test_a_body_that_does_not_arrive_is_not_awaited_for_ever(server):
     begun = head("Content-Type: application/json", "Content-Length: 100") + b"{"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as caller:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_SECONDS) as caller:
         caller.sendall(begun)
         assert caller.recv(65536).startswith(b"HTTP/1.1 408")
 
@@ -193,7 +193,7 @@ def test_many_at_once_are_all_kept_and_share_commits(server):
     answers = []
 
     def send(start):
-        caller = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        caller = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_SECONDS)
         for number in range(start, start + 40):
             raw = json.dumps({"entity": "ticket", "id": f"many{number}"}).encode()
             given = signed(connections(), "helpdesk", raw, datetime.now(UTC))

@@ -63,7 +63,7 @@ def test_a_stale_socket_file_is_no_obstacle(tmp_path):
 def test_a_folder_that_is_a_link_is_refused(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match="not a folder of ours"):
+    with pytest.raises(ConfigError, match="not a folder of this user"):
         Embedded(tmp_path / "run").start()
 
 

@@ -14,11 +14,11 @@ from bridge.queue import Doorbell, Embedded
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 
 
 def eventually(what, *, told):
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
         if found := what():
             return found
@@ -204,7 +204,7 @@ def test_sigterm_ends_the_drain_and_then_the_worker(bell, workers):
     bell.ring()
     workers.wait_for("working")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(TIMEOUT_SECONDS) == 0
     assert workers.lines() == ["working", "drained"]
 
 
@@ -213,7 +213,7 @@ def test_sigterm_ends_an_idle_worker(bell, workers):
     bell.ring()
     workers.wait_for("drained")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(TIMEOUT_SECONDS) == 0
 
 
 def test_a_worker_outlives_its_redis(tmp_path):

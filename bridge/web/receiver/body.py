@@ -1,4 +1,4 @@
-"""Reads the bodies of requests: bounded, strict, and scrubbed where one has to be kept for a human to look at."""
+"""Reads request bodies within limits, parses them strictly, and scrubs those that are kept."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from bridge.observability.log import HIDDEN, Scrubber
 
 LIMIT: Final = 1024 * 1024
 """Bytes of a webhook's body. The largest that a documented vendor sends is a fraction of this."""
-DEPTH: Final = 64
-KEPT: Final = 8 * 1024
-"""Bytes of a quarantined body that are kept."""
+MAX_DEPTH: Final = 64
+"""Levels of objects and lists within one another."""
+MAX_KEPT_BYTES: Final = 8 * 1024
+"""How much of a quarantined body is kept."""
 
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;.*)?", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+")
@@ -24,69 +25,65 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def read(request: Request, limit: int = LIMIT) -> bytes:
-    """Read the raw body, at most one byte more than is allowed. A declared length is a hint only: count what comes."""
+    """Read the raw body. Its bytes are counted, whatever length is declared."""
     media = request.headers.get("Content-Type", "")
     if not _JSON.fullmatch(media.strip()):
         raise UnsupportedMedia("send Content-Type: application/json")
     if request.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
         raise UnsupportedMedia(
-            "send the body without Content-Encoding: it is verified as it arrives"
+            "send the body without Content-Encoding: its signature covers the bytes as they arrive"
         )
     if (request.content_length or 0) > limit:
         raise TooLarge(f"the body is longer than {limit} bytes")
     chunks: list[bytes] = []
-    left = limit + 1
-    while left > 0 and (chunk := request.stream.read(min(left, 65536))):
+    allowed = limit + 1  # one byte more shows that the body is too long
+    while allowed > 0 and (chunk := request.stream.read(min(allowed, 65536))):
         chunks.append(chunk)
-        left -= len(chunk)
-    if left <= 0:
+        allowed -= len(chunk)
+    if allowed <= 0:
         raise TooLarge(f"the body is longer than {limit} bytes")
     return b"".join(chunks)
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Read a JSON object, or raise Malformed: no duplicate keys, no NaN, UTF-8 only, not too deep."""
+    """Parse a JSON object strictly: no duplicate keys, no NaN, UTF-8 only. Raises Malformed."""
     try:
         orjson.loads(body)  # strict about UTF-8, NaN, lone surrogates and depth, and quick
-        found = json.loads(
-            body, object_pairs_hook=_unique
-        )  # exact about integers of any size, and about duplicates
+        # exact about integers of any size, and about duplicate keys
+        parsed = json.loads(body, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not strict JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise Malformed(f"the body is a {type(found).__name__}, not an object")
-    _check_depth(found)
-    return found
+    if not isinstance(parsed, dict):
+        raise Malformed(f"the body is a {type(parsed).__name__}, not an object")
+    _check_depth(parsed)
+    return parsed
 
 
 def scrub(body: bytes, scrubber: Scrubber) -> str:
-    """Make the beginning of a body fit to be kept and shown: no control characters, addresses or secrets."""
-    # Before it is cut: half a secret would not be known for one.
-    text = scrubber.text(body[: 2 * KEPT].decode("utf-8", "replace"))[:KEPT]
+    """Return the beginning of a body without control characters, e-mail addresses and secrets."""
+    # Scrubbed before it is cut: half a secret would not be recognised.
+    text = scrubber.text(body[: 2 * MAX_KEPT_BYTES].decode("utf-8", "replace"))[:MAX_KEPT_BYTES]
     return _EMAIL.sub(HIDDEN, _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
-def clean(text: str, longest: int = 200) -> str:
-    """Make a vendor's word fit for a column, a page and a log line."""
-    return (
-        _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)[:longest]
-        .replace("\n", " ")
-        .replace("\t", " ")
-    )
+def clean(text: str, max_length: int = 200) -> str:
+    """Return a vendor's text in one line without control characters."""
+    shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)[:max_length]
+    return shown.replace("\n", " ").replace("\t", " ")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise Malformed(f"the key {clean(twice, 40)!r} stands twice in one object")
-    return found
+    return unique
 
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    for _ in range(DEPTH):
+    for _ in range(MAX_DEPTH):
         level = [
             inner
             for outer in level
@@ -95,4 +92,4 @@ def _check_depth(value: Any) -> None:
         ]
         if not level:
             return
-    raise Malformed(f"nested deeper than {DEPTH} levels")
+    raise Malformed(f"nested deeper than {MAX_DEPTH} levels")

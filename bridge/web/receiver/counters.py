@@ -1,4 +1,4 @@
-"""Counts what came in: by connection and outcome, so that nobody outside can make the list grow."""
+"""Counts webhooks by connection and outcome, for `/metrics`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HELP: Final = {
 
 
 class Counters:
-    """Two families of counters of this process. Connections are configured ones only; every stranger counts as `""`."""
+    """Two counters of this process. Unknown connections count as `""`, so the list cannot grow."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,7 +32,7 @@ class Counters:
             self._counts[REFUSED, connection, reason] += 1
 
     def count(self, connection: str, word: str) -> int:
-        """Give how often a status or a reason was counted for a connection."""
+        """Return how often a status or a reason was counted for a connection."""
         with self._lock:
             return sum(
                 number
@@ -41,22 +41,22 @@ class Counters:
             )
 
     def lines(self) -> list[str]:
-        """Give the counters in Prometheus' text format."""
+        """Return the counters in Prometheus' text format."""
         with self._lock:
             counts = sorted(self._counts.items())
-        found: list[str] = []
+        lines: list[str] = []
         for family, label in ((ACCEPTED, "status"), (REFUSED, "reason")):
-            found += [f"# HELP {family} {_HELP[family]}", f"# TYPE {family} counter"]
-            found += [
+            lines += [f"# HELP {family} {_HELP[family]}", f"# TYPE {family} counter"]
+            lines += [
                 f"{family}{labels(connection=name, **{label: word})} {number}"
                 for (kind, name, word), number in counts
                 if kind == family
             ]
-        return found
+        return lines
 
 
 def labels(**values: str) -> str:
-    """Write labels in Prometheus' text format."""
+    """Return labels in Prometheus' text format."""
     return "{" + ",".join(f'{name}="{_quoted(value)}"' for name, value in values.items()) + "}"
 
 

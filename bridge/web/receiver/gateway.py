@@ -1,8 +1,8 @@
-"""Stands between the server and the application: reads each body without occupying a thread, and not for ever.
+"""Reads request bodies asynchronously, and passes only complete requests to the application.
 
-A WSGI server hands a request over with its body still on the way, and whoever reads it waits. A few
-callers who send one byte a minute would then hold every thread. Here a body is awaited, bounded in
-size and time, and only a complete request gets a thread.
+A WSGI server hands a request over while its body is still arriving, and the thread that reads it
+waits. A few callers who send one byte a minute would then occupy every thread. Here a body is
+awaited within limits of size and time, and only then does the request get a thread.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Final
 from bridge.web.receiver.body import LIMIT
 
 THREADS: Final = 16
-PATIENCE: Final = 10.0
-"""Seconds in which a request's body has to arrive."""
+BODY_TIMEOUT_SECONDS: Final = 10.0
+"""The time in which a request's body has to arrive."""
 _JSON: Final = [("content-type", "application/json"), ("connection", "close")]
 _PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
@@ -26,7 +26,10 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Gateway:
-    """Serves a WSGI application over granian's own interface (RSGI). `limit` is in bytes, one more is passed on."""
+    """Serves a WSGI application over RSGI, granian's own interface.
+
+    `limit` is in bytes; one more is passed on, by which the application sees that it was too long.
+    """
 
     def __init__(
         self,
@@ -34,13 +37,13 @@ class Gateway:
         *,
         threads: int = THREADS,
         limit: int = LIMIT,
-        patience: float = PATIENCE,
+        body_timeout: float = BODY_TIMEOUT_SECONDS,
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = app
         self._on_close = on_close
         self._limit = limit
-        self._patience = patience
+        self._body_timeout = body_timeout
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -49,7 +52,7 @@ class Gateway:
             protocol.close(400)
             return
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._body_timeout):
                 body = await self._body(scope, protocol)
         except TimeoutError:
             protocol.response_str(408, _JSON, '{"error":"the body did not arrive in time"}')
@@ -59,7 +62,7 @@ class Gateway:
         protocol.response_bytes(status, headers, payload)
 
     def __rsgi_del__(self, _loop: Any) -> None:
-        """End the requests under way, then what the application has to end; the server calls this at its stop."""
+        """Finish the requests under way, then close the application; the server calls this at its end."""
         self._pool.shutdown(wait=True)
         self._on_close()
 
@@ -68,7 +71,7 @@ class Gateway:
             return b""
         declared = scope.headers.get("content-length")
         if declared is not None and declared.isdecimal() and int(declared) > self._limit:
-            return b""  # the application refuses the declared length
+            return b""  # the application will refuse the declared length
         chunks: list[bytes] = []
         size = 0
         async for chunk in protocol:
@@ -95,10 +98,10 @@ class Gateway:
 
 def _environ(scope: Any, body: bytes) -> dict[str, Any]:
     host, _, port = scope.server.rpartition(":")
-    found: dict[str, Any] = {
+    environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
-        # WSGI wants the path's bytes as Latin-1; the server has decoded them as UTF-8.
+        # WSGI has the path's bytes as Latin-1; the server has decoded them as UTF-8.
         "PATH_INFO": scope.path.encode("utf-8", "surrogateescape").decode("latin-1"),
         "QUERY_STRING": scope.query_string,
         "SERVER_NAME": host,
@@ -116,5 +119,5 @@ def _environ(scope: Any, body: bytes) -> dict[str, Any]:
     }
     for name, value in scope.headers.items():
         key = _PLAIN.get(name) or "HTTP_" + name.upper().replace("-", "_")
-        found[key] = f"{found[key]},{value}" if key in found else value
-    return found
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ

@@ -1,8 +1,8 @@
-"""Writes accepted deliveries into the ledger. Who called gets an answer only after the commit.
+"""Commits accepted deliveries to the ledger; the caller is answered only after the commit.
 
-SQLite has one writer, and a commit waits for the disk: so there one thread commits for everybody
-who is waiting, all in one transaction. PostgreSQL groups commits itself, so there (and in virtual
-time) each request commits on its own.
+SQLite has one writer, and each commit waits for the disk. So one thread commits the deliveries of
+all waiting requests in one transaction. PostgreSQL groups commits by itself, so there (and in
+simulations) each request commits on its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import queue
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as WaitedTooLong
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -26,17 +25,19 @@ from bridge.ledger.database import Contended, Ledger, Tx
 from bridge.queue import Bell
 
 BATCH: Final = 256
-WAITING: Final = 4096
-TRIES: Final = 3
-PATIENCE: Final = 15.0
-"""Seconds after which a request gives up waiting for the commit and answers 503."""
+"""Deliveries committed in one transaction."""
+MAX_WAITING: Final = 4096
+"""Deliveries that may wait for the writer; more are refused with 503."""
+MAX_ATTEMPTS: Final = 3
+COMMIT_TIMEOUT_SECONDS: Final = 15.0
+"""After this a request stops waiting for the commit and answers 503."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One authentic webhook, as it will stand in the inbox, with what it hints at."""
+    """One authentic webhook as it is stored in the inbox, with its hints."""
 
     connection: str
     key: str
@@ -63,31 +64,31 @@ class Intake(Protocol):
     """Commits deliveries."""
 
     def submit(self, delivery: Delivery) -> Receipt:
-        """Return once the delivery and the work that it causes are committed. Raises LedgerError if they are not."""
+        """Commit a delivery and the work that it causes. Raises LedgerError if that fails."""
 
     def close(self) -> None:
-        """Finish what was begun."""
+        """Commit what waits, and stop."""
 
 
 class DirectIntake:
-    """Commits in the caller's thread, then rings."""
+    """Commits in the caller's thread, then rings the doorbell."""
 
     def __init__(self, ledger: Ledger, doorbell: Bell) -> None:
         self._ledger = ledger
         self._doorbell = doorbell
 
     def submit(self, delivery: Delivery) -> Receipt:
-        """Commit one delivery, then ring."""
+        """Commit one delivery, then ring the doorbell."""
         receipt = self._stored(delivery)
         if delivery.hints:
             self._doorbell.ring()
         return receipt
 
     def close(self) -> None:
-        """Nothing is ever left over."""
+        """Do nothing: no delivery ever waits."""
 
     def _stored(self, delivery: Delivery) -> Receipt:
-        for _ in range(TRIES - 1):
+        for _ in range(MAX_ATTEMPTS - 1):
             with contextlib.suppress(Contended), self._ledger.transaction() as tx:
                 return store(tx, delivery)
         with self._ledger.transaction() as tx:
@@ -95,12 +96,14 @@ class DirectIntake:
 
 
 class GroupIntake:
-    """One thread commits for all who wait, another rings: a slow Redis keeps nobody waiting for the disk."""
+    """One thread commits for all waiting requests; another rings, so a slow Redis delays no commit."""
 
     def __init__(self, ledger: Ledger, doorbell: Bell) -> None:
         self._ledger = ledger
         self._doorbell = doorbell
-        self._waiting: queue.Queue[tuple[Delivery, Future[Receipt]] | None] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[tuple[Delivery, Future[Receipt]] | None] = queue.Queue(
+            MAX_WAITING
+        )
         self._due = threading.Event()
         self._closed = False
         self._threads = [
@@ -111,36 +114,37 @@ class GroupIntake:
             thread.start()
 
     def submit(self, delivery: Delivery) -> Receipt:
-        """Hand the delivery to the writer and wait for its commit."""
+        """Give the delivery to the writer, and wait for its commit."""
         if self._closed:
             raise LedgerError("the receiver is stopping")
         answer: Future[Receipt] = Future()
         try:
             self._waiting.put_nowait((delivery, answer))
-            return answer.result(PATIENCE)
+            return answer.result(COMMIT_TIMEOUT_SECONDS)
         except queue.Full:
-            raise LedgerError(f"{WAITING} deliveries wait for the ledger already") from None
-        except WaitedTooLong:
-            # It may be committed yet: then the vendor's next try is a duplicate, which is fine.
-            raise LedgerError(f"the ledger did not commit within {PATIENCE:.0f} s") from None
+            raise LedgerError(f"{MAX_WAITING} deliveries wait for the ledger already") from None
+        except TimeoutError:
+            # It may still be committed: then the vendor's next attempt is a duplicate, which is fine.
+            what = f"the ledger did not commit within {COMMIT_TIMEOUT_SECONDS:.0f} s"
+            raise LedgerError(what) from None
 
     def close(self) -> None:
-        """Commit what waits, ring once more, end the threads."""
+        """Commit what waits, ring once more, and end the threads."""
         if not self._closed:
             self._closed = True
             self._waiting.put(None)
-            self._threads[0].join(PATIENCE)
+            self._threads[0].join(COMMIT_TIMEOUT_SECONDS)
             self._due.set()
-            self._threads[1].join(PATIENCE)
+            self._threads[1].join(COMMIT_TIMEOUT_SECONDS)
 
     def _write(self) -> None:
-        last = False
-        while not last:
+        closing = False
+        while not closing:
             batch = [self._waiting.get()]
             with contextlib.suppress(queue.Empty):
                 while len(batch) < BATCH:
                     batch.append(self._waiting.get_nowait())
-            last = None in batch
+            closing = None in batch  # `close` puts None behind the last delivery
             self._commit([item for item in batch if item is not None])
 
     def _commit(self, batch: list[tuple[Delivery, Future[Receipt]]]) -> None:
@@ -149,14 +153,16 @@ class GroupIntake:
         try:
             with self._ledger.transaction() as tx:
                 receipts = [store(tx, delivery) for delivery, _ in batch]
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+        except Exception as error:  # noqa: BLE001 - it is raised in the request that waits
             if len(batch) == 1:
                 batch[0][1].set_exception(error)
                 return
             log.warning(
-                "a batch of %d deliveries was not committed (%s); one by one now", len(batch), error
+                "a batch of %d deliveries was not committed (%s); each is tried on its own",
+                len(batch),
+                error,
             )
-            for item in batch:  # one of them must not take the others down
+            for item in batch:  # one bad delivery must not fail the others
                 self._commit([item])
             return
         for (_, answer), receipt in zip(batch, receipts, strict=True):
@@ -172,9 +178,12 @@ class GroupIntake:
 
 
 def store(tx: Tx, delivery: Delivery) -> Receipt:
-    """Write the inbox row and raise an observe for each hint. A duplicate raises them too: a lost hint costs more."""
+    """Store the inbox row and enqueue an observe for each hint, also for those of a duplicate.
+
+    A needless read costs less than a lost hint.
+    """
     first = delivery.hints[0] if delivery.hints else Hint("", "")
-    identity, is_new = webhook_inbox.accept(
+    row_id, is_new = webhook_inbox.accept(
         tx,
         connection=delivery.connection,
         delivery_key=delivery.key,
@@ -189,8 +198,7 @@ def store(tx: Tx, delivery: Delivery) -> Receipt:
         why=delivery.why,
         body=delivery.body,
     )
-    # Always in the same order: two deliveries that name the same records must not wait for each
-    # other.
+    # Sorted, so that two deliveries of the same records do not deadlock.
     for hint in sorted(delivery.hints, key=lambda hint: (hint.entity, hint.id)):
         hints.give(tx, Ref(delivery.connection, hint.entity, hint.id), delivery.received_at)
-    return Receipt(str(identity), is_new)
+    return Receipt(str(row_id), is_new)

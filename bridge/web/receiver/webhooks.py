@@ -1,7 +1,7 @@
-"""`POST /webhooks/<connection>`: the door. What comes in is a hint, and is written down before it is answered.
+"""`POST /webhooks/<connection>`: verifies a webhook, stores it with its hints, then answers.
 
-Nothing is parsed before its signature is verified over the bytes as they came; a refusal leaves a
-counter, no row.
+Nothing is parsed before the signature is verified over the bytes as they came. A refused request
+is counted, but leaves no row.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from bridge.web.receiver import body as bodies
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import Delivery, Intake
 
-BUCKET: Final = 300
-"""Seconds in which an unsigned repetition counts as the same delivery."""
-HINTS: Final = 1000
-RETRY_AFTER: Final = "5"
+DUPLICATE_WINDOW_SECONDS: Final = 300
+"""Within it, an equal body without a signed id or time counts as the same delivery."""
+MAX_HINTS: Final = 1000
+RETRY_AFTER_SECONDS: Final = "5"
 
 _KEPT_HEADERS: Final = frozenset(
     {
@@ -52,7 +52,7 @@ def blueprint(
     counters: Counters,
     limit: int = bodies.LIMIT,
 ) -> Blueprint:
-    """Give the route that takes webhooks."""
+    """Return the route that takes webhooks."""
     routes = Blueprint("webhooks", __name__)
 
     @routes.post("/webhooks/<name>")
@@ -73,14 +73,13 @@ def blueprint(
         delivery = _delivery(connection, webhook, connectors[name], headers, raw, now)
         try:
             receipt = intake.submit(delivery)
-        except (
-            Exception
-        ) as error:  # whatever it was: nothing is committed, so nothing may be acknowledged
+        except Exception as error:
+            # Whatever it was, nothing is committed, so nothing may be acknowledged.
             if not isinstance(error, LedgerError):
-                log.exception("a delivery of %s was not committed", name)
+                log.exception("a delivery of %s was not committed; it was answered with 503", name)
             counters.refused(name, "LedgerDown")
             answer = jsonify(error="the ledger cannot be reached; send this again")
-            answer.headers["Retry-After"] = RETRY_AFTER
+            answer.headers["Retry-After"] = RETRY_AFTER_SECONDS
             return answer, 503
         status = delivery.verdict if delivery.verdict in {"ignored", "quarantined"} else "accepted"
         counters.accepted(name, status if receipt.is_new else "duplicate")
@@ -94,15 +93,15 @@ def blueprint(
 def _connection(connections: Mapping[str, Connection], name: str) -> tuple[Connection, Webhook]:
     connection = connections.get(name)
     if connection is None or connection.webhook is None or not connection.webhook.secrets:
-        # The same answer for both: who asks need not learn which connections there are.
+        # One answer for all of these: a stranger must not learn which connections there are.
         raise UnknownConnection("no connection of this name takes webhooks")
     return connection, connection.webhook
 
 
 def _refusal(error: Rejected) -> tuple[Response, int]:
-    said = "the signature is missing, wrong or too old" if error.status == 401 else str(error)
-    answer = jsonify(error=said)
-    answer.headers["Connection"] = "close"  # a body may be on its way that nobody is going to read
+    why = "the signature is missing, wrong or too old" if error.status == 401 else str(error)
+    answer = jsonify(error=why)
+    answer.headers["Connection"] = "close"  # the rest of the body is not going to be read
     return answer, int(error.status)
 
 
@@ -118,21 +117,18 @@ def _delivery(
     parsed, why = _parse(connector, headers, raw)
     keep = parsed is None or connection.keep_bodies
     scrubber = Scrubber([*webhook.secrets, *connection.credentials.values()])
-    verdict = (
-        "quarantined"
-        if parsed is None
-        else "ignored"
-        if parsed.ignored or not parsed.hints
-        else "pending"
-    )
-    if parsed is not None and verdict == "ignored":
-        why = parsed.ignored or "it names no record"
+    if parsed is None:
+        verdict = "quarantined"
+    elif parsed.ignored or not parsed.hints:
+        verdict, why = "ignored", parsed.ignored or "it names no record"
+    else:
+        verdict = "pending"
     return Delivery(
         connection=connection.name,
         key=_key(webhook, headers, parsed, digest, now),
         received_at=now,
-        headers=_kept(webhook, headers),
-        projection=_clean(parsed.projection, scrubber) if parsed else {},
+        headers=_kept_headers(webhook, headers),
+        projection=_scrubbed(parsed.projection, scrubber) if parsed else {},
         digest=digest,
         event=scrubber.text(bodies.clean(parsed.event)) if parsed else "",
         verdict=verdict,
@@ -151,16 +147,16 @@ def _parse(
     except Malformed as error:
         return None, str(error)
     except Exception as error:
-        # Our mistake, not the sender's: a 5xx would only be sent again until the vendor gives the
-        # endpoint up.
-        log.exception("the connector %s cannot read a webhook", connector.NAME)
+        # Our mistake, not the sender's: after a 5xx the vendor would repeat it, and in the end
+        # disable the endpoint.
+        log.exception("the connector %s cannot read a webhook; please report this", connector.NAME)
         return None, f"the connector failed on it ({type(error).__name__}); please report this"
     return parsed, ""
 
 
 def _check(parsed: Parsed) -> None:
-    if len(parsed.hints) > HINTS:
-        raise Malformed(f"{len(parsed.hints)} records in one delivery; allowed {HINTS}")
+    if len(parsed.hints) > MAX_HINTS:
+        raise Malformed(f"{len(parsed.hints)} records in one delivery; allowed {MAX_HINTS}")
     for hint in parsed.hints:
         if not 0 < len(hint.id) <= 200 or not hint.id.isprintable():
             raise Malformed("a record id is empty, longer than 200 characters or not printable")
@@ -169,29 +165,26 @@ def _check(parsed: Parsed) -> None:
 def _key(
     webhook: Webhook, headers: Mapping[str, str], parsed: Parsed | None, digest: str, now: datetime
 ) -> str:
-    """Give what makes a delivery the same one: what was signed, else the body within a few minutes.
+    """Return the delivery key: by the signed id or time, else by the body within some minutes.
 
-    An id that nobody signed is used only as the connector scoped it; it can at worst cost one read,
-    because a duplicate raises its work like the first.
+    An unsigned id is used only in the connector's own scope. Even a forged one does no harm: the
+    hints of a duplicate are enqueued like those of the first.
     """
     identity = signing.signed_id(webhook, headers) or (parsed.delivery if parsed else "")
     if identity:
-        return (
-            f"id:{identity}"
-            if len(identity) <= 150 and identity.isprintable()
-            else f"id:{_hash(identity)}"
-        )
+        storable = len(identity) <= 150 and identity.isprintable()
+        return f"id:{identity if storable else _hash(identity)}"
     if signing.signs_time(webhook):
         stamp = headers.get(webhook.timestamp_header.lower(), "")
         return f"signed:{_hash(f'{stamp}.{digest}')}"
-    return f"body:{int(now.timestamp()) // BUCKET}:{digest}"
+    return f"body:{int(now.timestamp()) // DUPLICATE_WINDOW_SECONDS}:{digest}"
 
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _kept(webhook: Webhook, headers: Mapping[str, str]) -> dict[str, str]:
+def _kept_headers(webhook: Webhook, headers: Mapping[str, str]) -> dict[str, str]:
     wanted = _KEPT_HEADERS | {webhook.delivery.lower(), webhook.timestamp_header.lower()}
     return {
         name: bodies.clean(headers[name])
@@ -201,7 +194,7 @@ def _kept(webhook: Webhook, headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _clean(projection: Mapping[str, Any], scrubber: Scrubber) -> dict[str, Any]:
+def _scrubbed(projection: Mapping[str, Any], scrubber: Scrubber) -> dict[str, Any]:
     return {
         bodies.clean(str(name), 60): scrubber.text(bodies.clean(value))
         if isinstance(value, str)

@@ -1,1 +1,1 @@
-"""The ledger: the only memory, and the only user of SQLAlchemy."""
+"""The ledger: the SQL database, the only memory of the bridge, and the only user of SQLAlchemy."""

@@ -1,1 +1,1 @@
-"""What HTTP callers see: webhooks and health."""
+"""The HTTP server: receives webhooks, and shows health and metrics."""

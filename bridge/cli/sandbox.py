@@ -1,4 +1,4 @@
-"""`bridge sandbox`: the documented APIs of the vendors on this machine, and the hand that plays their users."""
+"""`bridge sandbox`: the vendors' documented APIs on this machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from bridge.supervisor.sandbox_accounts import write_accounts
     "--json", "as_json", is_flag=True, help="For programs: one line with the addresses and keys."
 )
 def sandbox(port_base: int, seed: int, specs: str, announce: Path | None, as_json: bool) -> None:
-    """Serve the vendors' documented APIs on this machine alone, with records in memory, until Ctrl-C."""
+    """Serve the vendors' documented APIs on this machine, with records in memory, until Ctrl-C."""
     watch_parent()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,17 +47,19 @@ def sandbox(port_base: int, seed: int, specs: str, announce: Path | None, as_jso
         if announce is not None:
             write_accounts(announce, accounts)
         elif as_json:
-            click.echo(
-                json.dumps({system: asdict(account) for system, account in accounts.items()})
-            )
+            values = {system: asdict(account) for system, account in accounts.items()}
+            click.echo(json.dumps(values))
         else:
-            for system, account in accounts.items():
-                click.echo(f"{system:<10} {account.base_url}   key {account.api_key}")
-                click.echo(
-                    f"{'':<10} {served.urls[system]}/_control/   plays its users: tickets, edit, populate, faults"
-                )
-            click.echo("Ctrl-C ends it; nothing is kept.")
+            _print(accounts, served.urls)
         sys.stdout.flush()
         stop.wait()
     finally:
         served.stop()
+
+
+def _print(accounts: Mapping[str, server.SandboxAccess], urls: Mapping[str, str]) -> None:
+    for system, account in accounts.items():
+        click.echo(f"{system:<10} {account.base_url}   key {account.api_key}")
+        plays = "plays its users: tickets, edit, populate, faults"
+        click.echo(f"{'':<10} {urls[system]}/_control/   {plays}")
+    click.echo("Ctrl-C ends it; nothing is kept.")

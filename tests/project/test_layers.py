@@ -65,9 +65,7 @@ What is left out is forbidden, above all: `cli` has no queries of its own (no `l
 `cli` never meet, `verify` knows nothing of what it judges, and the engine knows no procedure.
 """
 
-PENDING: set[tuple[str, str]] = {
-    ("cli", "ledger"),
-}
+PENDING: set[tuple[str, str]] = set()
 """Arrows that still point the wrong way."""
 
 ONLY_USER = {

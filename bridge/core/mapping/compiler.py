@@ -135,7 +135,7 @@ def _versioner(path: Path | None) -> Callable[[Mapping[str, Any]], str | None]:
     def version(record: Mapping[str, Any]) -> str | None:
         raw = path.get(record)
         if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
-            return f"{raw:020d}"
+            return f"{raw:020d}"  # padded: numbers sort as text
         time = read_time(raw)
         return time if isinstance(time, str) else None
 

@@ -244,6 +244,7 @@ class FieldDeclaration:
 
         Agents included where they are looked up: behind a `/`, so that the two can be told apart.
         """
+        # `only_on` says when a value is sent, and nothing of what it means.
         edition = chain.transform.edition if chain.transform else 0
         declared = {str(key): _stable(value) for key, value in self.row.items() if key != "only_on"}
         of_declaration = _hashed([self.known.name, declared, edition])

@@ -155,8 +155,9 @@ def _roots(node: Any) -> Iterator[str]:
     elif kind in _WHOLE:
         yield "@"
     elif kind in _FIRST_ONLY and children:
+        # `@.a` looks at a, not at the whole record.
         whole = isinstance(children[0], dict) and children[0]["type"] in _WHOLE
         yield from _roots(children[1] if whole and len(children) > 1 else children[0])
-    elif kind != "expref":
+    elif kind != "expref":  # `&name`, as in sort_by, looks into the elements of a list
         for child in children:
             yield from _roots(child)

@@ -67,6 +67,7 @@ def read_set(
     *written* as a raw element is that element: a system that cuts tags to four letters shows `bill`
     for `billing`. One raw element may so stand for two. Elements without a reading are left out.
     """
+    # How this system would show the elements of interest, if we wrote them.
     written: dict[Any, list[str]] = {}
     wanted = set(known)
     for element in sorted(wanted):
@@ -78,6 +79,7 @@ def read_set(
         stands_for = written.get(spelled, []) if isinstance(spelled, str) else []
         own = entry.alias.get(spelled) if isinstance(spelled, str) else None
         plain = own if own is not None else mapped.read(spelled)
+        # What one of ours would be cut to is not read as an element of its own as well.
         if isinstance(plain, str) and (plain in wanted or not stands_for):
             spelling.setdefault(plain, spelled)
         for element in stands_for:

@@ -154,6 +154,7 @@ def resolve(link: Link, field: str, value: Canonical, at: datetime) -> list[Note
     """
     state = link.state.setdefault(field, FieldState())
     before, waiting = state.value, dict(state.candidates or {})
+    # A set that nobody ever touched has no elements yet: then the type of the value tells.
     if state.elements or isinstance(value, list | tuple | set | frozenset):
         move_set(state, value or (), ADMIN, (at, at))
     else:

@@ -43,6 +43,7 @@ def move_set(state: FieldState, value: Sequence[str], by: str, interval: Interva
 
 def accept(case: Case, raw: Raw, value: Canonical) -> None:
     """Let the side's value be the state, unless the field has been passed to and fro too often."""
+    # A side that goes on editing its own value passes nothing to and fro.
     handed_over = case.state.rev > 0 and case.state.set_by != case.connection
     if handed_over and count_change_of_hands(case):
         open_conflict(case, raw, FUSE)
@@ -113,6 +114,7 @@ def compare_times(case: Case) -> Verdict:
         return "newer"
     if state.lo is not None and hi <= state.lo:
         return "older"
+    # They touch, or a bound is unknown: from here on the order is a guess.
     if state.hi is not None and hi != state.hi:
         return "uncertain newer" if hi > state.hi else "uncertain older"
     return "uncertain newer" if outranks(case) else "uncertain older"
@@ -164,6 +166,7 @@ def refuse_edit(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
         move_state(case.state, owned, owner, (None, held.seen))
     if owner and case.policy.revert:
         case.note_both(raw, value, kind="reverted", winner=owner, why=f"{owner} owns the field")
+        # Behind again, so that the next plan puts the state's value back.
         case.entry.level = min(case.entry.level, case.state.rev - 1)
         case.entry.decided = None
         return
@@ -184,6 +187,7 @@ def open_conflict(case: Case, raw: Raw, why: str) -> None:
     state = case.state
     state.candidates = {**state_candidate(case), case.connection: raw}
     state.why_open = why
+    # A set's `read` takes one element, so the set is shown as it is.
     value = raw if case.mapped.is_set else case.mapped.read(raw)
     case.note_both(raw, value, kind="conflict", winner="", why=why)
 

@@ -147,6 +147,7 @@ def first_contact(case: Case, raw: Raw) -> None:
     elif case.state.candidates is not None:
         case.entry.level = NEVER
     elif known and old is not NO_BASE and old == raw:
+        # The record is as it was; only the table that reads it is another.
         _reread(case, raw, value)
     else:
         case.entry.level = NEVER
@@ -229,6 +230,8 @@ def found_out(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None:
     `landed`: no field that the same call was to set still reads as it did before.
     """
     sent, before = attempt.sent[case.name], attempt.before.get(case.name, NO_BASE)
+    # "As sent" is a human's only if the call did nothing and the state still says the same: then it
+    # confirms the state (F6). In all other cases it is taken for ours.
     if raw == sent and (landed or raw == before or not case.agrees(raw)):
         case.set_shadow(raw)
         case.entry.got = None

@@ -85,6 +85,7 @@ def change(case: Case, raw: Raw, base: Raw | Marker | None = None) -> None:
 
     That is the shadow, unless our own write explains more (`written`, `not_written`).
     """
+    # Both are read before the shadow moves: moving it forgets aliases.
     known = present_elements(case.state)
     before = read_set(case.mapped, case.entry, case.entry.shadow if base is None else base, known)
     now = read_set(case.mapped, case.entry, raw, known)
@@ -177,6 +178,7 @@ def _note_pair(case: Case, name: str, *, winner: str, why: str) -> None:
 
 def _undoes_others(case: Case, added: list[str], gone: list[str]) -> bool:
     """Return whether the change undoes what another side did: only that is a change of hands."""
+    # An element that is new to the state undoes nothing.
     elements = case.state.elements
     undone = [name for name in added if name in elements and not elements[name].present] + gone
     return any(elements[name].by != case.connection for name in undone)

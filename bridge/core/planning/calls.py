@@ -113,7 +113,7 @@ def group_into_calls(recipient: Recipient, wants: Iterable[Want]) -> list[Planne
     no verb sets to its value is declined.
     """
     left = {want.key: want for want in wants}
-    calls = []
+    calls: list[PlannedCall] = []
     for verb in sorted(recipient.capabilities.verbs, key=lambda verb: not verb.also):
         taken = [left[key] for key in verb.writes if key in left]
         if verb.element or not taken or not _is_for(verb, left):
@@ -195,6 +195,7 @@ def _add_need(
     if raw is None:
         return False
     call.values[key] = call.sent[name] = raw
+    # Only the state's own value brings the side level; any other leaves it where it was.
     call.revs[name] = state.rev if from_state else entry.level
     if from_state:
         call.state_values[name] = state.value

@@ -64,6 +64,7 @@ def plan_create(
         for key, writable in capabilities.writable.items()
         if writable.required and key not in values
     )
+    # Neither: nothing has been read of the link yet.
     return CreatePlan(values, sent, revs, missing) if values or missing else None
 
 

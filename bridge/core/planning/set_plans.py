@@ -136,6 +136,7 @@ def plan_set(
     if entry.unreadable:
         return None, _element_calls(plan, added, [])
     removed = plan.to_remove(here, added)
+    # Verbs for elements are better, where there are any: they leave a human's newest element alone.
     if (added and verbs.add is None) or (removed and verbs.remove is None):
         whole = list(dict.fromkeys([*plan.kept(removed), *added]))
         losses = tuple(f"{mapped.name}: {element!r} removed" for element in removed)

@@ -48,7 +48,7 @@ from bridge.connectors.posthog.capabilities import (
     SIGNING,
     TRAITS,
 )
-from bridge.connectors.posthog.listing import PostHogListing
+from bridge.connectors.posthog.listing import PostHogListing, RowsOfPage
 from bridge.connectors.posthog.records import (
     create_body,
     customer_email,
@@ -145,13 +145,14 @@ class PostHogConnector(JsonHttpConnector):
             witnesses = self._tag_belief.witnesses(PAGE_SIZE - len(wanted))
             shown = self._listing.by_ids(wanted.union(witnesses))
             if shown is not None:
-                yield from self._those(wanted, self._records(shown.rows, shown.answer))
+                yield from self._wanted(wanted, shown)
                 return
             self._knows_ids = False
         for shown in self._listing.until_found(wanted):
-            yield from self._those(wanted, self._records(shown.rows, shown.answer))
+            yield from self._wanted(wanted, shown)
 
-    def _those(self, wanted: set[str], tickets: list[Record]) -> list[Record]:
+    def _wanted(self, wanted: set[str], shown: RowsOfPage) -> list[Record]:
+        tickets = self._records(shown.rows, shown.answer)
         return [ticket for ticket in tickets if ticket.ref.id in wanted]
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
@@ -177,11 +178,14 @@ class PostHogConnector(JsonHttpConnector):
         tickets: dict[str, Record] = {}
         for shown in self._listing.newest(since):
             for ticket in self._records(shown.rows, shown.answer):
-                if self._fits(ticket, intent.draft, since, shown.answer):
+                if self._may_be_created(ticket, intent.draft, since, shown.answer):
                     tickets[ticket.ref.id] = ticket
         return list(tickets.values())
 
-    def _fits(self, ticket: Record, draft: Draft, since: datetime | None, answer: Answer) -> bool:
+    def _may_be_created(
+        self, ticket: Record, draft: Draft, since: datetime | None, answer: Answer
+    ) -> bool:
+        """Return whether a ticket is ours by its marker, or nobody's and of the same customer."""
         if ticket.marker is not None:
             return ticket.marker == draft.marker
         made_at = parse_time(ticket.data.get("created_at"))

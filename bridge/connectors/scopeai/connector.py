@@ -127,7 +127,7 @@ class ScopeaiConnector(JsonHttpConnector):
         answer = self._call("POST", TICKETS_PATH, json=body, write=True)
         if not is_row(answer.body):
             return None
-        return self._bare(draft.entity, answer.body, answer, draft.marker)
+        return self._record_without_tags(draft.entity, answer.body, answer, draft.marker)
 
     def find(self, intent: Intent) -> list[Record]:
         """Return the tickets whose external id stands for the marker, the lowest id first.
@@ -144,7 +144,9 @@ class ScopeaiConnector(JsonHttpConnector):
         listing = self._listing.begin(intent.sent_at - CREATE_WINDOW, self._http.now())
         for row, answer in (*self._found_by(wanted), *self._rows(listing)):
             if str(row.get("external_id")) == wanted:
-                tickets.setdefault(row_id(row), self._bare(entity, row, answer, marker))
+                tickets.setdefault(
+                    row_id(row), self._record_without_tags(entity, row, answer, marker)
+                )
         return sorted(tickets.values(), key=lambda ticket: (len(ticket.ref.id), ticket.ref.id))
 
     def _found_by(self, wanted: str) -> Iterator[tuple[Row, Answer]]:
@@ -175,7 +177,10 @@ class ScopeaiConnector(JsonHttpConnector):
             if isinstance(relationship, Mapping)
         ]
         spellings = (
-            name for each in shown for name in ("salience", "salience_score") if name in each
+            name
+            for relationship in shown
+            for name in ("salience", "salience_score")
+            if name in relationship
         )
         ids = (row["external_id"] for row in rows if row.get("external_id") is not None)
         first_id = next(ids, None)
@@ -218,7 +223,7 @@ class ScopeaiConnector(JsonHttpConnector):
     def _records(self, entity: str, rows: Sequence[Row], answer: Answer) -> list[Record]:
         """Return records of rows; the names of all their tags are looked up together."""
         shown = [relationships(row) for row in rows]
-        names = self._tag_names.of({each["id"] for tags in shown for each in tags or ()})
+        names = self._tag_names.of({tag["id"] for tags in shown for tag in tags or ()})
         return [
             record(
                 self.connection.name,
@@ -230,6 +235,6 @@ class ScopeaiConnector(JsonHttpConnector):
             for row, tags in zip(rows, shown, strict=True)
         ]
 
-    def _bare(self, entity: str, row: Row, answer: Answer, marker: str) -> Record:
-        """Return a record without its tags, whose names need not be known to know it as ours."""
+    def _record_without_tags(self, entity: str, row: Row, answer: Answer, marker: str) -> Record:
+        """Return a record of ours, for which the names of its tags need not be asked."""
         return record(self.connection.name, entity, row, answer, None, marker=marker)

@@ -50,18 +50,23 @@ def relationships(row: Row) -> list[Row] | None:
     if not isinstance(shown, list):
         return None
     return [
-        {"id": tag, "salience": _score(each, "salience"), "sentiment": _score(each, "sentiment")}
-        for each in shown
-        if isinstance(each, Mapping) and (tag := row_id({"id": each.get("tag_id")}))
+        {
+            "id": tag_id,
+            "salience": _score(relationship, "salience"),
+            "sentiment": _score(relationship, "sentiment"),
+        }
+        for relationship in shown
+        if isinstance(relationship, Mapping)
+        and (tag_id := row_id({"id": relationship.get("tag_id")}))
     ]
 
 
 def named_tags(shown: list[Row], names: Mapping[str, str | None]) -> list[Row]:
     """Return relationships by the tag's name; those whose tag has no name are left out."""
     return [
-        {"name": name, "salience": each["salience"], "sentiment": each["sentiment"]}
-        for each in shown
-        if (name := names[each["id"]])
+        {"name": name, "salience": tag["salience"], "sentiment": tag["sentiment"]}
+        for tag in shown
+        if (name := names[tag["id"]])
     ]
 
 

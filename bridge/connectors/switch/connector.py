@@ -266,8 +266,8 @@ class SwitchConnector(JsonHttpConnector):
         for row, answer in rows:
             in_time = _made_since(since, row, answer, resolution=SECOND)
             if in_time and row.get("ticket_id") == ticket and same_note(row, values):
-                found = record(self.connection.name, draft.entity, row, answer)
-                return [_as_created(found, intent)]
+                conversation = record(self.connection.name, draft.entity, row, answer)
+                return [_as_created(conversation, intent)]
         return []
 
     def _find_customers(self, intent: Intent) -> list[Record]:
@@ -275,11 +275,11 @@ class SwitchConnector(JsonHttpConnector):
         email = intent.draft.values.get("email")
         if not isinstance(email, str):
             return []
-        found = [
+        customers = [
             record(self.connection.name, CUSTOMER, row, answer)
             for row, answer in self._customers(email)
         ]
-        return [_as_created(customer, intent) for customer in found]
+        return [_as_created(customer, intent) for customer in customers]
 
     def _customers(self, email: str) -> list[RowOfAnswer]:
         """Return the customers of an e-mail address, in any case of letters."""
@@ -326,7 +326,7 @@ class SwitchConnector(JsonHttpConnector):
         """
         self._check_entity(ref.entity)
         if not CAPABILITIES[ref.entity].deletes:
-            raise Unsupported(f"{self.NAME} is never told to delete a {ref.entity}")
+            raise Unsupported(f"{self.NAME} cannot delete a {ref.entity}")
         try:
             self._call("DELETE", self._path(ref.entity, ref.id), write=True)
         except NotFound:
@@ -414,6 +414,8 @@ def _made_since(
     return made_at is not None and made_at + answer.skew + resolution >= since
 
 
-def _as_created(found: Record, intent: Intent) -> Record:
-    """Return a record as what the create made, once that was sent."""
-    return found if intent.sent_at is None else replace(found, marker=intent.draft.marker)
+def _as_created(record_found: Record, intent: Intent) -> Record:
+    """Return a record that carries no marker as what the create made, once that was sent."""
+    if intent.sent_at is None:
+        return record_found
+    return replace(record_found, marker=intent.draft.marker)

@@ -66,7 +66,7 @@ class SwitchListing:
             answer, rows, times = self._page(column, start)
             full = len(rows) >= PAGE_SIZE
             if full:
-                rows, start = self._past(column, start, rows, times[-1])
+                rows, start = self._next_start(column, start, rows, times[-1])
             if times:
                 newest = format_time(times[-1])
                 top = max(top, newest, key=known_time) if top else newest
@@ -114,10 +114,10 @@ class SwitchListing:
             )
         return answer, rows, times
 
-    def _past(
+    def _next_start(
         self, column: str, start: str | None, rows: list[Row], last: datetime
     ) -> tuple[list[Row], str]:
-        """Return where a full page's follower begins, and the page's rows, completed if need be."""
+        """Return a full page's rows, completed if need be, and where the next page begins."""
         early = last.replace(microsecond=0) - SECOND
         if start is None or early > known_time(start):
             return rows, format_time(early)

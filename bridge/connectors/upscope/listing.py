@@ -111,10 +111,10 @@ class UpscopeListing:
                 shares.left = list(todo[number:])
                 break
             if visitor is not None:
-                self._sort(shares, visitor_id, *visitor)
+                self._add_visitor(shares, visitor_id, *visitor)
         return shares
 
-    def _sort(self, shares: Shares, visitor_id: str, row: Row, answer: Answer) -> None:
+    def _add_visitor(self, shares: Shares, visitor_id: str, row: Row, answer: Answer) -> None:
         """Add what one visitor shows."""
         running = row.get("is_in_session") is True
         for number, share in sessions(row):

@@ -148,8 +148,8 @@ class ZaiaConnector(JsonHttpConnector):
         place = sweep.read_window(self._listing, cursor["place"])
         if sweep.tag is not None:
             return Page([], {"place": place or START, "sweep": sweep.state})
-        found = None if sweep.failure else sweep.state
-        return Page([], {"at": START, "why": sweep.failure, "sweep": found})
+        known = None if sweep.failure else sweep.state
+        return Page([], {"at": START, "why": sweep.failure, "sweep": known})
 
     def _scan_tagged(self, cursor: Mapping[str, Any]) -> Page:
         window = self._listing.next_window(cursor["at"])

@@ -1,4 +1,4 @@
-"""Every place at which a worker can die: read from the source of the flow, so that none can be forgotten.
+"""Every place at which a worker can die, read from the source: so none can be forgotten.
 
 A procedure hands out effects with `yield`; between two of them nothing happens that anybody could
 notice. So the places are each effect of each procedure (with those of the functions that it
@@ -21,12 +21,12 @@ from bridge.engine import effects
 from bridge.procedures import PROCEDURES
 
 PLAYED = ("observe", "deliver", "create", "reconcile", "remove", "figures", "backfill")
-"""What starts by itself, and imports. An undo is not played: it brings old values back, and that is its purpose."""
+"""What starts by itself, and imports. Not an undo: to bring old values back is its purpose."""
 EFFECTS = {"transact": "Transact", "read_record": "Read", "call_vendor": "Call"}
-"""By the function with which a procedure asks for it."""
+"""The function with which a procedure asks for an effect -> the effect."""
 ROOMS = ("flow", "runs")
 NEW = "new"
-"""In the stead of a place: whichever this seed has not passed yet. So what is rarely reached is died at, too."""
+"""Instead of a place: any that this seed has not passed yet, so that rare ones are hit as well."""
 POSITIONS = {"Transact": ("before", "after")}
 REMOTE_POSITIONS = ("before", "unanswered", "after")
 
@@ -63,23 +63,20 @@ class _Source:
 
 @cache
 def _sources() -> dict[tuple[str, str], _Source]:
-    """Give every function of the flow, by file and name."""
-    found = {}
+    """Return every function of the flow, by file and name."""
+    sources = {}
     bridge = Path(inspect.getfile(effects)).parents[1]
     for path in sorted(path for room in ROOMS for path in (bridge / room).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
-                found[str(path), node.name] = _read(node)
-    return found
+                sources[str(path), node.name] = _read(node)
+    return sources
 
 
 def _read(function: ast.FunctionDef) -> _Source:
     source = _Source([], set())
     counts: dict[str, int] = {}
-    for node in sorted(
-        _own(function),
-        key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)),
-    ):
+    for node in sorted(_own(function), key=_position):
         if not isinstance(node, ast.YieldFrom) or not (called := _called(node.value)):
             continue
         if (name := EFFECTS.get(called, "")) == "":
@@ -90,6 +87,10 @@ def _read(function: ast.FunctionDef) -> _Source:
                 _Yield(node.lineno, node.end_lineno or node.lineno, name, counts[name])
             )
     return source
+
+
+def _position(node: ast.AST) -> tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
 
 
 def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
@@ -108,57 +109,59 @@ def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
 def _called(node: ast.AST | None) -> str:
     if not isinstance(node, ast.Call):
         return ""
-    return (
-        node.func.id
-        if isinstance(node.func, ast.Name)
-        else node.func.attr
-        if isinstance(node.func, ast.Attribute)
-        else ""
-    )
+    if isinstance(node.func, ast.Name):
+        return node.func.id
+    return node.func.attr if isinstance(node.func, ast.Attribute) else ""
 
 
 @cache
 def places() -> tuple[Place, ...]:
-    """Give every place, in order."""
+    """Return every place, in order."""
+    found = [
+        Place(procedure, function, asked.effect, asked.number)
+        for procedure in PLAYED
+        for function, source in _reached(procedure)
+        for asked in source.yields
+    ]
+    return tuple(sorted(set(found)))
+
+
+def _reached(procedure: str) -> Iterator[tuple[str, _Source]]:
+    """Yield the functions through which a procedure comes, by name."""
     sources = {
         where: source for where, source in _sources().items() if source.yields or source.delegates
     }
     elsewhere = {name: (path, name) for path, name in sources}
-    found: set[Place] = set()
-    for procedure in PLAYED:
-        begin = PROCEDURES.by_kind[procedure]
-        waiting, seen = [(inspect.getfile(begin), begin.__name__)], set()
-        while waiting:
-            path, name = waiting.pop()
-            where = (path, name) if (path, name) in sources else elsewhere.get(name)
-            if where is None or where in seen:
-                continue
-            seen.add(where)
-            waiting += [(where[0], other) for other in sorted(sources[where].delegates)]
-            found |= {
-                Place(procedure, name, one.effect, one.number) for one in sources[where].yields
-            }
-    return tuple(sorted(found))
+    begin = PROCEDURES.by_kind[procedure]
+    waiting, seen = [(inspect.getfile(begin), begin.__name__)], set()
+    while waiting:
+        path, name = waiting.pop()
+        where = (path, name) if (path, name) in sources else elsewhere.get(name)
+        if where is None or where in seen:
+            continue
+        seen.add(where)
+        waiting += [(where[0], delegate) for delegate in sorted(sources[where].delegates)]
+        yield name, sources[where]
 
 
 def positions(place: Place) -> tuple[str, ...]:
-    """Give the ways of dying at a place."""
+    """Return the ways of dying at a place."""
     return POSITIONS.get(place.effect, REMOTE_POSITIONS)
 
 
 def not_played() -> list[str]:
-    """Name the procedures at whose steps nobody dies."""
+    """Return the names of the procedures at whose steps nobody dies."""
     return sorted(set(PROCEDURES.by_kind) - set(PLAYED))
 
 
 @cache
 def crash_points() -> tuple[tuple[str, str], ...]:
-    """Give every crash point: the place's name and the position."""
+    """Return every crash point: the place's name and the position."""
     return tuple((str(place), position) for place in places() for position in positions(place))
 
 
 def place_of(kind: str, procedure: Any) -> str:
-    """Say where a suspended procedure stands."""
+    """Return the name of the place at which a suspended procedure stands."""
     inner = procedure
     while isinstance(inner, GeneratorType) and isinstance(inner.gi_yieldfrom, GeneratorType):
         if inner.gi_yieldfrom.gi_code.co_filename == effects.__file__:
@@ -167,9 +170,9 @@ def place_of(kind: str, procedure: Any) -> str:
     frame = inner.gi_frame
     code = frame.f_code
     source = _sources().get((code.co_filename, code.co_name))
-    for one in source.yields if source else ():
-        if one.first <= frame.f_lineno <= one.last:
-            return str(Place(kind, code.co_name, one.effect, one.number))
+    for asked in source.yields if source else ():
+        if asked.first <= frame.f_lineno <= asked.last:
+            return str(Place(kind, code.co_name, asked.effect, asked.number))
     raise RuntimeError(
         f"{code.co_filename}:{frame.f_lineno} yields no effect that the source shows"
     )

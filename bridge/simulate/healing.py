@@ -1,4 +1,4 @@
-"""After the storm: everything heals, the workers see their work through, and all comes to rest."""
+"""After the storm: everything heals, and the workers finish their work, some of them dying."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from bridge.ledger import work
 from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, crash_points
 from bridge.simulate.play import Player
 from bridge.simulate.quiet import heal
+from bridge.simulate.stage import Stage
 from bridge.simulate.vendor_line import KINDS, Fault
 
-TURNS: Final = 150
-TURNS_TO_DELETE: Final = 400
-"""An end travels through more steps: it is looked for twice, on all sides."""
-IDLE: Final = 6
+MAX_TURNS: Final = 150
+MAX_TURNS_WITH_DELETES: Final = 400
+"""A deletion travels through more steps: the record is looked for twice, on all sides."""
+IDLE_TURNS: Final = 6
 """Turns in which nobody had anything to do, after which time passes until something is due."""
-ANEW, ANYWHERE, TROUBLES = 6, 2, 3
-"""Crashes at places that were not passed yet, crashes anywhere, faults of each vendor's at most."""
-PATIENT, LEASE = 0.7, 40.0
-"""How often what a dead worker had leased is free again before anybody asks for it, and after how many seconds."""
+CRASHES_AT_NEW_PLACES: Final = 6
+CRASHES_ANYWHERE: Final = 2
+MAX_FAULTS_PER_VENDOR: Final = 3
+LEASE_EXPIRES_SHARE: Final = 0.7
+"""How often a dead worker's lease expires before anybody asks for it."""
+LEASE_SECONDS: Final = 40.0
 
 
 def end_storm(player: Player) -> None:
-    """End the storm: heal everything, bring or drop the webhooks that are still on their way."""
+    """Heal everything, and deliver or lose the webhooks that are still on their way."""
     stage = player.stage
     stage.tell("-- the storm is over")
     heal(stage)
@@ -39,33 +42,57 @@ def end_storm(player: Player) -> None:
 
 
 def finish_work(player: Player) -> None:
-    """Let the workers go on effect by effect, until nothing is due or for long; some die, some calls fail."""
-    stage, rng, idle, left = player.stage, player.stage.rng, 0, ANEW
-    player.turns.armed.update(rng.choices(crash_points(), k=ANYWHERE))
-    for account in stage.home.drawn_connections():
-        for _ in range(rng.randint(0, TROUBLES)):
-            on = rng.choice(("read", "write", "write"))
-            stage.lines[account.name].faults.append(
-                Fault(rng.choice(KINDS), on, 1.0, rng.randint(0, 1))
-            )
-        if stage.script.deletes:
-            player.look(account.name)
-    for _ in range(TURNS_TO_DELETE if stage.script.deletes else TURNS):
-        if left and not any(aim == NEW for aim, _ in player.turns.armed):
-            player.turns.armed.add((NEW, rng.choice(REMOTE_POSITIONS)))
-            left -= 1
-        died = stage.counts["crashes"]
-        player.turns.take(rng.choice(stage.workers))
-        if stage.counts["crashes"] > died and rng.random() < PATIENT:
-            stage.clock.sleep(LEASE)
-        player.notice()
-        idle = 0 if stage.bell.rung or any(worker.busy for worker in stage.workers) else idle + 1
-        if idle > IDLE:
-            with stage.ledger.read() as tx:
-                due = work.next_due(tx, stage.clock.now())
-            if due is None:
+    """Let the workers go on effect by effect until nothing is due; some die, some calls fail."""
+    stage = player.stage
+    _arm(player)
+    turns = MAX_TURNS_WITH_DELETES if stage.script.deletes else MAX_TURNS
+    idle, crashes_left = 0, CRASHES_AT_NEW_PLACES
+    for _ in range(turns):
+        if crashes_left and not any(place == NEW for place, _ in player.turns.armed):
+            player.turns.armed.add((NEW, stage.rng.choice(REMOTE_POSITIONS)))
+            crashes_left -= 1
+        _take_turn(player)
+        idle = 0 if _has_work(stage) else idle + 1
+        if idle > IDLE_TURNS:
+            if not _wait_until_due(stage):
                 break
-            stage.clock.sleep(max(1.0, (due - stage.clock.now()).total_seconds()))
             idle = 0
     heal(stage)
     stage.clock.sleep(60)
+
+
+def _arm(player: Player) -> None:
+    """Draw the crashes and faults to come."""
+    stage, rng = player.stage, player.stage.rng
+    player.turns.armed.update(rng.choices(crash_points(), k=CRASHES_ANYWHERE))
+    for connection in stage.home.drawn_connections():
+        for _ in range(rng.randint(0, MAX_FAULTS_PER_VENDOR)):
+            on = rng.choice(("read", "write", "write"))
+            fault = Fault(rng.choice(KINDS), on, 1.0, rng.randint(0, 1))
+            stage.lines[connection.name].faults.append(fault)
+        if stage.script.deletes:
+            player.look(connection.name)
+
+
+def _take_turn(player: Player) -> None:
+    """Give one worker its turn; if it dies, its lease may expire at once."""
+    stage = player.stage
+    crashes = stage.counts["crashes"]
+    player.turns.take(stage.rng.choice(stage.workers))
+    if stage.counts["crashes"] > crashes and stage.rng.random() < LEASE_EXPIRES_SHARE:
+        stage.clock.sleep(LEASE_SECONDS)
+    player.notice()
+
+
+def _has_work(stage: Stage) -> bool:
+    return stage.bell.rung or any(worker.busy for worker in stage.workers)
+
+
+def _wait_until_due(stage: Stage) -> bool:
+    """Let time pass until something is due; False when nothing will be."""
+    with stage.ledger.read() as tx:
+        due = work.next_due(tx, stage.clock.now())
+    if due is None:
+        return False
+    stage.clock.sleep(max(1.0, (due - stage.clock.now()).total_seconds()))
+    return True

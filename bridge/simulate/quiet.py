@@ -1,4 +1,4 @@
-"""How all comes to rest: vendors are well, nobody dies, and the work is done until nothing is due any more."""
+"""Quiet: vendors are well, nobody dies, and work is done until nothing is due any more."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from bridge.ledger import connection_health, parking, work
 from bridge.runs import reconcile
 from bridge.simulate.stage import Stage
 
-ROUNDS: Final = 300
-DERIVING: Final = 3600.0
-"""Seconds until a system on which nobody works has derived all from what it got."""
-HURRY: Final = 0.08
-"""Seconds that any wait takes while all comes to rest: nothing happens then in between."""
-REJECTED: Final = ("Refused", "create refused")
-"""Why work was set aside that a vendor refused in the storm, though nothing was wrong with it."""
+MAX_ROUNDS: Final = 300
+DERIVATION_SECONDS: Final = 3600.0
+"""Until a system on which nobody works has derived all from what it got."""
+SHORTEST_SLEEP_SECONDS: Final = 0.08
+"""No wait is shorter while it becomes quiet, for nothing happens in between."""
+REFUSED_CAUSES: Final = ("Refused", "create refused")
+"""Why work is parked that a vendor refused in the storm, though nothing was wrong with it."""
 
 
 class PromiseBroken(Exception):
-    """A promise was seen to be broken before the judge has asked."""
+    """A promise was seen to be broken before the judge looked."""
 
 
 def fair_weather(stage: Stage) -> None:
-    """Heal everything and see all through, the webhooks on their way too, until every side is known and level."""
+    """Heal everything and do all work, until every side is known and level."""
     heal(stage)
     drain_until_quiet(stage)
     reconcile_until_known(stage)
 
 
 def heal(stage: Stage) -> None:
-    """Let all workers die and every vendor be well again; an operator resumes what was stopped and retries."""
+    """Let all workers die and all vendors be well; an operator resumes what was stopped."""
     for worker in stage.workers:
         worker.drop()
     rejected = any(line.struck["rejected"] for line in stage.lines.values())
@@ -38,13 +38,13 @@ def heal(stage: Stage) -> None:
         for name, line in stage.lines.items():
             line.heal()
             connection_health.resume(tx, name)
-        for cause in REJECTED if rejected else ():
+        for cause in REFUSED_CAUSES if rejected else ():
             parking.unpark(tx, stage.clock.now(), cause=cause)
 
 
 def drain_until_quiet(stage: Stage) -> None:
     """Let time pass and work be done until nothing is left that time alone would bring."""
-    drain, stage.clock.shortest = stage.drain(), HURRY
+    drain, stage.clock.shortest = stage.drain(), SHORTEST_SLEEP_SECONDS
     try:
         _until_idle(stage, drain)
     finally:
@@ -52,7 +52,7 @@ def drain_until_quiet(stage: Stage) -> None:
 
 
 def _until_idle(stage: Stage, drain: Drain) -> None:
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         drain.run()
         for mail in stage.mails.values():
             while mail.waiting:
@@ -64,14 +64,14 @@ def _until_idle(stage: Stage, drain: Drain) -> None:
             return
         stage.clock.sleep(max(0.0, (due - now).total_seconds()) + 0.5)
     with stage.ledger.read() as tx:
-        raise PromiseBroken(f"never comes to rest: {work.backlog(tx, stage.clock.now())}")
+        raise PromiseBroken(f"never becomes quiet: {work.backlog(tx, stage.clock.now())}")
 
 
 def reconcile_until_known(stage: Stage) -> None:
-    """Reconcile everything; what systems derive from what they got comes back later, and is known then, too."""
+    """Reconcile everything, and again once systems have derived what they derive from it."""
     if len(stage.home.drawn_connections()) < len(stage.apps):
         reconcile_all(stage)
-        stage.clock.sleep(DERIVING)
+        stage.clock.sleep(DERIVATION_SECONDS)
     reconcile_all(stage)
 
 

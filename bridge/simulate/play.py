@@ -22,17 +22,17 @@ from bridge.simulate.vendor_line import Fault
 
 
 class Player:
-    """Does what the script says."""
+    """Does what the script says, on one stage."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.drafts = population.tickets(5, stage.script.seed)
-        self.turns = Turns(stage, self._hand)
-        self.looks_at = stage.clock.now()
+        self.turns = Turns(stage, self._by_hand)
+        self.clock_looks_at = stage.clock.now()
         self.twins = any(
             sync.match for sync in stage.context.syncs.values() if sync.entity == TICKET
         )
-        """Whether tickets that exist on two systems already can find to each other."""
+        """Whether tickets that exist on two systems already are matched with each other."""
 
     def play(self) -> None:
         """Do all steps."""
@@ -48,15 +48,16 @@ class Player:
                 self.count()
 
     def count(self) -> None:
-        """Everything accepted has one row, and the ledger's account of it adds up."""
+        """Check that every accepted webhook has one row, and that the ledger's account adds up."""
         with self.stage.ledger.read() as tx:
             account = webhook_inbox.account(tx)
         if not account.balanced:
             raise PromiseBroken(f"the account of webhooks does not add up: {account}")
         if account.accepted != self.stage.accepted:
-            raise PromiseBroken(
-                f"{self.stage.accepted} webhooks were accepted, {account.accepted} are in the ledger"
-            )
+            accepted = f"{self.stage.accepted} webhooks were accepted"
+            raise PromiseBroken(f"{accepted}, {account.accepted} are in the ledger")
+
+    # Each step of a script is done by the method of its kind.
 
     # Humans.
 
@@ -64,32 +65,31 @@ class Player:
         if not 0 < number <= len(self.drafts):
             return
         draft = self.drafts[number - 1]
-        for name in (
-            [account.name for account in self.stage.home.drawn_connections()]
-            if twin and self.twins
-            else [where]
-        ):
+        everywhere = [connection.name for connection in self.stage.home.drawn_connections()]
+        for name in everywhere if twin and self.twins else [where]:
             app = self.stage.apps[name]
             fields = app.seeded(draft, number, len(self.drafts))
-            self._hand(app, partial(app.create, fields))
+            self._by_hand(app, partial(app.create, fields))
 
     def _edit(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
         app = self.stage.apps[where]
         record = self._find(app, ticket)
         if record is not None:
-            self._hand(app, lambda: app.edit(str(record["id"]), fields))
+            self._by_hand(app, lambda: app.edit(str(record["id"]), fields))
 
     def _message(self, where: str, ticket: int, ago: float) -> None:
         app = self.stage.apps[where]
         record = self._find(app, ticket)
         if record is not None:
-            self._hand(app, lambda: app.message(str(record["id"]), f"Any news on {ticket}?", ago))
+            self._by_hand(
+                app, lambda: app.message(str(record["id"]), f"Any news on {ticket}?", ago)
+            )
 
     def _remove(self, where: str, ticket: int) -> None:
         app = self.stage.apps[where]
         record = self._find(app, ticket) if ticket < len(self.drafts) else None
         if record is not None:
-            self._hand(app, lambda: app.delete(str(record["id"])))
+            self._by_hand(app, lambda: app.delete(str(record["id"])))
 
     def _find(self, app: Sandbox, ticket: int) -> Record | None:
         """Find a ticket in a system, as a human does: by who asked."""
@@ -98,7 +98,7 @@ class Player:
             (record for record in app.tickets() if app.customer_email(record) == wanted), None
         )
 
-    def _hand(self, app: Sandbox, act: Callable[[], object]) -> None:
+    def _by_hand(self, app: Sandbox, act: Callable[[], object]) -> None:
         before = len(app.journal.since())
         try:
             act()
@@ -107,12 +107,11 @@ class Player:
             return
         for entry in app.journal.since()[before:]:
             self.stage.counts["edits"] += 1
-            self.stage.tell(
-                f"{app.name}: a human {entry.kind}s {entry.id}: {dict(entry.after) if entry.kind == 'edit' else ''}"
-            )
+            change = dict(entry.after) if entry.kind == "edit" else ""
+            self.stage.tell(f"{app.name}: a human {entry.kind}s {entry.id}: {change}")
 
     def look(self, where: str) -> None:
-        """An operator asks for a look at whatever was deleted there."""
+        """Let an operator ask for a look at whatever was deleted there."""
         app = self.stage.apps[where]
         gone = sorted({entry.id for entry in app.journal.since() if entry.kind == "delete"})
         with self.stage.ledger.transaction() as tx:
@@ -128,28 +127,27 @@ class Player:
     def _mail(self, where: str, count: int) -> None:
         for _ in range(count):
             if self.stage.mails[where].waiting:
-                self._bring(where, 0)
+                self._deliver(where, 0)
 
     def _shuffle(self, where: str, number: int) -> None:
-        self._bring(where, number)
+        self._deliver(where, number)
 
     def _repeat(self, where: str, number: int) -> None:
-        self._bring(where, number, keep=True)
-        self._bring(where, number)
+        self._deliver(where, number, keep=True)
+        self._deliver(where, number)
 
     def _unheard(self, where: str, number: int) -> None:
-        """The receiver commits and dies before it answers: the vendor will send it again."""
-        self._bring(where, number, keep=True)
+        """Let the receiver commit and die before it answers: the vendor will send it again."""
+        self._deliver(where, number, keep=True)
 
     def _lose(self, where: str, number: int) -> None:
         mail = self.stage.mails[where]
         if mail.waiting:
-            self.stage.tell(
-                f"{where}: the webhook for {mail.queued[number % mail.waiting].record_id} is lost"
-            )
+            webhook = mail.queued[number % mail.waiting]
+            self.stage.tell(f"{where}: the webhook for {webhook.record_id} is lost")
             mail.lose(number)
 
-    def _bring(self, where: str, number: int, *, keep: bool = False) -> None:
+    def _deliver(self, where: str, number: int, *, keep: bool = False) -> None:
         mail = self.stage.mails[where]
         if not mail.waiting:
             return
@@ -159,26 +157,12 @@ class Player:
         self.stage.counts["webhooks"] += 1
 
     def _forge(self, where: str, how: str, number: int) -> None:
-        """Somebody says that a record has changed which does not exist, or without knowing the secret."""
+        """Send a webhook about a record that does not exist, or without knowing the secret."""
         stage = self.stage
-        target = stage.mails[where].target
-        if target is None:
+        if stage.mails[where].target is None:
             return
-        app = stage.apps[where]
-        records = app.tickets()
         if how == "signed":
-            unknown = {
-                **(records[0] if records else {}),
-                "id": f"{number:08d}-0000-4000-8000-{number:012d}",
-            }
-            if not records:
-                return
-            for event in app.events("create", unknown, {}, {})[:1]:
-                said, headers = app.envelope(event, f"forged-{number}")
-                stage.mails[where].emit(
-                    event.name, event.record_id, said, headers, f"forged-{number}"
-                )
-            self._bring(where, -1)
+            self._forge_signed(where, number)
             return
         body = json.dumps({"event": "ticket.updated", "data": {"id": str(number)}}).encode()
         raw = body if how == "unsigned" else body[:20]
@@ -186,11 +170,23 @@ class Player:
         if status < 400:
             raise PromiseBroken(f"{where}: a webhook that nobody signed was answered {status}")
 
+    def _forge_signed(self, where: str, number: int) -> None:
+        """Send a signed webhook about a record that does not exist, like one that does."""
+        app, mail = self.stage.apps[where], self.stage.mails[where]
+        records = app.tickets()
+        if not records:
+            return
+        unknown = {**records[0], "id": f"{number:08d}-0000-4000-8000-{number:012d}"}
+        for event in app.events("create", unknown, {}, {})[:1]:
+            body, headers = app.envelope(event, f"forged-{number}")
+            mail.emit(event.name, event.record_id, body, headers, f"forged-{number}")
+        self._deliver(where, -1)
+
     # Workers.
 
     def _work(self, who: str) -> None:
-        for letter in who:
-            self.turns.take(self.stage.workers[int(letter)])
+        for digit in who:
+            self.turns.take(self.stage.workers[int(digit)])
 
     def _crash(self, place: str, position: str) -> None:
         self.turns.armed.add((place, position))
@@ -206,42 +202,42 @@ class Player:
         self.stage.clock.sleep(seconds)
 
     def _fair(self) -> None:
-        """For once nothing goes wrong, until all sides are level."""
+        """Let nothing go wrong for once, until all sides are level."""
         fair_weather(self.stage)
 
     def _clock(self) -> None:
-        """The clock's turn: start what is due, ring for what waits."""
+        """Let the clock start what is due."""
         stage = self.stage
         for run_id in schedule.start_due_runs(stage.context, stage.ledger):
             stage.tell(f"clock: starts {run_id}")
         with stage.ledger.transaction() as tx:
-            asked = account_metrics.queue_due_fetches(tx, stage.connectors, stage.clock.now())
-        stage.tell(f"clock: asks {', '.join(asked) or 'nobody'} for figures")
+            connections = account_metrics.queue_due_fetches(tx, stage.connectors, stage.clock.now())
+        stage.tell(f"clock: asks {', '.join(connections) or 'nobody'} for figures")
 
     def _backfill(self, where: str) -> None:
-        """An operator imports what a connection has."""
+        """Let an operator import what a connection has."""
         stage = self.stage
         with stage.ledger.transaction() as tx:
             backfill.start(tx, where, TICKET, stage.clock.now())
 
     def notice(self) -> None:
-        """Every second the clock rings for what waits; with Redis just emptied, nobody heard it before."""
+        """Let the clock ring for what waits, once a second: a lost doorbell rings again."""
         stage = self.stage
-        if stage.bell.rung or stage.clock.now() < self.looks_at:
+        if stage.bell.rung or stage.clock.now() < self.clock_looks_at:
             return
-        self.looks_at = stage.clock.now() + timedelta(seconds=1)
+        self.clock_looks_at = stage.clock.now() + timedelta(seconds=1)
         with stage.ledger.read() as tx:
             stage.bell.rung = schedule.due_work(tx, stage.clock.now())
 
     def _empty(self) -> None:
-        """Redis is emptied: the doorbell and the budget with all that the vendors have said."""
+        """Empty Redis: the doorbell, and the budget with every Retry-After."""
         self.stage.bell.rung = False
         self.stage.budget = MemoryBudget()
         for line in self.stage.lines.values():
             line.held_until = None
 
     def _resume(self, where: str) -> None:
-        """An operator has mended a connection's key."""
+        """Let an operator mend a connection's key."""
         stage = self.stage
         if stage.lines[where].refusing:
             stage.lines[where].refusing = False
@@ -270,15 +266,15 @@ class Player:
             self.stage.apps[where].options["tags_licensed"] = licensed
 
     def _intrude(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
-        """A human saves between our read and our write."""
+        """Let a human save between our read and our write."""
         self.stage.lines[where].intruders.append(lambda: self._edit(where, ticket, fields))
 
     def _meddle(self, where: str, kind: str, fields: Mapping[str, Any]) -> None:
-        """A human saves when a worker has decided what to do with a record and is about to read it once more."""
+        """Let a human save when a worker has decided on a record and is about to read it again."""
         self.turns.meddlers.append((kind, where, fields))
 
     def _fight(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
-        """An automation of the vendor's sets a field back after each write."""
+        """Let an automation of the vendor's set a field back after each write."""
 
         def react() -> None:
             app = self.stage.apps[where]

@@ -1,4 +1,4 @@
-"""What happens in one seed, as data: drawn beforehand, so that steps can be left out when a failure is made smaller."""
+"""The script of one seed, as data: drawn beforehand, so that `--shrink` can leave steps out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, crash_points
 from bridge.simulate.vendor_line import KINDS
 
 WORKERS: Final = 3
-DAY: Final = 86400.0
+DAY_SECONDS: Final = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +26,18 @@ class ScriptStep:
 
     @property
     def fault(self) -> bool:
-        """Tell whether something goes wrong in it."""
+        """Return whether something goes wrong in it."""
         return self.kind in FAULTS
 
     def __str__(self) -> str:
         """Write it for people."""
-        return " ".join([self.kind, self.where, *(str(arg) for arg in self.args)]).replace(
-            "  ", " "
-        )
+        words = " ".join([self.kind, self.where, *(str(arg) for arg in self.args)])
+        return words.replace("  ", " ")
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnConnection:
-    """What the one who draws has to know of a connection."""
+    """A connection on which people work on tickets, for whoever draws a script."""
 
     name: str
     sandbox: type[Sandbox]
@@ -47,14 +46,14 @@ class DrawnConnection:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """All of one seed."""
+    """All that happens in one seed."""
 
     seed: int
     options: Mapping[str, Mapping[str, Any]]
-    """How each deployment is, where vendors' documents leave it open."""
+    """By connection: behaviour of its sandbox where the vendor's documents leave it open."""
     steps: tuple[ScriptStep, ...]
     deletes: bool = False
-    """Whether a record that is deleted on one side is deleted on all, instead of what the home says."""
+    """Delete a record on all sides when it is deleted on one, whatever the home says."""
 
 
 QUIRKS: Mapping[str, tuple[Any, ...]] = {
@@ -106,18 +105,18 @@ _USUAL: Mapping[str, int] = {
 FAULTS: Final = frozenset(_FAULTS)
 
 
-def draw(seed: int, accounts: Sequence[DrawnConnection]) -> Script:
-    """Draw one seed's script. The same seed and accounts give the same."""
+def draw(seed: int, connections: Sequence[DrawnConnection]) -> Script:
+    """Draw one seed's script. The same seed and connections give the same."""
     rng = random.Random(f"simulate {seed}")
     options = {
-        account.name: {
+        connection.name: {
             name: rng.choice(values)
             for name, values in QUIRKS.items()
-            if name in account.sandbox.OPTIONS and rng.random() < 0.3
+            if name in connection.sandbox.OPTIONS and rng.random() < 0.3
         }
-        for account in accounts
+        for connection in connections
     }
-    drawn = _Drawn(rng, accounts)
+    drawn = _Drawn(rng, connections)
     steps = [drawn.step("ticket") for _ in range(rng.randint(1, 3))]
     steps.append(drawn.step("mail"))
     weights = {**_FAULTS, **_USUAL}
@@ -132,18 +131,18 @@ def draw(seed: int, accounts: Sequence[DrawnConnection]) -> Script:
 class _Drawn:
     """Draws steps."""
 
-    def __init__(self, rng: random.Random, accounts: Sequence[DrawnConnection]) -> None:
+    def __init__(self, rng: random.Random, connections: Sequence[DrawnConnection]) -> None:
         self._rng = rng
-        self._accounts = list(accounts)
+        self._connections = list(connections)
         self._tickets = 0
 
     def removal(self) -> list[ScriptStep]:
-        """Draw the end of a ticket: mirrored, deleted on one side, edited on the others before and after it is seen."""
-        rng, gone = self._rng, self._rng.choice(self._accounts).name
+        """Draw the end of a ticket, deleted on one side and edited on others meanwhile."""
+        rng, gone = self._rng, self._rng.choice(self._connections).name
         steps = [ScriptStep("fair"), ScriptStep("remove", gone, (0,))]
         for _ in range(2):
             if rng.random() < 0.4:  # what is written there then finds nothing
-                other = rng.choice(self._accounts)
+                other = rng.choice(self._connections)
                 steps += [
                     ScriptStep("edit", other.name, (0, change(rng, other))),
                     ScriptStep("mail", other.name, (4,)),
@@ -158,111 +157,121 @@ class _Drawn:
 
     def _disturbed(self) -> Iterator[ScriptStep]:
         """Let some deletions of ours fail, or come upon an edit."""
-        for account in self._accounts:
+        for connection in self._connections:
             if self._rng.random() < 0.3:
-                yield ScriptStep("meddle", account.name, ("remove", change(self._rng, account)))
+                yield ScriptStep(
+                    "meddle", connection.name, ("remove", change(self._rng, connection))
+                )
             elif self._rng.random() < 0.4:
-                yield ScriptStep("fault", account.name, (self._rng.choice(KINDS), "delete", 1.0, 0))
+                yield ScriptStep(
+                    "fault", connection.name, (self._rng.choice(KINDS), "delete", 1.0, 0)
+                )
 
     def step(self, kind: str) -> ScriptStep:
         """Draw one step of a kind."""
         rng = self._rng
-        account = rng.choice(self._accounts)
+        connection = rng.choice(self._connections)
         make: Callable[[DrawnConnection], tuple[Any, ...]] = getattr(self, f"_{kind}", lambda _: ())
         return (
-            ScriptStep(kind, account.name, make(account))
+            ScriptStep(kind, connection.name, make(connection))
             if kind not in _NOWHERE
-            else ScriptStep(kind, "", make(account))
+            else ScriptStep(kind, "", make(connection))
         )
 
-    def _ticket(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _ticket(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         if self._tickets >= 4:
             return (self._tickets, False)
         self._tickets += 1
         return (self._tickets, self._rng.random() < 0.2)
 
-    def _edit(self, account: DrawnConnection) -> tuple[Any, ...]:
-        return (self._rng.randint(0, 3), change(self._rng, account))
+    def _edit(self, connection: DrawnConnection) -> tuple[Any, ...]:
+        return (self._rng.randint(0, 3), change(self._rng, connection))
 
-    def _intrude(self, account: DrawnConnection) -> tuple[Any, ...]:
-        return self._edit(account)
+    def _intrude(self, connection: DrawnConnection) -> tuple[Any, ...]:
+        return self._edit(connection)
 
-    def _meddle(self, account: DrawnConnection) -> tuple[Any, ...]:
-        return (self._rng.choice(("observe", "deliver")), change(self._rng, account))
+    def _meddle(self, connection: DrawnConnection) -> tuple[Any, ...]:
+        return (self._rng.choice(("observe", "deliver")), change(self._rng, connection))
 
-    def _fight(self, account: DrawnConnection) -> tuple[Any, ...]:
-        return (self._rng.randint(0, 3), change(self._rng, account, ("status", "priority")))
+    def _fight(self, connection: DrawnConnection) -> tuple[Any, ...]:
+        return (self._rng.randint(0, 3), change(self._rng, connection, ("status", "priority")))
 
-    def _message(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _message(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randint(0, 3), self._rng.choice((0.0, 5.0, 3600.0)))
 
-    def _remove(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _remove(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         # Rarely: what was deleted has little more to teach.
         return (self._rng.randint(0, 3) if self._rng.random() < 0.25 else 99,)
 
-    def _mail(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _mail(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randint(1, 4),)
 
-    def _lose(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _lose(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randint(0, 9),)
 
     _repeat = _unheard = _shuffle = _lose
 
-    def _forge(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _forge(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice(("signed", "unsigned", "garbage")), self._rng.randint(0, 99))
 
-    def _work(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _work(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         # Who does the next effect: mostly long runs of one, sometimes all three in turns.
         rng = self._rng
         if rng.random() < 0.5:
             return (str(rng.randrange(WORKERS)) * rng.randint(4, 14),)
         return ("".join(str(rng.randrange(WORKERS)) for _ in range(rng.randint(4, 14))),)
 
-    def _wait(self, _account: DrawnConnection) -> tuple[Any, ...]:
-        return (self._rng.choice((0.2, 1.0, 3.0, 10.0, 40.0, 40.0, 400.0, DAY, 3 * DAY)),)
+    def _wait(self, _connection: DrawnConnection) -> tuple[Any, ...]:
+        return (
+            self._rng.choice(
+                (0.2, 1.0, 3.0, 10.0, 40.0, 40.0, 400.0, DAY_SECONDS, 3 * DAY_SECONDS)
+            ),
+        )
 
-    def _fault(self, account: DrawnConnection) -> tuple[Any, ...]:
+    def _fault(self, connection: DrawnConnection) -> tuple[Any, ...]:
         rng = self._rng
         kind, on = rng.choice(KINDS), rng.choice(("read", "write", "any", "any"))
         seconds = {
             "throttle": float(rng.choice((1, 2, 30, 121))),
-            "late": account.settle * 0.4,
+            "late": connection.settle * 0.4,
         }.get(kind, 0.0)
         return (kind, on, seconds, rng.choice((0, 0, 0, 1, 2)))
 
-    def _crash(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _crash(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         if self._rng.random() < 0.5:
             return (NEW, self._rng.choice(REMOTE_POSITIONS))
         return self._rng.choice(crash_points())
 
-    def _die(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _die(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randrange(WORKERS), self._rng.choice(("before", "unanswered", "after")))
 
-    def _down(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _down(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((2.0, 20.0, 200.0)),)
 
-    def _skew(self, _account: DrawnConnection) -> tuple[Any, ...]:
+    def _skew(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((-90.0, -3.0, 0.7, 5.0, 90.0)),)
 
-    def _license(self, account: DrawnConnection) -> tuple[Any, ...]:
+    def _license(self, connection: DrawnConnection) -> tuple[Any, ...]:
         return (
-            (self._rng.choice((True, False)),) if "tags_licensed" in account.sandbox.OPTIONS else ()
+            (self._rng.choice((True, False)),)
+            if "tags_licensed" in connection.sandbox.OPTIONS
+            else ()
         )
 
-    def _lag(self, account: DrawnConnection) -> tuple[Any, ...]:
-        return (self._rng.choice((0.2, 0.5)) * account.settle,)
+    def _lag(self, connection: DrawnConnection) -> tuple[Any, ...]:
+        return (self._rng.choice((0.2, 0.5)) * connection.settle,)
 
 
 _NOWHERE = frozenset({"work", "drain", "fair", "wait", "clock", "crash", "die", "empty"})
 
 
 def change(
-    rng: random.Random, account: DrawnConnection, names: Sequence[str] = ()
+    rng: random.Random, connection: DrawnConnection, names: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Draw what a human changes, in the system's own words; some of them its form may refuse."""
+    """Draw what a human changes, in the system's own words; its form may refuse some of them."""
     usual = ("status", "status", "priority", "assignee", "tags", "tags", "subject")
     name = rng.choice(
-        [name for name in names or usual if name in account.sandbox.CARRIES] or ["status"]
+        [name for name in names or usual if name in connection.sandbox.CARRIES] or ["status"]
     )
     if name == "tags":
         return {
@@ -273,9 +282,9 @@ def change(
     if name == "subject":
         return {"subject": f"Changed {rng.randint(1, 99)}"}
     if name == "assignee":
-        return account.sandbox.assignment(rng.choice(population.AGENTS))
+        return connection.sandbox.assignment(rng.choice(population.AGENTS))
     known = [
-        *sorted(account.sandbox.CHOICES.get(name, {}).values()),
+        *sorted(connection.sandbox.CHOICES.get(name, {}).values()),
         *(("in_progress", "closed") if name == "status" else ()),
     ]
     return {name: rng.choice(known)}

@@ -1,4 +1,4 @@
-"""Runs seeds, on every core, and makes a failing one smaller."""
+"""Runs seeds on every core, and makes a failing one smaller."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from bridge.simulate.script import Script, draw
 from bridge.simulate.stage import Stage, load_home
 from bridge.simulate.verdicts import PROMISES, SeedVerdict, judge
 
-STORY = 60
-"""Lines of a story, at most."""
+MAX_STORY_LINES = 60
 
 
 @dataclass(slots=True)
@@ -37,7 +36,7 @@ class SeedResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every promise held."""
+        """Return whether every promise held."""
         return not self.broken
 
 
@@ -77,49 +76,51 @@ def play(script: Script, home: str = "") -> SeedResult:
 
 
 def story(trace: Sequence[str], refs: Iterable[str]) -> Iterator[str]:
-    """Give the lines that speak of the records concerned, what went wrong, and the last ones of all."""
-    wanted = [ref for ref in refs if ref]
-    told = [
-        line
-        for line in trace
-        if any(ref in line for ref in wanted) or "DIES" in line or "human" in line
-    ]
-    yield from told[-STORY:] if told else trace[-STORY:]
+    """Yield the last lines that name a record concerned, a death or a human, if there are any."""
+    words = [*(ref for ref in refs if ref), "DIES", "human"]
+    lines = [line for line in trace if any(word in line for word in words)] or trace
+    yield from lines[-MAX_STORY_LINES:]
 
 
 def play_seed(seed: int, home: str = "") -> SeedResult:
-    """Run one seed."""
+    """Draw one seed's script, play it and judge it."""
     return play(draw(seed, load_home(home).drawn_connections()), home)
 
 
 def shrink(seed: int, home: str = "", tries: int = 400) -> SeedResult:
-    """Leave out steps as long as the seed still fails; gives the smallest failure found."""
+    """Leave out steps as long as the seed still fails; return the smallest failure found."""
     script = draw(seed, load_home(home).drawn_connections())
     best = play(script, home)
     if best.ok:
         return best
     steps, size = list(script.steps), max(1, len(script.steps) // 2)
     while size and tries > 0:
-        at, gone = 0, False
+        at, smaller = 0, False
         while at < len(steps) and tries > 0:
             fewer = steps[:at] + steps[at + size :]
             tries -= 1
-            found = play(replace(script, steps=tuple(fewer)), home)
-            if _alike(found, best):
-                steps, best, gone = fewer, found, True
+            result = play(replace(script, steps=tuple(fewer)), home)
+            if _fails_alike(result, best):
+                steps, best, smaller = fewer, result, True
             else:
                 at += size
-        size = size if gone and size == 1 else size // 2
+        size = size if smaller and size == 1 else size // 2
+    return _with_usual_options(replace(script, steps=tuple(steps)), best, home)
+
+
+def _with_usual_options(script: Script, best: SeedResult, home: str) -> SeedResult:
+    """Give each sandbox its usual options back, as long as the script still fails."""
     for name in script.options:
-        fewer_options = {**script.options, name: {}}
-        found = play(replace(script, options=fewer_options, steps=tuple(steps)), home)
-        if _alike(found, best):
-            script, best = replace(script, options=fewer_options), found
+        usual = replace(script, options={**script.options, name: {}})
+        result = play(usual, home)
+        if _fails_alike(result, best):
+            script, best = usual, result
     return best
 
 
-def _alike(found: SeedResult, wanted: SeedResult) -> bool:
-    return bool(found.broken) and found.broken[0].split(":")[0] == wanted.broken[0].split(":")[0]
+def _fails_alike(result: SeedResult, wanted: SeedResult) -> bool:
+    """Return whether a result fails for the same reason."""
+    return bool(result.broken) and result.broken[0].split(":")[0] == wanted.broken[0].split(":")[0]
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ class SimulationTotals:
     days: float = 0.0
 
     def add(self, result: SeedResult) -> None:
-        """Take in one seed."""
+        """Add one seed's result."""
         self.seeds += 1
         self.counts.update(result.counts)
         self.struck.update(result.struck)
@@ -144,7 +145,7 @@ class SimulationTotals:
             self.failed.append(result)
 
     def missed(self) -> list[str]:
-        """Give the crash points at which nobody died."""
+        """Return the crash points at which nobody died."""
         return [
             f"{place} {position}"
             for place, position in crash_points()
@@ -152,11 +153,11 @@ class SimulationTotals:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the figures as JSON values."""
+        """Return the figures as JSON values."""
         points = len(crash_points())
         return {
             "seeds": self.seeds,
-            "failed": [{"seed": one.seed, "broken": one.broken} for one in self.failed],
+            "failed": [{"seed": result.seed, "broken": result.broken} for result in self.failed],
             "steps": self.counts["steps"],
             "fault_share": round(self.counts["faults"] / max(1, self.counts["steps"]), 3),
             "edits": self.counts["edits"],
@@ -177,7 +178,7 @@ class SimulationTotals:
 
 
 def run(seeds: Sequence[int], home: str = "", processes: int | None = None) -> Iterator[SeedResult]:
-    """Run seeds on all cores; gives each result as it comes, in order."""
+    """Run seeds on all cores; yield each result in order, as soon as it is there."""
     count = min(processes or os.cpu_count() or 1, len(seeds))
     if count <= 1:
         yield from (play_seed(seed, home) for seed in seeds)

@@ -1,4 +1,4 @@
-"""What is set up for one seed: sandboxes and their lines, connectors, receiver, ledger, workers, one clock."""
+"""The stage of one seed: sandboxes and lines to them, connectors, receiver, ledger, workers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ RECEIVER = "http://bridge.invalid"
 
 @dataclass(frozen=True, slots=True)
 class SimulatedHome:
-    """What all seeds of a process share: a configuration, and an empty ledger to copy."""
+    """The setup that all seeds of a process share: a configuration, and an empty ledger to copy."""
 
     config: Config
     accounts: Mapping[str, server.SandboxAccess]
@@ -62,8 +62,8 @@ class SimulatedHome:
     ledger: Ledger
 
     def drawn_connections(self) -> list[DrawnConnection]:
-        """Give what the one who draws steps has to know of the connections on which people work on tickets."""
-        found = []
+        """Return the connections on which people work on tickets, for whoever draws steps."""
+        drawn = []
         syncs = [sync for sync in self.config.syncs.values() if sync.entity == TICKET]
         for name, connection in self.config.connections.items():
             if not any(name in sync.members for sync in syncs):
@@ -74,13 +74,13 @@ class SimulatedHome:
             settle = max(
                 able.settle for able in connector_class(connection.system).CAPABILITIES.values()
             )
-            found.append(DrawnConnection(name, sandbox, settle))
-        return found
+            drawn.append(DrawnConnection(name, sandbox, settle))
+        return drawn
 
 
 @cache
 def load_home(home: str = "") -> SimulatedHome:
-    """Load a home (empty: as shipped) with the sandboxes' people and accounts. Raises ConfigError."""
+    """Load a home (empty: as shipped) with sandboxes' people and accounts. Raises ConfigError."""
     accounts = server.accounts({system: f"http://{system}.invalid" for system in systems()})
     with tempfile.TemporaryDirectory(prefix="bridge-simulate-") as made:
         folder = Path(made)
@@ -104,48 +104,46 @@ def load_home(home: str = "") -> SimulatedHome:
         config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
         _name_people(folder, config)
         config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
-    missing = {
-        name: found.system
-        for name, found in config.connections.items()
-        if not has_sandbox(found.system)
-    }
-    if missing:
-        raise ConfigError(
-            [
-                f"connections.{name}: {system} has no sandbox, so it cannot be simulated; "
-                "leave the connection out of a copy of this home"
-                for name, system in missing.items()
-            ]
-        )
+    _check_sandboxes(config)
     template, ledger = Ledger("sqlite://"), Ledger("sqlite://")
     template.upgrade()
     # One call at a time: calls that are made one after the other must not count as under way
     # together.
     free = {
-        name: replace(found, rates=(), concurrency=1) for name, found in config.connections.items()
+        name: replace(connection, rates=(), concurrency=1)
+        for name, connection in config.connections.items()
     }
     return SimulatedHome(replace(config, connections=free), accounts, template, ledger)
+
+
+def _check_sandboxes(config: Config) -> None:
+    """Raise ConfigError where a connection has no sandbox."""
+    problems = [
+        f"connections.{name}: {connection.system} has no sandbox, so it cannot be simulated; "
+        "leave the connection out of a copy of this home"
+        for name, connection in config.connections.items()
+        if not has_sandbox(connection.system)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _use_sandbox_people(folder: Path) -> None:
     """Take the home's own people out: the sandboxes have never heard of them."""
     file = folder / "mappings" / "agents.yaml"
-    unmapped = (
-        re.search(r"(?m)^unmapped:\s*(leave|unassign)\b", file.read_text())
-        if file.is_file()
-        else None
-    )
+    text = file.read_text() if file.is_file() else ""
+    unmapped = re.search(r"(?m)^unmapped:\s*(leave|unassign)\b", text)
     file.write_text(f"agents: []\nunmapped: {unmapped[1] if unmapped else 'leave'}\n")
 
 
 def _name_people(folder: Path, config: Config) -> None:
-    """Put the sandboxes' people in, under the names that each connection has for them; one is left to be learned."""
+    """Put the sandboxes' people in, by each connection's ids; leave one out, to be learned."""
     rows = []
     for agent in population.AGENTS[:-1]:
         names = [
             f'"{name}": "{agent_id}"'
-            for name, found in config.connections.items()
-            if (agent_id := sandbox_class(found.system).agent_id(agent))
+            for name, connection in config.connections.items()
+            if (agent_id := sandbox_class(connection.system).agent_id(agent))
         ]
         rows.append(f"  - {{{', '.join([f'email: {agent.email}', *names])}}}\n")
     file = folder / "mappings" / "agents.yaml"
@@ -153,14 +151,14 @@ def _name_people(folder: Path, config: Config) -> None:
 
 
 def _raw(ledger: Ledger) -> sqlite3.Connection:
-    found = ledger.engine.raw_connection().driver_connection
-    if not isinstance(found, sqlite3.Connection):
+    connection = ledger.engine.raw_connection().driver_connection
+    if not isinstance(connection, sqlite3.Connection):
         raise TypeError("a simulation keeps its ledger in memory")
-    return found
+    return connection
 
 
 class SimulatedDoorbell:
-    """The doorbell. It may be lost: then it rings again when the clock looks."""
+    """The doorbell. Its ring may be lost: then it rings again when the clock looks."""
 
     def __init__(self) -> None:
         self.rung = False
@@ -171,10 +169,10 @@ class SimulatedDoorbell:
         return True
 
     def answered(self, lane: str = "") -> None:
-        """Somebody comes."""
+        """Do nothing: whoever comes is known to have come."""
 
     def ping(self) -> bool:
-        """Say that it can be rung."""
+        """Return that it can be rung."""
         return True
 
 
@@ -223,7 +221,7 @@ class Stage:
 
     @property
     def limits(self) -> MemoryBudget:
-        """What holds calls back; a new one after Redis was emptied."""
+        """Return the budget that holds calls back; a new one after Redis was emptied."""
         return self.budget
 
     def tell(self, line: str) -> None:
@@ -231,15 +229,15 @@ class Stage:
         self.trace.append(f"{(self.clock.now() - self.began).total_seconds():.3f} {line}")
 
     def digest(self) -> str:
-        """Give one number for all that happened."""
-        told = hashlib.sha256("\n".join(self.trace).encode())
+        """Return one number for all that happened."""
+        digest = hashlib.sha256("\n".join(self.trace).encode())
         for app in self.apps.values():
             for entry in app.journal.since():
-                told.update(repr(entry).encode())
-        return told.hexdigest()
+                digest.update(repr(entry).encode())
+        return digest.hexdigest()
 
     def drain(self) -> Drain:
-        """Give a worker as it is in production, but for its threads."""
+        """Return a worker as in production, but for its threads."""
         return Drain(
             self.context,
             self.ledger,
@@ -251,7 +249,7 @@ class Stage:
         )
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """Bring a webhook to the receiver."""
+        """Deliver a webhook to the receiver."""
         answer = self.client.post(url.removeprefix(RECEIVER), data=body, headers=dict(headers))
         self.accepted += answer.status_code == 202
         return answer.status_code
@@ -262,7 +260,8 @@ class Stage:
         for name in self.home.config.connections:
             table = agents.table(name)
             for email in list(table.learned):
-                table._emails.pop(table.learned.pop(email), None)  # noqa: SLF001 - no other way to unlearn
+                # There is no other way to unlearn.
+                table._emails.pop(table.learned.pop(email), None)  # noqa: SLF001
 
     def _connect(self) -> None:
         sequence = itertools.count(1)
@@ -284,9 +283,8 @@ class Stage:
                 mail.target = WebhookTarget(
                     f"{RECEIVER}/webhooks/{name}", replace(signing, secrets=secret)
                 )
-            app.journal = Journal(
-                app.SYSTEM, name, self.clock, sequence
-            )  # what happened is dated by the true time
+            # What happened is dated by the true time, not by the vendor's clock.
+            app.journal = Journal(app.SYSTEM, name, self.clock, sequence)
             app.outbox = mail  # type: ignore[assignment]
             self.apps[name], self.mails[name] = app, mail
             self.lines[name] = VendorLine(app, self.clock, theirs, self.tell)
@@ -296,13 +294,16 @@ class Stage:
 
 
 def _deleting(sync: Sync) -> Sync:
-    """Give the sync with deletions carried everywhere: no shipped one does that, and it must be safe all the same."""
+    """Return a sync with deletions carried everywhere.
+
+    No shipped one does that, and it must be safe all the same.
+    """
     members = {name: replace(member, allow_delete=True) for name, member in sync.members.items()}
     return replace(sync, delete="delete", members=members)
 
 
 def unsigned(body: bytes) -> dict[str, Any]:
-    """Give the headers of somebody who does not know the secret."""
+    """Return the headers of somebody who does not know the secret."""
     forged = base64.b64encode(hashlib.sha256(body).digest()).decode()
     return {
         "Content-Type": "application/json",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from bridge.engine.effects import Call, Read, Transact
+from bridge.engine.effects import Call, Effect, Read, Transact
 from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS
 from bridge.simulate.stage import TICKET, Stage
@@ -23,7 +23,7 @@ class Turns:
         self.stage = stage
         self._by_hand = by_hand
         self.armed: set[tuple[str, str]] = set()
-        """Crashes to come: (place, position); a place that is `NEW` is any that was not passed yet."""
+        """Crashes to come: (place, position); the place `NEW` is any that was not passed yet."""
         self.passed: set[str] = set()
         self.meddlers: list[tuple[str, str, Mapping[str, Any]]] = []
         """Humans who save just before a read of ours: (kind of work, connection, fields)."""
@@ -40,19 +40,12 @@ class Turns:
                 stage.tell(f"{worker.name}: takes {worker.task.row.key}")
             return
         place = worker.place()
-        aims = (place,) if place in self.passed else (place, NEW)
-        for aim, position in itertools.product(aims, REMOTE_POSITIONS):
-            if (aim, position) in self.armed:
-                if (
-                    position != "before"
-                    and not isinstance(worker.effect, Transact)
-                    and not self._may_call(worker, worker.effect)
-                ):
-                    break
-                self.armed.discard((aim, position))
-                self.passed.add(place)
-                self.kill(worker, position)
-                return
+        crash = self._armed_at(place)
+        if crash is not None and self._can_die(worker, worker.effect, crash[1]):
+            self.armed.discard(crash)
+            self.passed.add(place)
+            self.kill(worker, crash[1])
+            return
         self.passed.add(place)
         key = worker.task.row.key if worker.task else ""
         self._meddled(worker)
@@ -60,8 +53,20 @@ class Turns:
         worker.step()
         stage.bell.rung = True
 
+    def _armed_at(self, place: str) -> tuple[str, str] | None:
+        """Return the crash that waits for a place."""
+        aims = (place,) if place in self.passed else (place, NEW)
+        crashes = itertools.product(aims, REMOTE_POSITIONS)
+        return next((crash for crash in crashes if crash in self.armed), None)
+
+    def _can_die(self, worker: StepWorker, effect: Effect, position: str) -> bool:
+        """Return whether an effect can be done, for who is to die after it."""
+        if position == "before" or isinstance(effect, Transact):
+            return True
+        return self._may_call(worker, effect)
+
     def kill(self, worker: StepWorker, position: str) -> None:
-        """Let a worker die of its next effect: before it, after it, or with nobody to hear the answer."""
+        """Let a worker die before its next effect, after it, or before it hears the answer."""
         stage, effect = self.stage, worker.effect
         if effect is None:
             return
@@ -85,12 +90,12 @@ class Turns:
             if line.dies_after:
                 position = "after"  # it made fewer requests than that
             line.dies_after = 0
-            line.held_until = None  # whatever the vendor asked for, nobody is left who heard it
+            line.held_until = None  # whoever heard a Retry-After is dead
         stage.covered[place, position] += 1
         stage.counts["crashes"] += 1
 
     def _may_call(self, worker: StepWorker, effect: Read | Call) -> bool:
-        """Tell whether it would have been let make its call now."""
+        """Return whether the budget and the deadline let it make its call now."""
         stage, now = self.stage, self.stage.clock.now()
         connection = stage.context.connections[effect.connection]
         return (

@@ -1,4 +1,4 @@
-"""The line to one vendor: the sandbox behind it is healthy, what happens on the way and in front of it is up to us."""
+"""The line to one vendor: the sandbox behind it is healthy, and all trouble happens on the way."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from bridge.sandbox.transport import WSGIAdapter
 from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.virtual_time import Skewed, VirtualClock
 
-TOOK: Final = 0.01
-"""Seconds that each way of a request takes."""
+ONE_WAY_SECONDS: Final = 0.01
+"""A request takes this long to arrive, and its answer as well."""
 NEVER_ARRIVED = ("refused", "error before", "throttle", "gateway", "rejected")
 _STATUS = {"error before": 500, "gateway": 502, "rejected": 422}
 _INSTEAD = {"not JSON": b"<html>please wait</html>", "wordless": b"{}"}
@@ -31,19 +31,19 @@ KINDS = (*NEVER_ARRIVED, *DONE_UNSEEN, "timeout before", "late")
 
 
 class Died(BaseException):
-    """The worker that made this call is no more. Not an error: nobody may catch it."""
+    """The worker that made this call is dead. Not an error: nobody may catch it."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """What will go wrong with one request."""
+    """A fault that will strike one request."""
 
     kind: str
     on: str
     """read, write, delete or any."""
     seconds: float
     spares: int = 0
-    """How many requests of that sort pass before it strikes."""
+    """Requests of that sort that pass before it strikes."""
 
 
 class VendorLine(BaseAdapter):
@@ -57,7 +57,7 @@ class VendorLine(BaseAdapter):
         self._clock, self._tell = clock, tell
         self._inner = WSGIAdapter(app)
         self.faults: list[Fault] = []
-        """Waiting for their requests, one each."""
+        """Each waits for its request."""
         self.struck: Counter[str] = Counter()
         self.down_until: datetime | None = None
         self.held_until: datetime | None = None
@@ -65,17 +65,19 @@ class VendorLine(BaseAdapter):
         self.lag = 0.0
         """Seconds for which a new record is not listed."""
         self.left_out: dict[str, datetime] = {}
-        """By id: when a listing that was answered first left a record out, so new was it."""
+        """By id: when a listing first left a record out because it was new."""
         self.listed: dict[str, datetime] = {}
-        """By id: when a listing that was answered first showed a record, heard or not."""
+        """By id: when a listing first showed a record, whether the answer arrived or not."""
         self.intruders: list[Callable[[], None]] = []
         """Humans who save something after our read, just before our write arrives."""
         self.reactions: list[Callable[[], None]] = []
         """Automations that answer to every write."""
         self.dies_after = 0
-        """At which request from now the worker dies before the answer comes; 0: at none."""
+        """The request from now at which the worker dies before the answer comes; 0: none."""
         self.rude: list[str] = []
+        """Calls before a Retry-After had passed, in words."""
         self.refused = 0
+        """Calls with a key that was refused."""
 
     def send(  # the signature is requests' own
         self,
@@ -87,7 +89,7 @@ class VendorLine(BaseAdapter):
         proxies: Any = None,  # noqa: ARG002
     ) -> requests.Response:
         """Carry one request there and its answer back, as far as it goes."""
-        self._clock.sleep(TOOK)
+        self._clock.sleep(ONE_WAY_SECONDS)
         self._watch(request)
         writes = request.method not in {"GET", "HEAD"}
         sort = "delete" if request.method == "DELETE" else "write" if writes else "read"
@@ -108,13 +110,13 @@ class VendorLine(BaseAdapter):
             if dies:
                 self.held_until = None  # nobody heard of it
                 raise Died
-            self._clock.sleep(TOOK)
+            self._clock.sleep(ONE_WAY_SECONDS)
 
     def close(self) -> None:
         """Hold nothing, close nothing."""
 
     def heal(self) -> None:
-        """Stop all trouble."""
+        """End all trouble."""
         self.faults.clear()
         self.intruders.clear()
         self.reactions.clear()
@@ -126,9 +128,8 @@ class VendorLine(BaseAdapter):
         now = self._clock.now()
         if self.held_until is not None and now < self.held_until:
             left = (self.held_until - now).total_seconds()
-            self.rude.append(
-                f"{self.app.name}: called {left:.1f} s before Retry-After had passed: {request.path_url[:60]}"
-            )
+            early = f"{self.app.name}: called {left:.1f} s before Retry-After had passed"
+            self.rude.append(f"{early}: {request.path_url[:60]}")
         self.refused += self.refusing
 
     def _dies(self) -> bool:
@@ -160,7 +161,7 @@ class VendorLine(BaseAdapter):
         *,
         writes: bool,
     ) -> requests.Response:
-        """Let the request arrive or not, and its answer."""
+        """Return the answer, if the request arrives and the answer does as well."""
         if kind in NEVER_ARRIVED:
             return self._turned_away(request, kind, seconds)
         if kind == "timeout before":
@@ -185,7 +186,7 @@ class VendorLine(BaseAdapter):
         )
 
     def _garbled(self, kind: str, body: bytes, *, writes: bool) -> bytes:
-        """Give what is left of an answer."""
+        """Return what is left of an answer's body."""
         if kind == "truncated":
             return body[: len(body) // 2]
         if kind in _INSTEAD:
@@ -209,7 +210,7 @@ class VendorLine(BaseAdapter):
         return self._made(request, 429, b"{}", {"Retry-After": after})
 
     def _arrive(self, request: requests.PreparedRequest, *, writes: bool) -> requests.Response:
-        """Let the vendor see the request."""
+        """Let the vendor answer the request."""
         if writes:
             waiting, self.intruders = self.intruders, []
             for act in waiting:
@@ -224,17 +225,14 @@ class VendorLine(BaseAdapter):
         return answer
 
     def _arrive_late(self, request: requests.PreparedRequest, *, writes: bool) -> None:
-        """Let the vendor see it when nobody waits any more."""
+        """Let the vendor answer it when nobody waits any more."""
         self._arrive(request, writes=writes)
 
     def _listing(self, body: bytes) -> bytes:
-        """Leave out of a listing what was made so lately that the vendor's index has not seen it; note it all."""
+        """Leave out of a listing what is too new for the vendor's index; note what is left out."""
         value, now = json.loads(body), self._clock.now()
         since = self.theirs.now() - timedelta(seconds=self.lag)
-        found = value if isinstance(value, dict) else {}
-        for rows in [
-            rows for rows in (found.get("data"), found.get("results")) if isinstance(rows, list)
-        ]:
+        for rows in _lists(value):
             for row in list(rows):
                 new = bool(self.lag) and from_iso(row.get("created_at") or "2000-01-01") >= since
                 (self.left_out if new else self.listed).setdefault(str(row.get("id")), now)
@@ -261,3 +259,10 @@ class VendorLine(BaseAdapter):
         response.url = request.url or ""
         response.request = request
         return response
+
+
+def _lists(value: Any) -> list[list[dict[str, Any]]]:
+    """Return the lists of records in an answer."""
+    if not isinstance(value, dict):
+        return []
+    return [rows for rows in (value.get("data"), value.get("results")) if isinstance(rows, list)]

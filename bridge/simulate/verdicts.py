@@ -1,4 +1,4 @@
-"""After the storm: heal everything, reconcile once, and see from the vendors' own records whether the promises held."""
+"""The verdict on one seed: everything heals, is reconciled once, and then the judge looks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bridge.ledger import parking, webhook_inbox
 from bridge.operations.evidence import AMBIGUOUS, facts
+from bridge.sandbox.journal import Entry
 from bridge.sandbox.rows_for_judge import gather
 from bridge.simulate.healing import end_storm, finish_work
 from bridge.simulate.play import Player
@@ -20,12 +21,12 @@ from bridge.simulate.quiet import (
 from bridge.simulate.stage import Stage
 from bridge.verify.report import Report, VerifyInput, verify
 
-WINDOW: Final = 0.06
-"""Seconds from a read of ours to the write that follows in the same step: never more without a fault."""
-CALLS_WHILE_REFUSED: Final = 24
-"""Of what was under way already: a drain has sixteen pieces of work in hand, each worker one."""
-HUMANS = (AMBIGUOUS, "unsafe", "create refused")
-"""Why work may be set aside for good: only a human can decide."""
+WINDOW_SECONDS: Final = 0.06
+"""From a read of ours to the write that follows in the same step: never more without a fault."""
+MAX_CALLS_WHILE_REFUSED: Final = 24
+"""Of work that was under way: a drain has sixteen pieces of work in hand, each worker one."""
+HUMAN_CAUSES = (AMBIGUOUS, "unsafe", "create refused")
+"""Why work may stay parked: only a human can decide."""
 PROMISES = (
     "nothing accepted is lost",
     "convergence",
@@ -41,7 +42,7 @@ PROMISES = (
 
 @dataclass(slots=True)
 class SeedVerdict:
-    """What became of one seed."""
+    """The promises that one seed broke."""
 
     broken: list[str] = field(default_factory=list)
     refs: set[str] = field(default_factory=set)
@@ -50,7 +51,7 @@ class SeedVerdict:
 
 
 def judge(player: Player) -> SeedVerdict:
-    """Quiet the storm and judge."""
+    """End the storm and judge."""
     stage, verdict = player.stage, SeedVerdict()
     try:
         player.count()
@@ -58,57 +59,48 @@ def judge(player: Player) -> SeedVerdict:
         finish_work(player)
         drain_until_quiet(stage)
         reconcile_until_known(stage)
-        _check(player, verdict)
-        before = writes(stage)
-        reconcile_all(stage)
-        if writes(stage) != before:
-            rows = [
-                entry
-                for app in stage.apps.values()
-                for entry in app.journal.since()
-                if _wrote(entry.row())
-            ]
-            late = sorted(rows, key=lambda row: row.seq)[before:]
-            verdict.broken.append(
-                f"a second reconciliation wrote: {[(row.connection, row.id, dict(row.sent)) for row in late]}"
-            )
-            verdict.refs |= {row.id for row in late}
+        _check_evidence(stage, verdict)
+        _check_manners(stage, verdict)
+        player.count()
+        _check_ledger(stage, verdict)
+        _reconcile_again(stage, verdict)
     except PromiseBroken as broken:
         verdict.broken.append(str(broken))
     return verdict
 
 
 def evidence_of(stage: Stage) -> VerifyInput:
-    """Gather what the verdict rests on."""
+    """Return all evidence of a stage."""
     with stage.ledger.read() as tx:
-        told = facts(stage.context, tx)
+        ledger_facts = facts(stage.context, tx)
     seconds = (stage.clock.now() - stage.began).total_seconds()
-    run = {"kind": "run", "seed": stage.script.seed, "seconds": seconds, "window": WINDOW}
-    return VerifyInput(*gather(stage.apps.values(), [*told, *_listed(stage), run]))
+    run = {"kind": "run", "seed": stage.script.seed, "seconds": seconds, "window": WINDOW_SECONDS}
+    return VerifyInput(*gather(stage.apps.values(), [*ledger_facts, *_listed(stage), run]))
 
 
 def _listed(stage: Stage) -> Iterator[dict[str, Any]]:
-    """Give when a vendor whose index lagged first left a record out of a listing, and when one first showed it."""
+    """Yield when a lagging vendor first left a record out of a listing, and when one showed it."""
     for name, line in stage.lines.items():
         if line.left_out:
-            for kind, found in (("left_out", line.left_out), ("listed", line.listed)):
-                yield from (
-                    {"kind": kind, "connection": name, "id": key, "at": at.isoformat()}
-                    for key, at in found.items()
-                )
+            for kind, times in (("left_out", line.left_out), ("listed", line.listed)):
+                for record_id, at in times.items():
+                    fact = {"kind": kind, "connection": name, "id": record_id}
+                    yield fact | {"at": at.isoformat()}
 
 
-def writes(stage: Stage) -> int:
-    """Count what the bridge has changed anywhere."""
-    return sum(_wrote(entry.row()) for app in stage.apps.values() for entry in app.journal.since())
+def _writes(stage: Stage) -> list[Entry]:
+    """Return all that the bridge has changed anywhere, in order."""
+    entries = [entry for app in stage.apps.values() for entry in app.journal.since()]
+    writes = [
+        entry
+        for entry in entries
+        if entry.actor == "bridge" and entry.kind in {"write", "create", "delete"}
+    ]
+    return sorted(writes, key=lambda entry: entry.seq)
 
 
-def _wrote(row: dict[str, Any]) -> bool:
-    return row["actor"] == "bridge" and row["kind"] in {"write", "create", "delete"}
-
-
-def _check(player: Player, verdict: SeedVerdict) -> None:
-    stage = player.stage
+def _check_evidence(stage: Stage, verdict: SeedVerdict) -> None:
+    """Have the evidence judged."""
     report = verdict.report = verify(evidence_of(stage))
     for kind in ("drifted", "unlinked", "duplicates", "lost_edits", "echo_writes"):
         for row in report.details.get(kind, []):
@@ -117,19 +109,36 @@ def _check(player: Player, verdict: SeedVerdict) -> None:
             verdict.refs |= {str(ref) for ref in refs.values()}
     if report.forbidden_calls:
         verdict.broken.append(f"{report.forbidden_calls} calls that a sync must never make")
+
+
+def _check_manners(stage: Stage, verdict: SeedVerdict) -> None:
+    """Check that Retry-After was respected, and a connection stopped whose key was refused."""
     for line in stage.lines.values():
         verdict.broken += line.rude[:3]
-        if line.refused > CALLS_WHILE_REFUSED:
-            verdict.broken.append(
-                f"{line.app.name}: {line.refused} calls with a key that was refused"
-            )
-    player.count()
+        if line.refused > MAX_CALLS_WHILE_REFUSED:
+            calls = f"{line.refused} calls with a key that was refused"
+            verdict.broken.append(f"{line.app.name}: {calls}")
+
+
+def _check_ledger(stage: Stage, verdict: SeedVerdict) -> None:
+    """Check that no work is parked without need, and that every webhook got its verdict."""
     with stage.ledger.read() as tx:
         verdicts = webhook_inbox.counts(tx)
-        aside = [row for row in parking.parked(tx, 10_000) if row.cause not in HUMANS]
-    verdict.broken += [f"parked: {row.key}: {row.cause}: {row.why}" for row in aside]
-    if verdicts.get(webhook_inbox.PENDING):
-        verdict.broken.append(
-            f"{verdicts[webhook_inbox.PENDING]} accepted webhooks never got their verdict: {verdicts}"
-        )
+        parked = [row for row in parking.parked(tx, 10_000) if row.cause not in HUMAN_CAUSES]
+    verdict.broken += [f"parked: {row.key}: {row.cause}: {row.why}" for row in parked]
+    pending = verdicts.get(webhook_inbox.PENDING)
+    if pending:
+        never = f"{pending} accepted webhooks never got their verdict"
+        verdict.broken.append(f"{never}: {verdicts}")
     stage.counts["verdicts"] += sum(verdicts.values())
+
+
+def _reconcile_again(stage: Stage, verdict: SeedVerdict) -> None:
+    """Check that one more reconciliation writes nothing."""
+    before = len(_writes(stage))
+    reconcile_all(stage)
+    late = _writes(stage)[before:]
+    if late:
+        written = [(entry.connection, entry.id, dict(entry.sent)) for entry in late]
+        verdict.broken.append(f"a second reconciliation wrote: {written}")
+        verdict.refs |= {entry.id for entry in late}

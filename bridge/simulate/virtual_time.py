@@ -12,17 +12,17 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
 class VirtualClock:
-    """One time for everybody. What was put off until a moment happens when time passes it, in order."""
+    """One time for everybody. What was put off happens in order, as time passes its moment."""
 
     def __init__(self, start: datetime = START) -> None:
         self.time = start
         self._due: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = 0
         self.shortest = 0.0
-        """No sleep is shorter: what only waits, waits in fewer steps."""
+        """Seconds; no sleep is shorter, so that what only waits takes fewer steps."""
 
     def now(self) -> datetime:
-        """Give the present time."""
+        """Return the present time."""
         return self.time
 
     def sleep(self, seconds: float) -> None:
@@ -37,7 +37,7 @@ class VirtualClock:
     advance = sleep
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
-        """Put something off."""
+        """Do something when so much time has passed."""
         self._order += 1
         heapq.heappush(self._due, (self.time + timedelta(seconds=seconds), self._order, act))
 
@@ -50,7 +50,7 @@ class Skewed:
         self.seconds = 0.0
 
     def now(self) -> datetime:
-        """Give the time that this clock shows."""
+        """Return the time that this clock shows."""
         return self._clock.now() + timedelta(seconds=self.seconds)
 
     def sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""A worker that does one effect at a time, so that others can come in between, and that can die anywhere."""
+"""A worker that does one effect at a time: others come in between, and it can die anywhere."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ from bridge.procedures import PROCEDURES
 from bridge.simulate.crash_points import place_of
 from bridge.simulate.vendor_line import Died
 
-STEP = 0.1
-"""Seconds between two effects of one worker: much longer than between the two halves of one."""
-
 
 class Scene(Protocol):
-    """Where a worker works."""
+    """The world in which a worker works."""
 
     clock: Any
     ledger: Ledger
@@ -31,7 +28,7 @@ class Scene(Protocol):
 
     @property
     def limits(self) -> Budget:
-        """What holds calls back."""
+        """Return the budget that holds calls back."""
 
 
 class StepWorker:
@@ -45,16 +42,14 @@ class StepWorker:
 
     @property
     def busy(self) -> bool:
-        """Tell whether it has something in hand."""
+        """Return whether it has something in hand."""
         return self.procedure is not None
 
     def place(self) -> str:
-        """Say at which effect it stands; empty when it has nothing in hand."""
-        return (
-            place_of(self.task.row.kind, self.procedure)
-            if self.task is not None and self.busy
-            else ""
-        )
+        """Return the place at which it stands; empty when it has nothing in hand."""
+        if self.task is None or not self.busy:
+            return ""
+        return place_of(self.task.row.kind, self.procedure)
 
     def step(self) -> bool:
         """Do one thing; False when there was nothing to do."""
@@ -84,12 +79,10 @@ class StepWorker:
         self.task = self.procedure = self.effect = None
 
     def about_to_write(self) -> str | None:
-        """Give the connection that it is delivering to, if it is."""
-        return (
-            self.task.row.connection
-            if self.task is not None and self.task.row.kind == "deliver"
-            else None
-        )
+        """Return the connection to which it delivers, if it does."""
+        if self.task is None or self.task.row.kind != "deliver":
+            return None
+        return self.task.row.connection
 
     def _begin(self) -> bool:
         scene = self.scene

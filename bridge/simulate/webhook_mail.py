@@ -1,10 +1,10 @@
-"""Webhooks on their way: none arrives by itself. The one who plays decides which, when, how often and in what order."""
+"""Webhooks on their way. None arrives by itself: the script says which, when and how often."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bridge.clock import Clock
 from bridge.connectors.signing import sign
@@ -15,26 +15,17 @@ Post = Callable[[str, Mapping[str, str], bytes], int]
 
 @dataclass(slots=True)
 class Mail:
-    """Stands where a sandbox has its outbox."""
+    """Takes the place of a sandbox's outbox."""
 
     clock: Clock
     post: Post
     target: WebhookTarget | None = None
-    waiting_deliveries: list[OutgoingWebhook] | None = None
-
-    def __post_init__(self) -> None:
-        """Begin empty."""
-        self.waiting_deliveries = []
-
-    @property
-    def queued(self) -> list[OutgoingWebhook]:
-        """What is on its way, the oldest first."""
-        assert self.waiting_deliveries is not None  # noqa: S101 - set above
-        return self.waiting_deliveries
+    queued: list[OutgoingWebhook] = field(default_factory=list)
+    """On their way, the oldest first."""
 
     @property
     def waiting(self) -> int:
-        """How many are on their way."""
+        """Return how many are on their way."""
         return len(self.queued)
 
     def emit(
@@ -55,7 +46,10 @@ class Mail:
             del self.queued[number % len(self.queued)]
 
     def deliver(self, number: int, *, keep: bool = False) -> int:
-        """Bring one, signed now, as a vendor's retry is; `keep`: it will come again. Gives the HTTP status."""
+        """Deliver one, signed now, as a vendor's retry is; return the HTTP status.
+
+        `keep`: it will come again.
+        """
         if not self.queued or self.target is None:
             return 0
         at = number % len(self.queued)

@@ -11,8 +11,8 @@ from typing import Any, Final
 import click
 
 from bridge import __version__
-from bridge import home as homes
 from bridge.errors import BridgeError, ConfigError, LedgerError
+from bridge.home import find_home
 
 COMMANDS: Final = {
     "init": "bridge.cli.init:command",
@@ -51,7 +51,7 @@ class Commands(click.Group):
     """Finds commands by name, and turns the bridge's own errors into a message and an exit code."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        """Give the names, in the order in which a newcomer meets them."""
+        """Return the names, in the order in which a newcomer meets them."""
         return list(COMMANDS)
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
@@ -98,4 +98,4 @@ def main(given: Path | None) -> None:
     """Keep tickets in step between support systems."""
     if given is not None:
         # Jobs and child processes find the home by this name too.
-        os.environ["BRIDGE_HOME"] = str(homes.find_home(given))
+        os.environ["BRIDGE_HOME"] = str(find_home(given))

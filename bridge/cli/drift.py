@@ -35,7 +35,8 @@ def command(connection: str | None, days: int, limit: int, as_json: bool) -> Non
         click.echo(
             f"{rate.day}  {rate.connection}: {rate.found} found, {missed}, {rate.healed} healed"
         )
-    for found in recent.found:
-        click.echo(f"{when(found.found_at)}  {found.connection} {found.entity} {drift_line(found)}")
+    for drifted in recent.found:
+        place = f"{drifted.connection} {drifted.entity}"
+        click.echo(f"{when(drifted.found_at)}  {place} {drift_line(drifted)}")
     if not recent.rates and not recent.found:
         click.echo("nothing has drifted")

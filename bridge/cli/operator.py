@@ -1,4 +1,4 @@
-"""What an operator's commands share: the desk of this home, and printing for programs."""
+"""Shared by an operator's commands: the desk of this home, and printing for programs."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -31,10 +32,10 @@ def list_parked(as_rows: bool, cause: str | None, as_json: bool) -> None:
         else:
             groups, rows = parked.groups(desk), []
     if as_json:
-        show([asdict(each.group) | {"what_to_do": each.what_to_do} for each in groups] or rows)
+        show([_as_json(entry) for entry in groups] or rows)
         return
-    for each in groups:
-        _print_group(each)
+    for entry in groups:
+        _print_group(entry)
     for row in rows:
         click.echo(f"{row.id}  {when(row.at)}  {row.subject}  {row.kind}  [{row.cause}]  {row.why}")
     if not groups and not rows:
@@ -73,12 +74,16 @@ def _choice(names: tuple[str, ...], cause: str | None, everything: bool) -> Choi
     return choice
 
 
-def _print_group(each: CauseGroup) -> None:
-    parked_group = each.group
+def _as_json(entry: CauseGroup) -> dict[str, Any]:
+    return asdict(entry.parked) | {"what_to_do": entry.what_to_do}
+
+
+def _print_group(entry: CauseGroup) -> None:
+    parked_here = entry.parked
     click.echo(
-        f"{parked_group.count}  {parked_group.cause}  on {parked_group.connection}, "
-        f"since {when(parked_group.oldest)}"
+        f"{parked_here.count}  {parked_here.cause}  on {parked_here.connection}, "
+        f"since {when(parked_here.oldest)}"
     )
-    for sample in parked_group.samples:
+    for sample in parked_here.samples:
         click.echo(f"      {sample.id}  {sample.subject}  {sample.why}")
-    click.echo(f"   -> {each.what_to_do}")
+    click.echo(f"   -> {entry.what_to_do}")

@@ -1,1 +1,1 @@
-"""What an operator can ask and do, from values to values: for command line, API and pages."""
+"""Operations: an operator's questions and acts, from values to values, for every front end."""

@@ -1,4 +1,4 @@
-"""What an operator may do by hand at a system, and no sync ever does."""
+"""Actions by hand at a system, such as opening a screen share. No sync ever takes one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is who at which connection, and whom nobody knows yet."""
+"""The people: everybody who is known, and those who need a row in `mappings/agents.yaml`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from bridge.ledger import conflict_log, links
 from bridge.ledger.database import Tx
 from bridge.operations import find
 from bridge.operations.desk import Desk
-from bridge.operations.leased import change_link
+from bridge.operations.link_change import change_link
 
 
 @dataclass(frozen=True, slots=True)

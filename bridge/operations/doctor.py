@@ -1,4 +1,4 @@
-"""What is wrong, since when, and what to do about it, in words."""
+"""Diagnosis: each thing that is wrong, since when, and what to do about it, in words."""
 
 from __future__ import annotations
 
@@ -143,7 +143,8 @@ def _failed_runs(runs: list[RunRow]) -> Iterator[Trouble]:
     for run in newest.values():
         if run.error:
             what = f"the last {run.kind} of {run.connection} failed: {run.error}"
-            yield Trouble(what, run.finished_at, "look there")
+            do = "mend what the error names; then start it again, or wait for the next"
+            yield Trouble(what, run.finished_at, do)
 
 
 def _overdue(schedule: list[NextRun], now: datetime) -> Iterator[Trouble]:

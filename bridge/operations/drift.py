@@ -1,4 +1,4 @@
-"""What reconciliation found lately, and how much of it no webhook had told of."""
+"""Differences that reconciliation found lately, and the share that no webhook had told of."""
 
 from __future__ import annotations
 

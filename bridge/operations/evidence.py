@@ -1,4 +1,4 @@
-"""What the bridge says of what it did, for the judge: rows in the form of `bridge.verify.report`.
+"""Facts about the bridge's own work for the judge: rows in the form of `bridge.verify.report`.
 
 The judge knows nothing of the bridge; it compares these rows with what the systems wrote down.
 """

@@ -1,4 +1,4 @@
-"""What an admin does to a ticket by hand: take a record out, put it back or elsewhere, pause it.
+"""Changes that an admin makes to a ticket by hand: detach, relink, pause, resume.
 
 Each act has a preview, which changes nothing and says what the act would lead to.
 """
@@ -18,7 +18,7 @@ from bridge.ledger import hints, links, matching, parking
 from bridge.ledger.database import Tx
 from bridge.operations import find
 from bridge.operations.desk import Desk
-from bridge.operations.leased import change_link
+from bridge.operations.link_change import change_link
 
 
 @dataclass(frozen=True, slots=True)

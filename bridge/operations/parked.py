@@ -40,7 +40,7 @@ class Choice:
 class CauseGroup:
     """The parked work of one connection with one cause, and what to do about it."""
 
-    group: ParkedGroup
+    parked: ParkedGroup
     what_to_do: str
 
 

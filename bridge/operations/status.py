@@ -1,4 +1,4 @@
-"""How the connections are, what waits, what is stuck, what ran lately and what runs next."""
+"""The bridge at a glance: connections, backlog, troubles, the latest runs and the next ones."""
 
 from __future__ import annotations
 
@@ -146,7 +146,9 @@ def _connection(
         lag=_seconds(waiting_since, now),
         writes_last_minute=status.writes.get(name, 0),
         rates=[_rate(rate) for rate in connection.rates],
-        figures={each.name: each.value for each in status.figures if each.connection == name},
+        figures={
+            figure.name: figure.value for figure in status.figures if figure.connection == name
+        },
         next_poll=_next(schedule, name, "poll"),
         next_full=_next(schedule, name, "full"),
     )

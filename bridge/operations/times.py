@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 
 def when(at: datetime | str) -> str:
-    """Give a moment: `2026-05-01 07:50:48Z`. As text it comes from JSON."""
+    """Return a moment as `2026-05-01 07:50:48Z`. `at` may be text, as JSON has it."""
     return f"{_utc(at):%Y-%m-%d %H:%M:%S}Z"
 
 
 def clock(at: datetime | str) -> str:
-    """Give the time of day alone, of what happens now or within a day: `07:50:48Z`."""
+    """Return the time of day alone, `07:50:48Z`, of what happens now or within a day."""
     return f"{_utc(at):%H:%M:%S}Z"
 
 

@@ -1,4 +1,4 @@
-"""A person is forgotten: nothing of them is left in the ledger, nothing is written, and nothing is made twice."""
+"""A person is forgotten: nothing of them is left, nothing is written, nothing is made twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ ANA = "ana.forgets@customer.example"
 BRIDGE = """\
 connections:
   helpdesk: {system: switch, base_url: "https://switch.example/api/v1", credentials: {api_key: "x"}}
-  product: {system: posthog, base_url: "https://posthog.example", project_id: "12345", credentials: {api_key: "x"}}
+  product:
+    system: posthog
+    base_url: "https://posthog.example"
+    project_id: "12345"
+    credentials: {api_key: "x"}
 """
 SYNCS = """\
 tickets:

@@ -1,4 +1,4 @@
-"""An inbox of verbs between help desks: what cannot be undone there is done once, and what it lacks is said once."""
+"""Verbs between help desks: what cannot be undone is done once, what is lacking is said once."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_tags_that_it_does_not_know_hold_up_none_that_it_does(estate):
 
 
 def test_the_declared_rate_counts_every_request_of_an_attach(estate):
-    """Written as one call that asks for two, it makes four requests and more: a minute has room for fewer of them."""
+    """It is one call that asks for two, and makes four requests and more: a minute has no room."""
     estate.apps["desk"].create(
         {"summary": "Other", "ownerEmail": "bob@customer.example", "tags": ["export"]}
     )

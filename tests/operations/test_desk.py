@@ -1,4 +1,4 @@
-"""An act and its line in the audit are one; a name that nothing has is an error with a message of its own."""
+"""An act and its audit line are one; a name that nothing has is an error with its own message."""
 
 import pytest
 

@@ -78,11 +78,11 @@ def test_webhooks_are_reprocessed_all_or_none(desk, webhook):
 def test_parked_work_is_grouped_freed_and_thrown_away(desk, park):
     for key, cause in (("d1", "Refused"), ("d2", "Refused"), ("d3", "unsafe")):
         park(key, cause)
-    assert [(each.group.cause, each.group.count) for each in parked.groups(desk)] == [
+    assert [(entry.parked.cause, entry.parked.count) for entry in parked.groups(desk)] == [
         ("Refused", 2),
         ("unsafe", 1),
     ]
-    assert all(each.what_to_do for each in parked.groups(desk))
+    assert all(entry.what_to_do for entry in parked.groups(desk))
     assert [row.key for row in parked.rows(desk, "unsafe")] == ["d3"]
     assert parked.retry(desk, Choice(["d3"]), approve=True) == 1
     assert due(desk)["d3"].payload == {"approved": True}

@@ -59,7 +59,7 @@ MAX_CREATES = "max_creates"
 def create(context: Context, task: Task) -> Procedure:
     """Adopt a counterpart that is there on the row's connection, else make it once."""
 
-    def begin(tx: Tx) -> OpenIntent | CreatePlan | Ready | None:
+    def begin(tx: Tx) -> OpenIntent | CreatePlan | OpenCreate | None:
         if not take_lease(tx, context, task, str(task.row.link_id)):
             return None
         link = the_link(task)
@@ -84,7 +84,7 @@ def create(context: Context, task: Task) -> Procedure:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class OpenCreate:
     """A create whose intent is written down: to be sent by then, or never."""
 
     draft: Draft
@@ -92,7 +92,7 @@ class Ready:
     send_by: datetime
 
 
-def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready | None:
+def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> OpenCreate | None:
     """Write the intent down, under the lease.
 
     None when the record may not be made (any more); the work is finished or parked then.
@@ -100,7 +100,7 @@ def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready |
     link, now = the_link(task), context.clock.now()
     if creation_budget_spent(tx, context, task):
         return None
-    ready = Ready(
+    ready = OpenCreate(
         Draft(link.entity, planned.values, marker=context.fresh_id()[:20]),
         planned.sent,
         now + timedelta(seconds=context.timing.send_within),
@@ -143,7 +143,7 @@ def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
     return True
 
 
-def intend_still(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> Ready | None:
+def intend_still(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> OpenCreate | None:
     """Write the intent down unless the lease was lost while we looked for records that match."""
     save(tx, task, [], context.clock.now())
     return intend(tx, context, task, planned)
@@ -214,7 +214,7 @@ def canonical_state(task: Task) -> dict[str, object]:
     return {name: state.value for name, state in the_link(task).state.items() if state.rev}
 
 
-def make(context: Context, task: Task, ready: Ready) -> Procedure:
+def make(context: Context, task: Task, ready: OpenCreate) -> Procedure:
     """Send what was intended, and adopt the answer."""
     link, connection = the_link(task), task.row.connection
     draft, marker, send_by = ready.draft, ready.draft.marker, ready.send_by

@@ -1,4 +1,4 @@
-"""What procedures are handed: their surroundings (`Context`) and the work to do (`Task`).
+"""The two things that procedures are handed: surroundings (`Context`) and work (`Task`).
 
 Configuration, capabilities, time and chance come in here, and are imported nowhere.
 """

@@ -1,4 +1,4 @@
-"""What a worker takes up next.
+"""Choosing the work that a worker takes up next.
 
 By lane, only for connections that may be called, and so that nothing starves.
 """
@@ -112,7 +112,7 @@ def claim_batch(
 
 def by_health(health: Mapping[str, Health], now: datetime) -> ClaimedBatch:
     """Return an empty batch that says which connections are troubled, and which are shut."""
-    states = {name: found.state(now) for name, found in health.items()}
+    states = {name: connection.state(now) for name, connection in health.items()}
     return ClaimedBatch(
         troubled={
             name for name, state in states.items() if state != "ok" or health[name].throttled

@@ -1,1 +1,1 @@
-"""The spine: receive, observe, deliver, reconcile."""
+"""The flow: one ticket's way from a hint over reading, merging and planning to a write."""

@@ -28,6 +28,7 @@ def without_refused(
         return []
     standing = []
     for row_id, field in parking.of_fields(tx, link.id, connection):
+        # An edit since then asks for something else, so the refusal says nothing about it.
         state = link.state.get(field["field"])
         if state is not None and state.rev == field["rev"]:
             standing.append(field)
@@ -96,7 +97,7 @@ def _left_of(
     for field in refused:
         if field["field"] not in call.sent:
             continue
-        if field["values"] is not None:
+        if field["values"] is not None:  # it was one element of a set that was refused
             if field["verb"] == call.verb and field["values"] == call.values:
                 return None
             call = _without_step(context, link, connection, call, field)

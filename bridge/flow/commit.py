@@ -1,4 +1,4 @@
-"""How a procedure gets hold of its link, and makes its result durable.
+"""Taking hold of a link, and making what was found out about it durable.
 
 State, timeline, work and lease change in one transaction, or not at all.
 """
@@ -75,6 +75,7 @@ def conclude(
         work.finish(tx, task.row, task.owner, now)
     else:
         work.reschedule(tx, task.row, task.owner, again_at, count=False)
+    # The link is planned after every reading, also one that showed nothing new (rule F9).
     link, due = the_link(task), task.follow_up_due(now)
     planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
     all_notes = [*notes, *planned]

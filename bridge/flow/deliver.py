@@ -88,13 +88,13 @@ def deliver(context: Context, task: Task) -> Procedure:
         record = yield from read_record(
             ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
         )
-        yield from take_in(context, task, ref, record, 0)
+        yield from take_in(context, task, ref, record)
 
 
 def start(tx: Tx, context: Context, task: Task) -> OpenWrite | Ref | None:
     """Return the write to be sent, or the record that has to be read first.
 
-    None: there is nothing to be done now, and the work row has been settled.
+    None: there is nothing to be done now, and the work is finished, put off or parked.
     """
     link = the_link(task)
     side = link.live().get(task.row.connection)
@@ -171,10 +171,9 @@ def take_answer(
         )
     took = round((context.clock.now() - started).total_seconds() * 1000)
     if answer is None:
-        yield from take_in(context, task, ref, None, 0)
+        yield from take_in(context, task, ref, None)
         return
-    # `seen` is the time of sending: what the answer shows of other fields was so no earlier than
-    # that.
+    # Read as of the time of sending: what the answer shows of other fields was so no earlier.
     link, mapped = the_link(task), context.maps[ref.connection][ref.entity]
     seen = observation(answer, mapped, link.parent_id, own=own, sent_at=started)
     # What the connector has seen to be so counts as shown, even where the answer leaves it out.
@@ -187,13 +186,12 @@ def take_answer(
     notes, _closed = merge_observation(context, link, side, seen)
     detail = {"verb": call.verb, "sent": call.sent} | task.run_detail()
     wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), detail)
-    outcome = "done" if side.attempt is None else "partly readable"
 
     def commit(tx: Tx) -> None:
         now = context.clock.now()
         not_carried = learn_capabilities(tx, context, ref.entity, side, call, now)
-        if side.attempt is None:
-            attempts.close(tx, attempt.id, outcome, shadows(side, call), now, took)
+        if side.attempt is None:  # else parts of it could not be read, and it stays open
+            attempts.close(tx, attempt.id, "done", shadows(side, call), now, took)
         conclude(tx, context, task, [wrote, *notes, *not_carried])
         field_refusals.go_on(tx, task, call)
 

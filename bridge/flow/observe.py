@@ -95,9 +95,12 @@ def still_open(context: Context, link: Link, side: Side) -> datetime | None:
 
 
 def take_in(
-    context: Context, task: Task, ref: Ref, record: Record | None, webhooks_upto: int
+    context: Context, task: Task, ref: Ref, record: Record | None, webhooks_upto: int = 0
 ) -> Procedure:
-    """Merge what was read, a record or its absence, and commit it."""
+    """Merge what was read, a record or its absence, and commit it.
+
+    The webhooks up to `webhooks_upto` are answered by it; 0: none are.
+    """
     if record is not None:
         yield from take_in_record(context, task, ref, record, webhooks_upto)
         return

@@ -56,6 +56,7 @@ def max_lookups(context: Context, ref: Ref) -> int:
 def _by_ref(tx: Tx, context: Context, ticket: Ref, now: datetime) -> tuple[str | None, str]:
     link_id = links.of_refs(tx, [ticket]).get(ticket)
     if link_id is None and context.sync_of(ticket.connection, TICKET) is not None:
+        # It may be about to be mirrored: its webhook and this one came in any order.
         hints.give(tx, ticket, now, unpark=False)
     return link_id, f"its ticket {ticket} is not mirrored"
 

@@ -262,7 +262,7 @@ def send_attempt(
         yield from transact(lambda tx: leave_open(tx, context, task, write, why))
         return Unknown()
     except BridgeError as error:
-        # Refused for certain, or never sent.
+        # Refused for certain, or never sent: nobody has to look what became of it.
         notes = write.notes(REFUSED, str(error))
         yield from transact(lambda tx: void(tx, context, task, write, notes))
         raise
@@ -308,4 +308,4 @@ def take_in_instead(
 ) -> Procedure:
     """Nothing was sent, for the record has changed: void the attempt and merge what was read."""
     yield from transact(lambda tx: void(tx, context, task, write, notes))
-    yield from take_in(context, task, write.ref, moved.record, 0)
+    yield from take_in(context, task, write.ref, moved.record)

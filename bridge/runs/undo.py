@@ -72,8 +72,8 @@ def start(
     run_records.progress(
         tx, mine, cursor=None, seen=0, hinted=0, now=now, figures={"undoes": int(run_id)}
     )
-    found = records(tx, run_id)
-    for link_id, connection, entity in found:
+    wrote_to = records(tx, run_id)
+    for link_id, connection, entity in wrote_to:
         work.enqueue(
             tx,
             kind=KIND,
@@ -87,7 +87,7 @@ def start(
             payload={"undoes": int(run_id), "delete": delete_created},
             run_id=int(mine),
         )
-    return mine, len(found)
+    return mine, len(wrote_to)
 
 
 def records(tx: Tx, run_id: str) -> list[tuple[str, str, str]]:
@@ -146,8 +146,10 @@ def written_by_run(tx: Tx, task: Task, side: Side) -> WrittenByRun:
         if (write.connection, write.remote_id) != record:
             continue
         for name, raw in write.attempt.sent.items():
+            # Of several writes to a field, the first found what was there before the run.
             did.before.setdefault(name, write.attempt.before.get(name))
             did.ours[name] = [raw, *([write.read_back[name]] if name in write.read_back else [])]
+    # What the vendor makes of a value that we sent counts as ours, too (rule F13).
     for name, values in did.ours.items():
         entry = side.fields.get(name)
         if entry is not None and entry.got is not None:
@@ -181,6 +183,7 @@ def touched(
         entry, state = side.fields.get(name), link.state.get(name)
         if fields[name].parent or entry is None or isinstance(entry.shadow, Marker):
             continue
+        # An edit that no reading has shown yet, one that was read since, one that stands agreed.
         unseen = not same_raw(fields[name], entry.shadow, value)
         foreign = (
             name in did.ours

@@ -1,4 +1,4 @@
-"""Time, handed in from outside so that tests and simulations can have their own."""
+"""The clock, passed in everywhere so that tests and simulations can have their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Clock(Protocol):
     """Tells the time and waits."""
 
     def now(self) -> datetime:
-        """Give the present time, aware, in UTC."""
+        """Return the present time, aware, in UTC."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -21,7 +21,7 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
-        """Give the present time, aware, in UTC."""
+        """Return the present time, aware, in UTC."""
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:

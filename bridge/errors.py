@@ -1,4 +1,4 @@
-"""Every error that the bridge raises on purpose. Each has one outcome, and a message that says what to do next."""
+"""The bridge's errors: each class has one outcome, each message says what to do next."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import ClassVar
 
 
 class Outcome(StrEnum):
-    """What becomes of the work that met an error. One function in the flow reads it; nothing else decides."""
+    """What becomes of the work that met an error; only `engine/outcomes.py` acts on it."""
 
     RETRY = "retry"
-    """Again later, with backoff and jitter or the vendor's Retry-After."""
+    """Try again later, with backoff and jitter, or after the vendor's Retry-After."""
     REFETCH = "refetch"
-    """Our picture is old: read again before deciding."""
+    """What we know is out of date: read again before deciding."""
     PARK = "park"
-    """Set aside until an admin or a changed mapping frees it."""
+    """Park it until an operator or a changed mapping frees it."""
     IGNORE = "ignore"
     """Nothing to do."""
     STOP = "stop"
-    """The connection is refused: stop it, once, loudly."""
+    """Stop the connection: its credentials are refused."""
 
 
 class BridgeError(Exception):
-    """Something went wrong that the bridge foresaw."""
+    """The base of all errors that the bridge raises on purpose."""
 
     outcome: ClassVar[Outcome] = Outcome.PARK
 
 
 class ConfigError(BridgeError):
-    """Configuration cannot be used. `problems` lists every one of them as `file:line: path: what; allowed …`."""
+    """The configuration cannot be used; `problems` are lines `file:line: path: what; allowed …`."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -53,13 +53,13 @@ class Busy(BridgeError):
 
 
 class LeaseLost(BridgeError):
-    """Another worker has taken the link over; what we were about to commit is void and will be observed again."""
+    """Another worker has taken over the link. Nothing was committed; it is observed again."""
 
     outcome = Outcome.REFETCH
 
 
 class Rejected(BridgeError):
-    """A webhook was not accepted. `status` is the HTTP answer."""
+    """A webhook was not accepted; `status` is the HTTP answer."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.BAD_REQUEST
 
@@ -95,7 +95,7 @@ class UnsupportedMedia(Rejected):
 
 
 class Malformed(Rejected):
-    """Authentic, but not something that can be understood: quarantined, and answered 2xx so that the vendor goes on."""
+    """Authentic, but not understood: quarantined, and answered 2xx so that the vendor goes on."""
 
     status = HTTPStatus.ACCEPTED
 
@@ -129,13 +129,13 @@ class RemoteError(BridgeError):
 
 
 class Unavailable(RemoteError):
-    """The read did not work this time: timeout, reset, 5xx, an answer that isn't what was documented."""
+    """The call failed this time: timeout, reset, 5xx, or an answer that is not as documented."""
 
     outcome = Outcome.RETRY
 
 
 class RateLimited(RemoteError):
-    """The vendor asks us to wait; `retry_after` is in seconds, None if it did not say for how long."""
+    """The vendor asks us to wait; `retry_after` is in seconds, None if it named no time."""
 
     outcome = Outcome.RETRY
 
@@ -153,40 +153,40 @@ class NotSent(RemoteError):
 
 
 class Resting(NotSent):
-    """The connection is paused or stopped: the call was not made, and its work waits until it is in use again."""
+    """The call was not made: the connection is paused or stopped, and its work waits."""
 
 
 class UnknownOutcome(RemoteError):
-    """A write was sent and its fate is not known: never repeated blindly, first looked up."""
+    """A write was sent and not answered: it is looked up before it is ever repeated."""
 
     outcome = Outcome.REFETCH
 
 
 class Unauthorised(RemoteError):
-    """The credentials are refused (401, 402, 403): the connection stops until an admin resumes it."""
+    """The credentials are refused (401, 402, 403): the connection stops until it is resumed."""
 
     outcome = Outcome.STOP
 
 
 class NotFound(RemoteError):
-    """The record is not there (404): a hint that it was deleted, not a proof."""
+    """The record is not there (404), which hints that it was deleted, but does not prove it."""
 
     outcome = Outcome.REFETCH
 
 
 class AlreadyExists(RemoteError):
-    """The vendor says that it is done already (409): verified by a read."""
+    """The vendor says that it is done already (409), which a read verifies."""
 
     outcome = Outcome.REFETCH
 
 
 class Refused(RemoteError):
-    """The vendor will never accept this (400, 405, 409, 422): parked with the reason."""
+    """The vendor will never accept this (400, 405, 409, 422): it is parked with the reason."""
 
 
 class Lacking(Refused):
-    """The system does not know this element of a set (a tag of its catalogue): not carried, until somebody moves it."""
+    """The system does not know an element of a set (a tag missing in its catalogue)."""
 
 
 class Unsupported(BridgeError):
-    """The system cannot do this, by its own documents; the planner should not have asked."""
+    """The system cannot do this, by its documents; the planner should not have asked for it."""

@@ -1,4 +1,4 @@
-"""Finds the home: the folder that holds `config/`, `mappings/` and `var/`. Never the working directory."""
+"""Finds the home, the folder with `config/`, `mappings/` and `var/`; never the working directory."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from bridge.errors import ConfigError
 
 _PACKAGE: Final = Path(__file__).resolve().parent
 PARTS: Final = ("config", "mappings")
-"""What a home has and the package ships a copy of."""
+"""The folders of a home of which the package ships a copy."""
 
 
 def checkout() -> Path | None:
-    """Give the source checkout that the package is installed from; None when it came as a wheel."""
+    """Return the source checkout that the package is installed from; None for a wheel."""
     root = _PACKAGE.parent
     return root if (root / "pyproject.toml").is_file() and (root / "mappings").is_dir() else None
 
 
 def find_home(given: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the home: the one that was named, else `$BRIDGE_HOME`, else the checkout, else `~/.bridge`."""
+    """Return the given home, else `$BRIDGE_HOME`, else the checkout, else `~/.bridge`."""
     if given is not None:
         return given.expanduser().resolve()
     named = environ.get("BRIDGE_HOME", "")
     if named:
         return Path(named).expanduser().resolve()
-    found = checkout()
-    if found is not None:
-        return found
+    source = checkout()
+    if source is not None:
+        return source
     try:
         return Path.home() / ".bridge"
     except RuntimeError as error:
@@ -40,13 +40,13 @@ def find_home(given: Path | None = None, environ: Mapping[str, str] = os.environ
 
 
 def shipped(part: str) -> Path:
-    """Give the shipped copy of `config` or `mappings`."""
+    """Return the shipped copy of `config` or `mappings`."""
     root = checkout()
     return root / part if root is not None else _PACKAGE / "shipped" / part
 
 
 def var(home: Path) -> Path:
-    """Give the home's folder for what the bridge itself writes; made for its owner alone."""
+    """Return the folder for what the bridge itself writes, made readable by its owner only."""
     folder = home / "var"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,8 +58,8 @@ def var(home: Path) -> Path:
 
 
 def fill(home: Path) -> list[Path]:
-    """Copy the shipped configuration and mappings into a home. What is there already stays; gives the new files."""
-    made: list[Path] = []
+    """Copy the shipped files that a home does not have yet; return the new files."""
+    new_files: list[Path] = []
     for part in PARTS:
         source = shipped(part)
         for file in sorted(source.rglob("*")):
@@ -67,6 +67,6 @@ def fill(home: Path) -> list[Path]:
             if file.suffix in {".yaml", ".yml", ".json"} and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
-                made.append(target)
+                new_files.append(target)
     var(home)
-    return made
+    return new_files

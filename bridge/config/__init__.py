@@ -1,7 +1,7 @@
 """Loads, checks and compiles settings, mappings and syncs from YAML.
 
-`load` gives everything or raises ConfigError with all problems of all files; `check` gives the same
-problems as a list and tries the mappings on their own examples as well.
+`load` returns everything or raises ConfigError with all problems of all files; `check` returns the
+problems as a list, and also tries the mappings on their own examples.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _NOT_SYSTEMS = ("syncs", "agents")
 
 
 def credentials_at(home: Path, connection: str) -> str:
-    """Say where the credentials of a connection stand, and what they are filled in from; never what they are."""
+    """Return where the credentials of a connection are defined; never the credentials."""
     document = yaml_reader.load(home / SETTINGS, SETTINGS)
     row = document.data["connections"][connection]
     file, line, _ = document.problem(("connections", connection, "credentials"), "")
-    named = references(row.get("credentials"))
-    return f"{', '.join(named)} ({file}:{line})" if named else f"{file}:{line}"
+    variables = references(row.get("credentials"))
+    return f"{', '.join(variables)} ({file}:{line})" if variables else f"{file}:{line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Config:
     """Connection -> entity -> its compiled mapping."""
     agents: Agents
     warnings: tuple[str, ...] = field(default=())
-    """What works, but should be looked at."""
+    """Settings that work, but deserve a look."""
 
 
 def load(
@@ -69,11 +69,11 @@ def load(
     sandbox: Mapping[str, SandboxAccount] | None = None,
     connectors: Classes,
 ) -> Config:
-    """Load a home's configuration. Raises ConfigError with every problem of every file at once."""
+    """Load a home's configuration. Raises ConfigError with the problems of all files."""
     loader = _HomeLoader(home, environ, sandbox, connectors)
     config = loader.all()
     if loader.problems:
-        raise ConfigError(yaml_reader.told(loader.problems))
+        raise ConfigError(yaml_reader.as_lines(loader.problems))
     return config
 
 
@@ -84,23 +84,23 @@ def check(
     sandbox: Mapping[str, SandboxAccount] | None = None,
     connectors: Classes,
 ) -> list[str]:
-    """Give every problem that `load` would raise, those of mappings not in use, and of the mappings' examples."""
+    """Return the problems that `load` raises, and those of unused mappings and of examples."""
     loader = _HomeLoader(home, environ, sandbox, connectors)
     loader.all()
     for file in sorted((home / "mappings").glob("*.yaml")):
         if file.stem not in loader.documents and file.stem not in _NOT_SYSTEMS:
             document, system = loader.mapping(file.stem)
             if document is not None and system:
-                _maps, wrong = compile_mapping(document, system, AgentTable(), connectors)
-                loader.problems += wrong
-                loader.broken |= {file.stem} if wrong else set()
-    whole = [document for name, document in loader.documents.items() if name not in loader.broken]
-    tried = [problem for document in whole for problem in run_examples(document)]
-    return yaml_reader.told([*loader.problems, *tried])
+                _maps, problems = compile_mapping(document, system, AgentTable(), connectors)
+                loader.problems += problems
+                loader.broken |= {file.stem} if problems else set()
+    usable = [document for name, document in loader.documents.items() if name not in loader.broken]
+    in_examples = [problem for document in usable for problem in run_examples(document)]
+    return yaml_reader.as_lines([*loader.problems, *in_examples])
 
 
 class _HomeLoader:
-    """Reads the files of one home, and gathers what is wrong with them."""
+    """Reads the files of one home, and collects their problems."""
 
     def __init__(
         self,
@@ -113,11 +113,14 @@ class _HomeLoader:
         self.problems: list[Problem] = []
         self.documents: dict[str, Document] = {}
         self.systems: dict[str, str] = {}
-        self.connected: dict[str, str] = {}
+        """Mapping file -> the system that it is for; empty: unusable."""
+        self.mapping_of: dict[str, str] = {}
+        """Connection -> its mapping file."""
         self.broken: set[str] = set()
+        """Mapping files with problems."""
 
     def all(self) -> Config:
-        """Load everything there is, as far as it goes."""
+        """Load everything, as far as the problems allow."""
         settings = self.settings()
         agents = self.agents(settings.names)
         maps = self.maps(settings, agents)
@@ -129,19 +132,21 @@ class _HomeLoader:
             syncs=syncs,
             maps=maps,
             agents=agents,
-            warnings=tuple(yaml_reader.told([*settings.warnings, *self.unused(settings, syncs)])),
+            warnings=tuple(
+                yaml_reader.as_lines([*settings.warnings, *self.unused(settings, syncs)])
+            ),
         )
 
     def read(self, shown: str) -> Document | None:
-        """Read one file; its problems are gathered."""
+        """Read one file, and collect its problems."""
         if shown == SETTINGS and not (self.home / shown).exists():
-            what = f"{self.home / shown} is not there; make a home with `bridge init DIR`, or name yours with --home"
-            self.problems.append((shown, 1, what))
+            how = "make a home with `bridge init DIR`, or name yours with --home"
+            self.problems.append((shown, 1, f"{self.home / shown} is not there; {how}"))
             return None
         try:
             return yaml_reader.load(self.home / shown, shown)
         except ConfigError as error:
-            self.problems += [_taken_apart(problem) for problem in error.problems]
+            self.problems += [_from_line(problem) for problem in error.problems]
             return None
 
     def settings(self) -> CompiledSettings:
@@ -149,9 +154,11 @@ class _HomeLoader:
         document = self.read(SETTINGS)
         if document is None:
             return CompiledSettings(Settings("", "embedded"), {}, None, [], [])
-        found = compile_settings(document, self.home, self.environ, self.sandbox, self.connectors)
-        self.problems += found.problems
-        return found
+        compiled = compile_settings(
+            document, self.home, self.environ, self.sandbox, self.connectors
+        )
+        self.problems += compiled.problems
+        return compiled
 
     def agents(self, names: tuple[str, ...] | None) -> Agents:
         """Read mappings/agents.yaml, if there is one."""
@@ -160,15 +167,15 @@ class _HomeLoader:
         document = self.read(AGENTS)
         if document is None:
             return Agents()
-        found, problems = compile_agents(document, names)
+        agents, problems = compile_agents(document, names)
         self.problems += problems
-        return found
+        return agents
 
     def maps(self, settings: CompiledSettings, agents: Agents) -> dict[str, dict[str, EntityMap]]:
         """Compile the mapping of every connection."""
         maps: dict[str, dict[str, EntityMap]] = {}
         for name, connection in settings.connections.items():
-            stem = self.connected[name] = connection.mapping
+            stem = self.mapping_of[name] = connection.mapping
             document, system = self.mapping(stem)
             if document is None or not system:
                 continue
@@ -183,20 +190,19 @@ class _HomeLoader:
             if problems:
                 self.broken.add(stem)
             else:
-                maps[name] = {entity: each.map for entity, each in compiled.items()}
+                maps[name] = {entity: made.map for entity, made in compiled.items()}
         return maps
 
     def mapping(self, stem: str) -> tuple[Document | None, str]:
-        """Read a mapping file, once, and tell its system."""
+        """Read a mapping file once; return it with its system (empty: unusable)."""
         if stem in self.systems:
             return self.documents.get(stem), self.systems[stem]
         document = self.read(f"mappings/{stem}.yaml") if _is_stem(stem) else None
         self.systems[stem] = ""
         if document is None:
             if not _is_stem(stem):
-                self.problems.append(
-                    (SETTINGS, 1, f"mapping {stem!r} is no name of a file in mappings/")
-                )
+                what = f"mapping {stem!r} is not the name of a file in mappings/"
+                self.problems.append((SETTINGS, 1, what))
             return None, ""
         self.documents[stem] = document
         system, problems = check_shape(document, self.connectors)
@@ -214,19 +220,19 @@ class _HomeLoader:
         if document is None:
             return {}
         mapped = {
-            name: {entity: each.fields for entity, each in made.items()}
-            for name, made in maps.items()
+            name: {entity: entity_map.fields for entity, entity_map in by_entity.items()}
+            for name, by_entity in maps.items()
         }
         known = KnownNames(settings.connections, settings.names, self.connectors, mapped)
-        found, problems = compile_syncs(document, known)
+        syncs, problems = compile_syncs(document, known)
         self.problems += problems
-        for sync in found.values():
+        for sync in syncs.values():
             for name, member in sync.members.items():
                 if "tags" in member.options and name in maps:
-                    self.retagged(document, sync, member, maps[name], agents)
-        return found
+                    self.replace_tag_options(document, sync, member, maps[name], agents)
+        return syncs
 
-    def retagged(
+    def replace_tag_options(
         self,
         document: Document,
         sync: Sync,
@@ -234,12 +240,12 @@ class _HomeLoader:
         maps: dict[str, EntityMap],
         agents: Agents,
     ) -> None:
-        """Put a member's options for tags in place of those of its connection's mapping, for this entity alone."""
-        declared = self.documents[self.connected[member.connection]].data[sync.entity]["fields"][
+        """Compile the tags of an entity anew, with a sync member's options instead of the mapping's."""
+        declared = self.documents[self.mapping_of[member.connection]].data[sync.entity]["fields"][
             "tags"
         ]
         row = {"path": declared} if isinstance(declared, str) else declared
-        whole = maps[sync.entity]
+        entity_map = maps[sync.entity]
         try:
             made = compile_field(
                 ENTITIES[sync.entity]["tags"],
@@ -250,35 +256,27 @@ class _HomeLoader:
             at = (sync.name, "members", member.connection, "tags")
             self.problems += [document.problem(at, what) for _where, what in error.problems]
             return
-        maps[sync.entity] = replace(whole, fields={**whole.fields, "tags": made.map})
+        maps[sync.entity] = replace(entity_map, fields={**entity_map.fields, "tags": made.map})
 
     def unused(self, settings: CompiledSettings, syncs: Mapping[str, Sync]) -> list[Problem]:
-        """Name the connections that nothing is mirrored with, and those that cannot be told of changes."""
+        """Return warnings about connections in no sync, and without any news of changes."""
         used = {name for sync in syncs.values() for name in sync.members}
-        idle = [name for name in settings.connections if name not in used]
-        deaf = [
-            name
-            for name, each in settings.connections.items()
-            if each.webhook is None and each.poll is None
-        ]
-        return [
-            *((SETTINGS, 1, f"connections.{name}: is in no sync of {SYNCS}") for name in idle),
-            *(
-                (
-                    SETTINGS,
-                    1,
-                    f"connections.{name}: has neither a webhook nor a poll; changes show once a day",
-                )
-                for name in deaf
-            ),
-        ]
+        warnings = {
+            name: f"is in no sync of {SYNCS}" for name in settings.connections if name not in used
+        }
+        lines = [(SETTINGS, 1, f"connections.{name}: {what}") for name, what in warnings.items()]
+        silent = "has neither a webhook nor a poll; changes show once a day"
+        for name, connection in settings.connections.items():
+            if connection.webhook is None and connection.poll is None:
+                lines.append((SETTINGS, 1, f"connections.{name}: {silent}"))
+        return lines
 
 
 def _is_stem(stem: str) -> bool:
     return stem.replace("-", "").replace("_", "").isalnum() and stem not in _NOT_SYSTEMS
 
 
-def _taken_apart(problem: str) -> Problem:
-    """Give a told problem back its parts, so that it sorts among the others."""
+def _from_line(problem: str) -> Problem:
+    """Take a problem's line apart again, so that it sorts among the others."""
     file, line, what = problem.split(":", 2)
     return file, int(line), what.lstrip()

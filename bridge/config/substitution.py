@@ -78,7 +78,7 @@ def _from_file(given: str, home: Path) -> tuple[str, str]:
             raw = stream.read(LARGEST_FILE + 1)
         text = raw.decode().strip()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         return "", f"the file {given} cannot be read: {why}"
     if not text or len(raw) > LARGEST_FILE:
         return "", f"the file {given} {'is larger than 64 KiB' if text else 'is empty'}"

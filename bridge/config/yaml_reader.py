@@ -1,8 +1,8 @@
-"""Reads YAML 1.2, core types only, and remembers the line of every key and item.
+"""Reads YAML 1.2 with core types only, and records the line of every key and item.
 
-Refused, each with its line: duplicate keys, anchors and aliases, tags, several documents, keys that
-are no single values, numbers that JSON does not have. `on`, `yes`, `12:30` and `2026-01-01` are
-text.
+These are refused, each with its line: duplicate keys, anchors and aliases, tags, several documents,
+keys that are not single values, numbers that JSON does not have. `on`, `yes`, `12:30` and
+`2026-01-01` are text.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from yaml.scanner import Scanner
 
 from bridge.errors import ConfigError
 
-LARGEST = 1 << 20
-DEEPEST = 40
-"""Mappings and lists within one another."""
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 40
+"""Levels of mappings and lists within one another."""
 
 Where = tuple[Any, ...]
 Problem = tuple[str, int, str]
@@ -41,7 +41,7 @@ _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fals
 
 @dataclass(slots=True)
 class Document:
-    """What a file says, and where it says it."""
+    """A file's data, and the line of every part of it."""
 
     file: str
     """As shown to people: relative to the home."""
@@ -49,17 +49,17 @@ class Document:
     lines: dict[Where, int] = field(default_factory=dict)
 
     def problem(self, where: Iterable[Any], what: str) -> Problem:
-        """Describe a problem as `path: what`, with the line of the nearest part that is in the file."""
+        """Return a problem `path: what`, with the line of the nearest part that is in the file."""
         path = tuple(where)
-        known = path
-        while known and known not in self.lines:
-            known = known[:-1]
-        told = dotted(path)
-        return self.file, self.lines.get(known, 1), f"{told}: {what}" if told else what
+        nearest = path
+        while nearest and nearest not in self.lines:
+            nearest = nearest[:-1]
+        shown = dotted(path)
+        return self.file, self.lines.get(nearest, 1), f"{shown}: {what}" if shown else what
 
 
 def dotted(path: Where) -> str:
-    """Show a path the way people write one: `connections.helpdesk.rate_limit[1]`."""
+    """Return a path the way people write it: `connections.helpdesk.rate_limit[1]`."""
     shown = ""
     for part in path:
         text = f"[{part}]" if isinstance(part, int) and not isinstance(part, bool) else str(part)
@@ -67,30 +67,32 @@ def dotted(path: Where) -> str:
     return shown
 
 
-def told(problems: Iterable[Problem]) -> list[str]:
-    """Turn problems into lines, in reading order, each once."""
+def as_lines(problems: Iterable[Problem]) -> list[str]:
+    """Return problems as lines, in reading order, each once."""
     return [f"{file}:{line}: {what}" for file, line, what in sorted(set(problems))]
 
 
 def load(path: Path, shown: str) -> Document:
-    """Read a file. Raises ConfigError; a file that is not there is a problem as well."""
+    """Read a file. Raises ConfigError, also when the file is missing."""
     try:
         with path.open("rb") as stream:
-            raw = stream.read(LARGEST + 1)
+            raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError([f"{shown}:1: cannot be read: {error.strerror}"]) from error
-    if len(raw) > LARGEST:
-        raise ConfigError([f"{shown}:1: is larger than {LARGEST >> 20} MiB"])
+    if len(raw) > MAX_BYTES:
+        raise ConfigError([f"{shown}:1: is larger than {MAX_BYTES >> 20} MiB"])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError([f"{shown}:{line}: is no UTF-8: byte {raw[error.start]:#04x}"]) from error
+        raise ConfigError(
+            [f"{shown}:{line}: is not UTF-8: byte {raw[error.start]:#04x}"]
+        ) from error
     return parse(text, shown)
 
 
 def parse(text: str, shown: str) -> Document:
-    """Read a text. Raises ConfigError with every problem that can be told at once."""
+    """Parse a text. Raises ConfigError with as many problems as can be found at once."""
     document = Document(shown)
     try:
         loader = _NodeComposer(text)
@@ -105,7 +107,7 @@ def parse(text: str, shown: str) -> Document:
     builder = _Builder(document)
     document.data = builder.value(node, ()) if node is not None else None
     if builder.problems:
-        raise ConfigError(told(builder.problems))
+        raise ConfigError(as_lines(builder.problems))
     return document
 
 
@@ -114,7 +116,7 @@ class _Refused(yaml.MarkedYAMLError):
 
 
 class _NodeComposer(Reader, Scanner, Parser, Composer, BaseResolver):
-    """Composes nodes; resolves nothing, that is the builder's part."""
+    """Composes nodes, without giving them types: the builder does that."""
 
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
@@ -138,15 +140,15 @@ class _NodeComposer(Reader, Scanner, Parser, Composer, BaseResolver):
                 problem_mark=mark,
             )
         self.depth += 1
-        if self.depth > DEEPEST:
-            raise _Refused(problem=f"is nested deeper than {DEEPEST} levels", problem_mark=mark)
+        if self.depth > MAX_DEPTH:
+            raise _Refused(problem=f"is nested deeper than {MAX_DEPTH} levels", problem_mark=mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
 
 class _Builder:
-    """Turns nodes into plain values."""
+    """Turns nodes into plain values, and records their lines."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -169,11 +171,8 @@ class _Builder:
                 continue
             key = self.scalar(left, path)
             if key in made:
-                self.wrong(
-                    line,
-                    (*path, key),
-                    f"this key stands in line {self.document.lines[*path, key]} already",
-                )
+                first = self.document.lines[*path, key]
+                self.wrong(line, (*path, key), f"this key stands in line {first} already")
                 continue
             self.document.lines[*path, key] = line
             made[key] = self.value(right, (*path, key))

@@ -1,4 +1,4 @@
-"""What the processes say: lines for people on a terminal, JSON for programs; secrets are taken out of both."""
+"""Logging: lines for people or JSON for programs, with secrets taken out of both."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FORMS: Final = ("text", "json")
 
 NOISY: Final = frozenset({"urllib3", "alembic", "rq", "granian", "_granian"})
-_SHORTEST: Final = 4
-"""A shorter secret is not replaced: it would eat ordinary words."""
+"""Libraries of which only warnings are logged."""
+_MIN_SECRET_LENGTH: Final = 4
+"""Shorter secrets are not replaced: they occur within ordinary words."""
 _PATTERNS: Final = (
     re.compile(r"(?i)\b(bearer|basic|token)(\s+)([a-z0-9._~+/=-]{8,})"),
     re.compile(
@@ -29,21 +30,25 @@ _PATTERNS: Final = (
     re.compile(r"\b(whsec_|phx_|phc_|sk_)()([A-Za-z0-9+/=_-]{6,})"),
     re.compile(r"(://[^/\s:@]*)(:)([^/\s@]+)(?=@)"),
 )
-_USUAL: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+}
 
 
 class Scrubber:
-    """Takes secrets out of text: those that it was told, and whatever looks like one."""
+    """Takes secrets out of text: the given ones, and whatever looks like one."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        known = {secret.reveal() for secret in secrets}
-        # The longest first: a secret that contains another must not leave its rest behind.
+        values = {secret.reveal() for secret in secrets}
+        # Longest first: of a secret that contains another one, no part may be left over.
         self._known = sorted(
-            (value for value in known if len(value) >= _SHORTEST), key=len, reverse=True
+            (value for value in values if len(value) >= _MIN_SECRET_LENGTH), key=len, reverse=True
         )
 
     def text(self, text: str) -> str:
-        """Give the text without secrets."""
+        """Return the text without secrets."""
         for value in self._known:
             text = text.replace(value, HIDDEN)
         for pattern in _PATTERNS:
@@ -52,7 +57,7 @@ class Scrubber:
 
 
 class _Formatter(logging.Formatter):
-    """Builds the whole line, traceback included, and scrubs that: nothing can be added behind its back."""
+    """Formats a record and scrubs the whole line, traceback included."""
 
     def __init__(self, process: str, scrubber: Scrubber, form: str) -> None:
         super().__init__()
@@ -64,7 +69,7 @@ class _Formatter(logging.Formatter):
         extra = {
             name: value
             for name, value in vars(record).items()
-            if name not in _USUAL and name[0] != "_"
+            if name not in _STANDARD_ATTRIBUTES and name[0] != "_"
         }
         error = self.formatException(record.exc_info) if record.exc_info else ""
         at = datetime.fromtimestamp(record.created, UTC)
@@ -77,30 +82,30 @@ class _Formatter(logging.Formatter):
     def _json(
         self, record: logging.LogRecord, at: datetime, extra: dict[str, Any], error: str
     ) -> str:
-        clean = self._scrubber.text
+        scrubbed = self._scrubber.text
         row: dict[str, Any] = {
             "at": at.isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "process": self._process,
             "logger": record.name,
-            "message": clean(record.getMessage()),
+            "message": scrubbed(record.getMessage()),
         }
         row |= {
-            name: clean(value if isinstance(value, str) else repr(value))
+            name: scrubbed(value if isinstance(value, str) else repr(value))
             for name, value in extra.items()
         }
         if error:
-            row["error"] = clean(error)
+            row["error"] = scrubbed(error)
         return json.dumps(row, ensure_ascii=False)
 
     def _text(
         self, record: logging.LogRecord, at: datetime, extra: dict[str, Any], error: str
     ) -> str:
-        # One record is one line: what a vendor sent must not be able to forge another.
+        # One record is one line: a vendor's text must not be able to forge another one.
         message = " ".join(record.getMessage().splitlines())
-        shown = " ".join(f"{name}={value}" for name, value in extra.items())
+        fields = " ".join(f"{name}={value}" for name, value in extra.items())
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        line = f"{at:%H:%M:%S}Z {self._process:<8} {level}{message}{' ' if shown else ''}{shown}"
+        line = f"{at:%H:%M:%S}Z {self._process:<8} {level}{message}{' ' if fields else ''}{fields}"
         return self._scrubber.text(line + (f"\n{error}" if error else ""))
 
 
@@ -112,13 +117,10 @@ def configure(
     secrets: Iterable[Secret] = (),
     stream: IO[str] | None = None,
 ) -> None:
-    """Set up logging for this process; everything else just asks for a logger."""
+    """Set up logging for this process; all other code just asks for a logger."""
     if form not in FORMS or level not in LEVELS:
-        raise ConfigError(
-            [
-                f"BRIDGE_LOG: {form}, {level}; allowed {' or '.join(FORMS)}, and a level: {', '.join(LEVELS)}"
-            ]
-        )
+        allowed = f"{' or '.join(FORMS)}, and a level: {', '.join(LEVELS)}"
+        raise ConfigError([f"BRIDGE_LOG: {form}, {level}; allowed {allowed}"])
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Formatter(process, Scrubber(secrets), form))
     handler.addFilter(_wanted)
@@ -128,5 +130,6 @@ def configure(
 
 
 def _wanted(record: logging.LogRecord) -> bool:
-    """Leave out the small talk of libraries. A filter, since some of them set their loggers' levels themselves."""
+    """Leave out what noisy libraries log below a warning."""
+    # A filter and no level, since some libraries set the levels of their loggers themselves.
     return record.levelno >= logging.WARNING or record.name.partition(".")[0] not in NOISY

@@ -96,7 +96,7 @@ CONNECTION_KEYS = (
         ("bridge", "system: desk", "system: desk\n    mapping: listing", [
             "config/bridge.yaml:1: connections.one.mapping: mapping 'listing' is for listing, the connection is desk"]),
         ("bridge", "system: desk", "system: desk\n    mapping: ../x", [
-            "config/bridge.yaml:1: mapping '../x' is no name of a file in mappings/"]),
+            "config/bridge.yaml:1: mapping '../x' is not the name of a file in mappings/"]),
         ("bridge", "${KEY}", "${file:empty}", [
             "config/bridge.yaml:5: connections.one.credentials.api_key: the file empty is empty"]),
         ("bridge", "{api_key: abc}", "abc", [

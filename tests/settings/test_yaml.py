@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.config.yaml_reader import DEEPEST, LARGEST, load, parse
+from bridge.config.yaml_reader import MAX_BYTES, MAX_DEPTH, load, parse
 from bridge.errors import ConfigError
 
 
@@ -73,7 +73,7 @@ def test_all_builder_problems_come_at_once():
 
 
 def test_deep_nesting_is_refused_not_followed():
-    with pytest.raises(ConfigError, match=f"deeper than {DEEPEST} levels"):
+    with pytest.raises(ConfigError, match=f"deeper than {MAX_DEPTH} levels"):
         parse("a: " + "[" * 5000 + "]" * 5000, "f")
 
 
@@ -93,9 +93,9 @@ def test_files(tmp_path):
     with pytest.raises(ConfigError, match=r"^x:1: cannot be read: No such file or directory$"):
         load(path, "x")
     path.write_bytes(b"a: 1\nb: \xff")
-    with pytest.raises(ConfigError, match=r"^x:2: is no UTF-8: byte 0xff$"):
+    with pytest.raises(ConfigError, match=r"^x:2: is not UTF-8: byte 0xff$"):
         load(path, "x")
-    path.write_bytes(b"#" * (LARGEST + 1))
+    path.write_bytes(b"#" * (MAX_BYTES + 1))
     with pytest.raises(ConfigError, match=r"^x:1: is larger than 1 MiB$"):
         load(path, "x")
     path.write_bytes(b"\xef\xbb\xbfa: 1")

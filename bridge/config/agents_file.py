@@ -1,4 +1,4 @@
-"""mappings/agents.yaml: who is who on every connection."""
+"""Reads mappings/agents.yaml: who is who on every connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEYS = ("agents", "unmapped")
 
 @dataclass(frozen=True, slots=True)
 class Agents:
-    """The directory of people. Addresses are in lower case."""
+    """The directory of people, by e-mail address in lower case."""
 
     people: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """E-mail address -> connection -> what that connection calls the person."""
@@ -23,7 +23,7 @@ class Agents:
     _tables: dict[str, AgentTable] = field(default_factory=dict, compare=False)
 
     def table(self, connection: str) -> AgentTable:
-        """Give one connection's part, always the same object: what it learns, all who have it know."""
+        """Return one connection's table, always the same object, because it learns people later."""
         if connection not in self._tables:
             names = {
                 email: row[connection] for email, row in self.people.items() if connection in row
@@ -35,9 +35,9 @@ class Agents:
 def compile_agents(
     document: Document, connections: Collection[str] | None
 ) -> tuple[Agents, list[Problem]]:
-    """Read the directory. Nobody is in it twice, and no name of a connection belongs to two people.
+    """Read the directory; nobody may be in it twice, and no name may belong to two people.
 
-    `connections` is None where the file that names them could not be understood.
+    `connections` is None when the file that defines them could not be understood.
     """
     data = {} if document.data is None else document.data
     if not isinstance(data, Mapping):
@@ -60,11 +60,11 @@ def compile_agents(
         )
         rows = []
     for number, row in enumerate(rows or []):
-        found = _row(row, connections, people, taken)
-        problems += [document.problem(("agents", number, *where), what) for where, what in found]
-    unmapped, wrong = _unmapped(data.get("unmapped", LEAVE), people)
-    if wrong:
-        problems.append(document.problem(("unmapped",), wrong))
+        in_row = _row(row, connections, people, taken)
+        problems += [document.problem(("agents", number, *where), what) for where, what in in_row]
+    unmapped, problem = _unmapped(data.get("unmapped", LEAVE), people)
+    if problem:
+        problems.append(document.problem(("unmapped",), problem))
     return Agents(people, unmapped), problems
 
 
@@ -74,6 +74,7 @@ def _row(
     people: dict[str, dict[str, Any]],
     taken: dict[tuple[str, Any], str],
 ) -> list[tuple[tuple[str, ...], str]]:
+    """Add a row to `people`, and return its problems; `taken`: (connection, name) -> address."""
     if not isinstance(row, Mapping):
         return [((), "must be a row such as {email: …, <connection>: …}")]
     address = TRANSFORMS["email"].read(row.get("email"))
@@ -100,14 +101,13 @@ def _row(
 
 
 def _unmapped(given: Any, people: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what to do with strangers (an address: assign to that person), and a problem."""
     if given in (LEAVE, UNASSIGN):
         return str(given), ""
     if isinstance(given, Mapping) and set(given) == {"assign"}:
         address = TRANSFORMS["email"].read(given["assign"])
         if isinstance(address, str) and address in people:
             return address, ""
-        return (
-            LEAVE,
-            f"assigns to {shown(given['assign'])}; allowed an e-mail address that has a row under agents",
-        )
+        allowed = "an e-mail address that has a row under agents"
+        return LEAVE, f"assigns to {shown(given['assign'])}; allowed {allowed}"
     return LEAVE, f"is {shown(given)}; allowed leave, unassign, {{assign: <e-mail>}}"

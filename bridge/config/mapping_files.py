@@ -1,4 +1,4 @@
-"""mappings/<system>.yaml: read, compiled for each connection, proved, and tried on their own examples."""
+"""Compiles mappings/<system>.yaml for a connection, proves it, and runs its own examples."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from bridge.core.mapping.value_tables import Where
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.values import Marker, NotCarried, Unreadable
 
-Finding = tuple[Where, str]
+ExampleProblem = tuple[Where, str]
 
 
 def check_shape(document: Document, connectors: Classes) -> tuple[str, list[Problem]]:
-    """Check the outer shape of a mapping file; gives its system (empty: unusable)."""
+    """Check the outer shape of a mapping file; return its system (empty: unusable)."""
     allowed = ", ".join(("system", *ENTITIES))
     if not isinstance(document.data, Mapping):
         return "", [document.problem((), f"must be a mapping; allowed keys {allowed}")]
@@ -44,12 +44,12 @@ def compile_mapping(
     """Compile and prove all entities of a mapping file for one connection."""
     made: dict[str, CompiledEntity] = {}
     problems: list[Problem] = []
-    able = connectors[system].CAPABILITIES
+    capabilities = connectors[system].CAPABILITIES
     for entity in ENTITIES:
         if entity not in document.data:
             continue
-        if entity not in able:
-            what = f"{system} has no {entity}; allowed {', '.join(sorted(able))}"
+        if entity not in capabilities:
+            what = f"{system} has no {entity}; allowed {', '.join(sorted(capabilities))}"
             problems.append(document.problem((entity,), what))
             continue
         try:
@@ -59,13 +59,13 @@ def compile_mapping(
             continue
         problems += [
             document.problem((entity, *where), what)
-            for where, what in prove(system, made[entity], able[entity])
+            for where, what in prove(system, made[entity], capabilities[entity])
         ]
     return made, problems
 
 
 def run_examples(document: Document) -> list[Problem]:
-    """Try a mapping that compiles on its own examples."""
+    """Run the examples of a mapping that compiles."""
     problems: list[Problem] = []
     for entity in ENTITIES:
         declared = document.data.get(entity)
@@ -85,7 +85,8 @@ def run_examples(document: Document) -> list[Problem]:
     return problems
 
 
-def _run(entity: str, declared: Any, row: Mapping[str, Any]) -> Iterator[Finding]:
+def _run(entity: str, declared: Any, row: Mapping[str, Any]) -> Iterator[ExampleProblem]:
+    """Run one example: read its record, then write its canonical values."""
     parts = {key: row.get(key, {}) for key in ("given", "agents", "canonical", "written")}
     for key, part in parts.items():
         if not isinstance(part, Mapping):
@@ -97,50 +98,47 @@ def _run(entity: str, declared: Any, row: Mapping[str, Any]) -> Iterator[Finding
     except (MappingError, TypeError):
         yield (), "cannot be tried: the mapping does not compile with its agents"
         return
-    shows = mapped.canonical(parts["given"])
-    for name, wanted in parts["canonical"].items():
+    read = mapped.canonical(parts["given"])
+    for name, expected in parts["canonical"].items():
         if name not in mapped.fields:
             yield ("canonical", name), f"is not mapped; allowed {', '.join(mapped.fields)}"
-            continue
-        wish = tuple(wanted) if isinstance(wanted, list) else wanted
-        if name not in shows or isinstance(shows[name], Unreadable) or shows[name] != wish:
-            yield (
-                ("canonical", name),
-                f"expected {shown(wanted)}, the mapping reads {_told(shows, name)}",
-            )
+        elif not _reads_as(read, name, expected):
+            actual = _read_as_text(read, name)
+            yield ("canonical", name), f"expected {shown(expected)}, the mapping reads {actual}"
     for name in row.get("unreadable", ()):
-        if not isinstance(shows.get(name), Unreadable):
-            yield (
-                ("unreadable",),
-                f"expected {name} to have no reading, the mapping reads {_told(shows, name)}",
-            )
-    yield from _written(mapped.fields, parts["canonical"], parts["written"])
+        if not isinstance(read.get(name), Unreadable):
+            actual = _read_as_text(read, name)
+            what = f"expected {name} to have no reading, the mapping reads {actual}"
+            yield ("unreadable",), what
+    yield from _check_written(mapped.fields, parts["canonical"], parts["written"])
 
 
-def _told(shows: Mapping[str, Any], name: str) -> str:
-    if name not in shows:
+def _reads_as(read: Mapping[str, Any], name: str, expected: Any) -> bool:
+    value = tuple(expected) if isinstance(expected, list) else expected
+    return name in read and not isinstance(read[name], Unreadable) and bool(read[name] == value)
+
+
+def _read_as_text(read: Mapping[str, Any], name: str) -> str:
+    if name not in read:
         return "nothing: the record does not show it"
-    value = shows[name]
+    value = read[name]
     return f"nothing: {value.why}" if isinstance(value, Unreadable) else shown(value)
 
 
-def _written(
+def _check_written(
     fields: Mapping[str, Any], canonical: Mapping[str, Any], written: Mapping[str, Any]
-) -> Iterator[Finding]:
-    """Compare what the canonical values are sent as."""
+) -> Iterator[ExampleProblem]:
+    """Compare what the mapping writes for the canonical values with what the example expects."""
     sent = {
         mapped.write_key: mapped.write(canonical[name])
         for name, mapped in fields.items()
         if mapped.write_key is not None and name in canonical and not mapped.is_set
     }
-    for key, wanted in written.items():
+    for key, expected in written.items():
         if key not in sent:
             allowed = ", ".join(sorted(sent)) or "nothing: there is no canonical value to write"
             yield ("written", key), f"is not written by these values; allowed {allowed}"
-        elif isinstance(sent[key], NotCarried | Marker) or sent[key] != wanted:
-            told = (
-                f"nothing: {sent[key].why}"
-                if isinstance(sent[key], NotCarried)
-                else shown(sent[key])
-            )
-            yield ("written", key), f"expected {shown(wanted)}, the mapping writes {told}"
+        elif isinstance(sent[key], NotCarried | Marker) or sent[key] != expected:
+            value = sent[key]
+            actual = f"nothing: {value.why}" if isinstance(value, NotCarried) else shown(value)
+            yield ("written", key), f"expected {shown(expected)}, the mapping writes {actual}"

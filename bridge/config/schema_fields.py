@@ -1,4 +1,7 @@
-"""Fields of the files' schemas: each reads one text or value, and says what is allowed. Secrets are never repeated."""
+"""Fields of the files' schemas; each parses one value, and says what is allowed if it cannot.
+
+No message repeats a secret.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from bridge.core.mapping.transforms import shown
 from bridge.core.model.syncs import Rate
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-"""Names of connections and syncs: they stand in addresses and in the ledger."""
+"""Names of connections and syncs; they are used in URLs and stored in the ledger."""
+NAME_RULE = "lower-case letters, digits, - and _, beginning with a letter"
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(s|m|h|d)")
 _SECONDS = {
     "s": 1,
@@ -26,17 +30,17 @@ _SECONDS = {
     "day": 86400,
 }
 _RATE = re.compile(r"(\d{1,7})/(second|minute|hour|day)")
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%")
 
 
 def is_value(value: Any, allowed: str) -> str:
-    """Say what stands there and what might."""
+    """Return the message that names the value and what is allowed."""
     return f"is {shown(value)}; allowed {allowed}"
 
 
 class ParsedField(fields.Field[Any]):
-    """Base of the fields that read one text."""
+    """The base of fields that parse one value."""
 
     allowed = ""
 
@@ -44,33 +48,33 @@ class ParsedField(fields.Field[Any]):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
     ) -> Any:
         del attr, data
-        found = self.parse(value)
-        if found is None:
+        parsed = self.parse(value)
+        if parsed is None:
             raise ValidationError(is_value(value, self.allowed))
-        return found
+        return parsed
 
     def parse(self, value: Any) -> Any:
-        """Give the value read, None if it cannot be."""
+        """Return the parsed value; None if it is not allowed."""
         raise NotImplementedError
 
 
 class Text(ParsedField):
-    """Text that is not empty."""
+    """A text that is not empty."""
 
     allowed = "text"
 
     def parse(self, value: Any) -> str | None:
-        """Read it."""
+        """Parse the value."""
         return value if isinstance(value, str) and value else None
 
 
 class Flag(ParsedField):
-    """True or false; text that was filled in may say it too."""
+    """True or false, also as a text (from an environment variable)."""
 
     allowed = "true, false"
 
     def parse(self, value: Any) -> bool | None:
-        """Read it."""
+        """Parse the value."""
         return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value))
 
 
@@ -82,15 +86,11 @@ class Number(ParsedField):
         self.least, self.most, self.allowed = least, most, f"a whole number from {least} to {most}"
 
     def parse(self, value: Any) -> int | None:
-        """Read it."""
+        """Parse the value."""
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
             value = int(value)
-        fits = (
-            isinstance(value, int)
-            and not isinstance(value, bool)
-            and self.least <= value <= self.most
-        )
-        return value if fits else None
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return value if is_number and self.least <= value <= self.most else None
 
 
 class Duration(ParsedField):
@@ -99,14 +99,14 @@ class Duration(ParsedField):
     allowed = "a duration such as 30s, 5m, 2h, 1d"
 
     def parse(self, value: Any) -> timedelta | None:
-        """Read it."""
+        """Parse the value."""
         return duration(value)
 
 
 def duration(value: Any) -> timedelta | None:
-    """Read `30s`, `5m`, `2h`, `1d`; None for anything else, and for nothing at all."""
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    return (timedelta(seconds=float(found[1]) * _SECONDS[found[2]]) or None) if found else None
+    """Parse `30s`, `5m`, `2h`, `1d`; None for anything else and for zero."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    return (timedelta(seconds=float(match[1]) * _SECONDS[match[2]]) or None) if match else None
 
 
 class TimeOfDay(ParsedField):
@@ -115,22 +115,23 @@ class TimeOfDay(ParsedField):
     allowed = 'a time of day in quotes, such as "03:30" (UTC)'
 
     def parse(self, value: Any) -> time | None:
-        """Read it."""
-        found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
-        return time(int(found[1]), int(found[2])) if found else None
+        """Parse the value."""
+        match = _TIME_OF_DAY.fullmatch(value) if isinstance(value, str) else None
+        return time(int(match[1]), int(match[2])) if match else None
 
 
 class Rates(ParsedField):
-    """One rate or a list of them, all of which hold."""
+    """One rate, or a list of rates that all hold."""
 
     allowed = "calls per time such as 10/second, 480/minute, 4800/hour, or a list of these"
 
     def parse(self, value: Any) -> tuple[Rate, ...] | None:
-        """Read it."""
-        found = [_RATE.fullmatch(each) if isinstance(each, str) else None for each in listed(value)]
-        if not found or any(each is None or not int(each[1]) for each in found):
+        """Parse the value."""
+        texts = listed(value)
+        matches = [_RATE.fullmatch(text) if isinstance(text, str) else None for text in texts]
+        if not matches or any(match is None or not int(match[1]) for match in matches):
             return None
-        return tuple(Rate(int(each[1]), float(_SECONDS[each[2]])) for each in found if each)
+        return tuple(Rate(int(match[1]), float(_SECONDS[match[2]])) for match in matches if match)
 
 
 class Share(ParsedField):
@@ -139,9 +140,9 @@ class Share(ParsedField):
     allowed = "a share such as 30%"
 
     def parse(self, value: Any) -> float | None:
-        """Read it."""
-        found = _SHARE.fullmatch(value) if isinstance(value, str) else None
-        return float(found[1]) / 100 if found and 0 < float(found[1]) <= 100 else None
+        """Parse the value."""
+        match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+        return float(match[1]) / 100 if match and 0 < float(match[1]) <= 100 else None
 
 
 class Texts(ParsedField):
@@ -150,7 +151,7 @@ class Texts(ParsedField):
     allowed = "a list of texts, at least one"
 
     def parse(self, value: Any) -> tuple[str, ...] | None:
-        """Read it."""
+        """Parse the value."""
         fits = (
             isinstance(value, list)
             and value
@@ -166,16 +167,16 @@ class Secrets(Texts):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
     ) -> Any:
         del attr, data
-        found = self.parse(value)
-        if found is None:
+        secrets = self.parse(value)
+        if secrets is None:
             raise ValidationError(
                 "must be a list of texts, at least one; use ${NAME} or ${file:PATH}"
             )
-        return found
+        return secrets
 
 
 class Credentials(ParsedField):
-    """Names of credentials to their values; no message repeats a value."""
+    """A mapping from names of credentials to their values; no message repeats a value."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
@@ -194,7 +195,7 @@ class Credentials(ParsedField):
 
 
 def one_of(*allowed: str) -> fields.Field[Any]:
-    """Make a field with a closed list of values."""
+    """Return a field that allows only these values."""
     return fields.Raw(validate=_OneOf(allowed))
 
 
@@ -209,5 +210,5 @@ class _OneOf(validate.Validator):
 
 
 def listed(value: Any) -> list[Any]:
-    """Give a list as it is, anything else as the only item of one."""
+    """Return a list as it is, anything else as the only item of a list."""
     return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""The shape of the files, as marshmallow schemas. Every message says what is allowed."""
+"""The shapes of the files as marshmallow schemas; every message says what is allowed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from marshmallow import INCLUDE, Schema, ValidationError, fields
 
 from bridge.config.schema_fields import (
     NAME,
+    NAME_RULE,
     Credentials,
     Duration,
     Flag,
@@ -33,7 +34,7 @@ _WORDS = {
 
 
 class Strict(Schema):
-    """A schema that knows its keys and says so."""
+    """A schema that refuses unknown keys, and names the allowed ones."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -48,7 +49,7 @@ class Strict(Schema):
 
 
 class Named(fields.Field[dict[str, Any]]):
-    """A mapping from names to things of one kind; problems lie under the name."""
+    """A mapping from names to rows of one schema; each problem has the name in its path."""
 
     def __init__(self, inner: type[Schema], *, empty: str, **options: Any) -> None:
         super().__init__(**options)
@@ -65,9 +66,7 @@ class Named(fields.Field[dict[str, Any]]):
         schema = self.inner()
         for name, item in value.items():
             if not isinstance(name, str) or not NAME.fullmatch(name):
-                wrong[name] = [
-                    "is no name; allowed lower-case letters, digits, - and _, beginning with a letter"
-                ]
+                wrong[name] = [f"is no name; allowed {NAME_RULE}"]
                 continue
             try:
                 made[name] = schema.load(item)
@@ -79,7 +78,7 @@ class Named(fields.Field[dict[str, Any]]):
 
 
 class WebhookSchema(Strict):
-    """How a connection's deliveries are signed, and where the hint stands in them."""
+    """How a connection's webhooks are signed, and where in their bodies the hint is."""
 
     scheme = one_of("standard-webhooks", "hmac-sha256", "static-header")
     secrets = Secrets(required=True)
@@ -92,7 +91,7 @@ class WebhookSchema(Strict):
 
 
 class ConnectionSchema(Strict):
-    """One account of a system. Keys that are not known here may be options of its connector."""
+    """One account of a system. Unknown keys may be options of its connector."""
 
     class Meta:
         """Unknown keys are kept."""
@@ -134,7 +133,7 @@ class MemberSchema(Strict):
 
 
 class GuardSchema(Strict):
-    """When destructive changes are held."""
+    """When destructive changes are held for an operator."""
 
     destructive = Share()
     min = Number(0, 1_000_000)
@@ -152,7 +151,7 @@ class PolicySchema(Strict):
 
 
 class SyncSchema(Strict):
-    """One sync of mappings/syncs.yaml; what depends on other files is checked where it is compiled."""
+    """One sync of mappings/syncs.yaml; `syncs_file` checks what depends on other files."""
 
     entity = Text(required=True)
     members = Named(MemberSchema, empty="must name at least two connections", required=True)
@@ -178,7 +177,7 @@ class ExampleSchema(Strict):
 def load(
     schema: Schema, data: Any, document: Document, at: Where = ()
 ) -> tuple[Any, list[Problem]]:
-    """Load data through a schema: what was understood of it, and the problems with their lines."""
+    """Load data by a schema; return what was understood, and the problems with their lines."""
     try:
         return schema.load(data), []
     except ValidationError as error:

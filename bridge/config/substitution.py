@@ -1,7 +1,7 @@
-"""Fills references in: `${NAME}`, `${NAME:-default}` and `${file:PATH}`. In config/bridge.yaml only, after parsing.
+"""Fills in references in config/bridge.yaml: `${NAME}`, `${NAME:-default}` and `${file:PATH}`.
 
-What is filled in is always text, and never read as YAML: a key that looks like a number or holds a
-colon stays a key. Problems name the variable, never a value.
+This happens after parsing, so a value is always text, also if it looks like a number or contains a
+colon. Problems name the variable, never its value.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from bridge.config.yaml_reader import Document, Problem, Where
 
-LARGEST_FILE = 64 * 1024
+MAX_FILE_BYTES = 64 * 1024
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def fill(document: Document, environ: Mapping[str, str], home: Path) -> tuple[Any, list[Problem]]:
-    """Give the document's data with every reference filled in, and what is wrong with references."""
+    """Return the document's data with all references filled in, and the problems of references."""
     problems: list[Problem] = []
 
     def filled(value: Any, path: Where) -> Any:
@@ -30,35 +30,34 @@ def fill(document: Document, environ: Mapping[str, str], home: Path) -> tuple[An
         return text(value, path) if isinstance(value, str) and "$" in value else value
 
     def text(value: str, path: Where) -> str:
-        def one(found: re.Match[str]) -> str:
-            if found[0] == "$$":
+        def resolved(reference: re.Match[str]) -> str:
+            if reference[0] == "$$":
                 return "$"
-            if not found[0].endswith("}"):
-                problems.append(
-                    document.problem(path, "a reference that begins with ${ has no closing }")
-                )
-                return found[0]
-            got, wrong = _resolve(found[1], environ, home)
-            if wrong:
-                problems.append(document.problem(path, wrong))
-            # What cannot be filled in stays as it is, so that everything else in the file is still
-            # looked at.
-            return found[0] if wrong else got
+            if not reference[0].endswith("}"):
+                what = "a reference that begins with ${ has no closing }"
+                problems.append(document.problem(path, what))
+                return reference[0]
+            value, problem = _resolve(reference[1], environ, home)
+            if problem:
+                problems.append(document.problem(path, problem))
+            # An unresolved reference stays as it is, so that the rest of the file is still checked.
+            return reference[0] if problem else value
 
-        return _REFERENCE.sub(one, value)
+        return _REFERENCE.sub(resolved, value)
 
     return filled(document.data, ()), problems
 
 
 def references(value: Any) -> list[str]:
-    """Give what the references in a value name, in their order: a variable, or `file:PATH`. Nothing else of it."""
+    """Return what the references in a value name, in order: a variable, or `file:PATH`."""
     if isinstance(value, Mapping):
         return [name for item in value.values() for name in references(item)]
-    found = _REFERENCE.finditer(value) if isinstance(value, str) else ()
-    return [each[1].partition(":-")[0] for each in found if each[1]]
+    matches = _REFERENCE.finditer(value) if isinstance(value, str) else ()
+    return [match[1].partition(":-")[0] for match in matches if match[1]]
 
 
 def _resolve(reference: str, environ: Mapping[str, str], home: Path) -> tuple[str, str]:
+    """Return the value of a reference, and the problem if there is none."""
     if reference.startswith("file:"):
         return _from_file(reference.removeprefix("file:"), home)
     name, separator, default = reference.partition(":-")
@@ -75,11 +74,11 @@ def _from_file(given: str, home: Path) -> tuple[str, str]:
     path = home / Path(given)
     try:
         with path.open("rb") as stream:
-            raw = stream.read(LARGEST_FILE + 1)
+            raw = stream.read(MAX_FILE_BYTES + 1)
         text = raw.decode().strip()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         return "", f"the file {given} cannot be read: {why}"
-    if not text or len(raw) > LARGEST_FILE:
+    if not text or len(raw) > MAX_FILE_BYTES:
         return "", f"the file {given} {'is larger than 64 KiB' if text else 'is empty'}"
     return text, ""

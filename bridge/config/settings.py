@@ -1,4 +1,4 @@
-"""config/bridge.yaml: where the bridge keeps its memory, and which accounts it connects."""
+"""Compiles config/bridge.yaml: the database, Redis, and the connections."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from bridge.core.model.syncs import Connection, Secret, Webhook
 
 Classes = Mapping[str, type[Connector]]
 
-POLL = timedelta(minutes=5)
-FULL = time(3, 30)
+DEFAULT_POLL = timedelta(minutes=5)
+DEFAULT_FULL = time(3, 30)
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is not about one connection."""
+    """The settings that are not about one connection."""
 
     database: str = field(repr=False)
-    """SQLAlchemy's URL; it may hold a password."""
+    """A SQLAlchemy URL; it may contain a password."""
     redis: str = field(repr=False)
     """`embedded`, or a URL."""
     http_timeout: float = 10.0
-    """Seconds for the whole of one HTTP call, unless the connection says otherwise."""
+    """Seconds for one whole HTTP call, unless the connection has its own timeout."""
     body_limit: int = 1 << 20
-    """Bytes of a webhook."""
+    """The largest body of a webhook, in bytes."""
     keep_history: timedelta = timedelta(days=730)
-    """How long timelines, and writes, creates and conflicts that are over, are kept."""
+    """How long timelines and finished writes, creates and conflicts are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxAccount:
-    """What replaces a connection's address and secrets, for every connection of one system."""
+    """The address and secrets that replace those of all connections of one system."""
 
     base_url: str
     credentials: Mapping[str, str] = field(repr=False)
@@ -53,12 +53,12 @@ class SandboxAccount:
 
 @dataclass(slots=True)
 class CompiledSettings:
-    """What config/bridge.yaml gave."""
+    """The result of compiling config/bridge.yaml."""
 
     settings: Settings
     connections: dict[str, Connection]
     names: tuple[str, ...] | None
-    """Every connection that the file names, also those with problems; None where that cannot be told."""
+    """Every connection that the file names, also those with problems; None: not known."""
     problems: list[Problem]
     warnings: list[Problem]
 
@@ -70,7 +70,7 @@ def compile_settings(
     sandbox: Mapping[str, SandboxAccount] | None,
     connectors: Classes,
 ) -> CompiledSettings:
-    """Fill in references, check, and build the settings and connections."""
+    """Fill in references, check the data, and build settings and connections."""
     given = document.data.get("connections") if isinstance(document.data, dict) else None
     names = (
         tuple(name for name in given if isinstance(name, str))
@@ -81,87 +81,75 @@ def compile_settings(
         document.data = _in_sandbox(document.data, sandbox, connectors)
     data, problems = fill(document, environ, home)
     loaded, wrong = load(BridgeSchema(), data, document)
-    loaded = {name: each.load_default for name, each in BridgeSchema().fields.items()} | loaded
-    read = CompiledSettings(Settings("", "embedded"), {}, names, problems, [])
-    unfilled = list(problems)
-    broken = {line for _file, line, _what in unfilled}
+    loaded = {name: field.load_default for name, field in BridgeSchema().fields.items()} | loaded
+    compiled = CompiledSettings(Settings("", "embedded"), {}, names, problems, [])
+    unresolved = list(problems)
     problems += wrong
-    read.settings = _settings(loaded, document, home, problems)
-    for name, row in (
-        loaded["connections"].items() if isinstance(loaded["connections"], dict) else ()
-    ):
-        made = _ConnectionCompiler(document, name, row, connectors, read).connection(
-            read.settings.http_timeout
-        )
-        if made is not None:
-            read.connections[name] = made
-    # Where a reference could not be filled in, nothing more has to be said about the line.
-    read.problems = unfilled + [
-        problem for problem in read.problems[len(unfilled) :] if problem[1] not in broken
-    ]
-    return read
+    compiled.settings = _settings(loaded, document, home, problems)
+    rows = loaded["connections"] if isinstance(loaded["connections"], dict) else {}
+    for name, row in rows.items():
+        compiler = _ConnectionCompiler(document, name, row, connectors, compiled)
+        connection = compiler.connection(compiled.settings.http_timeout)
+        if connection is not None:
+            compiled.connections[name] = connection
+    # A line with an unresolved reference needs no second message.
+    lines = {line for _file, line, _what in unresolved}
+    others = compiled.problems[len(unresolved) :]
+    compiled.problems = unresolved + [problem for problem in others if problem[1] not in lines]
+    return compiled
 
 
 def _in_sandbox(data: Any, sandbox: Mapping[str, SandboxAccount], connectors: Classes) -> Any:
-    """Put the sandbox's address and secrets in place of the file's, before references are looked up."""
+    """Replace addresses and secrets by the sandbox's, before references are looked up."""
     connections = data.get("connections") if isinstance(data, dict) else None
     if not isinstance(connections, dict):
         return data
     replaced = dict(connections)
     for name, row in connections.items():
         system = row.get("system") if isinstance(row, dict) else None
-        account = sandbox.get(system) if isinstance(system, str) else None
-        if account is None or system is None:
-            continue
-        webhook = row.get("webhook")
-        hooks = (
-            {"webhook": {**webhook, "secrets": [account.webhook_secret]}}
-            if isinstance(webhook, dict)
-            else {}
-        )
-        known = connectors[system].OPTIONS if system in connectors else {}
-        options = row.get("options")
-        if isinstance(options, dict):
-            hooks["options"] = {
-                key: value for key, value in options.items() if key not in account.options
-            }
-        replaced[name] = {
-            **{key: value for key, value in row.items() if key not in account.options},
-            "base_url": account.base_url,
-            "credentials": dict(account.credentials),
-            **hooks,
-            **{key: value for key, value in account.options.items() if key in known},
-        }
+        if isinstance(system, str) and (account := sandbox.get(system)) is not None:
+            known = connectors[system].OPTIONS if system in connectors else {}
+            replaced[name] = _with_account(row, account, known)
     return {**data, "connections": replaced}
+
+
+def _with_account(
+    row: Mapping[str, Any], account: SandboxAccount, known_options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a connection's row with a sandbox account in place of its address and secrets."""
+    own = _without(row, account.options)
+    own |= {"base_url": account.base_url, "credentials": dict(account.credentials)}
+    webhook, options = row.get("webhook"), row.get("options")
+    if isinstance(webhook, dict):
+        own["webhook"] = {**webhook, "secrets": [account.webhook_secret]}
+    if isinstance(options, dict):
+        own["options"] = _without(options, account.options)
+    return own | {key: value for key, value in account.options.items() if key in known_options}
+
+
+def _without(row: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in keys}
 
 
 def _settings(
     loaded: Mapping[str, Any], document: Document, home: Path, problems: list[Problem]
 ) -> Settings:
     database, redis = loaded["database"], loaded["redis"]
+
+    def wrong(key: str, what: str) -> None:
+        problems.append(document.problem((key,), what))
+
     scheme, separator, rest = database.partition("://")
     if database == "sqlite":
         database = f"sqlite:///{home / 'var' / 'bridge.db'}"
         if "?" in str(home):
-            problems.append(
-                document.problem(
-                    ("database",), "the home's path holds a ?; name another home with --home"
-                )
-            )
+            wrong("database", "the home's path contains a ?; name another home with --home")
     elif scheme in _POSTGRES and separator and rest:
         database = f"postgresql+psycopg://{rest}"
     elif scheme != "sqlite" or not rest.startswith("/"):
-        problems.append(
-            document.problem(
-                ("database",), "is no such address; allowed sqlite, sqlite:///…, postgresql://…"
-            )
-        )
+        wrong("database", "is no such address; allowed sqlite, sqlite:///…, postgresql://…")
     if redis != "embedded" and not redis.startswith(("redis://", "rediss://", "unix://")):
-        problems.append(
-            document.problem(
-                ("redis",), "is no such address; allowed embedded, redis://, rediss://, unix://"
-            )
-        )
+        wrong("redis", "is no such address; allowed embedded, redis://, rediss://, unix://")
     return Settings(
         database=database,
         redis=redis,
@@ -172,7 +160,7 @@ def _settings(
 
 
 class _ConnectionCompiler:
-    """One connection in the making."""
+    """Compiles one connection; its problems and warnings are added to `compiled`."""
 
     def __init__(
         self,
@@ -180,38 +168,28 @@ class _ConnectionCompiler:
         name: str,
         row: dict[str, Any],
         connectors: Classes,
-        read: CompiledSettings,
+        compiled: CompiledSettings,
     ) -> None:
-        self.document, self.name, self.row, self.read = document, name, row, read
+        self.document, self.name, self.row, self.compiled = document, name, row, compiled
         self.connectors = connectors
         self.at: Where = ("connections", name)
 
     def wrong(self, where: Where, what: str) -> None:
-        self.read.problems.append(self.document.problem((*self.at, *where), what))
+        self.compiled.problems.append(self.document.problem((*self.at, *where), what))
 
     def connection(self, timeout: float) -> Connection | None:
         row, system = self.row, self.row["system"]
         known = self.connectors.get(system)
         if known is None:
             allowed = ", ".join(sorted(self.connectors))
-            self.wrong(
-                ("system",),
-                f"{shown(system)} is no system that this bridge knows; allowed {allowed}",
-            )
+            what = f"{shown(system)} is no system that this bridge knows; allowed {allowed}"
+            self.wrong(("system",), what)
             return None
-        before = len(self.read.problems)
+        before = len(self.compiled.problems)
         self.address(row["base_url"])
-        for key in sorted(known.CREDENTIALS - row["credentials"].keys()):
-            self.wrong(
-                ("credentials",),
-                f"{key} is missing; allowed {', '.join(sorted(known.CREDENTIALS))}",
-            )
-        for key in sorted(row["credentials"].keys() - known.CREDENTIALS):
-            self.wrong(
-                ("credentials", key), f"unknown key; allowed {', '.join(sorted(known.CREDENTIALS))}"
-            )
+        self.credentials(known)
         options, webhook = self.options(known), self.webhook(known)
-        if len(self.read.problems) > before:
+        if len(self.compiled.problems) > before:
             return None
         return Connection(
             name=self.name,
@@ -223,41 +201,44 @@ class _ConnectionCompiler:
             rates=row.get("rate_limit", ()),
             concurrency=row.get("concurrency", 4),
             timeout=float(row.get("timeout", timeout)),
-            poll=row.get("poll", POLL),
-            full=row.get("full", FULL),
+            poll=row.get("poll", DEFAULT_POLL),
+            full=row.get("full", DEFAULT_FULL),
             keep_bodies=row.get("keep_bodies", False),
             options=options,
         )
 
+    def credentials(self, known: type[Connector]) -> None:
+        given, allowed = self.row["credentials"].keys(), ", ".join(sorted(known.CREDENTIALS))
+        for key in sorted(known.CREDENTIALS - given):
+            self.wrong(("credentials",), f"{key} is missing; allowed {allowed}")
+        for key in sorted(given - known.CREDENTIALS):
+            self.wrong(("credentials", key), f"unknown key; allowed {allowed}")
+
     def address(self, given: str) -> None:
-        found = _split(given)
-        if found is None:
-            self.wrong(
-                ("base_url",),
-                "is no address; allowed https://host/path, without user, password or query",
-            )
-        elif found.scheme == "http" and found.hostname not in _LOOPBACK:
+        url = _split(given)
+        if url is None:
+            what = "is no address; allowed https://host/path, without user, password or query"
+            self.wrong(("base_url",), what)
+        elif url.scheme == "http" and url.hostname not in _LOOPBACK:
             what = "http sends the credentials in clear text; use https unless the way is private"
-            self.read.warnings.append(self.document.problem((*self.at, "base_url"), what))
+            self.compiled.warnings.append(self.document.problem((*self.at, "base_url"), what))
 
     def options(self, known: type[Connector]) -> dict[str, Any]:
-        plain = set(ConnectionSchema().fields)
-        extra = {key: value for key, value in self.row.items() if key not in plain}
-        given = self.row.get("options", {})
-        if not isinstance(given, Mapping):
-            self.wrong(
-                ("options",),
-                f"must be a mapping; allowed keys {', '.join(sorted(known.OPTIONS)) or 'none'}",
-            )
-            given = {}
-        for where, keys in (((), extra), (("options",), given)):
-            for key in keys:
-                if key not in known.OPTIONS:
-                    allowed = sorted([*known.OPTIONS, *(() if where else plain)])
-                    self.wrong(
-                        (*where, key), f"unknown key; allowed {', '.join(allowed) or 'none'}"
-                    )
-        both = {**extra, **given}
+        """Return the connector's options, which stand beside the other keys or under `options`."""
+        own_keys = set(ConnectionSchema().fields)
+        beside = {key: value for key, value in self.row.items() if key not in own_keys}
+        under = self.row.get("options", {})
+        if not isinstance(under, Mapping):
+            allowed = ", ".join(sorted(known.OPTIONS)) or "none"
+            self.wrong(("options",), f"must be a mapping; allowed keys {allowed}")
+            under = {}
+        for key in beside.keys() - known.OPTIONS.keys():
+            allowed = ", ".join(sorted([*known.OPTIONS, *own_keys]))
+            self.wrong((key,), f"unknown key; allowed {allowed}")
+        for key in under.keys() - known.OPTIONS.keys():
+            allowed = ", ".join(sorted(known.OPTIONS)) or "none"
+            self.wrong(("options", key), f"unknown key; allowed {allowed}")
+        both = {**beside, **under}
         for key in sorted(known.REQUIRED_OPTIONS - both.keys()):
             self.wrong((key,), f"is missing: {known.OPTIONS.get(key, 'an option of this system')}")
         return both
@@ -266,39 +247,38 @@ class _ConnectionCompiler:
         row = self.row.get("webhook")
         if row is None:
             return None
-        usual = known.SIGNING
-        if usual is None and "scheme" not in row:
-            self.wrong(
-                ("webhook", "scheme"),
-                "is missing; allowed standard-webhooks, hmac-sha256, static-header",
-            )
+        if known.SIGNING is None and "scheme" not in row:
+            what = "is missing; allowed standard-webhooks, hmac-sha256, static-header"
+            self.wrong(("webhook", "scheme"), what)
             return None
-        same = usual is not None and row.get("scheme", usual.scheme) == usual.scheme
-        base = usual if usual is not None and same else Webhook(scheme=row["scheme"], secrets=())
-        if usual is not None and not same:
-            # Where the hint stands in the body does not depend on how the body is signed.
-            base = replace(base, event=usual.event, id=usual.id)
-        rest = {key: value for key, value in row.items() if key not in ("scheme", "secrets")}
-        made = replace(base, secrets=tuple(Secret(each) for each in row["secrets"]), **rest)
-        filled = not any("${" in secret for secret in row["secrets"])
-        for what in webhook_problems(made) if filled else ():
-            self.wrong(
-                ("webhook", "secrets")
-                if what.startswith(("secret", "no secret"))
-                else ("webhook",),
-                what,
-            )
-        return made
+        given = {key: value for key, value in row.items() if key not in ("scheme", "secrets")}
+        secrets = tuple(Secret(secret) for secret in row["secrets"])
+        webhook = replace(_signing(row, known.SIGNING), secrets=secrets, **given)
+        if not any("${" in secret for secret in row["secrets"]):
+            for what in webhook_problems(webhook):
+                of_secrets = what.startswith(("secret", "no secret"))
+                self.wrong(("webhook", "secrets") if of_secrets else ("webhook",), what)
+        return webhook
+
+
+def _signing(row: Mapping[str, Any], declared: Webhook | None) -> Webhook:
+    """Return the system's declared signing, or that of the scheme in the row if it is another."""
+    scheme = row.get("scheme")
+    if declared is None:
+        return Webhook(scheme=row["scheme"], secrets=())
+    if scheme is None or scheme == declared.scheme:
+        return declared
+    # Where the hint stands in the body does not depend on how the body is signed.
+    return Webhook(scheme=row["scheme"], secrets=(), event=declared.event, id=declared.id)
 
 
 def _split(given: str) -> SplitResult | None:
-    """Take an address apart; None when it is none that the bridge would call."""
+    """Parse an address; None when the bridge would not call it."""
     try:
-        found = urlsplit(given)
-        fits = found.scheme in ("http", "https") and found.hostname and found.port != 0
+        url = urlsplit(given)
+        is_http = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:
         return None
-    clean = (
-        found.username is None and found.password is None and not found.query and not found.fragment
-    )
-    return found if fits and clean and given.isprintable() and " " not in given else None
+    has_user = url.username is not None or url.password is not None
+    has_more = has_user or bool(url.query) or bool(url.fragment)
+    return url if is_http and not has_more and given.isprintable() and " " not in given else None

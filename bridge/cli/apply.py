@@ -20,7 +20,7 @@ SAMPLE: Final = 5
 MAX_SHOWN: Final = 20
 
 
-@click.command()
+@click.command("apply")
 @click.argument("sync", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -32,7 +32,7 @@ MAX_SHOWN: Final = 20
     help="Only let the writes through that are held as unsafe there.",
 )
 @click.option("--sandbox", is_flag=True, help="In the running sandbox, or not at all.")
-def apply(
+def command(
     sync: str | None, yes: bool, override_unsafe: bool, held: str | None, sandbox: bool
 ) -> None:
     """Write what `bridge plan --live` shows for SYNC (default: all), and nothing else.

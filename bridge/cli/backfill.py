@@ -19,7 +19,7 @@ from bridge.errors import UnknownName
 from bridge.operations import desk, imports
 
 
-@click.command()
+@click.command("backfill")
 @click.argument("sync")
 @click.option(
     "--since",
@@ -39,7 +39,7 @@ from bridge.operations import desk, imports
     help="Make at most so many records this time.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object at the end.")
-def backfill(
+def command(
     sync: str, since: datetime | None, newest_first: bool, limit: int | None, as_json: bool
 ) -> None:
     """Import everything that SYNC mirrors: match first, then link, then make what is missing.

@@ -15,7 +15,7 @@ from bridge.supervisor.demo import EDITS_PER_SECOND, DemoResult, DemoSettings, r
 from bridge.supervisor.stack import Stopped
 
 
-@click.command()
+@click.command("demo")
 @click.option(
     "--tickets",
     default=50,
@@ -55,7 +55,7 @@ from bridge.supervisor.stack import Stopped
     help="Edits a second.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def demo(
+def command(
     tickets: int,
     edits: int,
     seed: int,

@@ -17,7 +17,7 @@ from bridge.operations.plans import HeldWrite
 from bridge.preview.dry_run import Preview, summary
 
 
-@click.command()
+@click.command("plan")
 @click.argument("sync", required=False)
 @click.option(
     "--live",
@@ -27,7 +27,7 @@ from bridge.preview.dry_run import Preview, summary
 @click.option("--sample", default=5, show_default=True, help="Show so many writes of each kind.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything.")
 @click.option("--sandbox", is_flag=True, help="Of the running sandbox, or not at all.")
-def plan(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: bool) -> None:
+def command(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: bool) -> None:
     """Say what would be written to each system for SYNC (default: all), and leave no trace.
 
     It is played through on a copy of the ledger in memory, by the code that would do it. 1 when it

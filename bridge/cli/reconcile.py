@@ -23,7 +23,7 @@ from bridge.operations.reconciliations import RunOutcome
 MAX_SHOWN: Final = 20
 
 
-@click.command()
+@click.command("reconcile")
 @click.argument("connection", required=False)
 @click.option(
     "--full", is_flag=True, help="List everything, not only what changed since the last time."
@@ -38,9 +38,7 @@ MAX_SHOWN: Final = 20
     help="With --full: believe a listing that lacks many known records.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def reconcile(
-    connection: str | None, full: bool, report: bool, accept: bool, as_json: bool
-) -> None:
+def command(connection: str | None, full: bool, report: bool, accept: bool, as_json: bool) -> None:
     """Compare CONNECTION (default: all) with the ledger, heal what differs, print what was found.
 
     The work is done here, beside the workers if there are any; 1 when some of it could not be

@@ -18,7 +18,7 @@ from bridge.supervisor.processes import watch_parent
 from bridge.supervisor.sandbox_accounts import write_accounts
 
 
-@click.command()
+@click.command("sandbox")
 @click.option(
     "--port-base", default=server.PORT_BASE, show_default=True, help="First port; 0: any free ones."
 )
@@ -32,7 +32,7 @@ from bridge.supervisor.sandbox_accounts import write_accounts
 @click.option(
     "--json", "as_json", is_flag=True, help="For programs: one line with the addresses and keys."
 )
-def sandbox(port_base: int, seed: int, specs: str, announce: Path | None, as_json: bool) -> None:
+def command(port_base: int, seed: int, specs: str, announce: Path | None, as_json: bool) -> None:
     """Serve the vendors' documented APIs on this machine, with records in memory, until Ctrl-C."""
     watch_parent()
     stop = threading.Event()

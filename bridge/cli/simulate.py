@@ -22,7 +22,7 @@ SEEDS_PER_LINE: Final = 50
 """Seeds between two lines that say how far it is: thousands take an hour."""
 
 
-@click.command()
+@click.command("simulate")
 @click.option(
     "--seeds",
     default=200,
@@ -44,7 +44,7 @@ SEEDS_PER_LINE: Final = 50
 )
 @click.option("--processes", default=0, type=click.IntRange(0, 256), help="[default: one a core]")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def simulate(
+def command(
     seeds: int, seed: int | None, home: Path | None, smaller: bool, processes: int, as_json: bool
 ) -> None:
     """Play small worlds with people, failing vendors and dying workers, and judge each.

@@ -19,7 +19,7 @@ from bridge.operations.undos import RunningUndo, Standing, UndoOutcome
 MAX_KEPT_SHOWN: Final = 50
 
 
-@click.command()
+@click.command("undo")
 @click.argument("run", type=int)
 @click.option("--dry-run", is_flag=True, help="Only say how much the run wrote.")
 @click.option(
@@ -29,7 +29,7 @@ MAX_KEPT_SHOWN: Final = 50
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def undo(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool) -> None:
+def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool) -> None:
     """Take back what RUN (see `bridge status`) wrote.
 
     What was changed there since is listed and left alone. The tickets concerned are paused, so that

@@ -20,7 +20,7 @@ FIRST_TICKETS: Final = 3
 """Tickets where tickets begin, so that there is something to look at and to edit."""
 
 
-@click.command()
+@click.command("up")
 @click.option(
     "--sandbox",
     "sandboxed",
@@ -44,7 +44,7 @@ FIRST_TICKETS: Final = 3
 @click.option(
     "--json", "as_json", is_flag=True, help="For programs: a line of JSON for each thing mirrored."
 )
-def up(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> None:
+def command(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> None:
     """Run everything in this terminal: receiver, workers, clock, and a Valkey if no Redis is set.
 
     Ctrl-C ends it.

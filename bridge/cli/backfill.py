@@ -8,15 +8,10 @@ from datetime import UTC, datetime
 
 import click
 
-from bridge import home as homes
-from bridge import wiring
 from bridge.cli.import_progress import show_progress
 from bridge.cli.import_report import outcome_as_json, print_costs, print_outcome
-from bridge.cli.operator import actor
-from bridge.cli.process import begin, lend_redis
-from bridge.cli.running_sandbox import follow_sandbox
-from bridge.errors import UnknownName
-from bridge.operations import desk, imports
+from bridge.cli.process import working
+from bridge.operations import imports
 
 
 @click.command("backfill")
@@ -47,29 +42,21 @@ def command(
     It goes in the lowest lane, and may be stopped and started again at any time: nothing is made
     twice.
     """
-    follow_sandbox(homes.find_home())
-    lend_redis(wiring.load_config(homes.find_home()).settings.redis)
-    engine = begin("backfill")
-    try:
+    with working("backfill", lend=True) as (engine, desk):
         engine.take_over()  # an import that was killed may have held what this one goes on with
-        here = desk.of(engine, actor())
-        costs = imports.estimate_cost(here, sync)
+        costs = imports.estimate_cost(desk, sync)
         if not as_json:
             print_costs(costs)
         run_ids = imports.start_import(
-            here,
+            desk,
             sync,
             since=since.replace(tzinfo=UTC) if since else None,
             newest_first=newest_first,
             max_creates=limit,
         )
         steps = imports.follow_import(engine, run_ids)
-        progress = show_progress(steps, imports.allowed_rates(here), quiet=as_json)
-        outcome = imports.outcome(engine.ledger, run_ids)
-    except UnknownName as error:
-        raise click.UsageError(str(error)) from error
-    finally:
-        engine.close()
+        progress = show_progress(steps, imports.allowed_rates(desk), quiet=as_json)
+        outcome = imports.outcome(desk, run_ids)
     if as_json:
         values = {"forecast": [asdict(cost) for cost in costs], "runs": run_ids}
         click.echo(json.dumps(values | outcome_as_json(progress, outcome)))

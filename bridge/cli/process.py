@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 from bridge import home as homes
 from bridge import wiring
+from bridge.cli.operator import actor
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.core.model.syncs import Secret
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, UnknownName
 from bridge.observability import log
+from bridge.operations import desk
+from bridge.operations.desk import Desk
 from bridge.queue import Address, Embedded, socket_for, url_for
 from bridge.supervisor.processes import watch_parent
+
+
+@contextmanager
+def working(process: str, *, lend: bool = False) -> Iterator[tuple[wiring.Engine, Desk]]:
+    """Open the bridge of this home for a command that does the work itself, beside the workers.
+
+    A name that nothing has is wrong usage. `lend`: run the embedded Valkey meanwhile, if need be.
+    """
+    home = homes.find_home()
+    follow_sandbox(home)
+    if lend:
+        lend_redis(wiring.load_config(home).settings.redis)
+    engine = begin(process)
+    try:
+        yield engine, desk.of(engine, actor())
+    except UnknownName as error:
+        raise click.UsageError(str(error)) from error
+    finally:
+        engine.close()
 
 
 def begin(process: str) -> wiring.Engine:

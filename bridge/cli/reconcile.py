@@ -10,14 +10,11 @@ from typing import Any, Final
 
 import click
 
-from bridge import home as homes
 from bridge.cli.drift_lines import drift_line
-from bridge.cli.operator import actor, plain
-from bridge.cli.process import begin
+from bridge.cli.operator import plain
+from bridge.cli.process import working
 from bridge.cli.run_progress import ProgressDisplay
-from bridge.cli.running_sandbox import follow_sandbox
-from bridge.errors import UnknownName
-from bridge.operations import desk, reconciliations
+from bridge.operations import reconciliations
 from bridge.operations.reconciliations import RunOutcome
 
 MAX_SHOWN: Final = 20
@@ -44,33 +41,22 @@ def command(connection: str | None, full: bool, report: bool, accept: bool, as_j
     The work is done here, beside the workers if there are any; 1 when some of it could not be
     finished.
     """
-    follow_sandbox(homes.find_home())
     if accept and not (full and connection):
         raise click.UsageError(
             "--accept-absences wants a CONNECTION and --full: absence shows in full listings only"
         )
-    engine = begin("reconcile")
-    try:
+    with working("reconcile") as (engine, desk):
         run_ids = reconciliations.start_reconciliations(
-            engine,
-            desk.of(engine, actor()),
-            connection,
-            full=full,
-            report=report,
-            accept_absences=accept,
+            engine, desk, connection, full=full, report=report, accept_absences=accept
         )
         if not run_ids:
             raise click.ClickException(
                 "a run of this kind is under way already: see `bridge status`"
             )
-        look = partial(reconciliations.progress, engine.ledger, run_ids)
+        look = partial(reconciliations.progress, desk, run_ids)
         with nullcontext() if as_json else ProgressDisplay(look):
             reconciliations.work_off(engine, run_ids)
-        runs = reconciliations.outcomes(engine.ledger, run_ids)
-    except UnknownName as error:
-        raise click.UsageError(str(error)) from error
-    finally:
-        engine.close()
+        runs = reconciliations.outcomes(desk, run_ids)
     for run in runs:
         if as_json:
             click.echo(json.dumps(_as_json(run), default=plain))

@@ -8,12 +8,9 @@ from typing import Final
 
 import click
 
-from bridge import home as homes
-from bridge.cli.operator import actor
-from bridge.cli.process import begin
-from bridge.cli.running_sandbox import follow_sandbox
-from bridge.errors import Busy, UnknownName
-from bridge.operations import desk, undos
+from bridge.cli.process import working
+from bridge.errors import Busy
+from bridge.operations import undos
 from bridge.operations.undos import RunningUndo, Standing, UndoOutcome
 
 MAX_KEPT_SHOWN: Final = 50
@@ -35,11 +32,8 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
     What was changed there since is listed and left alone. The tickets concerned are paused, so that
     the bridge does not do it again; `bridge link resume` lets one go on.
     """
-    follow_sandbox(homes.find_home())
-    engine = begin("undo")
-    here = desk.of(engine, actor())
-    try:
-        plan = undos.plan_undo(here, run)
+    with working("undo") as (engine, desk):
+        plan = undos.plan_undo(desk, run)
         did = f"made {plan.made} records and wrote to others {plan.changed} times"
         click.echo(f"run {run} ({plan.kind} of {plan.connection}) {did}", err=as_json)
         _say_standing(plan.standing, dry_run=dry_run)
@@ -47,15 +41,12 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
             return
         if not yes:
             click.confirm("Take this back?", abort=True)
-        running = undos.start_undo(here, run, delete_created=delete_created)
+        try:
+            running = undos.start_undo(desk, run, delete_created=delete_created)
+        except Busy as error:
+            raise click.ClickException(str(error)) from error
         left = undos.work_off(engine, running.id)
-        outcome = undos.finish_undo(here, running, left)
-    except UnknownName as error:
-        raise click.UsageError(str(error)) from error
-    except Busy as error:
-        raise click.ClickException(str(error)) from error
-    finally:
-        engine.close()
+        outcome = undos.finish_undo(desk, running, left)
     _print(running, outcome, as_json=as_json)
     if outcome.left.waiting or outcome.left.parked:
         raise SystemExit(1)

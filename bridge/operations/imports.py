@@ -11,7 +11,7 @@ from typing import Any, Final
 from bridge.core.model.lanes import SHARES
 from bridge.flow.create import CREATION_BUDGET
 from bridge.ledger import run_records, run_writes
-from bridge.ledger.database import Ledger, Tx
+from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.run_writes import LeftToDo
 from bridge.operations import availability
@@ -194,9 +194,9 @@ def _halted(tx: Tx, waits_for: Collection[str]) -> list[str]:
     return halted if set(halted) == set(waits_for) else []
 
 
-def outcome(ledger: Ledger, run_ids: Sequence[int]) -> ImportOutcome:
+def outcome(desk: Desk, run_ids: Sequence[int]) -> ImportOutcome:
     """Return what the runs of an import have made, and what they leave to a human."""
-    with ledger.read() as tx:
+    with desk.ledger.read() as tx:
         return ImportOutcome(
             made=sum(len(run_writes.made(tx, run_id)) for run_id in run_ids),
             left=run_writes.left(tx, run_ids),

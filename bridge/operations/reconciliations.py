@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from bridge.ledger import drift_findings, run_records, work
-from bridge.ledger.database import Ledger, Tx
+from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
 from bridge.operations.desk import Desk
 from bridge.wiring import Engine
@@ -128,9 +128,9 @@ def _is_over(tx: Tx, run_ids: Collection[str], now: datetime) -> bool:
     return not (backlog["due"] or backlog["claimed"])
 
 
-def progress(ledger: Ledger, run_ids: Iterable[str]) -> list[RunProgress]:
+def progress(desk: Desk, run_ids: Iterable[str]) -> list[RunProgress]:
     """Return how far these runs are."""
-    with ledger.read() as tx:
+    with desk.ledger.read() as tx:
         return [
             RunProgress(
                 run=run.id,
@@ -144,9 +144,9 @@ def progress(ledger: Ledger, run_ids: Iterable[str]) -> list[RunProgress]:
         ]
 
 
-def outcomes(ledger: Ledger, run_ids: Iterable[str]) -> list[RunOutcome]:
+def outcomes(desk: Desk, run_ids: Iterable[str]) -> list[RunOutcome]:
     """Return what these runs found, and what was healed by now."""
-    with ledger.transaction() as tx:
+    with desk.ledger.transaction() as tx:
         drift_findings.mark_healed(tx)
         return [_outcome(tx, run) for run in _runs(tx, run_ids)]
 

@@ -23,11 +23,10 @@ def estate(tmp_path):
 def reconciled(estate):
     def go(connection="product", **options):
         engine = engine_of(estate)
-        ids = reconciliations.start_reconciliations(
-            engine, desk.of(engine, "local:ana"), connection, **options
-        )
+        here = desk.of(engine, "local:ana")
+        ids = reconciliations.start_reconciliations(engine, here, connection, **options)
         reconciliations.work_off(engine, ids)
-        return reconciliations.outcomes(estate.ledger, ids)
+        return reconciliations.outcomes(here, ids)
 
     return go
 

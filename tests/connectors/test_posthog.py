@@ -18,6 +18,7 @@ from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection
 from tests.connectors.contract import ConnectorContract
+from tests.connectors.documented import below, documented
 
 
 class PostHogBench(Bench):
@@ -289,3 +290,26 @@ def test_a_signed_delivery_id_is_the_key_else_the_uuid_within_event_and_ticket()
     assert PostHogConnector(signed, None).parse(headers, body).delivery == "msg_1"
     expected = "$conversation_ticket_created:t1:u1"
     assert PostHogConnector(unsigned, None).parse(headers, body).delivery == expected
+
+
+def test_documented_calls():
+    bench = PostHogBench()
+    connector = bench.connector
+    created = connector.create(bench.draft("m-1"))
+    connector.read("ticket", [created.ref.id])
+    connector.changed("ticket", None)
+    connector.find(Intent(bench.draft("m-1"), bench.clock.now()))
+    connector.update(Ref("my-posthog", "ticket", created.ref.id), "patch", {"status": "open"})
+    connector.account_metrics()
+    connector.delete(created.ref)
+    root = "/api/projects/:project_id/conversations/tickets"
+    calls = {call.replace(root, "") for call in documented("posthog")}
+    assert set(_calls(bench)) == calls
+    assert not [entry.note for entry in bench.box.journal.since() if entry.note]
+    bench.http.close()
+
+
+def _calls(bench):
+    for method, url in bench.faulty.calls:
+        rest = below(url, "/conversations/tickets").strip("/")
+        yield f"{method} " + (f"/{rest}" if rest == "unread_count" else "/:id" if rest else "")

@@ -15,6 +15,7 @@ from bridge.core.model.values import Ref
 from bridge.errors import ConfigError, Unauthorised, Unavailable, UnknownOutcome, Unsupported
 from tests.connectors.bench import KEY, START
 from tests.connectors.contract import ConnectorContract
+from tests.connectors.documented import below, documented
 from tests.connectors.scopeai_bench import ScopeaiBench
 
 
@@ -288,3 +289,20 @@ def test_a_create_without_an_answer_is_not_repeated(bench):
     with pytest.raises(UnknownOutcome):
         bench.connector.create(bench.draft("m-1"))
     assert len(bench.box.store) == 1
+
+
+def test_documented_calls():
+    bench = ScopeaiBench()
+    connector = bench.connector
+    ref = connector.create(bench.draft("m-1")).ref
+    bench.box.edit(ref.id, {"add_tag": {"name": "export", "salience": 0.9}})
+    bench.box.edit(ref.id, {"add_tag": {"name": "hidden", "relevant": False, "salience": 0.9}})
+    assert set(bench.tags(ref.id)) == {"export", "hidden"}
+    connector.scan("ticket", None)
+    called = {
+        f"{method} {re.sub(r'/[0-9]+', '/{id}', below(url, '/v1'))}"
+        for method, url in bench.faulty.calls
+    }
+    assert called == documented("scopeai")
+    assert bench.forbidden() == []
+    bench.http.close()

@@ -21,6 +21,8 @@ from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection
 from tests.connectors.contract import ConnectorContract
+from tests.connectors.documented import below, documented
+from tests.connectors.switch_bench import CustomerBench, document
 
 
 class SwitchBench(Bench):
@@ -235,3 +237,37 @@ def test_a_nested_ticket_is_found_too(bench):
     )
     assert parsed.hints[0].id == "t1"
     assert json.dumps(parsed.projection) == '{"event": "ticket.updated", "id": "t1"}'
+
+
+def test_documented_calls():
+    bench = CustomerBench()
+    connector = bench.connector
+    bench.box.catalogues["tag"].put({"id": "tag_1", "name": "billing"})
+    bench.box.catalogues["article"].put({"id": "art_1", "title": "How to"})
+    customer = connector.create(bench.draft("m-1"))
+    connector.update(customer.ref, "patch", {"name": "Ann"})
+    note = connector.create(Draft("message", {"ticket_id": bench.ticket, "content": "x"}, "m-2"))
+    ticket = connector.create(Draft("ticket", document("ticket_sent"), "m-3"))
+    connector.update(ticket.ref, "patch", {"status": "open"})
+    connector.delete(ticket.ref)
+    for entity in ("ticket", "message", "customer", "agent", "tag", "article"):
+        connector.scan(entity, None)
+    one = {
+        "ticket": bench.ticket,
+        "message": note.ref.id,
+        "customer": customer.ref.id,
+        "agent": "usr_1",
+        "tag": "tag_1",
+        "article": "art_1",
+    }
+    for entity, remote_id in one.items():
+        assert connector.read(entity, [remote_id])[remote_id] is not None
+    assert set(_calls(bench)) == documented("switch")
+    assert not [entry.note for entry in bench.box.journal.since() if entry.note]
+    bench.http.close()
+
+
+def _calls(bench):
+    for method, url in bench.faulty.calls:
+        *parts, last = below(url, "/api/v1").rstrip("/").split("/")
+        yield f"{method} " + "/".join([*parts, "{id}" if "_" in last or "-" in last else last])

@@ -70,7 +70,7 @@ def test_the_documents_error_is_the_apis_own_404():
 def test_every_fixture_is_used():
     text = Path(__file__).read_text(encoding="utf-8")
     for path in (FIXTURES / "switch").glob("api_*.json"):
-        if path.stem == "api_endpoints":  # test_endpoints.py looks at these
+        if path.stem == "api_endpoints":  # test_documented_calls looks at these
             continue
         assert f'document("{path.stem.removeprefix("api_")}")' in text
 

@@ -16,6 +16,7 @@ from bridge.errors import ConfigError, RateLimited, Refused, Unavailable
 from bridge.http.client import Http
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.contract import ConnectorContract
+from tests.connectors.documented import below, documented
 from tests.connectors.upscope_bench import PRIVATE, ROOT, UpscopeBench, document, poll, saying
 
 
@@ -284,3 +285,24 @@ def test_old_sessions_can_be_left_where_they_are(bench):
     odd = replace(bench.settings, options={"sessions_since": "last week"})
     with pytest.raises(ConfigError, match="sessions_since is 'last week'"):
         build(odd, bench.http)
+
+
+@pytest.mark.provokes
+def test_documented_calls():
+    bench = UpscopeBench()
+    connector = bench.connector
+    visitor = bench.visit("ana@example.com")
+    assert connector.account_metrics()
+    connector.scan("customer", None)
+    assert connector.read("customer", [visitor])[visitor] is not None
+    connector.perform_action(
+        "watch_url", {"visitor": visitor, "agent.id": "12", "agent.name": "Mary"}
+    )
+    connector.delete(bench.ref(visitor))
+    called = {
+        f"{method} {below(url, '/v1.1').replace(visitor, '{id}')}"
+        for method, url in bench.faulty.calls
+    }
+    assert called == documented("upscope")
+    assert bench.notes() == ["forbidden: a visitor deleted"]
+    bench.http.close()

@@ -85,6 +85,6 @@ def test_every_fixture_is_used():
         path.read_text() for path in (ROOT / "tests" / "connectors").glob("test_upscope*.py")
     )
     for path in (FIXTURES / "upscope").glob("*.json"):
-        if path.stem == "api_endpoints":  # test_endpoints.py looks at these
+        if path.stem == "api_endpoints":  # test_documented_calls looks at these
             continue
         assert f'document("{path.stem.removeprefix("api_")}")' in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ from bridge.errors import (
 from bridge.sandbox.zaia_rows import SERVICE_USER
 from tests.connectors.bench import KEY
 from tests.connectors.contract import ConnectorContract
+from tests.connectors.documented import documented
 from tests.connectors.zaia_bench import JONAS, MARY, WORDS, ZaiaBench
 
 
@@ -312,3 +314,32 @@ def test_a_create_of_unknown_fate_is_found_on_its_chat(bench, fault):
     assert bench.connector.find(Intent(bench.draft("m-43"), bench.clock.now())) == []
     assert bench.connector.find(Intent(draft, bench.clock.now() + timedelta(hours=1))) == []
     assert [each.marker for each in bench.connector.find(Intent(draft, None))] == [None]
+
+
+def test_documented_calls():
+    bench = ZaiaBench()
+    connector = bench.connector
+    ref = connector.create(bench.draft("m-1")).ref
+    bench.box.edit(ref.id, {"tags": ["old"]})
+    bench.box.edit(bench.make(), {"tags": ["VIP"]})
+    bench.update(ref.id, "attach", tags="VIP")
+    bench.update(ref.id, "detach", tags="old")
+    bench.update(ref.id, "takeover", status="ongoing", assigneeId=MARY)
+    bench.update(ref.id, "assign", assigneeId=JONAS)
+    bench.update(ref.id, "complete", status="completed")
+    assert connector.read("ticket", [ref.id])[ref.id].data["status"] == "completed"
+    connector.scan("ticket", None)
+    assert {f"{method} {_path(url)}" for method, url in bench.faulty.calls} == {
+        # The listing of tags is no part of the reference of tickets; it is asked where
+        # `tag_listing` says so.
+        "GET /api/v1/tags",
+        *(re.sub(r"{\w+}", "{id}", call) for call in documented("zaia")),
+    }
+    assert bench.notes() == []
+    bench.http.close()
+
+
+def _path(url):
+    return re.sub(
+        r"[0-9a-f]{8}-[0-9a-f-]{27}", "{id}", url.split("?")[0].removeprefix("https://zaia.example")
+    )

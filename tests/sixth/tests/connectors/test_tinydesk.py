@@ -96,7 +96,7 @@ class TestTinydesk(ConnectorContract):
         return {path.stem: json.loads(path.read_text()) for path in files}
 
 
-def test_tinydesk(bench):
+def test_documented_calls(bench):
     made = bench.connector.create(bench.draft("m-1"))
     bench.connector.update(Ref("my-tinydesk", "ticket", made.ref.id), "put", {"state": "doing"})
     bench.connector.scan("ticket", None)

@@ -36,6 +36,7 @@ def list_agents(desk: Desk) -> AgentList:
         strangers, learned = directory.strangers(tx), directory.people(tx)
     declared = desk.config.agents.people
     names_by_email = {email: dict(names) for email, names in declared.items()}
+    # The file has the last word; of what was learned, the oldest counts.
     for connection, email, remote_id in learned:
         names_by_email.setdefault(email, {}).setdefault(connection, remote_id)
     known = [KnownAgent(email, email in declared, names) for email, names in names_by_email.items()]

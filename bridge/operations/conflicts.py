@@ -76,7 +76,7 @@ def resolve(
     """
     with desk.ledger.transaction() as tx:
         link = find.ticket(tx, ref)
-        in_conflict(link, field)
+        in_conflict(link, field)  # first, for its message helps more than one about the value
         if take is not None:
             wanted = value_of(desk.context, link, field, take)
         else:
@@ -92,6 +92,7 @@ def decide(tx: Tx, desk: Desk, link_id: str, field: str, value: Canonical) -> Ca
 
     def change(link: Link, now: datetime) -> list[Note]:
         in_conflict(link, field)
+        # Before the link is recorded: `record` closes as "agreed" what is in conflict no more.
         conflict_log.close(tx, link_id, field, f"{desk.actor} decided", now)
         notes = lifecycle.resolve(link, field, value, now)
         for note in notes:

@@ -70,6 +70,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
 
 def check_redis(desk: Desk) -> Iterator[Trouble]:
     """See whether Redis answers; without it work is done late, none is lost."""
+    # An embedded server that was never started deserves better words than "does not answer".
     if desk.config.settings.redis == "embedded" and not url_for(desk.config.home):
         yield Trouble(
             "no embedded Valkey runs for this home",
@@ -127,7 +128,7 @@ def _idle(status: Status, now: datetime) -> Iterator[Trouble]:
         for name, since in status.waiting.items()
         if since + LATE < now and may_be_called(name)
     }
-    if idle and not status.backlog["claimed"]:
+    if idle and not status.backlog["claimed"]:  # where anything is claimed, somebody is at work
         yield Trouble(
             f"work for {', '.join(sorted(idle))} is due and nobody does it",
             min(idle.values()),

@@ -97,6 +97,7 @@ def _not_carried(entry: SideField, state: FieldState | None, *, stranger: bool) 
 def ambiguous(tx: Tx) -> Iterator[Fact]:
     """Return a row for each record of which nobody but a human can say which ticket it is."""
     for row in parking.parked(tx, _MAX_PARKED, cause=AMBIGUOUS):
+        # A hint that fits several tickets names its record; a ticket that fits several, its link.
         if row.remote_id is not None:
             refs = [Ref(row.connection, row.entity, row.remote_id)]
         elif row.link_id is not None:
@@ -126,6 +127,7 @@ def _history(tx: Tx, link: Link) -> Fact:
     later: list[Fact] = []
     landed: list[Fact] = []
     for line in sorted(timeline.timeline(tx, link.id), key=lambda line: line.at):
+        # Joining the link is no reading yet. It counts where nothing else was written down.
         times = joined if line.kind in {"linked", "matched"} else first_seen
         times.setdefault(line.connection, line.at)
         place = {"connection": line.connection, "field": line.field}

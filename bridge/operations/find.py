@@ -45,6 +45,7 @@ def the_one(tx: Tx, ref: str) -> TicketMatch:
         raise UnknownName(f"several tickets are called {ref}: {', '.join(ids)}")
     if ids:
         return TicketMatch(ids[0])
+    # What is no whole name may be the beginning of one, if it is long enough to be no slip.
     prefix = ref.removesuffix("…").removesuffix("...")
     shortened = prefix != ref  # as `bridge up` shows ids
     if shortened and len(ids := links.find(tx, prefix)) == 1:

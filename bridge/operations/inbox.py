@@ -90,5 +90,6 @@ def reprocess(desk: Desk, numbers: Sequence[int]) -> None:
                 raise NotPossible(
                     f"webhook {number} names no record ({row['why']}); nothing was changed"
                 )
+            # As if a hint had come: what the body claims is not looked at.
             ref = Ref(row["connection"], row["entity"], row["remote_id"])
             hints.give(tx, ref, desk.now(), lane="operator")

@@ -69,6 +69,7 @@ def detach(desk: Desk, ref: str) -> str:
     def act(tx: Tx) -> Link:
         link, connection = _record(tx, ref)
         changed = change_link(tx, desk, link.id, lambda link, _now: _leave(desk, link, connection))
+        # Its match keys go with it: nothing is matched with this ticket by them any more.
         matching.put(tx, changed.sync, changed.id, connection, [])
         return changed
 
@@ -219,6 +220,7 @@ def _record(tx: Tx, ref: str) -> tuple[Link, str]:
 
 def _relinked(tx: Tx, ref: str, to: str | None) -> tuple[Link, Link | None]:
     """Return the ticket that a record goes to, and the one it is in, if any. Raises UnknownName."""
+    # Asked without prefixes: a record in no ticket may have an id with which another's begins.
     if to is not None and not links.find(tx, ref):
         return find.ticket(tx, to), None
     source, _connection = _record(tx, ref)
@@ -233,7 +235,7 @@ def _leave(desk: Desk, link: Link, connection: str) -> list[Note]:
             f"{link.id} has no record on {connection} to detach; its records: {known or 'none'}"
         )
     ref = f"{connection}:{side.remote_id}"
-    if side.attempt is not None:
+    if side.attempt is not None:  # a write of unknown fate is settled by reading this side
         raise Busy(f"a write to {ref} is under way; ask again in a moment")
     side.detached, side.in_scope = True, False
     return [Note("detached", connection, "", {"ref": ref, "by": desk.actor})]
@@ -274,6 +276,8 @@ def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> Non
             )
         return _arrive(desk, link, Ref(connection, link.entity, side.remote_id))
 
+    # The target is asked under its own lease, before the record moves. If it has no room, the whole
+    # transaction is undone.
     change_link(tx, desk, target, arrive)
     links.move_side(tx, side.id, target)
     matching.put(tx, left.sync, link_id, connection, [])
@@ -281,6 +285,7 @@ def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> Non
 
 def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
     """Put a record into a ticket that was set aside because it fits several."""
+    # Any other record without a ticket is about to get one by itself.
     ids, _unknown = parking.find_ids(tx, [hints.key(ref)])
     if not ids:
         raise NotPossible(

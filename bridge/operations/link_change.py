@@ -24,6 +24,7 @@ def change_link(tx: Tx, desk: Desk, link_id: str, change: LinkChange) -> Link:
     Raises Busy while a worker has it.
     """
     now, owner = desk.now(), f"operator/{desk.context.fresh_id()}"
+    # A name of its own: two acts at once must not share a lease.
     fence = links.lease(tx, link_id, owner, now, now + LEASE)
     if fence is None:
         raise Busy(f"a worker has {link_id} just now; ask again in a moment")

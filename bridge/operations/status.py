@@ -156,6 +156,7 @@ def _connection(
 
 def _next(schedule: Iterable[NextRun], name: str, kind: str) -> datetime | None:
     """Return when a connection's next run of a kind begins, of whatever entity."""
+    # A run that is under way has no due time.
     due = [run.due for run in schedule if (run.connection, run.kind) == (name, kind) and run.due]
     return min(due, default=None)
 

@@ -144,6 +144,7 @@ def _side(tx: Tx, config: Config, link: Link, name: str, field: str) -> SideReas
 
 
 def _because(config: Config, link: Link, name: str, field: str, *, refused: bool) -> str:
+    # Several reasons may hold. The first is given: while it does, mending the others is no help.
     if cut_off := _cut_off(config, link, name, field):
         return cut_off
     entry = link.sides[name].fields.get(field)
@@ -185,7 +186,7 @@ def _held_back(link: Link, entry: SideField, field: str, *, refused: bool) -> st
 
 def _level(link: Link, entry: SideField, field: str) -> str:
     """Say whether a side shows the agreed value, or how far it is behind."""
-    behind = link.state[field].rev - max(entry.level, 0)
+    behind = link.state[field].rev - max(entry.level, 0)  # a side that never was level is at -1
     if entry.level >= link.state[field].rev:
         return "level with the bridge"
     revisions = f"{behind} revision{'' if behind == 1 else 's'}"

@@ -56,8 +56,8 @@ def _print(console: Console, overview: Overview) -> None:
             f"{sample.subject}: {sample.why}"
         )
         console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    for figure in overview.summary.figures:
-        line = f"{figure.connection}  {figure.name} {figure.value:g}"
+    for metric in overview.summary.account_metrics:
+        line = f"{metric.connection}  {metric.name} {metric.value:g}"
         console.print(line, style="dim", markup=False, highlight=False)
     for recent in overview.runs:
         console.print(_run(recent), style="dim", markup=False, highlight=False)

@@ -12,11 +12,11 @@ from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import figure
 
 ASKED = ""
-"""The name of the row that holds when a connection was last asked for its figures."""
+"""The name of the row that holds when a connection was last asked for its account metrics."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class AccountMetric:
     """One number that a connection reported."""
 
     connection: str
@@ -26,7 +26,7 @@ class Figure:
 
 
 def put(tx: Tx, connection: str, values: Mapping[str, float], at: datetime) -> None:
-    """Store a connection's figures; those that it no longer reports are deleted."""
+    """Store a connection's account metrics; those that it no longer reports are deleted."""
     named = [name for name in values if name != ASKED]
     tx.execute(
         delete(figure).where(
@@ -49,12 +49,12 @@ def last_asked(tx: Tx) -> dict[str, datetime]:
     }
 
 
-def figures(tx: Tx) -> list[Figure]:
-    """Return every figure."""
+def account_metrics(tx: Tx) -> list[AccountMetric]:
+    """Return every connection's account metrics."""
     ordered = (
         select(figure).where(figure.c.name != ASKED).order_by(figure.c.connection, figure.c.name)
     )
-    return [Figure(**row) for row in tx.execute(ordered).mappings()]
+    return [AccountMetric(**row) for row in tx.execute(ordered).mappings()]
 
 
 def _put(tx: Tx, connection: str, name: str, value: float, at: datetime) -> None:

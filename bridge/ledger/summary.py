@@ -19,7 +19,7 @@ from bridge.ledger import (
 )
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx
-from bridge.ledger.gauges import Figure
+from bridge.ledger.gauges import AccountMetric
 from bridge.ledger.parking import ParkedGroup
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.tables import attempt, create_intent, link, side
@@ -52,7 +52,7 @@ class Status:
     """Parked work by cause and connection."""
     waiting: dict[str, datetime]
     """Since when the oldest due work waits, by connection with due work: the lag."""
-    figures: list[Figure]
+    account_metrics: list[AccountMetric]
     writes: dict[str, int]
     """Writes of the last minute, by connection."""
 
@@ -82,7 +82,7 @@ def summary(tx: Tx, now: datetime) -> Status:
         lanes=work.by_lane(tx),
         parked=parking.groups(tx),
         waiting=work.waiting(tx, now),
-        figures=gauges.figures(tx),
+        account_metrics=gauges.account_metrics(tx),
         writes=_writes(tx, now - timedelta(minutes=1)),
     )
 
@@ -92,7 +92,7 @@ def called(tx: Tx, status: Status) -> set[str]:
     return {
         *status.sides,
         *status.health,
-        *(figure.connection for figure in status.figures),
+        *(metric.connection for metric in status.account_metrics),
         *run_records.callers(tx),
     }
 

@@ -22,7 +22,7 @@ RECENT_RUNS: Final = 6
 _PERIODS: Final = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
 _BODY: Final = re.compile(r": [{\[].*(?:[}\]]|…)")
 _MESSAGE: Final = re.compile(r'"(?:message|detail|description|error)"\s*:\s*"([^"]+)"')
-_NOT_IN_JSON: Final = ("health", "waiting", "writes", "figures")
+_NOT_IN_JSON: Final = ("health", "waiting", "writes", "account_metrics")
 """Parts of the summary that the rows of the connections show."""
 
 
@@ -147,7 +147,9 @@ def _connection(
         writes_last_minute=status.writes.get(name, 0),
         rates=[_rate(rate) for rate in connection.rates],
         figures={
-            figure.name: figure.value for figure in status.figures if figure.connection == name
+            metric.name: metric.value
+            for metric in status.account_metrics
+            if metric.connection == name
         },
         next_poll=_next(schedule, name, "poll"),
         next_full=_next(schedule, name, "full"),

@@ -212,7 +212,7 @@ class Player:
             stage.tell(f"clock: starts {run_id}")
         with stage.ledger.transaction() as tx:
             connections = account_metrics.queue_due_fetches(tx, stage.connectors, stage.clock.now())
-        stage.tell(f"clock: asks {', '.join(connections) or 'nobody'} for figures")
+        stage.tell(f"clock: asks {', '.join(connections) or 'nobody'} for account metrics")
 
     def _backfill(self, where: str) -> None:
         """Let an operator import what a connection has."""

@@ -147,7 +147,7 @@ def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
             "What a connection tells of itself.",
             [
                 ({"connection": each.connection, "name": each.name}, each.value)
-                for each in status.figures
+                for each in status.account_metrics
             ],
         ),
     ]

@@ -1,4 +1,4 @@
-"""`bridge backfill` and `bridge plan --live` where a connection is not called: the cause is named, nobody waits."""
+"""`bridge backfill` and `bridge plan --live` name a connection that is not called, and end."""
 
 import pytest
 

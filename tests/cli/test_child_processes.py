@@ -100,7 +100,8 @@ def test_children_end_when_their_parent_is_killed():
     parent = (
         "import os, subprocess, sys, time\n"
         f"os.environ[{PARENT!r}] = str(os.getpid())\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=subprocess.PIPE, process_group=0)\n"
+        f"command = [sys.executable, '-c', {child!r}]\n"
+        "child = subprocess.Popen(command, stdout=subprocess.PIPE, process_group=0)\n"
         "child.stdout.readline()\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"

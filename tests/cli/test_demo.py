@@ -18,8 +18,9 @@ from bridge.verify import report as verify
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 PROMISED = {
-    "converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open", "tickets", "edits_applied",
-    "conflicting_edits", "writes", "faults", "latency_ms", "latency_polled_ms", "seed", "seconds", "systems",
+    "converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open", "tickets",
+    "edits_applied", "conflicting_edits", "writes", "faults", "latency_ms", "latency_polled_ms",
+    "seed", "seconds", "systems",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Nothing is lost when a worker or the receiver is killed in the middle of its work; others start in its place."""
+"""Nothing is lost when a worker or the receiver is killed in the middle of its work."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_kills_of_worker_and_receiver_in_the_middle_of_a_demo_lose_nothing(tmp_p
 
 
 def every_answered_webhook_has_its_verdict(folder):
-    """Compare what the vendors were told with what the ledger has: 2xx means written down, and settled by now."""
+    """Compare vendors and ledger: what was answered 2xx is in the inbox, with a verdict by now."""
     told = [
         json.loads(line) for line in (folder / "story" / "journal.jsonl").read_text().splitlines()
     ]

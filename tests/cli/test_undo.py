@@ -1,4 +1,4 @@
-"""`bridge undo` says what stands in the way, and never waits for a connection that nobody resumes."""
+"""`bridge undo` says what is in the way, and never waits for a connection that nobody resumes."""
 
 import pytest
 
@@ -53,8 +53,8 @@ def test_work_of_a_stopped_connection_is_no_obstacle_but_named(estate):
     found = standing(estate, run)
     assert found.refused == ""
     assert (
-        "3 pieces of work wait for helpdesk; helpdesk is paused until `bridge connection resume helpdesk`"
-        in found.later
+        "3 pieces of work wait for helpdesk; "
+        "helpdesk is paused until `bridge connection resume helpdesk`" in found.later
     )
 
 

@@ -66,8 +66,8 @@ class Up:
             if wanted(row):
                 return row
 
-    def settle(self) -> None:
-        """Wait until all tickets stand on every side that takes them: nine, three of which began at the desk."""
+    def wait_until_mirrored(self) -> None:
+        """Wait until every side has the tickets that it takes: nine, or the desk its own three."""
         until = time.monotonic() + 60
         while [
             len(self.sandboxes[name].get("tickets")) for name in ("helpdesk", "product", "desk")
@@ -123,7 +123,7 @@ def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_
         up = Up(home, taken.getsockname()[1])
         try:
             assert up.where["listening"] != f"http://127.0.0.1:{taken.getsockname()[1]}"
-            up.settle()
+            up.wait_until_mirrored()
             helpdesk, product = up.sandboxes["helpdesk"], up.sandboxes["product"]
             first = helpdesk.get("tickets")[0]
             helpdesk.post(
@@ -182,7 +182,7 @@ def test_when_it_is_killed_its_children_end_and_it_can_be_started_again(home):
     assert not [pid for pid in ours if Path(f"/proc/{pid}").exists()]
     again = Up(home, 18100)
     try:
-        again.settle()
+        again.wait_until_mirrored()
     finally:
         code = again.end(signal.SIGTERM)
     assert code == 0, again.said

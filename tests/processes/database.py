@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one test's own, which can be stopped (`fast`, `immediate`) and started again, data kept.
+"""A PostgreSQL server for one test, which can be stopped and started again with its data.
 
 Run as a program it is the keeper: a process without threads, which does what standard input says
 and ends with it.
@@ -18,7 +18,7 @@ from tests import postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 HOW = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
-"""PostgreSQL's ways to stop: sessions are ended in order; or everything at once, and a recovery at the next start."""
+"""PostgreSQL's ways to stop: in order, or at once, with a recovery at the next start."""
 
 
 class Database:

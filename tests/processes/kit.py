@@ -1,4 +1,4 @@
-"""The whole bridge as real processes between sandboxes, with humans at work, and hands that break it.
+"""The whole bridge as real processes between sandboxes, with humans at work and parts that break.
 
 What `bridge up --sandbox` starts, with a switchboard between the bridge and its vendors. It waits
 for conditions, never for a time; when one does not come about, or the verdict is bad, the error
@@ -38,14 +38,14 @@ from bridge.verify import report
 from tests.processes.outcome import Outcome
 from tests.processes.switchboard import HOST, Line, Switchboard
 
-PATIENCE = 120.0
-"""Seconds without any progress after which something is held to be stuck, on however slow a machine."""
-TICK = 0.05
-EDITS = 100_000
+STUCK_SECONDS = 120.0
+"""After so long without any progress something is stuck, on however slow a machine."""
+LOOK_SECONDS = 0.05
+ENDLESS_EDITS = 100_000
 """More edits than any run makes."""
-ALONE = 5
+UNEDITED = 5
 """Tickets that nobody edits at work: what is done to them has no rival."""
-FULL = 4096
+FULL_DISK_BYTES = 4096
 """Bytes that a file may have on the full disk: less than any ledger or its log has already."""
 
 
@@ -53,8 +53,8 @@ class Stuck(AssertionError):
     """What was waited for did not come about."""
 
 
-class Quiet(DemoRun):
-    """Waits like a demo, but not for what has nobody to go to yet: a visit whose customer never opens a ticket."""
+class DemoRunWithVisits(DemoRun):
+    """A demo that does not wait for visits: where no ticket follows, their work stays for later."""
 
     def work_counts(self) -> dict[str, int]:
         engine = self.stack.engine
@@ -68,7 +68,7 @@ class Quiet(DemoRun):
 
 
 class Kit(Stack):
-    """`with Kit(folder) as kit: kit.begin(20); kit.work(10); kit.kill("web"); kit.work(10); kit.check()`."""
+    """`with Kit(folder) as kit: kit.begin(20); kit.work(9); kit.kill("web"); kit.check()`."""
 
     def __init__(
         self,
@@ -143,16 +143,16 @@ class Kit(Stack):
         """Load tickets, and wait until each stands wherever it belongs."""
         self.run = self._new_run(tickets)
         self.origins = self.run.load()
-        self.settle()
+        self.wait_until_quiet()
         self.run.reconcile_until_linked(self.origins)
         self._refs = self.run.refs_of_tickets()
         known = [
-            self._refs.get(origin, dict([origin])) for origin in self.origins[: tickets - ALONE]
+            self._refs.get(origin, dict([origin])) for origin in self.origins[: tickets - UNEDITED]
         ]
         where = [
             [self.sandboxes[name].system for name in self.holders if name in held] for held in known
         ]
-        self._stream = iter(edits(EDITS, self.settings.seed, where))
+        self._stream = iter(edits(ENDLESS_EDITS, self.settings.seed, where))
 
     def work(self, edits: int) -> None:
         """Let humans make that many edits at a steady rate, and open a new ticket now and then."""
@@ -160,7 +160,7 @@ class Kit(Stack):
             until = time.monotonic() + 1 / self.rate
             self.one_edit()
             while time.monotonic() < until:
-                self.rest()
+                self.look()
 
     def one_edit(self) -> None:
         """Let a human do something."""
@@ -179,13 +179,16 @@ class Kit(Stack):
         self.sandboxes[name].post("edit", id=remote_id, fields=dict(edit.fields))
 
     def arrives(self, here: str, there: str) -> None:
-        """Let a human resolve a ticket here, and wait until it shows there: every system has a word for that."""
+        """Let a human resolve a ticket here, and wait until it is resolved there.
+
+        Every system has a word for that status.
+        """
 
         def resolved(name: str, remote_id: str) -> bool:
             status = self.record(name, remote_id)["status"]
             return status == self.word_for_resolved(name)
 
-        alone = [self._refs.get(origin, {}) for origin in self.origins[-ALONE:]]
+        alone = [self._refs.get(origin, {}) for origin in self.origins[-UNEDITED:]]
         both = [(refs[here], refs[there]) for refs in alone if {here, there} <= refs.keys()]
         open_ = [
             (mine, its)
@@ -208,13 +211,13 @@ class Kit(Stack):
         return sandbox_class(self.sandboxes[name].system).CHOICES["status"]["resolved"]
 
     def record(self, name: str, remote_id: str) -> Mapping[str, Any]:
-        """Give a ticket as its system has it."""
+        """Return a ticket as its system has it."""
         return next(
             one for one in self.sandboxes[name].get("tickets") if str(one["id"]) == remote_id
         )
 
     def story(self, name: str, remote_id: str) -> str:
-        """Tell the last of what the ledger knows of a ticket."""
+        """Return the last entries of a ticket's timeline, as lines."""
         rows = [
             row
             for row in timelines(self.engine)
@@ -229,7 +232,7 @@ class Kit(Stack):
     # What is done to it.
 
     def kill(self, *names: str) -> None:
-        """Kill -9 processes and all that they started, at once, and wait until others stand in their places."""
+        """Kill -9 processes and their descendants at once, and wait until they are replaced."""
         victims = [child for child in self.children.running if child.name in names]
         self.wait(
             lambda: all(child.process is not None for child in victims), f"{names} to be running"
@@ -295,7 +298,7 @@ class Kit(Stack):
         self.struck["disk full"] += 1
         try:
             for number, (_, hard) in before.items():
-                resource.prlimit(number, resource.RLIMIT_FSIZE, (FULL, hard))
+                resource.prlimit(number, resource.RLIMIT_FSIZE, (FULL_DISK_BYTES, hard))
             yield
         finally:
             for number, limits in before.items():
@@ -303,7 +306,7 @@ class Kit(Stack):
                     resource.prlimit(number, resource.RLIMIT_FSIZE, limits)
 
     def family(self, child: Any) -> list[int]:
-        """Give the process ids of a child and its descendants."""
+        """Return the process ids of a child and its descendants."""
         parents: dict[int, int] = {}
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
@@ -317,20 +320,20 @@ class Kit(Stack):
 
     # Waiting and judging.
 
-    def rest(self) -> None:
-        """Look after the processes for a moment."""
+    def look(self) -> None:
+        """Look after the processes, and wait for a moment."""
         self.look_after()
-        self.stop.wait(TICK)
+        self.stop.wait(LOOK_SECONDS)
 
     def wait(self, done: Callable[[], bool], what: str) -> None:
         """Wait until it is so."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + STUCK_SECONDS
         while not done():
             if time.monotonic() > until:
-                raise Stuck(f"waited {PATIENCE:.0f} s for {what}; {self.standing()}")
-            self.rest()
+                raise Stuck(f"waited {STUCK_SECONDS:.0f} s for {what}; {self.standing()}")
+            self.look()
 
-    def settle(self) -> None:
+    def wait_until_quiet(self) -> None:
         """Wait until no webhook is on its way and no work is left."""
         self.run = self._new_run(self.run.tickets)
         for sandbox in self.sandboxes.values():
@@ -341,7 +344,7 @@ class Kit(Stack):
 
     def finish(self) -> Outcome:
         """Everything is healed: wait for quiet, reconcile once, and judge."""
-        self.settle()
+        self.wait_until_quiet()
         self.run.reconcile()
         self.polling = False
         self.wait(self.run.is_quiet, "quiet after the reconciliation")
@@ -372,7 +375,7 @@ class Kit(Stack):
         return Outcome(report.verify(given), len(fates), lost, str(account), account.balanced, left)
 
     def check(self) -> Outcome:
-        """Finish, and raise AssertionError, with everything that is known, unless every promise was kept."""
+        """Finish; raise AssertionError, saying all that is known, unless every promise was kept."""
         outcome = self.finish()
         if outcome.faults:
             raise AssertionError(
@@ -382,7 +385,7 @@ class Kit(Stack):
         return outcome
 
     def refused(self) -> int:
-        """Give how many deliveries of webhooks the receiver did not take."""
+        """Count the deliveries of webhooks that the receiver did not take."""
         rows = [
             row
             for sandbox in self.sandboxes.values()
@@ -392,7 +395,7 @@ class Kit(Stack):
         return sum(row["status"] >= 500 for row in rows)
 
     def troubles(self) -> dict[str, str]:
-        """Give what is said of connections that are not well."""
+        """Return why connections are not well, by name."""
         with self.engine.ledger.read() as tx:
             return {
                 name: found.why
@@ -401,7 +404,7 @@ class Kit(Stack):
             }
 
     def standing(self) -> str:
-        """Say what is under way, for an error."""
+        """Return what is under way, for an error."""
         running = {
             child.name: child.ended() if child.process else "down"
             for child in self.children.running
@@ -410,7 +413,7 @@ class Kit(Stack):
         return f"{signs}, exit codes {running}, troubles {self.troubles()}"
 
     def open_attempts(self) -> list[tuple[str, str]]:
-        """Give the connection and the fields of each write whose fate is not known."""
+        """Return the connection and the fields of each write whose fate is not known."""
         with self.engine.ledger.read() as tx:
             rows = tx.execute(
                 select(attempt.c.connection, attempt.c.remaining).where(
@@ -420,8 +423,8 @@ class Kit(Stack):
             return [(row.connection, str(row.remaining)) for row in rows]
 
     def _new_run(self, tickets: int) -> DemoRun:
-        run = Quiet(self, tickets, 0, self.rate)
-        run.stuck_seconds = PATIENCE
+        run = DemoRunWithVisits(self, tickets, 0, self.rate)
+        run.stuck_seconds = STUCK_SECONDS
         return run
 
 

@@ -37,9 +37,8 @@ class Outcome:
             rows = {
                 kind: rows[:5] for kind, rows in self.report.details.items() if kind not in kept
             }
-            found.append(
-                f"the sides do not agree: {json.dumps(rows, ensure_ascii=False, indent=1, default=str)}"
-            )
+            cases = json.dumps(rows, ensure_ascii=False, indent=1, default=str)
+            found.append(f"the sides do not agree: {cases}")
         if self.report.forbidden_calls:
             found.append(f"{self.report.forbidden_calls} calls that a sync must never make")
         if not self.balanced:

@@ -1,4 +1,4 @@
-"""`make soak MINUTES=15`: humans at work for as long as you like, and something killed or taken away every 20 s.
+"""`make soak MINUTES=15`: humans at work for long, and every 20 s something is killed or cut off.
 
 Exits with 0 only when nothing was lost, no work is left, and no process grew. In the second half
 receiver, clock and one of the workers are let live, so that their memory can be seen over time; the
@@ -21,15 +21,15 @@ from pathlib import Path
 from tests.processes.database import Database
 from tests.processes.kit import Kit
 
-EVERY = 20.0
+STRIKE_SECONDS = 20.0
 """Seconds between strikes."""
-AWAY = 5.0
+AWAY_SECONDS = 5.0
 """Seconds for which a vendor or the database stays away."""
 TICKETS = 40
-GROWTH = 1.25
-SPARE = 16_000_000
-"""A process that ends with more than GROWTH times its memory, and SPARE bytes more, has grown."""
-PAGE = os.sysconf("SC_PAGE_SIZE")
+MAX_GROWTH = 1.25
+SPARE_BYTES = 16_000_000
+"""A process that ends with more than MAX_GROWTH times its memory, and SPARE_BYTES bytes more, has grown."""
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Soak:
@@ -47,7 +47,7 @@ class Soak:
 
     def run(self) -> None:
         """Work and strike until the time is over."""
-        strike_at = self.began + EVERY
+        strike_at = self.began + STRIKE_SECONDS
         bag: list[Callable[[], None]] = []
         while time.monotonic() < self.end:
             self.kit.work(6)
@@ -55,10 +55,9 @@ class Soak:
             if time.monotonic() >= strike_at:
                 bag = bag or self.strikes()
                 bag.pop()()
-                strike_at = time.monotonic() + EVERY
-                tell(
-                    f"{time.monotonic() - self.began:5.0f} s  {self.kit.worked} edits  {dict(self.kit.struck)}"
-                )
+                strike_at = time.monotonic() + STRIKE_SECONDS
+                seconds = time.monotonic() - self.began
+                tell(f"{seconds:5.0f} s  {self.kit.worked} edits  {dict(self.kit.struck)}")
 
     def strikes(self) -> list[Callable[[], None]]:
         """Give all strikes once, in a random order."""
@@ -85,14 +84,14 @@ class Soak:
         """Let the ledger be away for a while."""
         self.database.stop(how)
         self.kit.struck[f"postgresql {how}"] += 1
-        self.work_for(AWAY)
+        self.work_for(AWAY_SECONDS)
         self.database.start()
 
     def take_away(self, how: Callable[[str], object]) -> None:
         """Let a vendor be away for a while."""
         name = self.rng.choice(self.kit.holders)
         how(name)
-        self.work_for(AWAY)
+        self.work_for(AWAY_SECONDS)
         self.kit.board.lines[name].mend()
 
     def work_for(self, seconds: float) -> None:
@@ -118,7 +117,7 @@ class Soak:
             sizes = self.later[name]
             part = max(1, len(sizes) // 4)
             first, last = median(sizes[:part]), median(sizes[-part:])
-            if last > first * GROWTH and last > first + SPARE:
+            if last > first * MAX_GROWTH and last > first + SPARE_BYTES:
                 found.append(f"{name} grew from {megabytes(first)} to {megabytes(last)}")
         return found
 
@@ -126,7 +125,7 @@ class Soak:
 def resident(number: int) -> int:
     """Give the bytes in memory of a process; 0 when it is gone."""
     try:
-        return int(Path(f"/proc/{number}/statm").read_text().split()[1]) * PAGE
+        return int(Path(f"/proc/{number}/statm").read_text().split()[1]) * PAGE_BYTES
     except (OSError, IndexError):
         return 0
 
@@ -164,15 +163,13 @@ def main() -> int:
         soak.run()
         outcome = kit.finish()
         report, latency = outcome.report, outcome.report.latency_ms
-        tell(
-            f"edits {report.edits_applied} by humans, tickets {report.tickets}, writes {report.writes} by the bridge"
-        )
+        tell(f"edits {report.edits_applied} by humans, tickets {report.tickets}")
+        tell(f"writes {report.writes} by the bridge")
         tell(f"done to it {sum(kit.struck.values())}: {dict(sorted(kit.struck.items()))}")
         tell(f"webhooks {outcome.account}; lost {len(outcome.lost)}")
         tell(f"latency p50 {latency['p50']} ms, p95 {latency['p95']} ms, outages included")
-        tell(
-            f"converged {report.converged}, duplicates {report.duplicates}, lost edits {report.lost_edits}"
-        )
+        tell(f"converged {report.converged}")
+        tell(f"duplicates {report.duplicates}, lost edits {report.lost_edits}")
         tell(f"writes of unknown fate {len(outcome.left)}, conflicts open {report.conflicts_open}")
         for name, sizes in soak.memory.items():
             shown = ", ".join(megabytes(size) for size in (sizes[0], sizes[-1], max(sizes)))

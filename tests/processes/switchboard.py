@@ -1,4 +1,4 @@
-"""Lines between the bridge and its vendors: each can be cut (connections are refused) or left to hang (no answers).
+"""Lines between the bridge and its vendors, each of which can be cut or left to hang.
 
 Only what the bridge says goes through here; the hand that plays a vendor's users has a way of its
 own.
@@ -18,7 +18,7 @@ CHUNK = 65_536
 
 
 class Line:
-    """One vendor's line: `cut`, `hang` and `mend` it. What was said while it hung is never delivered."""
+    """One vendor's line. Cut, it refuses connections; hanging, it takes calls and never answers."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, port: int) -> None:
         self._loop = loop

@@ -1,4 +1,4 @@
-"""Processes are killed in the middle of their work; others start in their place, and nothing is missing."""
+"""Processes are killed in the middle of their work and replaced; nothing is missing."""
 
 import pytest
 

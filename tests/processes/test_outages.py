@@ -1,4 +1,4 @@
-"""What the bridge stands on goes away for a while: Redis forgets, the database restarts, the disk is full."""
+"""What the bridge needs goes away: Redis forgets, the database restarts, the disk is full."""
 
 import secrets
 

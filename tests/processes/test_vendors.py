@@ -1,4 +1,4 @@
-"""One vendor is down, or takes calls and never answers: the others go on meanwhile, and it catches up afterwards."""
+"""One vendor is down or never answers: the others go on, and it catches up afterwards."""
 
 from itertools import permutations
 

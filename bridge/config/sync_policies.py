@@ -1,8 +1,9 @@
-"""The policies of a sync's fields: what is declared for each, with the defaults filled in."""
+"""Reads the policies of a sync's fields, and fills in the defaults."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 from marshmallow import ValidationError
@@ -15,12 +16,13 @@ from bridge.core.model.syncs import FieldPolicy
 
 Word = Literal["latest", "owner", "merge", "manual", "first"]
 WORDS = get_args(Word)
-REST = "*"
+OTHERS = "*"
+"""The name that stands for all fields without a policy of their own."""
 _FORMS = "latest, merge, manual, first, {owner: <connection>}"
 
 
 class PolicyReader:
-    """Reads `fields` and `on_link`. Every field of the entity gets a policy."""
+    """Reads `fields` and `on_link` of a sync; every field of the entity gets a policy."""
 
     def __init__(
         self, entity: str, members: tuple[str, ...], mapped: Mapping[str, tuple[str, ...]] | None
@@ -29,29 +31,23 @@ class PolicyReader:
         self.problems: list[tuple[Where, str]] = []
 
     def read(self, fields: Any, on_link: Any) -> dict[str, FieldPolicy]:
-        """Give the policy of every field."""
-        declared, links = self.named("fields", fields), self.named("on_link", on_link)
-        found = {name: self.policy(name, row) for name, row in declared.items()}
-        rest = found.get(REST, FieldPolicy())
-        made: dict[str, FieldPolicy] = {}
-        linked = {name: self.link(name, given) for name, given in links.items()}
+        """Return the policy of every field."""
+        rows, on_link_rows = self.named("fields", fields), self.named("on_link", on_link)
+        declared = {name: self.policy(name, row) for name, row in rows.items()}
+        on_link_of = {name: self.link(name, given) for name, given in on_link_rows.items()}
+        default = declared.get(OTHERS, FieldPolicy())
+        policies: dict[str, FieldPolicy] = {}
         for name, field in self.known.items():
-            policy = found.get(name, rest)
+            policy = declared.get(name, default)
             is_set = field.kind == "set"
-            if is_set and name not in found and policy.policy == "latest":
+            if is_set and name not in declared and policy.policy == "latest":
                 policy = FieldPolicy("merge", to=policy.to)
-            usual = "union" if is_set else linked.get(REST, "")
-            made[name] = FieldPolicy(
-                policy=policy.policy,
-                owner=policy.owner,
-                revert=policy.revert,
-                to=policy.to,
-                on_link=linked.get(name, usual),
-            )
-        return made
+            default_on_link = "union" if is_set else on_link_of.get(OTHERS, "")
+            policies[name] = replace(policy, on_link=on_link_of.get(name, default_on_link))
+        return policies
 
     def wrong(self, where: Where, what: str) -> None:
-        """Note a problem."""
+        """Add a problem."""
         self.problems.append((where, what))
 
     def named(self, key: str, given: Any) -> Mapping[str, Any]:
@@ -63,13 +59,11 @@ class PolicyReader:
             self.wrong((key,), f"must be a mapping; allowed keys {allowed}")
             return {}
         for name in given:
-            if name != REST and name not in self.known:
+            if name != OTHERS and name not in self.known:
                 self.wrong((key, name), f"no such field; allowed {allowed}")
-            elif name != REST and self.mapped is not None and name not in self.mapped:
-                self.wrong(
-                    (key, name),
-                    f"no member maps this field; allowed {', '.join(sorted(self.mapped))}",
-                )
+            elif name != OTHERS and self.mapped is not None and name not in self.mapped:
+                mapped = ", ".join(sorted(self.mapped))
+                self.wrong((key, name), f"no member maps this field; allowed {mapped}")
         return given
 
     def policy(self, name: str, row: Any) -> FieldPolicy:
@@ -80,12 +74,8 @@ class PolicyReader:
         if not isinstance(row, Mapping):
             self.wrong(at, f"is {shown(row)}; allowed {_FORMS}")
             return FieldPolicy()
-        try:
-            loaded = PolicySchema().load(row)
-        except ValidationError as error:
-            for key, whats in error.normalized_messages().items():  # type: ignore[no-untyped-call]
-                for what in whats if isinstance(whats, list) else [str(whats)]:
-                    self.wrong(at if key == "_schema" else (*at, key), str(what))
+        loaded = self.long_form(at, row)
+        if loaded is None:
             return FieldPolicy()
         owner, to = loaded.get("owner", ""), loaded.get("to")
         word: Word = loaded.get("policy", "owner" if owner else "latest")
@@ -97,32 +87,39 @@ class PolicyReader:
             at, name, FieldPolicy(word, owner, revert=loaded.get("revert", True), to=to)
         )
 
+    def long_form(self, at: Where, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Load a policy that is a mapping; None when it has problems."""
+        try:
+            loaded: dict[str, Any] = PolicySchema().load(row)
+        except ValidationError as error:
+            for key, whats in error.normalized_messages().items():  # type: ignore[no-untyped-call]
+                for what in whats if isinstance(whats, list) else [str(whats)]:
+                    self.wrong(at if key == "_schema" else (*at, key), str(what))
+            return None
+        return loaded
+
     def members_of(self, at: Where, name: str, owner: str, to: Sequence[str]) -> None:
-        """Refuse an owner and receivers that are no members, and an owner whose mapping lacks the field."""
+        """Refuse owners and receivers that are not members, and owners without the field."""
         for key, names in (("owner", [owner] if owner else []), ("to", to)):
-            for each in names:
-                if each not in self.members:
-                    self.wrong(
-                        (*at, key), f"{shown(each)} is no member; allowed {', '.join(self.members)}"
-                    )
-        # What an owner never shows would stay as it is for ever, and everybody's edits be put back.
-        able = (self.mapped or {}).get(name, ())
-        if able and owner in self.members and owner not in able:
-            self.wrong(
-                (*at, "owner"), f"the mapping of {owner} has no {name}; allowed {', '.join(able)}"
-            )
+            for member in names:
+                if member not in self.members:
+                    allowed = ", ".join(self.members)
+                    self.wrong((*at, key), f"{shown(member)} is no member; allowed {allowed}")
+        # An owner that never shows the field would never set it, and all edits would be reverted.
+        mapping_it = (self.mapped or {}).get(name, ())
+        if mapping_it and owner in self.members and owner not in mapping_it:
+            what = f"the mapping of {owner} has no {name}; allowed {', '.join(mapping_it)}"
+            self.wrong((*at, "owner"), what)
 
     def fitting(self, at: Where, name: str, policy: FieldPolicy) -> FieldPolicy:
         """Refuse a policy that does not fit the kind of field."""
         if policy.policy == "merge" and name in self.known and self.known[name].kind != "set":
-            self.wrong(
-                at,
-                "merge is for sets, element by element; allowed latest, manual, first, {owner: <connection>}",
-            )
+            allowed = "latest, manual, first, {owner: <connection>}"
+            self.wrong(at, f"merge is for sets, element by element; allowed {allowed}")
         return policy
 
     def link(self, name: str, given: Any) -> str:
-        """Read who wins at first contact."""
+        """Read who wins when records are linked for the first time."""
         is_set = name in self.known and self.known[name].kind == "set"
         allowed = [*self.members, "manual", *(["union"] if is_set else [])]
         if isinstance(given, str) and given in allowed:

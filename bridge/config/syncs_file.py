@@ -1,4 +1,4 @@
-"""mappings/syncs.yaml: which connections mirror what, and how each field is settled."""
+"""Compiles mappings/syncs.yaml: which connections mirror what, and the policy of each field."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from jmespath.exceptions import JMESPathError
 
-from bridge.config.schema_fields import NAME, duration
+from bridge.config.schema_fields import NAME, NAME_RULE, duration
 from bridge.config.schemas import SyncSchema, load
 from bridge.config.settings import Classes
 from bridge.config.sync_policies import PolicyReader
@@ -18,7 +18,7 @@ from bridge.core.mapping.checks import not_sent
 from bridge.core.mapping.paths import BadPath, compile_expression, compile_path
 from bridge.core.mapping.tag_options import tag_problems
 from bridge.core.mapping.transforms import shown
-from bridge.core.model.capabilities import Support
+from bridge.core.model.capabilities import EntityCapabilities, Support
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.syncs import Connection, Guard, MatchTerm, Member, Sync
 
@@ -28,30 +28,27 @@ CREATE = "true, false, when-supported"
 
 @dataclass(slots=True)
 class KnownNames:
-    """What a sync may refer to."""
+    """The names that a sync may refer to."""
 
     connections: Mapping[str, Connection]
     names: tuple[str, ...] | None
-    """Every connection of config/bridge.yaml, also those that have problems of their own; None: not known."""
+    """Every connection of config/bridge.yaml, also those with problems; None: not known."""
     connectors: Classes
     mapped: Mapping[str, Mapping[str, Iterable[str]]]
-    """Connection -> entity -> fields that its mapping has."""
+    """Connection -> entity -> the fields of its mapping."""
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(Connection, entity) -> the sync that has it."""
+    """(Connection, entity) -> the sync that uses it."""
 
 
 def compile_syncs(document: Document, known: KnownNames) -> tuple[dict[str, Sync], list[Problem]]:
-    """Read all syncs of the file."""
+    """Compile all syncs of the file."""
     if not isinstance(document.data, Mapping) or not document.data:
         return {}, [document.problem((), "must be a mapping of at least one sync by name")]
     syncs: dict[str, Sync] = {}
     problems: list[Problem] = []
     for name, row in document.data.items():
         if not isinstance(name, str) or not NAME.fullmatch(name):
-            what = (
-                "is no name; allowed lower-case letters, digits, - and _, beginning with a letter"
-            )
-            problems.append(document.problem((name,), what))
+            problems.append(document.problem((name,), f"is no name; allowed {NAME_RULE}"))
             continue
         loaded, wrong = load(SyncSchema(), row, document, (name,))
         problems += wrong
@@ -66,7 +63,7 @@ def compile_syncs(document: Document, known: KnownNames) -> tuple[dict[str, Sync
 
 
 class _SyncReader:
-    """One sync in the making."""
+    """Compiles one sync, and collects its problems."""
 
     def __init__(self, name: str, row: Mapping[str, Any], known: KnownNames) -> None:
         self.name, self.row, self.known = name, row, known
@@ -87,7 +84,7 @@ class _SyncReader:
         policies = PolicyReader(
             entity, (*members, *self.missed(members)), self.mapped(members, entity)
         )
-        made = Sync(
+        sync = Sync(
             name=self.name,
             entity=entity,
             members=members,
@@ -99,46 +96,39 @@ class _SyncReader:
             guard=_guard(row.get("guard", {})),
         )
         self.problems += policies.problems
-        self.ends(made)
-        return made
+        self.check_ends(sync)
+        return sync
 
-    def ends(self, sync: Sync) -> None:
-        """Look at what becomes of records that are deleted, or leave the scope."""
+    def check_ends(self, sync: Sync) -> None:
+        """Check what is to become of records that are deleted, or leave the sync's scope."""
         if "status" not in ENTITIES[sync.entity]:
             for key, given, allowed in (
                 ("delete", sync.delete, "ignore"),
                 ("leave_scope", sync.leave_scope, "keep, detach"),
             ):
                 if given in ("close", "delete"):
-                    self.wrong(
-                        (key,),
-                        f"is {given!r}, and a {sync.entity} has no status; allowed {allowed}",
-                    )
+                    what = f"is {given!r}, and a {sync.entity} has no status; allowed {allowed}"
+                    self.wrong((key,), what)
         for name, member in sync.members.items():
-            connection = self.known.connections.get(name)
-            able = (
-                self.known.connectors[connection.system].CAPABILITIES.get(sync.entity)
-                if connection
-                else None
-            )
-            if (
-                member.allow_delete
-                and able is not None
-                and not able.deletes
-                and connection is not None
-            ):
+            system, capability = self.capability(name, sync.entity)
+            if member.allow_delete and capability is not None and not capability.deletes:
                 at: Where = ("members", name, "allow_delete")
-                self.wrong(at, f"{connection.system} cannot delete a {sync.entity}; allowed false")
-        if sync.delete == "delete" and not any(
-            member.allow_delete for member in sync.members.values()
-        ):
-            self.wrong(
-                ("delete",),
-                "is 'delete', and no member has `allow_delete: true`; allowed ignore, close",
-            )
+                self.wrong(at, f"{system} cannot delete a {sync.entity}; allowed false")
+        may_delete = any(member.allow_delete for member in sync.members.values())
+        if sync.delete == "delete" and not may_delete:
+            what = "is 'delete', and no member has `allow_delete: true`; allowed ignore, close"
+            self.wrong(("delete",), what)
+
+    def capability(self, name: str, entity: str) -> tuple[str, EntityCapabilities | None]:
+        """Return a connection's system, and what it can do with an entity; None: not known."""
+        connection = self.known.connections.get(name)
+        if connection is None:
+            return "", None
+        system = connection.system
+        return system, self.known.connectors[system].CAPABILITIES.get(entity)
 
     def missed(self, members: Iterable[str]) -> tuple[str, ...]:
-        """Give the connections that a misspelt member may have meant: to name one elsewhere is no second problem."""
+        """Return the connections that a misspelt member may mean, so that one typo is one problem."""
         names = self.known.names or ()
         return (
             tuple(name for name in names if name not in members)
@@ -147,13 +137,14 @@ class _SyncReader:
         )
 
     def mapped(self, members: Iterable[str], entity: str) -> dict[str, tuple[str, ...]] | None:
-        """Give for each field the members that map it; None where a broken mapping hides them."""
+        """Return the members that map each field; None when a broken mapping hides them."""
         if any(name not in self.known.mapped for name in members):
             return None
         maps = {name: self.known.mapped[name].get(entity, ()) for name in members}
-        every = {each for fields in maps.values() for each in fields}
+        mapped = {field for fields in maps.values() for field in fields}
         return {
-            each: tuple(name for name, fields in maps.items() if each in fields) for each in every
+            field: tuple(name for name, fields in maps.items() if field in fields)
+            for field in mapped
         }
 
     def member(self, name: str, row: Mapping[str, Any], entity: str) -> Member:
@@ -162,14 +153,12 @@ class _SyncReader:
             allowed = ", ".join(sorted(self.known.names))
             self.wrong(at, f"is no connection of config/bridge.yaml; allowed {allowed}")
         elif self.known.taken.setdefault((name, entity), self.name) != self.name:
-            self.wrong(
-                at,
-                f"is in {self.known.taken[name, entity]} already; allowed one sync for a connection's {entity}s",
-            )
+            other = self.known.taken[name, entity]
+            what = f"is in {other} already; allowed one sync for a connection's {entity}s"
+            self.wrong(at, what)
         elif name in self.known.mapped and entity not in self.known.mapped[name]:
-            self.wrong(
-                at, f"has no {entity} in its mapping; add it to mappings/, or leave the member out"
-            )
+            what = f"has no {entity} in its mapping; add it to mappings/, or leave the member out"
+            self.wrong(at, what)
         return Member(
             connection=name,
             create=self.create(name, row.get("create", False), entity),
@@ -181,52 +170,34 @@ class _SyncReader:
         )
 
     def tags(self, name: str, given: Any, entity: str) -> bool:
-        """Look at a member's options for its tags; they take the place of the mapping's."""
+        """Check a member's options for its tags, which replace the mapping's; return if they fit."""
         at: Where = ("members", name, "tags")
         problems = tag_problems(given)
         for where, what in problems:
             self.wrong((*at, *where), what)
         if name in self.known.mapped and "tags" not in self.known.mapped[name].get(entity, ()):
-            self.wrong(
-                at,
-                f"means nothing here: the mapping of {name} reads no tags of a {entity}; leave it out",
-            )
+            what = f"the mapping of {name} reads no tags of a {entity}; leave it out"
+            self.wrong(at, f"means nothing here: {what}")
             return False
         return not problems
 
     def create(self, name: str, given: Any, entity: str) -> Support:
         at: Where = ("members", name, "create")
-        connection = self.known.connections.get(name)
-        able = (
-            self.known.connectors[connection.system].CAPABILITIES.get(entity)
-            if connection
-            else None
-        )
+        system, capability = self.capability(name, entity)
         if given is False:
             return Support.NO
         if given is not True and given != "when-supported":
             self.wrong(at, f"is {shown(given)}; allowed {CREATE}")
-        elif (
-            given is True
-            and connection is not None
-            and able is not None
-            and able.creates is Support.NO
-        ):
-            self.wrong(
-                at, f"{connection.system} cannot create a {entity}; allowed false, when-supported"
-            )
+        elif given is True and capability is not None and capability.creates is Support.NO:
+            self.wrong(at, f"{system} cannot create a {entity}; allowed false, when-supported")
         elif given is True:
             return Support.YES
-        return (
-            able.creates
-            if able is not None and able.creates is not Support.PROBED
-            else Support.PROBED
-        )
+        return Support.PROBED if capability is None else capability.creates
 
     def only(
         self, name: str, source: str, entity: str
     ) -> Callable[[Mapping[str, Any]], bool] | None:
-        """Compile a filter. A name that is never sent would be null everywhere, and a filter might let all pass."""
+        """Compile a filter. Unknown names are refused: they would be null, and all might pass."""
         at: Where = ("members", name, "only")
         try:
             roots = compile_path(source).roots
@@ -234,21 +205,16 @@ class _SyncReader:
         except BadPath as error:
             self.wrong(at, str(error))
             return None
-        connection = self.known.connections.get(name)
-        able = (
-            self.known.connectors[connection.system].CAPABILITIES.get(entity)
-            if connection
-            else None
-        )
-        if connection is not None and able is not None:
-            for root in sorted(roots - able.readable - {"@"}):
-                self.wrong(at, not_sent(connection.system, root, able))
+        system, capability = self.capability(name, entity)
+        if capability is not None:
+            for root in sorted(roots - capability.readable - {"@"}):
+                self.wrong(at, not_sent(system, root, capability))
 
         def inside(record: Mapping[str, Any]) -> bool:
             try:
                 return bool(compiled.search(record))
             except (JMESPathError, TypeError, ValueError):
-                # A comparison that this record's types do not allow is not a yes.
+                # The filter compares what this record's types do not allow: it does not match.
                 return False
 
         return inside
@@ -257,10 +223,8 @@ class _SyncReader:
         given = self.row.get("precedence", ())
         for number, name in enumerate(given):
             if name not in (*members, *self.missed(members)):
-                self.wrong(
-                    ("precedence", number),
-                    f"{shown(name)} is no member; allowed {', '.join(members)}",
-                )
+                what = f"{shown(name)} is no member; allowed {', '.join(members)}"
+                self.wrong(("precedence", number), what)
             elif name in given[:number]:
                 self.wrong(("precedence", number), f"{shown(name)} stands here twice")
         return (*given, *(name for name in members if name not in given))
@@ -270,9 +234,8 @@ class _SyncReader:
         if not isinstance(given, list) or not all(
             isinstance(rule, list) and rule for rule in given
         ):
-            self.wrong(
-                ("match",), "must be a list of lists of fields, such as [[customer, subject]]"
-            )
+            what = "must be a list of lists of fields, such as [[customer, subject]]"
+            self.wrong(("match",), what)
             return ()
         rules = []
         for number, rule in enumerate(given):
@@ -280,43 +243,35 @@ class _SyncReader:
                 self.term(entity, term, ("match", number, place)) for place, term in enumerate(rule)
             ]
             if all(term is not None and term.within is not None for term in terms):
-                self.wrong(
-                    ("match", number),
-                    "has only a window of time; allowed with a field that must be equal",
-                )
+                what = "has only a window of time; allowed with a field that must be equal"
+                self.wrong(("match", number), what)
             rules.append(tuple(term for term in terms if term is not None))
         return tuple(rules)
 
     def term(self, entity: str, given: Any, at: Where) -> MatchTerm | None:
-        found = _TERM.fullmatch(given) if isinstance(given, str) else None
-        name = found[1] if found else given
+        window = _TERM.fullmatch(given) if isinstance(given, str) else None
+        name = window[1] if window else given
         fields = ENTITIES[entity]
-        if (
-            not isinstance(name, str)
-            or name not in fields
-            or fields[name].kind in ("set", "parent")
-        ):
-            allowed = ", ".join(
-                each for each in fields if fields[each].kind not in ("set", "parent")
-            )
+        matchable = [field for field in fields if fields[field].kind not in ("set", "parent")]
+        if not isinstance(name, str) or name not in matchable:
+            allowed = ", ".join(matchable)
             self.wrong(at, f"is {shown(given)}; allowed {allowed}, or created_at ± 2m")
             return None
-        if found is None:
+        if window is None:
             return MatchTerm(name)
-        within = duration(found[2])
+        within = duration(window[2])
         if within is None or fields[name].kind != "datetime":
-            self.wrong(
-                at, f"is {shown(given)}; allowed a time with a duration, such as created_at ± 2m"
-            )
+            what = "allowed a time with a duration, such as created_at ± 2m"
+            self.wrong(at, f"is {shown(given)}; {what}")
             return None
         return MatchTerm(name, within)
 
 
 def _guard(row: Mapping[str, Any]) -> Guard:
-    usual = Guard()
+    default = Guard()
     return Guard(
-        share=row.get("destructive", usual.share),
-        minimum=row.get("min", usual.minimum),
-        flips=row.get("flips", usual.flips),
-        flip_window=row.get("flip_window", usual.flip_window),
+        share=row.get("destructive", default.share),
+        minimum=row.get("min", default.minimum),
+        flips=row.get("flips", default.flips),
+        flip_window=row.get("flip_window", default.flip_window),
     )

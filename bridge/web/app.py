@@ -22,7 +22,7 @@ from bridge.web.receiver.intake import DirectIntake, Intake
 log = logging.getLogger(__name__)
 
 
-class Connections(Protocol):
+class ReceiverConfig(Protocol):
     """What the receiver needs of the configuration."""
 
     @property
@@ -31,7 +31,7 @@ class Connections(Protocol):
 
 
 def create_app(
-    config: Connections,
+    config: ReceiverConfig,
     ledger: Ledger,
     doorbell: Bell,
     clock: Clock,

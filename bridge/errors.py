@@ -41,7 +41,7 @@ class LedgerError(BridgeError):
 
 
 class UnknownName(BridgeError):
-    """Nothing has the name that was given (a ticket, a connection, a field); the message says what has."""
+    """Nothing (ticket, connection, field) has the given name; the message says which there are."""
 
 
 class NotPossible(BridgeError):

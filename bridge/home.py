@@ -1,4 +1,4 @@
-"""Finds the home, the folder with `config/`, `mappings/` and `var/`; never the working directory."""
+"""Finds the home: the folder with `config/`, `mappings/` and `var/`, not the working directory."""
 
 from __future__ import annotations
 

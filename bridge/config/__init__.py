@@ -240,7 +240,7 @@ class _HomeLoader:
         maps: dict[str, EntityMap],
         agents: Agents,
     ) -> None:
-        """Compile the tags of an entity anew, with a sync member's options instead of the mapping's."""
+        """Compile an entity's tags anew, with a sync member's options instead of the mapping's."""
         declared = self.documents[self.mapping_of[member.connection]].data[sync.entity]["fields"][
             "tags"
         ]

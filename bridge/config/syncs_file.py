@@ -128,7 +128,7 @@ class _SyncReader:
         return system, self.known.connectors[system].CAPABILITIES.get(entity)
 
     def missed(self, members: Iterable[str]) -> tuple[str, ...]:
-        """Return the connections that a misspelt member may mean, so that one typo is one problem."""
+        """Return the connections that a misspelt member may mean: one typo, one problem."""
         names = self.known.names or ()
         return (
             tuple(name for name in names if name not in members)
@@ -170,7 +170,7 @@ class _SyncReader:
         )
 
     def tags(self, name: str, given: Any, entity: str) -> bool:
-        """Check a member's options for its tags, which replace the mapping's; return if they fit."""
+        """Return whether a member's options for its tags fit; they replace the mapping's."""
         at: Where = ("members", name, "tags")
         problems = tag_problems(given)
         for where, what in problems:

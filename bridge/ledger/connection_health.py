@@ -1,4 +1,4 @@
-"""The health of each connection: in use, paused for a while, or stopped until an operator resumes it.
+"""The health of each connection: in use, paused for a while, or stopped by an operator or a 401.
 
 The circuit breaker is kept in the ledger so that all workers share it. Several failures in a row
 open it, and each opening pauses the connection for longer. When the pause is over, exactly one

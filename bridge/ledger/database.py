@@ -48,7 +48,7 @@ _CONTENDED = frozenset({"40P01", "40001", "55P03", "57014"})
 
 
 class Contended(LedgerError):
-    """Another transaction held what this one needed. Nothing was stored; it can simply be repeated."""
+    """Another transaction held what this one needed; nothing was stored, and it may be repeated."""
 
     outcome: ClassVar[Outcome] = Outcome.RETRY
 
@@ -60,7 +60,7 @@ class Unreachable(LedgerError):
 
 
 class Ledger:
-    """One database, opened by one process; its threads share it, each transaction has a connection."""
+    """One database, opened by one process and shared by its threads."""
 
     def __init__(self, url: str) -> None:
         self.url = _url(url)
@@ -75,7 +75,7 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """Open a transaction that may write: committed when the block ends, rolled back if it raises."""
+        """Open a writing transaction: committed when the block ends, rolled back if it raises."""
         with self._write_lock(), self._translated_errors(), self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 connection = connection.execution_options(ledger_begin="BEGIN IMMEDIATE")  # noqa: PLW2901
@@ -92,7 +92,7 @@ class Ledger:
                 yield connection
 
     def upgrade(self) -> None:
-        """Bring the tables to this version in one transaction; a new file is readable by its owner only."""
+        """Bring the tables to this version; a new SQLite file is readable by its owner only."""
         if self.engine.dialect.name == "sqlite" and self.url.database not in _IN_MEMORY:
             _make_file(Path(str(self.url.database)))
         script = _migrations()
@@ -128,7 +128,7 @@ class Ledger:
             )
 
     def revision(self) -> tuple[str, str]:
-        """Return the revision that the ledger is at (empty: none) and the one that this version needs."""
+        """Return the ledger's revision (empty: none) and the one that this version needs."""
         with self.read() as tx:
             current = MigrationContext.configure(tx).get_current_heads()
         return ", ".join(current), ", ".join(_migrations().get_heads())
@@ -165,7 +165,7 @@ class Ledger:
 def savepoint(tx: Tx) -> Iterator[None]:
     """Roll back only this block when it raises; the transaction around it goes on."""
     try:
-        # Plain SQL: SQLAlchemy's nested transactions cost five times as much as the savepoint itself.
+        # Plain SQL: SQLAlchemy's nested transactions cost five times as much as a savepoint.
         tx.exec_driver_sql("SAVEPOINT part")
         try:
             yield
@@ -196,7 +196,7 @@ def insert_for(dialect: str, table: Table) -> postgresql.Insert:
 
 
 def advisory_lock(tx: Tx, number: int) -> None:
-    """Lock a 64-bit number until the transaction ends; SQLite has one writer and needs no such lock."""
+    """Lock a 64-bit number until the transaction ends; SQLite, with one writer, needs no lock."""
     if tx.dialect.name != "sqlite":
         tx.execute(select(func.pg_advisory_xact_lock(bindparam("number", number, BigInteger))))
 
@@ -278,8 +278,8 @@ def _postgresql(url: URL) -> sqlalchemy.Engine:
             # No worker waits for ever behind a frozen one: the error is retried.
             f"-c lock_timeout={BUSY_SECONDS * 1000}",
             "-c idle_in_transaction_session_timeout=60000",
-            # Not left to the server's defaults: after waiting for a lock a transaction must see what
-            # its holder stored, and days are counted by the text of UTC timestamps.
+            # Not left to the server's defaults: after a wait for a lock a transaction must see
+            # what its holder stored, and days are counted by the text of UTC timestamps.
             r"-c default_transaction_isolation=read\ committed",
             "-c timezone=UTC",
         )

@@ -1,4 +1,4 @@
-"""Drift: what reconciliation found to differ, since when, why no webhook said so, when it healed."""
+"""Drift: differences that reconciliation found, with the reason why no webhook told of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Drifted:
     entity: str
     remote_id: str
     kind: str
-    """`changed`, `new`, `absent` (not in the listing) or `owed` (another side lacks what is known)."""
+    """`changed`, `new`, `absent` (from the listing) or `owed` (another side lacks a value)."""
     fields: list[str]
     since: datetime | None
     """When the record was last read, so last known to be in step; None: never."""

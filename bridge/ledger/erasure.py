@@ -289,7 +289,7 @@ def _erase_attempts(tx: Tx, link_id: str, names: Collection[str]) -> int:
 
 
 def _erase_inbox(tx: Tx, data: PersonalData, address: str) -> int:
-    """Erase the kept contents of the person's webhooks, quarantined ones included; the rows stay."""
+    """Erase what is kept of the person's webhooks, quarantined ones included; the rows stay."""
     changes: dict[str, Any] = {"projection": {}, "body": None}
     count = 0
     for ref in data.refs:

@@ -20,7 +20,7 @@ from bridge.ledger.tables import attempt, create_intent, link, side
 
 
 def create(tx: Tx, new: Link, now: datetime) -> bool:
-    """Store a new link with its sides; False, and nothing is stored, if a record has a link already."""
+    """Store a new link with its sides; False, storing nothing, if a record has a link already."""
     tx.execute(
         _CREATE,
         {

@@ -62,7 +62,7 @@ def mark_seen(tx: Tx, side_ids: Collection[int], run_id: int) -> None:
 
 
 def store(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
-    """Store sightings: side_id, digest (None: compare next time), fence, day, seen_run (0: keep)."""
+    """Store sightings: side_id, digest (None: compare again), fence, day, seen_run (0: keep)."""
     values = list(rows)
     if values:
         tx.execute(_store(tx.dialect.name), values)

@@ -47,5 +47,5 @@ def reasons(tx: Tx, connection: str) -> dict[str, str]:
 
 
 def forget(tx: Tx, connection: str) -> None:
-    """Delete a connection's findings, so that they are made anew (after a change of licence, say)."""
+    """Delete a connection's findings, so that they are made anew, say after a new licence."""
     tx.execute(delete(probed).where(probed.c.connection == connection))

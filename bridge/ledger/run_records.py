@@ -199,7 +199,7 @@ def notable(tx: Tx, limit: int) -> list[RunRow]:
 
 
 def prune(tx: Tx, before: datetime) -> int:
-    """Delete runs that ended before that time, except the newest of each kind and the watermarks."""
+    """Delete runs that ended before a time, but not the newest of each kind and watermarks."""
     groups = (run.c.kind, run.c.connection, run.c.entity)
     newest = select(func.max(run.c.id)).group_by(*groups)
     watermarks = select(func.max(run.c.id)).where(run.c.cursor.is_not(None)).group_by(*groups)

@@ -120,7 +120,7 @@ def _writes(tx: Tx, since: datetime) -> dict[str, int]:
 
 
 _RECENT_ATTEMPTS = 5000
-"""More than are made in a minute. The table has no index by time alone, so few rows are looked at."""
+"""More than a minute sees. There is no index by time alone, so only these rows are looked at."""
 
 
 def ping(tx: Tx) -> None:

@@ -19,7 +19,7 @@ _encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
 def dumps(value: Any, *, lenient: bool = False) -> str:
-    """Encode a value as ASCII JSON text; with `lenient` unknown types become text, else TypeError."""
+    """Encode a value as ASCII JSON text; unknown types become text if `lenient`, else TypeError."""
     return _encoder.encode(_pack(value, lenient))
 
 

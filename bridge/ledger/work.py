@@ -299,7 +299,7 @@ def next_due(tx: Tx, now: datetime, skip_connections: Iterable[str] = ()) -> dat
 
 
 def backlog(tx: Tx, now: datetime) -> dict[str, Any]:
-    """Count the rows that are due, later, claimed and parked; `oldest_due`: since when one waits."""
+    """Count the rows by state; `oldest_due` is since when the oldest due row waits."""
     state = case(
         (work.c.parked_at.is_not(None), "parked"),
         (work.c.claimed_until > now, "claimed"),

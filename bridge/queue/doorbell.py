@@ -159,7 +159,7 @@ def wake_key(lane: str) -> str:
 
 
 def connect(address: Address, *, timeout: float | None = 2.0) -> Redis:
-    """Connect to Redis with short timeouts; the worker passes None, since it waits for jobs there."""
+    """Connect to Redis with short timeouts; the worker, which waits for jobs, passes None."""
     return Redis.from_url(
         url_of(address),
         socket_connect_timeout=1.0,

@@ -110,7 +110,8 @@ if now < 0 then
   local time = redis.call('TIME')
   now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 end
-local till = math.max(now + tonumber(ARGV[2]), tonumber(redis.call('HGET', KEYS[1], 'until') or '0'))
+local known = tonumber(redis.call('HGET', KEYS[1], 'until') or '0')
+local till = math.max(now + tonumber(ARGV[2]), known)
 redis.call('HSET', KEYS[1], 'until', string.format('%.6f', till))
 return '0'
 """
@@ -132,7 +133,7 @@ class RedisBudget:
     def acquire(
         self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live"
     ) -> float:
-        """Take one call for `hold` seconds at most: 0 when granted, else the seconds to wait before asking again."""
+        """Take a call for at most `hold` seconds; return 0 if granted, else the seconds to wait."""
         arguments: list[str | float] = [
             self._time(now),
             holder,
@@ -156,7 +157,7 @@ class RedisBudget:
             return
 
     def charge(self, connection: Connection, requests: int, now: datetime) -> None:
-        """Count requests that were made without asking, each where the rates have room for it next."""
+        """Count requests made without asking, each at the next time that the rates allow."""
         if not connection.rates:
             return
         arguments: list[str | float] = [self._time(now), requests]
@@ -211,7 +212,7 @@ class MemoryBudget:
     def acquire(
         self, connection: Connection, holder: str, now: datetime, hold: float, *, lane: str = "live"
     ) -> float:
-        """Take one call for `hold` seconds at most: 0 when granted, else the seconds to wait before asking again."""
+        """Take a call for at most `hold` seconds; return 0 if granted, else the seconds to wait."""
         at = now.timestamp()
         with self._lock:
             usage = self._usage.setdefault(connection.name, _ConnectionUsage(born=at))
@@ -241,7 +242,7 @@ class MemoryBudget:
                 usage.leases.pop(holder, None)
 
     def charge(self, connection: Connection, requests: int, now: datetime) -> None:
-        """Count requests that were made without asking, each where the rates have room for it next."""
+        """Count requests made without asking, each at the next time that the rates allow."""
         at = now.timestamp()
         with self._lock:
             usage = self._usage.setdefault(connection.name, _ConnectionUsage(born=at))

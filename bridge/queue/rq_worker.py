@@ -1,4 +1,4 @@
-"""The worker: a long-lived process that runs the jobs in Redis, but trusts Redis as little as it can.
+"""The worker: a long-lived process that runs jobs from Redis, but trusts them very little.
 
 Whoever can write to Redis can name any function in a job. So a job runs only if its function is in
 the literal list JOBS, the callbacks and webhooks of a job are dropped unread, and a worker takes no
@@ -97,13 +97,13 @@ class BridgeWorker(SimpleWorker):
 
 
 def keep_loaded() -> None:
-    """Exclude all objects loaded by now from garbage collection; long listings cause many of them."""
+    """Exclude what is loaded by now from garbage collection, which long listings cause often."""
     gc.collect()
     gc.freeze()
 
 
 def run_worker(address: Address, lanes: Sequence[str] = LANES, *, burst: bool = False) -> None:
-    """Work until SIGTERM or SIGINT, through any outage of Redis; with `burst`, until no job is left."""
+    """Work until SIGTERM or SIGINT, also through outages of Redis; `burst`: until no job is left."""
     logging.getLogger("rq").setLevel(logging.WARNING)
     stopping.clear()
     connected = True

@@ -87,7 +87,7 @@ def serve(
 
 
 def check_port(host: str, port: int) -> None:
-    """Raise ConfigError unless the port is free: granian would let two servers share it silently."""
+    """Raise ConfigError unless the port is free: granian would silently share it."""
     try:
         flags = socket.AI_PASSIVE
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)

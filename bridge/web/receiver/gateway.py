@@ -62,7 +62,7 @@ class Gateway:
         protocol.response_bytes(status, headers, payload)
 
     def __rsgi_del__(self, _loop: Any) -> None:
-        """Finish the requests under way, then close the application; the server calls this at its end."""
+        """Finish the requests under way and close the application; the server calls this."""
         self._pool.shutdown(wait=True)
         self._on_close()
 

@@ -96,7 +96,7 @@ class DirectIntake:
 
 
 class GroupIntake:
-    """One thread commits for all waiting requests; another rings, so a slow Redis delays no commit."""
+    """One thread commits for all waiting requests, another rings: Redis delays no commit."""
 
     def __init__(self, ledger: Ledger, doorbell: Bell) -> None:
         self._ledger = ledger
@@ -124,7 +124,7 @@ class GroupIntake:
         except queue.Full:
             raise LedgerError(f"{MAX_WAITING} deliveries wait for the ledger already") from None
         except TimeoutError:
-            # It may still be committed: then the vendor's next attempt is a duplicate, which is fine.
+            # It may still be committed; then the vendor's next attempt is a harmless duplicate.
             what = f"the ledger did not commit within {COMMIT_TIMEOUT_SECONDS:.0f} s"
             raise LedgerError(what) from None
 

@@ -35,7 +35,7 @@ class TestUpscope(ConnectorContract):
     test_a_create_shows_its_values_and_hides_its_marker = None
     test_a_create_is_found_by_its_marker_and_by_its_nature = None
     test_a_create_of_unknown_fate_is_found_again = None
-    # Deleting is an operator's deed: test_upscope_hand.py.
+    # Only an operator deletes: test_upscope_operators.py.
     test_delete_is_done_when_it_is_gone = None
 
     def test_changed_gives_rows_that_move_while_it_runs(self, bench):

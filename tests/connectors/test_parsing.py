@@ -1,0 +1,102 @@
+"""What the connectors read out of a vendor's JSON, and what they refuse to read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge.connectors.parsing import (
+    MAX_ID_LENGTH,
+    array_rows,
+    event_name,
+    format_time,
+    ignored_event,
+    is_uuid,
+    known_time,
+    object_rows,
+    parse_time,
+    record_id,
+    row_id,
+    row_times,
+    same_text,
+    value_at,
+)
+from bridge.errors import Malformed, Unavailable
+from bridge.http.client import Answer
+from tests.connectors.bench import START
+
+
+def answer(body):
+    return Answer(200, {}, body, START, timedelta(0))
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-23T12:00:00Z", "2026-11-23T13:00:00+01:00", "2026-11-23T12:00:00"]
+)
+def test_times_of_every_style_are_read_as_utc_and_written_alike(text):
+    assert parse_time(text) == datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert format_time(known_time(text)) == "2026-11-23T12:00:00Z"
+
+
+@pytest.mark.parametrize("value", [None, 7, "", "yesterday", {}])
+def test_what_is_no_time_reads_as_none(value):
+    assert parse_time(value) is None
+
+
+def test_a_time_that_must_be_one_raises():
+    with pytest.raises(ValueError, match="yesterday"):
+        known_time("yesterday")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [({"id": "a"}, "a"), ({"id": 7}, "7"), ({"id": True}, ""), ({"id": None}, ""), ({}, "")],
+)
+def test_an_id_of_a_row_is_a_text_or_a_number(row, expected):
+    assert row_id(row) == expected
+
+
+@pytest.mark.parametrize("body", [None, [], {"rows": None}, {"rows": [{}]}, {"rows": ["x"]}])
+def test_a_listing_without_proper_rows_is_unavailable(body):
+    with pytest.raises(Unavailable, match="proper rows under 'rows'"):
+        object_rows("c", answer(body), "rows")
+    with pytest.raises(Unavailable, match="no array of proper rows"):
+        array_rows("c", answer({"rows": []}))
+
+
+def test_rows_must_be_dated_and_sorted_as_asked():
+    early, late = {"id": 1, "at": "2026-01-01"}, {"id": 2, "at": "2026-01-02"}
+    assert row_times("c", [early, early, late], "at")[-1] == datetime(2026, 1, 2, tzinfo=UTC)
+    with pytest.raises(Unavailable, match="not sorted by 'at'"):
+        row_times("c", [late, early], "at")
+    with pytest.raises(Unavailable, match="record 3 has no time in 'at'"):
+        row_times("c", [early, {"id": 3}], "at")
+
+
+def test_a_path_that_leads_nowhere_is_none():
+    assert value_at({"a": {"b": 1}}, "a.b") == 1
+    assert value_at({"a": [1]}, "a.b") is None
+    assert value_at(None, "a") is None
+
+
+def test_names_and_ids_of_webhooks_are_short_printable_texts():
+    assert event_name({"event": "ticket.updated"}, "event") == "ticket.updated"
+    assert (record_id(7, "id"), record_id("t-7", "id")) == ("7", "t-7")
+    for value in ("", " t", "a\nb", "x" * (MAX_ID_LENGTH + 1), None, True, 1.5):
+        with pytest.raises(Malformed, match="'id'"):
+            record_id(value, "id")
+    with pytest.raises(Malformed, match="'event'"):
+        event_name({"event": ""}, "event")
+
+
+def test_an_ignored_event_says_whether_it_is_known():
+    assert ignored_event("a", {"a"}).ignored == "event a is not used"
+    assert ignored_event("b", {"a"}).ignored == "unknown event b"
+
+
+def test_texts_are_compared_as_people_do():
+    assert same_text(" Ann@Example.com", "ann@example.COM ")
+    assert not same_text(None, None)
+    assert is_uuid("5f0e7a52-31c4-4d0b-9a54-0c2f7b1d8eff")
+    assert not is_uuid("../5f0e7a52")

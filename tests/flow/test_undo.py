@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from bridge.ledger import run_writes, timeline
+from bridge.errors import Refused, UnknownOutcome
+from bridge.ledger import attempts, run_writes, timeline
 from bridge.runs import backfill, reconcile, undo
 from tests.flow.pair import pair
 
@@ -109,3 +110,48 @@ def test_values_of_before_are_put_back_where_ours_still_stand(estate):
         each: old[each] for each in old if each != first
     }
     assert back[first][0] == "closed"
+
+
+def test_a_deletion_that_got_no_answer_is_looked_at_again_never_repeated_blindly(
+    estate, monkeypatch
+):
+    run = imported(estate, 1)
+    connector = estate.connectors["helpdesk"]
+    delete = connector.delete
+
+    def unanswered(ref):
+        delete(ref)
+        monkeypatch.undo()
+        raise UnknownOutcome("helpdesk", "no answer")
+
+    monkeypatch.setattr(connector, "delete", unanswered)
+    began = estate.clock.now()
+    (line,) = take_back(estate, run, delete_created=True)
+    assert estate.apps["helpdesk"].tickets() == []
+    assert (line.kind, line.detail["why"]) == (undo.LEFT, "the record is gone")
+    settling_time = estate.context.settling_time("helpdesk", "ticket")
+    assert estate.clock.now() - began >= settling_time
+    (link,) = estate.links()
+    with estate.ledger.read() as tx:
+        deletions = [row for row in attempts.history(tx, link.id) if row["verb"] == "delete"]
+    assert len(deletions) == 1
+
+
+def test_a_value_that_the_vendor_refuses_is_left_and_listed(estate, monkeypatch):
+    imported(estate, 1)
+    (link,) = estate.links()
+    estate.apps["product"].edit(link.sides["product"].remote_id, {"priority": "high"})
+    with estate.ledger.transaction() as tx:
+        run = reconcile.start(tx, "product", "ticket", "full", estate.clock.now())
+    estate.settle()
+    estate.clock.advance(60)
+
+    def refuse(*_call):
+        raise Refused("helpdesk", "not today", status=422)
+
+    monkeypatch.setattr(estate.connectors["helpdesk"], "update", refuse)
+    (line,) = take_back(estate, run)
+    assert (line.kind, line.detail["why"]) == (undo.LEFT, "priority cannot be put back")
+    with estate.ledger.read() as tx:
+        assert attempts.history(tx, link.id)[-1]["outcome"] == "refused"
+    assert estate.links()[0].sides["helpdesk"].attempt is None

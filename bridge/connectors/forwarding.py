@@ -11,7 +11,10 @@ from bridge.core.model.values import Raw, Ref
 
 
 class ForwardingConnector(Connector):
-    """Forwards the whole contract to `real`, writes included: a subclass overrides what it must not let through."""
+    """Forwards the whole contract to `real`, writes included.
+
+    A subclass overrides what it must not let through.
+    """
 
     NAME: ClassVar[str] = "forwarding"
     CAPABILITIES: ClassVar[Mapping[str, EntityCapabilities]] = {}

@@ -105,6 +105,7 @@ class _Application:
                 outstanding = self._outstanding(tx, now)
             if outstanding.listed and not (outstanding.waiting and self.permit.left):
                 return
+            # What waits for others may never come: without a change for a while, stop.
             state = (self.permit.done, outstanding.waiting)
             if state != last_state or not outstanding.listed:
                 last_state, progress_at = state, now

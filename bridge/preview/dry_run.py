@@ -148,6 +148,7 @@ def _held_by_guard(
         sync = context.sync_of(name, entity)
         if sync is None or sync.name not in syncs:
             continue
+        # The copy knows the rehearsed writes; what was really written is in the ledger itself.
         with ledger.read() as original:
             recent = attempts.count_destructive(original, name, an_hour_ago)
         more, sides = destructive_total(writes, name, entity), links.count_sides(tx, name, entity)

@@ -52,6 +52,7 @@ class Permit:
         """Use a write up. Raises NotPlanned, and uses nothing, when it is not in the plan."""
         asked = PlannedWrite(op, ref.connection, ref.entity, ref.id, verb, values)
         with self.lock:
+            # On copies: a call with one field that was not planned uses up none of its fields.
             planned, made_up = self.planned.copy(), list(self.with_made_up_ids)
             if all(_take(single, planned, made_up) for single in asked.by_field()):
                 self.planned, self.with_made_up_ids = planned, made_up

@@ -43,6 +43,7 @@ def weigh(
     if not context.capabilities[connection][entity].complete:
         return AbsenceVerdict(not_judged="this system's listings don't show everything")
     known, absent = listings.count_unseen(tx, connection, entity, int(run.id), run.started_at)
+    # An empty listing is never believed by itself, however few records it lacks.
     if not accept and (stop := guard.emptied_source(listed, known)) is not None:
         return AbsenceVerdict(stop=f"{stop}; if it is true: {command_to_accept(connection)}")
     if broken:

@@ -150,6 +150,7 @@ class ImportJob(ListingJob):
         link_ids = links.of_refs(tx, [record.ref for record in young])
         loaded = links.load(tx, sorted(set(link_ids.values())))
         being_created = work.pending(tx, "create", loaded)
+        # A link that was never read is queued again: an import that was killed may have made it.
         return [
             record
             for record in young

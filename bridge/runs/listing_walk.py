@@ -188,6 +188,7 @@ def _fetch(
     deadline = task.deadline(context, connection)
     max_pages = 1 if context.connections[connection].rates else MAX_PAGES_PER_CALL
 
+    # The batch is filled while the call runs: pages that came before a failing one are not lost.
     def fetch(connector: Connector) -> None:
         for _ in range(max_pages):
             list_page = connector.changed if job.poll else connector.scan
@@ -220,6 +221,7 @@ def hand_over(tx: Tx, context: Context, task: Task, job: ListingJob, batch: Batc
     claimed_until = now + context.lease(context.connections)
     if not run_records.extend_claim(tx, row, task.owner, payload, claimed_until):
         return False  # our claim ran out, and another worker has gone on from the last checkpoint
+    # Rows are not merged, but whom they show is known at once: the tickets may wait for them.
     shown = [person for record in batch.rows.values() for person in record.people]
     if shown:
         people.learn(tx, context, row.connection, shown, now)
@@ -250,6 +252,7 @@ def _finish(
     tx: Tx, task: Task, job: ListingJob, progress: ListingProgress, error: str, now: datetime
 ) -> None:
     if progress.stuck:
+        # No later poll may take a cursor that leads nowhere for its watermark.
         run_records.forget_cursor(tx, job.run_id)
         error = f"{progress.stuck}; {job.after_stuck}"
     run_records.finish(tx, job.run_id, now, error=error)

@@ -165,6 +165,7 @@ class ReconcileJob(ListingJob):
         if not rows or self.context.sync_of(connection, entity) is None:
             return 0
         full, now = not self.poll, self.context.clock.now()
+        # Only a full listing lists every record, so only there it counts which ones were seen.
         compared = comparison.compare(
             tx, self.context, connection, entity, rows, full=full, now=now
         )
@@ -218,6 +219,7 @@ class ReconcileJob(ListingJob):
         new_before = figures.get("new", 0)
         for each in differences:
             _add(figures, each.kind, 1)
+        # Before the records are queued: afterwards each of them would be found waiting.
         findings = comparison.as_findings(
             tx, row.connection, row.entity, differences, first=self.request.first
         )

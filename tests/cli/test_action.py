@@ -65,7 +65,7 @@ def test_limits_and_each_refusal_are_explained(hand):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("nobody", "watch_url"), "allowed: screens, helpdesk, product"),
         (("screens", "dance"), "allowed: watch_url: open a screen share"),
@@ -74,10 +74,10 @@ def test_limits_and_each_refusal_are_explained(hand):
         (("screens", "watch_url", "visitor=A", "visitor=B"), "'visitor' must be given once"),
     ],
 )
-def test_wrong_usage_calls_nobody(hand, arguments, told):
+def test_wrong_usage_calls_nobody(hand, arguments, message):
     done = hand("action", *arguments)
     assert done.exit_code == 2
-    assert told in " ".join(done.output.split())
+    assert message in " ".join(done.output.split())
     assert hand.box.journal.since() == []
     with hand.ledger.read() as tx:
         assert audit.recent(tx) == []

@@ -53,10 +53,10 @@ def check(run, tmp_path, served):
 
 def test_all_that_answer_are_probed_and_nothing_is_written(check, served):
     served.apps["posthog"].populate(2, 1)
-    found = json.loads(check("--json").output)
-    assert (found["ok"], found["problems"]) == (True, [])
-    assert set(found["live"]) == {"helpdesk", "product", "desk", "feedback", "screens"}
-    assert found["live"]["product"]["probe"]["ids"] is True
+    result = json.loads(check("--json").output)
+    assert (result["ok"], result["problems"]) == (True, [])
+    assert set(result["live"]) == {"helpdesk", "product", "desk", "feedback", "screens"}
+    assert result["live"]["product"]["probe"]["ids"] is True
     rows = [
         row for app in served.apps.values() for row in app.journal.since() if row.actor == "bridge"
     ]
@@ -95,16 +95,18 @@ def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(
     file.write_text(file.read_text().replace('"${SCREENS_API_KEY}"', "plain-key"))
     result = run("--home", str(tmp_path), "check", "--live", environ=KEYS | urls(served))
     assert result.exit_code == 1
-    told = {line.split(":")[0]: line for line in result.stderr.splitlines()}
+    problem_of = {line.split(":")[0]: line for line in result.stderr.splitlines()}
     lines = file.read_text().splitlines()
     desk, screens = (
         1 + next(n for n, line in enumerate(lines) if word in line)
         for word in ("{DESK_API", "plain-key")
     )
-    assert told["connections.desk"].endswith(
+    assert problem_of["connections.desk"].endswith(
         f"; its credentials: DESK_API_KEY (config/bridge.yaml:{desk})"
     )
-    assert told["connections.screens"].endswith(f"; its credentials: config/bridge.yaml:{screens}")
+    assert problem_of["connections.screens"].endswith(
+        f"; its credentials: config/bridge.yaml:{screens}"
+    )
     assert not any(key in result.output for key in ("plain-key", KEYS["DESK_API_KEY"]))
 
 

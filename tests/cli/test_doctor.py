@@ -82,10 +82,10 @@ def test_a_connection_in_trouble_is_named_with_its_way_out(home, ill, what, do):
     ledger, call = home
     with ledger.transaction() as tx:
         ill(tx, datetime.now(UTC))
-    (found,) = call()
-    assert what in found["what"]
-    assert do in found["do"]
-    assert found["since"]
+    (trouble,) = call()
+    assert what in trouble["what"]
+    assert do in trouble["do"]
+    assert trouble["since"]
 
 
 def test_parked_work_is_named_with_its_reason(home):
@@ -97,9 +97,9 @@ def test_parked_work_is_named_with_its_reason(home):
         )
         (row,) = work.claim(tx, "me", now, now + timedelta(minutes=1), 5)
         work.park(tx, row, "me", "answered 422", "Refused", now)
-    (found,) = call()
-    assert "answered 422" in found["what"]
-    assert "bridge parked retry" in found["do"]
+    (trouble,) = call()
+    assert "answered 422" in trouble["what"]
+    assert "bridge parked retry" in trouble["do"]
 
 
 def test_work_that_nobody_does_is_noticed_but_not_that_of_a_paused_connection(home):
@@ -115,12 +115,12 @@ def test_work_that_nobody_does_is_noticed_but_not_that_of_a_paused_connection(ho
             due_at=then,
             now=then,
         )
-    (found,) = call()
-    assert "nobody does it" in found["what"]
-    assert "bridge worker" in found["do"]
+    (trouble,) = call()
+    assert "nobody does it" in trouble["what"]
+    assert "bridge worker" in trouble["do"]
     with ledger.transaction() as tx:
         connection_health.hold(tx, "helpdesk", "moving", then)
-    assert not any("nobody does it" in found["what"] for found in call())
+    assert not any("nobody does it" in trouble["what"] for trouble in call())
 
 
 @pytest.mark.parametrize(("ago", "late"), [(6.5, False), (9, True)])
@@ -130,18 +130,18 @@ def test_runs_that_nobody_begins_are_missed(home, ago, late):
     moved = ["poll", "full"] if late else ["poll"]  # a full run may be due at any time of the day
     with ledger.transaction() as tx:
         tx.execute(update(tables.run).where(tables.run.c.kind.in_(moved)).values(started_at=then))
-    found = call(code=1 if late else 0)
-    assert [(each["what"][:18], each["since"]) for each in found] == [
+    troubles = call(code=1 if late else 0)
+    assert [(trouble["what"][:18], trouble["since"]) for trouble in troubles] == [
         ("no run has begun, ", then.isoformat())
     ] * late
     assert all(
-        "poll of helpdesk" in each["what"] and "`bridge clock` running?" in each["do"]
-        for each in found
+        "poll of helpdesk" in trouble["what"] and "`bridge clock` running?" in trouble["do"]
+        for trouble in troubles
     )
     with ledger.transaction() as tx:
         for name in ("helpdesk", "product", "desk"):
             connection_health.hold(tx, name, "moving", then)  # no clock begins those
-    assert not any("no run" in each["what"] for each in call())
+    assert not any("no run" in trouble["what"] for trouble in call())
 
 
 def test_a_first_full_run_that_is_still_to_come_is_not_missed(home):
@@ -155,8 +155,8 @@ def test_where_no_run_ever_began_the_doctor_asks_for_the_clock(home):
     ledger, call = home
     with ledger.transaction() as tx:
         tx.execute(delete(tables.run))
-    (found,) = call()
-    assert "no run has begun yet" in found["what"]
+    (trouble,) = call()
+    assert "no run has begun yet" in trouble["what"]
 
 
 def test_a_webhook_that_vanished_is_missed(home):
@@ -174,8 +174,8 @@ def test_a_webhook_that_vanished_is_missed(home):
             tx, connection="helpdesk", delivery_key="a", received_at=datetime.now(UTC), **fields
         )
         tx.execute(text("delete from inbox"))
-    (found,) = call()
-    assert "1 MISSING" in found["what"]
+    (trouble,) = call()
+    assert "1 MISSING" in trouble["what"]
 
 
 def test_a_failed_run_is_reported_until_the_next_one_worked(home):
@@ -190,7 +190,7 @@ def test_a_failed_run_is_reported_until_the_next_one_worked(home):
             run_records.finish(tx, run_id, now, error=error)
 
     one("reads empty")
-    assert ["reads empty" in found["what"] for found in call()] == [True]
+    assert ["reads empty" in trouble["what"] for trouble in call()] == [True]
     one("")
     assert call(code=0) == []
 
@@ -199,8 +199,8 @@ def test_a_ledger_that_cannot_be_used_is_the_one_thing_said(home):
     ledger, call = home
     with ledger.transaction() as tx:
         tx.execute(text("delete from alembic_version"))
-    (found,) = call()
-    assert "bridge db upgrade" in found["do"]
+    (trouble,) = call()
+    assert "bridge db upgrade" in trouble["do"]
 
 
 def test_without_redis_the_doctor_says_so(run, tmp_path):

@@ -41,7 +41,7 @@ def home(without_redis):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["plan", "--sandbox"], "nothing would be written"),
         (["apply", "--held", "helpdesk", "--sandbox"], "nothing is held on helpdesk"),
@@ -51,9 +51,9 @@ def home(without_redis):
         (["check", "--live"], "ping: "),
     ],
 )
-def test_a_command_finds_the_running_sandbox(home, words, said):
+def test_a_command_finds_the_running_sandbox(home, words, message):
     shown = home(*words)
-    assert said in shown
+    assert message in shown
     assert "(of the running sandbox)" in shown
     with home.ledger.read() as tx:
         assert connection_health.get(tx, "helpdesk").halted == ("pause" in words)

@@ -145,17 +145,17 @@ def test_a_deletion_that_fails_leaves_the_ledger_as_it_was(hand):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("jo",), "no e-mail address"),
         ((JO, "--from", "nobody", "--yes-delete"), "allowed: screens, helpdesk, product"),
         ((JO, "--from", "helpdesk", "--yes-delete"), "documents no erasure"),
     ],
 )
-def test_wrong_usage_does_nothing(hand, arguments, told):
+def test_wrong_usage_does_nothing(hand, arguments, message):
     link_id = link(hand)
     done = hand("forget", *arguments, keys=f"{JO}\n")
     assert done.exit_code == 2
-    assert told in " ".join(done.output.split())
+    assert message in " ".join(done.output.split())
     assert state(hand, link_id)["email"].value == JO
     assert hand.box.journal.since() == []

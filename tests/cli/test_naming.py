@@ -44,5 +44,5 @@ def test_a_ticket_is_found_by_a_beginning_that_no_other_has(named):
 
 
 def test_what_names_no_ticket_or_several_is_told_what_it_could_be(named):
-    told = {ref: named("ticket", ref, code=2) for ref in NOT_FOUND}
-    assert [ref for ref, said in NOT_FOUND.items() if said not in told[ref]] == []
+    messages = {ref: named("ticket", ref, code=2) for ref in NOT_FOUND}
+    assert [ref for ref, message in NOT_FOUND.items() if message not in messages[ref]] == []

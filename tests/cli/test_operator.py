@@ -89,9 +89,9 @@ class Home:
 
 @pytest.fixture
 def home(run, tmp_path):
-    found = Home(run, tmp_path)
-    yield found
-    found.ledger.close()
+    made = Home(run, tmp_path)
+    yield made
+    made.ledger.close()
 
 
 # --- parked
@@ -172,9 +172,9 @@ def test_a_paused_connection_stays_paused_whatever_its_calls_say(home):
         connection_health.pause(tx, "helpdesk", NOW, "429", now=NOW)
         assert connection_health.closed(tx, NOW + timedelta(days=400)) == {"helpdesk"}
     (row,) = [
-        each
-        for each in json.loads(home("status", "--json"))["connections"]
-        if each["connection"] == "helpdesk"
+        row
+        for row in json.loads(home("status", "--json"))["connections"]
+        if row["connection"] == "helpdesk"
     ]
     assert row["health"] == "paused"
     assert "they are moving" in row["why"]
@@ -277,7 +277,7 @@ def test_a_conflict_is_decided_and_the_writes_that_follow_are_queued(home, words
 
 
 @pytest.mark.parametrize(
-    ("words", "said", "code"),
+    ("words", "message", "code"),
     [
         (["status", "on fire"], "allowed: new, open", 1),
         (["status", "--take", "desk"], "helpdesk, product", 1),
@@ -286,9 +286,9 @@ def test_a_conflict_is_decided_and_the_writes_that_follow_are_queued(home, words
         (["status", "open", "--take", "product"], "--take CONNECTION", 2),
     ],
 )
-def test_a_decision_that_does_not_fit_is_refused_with_what_would(home, words, said, code):
+def test_a_decision_that_does_not_fit_is_refused_with_what_would(home, words, message, code):
     home.ticket(helpdesk="open", product="resolved")
-    assert said in home("conflicts", "resolve", "l1", *words, code=code)
+    assert message in home("conflicts", "resolve", "l1", *words, code=code)
     assert len(home.json("conflicts", "list")) == 1
     assert home.audited() == []
 
@@ -317,11 +317,11 @@ def test_the_status_adds_up_and_shows_a_pause_as_what_it_is(home):
 
 
 def test_what_was_never_called_is_not_said_to_be_well(home):
-    def told():
+    def health():
         rows = json.loads(home("status", "--json"))["connections"]
         return {row["connection"]: row["health"] for row in rows if row["health"] != "never called"}
 
-    assert told() == {}
+    assert health() == {}
     with home.ledger.transaction() as tx:
         for name, error in (("helpdesk", ""), ("desk", "abandoned: no progress for an hour")):
             run_records.finish(
@@ -333,7 +333,7 @@ def test_what_was_never_called_is_not_said_to_be_well(home):
                 error=error,
             )
     home.ticket(product="open")
-    assert told() == {"helpdesk": "ok", "product": "ok"}
+    assert health() == {"helpdesk": "ok", "product": "ok"}
     assert "never" in home("status")
 
 

@@ -74,8 +74,8 @@ tickets:
 """
 
 
-def told(estate, remote_id):
-    """A ticket of PostHog, and the webhook that tells of it."""
+def webhook_comes(estate, remote_id):
+    """Let the webhook come that names a ticket of PostHog, and work on it."""
     with estate.ledger.transaction() as tx:
         webhook_inbox.accept(
             tx,
@@ -106,7 +106,7 @@ def test_a_first_contact_that_fits_two_tickets_is_left_to_a_human(tmp_path):
     odd = product.create(
         {"anonymous_traits": {"email": "Ana@customer.example"}, "status": "pending"}
     )["id"]
-    told(estate, odd)
+    webhook_comes(estate, odd)
     for _ in range(2):
         estate.reconcile("poll", "full")
     assert sorted(len(link.sides) for link in estate.links()) == [1, 1]
@@ -143,5 +143,5 @@ def test_a_first_contact_that_fits_two_tickets_is_left_to_a_human(tmp_path):
             "created_at": "2026-01-05T08:00:00Z",
         }
     )["id"]
-    told(estate, far)
+    webhook_comes(estate, far)
     assert set(estate.refs("product", far)) == {"product"}  # out of the window it is nobody's

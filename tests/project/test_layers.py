@@ -77,6 +77,7 @@ ONLY_USER = {
     "flask": {"web", "simulate"},
     "yaml": {"config"},
     "click": {"cli"},
+    "rich": {"cli"},
 }
 """Foreign package -> the rooms that may use it. (The sandbox offers a transport adapter for requests.)"""
 

@@ -28,7 +28,7 @@ AWAY_SECONDS = 5.0
 TICKETS = 40
 MAX_GROWTH = 1.25
 SPARE_BYTES = 16_000_000
-"""A process that ends with more than MAX_GROWTH times its memory, and SPARE_BYTES bytes more, has grown."""
+"""Grown is what ends with more than MAX_GROWTH times its memory, and with SPARE_BYTES more."""
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 

@@ -1,9 +1,7 @@
 import pytest
 from click.testing import CliRunner
 
-from bridge import wiring
 from bridge.cli import main
-from bridge.queue import NullDoorbell
 
 
 @pytest.fixture
@@ -32,16 +30,3 @@ KEYS = {
     "FEEDBACK_API_KEY": "f" * 8,
     "SCREENS_API_KEY": "u" * 8,
 }
-
-
-def engine_of(estate) -> wiring.Engine:
-    """The engine of an estate's bridge, for operations that do the work where they are called."""
-    return wiring.Engine(
-        estate.config,
-        estate.context,
-        estate.ledger,
-        NullDoorbell(),
-        estate.connectors,
-        estate.clock,
-        estate.drain,
-    )

@@ -5,6 +5,7 @@ from pathlib import Path
 from bridge.config import Agents, Config, Settings
 from bridge.operations.desk import Desk
 from bridge.queue import NullDoorbell
+from bridge.wiring import Engine
 
 
 def desk_of(bridge, *, people=None):
@@ -24,4 +25,17 @@ def desk_of(bridge, *, people=None):
         connectors=bridge.connectors,
         bell=NullDoorbell(),
         actor="local:me",
+    )
+
+
+def engine_of(estate) -> Engine:
+    """Return the engine of an Estate, for operations that do the work where they are called."""
+    return Engine(
+        config=estate.config,
+        context=estate.context,
+        ledger=estate.ledger,
+        doorbell=NullDoorbell(),
+        connectors=estate.connectors,
+        clock=estate.clock,
+        drainer=estate.drain,
     )

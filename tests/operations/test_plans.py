@@ -7,9 +7,9 @@ import pytest
 from bridge.cli.planning import print_plan
 from bridge.errors import UnknownName
 from bridge.ledger import audit, work
-from bridge.operations import desk, plans
-from tests.cli.conftest import engine_of
+from bridge.operations import plans
 from tests.flow.pair import SYNC, pair
+from tests.operations.desks import desk_of, engine_of
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def estate(tmp_path):
 def bridge(estate):
     engine = engine_of(estate)
     estate.config.syncs[SYNC] = estate.context.syncs[SYNC]
-    return engine, desk.of(engine, "local:ana")
+    return engine, desk_of(estate)
 
 
 def test_a_plan_is_shown_compared_with_the_last_one_and_carried_out(
@@ -47,7 +47,7 @@ def test_a_plan_is_shown_compared_with_the_last_one_and_carried_out(
     assert len(estate.apps["helpdesk"].tickets()) == 3
     with estate.ledger.read() as tx:
         (act,) = audit.recent(tx)
-    assert (act["actor"], act["action"], act["subject"]) == ("local:ana", "apply", SYNC)
+    assert (act["actor"], act["action"], act["subject"]) == ("local:me", "apply", SYNC)
 
 
 def test_an_unknown_sync_or_connection_is_named(bridge):

@@ -1,13 +1,13 @@
-"""`bridge backfill` and `bridge plan --live` name a connection that is not called, and end."""
+"""Imports and live plans name a connection that is not called, and end."""
 
 import pytest
 
 from bridge.cli.import_progress import show_progress
 from bridge.ledger import connection_health, run_records
-from bridge.operations import desk, imports
+from bridge.operations import imports
 from bridge.preview.dry_run import preview
-from tests.cli.conftest import engine_of
 from tests.flow.pair import SYNC, pair
+from tests.operations.desks import desk_of, engine_of
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def imported(estate):
     def go():
         engine = engine_of(estate)
         estate.config.syncs[SYNC] = estate.context.syncs[SYNC]
-        here = desk.of(engine, "local:ana")
+        here = desk_of(estate)
         ids = imports.start_import(here, SYNC)
         steps = imports.follow_import(engine, ids)
         return ids, show_progress(steps, imports.allowed_rates(here), quiet=False)

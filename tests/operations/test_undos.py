@@ -1,4 +1,4 @@
-"""`bridge undo` says what is in the way, and never waits for a connection that nobody resumes."""
+"""An undo says what is in the way, and never waits for a connection that nobody resumes."""
 
 import pytest
 
@@ -6,9 +6,9 @@ from bridge.ledger import connection_health, run_records, run_writes, timeline
 from bridge.operations import undos
 from bridge.operations.undos import Standing
 from bridge.runs import backfill, reconcile, undo
-from tests.cli.conftest import engine_of
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
+from tests.operations.desks import engine_of
 
 
 @pytest.fixture

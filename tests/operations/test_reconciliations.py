@@ -1,14 +1,12 @@
-"""`bridge reconcile`: what it starts, what it says while it goes on, and what comes of it."""
+"""Reconciliations on demand: what is found, what is healed, what the command prints."""
 
 import pytest
 
 from bridge.cli import reconcile
-from bridge.cli.run_progress import ProgressDisplay
 from bridge.errors import UnknownName
-from bridge.operations import desk, reconciliations
-from bridge.operations.reconciliations import RunProgress
-from tests.cli.conftest import engine_of
+from bridge.operations import reconciliations
 from tests.flow.pair import pair
+from tests.operations.desks import desk_of, engine_of
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def estate(tmp_path):
 def reconciled(estate):
     def go(connection="product", **options):
         engine = engine_of(estate)
-        here = desk.of(engine, "local:ana")
+        here = desk_of(estate)
         ids = reconciliations.start_reconciliations(engine, here, connection, **options)
         reconciliations.work_off(engine, ids)
         return reconciliations.outcomes(here, ids)
@@ -62,20 +60,6 @@ def test_a_name_that_is_unknown_and_a_run_that_is_under_way(estate, reconciled):
     with pytest.raises(UnknownName, match="no connection nobody; allowed: "):
         reconciled("nobody")
     engine = engine_of(estate)
-    here = desk.of(engine, "local:ana")
+    here = desk_of(estate)
     assert len(reconciliations.start_reconciliations(engine, here, "product", full=True)) == 1
     assert reconciliations.start_reconciliations(engine, here, "product", full=True) == []
-
-
-def test_progress_is_told_once_for_each_step_ahead(capsys, monkeypatch):
-    looks = [[RunProgress("1", "product", "ticket", seen, 1, 0)] for seen in (0, 50, 50, 90)]
-    monkeypatch.setattr("bridge.cli.run_progress.LOOK_SECONDS", 0.001)
-    display = ProgressDisplay(lambda: looks.pop(0) if len(looks) > 1 else looks[0])
-    with display:
-        while display.seen.get("1") != 90:
-            pass
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.rpartition(",")[0] for line in lines] == [
-        "product ticket: 50 seen on 1 pages, 0 differ",
-        "product ticket: 90 seen on 1 pages, 0 differ",
-    ]

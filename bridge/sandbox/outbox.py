@@ -93,11 +93,11 @@ class Outbox:
         if fault == "webhook-lost":
             self._record(delivery, 0)
             return
-        wait = {"webhook-reordered": 0.25, "webhook-delayed": 0.5 + 4.5 * self._rng.random()}.get(
-            fault, 0.0
-        )
+        # The delay is drawn for each webhook, delayed or not: one fault does not shift the others.
+        delayed = 0.5 + 4.5 * self._rng.random()
+        wait = {"webhook-reordered": 0.25, "webhook-delayed": delayed}.get(fault, 0.0)
         self._queue(delivery, wait)
-        if fault == "webhook-duplicated":
+        if fault == "webhook-duplicated":  # with the same delivery id, as a retry has
             self._queue(replace(delivery, fault=""), 0.05)
 
     @property

@@ -28,6 +28,8 @@ _WRITABLE = (
     "status", "priority", "anonymous_traits", "ai_resolved", "escalation_reason",
     "assignee", "tags", "snoozed_until", "sla_due_at",
 )  # fmt: skip
+_ON_CREATE = _WRITABLE[:5]
+"""Of the writable fields, those that a create takes: neither assignee nor tags."""
 _ROOT = "/api/projects/<project_id>/conversations/tickets"
 
 
@@ -149,6 +151,7 @@ class PostHogSandbox(Sandbox):
         column = order.removeprefix("-")
         if column not in _SORTS:
             order, column = "-updated_at", "updated_at"
+        # An empty value counts as the smallest.
         rows.sort(
             key=lambda row: (row[column] is not None, row[column]), reverse=order.startswith("-")
         )
@@ -184,12 +187,7 @@ class PostHogSandbox(Sandbox):
         if self.options["post"] != 201:
             raise Problem(500, "error", "A server error occurred.")
         record = self.made(fields)
-        call.ignored = tuple(
-            sorted(
-                set(fields)
-                - {"status", "priority", "anonymous_traits", "ai_resolved", "escalation_reason"}
-            )
-        )
+        call.ignored = tuple(sorted(set(fields) - set(_ON_CREATE)))
         self.committed(call, "create", None, record)
         return answer(self._shown(record), 201)
 
@@ -234,7 +232,8 @@ class PostHogSandbox(Sandbox):
         wanted = clean_tags(fields.get("tags"))
         records = [self._found(str(ticket_id)) for ticket_id in fields.get("ids") or []]
         for record in records:
-            if call.id:  # one row a record; the last is journalled with the call itself
+            # One row a record; the last is journalled with the call itself.
+            if call.id:
                 self.journal.append(
                     "write",
                     "bridge",
@@ -275,7 +274,7 @@ class PostHogSandbox(Sandbox):
                 if name in record and name not in fields
             }
         else:
-            fields = {name: fields[name] for name in _WRITABLE[:5] if name in fields}
+            fields = {name: fields[name] for name in _ON_CREATE if name in fields}
         new, _ = self._applied(record, fields, human=human is not None)
         self.store.put(new)
         return new
@@ -408,6 +407,7 @@ class PostHogSandbox(Sandbox):
             else:
                 self._validate(name, value)
                 new[name] = value
+        # Snoozing is a status here: `on_hold` until the time has come.
         if "snoozed_until" in fields and "status" not in fields:
             new["status"] = "on_hold" if fields["snoozed_until"] else "open"
         return new, tuple(ignored)

@@ -205,14 +205,14 @@ class ScopeaiSandbox(Sandbox):
         ready = self.clock.now().timestamp() >= record["made_at"] + float(
             self.options["analysis_delay"]
         )
-        found = record["found"] if ready else ()
+        discovered_tags = record["found"] if ready else ()
         made = [
             {
                 "tag_id": self.catalogue.named(name, relevant=relevant)["id"],
                 "salience": salience,
                 "sentiment": mood,
             }
-            for name, salience, mood, relevant in found
+            for name, salience, mood, relevant in discovered_tags
         ]
         return [*made, *record["by_hand"]]
 
@@ -243,8 +243,8 @@ class ScopeaiSandbox(Sandbox):
         except ValueError:
             raise Problem(400, "BAD_REQUEST", "page and per_page are numbers") from None
         last = max(1, -(-len(rows) // size))
-        found = rows[(number - 1) * size : number * size]
-        response = Response(json.dumps(found), content_type="application/json")
+        page_rows = rows[(number - 1) * size : number * size]
+        response = Response(json.dumps(page_rows), content_type="application/json")
         targets = {"next": number + 1, "prev": number - 1, "last": last}
         if last > 1:
             base = call.request.base_url
@@ -254,13 +254,13 @@ class ScopeaiSandbox(Sandbox):
                 if n in query and self.options["keep_window"]
             }
             kept |= {n: query[n] for n in ("relevant",) if n in query}
-            told = [
+            links = [
                 f'<{base}?{urlencode({"page": page, "per_page": size, **kept})}>; rel="{relation}"'
                 for relation, page in targets.items()
                 if 1 <= page <= last and not (relation == "last" and number == last)
             ]
             # The document folds the header over several lines, which arrives as spaces.
-            response.headers["Link"] = ",   ".join(told)
+            response.headers["Link"] = ",   ".join(links)
         return response
 
 

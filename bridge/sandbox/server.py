@@ -144,7 +144,7 @@ def serve(
     clock = clock or SystemClock()
     wanted = list(specs or (Spec(system) for system in systems()))
     known = accounts(seed=seed, port_base=port_base or PORT_BASE)
-    sequence = itertools.count(1)
+    sequence = itertools.count(1)  # of all journals together, which are read as one story
     apps: dict[str, Sandbox] = {}
     servers: dict[str, Any] = {}
     urls: dict[str, str] = {}
@@ -187,6 +187,7 @@ def over_http(
         except Dropped as dropped:
             if dropped.kind == "timeout-after":
                 clock.sleep(hang)
+            # The caller is told to wait for more than it gets, then the connection closes.
             start_response(
                 "200 OK", [("Content-Type", "application/json"), ("Content-Length", "1000")]
             )

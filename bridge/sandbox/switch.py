@@ -84,11 +84,13 @@ class SwitchSandbox(SwitchOthers):
             Rule("/api/v1/tickets/<ticket_id>", endpoint="update_ticket", methods=["PATCH"]),
             Rule("/api/v1/tickets/<ticket_id>", endpoint="delete_ticket", methods=["DELETE"]),
             Rule(
-                f"/api/v1/<any({','.join(KINDS)}):kind>", endpoint="many", methods=["GET", "POST"]
+                f"/api/v1/<any({','.join(KINDS)}):kind>",
+                endpoint="collection",
+                methods=["GET", "POST"],
             ),
             Rule(
                 f"/api/v1/<any({','.join(KINDS)}):kind>/<record_id>",
-                endpoint="one",
+                endpoint="single",
                 methods=["GET", "PATCH", "DELETE"],
             ),
         ],
@@ -296,9 +298,12 @@ class SwitchSandbox(SwitchOthers):
                 400, "BAD_REQUEST", "limit is a number, cursor an ISO timestamp", "cursor"
             ) from None
         total = len(rows)
+        # There is no cursor by priority: sorted by that, a page still continues by time.
         dated = column if column != "priority" else "created_at"
         descending = direction == "desc"
         if cursor is not None:
+            # Times have whole seconds and the cursor excludes its own: rows that share the last
+            # row's second fall between two pages. This is the trap.
             at = seconds_iso(cursor)
             rows = [
                 row

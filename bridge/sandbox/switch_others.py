@@ -60,7 +60,7 @@ class SwitchOthers(Sandbox):
 
     # The API.
 
-    def many(self, call: ReceivedCall, kind: str) -> Response:
+    def collection(self, call: ReceivedCall, kind: str) -> Response:
         """List records, or add one."""
         call.entity = entity = KINDS[kind]
         if call.request.method == "GET":
@@ -74,21 +74,22 @@ class SwitchOthers(Sandbox):
         fields = self._writable(call, entity)
         record: Record
         if entity == MESSAGE:
-            record = self._said(fields)
+            record = self._new_message(fields)
             if not record["internal"]:
                 call.note = "reply: went to the customer"
             elif record["type"] == "note":
+                # An internal note may be a mirrored session: only the run knows which.
                 entity = self.options["notes"]
         elif entity == CUSTOMER:
-            record = self._known(fields)
+            record = self._new_customer(fields)
         else:
             record = {"id": self._id(entity), **fields, "created_at": seconds_iso(self.clock.now())}
             self.catalogues[entity].put(record)
         self.committed(call, "create", None, record, entity=entity)
-        call.events += self._told("create", entity, record)
+        call.events += self._events_of("create", entity, record)
         return answer({"data": self._shown(record)}, 201)
 
-    def one(self, call: ReceivedCall, kind: str, record_id: str) -> Response:
+    def single(self, call: ReceivedCall, kind: str, record_id: str) -> Response:
         """Show, change or delete one record."""
         call.entity, call.id = KINDS[kind], record_id
         entity = call.entity
@@ -102,11 +103,11 @@ class SwitchOthers(Sandbox):
             call.note = f"forbidden: a {entity} deleted"
             self._store(entity).drop(record_id)
             self.committed(call, "delete", record, record, entity=entity)
-            call.events += self._told("delete", entity, record)
+            call.events += self._events_of("delete", entity, record)
             return Response(status=204)
-        new, call.ignored = self._rewritten(entity, record, self._writable(call, entity))
+        new, call.ignored = self._changed_record(entity, record, self._writable(call, entity))
         self.committed(call, "write", record, new, entity=entity)
-        call.events += self._told("edit", entity, new)
+        call.events += self._events_of("edit", entity, new)
         return answer({"data": self._shown(new)})
 
     # What people do.
@@ -124,13 +125,13 @@ class SwitchOthers(Sandbox):
         with self.lock:
             at = self.clock.now() - timedelta(seconds=seconds_ago)
             given = {"ticket_id": record_id, "content": text, "type": "reply", "internal": False}
-            record = self._said(given, at=seconds_iso(at))
+            record = self._new_message(given, at=seconds_iso(at))
             return self._emitted("create", None, record, MESSAGE)
 
     def note(self, record_id: str, text: str, kind: str = "note") -> Record:
         """Let an agent leave words for other agents on a ticket."""
         with self.lock:
-            record = self._said(
+            record = self._new_message(
                 {"ticket_id": record_id, "content": text, "type": kind, "internal": True}
             )
             return self._emitted("create", None, record, MESSAGE)
@@ -152,11 +153,14 @@ class SwitchOthers(Sandbox):
         for customer in self.others[CUSTOMER]:
             if customer["email"] == email:
                 return {"id": customer["id"], "email": email}
-        return {"id": self._known({"email": email, "name": name or ""})["id"], "email": email}
+        return {
+            "id": self._new_customer({"email": email, "name": name or ""})["id"],
+            "email": email,
+        }
 
     # Records.
 
-    def _said(self, fields: Mapping[str, Any], at: str = "") -> Record:
+    def _new_message(self, fields: Mapping[str, Any], at: str = "") -> Record:
         if not isinstance(fields.get("content"), str) or not fields["content"].strip():
             raise Problem(400, "BAD_REQUEST", "content is required", "content")
         if fields.get("type", "reply") not in _TYPES or not isinstance(
@@ -174,7 +178,7 @@ class SwitchOthers(Sandbox):
         self.others[MESSAGE].put(record)
         return record
 
-    def _known(self, fields: Mapping[str, Any]) -> Record:
+    def _new_customer(self, fields: Mapping[str, Any]) -> Record:
         email = fields.get("email")
         if not isinstance(email, str) or "@" not in email:
             raise Problem(400, "BAD_REQUEST", "email is required", "email")
@@ -197,7 +201,7 @@ class SwitchOthers(Sandbox):
         self.others[CUSTOMER].put(record)
         return record
 
-    def _rewritten(
+    def _changed_record(
         self, entity: str, record: Record, fields: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         taken = dict(fields)
@@ -242,7 +246,7 @@ class SwitchOthers(Sandbox):
             call.note = f"forbidden: a {entity} written"
         return call.body()
 
-    def _told(self, kind: Kind, entity: str, record: Record) -> list[Event]:
+    def _events_of(self, kind: Kind, entity: str, record: Record) -> list[Event]:
         if entity not in _NOUN:
             return []
         what = {"create": "created", "delete": "deleted"}.get(kind, "updated")
@@ -250,7 +254,7 @@ class SwitchOthers(Sandbox):
 
     def _emitted(self, kind: Kind, old: Record | None, new: Record, entity: str) -> Record:
         record = self._by_human(kind, old, new, entity=entity)
-        self._emit(self._told(kind, entity, record))
+        self._emit(self._events_of(kind, entity, record))
         return record
 
     @abstractmethod

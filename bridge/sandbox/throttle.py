@@ -6,13 +6,13 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Final
 
-RETRY_AFTER: Final = 2
-"""Seconds for which a caller is sent away."""
-GRACE: Final = 1.0
-"""Seconds for calls that were under way already, from any process that shares the account.
+RETRY_AFTER_SECONDS: Final = 2
+"""For so long a caller is sent away."""
+GRACE_SECONDS: Final = 1.0
+"""For calls that were under way already, from any process that shares the account.
 
-What arrives later was sent by somebody who could have known. It is shorter than RETRY_AFTER, or
-nobody would be too early.
+What arrives later was sent by somebody who could have known. It is shorter than
+RETRY_AFTER_SECONDS, or nobody would be too early.
 """
 
 
@@ -25,13 +25,16 @@ class Throttle:
     def refuse(self, now: datetime) -> str:
         """Note a refusal; return what its Retry-After says."""
         self._refused.append(now)
-        return str(RETRY_AFTER)
+        return str(RETRY_AFTER_SECONDS)
 
     def early(self, arrived: datetime) -> str:
         """Return how much too early a call came, in words; empty: it waited, or could not know."""
-        while self._refused and self._refused[0] + timedelta(seconds=RETRY_AFTER) <= arrived:
+        while (
+            self._refused and self._refused[0] + timedelta(seconds=RETRY_AFTER_SECONDS) <= arrived
+        ):
             self._refused.popleft()
-        if not self._refused or arrived < self._refused[0] + timedelta(seconds=GRACE):
+        # The oldest refusal counts: whoever was sent away then is still to wait.
+        if not self._refused or arrived < self._refused[0] + timedelta(seconds=GRACE_SECONDS):
             return ""
-        left = self._refused[0] + timedelta(seconds=RETRY_AFTER) - arrived
+        left = self._refused[0] + timedelta(seconds=RETRY_AFTER_SECONDS) - arrived
         return f"called {left.total_seconds():.1f} s before Retry-After had passed"

@@ -21,7 +21,7 @@ from bridge.sandbox.upscope_people import iso, share
 from bridge.sandbox.vendor_app import Sandbox
 
 CUSTOMER, SESSION = "customer", "session"
-AGAIN = timedelta(minutes=1)
+MIN_LINK_INTERVAL = timedelta(minutes=1)
 """Two links for one visitor within this time are one too many."""
 _HAND = ("identities", "tags", "unique_id", "is_online", "seen", "finish_session", "start_session")
 
@@ -134,7 +134,8 @@ class UpscopeSandbox(Sandbox):
         if self.options["over_limits"]:
             raise Problem(402, "over_limits", "")
         now = self.clock.now()
-        if visitor_id in self._watched and now - self._watched[visitor_id] < AGAIN:
+        if visitor_id in self._watched and now - self._watched[visitor_id] < MIN_LINK_INTERVAL:
+            # Each link opens the visitor's screen to somebody.
             call.note = "forbidden: a second link for one visitor"
         self._watched[visitor_id] = now
         call.kind, call.id = "create", str(record["id"])
@@ -209,7 +210,7 @@ class UpscopeSandbox(Sandbox):
         minutes = given.pop("shared", ())
         if given:
             raise Problem(400, "bad_request", f"a visitor has no {', '.join(sorted(given))}")
-        record["id"] = record["short_id"]
+        record["id"] = record["short_id"]  # the store knows records by `id`, the API does not
         if self.others[CUSTOMER].get(str(record["id"])) is not None:
             raise Problem(400, "bad_request", "there is such a visitor")
         for ago in minutes:

@@ -65,6 +65,7 @@ class Sandbox(VendorFacts, ABC):
         self.others = {entity: Store() for entity in self.ENTITIES}
         self.lock = threading.RLock()
         self.journal = Journal(self.SYSTEM, self.name, clock, sequence)
+        # Faults have a chance of their own: with and without them, ids and records are the same.
         chance = random.Random(self.rng.getrandbits(64))
         self.faults = Faults(chance, faults)
         self.outbox = Outbox(
@@ -93,7 +94,8 @@ class Sandbox(VendorFacts, ABC):
         request = Request(environ)
         if request.path.startswith("/_control/"):
             return control.answer(self._control(), request)(environ, start_response)
-        arrived = self.clock.now()  # not the time at which its turn comes
+        # Before the lock: a call counts as made when it arrives, not when its turn comes.
+        arrived = self.clock.now()
         with self.lock:
             early = self._throttle.early(arrived)
             response = self._answer(request, f"{FORBIDDEN}{early}" if early else "")
@@ -322,6 +324,8 @@ class Sandbox(VendorFacts, ABC):
         if call.note.startswith(FORBIDDEN):
             log.warning("%s: %s (%s)", self.name, call.note, request.method)
         self._emit(call.events)
+        # The call is done and journalled, and its webhooks are on their way; only its caller does
+        # not learn it.
         if fault in {"reset-after", "timeout-after"}:
             raise Dropped(fault)
         if fault == "error-after":
@@ -343,6 +347,7 @@ class Sandbox(VendorFacts, ABC):
         except (Problem, HTTPException, ValueError) as error:
             call.kind = "error"
             return self.problem(_problem_of(error)), ""
+        # A read that fails afterwards would be the same as one that failed before.
         changed = call.kind in {"write", "create", "delete"}
         return response, self.faults.draw(AFTER) if changed else ""
 

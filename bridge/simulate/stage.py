@@ -102,6 +102,7 @@ def load_home(home: str = "") -> SimulatedHome:
         classes = {system: connector_class(system) for system in CONNECTORS}
         environ = {key: value for key, value in os.environ.items() if key.startswith("BRIDGE_")}
         config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
+        # Once more, with people: who is who is named by connection, and those stand in the config.
         _name_people(folder, config)
         config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
     _check_sandboxes(config)
@@ -187,6 +188,7 @@ class Stage:
         self.trace: list[str] = []
         self.covered: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
+        # A copy of an empty ledger is much faster than its migrations.
         _raw(home.template).backup(_raw(home.ledger))
         self.ledger = home.ledger
         self.bell = SimulatedDoorbell()

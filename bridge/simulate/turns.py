@@ -40,6 +40,7 @@ class Turns:
                 stage.tell(f"{worker.name}: takes {worker.task.row.key}")
             return
         place = worker.place()
+        # A crash after a call waits for a turn in which the call could be made.
         crash = self._armed_at(place)
         if crash is not None and self._can_die(worker, worker.effect, crash[1]):
             self.armed.discard(crash)
@@ -48,7 +49,7 @@ class Turns:
             return
         self.passed.add(place)
         key = worker.task.row.key if worker.task else ""
-        self._meddled(worker)
+        self._let_meddler_save(worker)
         stage.tell(f"{worker.name}: {place} {key}")
         worker.step()
         stage.bell.rung = True
@@ -72,19 +73,19 @@ class Turns:
             return
         place = worker.place()
         if isinstance(effect, Transact):
-            position = (
-                stage.rng.choice(("before", "after")) if position == "unanswered" else position
-            )
+            # A transaction answers at once: there is nothing between its end and the answer.
+            if position == "unanswered":
+                position = stage.rng.choice(("before", "after"))
         elif position != "before" and not self._may_call(worker, effect):
             position = "before"
-        stage.tell(
-            f"{worker.name}: DIES {position} {place} {worker.task.row.key if worker.task else ''}"
-        )
+        key = worker.task.row.key if worker.task else ""
+        stage.tell(f"{worker.name}: DIES {position} {place} {key}")
         if isinstance(effect, Transact) or position == "before":
             worker.die(after=position == "after")
         else:
             line = stage.lines[effect.connection]
             if position == "unanswered":
+                # At the first or the second request of the call, if it makes two.
                 line.dies_after = 1 + stage.rng.randrange(2)
             worker.die(after=True)
             if line.dies_after:
@@ -103,7 +104,7 @@ class Turns:
             and stage.budget.acquire(connection, worker.name, now, hold=60.0) <= 0
         )
 
-    def _meddled(self, worker: StepWorker) -> None:
+    def _let_meddler_save(self, worker: StepWorker) -> None:
         effect = worker.effect
         if not isinstance(effect, Read) or worker.task is None or effect.entity != TICKET:
             return

@@ -74,7 +74,7 @@ class VendorLine(BaseAdapter):
         """Automations that answer to every write."""
         self.dies_after = 0
         """The request from now at which the worker dies before the answer comes; 0: none."""
-        self.rude: list[str] = []
+        self.early_calls: list[str] = []
         """Calls before a Retry-After had passed, in words."""
         self.refused = 0
         """Calls with a key that was refused."""
@@ -129,7 +129,7 @@ class VendorLine(BaseAdapter):
         if self.held_until is not None and now < self.held_until:
             left = (self.held_until - now).total_seconds()
             early = f"{self.app.name}: called {left:.1f} s before Retry-After had passed"
-            self.rude.append(f"{early}: {request.path_url[:60]}")
+            self.early_calls.append(f"{early}: {request.path_url[:60]}")
         self.refused += self.refusing
 
     def _dies(self) -> bool:
@@ -144,6 +144,7 @@ class VendorLine(BaseAdapter):
                 return "refused", 0.0
             self.down_until = None
         for number, fault in enumerate(self.faults):
+            # A delete is a write as well, but a fault can be meant for deletes alone.
             if fault.on in {"any", sort} or (fault.on == "write" and sort == "delete"):
                 fault.spares -= 1
                 if fault.spares < 0:
@@ -206,6 +207,7 @@ class VendorLine(BaseAdapter):
         if kind in _STATUS:
             return self._made(request, _STATUS[kind], b"<html>oops</html>", {})
         self.held_until = self._clock.now() + timedelta(seconds=seconds)
+        # Retry-After may be seconds or a date; vendors use both.
         after = str(int(seconds)) if int(seconds) % 2 else self._date(seconds)
         return self._made(request, 429, b"{}", {"Retry-After": after})
 

@@ -114,7 +114,7 @@ def _check_evidence(stage: Stage, verdict: SeedVerdict) -> None:
 def _check_manners(stage: Stage, verdict: SeedVerdict) -> None:
     """Check that Retry-After was respected, and a connection stopped whose key was refused."""
     for line in stage.lines.values():
-        verdict.broken += line.rude[:3]
+        verdict.broken += line.early_calls[:3]
         if line.refused > MAX_CALLS_WHILE_REFUSED:
             calls = f"{line.refused} calls with a key that was refused"
             verdict.broken.append(f"{line.app.name}: {calls}")

@@ -71,6 +71,7 @@ def _too_many(
     for (_, where, by, key), copies in _alike(made).items():
         allowed = 1 if by == "marker" else _to_be_made(opened, apart, key, where)
         surplus = len(copies) - allowed - len(too_many & set(copies))
+        # Without a key nobody can say what is alike. The latest copies are those too many.
         if key and surplus > 0:
             latest_first = [copy for copy in reversed(copies) if copy not in too_many]
             too_many.update(latest_first[:surplus])

@@ -45,7 +45,7 @@ class HumanEdit:
 
 
 @dataclass(frozen=True, slots=True)
-class Connections:
+class RunConnections:
     """The accounts of a run."""
 
     system: Mapping[str, str]
@@ -58,7 +58,7 @@ class Connections:
     """Those of them on which tickets get a counterpart."""
 
     @classmethod
-    def of(cls, journal: Sequence[Row], facts: Facts) -> Connections:
+    def of(cls, journal: Sequence[Row], facts: Facts) -> RunConnections:
         """Index them. Raises ValueError where nothing says how to read a system's records."""
         declared = facts["connection"]
         system = {row["connection"]: row["system"] for row in journal}
@@ -69,6 +69,7 @@ class Connections:
             raise ValueError(f"the facts have no row of the kind 'system' for {', '.join(unknown)}")
         reading = {name: described.get(kind, SystemReading()) for name, kind in system.items()}
         carries = _carried_fields(reading, declared)
+        # No fields: nothing is kept in step there, it only takes part in other entities.
         mirrored = system.keys() - {row["name"] for row in declared if row.get("fields") == []}
         refusing = {row["name"] for row in declared if row.get("creates") is False}
         return cls(system, reading, carries, frozenset(mirrored), frozenset(mirrored - refusing))
@@ -135,7 +136,7 @@ class EvidenceIndex:
         self.facts: dict[str, list[Row]] = defaultdict(list)
         for row in facts:
             self.facts[row["kind"]].append(row)
-        self.connections = Connections.of(self.journal, self.facts)
+        self.connections = RunConnections.of(self.journal, self.facts)
         self.links = TicketLinks.of([row for row in self.facts["link"] if about_ticket(row)])
         self.window = self._window()
         self.finals: dict[Ref, Row] = {

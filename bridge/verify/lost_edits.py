@@ -21,6 +21,7 @@ from bridge.verify.system_reading import names_of_person
 def lost(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
     """Yield the last human words on a field that not all sides of the ticket show in the end."""
     last: dict[tuple[int | Ref, str], HumanEdit] = {}
+    # A record without a link is judged alone: its own edits must stand.
     for edit in index.edits:
         last[edit.link if edit.link >= 0 else edit.ref, edit.name] = edit
     for edit in last.values():

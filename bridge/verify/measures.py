@@ -45,6 +45,7 @@ def latency(index: EvidenceIndex, *, announced: bool) -> dict[str, float | None]
 def _latencies(index: EvidenceIndex) -> Iterator[tuple[HumanEdit, float]]:
     """Yield the time from each human edit to each write that brought it to another side."""
     following: dict[tuple[int, str], int] = {}
+    # Backwards, for an edit's arrival counts only until the next edit of the same field.
     for edit in reversed(index.edits):
         until = following.get((edit.link, edit.name), sys.maxsize)
         following[edit.link, edit.name] = edit.seq

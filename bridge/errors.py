@@ -8,12 +8,12 @@ from typing import ClassVar
 
 
 class Outcome(StrEnum):
-    """What becomes of the work that met an error; only `engine/outcomes.py` acts on it."""
+    """The fate of work that met an error; only `engine/outcomes.py` acts on it."""
 
     RETRY = "retry"
     """Try again later, with backoff and jitter, or after the vendor's Retry-After."""
     REFETCH = "refetch"
-    """What we know is out of date: read again before deciding."""
+    """Read again before deciding: what we know is out of date."""
     PARK = "park"
     """Park it until an operator or a changed mapping frees it."""
     IGNORE = "ignore"
@@ -45,7 +45,7 @@ class UnknownName(BridgeError):
 
 
 class NotPossible(BridgeError):
-    """What was asked for does not fit what is there; the message says what would."""
+    """The request does not fit the present state; the message says what would."""
 
 
 class Busy(BridgeError):

@@ -78,7 +78,7 @@ class Named(fields.Field[dict[str, Any]]):
 
 
 class WebhookSchema(Strict):
-    """How a connection's webhooks are signed, and where in their bodies the hint is."""
+    """The signing of a connection's webhooks, and the place of the hint in their bodies."""
 
     scheme = one_of("standard-webhooks", "hmac-sha256", "static-header")
     secrets = Secrets(required=True)
@@ -142,7 +142,7 @@ class GuardSchema(Strict):
 
 
 class PolicySchema(Strict):
-    """How one field is settled, in the long form."""
+    """The policy of one field, in the long form."""
 
     policy = one_of("latest", "owner", "merge", "manual", "first")
     owner = Text()

@@ -38,7 +38,7 @@ class Settings:
     body_limit: int = 1 << 20
     """The largest body of a webhook, in bytes."""
     keep_history: timedelta = timedelta(days=730)
-    """How long timelines and finished writes, creates and conflicts are kept."""
+    """The time for which timelines and finished writes, creates and conflicts are kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Health:
     held_at: datetime | None = None
     """Paused by an operator until resumed."""
     opened: int = 0
-    """How often in a row the breaker has opened; 0: it is closed."""
+    """The number of openings of the breaker in a row; 0: it is closed."""
     probe_until: datetime | None = None
     """Until then one piece of work, the probe, may call the connection to see if it works."""
     throttled: int = 0
@@ -76,7 +76,7 @@ class Health:
 
     @property
     def halted(self) -> bool:
-        """Whether it is not called again before an operator resumes it."""
+        """True if it is not called again before an operator resumes it."""
         return self.refused_at is not None or self.held_at is not None
 
     def half_open(self, now: datetime) -> bool:

@@ -43,7 +43,7 @@ class Drifted:
 
 @dataclass(frozen=True, slots=True)
 class MissRate:
-    """What was found on one connection on one day, and how much of it no webhook had announced."""
+    """The number of findings of one connection on one day, and of those without any webhook."""
 
     day: str
     connection: str

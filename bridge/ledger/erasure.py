@@ -55,7 +55,7 @@ MIN_TEXT_LENGTH = 3
 
 @dataclass(slots=True)
 class PersonalData:
-    """What the ledger holds of a person."""
+    """The data that the ledger holds of a person."""
 
     links: list[str] = field(default_factory=list)
     entities: dict[str, int] = field(default_factory=dict)

@@ -23,7 +23,7 @@ PAGE = 500
 
 
 class LastSighting(NamedTuple):
-    """How a linked record was last seen in a listing. A tuple for speed: each row has one."""
+    """The last sighting of a linked record. A tuple for speed: each row of a listing has one."""
 
     side_id: int
     link_id: str

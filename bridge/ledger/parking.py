@@ -35,7 +35,7 @@ class Parked:
 
     @property
     def subject(self) -> str:
-        """What the work is about, in an operator's words: a record, else the link."""
+        """The subject of the work in an operator's words: a record, else the link."""
         if self.remote_id is not None:
             return f"{self.connection}:{self.remote_id}"
         return self.link_id or self.key

@@ -17,7 +17,7 @@ ABANDONED_AFTER = timedelta(hours=1)
 """A run without progress for this long is given up, and the next one may begin."""
 
 _ABANDONED = "abandoned"
-"""How the error of such a run begins."""
+"""The beginning of such a run's error."""
 
 
 @dataclass(frozen=True, slots=True)

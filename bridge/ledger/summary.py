@@ -45,7 +45,7 @@ class Status:
     health: dict[str, Health]
     runs: list[RunRow]
     account: WebhookAccount
-    """Whether every accepted webhook is accounted for."""
+    """The account of all webhooks that were ever accepted."""
     lanes: dict[str, int]
     """Outstanding work by lane."""
     parked: list[ParkedGroup]

@@ -26,12 +26,12 @@ VERDICTS = (PENDING, "applied", "no-op", "echo", "out of scope", "ignored", "qua
 ACCEPTED = "accepted"
 """The tally of arrivals."""
 PRUNED = "verdict:"
-"""How the names of the tallies of deleted rows begin."""
+"""The prefix of the tallies of deleted rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookAccount:
-    """How many webhooks ever came and what became of them; none is lost while `balanced`."""
+    """All webhooks that ever came and their verdicts; none is lost while `balanced`."""
 
     accepted: int = 0
     """Stored since the ledger was made, each delivery key once."""
@@ -42,12 +42,12 @@ class WebhookAccount:
 
     @property
     def missing(self) -> int:
-        """How many have disappeared (below 0: how many were never counted as accepted)."""
+        """The number that have disappeared (below 0: that were never counted as accepted)."""
         return self.accepted - sum(self.verdicts.values()) - self.in_flight
 
     @property
     def balanced(self) -> bool:
-        """Whether accepted = all verdicts + in flight."""
+        """True if accepted = all verdicts + in flight."""
         return self.missing == 0
 
     def __str__(self) -> str:

@@ -1,1 +1,1 @@
-"""What the processes say about themselves."""
+"""Logging of all processes."""

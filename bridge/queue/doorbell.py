@@ -41,16 +41,16 @@ log = logging.getLogger(__name__)
 
 
 class Bell(Protocol):
-    """What the rest of the bridge needs of a doorbell."""
+    """A doorbell, as the rest of the bridge uses it."""
 
     def ring(self, lane: str = "live") -> bool:
         """Ask for a drain of the lane; False if Redis was not reached (the clock rings again)."""
 
     def answered(self, lane: str = "live") -> None:
-        """Say that a drain begins to look: work that comes from now on needs a new ring."""
+        """Mark the ring as answered: work that comes from now on needs a new ring."""
 
     def ping(self) -> bool:
-        """Tell whether Redis answers."""
+        """Return whether Redis answers."""
 
 
 class NullDoorbell:
@@ -106,7 +106,7 @@ class Doorbell:
         return self._worked()
 
     def ping(self) -> bool:
-        """Tell whether Redis answers."""
+        """Return whether Redis answers."""
         try:
             return bool(self._redis.ping())
         except (RedisError, OSError):

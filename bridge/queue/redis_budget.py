@@ -190,7 +190,7 @@ def _keys(name: str) -> list[str]:
 
 @dataclass(slots=True)
 class _ConnectionUsage:
-    """What the scripts keep in Redis, as an object."""
+    """The state that the scripts keep in Redis, as an object."""
 
     born: float
     """When the connection was first called."""

@@ -103,7 +103,7 @@ def keep_loaded() -> None:
 
 
 def run_worker(address: Address, lanes: Sequence[str] = LANES, *, burst: bool = False) -> None:
-    """Work until SIGTERM or SIGINT, also through outages of Redis; `burst`: until no job is left."""
+    """Work until SIGTERM or SIGINT, through outages of Redis; `burst`: until no job is left."""
     logging.getLogger("rq").setLevel(logging.WARNING)
     stopping.clear()
     connected = True

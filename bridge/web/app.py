@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class ReceiverConfig(Protocol):
-    """What the receiver needs of the configuration."""
+    """The part of the configuration that the receiver needs."""
 
     @property
     def connections(self) -> Mapping[str, Connection]:

@@ -9,7 +9,7 @@ LONG = timedelta(seconds=30)
 
 
 def at_once(ledger, act, count=8):
-    """Run `act(tx, number)` in that many transactions which begin together; give the results in order."""
+    """Run `act(tx, number)` in that many concurrent transactions; return the results in order."""
     barrier = Barrier(count)
 
     def one(number):

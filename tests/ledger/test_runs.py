@@ -92,15 +92,18 @@ def test_absent_is_what_was_known_before_and_not_seen_by_this_run(tx, now):
 
 def finding(tx, run_id, now, **changes):
     fields = {
-        "run_id": int(run_id), "connection": "helpdesk", "entity": "ticket", "remote_id": "1", "kind": "changed",
-        "fields": ["status"], "since": now - HOUR, "why": drift_findings.UNEXPLAINED, "found_at": now,
+        "run_id": int(run_id), "connection": "helpdesk", "entity": "ticket", "remote_id": "1",
+        "kind": "changed",
+        "fields": ["status"], "since": now - HOUR, "why": drift_findings.UNEXPLAINED,
+        "found_at": now,
     }  # fmt: skip
     drift_findings.add(tx, [{**fields, **changes}])
 
 
 def webhook(tx, at, verdict, why=""):
     webhook_inbox.accept(
-        tx, connection="helpdesk", delivery_key=str(at), received_at=at, headers={}, projection={}, digest="",
+        tx, connection="helpdesk", delivery_key=str(at), received_at=at, headers={}, projection={},
+            digest="",
         event="e", entity="ticket", remote_id="1", verdict=verdict, why=why,
     )  # fmt: skip
 

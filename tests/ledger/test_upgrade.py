@@ -1,4 +1,4 @@
-"""A ledger that an earlier version wrote opens, is read whole, and its work is brought to the end."""
+"""A ledger of an earlier version opens, is read whole, and its work is brought to the end."""
 
 import json
 import sqlite3

@@ -33,19 +33,27 @@ def test_examples_that_hold(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("status: open", "status: new", ("12: ticket.examples[0].canonical.status: expected 'new', the mapping reads "
+        ("status: open", "status: new", ("12: ticket.examples[0].canonical.status: expected "
+                                         "'new', the mapping reads "
          "'open'")),
-        ("subject: Hi,", "subject: Hi, tags: [],", ("12: ticket.examples[0].canonical.tags: expected [], the mapping "
+        ("subject: Hi,", "subject: Hi, tags: [],", ("12: ticket.examples[0].canonical.tags: "
+                                                    "expected [], the mapping "
          "reads nothing: the record does not show it")),
-        ("subject: Hi,", "customer: x,", ("12: ticket.examples[0].canonical.customer: is not mapped; allowed subject, "
+        ("subject: Hi,", "customer: x,", ("12: ticket.examples[0].canonical.customer: is not "
+                                          "mapped; allowed subject, "
          "status, assignee, tags")),
-        ("state: doing, owner: u9}\n", "state: odd, owner: u9}\n", ("12: ticket.examples[0].canonical.status: expected "
-         "'open', the mapping reads nothing: status 'odd' has no reading; add it to the table `read` of status")),
-        ("{title: Hi, state: doing", "{title: Hi, state: todo", ("13: ticket.examples[0].written.state: expected "
+        ("state: doing, owner: u9}\n", "state: odd, owner: u9}\n",
+         ("12: ticket.examples[0].canonical.status: expected "
+         "'open', the mapping reads nothing: status 'odd' has no reading; add it to the table "
+         "`read` of status")),
+        ("{title: Hi, state: doing", "{title: Hi, state: todo",
+         ("13: ticket.examples[0].written.state: expected "
          "'todo', the mapping writes 'doing'")),
-        ("{title: Hi, state: doing", "{mail: x, state: doing", ("13: ticket.examples[0].written.mail: is not written "
+        ("{title: Hi, state: doing", "{mail: x, state: doing",
+         ("13: ticket.examples[0].written.mail: is not written "
          "by these values; allowed owner, state, title")),
-        ("agents:", "unreadable: [status]\n      agents:", ("11: ticket.examples[0].unreadable: expected status to "
+        ("agents:", "unreadable: [status]\n      agents:", ("11: ticket.examples[0].unreadable: "
+                                                            "expected status to "
          "have no reading, the mapping reads 'open'")),
         ("given", "gven", "10: ticket.examples[0].given: is missing"),
         ("{u9: sam@x.io}", "7", "11: ticket.examples[0].agents: must be a mapping"),

@@ -218,7 +218,10 @@ def test_references(tmp_path):
 
 def test_references_are_for_the_deployment_alone(tmp_path):
     assert problems(tmp_path, desk=DESK.replace("path: owner", 'path: "${KEY}"')) == [
-        "mappings/desk.yaml:11: ticket.fields.assignee.path: is no JMESPath expression: Unknown token $"
+        (
+            "mappings/desk.yaml:11: ticket.fields.assignee.path: is no JMESPath expression: "
+            "Unknown token $"
+        )
     ]
 
 
@@ -229,9 +232,13 @@ def test_warnings(tmp_path):
     )
     assert loaded(tmp_path, bridge=bridge).warnings == (
         "config/bridge.yaml:1: connections.three: is in no sync of mappings/syncs.yaml",
-        "config/bridge.yaml:1: connections.two: has neither a webhook nor a poll; changes show once a day",
         (
-            "config/bridge.yaml:10: connections.two.base_url: http sends the credentials in clear text; use https "
+            "config/bridge.yaml:1: connections.two: has neither a webhook nor a poll; changes show "
+            "once a day"
+        ),
+        (
+            "config/bridge.yaml:10: connections.two.base_url: http sends the credentials in clear "
+            "text; use https "
             "unless the way is private"
         ),
     )

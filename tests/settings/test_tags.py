@@ -90,7 +90,10 @@ def test_a_member_without_tags_has_no_use_for_options(tmp_path):
 def test_tags_that_are_written_take_no_options(tmp_path):
     syncs = SYNCS.replace("one: {create: true}", 'one: {create: true, tags: {prefix: "b:"}}')
     assert problems(tmp_path, syncs=syncs) == [
-        "mappings/syncs.yaml:4: both.members.one.tags: tags with options are only read; allowed read in place of path"
+        (
+            "mappings/syncs.yaml:4: both.members.one.tags: tags with options are only read; "
+            "allowed read in place of path"
+        )
     ]
 
 

@@ -46,17 +46,21 @@ def test_core_types(text, value):
         ("1: a\ntrue: b", "f:2: True: this key stands in line 1 already"),
         ("a: &x 1\nb: 2", "f:1: anchors and aliases are not allowed: write the value out"),
         ("a: 1\nb: *x", "f:2: anchors and aliases are not allowed: write the value out"),
-        ("a: !!python/object:os.system x", ("f:1: the tag tag:yaml.org,2002:python/object:os.system is not allowed: "
+        ("a: !!python/object:os.system x",
+         ("f:1: the tag tag:yaml.org,2002:python/object:os.system is not allowed: "
          "write the plain value")),
         ("a: !x [1]", "f:1: the tag !x is not allowed: write the plain value"),
         ("a: .inf", "f:1: a: .inf is a number that JSON does not have"),
         ("a:\n  - .nan", "f:2: a[0]: .nan is a number that JSON does not have"),
         ("a: 1e999", "f:1: a: is too large a number; put it in quotes if it is a name"),
-        ("a: 123456789012345678901234567890", "f:1: a: is too large a number; put it in quotes if it is a name"),
+        ("a: 123456789012345678901234567890", ("f:1: a: is too large a number; put it in quotes "
+                                               "if it is a name")),
         ("[a, b]: c", "f:1: a key must be a single value"),
-        ("a: [1,\n", "f:2: while parsing a flow node expected the node content, but found '<stream end>'"),
+        ("a: [1,\n", ("f:2: while parsing a flow node expected the node content, but found "
+                      "'<stream end>'")),
         ("a: b: c", "f:1: mapping values are not allowed here"),
-        ("a: 1\n---\nb: 2", "f:2: expected a single document in the stream but found another document"),
+        ("a: 1\n---\nb: 2", ("f:2: expected a single document in the stream but found another "
+                             "document")),
         ("a: '\x07'", "f:1: a character that YAML does not allow"),
     ],
 )  # fmt: skip

@@ -38,7 +38,8 @@ class Server:
     def start(self):
         script = (
             "import sys; from bridge.web.serve import serve\n"
-            "if __name__ == '__main__': serve('127.0.0.1', int(sys.argv[1]), target='tests.web.receiver:application')"
+            "if __name__ == '__main__': serve('127.0.0.1', int(sys.argv[1]), "
+            "target='tests.web.receiver:application')"
         )
         (self.folder / "serve.py").write_text(script)
         with (self.folder / "output").open("ab") as output:
@@ -82,7 +83,7 @@ class Server:
         )
 
     def raw(self, *parts, timeout=TIMEOUT_SECONDS):
-        """Send bytes as they are; give all that comes back until the server closes or falls silent."""
+        """Send raw bytes; return all that comes back until the server closes or falls silent."""
         found = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as caller:
             with contextlib.suppress(OSError):

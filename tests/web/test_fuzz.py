@@ -1,4 +1,4 @@
-"""Whatever comes in, parsers and loaders give a result or one of their declared errors, and nothing else."""
+"""Whatever comes in, parsers and loaders return a result or raise a declared error."""
 
 import json
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ JSON = st.recursive(
 
 
 def outcome(act, *errors):
-    """What it gave, or the words of the declared error that it gave instead; anything else breaks the test."""
+    """Return the result, or the message of a declared error; anything else fails the test."""
     try:
         return act(), ""
     except errors as error:

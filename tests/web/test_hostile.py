@@ -1,4 +1,4 @@
-"""Callers who mean no good, by the thousand: none gets anything into the ledger, a secret out of it, or a 5xx."""
+"""Attackers: none gets anything into the ledger, a secret out of it, or a 5xx."""
 
 import base64
 import gzip
@@ -318,7 +318,7 @@ PATHS = (
 
 @pytest.mark.processes
 def test_no_answer_no_log_and_no_row_shows_a_secret(server):
-    """Each scheme's secret is in the request: as a signature, where the scheme says so, and in bodies that are kept."""
+    """Each scheme's secret is in the request: as its signature, and in bodies that are kept."""
     said = []
     for name in NAMES:
         for _what, given in forged(name):

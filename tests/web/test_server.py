@@ -1,4 +1,4 @@
-"""The receiver as it runs: granian in its own process, a real ledger, a real Redis, and callers who mean no good."""
+"""The receiver as it runs: granian in a process, a real ledger and Redis, and attackers."""
 
 import http.client
 import json
@@ -123,7 +123,8 @@ HOSTILE = {
     "many-headers": head(*[f"X-{number}: 1" for number in range(5000)]),
     "split-header": head("X-Webhook-Signature: a\r\n b"),
     "nul-header": head("X-Webhook-Signature: a\0b", "Content-Length: 2") + b"{}",
-    "latin-header": b"POST /webhooks/helpdesk HTTP/1.1\r\nHost: x\r\nX-Webhook-Signature: \xff\xfe\r\n"
+    "latin-header": b"POST /webhooks/helpdesk HTTP/1.1\r\nHost: x\r\n"
+    b"X-Webhook-Signature: \xff\xfe\r\n"
     b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
     "empty-signature": head(
         "X-Webhook-Signature:", "Content-Type: application/json", "Content-Length: 2"

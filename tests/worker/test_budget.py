@@ -155,7 +155,7 @@ def test_retry_after_stops_everybody_and_is_never_shortened(budget):
 
 
 def test_requests_that_were_made_without_asking_are_made_up_for(budget):
-    """Each call makes four requests and has asked for one: only what is under way can be more than the rate."""
+    """Each call makes four requests and asks for one: only calls under way exceed the rate."""
     to, at, made = connection(Rate(10, 1.0), Rate(120, 60.0)), START, []
     while at < START + timedelta(seconds=300):
         wait = budget.acquire(to, "a", at, 1)

@@ -38,7 +38,8 @@ def test_a_second_one_on_the_same_home_is_refused_and_leaves_the_first_alone(tmp
 def test_one_left_behind_by_a_kill_is_replaced(tmp_path):
     script = (
         "import sys, time; from pathlib import Path; from bridge.queue import Embedded\n"
-        "server = Embedded(Path(sys.argv[1])); server.start(); print('up', flush=True); time.sleep(600)"
+        "server = Embedded(Path(sys.argv[1])); server.start(); print('up', flush=True); "
+        "time.sleep(600)"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE

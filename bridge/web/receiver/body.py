@@ -17,7 +17,7 @@ LIMIT: Final = 1024 * 1024
 MAX_DEPTH: Final = 64
 """Levels of objects and lists within one another."""
 MAX_KEPT_BYTES: Final = 8 * 1024
-"""How much of a quarantined body is kept."""
+"""The part of a quarantined body that is kept."""
 
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;.*)?", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+")

@@ -20,7 +20,7 @@ from bridge.connectors.contract import Connector, Parsed
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.errors import LedgerError, Malformed, Rejected, UnknownConnection
 from bridge.observability.log import Scrubber
-from bridge.web.receiver import body as bodies
+from bridge.web.receiver import body
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import Delivery, Intake
 
@@ -50,7 +50,7 @@ def blueprint(
     intake: Intake,
     clock: Clock,
     counters: Counters,
-    limit: int = bodies.LIMIT,
+    limit: int = body.LIMIT,
 ) -> Blueprint:
     """Return the route that takes webhooks."""
     routes = Blueprint("webhooks", __name__)
@@ -64,7 +64,7 @@ def blueprint(
             return _refusal(error)
         now = clock.now()
         try:
-            raw = bodies.read(request, limit)
+            raw = body.read(request, limit)
             headers = {key.lower(): value for key, value in request.headers.items()}
             signing.verify(webhook, headers, raw, now)
         except Rejected as error:
@@ -130,10 +130,10 @@ def _delivery(
         headers=_kept_headers(webhook, headers),
         projection=_scrubbed(parsed.projection, scrubber) if parsed else {},
         digest=digest,
-        event=scrubber.text(bodies.clean(parsed.event)) if parsed else "",
+        event=scrubber.text(body.clean(parsed.event)) if parsed else "",
         verdict=verdict,
-        why=scrubber.text(bodies.clean(why, 500)),
-        body=bodies.scrub(raw, scrubber) if keep else None,
+        why=scrubber.text(body.clean(why, 500)),
+        body=body.scrub(raw, scrubber) if keep else None,
         hints=parsed.hints if parsed and verdict == "pending" else (),
     )
 
@@ -142,7 +142,7 @@ def _parse(
     connector: Connector, headers: Mapping[str, str], raw: bytes
 ) -> tuple[Parsed | None, str]:
     try:
-        parsed = connector.parse(headers, bodies.parse(raw))
+        parsed = connector.parse(headers, body.parse(raw))
         _check(parsed)
     except Malformed as error:
         return None, str(error)
@@ -187,7 +187,7 @@ def _hash(text: str) -> str:
 def _kept_headers(webhook: Webhook, headers: Mapping[str, str]) -> dict[str, str]:
     wanted = _KEPT_HEADERS | {webhook.delivery.lower(), webhook.timestamp_header.lower()}
     return {
-        name: bodies.clean(headers[name])
+        name: body.clean(headers[name])
         for name in sorted(wanted - {signing.header_of(webhook), ""})
         if name in headers
         and (name in _KEPT_HEADERS or not any(word in name for word in _NEVER_KEPT))
@@ -196,7 +196,7 @@ def _kept_headers(webhook: Webhook, headers: Mapping[str, str]) -> dict[str, str
 
 def _scrubbed(projection: Mapping[str, Any], scrubber: Scrubber) -> dict[str, Any]:
     return {
-        bodies.clean(str(name), 60): scrubber.text(bodies.clean(value))
+        body.clean(str(name), 60): scrubber.text(body.clean(value))
         if isinstance(value, str)
         else value
         for name, value in projection.items()

@@ -34,7 +34,7 @@ def show_progress(
             for name, words in step.shut.items():
                 if shut.get(name) != words:
                     tell(words)
-            shut = step.shut
+            shut = step.shut  # each is told once, and again when the reason has changed
             line, mark = progress_line(step, allowed), (step.pages, step.waiting)
             waited = time.monotonic() - shown_at > LINE_SECONDS
             new_page, changed = mark[0] != shown_mark[0], mark != shown_mark

@@ -39,6 +39,7 @@ class ProgressDisplay:
             click.echo(f"\r{' ' * self.width}\r", nl=False, err=True)
 
     def _follow(self) -> None:
+        # Only a step ahead is shown: a run that waits for its vendor would fill the screen.
         began = time.monotonic()
         while not self.over.wait(LOOK_SECONDS):
             try:

@@ -163,7 +163,7 @@ def follow_import(engine: Engine, run_ids: Sequence[int]) -> Iterator[ImportProg
         yield progress
         if progress.is_over:
             return
-        if not turn.claimed:
+        if not turn.claimed:  # all that is left waits for its time, or is with other workers
             engine.clock.sleep(IDLE_SECONDS)
 
 

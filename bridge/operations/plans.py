@@ -64,6 +64,7 @@ def carry_out(
         "override_unsafe": override_unsafe,
         "unsafe": plan.unsafe,
     }
+    # First, on its own: if it is killed in between, there must be no write that nobody ordered.
     with desk.ledger.transaction() as tx:
         desk.write_down(tx, "apply", ", ".join(names), detail)
     return apply_plan(

@@ -124,6 +124,7 @@ def _is_over(tx: Tx, run_ids: Collection[str], now: datetime) -> bool:
         return False
     if drift_findings.count_healing(tx, run_ids):
         return False
+    # Whatever else is due is done here as well: where no worker runs, nobody else does it.
     backlog = work.backlog(tx, now)
     return not (backlog["due"] or backlog["claimed"])
 

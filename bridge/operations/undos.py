@@ -159,6 +159,7 @@ def work_off(engine: Engine, undo_id: str) -> LeftToDo:
         with engine.ledger.read() as tx:
             left = run_writes.left(tx, [int(undo_id)])
             waiting = run_writes.waits_for(tx, [int(undo_id)])
+            # Also so when nothing waits at all.
             only_operator_helps = len(availability.halted(tx, waiting)) == len(waiting)
         if only_operator_helps or time.monotonic() > until:
             return left
@@ -168,6 +169,7 @@ def work_off(engine: Engine, undo_id: str) -> LeftToDo:
 def finish_undo(desk: Desk, running: RunningUndo, left: LeftToDo) -> UndoOutcome:
     """End the undo's run and return what came of it. What is left is taken back later."""
     with desk.ledger.transaction() as tx:
+        # Work that still waits is done without its run, when its connection is resumed.
         run_records.finish(tx, running.id, desk.now())
         waiting = run_writes.waits_for(tx, [int(running.id)])
         waits_for = list(availability.shut(tx, waiting, desk.now()).values())

@@ -91,6 +91,7 @@ class ActivityStream:
             return unseen, links.load(tx, sorted(ids))
 
     def _remember(self, entries: list[TimelineEntry]) -> None:
+        # Only what is read again has to be known: the set does not grow with the hours.
         new_ids = {entry.id for entry in entries}
         self.last_id = max(self.last_id, *new_ids)
         still_read = {seen for seen in self.seen_ids if seen > self.last_id - OVERLAP}

@@ -115,6 +115,7 @@ class Children:
     def _plan_restart(self, child: Child, code: int, now: float) -> None:
         if child.vital or code == BAD_CONFIGURATION:
             raise ChildFailed(f"{child.name} ended with code {code}")
+        # One that fails once a day is not to wait longer each day.
         child.failures = 1 if now - child.started > STABLE_SECONDS else child.failures + 1
         pause = min(MAX_RESTART_PAUSE, FIRST_RESTART_PAUSE * 2 ** (child.failures - 1))
         self.say(f"{child.name} ended with code {code}; starting it again in {pause:g} s")
@@ -123,6 +124,8 @@ class Children:
 
     def stop(self) -> None:
         """End them all, by SIGTERM if they obey it; return when none is left."""
+        # The last one first: whoever calls the receiver or the sandbox ends before them. All get
+        # the signal before any is waited for, so that they end side by side.
         for child in reversed(self.running):
             child.signal(signal.SIGTERM)
         until = time.monotonic() + TERMINATE_TIMEOUT
@@ -140,6 +143,7 @@ class Children:
 
 def free_port(host: str, wanted: int, tries: int = 50) -> int:
     """Return the wanted port, or the next one that is free."""
+    # The port is not kept: should another process take it meanwhile, the receiver says so.
     for port in range(wanted, min(wanted + tries, 65536)):
         if _is_free(host, port):
             return port
@@ -156,6 +160,7 @@ def _is_free(host: str, port: int) -> bool:
             [f"--host {host}: {error.strerror}; allowed: an address of this machine"]
         ) from error
     with socket.socket(family, kind) as probe:
+        # As servers do: a port whose last connections are just closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
@@ -178,8 +183,9 @@ def watch_parent() -> None:
 
 
 def _end_with(parent: int) -> None:
+    # Whose parent has ended is handed to another process.
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(TERMINATE_TIMEOUT)
-    os._exit(1)
+    os._exit(1)  # it does not end by itself

@@ -147,6 +147,7 @@ class Stack:
     # Setting up. Whatever is set up registers in `_exits` how it is taken down again.
 
     def _take_signals(self) -> None:
+        # The handler only sets a flag; `look_after` raises where that harms nothing.
         def asked(_number: int, _frame: FrameType | None) -> None:
             self.stop.set()
 
@@ -161,6 +162,8 @@ class Stack:
         config = wiring.load_config(self.settings.home)
         if config.settings.redis == "embedded" and self._valkey is None:
             self._start_valkey()
+        # Each step needs those before it: a process checks the ledger's version when it starts, the
+        # sandboxes send webhooks to the port, and the engine calls the sandboxes.
         on_sqlite = self._upgrade_ledger(config)
         port = self._choose_port()
         self.children = Children(self.settings.say, child_environ())
@@ -237,7 +240,7 @@ class Stack:
         """Start a sandbox for each connection (name -> system), and learn where they listen."""
         settings = self.settings
         accounts_file = homes.var(settings.home) / FILE
-        accounts_file.unlink()
+        accounts_file.unlink()  # the sandbox writes it anew, with the ports that it has found
         specs = [
             {
                 "system": system,
@@ -259,6 +262,7 @@ class Stack:
 
     def _answers(self) -> bool:
         """Return whether the receiver answers."""
+        # Never through a proxy of the machine: the receiver is on this one.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(f"{self.url}/healthz", timeout=HEALTH_TIMEOUT) as answer:

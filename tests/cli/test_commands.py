@@ -6,7 +6,6 @@ import stat
 import pytest
 
 from bridge.cli import COMMANDS
-from bridge.supervisor.demo import wait_until
 from tests.cli.conftest import KEYS
 
 
@@ -150,13 +149,3 @@ def test_wrong_faults_are_named(run, faults):
     result = run("demo", f"--faults={faults}")
     assert result.exit_code == 2
     assert "--faults" in result.output
-
-
-def test_what_was_quiet_once_is_done_though_it_stirs_again():
-    looks = iter([False, True, False])
-    assert wait_until(lambda: next(looks), lambda: 0, 60.0, lambda: True) is True
-
-
-def test_waiting_ends_without_success_when_told_to_or_out_of_patience():
-    assert wait_until(lambda: False, lambda: 0, 60.0, lambda: False) is False
-    assert wait_until(lambda: False, lambda: 0, -1.0, lambda: True) is False

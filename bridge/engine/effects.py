@@ -56,7 +56,7 @@ Effect = Transact | Read | Call
 Steps = Generator[Effect, object, T]
 """Part of a procedure, with a result. What it is sent is an object to everybody but the helpers."""
 Procedure = Steps[None]
-"""A procedure that returns has settled its own work row; one that raises leaves that to
+"""A procedure that returns has finished its work, or put it off; one that raises leaves that to
 `engine.outcomes`."""
 
 

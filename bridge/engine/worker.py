@@ -216,7 +216,7 @@ class Drain:
                         apply_outcome(tx, self.context, running.task, failure)
                 except Exception:  # the claim runs out, and the row is taken up again
                     log.exception(
-                        "%s could not be settled after: %s", running.task.row.key, failure
+                        "the outcome of %s could not be stored: %s", running.task.row.key, failure
                     )
             begun = self._claim(tx) if claim else []
         for running, _failure in failed:

@@ -56,9 +56,9 @@ def tell(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool
     `disputed` says that the ledger may know of open ones already.
     """
     timeline.add(tx, link.id, now, notes)
-    settled = [note for note in notes if note.kind in TWO_VALUES]
-    if disputed or conflict_log.disputed(link) or settled:
-        conflict_log.record(tx, link, settled, now)
+    overruled = [note for note in notes if note.kind in TWO_VALUES]
+    if disputed or conflict_log.disputed(link) or overruled:
+        conflict_log.record(tx, link, overruled, now)
     return conflict_log.disputed(link)
 
 

@@ -201,7 +201,7 @@ def join_match(tx: Tx, context: Context, task: Task, matches: list[Ref]) -> bool
     if not join(tx, context.syncs[link.sync], free[0], link.id, [], now):
         later(tx, task, context.soon())
         return True
-    parents.wake(tx, context, link, connection, now)
+    parents.queue_children(tx, context, link, connection, now)
     row, due_at = task.row, task.follow_up_due(now)
     hints.give(tx, free[0], now, lane=row.lane, due_at=due_at, run_id=row.run_id)
     work.finish(tx, row, task.owner, now)
@@ -354,7 +354,7 @@ def adopt(
         values = mapped.canonical(record.data)
         keys = [*match_keys(sync, values), *customer_keys(values)]
         matching.put(tx, sync.name, link.id, connection, keys)
-        parents.wake(tx, context, link, connection, now)
+        parents.queue_children(tx, context, link, connection, now)
         detail = {"ref": str(record.ref)} | task.run_detail()
         conclude(tx, context, task, [Note("created", connection, "", detail), *notes])
 

@@ -119,7 +119,7 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> OpenWrite | Non
     if not calls:
         conclude(tx, context, task, planned.notes)
         return None
-    call = field_refusals.owed(context, task, calls)
+    call = field_refusals.next_call(context, task, calls)
     destroyed = len(call.destructive)
     if put_off(tx, context, task, side) or park_if_unsafe(tx, context, task, side, destroyed):
         return None
@@ -193,7 +193,7 @@ def take_answer(
         if side.attempt is None:  # else parts of it could not be read, and it stays open
             attempts.close(tx, attempt.id, "done", shadows(side, call), now, took)
         conclude(tx, context, task, [wrote, *notes, *not_carried])
-        field_refusals.go_on(tx, task, call)
+        field_refusals.keep_tracing(tx, task, call)
 
     yield from transact(commit)
 
@@ -238,7 +238,7 @@ def refused(tx: Tx, context: Context, task: Task, write: OpenWrite, error: Remot
     # An element that the system lacks is no error: the timeline says once that it is not carried.
     notes = [] if isinstance(error, Lacking) else write.notes(REFUSED, str(error))
     void(tx, context, task, write, notes)
-    return refused_probe(tx, context, task, write, str(error)) or field_refusals.trace(
+    return refused_probe(tx, context, task, write, str(error)) or field_refusals.handle_refusal(
         tx, context, task, write.call, error
     )
 

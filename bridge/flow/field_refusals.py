@@ -22,7 +22,7 @@ FIELD_STATUSES = frozenset({None, 400, 404, 409, 413, 422})
 """Statuses that may be about one value; any other says that the call as a whole is wrong."""
 
 
-def owed(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedCall:
+def next_call(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedCall:
     """Return the call to be made now: the first, cut to one field while a refusal is traced."""
     call, link, connection = calls[0], the_link(task), task.row.connection
     for key in _suspects(task):
@@ -31,7 +31,9 @@ def owed(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedC
     return call
 
 
-def trace(tx: Tx, context: Context, task: Task, call: PlannedCall, error: RemoteError) -> bool:
+def handle_refusal(
+    tx: Tx, context: Context, task: Task, call: PlannedCall, error: RemoteError
+) -> bool:
     """After a refusal, park one field, or try the call's fields one by one.
 
     False when neither helps, for the call as a whole is wrong.
@@ -85,7 +87,7 @@ def park_fields(
             now=now,
         )
     conclude(tx, context, task, [])
-    go_on(tx, task, call)
+    keep_tracing(tx, task, call)
 
 
 def put_down_element(
@@ -108,7 +110,7 @@ def put_down_element(
     conclude(tx, context, task, notes)
 
 
-def go_on(tx: Tx, task: Task, call: PlannedCall) -> None:
+def keep_tracing(tx: Tx, task: Task, call: PlannedCall) -> None:
     """Let the next work for this side try the other suspects one by one, too."""
     rest = [key for key in _suspects(task) if key not in call.values]
     if rest:

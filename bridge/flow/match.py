@@ -107,7 +107,9 @@ def join_or_start(
     elif matches:
         joined = matches.pop()
         if join(tx, sync, ref, joined, known_by, now):
-            parents.wake(tx, context, links.load(tx, [joined])[joined], ref.connection, now)
+            parents.queue_children(
+                tx, context, links.load(tx, [joined])[joined], ref.connection, now
+            )
         work.reschedule(tx, task.row, task.owner, task.follow_up_due(now), count=False)
     elif now - record.read_at > context.lease(context.connections):
         # Held up for longer than any lease: what was read may be old, so it is read again.

@@ -119,7 +119,7 @@ def _ticket_at(tx: Tx, parent_id: str, connection: str) -> str | None:
     return side.remote_id if side is not None and side.missing_since is None else None
 
 
-def wake(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -> None:
+def queue_children(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -> None:
     """Queue the creates that have waited for this ticket to come to a connection."""
     if link.entity != TICKET:
         return

@@ -83,7 +83,7 @@ def queue(
         if kind is None:
             continue
         if kind == "create" and not parents.ready(tx, context, link, connection):
-            continue  # its ticket is not there yet; `parents.wake` asks again when it is
+            continue  # its ticket is not there yet; `parents.queue_children` asks again when it is
         work.enqueue(
             tx,
             kind=kind,

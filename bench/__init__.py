@@ -1,1 +1,1 @@
-"""Benchmarks: ratios between the bridge and a bare loop, measured in one run. `make bench` runs them all."""
+"""Benchmarks: ratios between the bridge and a bare loop, measured in one run (`make bench`)."""

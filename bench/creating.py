@@ -1,4 +1,4 @@
-"""Copying an account into an empty one, against a bare loop that only POSTs with the same concurrency."""
+"""Copying an account into an empty one, against a bare loop that POSTs as many at a time."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def measure(count: int, latency: float) -> dict:
 
 
 def run(count: int = 10_000) -> dict:
-    """Measure with a vendor that answers as fast as one does (50 ms), and with one that costs nothing."""
+    """Measure with a vendor that takes as long as a real one (50 ms), and with one at no cost."""
     real, instant = measure(count, LATENCY), measure(min(count, 2000), 0.0)
     return {
         "name": "copying an account into an empty one",

@@ -1,4 +1,4 @@
-"""A bridge between two accounts of the benchmark's vendor, in this process: real flow, ledger, HTTP and threads."""
+"""A bridge between two accounts of the benchmark's vendor: real flow, ledger, HTTP and threads."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ tickets:
 """
 CHUNK = 2000
 CONCURRENCY = 4
-"""Calls at once that an import may make: of the declared ones the last is always left to live traffic."""
+"""Calls at once that an import may make: of those declared the last is left to live traffic."""
 
 
 @contextmanager
@@ -58,7 +58,8 @@ def vendor(tickets: int, latency: float = 0.0, *options: str) -> Iterator[str]:
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline() if process.stdout else 0)}/api/v1"
+            port = int(process.stdout.readline() if process.stdout else 0)
+            yield f"http://127.0.0.1:{port}/api/v1"
         finally:
             process.kill()
 
@@ -124,7 +125,7 @@ class Estate:
             time.sleep(max(0.0, min(0.2, (due - self.clock.now()).total_seconds())))
 
     def populate(self, count: int) -> None:
-        """Link so many tickets on both sides, as an import would have left them, without calling anybody."""
+        """Link so many tickets on both sides, as an import would have left them."""
         rules = self.context.rules(self.context.syncs["tickets"])
         now = self.clock.now() - timedelta(hours=1)
         for begin in range(0, count, CHUNK):
@@ -155,14 +156,27 @@ class Estate:
 
 def _link_row(link: Link, now: datetime) -> dict:
     return {
-        "id": link.id, "sync": link.sync, "entity": link.entity, "state": link_codec.state(link.state), "paused": False,
-        "parent_id": None, "created_at": now, "updated_at": now,
-    }  # fmt: skip
+        "id": link.id,
+        "sync": link.sync,
+        "entity": link.entity,
+        "state": link_codec.state(link.state),
+        "paused": False,
+        "parent_id": None,
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 def _side_row(link: Link, side: Side, now: datetime) -> dict:
     return {
-        "link_id": link.id, "connection": side.connection, "entity": link.entity, "remote_id": side.remote_id,
-        "fields": link_codec.side_fields(side.fields), "version": side.version, "read_at": side.read_at,
-        "tombstone": False, "in_scope": True, "created_at": now,
-    }  # fmt: skip
+        "link_id": link.id,
+        "connection": side.connection,
+        "entity": link.entity,
+        "remote_id": side.remote_id,
+        "fields": link_codec.side_fields(side.fields),
+        "version": side.version,
+        "read_at": side.read_at,
+        "tombstone": False,
+        "in_scope": True,
+        "created_at": now,
+    }

@@ -1,4 +1,4 @@
-"""How long a human's edit takes to the other system, with a full reconciliation running and without, in one run.
+"""The time of a human's edit to the other system, with a full reconciliation running and without.
 
 Edits and their hints come from a process of their own, as from a vendor and the receiver; one
 worker does everything.
@@ -31,7 +31,7 @@ EVERY = 0.1
 
 
 def edit(database: str, url: str, first: int, count: int) -> dict[str, float]:
-    """Edit so many tickets of the left account, and hint at each; give when each hint was stored."""
+    """Edit tickets of the left account and hint at each; returns when each hint was stored."""
     ledger, clock, session = Ledger(database), SystemClock(), requests.Session()
     session.trust_env = False
     hinted = {}
@@ -50,7 +50,10 @@ def edit(database: str, url: str, first: int, count: int) -> dict[str, float]:
 def live(
     estate: Estate, urls: tuple[str, str], first: int, count: int, *, reconciling: bool
 ) -> dict:
-    """Let somebody edit while a worker works; give the times from hint to write, and how much was reconciled."""
+    """Let somebody edit while a worker works.
+
+    Returns the times from hint to write, and how much was reconciled.
+    """
     left, right = urls
     words = [
         "edit",

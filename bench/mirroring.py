@@ -1,4 +1,4 @@
-"""The bridge beside an application without a ledger (`baseline`), and beside RQ jobs that do nothing, in one run.
+"""The bridge beside an application without a ledger (`baseline`), and beside idle RQ jobs.
 
 Each of the two has a pair of accounts of its own; on the left somebody has edited every ticket, and
 all is known of it that a webhook tells: the hints are stored, the jobs are queued. Timed is from
@@ -95,7 +95,7 @@ def idled(environ: Mapping[str, str], count: int) -> float:
 
 
 def at_work(what: str, environ: Mapping[str, str], workers: int) -> tuple[float, float]:
-    """Start workers, let them begin together once all are ready, and wait; give when they began and when all ended."""
+    """Let workers begin together and wait; returns when they began and when all had ended."""
     command = [sys.executable, "-m", "bench.mirroring", what]
     with ExitStack() as stack:
         processes = [
@@ -123,7 +123,7 @@ def at_work(what: str, environ: Mapping[str, str], workers: int) -> tuple[float,
 
 
 def measure(count: int, latency: float, workers: int) -> dict:
-    """Take the three one after another, on one machine, with a vendor that takes so long for an answer."""
+    """Take the three one after another, with a vendor that takes so long for an answer."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         left, source = (stack.enter_context(vendor(count, latency, "--edited")) for _ in range(2))
@@ -190,7 +190,7 @@ def run(count: int = 2000, slow: int = 600, rounds: int = 3) -> dict:
 
 
 def main() -> None:
-    """Be one worker: say that it is ready, wait for the word, work until the queue is empty, say when that was."""
+    """Be one worker: say when ready, wait for the word, empty the queue, say when that was."""
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["mirror", NOTHING])
     what = parser.parse_args().what

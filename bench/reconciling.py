@@ -1,4 +1,4 @@
-"""Reconciliation of an unchanged account against a bare loop over the same pages, each in a process of its own."""
+"""Reconciliation of an unchanged account against a bare loop, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def apart(*arguments: str) -> dict:
 
 
 def measure(tickets: int, *, rounds: int = 3) -> dict:
-    """Compare one account: the first run (everything is compared), and the runs after it, beside the bare loop."""
+    """Measure the first run, which compares everything, and later ones, beside the bare loop."""
     with tempfile.TemporaryDirectory() as name, vendor(tickets) as url:
         folder = Path(name)
         make_home(folder / "home", url, url)
@@ -114,7 +114,7 @@ def measure(tickets: int, *, rounds: int = 3) -> dict:
 
 
 def run(small: int = 10_000, large: int = 100_000, rounds: int = 3) -> dict:
-    """Measure a small and a large account: the ratio of the large one, and what memory grew between them."""
+    """Measure a small and a large account: the ratio of the large one, the growth of memory."""
     little, big = measure(small, rounds=1), measure(large, rounds=rounds)
     growth = big["unchanged"]["peak_mb"] - little["unchanged"]["peak_mb"]
     first = big["first"]["peak_mb"] - little["first"]["peak_mb"]
@@ -123,13 +123,32 @@ def run(small: int = 10_000, large: int = 100_000, rounds: int = 3) -> dict:
         "small": little,
         "large": big,
         "figures": [
-            {"what": "wall time, bare loop = 1", "value": big["ratio"], "limit": MOST_RATIO, "unit": "x"},
-            {"what": "the very first run, bare loop = 1", "unit": "x", "limit": None,
-             "value": big["first"]["seconds"] / big["bare"]["seconds"]},
-            {"what": f"peak memory from {small:,} to {large:,}", "value": growth, "limit": MOST_GROWTH, "unit": "MB"},
-            {"what": "the same in the very first run", "value": first, "limit": MOST_GROWTH, "unit": "MB"},
+            {
+                "what": "wall time, bare loop = 1",
+                "value": big["ratio"],
+                "limit": MOST_RATIO,
+                "unit": "x",
+            },
+            {
+                "what": "the very first run, bare loop = 1",
+                "unit": "x",
+                "limit": None,
+                "value": big["first"]["seconds"] / big["bare"]["seconds"],
+            },
+            {
+                "what": f"peak memory from {small:,} to {large:,}",
+                "value": growth,
+                "limit": MOST_GROWTH,
+                "unit": "MB",
+            },
+            {
+                "what": "the same in the very first run",
+                "value": first,
+                "limit": MOST_GROWTH,
+                "unit": "MB",
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

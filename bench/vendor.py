@@ -1,4 +1,4 @@
-"""A vendor that costs next to nothing: pages of one big account from memory, over plain HTTP/1.1 on loopback.
+"""A vendor that costs next to nothing: pages of one big account from memory, over loopback HTTP.
 
 It speaks as much of one helpdesk API as a listing, a direct read, a create and a change need. Rows
 are encoded once, so what is measured is the client. `--latency` makes each answer to a write or a
@@ -164,7 +164,10 @@ class Line(asyncio.Protocol):
             body, self.buffer = self.buffer[end + 4 : end + 4 + size], self.buffer[end + 4 + size :]
             method, target, _version = first.split(" ")
             status, answer, slow = self.account.answer(method, target, body)
-            head_out = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
+            head_out = (
+                f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(answer)}\r\n\r\n"
+            )
             out = head_out.encode() + answer
             if slow and self.account.latency:
                 asyncio.get_running_loop().call_later(

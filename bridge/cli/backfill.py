@@ -54,7 +54,7 @@ def command(
             newest_first=newest_first,
             max_creates=limit,
         )
-        steps = imports.follow_import(engine, run_ids)
+        steps = imports.follow_import(engine, desk, run_ids)
         progress = show_progress(steps, imports.allowed_rates(desk), quiet=as_json)
         outcome = imports.outcome(desk, run_ids)
     if as_json:

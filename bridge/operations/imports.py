@@ -149,7 +149,7 @@ def _under_way(tx: Tx, connection: str, entity: str) -> str | None:
     return run.id if run else None
 
 
-def follow_import(engine: Engine, run_ids: Sequence[int]) -> Iterator[ImportProgress]:
+def follow_import(engine: Engine, desk: Desk, run_ids: Sequence[int]) -> Iterator[ImportProgress]:
     """Work here, beside the workers, and yield how far it is, until the import is over.
 
     The last one has `halted` set when all that is left waits for connections that an operator must
@@ -159,16 +159,20 @@ def follow_import(engine: Engine, run_ids: Sequence[int]) -> Iterator[ImportProg
     while True:
         turn = engine.drainer.run(TURN_SECONDS)
         calls += turn.calls
-        progress = _progress(engine, run_ids, calls, time.monotonic() - began)
-        yield progress
-        if progress.is_over:
+        seconds = time.monotonic() - began
+        step = progress(desk, run_ids, calls=calls, seconds=seconds)
+        yield step
+        if step.is_over:
             return
         if not turn.claimed:  # all that is left waits for its time, or is with other workers
             engine.clock.sleep(IDLE_SECONDS)
 
 
-def _progress(engine: Engine, run_ids: Sequence[int], calls: int, seconds: float) -> ImportProgress:
-    with engine.ledger.read() as tx:
+def progress(
+    desk: Desk, run_ids: Sequence[int], *, calls: int = 0, seconds: float = 0.0
+) -> ImportProgress:
+    """Return how far an import is. `calls`, `seconds`: what whoever follows it has spent on it."""
+    with desk.ledger.read() as tx:
         runs = _runs(tx, run_ids)
         unlisted = sorted(run.connection for run in runs if run.finished_at is None)
         waits_for = {*run_writes.waits_for(tx, run_ids), *unlisted}
@@ -182,7 +186,7 @@ def _progress(engine: Engine, run_ids: Sequence[int], calls: int, seconds: float
             calls=calls,
             seconds=seconds,
             unlisted=unlisted,
-            shut=availability.shut(tx, waits_for | members, engine.clock.now()),
+            shut=availability.shut(tx, waits_for | members, desk.now()),
             halted=_halted(tx, waits_for),
             errors=[f"{run.connection}: {run.error}" for run in runs if run.error],
         )

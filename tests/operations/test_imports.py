@@ -24,7 +24,7 @@ def imported(estate):
         estate.config.syncs[SYNC] = estate.context.syncs[SYNC]
         here = desk_of(estate)
         ids = imports.start_import(here, SYNC)
-        steps = imports.follow_import(engine, ids)
+        steps = imports.follow_import(engine, here, ids)
         return ids, show_progress(steps, imports.allowed_rates(here), quiet=False)
 
     return go

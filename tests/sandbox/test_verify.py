@@ -326,6 +326,13 @@ def test_connections_keep_their_own_names(clock, sequence):
     assert (report.converged, list(report.systems)) == (True, ["helpdesk"])
 
 
+def test_evidence_that_does_not_say_how_to_read_a_system_is_refused(run):
+    given = run.input()
+    facts = [row for row in given.facts if row["kind"] != "system"]
+    with pytest.raises(ValueError, match="no row of the kind 'system' for posthog, switch"):
+        verify(VerifyInput(given.journal, given.finals, facts))
+
+
 def test_the_checker_imports_nothing_of_what_it_checks():
     for path in Path(checker.__file__).parent.glob("*.py"):
         tree = ast.parse(path.read_text())

@@ -6,7 +6,7 @@ import json
 import os
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -126,6 +126,20 @@ def connect(config: Config, clock: Clock) -> dict[str, Connector]:
     }
 
 
+def surroundings(config: Config, connectors: Mapping[str, Connector], clock: Clock) -> Context:
+    """Return what every procedure is handed: what the files say, and what the connectors declare."""
+    return Context(
+        connections=config.connections,
+        syncs=config.syncs,
+        maps=config.maps,
+        capabilities={name: connector.CAPABILITIES for name, connector in connectors.items()},
+        clock=clock,
+        rng=random.Random(),
+        backoff={name: connector.BACKOFF for name, connector in connectors.items()},
+        directory={name: config.agents.table(name) for name in config.connections},
+    )
+
+
 def engine(
     home: Path | None = None,
     *,
@@ -141,15 +155,7 @@ def engine(
     config = load_config(home)
     clock = SystemClock()
     connectors = connect(config, clock)
-    context = Context(
-        connections=config.connections,
-        syncs=config.syncs,
-        maps=config.maps,
-        capabilities={name: connector.CAPABILITIES for name, connector in connectors.items()},
-        clock=clock,
-        rng=random.Random(),
-        directory={name: config.agents.table(name) for name in config.connections},
-    )
+    context = surroundings(config, connectors, clock)
     redis_url = socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
     ledger = Ledger(config.settings.database)
     if check_ledger:

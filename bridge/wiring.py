@@ -127,7 +127,7 @@ def connect(config: Config, clock: Clock) -> dict[str, Connector]:
 
 
 def surroundings(config: Config, connectors: Mapping[str, Connector], clock: Clock) -> Context:
-    """Return what every procedure is handed: what the files say, and what the connectors declare."""
+    """Return what every procedure is handed: what files say and what connectors declare."""
     return Context(
         connections=config.connections,
         syncs=config.syncs,

@@ -1,4 +1,6 @@
-"""Rewrites the generated parts of the documents: what stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Rewrites the generated parts of the documents.
+
+They stand between `<!-- generated: NAME -->` and `<!-- end -->`.
 
 `make docs` writes; with `--check` nothing is written, and stale files are named (a test does that).
 """
@@ -67,15 +69,22 @@ def matrix(can: EntityCapabilities) -> str:
     """Return one system's table."""
     yes = {True: "yes", False: "no"}
     rows = [
-        f"Creates: {can.creates}. Deletes: {yes[can.deletes]}. Dates its changes: {yes[can.dated]}.",
-        f"Lists everything: {yes[can.complete]}. Read at once: {can.read_batch}. Settles in: {can.settle:g} s.",
+        (
+            f"Creates: {can.creates}. Deletes: {yes[can.deletes]}. "
+            f"Dates its changes: {yes[can.dated]}."
+        ),
+        (
+            f"Lists everything: {yes[can.complete]}. Read at once: {can.read_batch}. "
+            f"Settles in: {can.settle:g} s."
+        ),
         "",
         "| written as | on create | on update | can be cleared | notes |",
         "| --- | --- | --- | --- | --- |",
     ]
     for name, key in can.writable.items():
         rows.append(
-            f"| `{name}` | {yes[key.on_create]} | {key.on_update} | {yes[key.clears]} | {notes(key)} |"
+            f"| `{name}` | {yes[key.on_create]} | {key.on_update} | {yes[key.clears]} | "
+            f"{notes(key)} |"
         )
     return "\n".join(rows) + "\n"
 
@@ -143,7 +152,7 @@ READING_ORDER = (
     "simulate",
     "observability",
 )
-"""The rooms of `bridge/` in the order in which they are best entered; a test says that all are here."""
+"""The rooms of `bridge/`, in the order in which they are best entered. A test: all are here."""
 
 
 def rooms() -> str:

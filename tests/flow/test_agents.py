@@ -1,4 +1,4 @@
-"""People whom nobody knows: what their field becomes, the worklist, and what happens once they have a row."""
+"""People whom nobody knows: their field, the worklist, and what happens once they have a row."""
 
 from __future__ import annotations
 

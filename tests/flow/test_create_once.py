@@ -1,4 +1,4 @@
-"""A worker dies after the vendor made a record and before that was written down: there is exactly one, everywhere."""
+"""A worker dies when the vendor has made a record and the ledger does not know: one is made."""
 
 import pytest
 
@@ -11,9 +11,15 @@ def raise_(estate, name, remote_id, entity="ticket"):
     now = estate.clock.now()
     with estate.ledger.transaction() as tx:
         work.enqueue(
-            tx, kind="observe", key=f"observe:{name}:{entity}:{remote_id}", connection=name, entity=entity,
-            remote_id=str(remote_id), due_at=now, now=now,
-        )  # fmt: skip
+            tx,
+            kind="observe",
+            key=f"observe:{name}:{entity}:{remote_id}",
+            connection=name,
+            entity=entity,
+            remote_id=str(remote_id),
+            due_at=now,
+            now=now,
+        )
 
 
 def die_creating(estate, connection, *, after=True):
@@ -103,7 +109,7 @@ def test_a_reply_that_is_analysed(estate):
 def test_a_ticket_of_the_same_customer_and_moment_is_adopted_whatever_its_subject(
     estate, later, there
 ):
-    """PostHog has no subject: the newest message stands in for it, and no longer tells that it is the same ticket."""
+    """PostHog has no subject: the newest message stands in for it, and tells nothing any more."""
     product, helpdesk = estate.apps["product"], estate.apps["helpdesk"]
     mine = product.create(
         {"anonymous_traits": {"email": "ana@customer.example"}, "email_subject": "Invoice"}

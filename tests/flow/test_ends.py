@@ -35,7 +35,7 @@ def see(world, name, remote_id):
 
 
 def about_to_delete(world, remote_id):
-    """A worker that has written down that it deletes H's counterpart of a record that has gone from L."""
+    """A worker that has written down a delete at H, of a record that has gone from L."""
     world.hint("L", remote_id)
     worker = StepWorker(world, "worker")
     while worker.place() != "remove/send_attempt.Call1":
@@ -122,7 +122,7 @@ class TestDelete:
         assert link.sides["H"].attempt is None
 
     def test_an_edit_made_just_before_the_call_is_seen_by_the_read_in_it(self, ledger):
-        """Between the read and the delete there is no wait for budget or pool in which an edit could go unseen."""
+        """Between read and delete nothing waits for budget or pool: no edit goes unseen."""
         world = arranged(ledger, allow="H", delete="delete")
         ids = born(world)
         world.systems["L"].remove(ids["L"])

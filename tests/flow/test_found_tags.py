@@ -1,4 +1,4 @@
-"""Texts sent to be read, and the subjects that come back onto the ticket: a helpdesk and ScopeAI, whole."""
+"""Texts go to ScopeAI, and the subjects that it finds come back onto the ticket."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Long jobs and what people wait for share each connection: the live lane is never kept waiting, no lane starves."""
+"""Lanes share each connection: the live lane is never kept waiting, and no lane starves."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from tests.flow.world import World, born
 
 @pytest.fixture
 def slow(ledger):
-    """A helpdesk that allows 10 calls in a second, six at once, with a long full reconciliation under way."""
+    """A helpdesk with 10 calls a second, six at once, and a long full run under way."""
     world = World(ledger, names="LH")
     ids = [
         world.systems["L"].add(subject=f"s{n}", status="open", priority="high", tags=[])

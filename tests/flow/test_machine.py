@@ -1,4 +1,4 @@
-"""Four systems with different value spaces, two workers, and everything that can go wrong, in any order.
+"""Four systems with different value spaces, two workers, and all that can go wrong, in any order.
 
 Humans edit while our workers are in the middle of things, hints are lost and doubled, reads and
 writes fail before and after they are done, workers die between any two effects. Afterwards, when
@@ -112,7 +112,7 @@ class Bridge(RuleBasedStateMachine):
         self.check_edits()
 
     def check_edits(self):
-        """The last edit of a field stands, or it is on record why not. What preceded the first meeting is no edit."""
+        """The last edit of a field stands, or it is on record why not; none before they met."""
         (link,) = self.world.links()
         with self.world.ledger.read() as tx:
             recorded = {row["field"] for row in conflict_log.of_link(tx, link.id)}

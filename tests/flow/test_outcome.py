@@ -1,4 +1,4 @@
-"""What becomes of work and of connections when calls fail: one place decides, and this is what it promises."""
+"""What becomes of work and of connections when calls fail."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -74,7 +74,7 @@ def edit(world, ids, on="L", **values):
 
 
 # --- the breaker
-# ---------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_vendor_that_is_down_is_tried_by_one_call_at_a_time_and_less_and_less_often(world):

@@ -1,4 +1,4 @@
-"""Writes that come to nothing are not repeated for ever, and what is found missing on the way is looked for again."""
+"""Writes that come to nothing are not repeated for ever; what is missing is looked for again."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What no document settles, in use: PATCH at Switch, and what PostHog keeps besides a ticket's own fields."""
+"""What no document settles, in use: PATCH at Switch, and what PostHog keeps besides a ticket."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ from tests.flow.estate import Estate
 
 SWITCHES = """\
 connections:
-  helpdesk: {system: switch, base_url: "https://one.example/api/v1", credentials: {api_key: x}, poll: 5m}
-  branch: {system: switch, base_url: "https://two.example/api/v1", credentials: {api_key: x}, poll: 5m}
+  helpdesk: {system: switch, base_url: "https://one.example/api/v1",
+             credentials: {api_key: x}, poll: 5m}
+  branch: {system: switch, base_url: "https://two.example/api/v1",
+           credentials: {api_key: x}, poll: 5m}
 """
 POSTHOGS = """\
 connections:
-  product: {system: posthog, base_url: "https://one.example", project_id: "1", credentials: {api_key: x}, poll: 5m}
-  labs: {system: posthog, base_url: "https://two.example", project_id: "1", credentials: {api_key: x}, poll: 5m}
+  product: {system: posthog, base_url: "https://one.example", project_id: "1",
+            credentials: {api_key: x}, poll: 5m}
+  labs: {system: posthog, base_url: "https://two.example", project_id: "1",
+         credentials: {api_key: x}, poll: 5m}
 """
 BOTH = """\
 connections:
-  helpdesk: {system: switch, base_url: "https://one.example/api/v1", credentials: {api_key: x}, poll: 5m}
-  product: {system: posthog, base_url: "https://one.example", project_id: "1", credentials: {api_key: x}, poll: 5m}
+  helpdesk: {system: switch, base_url: "https://one.example/api/v1",
+             credentials: {api_key: x}, poll: 5m}
+  product: {system: posthog, base_url: "https://one.example", project_id: "1",
+            credentials: {api_key: x}, poll: 5m}
 """
 SYNC = """\
 tickets:
@@ -82,7 +88,7 @@ def lines(estate, kind, field):
 def test_what_patch_may_ignore_is_written_once_and_what_is_ignored_said_once(
     estate, option, key, first, then, honoured
 ):
-    """Keys are known for the whole connection once one was tried; an empty value counts for its ticket alone."""
+    """A key is known for all tickets once it was tried; an empty value only for its own."""
     estate = estate(SWITCHES, "helpdesk", "branch", helpdesk={option: honoured})
     people = {"customer_email": "ann@customer.example", "assignee_id": "usr_1"}
     one, two = (begun(estate, "branch", {"subject": each, **people}) for each in ("Help", "Please"))

@@ -35,9 +35,16 @@ def test_what_only_a_listing_shows_is_merged_unless_we_wrote_since(ledger):
             payload = {"swept": {"at": at.isoformat(), "values": {"tags": tags}}}
             now = world.clock.now()
             work.enqueue(
-                tx, kind="observe", key=f"observe:H:ticket:{ids['H']}", connection="H", entity="ticket",
-                remote_id=ids["H"], due_at=now, now=now, payload=payload,
-            )  # fmt: skip
+                tx,
+                kind="observe",
+                key=f"observe:H:ticket:{ids['H']}",
+                connection="H",
+                entity="ticket",
+                remote_id=ids["H"],
+                due_at=now,
+                now=now,
+                payload=payload,
+            )
         world.settle()
 
     before = world.clock.now()

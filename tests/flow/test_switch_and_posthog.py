@@ -1,4 +1,4 @@
-"""Switch and PostHog with the whole bridge between them: what a deployment may not do, and a licence that lapses."""
+"""Switch and PostHog with the whole bridge between them: refusals, and a licence that lapses."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_what_patch_does_not_document_is_tried_once_and_remembered(
 
 
 def test_a_licence_that_lapses_in_the_middle_removes_nobodys_tags(estate):
-    """Tags had been shown a moment before each time: by a webhook's read, by a poll, and by a full comparison."""
+    """Tags were shown a moment before: by a webhook's read, a poll, and a full comparison."""
     estate = estate()
     known = {
         "anonymous_traits": {"email": "bo@customer.example", "subject": "Known"},

@@ -1,4 +1,4 @@
-"""A whole bridge in one process: real flow, ledger and merge, memory systems, virtual time, no threads."""
+"""A whole bridge in one process: memory systems, virtual time, no threads, all else real."""
 
 import random
 from datetime import UTC, datetime, timedelta

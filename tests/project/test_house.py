@@ -1,4 +1,4 @@
-"""The house rules that a machine can check: one name for one thing, and files that a reader can hold."""
+"""The house rules that a machine can check: one name for one thing, files that one can read."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_class_name_stands_for_one_thing():
 
 
 def test_a_module_name_stands_for_one_thing():
-    """A command or a job may be called like what it runs; each vendor's folder has the same files."""
+    """A command or a job may be called like what it runs; vendors' folders have the same."""
     where = defaultdict(set)
     for path in sources():
         room, vendor = path.relative_to(ROOT).parts[-2], path.relative_to(ROOT).parts[1:2]

@@ -79,7 +79,7 @@ ONLY_USER = {
     "click": {"cli"},
     "rich": {"cli"},
 }
-"""Foreign package -> the rooms that may use it. (The sandbox offers a transport adapter for requests.)"""
+"""Foreign package -> the rooms that may use it. (The sandbox has a transport for requests.)"""
 
 
 def room_of(parts: tuple[str, ...]) -> str:
@@ -90,7 +90,7 @@ def room_of(parts: tuple[str, ...]) -> str:
 
 
 def rooms(root: Path = ROOT) -> Iterator[tuple[str, Path, set[str], set[str]]]:
-    """Give every source file: its room, path, the rooms that it enters and the foreign packages that it uses."""
+    """Yield of every source file: room, path, rooms that it enters, foreign packages it uses."""
     for path in sorted([*(root / "bridge").rglob("*.py"), *(root / "jobs").rglob("*.py")]):
         parts = path.relative_to(root).with_suffix("").parts
         if parts in {("bridge", "__init__"), ("bridge", "core", "__init__")}:

@@ -1,4 +1,4 @@
-"""The border rule: a system's name is known to its connector, mapping, sandbox and fixtures, and to nobody else."""
+"""The border rule: nobody but its connector, mapping, sandbox and fixtures names a system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The merge rules stand in the project: each has its page, its tests, and nothing points outside."""
+"""The merge rules stand in the project: each has a story and tests; nothing points outside."""
 
 from __future__ import annotations
 

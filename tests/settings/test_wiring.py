@@ -8,14 +8,14 @@ from bridge import wiring
 from bridge.clock import SystemClock
 from bridge.config import load
 from bridge.connectors import CONNECTORS, connector_class
-from bridge.supervisor.sandbox_accounts import sandboxed
+from bridge.supervisor.sandbox_accounts import placeholder_accounts
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_429_without_a_time_is_waited_out_for_as_long_as_the_connector_declares():
     classes = {system: connector_class(system) for system in CONNECTORS}
-    config = load(ROOT, environ={}, sandbox=sandboxed(), connectors=classes)
+    config = load(ROOT, environ={}, sandbox=placeholder_accounts(), connectors=classes)
     clock = SystemClock()
     context = wiring.surroundings(config, wiring.connect(config, clock), clock)
     declared = {name: classes[each.system].BACKOFF for name, each in config.connections.items()}

@@ -16,12 +16,14 @@ from bridge.clock import Clock, SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Connector
+from bridge.core.model.syncs import Secret
 from bridge.engine import worker_identity
 from bridge.engine.context import Context
 from bridge.engine.worker import Drain, DrainCounts
 from bridge.home import find_home
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger
+from bridge.observability import log
 from bridge.procedures import PROCEDURES
 from bridge.queue import Doorbell, RedisBudget, socket_for, stopping
 from bridge.runs import account_metrics, reconcile, retention, schedule, upkeep
@@ -171,6 +173,20 @@ def engine(
         stopping=told_to_stop,
     )
     return Engine(config, context, ledger, Doorbell(redis_url), connectors, clock, drainer)
+
+
+def configure_logging(process: str, config: Config | None = None) -> None:
+    """Log as the environment asks. A configuration's secrets are taken out of every line."""
+    secrets: list[Secret] = []
+    for connection in config.connections.values() if config else ():
+        secrets += connection.credentials.values()
+        secrets += connection.webhook.secrets if connection.webhook else ()
+    log.configure(
+        process,
+        form=os.environ.get("BRIDGE_LOG", "text"),
+        level=os.environ.get("BRIDGE_LOG_LEVEL", "info"),
+        secrets=secrets,
+    )
 
 
 @cache

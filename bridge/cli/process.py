@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,9 +11,7 @@ from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import actor
 from bridge.cli.running_sandbox import follow_sandbox
-from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError, UnknownName
-from bridge.observability import log
 from bridge.operations import desk
 from bridge.operations.desk import Desk
 from bridge.queue import Address, Embedded, socket_for, url_for
@@ -42,11 +39,12 @@ def working(process: str, *, lend: bool = False) -> Iterator[tuple[wiring.Engine
 
 def begin(process: str) -> wiring.Engine:
     """Set this process up, and return its engine. Raises ConfigError when Redis does not run."""
-    _log_as(process)
+    wiring.configure_logging(process)
     watch_parent()
     redis_address(wiring.load_config(homes.find_home()).settings.redis)
     engine = wiring.current()
-    _log_as(process, engine)  # once more: the secrets that must not be logged are known now
+    # Once more: now it is known which secrets must not be logged.
+    wiring.configure_logging(process, engine.config)
     return engine
 
 
@@ -70,17 +68,3 @@ def lend_redis(configured: str) -> None:
     home = homes.find_home()
     if configured == "embedded" and not url_for(home):
         click.get_current_context().with_resource(Embedded(socket_for(home).parent))
-
-
-def _log_as(process: str, engine: wiring.Engine | None = None) -> None:
-    """Log as the environment asks; with an engine, the connections' secrets are taken out."""
-    secrets: list[Secret] = []
-    for connection in engine.config.connections.values() if engine else ():
-        secrets += connection.credentials.values()
-        secrets += connection.webhook.secrets if connection.webhook else ()
-    log.configure(
-        process,
-        form=os.environ.get("BRIDGE_LOG", "text"),
-        level=os.environ.get("BRIDGE_LOG_LEVEL", "info"),
-        secrets=secrets,
-    )

@@ -11,9 +11,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from bridge.core.model.syncs import Connection, Secret
+from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
-from bridge.observability import log
 from bridge.web.receiver.gateway import Gateway
 from bridge.web.receiver.intake import DirectIntake, GroupIntake, Intake
 
@@ -31,17 +30,7 @@ def application() -> Gateway:
 
     engine = wiring.current()
     # This is a new process, which does not inherit its parent's logging, nor the scrubbing in it.
-    connections = engine.config.connections.values()
-    log.configure(
-        "web",
-        form=os.environ.get("BRIDGE_LOG", "text"),
-        level=os.environ.get("BRIDGE_LOG_LEVEL", "info"),
-        secrets=[
-            secret
-            for connection in connections
-            for secret in (*connection.credentials.values(), *_webhook_secrets(connection))
-        ],
-    )
+    wiring.configure_logging("web", engine.config)
     # On SQLite one thread commits for all requests; PostgreSQL groups commits by itself.
     grouped = engine.ledger.url.get_backend_name() == "sqlite"
     intake: Intake = (GroupIntake if grouped else DirectIntake)(engine.ledger, engine.doorbell)
@@ -57,10 +46,6 @@ def application() -> Gateway:
         limit=engine.config.settings.body_limit,
     )
     return Gateway(app, limit=engine.config.settings.body_limit, on_close=intake.close)
-
-
-def _webhook_secrets(connection: Connection) -> tuple[Secret, ...]:
-    return connection.webhook.secrets if connection.webhook else ()
 
 
 def serve(

@@ -178,6 +178,17 @@ def test_f14_a_set_is_level_only_when_nothing_is_left_of_several_calls():
     assert not is_level(given, "H", "tags")
 
 
+def test_f14_an_edit_makes_no_set_level_that_lacks_what_was_left_alone():
+    given = level("L", "H", tags=["a"])
+    look(given, "L", 1, tags=["a", "b"])
+    given.sides["H"].fields["tags"].decided = {"tags": given.state["tags"].rev}
+    look(given, "H", 2, tags=["a"])
+    assert is_level(given, "H", "tags")  # by the decision alone: it does not show b
+    look(given, "H", 3, tags=["a", "c"])
+    assert value(given, "tags") == ("a", "b", "c")
+    assert not is_level(given, "H", "tags")
+
+
 def test_f14_what_is_not_carried_is_tried_again_when_a_human_adds_it_anew():
     given, _notes = after_write(["a"], sent=["a", "billing"])
     assert is_level(given, "H", "tags")

@@ -149,3 +149,16 @@ class TestProbed:
         scene = self.scene()
         assert scene.calls("H", probed={"subject": False}) == [("patch", {"priority": "high"})]
         assert scene.entry("H", "subject").decided_why == "this deployment ignores subject"
+
+    def test_a_set_that_is_edited_where_it_is_not_carried_is_decided_again(self):
+        scene = Scene("LH")
+        scene.set_capability("H", "tags", on_update=Support.PROBED)
+        scene.probed = {"tags": False}
+        scene.show("L", tags=["a", "b"])
+        assert scene.calls("H") == []
+        scene.show("H", tags=["a"])
+        scene.show("H", tags=["a", "c"])
+        (note,) = scene.plan("H").notes
+        assert (note.kind, note.detail["why"]) == ("not carried", "this deployment ignores tags")
+        assert scene.entry("H", "tags").decided == {"tags": scene.link.state["tags"].rev}
+        assert scene.calls("H", probed={"tags": True}) == [("patch", {"tags": ["a", "c", "b"]})]

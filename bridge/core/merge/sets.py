@@ -20,9 +20,10 @@ replaces the side's candidate (F18); otherwise each element that differs is judg
                                         due again
     removed                             out, at a new revision        F14: somebody took it out
 
-The side is level afterwards if it was level before and nothing stays against it, or if nothing is
-left to add or remove (F14). To undo what another side did is a change of hands: one too many
-within the guard's window opens a conflict instead.
+The side is level afterwards if nothing is left to add or remove (F14). It may have been level
+before by a decision to leave it alone: that falls with the edit, and the next plan makes it anew
+(F5). To undo what another side did is a change of hands: one too many within the guard's window
+opens a conflict instead.
 
 A set that has no base (`first_contact`): never read, or read by another mapping revision.
 
@@ -99,18 +100,17 @@ def change(case: Case, raw: Raw, base: Raw | Marker | None = None) -> None:
 
 def _merge_elements(case: Case, raw: Raw, added: list[str], removed: list[str]) -> None:
     """Bring the added elements into the state and take the removed ones out, where that counts."""
-    state, was_level = case.state, not case.is_behind()
+    state = case.state
     gone = [name for name in removed if _may_remove(case, name)]
     if any(name not in gone and _is_in(case, name) for name in removed):
         # Something stays against this side: due again, also if that was the only news.
         case.entry.level = min(case.entry.level, state.rev - 1)
-        was_level = False
     if added or gone:
         if _undoes_others(case, added, gone) and count_change_of_hands(case):
             open_conflict(case, raw, FUSE)
             return
         _move_elements(case, raw, added, gone)
-    _mark_level_if_done(case, was_level=was_level)
+    _mark_level_if_done(case)
 
 
 def _move_elements(case: Case, raw: Raw, added: list[str], gone: list[str]) -> None:
@@ -203,12 +203,12 @@ def _set_shadow(case: Case, raw: Raw) -> None:
     }
 
 
-def _mark_level_if_done(case: Case, *, was_level: bool) -> None:
-    """Note the side as level if it was and all of its change was accepted, or if nothing is left.
+def _mark_level_if_done(case: Case) -> None:
+    """Note the side as level if nothing is left to add or remove.
 
-    One call may add one element of several: a set that merely lost one difference is not level.
+    An edit, or a call that adds one element of several, may leave other differences as they were.
     """
-    if was_level or case.agrees(case.entry.shadow):
+    if case.agrees(case.entry.shadow):
         case.mark_level()
 
 
@@ -220,16 +220,14 @@ def first_contact(case: Case, raw: Raw) -> None:
     known, state = present_elements(case.state), case.state
     here = read_set(case.mapped, case.entry, raw, known)
     _set_shadow(case, raw)
-    was_level = False
     if state.candidates is None:
         extra, absent = sorted(here.keys() - known), sorted(known - here.keys())
         if state.rev and (extra or absent):
             _note_union(case, raw, sorted(here), extra, absent)
         if extra:
             _add_found(case, raw, extra)
-        was_level = state.rev == 0
     case.entry.level = NEVER
-    _mark_level_if_done(case, was_level=was_level)
+    _mark_level_if_done(case)
 
 
 def _note_union(case: Case, raw: Raw, here: list[str], extra: list[str], absent: list[str]) -> None:

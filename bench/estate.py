@@ -13,7 +13,6 @@ from pathlib import Path
 
 from bench.vendor import ticket
 from bridge import config as configuration
-from bridge import home as homes
 from bridge.clock import SystemClock
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Record
@@ -25,6 +24,7 @@ from bridge.engine.context import Context
 from bridge.engine.worker import Drain
 from bridge.flow.readings import observation
 from bridge.flow.replan import plans
+from bridge.home import shipped_folder
 from bridge.http.client import Http
 from bridge.ledger import link_codec, tables, work
 from bridge.ledger.database import Ledger
@@ -69,7 +69,7 @@ def make_home(folder: Path, left: str, right: str) -> None:
     (folder / "config").mkdir(parents=True)
     (folder / "mappings").mkdir()
     (folder / "mappings" / "switch.yaml").write_text(
-        (homes.shipped("mappings") / "switch.yaml").read_text()
+        (shipped_folder("mappings") / "switch.yaml").read_text()
     )
     (folder / "mappings" / "syncs.yaml").write_text(SYNCS)
     (folder / "mappings" / "agents.yaml").write_text("agents: []\n")

@@ -39,13 +39,13 @@ def find_home(given: Path | None = None, environ: Mapping[str, str] = os.environ
         ) from error
 
 
-def shipped(part: str) -> Path:
+def shipped_folder(part: str) -> Path:
     """Return the shipped copy of `config` or `mappings`."""
     root = checkout()
     return root / part if root is not None else _PACKAGE / "shipped" / part
 
 
-def var(home: Path) -> Path:
+def var_folder(home: Path) -> Path:
     """Return the folder for what the bridge itself writes, made readable by its owner only."""
     folder = home / "var"
     try:
@@ -57,16 +57,16 @@ def var(home: Path) -> Path:
     return folder
 
 
-def fill(home: Path) -> list[Path]:
+def fill_home(home: Path) -> list[Path]:
     """Copy the shipped files that a home does not have yet; return the new files."""
     new_files: list[Path] = []
     for part in PARTS:
-        source = shipped(part)
+        source = shipped_folder(part)
         for file in sorted(source.rglob("*")):
             target = home / part / file.relative_to(source)
             if file.suffix in {".yaml", ".yml", ".json"} and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
                 new_files.append(target)
-    var(home)
+    var_folder(home)
     return new_files

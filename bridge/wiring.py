@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from bridge import config as configuration
 from bridge.clock import Clock, SystemClock
-from bridge.config import Config, SandboxAccount
+from bridge.config import Config, SandboxAccount, load
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Secret
@@ -110,7 +109,7 @@ def load_config(home: Path) -> Config:
     """Load a home's configuration as the processes do."""
     classes = {system: connector_class(system) for system in CONNECTORS}
     accounts = sandbox_accounts(home)
-    config = configuration.load(home, environ=os.environ, sandbox=accounts, connectors=classes)
+    config = load(home, environ=os.environ, sandbox=accounts, connectors=classes)
     if accounts is None:
         return config
     # Declared rates are the vendors' limits. Their sandboxes have their own, and answer 429.

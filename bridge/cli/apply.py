@@ -6,9 +6,9 @@ from typing import Final
 
 import click
 
-from bridge import home as homes
 from bridge.cli.planning import opened, print_plan
 from bridge.cli.process import lend_redis
+from bridge.home import find_home
 from bridge.operations import plans
 from bridge.operations.desk import Desk
 from bridge.preview.apply import Applied
@@ -61,7 +61,7 @@ def _plan_again(engine: Engine, desk: Desk, sync: str | None) -> Preview:
     lend_redis(engine.config.settings.redis)
     plan = plans.make_plan(engine, desk, sync, live=True)
     print_plan(plan, [], SAMPLE)
-    home = homes.find_home()
+    home = find_home()
     changes = plans.changes_since_last(home, sync, plan)
     if changes is not None:
         differ = f"{len(changes)} writes differ from the last plan"

@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from bridge import home as homes
 from bridge.cli.running_sandbox import follow_sandbox
+from bridge.home import find_home
 from bridge.operations import ledger_schema
 
 
@@ -20,7 +20,7 @@ def group() -> None:
 @group.command()
 def upgrade() -> None:
     """Bring the ledger's tables to this version. Safe to run again, also from several machines."""
-    upgraded = ledger_schema.upgrade(homes.find_home())
+    upgraded = ledger_schema.upgrade(find_home())
     click.echo(f"{upgraded.ledger}: at revision {upgraded.revision}")
 
 
@@ -28,7 +28,7 @@ def upgrade() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Say at which revision the ledger is; 1 when it is not this version's."""
-    home = homes.find_home()
+    home = find_home()
     follow_sandbox(home)
     ledger = ledger_schema.revision(home)
     if as_json:

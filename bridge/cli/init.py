@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bridge.errors import ConfigError
-from bridge.home import fill, find_home
+from bridge.home import fill_home, find_home
 
 
 @click.command("init")
@@ -20,7 +20,7 @@ def command(directory: Path | None) -> None:
     """
     home = _target(directory)
     try:
-        made = fill(home)
+        made = fill_home(home)
     except OSError as error:
         raise ConfigError(
             [f"{error.filename or home}: {error.strerror}; name another folder"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from bridge import home as homes
 from bridge.cli.planning import opened, print_plan
 from bridge.cli.process import lend_redis
+from bridge.home import find_home
 from bridge.operations import plans
 from bridge.operations.plans import HeldWrite
 from bridge.preview.dry_run import Preview, summary
@@ -38,7 +38,7 @@ def command(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: b
             lend_redis(engine.config.settings.redis)
         planned = plans.make_plan(engine, desk, sync, live=live)
         held = plans.held_writes(desk)
-    plans.remember(homes.find_home(), sync, planned)
+    plans.remember(find_home(), sync, planned)
     if as_json:
         click.echo(json.dumps(_as_json(planned, held), default=str, ensure_ascii=False))
     else:

@@ -8,12 +8,12 @@ from typing import Final
 
 import click
 
-from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import actor
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.value_text import short_value
 from bridge.errors import UnknownName
+from bridge.home import find_home
 from bridge.operations import desk
 from bridge.operations.desk import Desk
 from bridge.operations.plans import HeldWrite
@@ -27,7 +27,7 @@ OPS: Final = ("create", "update", "delete")
 @contextmanager
 def opened(*, sandbox: bool) -> Iterator[tuple[wiring.Engine, Desk]]:
     """Open the bridge of this home. `sandbox`: that of the running sandbox, or none."""
-    home = homes.find_home()
+    home = find_home()
     if not follow_sandbox(home) and sandbox:
         raise click.UsageError(
             "no sandbox runs in this home: start `bridge up --sandbox`, then plan again"

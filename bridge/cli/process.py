@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import click
 
-from bridge import home as homes
 from bridge import wiring
 from bridge.cli.operator import actor
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.errors import ConfigError, UnknownName
+from bridge.home import find_home
 from bridge.operations import desk
 from bridge.operations.desk import Desk
 from bridge.queue import Address, Embedded, socket_for, url_for
@@ -24,7 +24,7 @@ def working(process: str, *, lend: bool = False) -> Iterator[tuple[wiring.Engine
 
     A name that nothing has is wrong usage. `lend`: run the embedded Valkey meanwhile, if need be.
     """
-    home = homes.find_home()
+    home = find_home()
     follow_sandbox(home)
     if lend:
         lend_redis(wiring.load_config(home).settings.redis)
@@ -41,7 +41,7 @@ def begin(process: str) -> wiring.Engine:
     """Set this process up, and return its engine. Raises ConfigError when Redis does not run."""
     wiring.configure_logging(process)
     watch_parent()
-    redis_address(wiring.load_config(homes.find_home()).settings.redis)
+    redis_address(wiring.load_config(find_home()).settings.redis)
     engine = wiring.current()
     # Once more: now it is known which secrets must not be logged.
     wiring.configure_logging(process, engine.config)
@@ -52,7 +52,7 @@ def redis_address(configured: str) -> Address:
     """Return where Redis is. An embedded one must run already: `bridge up`, or `lend_redis`."""
     if configured != "embedded":
         return configured
-    home = homes.find_home()
+    home = find_home()
     if not url_for(home):
         why = f"no embedded Valkey runs for {home}"
         ways = "set BRIDGE_REDIS_URL to a Redis of your own, or start `bridge up`"
@@ -65,6 +65,6 @@ def lend_redis(configured: str) -> None:
 
     The limits of what vendors may be called are kept in it.
     """
-    home = homes.find_home()
+    home = find_home()
     if configured == "embedded" and not url_for(home):
         click.get_current_context().with_resource(Embedded(socket_for(home).parent))

@@ -9,8 +9,8 @@ from typing import Final
 import click
 from rich.console import Console
 
-from bridge import home as homes
 from bridge.cli.activity_lines import print_row
+from bridge.home import find_home
 from bridge.supervisor.activity import ActivityStream
 from bridge.supervisor.seed import populate, ticket_origins
 from bridge.supervisor.stack import Stack, StackSettings, Stopped
@@ -52,7 +52,7 @@ def command(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) 
     console = Console()
     errors = Console(stderr=True)
     settings = StackSettings(
-        homes.find_home(),
+        find_home(),
         lambda text: errors.print(f"bridge: {text}", style="yellow", highlight=False, markup=False),
         sandbox=sandboxed,
         host=host,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge import home as homes
 from bridge import wiring
+from bridge.home import var_folder
 from bridge.ledger.database import Ledger
 
 
@@ -41,5 +41,5 @@ def revision(home: Path) -> LedgerRevision:
 def _ledger(home: Path) -> Ledger:
     config = wiring.load_config(home)
     if config.settings.database.startswith("sqlite"):
-        homes.var(home)  # the folder in which the file stands
+        var_folder(home)  # the folder in which the file stands
     return Ledger(config.settings.database)

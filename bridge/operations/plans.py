@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bridge import home as homes
+from bridge.home import var_folder
 from bridge.ledger import parking
 from bridge.operations.desk import Desk
 from bridge.preview.apply import Applied, apply_plan
@@ -124,7 +124,7 @@ def changes_since_last(home: Path, sync: str | None, plan: Preview) -> list[str]
 
 
 def _path(home: Path, sync: str | None) -> Path:
-    return homes.var(home) / "plans" / f"{sync or 'all'}.json"
+    return var_folder(home) / "plans" / f"{sync or 'all'}.json"
 
 
 def _digests(plan: Preview) -> dict[str, str]:

@@ -20,9 +20,7 @@ from typing import Any
 
 from flask import Flask
 
-from bridge import config as configuration
-from bridge import home as homes
-from bridge.config import Config, SandboxAccount
+from bridge.config import Config, SandboxAccount, load
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Sync
@@ -30,6 +28,7 @@ from bridge.engine.context import Context
 from bridge.engine.inline import InlineExecutor
 from bridge.engine.worker import Drain
 from bridge.errors import ConfigError
+from bridge.home import shipped_folder
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger
 from bridge.procedures import PROCEDURES
@@ -85,7 +84,7 @@ def load_home(home: str = "") -> SimulatedHome:
     with tempfile.TemporaryDirectory(prefix="bridge-simulate-") as made:
         folder = Path(made)
         for part in ("config", "mappings"):
-            source = Path(home) / part if home else homes.shipped(part)
+            source = Path(home) / part if home else shipped_folder(part)
             if not source.is_dir():
                 raise ConfigError([f"{source}: there is no such folder; name a home with --home"])
             shutil.copytree(source, folder / part)
@@ -101,10 +100,10 @@ def load_home(home: str = "") -> SimulatedHome:
         }
         classes = {system: connector_class(system) for system in CONNECTORS}
         environ = {key: value for key, value in os.environ.items() if key.startswith("BRIDGE_")}
-        config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
+        config = load(folder, environ=environ, sandbox=given, connectors=classes)
         # Once more, with people: who is who is named by connection, and those stand in the config.
         _name_people(folder, config)
-        config = configuration.load(folder, environ=environ, sandbox=given, connectors=classes)
+        config = load(folder, environ=environ, sandbox=given, connectors=classes)
     _check_sandboxes(config)
     template, ledger = Ledger("sqlite://"), Ledger("sqlite://")
     template.upgrade()

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bridge import home as homes
+from bridge.home import fill_home
 from bridge.ledger import summary, work
 from bridge.operations.evidence import all_links, connections
 from bridge.sandbox import human_edits
 from bridge.supervisor.demo_evidence import collect, timelines
 from bridge.supervisor.seed import populate, ticket_origins
 from bridge.supervisor.stack import Stack, StackSettings
-from bridge.verify import report as verify
+from bridge.verify.report import Report, VerifyInput, verify, write
 
 FIRST_PORTS: Final = range(18_080, 28_080, 50)
 """Where a demo begins to look for a free port: at random, as several may start at once."""
@@ -69,7 +69,7 @@ class DemoSettings:
 class DemoResult:
     """How a demo ended."""
 
-    report: verify.Report
+    report: Report
     seconds: float
     gave_up: bool
     """It got stuck or took too long."""
@@ -98,14 +98,14 @@ def run_demo(settings: DemoSettings, say: Callable[[str], None]) -> DemoResult:
             evidence = demo.run()
             if settings.journals is not None:
                 _keep(settings.journals, evidence, stack)
-    return DemoResult(verify.verify(evidence), demo.seconds, demo.gave_up)
+    return DemoResult(verify(evidence), demo.seconds, demo.gave_up)
 
 
 @contextmanager
 def _throw_away_home() -> Iterator[Path]:
     home = Path(tempfile.mkdtemp(prefix="bridge-demo-"))
     try:
-        homes.fill(home)
+        fill_home(home)
         lift_rate_limits(home)
         yield home
     finally:
@@ -118,8 +118,8 @@ def lift_rate_limits(home: Path) -> None:
     file.write_text(re.sub(r"(?m)^(\s+rate_limit:).*$", r"\1 1000/second", file.read_text()))
 
 
-def _keep(folder: Path, evidence: verify.VerifyInput, stack: Stack) -> None:
-    verify.write(folder, evidence)
+def _keep(folder: Path, evidence: VerifyInput, stack: Stack) -> None:
+    write(folder, evidence)
     with (folder / "timelines.jsonl").open("w", encoding="utf-8") as file:
         for row in timelines(stack.engine):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -138,7 +138,7 @@ class DemoRun:
         self.stuck_seconds = _stuck_seconds(stack.settings)
         self._began = time.monotonic()
 
-    def run(self) -> verify.VerifyInput:
+    def run(self) -> VerifyInput:
         """Load, edit and wait; return what is to be judged."""
         say = self.stack.settings.say
         say(f"loading {self.tickets} tickets")
@@ -166,16 +166,16 @@ class DemoRun:
             sandbox.post("faults", **({"webhook-lost": 1.0} if no_webhooks else {"none": True}))
         self.reconcile()
 
-    def _judged_after_reconciliations(self) -> verify.VerifyInput:
+    def _judged_after_reconciliations(self) -> VerifyInput:
         evidence = self.evidence()
         for _ in range(MAX_RECONCILIATIONS):
-            if self.gave_up or verify.verify(evidence).ok:
+            if self.gave_up or verify(evidence).ok:
                 break
             self.reconcile()
             evidence = self.evidence()
         return evidence
 
-    def evidence(self) -> verify.VerifyInput:
+    def evidence(self) -> VerifyInput:
         """Return what is to be judged."""
         self.seconds = time.monotonic() - self._began
         seed = self.stack.settings.seed

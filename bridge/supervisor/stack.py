@@ -16,10 +16,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, Self
 
-from bridge import home as homes
 from bridge import wiring
 from bridge.config import Config
 from bridge.errors import BridgeError, LedgerError
+from bridge.home import var_folder
 from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for, url_for
 from bridge.sandbox import server
@@ -156,7 +156,7 @@ class Stack:
             self._exits.callback(signal.signal, number, before)
 
     def _set_up(self) -> None:
-        homes.var(self.settings.home)
+        var_folder(self.settings.home)
         self._set("BRIDGE_HOME", str(self.settings.home))
         self._choose_stores()
         config = wiring.load_config(self.settings.home)
@@ -180,7 +180,7 @@ class Stack:
         """Point ourselves, and so the children, to the sandbox's stores or to the real ones."""
         if not self.settings.sandbox:
             # A sandbox that was killed has left its accounts.
-            (homes.var(self.settings.home) / FILE).unlink(missing_ok=True)
+            (var_folder(self.settings.home) / FILE).unlink(missing_ok=True)
             return
         if not os.environ.get(REDIS):
             # First of all: its lock keeps a second bridge from deleting the first one's ledger.
@@ -225,7 +225,7 @@ class Stack:
 
     def _use_sandbox_stores(self) -> None:
         """Use a new ledger every time, and a Redis apart: nothing mixes with the real ones."""
-        var = homes.var(self.settings.home)
+        var = var_folder(self.settings.home)
         for end in ("", "-wal", "-shm"):
             (var / f"sandbox.db{end}").unlink(missing_ok=True)
         self._set("BRIDGE_DATABASE_URL", sandbox_database(self.settings.home))
@@ -239,7 +239,7 @@ class Stack:
     def _start_sandbox(self, systems: Mapping[str, str]) -> None:
         """Start a sandbox for each connection (name -> system), and learn where they listen."""
         settings = self.settings
-        accounts_file = homes.var(settings.home) / FILE
+        accounts_file = var_folder(settings.home) / FILE
         accounts_file.unlink()  # the sandbox writes it anew, with the ports that it has found
         specs = [
             {

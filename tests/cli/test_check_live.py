@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bridge import home as homes
+from bridge.home import fill_home, var_folder
 from bridge.sandbox import server
 from bridge.supervisor.sandbox_accounts import FILE, write_accounts
 from tests.cli.conftest import KEYS
@@ -35,8 +35,8 @@ def urls(served):
 
 @pytest.fixture
 def check(run, tmp_path, served):
-    homes.fill(tmp_path / "home")
-    write_accounts(homes.var(tmp_path / "home") / FILE, server.accounts(served.urls, SEED))
+    fill_home(tmp_path / "home")
+    write_accounts(var_folder(tmp_path / "home") / FILE, server.accounts(served.urls, SEED))
 
     def call(*arguments):
         return run(
@@ -90,7 +90,7 @@ def test_a_refused_key_and_a_vendor_that_is_down_are_both_named(check, served):
 def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(
     run, tmp_path, served
 ):
-    homes.fill(tmp_path)
+    fill_home(tmp_path)
     file = tmp_path / "config" / "bridge.yaml"
     file.write_text(file.read_text().replace('"${SCREENS_API_KEY}"', "plain-key"))
     result = run("--home", str(tmp_path), "check", "--live", environ=KEYS | urls(served))
@@ -111,7 +111,7 @@ def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(
 
 
 def test_a_first_plan_and_import_need_no_bridge_that_runs(run, tmp_path, served):
-    homes.fill(tmp_path)
+    fill_home(tmp_path)
     accounts = server.accounts(served.urls, SEED)
     keys = {f"{name}_API_KEY": accounts[system].api_key for name, system in SYSTEMS.items()}
     environ = KEYS | urls(served) | keys

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from bridge import home as homes
+from bridge.home import fill_home, var_folder
 from bridge.ledger import connection_health
 from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for
@@ -17,9 +17,9 @@ SEED = 9
 @pytest.fixture
 def without_redis(run, tmp_path):
     path = tmp_path / "home"
-    homes.fill(path)
+    fill_home(path)
     served = server.serve(seed=SEED, port_base=0)
-    write_accounts(homes.var(path) / FILE, server.accounts(served.urls, SEED))
+    write_accounts(var_folder(path) / FILE, server.accounts(served.urls, SEED))
     ledger = Ledger(sandbox_database(path))
     ledger.upgrade()
 
@@ -67,8 +67,8 @@ def test_one_with_a_redis_of_its_own_is_found_by_that(without_redis, monkeypatch
 
 
 def test_where_none_runs_any_more_the_flag_says_so(run, tmp_path):
-    homes.fill(tmp_path)
-    write_accounts(homes.var(tmp_path) / FILE, server.accounts())  # left by a killed one
+    fill_home(tmp_path)
+    write_accounts(var_folder(tmp_path) / FILE, server.accounts())  # left by a killed one
     done = run("--home", str(tmp_path), "plan", "--sandbox")
     assert done.exit_code == 2
     assert "no sandbox runs in this home" in done.output

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge import home as homes
+from bridge.home import fill_home
 from bridge.supervisor.sandbox_client import SandboxClient
 
 pytestmark = pytest.mark.processes
@@ -99,7 +99,7 @@ class Up:
 @pytest.fixture
 def home(tmp_path):
     place = tmp_path / "a b"
-    homes.fill(place)
+    fill_home(place)
     return place
 
 

@@ -6,13 +6,13 @@ import shutil
 from click.testing import CliRunner
 
 from bridge import config as configuration
-from bridge import home as homes
 from bridge.cli import main
 from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.engine.context import Context
 from bridge.engine.inline import InlineExecutor
 from bridge.engine.worker import Drain
+from bridge.home import shipped_folder
 from bridge.http.client import Http
 from bridge.ledger import links, parking, work
 from bridge.ledger.database import Ledger
@@ -31,7 +31,7 @@ class Estate:
     def __init__(self, folder, *, files=None, options=None, ledger="sqlite://"):
         self.folder = folder
         for part in ("config", "mappings"):
-            shutil.copytree(homes.shipped(part), folder / part)
+            shutil.copytree(shipped_folder(part), folder / part)
         self.clock = ManualClock()
         self.limits = FreeBudget()
         accounts = server.accounts({system: f"http://{system}.invalid" for system in systems()})

@@ -23,7 +23,7 @@ from typing import Any
 from redis import Redis
 from sqlalchemy import func, select
 
-from bridge import home as homes
+from bridge.home import fill_home, var_folder
 from bridge.ledger import connection_health, webhook_inbox
 from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
@@ -80,7 +80,7 @@ class Kit(Stack):
         rate: float = 6.0,
     ) -> None:
         home = folder / "home"
-        homes.fill(home)
+        fill_home(home)
         lift_rate_limits(home)
         super().__init__(
             StackSettings(
@@ -119,7 +119,7 @@ class Kit(Stack):
 
     def _start_sandbox(self, systems: Mapping[str, str]) -> None:
         super()._start_sandbox(systems)
-        file = homes.var(self.settings.home) / FILE
+        file = var_folder(self.settings.home) / FILE
         stored = json.loads(file.read_text())
         for name, system in systems.items():
             port = int(self.sandboxes[name].url.rpartition(":")[2])

@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from bridge import home as homes
+from bridge.home import fill_home
 from bridge.supervisor.demo import FIRST_PORTS
 from tests.cli import test_up
 
@@ -53,7 +53,7 @@ def test_bridge_up_waits_for_its_ledger_instead_of_ending(tmp_path, database, mo
     monkeypatch.setattr(
         test_up, "environ", lambda home: usual(home) | {"BRIDGE_SANDBOX_DATABASE_URL": database.url}
     )
-    homes.fill(tmp_path)
+    fill_home(tmp_path)
     up = test_up.Up(tmp_path, secrets.choice(FIRST_PORTS))
     try:
         database.stop("fast")

@@ -5,30 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from bridge import home as homes
 from bridge.errors import ConfigError
+from bridge.home import fill_home, find_home, var_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_order_of_places(tmp_path, monkeypatch):
     named = tmp_path / "named"
-    assert homes.find_home(tmp_path, {"BRIDGE_HOME": str(named)}) == tmp_path.resolve()
-    assert homes.find_home(None, {"BRIDGE_HOME": str(named)}) == named.resolve()
-    assert homes.find_home(None, {}) == ROOT
-    monkeypatch.setattr(homes, "_PACKAGE", tmp_path / "site-packages" / "bridge")
+    assert find_home(tmp_path, {"BRIDGE_HOME": str(named)}) == tmp_path.resolve()
+    assert find_home(None, {"BRIDGE_HOME": str(named)}) == named.resolve()
+    assert find_home(None, {}) == ROOT
+    monkeypatch.setattr("bridge.home._PACKAGE", tmp_path / "site-packages" / "bridge")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert homes.find_home(None, {}) == tmp_path / ".bridge"
+    assert find_home(None, {}) == tmp_path / ".bridge"
 
 
 def test_the_working_directory_does_not_matter(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert homes.find_home(None, {}) == ROOT
+    assert find_home(None, {}) == ROOT
 
 
 def test_a_new_home_has_everything_and_is_private(tmp_path):
     home = tmp_path / "a b" / "home"
-    made = homes.fill(home)
+    made = fill_home(home)
     names = {str(path.relative_to(home)) for path in made}
     assert {"config/bridge.yaml", "mappings/syncs.yaml"} <= names
     assert stat.S_IMODE((home / "var").stat().st_mode) == 0o700
@@ -38,12 +38,12 @@ def test_what_is_there_stays(tmp_path):
     (tmp_path / "config").mkdir()
     mine = tmp_path / "config" / "bridge.yaml"
     mine.write_text("mine")
-    assert mine not in homes.fill(tmp_path)
+    assert mine not in fill_home(tmp_path)
     assert mine.read_text() == "mine"
-    assert homes.fill(tmp_path) == []
+    assert fill_home(tmp_path) == []
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="file/var"):
-        homes.var(tmp_path / "file")
+        var_folder(tmp_path / "file")

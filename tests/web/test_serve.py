@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge import home as homes
 from bridge import wiring
+from bridge.home import fill_home, var_folder
 from bridge.ledger.database import Ledger
 from bridge.sandbox import server
 from bridge.supervisor.sandbox_accounts import FILE, write_accounts
@@ -12,10 +12,10 @@ from bridge.web.serve import application
 
 @pytest.fixture
 def built(tmp_path, monkeypatch):
-    homes.fill(tmp_path)
+    fill_home(tmp_path)
     config = tmp_path / "config" / "bridge.yaml"
     config.write_text(f"body_limit: 2048\n{config.read_text()}")
-    write_accounts(homes.var(tmp_path) / FILE, server.accounts())
+    write_accounts(var_folder(tmp_path) / FILE, server.accounts())
     monkeypatch.setenv("BRIDGE_HOME", str(tmp_path))
     monkeypatch.setenv("BRIDGE_SANDBOX", "1")
     monkeypatch.delenv("BRIDGE_DATABASE_URL", raising=False)

@@ -29,7 +29,7 @@ from bridge.runs import account_metrics, reconcile, retention, schedule, upkeep
 
 
 @dataclass(slots=True)
-class Engine:
+class Bridge:
     """A bridge that is ready to work: its parts, and what processes and commands ask of them."""
 
     config: Config
@@ -38,13 +38,13 @@ class Engine:
     doorbell: Doorbell
     connectors: dict[str, Connector]
     clock: Clock
-    drainer: Drain
+    worker: Drain
 
     def drain(self) -> DrainCounts:
         """Answer the doorbell: work on what is due, and ring again if more is."""
         self.doorbell.answered()
-        counts = self.drainer.run()
-        if not self.drainer.stopping():
+        counts = self.worker.run()
+        if not self.worker.stopping():
             self.announce()
         return counts
 
@@ -141,13 +141,13 @@ def surroundings(config: Config, connectors: Mapping[str, Connector], clock: Clo
     )
 
 
-def engine(
+def build_bridge(
     home: Path | None = None,
     *,
     told_to_stop: Callable[[], bool] = lambda: False,
     check_ledger: bool = True,
-) -> Engine:
-    """Build the engine for a home, with real time, a real ledger and a real doorbell.
+) -> Bridge:
+    """Build the bridge for a home, with real time, a real ledger and a real doorbell.
 
     Raises LedgerError when the ledger is not of this version; without `check_ledger`, whoever uses
     it meets that.
@@ -162,7 +162,7 @@ def engine(
     if check_ledger:
         ledger.check()
     owner = worker_identity.name(uuid.uuid4().hex[:6])
-    drainer = Drain(
+    worker = Drain(
         context,
         ledger,
         connectors,
@@ -171,7 +171,7 @@ def engine(
         PROCEDURES,
         stopping=told_to_stop,
     )
-    return Engine(config, context, ledger, Doorbell(redis_url), connectors, clock, drainer)
+    return Bridge(config, context, ledger, Doorbell(redis_url), connectors, clock, worker)
 
 
 def configure_logging(process: str, config: Config | None = None) -> None:
@@ -189,6 +189,6 @@ def configure_logging(process: str, config: Config | None = None) -> None:
 
 
 @cache
-def current() -> Engine:
-    """Return this process's engine: jobs are called by name and have no other way to it."""
-    return engine(told_to_stop=stopping.is_set)
+def current() -> Bridge:
+    """Return this process's bridge: jobs are called by name and have no other way to it."""
+    return build_bridge(told_to_stop=stopping.is_set)

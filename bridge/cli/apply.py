@@ -13,7 +13,7 @@ from bridge.operations import plans
 from bridge.operations.desk import Desk
 from bridge.preview.apply import Applied
 from bridge.preview.dry_run import Preview
-from bridge.wiring import Engine
+from bridge.wiring import Bridge
 
 SAMPLE: Final = 5
 """Writes of each kind that are shown."""
@@ -40,26 +40,26 @@ def command(
     It plans again first and says what has moved since the last plan. What changes meanwhile is left
     to the workers.
     """
-    with opened(sandbox=sandbox) as (engine, desk):
+    with opened(sandbox=sandbox) as (bridge, desk):
         if held is not None:
             _release(desk, held, yes=yes)
             return
-        plan = _plan_again(engine, desk, sync)
+        plan = _plan_again(bridge, desk, sync)
         _refuse(plan, override_unsafe=override_unsafe)
         if not plan.writes:
             return
         if not yes:
             click.confirm(f"Make these {len(plan.writes)} writes?", abort=True)
-        applied = plans.carry_out(engine, desk, sync, plan, override_unsafe=override_unsafe)
+        applied = plans.carry_out(bridge, desk, sync, plan, override_unsafe=override_unsafe)
     _print(applied, len(plan.writes))
     if applied.left or applied.errors or applied.parked:
         raise SystemExit(1)
 
 
-def _plan_again(engine: Engine, desk: Desk, sync: str | None) -> Preview:
+def _plan_again(bridge: Bridge, desk: Desk, sync: str | None) -> Preview:
     """Plan, and show the plan and how it differs from the last one."""
-    lend_redis(engine.config.settings.redis)
-    plan = plans.make_plan(engine, desk, sync, live=True)
+    lend_redis(bridge.config.settings.redis)
+    plan = plans.make_plan(bridge, desk, sync, live=True)
     print_plan(plan, [], SAMPLE)
     home = find_home()
     changes = plans.changes_since_last(home, sync, plan)

@@ -42,8 +42,8 @@ def command(
     It goes in the lowest lane, and may be stopped and started again at any time: nothing is made
     twice.
     """
-    with working("backfill", lend=True) as (engine, desk):
-        engine.take_over()  # an import that was killed may have held what this one goes on with
+    with working("backfill", lend=True) as (bridge, desk):
+        bridge.take_over()  # an import that was killed may have held what this one goes on with
         costs = imports.estimate_cost(desk, sync)
         if not as_json:
             print_costs(costs)
@@ -54,7 +54,7 @@ def command(
             newest_first=newest_first,
             max_creates=limit,
         )
-        steps = imports.follow_import(engine, desk, run_ids)
+        steps = imports.follow_import(bridge, desk, run_ids)
         progress = show_progress(steps, imports.allowed_rates(desk), quiet=as_json)
         outcome = imports.outcome(desk, run_ids)
     if as_json:

@@ -28,7 +28,7 @@ def web(host: str, port: int) -> None:
 
     begin("web").close()
     check_port(host, port)
-    # The server's own processes build their engines: connections must not be shared over a fork.
+    # The server's processes each build their own: connections must not be shared over a fork.
     wiring.current.cache_clear()
     serve(host, port)
 
@@ -36,19 +36,19 @@ def web(host: str, port: int) -> None:
 @click.command()
 def worker() -> None:
     """Work: observe, merge, deliver, reconcile. Start as many as you like, on as many machines."""
-    engine = begin("worker")
-    engine.take_over()  # it may be here because another was killed
+    bridge = begin("worker")
+    bridge.take_over()  # it may be here because another was killed
     keep_loaded()
-    run_worker(redis_address(engine.config.settings.redis))
-    engine.close()
+    run_worker(redis_address(bridge.config.settings.redis))
+    bridge.close()
 
 
 @click.command()
 def clock() -> None:
     """Announce what is due and start scheduled reconciliations. A second clock does no harm."""
-    engine = begin("clock")
+    bridge = begin("clock")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_clock(engine, stop)
-    engine.close()
+    run_clock(bridge, stop)
+    bridge.close()

@@ -33,10 +33,10 @@ def command(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: b
     It is played through on a copy of the ledger in memory, by the code that would do it. 1 when it
     is not safe.
     """
-    with opened(sandbox=sandbox) as (engine, desk):
+    with opened(sandbox=sandbox) as (bridge, desk):
         if live:
-            lend_redis(engine.config.settings.redis)
-        planned = plans.make_plan(engine, desk, sync, live=live)
+            lend_redis(bridge.config.settings.redis)
+        planned = plans.make_plan(bridge, desk, sync, live=live)
         held = plans.held_writes(desk)
     plans.remember(find_home(), sync, planned)
     if as_json:

@@ -25,20 +25,20 @@ OPS: Final = ("create", "update", "delete")
 
 
 @contextmanager
-def opened(*, sandbox: bool) -> Iterator[tuple[wiring.Engine, Desk]]:
+def opened(*, sandbox: bool) -> Iterator[tuple[wiring.Bridge, Desk]]:
     """Open the bridge of this home. `sandbox`: that of the running sandbox, or none."""
     home = find_home()
     if not follow_sandbox(home) and sandbox:
         raise click.UsageError(
             "no sandbox runs in this home: start `bridge up --sandbox`, then plan again"
         )
-    engine = wiring.engine(home)
+    bridge = wiring.build_bridge(home)
     try:
-        yield engine, desk.of(engine, actor())
+        yield bridge, desk.of(bridge, actor())
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
     finally:
-        engine.close()
+        bridge.close()
 
 
 def print_plan(plan: Preview, held: Sequence[HeldWrite], sample: int) -> None:

@@ -19,7 +19,7 @@ from bridge.supervisor.processes import watch_parent
 
 
 @contextmanager
-def working(process: str, *, lend: bool = False) -> Iterator[tuple[wiring.Engine, Desk]]:
+def working(process: str, *, lend: bool = False) -> Iterator[tuple[wiring.Bridge, Desk]]:
     """Open the bridge of this home for a command that does the work itself, beside the workers.
 
     A name that nothing has is wrong usage. `lend`: run the embedded Valkey meanwhile, if need be.
@@ -28,24 +28,24 @@ def working(process: str, *, lend: bool = False) -> Iterator[tuple[wiring.Engine
     follow_sandbox(home)
     if lend:
         lend_redis(wiring.load_config(home).settings.redis)
-    engine = begin(process)
+    bridge = begin(process)
     try:
-        yield engine, desk.of(engine, actor())
+        yield bridge, desk.of(bridge, actor())
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
     finally:
-        engine.close()
+        bridge.close()
 
 
-def begin(process: str) -> wiring.Engine:
-    """Set this process up, and return its engine. Raises ConfigError when Redis does not run."""
+def begin(process: str) -> wiring.Bridge:
+    """Set this process up, and return its bridge. Raises ConfigError when Redis does not run."""
     wiring.configure_logging(process)
     watch_parent()
     redis_address(wiring.load_config(find_home()).settings.redis)
-    engine = wiring.current()
+    bridge = wiring.current()
     # Once more: now it is known which secrets must not be logged.
-    wiring.configure_logging(process, engine.config)
-    return engine
+    wiring.configure_logging(process, bridge.config)
+    return bridge
 
 
 def redis_address(configured: str) -> Address:

@@ -45,9 +45,9 @@ def command(connection: str | None, full: bool, report: bool, accept: bool, as_j
         raise click.UsageError(
             "--accept-absences wants a CONNECTION and --full: absence shows in full listings only"
         )
-    with working("reconcile") as (engine, desk):
+    with working("reconcile") as (bridge, desk):
         run_ids = reconciliations.start_reconciliations(
-            engine, desk, connection, full=full, report=report, accept_absences=accept
+            bridge, desk, connection, full=full, report=report, accept_absences=accept
         )
         if not run_ids:
             raise click.ClickException(
@@ -55,7 +55,7 @@ def command(connection: str | None, full: bool, report: bool, accept: bool, as_j
             )
         look = partial(reconciliations.progress, desk, run_ids)
         with nullcontext() if as_json else ProgressDisplay(look):
-            reconciliations.work_off(engine, run_ids)
+            reconciliations.work_off(bridge, run_ids)
         runs = reconciliations.outcomes(desk, run_ids)
     for run in runs:
         if as_json:

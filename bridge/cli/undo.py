@@ -32,7 +32,7 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
     What was changed there since is listed and left alone. The tickets concerned are paused, so that
     the bridge does not do it again; `bridge link resume` lets one go on.
     """
-    with working("undo") as (engine, desk):
+    with working("undo") as (bridge, desk):
         plan = undos.plan_undo(desk, run)
         did = f"made {plan.made} records and wrote to others {plan.changed} times"
         click.echo(f"run {run} ({plan.kind} of {plan.connection}) {did}", err=as_json)
@@ -45,7 +45,7 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
             running = undos.start_undo(desk, run, delete_created=delete_created)
         except Busy as error:
             raise click.ClickException(str(error)) from error
-        left = undos.work_off(engine, running.id)
+        left = undos.work_off(bridge, running.id)
         outcome = undos.finish_undo(desk, running, left)
     _print(running, outcome, as_json=as_json)
     if outcome.left.waiting or outcome.left.parked:

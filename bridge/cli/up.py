@@ -62,7 +62,7 @@ def command(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) 
     )
     try:
         with Stack(settings) as stack:
-            activity = ActivityStream(stack.engine.ledger)
+            activity = ActivityStream(stack.bridge.ledger)
             activity.start_now()
             _welcome(console, stack, as_json=as_json)
             counts = dict.fromkeys(ticket_origins(stack.sandboxes), FIRST_TICKETS)
@@ -80,7 +80,7 @@ def command(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) 
 
 def _welcome(console: Console, stack: Stack, *, as_json: bool) -> None:
     """Say where everything is, and what to try."""
-    connections = stack.engine.config.connections
+    connections = stack.bridge.config.connections
     webhooks = {
         name: f"{stack.url}/webhooks/{name}"
         for name, connection in connections.items()

@@ -85,20 +85,20 @@ def opened(home: Path, actor: str, *, check_ledger: bool = True) -> Iterator[Des
     Raises ConfigError, and LedgerError unless `check_ledger` is off: `bridge doctor` reports that
     itself.
     """
-    engine = wiring.engine(home, check_ledger=check_ledger)
+    bridge = wiring.build_bridge(home, check_ledger=check_ledger)
     try:
-        yield of(engine, actor)
+        yield of(bridge, actor)
     finally:
-        engine.close()
+        bridge.close()
 
 
-def of(engine: wiring.Engine, actor: str) -> Desk:
+def of(bridge: wiring.Bridge, actor: str) -> Desk:
     """Return a desk over a bridge that is open already."""
     return Desk(
-        config=engine.config,
-        context=engine.context,
-        ledger=engine.ledger,
-        connectors=engine.connectors,
-        bell=engine.doorbell,
+        config=bridge.config,
+        context=bridge.context,
+        ledger=bridge.ledger,
+        connectors=bridge.connectors,
+        bell=bridge.doorbell,
         actor=actor,
     )

@@ -19,7 +19,7 @@ from bridge.operations.desk import Desk
 from bridge.operations.evidence import AMBIGUOUS
 from bridge.runs import backfill
 from bridge.runs.forecast import ImportCost, forecast
-from bridge.wiring import Engine
+from bridge.wiring import Bridge
 
 TURN_SECONDS: Final = 1.0
 """For so long the import works between two looks at how far it is."""
@@ -149,7 +149,7 @@ def _under_way(tx: Tx, connection: str, entity: str) -> str | None:
     return run.id if run else None
 
 
-def follow_import(engine: Engine, desk: Desk, run_ids: Sequence[int]) -> Iterator[ImportProgress]:
+def follow_import(bridge: Bridge, desk: Desk, run_ids: Sequence[int]) -> Iterator[ImportProgress]:
     """Work here, beside the workers, and yield how far it is, until the import is over.
 
     The last one has `halted` set when all that is left waits for connections that an operator must
@@ -157,7 +157,7 @@ def follow_import(engine: Engine, desk: Desk, run_ids: Sequence[int]) -> Iterato
     """
     began, calls = time.monotonic(), 0
     while True:
-        turn = engine.drainer.run(TURN_SECONDS)
+        turn = bridge.worker.run(TURN_SECONDS)
         calls += turn.calls
         seconds = time.monotonic() - began
         step = progress(desk, run_ids, calls=calls, seconds=seconds)
@@ -165,7 +165,7 @@ def follow_import(engine: Engine, desk: Desk, run_ids: Sequence[int]) -> Iterato
         if step.is_over:
             return
         if not turn.claimed:  # all that is left waits for its time, or is with other workers
-            engine.clock.sleep(IDLE_SECONDS)
+            bridge.clock.sleep(IDLE_SECONDS)
 
 
 def progress(

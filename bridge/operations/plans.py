@@ -14,7 +14,7 @@ from bridge.operations.desk import Desk
 from bridge.preview.apply import Applied, apply_plan
 from bridge.preview.dry_run import Preview, preview
 from bridge.preview.planned_write import write_digest, write_target
-from bridge.wiring import Engine
+from bridge.wiring import Bridge
 
 HELD_CAUSE: Final = "unsafe"
 MAX_HELD: Final = 10_000
@@ -31,7 +31,7 @@ class HeldWrite:
     why: str
 
 
-def make_plan(engine: Engine, desk: Desk, sync: str | None, *, live: bool) -> Preview:
+def make_plan(bridge: Bridge, desk: Desk, sync: str | None, *, live: bool) -> Preview:
     """Plan for a sync, or for all, and leave no trace. Raises UnknownName.
 
     `live`: list the systems, by reads only; else from what the ledger knows of them.
@@ -42,7 +42,7 @@ def make_plan(engine: Engine, desk: Desk, sync: str | None, *, live: bool) -> Pr
         desk.connectors,
         sync_names(desk, sync),
         live=live,
-        budget=engine.drainer.budget,
+        budget=bridge.worker.budget,
     )
 
 
@@ -52,7 +52,7 @@ def sync_names(desk: Desk, sync: str | None) -> list[str]:
 
 
 def carry_out(
-    engine: Engine, desk: Desk, sync: str | None, plan: Preview, *, override_unsafe: bool
+    bridge: Bridge, desk: Desk, sync: str | None, plan: Preview, *, override_unsafe: bool
 ) -> Applied:
     """Make the writes of a plan, in the name of the desk's actor, and return what became of them.
 
@@ -73,7 +73,7 @@ def carry_out(
         desk.connectors,
         names,
         plan.writes,
-        engine.drainer.budget,
+        bridge.worker.budget,
         override=override_unsafe,
     )
 

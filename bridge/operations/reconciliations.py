@@ -12,7 +12,7 @@ from bridge.ledger import drift_findings, run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
 from bridge.operations.desk import Desk
-from bridge.wiring import Engine
+from bridge.wiring import Bridge
 
 RECONCILE_TIMEOUT: Final = 3600.0
 """Seconds after which nobody waits any longer; the workers go on."""
@@ -82,7 +82,7 @@ class RunOutcome:
 
 
 def start_reconciliations(
-    engine: Engine,
+    bridge: Bridge,
     desk: Desk,
     connection: str | None,
     *,
@@ -103,20 +103,20 @@ def start_reconciliations(
     return [
         run_id
         for name in names
-        for run_id in engine.start_run(name, kind, report=report, accept=accept_absences)
+        for run_id in bridge.start_run(name, kind, report=report, accept=accept_absences)
     ]
 
 
-def work_off(engine: Engine, run_ids: Collection[str]) -> None:
+def work_off(bridge: Bridge, run_ids: Collection[str]) -> None:
     """Work here, beside the workers, until the runs are over and no more can be healed for now."""
     until = time.monotonic() + RECONCILE_TIMEOUT
     while time.monotonic() < until:
-        engine.drain()
-        with engine.ledger.transaction() as tx:
+        bridge.drain()
+        with bridge.ledger.transaction() as tx:
             drift_findings.mark_healed(tx)
-            if _is_over(tx, run_ids, engine.clock.now()):
+            if _is_over(tx, run_ids, bridge.clock.now()):
                 return
-        engine.clock.sleep(LOOK_SECONDS)
+        bridge.clock.sleep(LOOK_SECONDS)
 
 
 def _is_over(tx: Tx, run_ids: Collection[str], now: datetime) -> bool:

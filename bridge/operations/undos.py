@@ -15,7 +15,7 @@ from bridge.ledger.run_writes import LeftToDo
 from bridge.operations import availability
 from bridge.operations.desk import Desk
 from bridge.runs import undo
-from bridge.wiring import Engine
+from bridge.wiring import Bridge
 
 UNDO_TIMEOUT: Final = 6 * 3600.0
 """Seconds after which nobody waits any longer; the workers go on."""
@@ -148,22 +148,22 @@ def start_undo(desk: Desk, run_id: int, *, delete_created: bool) -> RunningUndo:
     return RunningUndo(run_id, undo_id, position)
 
 
-def work_off(engine: Engine, undo_id: str) -> LeftToDo:
+def work_off(bridge: Bridge, undo_id: str) -> LeftToDo:
     """Work here, beside the workers, until the undo is done; return what is left of it.
 
     Something is left when all that remains waits for connections that an operator must resume.
     """
     until = time.monotonic() + UNDO_TIMEOUT
     while True:
-        engine.drain()
-        with engine.ledger.read() as tx:
+        bridge.drain()
+        with bridge.ledger.read() as tx:
             left = run_writes.left(tx, [int(undo_id)])
             waiting = run_writes.waits_for(tx, [int(undo_id)])
             # Also so when nothing waits at all.
             only_operator_helps = len(availability.halted(tx, waiting)) == len(waiting)
         if only_operator_helps or time.monotonic() > until:
             return left
-        engine.clock.sleep(LOOK_SECONDS)
+        bridge.clock.sleep(LOOK_SECONDS)
 
 
 def finish_undo(desk: Desk, running: RunningUndo, left: LeftToDo) -> UndoOutcome:

@@ -19,19 +19,19 @@ ACCOUNT_EVERY: Final = timedelta(minutes=1)
 logger = logging.getLogger("bridge.cli")
 
 
-def run_clock(engine: wiring.Engine, stop: threading.Event) -> None:
+def run_clock(bridge: wiring.Bridge, stop: threading.Event) -> None:
     """Tick until told to stop. After an outage of the ledger the next tick finds what was due."""
     duties: list[tuple[timedelta, Callable[[], object]]] = [
-        (RUNS_EVERY, engine.start_due_runs),
-        (PRUNE_EVERY, engine.prune),
-        (ACCOUNT_EVERY, engine.check_account),
+        (RUNS_EVERY, bridge.start_due_runs),
+        (PRUNE_EVERY, bridge.prune),
+        (ACCOUNT_EVERY, bridge.check_account),
     ]
-    next_times = [engine.clock.now()] * len(duties)
+    next_times = [bridge.clock.now()] * len(duties)
     down = False
     while not stop.is_set():
         try:
-            _do_what_is_due(duties, next_times, engine.clock.now())
-            engine.announce()
+            _do_what_is_due(duties, next_times, bridge.clock.now())
+            bridge.announce()
             down = False
         except BridgeError as error:
             if not down:

@@ -121,7 +121,7 @@ def lift_rate_limits(home: Path) -> None:
 def _keep(folder: Path, evidence: VerifyInput, stack: Stack) -> None:
     write(folder, evidence)
     with (folder / "timelines.jsonl").open("w", encoding="utf-8") as file:
-        for row in timelines(stack.engine):
+        for row in timelines(stack.bridge):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
@@ -179,7 +179,7 @@ class DemoRun:
         """Return what is to be judged."""
         self.seconds = time.monotonic() - self._began
         seed = self.stack.settings.seed
-        return collect(self.stack.engine, self.stack.sandboxes, seed, self.seconds)
+        return collect(self.stack.bridge, self.stack.sandboxes, seed, self.seconds)
 
     def load(self) -> list[Ticket]:
         """Make the tickets, each on one system, and the visitors; return where each began."""
@@ -190,7 +190,7 @@ class DemoRun:
 
     def refs_of_tickets(self) -> dict[Ticket, Refs]:
         """Return the records of every linked ticket, by each of them."""
-        with self.stack.engine.ledger.read() as tx:
+        with self.stack.bridge.ledger.read() as tx:
             tickets = [
                 {name: side.remote_id for name, side in link.live().items()}
                 for link in all_links(tx)
@@ -200,9 +200,9 @@ class DemoRun:
 
     def reconcile_until_linked(self, origins: list[Ticket]) -> None:
         """Find the tickets whose webhooks were lost, so that each can be edited everywhere."""
-        engine = self.stack.engine
-        with engine.ledger.read() as tx:
-            creating = {row["name"] for row in connections(engine.context, tx) if row["creates"]}
+        bridge = self.stack.bridge
+        with bridge.ledger.read() as tx:
+            creating = {row["name"] for row in connections(bridge.context, tx) if row["creates"]}
         for _ in range(MAX_RECONCILIATIONS):
             linked = self.refs_of_tickets()
             if self.gave_up or all(creating <= linked.get(o, {}).keys() for o in origins):
@@ -212,7 +212,7 @@ class DemoRun:
     def reconcile(self) -> None:
         """Compare everything once."""
         for name in self.stack.sandboxes:
-            self.stack.engine.start_run(name, "full")
+            self.stack.bridge.start_run(name, "full")
         self.wait_until_quiet()
 
     def edit(self, origins: list[Ticket]) -> None:
@@ -257,7 +257,7 @@ class DemoRun:
         """
         self.stack.polling = False
         for name in self.stack.sandboxes:
-            self.stack.engine.start_run(name, "poll")
+            self.stack.bridge.start_run(name, "poll")
         if not wait_until(self.is_quiet, self.pending, self.stuck_seconds, self._look_after):
             self.gave_up = True
             self.stack.settings.say(f"no progress any more; still under way: {self.pending()}")
@@ -289,9 +289,9 @@ class DemoRun:
 
         An open write has its piece of work too; an open create may wait for a full listing.
         """
-        engine = self.stack.engine
-        with engine.ledger.read() as tx:
-            backlog = work.backlog(tx, engine.clock.now())
+        bridge = self.stack.bridge
+        with bridge.ledger.read() as tx:
+            backlog = work.backlog(tx, bridge.clock.now())
             creates = summary.open_creates(tx)
         return {name: backlog[name] for name in ("due", "claimed", "later")} | {"creates": creates}
 

@@ -9,11 +9,11 @@ from bridge.ledger import attempts, timeline
 from bridge.operations.evidence import all_links, facts
 from bridge.supervisor.sandbox_client import SandboxClient
 from bridge.verify.report import VerifyInput
-from bridge.wiring import Engine
+from bridge.wiring import Bridge
 
 
 def collect(
-    engine: Engine, sandboxes: Mapping[str, SandboxClient], seed: int, seconds: float
+    bridge: Bridge, sandboxes: Mapping[str, SandboxClient], seed: int, seconds: float
 ) -> VerifyInput:
     """Return the sandboxes' journals and records, and the facts that the ledger has."""
     journal = [row for sandbox in sandboxes.values() for row in sandbox.get("journal")]
@@ -22,16 +22,16 @@ def collect(
         for name, sandbox in sandboxes.items()
         for record in sandbox.get("tickets")
     ]
-    with engine.ledger.read() as tx:
-        ledger_facts = facts(engine.context, tx)
+    with bridge.ledger.read() as tx:
+        ledger_facts = facts(bridge.context, tx)
     descriptions = [sandbox.get("description") for sandbox in sandboxes.values()]
     ledger_facts.append({"kind": "run", "seed": seed, "seconds": round(seconds, 3)})
     return VerifyInput(journal, finals, [*descriptions, *ledger_facts])
 
 
-def timelines(engine: Engine) -> Iterator[dict[str, Any]]:
+def timelines(bridge: Bridge) -> Iterator[dict[str, Any]]:
     """Yield each ticket's history in the ledger: no evidence, but it says why a ticket ended so."""
-    with engine.ledger.read() as tx:
+    with bridge.ledger.read() as tx:
         for link in all_links(tx):
             ticket = {
                 "link": link.id,

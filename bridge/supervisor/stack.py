@@ -78,7 +78,7 @@ class Stack:
         self.polling = True
         """Whether `look_after` has the sandboxes polled."""
         self.children = Children(settings.say)
-        self.engine: wiring.Engine
+        self.bridge: wiring.Bridge
         self._valkey: Embedded | None = None
         self._valkey_checked_at = 0.0
         self._polled_at = 0.0
@@ -136,13 +136,13 @@ class Stack:
             self._ledger_down = False
 
     def _poll(self, name: str) -> None:
-        has_webhooks = self.engine.config.connections[name].webhook is not None
+        has_webhooks = self.bridge.config.connections[name].webhook is not None
         if has_webhooks or self._polls % POLLS_WITHOUT_WEBHOOKS == 0:
-            self.engine.start_run(name, "poll")
-        capabilities = self.engine.context.capabilities[name].values()
+            self.bridge.start_run(name, "poll")
+        capabilities = self.bridge.context.capabilities[name].values()
         needs_full = any(entity.swept for entity in capabilities)
         if needs_full and self._polls % POLLS_FOR_FULL == 0:
-            self.engine.start_run(name, "full")
+            self.bridge.start_run(name, "full")
 
     # Setting up. Whatever is set up registers in `_exits` how it is taken down again.
 
@@ -163,7 +163,7 @@ class Stack:
         if config.settings.redis == "embedded" and self._valkey is None:
             self._start_valkey()
         # Each step needs those before it: a process checks the ledger's version when it starts, the
-        # sandboxes send webhooks to the port, and the engine calls the sandboxes.
+        # sandboxes send webhooks to the port, and the bridge calls the sandboxes.
         on_sqlite = self._upgrade_ledger(config)
         port = self._choose_port()
         self.children = Children(self.settings.say, child_environ())
@@ -171,8 +171,8 @@ class Stack:
         if self.settings.sandbox:
             systems = {name: connection.system for name, connection in config.connections.items()}
             self._start_sandbox(systems)
-        self.engine = wiring.engine(self.settings.home)
-        self._exits.callback(self.engine.close)
+        self.bridge = wiring.build_bridge(self.settings.home)
+        self._exits.callback(self.bridge.close)
         self._start_processes(port, self.settings.workers or (1 if on_sqlite else 2))
         self.ready = True
 

@@ -28,24 +28,24 @@ def application() -> Gateway:
     from bridge import wiring  # noqa: PLC0415 - a server for something else needs none of it
     from bridge.web.app import create_app  # noqa: PLC0415
 
-    engine = wiring.current()
+    bridge = wiring.current()
     # This is a new process, which does not inherit its parent's logging, nor the scrubbing in it.
-    wiring.configure_logging("web", engine.config)
+    wiring.configure_logging("web", bridge.config)
     # On SQLite one thread commits for all requests; PostgreSQL groups commits by itself.
-    grouped = engine.ledger.url.get_backend_name() == "sqlite"
-    intake: Intake = (GroupIntake if grouped else DirectIntake)(engine.ledger, engine.doorbell)
+    grouped = bridge.ledger.url.get_backend_name() == "sqlite"
+    intake: Intake = (GroupIntake if grouped else DirectIntake)(bridge.ledger, bridge.doorbell)
     token = os.environ.get("BRIDGE_METRICS_TOKEN", "")
     app = create_app(
-        engine.config,
-        engine.ledger,
-        engine.doorbell,
-        engine.clock,
-        engine.connectors,
+        bridge.config,
+        bridge.ledger,
+        bridge.doorbell,
+        bridge.clock,
+        bridge.connectors,
         intake=intake,
         metrics_token=Secret(token) if token else None,
-        limit=engine.config.settings.body_limit,
+        limit=bridge.config.settings.body_limit,
     )
-    return Gateway(app, limit=engine.config.settings.body_limit, on_close=intake.close)
+    return Gateway(app, limit=bridge.config.settings.body_limit, on_close=intake.close)
 
 
 def serve(

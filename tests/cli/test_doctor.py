@@ -225,10 +225,10 @@ def test_the_clock_says_so_when_the_account_of_webhooks_does_not_add_up(
         )  # fmt: skip
         if lost:
             tx.execute(text("delete from inbox"))
-    engine, stop = wiring.engine(tmp_path), threading.Event()
+    bridge, stop = wiring.build_bridge(tmp_path), threading.Event()
     monkeypatch.setattr(stop, "wait", lambda _seconds: stop.set())  # one tick
-    run_clock(engine, stop)
-    engine.close()
+    run_clock(bridge, stop)
+    bridge.close()
     assert ("1 accepted = 0 settled + 0 in flight: 1 MISSING" in caplog.text) is lost
 
 
@@ -244,9 +244,9 @@ def test_the_clock_forgets_timelines_after_as_long_as_the_configuration_says(
         make_link(tx, now)
         for days in (60, 41, 39):
             timeline.add(tx, "a", now - timedelta(days=days), [Note(str(days), "helpdesk", "", {})])
-    engine, stop = wiring.engine(tmp_path), threading.Event()
+    bridge, stop = wiring.build_bridge(tmp_path), threading.Event()
     monkeypatch.setattr(stop, "wait", lambda _seconds: stop.set())  # one tick
-    run_clock(engine, stop)
-    engine.close()
+    run_clock(bridge, stop)
+    bridge.close()
     with home[0].read() as tx:
         assert [line.kind for line in timeline.timeline(tx, "a")] == ["39"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from bridge.config import Agents, Config, Settings
 from bridge.operations.desk import Desk
 from bridge.queue import NullDoorbell
-from bridge.wiring import Engine
+from bridge.wiring import Bridge
 
 
 def desk_of(bridge, *, people=None):
@@ -28,14 +28,14 @@ def desk_of(bridge, *, people=None):
     )
 
 
-def engine_of(estate) -> Engine:
-    """Return the engine of an Estate, for operations that do the work where they are called."""
-    return Engine(
+def bridge_of(estate) -> Bridge:
+    """Return the bridge of an Estate, for operations that do the work where they are called."""
+    return Bridge(
         config=estate.config,
         context=estate.context,
         ledger=estate.ledger,
         doorbell=NullDoorbell(),
         connectors=estate.connectors,
         clock=estate.clock,
-        drainer=estate.drain,
+        worker=estate.drain,
     )

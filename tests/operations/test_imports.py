@@ -7,7 +7,7 @@ from bridge.ledger import connection_health, run_records
 from bridge.operations import imports
 from bridge.preview.dry_run import preview
 from tests.flow.pair import SYNC, pair
-from tests.operations.desks import desk_of, engine_of
+from tests.operations.desks import bridge_of, desk_of
 
 
 @pytest.fixture
@@ -20,11 +20,11 @@ def estate(tmp_path):
 @pytest.fixture
 def imported(estate):
     def go():
-        engine = engine_of(estate)
+        bridge = bridge_of(estate)
         estate.config.syncs[SYNC] = estate.context.syncs[SYNC]
         here = desk_of(estate)
         ids = imports.start_import(here, SYNC)
-        steps = imports.follow_import(engine, here, ids)
+        steps = imports.follow_import(bridge, here, ids)
         return ids, show_progress(steps, imports.allowed_rates(here), quiet=False)
 
     return go

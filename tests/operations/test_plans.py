@@ -9,7 +9,7 @@ from bridge.errors import UnknownName
 from bridge.ledger import audit, work
 from bridge.operations import plans
 from tests.flow.pair import SYNC, pair
-from tests.operations.desks import desk_of, engine_of
+from tests.operations.desks import bridge_of, desk_of
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def estate(tmp_path):
 
 @pytest.fixture
 def bridge(estate):
-    engine = engine_of(estate)
+    bridge = bridge_of(estate)
     estate.config.syncs[SYNC] = estate.context.syncs[SYNC]
-    return engine, desk_of(estate)
+    return bridge, desk_of(estate)
 
 
 def test_a_plan_is_shown_compared_with_the_last_one_and_carried_out(

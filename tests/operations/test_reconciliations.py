@@ -6,7 +6,7 @@ from bridge.cli import reconcile
 from bridge.errors import UnknownName
 from bridge.operations import reconciliations
 from tests.flow.pair import pair
-from tests.operations.desks import desk_of, engine_of
+from tests.operations.desks import bridge_of, desk_of
 
 
 @pytest.fixture
@@ -20,10 +20,10 @@ def estate(tmp_path):
 @pytest.fixture
 def reconciled(estate):
     def go(connection="product", **options):
-        engine = engine_of(estate)
+        bridge = bridge_of(estate)
         here = desk_of(estate)
-        ids = reconciliations.start_reconciliations(engine, here, connection, **options)
-        reconciliations.work_off(engine, ids)
+        ids = reconciliations.start_reconciliations(bridge, here, connection, **options)
+        reconciliations.work_off(bridge, ids)
         return reconciliations.outcomes(here, ids)
 
     return go
@@ -59,7 +59,7 @@ def test_a_report_says_what_differs_and_nothing_of_healing(reconciled, capsys):
 def test_a_name_that_is_unknown_and_a_run_that_is_under_way(estate, reconciled):
     with pytest.raises(UnknownName, match="no connection nobody; allowed: "):
         reconciled("nobody")
-    engine = engine_of(estate)
+    bridge = bridge_of(estate)
     here = desk_of(estate)
-    assert len(reconciliations.start_reconciliations(engine, here, "product", full=True)) == 1
-    assert reconciliations.start_reconciliations(engine, here, "product", full=True) == []
+    assert len(reconciliations.start_reconciliations(bridge, here, "product", full=True)) == 1
+    assert reconciliations.start_reconciliations(bridge, here, "product", full=True) == []

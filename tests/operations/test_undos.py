@@ -8,7 +8,7 @@ from bridge.operations.undos import Standing
 from bridge.runs import backfill, reconcile, undo
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
-from tests.operations.desks import engine_of
+from tests.operations.desks import bridge_of
 
 
 @pytest.fixture
@@ -75,10 +75,10 @@ def test_an_undo_whose_connection_is_stopped_ends_and_the_rest_is_done_later(est
     with estate.ledger.transaction() as tx:
         mine, _count = undo.start(tx, run, estate.clock.now(), delete_created=True)
     hold(estate, "helpdesk")
-    engine = engine_of(estate)
-    assert undos.work_off(engine, mine).waiting == 3
+    bridge = bridge_of(estate)
+    assert undos.work_off(bridge, mine).waiting == 3
     resume(estate, "helpdesk")
-    assert undos.work_off(engine, mine) == run_writes.LeftToDo(0, {})
+    assert undos.work_off(bridge, mine) == run_writes.LeftToDo(0, {})
     assert estate.apps["helpdesk"].tickets() == []
 
 

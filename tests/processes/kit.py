@@ -57,11 +57,11 @@ class DemoRunWithVisits(DemoRun):
     """A demo that does not wait for visits: where no ticket follows, their work stays for later."""
 
     def work_counts(self) -> dict[str, int]:
-        engine = self.stack.engine
-        with engine.ledger.read() as tx:
+        bridge = self.stack.bridge
+        with bridge.ledger.read() as tx:
             found = super().work_counts()
             wanting = select(func.count()).where(
-                work.c.parked_at.is_(None), work.c.due_at > engine.clock.now()
+                work.c.parked_at.is_(None), work.c.due_at > bridge.clock.now()
             )
             wanting = wanting.where(work.c.claimed_by.is_(None), work.c.entity == "session")
             return found | {"later": max(0, found["later"] - tx.execute(wanting).scalar_one())}
@@ -220,7 +220,7 @@ class Kit(Stack):
         """Return the last entries of a ticket's timeline, as lines."""
         rows = [
             row
-            for row in timelines(self.engine)
+            for row in timelines(self.bridge)
             if row["refs"].get(name) == remote_id and "kind" in row
         ]
         lines = (
@@ -349,7 +349,7 @@ class Kit(Stack):
         self.polling = False
         self.wait(self.run.is_quiet, "quiet after the reconciliation")
         left = self.open_attempts()  # a scheduled poll may begin now; a write has no reason to
-        with self.engine.ledger.read() as tx:
+        with self.bridge.ledger.read() as tx:
             account = webhook_inbox.account(tx)
             rows = tx.execute(
                 select(inbox_table.c.connection, inbox_table.c.headers, inbox_table.c.verdict)
@@ -358,7 +358,7 @@ class Kit(Stack):
             (row.connection, value): row.verdict for row in rows for value in row.headers.values()
         }
         given = collect(
-            self.engine, self.sandboxes, self.settings.seed, time.monotonic() - self._began
+            self.bridge, self.sandboxes, self.settings.seed, time.monotonic() - self._began
         )
         sent = [
             row for row in given.journal if row["kind"] == "webhook" and 200 <= row["status"] < 300
@@ -396,7 +396,7 @@ class Kit(Stack):
 
     def troubles(self) -> dict[str, str]:
         """Return why connections are not well, by name."""
-        with self.engine.ledger.read() as tx:
+        with self.bridge.ledger.read() as tx:
             return {
                 name: found.why
                 for name, found in connection_health.by_name(tx).items()
@@ -414,7 +414,7 @@ class Kit(Stack):
 
     def open_attempts(self) -> list[tuple[str, str]]:
         """Return the connection and the fields of each write whose fate is not known."""
-        with self.engine.ledger.read() as tx:
+        with self.bridge.ledger.read() as tx:
             rows = tx.execute(
                 select(attempt.c.connection, attempt.c.remaining).where(
                     attempt.c.closed_at.is_(None)

@@ -1,4 +1,4 @@
-"""A worker process whose engine does as it is told: `python -m tests.worker.process URL JOURNAL`.
+"""A worker process whose bridge does as it is told: `python -m tests.worker.process URL JOURNAL`.
 
 The journal's folder holds the orders, one file each: `fail` makes the next drain raise, `hang`
 makes it wait for ever.
@@ -12,7 +12,7 @@ from pathlib import Path
 from bridge.queue import run_worker, stopping
 
 
-class Engine:
+class ObedientBridge:
     def __init__(self, journal: Path) -> None:
         self.journal = journal
 
@@ -45,11 +45,11 @@ class Engine:
 
 
 if __name__ == "__main__":
-    engine = Engine(Path(sys.argv[2]))
+    obedient = ObedientBridge(Path(sys.argv[2]))
     wiring = types.ModuleType(
         "bridge.wiring"
     )  # the composition root is what a process chooses for itself
-    wiring.current = lambda: engine
+    wiring.current = lambda: obedient
     sys.modules["bridge.wiring"] = wiring
     import bridge
 

@@ -226,6 +226,16 @@ class TestVerbs:
         scene.decide("assignee", "bob")
         assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "bob"})]
 
+    def test_f20_a_need_that_gets_its_value_makes_due_what_was_level_without_it(self):
+        scene = Scene(**{name: {"assignee": None} for name in "LHPZ"})
+        verbs = tuple(replace(each, fallback={}) for each in scene.can["Z"].verbs)
+        scene.can["Z"] = replace(scene.can["Z"], verbs=verbs)
+        scene.decide("status", "open")
+        assert scene.calls("Z") == []
+        scene.show("Z", **{**FIRST["Z"], "assignee": None})  # read as it is left alone: level
+        scene.decide("assignee", "bob")
+        assert scene.calls("Z") == [("takeover", {"status": "ongoing", "assignee": "bob"})]
+
     def test_f20_a_need_that_no_field_maps_takes_the_declared_value(self):
         scene = Scene("LZ", rules=given_rules(maps=without("Z", "assignee")))
         scene.decide("status", "open")

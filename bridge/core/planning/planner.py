@@ -147,7 +147,8 @@ def _is_due(recipient: Recipient, mapped: FieldMap) -> bool:
     """Return whether there is anything that the side has to be told about a field.
 
     A level that is up to date, or a decision that holds, ends the matter (rule F5); a decision that
-    was made from what is declared is made again, for the declaration may have changed.
+    was made from what is declared is made again, for the declaration may have changed. A level that
+    may rest on a decision ends nothing once that has fallen.
     """
     entry, state = recipient.entry(mapped.name), recipient.state(mapped.name)
     attempt = recipient.side.attempt
@@ -158,7 +159,8 @@ def _is_due(recipient: Recipient, mapped: FieldMap) -> bool:
         return False
     if not state.rev or state.candidates is not None:
         return False  # never set, or frozen by an open conflict (rule F18)
-    if entry.level >= state.rev and not decided:
+    was_decided = (entry.decided or {}).get(mapped.name) == state.rev
+    if entry.level >= state.rev and not was_decided:
         return False
     if not _may_be_compared(mapped, entry, state):
         return False

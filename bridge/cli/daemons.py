@@ -9,8 +9,8 @@ import click
 
 from bridge import wiring
 from bridge.cli.process import begin, redis_address
+from bridge.clock_loop import run_clock
 from bridge.queue import keep_loaded, run_worker
-from bridge.supervisor.clock_process import run_clock
 
 
 @click.command()

@@ -9,11 +9,11 @@ from sqlalchemy import delete, text, update
 
 from bridge import config as configuration
 from bridge import wiring
+from bridge.clock_loop import run_clock
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.state import Note
 from bridge.ledger import connection_health, run_records, tables, timeline, webhook_inbox, work
 from bridge.ledger.database import Ledger
-from bridge.supervisor.clock_process import run_clock
 from tests.cli.conftest import KEYS
 from tests.ledger.helpers import make_link
 

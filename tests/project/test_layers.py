@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "wiring": GROUND
     | {"core", "config", "connectors", "home", "http", "ledger", "queue", "engine"}
     | {"procedures", "observability", "runs"},
+    "clock_loop": {"errors", "wiring"},
     "operations": GROUND
     | {"core", "config", "connectors", "home", "ledger", "queue", "engine", "flow", "runs"}
     | {"preview", "wiring"},
@@ -55,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"core", "config", "home", "queue", "ledger", "operations", "sandbox", "verify", "wiring"},
     "cli": GROUND
     | {"core", "config", "connectors", "home", "observability", "queue", "runs", "preview", "web"}
-    | {"operations", "sandbox", "simulate", "supervisor", "verify", "wiring"},
+    | {"operations", "sandbox", "simulate", "supervisor", "verify", "wiring", "clock_loop"},
     "__main__": {"cli"},
     "jobs": {"wiring"},
 }

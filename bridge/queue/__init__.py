@@ -5,14 +5,14 @@ Redis may be emptied at any moment: outstanding work is stored in the ledger and
 
 from __future__ import annotations
 
-from bridge.queue.doorbell import JOBS, LANES, Address, Bell, Doorbell, NullDoorbell
+from bridge.queue.doorbell import JOBS, QUEUES, Address, Bell, Doorbell, NullDoorbell
 from bridge.queue.embedded_valkey import Embedded, socket_for, url_for
 from bridge.queue.redis_budget import MemoryBudget, RedisBudget
 from bridge.queue.rq_worker import keep_loaded, run_worker, stopping
 
 __all__ = [
     "JOBS",
-    "LANES",
+    "QUEUES",
     "Address",
     "Bell",
     "Doorbell",

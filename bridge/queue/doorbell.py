@@ -26,11 +26,16 @@ Address = str | Path
 JOBS: Final = ("jobs.drain.run", "jobs.reconcile.run", "jobs.reannounce.run", "jobs.prune.run")
 """Every function that a worker may call. Old names stay until no worker uses them any more."""
 DRAIN: Final = "jobs.drain.run"
-LANES: Final = ("live", "bulk")
-"""The queues, in the order in which a worker looks at them: live work before backfills."""
+QUEUES: Final = ("live", "bulk")
+"""The queues in Redis, in the order in which a worker looks at them.
+
+The bridge itself rings `live` alone: a drain looks into the ledger, whose lanes order the work
+(core/model/lanes.py). `bulk` is where `Doorbell.enqueue` puts the other jobs, for callers from
+outside.
+"""
 
 COALESCE_MS: Final = 1000
-"""Rings of a lane within this time are one."""
+"""Rings of a queue within this time are one."""
 JOB_TIMEOUT_SECONDS: Final = 900
 """For a worker that hangs: a drain takes a few seconds, and each of its calls has a timeout."""
 FAILURE_TTL_SECONDS: Final = 60
@@ -43,10 +48,10 @@ log = logging.getLogger(__name__)
 class Bell(Protocol):
     """A doorbell, as the rest of the bridge uses it."""
 
-    def ring(self, lane: str = "live") -> bool:
-        """Ask for a drain of the lane; False if Redis was not reached (the clock rings again)."""
+    def ring(self) -> bool:
+        """Ask for a drain; False if Redis was not reached (the clock rings again)."""
 
-    def answered(self, lane: str = "live") -> None:
+    def answered(self) -> None:
         """Mark the ring as answered: work that comes from now on needs a new ring."""
 
     def ping(self) -> bool:
@@ -56,11 +61,11 @@ class Bell(Protocol):
 class NullDoorbell:
     """A doorbell for processes that wake nobody; the clock announces their work."""
 
-    def ring(self, lane: str = "live") -> bool:  # noqa: ARG002 - the protocol's
+    def ring(self) -> bool:
         """Do nothing."""
         return False
 
-    def answered(self, lane: str = "live") -> None:
+    def answered(self) -> None:
         """Do nothing."""
 
     def ping(self) -> bool:
@@ -77,30 +82,33 @@ class Doorbell:
         self._quiet_until = 0.0
         self._down = False
 
-    def ring(self, lane: str = "live") -> bool:
-        """Ask for a drain of the lane, at most once a second unless it was answered in between."""
+    def ring(self, queue: str = "live") -> bool:
+        """Ask for a drain of the queue, at most once a second unless it was answered in between."""
         if time.monotonic() < self._quiet_until:
             return False
         try:
-            if self._redis.set(wake_key(lane), 1, nx=True, px=COALESCE_MS):
-                self._put(lane, DRAIN)
+            if self._redis.set(wake_key(queue), 1, nx=True, px=COALESCE_MS):
+                self._put(queue, DRAIN)
         except (RedisError, OSError) as error:
             return self._failed(error)
         return self._worked()
 
-    def answered(self, lane: str = "live") -> None:
-        """Forget the ring of the lane; called before the first query of a drain."""
+    def answered(self, queue: str = "live") -> None:
+        """Forget the ring of the queue; called before the first query of a drain."""
         try:
-            self._redis.delete(wake_key(lane))
+            self._redis.delete(wake_key(queue))
         except (RedisError, OSError) as error:
             self._failed(error)
 
-    def enqueue(self, job: str, *args: str, lane: str = "bulk") -> bool:
-        """Enqueue one of the other jobs by name; False if Redis did not take it."""
+    def enqueue(self, job: str, *args: str, queue: str = "bulk") -> bool:
+        """Enqueue one of the other jobs by name; False if Redis did not take it.
+
+        No process of the bridge does: the clock and the commands act without Redis.
+        """
         if job not in JOBS:
             raise ValueError(f"{job} is not a job; allowed {', '.join(JOBS)}")
         try:
-            self._put(lane, job, *args)
+            self._put(queue, job, *args)
         except (RedisError, OSError) as error:
             return self._failed(error)
         return self._worked()
@@ -116,11 +124,11 @@ class Doorbell:
         """Close the connections."""
         self._redis.close()
 
-    def _put(self, lane: str, job: str, *args: str) -> None:
-        queue = self._queues.get(lane)
+    def _put(self, name: str, job: str, *args: str) -> None:
+        queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[lane] = Queue(
-                lane, connection=self._redis, serializer=JSONSerializer
+            queue = self._queues[name] = Queue(
+                name, connection=self._redis, serializer=JSONSerializer
             )
         queue.enqueue_call(
             job,
@@ -153,9 +161,9 @@ def url_of(address: Address) -> str:
     return f"unix://{quote(str(address))}" if isinstance(address, Path) else address
 
 
-def wake_key(lane: str) -> str:
-    """Return the Redis key that exists while a ring of the lane is unanswered."""
-    return f"wake:{lane}"
+def wake_key(queue: str) -> str:
+    """Return the Redis key that exists while a ring of the queue is unanswered."""
+    return f"wake:{queue}"
 
 
 def connect(address: Address, *, timeout: float | None = 2.0) -> Redis:

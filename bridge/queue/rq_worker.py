@@ -23,7 +23,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
-from bridge.queue.doorbell import DRAIN, JOBS, LANES, Address, connect, wake_key
+from bridge.queue.doorbell import DRAIN, JOBS, QUEUES, Address, connect, wake_key
 
 _RESTART_SECONDS: Final = 1.0
 """The pause before a worker that lost Redis connects again."""
@@ -102,14 +102,14 @@ def keep_loaded() -> None:
     gc.freeze()
 
 
-def run_worker(address: Address, lanes: Sequence[str] = LANES, *, burst: bool = False) -> None:
+def run_worker(address: Address, queues: Sequence[str] = QUEUES, *, burst: bool = False) -> None:
     """Work until SIGTERM or SIGINT, through outages of Redis; `burst`: until no job is left."""
     logging.getLogger("rq").setLevel(logging.WARNING)
     stopping.clear()
     connected = True
     while not stopping.is_set():
         try:
-            _work(address, lanes, burst=burst)
+            _work(address, queues, burst=burst)
         except (RedisError, OSError) as error:
             if connected:
                 log.warning("the worker lost Redis (%s) and waits for it", type(error).__name__)
@@ -121,11 +121,14 @@ def run_worker(address: Address, lanes: Sequence[str] = LANES, *, burst: bool = 
         _pause()
 
 
-def _work(address: Address, lanes: Sequence[str], *, burst: bool) -> None:
+def _work(address: Address, queues: Sequence[str], *, burst: bool) -> None:
     connection = connect(address, timeout=None)
     try:
         worker = BridgeWorker(
-            list(lanes), connection=connection, serializer=JSONSerializer, log_job_description=False
+            list(queues),
+            connection=connection,
+            serializer=JSONSerializer,
+            log_job_description=False,
         )
         worker.work(burst=burst, logging_level=None)
     finally:

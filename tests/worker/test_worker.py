@@ -79,7 +79,7 @@ def test_rings_coalesce_until_one_is_answered(bell, redis):
     assert queue(redis).count == 2
 
 
-def test_lanes_are_rung_apart(bell, redis):
+def test_queues_are_rung_apart(bell, redis):
     bell.ring("live")
     bell.ring("bulk")
     assert queue(redis, "live").count == queue(redis, "bulk").count == 1

@@ -1,4 +1,4 @@
-"""Job: work off what is due in the ledger, for a few seconds."""
+"""Job: work off what is due in the ledger, for a few seconds. The doorbell asks for this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Job: ring again for what is due in the ledger, should nobody have heard the bell."""
+"""Job: ring again for what is due in the ledger, for callers from outside.
+
+The clock does this by itself, without this job (bridge/clock_loop.py).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Job: start a scheduled or requested reconciliation of one connection."""
+"""Job: start a reconciliation of one connection, for callers from outside.
+
+The bridge's own runs don't come this way: the clock and `bridge reconcile` start them directly.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Sightings: what listings last showed of each record, so that unchanged rows are skipped.
 
 A sighting keeps a digest of the row that was compared, and the fence of its link at that moment.
+The fence is a number raised with each lease: a worker that comes with an older one stores nothing.
 Every change of a link takes its lease and so raises its fence. A row with the same digest, on a
 link with the same fence, would therefore compare as it did before.
 """
@@ -22,29 +23,32 @@ PAGE = 500
 """Unseen records returned at a time."""
 
 
-class LastSighting(NamedTuple):
-    """The last sighting of a linked record. A tuple for speed: each row of a listing has one."""
+class LinkedRow(NamedTuple):
+    """A linked record with its last sighting, if any. A tuple for speed: a listing has many."""
 
     side_id: int
     link_id: str
     digest: str | None
-    """The row's digest when it last needed nothing; None when the link has changed since."""
+    """The row's digest when it last needed nothing; None: never so, or its link changed since."""
     day: int
-    """The day (as an ordinal) on which the row was last compared field by field."""
+    """The day (as an ordinal) on which the row was last compared field by field; 0: never."""
     fence: int | None
     """The link's present fence; None while its lease is held."""
 
 
-def last_sightings(
+def linked_rows(
     tx: Tx, connection: str, entity: str, remote_ids: Collection[str]
-) -> dict[str, LastSighting]:
-    """Return the linked ones of these records, by remote id, in one query."""
+) -> dict[str, LinkedRow]:
+    """Return the linked ones of these records, by remote id, in one query.
+
+    Those never sighted are among them: a record that is missing here has no link.
+    """
     rows = tx.execute(
-        _last_sightings(tx.dialect.name),
+        _linked_rows(tx.dialect.name),
         {"of": connection, "kind": entity, "ids": list(remote_ids)},
     ).all()
     return {
-        remote_id: LastSighting(
+        remote_id: LinkedRow(
             side_id,
             link_id,
             digest if owner is None and seen_fence == fence else None,
@@ -90,7 +94,7 @@ _JOINED = side.outerjoin(sighting, sighting.c.side_id == side.c.id)
 
 
 @cache
-def _last_sightings(dialect: str) -> Select[Any]:
+def _linked_rows(dialect: str) -> Select[Any]:
     shown = (sighting.c.digest, sighting.c.fence, sighting.c.day, link.c.fence, link.c.lease_owner)
     rows = select(side.c.remote_id, side.c.id, side.c.link_id, *shown)
     rows = rows.select_from(_JOINED.join(link, link.c.id == side.c.link_id))

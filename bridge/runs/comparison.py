@@ -20,7 +20,7 @@ from bridge.flow.match import out_of_scope
 from bridge.flow.replan import plans
 from bridge.ledger import drift_findings, hints, links, listings
 from bridge.ledger.database import Tx
-from bridge.ledger.listings import LastSighting
+from bridge.ledger.listings import LinkedRow
 from bridge.runs.fingerprints import fingerprint, fingerprint_key
 
 FINGERPRINT_DAYS: Final = 7
@@ -51,7 +51,7 @@ class Comparison:
     """What is to be remembered of the rows that were compared in full."""
 
     def add(
-        self, difference: Difference | None, sighting: LastSighting, digest: str, today: int
+        self, difference: Difference | None, linked: LinkedRow, digest: str, today: int
     ) -> None:
         """Take in what came of comparing one row in full."""
         if difference is None:
@@ -59,12 +59,12 @@ class Comparison:
         else:
             self.differences.append(difference)
         # Only a row that is equal, on a link that nobody holds, need not be compared again.
-        settled = difference is None and sighting.fence is not None
+        settled = difference is None and linked.fence is not None
         self.sightings.append(
             {
-                "side_id": sighting.side_id,
+                "side_id": linked.side_id,
                 "digest": digest if settled else None,
-                "fence": sighting.fence or 0,
+                "fence": linked.fence or 0,
                 "day": today,
             }
         )
@@ -81,32 +81,32 @@ def compare(
     now: datetime,
 ) -> Comparison:
     """Compare rows with the ledger in a few queries, however many they are; writes nothing."""
-    last_seen = listings.last_sightings(tx, connection, entity, list(records))
+    linked_rows = listings.linked_rows(tx, connection, entity, list(records))
     key, today = fingerprint_key(tx, context, entity), now.toordinal()
-    fingerprints = {remote_id: fingerprint(records[remote_id], key) for remote_id in last_seen}
+    fingerprints = {remote_id: fingerprint(records[remote_id], key) for remote_id in linked_rows}
     same = {
-        remote_id: sighting.side_id
-        for remote_id, sighting in last_seen.items()
-        if _still_fits(sighting, fingerprints[remote_id], today)
+        remote_id: linked.side_id
+        for remote_id, linked in linked_rows.items()
+        if _still_fits(linked, fingerprints[remote_id], today)
     }
     comparison = Comparison(unchanged=len(same), same_sides=list(same.values()))
-    moved = {sighting.link_id for each, sighting in last_seen.items() if each not in same}
+    moved = {linked.link_id for each, linked in linked_rows.items() if each not in same}
     loaded = links.load(tx, sorted(moved))
     for remote_id, record in records.items():
         if remote_id in same:
             continue
-        sighting = last_seen.get(remote_id)
-        link = None if sighting is None else loaded.get(sighting.link_id)
-        if sighting is not None and link is not None:
-            difference = judge(context, link, record, full=full)
-            comparison.add(difference, sighting, fingerprints[remote_id], today)
+        linked = linked_rows.get(remote_id)
+        link = None if linked is None else loaded.get(linked.link_id)
+        if linked is not None and link is not None:
+            difference = difference_of(context, link, record, full=full)
+            comparison.add(difference, linked, fingerprints[remote_id], today)
         elif could_join(context, record):
             comparison.differences.append(Difference(remote_id, "new"))
     return comparison
 
 
-def _still_fits(sighting: LastSighting, digest: str, today: int) -> bool:
-    return digest == sighting.digest and sighting.day + FINGERPRINT_DAYS > today
+def _still_fits(linked: LinkedRow, digest: str, today: int) -> bool:
+    return digest == linked.digest and linked.day + FINGERPRINT_DAYS > today
 
 
 def store_sightings(tx: Tx, comparison: Comparison, run_id: int) -> None:
@@ -119,7 +119,7 @@ def store_sightings(tx: Tx, comparison: Comparison, run_id: int) -> None:
     listings.store(tx, [each | {"seen_run": run_id} for each in comparison.sightings])
 
 
-def judge(context: Context, link: Link, record: Record, *, full: bool) -> Difference | None:
+def difference_of(context: Context, link: Link, record: Record, *, full: bool) -> Difference | None:
     """Return how a row differs from the ledger, or what its link still owes a side (rule F9)."""
     ref = record.ref
     side = link.sides[ref.connection]

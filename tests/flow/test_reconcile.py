@@ -172,11 +172,11 @@ def test_an_unchanged_account_is_not_compared_again_until_something_moves(world,
     ids = born(world)
     run(world, "L")
     compared = []
-    judge = reconcile.comparison.judge
+    difference_of = reconcile.comparison.difference_of
     monkeypatch.setattr(
         reconcile.comparison,
-        "judge",
-        lambda *a, **k: compared.append(a[2].ref.id) or judge(*a, **k),
+        "difference_of",
+        lambda *a, **k: compared.append(a[2].ref.id) or difference_of(*a, **k),
     )
     done = run(world, "L")
     assert compared == []

@@ -42,7 +42,7 @@ def test_a_run_that_went_astray_leaves_no_watermark(tx, now):
 
 
 def seen(tx, remote_id="1"):
-    return listings.last_sightings(tx, "helpdesk", "ticket", [remote_id, "unknown"])
+    return listings.linked_rows(tx, "helpdesk", "ticket", [remote_id, "unknown"])
 
 
 def test_a_fingerprint_holds_until_the_link_is_taken_and_is_not_kept_while_it_is(tx, now):
@@ -72,7 +72,7 @@ def test_absent_is_what_was_known_before_and_not_seen_by_this_run(tx, now):
     for number in range(5):
         make_link(tx, now, f"link{number}", helpdesk=str(number))
     make_link(tx, now + 2 * HOUR, "young", helpdesk="young")
-    known = listings.last_sightings(tx, "helpdesk", "ticket", [str(number) for number in range(5)])
+    known = listings.linked_rows(tx, "helpdesk", "ticket", [str(number) for number in range(5)])
     listings.store(
         tx,
         [

@@ -1,4 +1,4 @@
-"""The clock, passed in everywhere so that tests and simulations can have their own."""
+"""The time: a `Clock` is passed in everywhere, so that tests and simulations can have their own."""
 
 from __future__ import annotations
 

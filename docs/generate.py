@@ -155,14 +155,25 @@ READING_ORDER = (
 """The rooms of `bridge/`, in the order in which they are best entered. A test: all are here."""
 
 
+TOP_MODULES = ("procedures", "wiring", "clock_loop", "clock", "home", "errors")
+"""The modules at the top of `bridge/`, in the order of the README. A test: all are here."""
+
+
 def rooms() -> str:
-    """Return a row a room: the first line of its package's docstring."""
-    rows = ["| room | what it is |", "| --- | --- |"]
+    """Return a row a room and a top module: the first line of its docstring."""
+    rows = ["| room or module | what it is |", "| --- | --- |"]
     for room in READING_ORDER:
-        package = ast.parse((ROOT / "bridge" / room / "__init__.py").read_text())
-        said = (ast.get_docstring(package) or "").partition("\n")[0]
+        said = first_line(ROOT / "bridge" / room / "__init__.py")
         rows.append(f"| [`bridge/{room}/`](bridge/{room}/) | {said} |")
+    for name in TOP_MODULES:
+        said = first_line(ROOT / "bridge" / f"{name}.py")
+        rows.append(f"| [`bridge/{name}.py`](bridge/{name}.py) | {said} |")
     return "\n".join(rows) + "\n"
+
+
+def first_line(path: Path) -> str:
+    """Return the first line of a module's docstring."""
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
 
 
 RULES = range(1, 23)

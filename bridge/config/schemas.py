@@ -1,4 +1,8 @@
-"""The shapes of the files as marshmallow schemas; every message says what is allowed."""
+"""The shapes of bridge.yaml and syncs.yaml, and of a mapping's examples, as marshmallow schemas.
+
+Every message says what is allowed. A mapping's fields are checked elsewhere:
+core/mapping/field_declaration.py.
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from bridge.ledger import work
 from bridge.ledger.database import Tx
 
 KIND = "observe"
+"""The kind of such work. `flow/observe.py` does it; bridge/procedures.py has the table of kinds."""
 
 
 def key(ref: Ref) -> str:

@@ -27,6 +27,15 @@ def test_generated_parts_are_fresh():
     assert done.returncode == 0, f"run `make docs`: {done.stdout}{done.stderr}"
 
 
+def test_the_readme_names_every_room_and_top_module():
+    readme = (ROOT / "README.md").read_text()
+    bridge = ROOT / "bridge"
+    rooms = [path.parent.relative_to(ROOT) for path in bridge.glob("*/__init__.py")]
+    modules = [path.relative_to(ROOT) for path in bridge.glob("[!_]*.py")]
+    named = [f"[`{room}/`]" for room in rooms] + [f"[`{module}`]" for module in modules]
+    assert [name for name in named if name not in readme] == []
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path):
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())

@@ -43,7 +43,7 @@ def without_refused(
 def divisible(context: Context, link: Link, connection: str, call: PlannedCall) -> bool:
     """Return whether the call has several fields, each of which could be sent alone."""
     verbs = context.capabilities[connection][link.entity].verbs
-    return len(call.values) > 1 and not any(
+    return len(call.body) > 1 and not any(
         verb.also or verb.element for verb in verbs if verb.name == call.verb
     )
 
@@ -61,7 +61,7 @@ def purpose(context: Context, link: Link, connection: str, call: PlannedCall) ->
     """Return the fields that the call is made for, not those that it has to set besides."""
     verbs = context.capabilities[connection][link.entity].verbs
     meant = {key for verb in verbs if verb.name == call.verb for key in verb.writes}
-    names = [field_of(context, link, connection, key) for key in call.values if key in meant]
+    names = [field_of(context, link, connection, key) for key in call.body if key in meant]
     return [name for name in names if name in call.sent] or sorted(call.sent)
 
 
@@ -72,7 +72,7 @@ def cut(
     names = {field_of(context, link, connection, key) for key in keys}
     return replace(
         call,
-        values={key: raw for key, raw in call.values.items() if key in keys},
+        body={key: raw for key, raw in call.body.items() if key in keys},
         sent={name: raw for name, raw in call.sent.items() if name in names},
         before={name: raw for name, raw in call.before.items() if name in names},
         state_values={name: value for name, value in call.state_values.items() if name in names},
@@ -98,12 +98,12 @@ def _left_of(
         if field["field"] not in call.sent:
             continue
         if field["values"] is not None:  # it was one element of a set that was refused
-            if field["verb"] == call.verb and field["values"] == call.values:
+            if field["verb"] == call.verb and field["values"] == call.body:
                 return None
             call = _without_step(context, link, connection, call, field)
             continue
         keys = {
-            key for key in call.values if field_of(context, link, connection, key) != field["field"]
+            key for key in call.body if field_of(context, link, connection, key) != field["field"]
         }
         if not keys or not divisible(context, link, connection, call):
             return None

@@ -252,7 +252,7 @@ def refused_probe(tx: Tx, context: Context, task: Task, write: OpenWrite, why: s
     writable = context.capabilities[ref.connection][ref.entity].writable
     known = context.probes.setdefault(ref.connection, {})
     unproven = [
-        key for key in call.values if writable[key].on_update is Support.PROBED and key not in known
+        key for key in call.body if writable[key].on_update is Support.PROBED and key not in known
     ]
     for key in unproven:
         probes.record(tx, ref.connection, key, False, why, context.clock.now())

@@ -26,7 +26,7 @@ def next_call(context: Context, task: Task, calls: Sequence[PlannedCall]) -> Pla
     """Return the call to be made now: the first, cut to one field while a refusal is traced."""
     call, link, connection = calls[0], the_link(task), task.row.connection
     for key in _suspects(task):
-        if key in call.values and call_parts.divisible(context, link, connection, call):
+        if key in call.body and call_parts.divisible(context, link, connection, call):
             return call_parts.cut(context, link, connection, call, {key})
     return call
 
@@ -46,8 +46,8 @@ def handle_refusal(
         return False
     now, row, link = context.clock.now(), task.row, the_link(task)
     if call_parts.divisible(context, link, row.connection, call):
-        named = [key for key in call.values if f'"{key}"' in error.detail]
-        suspects = named if len(named) == 1 else sorted(call.values)
+        named = [key for key in call.body if f'"{key}"' in error.detail]
+        suspects = named if len(named) == 1 else sorted(call.body)
         work.annotate(tx, row.key, {**(row.payload or {}), "alone": suspects})
         work.reschedule(tx, row, task.owner, now, str(error))
         save(tx, task, [], now)
@@ -66,7 +66,7 @@ def park_fields(
     """
     now, row, link = context.clock.now(), task.row, the_link(task)
     work.finish(tx, row, task.owner, now)
-    alone = call.values if call_parts.of_element(context, link, row.connection, call) else None
+    alone = call.body if call_parts.of_element(context, link, row.connection, call) else None
     mark = "" if alone is None else f":{call.verb}:{next(iter(alone.values()))}"
     for name in call_parts.purpose(context, link, row.connection, call):
         parking.set_aside(
@@ -102,7 +102,7 @@ def put_down_element(
             link.sides[connection].fields[name],
         )
         for element, known in link.state[name].elements.items():
-            if mapped.write(element) in call.values.values():
+            if mapped.write(element) in call.body.values():
                 entry.lacks[element] = known.rev
                 notes.append(
                     Note("not carried", connection, name, {"element": element, "why": str(error)})
@@ -112,7 +112,7 @@ def put_down_element(
 
 def keep_tracing(tx: Tx, task: Task, call: PlannedCall) -> None:
     """Let the next work for this side try the other suspects one by one, too."""
-    rest = [key for key in _suspects(task) if key not in call.values]
+    rest = [key for key in _suspects(task) if key not in call.body]
     if rest:
         work.annotate(
             tx, f"{task.row.kind}:{the_link(task).id}:{task.row.connection}", {"alone": rest}

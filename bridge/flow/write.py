@@ -153,10 +153,10 @@ def write_down(
         verb=call.verb,
         sent=dict(call.sent),
         before=dict(call.before),
-        values=dict(call.state_values),
+        state_values=dict(call.state_values),
         revs=dict(call.revs),
         send_by=context.send_by(side.connection),
-        call=dict(call.values),
+        body=dict(call.body),
         version=version,
     )
     if side.attempt is not None:
@@ -189,7 +189,7 @@ def compare_and_write(
 
     def update() -> Record | Denied | None:
         try:
-            return connector.update(ref, call.verb, call.values)
+            return connector.update(ref, call.verb, call.body)
         except Refused as error:
             return Denied(error)
         except (NotFound, AlreadyExists) as error:

@@ -59,16 +59,16 @@ def to_side_fields(data: dict[str, Any]) -> dict[str, SideField]:
 
 
 def attempt(value: Attempt) -> dict[str, Any]:
-    """Encode an attempt."""
+    """Encode an attempt; its stored keys are older than its attributes' names."""
     return {
         "id": value.id,
         "verb": value.verb,
         "sent": value.sent,
         "before": value.before,
-        "values": value.values,
+        "values": value.state_values,
         "revs": value.revs,
         "send_by": value.send_by,
-        "call": value.call,
+        "call": value.body,
         "version": value.version,
         "carried": value.carried,
     }
@@ -76,7 +76,7 @@ def attempt(value: Attempt) -> dict[str, Any]:
 
 def to_attempt(data: dict[str, Any]) -> Attempt:
     """Decode an attempt."""
-    return Attempt(**data)
+    return Attempt(**{_ATTEMPT_ATTRIBUTES.get(key, key): value for key, value in data.items()})
 
 
 def side(value: Side) -> dict[str, Any]:
@@ -178,6 +178,8 @@ def _to_side_field(data: dict[str, Any]) -> SideField:
     )
 
 
+_ATTEMPT_ATTRIBUTES = {"values": "state_values", "call": "body"}
+"""Stored key -> attribute of Attempt, where the two differ."""
 _SIDE_FIELD_DEFAULTS: dict[str, Any] = {
     "map_rev": "",
     "level": NEVER,

@@ -263,7 +263,7 @@ def put_back(
         if isinstance(answer, Unknown):
             return
         if not isinstance(answer, Moved | Denied):
-            done += [want.name for want in wants if want.key in call.values]
+            done += [want.name for want in wants if want.key in call.body]
     left = sorted({want.name for want in wants} - set(done))
     why = "; ".join(
         [f"{', '.join(edited)} changed there since"] * bool(edited)

@@ -178,10 +178,10 @@ def attempt(given, connection, *, at_seconds, call=None, version=None, **sent):
         verb="update",
         sent=dict(sent),
         before={name: shadow(given, connection, name) for name in sent},
-        values={name: given.state[name].value for name in sent},
+        state_values={name: given.state[name].value for name in sent},
         revs={name: given.state[name].rev for name in sent},
         send_by=at(at_seconds),
-        call=call if call is not None else dict(sent),
+        body=call if call is not None else dict(sent),
         version=version,
     )
     return side.attempt

@@ -81,7 +81,7 @@ class Scene:
         )
 
     def calls(self, connection, **more):
-        return [(call.verb, call.values) for call in self.plan(connection, **more).calls]
+        return [(call.verb, call.body) for call in self.plan(connection, **more).calls]
 
     def entry(self, connection, name):
         return self.link.sides[connection].fields[name]

@@ -30,7 +30,7 @@ class TestDue:
         scene = Scene()
         scene.show("L", **{**FIRST["L"], "status": "open", "priority": "high"})
         (call,) = scene.plan("H").calls
-        assert (call.verb, call.values) == ("patch", {"status": "open", "priority": "high"})
+        assert (call.verb, call.body) == ("patch", {"status": "open", "priority": "high"})
         assert call.sent == {"status": "open", "priority": "high"}
         assert call.before == {"status": "new", "priority": "low"}
         assert call.state_values == {"status": "open", "priority": "high"}
@@ -179,7 +179,7 @@ class TestVerbs:
         scene = Scene()
         scene.show("L", **{**FIRST["L"], "status": "open", "assignee": "bob"})
         (call,) = scene.plan("Z").calls
-        assert (call.verb, call.values) == ("takeover", {"status": "ongoing", "assignee": "bob"})
+        assert (call.verb, call.body) == ("takeover", {"status": "ongoing", "assignee": "bob"})
         assert call.sent == {"status": "ongoing", "assignee": "bob"}
         assert call.before == {"status": "pending", "assignee": "ann"}
         assert call.state_values == {"status": "open", "assignee": "bob"}
@@ -190,7 +190,7 @@ class TestVerbs:
         scene.decide("assignee", None)
         scene.decide("status", "open")
         (call,) = scene.plan("Z").calls
-        assert call.values == {"status": "ongoing", "assignee": "ann"}
+        assert call.body == {"status": "ongoing", "assignee": "ann"}
         assert call.sent == {"status": "ongoing", "assignee": "ann"}
         assert call.state_values == {"status": "open"}  # "ann" is no answer to writing nobody
         assert call.revs["assignee"] == scene.entry("Z", "assignee").level
@@ -199,8 +199,8 @@ class TestVerbs:
         scene = Scene(**{name: {"assignee": None} for name in "LHPZ"})
         scene.decide("status", "open")
         (call,) = scene.plan("Z").calls
-        assert call.values == {"status": "ongoing", "assignee": "service@bridge.example"}
-        assert call.sent == call.values
+        assert call.body == {"status": "ongoing", "assignee": "service@bridge.example"}
+        assert call.sent == call.body
         assert call.before == {"status": "pending", "assignee": None}
 
     def test_f18_a_need_that_is_in_conflict_makes_the_call_wait(self):
@@ -240,7 +240,7 @@ class TestVerbs:
         scene = Scene("LZ", rules=given_rules(maps=without("Z", "assignee")))
         scene.decide("status", "open")
         (call,) = scene.plan("Z").calls
-        assert call.values == {"status": "ongoing", "assignee": "service@bridge.example"}
+        assert call.body == {"status": "ongoing", "assignee": "service@bridge.example"}
         assert call.sent == {"status": "ongoing"}
 
     def test_f20_a_need_without_field_and_value_is_never_met(self):
@@ -309,7 +309,7 @@ class TestDestructive:
         for seconds in (10, 20):
             record_missing(scene.link, "L", at(seconds), 2.0, scene.rules)
         (call,) = scene.plan("H").calls
-        assert call.values == {"status": "closed"}
+        assert call.body == {"status": "closed"}
         assert call.destructive == ("status: closed, because L deleted its record",)
 
     def test_closed_by_a_human_is_an_ordinary_change(self):

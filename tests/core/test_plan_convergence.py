@@ -101,17 +101,17 @@ class World:
             verb=call.verb,
             sent=dict(call.sent),
             before=dict(call.before),
-            values=dict(call.state_values),
+            state_values=dict(call.state_values),
             revs=dict(call.revs),
             send_by=self.clock.time + timedelta(seconds=2),
-            call=dict(call.values),
+            body=dict(call.body),
             version=side.version,
         )
         open_attempt(side, attempt)
         self.pass_time(0.1)
         try:
             record = self.connectors[name].update(
-                Ref(name, "ticket", self.ids[name]), call.verb, call.values
+                Ref(name, "ticket", self.ids[name]), call.verb, call.body
             )
         except UnknownOutcome:
             return

@@ -28,7 +28,7 @@ class TestReplace:
         scene = Scene("LH", H={"tags": ["VIP", "a"]}, L={"tags": ["vip", "a"]})
         tags(scene, "L", "vip", "a", "new")
         (call,) = scene.plan("H").calls
-        assert call.values == {"tags": ["VIP", "a", "new"]}
+        assert call.body == {"tags": ["VIP", "a", "new"]}
         assert call.sent == {"tags": ["VIP", "a", "new"]}
         assert call.before == {"tags": ["VIP", "a"]}
         assert call.state_values == {"tags": ("a", "new", "vip")}
@@ -38,7 +38,7 @@ class TestReplace:
         scene = Scene("LH", H={"tags": ["VIP", "vip", "a"]}, L={"tags": ["vip", "a"]})
         tags(scene, "L", "a", "new")
         (call,) = scene.plan("H").calls
-        assert call.values == {"tags": ["a", "new"]}
+        assert call.body == {"tags": ["a", "new"]}
         assert call.destructive == ("tags: 'vip' removed",)
 
     def test_spelling_alone_is_no_difference(self):
@@ -65,7 +65,7 @@ class TestReplace:
         scene.set_capability("H", "tags", removes=False)
         tags(scene, "L", "b")
         found = scene.plan("H")
-        assert [call.values for call in found.calls] == [{"tags": ["a", "b"]}]
+        assert [call.body for call in found.calls] == [{"tags": ["a", "b"]}]
         (note,) = found.notes
         assert (note.kind, note.detail["element"]) == ("not carried", "a")
         assert note.detail["why"] == "nothing can be removed from tags"
@@ -99,13 +99,13 @@ class TestElements:
         scene = Scene("LZ")
         tags(scene, "L", "a", "b", "c")
         first, second = scene.plan("Z").calls
-        assert (first.verb, first.values, first.before, first.sent) == (
+        assert (first.verb, first.body, first.before, first.sent) == (
             "attach",
             {"tags": "b"},
             {"tags": ["a"]},
             {"tags": ["a", "b"]},
         )
-        assert (second.values, second.before, second.sent) == (
+        assert (second.body, second.before, second.sent) == (
             {"tags": "c"},
             {"tags": ["a", "b"]},
             {"tags": ["a", "b", "c"]},
@@ -117,7 +117,7 @@ class TestElements:
         scene = Scene("LZ")
         tags(scene, "L", "b")
         found = scene.plan("Z")
-        assert [call.values for call in found.calls] == [{"tags": "b"}]
+        assert [call.body for call in found.calls] == [{"tags": "b"}]
         assert [note.detail["element"] for note in found.notes] == ["a"]
         assert scene.entry("Z", "tags").lacks == {"a": scene.link.state["tags"].elements["a"].rev}
         assert scene.plan("Z").notes == []
@@ -139,7 +139,7 @@ class TestElements:
         )
         tags(scene, "L", "a", "b")
         calls = scene.plan("Z").calls
-        assert [(call.verb, call.values["tags"], call.sent["tags"]) for call in calls] == [
+        assert [(call.verb, call.body["tags"], call.sent["tags"]) for call in calls] == [
             ("attach", "b", ["VIP", "vip", "a", "b"]),
             ("detach", "VIP", ["vip", "a", "b"]),
             ("detach", "vip", ["a", "b"]),
@@ -154,7 +154,7 @@ class TestElements:
         scene = Scene("LH", rules=given_rules(maps=refusing("secret")))
         tags(scene, "H", "a", "secret", "b")
         found = scene.plan("L")
-        assert [call.values for call in found.calls] == [{"tags": ["a", "b"]}]
+        assert [call.body for call in found.calls] == [{"tags": ["a", "b"]}]
         assert [(note.detail["element"], note.detail["why"]) for note in found.notes] == [
             ("secret", "no secret")
         ]

@@ -66,7 +66,7 @@ def written(scene, name):
     """What a replacing write sends, or what stands there where none is needed."""
     calls = scene.plan(name).calls
     assert len(calls) < 2
-    return calls[0].values["tags"] if calls else scene.entry(name, "tags").shadow
+    return calls[0].body["tags"] if calls else scene.entry(name, "tags").shadow
 
 
 @FEW

@@ -54,7 +54,7 @@ def make_attempt(now, attempt_id="t1", **changes):
         "verb": "patch",
         "sent": {"status": "open", "tags": ["a"]},
         "before": {"status": None, "tags": []},
-        "values": {"status": "open", "tags": ("a",)},
+        "state_values": {"status": "open", "tags": ("a",)},
         "revs": {"status": 3, "tags": 1},
         "send_by": now + timedelta(seconds=5),
     }

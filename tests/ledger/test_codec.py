@@ -62,10 +62,10 @@ attempts = st.builds(
     verb=names,
     sent=st.dictionaries(keys, raws, max_size=2),
     before=st.dictionaries(keys, raws | st.just(NO_BASE), max_size=2),
-    values=st.dictionaries(keys, canonicals, max_size=2),
+    state_values=st.dictionaries(keys, canonicals, max_size=2),
     revs=decisions,
     send_by=times,
-    call=st.dictionaries(keys, raws, max_size=2),
+    body=st.dictionaries(keys, raws, max_size=2),
     version=st.none() | names,
 )
 sides = st.builds(

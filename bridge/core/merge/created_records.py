@@ -58,7 +58,7 @@ def _absorb_sent(case: Case, sent: Raw, raw: Raw) -> None:
         verb="create",
         sent={case.name: sent},
         before={},
-        values={case.name: case.state.value},
+        state_values={case.name: case.state.value},
         revs={case.name: case.state.rev},
         send_by=case.obs.read_at,
     )

@@ -190,7 +190,7 @@ def open_attempt(side: Side, attempt: Attempt) -> None:
         attempt.carried = sorted(old.sent.keys() - attempt.sent.keys())
         for name in attempt.carried:
             attempt.sent[name], attempt.before[name] = old.sent[name], old.before.get(name)
-            attempt.values[name] = old.values.get(name)
+            attempt.state_values[name] = old.state_values.get(name)
             attempt.revs[name] = old.revs.get(name, NEVER)
     side.attempt = attempt
 

@@ -218,8 +218,8 @@ def answered(case: Case, attempt: Attempt, raw: Raw) -> None:
         case.note("written", sent=sent, before=_plain(before), rev=case.entry.level)
         return
     # The vendor trims, folds or rounds: without the pair it would be rewritten for ever (F13).
-    if case.name in attempt.values:
-        case.entry.got = (attempt.values[case.name], raw)
+    if case.name in attempt.state_values:
+        case.entry.got = (attempt.state_values[case.name], raw)
     kind = "not taken" if raw == before else "normalised"
     case.note(kind, sent=sent, raw=raw, before=_plain(before))
 

@@ -311,7 +311,7 @@ def _read_attempt(
     case: Case, attempt: Attempt, raw: Raw
 ) -> tuple[set[str], set[str], dict[str, Raw]]:
     """Return what stood there, what was sent, and what is there now, as canonical elements."""
-    known = set(attempt.values.get(case.name) or ()) | present_elements(case.state)
+    known = set(attempt.state_values.get(case.name) or ()) | present_elements(case.state)
     before = read_set(case.mapped, case.entry, attempt.before.get(case.name), known)
     sent = read_set(case.mapped, case.entry, attempt.sent[case.name], known)
     return set(before), set(sent), read_set(case.mapped, case.entry, raw, known)
@@ -319,7 +319,7 @@ def _read_attempt(
 
 def _replaced_whole(case: Case, attempt: Attempt) -> bool:
     """Return whether the call carried the whole set, and not one element of it."""
-    return isinstance(attempt.call.get(case.mapped.write_key or "", []), list | tuple)
+    return isinstance(attempt.body.get(case.mapped.write_key or "", []), list | tuple)
 
 
 def _new_spellings(case: Case, attempt: Attempt, raw: Raw) -> list[Raw]:

@@ -99,13 +99,13 @@ class Attempt:
     """By canonical field: the whole raw value expected after the call; of a set, all elements."""
     before: dict[str, Raw]
     """By canonical field: the whole raw value before the call."""
-    values: dict[str, Canonical]
+    state_values: dict[str, Canonical]
     """The state's value that each field was written for."""
     revs: dict[str, int]
     """The state revision that each field was written for."""
     send_by: datetime
     """Not sent after this time (rule F4)."""
-    call: dict[str, Raw] = field(default_factory=dict)
+    body: dict[str, Raw] = field(default_factory=dict)
     """What the call carries, by write key."""
     version: str | None = None
     """The record's version before the call."""

@@ -24,7 +24,7 @@ class PlannedCall:
     """One remote call that would bring a side nearer to the state."""
 
     verb: str
-    values: dict[str, Raw]
+    body: dict[str, Raw]
     """What it carries, by write key; for an element verb the one element."""
     sent: dict[str, Raw]
     """The whole raw value expected afterwards, by canonical field.
@@ -136,7 +136,7 @@ def _is_for(verb: Verb, wants: Mapping[str, Want]) -> bool:
 
 def _covers(call: PlannedCall, want: Want) -> bool:
     """Return whether a call sets what is wanted, be it besides."""
-    return want.key in call.values and bool(call.values[want.key] == want.raw)
+    return want.key in call.body and bool(call.body[want.key] == want.raw)
 
 
 def _compose(recipient: Recipient, verb: Verb, taken: list[Want]) -> PlannedCall | None:
@@ -147,7 +147,7 @@ def _compose(recipient: Recipient, verb: Verb, taken: list[Want]) -> PlannedCall
     call = _call_for(recipient, verb, taken)
     by_key = {mapped.write_key: mapped for mapped in recipient.fields.values()}
     for key in verb.also:
-        if key in call.values:
+        if key in call.body:
             continue
         mapped = by_key.get(key)
         if mapped is not None and recipient.state(mapped.name).candidates is not None:
@@ -164,7 +164,7 @@ def _call_for(recipient: Recipient, verb: Verb, taken: list[Want]) -> PlannedCal
     """Return a call that sets what is wanted, and nothing besides yet."""
     return PlannedCall(
         verb=verb.name,
-        values={want.key: want.raw for want in taken},
+        body={want.key: want.raw for want in taken},
         sent={want.name: want.raw for want in taken},
         before={want.name: recipient.entry(want.name).shadow for want in taken},
         state_values={want.name: recipient.state(want.name).value for want in taken},
@@ -183,7 +183,7 @@ def _add_need(
     if mapped is None:
         raw = verb.fallback.get(key)
         if raw is not None:
-            call.values[key] = raw
+            call.body[key] = raw
         return raw is not None
     name, state, entry = mapped.name, recipient.state(mapped.name), recipient.entry(mapped.name)
     raw = _state_as_raw(recipient, mapped)
@@ -194,7 +194,7 @@ def _add_need(
         raw = verb.fallback.get(key)
     if raw is None:
         return False
-    call.values[key] = call.sent[name] = raw
+    call.body[key] = call.sent[name] = raw
     # Only the state's own value brings the side level; any other leaves it where it was.
     call.revs[name] = state.rev if from_state else entry.level
     if from_state:

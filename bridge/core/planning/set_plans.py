@@ -178,7 +178,7 @@ def _element_call(
     """Return a call of one element, which turns the set from `before` into `after`."""
     return PlannedCall(
         verb=verb.name,
-        values={plan.key: raw},
+        body={plan.key: raw},
         sent={plan.name: after},
         before={plan.name: before},
         state_values={plan.name: plan.state.value},

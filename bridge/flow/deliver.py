@@ -9,8 +9,8 @@ Before anything is sent, the first row that fits says what is done:
 | a write to it is not settled     | again when it is             | nobody knows its fate: rule F3 |
 | a write to it has settled, or    | read the record, merge, plan | first its fate is told (F3),   |
 | the record was missed once       |                              | or that it is gone (F21)       |
-| of that write only fields are    | the next attempt carries     | they may stay unreadable for   |
-| left that could not be read      | them                         | good: rules F3, F15            |
+| of that write only fields are    | the next attempt takes them  | they may stay unreadable for   |
+| left that could not be read      | over                         | good: rules F3, F15            |
 | the plan finds nothing to do     | nothing                      | others brought it level        |
 | the last writes changed nothing  | later; parked in the end     | `vain_writes`                  |
 | it would destroy too much        | parked for an admin          | the sync's guard               |
@@ -131,7 +131,7 @@ def prepare(tx: Tx, context: Context, task: Task, side: Side) -> OpenWrite | Non
         side,
         call,
         overtakes="partly readable",
-        carry=True,
+        take_over=True,
         version=side.version,
         destructive=destroyed,
         notes=planned.notes,

@@ -28,9 +28,9 @@ def plan_member(context: Context, link: Link, name: str) -> Plan:
     An open attempt holds up nothing if a read has closed all of it that could be read.
     """
     side = link.sides.get(name)
-    carrying = side is not None and leftover(context, link, side)
+    leftover_only = side is not None and leftover(context, link, side)
     rules, able = context.rules(context.syncs[link.sync]), context.capabilities[name][link.entity]
-    return plan(link, name, rules, able, context.probes.get(name, {}), carrying=carrying)
+    return plan(link, name, rules, able, context.probes.get(name, {}), leftover_only=leftover_only)
 
 
 def leftover(context: Context, link: Link, side: Side) -> bool:

@@ -136,7 +136,7 @@ def write_down(
     call: PlannedCall,
     *,
     overtakes: str,
-    carry: bool = False,
+    take_over: bool = False,
     version: str | None = None,
     destructive: int = 0,
     notes: Iterable[Note] = (),
@@ -144,8 +144,8 @@ def write_down(
 ) -> OpenWrite:
     """Commit, with the link, that the call is about to be sent.
 
-    An older attempt that is still open is closed with the outcome `overtakes`. With `carry`, its
-    parts that could not be read stay with the new one.
+    An older attempt that is still open is closed with the outcome `overtakes`. With `take_over`, the
+    new one inherits its parts whose fate could not be read yet.
     """
     now, link = context.clock.now(), the_link(task)
     attempt = Attempt(
@@ -161,7 +161,7 @@ def write_down(
     )
     if side.attempt is not None:
         attempts.close(tx, side.attempt.id, overtakes, None, now, None)
-    if carry:
+    if take_over:
         observations.open_attempt(side, attempt)
     else:
         side.attempt = attempt

@@ -70,7 +70,7 @@ def attempt(value: Attempt) -> dict[str, Any]:
         "send_by": value.send_by,
         "call": value.body,
         "version": value.version,
-        "carried": value.carried,
+        "carried": value.inherited,
     }
 
 
@@ -178,7 +178,7 @@ def _to_side_field(data: dict[str, Any]) -> SideField:
     )
 
 
-_ATTEMPT_ATTRIBUTES = {"values": "state_values", "call": "body"}
+_ATTEMPT_ATTRIBUTES = {"values": "state_values", "call": "body", "carried": "inherited"}
 """Stored key -> attribute of Attempt, where the two differ."""
 _SIDE_FIELD_DEFAULTS: dict[str, Any] = {
     "map_rev": "",

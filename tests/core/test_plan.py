@@ -159,9 +159,9 @@ class TestWholeLink:
             "a", "patch", {"tags": []}, {"tags": ["a"]}, {"tags": ()}, {"tags": 1}, at(1)
         )
         assert scene.calls("P") == []
-        assert scene.calls("P", carrying=True) == [("patch", {"status": "open"})]
+        assert scene.calls("P", leftover_only=True) == [("patch", {"status": "open"})]
         side.attempt.sent["priority"] = "low"
-        assert scene.calls("P", carrying=True) == []
+        assert scene.calls("P", leftover_only=True) == []
 
     def test_a_connection_outside_the_sync_gets_no_write(self):
         scene = Scene()

@@ -122,7 +122,7 @@ class World:
             self.take_in(name, record, own=True)
 
     def calls(self, name):
-        return plan(self.link, name, RULES, self.can[name], self.probed, carrying=True).calls
+        return plan(self.link, name, RULES, self.can[name], self.probed, leftover_only=True).calls
 
     def settle(self, rounds=12):
         for _ in range(rounds):

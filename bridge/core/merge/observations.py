@@ -187,8 +187,8 @@ def open_attempt(side: Side, attempt: Attempt) -> None:
     """
     old = side.attempt
     if old is not None:
-        attempt.carried = sorted(old.sent.keys() - attempt.sent.keys())
-        for name in attempt.carried:
+        attempt.inherited = sorted(old.sent.keys() - attempt.sent.keys())
+        for name in attempt.inherited:
             attempt.sent[name], attempt.before[name] = old.sent[name], old.before.get(name)
             attempt.state_values[name] = old.state_values.get(name)
             attempt.revs[name] = old.revs.get(name, NEVER)
@@ -200,20 +200,20 @@ def _close_attempt(side: Side, cases: list[CaseAndValue], obs: Observation) -> s
     attempt = side.attempt
     if attempt is None:
         return set()
-    of_call, carried = _parts(attempt, cases)
+    of_call, inherited = _parts(attempt, cases)
     landed = obs.own or not _did_nothing(of_call, attempt)
     if of_call:
         side.in_vain = 0 if landed else side.in_vain + 1
     for case, raw in of_call:
         _close_part(case, attempt, raw, landed=landed)
-    for case, raw in carried:
+    for case, raw in inherited:
         # Each by itself, and as a plain read: this answer is no answer to those older calls.
         older = replace(case, obs=replace(obs, own=False))
         landed = obs.own or not _did_nothing([(older, raw)], attempt)
         _close_part(older, attempt, raw, landed=landed)
-    closed = {case.name for case, _raw in (*of_call, *carried)}
+    closed = {case.name for case, _raw in (*of_call, *inherited)}
     attempt.sent = {name: raw for name, raw in attempt.sent.items() if name not in closed}
-    attempt.carried = [name for name in attempt.carried if name not in closed]
+    attempt.inherited = [name for name in attempt.inherited if name not in closed]
     if not attempt.sent:
         side.attempt = None
     return closed
@@ -222,16 +222,16 @@ def _close_attempt(side: Side, cases: list[CaseAndValue], obs: Observation) -> s
 def _parts(
     attempt: Attempt, cases: list[CaseAndValue]
 ) -> tuple[list[CaseAndValue], list[CaseAndValue]]:
-    """Return the readable fields of the attempt's own call, and those carried from older calls."""
+    """Return the readable fields of the attempt's own call, and those inherited from others."""
     of_call: list[CaseAndValue] = []
-    carried: list[CaseAndValue] = []
+    inherited: list[CaseAndValue] = []
     for part in cases:
         name = part[0].name
-        if name in attempt.carried:
-            carried.append(part)
+        if name in attempt.inherited:
+            inherited.append(part)
         elif name in attempt.sent:
             of_call.append(part)
-    return of_call, carried
+    return of_call, inherited
 
 
 def _did_nothing(parts: list[CaseAndValue], attempt: Attempt) -> bool:

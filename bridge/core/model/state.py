@@ -109,8 +109,8 @@ class Attempt:
     """What the call carries, by write key."""
     version: str | None = None
     """The record's version before the call."""
-    carried: list[str] = field(default_factory=list)
-    """Fields of earlier calls whose fate could not be read yet.
+    inherited: list[str] = field(default_factory=list)
+    """Fields taken over from earlier attempts, whose fate could not be read yet.
 
     The answer to this call is no answer to theirs.
     """

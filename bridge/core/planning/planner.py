@@ -57,13 +57,13 @@ def plan(
     capabilities: EntityCapabilities,
     probed: Mapping[str, bool],
     *,
-    carrying: bool = False,
+    leftover_only: bool = False,
 ) -> Plan:
     """Return what one connection of a link needs. Never moves a level, never sends anything.
 
-    `probed` says which uncertain capabilities turned out to work. An open attempt stops its side. A
-    caller that opens attempts by `observations.open_attempt` says `carrying`: then an attempt of
-    which only unreadable fields are left stops those fields alone, for it may stay open for good.
+    `probed` says which uncertain capabilities turned out to work. An open attempt forbids other writes
+    to its side. With `leftover_only`, one that waits only for unreadable fields blocks just these: the
+    caller then takes them over (`observations.open_attempt`).
     """
     if link.paused or connection not in rules.sync.members or connection not in rules.maps:
         return Plan()
@@ -77,7 +77,7 @@ def plan(
     if may_delete and is_to_be_deleted(link, rules):
         # Done twice it does no harm, so an open attempt is no obstacle.
         return Plan(delete=True)
-    if _is_busy(side, carrying=carrying):
+    if _is_busy(side, leftover_only=leftover_only):
         return Plan()
     recipient = Recipient(link, side, rules, capabilities)
     return Plan(calls=_plan_calls(recipient, probed), notes=recipient.notes)
@@ -102,11 +102,11 @@ def forget_tried(link: Link, connection: str, call: PlannedCall) -> None:
             entry.tried = NEVER
 
 
-def _is_busy(side: Side, *, carrying: bool) -> bool:
+def _is_busy(side: Side, *, leftover_only: bool) -> bool:
     """Return whether an open attempt forbids any other write to the side (rule F3)."""
     if side.attempt is None:
         return False
-    return not carrying or any(
+    return not leftover_only or any(
         name not in side.fields or not side.fields[name].unreadable for name in side.attempt.sent
     )
 

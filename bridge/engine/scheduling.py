@@ -19,7 +19,7 @@ AGED_EVERY_CLAIMS = 8
 """Every so many claims, one row of a lower lane that has waited too long goes first."""
 MAX_LOAD = 4
 """Calls under way or waiting, for each call that a connection takes at once: no more is claimed."""
-MAX_LOAD_LOW = 2
+MAX_LOAD_BELOW_LIVE = 2
 """The same for the lanes below live."""
 
 
@@ -28,7 +28,7 @@ class Capacity:
     """What a worker can still take up."""
 
     free: int
-    low: int
+    below_live: int
     """Of these, for lanes below live."""
     load: Mapping[str, int]
     """Calls under way or waiting, by connection."""
@@ -60,7 +60,7 @@ class Crowding:
     """Connections that can take no more work, and those that can take none of a lane below live."""
 
     full: frozenset[str]
-    full_for_low: frozenset[str]
+    full_below_live: frozenset[str]
     spare: Mapping[str, int]
     """Calls that each connection takes at once, less those under way or waiting."""
 
@@ -85,13 +85,13 @@ def claim_batch(
     batch = by_health(health, now)
     crowding = crowded(context, capacity)
     skipped = sorted(batch.shut | crowding.full)
-    low_skipped = sorted(crowding.full_for_low)
+    skipped_below_live = sorted(crowding.full_below_live)
     for name in sorted(health.keys() & context.connections.keys()):
         if health[name].half_open(now):
             batch.taken += _probe(tx, owner, now, until, name)
-    if claims % AGED_EVERY_CLAIMS == 0 and capacity.low > 0:
+    if claims % AGED_EVERY_CLAIMS == 0 and capacity.below_live > 0:
         # It counts as live from here on, or a busy account would still keep it out.
-        aged = work.claim_aged(tx, owner, now, until, sorted({*skipped, *low_skipped}))
+        aged = work.claim_aged(tx, owner, now, until, sorted({*skipped, *skipped_below_live}))
         batch.taken += [ClaimedWork(row, "live") for row in aged]
     free = capacity.free - len(batch.taken)
     if free > 0:
@@ -102,8 +102,8 @@ def claim_batch(
             until,
             free,
             skip_connections=skipped,
-            live_only=low_skipped,
-            low=max(0, capacity.low),
+            live_only=skipped_below_live,
+            below_live=max(0, capacity.below_live),
             room=crowding.spare,
         )
         batch.taken += [ClaimedWork(row, row.lane) for row in rows]
@@ -125,11 +125,11 @@ def crowded(context: Context, capacity: Capacity) -> Crowding:
     """Return which connections have enough to do already."""
     places = {name: connection.concurrency for name, connection in context.connections.items()}
     load = {name: capacity.load.get(name, 0) for name in places}
-    no_low = capacity.low <= 0
+    no_room = capacity.below_live <= 0
     return Crowding(
         full=frozenset(name for name in places if load[name] >= MAX_LOAD * places[name]),
-        full_for_low=frozenset(
-            name for name in places if no_low or load[name] >= MAX_LOAD_LOW * places[name]
+        full_below_live=frozenset(
+            name for name in places if no_room or load[name] >= MAX_LOAD_BELOW_LIVE * places[name]
         ),
         spare={name: places[name] - load[name] for name in places},
     )

@@ -93,7 +93,7 @@ class Drain:
     """Requests that wait for their connection's budget."""
     _flying: dict[Future[list[object]], RemoteRequest] = field(default_factory=dict)
     _running: int = 0
-    _low: int = 0
+    _below_live: int = 0
     """Of those running, how many are of a lane below live."""
     _late: bool = False
     """Its time is up: of the lanes below live nothing new is begun."""
@@ -114,7 +114,7 @@ class Drain:
             # The ledger failed us: what was under way is as if this worker had died here. Claims
             # and leases run out.
             self._ready, self._waiting, self._flying, self._outcomes = [], [], {}, CallOutcomes()
-            self._running = self._low = 0
+            self._running = self._below_live = 0
             raise
 
     def _loop(self, seconds: float) -> DrainCounts:
@@ -135,7 +135,7 @@ class Drain:
         return not self._late and (bool(self._outcomes.waiting) or self._nearly_due())
 
     def _may_claim(self) -> bool:
-        if self._late and (not self._low or self.stopping()):
+        if self._late and (not self._below_live or self.stopping()):
             return False  # else a long job is seen through, and live work shall not wait for it
         now = self.context.clock.now()
         waited = self._claimed_at is None or now - self._claimed_at >= MIN_CLAIM_INTERVAL
@@ -147,7 +147,7 @@ class Drain:
         self._claimed_at = now
         capacity = Capacity(
             free=MAX_RUNNING - self._running,
-            low=0 if self._late else MAX_RUNNING - RESERVED_FOR_LIVE - self._low,
+            below_live=0 if self._late else MAX_RUNNING - RESERVED_FOR_LIVE - self._below_live,
             load={name: self._load(name) for name in context.connections},
         )
         self.procedures.catch_up(tx, context)
@@ -188,7 +188,7 @@ class Drain:
 
     def _end(self, running: RunningProcedure) -> None:
         self._running -= 1
-        self._low -= running.lane != "live"
+        self._below_live -= running.lane != "live"
         if running.probe:  # it came to no call there: another one may try
             no_call = LeaseLost("no call was made")
             self._outcomes.waiting.append(CallOutcome(running.probe, no_call, probe=True))
@@ -223,7 +223,7 @@ class Drain:
             self._end(running)
         self._ready += [*done, *((running, None, None) for running in begun)]
         self._running += len(begun)
-        self._low += sum(running.lane != "live" for running in begun)
+        self._below_live += sum(running.lane != "live" for running in begun)
         self.counts.claimed += len(begun)
         return len(begun)
 

@@ -47,10 +47,10 @@ def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime, *, last: bool
     link = the_link(task)
     links.save(tx, link, task.token, task.fence, now, last=last)
     task.fence = 0 if last else task.fence
-    task.disputed = tell(tx, link, list(notes), now, disputed=task.disputed)
+    task.disputed = store_notes(tx, link, list(notes), now, disputed=task.disputed)
 
 
-def tell(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool) -> bool:
+def store_notes(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool) -> bool:
     """Add to the link's timeline and conflicts. Return whether there are open conflicts now.
 
     `disputed` says that the ledger may know of open ones already.

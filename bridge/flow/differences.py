@@ -22,14 +22,14 @@ def differences(
     """
     connection = record.ref.connection
     mapped, side = context.maps[connection][link.entity], link.sides[connection]
-    swept = context.capabilities[connection][link.entity].swept
+    only_listed = context.capabilities[connection][link.entity].only_listed
     names, remapped = [], True
     for name, value in observation(record, mapped).values.items():
         rule, entry = mapped.fields[name], side.fields.get(name)
-        if isinstance(value, Marker) or rule.parent or (rule.write_key in swept and not full):
+        if isinstance(value, Marker) or rule.parent or (rule.write_key in only_listed and not full):
             continue
         if isinstance(value, Unreadable):
-            if _is_believed_set(entry) and rule.write_key not in swept:
+            if _is_believed_set(entry) and rule.write_key not in only_listed:
                 names.append(name)
                 remapped = False
         elif _differs(rule, entry, value):

@@ -16,7 +16,7 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, read_record, transact
 from bridge.flow import parents, people
-from bridge.flow.commit import answer_webhooks, tell
+from bridge.flow.commit import answer_webhooks, store_notes
 from bridge.flow.match_keys import Key, customer_keys, match_keys, window
 from bridge.flow.readings import merge_record
 from bridge.flow.replan import plans, queue
@@ -162,7 +162,7 @@ def start_link(
         due=task.follow_up_due(now),
     )
     notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *reading.notes, *decided]
-    tell(tx, link, notes, now, disputed=False)
+    store_notes(tx, link, notes, now, disputed=False)
     people.note_strangers(tx, context, link, notes, now, payload=task.row.payload)
 
 

@@ -74,7 +74,7 @@ def observe(context: Context, task: Task) -> Procedure:
     record = yield from read_record(
         ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
     )
-    if record is not None and people.news(context, ref.connection, record.people):
+    if record is not None and people.shows_news(context, ref.connection, record.people):
         # Before the merge: somebody who is not known yet would be merged as a stranger.
         shown = record.people
         yield from transact(

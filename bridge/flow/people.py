@@ -46,7 +46,7 @@ def learn(
     return changed
 
 
-def news(context: Context, connection: str, shown: Iterable[Person]) -> bool:
+def shows_news(context: Context, connection: str, shown: Iterable[Person]) -> bool:
     """Return whether a record shows somebody whom its connection's directory does not know so."""
     table = context.directory.get(connection)
     return table is not None and any(

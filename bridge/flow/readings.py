@@ -74,7 +74,7 @@ def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record:
     revisions = {name: state.rev for name, state in link.state.items()}
     if (row.payload or {}).get(people.MET):
         people.read_anew(context, link, side)
-    complete = with_swept(record, row.payload, side, mapped, settling_time)
+    complete = with_listed_values(record, row.payload, side, mapped, settling_time)
     seen = observation(complete, mapped, link.parent_id)
     if not observations.is_believable(side, seen, settling_time.total_seconds()):
         why = "an older version; read again after settling"
@@ -108,7 +108,7 @@ def merge_observation(
     return notes, open_before if open_before != open_after else None
 
 
-def with_swept(
+def with_listed_values(
     record: Record,
     payload: Mapping[str, Any] | None,
     side: Side,

@@ -144,8 +144,8 @@ def write_down(
 ) -> OpenWrite:
     """Commit, with the link, that the call is about to be sent.
 
-    An older attempt that is still open is closed with the outcome `overtakes`. With `take_over`, the
-    new one inherits its parts whose fate could not be read yet.
+    An older attempt that is still open is closed with the outcome `overtakes`. With `take_over`,
+    the new one inherits its parts whose fate could not be read yet.
     """
     now, link = context.clock.now(), the_link(task)
     attempt = Attempt(

@@ -182,7 +182,7 @@ def _values(link: Link, names: Collection[str]) -> Iterator[Any]:
             shown = side.fields.get(name)
             if shown is not None:
                 yield None if isinstance(shown.shadow, Marker) else shown.shadow
-                yield from shown.got or ()
+                yield from shown.remembered_answer or ()
 
 
 def _addresses(link: Link) -> Iterator[str]:

@@ -154,8 +154,8 @@ def _side_field(value: SideField) -> dict[str, Any]:
     # NO_BASE is encoded by leaving the key out: a shadow of None is a null that was read.
     if value.shadow is not NO_BASE:
         data["shadow"] = value.shadow
-    if value.got is not None:
-        data["got"] = list(value.got)
+    if value.remembered_answer is not None:
+        data["got"] = list(value.remembered_answer)
     return data
 
 
@@ -166,7 +166,7 @@ def _to_side_field(data: dict[str, Any]) -> SideField:
         map_rev=data.get("map_rev", ""),
         level=data.get("level", NEVER),
         seen=data.get("seen"),
-        got=None if got is None else (got[0], got[1]),
+        remembered_answer=None if got is None else (got[0], got[1]),
         alias=data.get("alias", {}),
         decided=data.get("decided"),
         decided_why=data.get("decided_why", ""),

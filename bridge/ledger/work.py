@@ -132,20 +132,20 @@ def claim(
     *,
     only: str | None = None,
     live_only: Iterable[str] = (),
-    low: int | None = None,
+    below_live: int | None = None,
     room: Mapping[str, int] = MappingProxyType({}),
 ) -> list[WorkRow]:
     """Claim due rows for one worker, the most urgent lane first, at most one for each link.
 
     A claim that has run out (its worker died) is taken over. Rows that another worker is claiming
     at this moment are skipped. `only` claims the rows of one connection; `live_only` names
-    connections of which only the live lane is claimed; `low` is how many rows may be of a lane
-    below live (default: all). Rows below live that exceed a connection's `room` come behind the
+    connections of which only the live lane is claimed; `below_live` is how many rows may be of
+    such a lane (default: all). Rows of these lanes beyond a connection's `room` come behind the
     rows of other connections, which can be called at the same time.
     """
     statement = _most_urgent(tuple(kinds), tuple(skip_connections), tuple(live_only), only)
     due = tx.execute(statement, {"now": now, "limit": 2 * limit})
-    return _take(tx, _spread(due, room), owner, until, limit, low)
+    return _take(tx, _spread(due, room), owner, until, limit, below_live)
 
 
 @lru_cache(maxsize=256)
@@ -207,11 +207,16 @@ def _spread(due: Iterable[Any], room: Mapping[str, int]) -> list[Any]:
 
 
 def _take(
-    tx: Tx, due: Iterable[Any], owner: str, until: datetime, limit: int, low: int | None = None
+    tx: Tx,
+    due: Iterable[Any],
+    owner: str,
+    until: datetime,
+    limit: int,
+    below_live: int | None = None,
 ) -> list[WorkRow]:
     taken: list[WorkRow] = []
     links: set[str] = set()
-    left = limit if low is None else low
+    left = limit if below_live is None else below_live
     for row in due:
         if len(taken) == limit or (row.lane > 0 and left == 0):
             break

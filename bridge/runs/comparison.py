@@ -197,14 +197,14 @@ def queue_observes(
     """Queue an observe for each; rows of a full listing send along what only such rows show."""
     for remote_id in remote_ids:
         ref = Ref(connection, entity, remote_id)
-        payload = _swept(context, (records or {}).get(remote_id))
+        payload = _listed_values(context, (records or {}).get(remote_id))
         hints.give(tx, ref, now, lane="reconcile", payload=payload, run_id=run_id)
 
 
-def _swept(context: Context, record: Record | None) -> dict[str, Any] | None:
+def _listed_values(context: Context, record: Record | None) -> dict[str, Any] | None:
     """Return, as a payload of observe, what only full listings show of a record; None: nothing."""
     if record is None:
         return None
-    swept = context.capabilities[record.ref.connection][record.ref.entity].swept
-    values = {name: record.data[name] for name in sorted(swept) if name in record.data}
+    only_listed = context.capabilities[record.ref.connection][record.ref.entity].only_listed
+    values = {name: record.data[name] for name in sorted(only_listed) if name in record.data}
     return {"swept": {"at": record.read_at.isoformat(), "values": values}} if values else None

@@ -152,8 +152,8 @@ def written_by_run(tx: Tx, task: Task, side: Side) -> WrittenByRun:
     # What the vendor makes of a value that we sent counts as ours, too (rule F13).
     for name, values in did.ours.items():
         entry = side.fields.get(name)
-        if entry is not None and entry.got is not None:
-            values.append(entry.got[1])
+        if entry is not None and entry.remembered_answer is not None:
+            values.append(entry.remembered_answer[1])
     return did
 
 
@@ -315,7 +315,8 @@ def landed(tx: Tx, context: Context, task: Task, write: OpenWrite, answer: Recor
     values = shown(context, the_link(task), side, answer) if answer is not None else {}
     for name, raw in write.call.sent.items():
         entry = side.fields[name]
-        entry.shadow, entry.level, entry.seen, entry.got = values.get(name, raw), NEVER, now, None
+        entry.shadow, entry.level, entry.seen = values.get(name, raw), NEVER, now
+        entry.remembered_answer = None
     save(tx, task, [], now)
 
 

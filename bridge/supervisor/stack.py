@@ -140,7 +140,7 @@ class Stack:
         if has_webhooks or self._polls % POLLS_WITHOUT_WEBHOOKS == 0:
             self.bridge.start_run(name, "poll")
         capabilities = self.bridge.context.capabilities[name].values()
-        needs_full = any(entity.swept for entity in capabilities)
+        needs_full = any(entity.only_listed for entity in capabilities)
         if needs_full and self._polls % POLLS_FOR_FULL == 0:
             self.bridge.start_run(name, "full")
 

@@ -44,7 +44,7 @@ def test_agreement_is_asked_in_both_directions(connection, raw, state, expected)
 
 
 def test_a_remembered_answer_agrees_with_the_value_it_answered_only():
-    mapped, side = MAPS["L"].fields["subject"], SideField(got=("Bill.", "Bill"))
+    mapped, side = MAPS["L"].fields["subject"], SideField(remembered_answer=("Bill.", "Bill"))
     assert agrees(mapped, side, "Bill", FieldState(value="Bill.", rev=1))
     assert not agrees(mapped, side, "Bill", FieldState(value="Bill?", rev=1))
     assert not agrees(mapped, side, "Bil", FieldState(value="Bill.", rev=1))

@@ -165,7 +165,7 @@ def test_f13_a_normalised_answer_is_shadow_and_is_remembered():
     assert value(given, "subject") == "Bill."
     assert is_level(given, "H", "subject")
     look(given, "H", 5, subject="Bob")
-    assert given.sides["H"].fields["subject"].got is None
+    assert given.sides["H"].fields["subject"].remembered_answer is None
     assert value(given, "subject") == "Bob"
 
 

@@ -111,7 +111,11 @@ class World:
             RULES.maps[name].fields[field],
         )
         raw, value = entry.shadow, state.value
-        return mapped.read(raw) == value or mapped.write(value) == raw or entry.got == (value, raw)
+        return (
+            mapped.read(raw) == value
+            or mapped.write(value) == raw
+            or entry.remembered_answer == (value, raw)
+        )
 
 
 SIDES = st.sampled_from("LHPZ")

@@ -92,7 +92,7 @@ class TestDue:
         scene = Scene("LH")
         scene.decide("subject", "Bill.")
         entry = scene.entry("H", "subject")
-        entry.shadow, entry.got = "Bill", ("Bill.", "Bill")
+        entry.shadow, entry.remembered_answer = "Bill", ("Bill.", "Bill")
         assert scene.calls("H") == []
         scene.decide("subject", "Bills.")
         assert scene.calls("H") == [("patch", {"subject": "Bills."})]

@@ -48,7 +48,7 @@ side_fields = st.builds(
     map_rev=names,
     level=revs,
     seen=st.none() | times,
-    got=st.none() | st.tuples(canonicals, raws),
+    remembered_answer=st.none() | st.tuples(canonicals, raws),
     alias=st.dictionaries(keys, names, max_size=2),
     decided=st.none() | decisions,
     decided_why=names,

@@ -118,7 +118,7 @@ def capabilities(options: ZaiaOptions) -> dict[str, EntityCapabilities]:
         # No `values`: the words are each deployment's own, so that no table could be proved
         # complete for all.
         dated=False,
-        swept=frozenset({"tags"}),
+        only_listed=frozenset({"tags"}),
     )
     return {TICKET: ticket}
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from bridge.core.merge import scalars, sets
 from bridge.core.merge.case import Case, Observation, Rules
 from bridge.core.merge.equality import same_raw
-from bridge.core.merge.observations import judge, observed_cases, readable_cases
+from bridge.core.merge.observations import merge_value, observed_cases, readable_cases
 from bridge.core.model.state import NEVER, Attempt, Element, Link, Note
 from bridge.core.model.values import Marker, Raw
 
@@ -32,7 +32,7 @@ def absorb_created(
             _absorb_not_sent(case, raw, found=found)
         elif found and not same_raw(case.mapped, sent[case.name], raw):
             _begin_with(case, sent[case.name])
-            judge(case, raw)
+            merge_value(case, raw)
         else:
             _absorb_sent(case, sent[case.name], raw)
         case.entry.seen = obs.read_at
@@ -81,7 +81,7 @@ def _absorb_not_sent(case: Case, raw: Raw, *, found: bool) -> None:
         # It was made without any elements: whatever is there by now, somebody has put there.
         case.set_shadow([])
         case.entry.level = NEVER
-        judge(case, raw)
+        merge_value(case, raw)
     else:
         _leave_to_vendor(case, raw)
         _judge_against_default(case, raw)
@@ -114,4 +114,4 @@ def _judge_against_default(case: Case, raw: Raw) -> None:
         return
     if not case.state.rev or not case.agrees(raw):
         case.set_shadow(default)
-        judge(case, raw)
+        merge_value(case, raw)

@@ -26,7 +26,10 @@ def agrees(mapped: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> b
     value = state.value
     if mapped.read(raw) == value or mapped.write(value) == raw:
         return True
-    return entry.got is not None and entry.got[0] == value and bool(entry.got[1] == raw)
+    if entry.remembered_answer is None:
+        return False
+    sent, answered = entry.remembered_answer
+    return sent == value and bool(answered == raw)
 
 
 def set_agrees(mapped: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> bool:

@@ -75,7 +75,7 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
     ours = _close_attempt(side, cases, obs)
     for case, raw in cases:
         if case.name not in ours:
-            judge(case, raw)
+            merge_value(case, raw)
         _mark_level_if_in_step(case, raw)
         case.entry.seen = obs.read_at
     _note_touch(side, obs, notes)
@@ -84,7 +84,7 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
     return notes
 
 
-def judge(case: Case, raw: Raw) -> None:
+def merge_value(case: Case, raw: Raw) -> None:
     """Decide what a readable value is: the first ever, no news, or a change."""
     entry, merge = case.entry, sets if case.mapped.is_set else scalars
     if entry.shadow is NO_BASE or entry.map_rev != case.mapped.revision:

@@ -102,7 +102,7 @@ def change(case: Case, raw: Raw) -> None:
     value = case.mapped.read(raw)
     behind = case.is_behind()
     case.set_shadow(raw)
-    case.entry.got = None
+    case.entry.remembered_answer = None
     if case.state.candidates is not None:
         replace_candidate(case, raw)
     elif case.state.rev and case.agrees(raw):
@@ -139,7 +139,7 @@ def first_contact(case: Case, raw: Raw) -> None:
         return
     value = case.mapped.read(raw)
     case.set_shadow(raw)
-    case.entry.got = None
+    case.entry.remembered_answer = None
     if case.state.rev == 0:
         _begin_state(case, raw, value)
     elif case.agrees(raw):
@@ -212,14 +212,14 @@ def answered(case: Case, attempt: Attempt, raw: Raw) -> None:
     sent = attempt.sent[case.name]
     before = attempt.before.get(case.name, NO_BASE)
     case.set_shadow(raw)
-    case.entry.got = None
+    case.entry.remembered_answer = None
     case.entry.level = attempt.revs.get(case.name, case.entry.level)
     if raw == sent:
         case.note("written", sent=sent, before=_plain(before), rev=case.entry.level)
         return
     # The vendor trims, folds or rounds: without the pair it would be rewritten for ever (F13).
     if case.name in attempt.state_values:
-        case.entry.got = (attempt.state_values[case.name], raw)
+        case.entry.remembered_answer = (attempt.state_values[case.name], raw)
     kind = "not taken" if raw == before else "normalised"
     case.note(kind, sent=sent, raw=raw, before=_plain(before))
 
@@ -234,7 +234,7 @@ def found_out(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None:
     # confirms the state (F6). In all other cases it is taken for ours.
     if raw == sent and (landed or raw == before or not case.agrees(raw)):
         case.set_shadow(raw)
-        case.entry.got = None
+        case.entry.remembered_answer = None
         case.entry.level = attempt.revs.get(case.name, case.entry.level)
         case.note("landed", sent=sent, before=_plain(before), rev=case.entry.level)
         return

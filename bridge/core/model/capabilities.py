@@ -82,7 +82,7 @@ class EntityCapabilities:
     """Records that one read call can return."""
     originates: bool = True
     """A record may begin here. False: the system holds only copies of others' records."""
-    swept: frozenset[str] = frozenset()
+    only_listed: frozenset[str] = frozenset()
     """Names that only a full listing (`scan`) shows and a direct read leaves out."""
     settle: float = 2.0
     """Seconds after which a write that has not shown up did not happen, as far as is known."""

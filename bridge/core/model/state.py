@@ -67,8 +67,8 @@ class SideField:
     """
     seen: datetime | None = None
     """When the last read that showed the shadow was sent, by our clock (rule F7)."""
-    got: tuple[Canonical, Raw] | None = None
-    """A remembered answer: writing this state value was answered by that raw value (rule F13).
+    remembered_answer: tuple[Canonical, Raw] | None = None
+    """Writing this state value was answered by that raw value (rule F13).
 
     The third way to agree; dropped as soon as the side changes.
     """

@@ -61,9 +61,9 @@ def plan(
 ) -> Plan:
     """Return what one connection of a link needs. Never moves a level, never sends anything.
 
-    `probed` says which uncertain capabilities turned out to work. An open attempt forbids other writes
-    to its side. With `leftover_only`, one that waits only for unreadable fields blocks just these: the
-    caller then takes them over (`observations.open_attempt`).
+    `probed` says which uncertain capabilities turned out to work. An open attempt forbids other
+    writes to its side. With `leftover_only`, one that waits only for unreadable fields blocks just
+    these: the caller then takes them over (`observations.open_attempt`).
     """
     if link.paused or connection not in rules.sync.members or connection not in rules.maps:
         return Plan()

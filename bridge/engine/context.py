@@ -59,8 +59,8 @@ class Context:
     """By connection: which uncertain capabilities turned out to work, as of the last claim."""
     directory: Mapping[str, AgentTable] = field(default_factory=dict)
     """By connection: who is who. It learns from records."""
-    seen: dict[str, object] = field(default_factory=dict)
-    """Revisions of shared knowledge that this process has taken in."""
+    taken_in: dict[str, object] = field(default_factory=dict)
+    """Shared knowledge -> its revision that this process has taken in."""
     _rules: dict[str, Rules] = field(default_factory=dict)
 
     def sync_of(self, connection: str, entity: str) -> Sync | None:

@@ -349,8 +349,8 @@ def adopt(
             proven[CREATE] = True
             probes.record(tx, connection, CREATE, True, "a record was created", now)
         mapped = context.maps[connection][link.entity]
-        seen = observation(record, mapped, link.parent_id, own=not found)
-        notes = absorb_created(link, seen, sent, context.rules(sync), found=found)
+        obs = observation(record, mapped, link.parent_id, own=not found)
+        notes = absorb_created(link, obs, sent, context.rules(sync), found=found)
         values = mapped.canonical(record.data)
         keys = [*match_keys(sync, values), *customer_keys(values)]
         matching.put(tx, sync.name, link.id, connection, keys)

@@ -175,15 +175,15 @@ def take_answer(
         return
     # Read as of the time of sending: what the answer shows of other fields was so no earlier.
     link, mapped = the_link(task), context.maps[ref.connection][ref.entity]
-    seen = observation(answer, mapped, link.parent_id, own=own, sent_at=started)
+    obs = observation(answer, mapped, link.parent_id, own=own, sent_at=started)
     # What the connector has seen to be so counts as shown, even where the answer leaves it out.
     proved = {
         name: raw
         for name, raw in attempt.sent.items()
         if mapped.fields[name].write_key in answer.proved
     }
-    seen = replace(seen, values={**seen.values, **proved})
-    notes, _closed = merge_observation(context, link, side, seen)
+    obs = replace(obs, values={**obs.values, **proved})
+    notes, _closed = merge_observation(context, link, side, obs)
     detail = {"verb": call.verb, "sent": call.sent} | task.run_detail()
     wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), detail)
 

@@ -180,8 +180,8 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
         )
         if record is None:
             continue
-        seen = observation(record, context.maps[side.connection][link.entity], link.parent_id)
+        obs = observation(record, context.maps[side.connection][link.entity], link.parent_id)
         seconds = context.settling_time(side.connection, link.entity).total_seconds()
-        if observations.is_believable(side, seen, seconds):
-            notes += merge_observation(context, link, side, seen)[0]
+        if observations.is_believable(side, obs, seconds):
+            notes += merge_observation(context, link, side, obs)[0]
     return notes

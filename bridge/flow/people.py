@@ -63,7 +63,7 @@ def refresh(tx: Tx, context: Context) -> None:
     """Take in whom other workers have learned of, and read the tickets again that show them."""
     revision = directory.revision(tx)
     unsure = any(table.unstored for table in context.directory.values())
-    if context.seen.get("people") == revision and not unsure:
+    if context.taken_in.get("people") == revision and not unsure:
         return
     stored = directory.people(tx)
     for name, table in context.directory.items():
@@ -71,7 +71,7 @@ def refresh(tx: Tx, context: Context) -> None:
             (email, raw) for connection, email, raw in stored if connection == name
         )
     _read_tickets_again(tx, context)
-    context.seen["people"] = revision
+    context.taken_in["people"] = revision
 
 
 def _read_tickets_again(tx: Tx, context: Context) -> None:

@@ -75,14 +75,14 @@ def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record:
     if (row.payload or {}).get(people.MET):
         people.read_anew(context, link, side)
     complete = with_listed_values(record, row.payload, side, mapped, settling_time)
-    seen = observation(complete, mapped, link.parent_id)
-    if not observations.is_believable(side, seen, settling_time.total_seconds()):
+    obs = observation(complete, mapped, link.parent_id)
+    if not observations.is_believable(side, obs, settling_time.total_seconds()):
         why = "an older version; read again after settling"
         note = Note("suspect", side.connection, "", {"why": why})
         return Reading("pending", "", [note], again_at=context.clock.now() + settling_time)
-    touched = seen.version is None or seen.version != side.version
+    touched = obs.version is None or obs.version != side.version
     notes = lifecycle.enter_scope(side)
-    merge_notes, closes = merge_observation(context, link, side, seen)
+    merge_notes, closes = merge_observation(context, link, side, obs)
     notes += merge_notes
     if any(state.rev != revisions.get(name, 0) for name, state in link.state.items()):
         for each in link.sides.values():
@@ -94,16 +94,16 @@ def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record:
 
 
 def merge_observation(
-    context: Context, link: Link, side: Side, seen: Observation
+    context: Context, link: Link, side: Side, obs: Observation
 ) -> tuple[list[Note], str | None]:
     """Merge what was read under the lease.
 
     Return the notes, and the id of the attempt that it closed, if any. Nothing can have been read
     since: where it seems older than the last one, another machine's clock was ahead.
     """
-    seen = replace(seen, read_at=max(seen.read_at, side.read_at or seen.read_at))
+    obs = replace(obs, read_at=max(obs.read_at, side.read_at or obs.read_at))
     open_before = side.attempt.id if side.attempt else None
-    notes = observations.absorb(link, seen, context.rules(context.syncs[link.sync]))
+    notes = observations.absorb(link, obs, context.rules(context.syncs[link.sync]))
     open_after = side.attempt.id if side.attempt else None
     return notes, open_before if open_before != open_after else None
 
@@ -137,7 +137,12 @@ def with_listed_values(
 def _known_since(side: Side, name: str, at: datetime, settling_time: timedelta) -> bool:
     """Return whether a field was seen after that time, or may have been written by us since."""
     entry, attempt = side.fields.get(name), side.attempt
-    if entry is not None and not entry.unreadable and entry.seen is not None and entry.seen > at:
+    if (
+        entry is not None
+        and not entry.unreadable
+        and entry.seen_at is not None
+        and entry.seen_at > at
+    ):
         return True
     if attempt is None or name not in attempt.sent:
         return False

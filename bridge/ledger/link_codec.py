@@ -149,7 +149,7 @@ def _side_field(value: SideField) -> dict[str, Any]:
     data = {
         name: item
         for name, default in _SIDE_FIELD_DEFAULTS.items()
-        if (item := getattr(value, name)) != default
+        if (item := getattr(value, _SIDE_FIELD_ATTRIBUTES.get(name, name))) != default
     }
     # NO_BASE is encoded by leaving the key out: a shadow of None is a null that was read.
     if value.shadow is not NO_BASE:
@@ -165,7 +165,7 @@ def _to_side_field(data: dict[str, Any]) -> SideField:
         shadow=data.get("shadow", NO_BASE),
         map_rev=data.get("map_rev", ""),
         level=data.get("level", NEVER),
-        seen=data.get("seen"),
+        seen_at=data.get("seen"),
         remembered_answer=None if got is None else (got[0], got[1]),
         alias=data.get("alias", {}),
         decided=data.get("decided"),
@@ -180,6 +180,8 @@ def _to_side_field(data: dict[str, Any]) -> SideField:
 
 _ATTEMPT_ATTRIBUTES = {"values": "state_values", "call": "body", "carried": "inherited"}
 """Stored key -> attribute of Attempt, where the two differ."""
+_SIDE_FIELD_ATTRIBUTES = {"seen": "seen_at"}
+"""Stored key -> attribute of SideField, where the two differ."""
 _SIDE_FIELD_DEFAULTS: dict[str, Any] = {
     "map_rev": "",
     "level": NEVER,
@@ -193,4 +195,4 @@ _SIDE_FIELD_DEFAULTS: dict[str, Any] = {
     "shown": None,
     "tried": NEVER,
 }
-"""Values of a new SideField, which are not stored."""
+"""By stored key: the values of a new SideField, which are not stored."""

@@ -137,7 +137,7 @@ def _side(tx: Tx, config: Config, link: Link, name: str, field: str) -> SideReas
         id=side.remote_id,
         shows=entry.shadow if _was_read(entry) else None,
         level=entry.level if entry else None,
-        seen=entry.seen if entry else None,
+        seen=entry.seen_at if entry else None,
         because=_because(config, link, name, field, refused=field in refused),
         last_write=_last_write(tx, link, name, field),
     )

@@ -73,7 +73,7 @@ def rehearsal_context(context: Context, clock: Clock) -> Context:
         syncs={name: _unguarded(sync) for name, sync in context.syncs.items()},
         probes={name: dict(known) for name, known in context.probes.items()},
         rng=random.Random(1),
-        seen={},
+        taken_in={},
         _rules={},
     )
 

@@ -29,7 +29,7 @@ def fingerprint_key(tx: Tx, context: Context, entity: str) -> bytes:
 
 def _configuration_digest(context: Context, entity: str) -> bytes:
     """Return a digest of mappings, capabilities and syncs, computed once in a process."""
-    known = context.seen.get(f"rules:{entity}")
+    known = context.taken_in.get(f"rules:{entity}")
     if isinstance(known, bytes):
         return known
     maps = {name: mapped[entity] for name, mapped in context.maps.items() if entity in mapped}
@@ -43,7 +43,7 @@ def _configuration_digest(context: Context, entity: str) -> bytes:
         plain(list(context.connections)),
     ]
     digest = blake2b(orjson.dumps(rules, default=str), digest_size=16).digest()
-    context.seen[f"rules:{entity}"] = digest
+    context.taken_in[f"rules:{entity}"] = digest
     return digest
 
 

@@ -315,7 +315,7 @@ def landed(tx: Tx, context: Context, task: Task, write: OpenWrite, answer: Recor
     values = shown(context, the_link(task), side, answer) if answer is not None else {}
     for name, raw in write.call.sent.items():
         entry = side.fields[name]
-        entry.shadow, entry.level, entry.seen = values.get(name, raw), NEVER, now
+        entry.shadow, entry.level, entry.seen_at = values.get(name, raw), NEVER, now
         entry.remembered_answer = None
     save(tx, task, [], now)
 

@@ -299,7 +299,7 @@ def test_a_field_that_was_not_looked_at_is_left_as_it_is():
     given = level("L", status="new", priority="low")
     look(given, "L", 1, status="open")
     assert given.sides["L"].fields["priority"].unreadable == ""
-    assert given.sides["L"].fields["priority"].seen == at(0)
+    assert given.sides["L"].fields["priority"].seen_at == at(0)
 
 
 def test_an_unknown_value_is_set_aside_and_named_while_other_fields_go_on():

@@ -47,7 +47,7 @@ side_fields = st.builds(
     shadow=raws | st.just(NO_BASE) | st.just(ABSENT),
     map_rev=names,
     level=revs,
-    seen=st.none() | times,
+    seen_at=st.none() | times,
     remembered_answer=st.none() | st.tuples(canonicals, raws),
     alias=st.dictionaries(keys, names, max_size=2),
     decided=st.none() | decisions,

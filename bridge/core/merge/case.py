@@ -114,7 +114,7 @@ class Case:
         record's own time of change. A record's time before that last read cannot be about this
         change, and is left out.
         """
-        lo, hi = self.entry.seen, self.obs.read_at
+        lo, hi = self.entry.seen_at, self.obs.read_at
         dated = self.obs.changed_before
         if dated is not None and dated < hi and (lo is None or dated > lo):
             hi = dated

@@ -35,7 +35,7 @@ def absorb_created(
             merge_value(case, raw)
         else:
             _absorb_sent(case, sent[case.name], raw)
-        case.entry.seen = obs.read_at
+        case.entry.seen_at = obs.read_at
     if found:
         for case, raw in observed_cases(link, side, obs, rules, notes):
             if case.entry.unreadable and case.entry.shown == raw and not case.mapped.is_set:

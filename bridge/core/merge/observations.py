@@ -77,7 +77,7 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
         if case.name not in ours:
             merge_value(case, raw)
         _mark_level_if_in_step(case, raw)
-        case.entry.seen = obs.read_at
+        case.entry.seen_at = obs.read_at
     _note_touch(side, obs, notes)
     side.version = obs.version if obs.version is not None else side.version
     side.read_at = obs.read_at

@@ -163,7 +163,7 @@ def refuse_edit(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
         # would be nothing to put back.
         held = case.link.sides[owner].fields[case.name]
         owned = reads_as(case.rules.maps[owner].fields[case.name], held, held.shadow)
-        move_state(case.state, owned, owner, (None, held.seen))
+        move_state(case.state, owned, owner, (None, held.seen_at))
     if owner and case.policy.revert:
         case.note_both(raw, value, kind="reverted", winner=owner, why=f"{owner} owns the field")
         # Behind again, so that the next plan puts the state's value back.

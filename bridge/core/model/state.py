@@ -65,7 +65,7 @@ class SideField:
 
     Never moved by planning.
     """
-    seen: datetime | None = None
+    seen_at: datetime | None = None
     """When the last read that showed the shadow was sent, by our clock (rule F7)."""
     remembered_answer: tuple[Canonical, Raw] | None = None
     """Writing this state value was answered by that raw value (rule F13).

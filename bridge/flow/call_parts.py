@@ -27,11 +27,11 @@ def without_refused(
     if not calls:
         return []
     standing = []
-    for row_id, field in parking.of_fields(tx, link.id, connection):
+    for row_id, refusal in parking.of_fields(tx, link.id, connection):
         # An edit since then asks for something else, so the refusal says nothing about it.
-        state = link.state.get(field["field"])
-        if state is not None and state.rev == field["rev"]:
-            standing.append(field)
+        state = link.state.get(refusal["field"])
+        if state is not None and state.rev == refusal["rev"]:
+            standing.append(refusal)
         else:
             parking.discard(tx, [row_id])
     if not standing:
@@ -83,7 +83,7 @@ def cut(
 def field_of(context: Context, link: Link, connection: str, key: str) -> str:
     """Return the canonical name of what is written by that key."""
     fields = context.maps[connection][link.entity].fields
-    return next((name for name, mapped in fields.items() if mapped.write_key == key), key)
+    return next((name for name, field_map in fields.items() if field_map.write_key == key), key)
 
 
 def _left_of(
@@ -91,19 +91,19 @@ def _left_of(
     link: Link,
     connection: str,
     call: PlannedCall,
-    refused: Sequence[dict[str, Any]],
+    refusals: Sequence[dict[str, Any]],
 ) -> PlannedCall | None:
     """Return what is left of a call; None when nothing is."""
-    for field in refused:
-        if field["field"] not in call.sent:
+    for refusal in refusals:
+        if refusal["field"] not in call.sent:
             continue
-        if field["values"] is not None:  # it was one element of a set that was refused
-            if field["verb"] == call.verb and field["values"] == call.body:
+        if refusal["values"] is not None:  # it was one element of a set that was refused
+            if refusal["verb"] == call.verb and refusal["values"] == call.body:
                 return None
-            call = _without_step(context, link, connection, call, field)
+            call = _without_step(context, link, connection, call, refusal)
             continue
         keys = {
-            key for key in call.body if field_of(context, link, connection, key) != field["field"]
+            key for key in call.body if field_of(context, link, connection, key) != refusal["field"]
         }
         if not keys or not divisible(context, link, connection, call):
             return None
@@ -112,15 +112,15 @@ def _left_of(
 
 
 def _without_step(
-    context: Context, link: Link, connection: str, call: PlannedCall, field: dict[str, Any]
+    context: Context, link: Link, connection: str, call: PlannedCall, refusal: dict[str, Any]
 ) -> PlannedCall:
     """Take a refused element's step out of where a later step begins and leads.
 
     Each step of a set starts from where the one before has led.
     """
     verbs = context.capabilities[connection][link.entity].verbs
-    adds = any(verb.element == "add" for verb in verbs if verb.name == field["verb"])
-    name, (element,) = field["field"], field["values"].values()
+    adds = any(verb.element == "add" for verb in verbs if verb.name == refusal["verb"])
+    name, (element,) = refusal["field"], refusal["values"].values()
     shown = link.sides[connection].fields[name].shadow
     there = isinstance(shown, list | tuple) and element in shown
 

@@ -172,13 +172,13 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
     records = yield from call_vendor(
         connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
     )
-    mapped = context.maps[connection][link.entity]
+    entity_map = context.maps[connection][link.entity]
     ours = match_keys(sync, canonical_state(task))
     matches = [
         record.ref
         for record in records
         if record.marker is None
-        and is_match(sync, ours, match_keys(sync, mapped.canonical(record.data)))
+        and is_match(sync, ours, match_keys(sync, entity_map.canonical(record.data)))
     ]
     return bool(matches) and (
         yield from transact(lambda tx: join_match(tx, context, task, matches))
@@ -348,10 +348,10 @@ def adopt(
         if sync.members[connection].create == Support.PROBED and not proven.get(CREATE):
             proven[CREATE] = True
             probes.record(tx, connection, CREATE, True, "a record was created", now)
-        mapped = context.maps[connection][link.entity]
-        obs = observation(record, mapped, link.parent_id, own=not found)
+        entity_map = context.maps[connection][link.entity]
+        obs = observation(record, entity_map, link.parent_id, own=not found)
         notes = absorb_created(link, obs, sent, context.rules(sync), found=found)
-        values = mapped.canonical(record.data)
+        values = entity_map.canonical(record.data)
         keys = [*match_keys(sync, values), *customer_keys(values)]
         matching.put(tx, sync.name, link.id, connection, keys)
         parents.queue_children(tx, context, link, connection, now)

@@ -174,13 +174,13 @@ def take_answer(
         yield from take_in(context, task, ref, None)
         return
     # Read as of the time of sending: what the answer shows of other fields was so no earlier.
-    link, mapped = the_link(task), context.maps[ref.connection][ref.entity]
-    obs = observation(answer, mapped, link.parent_id, own=own, sent_at=started)
+    link, entity_map = the_link(task), context.maps[ref.connection][ref.entity]
+    obs = observation(answer, entity_map, link.parent_id, own=own, sent_at=started)
     # What the connector has seen to be so counts as shown, even where the answer leaves it out.
     proved = {
         name: raw
         for name, raw in attempt.sent.items()
-        if mapped.fields[name].write_key in answer.proved
+        if entity_map.fields[name].write_key in answer.proved
     }
     obs = replace(obs, values={**obs.values, **proved})
     notes, _closed = merge_observation(context, link, side, obs)
@@ -212,11 +212,11 @@ def learn_capabilities(
     not.
     """
     writable = context.capabilities[side.connection][entity].writable
-    mapped = context.maps[side.connection][entity].fields
+    fields = context.maps[side.connection][entity].fields
     known = context.probes.setdefault(side.connection, {})
     notes = []
     for name, sent in call.sent.items():
-        key, before = mapped[name].write_key, call.before.get(name)
+        key, before = fields[name].write_key, call.before.get(name)
         if key is None or key in known or writable[key].on_update is not Support.PROBED:
             continue
         if name not in side.fields or sent == before:

@@ -21,20 +21,24 @@ def differences(
     that the timeline says so; where no direct read shows it at all, a look would tell nothing.
     """
     connection = record.ref.connection
-    mapped, side = context.maps[connection][link.entity], link.sides[connection]
+    entity_map, side = context.maps[connection][link.entity], link.sides[connection]
     only_listed = context.capabilities[connection][link.entity].only_listed
     names, remapped = [], True
-    for name, value in observation(record, mapped).values.items():
-        rule, entry = mapped.fields[name], side.fields.get(name)
-        if isinstance(value, Marker) or rule.parent or (rule.write_key in only_listed and not full):
+    for name, value in observation(record, entity_map).values.items():
+        field_map, entry = entity_map.fields[name], side.fields.get(name)
+        if (
+            isinstance(value, Marker)
+            or field_map.parent
+            or (field_map.write_key in only_listed and not full)
+        ):
             continue
         if isinstance(value, Unreadable):
-            if _is_believed_set(entry) and rule.write_key not in only_listed:
+            if _is_believed_set(entry) and field_map.write_key not in only_listed:
                 names.append(name)
                 remapped = False
-        elif _differs(rule, entry, value):
+        elif _differs(field_map, entry, value):
             names.append(name)
-            remapped = remapped and _was_read_otherwise(rule, entry)
+            remapped = remapped and _was_read_otherwise(field_map, entry)
     return names, bool(names) and remapped
 
 
@@ -43,18 +47,18 @@ def _is_believed_set(entry: SideField | None) -> bool:
     return entry is not None and not entry.unreadable and bool(elements_of(entry.shadow))
 
 
-def _differs(rule: FieldMap, entry: SideField | None, value: Raw) -> bool:
+def _differs(field_map: FieldMap, entry: SideField | None, value: Raw) -> bool:
     """Return whether a value that can be read is not what the side is known to show."""
     if entry is None:
         return True
     as_shown = entry.shown == value
-    if entry.unreadable and as_shown and isinstance(rule.read(value), Unreadable):
+    if entry.unreadable and as_shown and isinstance(field_map.read(value), Unreadable):
         return False  # the mapping cannot read it, as before
-    if _was_read_otherwise(rule, entry) or (entry.unreadable and not as_shown):
+    if _was_read_otherwise(field_map, entry) or (entry.unreadable and not as_shown):
         return True
-    return not same_raw(rule, entry.shadow, value)
+    return not same_raw(field_map, entry.shadow, value)
 
 
-def _was_read_otherwise(rule: FieldMap, entry: SideField | None) -> bool:
+def _was_read_otherwise(field_map: FieldMap, entry: SideField | None) -> bool:
     """Return whether the side was never read by the mapping as it is now (rule F19)."""
-    return entry is None or entry.map_rev != rule.revision
+    return entry is None or entry.map_rev != field_map.revision

@@ -97,12 +97,12 @@ def put_down_element(
     link, connection = the_link(task), task.row.connection
     notes = []
     for name in call.sent:
-        mapped, entry = (
+        field_map, entry = (
             context.maps[connection][link.entity].fields[name],
             link.sides[connection].fields[name],
         )
         for element, known in link.state[name].elements.items():
-            if mapped.write(element) in call.body.values():
+            if field_map.write(element) in call.body.values():
                 entry.lacks[element] = known.rev
                 notes.append(
                     Note("not carried", connection, name, {"element": element, "why": str(error)})

@@ -33,24 +33,24 @@ def parent_of(
     A ticket of the same connection that is not mirrored yet is hinted at, for it may be about to
     be.
     """
-    mapped = context.maps[ref.connection][ref.entity].parent
-    if mapped is None:
+    field_map = context.maps[ref.connection][ref.entity].parent
+    if field_map is None:
         return None, ""
-    raw = mapped.extract(record.data)
+    raw = field_map.extract(record.data)
     if raw is None or isinstance(raw, Marker | Unreadable):
         return None, raw.why if isinstance(raw, Unreadable) else f"{ref} names no ticket"
-    value = TRANSFORMS[mapped.parent].read(raw)
+    value = TRANSFORMS[field_map.parent].read(raw)
     if isinstance(value, Unreadable):
         return None, value.why
-    if mapped.parent == TICKET_OF:
+    if field_map.parent == TICKET_OF:
         return _by_ref(tx, context, Ref(ref.connection, TICKET, value), now)
     return _by_customer(tx, context, ref, value)
 
 
 def max_lookups(context: Context, ref: Ref) -> int:
     """Return how often to look again for a record's ticket."""
-    mapped = context.maps[ref.connection][ref.entity].parent
-    return MAX_LOOKUPS[mapped.parent] if mapped is not None else 0
+    field_map = context.maps[ref.connection][ref.entity].parent
+    return MAX_LOOKUPS[field_map.parent] if field_map is not None else 0
 
 
 def _by_ref(tx: Tx, context: Context, ticket: Ref, now: datetime) -> tuple[str | None, str]:
@@ -103,13 +103,13 @@ def placed(
 
     None while there is no ticket there.
     """
-    mapped = context.maps[connection][link.entity].parent
-    if mapped is None or mapped.write_key is None:
+    field_map = context.maps[connection][link.entity].parent
+    if field_map is None or field_map.write_key is None:
         return planned
     ticket = _ticket_at(tx, link.parent_id, connection) if link.parent_id is not None else None
     if ticket is None:
         return None
-    return replace(planned, values={**planned.values, mapped.write_key: ticket})
+    return replace(planned, values={**planned.values, field_map.write_key: ticket})
 
 
 def _ticket_at(tx: Tx, parent_id: str, connection: str) -> str | None:

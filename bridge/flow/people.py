@@ -94,8 +94,8 @@ def read_anew(context: Context, link: Link, side: Side) -> None:
 
     What stood there for a stranger was never anybody's choice, so it is no base to compare with.
     """
-    for name, mapped in context.maps[side.connection][link.entity].fields.items():
-        if mapped.stranger is not None and name in side.fields:
+    for name, field_map in context.maps[side.connection][link.entity].fields.items():
+        if field_map.stranger is not None and name in side.fields:
             side.fields[name].map_rev = without_directory(side.fields[name].map_rev)
 
 
@@ -129,30 +129,30 @@ def fields_of_people(rules: Rules) -> set[str]:
     return {
         name
         for entity_map in rules.maps.values()
-        for name, mapped in entity_map.fields.items()
-        if mapped.stranger is not None
+        for name, field_map in entity_map.fields.items()
+        if field_map.stranger is not None
     }
 
 
 def _stranger(context: Context, link: Link, connection: str, name: str) -> str | None:
     """Return whom the side shows, or should be given, without anybody knowing who that is."""
-    mapped = context.maps[connection][link.entity].fields.get(name)
+    field_map = context.maps[connection][link.entity].fields.get(name)
     entry = link.sides[connection].fields.get(name)
-    if mapped is None or mapped.stranger is None or entry is None:
+    if field_map is None or field_map.stranger is None or entry is None:
         return None
-    if entry.unreadable and entry.shown is not None and mapped.stranger(entry.shown):
+    if entry.unreadable and entry.shown is not None and field_map.stranger(entry.shown):
         return str(entry.shown)
-    if not isinstance(entry.shadow, Marker) and mapped.stranger(entry.shadow):
+    if not isinstance(entry.shadow, Marker) and field_map.stranger(entry.shadow):
         return str(entry.shadow)
-    return _nameless(context, link, connection, mapped)
+    return _nameless(context, link, connection, field_map)
 
 
-def _nameless(context: Context, link: Link, connection: str, mapped: FieldMap) -> str | None:
+def _nameless(context: Context, link: Link, connection: str, field_map: FieldMap) -> str | None:
     """Return whom the side should be given, if the connection has no name for them."""
-    state, table = link.state.get(mapped.name), context.directory.get(connection)
+    state, table = link.state.get(field_map.name), context.directory.get(connection)
     wanted = state.value if state is not None else None
-    to = context.rules(context.syncs[link.sync]).policy(mapped.name).to
-    if mapped.write_key is None or (to is not None and connection not in to):
+    to = context.rules(context.syncs[link.sync]).policy(field_map.name).to
+    if field_map.write_key is None or (to is not None and connection not in to):
         return None  # it is never written there
     if wanted is None or table is None or table.name_of(wanted) is not None:
         return None

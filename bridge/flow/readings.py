@@ -38,7 +38,7 @@ class Reading:
 
 def observation(
     record: Record,
-    mapped: EntityMap,
+    entity_map: EntityMap,
     parent_id: str | None = None,
     *,
     own: bool = False,
@@ -49,33 +49,33 @@ def observation(
     What the connector says must not be believed becomes unreadable. `parent_id` is our id of the
     ticket that the record belongs to, which is the same on every connection.
     """
-    values = mapped.extract(record.data)
-    if mapped.parent is not None:
-        values[mapped.parent.name] = (
+    values = entity_map.extract(record.data)
+    if entity_map.parent is not None:
+        values[entity_map.parent.name] = (
             parent_id if parent_id is not None else Unreadable("its ticket is not mirrored")
         )
-    for name, field in mapped.fields.items():
-        if field.write_key is not None and field.write_key in record.unreadable:
-            values[name] = Unreadable(record.unreadable[field.write_key])
+    for name, field_map in entity_map.fields.items():
+        if field_map.write_key is not None and field_map.write_key in record.unreadable:
+            values[name] = Unreadable(record.unreadable[field_map.write_key])
     return Observation(
         connection=record.ref.connection,
         values=values,
         read_at=sent_at or record.read_at,
         changed_before=record.changed_before,
-        version=mapped.version(record.data),
+        version=entity_map.version(record.data),
         own=own,
     )
 
 
 def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record: Record) -> Reading:
     """Merge a record that was read under the lease into the link's agreed state."""
-    mapped = context.maps[side.connection][link.entity]
+    entity_map = context.maps[side.connection][link.entity]
     settling_time = context.settling_time(side.connection, link.entity)
     revisions = {name: state.rev for name, state in link.state.items()}
     if (row.payload or {}).get(people.MET):
         people.read_anew(context, link, side)
-    complete = with_listed_values(record, row.payload, side, mapped, settling_time)
-    obs = observation(complete, mapped, link.parent_id)
+    complete = with_listed_values(record, row.payload, side, entity_map, settling_time)
+    obs = observation(complete, entity_map, link.parent_id)
     if not observations.is_believable(side, obs, settling_time.total_seconds()):
         why = "an older version; read again after settling"
         note = Note("suspect", side.connection, "", {"why": why})
@@ -112,7 +112,7 @@ def with_listed_values(
     record: Record,
     payload: Mapping[str, Any] | None,
     side: Side,
-    mapped: EntityMap,
+    entity_map: EntityMap,
     settling_time: timedelta,
 ) -> Record:
     """Add to a direct read what only a full listing shows.
@@ -124,10 +124,10 @@ def with_listed_values(
         return record
     listed_at, listed = datetime.fromisoformat(swept["at"]), swept["values"]
     fresh = {
-        field.write_key: listed[field.write_key]
-        for name, field in mapped.fields.items()
-        if field.write_key is not None
-        and field.write_key in listed
+        field_map.write_key: listed[field_map.write_key]
+        for name, field_map in entity_map.fields.items()
+        if field_map.write_key is not None
+        and field_map.write_key in listed
         and not _known_since(side, name, listed_at, settling_time)
     }
     unreadable = {name: why for name, why in record.unreadable.items() if name not in fresh}

@@ -184,8 +184,8 @@ def compare_and_write(
     ref, call = write.ref, write.call
 
     def unchanged(record: Record) -> bool:
-        mapped = context.maps[ref.connection][ref.entity]
-        return reads_as_planned(record, call, write.side, mapped)
+        entity_map = context.maps[ref.connection][ref.entity]
+        return reads_as_planned(record, call, write.side, entity_map)
 
     def update() -> Record | Denied | None:
         try:
@@ -232,18 +232,18 @@ def _compare_then(
     return act()
 
 
-def reads_as_planned(record: Record, call: PlannedCall, side: Side, mapped: EntityMap) -> bool:
+def reads_as_planned(record: Record, call: PlannedCall, side: Side, entity_map: EntityMap) -> bool:
     """Return whether every field that the call sets reads as before.
 
     A field that cannot be read may be tried if it could not be read when the call was planned.
     """
-    shown = observation(record, mapped).values
+    shown = observation(record, entity_map).values
     for name, before in call.before.items():
         value = shown.get(name, ABSENT)
         if isinstance(value, Marker | Unreadable):
             if not side.fields[name].unreadable:
                 return False
-        elif not same_raw(mapped.fields[name], before, value):
+        elif not same_raw(entity_map.fields[name], before, value):
             return False
     return True
 

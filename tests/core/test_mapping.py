@@ -107,36 +107,36 @@ STATUS = {
 
 
 def test_value_tables():
-    mapped = field("status", STATUS)
-    assert [mapped.read(raw) for raw in ("new", "doing")] == ["new", "open"]
-    assert mapped.read("odd") == Unreadable(
+    field_map = field("status", STATUS)
+    assert [field_map.read(raw) for raw in ("new", "doing")] == ["new", "open"]
+    assert field_map.read("odd") == Unreadable(
         "status 'odd' has no reading; add it to the table `read` of status"
     )
-    assert isinstance(mapped.read(None), Unreadable)
-    assert isinstance(mapped.read(["new"]), Unreadable)
-    assert mapped.write("resolved") == "done"
-    assert mapped.write("pending") == NotCarried("status 'pending' is declared as not carried")
-    assert mapped.write(None) == NotCarried("status None has no writing here")
+    assert isinstance(field_map.read(None), Unreadable)
+    assert isinstance(field_map.read(["new"]), Unreadable)
+    assert field_map.write("resolved") == "done"
+    assert field_map.write("pending") == NotCarried("status 'pending' is declared as not carried")
+    assert field_map.write(None) == NotCarried("status None has no writing here")
 
 
 def test_a_table_tells_types_apart():
-    mapped = field("priority", {"path": "level", "read": {1: "low", "1": "high"}})
-    assert mapped.read(1) == mapped.read(1.0) == "low"
-    assert mapped.read("1") == "high"
-    assert isinstance(mapped.read(True), Unreadable)
+    field_map = field("priority", {"path": "level", "read": {1: "low", "1": "high"}})
+    assert field_map.read(1) == field_map.read(1.0) == "low"
+    assert field_map.read("1") == "high"
+    assert isinstance(field_map.read(True), Unreadable)
 
 
 def test_one_table_serves_both_ways_where_it_can_be_turned_round():
-    mapped = field("priority", {"path": "p", "read": {"l": "low", "h": "high", None: None}})
-    assert [mapped.write(value) for value in ("low", "high", None)] == ["l", "h", None]
+    field_map = field("priority", {"path": "p", "read": {"l": "low", "h": "high", None: None}})
+    assert [field_map.write(value) for value in ("low", "high", None)] == ["l", "h", None]
     assert wrong("priority", {"path": "p", "read": {"l": "low", "m": "low"}}) == [
         ("read.m", "'l' and 'm' both stand for 'low'; add a `write` table")
     ]
 
 
 def test_short_form_is_a_path_for_both_ways():
-    mapped = field("subject", "title")
-    assert (mapped.extract({"title": "x"}), mapped.write_key, mapped.write("x")) == (
+    field_map = field("subject", "title")
+    assert (field_map.extract({"title": "x"}), field_map.write_key, field_map.write("x")) == (
         "x",
         "title",
         "x",
@@ -145,44 +145,48 @@ def test_short_form_is_a_path_for_both_ways():
 
 def test_read_only_and_only_on():
     assert field("created_at", {"read": "made"}).write_key is None
-    mapped = field("customer", {"read": "c.mail", "write": "mail", "only_on": "create"})
-    assert (mapped.on_create, mapped.on_update, mapped.write_key) == (True, False, "mail")
+    field_map = field("customer", {"read": "c.mail", "write": "mail", "only_on": "create"})
+    assert (field_map.on_create, field_map.on_update, field_map.write_key) == (True, False, "mail")
     assert field("status", STATUS | {"only_on": "update"}).on_create is False
 
 
 def test_default_unless_null_and_max_length():
-    mapped = field(
+    field_map = field(
         "subject", {"path": "t", "default": "(none)", "unless_null": True, "max_length": 4}
     )
-    assert mapped.read(None) == mapped.read("") == "(none)"
-    assert mapped.write(None) == NotCarried("an empty subject is not written here (unless_null)")
-    assert mapped.write("abcdef") == "abcd"
+    assert field_map.read(None) == field_map.read("") == "(none)"
+    assert field_map.write(None) == NotCarried("an empty subject is not written here (unless_null)")
+    assert field_map.write("abcdef") == "abcd"
 
 
 def test_several_paths():
-    mapped = field(
+    field_map = field(
         "subject", {"read": ["t.s", "m"], "as": ["first-non-empty", "first-line", {"cut": 5}]}
     )
-    assert mapped.extract({"t": {}, "m": "hello world\nx"}) == "hello world\nx"
-    assert mapped.read("hello world\nx") == "hello"
-    assert mapped.extract({"t": {"s": "a"}, "m": None}) == "a"
-    assert mapped.extract({"m": "x"}) is ABSENT
-    assert isinstance(mapped.extract({"t": 3, "m": "x"}), Unreadable)
+    assert field_map.extract({"t": {}, "m": "hello world\nx"}) == "hello world\nx"
+    assert field_map.read("hello world\nx") == "hello"
+    assert field_map.extract({"t": {"s": "a"}, "m": None}) == "a"
+    assert field_map.extract({"m": "x"}) is ABSENT
+    assert isinstance(field_map.extract({"t": 3, "m": "x"}), Unreadable)
 
 
 def test_sets():
-    mapped = field("tags", {"path": "tags", "as": "tags"})
-    assert mapped.is_set
-    assert mapped.extract({"tags": ["A"]}) == ["A"]
-    assert mapped.extract({"tags": None}) is None
-    assert mapped.extract({"tags": "a,b"}) == Unreadable("tags is 'a,b', which is no list")
-    assert (mapped.read("#A"), mapped.write("a")) == ("a", "a")
+    field_map = field("tags", {"path": "tags", "as": "tags"})
+    assert field_map.is_set
+    assert field_map.extract({"tags": ["A"]}) == ["A"]
+    assert field_map.extract({"tags": None}) is None
+    assert field_map.extract({"tags": "a,b"}) == Unreadable("tags is 'a,b', which is no list")
+    assert (field_map.read("#A"), field_map.write("a")) == ("a", "a")
 
 
 def test_a_choice_in_our_own_words_needs_no_table():
-    mapped = field("status", "status")
-    assert (mapped.read("open"), mapped.read(None), mapped.write("open")) == ("open", None, "open")
-    assert mapped.read("odd") == Unreadable(
+    field_map = field("status", "status")
+    assert (field_map.read("open"), field_map.read(None), field_map.write("open")) == (
+        "open",
+        None,
+        "open",
+    )
+    assert field_map.read("odd") == Unreadable(
         "status 'odd' is none of ours; give status a table `read`"
     )
 

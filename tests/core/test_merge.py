@@ -39,15 +39,15 @@ from tests.core.builders import (
     ],
 )
 def test_agreement_is_asked_in_both_directions(connection, raw, state, expected):
-    mapped = MAPS[connection].fields["status"]
-    assert agrees(mapped, SideField(), raw, FieldState(value=state, rev=1)) is expected
+    field_map = MAPS[connection].fields["status"]
+    assert agrees(field_map, SideField(), raw, FieldState(value=state, rev=1)) is expected
 
 
 def test_a_remembered_answer_agrees_with_the_value_it_answered_only():
-    mapped, side = MAPS["L"].fields["subject"], SideField(remembered_answer=("Bill.", "Bill"))
-    assert agrees(mapped, side, "Bill", FieldState(value="Bill.", rev=1))
-    assert not agrees(mapped, side, "Bill", FieldState(value="Bill?", rev=1))
-    assert not agrees(mapped, side, "Bil", FieldState(value="Bill.", rev=1))
+    field_map, side = MAPS["L"].fields["subject"], SideField(remembered_answer=("Bill.", "Bill"))
+    assert agrees(field_map, side, "Bill", FieldState(value="Bill.", rev=1))
+    assert not agrees(field_map, side, "Bill", FieldState(value="Bill?", rev=1))
+    assert not agrees(field_map, side, "Bil", FieldState(value="Bill.", rev=1))
 
 
 def test_f01_an_answer_to_our_write_does_not_swallow_a_human_edit_of_another_field():

@@ -72,7 +72,7 @@ class World:
 
     def due(self, name, field):
         """What would be sent, None if nothing is to do."""
-        entry, state, mapped = (
+        entry, state, field_map = (
             self.link.sides[name].fields[field],
             self.link.state[field],
             RULES.maps[name].fields[field],
@@ -85,12 +85,12 @@ class World:
             or state.candidates
         ):
             return None
-        if not mapped.is_set:
-            raw = mapped.write(state.value)
+        if not field_map.is_set:
+            raw = field_map.write(state.value)
             if isinstance(raw, NotCarried) and not decision_holds(entry, self.link.state):
                 entry.decided = {field: state.rev}
             return None if isinstance(raw, NotCarried) or self.settled(name, field) else raw
-        here = read_set(mapped, entry, entry.shadow, present_elements(state))
+        here = read_set(field_map, entry, entry.shadow, present_elements(state))
         kept = [
             raw
             for element, raw in here.items()
@@ -105,15 +105,15 @@ class World:
         return None if sorted(wanted) == sorted(set(elements_of(entry.shadow))) else wanted
 
     def settled(self, name, field):
-        entry, state, mapped = (
+        entry, state, field_map = (
             self.link.sides[name].fields[field],
             self.link.state[field],
             RULES.maps[name].fields[field],
         )
         raw, value = entry.shadow, state.value
         return (
-            mapped.read(raw) == value
-            or mapped.write(value) == raw
+            field_map.read(raw) == value
+            or field_map.write(value) == raw
             or entry.remembered_answer == (value, raw)
         )
 

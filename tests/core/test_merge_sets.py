@@ -327,11 +327,11 @@ def test_f12_tags_that_a_create_could_not_take_are_still_due():
 
 
 def test_an_element_that_no_form_exists_for_does_not_agree_until_that_is_decided():
-    mapped = field(
+    field_map = field(
         "tags", read=fold, write=lambda tag: NotCarried("never") if tag == "x" else tag, is_set=True
     )
     given = level("L", tags=["x"])
-    assert read_set(mapped, SideField(), [], {"x"}) == {}
+    assert read_set(field_map, SideField(), [], {"x"}) == {}
     entry = given.sides["L"].fields["tags"]
     entry.shadow, entry.level, entry.lacks = [], 0, {"x": 1}
     look(given, "L", 1, tags=[])

@@ -71,15 +71,15 @@ class World:
         return self.take_in(name, record, own=False)
 
     def take_in(self, name, record, *, own):
-        side, mapped = self.link.sides[name], RULES.maps[name]
-        values = mapped.extract(record.data)
+        side, entity_map = self.link.sides[name], RULES.maps[name]
+        values = entity_map.extract(record.data)
         values |= {key: Unreadable(why) for key, why in record.unreadable.items()}
         seen = Observation(
             name,
             values,
             record.read_at,
             record.changed_before,
-            version=mapped.version(record.data),
+            version=entity_map.version(record.data),
             own=own,
         )
         if not is_believable(side, seen, 2.0):
@@ -194,13 +194,13 @@ def test_after_the_last_edit_every_side_comes_to_rest_and_no_call_is_left(histor
     assert world.bridge_writes() == writes
     assert {name: state.rev for name, state in world.link.state.items()} == revs
     for name in LIKE:
-        side, mapped = world.link.sides[name], RULES.maps[name]
+        side, entity_map = world.link.sides[name], RULES.maps[name]
         held = world.systems[name].peek(world.ids[name])
         assert world.calls(name) == []
-        for key in mapped.fields:
+        for key in entity_map.fields:
             entry = side.fields[key]
             if not entry.unreadable:
-                assert same_raw(mapped.fields[key], entry.shadow, held[key]), (name, key)
+                assert same_raw(entity_map.fields[key], entry.shadow, held[key]), (name, key)
                 assert entry.level == world.link.state[key].rev, (name, key)
 
 

@@ -46,10 +46,10 @@ def test_what_it_cannot_take_is_left_out():
 
 
 def test_elements_that_it_cannot_take_are_left_out():
-    mapped = replace(
+    field_map = replace(
         MAPS["H"].fields["tags"], write=lambda value: NotCarried("no") if value == "a" else value
     )
-    maps = {**MAPS, "H": replace(MAPS["H"], fields={**MAPS["H"].fields, "tags": mapped})}
+    maps = {**MAPS, "H": replace(MAPS["H"], fields={**MAPS["H"].fields, "tags": field_map})}
     scene = Scene("L", rules=given_rules(maps=maps), L={"tags": ["a", "b"]})
     assert planned(scene).values["tags"] == ["b"]
 
@@ -61,8 +61,8 @@ def test_fields_that_the_sync_does_not_send_there_are_left_out():
 
 
 def test_fields_that_the_mapping_does_not_write_on_create_are_left_out():
-    mapped = replace(MAPS["H"].fields["priority"], on_create=False)
-    maps = {**MAPS, "H": replace(MAPS["H"], fields={**MAPS["H"].fields, "priority": mapped})}
+    field_map = replace(MAPS["H"].fields["priority"], on_create=False)
+    maps = {**MAPS, "H": replace(MAPS["H"], fields={**MAPS["H"].fields, "priority": field_map})}
     assert "priority" not in planned(Scene("L", rules=given_rules(maps=maps))).values
 
 

@@ -17,8 +17,10 @@ def tags(scene, connection, *elements):
 def refusing(word):
     """L, but a word cannot be written there."""
     old = MAPS["L"].fields["tags"]
-    mapped = replace(old, write=lambda value: NotCarried(f"no {word}") if value == word else value)
-    return {**MAPS, "L": replace(MAPS["L"], fields={**MAPS["L"].fields, "tags": mapped})}
+    field_map = replace(
+        old, write=lambda value: NotCarried(f"no {word}") if value == word else value
+    )
+    return {**MAPS, "L": replace(MAPS["L"], fields={**MAPS["L"].fields, "tags": field_map})}
 
 
 class TestReplace:

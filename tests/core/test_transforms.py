@@ -168,13 +168,13 @@ def test_without_a_threshold_every_scored_tag_is_shown():
 
 
 def test_scored_tags_read_under_their_prefix_and_are_never_written():
-    mapped = scored(prefix="scope:", min_salience=0.3)
-    assert mapped.read(" #VIP ") == "scope:vip"
-    assert mapped.read("#") == Unreadable("the tag '#' is empty")
-    assert isinstance(mapped.read({"x": 1}), Unreadable)
-    assert isinstance(mapped.write("scope:vip"), NotCarried)
-    assert isinstance(mapped.write("vip"), NotCarried)
-    assert mapped.write_key is None
+    field_map = scored(prefix="scope:", min_salience=0.3)
+    assert field_map.read(" #VIP ") == "scope:vip"
+    assert field_map.read("#") == Unreadable("the tag '#' is empty")
+    assert isinstance(field_map.read({"x": 1}), Unreadable)
+    assert isinstance(field_map.write("scope:vip"), NotCarried)
+    assert isinstance(field_map.write("vip"), NotCarried)
+    assert field_map.write_key is None
 
 
 def test_other_options_are_another_revision():

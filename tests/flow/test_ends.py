@@ -323,12 +323,12 @@ class TestPeople:
         with pytest.raises(RuntimeError):
             fail()
         assert self.learned(world) == []
-        assert people.news(world.context, "H", [bob])
+        assert people.shows_news(world.context, "H", [bob])
         world.settle()
         assert table.name_of("bob@x.io") is None
         self.meet(world, bob)
         assert self.learned(world) == [("bob@x.io", "h2")]
-        assert not people.news(world.context, "H", [bob])
+        assert not people.shows_news(world.context, "H", [bob])
 
     def test_a_new_address_replaces_the_one_before(self, ledger):
         world = World(ledger, "LH")

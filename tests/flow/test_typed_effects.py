@@ -26,8 +26,8 @@ SLIPS = {
     ),
     "a record that may be missing": (
         "flow/observe.py",
-        "if record is not None and people.news(",
-        "if people.news(",
+        "if record is not None and people.shows_news(",
+        "if people.shows_news(",
     ),
     "a method that a record does not have": (
         "flow/deliver.py",

@@ -71,7 +71,9 @@ class World:
         self.context = Context(
             connections=connections,
             syncs={"tickets": tickets(names, **policies)},
-            maps={name: {"ticket": mapped} for name, (_system, _can, mapped) in made.items()},
+            maps={
+                name: {"ticket": entity_map} for name, (_system, _can, entity_map) in made.items()
+            },
             capabilities={name: {"ticket": can} for name, (_system, can, _map) in made.items()},
             clock=self.clock,
             rng=random.Random(7),
@@ -147,13 +149,13 @@ class World:
             for name, side in link.live().items():
                 record = self.systems[name].record(name, side.remote_id)
                 shown = self.context.maps[name]["ticket"].extract(record.data)
-                for field, mapped in rules.maps[name].fields.items():
+                for field, field_map in rules.maps[name].fields.items():
                     state, entry = link.state[field], side.fields[field]
                     if state.rev == 0 or state.candidates is not None or entry.unreadable:
                         continue
-                    if not same_raw(mapped, entry.shadow, shown[field]):
+                    if not same_raw(field_map, entry.shadow, shown[field]):
                         found.append((name, field, "shadow", entry.shadow, shown[field]))
-                    elif not agrees(mapped, entry, entry.shadow, state) and not decision_holds(
+                    elif not agrees(field_map, entry, entry.shadow, state) and not decision_holds(
                         entry, link.state
                     ):
                         found.append((name, field, "state", state.value, entry.shadow))

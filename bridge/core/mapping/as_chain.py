@@ -25,7 +25,7 @@ class Chain:
 
 
 def compile_chain(
-    known: Field, declared: Any, agents: AgentTable, *, tabled: bool, several: bool
+    field: Field, declared: Any, agents: AgentTable, *, tabled: bool, several: bool
 ) -> tuple[Chain, list[Problem]]:
     """Return what is declared under `as`, compiled, and what is wrong with it.
 
@@ -34,7 +34,7 @@ def compile_chain(
     """
     steps = declared if isinstance(declared, list) else [] if declared is None else [declared]
     builder, problems = (
-        _ChainBuilder(known, agents, tabled=tabled, several=several),
+        _ChainBuilder(field, agents, tabled=tabled, several=several),
         list[Problem](),
     )
     for number, step in enumerate(steps):
@@ -51,7 +51,7 @@ def compile_chain(
 class _ChainBuilder:
     """A chain in the making."""
 
-    known: Field
+    for_field: Field
     agents: AgentTable
     tabled: bool
     several: bool
@@ -62,8 +62,8 @@ class _ChainBuilder:
     def chain(self) -> Chain:
         """Return the chain, with the usual transform of the field's kind where none is named."""
         transform = self.transform
-        if transform is None and not self.tabled and self.known.kind in BY_KIND:
-            usual = BY_KIND[self.known.kind]
+        if transform is None and not self.tabled and self.for_field.kind in BY_KIND:
+            usual = BY_KIND[self.for_field.kind]
             transform = agent_transform(self.agents) if usual == AGENT else TRANSFORMS[usual]
         return Chain(self.combine, tuple(self.helpers), transform)
 
@@ -81,14 +81,14 @@ class _ChainBuilder:
 
     def _add_transform(self, name: str, argument: Any) -> str:
         """Take a transform in, as `add` does."""
-        self.transform, why = _transform(name, argument, self.known, self.agents)
+        self.transform, why = _transform(name, argument, self.for_field, self.agents)
         if why or not self.tabled:
             return why
         return f"a value table and {name} exclude each other; leave one of the two out"
 
     def _add_helper(self, helper: Helper, argument: Any, *, first: bool) -> str:
         """Take a helper in, as `add` does."""
-        if self.known.kind == "set":
+        if self.for_field.kind == "set":
             return f"{helper.name} does not work on a set; allowed tags"
         if helper.combines and not (first and self.several):
             allowed = "first of all, with a list under read"
@@ -139,29 +139,29 @@ def _why_no_template(helper: Helper, pattern: str) -> str:
 
 
 def _transform(
-    name: str, argument: Any, known: Field, agents: AgentTable
+    name: str, argument: Any, field: Field, agents: AgentTable
 ) -> tuple[Transform | None, str]:
     """Return the named transform, or None and why the field cannot have it."""
     if name == AGENT:
-        return _agent_with_groups(argument, known, agents)
+        return _agent_with_groups(argument, field, agents)
     if name not in TRANSFORMS:
-        return None, f"{name} is no transform for {known.name}; allowed {_allowed(known)}"
-    if known.kind not in TRANSFORMS[name].kinds:
-        return None, f"{name} does not work on {known.name}; allowed {_allowed(known)}"
+        return None, f"{name} is no transform for {field.name}; allowed {_allowed(field)}"
+    if field.kind not in TRANSFORMS[name].kinds:
+        return None, f"{name} does not work on {field.name}; allowed {_allowed(field)}"
     if argument is None:
         return TRANSFORMS[name], ""
-    if known.kind != "set":
+    if field.kind != "set":
         return None, f"{name} takes no argument"
     problems = [f"{'.'.join((name, *where))} {what}" for where, what in tag_problems(argument)]
     return (None, "; ".join(problems)) if problems else (tags_with_options(argument), "")
 
 
 def _agent_with_groups(
-    argument: Any, known: Field, agents: AgentTable
+    argument: Any, field: Field, agents: AgentTable
 ) -> tuple[Transform | None, str]:
     """Return the agent transform, or None and why the field cannot have it."""
-    if known.kind != "agent":
-        return None, f"agent does not work on {known.name}; allowed {_allowed(known)}"
+    if field.kind != "agent":
+        return None, f"agent does not work on {field.name}; allowed {_allowed(field)}"
     groups, why = _groups(argument)
     if why:
         return None, why
@@ -186,7 +186,7 @@ def _groups(argument: Any) -> tuple[tuple[str, ...], str]:
     return (), f"agent is given {shown(argument)}; allowed {{groups: prefix}}"
 
 
-def _allowed(known: Field) -> str:
+def _allowed(field: Field) -> str:
     """Return what a field may have under `as`, as a message lists it."""
-    own = [BY_KIND[known.kind]] if known.kind in BY_KIND else ["value tables under read and write"]
-    return ", ".join([*own, *([] if known.kind == "set" else HELPERS)])
+    own = [BY_KIND[field.kind]] if field.kind in BY_KIND else ["value tables under read and write"]
+    return ", ".join([*own, *([] if field.kind == "set" else HELPERS)])

@@ -97,18 +97,20 @@ def _compile_fields(
     entity: str, rows: Any, agents: AgentTable, problems: list[Problem]
 ) -> dict[str, CompiledField]:
     """Return the fields that can be compiled; the problems of the others are added."""
-    known = ENTITIES[entity]
+    canonical_fields = ENTITIES[entity]
     if not isinstance(rows, Mapping) or not rows:
-        problems.append((("fields",), f"must map at least one field; allowed {', '.join(known)}"))
+        problems.append(
+            (("fields",), f"must map at least one field; allowed {', '.join(canonical_fields)}")
+        )
         return {}
     fields: dict[str, CompiledField] = {}
     for name, row in rows.items():
-        if name not in known:
-            what = f"no {entity} has this field; allowed {', '.join(known)}"
+        if name not in canonical_fields:
+            what = f"no {entity} has this field; allowed {', '.join(canonical_fields)}"
             problems.append((("fields", name), what))
             continue
         try:
-            fields[name] = compile_field(known[name], row, agents)
+            fields[name] = compile_field(canonical_fields[name], row, agents)
         except MappingError as error:
             problems += [(("fields", name, *where), what) for where, what in error.problems]
     return fields
@@ -145,7 +147,7 @@ def _versioner(path: Path | None) -> Callable[[Mapping[str, Any]], str | None]:
 # --- a field --------------------------------------------------------------------------------------
 
 
-def compile_field(known: Field, declared: Any, agents: AgentTable) -> CompiledField:
+def compile_field(field: Field, declared: Any, agents: AgentTable) -> CompiledField:
     """Return one field, compiled.
 
     Declared is a plain path for both directions, or a mapping of the keys in `FIELD_KEYS`. Raises
@@ -155,19 +157,19 @@ def compile_field(known: Field, declared: Any, agents: AgentTable) -> CompiledFi
     if not isinstance(row, Mapping) or not row:
         allowed = ", ".join(FIELD_KEYS)
         raise MappingError([((), f"must be a path or a mapping; allowed keys {allowed}")])
-    declaration = FieldDeclaration(known, row, agents)
+    declaration = FieldDeclaration(field, row, agents)
     parts = declaration.parts()
     if declaration.problems:
         raise MappingError(declaration.problems)
-    return _assemble(known, parts, declaration.revision(parts.chain))
+    return _assemble(field, parts, declaration.revision(parts.chain))
 
 
-def _assemble(known: Field, parts: FieldParts, revision: str) -> CompiledField:
+def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
     """Return the compiled field that the parts make."""
     transform = parts.chain.transform
-    read = make_reader(known, parts.reads, parts.chain, parts.default)
+    read = make_reader(field, parts.reads, parts.chain, parts.default)
     write = make_writer(
-        known,
+        field,
         parts.writes,
         parts.chain,
         not_carried=parts.not_carried,
@@ -175,21 +177,21 @@ def _assemble(known: Field, parts: FieldParts, revision: str) -> CompiledField:
         unless_null=parts.unless_null,
     )
     compiled = FieldMap(
-        name=known.name,
+        name=field.name,
         revision=revision,
-        extract=make_extractor(known, parts.paths, parts.chain),
-        read=read_parent if known.kind == "parent" else read,
+        extract=make_extractor(field, parts.paths, parts.chain),
+        read=read_parent if field.kind == "parent" else read,
         write=write,
         write_key=parts.write_key,
         source=parts.source,
-        is_set=known.kind == "set",
+        is_set=field.kind == "set",
         on_create=parts.only_on in ("", "create"),
         on_update=parts.only_on in ("", "update"),
-        parent=transform.name if transform is not None and known.kind == "parent" else "",
-        stranger=transform.stranger if transform is not None and known.kind == "agent" else None,
+        parent=transform.name if transform is not None and field.kind == "parent" else "",
+        stranger=transform.stranger if transform is not None and field.kind == "agent" else None,
     )
     return CompiledField(
-        field=known,
+        field=field,
         map=compiled,
         roots=frozenset().union(*(path.roots for path in parts.paths)),
         source=parts.source,

@@ -63,8 +63,8 @@ class FieldParts:
 class FieldDeclaration:
     """One field's declaration, and all that is wrong with it so far."""
 
-    def __init__(self, known: Field, row: Mapping[str, Any], agents: AgentTable) -> None:
-        self.known, self.row, self.agents = known, row, agents
+    def __init__(self, field: Field, row: Mapping[str, Any], agents: AgentTable) -> None:
+        self.field, self.row, self.agents = field, row, agents
         self.problems: list[Problem] = []
 
     def parts(self) -> FieldParts:
@@ -171,7 +171,7 @@ class FieldDeclaration:
         rows = self.row.get(key)
         if not isinstance(rows, Mapping):
             return None
-        table, problems = compile_table(self.known, key, rows)
+        table, problems = compile_table(self.field, key, rows)
         self.problems += problems
         return table
 
@@ -180,23 +180,23 @@ class FieldDeclaration:
         given = self.row.get("not_carried", [])
         if "not_carried" not in self.row:
             return ()
-        if not isinstance(given, list) or self.known.kind not in ("choice", "boolean"):
+        if not isinstance(given, list) or self.field.kind not in ("choice", "boolean"):
             self.wrong(("not_carried",), "is for choices; allowed a list of canonical values")
             return ()
         for number, value in enumerate(given):
-            if not fits(self.known, value):
+            if not fits(self.field, value):
                 self.wrong(("not_carried", number), self._is_none(value))
-        return tuple(value for value in given if fits(self.known, value))
+        return tuple(value for value in given if fits(self.field, value))
 
     def _is_none(self, value: Any) -> str:
         """Return the message that a value is none of the field's."""
-        return f"{shown(value)} is no {self.known.name}; allowed {allowed_values(self.known)}"
+        return f"{shown(value)} is no {self.field.name}; allowed {allowed_values(self.field)}"
 
     def chain(self, *, tabled: bool, write_key: str | None) -> Chain:
         """Return what stands under `as`."""
         several = isinstance(self.row.get("read"), list)
         chain, problems = compile_chain(
-            self.known, self.row.get("as"), self.agents, tabled=tabled, several=several
+            self.field, self.row.get("as"), self.agents, tabled=tabled, several=several
         )
         self.problems += problems
         only_reads = chain.transform is not None and chain.transform.elements is not None
@@ -207,7 +207,7 @@ class FieldDeclaration:
     def default(self) -> Canonical:
         """Return what stands in for null."""
         given = self.row.get("default")
-        if given is not None and (self.known.kind == "set" or not fits(self.known, given)):
+        if given is not None and (self.field.kind == "set" or not fits(self.field, given)):
             self.wrong(("default",), self._is_none(given))
         return given
 
@@ -217,7 +217,7 @@ class FieldDeclaration:
         if "max_length" not in self.row:
             return None
         is_count = isinstance(given, int) and not isinstance(given, bool) and given >= 1
-        if not is_count or self.known.kind != "text":
+        if not is_count or self.field.kind != "text":
             what = f"is {shown(given)}; allowed a number of characters, on a text"
             self.wrong(("max_length",), what)
             return None
@@ -247,7 +247,7 @@ class FieldDeclaration:
         # `only_on` says when a value is sent, and nothing of what it means.
         edition = chain.transform.edition if chain.transform else 0
         declared = {str(key): _stable(value) for key, value in self.row.items() if key != "only_on"}
-        of_declaration = _hashed([self.known.name, declared, edition])
+        of_declaration = _hashed([self.field.name, declared, edition])
         if chain.transform is None or chain.transform.name != AGENT:
             return of_declaration
         people = sorted([email, raw] for email, raw in self.agents.people.items())

@@ -23,12 +23,12 @@ Write = Callable[[Canonical], Raw | NotCarried]
 # --- extract: a record -> the raw value -----------------------------------------------------------
 
 
-def make_extractor(known: Field, paths: Sequence[Path], chain: Chain) -> Extract:
+def make_extractor(field: Field, paths: Sequence[Path], chain: Chain) -> Extract:
     """Return the function that takes a field's raw value out of a record."""
     if chain.combine is not None:
         return _combined(paths, chain.combine)
     get, pick = paths[0].get, chain.transform.elements if chain.transform else None
-    if known.kind != "set":
+    if field.kind != "set":
         return get
 
     def elements(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
@@ -37,7 +37,7 @@ def make_extractor(known: Field, paths: Sequence[Path], chain: Chain) -> Extract
             return pick(raw)
         if raw is None or isinstance(raw, list | Marker | Unreadable):
             return raw
-        return Unreadable(f"{known.name} is {shown(raw)}, which is no list")
+        return Unreadable(f"{field.name} is {shown(raw)}, which is no list")
 
     return elements
 
@@ -62,10 +62,10 @@ def _combined(paths: Sequence[Path], combine: Callable[[Any], Any]) -> Extract:
 # --- read: raw -> canonical -----------------------------------------------------------------------
 
 
-def make_reader(known: Field, table: Table | None, chain: Chain, default: Canonical) -> Read:
+def make_reader(field: Field, table: Table | None, chain: Chain, default: Canonical) -> Read:
     """Return the function from the system's space to ours; `default` stands in for null."""
-    name, helpers = known.name, chain.helpers
-    translate = _translator(known, table, chain)
+    name, helpers = field.name, chain.helpers
+    translate = _translator(field, table, chain)
 
     def read(raw: Raw) -> Canonical | Unreadable:
         if isinstance(raw, Unreadable):
@@ -80,19 +80,19 @@ def make_reader(known: Field, table: Table | None, chain: Chain, default: Canoni
     return read
 
 
-def _translator(known: Field, table: Table | None, chain: Chain) -> Read:
+def _translator(field: Field, table: Table | None, chain: Chain) -> Read:
     """Return the translation itself: by a value table, by a transform, or as our own words."""
     if table is not None:
-        return _by_table(known, table)
-    return _in_our_words(known) if chain.transform is None else _by_transform(chain.transform)
+        return _by_table(field, table)
+    return _in_our_words(field) if chain.transform is None else _by_transform(chain.transform)
 
 
-def _by_table(known: Field, table: Table) -> Read:
-    name = known.name
+def _by_table(field: Field, table: Table) -> Read:
+    name = field.name
 
     def read_listed(value: Raw) -> Canonical | Unreadable:
         listed, canonical = table.get(value)
-        if listed or (value is None and known.kind != "choice"):
+        if listed or (value is None and field.kind != "choice"):
             return canonical
         why = f"{name} {shown(value)} has no reading; add it to the table `read` of {name}"
         return Unreadable(why)
@@ -100,11 +100,11 @@ def _by_table(known: Field, table: Table) -> Read:
     return read_listed
 
 
-def _in_our_words(known: Field) -> Read:
-    name = known.name
+def _in_our_words(field: Field) -> Read:
+    name = field.name
 
     def read_choice(value: Raw) -> Canonical | Unreadable:
-        if value is None or (isinstance(value, str) and value in known.choices):
+        if value is None or (isinstance(value, str) and value in field.choices):
             return value
         return Unreadable(f"{name} {shown(value)} is none of ours; give {name} a table `read`")
 
@@ -125,7 +125,7 @@ def read_parent(raw: Raw) -> Canonical | Unreadable:
 
 
 def make_writer(
-    known: Field,
+    field: Field,
     table: Table | None,
     chain: Chain,
     *,
@@ -134,7 +134,7 @@ def make_writer(
     unless_null: bool,
 ) -> Write:
     """Return the function from our space to the system's."""
-    name, transform = known.name, chain.transform
+    name, transform = field.name, chain.transform
 
     def write(value: Canonical) -> Raw | NotCarried:
         if value is None and unless_null:

@@ -59,12 +59,12 @@ class EntityMap:
 
     def extract(self, record: Mapping[str, Any]) -> dict[str, Raw | Marker | Unreadable]:
         """Return every mapped field of a vendor's record, in the vendor's own values."""
-        return {name: mapped.extract(record) for name, mapped in self.fields.items()}
+        return {name: field_map.extract(record) for name, field_map in self.fields.items()}
 
     @property
     def parent(self) -> FieldMap | None:
         """Return the field that says which ticket a record belongs to, if there is one."""
-        return next((mapped for mapped in self.fields.values() if mapped.parent), None)
+        return next((field_map for field_map in self.fields.values() if field_map.parent), None)
 
     def canonical(self, record: Mapping[str, Any]) -> dict[str, Canonical | Unreadable]:
         """Return the record's fields in canonical values, for matching; absent ones left out."""

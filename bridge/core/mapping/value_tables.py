@@ -39,20 +39,20 @@ def typed_key(value: Any) -> tuple[type, Any]:
     return (float if isinstance(value, int | float) else type(value)), value
 
 
-def compile_table(known: Field, key: str, rows: Mapping[Any, Any]) -> tuple[Table, list[Problem]]:
+def compile_table(field: Field, key: str, rows: Mapping[Any, Any]) -> tuple[Table, list[Problem]]:
     """Return a value table and what is wrong with it.
 
     Under the key `read` it has raw keys and canonical values, under `write` the other way round.
     """
     table = Table()
-    if known.kind in ("set", "agent", "parent"):
-        what = f"a {known.kind} takes no value table; allowed a path, with `as`"
+    if field.kind in ("set", "agent", "parent"):
+        what = f"a {field.kind} takes no value table; allowed a path, with `as`"
         return table, [*_if_empty(key, rows), ((key,), what)]
     problems = _if_empty(key, rows)
     for left, right in rows.items():
         canonical, raw = (right, left) if key == "read" else (left, right)
-        if not fits(known, canonical):
-            what = f"{shown(canonical)} is no {known.name}; allowed {allowed_values(known)}"
+        if not fits(field, canonical):
+            what = f"{shown(canonical)} is no {field.name}; allowed {allowed_values(field)}"
             problems.append(((key, left), what))
         elif isinstance(raw, Mapping | list):
             problems.append(((key, left), f"is {shown(raw)}; allowed a single value"))
@@ -81,17 +81,17 @@ def inverse(table: Table, key: str, other: str) -> tuple[Table, list[Problem]]:
     return inverted, problems
 
 
-def fits(known: Field, value: Any) -> bool:
+def fits(field: Field, value: Any) -> bool:
     """Return whether a field can have this canonical value."""
     if value is None:
         return True
-    if known.kind == "choice":
-        return isinstance(value, str) and value in known.choices
-    return isinstance(value, bool) if known.kind == "boolean" else isinstance(value, str)
+    if field.kind == "choice":
+        return isinstance(value, str) and value in field.choices
+    return isinstance(value, bool) if field.kind == "boolean" else isinstance(value, str)
 
 
-def allowed_values(known: Field) -> str:
+def allowed_values(field: Field) -> str:
     """Return the canonical values that a field can have, as a message lists them."""
-    if known.kind == "choice":
-        return ", ".join((*known.choices, "null"))
-    return "true, false, null" if known.kind == "boolean" else "text, null"
+    if field.kind == "choice":
+        return ", ".join((*field.choices, "null"))
+    return "true, false, null" if field.kind == "boolean" else "text, null"

@@ -40,13 +40,13 @@ class Rules:
         """Return the policy of a canonical field."""
         return self.sync.policies.get(name, DEFAULT_POLICY)
 
-    def capability(self, connection: str, mapped: FieldMap) -> Writable:
+    def capability(self, connection: str, field_map: FieldMap) -> Writable:
         """Return how a connection handles a field.
 
         A field that is written is looked up by its write key, one that is only read by the name
         under which it is read.
         """
-        key = mapped.source if mapped.write_key is None else mapped.write_key
+        key = field_map.source if field_map.write_key is None else field_map.write_key
         return self.writable.get(connection, {}).get(key, FULLY_CAPABLE)
 
 
@@ -73,7 +73,7 @@ class Observation:
 class Case:
     """One field of one side, with everything that a decision about it needs.
 
-    Decisions change `entry`, `state` and `notes` in place; `obs`, `rules` and `mapped` never.
+    Decisions change `entry`, `state` and `notes` in place; `obs`, `rules` and `field_map` never.
     """
 
     link: Link
@@ -82,7 +82,7 @@ class Case:
     rules: Rules
     name: str
     """The canonical field."""
-    mapped: FieldMap
+    field_map: FieldMap
     """The field as this connection's mapping translates it."""
     entry: SideField
     """The field as this side last showed it."""
@@ -104,7 +104,7 @@ class Case:
     @property
     def capability(self) -> Writable:
         """Return what the connection can do with the field."""
-        return self.rules.capability(self.connection, self.mapped)
+        return self.rules.capability(self.connection, self.field_map)
 
     @property
     def interval(self) -> tuple[datetime | None, datetime]:
@@ -122,7 +122,7 @@ class Case:
 
     def agrees(self, raw: Raw) -> bool:
         """Return whether a raw value of this side agrees with the state."""
-        return agrees(self.mapped, self.entry, raw, self.state)
+        return agrees(self.field_map, self.entry, raw, self.state)
 
     def is_behind(self) -> bool:
         """Return whether the state moved since this side was level with it (rule F5)."""
@@ -137,7 +137,7 @@ class Case:
     def set_shadow(self, raw: Raw) -> None:
         """Make a raw value the shadow, with which the next read is compared."""
         self.entry.shadow = raw
-        self.entry.map_rev = self.mapped.revision
+        self.entry.map_rev = self.field_map.revision
 
     def note(self, kind: str, **detail: object) -> None:
         """Add a line about this field to the timeline."""

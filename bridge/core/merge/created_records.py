@@ -30,7 +30,7 @@ def absorb_created(
     for case, raw in readable_cases(link, side, obs, rules, notes):
         if case.name not in sent:
             _absorb_not_sent(case, raw, found=found)
-        elif found and not same_raw(case.mapped, sent[case.name], raw):
+        elif found and not same_raw(case.field_map, sent[case.name], raw):
             _begin_with(case, sent[case.name])
             merge_value(case, raw)
         else:
@@ -38,7 +38,7 @@ def absorb_created(
         case.entry.seen_at = obs.read_at
     if found:
         for case, raw in observed_cases(link, side, obs, rules, notes):
-            if case.entry.unreadable and case.entry.shown == raw and not case.mapped.is_set:
+            if case.entry.unreadable and case.entry.shown == raw and not case.field_map.is_set:
                 # It has no reading yet, and somebody set it after the record was made.
                 _begin_with(case, sent.get(case.name, _vendor_default(case)))
     side.version, side.read_at = obs.version, obs.read_at
@@ -62,7 +62,7 @@ def _absorb_sent(case: Case, sent: Raw, raw: Raw) -> None:
         revs={case.name: case.state.rev},
         send_by=case.obs.read_at,
     )
-    if case.mapped.is_set:
+    if case.field_map.is_set:
         sets.written(case, attempt, raw)
     elif case.agrees(sent):
         scalars.answered(case, attempt, raw)
@@ -75,9 +75,9 @@ def _absorb_sent(case: Case, sent: Raw, raw: Raw) -> None:
 
 def _absorb_not_sent(case: Case, raw: Raw, *, found: bool) -> None:
     """Take a field that the create did not send: the vendor's own, or an edit made meanwhile."""
-    if not found or case.mapped.write_key is None:
+    if not found or case.field_map.write_key is None:
         _leave_to_vendor(case, raw)
-    elif case.mapped.is_set:
+    elif case.field_map.is_set:
         # It was made without any elements: whatever is there by now, somebody has put there.
         case.set_shadow([])
         case.entry.level = NEVER
@@ -98,7 +98,7 @@ def _leave_to_vendor(case: Case, raw: Raw) -> None:
     if case.state.candidates is not None:
         case.entry.level = NEVER
         return
-    if case.mapped.is_set:
+    if case.field_map.is_set:
         # Elements that the vendor made up stay its own: neither merged nor removed.
         for name in sets.strangers(case, raw):
             case.state.elements.setdefault(name, Element(present=False, rev=case.state.rev, by=""))
@@ -110,7 +110,7 @@ def _leave_to_vendor(case: Case, raw: Raw) -> None:
 def _judge_against_default(case: Case, raw: Raw) -> None:
     """Take a value that is not the vendor's default as an edit, made before we found the record."""
     default = _vendor_default(case)
-    if case.mapped.read(raw) == case.mapped.read(default):
+    if case.field_map.read(raw) == case.field_map.read(default):
         return
     if not case.state.rev or not case.agrees(raw):
         case.set_shadow(default)

@@ -19,12 +19,12 @@ from bridge.core.model.state import FieldState, SideField
 from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
 
 
-def agrees(mapped: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> bool:
+def agrees(field_map: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> bool:
     """Return whether `raw`, on this side, needs no change to say what the state says."""
-    if mapped.is_set:
-        return set_agrees(mapped, entry, raw, state)
+    if field_map.is_set:
+        return set_agrees(field_map, entry, raw, state)
     value = state.value
-    if mapped.read(raw) == value or mapped.write(value) == raw:
+    if field_map.read(raw) == value or field_map.write(value) == raw:
         return True
     if entry.remembered_answer is None:
         return False
@@ -32,13 +32,13 @@ def agrees(mapped: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> b
     return sent == value and bool(answered == raw)
 
 
-def set_agrees(mapped: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> bool:
+def set_agrees(field_map: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> bool:
     """Return whether nothing is left to add to a set or to remove from it.
 
     Elements that this system is known not to take, or not to give up, do not count.
     """
     wanted = present_elements(state)
-    differing = wanted ^ read_set(mapped, entry, raw, wanted).keys()
+    differing = wanted ^ read_set(field_map, entry, raw, wanted).keys()
     return all(lack_holds(entry, state, element) for element in differing)
 
 
@@ -62,7 +62,7 @@ def elements_of(raw: Raw | Marker) -> list[Any]:
 
 
 def read_set(
-    mapped: FieldMap, entry: SideField, raw: Raw | Marker, known: Iterable[str] = ()
+    field_map: FieldMap, entry: SideField, raw: Raw | Marker, known: Iterable[str] = ()
 ) -> dict[str, Raw]:
     """Return a raw set's canonical elements, each with the spelling that this system has for it.
 
@@ -74,14 +74,14 @@ def read_set(
     written: dict[Any, list[str]] = {}
     wanted = set(known)
     for element in sorted(wanted):
-        form = mapped.write(element)
+        form = field_map.write(element)
         if isinstance(form, str):
             written.setdefault(form, []).append(element)
     spelling: dict[str, Raw] = {}
     for spelled in elements_of(raw):
         stands_for = written.get(spelled, []) if isinstance(spelled, str) else []
         own = entry.alias.get(spelled) if isinstance(spelled, str) else None
-        plain = own if own is not None else mapped.read(spelled)
+        plain = own if own is not None else field_map.read(spelled)
         # What one of ours would be cut to is not read as an element of its own as well.
         if isinstance(plain, str) and (plain in wanted or not stands_for):
             spelling.setdefault(plain, spelled)
@@ -90,24 +90,24 @@ def read_set(
     return spelling
 
 
-def unreadable_elements(mapped: FieldMap, raw: Raw | Marker) -> dict[str, str]:
+def unreadable_elements(field_map: FieldMap, raw: Raw | Marker) -> dict[str, str]:
     """Return a raw set's elements that have no reading, each with the reason.
 
     They are never merged, and a write has to keep them.
     """
     reasons: dict[str, str] = {}
     for spelled in elements_of(raw):
-        value = mapped.read(spelled)
+        value = field_map.read(spelled)
         if isinstance(value, Unreadable):
             reasons[str(spelled)] = value.why
     return reasons
 
 
-def same_raw(mapped: FieldMap, one: Raw | Marker, other: Raw | Marker) -> bool:
+def same_raw(field_map: FieldMap, one: Raw | Marker, other: Raw | Marker) -> bool:
     """Return whether two raw values are the same to their system: sets have no order or doubles."""
     if isinstance(one, Marker) or isinstance(other, Marker):
         return one is other
-    if not mapped.is_set:
+    if not field_map.is_set:
         return bool(one == other)
     first, second = elements_of(one), elements_of(other)
     return all(element in second for element in first) and all(
@@ -138,8 +138,8 @@ def normalises_to(sent: Raw, shown: Raw) -> bool:
     return bool(part) and whole.startswith(part)
 
 
-def reads_as(mapped: FieldMap, entry: SideField, raw: Raw | Marker) -> Canonical | Unreadable:
+def reads_as(field_map: FieldMap, entry: SideField, raw: Raw | Marker) -> Canonical | Unreadable:
     """Return the canonical value of a whole raw value, a set's as a sorted tuple."""
-    if mapped.is_set:
-        return tuple(sorted(read_set(mapped, entry, raw)))
-    return mapped.read(raw)
+    if field_map.is_set:
+        return tuple(sorted(read_set(field_map, entry, raw)))
+    return field_map.read(raw)

@@ -65,7 +65,9 @@ def is_to_be_deleted(link: Link, rules: Rules) -> bool:
     origin = link.sides.get(state.set_by)
     if state.value != CLOSED or origin is None or not origin.tombstone:
         return False
-    return not any(_edited_since(link, origin, name, entry) for name, entry in link.state.items())
+    return not any(
+        _edited_since(link, origin, name, field_state) for name, field_state in link.state.items()
+    )
 
 
 def leave_scope(link: Link, connection: str, read_at: datetime, rules: Rules) -> list[Note]:
@@ -97,7 +99,9 @@ def _close_elsewhere(link: Link, side: Side, rules: Rules, when: Interval, why: 
     if not link.live() or state.value == CLOSED or state.candidates is not None:
         return []
     edited = sorted(
-        name for name, entry in link.state.items() if _edited_since(link, side, name, entry)
+        name
+        for name, field_state in link.state.items()
+        if _edited_since(link, side, name, field_state)
     )
     if edited:
         return _ended_but_edited(link, side, rules, edited, why)
@@ -139,8 +143,8 @@ def _edited_since(link: Link, side: Side, name: str, state: FieldState) -> bool:
 
 def _closed_there(rules: Rules, connection: str) -> Raw:
     """Return "closed" as the connection writes it, as far as it can."""
-    mapped = rules.maps[connection].fields.get(STATUS)
-    written = mapped.write(CLOSED) if mapped is not None else CLOSED
+    field_map = rules.maps[connection].fields.get(STATUS)
+    written = field_map.write(CLOSED) if field_map is not None else CLOSED
     return CLOSED if isinstance(written, NotCarried) else written
 
 
@@ -186,29 +190,31 @@ def remap(link: Link, rules: Rules) -> list[Note]:
             continue
         for connection, side in link.live().items():
             entry = side.fields.get(name)
-            mapped = rules.maps[connection].fields.get(name) if connection in rules.maps else None
-            if entry is None or mapped is None or not _is_outdated(entry, mapped):
+            field_map = (
+                rules.maps[connection].fields.get(name) if connection in rules.maps else None
+            )
+            if entry is None or field_map is None or not _is_outdated(entry, field_map):
                 continue
-            if mapped.is_set:
-                notes += _reread_set(name, state, connection, entry, mapped)
+            if field_map.is_set:
+                notes += _reread_set(name, state, connection, entry, field_map)
             elif connection == state.set_by:
-                notes += _reread_scalar(name, state, connection, entry, mapped)
+                notes += _reread_scalar(name, state, connection, entry, field_map)
     return notes
 
 
-def _is_outdated(entry: SideField, mapped: FieldMap) -> bool:
+def _is_outdated(entry: SideField, field_map: FieldMap) -> bool:
     """Return whether the shadow was taken by another mapping revision."""
-    return not isinstance(entry.shadow, Marker) and entry.map_rev != mapped.revision
+    return not isinstance(entry.shadow, Marker) and entry.map_rev != field_map.revision
 
 
 def _reread_scalar(
-    name: str, state: FieldState, connection: str, entry: SideField, mapped: FieldMap
+    name: str, state: FieldState, connection: str, entry: SideField, field_map: FieldMap
 ) -> list[Note]:
     """Move the state to the new reading of the shadow that set it."""
-    value, before = reads_as(mapped, entry, entry.shadow), state.value
+    value, before = reads_as(field_map, entry, entry.shadow), state.value
     if isinstance(value, Unreadable):
         return [Note("unreadable", connection, name, {"why": value.why})]
-    if agrees(mapped, entry, entry.shadow, state):
+    if agrees(field_map, entry, entry.shadow, state):
         return []
     move_state(state, value, MAPPING, (state.lo, state.hi))
     detail = {"value": value, "before": before, "rev": state.rev}
@@ -216,13 +222,13 @@ def _reread_scalar(
 
 
 def _reread_set(
-    name: str, state: FieldState, connection: str, entry: SideField, mapped: FieldMap
+    name: str, state: FieldState, connection: str, entry: SideField, field_map: FieldMap
 ) -> list[Note]:
     """Move the elements that this side brought to their new reading.
 
     Those that other sides brought are theirs to move.
     """
-    here = read_set(mapped, entry, entry.shadow, present_elements(state))
+    here = read_set(field_map, entry, entry.shadow, present_elements(state))
     brought = {
         element
         for element, known in state.elements.items()

@@ -86,10 +86,10 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
 
 def merge_value(case: Case, raw: Raw) -> None:
     """Decide what a readable value is: the first ever, no news, or a change."""
-    entry, merge = case.entry, sets if case.mapped.is_set else scalars
-    if entry.shadow is NO_BASE or entry.map_rev != case.mapped.revision:
+    entry, merge = case.entry, sets if case.field_map.is_set else scalars
+    if entry.shadow is NO_BASE or entry.map_rev != case.field_map.revision:
         merge.first_contact(case, raw)
-    elif not same_raw(case.mapped, entry.shadow, raw):
+    elif not same_raw(case.field_map, entry.shadow, raw):
         merge.change(case, raw)
 
 
@@ -143,11 +143,14 @@ def observed_cases(
     link: Link, side: Side, obs: Observation, rules: Rules, notes: list[Note]
 ) -> Iterator[CaseAndValue]:
     """Yield the mapped fields that were looked at, readable or not, each with its raw value."""
-    for name, mapped in rules.maps[obs.connection].fields.items():
+    for name, field_map in rules.maps[obs.connection].fields.items():
         if name in obs.values:
             entry = side.fields.setdefault(name, SideField())
             state = link.state.setdefault(name, FieldState())
-            yield Case(link, side, obs, rules, name, mapped, entry, state, notes), obs.values[name]
+            yield (
+                Case(link, side, obs, rules, name, field_map, entry, state, notes),
+                obs.values[name],
+            )
 
 
 def _why_unreadable(case: Case, raw: object) -> str:
@@ -156,10 +159,10 @@ def _why_unreadable(case: Case, raw: object) -> str:
         return NOT_SHOWN
     if isinstance(raw, Unreadable):
         return raw.why
-    if case.mapped.is_set:
+    if case.field_map.is_set:
         doubtful = not elements_of(raw) and not case.capability.empty_trusted
         return "an empty set here may also mean that it is withheld" if doubtful else ""
-    value = case.mapped.read(raw)
+    value = case.field_map.read(raw)
     if isinstance(value, Unreadable) and not case.agrees(raw):
         return value.why
     return ""
@@ -173,7 +176,7 @@ def _set_aside(case: Case, raw: object, why: str) -> None:
     if (case.obs.own and raw is ABSENT) or entry.unreadable == why:
         return
     entry.unreadable = why
-    emptied = case.mapped.is_set and isinstance(raw, list | tuple) and elements_of(entry.shadow)
+    emptied = case.field_map.is_set and isinstance(raw, list | tuple) and elements_of(entry.shadow)
     case.note("ambiguous empty" if emptied else "unreadable", why=why)
 
 
@@ -239,15 +242,15 @@ def _did_nothing(parts: list[CaseAndValue], attempt: Attempt) -> bool:
 
     It lands as a whole, so one field that still reads as it did before proves it (rule F3).
     """
-    plain = {case.name: raw for case, raw in parts if not case.mapped.is_set}
+    plain = {case.name: raw for case, raw in parts if not case.field_map.is_set}
     return scalars.did_not_land(attempt, plain) or any(
-        sets.untouched(case, attempt, raw) for case, raw in parts if case.mapped.is_set
+        sets.untouched(case, attempt, raw) for case, raw in parts if case.field_map.is_set
     )
 
 
 def _close_part(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None:
     """Close one field of an attempt by what was read, or answered, after it."""
-    if not case.mapped.is_set:
+    if not case.field_map.is_set:
         if case.obs.own:
             scalars.answered(case, attempt, raw)
         else:

@@ -141,15 +141,15 @@ def owner_of(case: Case) -> str:
     """
     owner = case.policy.owner if case.policy.policy == "owner" else ""
     side = case.link.live().get(owner)
-    mapped = case.rules.maps[owner].fields.get(case.name) if owner in case.rules.maps else None
-    if mapped is None or side is None:
+    field_map = case.rules.maps[owner].fields.get(case.name) if owner in case.rules.maps else None
+    if field_map is None or side is None:
         return ""
     if owner == case.connection:
         return owner
     held = side.fields.get(case.name)
     if held is None or isinstance(held.shadow, Marker):
         return ""
-    return "" if isinstance(reads_as(mapped, held, held.shadow), Unreadable) else owner
+    return "" if isinstance(reads_as(field_map, held, held.shadow), Unreadable) else owner
 
 
 def refuse_edit(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
@@ -188,7 +188,7 @@ def open_conflict(case: Case, raw: Raw, why: str) -> None:
     state.candidates = {**state_candidate(case), case.connection: raw}
     state.why_open = why
     # A set's `read` takes one element, so the set is shown as it is.
-    value = raw if case.mapped.is_set else case.mapped.read(raw)
+    value = raw if case.field_map.is_set else case.field_map.read(raw)
     case.note_both(raw, value, kind="conflict", winner="", why=why)
 
 
@@ -235,7 +235,7 @@ def candidate_fits(case: Case, name: str, raw: Raw, value: Canonical) -> bool:
     if name not in case.link.sides:
         return bool(raw == value)
     would_be = FieldState(value=value)
-    if case.mapped.is_set:
+    if case.field_map.is_set:
         would_be.elements = {
             element: Element(present=True, rev=0, by="") for element in value or ()
         }
@@ -247,7 +247,7 @@ def close_conflict(case: Case, value: Canonical) -> None:
     """End an open conflict by the value that all waiting sides came to."""
     state = case.state
     waited = list(state.candidates or ())
-    if case.mapped.is_set:
+    if case.field_map.is_set:
         move_set(state, value or (), case.connection, case.interval)
     else:
         move_state(state, value, case.connection, case.interval)

@@ -99,7 +99,7 @@ from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw, Unreadable
 
 def change(case: Case, raw: Raw) -> None:
     """Merge a value that differs from the side's shadow: somebody changed it there."""
-    value = case.mapped.read(raw)
+    value = case.field_map.read(raw)
     behind = case.is_behind()
     case.set_shadow(raw)
     case.entry.remembered_answer = None
@@ -133,11 +133,11 @@ def _settle(case: Case, raw: Raw, value: Canonical, *, behind: bool) -> None:
 def first_contact(case: Case, raw: Raw) -> None:
     """Take in a value that has no base: nobody is known to have edited anything (rule F10)."""
     old, known = case.entry.shadow, case.entry.map_rev
-    if same_declaration(known, case.mapped.revision) and old is not NO_BASE and old != raw:
+    if same_declaration(known, case.field_map.revision) and old is not NO_BASE and old != raw:
         # Only the directory of people has changed: another raw value is somebody's edit (F19).
         change(case, raw)
         return
-    value = case.mapped.read(raw)
+    value = case.field_map.read(raw)
     case.set_shadow(raw)
     case.entry.remembered_answer = None
     if case.state.rev == 0:
@@ -245,7 +245,7 @@ def found_out(case: Case, attempt: Attempt, raw: Raw, *, landed: bool) -> None:
         # the timeline says that it was sent again.
         moved = case.obs.version is None or case.obs.version != attempt.version
         kind = "re-sent" if moved else "did not land"
-        case.note(kind, sent=sent, before=before, value=case.mapped.read(raw))
+        case.note(kind, sent=sent, before=before, value=case.field_map.read(raw))
     elif case.entry.shadow is NO_BASE:
         first_contact(case, raw)
     else:

@@ -88,8 +88,10 @@ def change(case: Case, raw: Raw, base: Raw | Marker | None = None) -> None:
     """
     # Both are read before the shadow moves: moving it forgets aliases.
     known = present_elements(case.state)
-    before = read_set(case.mapped, case.entry, case.entry.shadow if base is None else base, known)
-    now = read_set(case.mapped, case.entry, raw, known)
+    before = read_set(
+        case.field_map, case.entry, case.entry.shadow if base is None else base, known
+    )
+    now = read_set(case.field_map, case.entry, raw, known)
     added, removed = sorted(now.keys() - before.keys()), sorted(before.keys() - now.keys())
     _set_shadow(case, raw)
     if case.state.candidates is None:
@@ -186,16 +188,16 @@ def _undoes_others(case: Case, added: list[str], gone: list[str]) -> bool:
 
 def _set_shadow(case: Case, raw: Raw) -> None:
     """Make the raw set the shadow; aliases and lacks that it disproves are forgotten."""
-    entry, unreadable = case.entry, unreadable_elements(case.mapped, raw)
+    entry, unreadable = case.entry, unreadable_elements(case.field_map, raw)
     if unreadable:
-        known = unreadable_elements(case.mapped, entry.shadow)
+        known = unreadable_elements(case.field_map, entry.shadow)
         for name, why in unreadable.items():
             if name not in known:
                 case.note("unreadable", element=name, why=why)
     case.set_shadow(raw)
     shown = elements_of(raw)
     entry.alias = {spelled: name for spelled, name in entry.alias.items() if spelled in shown}
-    here = read_set(case.mapped, entry, raw, present_elements(case.state))
+    here = read_set(case.field_map, entry, raw, present_elements(case.state))
     entry.lacks = {
         name: rev
         for name, rev in entry.lacks.items()
@@ -218,7 +220,7 @@ def _mark_level_if_done(case: Case) -> None:
 def first_contact(case: Case, raw: Raw) -> None:
     """Unite a set that has no base with the state: nobody removed what one of the two lacks."""
     known, state = present_elements(case.state), case.state
-    here = read_set(case.mapped, case.entry, raw, known)
+    here = read_set(case.field_map, case.entry, raw, known)
     _set_shadow(case, raw)
     if state.candidates is None:
         extra, absent = sorted(here.keys() - known), sorted(known - here.keys())
@@ -286,7 +288,7 @@ def written(case: Case, attempt: Attempt, raw: Raw) -> None:
     base = [element for element in elements_of(raw) if element not in human]
     # What stood there, was to stay and is gone without the call explaining it: a human removed it.
     old = attempt.before.get(case.name)
-    stood = read_set(case.mapped, case.entry, old, present_elements(case.state))
+    stood = read_set(case.field_map, case.entry, old, present_elements(case.state))
     removed = sorted((before & sent) - here.keys() - promised)
     base += [stood[name] for name in removed if name in stood]
     case.note("written", sent=attempt.sent[case.name], raw=raw, before=old)
@@ -312,14 +314,14 @@ def _read_attempt(
 ) -> tuple[set[str], set[str], dict[str, Raw]]:
     """Return what stood there, what was sent, and what is there now, as canonical elements."""
     known = set(attempt.state_values.get(case.name) or ()) | present_elements(case.state)
-    before = read_set(case.mapped, case.entry, attempt.before.get(case.name), known)
-    sent = read_set(case.mapped, case.entry, attempt.sent[case.name], known)
-    return set(before), set(sent), read_set(case.mapped, case.entry, raw, known)
+    before = read_set(case.field_map, case.entry, attempt.before.get(case.name), known)
+    sent = read_set(case.field_map, case.entry, attempt.sent[case.name], known)
+    return set(before), set(sent), read_set(case.field_map, case.entry, raw, known)
 
 
 def _replaced_whole(case: Case, attempt: Attempt) -> bool:
     """Return whether the call carried the whole set, and not one element of it."""
-    return isinstance(attempt.body.get(case.mapped.write_key or "", []), list | tuple)
+    return isinstance(attempt.body.get(case.field_map.write_key or "", []), list | tuple)
 
 
 def _new_spellings(case: Case, attempt: Attempt, raw: Raw) -> list[Raw]:
@@ -345,7 +347,7 @@ def _alias_of(case: Case, attempt: Attempt, name: str, new: list[Raw]) -> str | 
 
     The longest if several fit, None if none does.
     """
-    form = case.mapped.write(name)
+    form = case.field_map.write(name)
     sent = elements_of(attempt.sent[case.name])
     fitting = [
         shown
@@ -367,4 +369,4 @@ def _note_lack(case: Case, name: str, kind: str) -> None:
 def strangers(case: Case, raw: Raw) -> list[str]:
     """Return the elements that are in a raw set but not in the state."""
     known = present_elements(case.state)
-    return sorted(read_set(case.mapped, case.entry, raw, known).keys() - known)
+    return sorted(read_set(case.field_map, case.entry, raw, known).keys() - known)

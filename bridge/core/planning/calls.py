@@ -145,17 +145,17 @@ def _compose(recipient: Recipient, verb: Verb, taken: list[Want]) -> PlannedCall
     None if it has to wait, or cannot be made as things stand; then the wants are declined.
     """
     call = _call_for(recipient, verb, taken)
-    by_key = {mapped.write_key: mapped for mapped in recipient.fields.values()}
+    by_key = {field_map.write_key: field_map for field_map in recipient.fields.values()}
     for key in verb.also:
         if key in call.body:
             continue
-        mapped = by_key.get(key)
-        if mapped is not None and recipient.state(mapped.name).candidates is not None:
+        field_map = by_key.get(key)
+        if field_map is not None and recipient.state(field_map.name).candidates is not None:
             return None  # a conflict about its value is open: the whole call waits (rule F18)
-        if not _add_need(recipient, verb, key, mapped, call):
+        if not _add_need(recipient, verb, key, field_map, call):
             why = f"{verb.name} needs {key}, and nothing gives it a value"
             for want in taken:
-                recipient.decline(want.name, why, *(() if mapped is None else (mapped.name,)))
+                recipient.decline(want.name, why, *(() if field_map is None else (field_map.name,)))
             return None
     return call
 
@@ -174,19 +174,23 @@ def _call_for(recipient: Recipient, verb: Verb, taken: list[Want]) -> PlannedCal
 
 
 def _add_need(
-    recipient: Recipient, verb: Verb, key: str, mapped: FieldMap | None, call: PlannedCall
+    recipient: Recipient, verb: Verb, key: str, field_map: FieldMap | None, call: PlannedCall
 ) -> bool:
     """Add a key that the verb sets besides to a call; False if nothing gives it a value.
 
     It takes the state's value, else the side's own, else the declared one (rule F20).
     """
-    if mapped is None:
+    if field_map is None:
         raw = verb.fallback.get(key)
         if raw is not None:
             call.body[key] = raw
         return raw is not None
-    name, state, entry = mapped.name, recipient.state(mapped.name), recipient.entry(mapped.name)
-    raw = _state_as_raw(recipient, mapped)
+    name, state, entry = (
+        field_map.name,
+        recipient.state(field_map.name),
+        recipient.entry(field_map.name),
+    )
+    raw = _state_as_raw(recipient, field_map)
     from_state = raw is not None
     if raw is None and not isinstance(entry.shadow, Marker) and not entry.unreadable:
         raw = entry.shadow
@@ -204,16 +208,16 @@ def _add_need(
     return True
 
 
-def _state_as_raw(recipient: Recipient, mapped: FieldMap) -> Raw:
+def _state_as_raw(recipient: Recipient, field_map: FieldMap) -> Raw:
     """Return the state's value as this side would hold it; None if there is none, or it cannot."""
-    state = recipient.state(mapped.name)
-    if not state.rev or state.value is None or not recipient.receives(mapped.name):
+    state = recipient.state(field_map.name)
+    if not state.rev or state.value is None or not recipient.receives(field_map.name):
         return None
-    raw = mapped.write(state.value)
+    raw = field_map.write(state.value)
     return None if isinstance(raw, NotCarried) else raw
 
 
-def value_to_write(mapped: FieldMap, value: Canonical, writable: Writable) -> Raw | NotCarried:
+def value_to_write(field_map: FieldMap, value: Canonical, writable: Writable) -> Raw | NotCarried:
     """Return a canonical value as the system would hold it, cut to the length that it declares."""
-    raw = mapped.write(value)
+    raw = field_map.write(value)
     return raw[: writable.max_length] if writable.max_length and isinstance(raw, str) else raw

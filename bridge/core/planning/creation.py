@@ -48,14 +48,14 @@ def plan_create(
     values: dict[str, Raw] = {}
     sent: dict[str, Raw] = {}
     revs: dict[str, int] = {}
-    for name, mapped in rules.maps[connection].fields.items():
-        key = mapped.write_key
-        if key is None or not mapped.on_create or not _receives(rules, connection, name):
+    for name, field_map in rules.maps[connection].fields.items():
+        key = field_map.write_key
+        if key is None or not field_map.on_create or not _receives(rules, connection, name):
             continue
         state, writable = link.state.get(name), capabilities.writable.get(key)
         if state is None or writable is None or not writable.on_create:
             continue
-        raw = _first_value(state, mapped, writable)
+        raw = _first_value(state, field_map, writable)
         if raw not in EMPTY_VALUES:
             values[key] = sent[name] = raw
             revs[name] = state.rev
@@ -95,15 +95,15 @@ def _receives(rules: Rules, connection: str, name: str) -> bool:
     return to is None or connection in to
 
 
-def _first_value(state: FieldState, mapped: FieldMap, writable: Writable) -> Raw | None:
+def _first_value(state: FieldState, field_map: FieldMap, writable: Writable) -> Raw | None:
     """Return what a new record is made with; None for a field that is left out.
 
     A field that is frozen by an open conflict is left out (rule F18).
     """
     if not state.rev or state.candidates is not None:
         return None
-    if mapped.is_set:
-        forms = [mapped.write(element) for element in sorted(present_elements(state))]
+    if field_map.is_set:
+        forms = [field_map.write(element) for element in sorted(present_elements(state))]
         return list(dict.fromkeys(raw for raw in forms if not isinstance(raw, NotCarried)))
-    raw = value_to_write(mapped, state.value, writable)
+    raw = value_to_write(field_map, state.value, writable)
     return None if isinstance(raw, NotCarried) else raw

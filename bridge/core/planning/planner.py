@@ -116,19 +116,19 @@ def _plan_calls(recipient: Recipient, probed: Mapping[str, bool]) -> list[Planne
     proven: list[Want] = []
     unproven: list[Want] = []
     element_calls: list[PlannedCall] = []
-    for name, mapped in recipient.fields.items():
-        if not _is_due(recipient, mapped):
+    for name, field_map in recipient.fields.items():
+        if not _is_due(recipient, field_map):
             continue
-        key, why = mapped.write_key, _why_never_written(recipient, mapped, probed)
+        key, why = field_map.write_key, _why_never_written(recipient, field_map, probed)
         if why or key is None:
             recipient.decline(name, why)
             continue
         writable = recipient.capabilities.writable[key]
-        if mapped.is_set:
-            want, calls = plan_set(recipient, mapped, key, writable)
+        if field_map.is_set:
+            want, calls = plan_set(recipient, field_map, key, writable)
             element_calls += calls
         else:
-            want = _plan_scalar(recipient, mapped, key, writable)
+            want = _plan_scalar(recipient, field_map, key, writable)
         if want is not None:
             untried = writable.on_update is Support.PROBED and key not in probed
             (unproven if untried else proven).append(want)
@@ -143,50 +143,52 @@ def _plan_calls(recipient: Recipient, probed: Mapping[str, bool]) -> list[Planne
 # --- which fields are due -------------------------------------------------------------------------
 
 
-def _is_due(recipient: Recipient, mapped: FieldMap) -> bool:
+def _is_due(recipient: Recipient, field_map: FieldMap) -> bool:
     """Return whether there is anything that the side has to be told about a field.
 
     A level that is up to date, or a decision that holds, ends the matter (rule F5); a decision that
     was made from what is declared is made again, for the declaration may have changed. A level that
     may rest on a decision ends nothing once that has fallen.
     """
-    entry, state = recipient.entry(mapped.name), recipient.state(mapped.name)
+    entry, state = recipient.entry(field_map.name), recipient.state(field_map.name)
     attempt = recipient.side.attempt
-    if attempt is not None and mapped.name in attempt.sent:
+    if attempt is not None and field_map.name in attempt.sent:
         return False
     decided = decision_holds(entry, recipient.link.state)
     if decided and not entry.open_to_review:
         return False
     if not state.rev or state.candidates is not None:
         return False  # never set, or frozen by an open conflict (rule F18)
-    was_decided = (entry.decided or {}).get(mapped.name) == state.rev
+    was_decided = (entry.decided or {}).get(field_map.name) == state.rev
     if entry.level >= state.rev and not was_decided:
         return False
-    if not _may_be_compared(mapped, entry, state):
+    if not _may_be_compared(field_map, entry, state):
         return False
-    return not agrees(mapped, entry, entry.shadow, state)
+    return not agrees(field_map, entry, entry.shadow, state)
 
 
-def _may_be_compared(mapped: FieldMap, entry: SideField, state: FieldState) -> bool:
+def _may_be_compared(field_map: FieldMap, entry: SideField, state: FieldState) -> bool:
     """Return whether the shadow is a base to plan from.
 
     It is none if the field was never read by the present mapping (rules F10, F19) or cannot be read
     now; to an unreadable set one may try to add once a revision (rule F15).
     """
-    if entry.shadow is NO_BASE or entry.map_rev != mapped.revision:
+    if entry.shadow is NO_BASE or entry.map_rev != field_map.revision:
         return False
-    return not entry.unreadable or (mapped.is_set and entry.tried < state.rev)
+    return not entry.unreadable or (field_map.is_set and entry.tried < state.rev)
 
 
-def _why_never_written(recipient: Recipient, mapped: FieldMap, probed: Mapping[str, bool]) -> str:
+def _why_never_written(
+    recipient: Recipient, field_map: FieldMap, probed: Mapping[str, bool]
+) -> str:
     """Return why a field is never written there, whatever its value; empty if it is."""
-    key, connection = mapped.write_key, recipient.side.connection
+    key, connection = field_map.write_key, recipient.side.connection
     if key is None:
         return f"the mapping of {connection} only reads it"
     writable = recipient.capabilities.writable.get(key)
-    if not recipient.receives(mapped.name):
+    if not recipient.receives(field_map.name):
         return f"the sync does not send it to {connection}"
-    if not mapped.on_update:
+    if not field_map.on_update:
         return f"the mapping of {connection} writes it only on create"
     if writable is None or writable.on_update is Support.NO:
         return f"{connection} does not let {key} be changed"
@@ -199,11 +201,11 @@ def _why_never_written(recipient: Recipient, mapped: FieldMap, probed: Mapping[s
 
 
 def _plan_scalar(
-    recipient: Recipient, mapped: FieldMap, key: str, writable: Writable
+    recipient: Recipient, field_map: FieldMap, key: str, writable: Writable
 ) -> Want | None:
     """Return the write of a field that is one value; None if it is declined, or needs none."""
-    name, shadow = mapped.name, recipient.entry(mapped.name).shadow
-    raw = value_to_write(mapped, recipient.state(name).value, writable)
+    name, shadow = field_map.name, recipient.entry(field_map.name).shadow
+    raw = value_to_write(field_map, recipient.state(name).value, writable)
     if isinstance(raw, NotCarried):
         recipient.decline(name, raw.why)
         return None

@@ -40,7 +40,7 @@ class _SetPlan:
     """One set of the recipient, while it is planned."""
 
     recipient: Recipient
-    mapped: FieldMap
+    field_map: FieldMap
     key: str
     writable: Writable
     verbs: SetVerbs
@@ -52,7 +52,7 @@ class _SetPlan:
     @property
     def name(self) -> str:
         """Return the canonical field."""
-        return self.mapped.name
+        return self.field_map.name
 
     def to_add(self, here: Mapping[str, Raw]) -> list[Raw]:
         """Return the missing elements as this system writes them.
@@ -63,7 +63,7 @@ class _SetPlan:
         for element in sorted(self.wanted - here.keys()):
             if lack_holds(self.entry, self.state, element):
                 continue
-            raw = self.mapped.write(element)
+            raw = self.field_map.write(element)
             if isinstance(raw, NotCarried):
                 self.recipient.decline_element(self.name, element, raw.why)
             elif self.verbs.add is None and self.verbs.replace is None:
@@ -115,23 +115,23 @@ class _SetPlan:
 
     def stands_for(self, raw: Raw, extra: list[str]) -> bool:
         """Return whether a raw element stands for nothing but these. What cannot be read stays."""
-        meanings = read_set(self.mapped, self.entry, [raw], self.wanted).keys()
+        meanings = read_set(self.field_map, self.entry, [raw], self.wanted).keys()
         return bool(meanings) and meanings <= set(extra)
 
 
 def plan_set(
-    recipient: Recipient, mapped: FieldMap, key: str, writable: Writable
+    recipient: Recipient, field_map: FieldMap, key: str, writable: Writable
 ) -> tuple[Want | None, list[PlannedCall]]:
     """Return one write of the whole set, or else a call for each element.
 
     The side's own spellings stay as they are. What the system does not take, or give up, is
     declined on the way.
     """
-    state, entry = recipient.state(mapped.name), recipient.entry(mapped.name)
+    state, entry = recipient.state(field_map.name), recipient.entry(field_map.name)
     verbs = SetVerbs.of(recipient.capabilities, key)
     wanted = present_elements(state)
-    plan = _SetPlan(recipient, mapped, key, writable, verbs, entry, state, wanted)
-    here = read_set(mapped, entry, entry.shadow, wanted)
+    plan = _SetPlan(recipient, field_map, key, writable, verbs, entry, state, wanted)
+    here = read_set(field_map, entry, entry.shadow, wanted)
     added = plan.to_add(here)
     if entry.unreadable:
         return None, _element_calls(plan, added, [])
@@ -139,8 +139,8 @@ def plan_set(
     # Verbs for elements are better, where there are any: they leave a human's newest element alone.
     if (added and verbs.add is None) or (removed and verbs.remove is None):
         whole = list(dict.fromkeys([*plan.kept(removed), *added]))
-        losses = tuple(f"{mapped.name}: {element!r} removed" for element in removed)
-        return Want(mapped.name, key, whole, losses), []
+        losses = tuple(f"{field_map.name}: {element!r} removed" for element in removed)
+        return Want(field_map.name, key, whole, losses), []
     return None, _element_calls(plan, added, removed)
 
 

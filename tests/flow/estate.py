@@ -1,5 +1,6 @@
 """A whole bridge over sandboxes in one process, with real connectors and virtual time."""
 
+import itertools
 import random
 import shutil
 
@@ -46,6 +47,7 @@ class Estate:
         }
         self.classes = {system: connector_class(system) for system in CONNECTORS}
         self.apps, self._options = {}, options or {}
+        self._sequence = itertools.count(1)  # one for all, as the judge orders what happened by it
         self.ledger = Ledger(ledger)
         self.ledger.upgrade()
         self.start(files)
@@ -66,6 +68,7 @@ class Estate:
                     api_key=self._accounts[connection.system].credentials["api_key"],
                     name=name,
                     options=self._options.get(name, {}),
+                    sequence=self._sequence,
                 )
             http = Http(
                 connection, clock=self.clock, adapter=WSGIAdapter(self.apps[name], self.clock)

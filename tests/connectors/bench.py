@@ -17,7 +17,8 @@ from bridge.connectors.contract import Connector, Draft
 from bridge.core.model.syncs import Connection, Secret
 
 KEY = "sk-very-secret-0815"
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "tests" / "fixtures"
 START = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
 

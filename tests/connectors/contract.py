@@ -19,7 +19,7 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from tests.connectors.bench import FIXTURES, KEY, Bench
+from tests.connectors.bench import KEY, ROOT, Bench
 
 
 class ConnectorContract:
@@ -32,9 +32,11 @@ class ConnectorContract:
     system: str
     entity = "ticket"
     """The entity that is looked at."""
+    root = ROOT
+    """Below it are the system's fixtures and its page: for a made-up system its own folder."""
 
     def fixtures(self) -> dict[str, dict[str, Any]]:
-        folder = FIXTURES / self.system
+        folder = self.root / "tests" / "fixtures" / self.system
         return {
             path.stem: json.loads(path.read_text(encoding="utf-8"))
             for path in folder.glob("*.json")
@@ -52,7 +54,7 @@ class ConnectorContract:
         for name, fixture in self.fixtures().items():
             body = json.dumps(fixture["body"])
             parsed = bench.connector.parse(fixture["headers"], json.loads(body))
-            assert [each.id for each in parsed.hints] == [fixture["id"]], name
+            assert [each.id for each in parsed.hints] == [str(fixture["id"])], name
             assert {each.entity for each in parsed.hints} == {bench.connector.EVENTS[parsed.event]}
             assert parsed.ignored == ""
             assert parsed.delivery

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
-from tests.connectors.bench import FIXTURES
-
-PAGES = Path(__file__).resolve().parents[2] / "docs" / "systems"
+from tests.connectors.bench import ROOT
 
 
-def documented(system):
+def documented(system, root=ROOT):
     """Return the calls to be made; the system's page must say why the others never are."""
-    rows = json.loads((FIXTURES / system / "api_endpoints.json").read_text())
-    text = re.sub(r"\s+", " ", (PAGES / f"{system}.md").read_text())
+    fixtures = root / "tests" / "fixtures" / system
+    rows = json.loads((fixtures / "api_endpoints.json").read_text())
+    text = re.sub(r"\s+", " ", (root / "docs" / "systems" / f"{system}.md").read_text())
     for row in rows:
         if row["never"]:
             assert f"`{row['endpoint']}`" in text, row["endpoint"]

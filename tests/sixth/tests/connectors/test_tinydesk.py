@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +14,10 @@ from bridge.sandbox.population import AGENTS
 from bridge.sandbox.transport import WSGIAdapter
 from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection
 from tests.connectors.contract import ConnectorContract
-from tests.sixth import tables
+from tests.connectors.documented import below, documented
+from tests.made_up import TINYDESK
 from tests.sixth.bridge.connectors.tinydesk.connector import TinydeskConnector
 from tests.sixth.bridge.sandbox.tinydesk import KEPT, TinydeskSandbox
-
-HERE = Path(__file__).parents[2]
-FIXTURES = HERE / "tests" / "fixtures" / "tinydesk"
-PAGE = HERE / "docs" / "systems" / "tinydesk.md"
 
 
 class TinydeskBench(Bench):
@@ -78,22 +73,19 @@ class TinydeskBench(Bench):
 
 @pytest.fixture
 def bench(monkeypatch):
-    tables.register(monkeypatch)
+    TINYDESK.register(monkeypatch)
     made = TinydeskBench()
     yield made
     made.http.close()
 
 
 class TestTinydesk(ConnectorContract):
-    system = "tinydesk"
+    system = TINYDESK.name
+    root = TINYDESK.folder
 
     # A watermark is a counter of the whole desk: nothing can be skipped, so there is nothing to
     # look back for.
     test_changed_looks_back_a_little = None
-
-    def fixtures(self):
-        files = (path for path in FIXTURES.glob("*.json") if not path.stem.startswith("api_"))
-        return {path.stem: json.loads(path.read_text()) for path in files}
 
 
 def test_documented_calls(bench):
@@ -101,14 +93,12 @@ def test_documented_calls(bench):
     bench.connector.update(Ref("my-tinydesk", "ticket", made.ref.id), "put", {"state": "doing"})
     bench.connector.scan("ticket", None)
     bench.connector.read("ticket", [made.ref.id])
-    rows = json.loads((FIXTURES / "api_endpoints.json").read_text())
     called = {f"{method} {_path(url)}" for method, url in bench.faulty.calls}
-    assert called == {row["endpoint"] for row in rows if not row["never"]}
-    assert all(f"`{row['endpoint']}`" in PAGE.read_text() for row in rows if row["never"])
+    assert called == documented(TINYDESK.name, TINYDESK.folder)
 
 
 def _path(url):
-    return re.sub(r"/\d+", "/{id}", url.split("?")[0].removeprefix("https://tinydesk.example"))
+    return re.sub(r"/\d+", "/{id}", below(url, "https://tinydesk.example"))
 
 
 def test_the_sandbox_keeps_all_that_the_api_shows():

@@ -1,4 +1,4 @@
-"""The page is the whole truth: the sixth system is at the places that it names, nowhere else."""
+"""docs/adding-a-system.md says all: the made-up systems have what it asks for, and no more."""
 
 from __future__ import annotations
 
@@ -11,30 +11,35 @@ import pytest
 
 import bridge
 from bridge.connectors import CONNECTORS
+from tests.made_up import REGISTRY, SYSTEMS
 from tests.project.test_systems import HEADINGS
-from tests.sixth.tables import NAME, REGISTRY
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-OURS = {"tables.py", "test_sixth_system.py", "test_the_page.py"}
-"""What the page does not ask for: the line to add, and the tests that it is enough."""
+ROOT = Path(__file__).resolve().parents[2]
 STEPS = (ROOT / "docs" / "adding-a-system.md").read_text().partition("\n## ")[0]
 PLACES = set(re.findall(r"`((?:bridge|mappings|config|tests|docs)/[\w<>./-]+)`", STEPS))
 
 
-def added():
-    files = (path for path in HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {str(path.relative_to(HERE)) for path in files if path.name != "__init__.py"} - OURS
+def added(system):
+    """Return the files of a made-up system, but for the test that they are enough."""
+    files = (path for path in system.folder.rglob("*") if path.is_file() and is_kept(path))
+    extra = f"test_{system.folder.name}_system.py"
+    return {str(path.relative_to(system.folder)) for path in files} - {extra}
 
 
-def asked():
-    """The places that are the system's own."""
-    return {place.replace("<system>", NAME) for place in PLACES if "<system>" in place}
+def is_kept(path):
+    return "__pycache__" not in path.parts and path.name != "__init__.py"
 
 
-def test_every_file_of_it_is_asked_for_by_a_step():
-    whole = {name if name in asked() else f"{Path(name).parent}/" for name in added()}
-    assert whole == asked()
+def asked(system):
+    """Return the places that are the system's own."""
+    return {place.replace("<system>", system.name) for place in PLACES if "<system>" in place}
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+def test_every_file_of_a_made_up_system_is_asked_for_by_a_step(system):
+    places = asked(system)
+    whole = {name if name in places else f"{Path(name).parent}/" for name in added(system)}
+    assert whole == places
 
 
 @pytest.mark.parametrize("place", sorted(PLACES))
@@ -59,6 +64,7 @@ def test_no_table_of_the_bridge_knows_systems_by_name_but_the_registry():
     assert knowing == set()
 
 
-def test_its_own_page_answers_the_same_questions():
-    lines = (HERE / "docs" / "systems" / f"{NAME}.md").read_text().splitlines()
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+def test_the_page_of_a_made_up_system_answers_the_same_questions(system):
+    lines = (system.folder / "docs" / "systems" / f"{system.name}.md").read_text().splitlines()
     assert [line.removeprefix("## ") for line in lines if line.startswith("## ")] == list(HEADINGS)

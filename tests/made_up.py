@@ -32,4 +32,7 @@ class MadeUpSystem:
 TINYDESK = MadeUpSystem(
     "tinydesk", TESTS / "sixth", "bridge.connectors.tinydesk.connector.TinydeskConnector"
 )
-SYSTEMS = (TINYDESK,)
+PARCELDESK = MadeUpSystem(
+    "parceldesk", TESTS / "seventh", "bridge.connectors.parceldesk.connector.ParcelDeskConnector"
+)
+SYSTEMS = (TINYDESK, PARCELDESK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.ledger import probes, timeline
+from bridge.operations.evidence import facts
 from tests.flow.estate import Estate
 
 SWITCHES = """\
@@ -122,6 +123,24 @@ def test_what_patch_may_ignore_is_written_once_and_what_is_ignored_said_once(
     assert len(sent()) == (2 if key == "assignee" else 3 if honoured else 1)
     with estate.ledger.read() as tx:
         assert probes.findings(tx, "helpdesk") == ({} if key == "assignee" else {key: honoured})
+
+
+def test_tags_that_are_ignored_stay_on_record_when_a_human_adds_one_there(estate):
+    estate = estate(SWITCHES, "helpdesk", "branch", helpdesk={"patch_tags": False})
+    refs = begun(estate, "branch", {"subject": "Help", "customer_email": "ann@customer.example"})
+    for tag in ("vip", "beta"):
+        edit(estate, "branch", refs, {"add_tags": [tag]})
+    estate.hint("helpdesk", refs["helpdesk"])  # read as it is left alone: level
+    edit(estate, "helpdesk", refs, {"add_tags": ["eu"]})
+    estate.reconcile()
+    assert set(shown(estate, "branch", refs)["tags"]) >= {"vip", "beta", "eu"}
+    with estate.ledger.read() as tx:
+        rows = facts(estate.context, tx)
+    assert [
+        (row["connection"], row["why"])
+        for row in rows
+        if (row["kind"], row.get("field")) == ("not_carried", "tags")
+    ] == [("helpdesk", "this deployment ignores tags")]
 
 
 def test_what_an_ai_agent_says_of_a_ticket_travels_both_ways(estate):

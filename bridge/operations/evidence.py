@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bridge.core.merge.equality import lack_holds
+from bridge.core.merge.equality import decision_holds, lack_holds
 from bridge.core.model.capabilities import Support
-from bridge.core.model.state import FieldState, Link, SideField
+from bridge.core.model.state import Link, SideField
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
 from bridge.ledger import conflict_log, directory, links, parking, probes, timeline
@@ -76,19 +76,20 @@ def records(context: Context, tx: Tx) -> Iterator[Fact]:
                 yield {"kind": "out_of_scope", **ref}
             for field, entry in side.fields.items():
                 stranger = (link.id, field) in with_strangers
-                why = _not_carried(entry, link.state.get(field), stranger=stranger)
+                why = _not_carried(link, field, entry, stranger=stranger)
                 if why and field in context.maps[name][link.entity].fields:
                     yield {"kind": "not_carried", "field": field, **ref, "why": why}
 
 
-def _not_carried(entry: SideField, state: FieldState | None, *, stranger: bool) -> str:
+def _not_carried(link: Link, field: str, entry: SideField, *, stranger: bool) -> str:
     """Return why a side is not expected to show a field as agreed; nothing when it is."""
     if entry.unreadable:
         return entry.unreadable
-    if entry.decided is not None and entry.decided_why:
+    if entry.decided_why and decision_holds(entry, link.state):
         return entry.decided_why
     if stranger:
         return "somebody is not mapped"
+    state = link.state.get(field)
     if state is not None and any(lack_holds(entry, state, element) for element in entry.lacks):
         return f"does not take {', '.join(sorted(entry.lacks))}"
     return ""

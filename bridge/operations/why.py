@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from bridge.config import Config
 from bridge.core.merge.case import DEFAULT_POLICY
+from bridge.core.merge.equality import decision_holds
 from bridge.core.model.state import FieldState, Link, SideField
 from bridge.core.model.syncs import FieldPolicy
 from bridge.core.model.values import Canonical, Marker, Raw
@@ -175,7 +176,7 @@ def _held_back(link: Link, entry: SideField, field: str, *, refused: bool) -> st
     """Say what keeps the agreed value from a side although the field travels, if anything does."""
     if entry.unreadable:
         return f"what it shows is not believed: {entry.unreadable}"
-    if entry.decided_why and entry.decided is not None:
+    if entry.decided_why and decision_holds(entry, link.state):
         return f"not carried: {entry.decided_why}"
     if refused:
         return "the vendor refused the value; see `bridge parked list`"

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import asdict
+from datetime import timedelta
 
 import pytest
 
 from bridge.errors import UnknownName
-from bridge.operations import find, ticket, why
+from bridge.ledger import links
+from bridge.operations import evidence, find, ticket, why
 from tests.flow.world import born
 
 
@@ -43,6 +45,29 @@ def test_why_is_a_value_with_the_promised_keys(world, desk):
     assert set(values["sides"]["H"]) == {
         "id", "shows", "level", "seen", "because", "last_write",
     }  # fmt: skip
+
+
+def test_a_decision_is_a_reason_only_for_as_long_as_it_holds(world, desk):
+    ids = born(world)
+    (link,) = world.links()
+
+    def decide_and_ask(assignee_rev):
+        now = world.clock.now()
+        with world.ledger.transaction() as tx:
+            fence = links.lease(tx, link.id, "w", now, now + timedelta(seconds=9))
+            loaded = links.load(tx, [link.id])[link.id]
+            entry = loaded.sides["H"].fields["status"]
+            entry.decided = {"status": loaded.state["status"].rev, "assignee": assignee_rev}
+            entry.decided_why = "needs an assignee"
+            links.save(tx, loaded, "w", fence, now)
+            links.release(tx, link.id, "w", fence)
+            rows = evidence.facts(world.context, tx)
+        told = [row["why"] for row in rows if row["kind"] == "not_carried"]
+        return told, why.explain(desk, f"L:{ids['L']}", "status").sides["H"].because
+
+    rev = link.state["assignee"].rev
+    assert decide_and_ask(rev) == (["needs an assignee"], "not carried: needs an assignee")
+    assert decide_and_ask(rev + 1) == ([], "level with the bridge")
 
 
 def test_what_nothing_is_called_is_an_error_that_names_what_could_be_meant(world, desk):

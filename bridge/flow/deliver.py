@@ -191,7 +191,8 @@ def take_answer(
         now = context.clock.now()
         not_carried = learn_capabilities(tx, context, ref.entity, side, call, now)
         if side.attempt is None:  # else parts of it could not be read, and it stays open
-            attempts.close(tx, attempt.id, "done", shadows(side, call), now, took)
+            read_back = shadows(side, call)
+            attempts.close(tx, attempt.id, "done", now, read_back=read_back, latency_ms=took)
         conclude(tx, context, task, [wrote, *notes, *not_carried])
         field_refusals.keep_tracing(tx, task, call)
 

@@ -141,7 +141,7 @@ def commit_reading(
     """
     now = context.clock.now()
     if reading.closes is not None:
-        attempts.close(tx, reading.closes, "settled by a read", None, now, None)
+        attempts.close(tx, reading.closes, "settled by a read", now)
     if reading.verdict != "pending":
         answer_webhooks(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
     conclude(tx, context, task, reading.notes, again_at=reading.again_at)

@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 DELETE: Final = "delete"
 """The verb of an attempt that deletes the record."""
-DELETION: Final = PlannedCall(DELETE, {}, {}, {}, {}, {})
+DELETION: Final = PlannedCall(DELETE, body={}, sent={}, before={}, state_values={}, revs={})
 """The call that deletes a record: it sets no field."""
 REFUSED: Final = "refused"
 """Outcome of an attempt, and kind of note: nothing of the write reached the record."""
@@ -160,7 +160,7 @@ def write_down(
         version=version,
     )
     if side.attempt is not None:
-        attempts.close(tx, side.attempt.id, overtakes, None, now, None)
+        attempts.close(tx, side.attempt.id, overtakes, now)
     if take_over:
         observations.open_attempt(side, attempt)
     else:
@@ -299,7 +299,7 @@ def void(
 def close(tx: Tx, side: Side, outcome: str, now: datetime) -> None:
     """Say what became of the side's attempt, if it has an open one."""
     if side.attempt is not None:
-        attempts.close(tx, side.attempt.id, outcome, None, now, None)
+        attempts.close(tx, side.attempt.id, outcome, now)
     side.attempt = None
 
 

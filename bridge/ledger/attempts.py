@@ -47,9 +47,18 @@ def begin(
 
 
 def close(
-    tx: Tx, attempt_id: str, outcome: str, read_back: Any, now: datetime, latency_ms: int | None
+    tx: Tx,
+    attempt_id: str,
+    outcome: str,
+    now: datetime,
+    *,
+    read_back: Any = None,
+    latency_ms: int | None = None,
 ) -> bool:
-    """Close an attempt with its outcome; False when it was closed before."""
+    """Close an attempt with its outcome; False when it was closed before.
+
+    `read_back` is what its fields read as afterwards, None if nobody has looked.
+    """
     statement = update(attempt).where(attempt.c.id == attempt_id, attempt.c.closed_at.is_(None))
     values = {
         "closed_at": now,

@@ -34,7 +34,7 @@ def write(tx, now, side, name, run_id=None, *, over=True):
     side.attempt = make_attempt(now, name)
     attempts.begin(tx, "a", side, now, run_id=run_id)
     if over:
-        attempts.close(tx, name, "done", {"status": "open"}, now, 1)
+        attempts.close(tx, name, "done", now, read_back={"status": "open"}, latency_ms=1)
 
 
 def create(tx, now, marker, outcome, run_id=None, connection="desk"):

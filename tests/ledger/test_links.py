@@ -165,8 +165,10 @@ def test_an_attempt_is_loaded_until_it_is_closed_and_never_changed(tx, now):
     del side.attempt.sent["status"]
     links.save(tx, link, "me", fence, now)
     assert links.load(tx, ["a"])["a"].sides["helpdesk"].attempt.sent == {"tags": ["a"]}
-    assert attempts.close(tx, "t1", "done", {"status": "open"}, now + LONG, 120)
-    assert not attempts.close(tx, "t1", "again", None, now, None)
+    assert attempts.close(
+        tx, "t1", "done", now + LONG, read_back={"status": "open"}, latency_ms=120
+    )
+    assert not attempts.close(tx, "t1", "again", now)
     assert links.load(tx, ["a"])["a"].sides["helpdesk"].attempt is None
     (told,) = attempts.history(tx, "a")
     assert told["detail"]["sent"] == make_attempt(now).sent
@@ -207,7 +209,7 @@ def test_destructive_changes_are_counted_within_a_time_and_unless_refused(tx, no
         side.attempt = make_attempt(now, f"t{number}")
         attempts.begin(tx, f"a{number}", side, now - age, destructive=destructive)
         if outcome:
-            attempts.close(tx, f"t{number}", outcome, None, now, None)
+            attempts.close(tx, f"t{number}", outcome, now)
     assert attempts.count_destructive(tx, "helpdesk", now - LONG - timedelta(seconds=1)) == 5
     assert attempts.count_destructive(tx, "desk", now - 3 * LONG) == 0
 
@@ -218,7 +220,7 @@ def test_a_destructive_change_that_is_sent_again_and_again_counts_once(tx, now):
         for number, destructive in enumerate(changes):
             side.attempt = make_attempt(now, f"{link_id}{number}")
             attempts.begin(tx, link_id, side, now, destructive=destructive)
-            attempts.close(tx, f"{link_id}{number}", "unknown", None, now, None)
+            attempts.close(tx, f"{link_id}{number}", "unknown", now)
     assert attempts.count_destructive(tx, "helpdesk", now - LONG) == 3
 
 

@@ -81,7 +81,7 @@ class Context:
             sync=sync,
             maps={name: self.maps[name][sync.entity] for name in sync.members},
             writable={
-                name: believed(self.capabilities[name][sync.entity].writable)
+                name: trusting_empty_sets(self.capabilities[name][sync.entity].writable)
                 for name in sync.members
             },
         )
@@ -112,7 +112,7 @@ class Context:
         return self.clock.now() + timedelta(seconds=self.timing.busy * (0.5 + self.rng.random()))
 
 
-def believed(writable: Mapping[str, Writable]) -> dict[str, Writable]:
+def trusting_empty_sets(writable: Mapping[str, Writable]) -> dict[str, Writable]:
     """Leave it to the connector which empty set is to be believed.
 
     It says so on each record (`Record.unreadable`).

@@ -167,10 +167,10 @@ def compile_field(field: Field, declared: Any, agents: AgentTable) -> CompiledFi
 def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
     """Return the compiled field that the parts make."""
     transform = parts.chain.transform
-    read = make_reader(field, parts.reads, parts.chain, parts.default)
+    read = make_reader(field, parts.read_table, parts.chain, parts.default)
     write = make_writer(
         field,
-        parts.writes,
+        parts.write_table,
         parts.chain,
         not_carried=parts.not_carried,
         max_length=parts.max_length,
@@ -197,6 +197,6 @@ def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
         source=parts.source,
         only_on=parts.only_on,
         not_carried=parts.not_carried,
-        tabled=parts.writes is not None,
+        tabled=parts.write_table is not None,
         max_length=parts.max_length,
     )

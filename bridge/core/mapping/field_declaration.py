@@ -41,8 +41,8 @@ FIELD_KEYS = (
 class FieldParts:
     """What a field's declaration consists of, each part checked and compiled."""
 
-    reads: Table | None
-    writes: Table | None
+    read_table: Table | None
+    write_table: Table | None
     not_carried: tuple[Canonical, ...]
     paths: list[Path]
     write_key: str | None
@@ -73,15 +73,17 @@ class FieldDeclaration:
             if key not in FIELD_KEYS:
                 self.wrong((key,), f"unknown key; allowed {', '.join(FIELD_KEYS)}")
         not_carried = self.not_carried()
-        reads, writes = self.tables(not_carried)
+        read_table, write_table = self.tables(not_carried)
         paths, write_key = self.paths(), self.write_key()
         return FieldParts(
-            reads=reads,
-            writes=writes,
+            read_table=read_table,
+            write_table=write_table,
             not_carried=not_carried,
             paths=paths,
             write_key=write_key,
-            chain=self.chain(tabled=reads is not None or writes is not None, write_key=write_key),
+            chain=self.chain(
+                tabled=read_table is not None or write_table is not None, write_key=write_key
+            ),
             default=self.default(),
             max_length=self.max_length(),
             unless_null=self.flag("unless_null"),
@@ -151,20 +153,20 @@ class FieldDeclaration:
         Where only one is given and the field goes both ways, the other is its inverse, if it has
         one.
         """
-        reads, writes = self.table("read"), self.table("write")
+        read_table, write_table = self.table("read"), self.table("write")
         for value in not_carried:
-            if writes is not None and writes.get(value)[0]:
+            if write_table is not None and write_table.get(value)[0]:
                 what = "is declared as not carried as well; leave one of the two out"
                 self.wrong(("write", value), what)
         if "path" not in self.row:
-            return reads, writes
-        if reads is not None and writes is None:
-            writes, problems = inverse(reads, "read", "write")
+            return read_table, write_table
+        if read_table is not None and write_table is None:
+            write_table, problems = inverse(read_table, "read", "write")
             self.problems += problems
-        elif writes is not None and reads is None:
-            reads, problems = inverse(writes, "write", "read")
+        elif write_table is not None and read_table is None:
+            read_table, problems = inverse(write_table, "write", "read")
             self.problems += problems
-        return reads, writes
+        return read_table, write_table
 
     def table(self, key: str) -> Table | None:
         """Return the value table under `read` or `write`; None if there is none."""

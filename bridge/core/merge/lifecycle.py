@@ -42,7 +42,7 @@ def record_missing(
     detail = {"since": since.isoformat(), "seen": read_at.isoformat()}
     notes = [Note("deleted", connection, "", detail)]
     if rules is not None and rules.sync.delete in ("close", "delete"):
-        notes += _close_elsewhere(link, side, rules, (since, read_at), f"deleted on {connection}")
+        notes += _end_in_state(link, side, rules, (since, read_at), f"deleted on {connection}")
     return notes
 
 
@@ -83,7 +83,7 @@ def leave_scope(link: Link, connection: str, read_at: datetime, rules: Rules) ->
     notes = [Note("left scope", connection, "", {"seen": read_at.isoformat()})]
     if rules.sync.leave_scope == "close":
         why = f"no longer in scope on {connection}"
-        notes += _close_elsewhere(link, side, rules, (side.read_at, read_at), why)
+        notes += _end_in_state(link, side, rules, (side.read_at, read_at), why)
     return notes
 
 
@@ -93,7 +93,7 @@ def enter_scope(side: Side) -> list[Note]:
     return [Note("back in scope", side.connection, "", {})] if came_back else []
 
 
-def _close_elsewhere(link: Link, side: Side, rules: Rules, when: Interval, why: str) -> list[Note]:
+def _end_in_state(link: Link, side: Side, rules: Rules, when: Interval, why: str) -> list[Note]:
     """Let a record's end travel as a status, or open a conflict where it was edited elsewhere."""
     state = link.state.setdefault(STATUS, FieldState())
     if not link.live() or state.value == CLOSED or state.candidates is not None:

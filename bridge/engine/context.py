@@ -113,9 +113,10 @@ class Context:
 
 
 def trusting_empty_sets(writable: Mapping[str, Writable]) -> dict[str, Writable]:
-    """Leave it to the connector which empty set is to be believed.
+    """Mark every empty set as believable: where one is not, the connector says so on the record.
 
-    It says so on each record (`Record.unreadable`).
+    It does so by `Record.unreadable`, which knows more than the declaration: the same system's
+    empty set is to be believed on one record and not on another.
     """
     return {key: replace(able, empty_trusted=True) for key, able in writable.items()}
 
@@ -131,6 +132,7 @@ class Task:
     """The lease's owner: this task alone, so that two tasks of a worker never share a link."""
     link: Link | None = None
     fence: int = 0
+    """The lease's number, raised with each lease: who comes with an older one stores nothing."""
     until: datetime | None = None
     disputed: bool = False
     """The ledger knows of open conflicts of the link."""

@@ -160,6 +160,7 @@ def _why_unreadable(case: Case, raw: object) -> str:
     if isinstance(raw, Unreadable):
         return raw.why
     if case.field_map.is_set:
+        # Never so in the running bridge: there the connector has said it, one `if` above.
         doubtful = not elements_of(raw) and not case.capability.empty_trusted
         return "an empty set here may also mean that it is withheld" if doubtful else ""
     value = case.field_map.read(raw)

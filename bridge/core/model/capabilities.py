@@ -36,7 +36,12 @@ class Writable:
     The latter also where the field is only read.
     """
     empty_trusted: bool = True
-    """An empty set that is read is empty. False: it is unreadable (rule F15)."""
+    """An empty set that is read is empty. False: it may also mean that it is withheld (rule F15).
+
+    For the generated documents, and where the merge is used by itself. In the running bridge the
+    connector says which empty set is unreadable, on each record (`Record.unreadable`), and all
+    others are believed (`engine.context.trusting_empty_sets`).
+    """
     default: Raw | Marker = NO_BASE
     """What the system fills in by itself on create: nobody's decision (rules F10, F12)."""
     max_length: int | None = None
@@ -83,6 +88,9 @@ class EntityCapabilities:
     originates: bool = True
     """A record may begin here. False: the system holds only copies of others' records."""
     only_listed: frozenset[str] = frozenset()
-    """Names that only a full listing (`scan`) shows and a direct read leaves out."""
+    """Names that only a full listing (`scan`) shows and a direct read leaves out.
+
+    `runs.comparison.queue_observes` sends them along with the work that reads the record.
+    """
     settle: float = 2.0
     """Seconds after which a write that has not shown up did not happen, as far as is known."""

@@ -53,7 +53,11 @@ class Busy(BridgeError):
 
 
 class LeaseLost(BridgeError):
-    """Another worker has taken over the link. Nothing was committed; it is observed again."""
+    """The lease is not ours any more, or too short for the call; the record is read again.
+
+    Most often the worker was held up past the deadline of its call, so that nothing was sent. Only
+    where the ledger raises it has another worker come in between; then nothing was stored.
+    """
 
     outcome = Outcome.REFETCH
 

@@ -50,9 +50,9 @@ class ClaimedBatch:
 
     taken: list[ClaimedWork] = field(default_factory=list)
     troubled: set[str] = field(default_factory=set)
-    """Connections with trouble on record: only their good answers have to be recorded."""
+    """Connections with trouble on record. A good answer is recorded for these alone."""
     shut: set[str] = field(default_factory=set)
-    """Connections that may not be called, but by the one that probes."""
+    """Connections that only the probe may call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,9 @@ class Drain:
     _claims: int = 0
     _claimed_at: datetime | None = None
     _troubled: set[str] = field(default_factory=set)
-    """Connections with trouble on record: only their good answers have to be recorded."""
+    """Connections with trouble on record. A good answer is recorded for these alone."""
     _shut: set[str] = field(default_factory=set)
-    """Connections that may not be called, but by the one that probes."""
+    """Connections that only the probe may call."""
     _outcomes: CallOutcomes = field(default_factory=CallOutcomes)
 
     def run(self, seconds: float = 5.0) -> DrainCounts:
@@ -293,7 +293,7 @@ class Drain:
             request.granted += 1
             if request.granted >= request.weight:
                 return 0.0
-            # Its place in flight, that is; the call stays counted.
+            # This frees the place in flight only; the call stays counted against the rate.
             self.budget.release(connection.name, holder)
 
     def _collect(self) -> None:

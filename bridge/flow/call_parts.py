@@ -114,9 +114,9 @@ def _left_of(
 def _without_step(
     context: Context, link: Link, connection: str, call: PlannedCall, refusal: dict[str, Any]
 ) -> PlannedCall:
-    """Take a refused element's step out of where a later step begins and leads.
+    """Correct a later step's `before` and `sent`, which assume that the refused step has worked.
 
-    Each step of a set starts from where the one before has led.
+    Each step of a set, of one element, starts from where the one before has led.
     """
     verbs = context.capabilities[connection][link.entity].verbs
     adds = any(verb.element == "add" for verb in verbs if verb.name == refusal["verb"])

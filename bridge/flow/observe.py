@@ -14,8 +14,8 @@ A hint says only where to look. The first row that fits says what is done:
 | it is gone, for the second time  | read the other sides; then   | an edit there may speak        |
 |                                  | its end travels as the sync  | against the end: rule F21      |
 |                                  | says                         |                                |
-| outside of the sync's `only`,    | nothing travels from it or   | its shadows are kept for then  |
-| and no write to it is open       | to it until it is back       |                                |
+| outside of the sync's `only`,    | nothing travels from it or   | its shadows are kept for its   |
+| and no write to it is open       | to it until it is back       | return                         |
 | detached, or out of scope for    | nothing                      | an operator or the sync says   |
 | good                             |                              | so                             |
 | its version has stepped back     | again after the settling     | versions do step back: rule F8 |
@@ -150,7 +150,8 @@ def commit_reading(
 def read_absence(context: Context, task: Task, side: Side) -> Steps[Reading]:
     """Return what it comes to that there is no such record (any more).
 
-    Seen twice, it is believed; then the record's end travels as the sync says.
+    The first absence is noted, and the work put off by the settling time. The second, in a later
+    turn of the same work, makes the tombstone; then the record's end travels as the sync says.
     """
     link = the_link(task)
     settling_time = context.settling_time(side.connection, link.entity)

@@ -117,7 +117,8 @@ def with_listed_values(
 ) -> Record:
     """Add to a direct read what only a full listing shows.
 
-    Only as far as the side was neither seen nor written since that listing.
+    `runs.comparison.queue_observes` sends these values along with the work. They count only as far
+    as the side was neither seen nor written since that listing.
     """
     swept = (payload or {}).get("swept")
     if not swept:

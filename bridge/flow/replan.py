@@ -74,7 +74,10 @@ def queue(
     run_id: int | None,
     due: datetime,
 ) -> list[Note]:
-    """Queue what was planned for the link. Return the plans' decisions."""
+    """Queue what was planned for the link. Return the plans' decisions.
+
+    Only the kind of work is stored, never the calls: `deliver` plans again under its own lease.
+    """
     notes: list[Note] = []
     for connection, planned in made.items():
         notes.extend(planned.notes)

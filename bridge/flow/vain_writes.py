@@ -22,7 +22,7 @@ CAUSE = "in vain"
 def put_off(tx: Tx, context: Context, task: Task, side: Side) -> bool:
     """Put work off whose last writes changed nothing; True if it is too early for the next.
 
-    Parked, the work still comes up with every reason to look, and then tries once an hour. When
+    Even when parked, new hints bring the work up again; it then writes at most once an hour. When
     an operator frees it, it counts afresh.
     """
     row, now = task.row, context.clock.now()

@@ -285,7 +285,7 @@ def void(
     """Close an attempt that certainly did nothing to the record.
 
     What it has taken over from an older one, whose fate could not be read yet, stays open: it may
-    well have landed, and is told from a human's edit only as long as it is known.
+    have landed; if we forgot it, a later read would take it for a human's edit.
     """
     now, attempt = context.clock.now(), write.attempt
     forget_tried(the_link(task), write.ref.connection, write.call)

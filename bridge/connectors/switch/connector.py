@@ -95,7 +95,8 @@ class SwitchConnector(JsonHttpConnector):
         configured = self.connection.webhook
         event = event_name(body, (configured and configured.event) or SIGNING.event)
         noun, dot, _ = event.partition(".")
-        # The list of events is not public: whatever is told of these nouns is a hint.
+        # The list of events is not public, so every event whose name begins with one of these nouns
+        # counts as a hint.
         if not dot or noun not in EVENT_NOUNS:
             return ignored_event(event, IGNORED)
         remote_id = self._hinted_id(body, noun)
@@ -104,7 +105,7 @@ class SwitchConnector(JsonHttpConnector):
         return Parsed(
             hints=(Hint(EVENT_NOUNS[noun], remote_id),),
             event=event,
-            # The delivery number is not signed, so it only counts together with what is.
+            # It is not signed, so it is joined with the event and the id, which are.
             delivery=f"{event}:{remote_id}:{number}"[:250] if number else "",
             projection={"event": event, "id": remote_id},
         )

@@ -43,7 +43,10 @@ class MappingError(BridgeError):
 
 @dataclass(frozen=True, slots=True)
 class CompiledField:
-    """A field as declared and compiled: what `bridge check` needs to prove things about it."""
+    """A field as declared and compiled: what `bridge check` needs to prove things about it.
+
+    Used while a mapping is checked, then dropped: only its `map` goes on, to `Context.maps`.
+    """
 
     field: Field
     map: FieldMap
@@ -60,7 +63,7 @@ class CompiledField:
 
 @dataclass(frozen=True, slots=True)
 class CompiledEntity:
-    """All fields of one entity."""
+    """All fields of one entity. Only its `map` outlives the check of the mapping."""
 
     map: EntityMap
     fields: Mapping[str, CompiledField]

@@ -35,6 +35,12 @@ FIELD_KEYS = (
     "default",
     "max_length",
 )
+"""What `path`, `read` and `write` mean depends on what stands beside them and on their form:
+
+- `path`: a plain path, where the value is read and sent.
+- `read`: a value table beside `path`; else a path, an expression, or a list of them, only read.
+- `write`: a value table beside `path`; else the plain path to which the value is sent.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ class FieldMap:
     parent: str = ""
     """The transform by which the raw value names the ticket that a record belongs to.
 
-    Empty: no parent. Who reads records puts our own id of that ticket in the raw value's place, and
-    the other way round when a record is made.
+    Empty: no parent. On reading, `flow.readings.observation` puts our own id of the ticket in the
+    raw value's place; on creating, `flow.parents.placed` does the reverse.
     """
     stranger: Callable[[Raw], bool] | None = None
     """Agents only: whether a raw value names a person whom the directory does not know."""

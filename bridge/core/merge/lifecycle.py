@@ -94,7 +94,11 @@ def enter_scope(side: Side) -> list[Note]:
 
 
 def _end_in_state(link: Link, side: Side, rules: Rules, when: Interval, why: str) -> list[Note]:
-    """Let a record's end travel as a status, or open a conflict where it was edited elsewhere."""
+    """Set the agreed status to closed, or open a conflict where the ticket was edited elsewhere.
+
+    Also with `delete: delete`, where this is how the end is kept: status "closed", set by the side
+    that is gone. `is_to_be_deleted` reads it back, and the planner does the rest.
+    """
     state = link.state.setdefault(STATUS, FieldState())
     if not link.live() or state.value == CLOSED or state.candidates is not None:
         return []

@@ -84,7 +84,7 @@ class SideField:
     unreadable: str = ""
     """Why the last read said nothing; empty: readable."""
     shown: Raw | None = None
-    """The raw value that has no canonical reading, as long as it has none."""
+    """The raw value last shown, kept while the mapping cannot read it."""
     tried: int = NEVER
     """The state revision at which an adding verb was tried on an unreadable set (rule F15)."""
 
@@ -102,7 +102,7 @@ class Attempt:
     state_values: dict[str, Canonical]
     """The state's value that each field was written for."""
     revs: dict[str, int]
-    """The state revision that each field was written for."""
+    """By canonical field: the side's level in it once the call has landed."""
     send_by: datetime
     """Not sent after this time (rule F4)."""
     body: dict[str, Raw] = field(default_factory=dict)
@@ -118,7 +118,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Side:
-    """One ref of a link."""
+    """One connection's record in a link: what it last showed, and what is open there."""
 
     connection: str
     remote_id: str

@@ -12,8 +12,9 @@ import enum
 from dataclasses import dataclass
 from typing import Any, Final
 
+# These two names are for the reader: to the type checker both are Any, so it finds no mix-up.
 Raw = Any
-"""A JSON value as a system shows it."""
+"""A JSON value as a system shows it: a whole field, or one element where a set is translated."""
 
 Canonical = Any
 """A JSON value in the bridge's own vocabulary; a set is a sorted tuple of strings."""

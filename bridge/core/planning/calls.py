@@ -32,10 +32,11 @@ class PlannedCall:
     Also of fields that the call only sets besides.
     """
     before: dict[str, Raw]
+    """By canonical field: the whole raw value that the side showed when this was planned."""
     state_values: dict[str, Canonical]
     """The state's value that each field is written for, unless it is set to something else."""
     revs: dict[str, int]
-    """The level that each field has once the call has landed."""
+    """By canonical field: the side's level in it once the call has landed."""
     destructive: tuple[str, ...] = ()
     """What would be lost, in words: a value emptied, a tag removed, a close after a deletion."""
 
@@ -47,6 +48,7 @@ class Want:
     name: str
     key: str
     raw: Raw
+    """Of a set: all its elements."""
     destructive: tuple[str, ...] = ()
 
 

@@ -54,7 +54,7 @@ class Bridge:
             due = schedule.due_work(tx, self.clock.now())
         return self.doorbell.ring() if due else False
 
-    def start_due_runs(self) -> list[str]:
+    def start_due_runs(self) -> list[int]:
         """Start the reconciliations whose time has come, and fetch account metrics now and then."""
         with self.ledger.transaction() as tx:
             account_metrics.queue_due_fetches(tx, self.connectors, self.clock.now())
@@ -62,7 +62,7 @@ class Bridge:
 
     def start_run(
         self, connection: str, kind: str, *, report: bool = False, accept: bool = False
-    ) -> list[str]:
+    ) -> list[int]:
         """Start a reconciliation of a connection now, and return the ids of the runs begun.
 
         `report`: only look. `accept`: believe the listing, however many known records it lacks.

@@ -85,7 +85,9 @@ def _refuse(plan: Preview, *, override_unsafe: bool) -> None:
 
 
 def _print(applied: Applied, planned: int) -> None:
-    click.echo(f"{applied.done} of {planned} writes made, by runs {', '.join(applied.runs)}")
+    click.echo(
+        f"{applied.done} of {planned} writes made, by runs {', '.join(map(str, applied.runs))}"
+    )
     if applied.left:
         click.echo(f"{applied.left} were not needed or not possible any more")
     for write in applied.unplanned[:MAX_SHOWN]:

@@ -22,7 +22,7 @@ class ProgressDisplay:
     def __init__(self, look: Callable[[], list[RunProgress]]) -> None:
         self.look = look
         self.over = threading.Event()
-        self.seen: dict[str, int] = {}
+        self.seen: dict[int, int] = {}
         """Run -> how many records it had seen when it was shown last."""
         self.width = 0
         """Of the line that stands on the terminal."""

@@ -130,7 +130,7 @@ def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
     """
     if task.row.run_id is None:
         return False
-    run = run_records.get(tx, str(task.row.run_id))
+    run = run_records.get(tx, task.row.run_id)
     limit = run.figures.get(MAX_CREATES) if run is not None else None
     if limit is None or run_writes.creates(tx, task.row.run_id) < limit:
         return False

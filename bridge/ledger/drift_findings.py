@@ -28,6 +28,7 @@ class Drifted:
     """One record that a run found to differ."""
 
     run_id: str
+    """As text: `bridge drift --json` prints this row as it is."""
     connection: str
     entity: str
     remote_id: str
@@ -101,9 +102,9 @@ def outstanding(tx: Tx, keys: Collection[str]) -> dict[str, str]:
     }
 
 
-def explain(tx: Tx, run_id: str, *, webhooks: bool) -> None:
+def explain(tx: Tx, run_id: int, *, webhooks: bool) -> None:
     """Store a reason for each unexplained finding of the run, from the webhooks that came."""
-    unexplained = and_(drift.c.run_id == int(run_id), drift.c.why == UNEXPLAINED)
+    unexplained = and_(drift.c.run_id == run_id, drift.c.why == UNEXPLAINED)
     if not webhooks:
         why = "the connection sends no webhooks; only listings tell"
         tx.execute(update(drift).where(unexplained).values(why=why))
@@ -160,12 +161,12 @@ def mark_healed(tx: Tx) -> int:
 
 
 def recent(
-    tx: Tx, *, runs: Collection[str] | None = None, connection: str | None = None, limit: int = 100
+    tx: Tx, *, runs: Collection[int] | None = None, connection: str | None = None, limit: int = 100
 ) -> list[Drifted]:
     """Return findings, newest first."""
     statement = select(drift).order_by(drift.c.id.desc()).limit(limit)
     if runs is not None:
-        statement = statement.where(drift.c.run_id.in_([int(each) for each in runs]))
+        statement = statement.where(drift.c.run_id.in_(list(runs)))
     if connection is not None:
         statement = statement.where(drift.c.connection == connection)
     return [
@@ -185,12 +186,10 @@ def recent(
     ]
 
 
-def counts(tx: Tx, run_id: str) -> dict[str, int]:
+def counts(tx: Tx, run_id: int) -> dict[str, int]:
     """Count a run's findings: found, missed (no webhook came) and healed."""
     missed, healed = _counts()
-    row = tx.execute(
-        select(func.count(), missed, healed).where(drift.c.run_id == int(run_id))
-    ).one()
+    row = tx.execute(select(func.count(), missed, healed).where(drift.c.run_id == run_id)).one()
     return {"found": row[0], "missed": row[1] or 0, "healed": row[2] or 0}
 
 
@@ -210,7 +209,7 @@ def rates(tx: Tx, since: datetime, connection: str | None = None) -> list[MissRa
     ]
 
 
-def count_healing(tx: Tx, runs: Collection[str]) -> int:
+def count_healing(tx: Tx, runs: Collection[int]) -> int:
     """Count the findings of these runs that may heal yet: their work is not done and not parked."""
     observe = "observe:" + drift.c.connection + ":" + drift.c.entity + ":" + drift.c.remote_id
     has_work = exists().where(
@@ -227,7 +226,7 @@ def count_healing(tx: Tx, runs: Collection[str]) -> int:
         ),
     )
     counted = select(func.count()).select_from(drift)
-    unhealed = (drift.c.run_id.in_([int(each) for each in runs]), drift.c.healed_at.is_(None))
+    unhealed = (drift.c.run_id.in_(list(runs)), drift.c.healed_at.is_(None))
     return tx.execute(counted.where(*unhealed, has_work)).scalar_one()
 
 

@@ -24,7 +24,7 @@ _ABANDONED = "abandoned"
 class RunRow:
     """One run."""
 
-    id: str
+    id: int
     kind: str
     connection: str
     entity: str
@@ -41,7 +41,7 @@ class RunRow:
 
 def begin(
     tx: Tx, *, kind: str, connection: str, entity: str, due: datetime, now: datetime
-) -> str | None:
+) -> int | None:
     """Begin a run and return its id; None when one of its kind is under way.
 
     An old run without progress is given up only if it has no work left: a run that waits for its
@@ -64,13 +64,12 @@ def begin(
     statement = insert(tx, run).values(
         kind=kind, connection=connection, entity=entity, due=due, started_at=now, progress_at=now
     )
-    row_id = tx.execute(statement.on_conflict_do_nothing().returning(run.c.id)).scalar()
-    return None if row_id is None else str(row_id)
+    return tx.execute(statement.on_conflict_do_nothing().returning(run.c.id)).scalar()
 
 
 def progress(
     tx: Tx,
-    run_id: str,
+    run_id: int,
     *,
     cursor: Any,
     seen: int,
@@ -88,7 +87,7 @@ def progress(
         changes["cursor"] = cursor
     if figures is not None:
         changes["figures"] = figures
-    tx.execute(update(run).where(run.c.id == int(run_id)).values(changes))
+    tx.execute(update(run).where(run.c.id == run_id).values(changes))
 
 
 def extend_claim(
@@ -105,23 +104,23 @@ def extend_claim(
     return tx.execute(mine.values(changes)).rowcount == 1
 
 
-def forget_cursor(tx: Tx, run_id: str) -> None:
+def forget_cursor(tx: Tx, run_id: int) -> None:
     """Delete a run's cursor, so that no later run goes on from it."""
-    tx.execute(update(run).where(run.c.id == int(run_id)).values(cursor=None))
+    tx.execute(update(run).where(run.c.id == run_id).values(cursor=None))
 
 
-def finish(tx: Tx, run_id: str, now: datetime, *, error: str = "") -> None:
+def finish(tx: Tx, run_id: int, now: datetime, *, error: str = "") -> None:
     """End a run; `error` says why if it failed."""
-    ended = update(run).where(run.c.id == int(run_id), run.c.finished_at.is_(None))
+    ended = update(run).where(run.c.id == run_id, run.c.finished_at.is_(None))
     tx.execute(ended.values(finished_at=now, error=error))
 
 
 _GET = select(run).where(run.c.id == bindparam("of"))
 
 
-def get(tx: Tx, run_id: str) -> RunRow | None:
+def get(tx: Tx, run_id: int) -> RunRow | None:
     """Return one run."""
-    row = tx.execute(_GET, {"of": int(run_id)}).first()
+    row = tx.execute(_GET, {"of": run_id}).first()
     return None if row is None else _row(row)
 
 
@@ -211,7 +210,7 @@ def prune(tx: Tx, before: datetime) -> int:
 
 def _row(row: Any) -> RunRow:
     return RunRow(
-        id=str(row.id),
+        id=row.id,
         kind=row.kind,
         connection=row.connection,
         entity=row.entity,

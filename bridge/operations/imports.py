@@ -138,13 +138,13 @@ def start_import(
                 max_creates=max_creates,
             ) or _under_way(tx, name, sync.entity)
             if run_id is not None:
-                run_ids.append(int(run_id))
+                run_ids.append(run_id)
         desk.write_down(tx, "backfill", sync_name, {"runs": run_ids})
     desk.bell.ring()
     return run_ids
 
 
-def _under_way(tx: Tx, connection: str, entity: str) -> str | None:
+def _under_way(tx: Tx, connection: str, entity: str) -> int | None:
     run = run_records.last(tx, kind=backfill.KIND, connection=connection, entity=entity)
     return run.id if run else None
 
@@ -209,5 +209,5 @@ def outcome(desk: Desk, run_ids: Sequence[int]) -> ImportOutcome:
 
 
 def _runs(tx: Tx, run_ids: Sequence[int]) -> list[RunRow]:
-    runs = (run_records.get(tx, str(run_id)) for run_id in run_ids)
+    runs = (run_records.get(tx, run_id) for run_id in run_ids)
     return [run for run in runs if run is not None]

@@ -26,7 +26,7 @@ MAX_DIFFERENCES: Final = 1000
 class RunProgress:
     """How far a run is."""
 
-    run: str
+    run: int
     connection: str
     entity: str
     seen: int
@@ -56,6 +56,7 @@ class RunOutcome:
     entity: str
     kind: str
     run: str
+    """Its id, as text: `bridge reconcile --json` prints the outcome as it is."""
     seen: int
     pages: int
     unchanged: int
@@ -89,7 +90,7 @@ def start_reconciliations(
     full: bool = False,
     report: bool = False,
     accept_absences: bool = False,
-) -> list[str]:
+) -> list[int]:
     """Begin runs for a connection, or for all, unless such runs are under way; return their ids.
 
     Raises UnknownName. `report`: look, heal nothing. `accept_absences`: believe a full listing,
@@ -107,7 +108,7 @@ def start_reconciliations(
     ]
 
 
-def work_off(bridge: Bridge, run_ids: Collection[str]) -> None:
+def work_off(bridge: Bridge, run_ids: Collection[int]) -> None:
     """Work here, beside the workers, until the runs are over and no more can be healed for now."""
     until = time.monotonic() + RECONCILE_TIMEOUT
     while time.monotonic() < until:
@@ -119,7 +120,7 @@ def work_off(bridge: Bridge, run_ids: Collection[str]) -> None:
         bridge.clock.sleep(LOOK_SECONDS)
 
 
-def _is_over(tx: Tx, run_ids: Collection[str], now: datetime) -> bool:
+def _is_over(tx: Tx, run_ids: Collection[int], now: datetime) -> bool:
     if not all(run.finished_at for run in _runs(tx, run_ids)):
         return False
     if drift_findings.count_healing(tx, run_ids):
@@ -129,7 +130,7 @@ def _is_over(tx: Tx, run_ids: Collection[str], now: datetime) -> bool:
     return not (backlog["due"] or backlog["claimed"])
 
 
-def progress(desk: Desk, run_ids: Iterable[str]) -> list[RunProgress]:
+def progress(desk: Desk, run_ids: Iterable[int]) -> list[RunProgress]:
     """Return how far these runs are."""
     with desk.ledger.read() as tx:
         return [
@@ -145,7 +146,7 @@ def progress(desk: Desk, run_ids: Iterable[str]) -> list[RunProgress]:
         ]
 
 
-def outcomes(desk: Desk, run_ids: Iterable[str]) -> list[RunOutcome]:
+def outcomes(desk: Desk, run_ids: Iterable[int]) -> list[RunOutcome]:
     """Return what these runs found, and what was healed by now."""
     with desk.ledger.transaction() as tx:
         drift_findings.mark_healed(tx)
@@ -158,7 +159,7 @@ def _outcome(tx: Tx, run: RunRow) -> RunOutcome:
         connection=run.connection,
         entity=run.entity,
         kind=run.kind,
-        run=run.id,
+        run=str(run.id),
         seen=run.seen,
         pages=run.figures.get("pages", 0),
         unchanged=run.figures.get("unchanged", 0),
@@ -192,7 +193,7 @@ def _found(tx: Tx, run: RunRow) -> list[FoundDifference]:
     ]
 
 
-def _runs(tx: Tx, run_ids: Iterable[str]) -> list[RunRow]:
+def _runs(tx: Tx, run_ids: Iterable[int]) -> list[RunRow]:
     runs = (run_records.get(tx, run_id) for run_id in run_ids)
     return [run for run in runs if run is not None]
 

@@ -76,7 +76,7 @@ def overview(desk: Desk) -> Overview:
         schedule = next_runs(tx, desk.config, now)
         called = summary.called(tx, status)
         runs = run_records.notable(tx, RECENT_RUNS)
-        written = run_writes.count(tx, [int(run.id) for run in runs])
+        written = run_writes.count(tx, [run.id for run in runs])
     return Overview(
         at=now,
         summary=status,
@@ -85,7 +85,7 @@ def overview(desk: Desk) -> Overview:
             for connection in desk.config.connections.values()
         ],
         schedule=schedule,
-        runs=[RecentRun(run, written.get(int(run.id), 0)) for run in runs],
+        runs=[RecentRun(run, written.get(run.id, 0)) for run in runs],
     )
 
 
@@ -99,6 +99,8 @@ def as_json(shown: Overview) -> dict[str, Any]:
     values["parked"] = [
         asdict(group) | {"what_to_do": remedy(group.cause)} for group in status.parked
     ]
+    # Programs are given the ids of runs as text.
+    values["runs"] = [row | {"id": str(row["id"])} for row in values["runs"]]
     values["connections"] = [asdict(connection) for connection in shown.connections]
     values["schedule"] = [_next_run_as_json(run) for run in shown.schedule]
     return values
@@ -115,7 +117,7 @@ def _message(body: re.Match[str]) -> str:
 
 
 def _next_run_as_json(run: NextRun) -> dict[str, Any]:
-    last = None if run.last is None else {"run": run.last.id, "at": run.last.started_at}
+    last = None if run.last is None else {"run": str(run.last.id), "at": run.last.started_at}
     return {
         "connection": run.connection,
         "entity": run.entity,

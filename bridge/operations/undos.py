@@ -54,7 +54,7 @@ class RunningUndo:
 
     run: int
     """The run that is taken back."""
-    id: str
+    id: int
     """The undo's own run."""
     started_after: int
     """The last entry of the timelines before it."""
@@ -83,7 +83,7 @@ class UndoOutcome:
 def plan_undo(desk: Desk, run_id: int) -> UndoPlan:
     """Return what taking back a run would be about. Raises UnknownName without such a run."""
     with desk.ledger.read() as tx:
-        run = run_records.get(tx, str(run_id))
+        run = run_records.get(tx, run_id)
         if run is None:
             raise UnknownName(f"there is no run {run_id}; `bridge status` lists the latest ones")
         return UndoPlan(
@@ -103,7 +103,7 @@ def standing(tx: Tx, run: RunRow, now: datetime) -> Standing:
     whether that is paused, and what is taken back is. Where the run has written to that connection
     itself, it is one.
     """
-    waiting = run_writes.waits_for(tx, [int(run.id)])
+    waiting = run_writes.waits_for(tx, [run.id])
     wrote_to = {connection for _link, connection, _entity in undo.records(tx, run.id)}
     unlisted = {run.connection} if run.finished_at is None else set()
     names = {*waiting, *wrote_to, *unlisted}
@@ -140,7 +140,7 @@ def start_undo(desk: Desk, run_id: int, *, delete_created: bool) -> RunningUndo:
     """
     with desk.ledger.transaction() as tx:
         position = timeline.newest(tx)
-        undo_id, count = undo.start(tx, str(run_id), desk.now(), delete_created=delete_created)
+        undo_id, count = undo.start(tx, run_id, desk.now(), delete_created=delete_created)
         if undo_id is None:
             raise Busy("an undo is under way for this connection; wait for it to end")
         detail = {"records": count, "delete_created": delete_created}
@@ -148,7 +148,7 @@ def start_undo(desk: Desk, run_id: int, *, delete_created: bool) -> RunningUndo:
     return RunningUndo(run_id, undo_id, position)
 
 
-def work_off(bridge: Bridge, undo_id: str) -> LeftToDo:
+def work_off(bridge: Bridge, undo_id: int) -> LeftToDo:
     """Work here, beside the workers, until the undo is done; return what is left of it.
 
     Something is left when all that remains waits for connections that an operator must resume.
@@ -157,8 +157,8 @@ def work_off(bridge: Bridge, undo_id: str) -> LeftToDo:
     while True:
         bridge.drain()
         with bridge.ledger.read() as tx:
-            left = run_writes.left(tx, [int(undo_id)])
-            waiting = run_writes.waits_for(tx, [int(undo_id)])
+            left = run_writes.left(tx, [undo_id])
+            waiting = run_writes.waits_for(tx, [undo_id])
             # Also so when nothing waits at all.
             only_operator_helps = len(availability.halted(tx, waiting)) == len(waiting)
         if only_operator_helps or time.monotonic() > until:
@@ -171,7 +171,7 @@ def finish_undo(desk: Desk, running: RunningUndo, left: LeftToDo) -> UndoOutcome
     with desk.ledger.transaction() as tx:
         # Work that still waits is done without its run, when its connection is resumed.
         run_records.finish(tx, running.id, desk.now())
-        waiting = run_writes.waits_for(tx, [int(running.id)])
+        waiting = run_writes.waits_for(tx, [running.id])
         waits_for = list(availability.shut(tx, waiting, desk.now()).values())
         entries = [
             entry

@@ -27,7 +27,7 @@ MAX_IDLE: Final = timedelta(seconds=20)
 class Applied:
     """The outcome of a plan."""
 
-    runs: list[str]
+    runs: list[int]
     done: int
     left: int
     """Planned, and not needed or not possible any more."""
@@ -66,7 +66,7 @@ def apply_plan(
     _Application(context, ledger, drain, permit, run_ids, override).work()
     with ledger.read() as tx:
         runs = [run for each in run_ids if (run := run_records.get(tx, each)) is not None]
-        parked = run_writes.left(tx, [int(each) for each in run_ids]).parked
+        parked = run_writes.left(tx, run_ids).parked
     errors = [f"{run.connection}: {run.error}" for run in runs if run.error]
     unplanned = sorted(permit.unplanned.values())
     return Applied(run_ids, permit.done, permit.left, unplanned, parked, errors)
@@ -90,7 +90,7 @@ class _Application:
     ledger: Ledger
     drain: Drain
     permit: Permit
-    run_ids: list[str]
+    run_ids: list[int]
     override: bool
 
     def work(self) -> None:
@@ -115,7 +115,7 @@ class _Application:
 
     def _release_held(self, tx: Tx, now: datetime) -> None:
         """Let through what these runs have set aside as unsafe."""
-        held = run_writes.review(tx, [int(each) for each in self.run_ids], ["unsafe"])
+        held = run_writes.review(tx, self.run_ids, ["unsafe"])
         if held:
             ids = [row["id"] for row in held]
             parking.unpark(tx, now, ids=ids, payload={"approved": True})
@@ -124,7 +124,7 @@ class _Application:
         runs = [run_records.get(tx, each) for each in self.run_ids]
         return _Outstanding(
             listed=all(run is None or run.finished_at is not None for run in runs),
-            waiting=run_writes.left(tx, [int(each) for each in self.run_ids]).waiting,
+            waiting=run_writes.left(tx, self.run_ids).waiting,
             next_due=work.next_due(tx, now),
         )
 

@@ -85,7 +85,7 @@ def preview(
         PROCEDURES,
         pool=InlineExecutor(),
     )
-    run_ids = []
+    run_ids: list[int] = []
     with copy.transaction() as tx:
         if live:
             run_ids = reconcile.start_syncs(tx, rehearsed, syncs)
@@ -123,7 +123,7 @@ def _play(drain: Drain, copy: Ledger, clock: FastForwardClock) -> None:
         clock.forward(due)
 
 
-def _listings_not_believed(tx: Tx, run_ids: Iterable[str], now: datetime) -> Iterable[str]:
+def _listings_not_believed(tx: Tx, run_ids: Iterable[int], now: datetime) -> Iterable[str]:
     for run_id in run_ids:
         run = run_records.get(tx, run_id)
         if run is not None and (run.error or run.finished_at is None):

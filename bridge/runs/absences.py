@@ -42,7 +42,7 @@ def weigh(
         return AbsenceVerdict()
     if not context.capabilities[connection][entity].complete:
         return AbsenceVerdict(not_judged="this system's listings don't show everything")
-    known, absent = listings.count_unseen(tx, connection, entity, int(run.id), run.started_at)
+    known, absent = listings.count_unseen(tx, connection, entity, run.id, run.started_at)
     # An empty listing is never believed by itself, however few records it lacks.
     if not accept and (stop := guard.emptied_source(listed, known)) is not None:
         return AbsenceVerdict(stop=f"{stop}; if it is true: {command_to_accept(connection)}")
@@ -68,6 +68,6 @@ def command_to_accept(connection: str) -> str:
 
 def page_of_absent(tx: Tx, run: RunRow, after: int) -> tuple[list[Difference], int]:
     """Return some records that the run did not see, and the side id to go on after; 0: no more."""
-    rows = listings.unseen(tx, run.connection, run.entity, int(run.id), run.started_at, after=after)
+    rows = listings.unseen(tx, run.connection, run.entity, run.id, run.started_at, after=after)
     absent = [Difference(row.remote_id, "absent", (), row.read_at) for row in rows]
     return absent, rows[-1].id if len(rows) >= listings.PAGE else 0

@@ -45,6 +45,7 @@ class ImportRequest(PayloadPart):
     """An import as it was asked for."""
 
     run: str
+    """The id of the run; text in the rows of all versions."""
     started: str
     since: str = ""
     """Leave out what has not changed since then; empty: take everything."""
@@ -60,7 +61,7 @@ def start(
     since: datetime | None = None,
     newest_first: bool = False,
     max_creates: int | None = None,
-) -> str | None:
+) -> int | None:
     """Begin an import, or None while one is under way.
 
     It goes on with what earlier ones left undone.
@@ -71,10 +72,10 @@ def start(
     if run_id is None:
         return None
     figures = {} if max_creates is None else {MAX_CREATES: max_creates}
-    figures[CARRIED_OVER] = run_writes.take_over_leftovers(tx, int(run_id), CREATION_BUDGET, now)
+    figures[CARRIED_OVER] = run_writes.take_over_leftovers(tx, run_id, CREATION_BUDGET, now)
     run_records.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
     oldest = since.isoformat() if since else ""
-    request = ImportRequest(run_id, now.isoformat(), oldest, newest_first)
+    request = ImportRequest(str(run_id), now.isoformat(), oldest, newest_first)
     work.enqueue(
         tx,
         kind=KIND,
@@ -106,9 +107,9 @@ class ImportJob(ListingJob):
     after_stuck: ClassVar[str] = "start the import again"
 
     @property
-    def run_id(self) -> str:
+    def run_id(self) -> int:
         """Return the id of the run."""
-        return self.request.run
+        return int(self.request.run)
 
     @property
     def poll(self) -> bool:
@@ -121,7 +122,7 @@ class ImportJob(ListingJob):
 
     def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: RunFigures) -> int:  # noqa: ARG002
         """Queue those that are to be imported, in the order that was asked for."""
-        now, run_id = self.context.clock.now(), int(self.run_id)
+        now, run_id = self.context.clock.now(), self.run_id
         wanted = self._wanted(tx, rows.values())
         for record in wanted:
             due_at = due_by_age(self.request, record, now)

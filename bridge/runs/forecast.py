@@ -67,7 +67,7 @@ def _last_listing(tx: Tx, connection: str, entity: str) -> RunRow | None:
         run_records.last_whole(tx, kind=kind, connection=connection, entity=entity)
         for kind in KINDS_THAT_LIST_ALL
     ]
-    return max((run for run in runs if run is not None), key=lambda run: int(run.id), default=None)
+    return max((run for run in runs if run is not None), key=lambda run: run.id, default=None)
 
 
 def seconds_for_calls(context: Context, name: str, calls: int, lane: str) -> float:

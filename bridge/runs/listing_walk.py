@@ -127,7 +127,7 @@ class ListingJob(ABC):
 
     @property
     @abstractmethod
-    def run_id(self) -> str:
+    def run_id(self) -> int:
         """Return the id of the run."""
 
     @property

@@ -44,6 +44,7 @@ class ReconcileRequest(PayloadPart):
     """A reconciliation as it was asked for."""
 
     run: str
+    """The id of the run; text in the rows of all versions."""
     kind: str
     report: bool = False
     """Only look."""
@@ -72,7 +73,7 @@ def start(
     due: datetime | None = None,
     report: bool = False,
     accept: bool = False,
-) -> str | None:
+) -> int | None:
     """Begin a run and return its id, or None when one of its kind is under way.
 
     `report`: only look. `accept`: believe the listing however much it lacks.
@@ -85,7 +86,7 @@ def start(
     if run_id is None:
         return None
     watermark = run_records.watermark(tx, connection, entity)
-    request = ReconcileRequest(run_id, kind, report, accept, first=watermark is None)
+    request = ReconcileRequest(str(run_id), kind, report, accept, first=watermark is None)
     progress = ListingProgress(cursor=watermark if kind == "poll" else None)
     work.enqueue(
         tx,
@@ -109,7 +110,7 @@ def start_all(
     *,
     report: bool = False,
     accept: bool = False,
-) -> list[str]:
+) -> list[int]:
     """Begin a run of each entity of a connection, and return their ids."""
     now = context.clock.now()
     begun = [
@@ -119,7 +120,7 @@ def start_all(
     return [run_id for run_id in begun if run_id is not None]
 
 
-def start_syncs(tx: Tx, context: Context, names: Iterable[str]) -> list[str]:
+def start_syncs(tx: Tx, context: Context, names: Iterable[str]) -> list[int]:
     """Begin a full run of every member of these syncs, and return their ids."""
     now = context.clock.now()
     begun = [
@@ -146,9 +147,9 @@ class ReconcileJob(ListingJob):
     after_stuck: ClassVar[str] = "stopped, the next full run lists everything"
 
     @property
-    def run_id(self) -> str:
+    def run_id(self) -> int:
         """Return the id of the run."""
-        return self.request.run
+        return int(self.request.run)
 
     @property
     def poll(self) -> bool:
@@ -169,7 +170,7 @@ class ReconcileJob(ListingJob):
         compared = comparison.compare(
             tx, self.context, connection, entity, rows, full=full, now=now
         )
-        comparison.store_sightings(tx, compared, int(self.run_id) if full else 0)
+        comparison.store_sightings(tx, compared, self.run_id if full else 0)
         _add(figures, "unchanged", compared.unchanged)
         return self._act_on(tx, compared.differences, figures, rows if full else None)
 
@@ -228,8 +229,7 @@ class ReconcileJob(ListingJob):
             reported += findings[: MAX_REPORTED - len(reported)]
             return 0
         stored = _worth_storing(findings, max(0, MAX_NEW_STORED - new_before))
-        run_id = int(self.run_id)
-        drift_findings.add(tx, [each | {"run_id": run_id, "found_at": now} for each in stored])
+        drift_findings.add(tx, [each | {"run_id": self.run_id, "found_at": now} for each in stored])
         comparison.queue_observes(
             tx,
             self.context,
@@ -238,7 +238,7 @@ class ReconcileJob(ListingJob):
             [each.remote_id for each in differences],
             now,
             rows,
-            run_id,
+            self.run_id,
         )
         return len(differences)
 

@@ -58,7 +58,7 @@ def due_work(tx: Tx, now: datetime) -> bool:
     return due is not None and due <= now
 
 
-def start_due_runs(context: Context, ledger: Ledger) -> list[str]:
+def start_due_runs(context: Context, ledger: Ledger) -> list[int]:
     """Start every reconciliation whose time has come; a run that was missed is caught up once."""
     now = context.clock.now()
     with ledger.read() as tx:

@@ -55,8 +55,8 @@ class WrittenByRun:
 
 
 def start(
-    tx: Tx, run_id: str, now: datetime, *, delete_created: bool = False
-) -> tuple[str | None, int]:
+    tx: Tx, run_id: int, now: datetime, *, delete_created: bool = False
+) -> tuple[int | None, int]:
     """Queue the undoing of a run.
 
     Return the id of the undo's own run (None: one is under way), and how many records it is about.
@@ -70,7 +70,7 @@ def start(
     if mine is None:
         return None, 0
     run_records.progress(
-        tx, mine, cursor=None, seen=0, hinted=0, now=now, figures={"undoes": int(run_id)}
+        tx, mine, cursor=None, seen=0, hinted=0, now=now, figures={"undoes": run_id}
     )
     wrote_to = records(tx, run_id)
     for link_id, connection, entity in wrote_to:
@@ -84,17 +84,17 @@ def start(
             lane="operator",
             due_at=now,
             now=now,
-            payload={"undoes": int(run_id), "delete": delete_created},
-            run_id=int(mine),
+            payload={"undoes": run_id, "delete": delete_created},
+            run_id=mine,
         )
     return mine, len(wrote_to)
 
 
-def records(tx: Tx, run_id: str) -> list[tuple[str, str, str]]:
+def records(tx: Tx, run_id: int) -> list[tuple[str, str, str]]:
     """Return the link, connection and entity of every record that a run wrote to."""
     writes: list[run_writes.CreatedRecord | run_writes.CarriedOutWrite] = [
-        *run_writes.made(tx, int(run_id)),
-        *run_writes.changed(tx, int(run_id)),
+        *run_writes.made(tx, run_id),
+        *run_writes.changed(tx, run_id),
     ]
     return sorted({(write.link_id, write.connection, write.entity) for write in writes})
 

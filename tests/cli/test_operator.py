@@ -353,7 +353,7 @@ def test_the_status_says_what_ran_last_and_when_the_next_one_is_due(home):
         < datetime.fromisoformat(mine["next"])
         < now + timedelta(minutes=6)
     )
-    assert mine["last"]["run"] == ended
+    assert mine["last"]["run"] == str(ended)
     assert (its["next"], its["waits"]) == (None, "under way")
     helpdesk = next(row for row in given["connections"] if row["connection"] == "helpdesk")
     assert helpdesk["next_full"]

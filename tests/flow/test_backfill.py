@@ -23,7 +23,7 @@ def begin(estate, **options):
     sync = estate.context.syncs["support-tickets"]
     for name in sync.members:
         with estate.ledger.transaction() as tx:
-            ids.append(int(backfill.start(tx, name, sync.entity, estate.clock.now(), **options)))
+            ids.append(backfill.start(tx, name, sync.entity, estate.clock.now(), **options))
     estate.settle()
     return ids
 
@@ -53,7 +53,7 @@ class TestBackfill:
         ids = begin(estate)
         with estate.ledger.read() as tx:
             assert sum(len(run_writes.made(tx, each)) for each in ids) == 7
-            assert all(run_records.get(tx, str(each)).finished_at for each in ids)
+            assert all(run_records.get(tx, each).finished_at for each in ids)
 
     def test_its_cost_is_told_before_it_begins(self, estate):
         estate.apps["product"].populate(25, 1)
@@ -89,7 +89,7 @@ class TestBackfill:
                     break
         worker.die(after=False)
         with estate.ledger.transaction() as tx:
-            second = int(backfill.start(tx, "product", "ticket", estate.clock.now()))
+            second = backfill.start(tx, "product", "ticket", estate.clock.now())
             # The one included that the dead worker holds.
             assert run_writes.left(tx, [second]).waiting == 8
         estate.settle()

@@ -91,7 +91,7 @@ def test_an_old_row_in_the_ledger_is_carried_to_its_end(world):
             tx, kind="backfill", connection="L", entity="ticket", due=now, now=now
         )
         old = {
-            "run": run_id,
+            "run": str(run_id),
             "started": now.isoformat(),
             "cursor": None,
             "since": "",

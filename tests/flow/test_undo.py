@@ -33,9 +33,7 @@ def take_back(estate, run, **options):
     with estate.ledger.read() as tx:
         assert run_writes.left(tx, [int(mine)]).waiting == 0
         lines = [
-            line
-            for line in timeline.after(tx, 0, limit=1_000_000)
-            if line.detail.get("run") == int(run)
+            line for line in timeline.after(tx, 0, limit=1_000_000) if line.detail.get("run") == run
         ]
         return [line for line in lines if line.kind in {undo.UNDONE, undo.LEFT}]
 

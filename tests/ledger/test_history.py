@@ -50,7 +50,7 @@ def run(tx, now):
         tx, kind="backfill", connection="helpdesk", entity="ticket", due=now, now=now
     )
     run_records.finish(tx, run_id, now)
-    return int(run_id)
+    return run_id
 
 
 def of(tx, column):

@@ -179,7 +179,7 @@ def test_a_run_keeps_its_checkpoint_and_the_next_poll_goes_on_from_it(tx, now):
     assert run_records.last(tx, kind="poll", connection="helpdesk", entity="ticket").id == second
     assert run_records.last(tx, kind="full", connection="helpdesk", entity="ticket") is None
     assert run_records.watermark(tx, "helpdesk", "ticket") == {"since": now}
-    assert run_records.get(tx, "0") is None
+    assert run_records.get(tx, 0) is None
 
 
 def test_an_abandoned_run_does_not_block_for_ever(tx, now):

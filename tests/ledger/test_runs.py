@@ -92,7 +92,7 @@ def test_absent_is_what_was_known_before_and_not_seen_by_this_run(tx, now):
 
 def finding(tx, run_id, now, **changes):
     fields = {
-        "run_id": int(run_id), "connection": "helpdesk", "entity": "ticket", "remote_id": "1",
+        "run_id": run_id, "connection": "helpdesk", "entity": "ticket", "remote_id": "1",
         "kind": "changed",
         "fields": ["status"], "since": now - HOUR, "why": drift_findings.UNEXPLAINED,
         "found_at": now,
@@ -115,36 +115,36 @@ def why(tx, run_id, **options):
 
 def test_the_newest_webhook_since_the_record_was_right_explains_a_miss(tx, now):
     webhook(tx, now - 2 * HOUR, "ignored", "too early to count")
-    finding(tx, "1", now)
-    assert why(tx, "1") == [drift_findings.SILENT]
+    finding(tx, 1, now)
+    assert why(tx, 1) == [drift_findings.SILENT]
     webhook(tx, now - HOUR / 2, "ignored", "not wanted")
-    finding(tx, "2", now)
-    assert why(tx, "2") == ["a webhook came and was dropped as ignored: not wanted"]
+    finding(tx, 2, now)
+    assert why(tx, 2) == ["a webhook came and was dropped as ignored: not wanted"]
     webhook(tx, now - HOUR / 4, "applied")
     webhook(tx, now + HOUR, "out of scope", "after it was found")
-    finding(tx, "3", now)
-    assert why(tx, "3") == ["a webhook came and was read; what changed after it had none"]
-    finding(tx, "4", now)
-    assert "no webhooks" in why(tx, "4", webhooks=False)[0]
-    finding(tx, "5", now, why="parked: x")
-    assert why(tx, "5") == ["parked: x"]
+    finding(tx, 3, now)
+    assert why(tx, 3) == ["a webhook came and was read; what changed after it had none"]
+    finding(tx, 4, now)
+    assert "no webhooks" in why(tx, 4, webhooks=False)[0]
+    finding(tx, 5, now, why="parked: x")
+    assert why(tx, 5) == ["parked: x"]
 
 
 def test_a_finding_is_healed_when_the_record_was_read_and_nothing_waits(tx, now):
     link = make_link(tx, now)
-    finding(tx, "1", now)
+    finding(tx, 1, now)
     assert drift_findings.mark_healed(tx) == 0
     fence = links.lease(tx, link.id, "w", now, now + HOUR)
     link.sides["helpdesk"].read_at = now + HOUR / 2
     links.save(tx, link, "w", fence, now + HOUR / 2)
     hint(tx, now, kind="deliver", key="deliver:x", link_id=link.id)
     assert drift_findings.mark_healed(tx) == 0
-    assert drift_findings.count_healing(tx, ["1"]) == 1
+    assert drift_findings.count_healing(tx, [1]) == 1
     work.finish(tx, claim_one(tx, now), "w1", now)
-    assert drift_findings.count_healing(tx, ["1"]) == 0
+    assert drift_findings.count_healing(tx, [1]) == 0
     assert drift_findings.mark_healed(tx) == 1
-    assert drift_findings.recent(tx, runs=["1"])[0].healed_at == now + HOUR / 2
-    assert drift_findings.counts(tx, "1") == {"found": 1, "missed": 0, "healed": 1}
+    assert drift_findings.recent(tx, runs=[1])[0].healed_at == now + HOUR / 2
+    assert drift_findings.counts(tx, 1) == {"found": 1, "missed": 0, "healed": 1}
     assert links.of_refs(tx, [Ref("helpdesk", "ticket", "1")])
 
 
@@ -155,7 +155,7 @@ def test_rates_count_by_day_and_source_and_old_findings_are_forgotten(tx, now):
         (1, drift_findings.SILENT),
         (40, drift_findings.SILENT),
     ):
-        finding(tx, "1", now - timedelta(days=days), why=reason)
+        finding(tx, 1, now - timedelta(days=days), why=reason)
     rates = drift_findings.rates(tx, now - timedelta(days=7))
     assert [(each.found, each.missed) for each in rates] == [(1, 1), (2, 1)]
     assert drift_findings.rates(tx, now - timedelta(days=7), "desk") == []

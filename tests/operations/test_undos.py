@@ -91,7 +91,7 @@ def test_what_waited_is_not_made_for_a_ticket_that_was_taken_back_meanwhile(tmp_
         estate.drain.run()
         estate.clock.advance(60)
     with estate.ledger.transaction() as tx:
-        assert run_writes.waits_for(tx, [int(run)]) == {"feedback": 3}
+        assert run_writes.waits_for(tx, [run]) == {"feedback": 3}
         assert undos.standing(tx, run_records.get(tx, run), estate.clock.now()).refused == ""
         _mine, count = undo.start(tx, run, estate.clock.now(), delete_created=True)
     assert count == 3
@@ -133,7 +133,7 @@ def test_what_a_run_writes_to_a_record_bears_its_number_in_the_timeline(estate):
     link = estate.links()[0]
     estate.apps["product"].edit(link.sides["product"].remote_id, {"priority": "high"})
     with estate.ledger.transaction() as tx:
-        run = int(reconcile.start(tx, "product", "ticket", "full", estate.clock.now()))
+        run = reconcile.start(tx, "product", "ticket", "full", estate.clock.now())
     estate.settle()
     with estate.ledger.read() as tx:
         lines = [line for line in timeline.timeline(tx, link.id) if line.kind == "wrote"]

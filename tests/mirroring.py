@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
 
 from bridge import config as configuration
-from bridge.cli import main
 from bridge.operations.evidence import facts
 from bridge.sandbox import population
 from bridge.sandbox.human_edits import edits
 from bridge.sandbox.registry import sandbox_class
 from bridge.sandbox.rows_for_judge import gather
 from bridge.sandbox.switch import SwitchSandbox
+from bridge.simulate.seeds import play_seed
 from bridge.verify.report import VerifyInput, verify
 from tests.flow.estate import Estate
 from tests.made_up import MadeUpSystem
@@ -124,11 +123,9 @@ class MirroringContract:
         assert (other["mirrored"], other["tickets"], other["create"]) == (12, 12, 12)
         assert min(other["read"], other["write"], other["edit"]) > 0
 
-    def test_simulated_worlds_keep_every_promise(self, estate):
-        home = str(estate.config.home)
-        arguments = ["simulate", "--home", home, "--seed", "1", "--seeds", "6", "--processes", "0"]
-        played = CliRunner().invoke(main, arguments)
-        assert played.exit_code == 0, played.output
+    @pytest.mark.parametrize("seed", range(1, 7))
+    def test_a_simulated_world_keeps_every_promise(self, estate, seed):
+        assert play_seed(seed, str(estate.config.home)).broken == []
 
     @pytest.mark.parametrize("fault", ["error-after", "reset-after", "timeout-after"])
     def test_a_create_of_unknown_outcome_is_found_again(self, estate, fault):

@@ -214,18 +214,18 @@ def learn_capabilities(
     """
     writable = context.capabilities[side.connection][entity].writable
     fields = context.maps[side.connection][entity].fields
-    known = context.probes.setdefault(side.connection, {})
+    probed = context.probes.setdefault(side.connection, {})
     notes = []
     for name, sent in call.sent.items():
         key, before = fields[name].write_key, call.before.get(name)
-        if key is None or key in known or writable[key].on_update is not Support.PROBED:
+        if key is None or key in probed or writable[key].on_update is not Support.PROBED:
             continue
         if name not in side.fields or sent == before:
             continue  # it does not show whether the write did anything
         works = side.fields[name].shadow != before
         why = f"{key} was {'taken' if works else 'ignored'} when first written"
         probes.record(tx, side.connection, key, works, why, now)
-        known[key] = works
+        probed[key] = works
         if not works:
             notes.append(Note("not carried", side.connection, name, {"why": why}))
     return notes
@@ -251,13 +251,13 @@ def refused_probe(tx: Tx, context: Context, task: Task, write: OpenWrite, why: s
     """
     ref, call = write.ref, write.call
     writable = context.capabilities[ref.connection][ref.entity].writable
-    known = context.probes.setdefault(ref.connection, {})
+    probed = context.probes.setdefault(ref.connection, {})
     unproven = [
-        key for key in call.body if writable[key].on_update is Support.PROBED and key not in known
+        key for key in call.body if writable[key].on_update is Support.PROBED and key not in probed
     ]
     for key in unproven:
         probes.record(tx, ref.connection, key, False, why, context.clock.now())
-        known[key] = False
+        probed[key] = False
     if unproven:
         conclude(tx, context, task, [])
     return bool(unproven)

@@ -121,8 +121,8 @@ def value_of(context: Context, link: Link, field: str, connection: str) -> Canon
         raise NotPossible(
             f"{connection} has no say in this conflict; allowed: {', '.join(sorted(candidates))}"
         )
-    mapped, side = context.maps[connection][link.entity].fields[field], link.sides[connection]
-    value = reads_as(mapped, side.fields[field], candidates[connection])
+    field_map, side = context.maps[connection][link.entity].fields[field], link.sides[connection]
+    value = reads_as(field_map, side.fields[field], candidates[connection])
     if isinstance(value, Unreadable):
         raise NotPossible(
             f"what {connection} shows cannot be read ({value.why}); give the value itself"

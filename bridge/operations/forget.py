@@ -96,13 +96,13 @@ def records_there(desk: Desk, connection: str, address: str, known: PersonalData
 
 def _shows_address(desk: Desk, ref: Ref, address: str) -> bool | None:
     """Return whether a record shows the address now; None: it is gone, or cannot be told."""
-    mapped = desk.config.maps.get(ref.connection, {}).get(ref.entity)
-    if mapped is None:
+    entity_map = desk.config.maps.get(ref.connection, {}).get(ref.entity)
+    if entity_map is None:
         return None
     record = desk.connectors[ref.connection].read(ref.entity, [ref.id])[ref.id]
     if record is None:
         return None
-    return mapped.canonical(record.data).get("email") == address
+    return entity_map.canonical(record.data).get("email") == address
 
 
 def delete_there(desk: Desk, there: RecordsThere, address: str) -> int:

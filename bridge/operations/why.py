@@ -160,14 +160,14 @@ def _was_read(entry: SideField | None) -> TypeGuard[SideField]:
 
 def _cut_off(config: Config, link: Link, name: str, field: str) -> str:
     """Say why the field never travels to or from this side; nothing when it does."""
-    side, mapped = link.sides[name], config.maps.get(name, {}).get(link.entity)
+    side, entity_map = link.sides[name], config.maps.get(name, {}).get(link.entity)
     if side.tombstone:
         return "the record was deleted there"
     if side.detached:
         return f"the record is detached; `bridge link relink {name}:{side.remote_id}` puts it back"
     if not side.in_scope:
         return "the record is out of the sync's scope"
-    if mapped is not None and field not in mapped.fields:
+    if entity_map is not None and field not in entity_map.fields:
         return f"the mapping of {name} has no such field"
     return ""
 

@@ -61,8 +61,8 @@ def rehearsal_context(context: Context, clock: Clock) -> Context:
     """
     maps = {
         name: {
-            entity: RehearsedMap(mapped.entity, mapped.fields, mapped.version)
-            for entity, mapped in by_entity.items()
+            entity: RehearsedMap(entity_map.entity, entity_map.fields, entity_map.version)
+            for entity, entity_map in by_entity.items()
         }
         for name, by_entity in context.maps.items()
     }

@@ -173,10 +173,10 @@ class RehearsalConnector(ForwardingConnector):
         """Return what a new record reads as where nothing was said: as declared, else empty."""
         writable = self.context.capabilities[self.connection.name][entity].writable
         defaults: dict[str, Raw] = {}
-        for name, mapped in self.context.maps[self.connection.name][entity].fields.items():
-            able = writable.get(mapped.write_key or "")
+        for name, field_map in self.context.maps[self.connection.name][entity].fields.items():
+            able = writable.get(field_map.write_key or "")
             if able is not None:
-                empty: Raw = [] if mapped.is_set else None
+                empty: Raw = [] if field_map.is_set else None
                 defaults[name] = empty if isinstance(able.default, Marker) else able.default
         return defaults
 

@@ -52,8 +52,6 @@ MAX_CREATES_SENT = 2
 """A create that was looked for and not found is sent once more; after that a human decides."""
 CREATION_BUDGET = "creation budget"
 """Cause of creates that are parked because their run has made as many records as it may."""
-MAX_CREATES = "max_creates"
-"""In a run's figures: how many records it may make."""
 
 
 def create(context: Context, task: Task) -> Procedure:
@@ -131,7 +129,7 @@ def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
     if task.row.run_id is None:
         return False
     run = run_records.get(tx, task.row.run_id)
-    limit = run.figures.get(MAX_CREATES) if run is not None else None
+    limit = run.figures.get("max_creates") if run is not None else None
     if limit is None or run_writes.creates(tx, task.row.run_id) < limit:
         return False
     why = (

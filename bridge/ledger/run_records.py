@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from sqlalchemy import String, and_, bindparam, cast, delete, exists, func, or_, select, update
 
@@ -18,6 +18,35 @@ ABANDONED_AFTER = timedelta(hours=1)
 
 _ABANDONED = "abandoned"
 """The beginning of such a run's error."""
+
+
+DifferenceKind = Literal["changed", "new", "absent", "owed"]
+"""How a row of a listing differs from the ledger: see `drift_findings.Drifted.kind`."""
+
+RunFigures = TypedDict(
+    "RunFigures",
+    {
+        # Of every walk through a listing.
+        "pages": int,
+        # Of a reconciliation: how many rows differed, by kind, and how many did not.
+        "changed": int,
+        "new": int,
+        "absent": int,
+        "owed": int,
+        "unchanged": int,
+        # Why records that the listing lacks were left aside.
+        "absences": str,
+        # Of a report, which stores no drift: the first differences.
+        "found": list[dict[str, Any]],
+        # Of an import: how many records it may make, and the work that earlier ones left undone.
+        "max_creates": int,
+        "carried over": int,
+        # Of an undo: the run that it takes back.
+        "undoes": int,
+    },
+    total=False,
+)
+"""What a run counted and remarked, kept as JSON in `run.figures`. A count that is missing is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +65,7 @@ class RunRow:
     seen: int
     hinted: int
     error: str
-    figures: dict[str, Any]
+    figures: RunFigures
 
 
 def begin(
@@ -75,7 +104,7 @@ def progress(
     seen: int,
     hinted: int,
     now: datetime,
-    figures: dict[str, Any] | None = None,
+    figures: RunFigures | None = None,
 ) -> None:
     """Store a checkpoint: where to go on, and how much was seen since the last one."""
     changes: dict[str, Any] = {
@@ -222,5 +251,5 @@ def _row(row: Any) -> RunRow:
         seen=row.seen,
         hinted=row.hinted,
         error=row.error,
-        figures=row.figures or {},
+        figures=row.figures or RunFigures(),
     )

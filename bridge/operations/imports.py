@@ -180,7 +180,7 @@ def progress(
         return ImportProgress(
             pages=sum(run.figures.get("pages", 0) for run in runs),
             listed=sum(run.seen for run in runs),
-            queued=sum(run.hinted + run.figures.get(backfill.CARRIED_OVER, 0) for run in runs),
+            queued=sum(run.hinted + run.figures.get("carried over", 0) for run in runs),
             waiting=run_writes.left(tx, run_ids).waiting,
             made=sum(run_writes.creates(tx, run_id) for run_id in run_ids),
             calls=calls,

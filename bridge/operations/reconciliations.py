@@ -10,14 +10,14 @@ from typing import Final
 
 from bridge.ledger import drift_findings, run_records, work
 from bridge.ledger.database import Tx
-from bridge.ledger.run_records import RunRow
+from bridge.ledger.run_records import DifferenceKind, RunRow
 from bridge.operations.desk import Desk
 from bridge.wiring import Bridge
 
 RECONCILE_TIMEOUT: Final = 3600.0
 """Seconds after which nobody waits any longer; the workers go on."""
 LOOK_SECONDS: Final = 0.1
-DIFFERENCE_KINDS: Final = ("changed", "new", "absent", "owed")
+DIFFERENCE_KINDS: Final[tuple[DifferenceKind, ...]] = ("changed", "new", "absent", "owed")
 """The figures of a run that count what differed."""
 MAX_DIFFERENCES: Final = 1000
 

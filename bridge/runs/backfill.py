@@ -18,21 +18,18 @@ from bridge.core.model.state import Link
 from bridge.core.model.syncs import Sync
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure
-from bridge.flow.create import CREATION_BUDGET, MAX_CREATES
+from bridge.flow.create import CREATION_BUDGET
 from bridge.ledger import hints, links, run_records, run_writes, work
 from bridge.ledger.database import Tx
-from bridge.ledger.run_records import RunRow
+from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.runs.listing_walk import (
     ListingJob,
     ListingProgress,
     PayloadPart,
-    RunFigures,
     walk_listing,
 )
 
 KIND: Final = "backfill"
-CARRIED_OVER: Final = "carried over"
-"""In a run's figures: the pieces of work that earlier imports had left undone."""
 SECONDS_PER_SECOND_OF_AGE: Final = 1e-8
 """Work is taken by its time, oldest first. The age of records is put into fractions of a second of
 it: ten years are three seconds."""
@@ -71,8 +68,10 @@ def start(
     )
     if run_id is None:
         return None
-    figures = {} if max_creates is None else {MAX_CREATES: max_creates}
-    figures[CARRIED_OVER] = run_writes.take_over_leftovers(tx, run_id, CREATION_BUDGET, now)
+    carried_over = run_writes.take_over_leftovers(tx, run_id, CREATION_BUDGET, now)
+    figures: RunFigures = {"carried over": carried_over}
+    if max_creates is not None:
+        figures["max_creates"] = max_creates
     run_records.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
     oldest = since.isoformat() if since else ""
     request = ImportRequest(str(run_id), now.isoformat(), oldest, newest_first)

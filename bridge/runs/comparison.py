@@ -21,6 +21,7 @@ from bridge.flow.replan import plans
 from bridge.ledger import drift_findings, hints, links, listings
 from bridge.ledger.database import Tx
 from bridge.ledger.listings import LinkedRow
+from bridge.ledger.run_records import DifferenceKind
 from bridge.runs.fingerprints import fingerprint, fingerprint_key
 
 FINGERPRINT_DAYS: Final = 7
@@ -32,7 +33,7 @@ class Difference:
     """One record that is worth a look, and why."""
 
     remote_id: str
-    kind: str
+    kind: DifferenceKind
     """`changed`, `new`, `absent` or `owed`: see `ledger/drift_findings.py`."""
     fields: tuple[str, ...] = ()
     since: datetime | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, ClassVar, Final, Self, TypeAlias
+from typing import Any, ClassVar, Final, Self
 
 import orjson
 
@@ -23,10 +23,7 @@ from bridge.errors import BridgeError
 from bridge.flow import people
 from bridge.ledger import run_records, work
 from bridge.ledger.database import Tx
-from bridge.ledger.run_records import RunRow
-
-RunFigures: TypeAlias = dict[str, Any]
-"""Counts and remarks of one run, by name: the ledger keeps them as JSON in `run.figures`."""
+from bridge.ledger.run_records import RunFigures, RunRow
 
 MAX_PAGES_PER_CALL: Final = 10
 """Pages that one call of the flow fetches, where no rate is declared for the connection."""
@@ -36,7 +33,7 @@ MAX_BATCH_WAIT: Final = timedelta(seconds=1)
 MAX_TURN: Final = timedelta(seconds=2)
 """After this long a walk goes back to the end of its lane."""
 MAX_INTERRUPTION: Final = timedelta(minutes=10)
-"""A listing that was interrupted for longer shows no one state: its absences mean nothing."""
+"""A listing interrupted for longer mixes different times: what it lacks proves nothing."""
 MAX_PAGES: Final = 1_000_000
 MAX_SAME_PAGES: Final = 3
 """So often the same rows may come back before the listing is said to lead nowhere."""
@@ -171,8 +168,8 @@ def walk_listing(context: Context, task: Task, job: ListingJob) -> Procedure:
                 yield from transact(_handing_over(context, task, job, batch))
             raise
         now = context.clock.now()
-        full = len(batch.rows) >= MAX_BATCH_ROWS or now - stored_at >= MAX_BATCH_WAIT
-        if not (batch.progress.ended or full):
+        batch_full = len(batch.rows) >= MAX_BATCH_ROWS or now - stored_at >= MAX_BATCH_WAIT
+        if not (batch.progress.ended or batch_full):
             continue
         batch.turn_over = now - turn_began > MAX_TURN
         if not (yield from transact(_handing_over(context, task, job, batch))):
@@ -225,7 +222,7 @@ def hand_over(tx: Tx, context: Context, task: Task, job: ListingJob, batch: Batc
     shown = [person for record in batch.rows.values() for person in record.people]
     if shown:
         people.learn(tx, context, row.connection, shown, now)
-    figures = run.figures | {"pages": progress.pages}
+    figures: RunFigures = {**run.figures, "pages": progress.pages}
     hinted, error = job.take_rows(tx, batch.rows, figures), ""
     if progress.ended:
         more, error = job.conclude(tx, run, progress, run.seen + batch.seen, figures)

@@ -16,14 +16,13 @@ from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure
 from bridge.ledger import drift_findings, run_records, work
 from bridge.ledger.database import Tx
-from bridge.ledger.run_records import RunRow
+from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.runs import absences, comparison
 from bridge.runs.comparison import Difference
 from bridge.runs.listing_walk import (
     ListingJob,
     ListingProgress,
     PayloadPart,
-    RunFigures,
     walk_listing,
 )
 
@@ -78,6 +77,8 @@ def start(
 
     `report`: only look. `accept`: believe the listing however much it lacks.
     """
+    # Nobody else marks regularly what was healed since earlier runs found it. And a new record that
+    # was found before is only stored again once that finding is marked.
     drift_findings.mark_healed(tx)
     run_kind = REPORT if report else kind
     run_id = run_records.begin(
@@ -171,7 +172,8 @@ class ReconcileJob(ListingJob):
             tx, self.context, connection, entity, rows, full=full, now=now
         )
         comparison.store_sightings(tx, compared, self.run_id if full else 0)
-        _add(figures, "unchanged", compared.unchanged)
+        if compared.unchanged:
+            figures["unchanged"] = figures.get("unchanged", 0) + compared.unchanged
         return self._act_on(tx, compared.differences, figures, rows if full else None)
 
     def conclude(
@@ -219,7 +221,7 @@ class ReconcileJob(ListingJob):
         row, now = self.task.row, self.context.clock.now()
         new_before = figures.get("new", 0)
         for each in differences:
-            _add(figures, each.kind, 1)
+            figures[each.kind] = figures.get(each.kind, 0) + 1
         # Before the records are queued: afterwards each of them would be found waiting.
         findings = comparison.as_findings(
             tx, row.connection, row.entity, differences, first=self.request.first
@@ -249,8 +251,3 @@ def _worth_storing(findings: list[dict[str, Any]], room_for_new: int) -> list[di
     known = [each for each in drifted if each["kind"] != "new"]
     new = [each for each in drifted if each["kind"] == "new"]
     return known + new[:room_for_new]
-
-
-def _add(figures: RunFigures, name: str, more: int) -> None:
-    if more:
-        figures[name] = figures.get(name, 0) + more

@@ -137,7 +137,10 @@ def explain(tx: Tx, run_id: int, *, webhooks: bool) -> None:
 
 
 def mark_healed(tx: Tx) -> int:
-    """Mark findings as healed whose record was read since and has no work left; return how many."""
+    """Mark as healed every finding whose record has been read since and has no work left.
+
+    Return how many.
+    """
     joined = side.join(link, link.c.id == side.c.link_id)
     same = (
         side.c.connection == drift.c.connection,

@@ -200,8 +200,8 @@ def _spread(due: Iterable[Any], room: Mapping[str, int]) -> list[Any]:
     first: list[Any] = []
     later: list[Any] = []
     for row in due:
-        full = row.lane > 0 and taken[row.connection] >= room.get(row.connection, sys.maxsize)
-        (later if full else first).append(row)
+        over_room = row.lane > 0 and taken[row.connection] >= room.get(row.connection, sys.maxsize)
+        (later if over_room else first).append(row)
         taken[row.connection] += 1
     return [*first, *later]
 

@@ -1,8 +1,8 @@
 """Records that a complete listing lacks, and the doubts about them.
 
-Absence alone proves nothing: observe reads each such record directly, twice. And nothing is
-concluded from a listing that was interrupted, that a system does not give whole, or that lacks so
-much that it is more likely broken than true.
+Absence alone proves nothing: observe reads each such record directly, and once more after the
+settling time, in a later turn. And nothing is concluded from a listing that was interrupted, that a
+system does not give whole, or that lacks so much that it is more likely broken than true.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def weigh(
 ) -> AbsenceVerdict:
     """Return whether what the listing lacks may be looked into.
 
-    `listed`: rows that it had. `broken`: why they don't show one state of affairs. `accept`: an
-    admin says that it is true. What became known after the run began need not be in it.
+    `listed`: rows that it had. `broken`: why what it lacks proves nothing. `accept`: an admin
+    vouches for it. Records first seen after the run began are not counted as missing.
     """
     connection, entity = run.connection, run.entity
     sync = context.sync_of(connection, entity)

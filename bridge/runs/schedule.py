@@ -53,7 +53,7 @@ class NextRun:
 
 
 def due_work(tx: Tx, now: datetime) -> bool:
-    """Return whether work is due that can be done: one at rest is nothing to ring for."""
+    """Return whether work is due; that of a connection that nobody may call now does not count."""
     due = work.next_due(tx, now, connection_health.closed(tx, now))
     return due is not None and due <= now
 
@@ -67,15 +67,16 @@ def start_due_runs(context: Context, ledger: Ledger) -> list[int]:
     with ledger.transaction() as tx:
         # Looked at again: another clock may have been quicker.
         begun = [
-            reconcile.start(tx, each.connection, each.entity, each.kind, now, due=each.due)
-            for each in _due_runs(tx, context, now)
+            reconcile.start(tx, run.connection, run.entity, run.kind, now, due=run.due)
+            for run in _due_runs(tx, context, now)
         ]
     return [run_id for run_id in begun if run_id is not None]
 
 
 def _due_runs(tx: Tx, context: Context, now: datetime) -> list[NextRun]:
-    pairs = _mirrored(context) + _catalogues(context)
-    return [each for each in _next_runs(tx, context, pairs, now) if each.due and each.due <= now]
+    wanted_runs = _mirrored(context) + _catalogues(context)
+    planned = _next_runs(tx, context, wanted_runs, now)
+    return [run for run in planned if run.due and run.due <= now]
 
 
 def next_runs(tx: Tx, declared: Declared, now: datetime) -> list[NextRun]:
@@ -108,12 +109,12 @@ def _catalogues(context: Context) -> list[tuple[str, str, str]]:
 
 
 def _next_runs(
-    tx: Tx, declared: Declared, pairs: list[tuple[str, str, str]], now: datetime
+    tx: Tx, declared: Declared, wanted_runs: list[tuple[str, str, str]], now: datetime
 ) -> list[NextRun]:
     newest, begun = run_records.newest(tx), run_records.begun(tx)
     health = connection_health.by_name(tx)
     planned = []
-    for name, entity, kind in pairs:
+    for name, entity, kind in wanted_runs:
         last = newest.get((kind, name, entity))
         under_way = last is not None and last.finished_at is None
         first_run = begun.get((name, entity))

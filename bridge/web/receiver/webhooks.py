@@ -167,8 +167,8 @@ def _key(
 ) -> str:
     """Return the delivery key: by the signed id or time, else by the body within some minutes.
 
-    An unsigned id is used only in the connector's own scope. Even a forged one does no harm: the
-    hints of a duplicate are enqueued like those of the first.
+    An unsigned id comes from the connector, which ties it to the event and the record. Even a
+    forged one does no harm: the hints of a duplicate are enqueued like those of the first.
     """
     identity = signing.signed_id(webhook, headers) or (parsed.delivery if parsed else "")
     if identity:

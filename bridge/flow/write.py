@@ -292,7 +292,9 @@ def void(
     for name in write.call.sent:
         attempt.sent.pop(name, None)
     if not attempt.sent:
-        close(tx, write.side, REFUSED, now)
+        # By its id: should the transaction be run again, the side knows nothing of it any more.
+        attempts.close(tx, attempt.id, REFUSED, now)
+        write.side.attempt = None
     save(tx, task, notes, now)
 
 

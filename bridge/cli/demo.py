@@ -80,7 +80,7 @@ def command(
     except Stopped:
         raise click.Abort from None
     if journals is not None:
-        again = f"python -m bridge.verify.report {journals}"
+        again = f"python -m bridge.verify {journals}"
         _say(f"what was judged is in {journals}; check it again: {again}")
     _print(result, seed, as_json=as_json)
     sys.exit(0 if result.ok else 1)

@@ -143,8 +143,18 @@ def load(directory: Path) -> VerifyInput:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Judge the evidence in directories; return 1 when a promise is broken."""
-    reports = [verify(load(Path(name))) for name in arguments]
+    """Judge the evidence in directories.
+
+    Return 1 when a promise is broken, and 2 when there is nothing that could be judged.
+    """
+    try:
+        reports = [verify(load(Path(name))) for name in arguments]
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"this cannot be judged: {error}\n")
+        return 2
     for report in reports:
         sys.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) + "\n")
-    return 0 if reports and all(report.ok for report in reports) else 1
+    if not reports:
+        sys.stderr.write("name the directories that `bridge demo --journals` has written\n")
+        return 2
+    return 0 if all(report.ok for report in reports) else 1

@@ -358,3 +358,11 @@ def test_a_value_that_went_and_came_back_counts_as_lost_only_if_a_read_could_sho
     run.patch_posthog(status="resolved")
     run.patch_switch(status="resolved")
     assert list(run.report().details) == [kind]
+
+
+def test_what_cannot_be_judged_is_no_success(tmp_path, capsys):
+    assert main([str(tmp_path / "nothing")]) == 2
+    assert main([]) == 2
+    told = capsys.readouterr().err
+    assert "cannot be judged" in told
+    assert "bridge demo --journals" in told

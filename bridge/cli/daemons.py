@@ -7,7 +7,6 @@ import threading
 
 import click
 
-from bridge import wiring
 from bridge.cli.process import begin, redis_address
 from bridge.clock_loop import run_clock
 from bridge.queue import keep_loaded, run_worker
@@ -24,13 +23,10 @@ from bridge.queue import keep_loaded, run_worker
 )
 def web(host: str, port: int) -> None:
     """Take webhooks in, and answer /healthz, /readyz and /metrics."""
-    from bridge.web.serve import check_port, serve  # noqa: PLC0415 - only this process needs it
+    from bridge.receiver_loop import run_receiver  # noqa: PLC0415 - only this process needs it
 
     begin("web").close()
-    check_port(host, port)
-    # The server's processes each build their own: connections must not be shared over a fork.
-    wiring.current.cache_clear()
-    serve(host, port)
+    run_receiver(host, port)
 
 
 @click.command()

@@ -91,6 +91,7 @@ def test_it_converges_and_its_journals_can_be_checked_again(tmp_path):
     assert written == set(report["systems"]) - {"screens"}, (
         "of the five, only screens can't be written"
     )
+    assert f"python -m bridge.verify {tmp_path / 'journals'}" in done.stderr.replace("\n", "")
     again = subprocess.run(
         [sys.executable, "-m", "bridge.verify", str(tmp_path / "journals")],
         cwd=ROOT,

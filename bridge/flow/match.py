@@ -2,7 +2,8 @@
 
 It joins the link that its match keys find; its values are read again then, under that link's
 lease. Where none matches, a link is started, with the values at once: nobody can have leased what
-did not exist, so nothing newer can be known of it.
+did not exist, so nothing newer can be known of it. Only where a link that matches has got another
+record on this connection since, perhaps because this one is gone, is the record read anew.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def join_or_start(
 ) -> None:
     """Join the record to the one link that matches; where none does, start one."""
     now, ref = context.clock.now(), record.ref
-    matches, waiting = eligible(tx, sync, ref, keys)
+    matches, waiting = eligible(tx, sync, record, keys)
     values = context.maps[ref.connection][ref.entity].canonical(record.data)
     known_by = [*keys, *customer_keys(values)]
     if waiting:
@@ -178,11 +179,13 @@ def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:
     return ""
 
 
-def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], bool]:
+def eligible(tx: Tx, sync: Sync, record: Record, keys: list[Key]) -> tuple[set[str], bool]:
     """Return the links that match and have no side on this connection.
 
-    Also whether one of those that match may be about to get one.
+    Also whether to wait, and read the record anew: one of those that match may be about to get a
+    side there, or its side there was read or made after this record was read.
     """
+    connection = record.ref.connection
     link_ids: set[str] = set()
     for rule, digest, at in keys:
         within = window(sync, rule)
@@ -191,9 +194,18 @@ def eligible(tx: Tx, sync: Sync, ref: Ref, keys: list[Key]) -> tuple[set[str], b
     free = {
         link_id
         for link_id, link in loaded.items()
-        if ref.connection not in link.sides and not link.paused
+        if connection not in link.sides and not link.paused
     }
-    return free, any(ref.connection in link.intents for link in loaded.values())
+    waiting = any(
+        connection in link.intents or _is_older(record, link.sides.get(connection))
+        for link in loaded.values()
+    )
+    return free, waiting
+
+
+def _is_older(record: Record, side: Side | None) -> bool:
+    """Return whether a record was read before what is known of another one on its connection."""
+    return side is not None and side.read_at is not None and record.read_at < side.read_at
 
 
 def join(tx: Tx, sync: Sync, ref: Ref, link_id: str, keys: list[Key], now: datetime) -> bool:

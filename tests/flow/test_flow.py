@@ -184,6 +184,26 @@ def test_f11_two_sides_of_one_ticket_seen_at_once_become_one_link(world):
     assert sorted(world.systems["L"].peek(here)["tags"]) == ["a", "b"]
 
 
+def test_f11_a_reading_from_before_the_link_got_another_record_there_starts_no_link(world):
+    here = world.systems["L"].add(subject="Same thing", status="open", tags=[])
+    world.hint("L", here)
+    slow, quick = StepWorker(world, "slow"), StepWorker(world, "quick")
+    while slow.place() != "observe/first_sight.Transact1":
+        slow.step()
+    world.systems["L"].remove(here)
+    world.clock.advance(1)
+    there = world.systems["H"].add(subject="Same thing", status="open", tags=[])
+    world.hint("H", there)
+    while quick.step():
+        pass
+    assert slow.step()
+    world.settle()
+    (link,) = world.links()
+    (made,) = world.systems["L"].ids
+    assert {name: side.remote_id for name, side in link.sides.items()} == {"L": made, "H": there}
+    assert world.systems["H"].ids == [there]
+
+
 def test_f08_a_version_that_steps_back_is_believed_after_a_second_look(world):
     ids = born(world)
     world.systems["L"].edit(ids["L"], status="pending")

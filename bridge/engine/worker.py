@@ -71,7 +71,7 @@ class DrainCounts:
 
 @dataclass(slots=True)
 class Drain:
-    """One worker's engine.
+    """The loop of one worker.
 
     `run` may be called again and again, but not by two threads at once.
     """

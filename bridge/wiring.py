@@ -127,7 +127,7 @@ def connect(config: Config, clock: Clock) -> dict[str, Connector]:
     }
 
 
-def surroundings(config: Config, connectors: Mapping[str, Connector], clock: Clock) -> Context:
+def build_context(config: Config, connectors: Mapping[str, Connector], clock: Clock) -> Context:
     """Return what every procedure is handed: what files say and what connectors declare."""
     return Context(
         connections=config.connections,
@@ -156,7 +156,7 @@ def build_bridge(
     config = load_config(home)
     clock = SystemClock()
     connectors = connect(config, clock)
-    context = surroundings(config, connectors, clock)
+    context = build_context(config, connectors, clock)
     redis_url = socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
     ledger = Ledger(config.settings.database)
     if check_ledger:

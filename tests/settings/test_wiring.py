@@ -17,7 +17,7 @@ def test_a_429_without_a_time_is_waited_out_for_as_long_as_the_connector_declare
     classes = {system: connector_class(system) for system in CONNECTORS}
     config = load(ROOT, environ={}, sandbox=placeholder_accounts(), connectors=classes)
     clock = SystemClock()
-    context = wiring.surroundings(config, wiring.connect(config, clock), clock)
+    context = wiring.build_context(config, wiring.connect(config, clock), clock)
     declared = {name: classes[each.system].BACKOFF for name, each in config.connections.items()}
     assert context.backoff == declared
     assert max(declared.values()) > min(declared.values())

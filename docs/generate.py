@@ -42,7 +42,11 @@ def cli() -> str:
     parts = []
     for name, command in commands():
         context = click.Context(
-            command, info_name=f"bridge {name}", max_content_width=100, terminal_width=100
+            command,
+            info_name=f"bridge {name}",
+            help_option_names=["-h", "--help"],
+            max_content_width=100,
+            terminal_width=100,
         )
         parts.append(f"## bridge {name}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)

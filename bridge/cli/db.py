@@ -34,8 +34,8 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(ledger)))
     else:
-        has = ledger.revision or "no revision"
-        click.echo(f"{ledger.ledger}: at {has}, needs {ledger.needed}")
+        has = f"at {ledger.revision}" if ledger.revision else "no tables yet"
+        click.echo(f"{ledger.ledger}: {has}, needs {ledger.needed}")
     if ledger.revision != ledger.needed:
         click.echo("run `bridge db upgrade`", err=True)
         raise SystemExit(1)

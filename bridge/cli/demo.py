@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def command(
     except Stopped:
         raise click.Abort from None
     if journals is not None:
-        again = f"python -m bridge.verify {journals}"
+        again = f"python -m bridge.verify {shlex.quote(str(journals))}"
         _say(f"what was judged is in {journals}; check it again: {again}")
     _print(result, seed, as_json=as_json)
     sys.exit(0 if result.ok else 1)

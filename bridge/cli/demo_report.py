@@ -23,8 +23,8 @@ def print_report(console: Console, report: Mapping[str, Any], *, ok: bool) -> No
     for name in COUNTS:
         table.add_row(name.replace("_", " "), str(report[name]))
     for title, name in (("latency", "latency_ms"), ("of what is polled", "latency_polled_ms")):
-        latency = report[name]
-        table.add_row(title, f"p50 {latency['p50']} ms, p95 {latency['p95']} ms")
+        p50, p95 = report[name]["p50"], report[name]["p95"]
+        table.add_row(title, "none" if p50 is None else f"p50 {p50} ms, p95 {p95} ms")
     for kind, count in report["faults"].items():
         table.add_row(f"fault {kind}", str(count))
     for name, counts in report["systems"].items():

@@ -312,7 +312,6 @@ def test_the_input_survives_its_files_and_anybody_can_check_them(run, tmp_path, 
     write(tmp_path / "bad", run.input())
     assert main([str(tmp_path / "bad")]) == 1
     assert '"echo_writes": 1' in capsys.readouterr().out
-    assert main([]) == 1
 
 
 def test_connections_keep_their_own_names(clock, sequence):

@@ -12,18 +12,17 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import orjson
 import requests
 import urllib3
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 
 from bridge.clock import Clock
 from bridge.core.model.syncs import Connection
@@ -39,14 +38,14 @@ from bridge.errors import (
     UnknownOutcome,
 )
 from bridge.http import request_count
+from bridge.http.bounded_sockets import BoundedAdapter, HandshakeTimeout
+from bridge.http.call_bounds import MAX_ANSWER_BYTES, CallBounds, TooMuch, kept
 from bridge.http.clock_skew import ClockSkew, http_date
 
 Request = requests.PreparedRequest
 Auth = Callable[[Request], Request]
 """Puts a connector's credentials on a request, whatever their grammar."""
 
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""Decompressed; a page of a listing is a hundredth of it."""
 MAX_ERROR_BYTES = 64 * 1024
 """Of a body that is no 2xx; the rest is left unread."""
 CHUNK_BYTES = 64 * 1024
@@ -66,6 +65,22 @@ STATUS_ERRORS: Mapping[int, type[RemoteError]] = {
     429: RateLimited,
 }
 """What an answer means unless the connector's ERRORS say otherwise; other 4xx are `Refused`."""
+
+UNSENDABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+    UnicodeError,
+)
+"""Raised before anything is sent, for what no request can hold."""
+FAILED = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    http.client.HTTPException,
+)
+"""Raised where the transport failed."""
 
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]+")
@@ -106,7 +121,7 @@ class Http:
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         size = max(connection.concurrency, 1)
-        adapter = adapter or HTTPAdapter(pool_connections=1, pool_maxsize=size, max_retries=0)
+        adapter = adapter or BoundedAdapter(connections=size)
         self._session.adapters.clear()
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -133,45 +148,34 @@ class Http:
         """
         url = self._url(path_or_url)
         self._check_retry_after()
-        deadline = _Deadline(self.connection.timeout)
+        bounds = CallBounds(self.connection.timeout)
         data = None if json is None else orjson.dumps(json)
         headers = None if data is None else {"Content-Type": "application/json"}
         sent_at = self._clock.now()
         request_count.add()
-        try:
-            response = self._session.request(
-                method,
-                url,
-                params=dict(params) if params else None,
-                data=data,
-                headers=headers,
-                auth=auth,
-                # urllib3's own object: its total covers connecting and waiting for the answer
-                # together.
-                timeout=cast("float", urllib3.Timeout(total=self.connection.timeout)),
-                allow_redirects=False,
-                stream=True,
-            )
-        except (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidSchema,
-            requests.exceptions.MissingSchema,
-            requests.exceptions.InvalidHeader,
-            UnicodeError,
-        ) as error:
-            what = type(error).__name__
-            raise self._error(
-                Refused, f"the request cannot be sent: {what}; check base_url and credentials"
-            ) from None
-        except (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            OSError,
-            http.client.HTTPException,
-        ) as error:
-            raise self._failed(error, write=write) from None
-        with response:
-            return self._answer(response, deadline, sent_at, write=write, errors=errors or {})
+        with kept(bounds):
+            try:
+                response = self._session.request(
+                    method,
+                    url,
+                    params=dict(params) if params else None,
+                    data=data,
+                    headers=headers,
+                    auth=auth,
+                    timeout=self.connection.timeout,
+                    allow_redirects=False,
+                    stream=True,
+                )
+            except UNSENDABLE as error:
+                what = type(error).__name__
+                raise self._error(
+                    Refused, f"the request cannot be sent: {what}; check base_url and credentials"
+                ) from None
+            except FAILED as error:
+                raise self._failed(error, write=write) from None
+            bounds.begin_body()
+            with response:
+                return self._answer(response, bounds, sent_at, write=write, errors=errors or {})
 
     def now(self) -> datetime:
         """Return the present time by the clock that dates the answers."""
@@ -203,7 +207,7 @@ class Http:
     def _answer(
         self,
         response: requests.Response,
-        deadline: _Deadline,
+        bounds: CallBounds,
         sent_at: datetime,
         *,
         write: bool,
@@ -217,19 +221,11 @@ class Http:
         doubtful = UnknownOutcome if write else Unavailable
         try:
             content = _content(
-                response, deadline, MAX_ANSWER_BYTES if good else MAX_ERROR_BYTES, cut=not good
+                response, bounds, MAX_ANSWER_BYTES if good else MAX_ERROR_BYTES, cut=not good
             )
-        except _TooLong as error:
-            raise self._error(doubtful, str(error), **fields) from None
-        except (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            OSError,
-            http.client.HTTPException,
-        ) as error:
+        except FAILED as error:
             if good:
-                message = f"the answer broke off: {type(error).__name__}"
-                raise self._error(doubtful, message, **fields) from None
+                raise self._error(doubtful, self._why_broken(error), **fields) from None
             content = b""
         if not good:
             raise self._refusal(content, headers, fields, write=write, errors=errors)
@@ -272,13 +268,21 @@ class Http:
             )
         return self._error(kind, f"answered {status}", **fields)
 
+    def _why_broken(self, error: Exception) -> str:
+        """Return why an answer whose head had come is not whole."""
+        causes = _causes(error)
+        if too_much := next((each for each in causes if isinstance(each, TooMuch)), None):
+            return str(too_much)
+        if _is_late(causes):
+            return f"no full answer within {self.connection.timeout:g} s"
+        return "the answer broke off"
+
     def _failed(self, error: Exception, *, write: bool) -> RemoteError:
         """Return the error of a failed transport, by whether the request can have left."""
         causes = _causes(error)
-        # A refused connection is a kind of timeout to urllib3, and is none.
-        refused = urllib3.exceptions.NewConnectionError
-        late = requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError
-        if any(isinstance(cause, late) for cause in causes if not isinstance(cause, refused)):
+        if too_much := next((each for each in causes if isinstance(each, TooMuch)), None):
+            message = str(too_much)
+        elif _is_late(causes):
             message = f"no answer within {self.connection.timeout:g} s"
         else:
             message = f"the connection failed: {type(causes[-1]).__name__}"
@@ -311,38 +315,14 @@ class Http:
         return min(max((until - now).total_seconds(), 0.0), MAX_RETRY_AFTER)
 
 
-class _TooLong(Exception):
-    """An answer went past its limit of size or time."""
-
-
-class _Deadline:
-    """The end of one call.
-
-    It is real time, in which a socket waits even where the bridge's clock is simulated.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        return self._end - time.monotonic()
-
-
-def _content(response: requests.Response, deadline: _Deadline, limit: int, *, cut: bool) -> bytes:
-    """Read the body piece by piece: a trickle must not hold the call open past its deadline."""
+def _content(response: requests.Response, bounds: CallBounds, limit: int, *, cut: bool) -> bytes:
+    """Read the body piece by piece, so that no more than the limit is ever decompressed."""
     raw = response.raw
     read = getattr(raw, "read1", None) or raw.read
     parts: list[bytes] = []
     size = 0
     while True:
-        left = deadline.left()
-        if left <= 0:
-            raise _TooLong(f"no full answer within {deadline.seconds:g} s")
-        # Looked up each time: with its last byte an answer gives its connection back to the pool,
-        # and the next call has it.
-        if (socket := getattr(getattr(raw, "connection", None), "sock", None)) is not None:
-            socket.settimeout(left)
+        bounds.left()  # an adapter that is no network of ours has no socket to tell
         part = (
             read(CHUNK_BYTES, decode_content=True)
             if isinstance(raw, urllib3.BaseHTTPResponse)
@@ -355,7 +335,7 @@ def _content(response: requests.Response, deadline: _Deadline, limit: int, *, cu
         if size > limit:
             if cut:
                 return b"".join(parts)[:limit]
-            raise _TooLong(f"the answer is larger than {limit} bytes")
+            raise TooMuch(f"the answer is larger than {limit} bytes")
 
 
 def _secrets(connection: Connection) -> list[str]:
@@ -391,6 +371,14 @@ def _causes(error: BaseException) -> list[BaseException]:
         causes.append(cause)
 
 
+def _is_late(causes: list[BaseException]) -> bool:
+    """Return whether a call failed because its time was over."""
+    # A refused connection is a kind of timeout to urllib3, and is none.
+    refused = urllib3.exceptions.NewConnectionError
+    late = requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError
+    return any(isinstance(cause, late) for cause in causes if not isinstance(cause, refused))
+
+
 def _proves_unsent(cause: BaseException) -> bool:
     """Return whether this cause proves that no byte of the request was sent."""
     kinds = (
@@ -399,5 +387,6 @@ def _proves_unsent(cause: BaseException) -> bool:
         urllib3.exceptions.NewConnectionError,
         ConnectionRefusedError,
         ssl.SSLCertVerificationError,
+        HandshakeTimeout,
     )
     return isinstance(cause, kinds)

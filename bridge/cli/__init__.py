@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from bridge import __version__
+from bridge.cli.screen import say
 from bridge.errors import BridgeError, ConfigError, LedgerError
 from bridge.home import find_home
 
@@ -68,13 +69,13 @@ class Commands(click.Group):
             return super().invoke(context)
         except ConfigError as error:
             for problem in error.problems:
-                click.echo(problem, err=True)
+                say(problem, err=True)
             context.exit(2)
         except LedgerError as error:
-            click.echo(str(error), err=True)
+            say(str(error), err=True)
             context.exit(2)
         except BridgeError as error:
-            click.echo(str(error), err=True)
+            say(str(error), err=True)
             context.exit(1)
         except BrokenPipeError:
             # `bridge ticket … | head`: nobody reads on. Python would complain once more at its own

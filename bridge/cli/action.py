@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import click
 
 from bridge.cli.operator import at_desk
+from bridge.cli.screen import say
 from bridge.operations import action
 
 
@@ -21,7 +22,7 @@ def command(connection: str, name: str, arguments: tuple[str, ...]) -> None:
     before it is done. It is never repeated by itself.
     """
     with at_desk() as desk:
-        click.echo(action.act(desk, connection, name, _pairs(arguments)))
+        say(action.act(desk, connection, name, _pairs(arguments)))
 
 
 def _pairs(arguments: Iterable[str]) -> dict[str, str]:

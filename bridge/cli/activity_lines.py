@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
+from bridge.cli.screen import say_json
 from bridge.cli.value_text import short_id, short_value
 from bridge.operations.times import clock
 from bridge.supervisor.activity import ActivityRow
@@ -29,10 +29,9 @@ WARNING: Final = "yellow"
 def print_row(console: Console, row: ActivityRow, *, as_json: bool) -> None:
     """Print one row."""
     if as_json:
-        console.file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        console.file.flush()
+        say_json(row)
     else:
-        console.print(row_text(row), soft_wrap=True, highlight=False)
+        console.print(row_text(row), soft_wrap=True)
 
 
 def row_text(row: ActivityRow) -> Text:

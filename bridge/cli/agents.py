@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from bridge.cli.operator import at_desk, show
+from bridge.cli.operator import at_desk
+from bridge.cli.screen import Screen, say_json
 from bridge.operations import agents
 from bridge.operations.times import when
 
@@ -18,20 +18,21 @@ def command(as_json: bool) -> None:
     with at_desk() as desk:
         people, connections = agents.list_agents(desk), list(desk.config.connections)
     if as_json:
-        show([agents.as_json(people)])
+        say_json(agents.as_json(people))
         return
-    console = Console()
+    console = Screen()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("e-mail", *connections):
         table.add_column(column)
     for agent in sorted(people.known, key=lambda agent: agent.email):
         table.add_row(agent.email, *(str(agent.names.get(name, "")) for name in connections))
     console.print(table)
+    console.print()
     if not people.unmapped:
-        console.print("\neverybody is known", style="green")
+        console.print("everybody is known", style="green")
         return
     console.print(
-        f"\n{len(people.unmapped)} unmapped: add a row to mappings/agents.yaml, then restart",
+        f"{len(people.unmapped)} unmapped: add a row to mappings/agents.yaml, then restart",
         style="yellow",
     )
     for stranger in people.unmapped:
@@ -40,4 +41,4 @@ def command(as_json: bool) -> None:
             f"{stranger.connection}: {stranger.who} ({stranger.field}), {count}, "
             f"since {when(stranger.since)}"
         )
-        console.print(line, markup=False, highlight=False)
+        console.print(line)

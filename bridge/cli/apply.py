@@ -8,6 +8,7 @@ import click
 
 from bridge.cli.planning import opened, print_plan
 from bridge.cli.process import lend_redis
+from bridge.cli.screen import say
 from bridge.home import find_home
 from bridge.operations import plans
 from bridge.operations.desk import Desk
@@ -65,9 +66,9 @@ def _plan_again(bridge: Bridge, desk: Desk, sync: str | None) -> Preview:
     changes = plans.changes_since_last(home, sync, plan)
     if changes is not None:
         differ = f"{len(changes)} writes differ from the last plan"
-        click.echo(differ if changes else "as in the last plan")
+        say(differ if changes else "as in the last plan")
         for change in changes[:MAX_SHOWN]:
-            click.echo(f"  {change}")
+            say(f"  {change}")
     plans.remember(home, sync, plan)
     return plan
 
@@ -85,27 +86,25 @@ def _refuse(plan: Preview, *, override_unsafe: bool) -> None:
 
 
 def _print(applied: Applied, planned: int) -> None:
-    click.echo(
-        f"{applied.done} of {planned} writes made, by runs {', '.join(map(str, applied.runs))}"
-    )
+    say(f"{applied.done} of {planned} writes made, by runs {', '.join(map(str, applied.runs))}")
     if applied.left:
-        click.echo(f"{applied.left} were not needed or not possible any more")
+        say(f"{applied.left} were not needed or not possible any more")
     for write in applied.unplanned[:MAX_SHOWN]:
-        click.echo(f"left to the workers: {write}")
+        say(f"left to the workers: {write}")
     for cause, count in applied.parked.items():
-        click.echo(f"{count} set aside: {cause}; see `bridge parked list`")
+        say(f"{count} set aside: {cause}; see `bridge parked list`")
     for error in applied.errors:
-        click.echo(error, err=True)
+        say(error, err=True)
 
 
 def _release(desk: Desk, connection: str, *, yes: bool) -> None:
     """Let the writes through that are held as unsafe on a connection, once."""
     held = plans.held_writes(desk, connection)
     if not held:
-        click.echo(f"nothing is held on {connection}")
+        say(f"nothing is held on {connection}")
         return
     for write in held[:MAX_SHOWN]:
-        click.echo(f"  {write.subject}  {write.why}")
+        say(f"  {write.subject}  {write.why}")
     if not yes:
         click.confirm(f"Let these {len(held)} writes through?", abort=True)
-    click.echo(f"{plans.release_held(desk, connection, held)} freed")
+    say(f"{plans.release_held(desk, connection, held)} freed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -11,6 +10,7 @@ import click
 from bridge.cli.import_progress import show_progress
 from bridge.cli.import_report import outcome_as_json, print_costs, print_outcome
 from bridge.cli.process import working
+from bridge.cli.screen import say, say_json
 from bridge.operations import imports
 
 
@@ -59,10 +59,10 @@ def command(
         outcome = imports.outcome(desk, run_ids)
     if as_json:
         values = {"forecast": [asdict(cost) for cost in costs], "runs": run_ids}
-        click.echo(json.dumps(values | outcome_as_json(progress, outcome)))
+        say_json(values | outcome_as_json(progress, outcome))
     else:
         ids = ", ".join(map(str, run_ids))
-        click.echo(f"runs {ids}: {progress.listed} records listed, {outcome.made} made")
+        say(f"runs {ids}: {progress.listed} records listed, {outcome.made} made")
         print_outcome(progress, outcome)
     if outcome.left.waiting or progress.errors or progress.halted:
         raise SystemExit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -10,6 +9,7 @@ import click
 
 from bridge import wiring
 from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.screen import say, say_json
 from bridge.config import Config
 from bridge.home import find_home
 from bridge.operations import check
@@ -38,10 +38,10 @@ def command(live: bool, sandbox: bool, as_json: bool) -> None:
         follow_sandbox(home)
     accounts = placeholder_accounts() if sandbox else wiring.sandbox_accounts(home)
     if not as_json:
-        click.echo(f"home: {home}")
+        say(f"home: {home}")
     result = check.check(home, accounts, live=live)
     if as_json:
-        click.echo(json.dumps(_as_json(result)))
+        say_json(_as_json(result))
     else:
         if result.config is not None:
             _print_connections(result.config, result, live=live)
@@ -67,19 +67,19 @@ def _print_connections(config: Config, result: Check, *, live: bool) -> None:
             for entity, mapping in config.maps.get(name, {}).items()
         )
         mark = "no" if live and name not in result.live else "ok"
-        click.echo(f"{mark}  {name:<12} {connection.system:<10} {mapped}")
+        say(f"{mark}  {name:<12} {connection.system:<10} {mapped}")
         if name in result.live:
-            click.echo(f"    ping: {result.live[name].ping}")
-            click.echo(f"    probe: {result.live[name].probe}")
+            say(f"    ping: {result.live[name].ping}")
+            say(f"    probe: {result.live[name].probe}")
     for sync in config.syncs.values():
-        click.echo(f"ok  {sync.name}: {', '.join(sync.members)}")
+        say(f"ok  {sync.name}: {', '.join(sync.members)}")
 
 
 def _complain(warnings: Sequence[str], problems: Sequence[str]) -> None:
     """Write to standard error what is doubtful and what is wrong."""
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     for problem in problems:
-        click.echo(problem, err=True)
+        say(problem, err=True)
     if problems:
-        click.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
+        say(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)

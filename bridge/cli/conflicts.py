@@ -6,7 +6,8 @@ import json
 
 import click
 
-from bridge.cli.operator import at_desk, named, show
+from bridge.cli.operator import at_desk, named
+from bridge.cli.screen import say, say_rows
 from bridge.errors import Busy
 from bridge.operations import conflicts
 from bridge.operations.conflicts import Decision
@@ -31,19 +32,19 @@ def list_conflicts(as_json: bool) -> None:
     with at_desk() as desk:
         waiting = conflicts.list_open(desk)
     if as_json:
-        show(waiting)
+        say_rows(waiting)
         return
     for conflict in waiting:
         says = ", ".join(
             f"{name} {json.dumps(value, ensure_ascii=False)}"
             for name, value in conflict.candidates.items()
         )
-        click.echo(
+        say(
             f"{conflict.ref}  {conflict.field}  since {when(conflict.opened_at)}  {says}  "
             f"({conflict.why})"
         )
     if not waiting:
-        click.echo("no conflict is open")
+        say("no conflict is open")
 
 
 @group.command()
@@ -61,7 +62,7 @@ def resolve(ref: str, field: str, value: str | None, take: str | None) -> None:
     with at_desk() as desk:
         decision = _resolve_when_free(desk, named(desk, ref), field, value, take)
     decided = json.dumps(decision.value, default=str, ensure_ascii=False)
-    click.echo(f"{field} of {decision.link} is {decided}; it is being written")
+    say(f"{field} of {decision.link} is {decided}; it is being written")
 
 
 def _resolve_when_free(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bridge.cli.operator import at_desk
+from bridge.cli.screen import say
 from bridge.operations import connection
 
 
@@ -20,7 +21,7 @@ def pause(name: str, why: str) -> None:
     """Call NAME no more until it is resumed; its webhooks are still taken."""
     with at_desk() as desk:
         connection.pause(desk, name, why)
-    click.echo(f"{name} is paused; `bridge connection resume {name}` ends it")
+    say(f"{name} is paused; `bridge connection resume {name}` ends it")
 
 
 @group.command()
@@ -29,4 +30,4 @@ def resume(name: str) -> None:
     """Call NAME again, after its credentials were mended or it was paused."""
     with at_desk() as desk:
         connection.resume(desk, name)
-    click.echo(f"{name} is in use again")
+    say(f"{name} is in use again")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.screen import say, say_json
 from bridge.home import find_home
 from bridge.operations import ledger_schema
 
@@ -21,7 +21,7 @@ def group() -> None:
 def upgrade() -> None:
     """Bring the ledger's tables to this version. Safe to run again, also from several machines."""
     upgraded = ledger_schema.upgrade(find_home())
-    click.echo(f"{upgraded.ledger}: at revision {upgraded.revision}")
+    say(f"{upgraded.ledger}: at revision {upgraded.revision}")
 
 
 @group.command()
@@ -32,10 +32,10 @@ def status(as_json: bool) -> None:
     follow_sandbox(home)
     ledger = ledger_schema.revision(home)
     if as_json:
-        click.echo(json.dumps(asdict(ledger)))
+        say_json(asdict(ledger))
     else:
         has = f"at {ledger.revision}" if ledger.revision else "no tables yet"
-        click.echo(f"{ledger.ledger}: {has}, needs {ledger.needed}")
+        say(f"{ledger.ledger}: {has}, needs {ledger.needed}")
     if ledger.revision != ledger.needed:
-        click.echo("run `bridge db upgrade`", err=True)
+        say("run `bridge db upgrade`", err=True)
         raise SystemExit(1)

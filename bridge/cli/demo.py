@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from bridge.cli.demo_report import print_report
+from bridge.cli.screen import Screen, say_json
 from bridge.sandbox.faults import parse
 from bridge.supervisor.demo import EDITS_PER_SECOND, DemoResult, DemoSettings, run_demo
 from bridge.supervisor.stack import Stopped
@@ -88,12 +87,12 @@ def command(
 
 
 def _say(text: str) -> None:
-    Console(stderr=True).print(f"bridge: {text}", style="dim", highlight=False, markup=False)
+    Screen(err=True).print(f"bridge: {text}", style="dim")
 
 
 def _print(result: DemoResult, seed: int, *, as_json: bool) -> None:
     report = result.report.as_dict() | {"seed": seed, "seconds": round(result.seconds, 2)}
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False))
+        say_json(report)
     else:
-        print_report(Console(), report, ok=result.ok)
+        print_report(Screen(), report, ok=result.ok)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 PROMISES: Final = ("converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open")
 COUNTS: Final = ("tickets", "edits_applied", "conflicting_edits", "writes", "seconds", "seed")
@@ -19,7 +20,7 @@ def print_report(console: Console, report: Mapping[str, Any], *, ok: bool) -> No
     table = Table(box=None, show_header=False, pad_edge=False)
     for name in PROMISES:
         style = _style(name, report[name])
-        table.add_row(name.replace("_", " "), f"[{style}]{report[name]}[/{style}]")
+        table.add_row(name.replace("_", " "), Text(str(report[name]), style))
     for name in COUNTS:
         table.add_row(name.replace("_", " "), str(report[name]))
     for title, name in (("latency", "latency_ms"), ("of what is polled", "latency_polled_ms")):
@@ -32,10 +33,10 @@ def print_report(console: Console, report: Mapping[str, Any], *, ok: bool) -> No
     console.print(table)
     for kind, cases in report["details"].items():
         for case in cases[:MAX_DETAILS]:
-            console.print(f"{kind}: {case}", style="dim", markup=False, highlight=False)
+            console.print(f"{kind}: {case}", style="dim")
     good, bad = (
-        "[bold green]all sides agree[/]",
-        "[bold red]not converged, or a promise is broken[/]",
+        Text("all sides agree", "bold green"),
+        Text("not converged, or a promise is broken", "bold red"),
     )
     console.print(good if ok else bad)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from bridge.cli.operator import at_desk, show
+from bridge.cli.operator import at_desk
+from bridge.cli.screen import say, say_rows
 from bridge.operations import doctor
 from bridge.operations.times import when
 
@@ -16,12 +17,12 @@ def command(as_json: bool) -> None:
     with at_desk(check_ledger=False) as desk:
         troubles = doctor.examine(desk)
     if as_json:
-        show(troubles)
+        say_rows(troubles)
     else:
         for trouble in troubles:
             since = f" (since {when(trouble.since)})" if trouble.since else ""
-            click.echo(f"{trouble.what}{since}\n   -> {trouble.do}")
+            say(f"{trouble.what}{since}", f"   -> {trouble.do}")
         if not troubles:
-            click.echo("nothing is wrong")
+            say("nothing is wrong")
     if troubles:
         raise SystemExit(1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from bridge.cli.drift_lines import drift_line
-from bridge.cli.operator import at_desk, show
+from bridge.cli.operator import at_desk
+from bridge.cli.screen import say, say_json
 from bridge.operations import drift
 from bridge.operations.times import when
 
@@ -28,15 +29,13 @@ def command(connection: str | None, days: int, limit: int, as_json: bool) -> Non
     with at_desk() as desk:
         recent = drift.recent(desk, connection or None, days=days, limit=limit)
     if as_json:
-        show([recent])
+        say_json(recent)
         return
     for rate in recent.rates:
         missed = f"{rate.missed} no webhook told of ({drift.missed_share(rate):.0%})"
-        click.echo(
-            f"{rate.day}  {rate.connection}: {rate.found} found, {missed}, {rate.healed} healed"
-        )
+        say(f"{rate.day}  {rate.connection}: {rate.found} found, {missed}, {rate.healed} healed")
     for drifted in recent.found:
         place = f"{drifted.connection} {drifted.entity}"
-        click.echo(f"{when(drifted.found_at)}  {place} {drift_line(drifted)}")
+        say(f"{when(drifted.found_at)}  {place} {drift_line(drifted)}")
     if not recent.rates and not recent.found:
-        click.echo("nothing has drifted")
+        say("nothing has drifted")

@@ -7,7 +7,9 @@ from collections.abc import Collection
 import click
 
 from bridge.cli.operator import at_desk
+from bridge.cli.screen import say
 from bridge.errors import NotPossible
+from bridge.observability.visible_text import visible
 from bridge.operations import forget
 from bridge.operations.desk import Desk
 from bridge.operations.forget import PersonalData
@@ -44,11 +46,11 @@ def command(email: str, connections: tuple[str, ...], yes_delete: bool) -> None:
         _print_known(known)
         forget.check_at_rest(known)
         if not known.links and not connections:
-            click.echo("kept webhooks and timelines of others are looked through all the same")
+            say("kept webhooks and timelines of others are looked through all the same")
         _confirm(_typed("Type the address again to erase it").casefold() == address)
         deleted = {name: _delete(desk, name, address, known) for name in connections}
         counts = forget.erase(desk, address, deleted)
-    click.echo("erased: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    say("erased: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
     _warn(known, connections)
 
 
@@ -57,7 +59,7 @@ def _checked(desk: Desk, email: str, connections: Collection[str], *, yes_delete
         address = forget.address_of(email)
         forget.check_connections(desk, connections)
     except NotPossible as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(visible(str(error))) from error
     if connections and not yes_delete:
         raise click.UsageError(
             "--from deletes for good at the system itself; add --yes-delete if that is meant"
@@ -78,13 +80,13 @@ def _print_known(known: PersonalData) -> None:
     by_entity = ", ".join(
         f"{count} of entity {entity}" for entity, count in sorted(known.entities.items())
     )
-    click.echo(
+    say(
         f"the ledger holds {len(known.links)} links of this person"
         f"{': ' + by_entity if by_entity else ''}"
     )
     if known.elsewhere:
         ids = ", ".join(link_id[:ID_START] for link_id in known.elsewhere[:MAX_SHOWN])
-        click.echo(
+        say(
             f"{len(known.elsewhere)} links of others mention the address in a text "
             f"and are left alone: {ids}"
         )
@@ -94,8 +96,8 @@ def _delete(desk: Desk, name: str, address: str, known: PersonalData) -> int:
     """Delete the person's records at one system, after its name was typed; return how many."""
     there = forget.records_there(desk, name, address, known)
     for ref in there.others:
-        click.echo(f"{ref} shows another address by now and is left alone")
-    click.echo(f"{name} has {len(there.refs)} records that are this person's and nobody else's")
+        say(f"{ref} shows another address by now and is left alone")
+    say(f"{name} has {len(there.refs)} records that are this person's and nobody else's")
     if not there.refs:
         return 0
     what = "it" if len(there.refs) == 1 else "them"
@@ -106,9 +108,9 @@ def _delete(desk: Desk, name: str, address: str, known: PersonalData) -> int:
 def _warn(known: PersonalData, connections: Collection[str]) -> None:
     left = [str(ref) for ref in known.refs if ref.connection not in connections]
     if left:
-        click.echo(f"still at the systems themselves: {', '.join(left)}")
-        click.echo(
+        say(f"still at the systems themselves: {', '.join(left)}")
+        say(
             "what they show is read again at the latest by the next full reconciliation: "
             "delete it there, too"
         )
-    click.echo("backups of the ledger keep what they hold until you throw them away")
+    say("backups of the ledger keep what they hold until you throw them away")

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import click
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from bridge.cli.screen import Screen, say
 from bridge.operations.imports import AllowedRate, ImportProgress
 
 LINE_SECONDS: Final = 5.0
@@ -66,7 +65,7 @@ def _in_words(rates: list[AllowedRate]) -> str:
 @contextmanager
 def _display(*, quiet: bool) -> Iterator[tuple[Show, Tell]]:
     """Yield what shows progress, and what tells of a connection that is not called any more."""
-    console = Console(stderr=True)
+    console = Screen(err=True)
     if quiet:
         yield lambda _line, _due: None, lambda _news: None
     elif console.is_terminal:
@@ -77,6 +76,6 @@ def _display(*, quiet: bool) -> Iterator[tuple[Show, Tell]]:
             )
     else:
         yield (
-            lambda line, due: click.echo(line, err=True) if due else None,
-            lambda news: click.echo(news, err=True),
+            lambda line, due: say(line, err=True) if due else None,
+            lambda news: say(news, err=True),
         )

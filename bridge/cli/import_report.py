@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
+from bridge.cli.screen import say
 from bridge.operations import availability
 from bridge.operations.imports import ImportOutcome, ImportProgress
 from bridge.runs.forecast import ImportCost
@@ -19,10 +18,10 @@ def print_costs(costs: list[ImportCost]) -> None:
             seen = "never listed, so not all is counted"
         duration = f", about {cost.seconds:.0f} s at its declared rate" if cost.seconds else ""
         about = f"about {cost.calls} calls, at most {cost.creates} creates{duration}"
-        click.echo(f"{cost.connection}: {seen}; {about}", err=True)
+        say(f"{cost.connection}: {seen}; {about}", err=True)
     if any(cost.records is None for cost in costs):
         hint = "lists the systems and counts everything before anything is written"
-        click.echo(f"`bridge plan --live` {hint}", err=True)
+        say(f"`bridge plan --live` {hint}", err=True)
 
 
 def outcome_as_json(progress: ImportProgress, outcome: ImportOutcome) -> dict[str, Any]:
@@ -41,19 +40,19 @@ def outcome_as_json(progress: ImportProgress, outcome: ImportOutcome) -> dict[st
 def print_outcome(progress: ImportProgress, outcome: ImportOutcome) -> None:
     """Say what is left to a human, and what to do about it."""
     for error in progress.errors:
-        click.echo(error, err=True)
+        say(error, err=True)
     if outcome.over_limit:
         why = "this was all that it may make; start it again to go on"
-        click.echo(f"{outcome.over_limit} records were not made: {why}")
+        say(f"{outcome.over_limit} records were not made: {why}")
     if outcome.review:
         join = "join each with `bridge link relink REF --to TICKET`"
-        click.echo(f"{len(outcome.review)} match more than one ticket; {join}:")
+        say(f"{len(outcome.review)} match more than one ticket; {join}:")
         for row in outcome.review:
-            click.echo(f"  {row['parked_why']}")
+            say(f"  {row['parked_why']}")
     if outcome.other_causes:
         counts = ", ".join(f"{count} {cause}" for cause, count in outcome.other_causes.items())
-        click.echo(f"set aside: {counts}; see `bridge parked list`")
+        say(f"set aside: {counts}; see `bridge parked list`")
     if progress.halted:
         waits = f"the rest ({progress.undone}) waits for {', '.join(progress.halted)}"
         then = "the workers go on with it by themselves, or start it again"
-        click.echo(f"{waits}: after {availability.resume(progress.halted)} {then}", err=True)
+        say(f"{waits}: after {availability.resume(progress.halted)} {then}", err=True)

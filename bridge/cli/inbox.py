@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from bridge.cli.operator import at_desk, show
+from bridge.cli.operator import at_desk
+from bridge.cli.screen import say, say_json, say_rows
 from bridge.operations import inbox
 from bridge.operations.inbox import InboxEntry
 from bridge.operations.times import when
@@ -32,11 +33,11 @@ def list_webhooks(
             desk, verdict=verdict, connection=connection or None, before=before, limit=limit
         )
     if as_json:
-        show(page.rows)
+        say_rows(page.rows)
         return
     for entry in page.rows:
-        click.echo(_line(entry))
-    click.echo(str(page.account))
+        say(_line(entry))
+    say(str(page.account))
 
 
 @group.command("show")
@@ -47,11 +48,11 @@ def show_webhook(number: int, as_json: bool) -> None:
     with at_desk() as desk:
         entry = inbox.show(desk, number)
     if as_json:
-        show([entry])
+        say_json(entry)
         return
     for name, value in asdict(entry).items():
         if value not in (None, "", {}):
-            click.echo(f"{name:<13} {value}")
+            say(f"{name:<13} {value}")
 
 
 @group.command()
@@ -63,7 +64,7 @@ def reprocess(numbers: tuple[int, ...]) -> None:
     """
     with at_desk() as desk:
         inbox.reprocess(desk, numbers)
-    click.echo(f"{len(numbers)} to be looked at again")
+    say(f"{len(numbers)} to be looked at again")
 
 
 def _line(entry: InboxEntry) -> str:

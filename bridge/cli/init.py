@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bridge.cli.screen import say
 from bridge.errors import ConfigError
 from bridge.home import fill_home, find_home
 
@@ -26,12 +27,10 @@ def command(directory: Path | None) -> None:
             [f"{error.filename or home}: {error.strerror}; name another folder"]
         ) from error
     for file in made:
-        click.echo(f"made {file}")
+        say(f"made {file}")
     if not made:
-        click.echo(f"{home} has everything already; nothing was changed")
-    click.echo(
-        f"next: edit {home / 'config' / 'bridge.yaml'}, then: bridge --home {_quoted(home)} check"
-    )
+        say(f"{home} has everything already; nothing was changed")
+    say(f"next: edit {home / 'config' / 'bridge.yaml'}, then: bridge --home {_quoted(home)} check")
 
 
 def _target(directory: Path | None) -> Path:

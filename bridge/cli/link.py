@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bridge.cli.operator import at_desk, named
+from bridge.cli.screen import say
 from bridge.operations import link
 from bridge.operations.link import LinkPreview
 
@@ -31,7 +32,7 @@ def detach(ref: str, yes: bool) -> None:
         named(desk, ref)
         _confirm(link.preview_detach(desk, ref), yes=yes)
         link.detach(desk, ref)
-    click.echo(f"detached; `bridge link relink {ref}` puts it back")
+    say(f"detached; `bridge link relink {ref}` puts it back")
 
 
 @group.command()
@@ -50,7 +51,7 @@ def relink(ref: str, to: str | None, yes: bool) -> None:
         goal = named(desk, to) if to is not None else None
         _confirm(link.preview_relink(desk, ref, goal), yes=yes)
         target = link.relink(desk, ref, goal)
-    click.echo(f"linked to {target}; it is read next")
+    say(f"linked to {target}; it is read next")
 
 
 @group.command()
@@ -62,7 +63,7 @@ def pause(ref: str, yes: bool) -> None:
         named(desk, ref)
         _confirm(link.preview_pause(desk, ref), yes=yes)
         link.pause(desk, ref)
-    click.echo("paused")
+    say("paused")
 
 
 @group.command()
@@ -74,15 +75,15 @@ def resume(ref: str, yes: bool) -> None:
         named(desk, ref)
         _confirm(link.preview_resume(desk, ref), yes=yes)
         link.resume(desk, ref)
-    click.echo("resumed; its records are read next")
+    say("resumed; its records are read next")
 
 
 def _confirm(preview: LinkPreview, *, yes: bool) -> None:
     """Show what would happen, and ask whether it should, unless told not to."""
     paused = "  paused" if preview.paused else ""
     records = ", ".join(map(str, preview.records))
-    click.echo(f"{preview.link_id}  {preview.sync}{paused}: {records}")
+    say(f"{preview.link_id}  {preview.sync}{paused}: {records}")
     for consequence in preview.consequences:
-        click.echo(f"  - {consequence}")
+        say(f"  - {consequence}")
     if not yes:
         click.confirm("Go on?", abort=True)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import getpass
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
-from datetime import datetime
-from typing import Any
 
 import click
 
 from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.screen import say
 from bridge.errors import UnknownName
 from bridge.home import find_home
+from bridge.observability.visible_text import visible
 from bridge.operations import desk, find
 from bridge.operations.desk import Desk
 
@@ -28,14 +26,14 @@ def at_desk(*, check_ledger: bool = True) -> Iterator[Desk]:
         with desk.opened(home, actor(), check_ledger=check_ledger) as opened:
             yield opened
     except UnknownName as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(visible(str(error))) from error
 
 
 def named(at: Desk, ref: str) -> str:
     """Return the id of the one ticket that REF names; say which record that is if REF was cut."""
     match = find.named(at, ref)
     if match.records:
-        click.echo(f"({match.records})", err=True)
+        say(f"({match.records})", err=True)
     return match.link_id
 
 
@@ -45,15 +43,3 @@ def actor() -> str:
         return f"local:{getpass.getuser()}"
     except (KeyError, OSError):  # a container's user may have a number and no name
         return "local:unknown"
-
-
-def show(rows: Iterable[Any]) -> None:
-    """Print each row as one line of JSON, for programs."""
-    for row in rows:
-        values = asdict(row) if is_dataclass(row) and not isinstance(row, type) else row
-        click.echo(json.dumps(values, default=plain, ensure_ascii=False))
-
-
-def plain(value: Any) -> str:
-    """Return a value that JSON has no form for as text."""
-    return value.isoformat() if isinstance(value, datetime) else str(value)

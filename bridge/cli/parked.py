@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from bridge.cli.operator import at_desk, show
+from bridge.cli.operator import at_desk
+from bridge.cli.screen import say, say_rows
 from bridge.operations import parked
 from bridge.operations.parked import CauseGroup, Choice
 from bridge.operations.times import when
@@ -32,14 +33,14 @@ def list_parked(as_rows: bool, cause: str | None, as_json: bool) -> None:
         else:
             groups, rows = parked.groups(desk), []
     if as_json:
-        show([_as_json(entry) for entry in groups] or rows)
+        say_rows([_as_json(entry) for entry in groups] or rows)
         return
     for entry in groups:
         _print_group(entry)
     for row in rows:
-        click.echo(f"{row.id}  {when(row.at)}  {row.subject}  {row.kind}  [{row.cause}]  {row.why}")
+        say(f"{row.id}  {when(row.at)}  {row.subject}  {row.kind}  [{row.cause}]  {row.why}")
     if not groups and not rows:
-        click.echo("nothing is parked")
+        say("nothing is parked")
 
 
 @group.command()
@@ -52,7 +53,7 @@ def retry(names: tuple[str, ...], cause: str | None, everything: bool, approve: 
     choice = _choice(names, cause, everything)
     with at_desk() as desk:
         freed = parked.retry(desk, choice, approve=approve)
-    click.echo(f"{freed} freed")
+    say(f"{freed} freed")
 
 
 @group.command()
@@ -64,7 +65,7 @@ def discard(names: tuple[str, ...], cause: str | None, everything: bool) -> None
     choice = _choice(names, cause, everything)
     with at_desk() as desk:
         gone = parked.discard(desk, choice)
-    click.echo(f"{gone} thrown away")
+    say(f"{gone} thrown away")
 
 
 def _choice(names: tuple[str, ...], cause: str | None, everything: bool) -> Choice:
@@ -80,10 +81,10 @@ def _as_json(entry: CauseGroup) -> dict[str, Any]:
 
 def _print_group(entry: CauseGroup) -> None:
     parked_here = entry.parked
-    click.echo(
+    say(
         f"{parked_here.count}  {parked_here.cause}  on {parked_here.connection}, "
         f"since {when(parked_here.oldest)}"
     )
     for sample in parked_here.samples:
-        click.echo(f"      {sample.id}  {sample.subject}  {sample.why}")
-    click.echo(f"   -> {entry.what_to_do}")
+        say(f"      {sample.id}  {sample.subject}  {sample.why}")
+    say(f"   -> {entry.what_to_do}")

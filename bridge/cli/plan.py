@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from bridge.cli.planning import opened, print_plan
 from bridge.cli.process import lend_redis
+from bridge.cli.screen import say_json
 from bridge.home import find_home
 from bridge.operations import plans
 from bridge.operations.plans import HeldWrite
@@ -40,7 +40,7 @@ def command(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: b
         held = plans.held_writes(desk)
     plans.remember(find_home(), sync, planned)
     if as_json:
-        click.echo(json.dumps(_as_json(planned, held), default=str, ensure_ascii=False))
+        say_json(_as_json(planned, held))
     else:
         print_plan(planned, held, sample)
     if planned.unsafe or planned.stopped:

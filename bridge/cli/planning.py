@@ -11,6 +11,7 @@ import click
 from bridge import wiring
 from bridge.cli.operator import actor
 from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.screen import say
 from bridge.cli.value_text import short_value
 from bridge.errors import UnknownName
 from bridge.home import find_home
@@ -44,36 +45,36 @@ def opened(*, sandbox: bool) -> Iterator[tuple[wiring.Bridge, Desk]]:
 def print_plan(plan: Preview, held: Sequence[HeldWrite], sample: int) -> None:
     """Print a plan for people."""
     if not plan.writes:
-        click.echo("nothing would be written")
+        say("nothing would be written")
     _print_writes(plan, sample)
     for (kind, name, field, why), count in plan.notes.most_common(MAX_NOTES):
-        click.echo(f"{count}x {kind}: {name} {field} {why}".rstrip())
+        say(f"{count}x {kind}: {name} {field} {why}".rstrip())
     for (name, agent), count in plan.unmapped.most_common(MAX_NOTES):
-        click.echo(f"{count}x nobody knows who {agent} of {name} is: see `bridge agents`")
+        say(f"{count}x nobody knows who {agent} of {name} is: see `bridge agents`")
     for (name, cause), count in plan.parked.items():
-        click.echo(f"{count} set aside on {name}: {cause}")
+        say(f"{count} set aside on {name}: {cause}")
     for write in held[:sample]:
         release = f"`bridge apply --held {write.connection}` lets it through"
-        click.echo(f"held: {write.subject} on {write.connection}; {release}")
+        say(f"held: {write.subject} on {write.connection}; {release}")
     costs = [_cost(plan, name) for name, calls in plan.calls.items() if calls]
-    click.echo(f"calls: {', '.join(costs) or 'none'}")
+    say(f"calls: {', '.join(costs) or 'none'}")
     for why in plan.stopped:
-        click.echo(f"stopped: {why}", err=True)
+        say(f"stopped: {why}", err=True)
     for why in plan.unsafe:
-        click.echo(f"UNSAFE {why}", err=True)
+        say(f"UNSAFE {why}", err=True)
 
 
 def _print_writes(plan: Preview, sample: int) -> None:
     for name, counts in summary(plan).items():
-        click.echo(f"{name}: " + ", ".join(f"{counts[op]} {op}s" for op in OPS))
+        say(f"{name}: " + ", ".join(f"{counts[op]} {op}s" for op in OPS))
         fields = [f"{field} {count}" for field, count in counts["fields"].most_common()]
-        click.echo("    " + ", ".join(fields))
+        say("    " + ", ".join(fields))
         for op in OPS:
             writes = [w for w in plan.writes if (w.connection, w.op) == (name, op)]
             for write in writes[:sample]:
-                click.echo(f"    {_line(write)}")
+                say(f"    {_line(write)}")
             if len(writes) > sample:
-                click.echo(f"    and {len(writes) - sample} more of this kind")
+                say(f"    and {len(writes) - sample} more of this kind")
 
 
 def _line(write: PlannedWrite) -> str:

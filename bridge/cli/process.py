@@ -12,6 +12,7 @@ from bridge.cli.operator import actor
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.errors import ConfigError, UnknownName
 from bridge.home import find_home
+from bridge.observability.visible_text import visible
 from bridge.operations import desk
 from bridge.operations.desk import Desk
 from bridge.queue import Address, Embedded, socket_for, url_for
@@ -32,7 +33,7 @@ def working(process: str, *, lend: bool = False) -> Iterator[tuple[wiring.Bridge
     try:
         yield bridge, desk.of(bridge, actor())
     except UnknownName as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(visible(str(error))) from error
     finally:
         bridge.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -11,9 +10,9 @@ from typing import Any, Final
 import click
 
 from bridge.cli.drift_lines import drift_line
-from bridge.cli.operator import plain
 from bridge.cli.process import working
 from bridge.cli.run_progress import ProgressDisplay
+from bridge.cli.screen import say, say_json
 from bridge.operations import reconciliations
 from bridge.operations.reconciliations import RunOutcome
 
@@ -59,7 +58,7 @@ def command(connection: str | None, full: bool, report: bool, accept: bool, as_j
         runs = reconciliations.outcomes(desk, run_ids)
     for run in runs:
         if as_json:
-            click.echo(json.dumps(_as_json(run), default=plain))
+            say_json(_as_json(run))
         else:
             _print(run)
     if not all(run.ok for run in runs):
@@ -80,10 +79,10 @@ def _print(run: RunOutcome) -> None:
     done = "done" if run.finished else "not finished; the workers go on with it"
     healed = "" if run.only_reported else f", {run.healed} healed"
     counts = f"{run.seen} seen, {run.differed} differed{healed}"
-    click.echo(f"{run.connection} {run.entity}: {counts}: {run.error or done}")
+    say(f"{run.connection} {run.entity}: {counts}: {run.error or done}")
     if run.absences:
-        click.echo(f"  absences {run.absences}")
+        say(f"  absences {run.absences}")
     for found in run.found[:MAX_SHOWN]:
-        click.echo("  " + drift_line(found, with_healing=not run.only_reported))
+        say("  " + drift_line(found, with_healing=not run.only_reported))
     if run.differed > MAX_SHOWN:
-        click.echo(f"  … and {run.differed - MAX_SHOWN} more: `bridge drift {run.connection}`")
+        say(f"  … and {run.differed - MAX_SHOWN} more: `bridge drift {run.connection}`")

@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Self
 
-import click
-
+from bridge.cli.screen import say, say_over
 from bridge.errors import BridgeError
 from bridge.operations.reconciliations import RunProgress
 
@@ -36,7 +35,7 @@ class ProgressDisplay:
         self.over.set()
         self.thread.join()
         if self.width:
-            click.echo(f"\r{' ' * self.width}\r", nl=False, err=True)
+            say_over("", width=self.width)
 
     def _follow(self) -> None:
         # Only a step ahead is shown: a run that waits for its vendor would fill the screen.
@@ -57,7 +56,7 @@ class ProgressDisplay:
             f"{run.differed} differ, {seconds:.0f} s"
         )
         if not sys.stderr.isatty():
-            click.echo(line, err=True)
+            say(line, err=True)
             return
-        click.echo("\r" + line.ljust(self.width), nl=False, err=True)
+        say_over(line, width=self.width)
         self.width = len(line)

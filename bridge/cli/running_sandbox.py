@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
+from bridge.cli.screen import say
 from bridge.supervisor import sandbox_accounts
 
 
@@ -15,5 +14,5 @@ def follow_sandbox(home: Path) -> bool:
         return True
     if not sandbox_accounts.use_running_sandbox(home):
         return False
-    click.echo("(of the running sandbox)", err=True)
+    say("(of the running sandbox)", err=True)
     return True

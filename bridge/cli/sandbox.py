@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from bridge.cli.screen import say, say_json
 from bridge.sandbox import server
 from bridge.supervisor.processes import watch_parent
 from bridge.supervisor.sandbox_accounts import write_accounts
@@ -48,7 +49,7 @@ def command(port_base: int, seed: int, specs: str, announce: Path | None, as_jso
             write_accounts(announce, accounts)
         elif as_json:
             values = {system: asdict(account) for system, account in accounts.items()}
-            click.echo(json.dumps(values))
+            say_json(values)
         else:
             _print(accounts, served.urls)
         sys.stdout.flush()
@@ -59,7 +60,7 @@ def command(port_base: int, seed: int, specs: str, announce: Path | None, as_jso
 
 def _print(accounts: Mapping[str, server.SandboxAccess], urls: Mapping[str, str]) -> None:
     for system, account in accounts.items():
-        click.echo(f"{system:<10} {account.base_url}   key {account.api_key}")
+        say(f"{system:<10} {account.base_url}   key {account.api_key}")
         plays = "plays its users: tickets, edit, populate, faults"
-        click.echo(f"{'':<10} {urls[system]}/_control/   {plays}")
-    click.echo("Ctrl-C ends it; nothing is kept.")
+        say(f"{'':<10} {urls[system]}/_control/   {plays}")
+    say("Ctrl-C ends it; nothing is kept.")

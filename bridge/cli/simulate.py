@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import sys
@@ -12,6 +11,7 @@ from typing import Final
 
 import click
 
+from bridge.cli.screen import say, say_json
 from bridge.cli.simulation_report import print_failure, print_summary
 from bridge.simulate.seeds import SimulationTotals, run, shrink
 from bridge.simulate.stage import load_home
@@ -68,11 +68,11 @@ def command(
         if not result.ok and len(totals.failed) <= MAX_FAILURES_SHOWN:
             print_failure(shrink(result.seed, home_name) if smaller else result)
         if totals.seeds % SEEDS_PER_LINE == 0:
-            click.echo(f"{totals.seeds} of {seeds} seeds, {len(totals.failed)} failed", err=True)
+            say(f"{totals.seeds} of {seeds} seeds, {len(totals.failed)} failed", err=True)
     seconds = round(time.monotonic() - began, 1)
     figures = totals.as_dict() | {"first": first, "seconds": seconds}
     if as_json:
-        click.echo(json.dumps(figures, ensure_ascii=False))
+        say_json(figures)
     else:
         print_summary(figures)
     sys.exit(1 if totals.failed else 0)

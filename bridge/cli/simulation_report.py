@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-import click
-
+from bridge.cli.screen import say
 from bridge.simulate.seeds import SeedResult
 
 MAX_BROKEN: Final = 10
@@ -17,15 +16,15 @@ MISSED_PER_LINE: Final = 4
 
 def print_failure(result: SeedResult) -> None:
     """Tell the story of a failing seed."""
-    click.secho(f"seed {result.seed}:", fg="red", bold=True)
+    say(f"seed {result.seed}:", bold=True)
     for line in result.broken[:MAX_BROKEN]:
-        click.echo(f"  {line}")
-    click.echo(f"  steps ({len(result.steps)}):")
+        say(f"  {line}")
+    say(f"  steps ({len(result.steps)}):")
     for line in result.steps:
-        click.echo(f"    {line}")
-    click.echo("  what happened (seconds, who, what):")
+        say(f"    {line}")
+    say("  what happened (seconds, who, what):")
     for line in result.story:
-        click.echo(f"    {line}")
+        say(f"    {line}")
 
 
 def print_summary(figures: Mapping[str, Any]) -> None:
@@ -49,14 +48,14 @@ def print_summary(figures: Mapping[str, Any]) -> None:
         "crashes": f"{figures['crashes']}, at {crash_points}",
     }
     for name, value in lines.items():
-        click.echo(f"{name:<16} {value}")
+        say(f"{name:<16} {value}")
     missed = figures["crash_points_missed"][:MAX_MISSED]
     for number in range(0, len(missed), MISSED_PER_LINE):
-        click.echo(f"  not hit        {', '.join(missed[number : number + MISSED_PER_LINE])}")
+        say(f"  not hit        {', '.join(missed[number : number + MISSED_PER_LINE])}")
     days, seconds = figures["virtual_days"], figures["seconds"]
     not_played = ", ".join(figures["not_played"]) or "-"
-    click.echo(f"{'not played':<16} {not_played}: what an operator starts")
-    click.echo(f"{'virtual time':<16} {days} days, in {seconds} s on {os.cpu_count()} cores")
-    click.echo(f"{'checked':<16} {', '.join(figures['promises'])}")
+    say(f"{'not played':<16} {not_played}: what an operator starts")
+    say(f"{'virtual time':<16} {days} days, in {seconds} s on {os.cpu_count()} cores")
+    say(f"{'checked':<16} {', '.join(figures['promises'])}")
     verdict = "a promise was broken" if figures["failed"] else "every promise held"
-    click.secho(verdict, bold=True)
+    say(verdict, bold=True)

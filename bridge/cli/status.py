@@ -9,8 +9,10 @@ import click
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
-from bridge.cli.operator import at_desk, show
+from bridge.cli.operator import at_desk
+from bridge.cli.screen import Screen, say_json
 from bridge.operations import status
 from bridge.operations.status import NEVER_CALLED, ConnectionStatus, Overview, RecentRun
 from bridge.operations.times import clock, when
@@ -35,9 +37,9 @@ def command(as_json: bool) -> None:
     with at_desk() as desk:
         overview = status.overview(desk)
     if as_json:
-        show([status.as_json(overview)])
+        say_json(status.as_json(overview))
     else:
-        _print(Console(), overview)
+        _print(Screen(), overview)
 
 
 def _print(console: Console, overview: Overview) -> None:
@@ -47,20 +49,18 @@ def _print(console: Console, overview: Overview) -> None:
     least = Measurement.get(console, options, table).minimum
     console.print(table, width=max(console.width, least), crop=False)
     for line in _troubles(overview.connections):
-        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
-    console.print(_counts(overview), highlight=False, markup=False)
+        console.print(line, style="yellow", soft_wrap=True)
+    console.print()
+    for line in _counts(overview):
+        console.print(line)
     for group in overview.summary.parked:
-        sample = group.samples[0]
-        line = (
-            f"parked  {group.count} on {group.connection}, {group.cause}: "
-            f"{sample.subject}: {sample.why}"
-        )
-        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        sample, where = group.samples[0], f"{group.count} on {group.connection}"
+        line = f"parked  {where}, {group.cause}: {sample.subject}: {sample.why}"
+        console.print(line, style="yellow", soft_wrap=True)
     for metric in overview.summary.account_metrics:
-        line = f"{metric.connection}  {metric.name} {metric.value:g}"
-        console.print(line, style="dim", markup=False, highlight=False)
+        console.print(f"{metric.connection}  {metric.name} {metric.value:g}", style="dim")
     for recent in overview.runs:
-        console.print(_run(recent), style="dim", markup=False, highlight=False)
+        console.print(_run(recent), style="dim")
 
 
 def _table(connections: Iterable[ConnectionStatus]) -> Table:
@@ -72,7 +72,7 @@ def _table(connections: Iterable[ConnectionStatus]) -> Table:
         style = COLOURS.get(row.health, "red")
         table.add_row(
             row.connection,
-            f"[{style}]{row.health}[/{style}]",
+            Text(row.health, style),
             str(row.records),
             f"{row.lag:g} s" if row.lag else "",
             str(row.writes_last_minute),
@@ -93,7 +93,7 @@ def _troubles(connections: Iterable[ConnectionStatus]) -> list[str]:
     return lines
 
 
-def _counts(overview: Overview) -> str:
+def _counts(overview: Overview) -> list[str]:
     summary = overview.summary
     backlog, oldest = summary.backlog, summary.backlog["oldest_due"]
     waits = f", the oldest for {(overview.at - oldest).total_seconds():.0f} s" if oldest else ""
@@ -106,8 +106,8 @@ def _counts(overview: Overview) -> str:
         f"conflicts open {summary.conflicts_open}"
     )
     paused = f"   paused {summary.paused}" if summary.paused else ""
-    lines = ["", linked + paused, work, f"webhooks: {summary.account}"]
-    return "\n".join([*lines, f"lanes: {lanes}"] if lanes else lines)
+    lines = [linked + paused, work, f"webhooks: {summary.account}"]
+    return [*lines, f"lanes: {lanes}"] if lanes else lines
 
 
 def _run(recent: RecentRun) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from bridge.cli.operator import at_desk, named, show
+from bridge.cli.operator import at_desk, named
+from bridge.cli.screen import Screen, say_json
 from bridge.cli.value_text import short_value
 from bridge.core.model.values import NO_BASE, Marker
 from bridge.operations import ticket
@@ -26,17 +28,18 @@ def command(ref: str, as_json: bool) -> None:
     with at_desk() as desk:
         the_ticket = ticket.show(desk, named(desk, ref))
     if as_json:
-        show([ticket.as_json(the_ticket)])
+        say_json(ticket.as_json(the_ticket))
     else:
-        _print(Console(), the_ticket)
+        _print(Screen(), the_ticket)
 
 
 def _print(console: Console, the_ticket: Ticket) -> None:
     paused = "  paused" if the_ticket.paused else ""
-    console.print(f"[bold]{the_ticket.id}[/bold]  {the_ticket.sync}{paused}", highlight=False)
+    title = Text(the_ticket.id, style="bold")
+    console.print(title.append(f"  {the_ticket.sync}{paused}", "not bold"))
     for name, side in the_ticket.sides.items():
         gone = " (detached)" if side.detached else " (deleted)" if side.deleted else ""
-        console.print(f"  {name}:{side.id}{gone}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {name}:{side.id}{gone}", soft_wrap=True)
     console.print()
     console.print(_table(the_ticket))
     console.print()
@@ -48,8 +51,6 @@ def _print(console: Console, the_ticket: Ticket) -> None:
         )
         console.print(
             f"{when(line.at)}  {line.kind:<14} {line.connection:<10} {line.field:<12} {details}",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Final
 
 import click
 
 from bridge.cli.process import working
+from bridge.cli.screen import say, say_json
 from bridge.errors import Busy
+from bridge.observability.visible_text import visible
 from bridge.operations import undos
 from bridge.operations.undos import RunningUndo, Standing, UndoOutcome
 
@@ -35,7 +36,7 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
     with working("undo") as (bridge, desk):
         plan = undos.plan_undo(desk, run)
         did = f"made {plan.made} records and wrote to others {plan.changed} times"
-        click.echo(f"run {run} ({plan.kind} of {plan.connection}) {did}", err=as_json)
+        say(f"run {run} ({plan.kind} of {plan.connection}) {did}", err=as_json)
         _say_standing(plan.standing, dry_run=dry_run)
         if dry_run or not (plan.made or plan.changed):
             return
@@ -44,7 +45,7 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
         try:
             running = undos.start_undo(desk, run, delete_created=delete_created)
         except Busy as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(visible(str(error))) from error
         left = undos.work_off(bridge, running.id)
         outcome = undos.finish_undo(desk, running, left)
     _print(running, outcome, as_json=as_json)
@@ -55,11 +56,11 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
 def _say_standing(standing: Standing, *, dry_run: bool) -> None:
     """Say what goes on all the same, and what is in the way: an error unless this is a dry run."""
     if standing.later:
-        click.echo(standing.later, err=True)
+        say(standing.later, err=True)
     if standing.refused and not dry_run:
-        raise click.ClickException(standing.refused)
+        raise click.ClickException(visible(standing.refused))
     if standing.refused:
-        click.echo(f"it cannot be taken back yet: {standing.refused}", err=True)
+        say(f"it cannot be taken back yet: {standing.refused}", err=True)
 
 
 def _print(running: RunningUndo, outcome: UndoOutcome, *, as_json: bool) -> None:
@@ -67,14 +68,14 @@ def _print(running: RunningUndo, outcome: UndoOutcome, *, as_json: bool) -> None
     if as_json:
         kept = [asdict(record) for record in outcome.kept]
         values = {"run": running.run, "undone": outcome.tickets, "left": kept, "waiting": waiting}
-        click.echo(json.dumps(values))
+        say_json(values)
     else:
-        click.echo(f"{outcome.tickets} tickets taken back, {len(outcome.kept)} left as they are")
+        say(f"{outcome.tickets} tickets taken back, {len(outcome.kept)} left as they are")
         for record in outcome.kept[:MAX_KEPT_SHOWN]:
-            click.echo(f"  {record.ref}  {record.why}")
+            say(f"  {record.ref}  {record.why}")
         if len(outcome.kept) > MAX_KEPT_SHOWN:
             more = len(outcome.kept) - MAX_KEPT_SHOWN
-            click.echo(f"  and {more} more: --json lists them all")
+            say(f"  and {more} more: --json lists them all")
     if waiting:
         reasons = "; ".join(outcome.waits_for)
-        click.echo(f"{waiting} wait and are taken back later: {reasons}", err=True)
+        say(f"{waiting} wait and are taken back later: {reasons}", err=True)

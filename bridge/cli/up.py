@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
 from typing import Final
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from bridge.cli.activity_lines import print_row
+from bridge.cli.screen import Screen, say_json
 from bridge.home import find_home
 from bridge.supervisor.activity import ActivityStream
 from bridge.supervisor.seed import populate, ticket_origins
@@ -49,11 +50,11 @@ def command(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) 
 
     Ctrl-C ends it.
     """
-    console = Console()
-    errors = Console(stderr=True)
+    console = Screen()
+    errors = Screen(err=True)
     settings = StackSettings(
         find_home(),
-        lambda text: errors.print(f"bridge: {text}", style="yellow", highlight=False, markup=False),
+        lambda text: errors.print(f"bridge: {text}", style="yellow"),
         sandbox=sandboxed,
         host=host,
         port=port,
@@ -93,28 +94,26 @@ def _welcome(console: Console, stack: Stack, *, as_json: bool) -> None:
             "sandboxes": {name: sandbox.url for name, sandbox in stack.sandboxes.items()},
             "home": str(stack.settings.home),
         }
-        console.file.write(json.dumps(addresses) + "\n")
-        console.file.flush()
+        say_json(addresses)
         return
-    where = f"[bold]Bridge[/bold] is running on [bold]{stack.url}[/bold]   (Ctrl-C ends it)"
-    console.print(where, highlight=False)
+    where = Text.assemble(("Bridge", "bold"), " is running on ", (stack.url, "bold"))
+    console.print(where.append("   (Ctrl-C ends it)"))
     for name, connection in connections.items():
-        line = f"  {name:<10} {connection.system:<9} {connection.base_url}"
-        console.print(line, highlight=False, markup=False)
+        console.print(f"  {name:<10} {connection.system:<9} {connection.base_url}")
         if name in webhooks:
-            line = f"  {'':<10} webhooks  {webhooks[name]}"
-            console.print(line, highlight=False, markup=False, style="dim")
+            console.print(f"  {'':<10} webhooks  {webhooks[name]}", style="dim")
     for name, sandbox in list(stack.sandboxes.items())[:1]:
         _suggest_edit(console, name, sandbox.url)
     console.print()
 
 
 def _suggest_edit(console: Console, name: str, url: str) -> None:
+    console.print()
     console.print(
-        f"\nPlay a user of {name}: list the tickets, then change one, and watch it arrive below."
+        f"Play a user of {name}: list the tickets, then change one, and watch it arrive below."
     )
     tickets = f"  curl -s {url}/_control/tickets"
     body = '{"id": "ID", "fields": {"priority": "high"}}'
     edit = f"  curl -s {url}/_control/edit -d '{body}'"
     for command in (tickets, edit):
-        console.print(command, highlight=False, markup=False, soft_wrap=True)
+        console.print(command, soft_wrap=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from bridge.observability.visible_text import visible
+
 VALUE_WIDTH: Final = 48
 ID_WIDTH: Final = 13
 """Longer identifiers are cut to ID_START characters: enough to tell records apart on a screen."""
@@ -15,7 +17,7 @@ def short_value(value: Any) -> str:
     """Return a value as text for one line, with nothing in it that a terminal would obey."""
     if value is None:
         return "—"
-    plain = "".join(char if char.isprintable() else "·" for char in _as_text(value))
+    plain = visible(_as_text(value))
     return plain if len(plain) <= VALUE_WIDTH else plain[: VALUE_WIDTH - 1] + "…"
 
 

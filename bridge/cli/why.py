@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from bridge.cli.operator import at_desk, named, show
+from bridge.cli.operator import at_desk, named
+from bridge.cli.screen import say, say_json
 from bridge.operations import why
 from bridge.operations.times import when
 from bridge.operations.why import Explanation
@@ -22,7 +23,7 @@ def command(ref: str, field: str, as_json: bool) -> None:
     with at_desk() as desk:
         explanation = why.explain(desk, named(desk, ref), field)
     if as_json:
-        show([explanation])
+        say_json(explanation)
     else:
         _print(explanation)
 
@@ -30,22 +31,22 @@ def command(ref: str, field: str, as_json: bool) -> None:
 def _print(explanation: Explanation) -> None:
     field, state = explanation.field, explanation.state
     if state.in_conflict:
-        click.echo(f"{field} is in conflict and stays as it is on every side: {state.in_conflict}")
+        say(f"{field} is in conflict and stays as it is on every side: {state.in_conflict}")
     else:
-        click.echo(
+        say(
             f"{field} is {_as_json(state.value)}, set by {state.set_by or 'nobody'} "
             f"(revision {state.rev})"
         )
-    click.echo(f"policy: {explanation.policy}")
+    say(f"policy: {explanation.policy}")
     for moment in explanation.history:
         details = "  ".join(
             f"{name} {_as_json(value)}"
             for name, value in moment.detail.items()
             if value not in (None, "")
         )
-        click.echo(f"  {when(moment.at)}  {moment.kind}  {moment.connection}  {details}")
+        say(f"  {when(moment.at)}  {moment.kind}  {moment.connection}  {details}")
     for name, side in explanation.sides.items():
-        click.echo(f"{name}:{side.id} shows {_as_json(side.shows)}: {side.because}")
+        say(f"{name}:{side.id} shows {_as_json(side.shows)}: {side.because}")
 
 
 def _as_json(value: Any) -> str:

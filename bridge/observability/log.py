@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
+from bridge.observability.visible_text import visible, visible_json
 
 HIDDEN: Final = "•••"
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -96,17 +97,18 @@ class _Formatter(logging.Formatter):
         }
         if error:
             row["error"] = scrubbed(error)
-        return json.dumps(row, ensure_ascii=False)
+        return visible_json(json.dumps(row, ensure_ascii=False))
 
     def _text(
         self, record: logging.LogRecord, at: datetime, extra: dict[str, Any], error: str
     ) -> str:
         # One record is one line: a vendor's text must not be able to forge another one.
-        message = " ".join(record.getMessage().splitlines())
-        fields = " ".join(f"{name}={value}" for name, value in extra.items())
+        message = visible(" ".join(record.getMessage().splitlines()))
+        fields = visible(" ".join(f"{name}={value}" for name, value in extra.items()))
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
         line = f"{at:%H:%M:%S}Z {self._process:<8} {level}{message}{' ' if fields else ''}{fields}"
-        return self._scrubber.text(line + (f"\n{error}" if error else ""))
+        shown = "".join(f"\n{visible(part)}" for part in error.splitlines())
+        return self._scrubber.text(line + shown)
 
 
 def configure(

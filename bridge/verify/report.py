@@ -153,7 +153,7 @@ def main(arguments: Iterable[str]) -> int:
         sys.stderr.write(f"this cannot be judged: {error}\n")
         return 2
     for report in reports:
-        sys.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(json.dumps(report.as_dict(), indent=2) + "\n")
     if not reports:
         sys.stderr.write("name the directories that `bridge demo --journals` has written\n")
         return 2

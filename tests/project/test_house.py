@@ -112,6 +112,16 @@ def test_a_command_parses_calls_and_prints(path):
     assert len(path.read_text().splitlines()) <= LONGEST_COMMAND
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "bridge" / "cli").glob("*.py")), ids=lambda path: path.stem
+)
+def test_commands_print_by_the_screen_alone(path):
+    others = re.findall(
+        r"click\.s?echo|(?<![.\w])print\(|\.write\(|(?<!\w)Console\(", path.read_text()
+    )
+    assert others == [] or path.stem == "screen"
+
+
 def test_operations_print_nothing():
     for path in (ROOT / "bridge" / "operations").glob("*.py"):
         assert not re.search(r"\bprint\(|\bclick\b|\brich\b", path.read_text()), path.name

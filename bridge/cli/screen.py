@@ -1,0 +1,77 @@
+"""The only way in which commands print: nothing in it is obeyed by a terminal, or read as markup.
+
+What vendors and their customers wrote is text, whatever stands in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from bridge.observability.visible_text import visible, visible_json
+
+
+def say(*lines: str, err: bool = False, bold: bool = False) -> None:
+    """Print each of the lines, as it is; a line end within one is shown as a dot."""
+    for line in lines:
+        click.secho(visible(line), err=err, bold=bold or None)
+
+
+def say_json(value: Any) -> None:
+    """Print a value as one line of JSON, for programs; a dataclass as an object of its fields."""
+    row = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    click.echo(visible_json(json.dumps(row, default=_plain, ensure_ascii=False)))
+
+
+def say_rows(rows: Iterable[Any]) -> None:
+    """Print each row as one line of JSON."""
+    for row in rows:
+        say_json(row)
+
+
+def say_over(line: str, *, width: int) -> None:
+    """Print a line in the place of the last one, which was `width` wide, on standard error."""
+    click.echo(f"\r{visible(line).ljust(width)}\r", nl=False, err=True)
+
+
+class Screen(Console):
+    """A console for tables and colours. It takes text as text: brackets are no markup."""
+
+    def __init__(self, *, err: bool = False) -> None:
+        super().__init__(stderr=err, markup=False, emoji=False, highlight=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; a text is one line, also where it has line ends in it."""
+        super().print(*(visible(x) if isinstance(x, str) else x for x in objects), **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a cell's text visible before its width is measured."""
+        return super().render_str(_visible_lines(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render, with a dot for whatever a terminal would obey."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            if control or text.isprintable():
+                yield segment
+            else:
+                yield Segment(_visible_lines(text), style)
+
+
+def _visible_lines(text: str) -> str:
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def _plain(value: Any) -> str:
+    """Return a value that JSON has no form for as text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)

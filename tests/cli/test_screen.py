@@ -1,0 +1,167 @@
+"""What a customer wrote is text, on a terminal and in a pipe: shown, and obeyed by nobody."""
+
+import io
+import json
+import unicodedata
+
+import pytest
+from rich.table import Table
+
+from bridge.cli.screen import Screen
+from bridge.core.model.state import FieldState, Link, Note, Side, SideField
+from bridge.ledger import conflict_log, links, timeline
+from bridge.observability.log import configure
+from bridge.observability.visible_text import visible, visible_json
+from tests.cli.test_operator import NOW, Home
+
+BRACKETS = [
+    "See [/var/log/app.log] please",
+    "[/quote] thanks",
+    "[external] Invoice",
+    "array[0] and [a]",
+    "[bold]x",
+    ":smile: x",
+    "[@click=app.bell]x[/]",
+]
+OBEYED = {
+    "clear the screen": "\x1b[2J",
+    "set the title": "\x1b]0;t\x07",
+    "one-character CSI": "\x9b2J",
+    "right to left": "\u202e",
+    "isolate": "\u2066x\u2069",
+    "a line of its own": "x\r\nok  everything",
+    "line separator": "x\u2028y",
+    "null": "x\x00y",
+    "tag characters": "x\U000e0041",
+}
+COMMANDS = [
+    ("ticket", "l1"),
+    ("why", "l1", "subject"),
+    ("why", "l1", "status"),
+    ("parked", "list"),
+    ("parked", "list", "--rows"),
+    ("conflicts", "list"),
+    ("status",),
+    ("drift",),
+    ("agents",),
+    ("inbox", "list"),
+    ("doctor",),
+]
+
+
+@pytest.fixture
+def home(run, tmp_path):
+    made = Home(run, tmp_path)
+    yield made
+    made.ledger.close()
+
+
+def fill(home, text):
+    """Give a ticket, its timeline, a conflict and a parked row the text in every place."""
+    link = Link("l1", "support-tickets", "ticket")
+    link.state["subject"] = FieldState(text, 3, "helpdesk")
+    link.state["tags"] = FieldState([text, "vip"], 3, "helpdesk")
+    link.state["status"] = FieldState("open", 3, "helpdesk")
+    link.state["status"].candidates = {"helpdesk": text, "product": "open"}
+    link.state["status"].why_open = f"both were edited, {text}"
+    for name in ("helpdesk", "product"):
+        fields = {
+            "subject": SideField(shadow=text, map_rev="x", level=3),
+            "tags": SideField(shadow=[text], map_rev="x", level=3),
+            "status": SideField(shadow=text, map_rev="x", level=3),
+        }
+        link.sides[name] = Side(name, f"r-{name}", fields)
+    notes = [
+        Note("changed", "helpdesk", "subject", {"value": text, "before": [text], "why": text}),
+        Note("refused", "product", "status", {"why": text, "value": {"id": text}}),
+    ]
+    with home.ledger.transaction() as tx:
+        assert links.create(tx, link, NOW)
+        conflict_log.record(tx, link, [], NOW)
+        timeline.add(tx, "l1", NOW, notes)
+    home.park(why=f"the vendor says {text}", cause="Refused", link_id="l1")
+
+
+def is_harmless(text):
+    return all(char == "\n" or unicodedata.category(char)[0] != "C" for char in text)
+
+
+@pytest.mark.parametrize("text", BRACKETS)
+def test_brackets_are_shown_as_they_are(home, text):
+    fill(home, text)
+    shown = " ".join(home("ticket", "l1").split())
+    assert shown.count(" ".join(text.split())) >= 5
+    assert text in home("why", "l1", "subject")
+    assert text in home("parked", "list", "--rows")
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("text", OBEYED.values(), ids=OBEYED)
+def test_no_command_prints_what_a_terminal_obeys(home, words, text):
+    fill(home, text)
+    code = 1 if words == ("doctor",) else 0
+    shown = home(*words, code=code)
+    assert is_harmless(shown)
+    # Nor does it forge a line.
+    assert not any(line.startswith("ok  everything") for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("text", [*BRACKETS, *OBEYED.values()])
+def test_json_is_harmless_and_has_the_value_itself(home, text):
+    fill(home, text)
+    for words in (("ticket", "l1"), ("why", "l1", "subject"), ("parked", "list", "--rows")):
+        printed = home(*words, "--json")
+        assert is_harmless(printed)
+    (ticket,) = home.json("ticket", "l1")
+    assert ticket["state"]["subject"]["value"] == text
+
+
+def test_a_screen_takes_text_as_text():
+    screen = Screen()
+    screen.file, screen.width = io.StringIO(), 80
+    table = Table("a[/]b", box=None)
+    table.add_row("\x1b[31mred\u202e[/x]")
+    screen.print(table)
+    screen.print("[bold]\x9b2J", style="green")
+    shown = screen.file.getvalue()
+    assert "a[/]b" in shown
+    assert "·[31mred·[/x]" in shown
+    assert "[bold]·2J" in shown
+    assert "\x9b" not in shown
+
+
+def test_every_code_point_is_seen_or_replaced():
+    every = "".join(map(chr, range(0x110000)))
+    kept = set(visible(every))
+    assert len(visible(every)) == len(every)
+    assert {chr(code) for code in range(0x20, 0x7F)} <= kept
+    assert all(char in kept for char in "é日ع👍\u200d\u00a0")
+    assert not any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in kept)
+    assert not any(unicodedata.bidirectional(char) in BIDI for char in kept)
+
+
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+@pytest.mark.parametrize("char", ["\x1b", "\u202e", "\ud83d", "\U000e0041", "\x7f"])
+def test_escaped_json_reads_as_the_same_value(char):
+    document = visible_json(json.dumps({"a": f"x{char}y"}, ensure_ascii=False))
+    assert is_harmless(document)
+    assert json.loads(document) == {"a": f"x{char}y"}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("text", OBEYED.values(), ids=OBEYED)
+def test_a_log_line_is_one_harmless_line(form, text):
+    import logging
+
+    root = logging.getLogger()
+    before, level, stream = root.handlers[:], root.level, io.StringIO()
+    try:
+        configure("worker", form=form, stream=stream)
+        logging.getLogger("bridge.test").warning("vendor says %s", text, extra={"subject": text})
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    (line,) = stream.getvalue().splitlines()
+    assert is_harmless(line)

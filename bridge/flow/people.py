@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.connectors.contract import Person
+from bridge.core.mapping.email_address import address_of
 from bridge.core.mapping.fieldmap import FieldMap, without_directory
 from bridge.core.merge.case import Rules
 from bridge.core.model.state import Link, Note, Side
@@ -56,7 +57,8 @@ def shows_news(context: Context, connection: str, shown: Iterable[Person]) -> bo
 
 def _address(who: Person) -> str:
     """Return the address that a person is known by; empty when the record does not say."""
-    return who.email.strip().lower() if isinstance(who.id, str) else ""
+    address = address_of(who.email) if isinstance(who.id, str) else None
+    return address if isinstance(address, str) else ""
 
 
 def refresh(tx: Tx, context: Context) -> None:

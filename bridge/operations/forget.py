@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bridge.connectors import connector_class
+from bridge.core.mapping import email_address
 from bridge.core.model.values import Ref
 from bridge.errors import BridgeError, Busy, NotPossible
 from bridge.ledger import erasure
@@ -48,9 +49,9 @@ class RecordsThere:
 
 def address_of(email: str) -> str:
     """Return an e-mail address as addresses are compared. Raises NotPossible."""
-    address = email.strip().casefold()
-    if "@" not in address:
-        raise NotPossible("EMAIL is no e-mail address")
+    address = email_address.address_of(email)
+    if not isinstance(address, str):
+        raise NotPossible(f"EMAIL: {address.why}" if address else "EMAIL is no e-mail address")
     return address
 
 

@@ -34,7 +34,6 @@ from bridge.connectors.parsing import (
     parse_time,
     record_id,
     row_id,
-    same_text,
     value_at,
 )
 from bridge.connectors.posthog.capabilities import (
@@ -56,6 +55,7 @@ from bridge.connectors.posthog.records import (
     sent_assignee,
 )
 from bridge.connectors.posthog.tag_belief import TagBelief, may_lack_tags
+from bridge.core.mapping.email_address import same_address
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, RemoteError, UnknownOutcome
@@ -190,7 +190,9 @@ class PostHogConnector(JsonHttpConnector):
             return ticket.marker == draft.marker
         made_at = parse_time(ticket.data.get("created_at"))
         early = since is not None and made_at is not None and made_at + answer.skew < since
-        return not early and same_text(customer_email(ticket), draft.values.get(f"{TRAITS}.email"))
+        return not early and same_address(
+            customer_email(ticket), draft.values.get(f"{TRAITS}.email")
+        )
 
     # Writing
 

@@ -39,10 +39,9 @@ def record(connection: str, row: Row, answer: Answer, *, tags_believed: bool) ->
 
 
 def customer_email(record: Record) -> Any:
-    """Return the customer's address: from the traits, else of the person whom PostHog knows."""
-    return value_at(record.data, f"{TRAITS}.email") or value_at(
-        record.data, "person.properties.email"
-    )
+    """Return the customer's address: of the traits, of the mail, of the person PostHog knows."""
+    paths = (f"{TRAITS}.email", "email_from", "person.properties.email")
+    return next((shown for path in paths if (shown := value_at(record.data, path))), None)
 
 
 def create_body(draft: Draft) -> dict[str, Any]:

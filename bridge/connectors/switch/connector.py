@@ -16,6 +16,8 @@ Oddities, as of 2026-11; each is explained where it matters:
 
 from __future__ import annotations
 
+import itertools
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -65,6 +67,7 @@ from bridge.connectors.switch.records import (
     record,
     same_note,
 )
+from bridge.core.mapping.email_address import same_address
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
 from bridge.http.client import Answer
@@ -251,7 +254,7 @@ class SwitchConnector(JsonHttpConnector):
         for customer, _ in self._customers(email):
             rows = self._listing(TICKET).newest({"customer_id": row_id(customer)}, since)
             for row, answer in rows:
-                of_customer = same_text(value_at(row, "customer.email"), email)
+                of_customer = same_address(value_at(row, "customer.email"), email)
                 of_subject = since is None or same_text(row.get("subject"), subject)
                 if of_customer and of_subject and _made_since(since, row, answer):
                     yield record(self.connection.name, TICKET, row, answer, listed=True)
@@ -283,12 +286,13 @@ class SwitchConnector(JsonHttpConnector):
         return [_as_created(customer, intent) for customer in customers]
 
     def _customers(self, email: str) -> list[RowOfAnswer]:
-        """Return the customers of an e-mail address, in any case of letters."""
-        # Whether the filter `email` minds the case is not documented (2026-11).
-        for parameter in ("email", "search"):
-            answer = self._list(CUSTOMER, {parameter: email, "limit": PAGE_SIZE})
+        """Return the customers of an e-mail address, however it is spelled."""
+        # Whether the filter `email` minds case or Unicode form is not documented (2026-11).
+        forms = dict.fromkeys((email, unicodedata.normalize("NFD", email)))
+        for parameter, form in itertools.product(("email", "search"), forms):
+            answer = self._list(CUSTOMER, {parameter: form, "limit": PAGE_SIZE})
             rows = object_rows(self.connection.name, answer, "data")
-            customers = [(row, answer) for row in rows if same_text(row.get("email"), email)]
+            customers = [(row, answer) for row in rows if same_address(row.get("email"), email)]
             if customers:
                 return customers
         return []

@@ -49,6 +49,7 @@ from bridge.connectors.upscope.records import (
 )
 from bridge.connectors.upscope.redacted_errors import redacted
 from bridge.connectors.upscope.watch_url import watch_body, watch_link
+from bridge.core.mapping.email_address import same_address
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Ref
 from bridge.errors import (
@@ -147,8 +148,8 @@ class UpscopeConnector(JsonHttpConnector):
         if entity != CUSTOMER:
             raise Unsupported(f"{self.NAME} cannot look for a {entity} by e-mail address")
         rows, answer = self._list({"search": email})
-        wanted = email.strip().casefold()
-        return self._customers([row for row in rows if visitor_email(row) == wanted], answer)
+        theirs = [row for row in rows if same_address(visitor_email(row), email)]
+        return self._customers(theirs, answer)
 
     def delete(self, ref: Ref) -> None:
         """Erase one visitor for good; one that is gone already counts as done."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -17,12 +16,12 @@ from bridge.connectors.upscope.capabilities import (
     SHORT_ID,
     VISITOR_FIELDS,
 )
+from bridge.core.mapping.email_address import address_of
 from bridge.core.model.values import Ref
 from bridge.http.client import Answer
 
 SECOND = timedelta(seconds=1)
 """The resolution of a time without milliseconds."""
-_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 def short_id(row: Any) -> str:
@@ -88,7 +87,7 @@ def visitor_email(row: Row) -> str | None:
     a whole counts. Later versions have an `email` beside them.
     """
     shown = [*texts(row.get("identities")), *texts([row.get("email")])]
-    addresses = {text.strip().casefold() for text in shown if _ADDRESS.fullmatch(text.strip())}
+    addresses = {address for text in shown if isinstance(address := address_of(text), str)}
     return addresses.pop() if len(addresses) == 1 else None
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from bridge.core.mapping.email_address import address_of
 from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
 MAX_SHOWN_CHARS = 60
@@ -59,18 +60,10 @@ def _boolean(raw: Raw) -> Canonical | Unreadable:
     return raw if isinstance(raw, bool) else Unreadable(f"{shown(raw)} is neither true nor false")
 
 
-_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
-
-
-def _email(raw: Raw) -> Canonical | Unreadable:
-    if not isinstance(raw, str):
-        return Unreadable(f"{shown(raw)} is no e-mail address")
-    address = raw.strip().lower()
-    if not address:
-        return None
-    if _EMAIL.fullmatch(address):
-        return address
-    return Unreadable(f"{shown(raw)} is no e-mail address")
+def _written_email(address: Canonical) -> Raw | NotCarried:
+    # What another system is sent is an address, also where an older version agreed on less.
+    read = address_of(address)
+    return NotCarried(read.why) if isinstance(read, Unreadable) else read
 
 
 def _datetime(raw: Raw) -> Canonical | Unreadable:
@@ -114,9 +107,10 @@ TRANSFORMS: Mapping[str, Transform] = {
         Transform(
             "email",
             ("email",),
-            _email,
-            _unchanged,
-            "an e-mail address: trimmed, in lower case; empty reads as null",
+            address_of,
+            _written_email,
+            "an e-mail address in one form, without a name beside it; empty reads as null",
+            edition=2,
         ),
         Transform(
             "datetime",
@@ -136,9 +130,10 @@ TRANSFORMS: Mapping[str, Transform] = {
         Transform(
             CUSTOMERS_TICKET,
             ("parent",),
-            _email,
+            address_of,
             _unchanged,
             "an e-mail address: its customer's newest open ticket",
+            edition=2,
         ),
         Transform(
             "tags", ("set",), _tag, _unchanged, "each tag case-folded, trimmed, without leading #"

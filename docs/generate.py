@@ -159,7 +159,10 @@ READING_ORDER = (
 """The rooms of `bridge/`, in the order in which they are best entered. A test: all are here."""
 
 
-TOP_MODULES = ("procedures", "wiring", "receiver_loop", "clock_loop", "clock", "home", "errors")
+TOP_MODULES = (
+    *("procedures", "wiring", "receiver_loop", "clock_loop", "clock", "home", "foreign_json"),
+    "errors",
+)
 """The modules at the top of `bridge/`, in the order of the README. A test: all are here."""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.connectors.contract import Hint, Parsed
 from bridge.errors import Malformed, Unavailable
+from bridge.foreign_json import REPLACED
 from bridge.http.client import Answer
 
 Row = Mapping[str, Any]
@@ -21,6 +22,8 @@ Row = Mapping[str, Any]
 
 MAX_ID_LENGTH = 200
 """Characters; also of an event's name."""
+YEARS = range(1900, 9000)
+"""Of a time that can be one."""
 GENERIC_EVENT = "hint"
 """The event name under which a generic hint is recorded."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -39,12 +42,17 @@ def value_at(body: Any, path: str) -> Any:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Read an ISO time as aware UTC, also one without an offset; None when it is none."""
+    """Read an ISO time as aware UTC, also one without an offset; None when it is none.
+
+    One at the very ends of the calendar is none: no span of time could be added to it.
+    """
     if not isinstance(value, str):
         return None
     try:
         time = datetime.fromisoformat(value)
     except ValueError:
+        return None
+    if time.year not in YEARS:
         return None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
@@ -80,11 +88,22 @@ def is_uuid(value: Any) -> bool:
 
 
 def row_id(row: Row) -> str:
-    """Return a row's `id` as text; empty when it has none."""
+    """Return a row's `id` as text; empty when it has none by which a record could be asked for."""
     value = row.get("id")
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and is_id(value) else ""
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text can be a record's id: short, printable, and as the vendor wrote it."""
+    return (
+        0 < len(text) <= MAX_ID_LENGTH
+        and text.isprintable()
+        and text.strip() == text
+        and REPLACED not in text
+        and text not in {".", ".."}  # in an address these are no names
+    )
 
 
 def is_row(value: Any) -> bool:
@@ -141,7 +160,7 @@ def row_times(connection: str, rows: list[Row], column: str) -> list[datetime]:
 def event_name(body: Any, path: str) -> str:
     """Read an event's name. Raises Malformed when it is not a short text."""
     name = value_at(body, path)
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_ID_LENGTH or not name.isprintable():
+    if not isinstance(name, str) or not is_id(name.strip()):
         raise Malformed(f"no event name at {path!r}; check the connection's webhook.event")
     return name
 
@@ -150,12 +169,7 @@ def record_id(value: Any, path: str) -> str:
     """Read a record's id, a text or a number. Raises Malformed, naming its path, for others."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if (
-        isinstance(value, str)
-        and 0 < len(value) <= MAX_ID_LENGTH
-        and value.isprintable()
-        and value.strip() == value
-    ):
+    if isinstance(value, str) and is_id(value):
         return value
     raise Malformed(f"no record id at {path!r}; check the connection's webhook.id")
 

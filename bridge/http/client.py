@@ -19,11 +19,11 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import orjson
 import requests
 import urllib3
 from requests.adapters import BaseAdapter
 
+from bridge import foreign_json
 from bridge.clock import Clock
 from bridge.core.model.syncs import Connection
 from bridge.errors import (
@@ -149,7 +149,7 @@ class Http:
         url = self._url(path_or_url)
         self._check_retry_after()
         bounds = CallBounds(self.connection.timeout)
-        data = None if json is None else orjson.dumps(json)
+        data = None if json is None else foreign_json.dumps(json)
         headers = None if data is None else {"Content-Type": "application/json"}
         sent_at = self._clock.now()
         request_count.add()
@@ -230,8 +230,8 @@ class Http:
         if not good:
             raise self._refusal(content, headers, fields, write=write, errors=errors)
         try:
-            body = orjson.loads(content) if content.strip() else None
-        except orjson.JSONDecodeError:
+            body = foreign_json.loads(content) if content.strip() else None
+        except ValueError:
             excerpt = self._excerpt(content)
             raise self._error(
                 doubtful, f"answered {status} without JSON", detail=excerpt, **fields

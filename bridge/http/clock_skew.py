@@ -8,6 +8,9 @@ from email.utils import parsedate_to_datetime
 
 BOUND_LIFETIME = timedelta(minutes=10)
 """How long a bound is kept: clocks drift, and are set."""
+MAX_SKEW = timedelta(days=366)
+"""A clock further off shows no time at all."""
+MAX_DATE_LENGTH = 100
 
 
 class ClockSkew:
@@ -27,7 +30,7 @@ class ClockSkew:
         """Take in one answer's Date header; return the bound, zero while there was none."""
         theirs = http_date(date)
         with self._lock:
-            if theirs is not None:
+            if theirs is not None and abs(theirs - received_at) <= MAX_SKEW:
                 # They wrote the date after we sent and before we received, and cut it to a second.
                 low, high = sent_at - theirs - timedelta(seconds=1), received_at - theirs
                 self._narrow(low, high, received_at)
@@ -50,7 +53,7 @@ def http_date(value: str | None) -> datetime | None:
     if not value:
         return None
     try:
-        date = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
+        date = parsedate_to_datetime(value[:MAX_DATE_LENGTH])
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
         return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

@@ -192,7 +192,7 @@ def test_a_failed_transport_says_whether_the_write_can_have_arrived(http, vendor
     assert KEY not in str(reading.value) + str(writing.value)
 
 
-@pytest.mark.parametrize("body", ["<html>", '{"a": ', "NaN", "[" * 3000, b"\xff\xfe"])
+@pytest.mark.parametrize("body", ["<html>", '{"a": ', "[" * 3000, b"\xff\xfe"])
 def test_what_is_not_json_is_not_an_answer(http, vendor, body):
     vendor.get(f"{BASE}/x", body=body)
     vendor.post(f"{BASE}/x", body=body)

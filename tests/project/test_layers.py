@@ -25,12 +25,13 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "clock": set(),
     "home": {"errors"},
+    "foreign_json": set(),
     "core/model": {"errors"},
     "core/mapping": {"errors", "core/model"},
     "core/merge": {"errors", "core/model", "core/mapping"},
     "core/planning": {"errors", "core/model", "core/mapping", "core/merge"},
-    "http": GROUND | {"core"},
-    "connectors": GROUND | {"core", "http"},
+    "http": GROUND | {"core", "foreign_json"},
+    "connectors": GROUND | {"core", "http", "foreign_json"},
     "config": GROUND | {"core", "connectors", "home"},
     "ledger": GROUND | {"core"},
     "queue": GROUND | {"core", "home"},
@@ -49,7 +50,17 @@ ALLOWED: dict[str, set[str]] = {
     | {"core", "config", "connectors", "home", "ledger", "queue", "engine", "flow", "runs"}
     | {"preview", "wiring"},
     "web": GROUND
-    | {"core", "config", "connectors", "home", "ledger", "queue", "observability", "wiring"}
+    | {
+        "foreign_json",
+        "core",
+        "config",
+        "connectors",
+        "home",
+        "ledger",
+        "queue",
+        "observability",
+        "wiring",
+    }
     | {"operations"},
     "verify": set(),
     "sandbox": GROUND | {"core", "connectors"},

@@ -147,30 +147,25 @@ def test_the_limit_is_exact(receiver):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("", "not strict JSON"),
-        ("{", "not strict JSON"),
+        ("", "not JSON"),
+        ("{", "not JSON"),
         ("null", "not an object"),
         ("[]", "not an object"),
         ('"text"', "not an object"),
-        ("{'event': 1}", "not strict JSON"),
-        ('{"event": NaN}', "not strict JSON"),
-        ('{"event": Infinity}', "not strict JSON"),
-        (b'{"event": "\xff"}', "not strict JSON"),
-        (b"\xef\xbb\xbf{}", "not strict JSON"),
-        (EVENT.encode("utf-16"), "not strict JSON"),
-        (b'{"event": "a\x00b"}', "not strict JSON"),
-        ('{"event": "\\ud800"}', "not strict JSON"),
-        (
-            '{"event": "ticket.updated", "event": "other", "data": {"id": "1"}}',
-            "'event' stands twice",
-        ),
-        ('{"event": "ticket.updated", "data": {"id": "1", "id": "2"}}', "'id' stands twice"),
+        ("{'event': 1}", "not JSON"),
+        ('{"event": NaN}', "event name"),
+        ('{"event": Infinity}', "event name"),
+        (b'{"event": "\xff"}', "event name"),
+        (b"\xef\xbb\xbf{}", "event name"),
+        (EVENT.encode("utf-16"), "not JSON"),
+        (b'{"event": "a\x00b"}', "event name"),
+        ('{"event": "\\ud800"}', "event name"),
         (
             '{"event": "ticket.updated", "data": ' + '{"a":' * 200 + "1" + "}" * 200 + "}",
             "nested deeper",
         ),
         ('{"a":' * 300 + "1" + "}" * 300, "nested deeper"),
-        ("[" * 2000, "not strict JSON"),
+        ("[" * 2000, "not JSON"),
         ('{"event": "ticket.updated", "data": {"id": ' + "9" * 500 + "}}", None),
         ('{"event": "ticket.updated", "data": {"id": null}}', "record id"),
         ('{"event": "ticket.updated", "data": {"id": true}}', "record id"),
@@ -196,6 +191,37 @@ def test_what_is_authentic_but_senseless_is_put_into_quarantine(receiver, body, 
     assert said is None or said in row["why"]
     assert row["body"] is not None
     assert receiver.work() == receiver.bell.seen == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        rb'"subject": "Ticket 1 \ud83d"',
+        rb'"subject": "Ticket 1 \ude00"',
+        b'"subject": "Ticket\t1"',
+        b'"subject": "Ticket\x0b1"',
+        b'"subject": "caf\xe9"',
+        b'"score": NaN',
+        b'"score": -Infinity',
+        b'"score": 1180591620717411303424',
+        b'"id": "0"',
+    ],
+)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "BOM"])
+def test_a_hint_is_taken_where_its_id_can_be_read(receiver, odd, mark):
+    body = mark + b'{"event": "ticket.updated", "data": {' + odd + b', "id": "t1"}}'
+    answer = receiver.post(body=body)
+    assert (answer.status_code, answer.json["status"]) == (202, "accepted")
+    assert [key for key, _generation in receiver.work()] == ["observe:helpdesk:ticket:t1"]
+
+
+@pytest.mark.parametrize("odd", [rb"\ud83d", rb"\u0000", b"caf\xe9", b"\t", b".", b".."])
+def test_an_id_that_cannot_be_read_is_no_hint(receiver, odd):
+    receiver.post(body=b'{"event": "ticket.updated", "data": {"id": "' + odd + b'"}}')
+    [row] = receiver.inbox()
+    assert row["verdict"] == "quarantined"
+    assert "record id" in row["why"]
+    assert receiver.work() == []
 
 
 def test_an_unknown_event_is_recorded_and_ignored(receiver):

@@ -53,6 +53,8 @@ EXCERPT_LENGTH = 300
 """Characters of an error's body that are kept."""
 MAX_RETRY_AFTER = 3600.0
 """Seconds. A longer Retry-After is cut: the next try will be told again."""
+BELIEVED_RETRY_AFTER = 24 * 3600.0
+"""A quota may last until tomorrow; a year is a mistake, and must not stop a connection."""
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
 
 STATUS_ERRORS: Mapping[int, type[RemoteError]] = {
@@ -307,12 +309,12 @@ class Http:
     def _retry_after(self, headers: Mapping[str, str]) -> float | None:
         value = headers.get("retry-after", "").strip()
         if value.isascii() and value.isdigit():
-            return min(float(value), MAX_RETRY_AFTER)
+            return _believable(float(value))
         until = http_date(value)
         if until is None:
             return None
         now = http_date(headers.get("date")) or self._clock.now()
-        return min(max((until - now).total_seconds(), 0.0), MAX_RETRY_AFTER)
+        return _believable(max((until - now).total_seconds(), 0.0))
 
 
 def _content(response: requests.Response, bounds: CallBounds, limit: int, *, cut: bool) -> bytes:
@@ -336,6 +338,11 @@ def _content(response: requests.Response, bounds: CallBounds, limit: int, *, cut
             if cut:
                 return b"".join(parts)[:limit]
             raise TooMuch(f"the answer is larger than {limit} bytes")
+
+
+def _believable(wait: float) -> float | None:
+    """Return the part of a wait that is obeyed; None: nobody can mean it, as if none were named."""
+    return min(wait, MAX_RETRY_AFTER) if wait <= BELIEVED_RETRY_AFTER else None
 
 
 def _secrets(connection: Connection) -> list[str]:

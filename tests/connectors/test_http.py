@@ -123,9 +123,12 @@ def test_a_connector_may_know_better(http, vendor):
     [
         ({}, None),
         ({"Retry-After": "7"}, 7.0),
-        ({"Retry-After": "99999999"}, MAX_RETRY_AFTER),
+        ({"Retry-After": "80000"}, MAX_RETRY_AFTER),
+        ({"Retry-After": "31536000"}, None),
         ({"Retry-After": "-3"}, None),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "Mon, 31 Dec 9999 23:59:59 GMT"}, None),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0.0),
         (
             {
                 "Retry-After": "Mon, 23 Nov 2026 12:00:30 GMT",

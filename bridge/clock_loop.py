@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,23 +16,39 @@ TICK_SECONDS: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
 PRUNE_EVERY: Final = timedelta(hours=1)
 ACCOUNT_EVERY: Final = timedelta(minutes=1)
+MAX_RETRY_INTERVAL: Final = timedelta(hours=1)
+"""A duty that fails is done again once in so long, however long it has failed."""
 
 logger = logging.getLogger("bridge.cli")
 
 
+@dataclass(slots=True)
+class Duty:
+    """Something that the clock does now and then."""
+
+    name: str
+    every: timedelta
+    act: Callable[[], object]
+    due: datetime
+    failed: int = 0
+    """Failures in a row by a defect of ours."""
+    is_well: bool = False
+    """It has worked here since it last failed, anywhere."""
+
+
 def run_clock(bridge: wiring.Bridge, stop: threading.Event) -> None:
     """Tick until told to stop. After an outage of the ledger the next tick finds what was due."""
-    duties: list[tuple[timedelta, Callable[[], object]]] = [
-        (RUNS_EVERY, bridge.start_due_runs),
-        (PRUNE_EVERY, bridge.prune),
-        (ACCOUNT_EVERY, bridge.check_account),
+    now = bridge.clock.now()
+    duties = [
+        Duty("start of runs", RUNS_EVERY, bridge.start_due_runs, now),
+        Duty("pruning", PRUNE_EVERY, bridge.prune, now),
+        Duty("account of webhooks", ACCOUNT_EVERY, bridge.check_account, now),
+        Duty("announcement", timedelta(seconds=TICK_SECONDS), bridge.announce, now),
     ]
-    next_times = [bridge.clock.now()] * len(duties)
     down = False
     while not stop.is_set():
         try:
-            _do_what_is_due(duties, next_times, bridge.clock.now())
-            bridge.announce()
+            do_what_is_due(bridge, duties)
             down = False
         except BridgeError as error:
             if not down:
@@ -40,11 +57,28 @@ def run_clock(bridge: wiring.Bridge, stop: threading.Event) -> None:
         stop.wait(TICK_SECONDS)
 
 
-def _do_what_is_due(
-    duties: list[tuple[timedelta, Callable[[], object]]], next_times: list[datetime], now: datetime
-) -> None:
-    """Do each duty whose time has come. One that fails is due again at the next tick."""
-    for number, (interval, duty) in enumerate(duties):
-        if now >= next_times[number]:
-            duty()
-            next_times[number] = now + interval
+def do_what_is_due(bridge: wiring.Bridge, duties: Iterable[Duty]) -> None:
+    """Do each duty whose time has come.
+
+    One that fails because of the ledger is due again at the next tick, with all that follow. One
+    that fails by a defect of ours holds up no other: it is done again ever rarer, and shown.
+    """
+    for duty in duties:
+        now = bridge.clock.now()
+        if now < duty.due:
+            continue
+        try:
+            duty.act()
+        except BridgeError:
+            raise
+        except Exception:
+            logger.exception("the clock failed over its duty %r, and goes on", duty.name)
+            duty.failed, duty.is_well = duty.failed + 1, False
+            longest = max(MAX_RETRY_INTERVAL, duty.every)
+            duty.due = now + min(longest, duty.every * int(2 ** min(duty.failed, 16)))
+            bridge.store_upkeep(duty.name, "the bridge itself failed over it")
+        else:
+            if not duty.is_well:  # a clock before this one may have left a failure on record
+                bridge.store_upkeep(duty.name)
+            duty.failed, duty.is_well = 0, True
+            duty.due = now + duty.every

@@ -11,7 +11,7 @@ from bridge.flow.deliver import deliver
 from bridge.flow.observe import observe
 from bridge.ledger import probes
 from bridge.ledger.database import Tx
-from bridge.runs import account_metrics, backfill, reconcile, undo
+from bridge.runs import account_metrics, backfill, listing_walk, reconcile, undo
 
 
 def catch_up(tx: Tx, context: Context) -> None:
@@ -36,4 +36,9 @@ PROCEDURES = Procedures(
         "undo": undo.take_back,
     },
     catch_up=catch_up,
+    run_failures={
+        "reconcile": reconcile.failed,
+        "backfill": listing_walk.run_failed,
+        "figures": account_metrics.fetch_failed,
+    },
 )

@@ -75,11 +75,19 @@ class Bridge:
         return run_ids
 
     def take_over(self) -> int:
-        """Free what dead workers of this machine held, and ring; returns how much it was."""
+        """Free what dead workers of this machine held, and runs that an older version parked.
+
+        Rings if it was anything, and returns how much.
+        """
         freed = upkeep.free_dead_claims(self.ledger, self.clock.now())
+        freed += upkeep.free_parked_runs(self.ledger, self.clock.now())
         if freed:
             self.announce()
         return freed
+
+    def store_upkeep(self, duty: str, error: str = "") -> None:
+        """Store how one of the clock's duties ended."""
+        upkeep.store_outcome(self.ledger, duty, self.clock.now(), error)
 
     def check_account(self) -> None:
         """Log an error when a webhook that was accepted is accounted for nowhere."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from bridge.engine.context import Context, Task
 from bridge.errors import (
     AlreadyExists,
     BridgeError,
+    LeaseLost,
     NotFound,
     NotSent,
     Outcome,
@@ -50,6 +52,9 @@ DOWN = (Unavailable, NotSent, UnknownOutcome)
 SHUT = frozenset({"paused", "trying", "stopped"})
 """States of a connection in which work waits for it."""
 
+DEFECT = "defect"
+"""The cause of work that is parked because the bridge itself failed over it."""
+
 REMEDIES = {
     "unsafe": (
         "look at what would be lost (`bridge ticket REF`); "
@@ -82,6 +87,7 @@ REMEDIES = {
     "Unavailable": (
         "it fails again and again while others work: look at the record there; then retry"
     ),
+    DEFECT: "report what the log says of it; a retry helps once the bridge or the record is mended",
 }
 """Cause of parked work -> what to do about it."""
 USUAL_REMEDY = "read the reason, mend it, then retry: what is right is looked at anew"
@@ -120,6 +126,12 @@ def record_call_outcome(
         )
         if probe:
             connection_health.end_probe(tx, connection)
+    elif (
+        probe
+        and isinstance(error, Unauthorised)
+        and connection_health.refused_again(tx, connection, now, _first_stop(context, connection))
+    ):
+        return
     elif isinstance(error, DOWN) and not isinstance(error, Resting):
         connection_health.failed(tx, connection, str(error), now, probe=probe, item=item)
     elif probe:
@@ -170,15 +182,31 @@ class CallOutcomes:
         self.waiting = []
 
 
-def apply_outcome(tx: Tx, context: Context, task: Task, error: Exception) -> None:
-    """Give the lease back, and do with the work what the error's declared outcome says."""
+class RunFailure(Protocol):
+    """Told of each failure of work that is a run, which is never parked."""
+
+    def __call__(self, tx: Tx, context: Context, task: Task, why: str, *, again: bool) -> bool:
+        """Store why it failed; return whether it is to be tried again from where it is.
+
+        If not, the run is ended and its work finished. `again`: another try may help.
+        """
+
+
+def apply_outcome(
+    tx: Tx, context: Context, task: Task, error: Exception, run_failure: RunFailure | None = None
+) -> None:
+    """Give the lease back, and do with the work what the error's declared outcome says.
+
+    `run_failure` is given for work that is a run. Where other work would be parked, a run ends; the
+    schedule, or whoever asked for it, begins the next.
+    """
     row, now = task.row, context.clock.now()
     task.give_back(tx)
     outcome = error.outcome if isinstance(error, BridgeError) else Outcome.PARK
-    if not isinstance(error, BridgeError):
-        log.error("%s of %s met a defect of ours", row.kind, row.key, exc_info=error)
-    why = str(error) or (type(error).__doc__ or type(error).__name__)
-    if outcome is Outcome.STOP and isinstance(error, Unauthorised):
+    why, cause = _why_and_cause(row, error)
+    if run_failure is not None and outcome not in {Outcome.STOP, Outcome.IGNORE}:
+        _run_failed(tx, context, task, error, run_failure, why)
+    elif outcome is Outcome.STOP and isinstance(error, Unauthorised):
         _refused_access(tx, context, task, error, now)
     elif outcome is Outcome.IGNORE:
         _answer_webhooks(tx, task, "ignored", why, now)
@@ -188,14 +216,39 @@ def apply_outcome(tx: Tx, context: Context, task: Task, error: Exception) -> Non
         and isinstance(error, RemoteError)
         and row.attempts >= MAX_ATTEMPTS
     ):
-        _set_aside(tx, task, why, type(error).__name__, now)
+        _set_aside(tx, task, why, cause, now)
     elif outcome is Outcome.REFETCH:
         at = now + timedelta(seconds=backoff(context, row.attempts))
         work.reschedule(tx, row, task.owner, at, why)
-    elif outcome is Outcome.RETRY:
+    elif outcome is Outcome.RETRY and not _is_worn_out(tx, context, row, error):
         _later(tx, context, task, error, why)
     else:
-        _set_aside(tx, task, why, type(error).__name__, now)
+        _set_aside(tx, task, why, cause, now)
+
+
+def _why_and_cause(row: WorkRow, error: Exception) -> tuple[str, str]:
+    """Return an error in words, and the cause under which work that met it is parked."""
+    if isinstance(error, BridgeError):
+        return str(error) or type(error).__doc__ or "", type(error).__name__
+    log.error("%s of %s met a defect of ours", row.kind, row.key, exc_info=error)
+    return f"the bridge itself failed over it: please report what its log says of {row.key}", DEFECT
+
+
+def _run_failed(
+    tx: Tx, context: Context, task: Task, error: Exception, run_failure: RunFailure, why: str
+) -> None:
+    """Try a run again from where it is, or let it end where that has no sense."""
+    row = task.row
+    hopeless = not isinstance(error, BridgeError) or error.outcome is Outcome.PARK
+    if isinstance(error, LeaseLost) or (not hopeless and _is_down(tx, context, error)):
+        # We were held up ourselves, or the connection's health tells of it.
+        _later(tx, context, task, error, why)
+        return
+    log.warning("%s of %s failed: %s", row.kind, row.key, why)
+    # A listing that is answered with 404 or 409 is refused: there is no record to read anew.
+    again = not (hopeless or isinstance(error, ANSWERED) or row.attempts >= MAX_ATTEMPTS)
+    if run_failure(tx, context, task, why, again=again):
+        _later(tx, context, task, error, why)
 
 
 def backoff(context: Context, attempts: int) -> float:
@@ -205,25 +258,39 @@ def backoff(context: Context, attempts: int) -> float:
 
 
 def _later(tx: Tx, context: Context, task: Task, error: Exception, why: str) -> None:
-    """Try again later, or park work that has failed too often by itself.
+    """Try again later: after its backoff, and not before its connection may be called."""
+    row, now = task.row, context.clock.now()
+    wait = backoff(context, row.attempts)
+    if isinstance(error, RateLimited):
+        wait += error.retry_after or context.backoff.get(error.connection, FIRST_DELAY_SECONDS)
+    down = isinstance(error, RemoteError) and _is_down(tx, context, error)
+    if isinstance(error, RemoteError) and down:
+        health = connection_health.get(tx, error.connection)
+        wait = max(wait, _rest_seconds(health, now) + context.rng.uniform(0.05, 1.0))
+    at = now + timedelta(seconds=wait)
+    work.reschedule(tx, row, task.owner, at, why, count=not down, lane="retry")
+
+
+def _is_down(tx: Tx, context: Context, error: Exception) -> bool:
+    """Return whether an error came of a connection that takes no calls now."""
+    if isinstance(error, RateLimited):
+        return True
+    if not isinstance(error, RemoteError):
+        return False
+    return connection_health.get(tx, error.connection).state(context.clock.now()) in SHUT
+
+
+def _is_worn_out(tx: Tx, context: Context, row: WorkRow, error: Exception) -> bool:
+    """Return whether work has failed too often by itself.
 
     Work that fails because its connection is down is not to blame, and is never parked for it. It
     is to blame when something else was answered since its last try: then the trouble of the
     connection is younger than the work's due time.
     """
-    row, now = task.row, context.clock.now()
+    if row.attempts < MAX_ATTEMPTS or _is_down(tx, context, error):
+        return False
     health = connection_health.get(tx, error.connection) if isinstance(error, RemoteError) else None
-    down = isinstance(error, RateLimited) or (health is not None and health.state(now) in SHUT)
-    if row.attempts >= MAX_ATTEMPTS and not down and _is_to_blame(row, health):
-        _set_aside(tx, task, why, type(error).__name__, now)
-        return
-    wait = backoff(context, row.attempts)
-    if isinstance(error, RateLimited):
-        wait += error.retry_after or context.backoff.get(error.connection, FIRST_DELAY_SECONDS)
-    if health is not None and down:
-        wait = max(wait, _rest_seconds(health, now) + context.rng.uniform(0.05, 1.0))
-    at = now + timedelta(seconds=wait)
-    work.reschedule(tx, row, task.owner, at, why, count=not down, lane="retry")
+    return _is_to_blame(row, health)
 
 
 def _is_to_blame(row: WorkRow, health: Health | None) -> bool:
@@ -274,7 +341,7 @@ def _refused_access(
     what_next = (
         f"{error}; mend its credentials, restart the bridge, then `bridge connection resume {name}`"
     )
-    if connection_health.refuse(tx, name, what_next, now):
+    if connection_health.refuse(tx, name, what_next, now, _first_stop(context, name)):
         log.error("stopped %s", what_next)
         # The item before was no exception after all: it waits for the key like the rest.
         parking.unpark(tx, now, connection=name, cause=type(error).__name__)
@@ -283,6 +350,12 @@ def _refused_access(
     wait = 0.0 if own else UNKNOWN_REST_SECONDS + backoff(context, row.attempts)
     at = now + timedelta(seconds=wait)
     work.reschedule(tx, row, task.owner, at, str(error), count=False, lane="retry")
+
+
+def _first_stop(context: Context, connection: str) -> timedelta:
+    """Return after how long a refused key is tried again: as long as between two polls."""
+    poll = context.connections[connection].poll
+    return poll if poll is not None else connection_health.FIRST_STOP
 
 
 def _set_aside(tx: Tx, task: Task, why: str, cause: str, now: datetime) -> None:

@@ -23,6 +23,7 @@ from bridge.engine.outcomes import (
     FIRST_DELAY_SECONDS,
     CallOutcome,
     CallOutcomes,
+    RunFailure,
     apply_outcome,
 )
 from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch
@@ -57,6 +58,8 @@ class Procedures:
     by_kind: Mapping[str, Callable[[Context, Task], Procedure]]
     catch_up: Callable[[Tx, Context], None]
     """Takes in what other workers have learned, before work is claimed."""
+    run_failures: Mapping[str, RunFailure]
+    """Kinds of work that is a run and never parked, and what is told of its failures."""
 
 
 @dataclass(slots=True)
@@ -213,7 +216,8 @@ class Drain:
             for running, failure in failed:
                 try:
                     with savepoint(tx):
-                        apply_outcome(tx, self.context, running.task, failure)
+                        run_failure = self.procedures.run_failures.get(running.task.row.kind)
+                        apply_outcome(tx, self.context, running.task, failure, run_failure)
                 except Exception:  # the claim runs out, and the row is taken up again
                     log.exception(
                         "the outcome of %s could not be stored: %s", running.task.row.key, failure

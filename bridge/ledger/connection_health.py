@@ -1,5 +1,7 @@
 """The health of each connection: in use, paused for a while, or stopped by an operator or a 401.
 
+A connection whose key is refused is stopped; a single call, ever rarer, sees whether it still is.
+
 The circuit breaker is kept in the ledger so that all workers share it. Several failures in a row
 open it, and each opening pauses the connection for longer. When the pause is over, exactly one
 piece of work may call the connection (the probe); only its answer closes the breaker.
@@ -22,6 +24,9 @@ ROW_ENDS_AFTER = timedelta(minutes=2)
 """A failure this long after the last pause that it may have caused begins a new row."""
 MAX_PAUSE_SECONDS = 60.0
 """The longest pause that the breaker makes; the first is one second, each later one doubles."""
+FIRST_STOP = timedelta(minutes=1)
+MAX_STOP = timedelta(hours=1)
+"""After so long a refused key is tried again by one call; each refusal in a row doubles it."""
 
 _HEALTHY: dict[str, Any] = {
     "paused_until": None,
@@ -45,7 +50,7 @@ class Health:
     paused_until: datetime | None
     """In the future: paused, by the breaker or because the vendor asked for it."""
     refused_at: datetime | None
-    """Since when the credentials are refused: stopped until resumed."""
+    """Since when the credentials are refused: stopped until resumed, or until a probe is let in."""
     why: str
     failures: int
     failed_at: datetime | None
@@ -76,12 +81,16 @@ class Health:
 
     @property
     def halted(self) -> bool:
-        """True if it is not called again before an operator resumes it."""
+        """True if its work waits for an operator, who mends or resumes it."""
         return self.refused_at is not None or self.held_at is not None
 
     def half_open(self, now: datetime) -> bool:
-        """Return whether the breaker's pause is over and no probe is under way."""
-        return self.state(now) == "trying" and (self.probe_until is None or self.probe_until <= now)
+        """Return whether a probe may try the connection: its pause is over, none is under way."""
+        rests = self.held_at is not None or (
+            self.paused_until is not None and self.paused_until > now
+        )
+        probing = self.probe_until is not None and self.probe_until > now
+        return bool(self.refused_at or self.opened) and not rests and not probing
 
     def words(self, now: datetime) -> str:
         """Describe the state: until when, and why; empty when it is healthy."""
@@ -121,9 +130,9 @@ def get(tx: Tx, connection: str) -> Health:
 
 def closed(tx: Tx, now: datetime) -> set[str]:
     """Return the connections that nobody may call now, not even a probe."""
-    probing = and_(health.c.opened > 0, health.c.probe_until > now)
+    troubled = or_(health.c.opened > 0, health.c.refused_at.is_not(None))
+    probing = and_(troubled, health.c.probe_until > now)
     shut = or_(
-        health.c.refused_at.is_not(None),
         health.c.held_at.is_not(None),
         health.c.paused_until > now,
         probing,
@@ -137,7 +146,8 @@ def begin_probe(tx: Tx, connection: str, now: datetime, until: datetime) -> bool
         return False
     free = or_(health.c.probe_until.is_(None), health.c.probe_until <= now)
     # The update checks once more: of two workers that both saw it free, the database lets one win.
-    taken = update(health).where(health.c.connection == connection, health.c.opened > 0, free)
+    troubled = or_(health.c.opened > 0, health.c.refused_at.is_not(None))
+    taken = update(health).where(health.c.connection == connection, troubled, free)
     return bool(tx.execute(taken.values(probe_until=until)).rowcount)
 
 
@@ -170,12 +180,36 @@ def throttled(tx: Tx, connection: str, now: datetime) -> int:
     return int(row.throttled)
 
 
-def refuse(tx: Tx, connection: str, why: str, now: datetime) -> bool:
-    """Stop a connection until it is resumed; True when it was not stopped before."""
+def refuse(
+    tx: Tx, connection: str, why: str, now: datetime, first_stop: timedelta = FIRST_STOP
+) -> bool:
+    """Stop a connection until it is resumed or a probe succeeds; True when it was not stopped."""
     _put(tx, connection)
     statement = _of(connection).where(health.c.refused_at.is_(None))
-    changes = {"refused_at": now, "why": why, "since": now, "probe_until": None, "forbidden": ""}
+    changes = {
+        "refused_at": now,
+        "why": why,
+        "since": now,
+        "probe_until": None,
+        "forbidden": "",
+        "opened": 0,
+        "paused_until": now + min(first_stop, MAX_STOP),
+    }
     return bool(tx.execute(statement.values(changes)).rowcount)
+
+
+def refused_again(
+    tx: Tx, connection: str, now: datetime, first_stop: timedelta = FIRST_STOP
+) -> bool:
+    """Record that a stopped connection refused its probe, too: the next comes later.
+
+    False for a connection that is not stopped.
+    """
+    row = _row(tx, connection)
+    rest = min(MAX_STOP, first_stop * int(2 ** min(row.opened + 1, 16)))
+    stopped = _of(connection).where(health.c.refused_at.is_not(None))
+    changes = {"paused_until": now + rest, "opened": row.opened + 1, "probe_until": None}
+    return bool(tx.execute(stopped.values(changes)).rowcount)
 
 
 def forbid(tx: Tx, connection: str, key: str, why: str, now: datetime) -> bool:
@@ -193,18 +227,18 @@ def failed(
     """Count a failed call, open the breaker if it is one too many, and return the count.
 
     Work that fails repeatedly counts once: the fault may lie in its record, and its own backoff
-    protects the system. While the breaker is open, only the probe's failure counts: the other
-    calls were under way when it opened.
+    protects the system. While the breaker is open, or the connection stopped, only the probe's
+    failure counts: the other calls were under way when that began.
     """
     row = _row(tx, connection)
-    if row.opened and not probe:
+    if (row.opened or row.refused_at is not None) and not probe:
         return int(row.failures)
     failures = row.failures + 1 if probe else _failures_in_a_row(row, now, item)
     began_now = not row.failures and not row.opened
     changes: dict[str, Any] = {
         "failures": failures,
         "failed_at": now,
-        "why": why,
+        "why": why if row.refused_at is None else row.why,
         "failing": item,
         "since": now if began_now else row.since or now,
     }
@@ -233,16 +267,20 @@ def _opened_breaker(row: Any, now: datetime) -> dict[str, Any]:
 
 
 def worked(tx: Tx, connection: str, *, probe: bool = False) -> None:
-    """Reset the failures of a connection that answered; only the probe closes the breaker."""
-    if probe:
-        troubled = _of(connection).where(health.c.opened > 0)
-    else:
-        failing = or_(health.c.failures > 0, health.c.throttled > 0, health.c.forbidden != "")
-        troubled = _of(connection).where(health.c.opened == 0, failing)
-    not_halted = and_(health.c.refused_at.is_(None), health.c.held_at.is_(None))
+    """Reset the failures of a connection that answered.
+
+    Only the probe closes the breaker, or lets a connection go on that was stopped.
+    """
     # A pause that the vendor asked for stays.
     healthy = {**_HEALTHY, "paused_until": health.c.paused_until}
-    tx.execute(troubled.where(not_halted).values(healthy))
+    not_held = _of(connection).where(health.c.held_at.is_(None))
+    if probe:
+        shut = or_(health.c.opened > 0, health.c.refused_at.is_not(None))
+        tx.execute(not_held.where(shut).values({**healthy, "refused_at": None}))
+    else:
+        failing = or_(health.c.failures > 0, health.c.throttled > 0, health.c.forbidden != "")
+        open_ = and_(health.c.opened == 0, health.c.refused_at.is_(None))
+        tx.execute(not_held.where(open_, failing).values(healthy))
 
 
 def hold(tx: Tx, connection: str, why: str, now: datetime) -> None:

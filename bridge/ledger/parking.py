@@ -15,6 +15,8 @@ from bridge.ledger.tables import side, work
 
 SAMPLES = 5
 """Rows of a group that are shown as examples."""
+RUN_KINDS = ("reconcile", "backfill", "figures")
+"""Kinds of work that is a run: it ends, well or badly, and is never parked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,13 @@ def unpark(
     if payload is not None:
         values["payload"] = payload
     return tx.execute(update(work).where(*selected).values(values)).rowcount
+
+
+def free_runs(tx: Tx, now: datetime) -> int:
+    """Free the runs' own work, which older versions parked; return how much it was."""
+    rows = select(work.c.id).where(work.c.parked_at.is_not(None), work.c.kind.in_(RUN_KINDS))
+    ids = list(tx.execute(rows).scalars())
+    return unpark(tx, now, ids=ids) if ids else 0
 
 
 def discard(tx: Tx, ids: Collection[int]) -> int:

@@ -106,9 +106,13 @@ def progress(
     now: datetime,
     figures: RunFigures | None = None,
 ) -> None:
-    """Store a checkpoint: where to go on, and how much was seen since the last one."""
+    """Store a checkpoint: where to go on, and how much was seen since the last one.
+
+    What made an earlier try fail is over with that.
+    """
     changes: dict[str, Any] = {
         "progress_at": now,
+        "error": "",
         "seen": run.c.seen + seen,
         "hinted": run.c.hinted + hinted,
     }
@@ -136,6 +140,26 @@ def extend_claim(
 def forget_cursor(tx: Tx, run_id: int) -> None:
     """Delete a run's cursor, so that no later run goes on from it."""
     tx.execute(update(run).where(run.c.id == run_id).values(cursor=None))
+
+
+def note_failure(tx: Tx, run_id: int, why: str) -> None:
+    """Store why a try of a run failed that is tried again."""
+    under_way = update(run).where(run.c.id == run_id, run.c.finished_at.is_(None))
+    tx.execute(under_way.values(error=why))
+
+
+def store_outcome(
+    tx: Tx, *, kind: str, connection: str, entity: str, now: datetime, error: str
+) -> None:
+    """Store how a duty ended that is no run of its own: a failure, or the first success after one.
+
+    So it is shown like a failing run, and what always works leaves no rows.
+    """
+    before = last(tx, kind=kind, connection=connection, entity=entity)
+    if error or (before is not None and before.error):
+        run_id = begin(tx, kind=kind, connection=connection, entity=entity, due=now, now=now)
+        if run_id is not None:
+            finish(tx, run_id, now, error=error)
 
 
 def finish(tx: Tx, run_id: int, now: datetime, *, error: str = "") -> None:

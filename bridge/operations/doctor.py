@@ -10,9 +10,10 @@ from typing import Final
 from bridge.engine.outcomes import remedy
 from bridge.errors import BridgeError
 from bridge.ledger import summary
+from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.parking import ParkedGroup
-from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
+from bridge.operations import failures
 from bridge.operations.desk import Desk
 from bridge.queue import url_for
 from bridge.runs.schedule import NextRun, next_runs
@@ -45,13 +46,14 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
         with desk.ledger.read() as tx:
             status = summary.summary(tx, now)
             schedule = next_runs(tx, desk.config, now)
+            failing = failures.current(tx, desk)
     except BridgeError as error:
         yield Trouble("the ledger cannot be used", None, str(error))
         return
     yield from _connections(desk, status, now)
     yield from map(_parked, status.parked)
     yield from _idle(status, now)
-    yield from _failed_runs(status.runs)
+    yield from _failing_runs(failing, status, now)
     yield from _overdue(schedule, now)
     if not status.account.balanced:
         yield Trouble(
@@ -91,10 +93,13 @@ def _connections(desk: Desk, status: Status, now: datetime) -> Iterator[Trouble]
         health = status.health.get(name)
         if health is None or health.state(now) == "ok":
             continue
-        if health.halted:
+        if health.held_at is not None:
+            do = f"`bridge connection resume {name}` goes on"
+        elif health.refused_at is not None:
             do = (
-                "`bridge check --live` shows whether its key works; "
-                f"`bridge connection resume {name}` goes on"
+                "one call tries it again now and then, at least once an hour, and it goes on when "
+                "that is let in. `bridge check --live` shows whether its key works; "
+                f"`bridge connection resume {name}` goes on at once"
             )
         else:
             do = (
@@ -136,16 +141,12 @@ def _idle(status: Status, now: datetime) -> Iterator[Trouble]:
         )
 
 
-def _failed_runs(runs: list[RunRow]) -> Iterator[Trouble]:
-    """See which runs failed, of those that are the last of their kind at their connection."""
-    newest: dict[tuple[str, str], RunRow] = {}
-    for run in runs:  # the newest first
-        newest.setdefault((run.kind, run.connection), run)
-    for run in newest.values():
-        if run.error:
-            what = f"the last {run.kind} of {run.connection} failed: {run.error}"
-            do = "mend what the error names; then start it again, or wait for the next"
-            yield Trouble(what, run.finished_at, do)
+def _failing_runs(failing: list[FailingRun], status: Status, now: datetime) -> Iterator[Trouble]:
+    """See which runs fail, but for those that fail because their connection may not be called."""
+    for run in failing:
+        health = status.health.get(run.connection)
+        if health is None or health.state(now) in {"ok", "failing"}:
+            yield Trouble(failures.what(run), run.since, failures.what_to_do(run))
 
 
 def _overdue(schedule: list[NextRun], now: datetime) -> Iterator[Trouble]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,8 +11,10 @@ from typing import Any, Final
 from bridge.core.model.syncs import Connection, Rate
 from bridge.engine.outcomes import remedy
 from bridge.ledger import run_records, run_writes, summary
+from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
+from bridge.operations import failures
 from bridge.operations.desk import Desk
 from bridge.runs.schedule import NextRun, next_runs
 
@@ -77,11 +79,19 @@ def overview(desk: Desk) -> Overview:
         called = summary.called(tx, status)
         runs = run_records.notable(tx, RECENT_RUNS)
         written = run_writes.count(tx, [run.id for run in runs])
+        failing = failures.current(tx, desk)
     return Overview(
         at=now,
         summary=status,
         connections=[
-            _connection(connection, status, schedule, called=connection.name in called, now=now)
+            _connection(
+                connection,
+                status,
+                schedule,
+                [run for run in failing if run.connection == connection.name],
+                called=connection.name in called,
+                now=now,
+            )
             for connection in desk.config.connections.values()
         ],
         schedule=schedule,
@@ -132,6 +142,7 @@ def _connection(
     connection: Connection,
     status: Status,
     schedule: Iterable[NextRun],
+    failing: Sequence[FailingRun],
     *,
     called: bool,
     now: datetime,
@@ -139,11 +150,17 @@ def _connection(
     name = connection.name
     health, waiting_since = status.health.get(name), status.waiting.get(name)
     state = health.state(now) if health else "ok"
+    why = health.words(now) if health else ""
+    since = health.since if health and state != "ok" else None
+    scheduled = [run for run in failing if run.kind in failures.RETRIED]
+    if state == "ok" and scheduled:
+        state, since = "failing", min(run.since for run in scheduled)
+        why = "failing, because " + "; ".join(failures.what(run) for run in scheduled)
     return ConnectionStatus(
         connection=name,
         health=state if called else NEVER_CALLED,
-        why=health.words(now) if health else "",
-        since=health.since if health and state != "ok" else None,
+        why=why,
+        since=since,
         records=status.sides.get(name, 0),
         lag=_seconds(waiting_since, now),
         writes_last_minute=status.writes.get(name, 0),

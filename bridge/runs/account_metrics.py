@@ -10,11 +10,13 @@ from typing import Final
 from bridge.connectors.contract import Connector
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, call_vendor, transact
-from bridge.errors import RemoteError, Unauthorised, Unsupported
-from bridge.ledger import gauges, work
+from bridge.errors import LeaseLost, NotSent, RateLimited, Unauthorised, Unavailable
+from bridge.ledger import gauges, run_records, work
 from bridge.ledger.database import Tx
 
 FETCH_EVERY: Final = timedelta(minutes=5)
+
+KIND: Final = "figures"
 
 log = logging.getLogger("bridge.flow")
 
@@ -30,6 +32,7 @@ def fetch_account_metrics(context: Context, task: Task) -> Procedure:
         now = context.clock.now()
         if metrics is not None:
             gauges.put(tx, task.row.connection, metrics, now)
+            _store_outcome(tx, task, now)
         work.finish(tx, task.row, task.owner, now)
 
     yield from transact(store)
@@ -52,9 +55,24 @@ def _fetch(context: Context, task: Task) -> Steps[Mapping[str, float] | None]:
         # This key may do all the rest, and not read these numbers.
         log.info("%s does not tell its account metrics: %s", name, error)
         return {}
-    except (RemoteError, Unsupported) as error:
+    except (Unavailable, RateLimited, NotSent, LeaseLost) as error:
+        # The connection's health tells of that.
         log.info("%s did not tell its account metrics: %s", name, error)
         return None
+
+
+def fetch_failed(tx: Tx, context: Context, task: Task, why: str, *, again: bool) -> bool:  # noqa: ARG001
+    """Store that the numbers could not be fetched; they are asked for again soon."""
+    now = context.clock.now()
+    _store_outcome(tx, task, now, error=why)
+    work.finish(tx, task.row, task.owner, now)
+    return False
+
+
+def _store_outcome(tx: Tx, task: Task, now: datetime, error: str = "") -> None:
+    run_records.store_outcome(
+        tx, kind=KIND, connection=task.row.connection, entity="", now=now, error=error
+    )
 
 
 def queue_due_fetches(tx: Tx, connectors: Mapping[str, Connector], now: datetime) -> list[str]:
@@ -70,8 +88,8 @@ def queue_due_fetches(tx: Tx, connectors: Mapping[str, Connector], now: datetime
         gauges.asked(tx, name, now)
         work.enqueue(
             tx,
-            kind="figures",
-            key=f"figures:{name}",
+            kind=KIND,
+            key=f"{KIND}:{name}",
             connection=name,
             entity="",
             lane="reconcile",

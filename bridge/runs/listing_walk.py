@@ -198,6 +198,17 @@ def _fetch(
     return fetch
 
 
+def run_failed(tx: Tx, context: Context, task: Task, why: str, *, again: bool) -> bool:
+    """Store why a try of a walk failed: it is tried again, or its run has ended for it."""
+    run_id = int((task.row.payload or {})["run"])
+    if again:
+        run_records.note_failure(tx, run_id, why)
+    else:
+        run_records.finish(tx, run_id, context.clock.now(), error=why)
+        work.finish(tx, task.row, task.owner, context.clock.now())
+    return again
+
+
 def _handing_over(
     context: Context, task: Task, job: ListingJob, batch: Batch
 ) -> Callable[[Tx], bool]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from bridge.connectors.contract import Record
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure
-from bridge.ledger import drift_findings, run_records, work
+from bridge.ledger import drift_findings, failing_runs, run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.runs import absences, comparison
@@ -23,6 +23,7 @@ from bridge.runs.listing_walk import (
     ListingJob,
     ListingProgress,
     PayloadPart,
+    run_failed,
     walk_listing,
 )
 
@@ -32,6 +33,8 @@ REPORT: Final = "report"
 CATALOGUES: Final = ("agent",)
 """Entities that no sync mirrors: a full run lists them for the people they show."""
 
+FORGET_WATERMARK_AFTER: Final = 3
+"""Polls in a row that were refused before their first row: then the next one lists everything."""
 MAX_REPORTED: Final = 200
 """Differences that a report keeps; the others are only counted."""
 MAX_NEW_STORED: Final = 1000
@@ -86,8 +89,10 @@ def start(
     )
     if run_id is None:
         return None
-    watermark = run_records.watermark(tx, connection, entity)
-    request = ReconcileRequest(str(run_id), kind, report, accept, first=watermark is None)
+    watermark = _watermark(tx, connection, entity)
+    request = ReconcileRequest(
+        str(run_id), kind, report, accept, first=_never_listed(tx, connection, entity)
+    )
     progress = ListingProgress(cursor=watermark if kind == "poll" else None)
     work.enqueue(
         tx,
@@ -101,6 +106,21 @@ def start(
         payload=asdict(request) | asdict(progress),
     )
     return run_id
+
+
+def _watermark(tx: Tx, connection: str, entity: str) -> Any:
+    """Return the cursor from which a poll goes on; None: from the beginning.
+
+    Also when the vendor takes the old one no more, or so it seems.
+    """
+    failing = failing_runs.of(tx, "poll", connection, entity)
+    if failing is not None and failing.saw_nothing and failing.ended >= FORGET_WATERMARK_AFTER:
+        return None
+    return run_records.watermark(tx, connection, entity)
+
+
+def _never_listed(tx: Tx, connection: str, entity: str) -> bool:
+    return run_records.watermark(tx, connection, entity) is None
 
 
 def start_all(
@@ -136,6 +156,19 @@ def list_and_compare(context: Context, task: Task) -> Procedure:
     """Walk through the listing and have every record looked at whose row differs."""
     request = ReconcileRequest.of(task.row.payload)
     yield from walk_listing(context, task, ReconcileJob(context, task, request))
+
+
+def failed(tx: Tx, context: Context, task: Task, why: str, *, again: bool) -> bool:
+    """Store why a reconciliation failed, and return whether it is tried again from where it is.
+
+    One that comes after a failed one is tried once: its next page is then asked for when the next
+    run is due, ever rarer. One that has got a page goes on as long as others would.
+    """
+    run = run_records.get(tx, int(ReconcileRequest.of(task.row.payload).run))
+    if run is not None and not run.figures.get("pages"):
+        failing = failing_runs.of(tx, run.kind, run.connection, run.entity)
+        again = again and (failing is None or not failing.ended)
+    return run_failed(tx, context, task, why, again=again)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
-from bridge.ledger import connection_health, run_records, work
+from bridge.ledger import connection_health, failing_runs, run_records, work
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.run_records import RunRow
@@ -24,6 +24,12 @@ POLL_JITTER: Final = 0.1
 """Polls are spread over this part of their interval ..."""
 FULL_JITTER: Final = timedelta(minutes=10)
 """... and full runs over so much time, so that connections don't all begin at once."""
+USUAL_TRIES: Final = 3
+"""So many failed polls in a row change nothing; then each waits twice as long as the one before."""
+FIRST_FULL_RETRY: Final = timedelta(minutes=1)
+"""After the first failure of a full run; each one more in a row doubles it."""
+MAX_RETRY_INTERVAL: Final = timedelta(hours=1)
+"""What fails is tried again once in so long, however long it has failed."""
 
 
 class Declared(Protocol):
@@ -112,6 +118,7 @@ def _next_runs(
     tx: Tx, declared: Declared, wanted_runs: list[tuple[str, str, str]], now: datetime
 ) -> list[NextRun]:
     newest, begun = run_records.newest(tx), run_records.begun(tx)
+    failing = failing_runs.by_run(tx, newest)
     health = connection_health.by_name(tx)
     planned = []
     for name, entity, kind in wanted_runs:
@@ -119,7 +126,13 @@ def _next_runs(
         under_way = last is not None and last.finished_at is None
         first_run = begun.get((name, entity))
         connection = declared.connections[name]
-        due = None if under_way else next_time(connection, entity, kind, last, first_run, now)
+        failed = failing.get((kind, name, entity))
+        in_a_row = failed.ended if failed is not None else 0
+        due = (
+            None
+            if under_way
+            else next_time(connection, entity, kind, last, first_run, now, failed=in_a_row)
+        )
         if due is not None or last is not None:
             waits = _halted(health.get(name), now) or ("under way" if under_way else "")
             planned.append(NextRun(name, entity, kind, due, last, waits))
@@ -140,13 +153,34 @@ def next_time(
     last: RunRow | None,
     begun: datetime | None,
     now: datetime,
+    *,
+    failed: int = 0,
 ) -> datetime | None:
     """Return when a run is due; None: never.
 
-    `last`: the newest of its kind. `begun`: when the first run of any kind began.
+    `last`: the newest of its kind. `begun`: when the first run of any kind began. `failed`: how
+    many of its kind failed in a row.
     """
     if kind == "poll":
-        return _next_poll(connection, entity, last, now)
+        return _next_poll(connection, entity, last, now, failed)
+    daily = _next_full(connection, entity, kind, last, begun, now)
+    if not failed or last is None or last.finished_at is None or daily is None:
+        return daily
+    return min(daily, last.finished_at + _doubled(FIRST_FULL_RETRY, failed - 1))
+
+
+def _doubled(interval: timedelta, times: int) -> timedelta:
+    return min(MAX_RETRY_INTERVAL, interval * int(2 ** min(times, 16)))
+
+
+def _next_full(
+    connection: Connection,
+    entity: str,
+    kind: str,
+    last: RunRow | None,
+    begun: datetime | None,
+    now: datetime,
+) -> datetime | None:
     if connection.full is None:
         return None
     base = last.started_at if last is not None else begun
@@ -161,14 +195,17 @@ def next_time(
 
 
 def _next_poll(
-    connection: Connection, entity: str, last: RunRow | None, now: datetime
+    connection: Connection, entity: str, last: RunRow | None, now: datetime, failed: int
 ) -> datetime | None:
     if connection.poll is None:
         return None
     if last is None:
         return now
     jitter = POLL_JITTER * (_spread(connection.name, entity, "poll") - 0.5)
-    return last.started_at + connection.poll * (1 + jitter)
+    if failed <= USUAL_TRIES or last.finished_at is None:
+        return last.started_at + connection.poll * (1 + jitter)
+    interval = max(connection.poll, _doubled(connection.poll, failed - USUAL_TRIES))
+    return last.finished_at + interval * (1 + jitter)
 
 
 def _spread(*names: str) -> float:

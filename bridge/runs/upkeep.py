@@ -1,13 +1,19 @@
-"""Upkeep of the ledger: claims of dead workers are freed, the account of webhooks is checked."""
+"""Upkeep of the ledger: claims of dead workers are freed, the account of webhooks is checked.
+
+And what fails of the clock's duties is stored like a run that fails, so that it is seen.
+"""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Final
 
 from bridge.engine import worker_identity
-from bridge.ledger import takeover, webhook_inbox
+from bridge.ledger import parking, run_records, takeover, webhook_inbox
 from bridge.ledger.database import Ledger
+
+KIND: Final = "upkeep"
 
 log = logging.getLogger("bridge")
 
@@ -19,6 +25,21 @@ def free_dead_claims(ledger: Ledger, now: datetime) -> int:
     if freed:
         log.warning("freed %d pieces of work of workers that are dead", freed)
     return freed
+
+
+def free_parked_runs(ledger: Ledger, now: datetime) -> int:
+    """Free the work of runs that an older version parked for good; returns how much."""
+    with ledger.transaction() as tx:
+        freed = parking.free_runs(tx, now)
+    if freed:
+        log.warning("freed %d runs that an older version had parked", freed)
+    return freed
+
+
+def store_outcome(ledger: Ledger, duty: str, now: datetime, error: str = "") -> None:
+    """Store how one of the clock's duties ended: what fails is shown until it works."""
+    with ledger.transaction() as tx:
+        run_records.store_outcome(tx, kind=KIND, connection="", entity=duty, now=now, error=error)
 
 
 def check_webhook_account(ledger: Ledger) -> None:

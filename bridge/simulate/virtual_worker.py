@@ -113,7 +113,8 @@ class StepWorker:
         except Exception as error:  # noqa: BLE001 - flow.outcome decides for every error alike
             with self.scene.ledger.transaction() as tx:
                 if self.task is not None:
-                    apply_outcome(tx, self.scene.context, self.task, error)
+                    run_failure = PROCEDURES.run_failures.get(self.task.row.kind)
+                    apply_outcome(tx, self.scene.context, self.task, error, run_failure)
             self.drop()
 
     def _held_up(self) -> bool:

@@ -13,7 +13,7 @@ from flask import Blueprint, Request, Response, jsonify, request
 
 from bridge.clock import Clock
 from bridge.core.model.syncs import Secret
-from bridge.ledger import connection_health, summary
+from bridge.ledger import connection_health, failing_runs, summary
 from bridge.ledger.database import Ledger
 from bridge.queue import Bell
 from bridge.web.receiver.counters import Counters, labels
@@ -38,12 +38,17 @@ def blueprint(
         now = clock.now()
         with ledger.read() as tx:
             by_name = connection_health.by_name(tx)
+            failing = failing_runs.by_run(tx)
         connections = {
             name: {"state": health.state(now), "why": health.words(now)}
             for name, health in by_name.items()
         }
         # Always ok: a vendor's trouble is no reason to restart this process.
-        return jsonify(status="ok", connections=connections)
+        runs = [
+            {"kind": run.kind, "connection": run.connection, "entity": run.entity, "why": run.why}
+            for run in failing.values()
+        ]
+        return jsonify(status="ok", connections=connections, failing_runs=runs)
 
     @routes.get("/readyz")
     def ready() -> tuple[Response, int]:
@@ -74,6 +79,7 @@ def blueprint(
 def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
     with ledger.read() as tx:
         status = summary.summary(tx, now)
+        failing = failing_runs.by_run(tx)
     backlog = dict(status.backlog)
     oldest = backlog.pop("oldest_due", None)
     waited = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
@@ -121,6 +127,17 @@ def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
             "bridge_connection_state",
             "How a connection is that ever had trouble; 1 for the one state that it is in.",
             [({"connection": name, "state": word}, float(is_it)) for name, word, is_it in states],
+        ),
+        *_metric(
+            "bridge_run_failing_seconds",
+            "For how long the runs of a kind have failed; absent when the last one worked.",
+            [
+                (
+                    {"kind": run.kind, "connection": run.connection, "entity": run.entity},
+                    max(0.0, (now - run.since).total_seconds()),
+                )
+                for run in failing.values()
+            ],
         ),
         *_gauge(
             "bridge_webhooks_accepted",

@@ -9,7 +9,7 @@ from sqlalchemy import delete, text, update
 
 from bridge import config as configuration
 from bridge import wiring
-from bridge.clock_loop import run_clock
+from bridge.clock_loop import Duty, do_what_is_due, run_clock
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.state import Note
 from bridge.ledger import connection_health, run_records, tables, timeline, webhook_inbox, work
@@ -250,3 +250,30 @@ def test_the_clock_forgets_timelines_after_as_long_as_the_configuration_says(
     bridge.close()
     with home[0].read() as tx:
         assert [line.kind for line in timeline.timeline(tx, "a")] == ["39"]
+
+
+def test_a_duty_of_the_clock_that_fails_holds_up_no_other_and_is_shown_until_it_works(
+    home, tmp_path, monkeypatch
+):
+    _ledger, call = home
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    bridge, done = wiring.build_bridge(tmp_path), []
+    now = bridge.clock.now()
+
+    def broken():
+        done.append("broken")
+        if len(done) < 2:
+            raise KeyError("desk")
+
+    duties = [
+        Duty("pruning", timedelta(0), broken, now),
+        Duty("announcement", timedelta(0), lambda: done.append("rung"), now),
+    ]
+    do_what_is_due(bridge, duties)
+    assert done == ["broken", "rung"]
+    (trouble,) = call()
+    assert trouble["what"] == "the upkeep of pruning fails: the bridge itself failed over it"
+    do_what_is_due(bridge, duties)
+    bridge.close()
+    assert call(code=0) == []

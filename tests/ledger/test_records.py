@@ -208,7 +208,10 @@ def test_a_refused_connection_stops_once_until_resumed(ledger, now):
         at_once(ledger, lambda tx, _n: connection_health.refuse(tx, "desk", "401", now))
     ) == [False] * 7 + [True]
     with ledger.transaction() as tx:
-        assert connection_health.closed(tx, now + 1000 * HOUR) == {"desk"}
+        assert connection_health.closed(tx, now) == {"desk"}
+        later = now + 1000 * HOUR
+        assert connection_health.begin_probe(tx, "desk", later, later + HOUR)
+        assert connection_health.closed(tx, later) == {"desk"}  # nobody else may try it
         assert connection_health.by_name(tx)["desk"].why == "401"
         connection_health.resume(tx, "desk")
         assert connection_health.closed(tx, now) == set()

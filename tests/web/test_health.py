@@ -1,5 +1,7 @@
 import pytest
 
+from bridge.ledger import run_records
+
 
 def test_health_and_readiness(receiver):
     assert receiver.client.get("/healthz").json == {"status": "ok"}
@@ -44,6 +46,20 @@ def test_metrics_tell_what_happened_and_what_waits(receiver):
     assert 'bridge_inbox{verdict="pending"} 1' in lines
     for line in lines:
         assert line.startswith("# ") or len(line.rsplit(" ", 1)) == 2
+
+
+def test_a_run_that_fails_is_in_the_metrics_and_in_the_verbose_health(receiver):
+    now = receiver.clock.now()
+    key = {"kind": "poll", "connection": "helpdesk", "entity": "ticket"}
+    with receiver.ledger.transaction() as tx:
+        run_id = run_records.begin(tx, **key, due=now, now=now)
+        run_records.finish(tx, run_id, now, error="answered 422")
+    receiver.clock.sleep(10)
+    lines = receiver.client.get("/metrics").text.splitlines()
+    labels = 'kind="poll",connection="helpdesk",entity="ticket"'
+    assert f"bridge_run_failing_seconds{{{labels}}} 10" in lines
+    (failing,) = receiver.client.get("/healthz?verbose").json["failing_runs"]
+    assert failing == key | {"why": "answered 422"}
 
 
 @pytest.mark.parametrize(

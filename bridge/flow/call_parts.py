@@ -5,10 +5,11 @@ Fields that a vendor has refused stay out of a plan for as long as they are park
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bridge.core.merge.equality import identities, identity
 from bridge.core.model.state import Link
 from bridge.core.model.values import Raw
 from bridge.core.planning.calls import PlannedCall
@@ -26,17 +27,15 @@ def without_refused(
     """
     if not calls:
         return []
-    standing = []
+    standing = _Refusals()
     for row_id, refusal in parking.of_fields(tx, link.id, connection):
         # An edit since then asks for something else, so the refusal says nothing about it.
         state = link.state.get(refusal["field"])
         if state is not None and state.rev == refusal["rev"]:
-            standing.append(refusal)
+            standing.add(context, link, connection, refusal)
         else:
             parking.discard(tx, [row_id])
-    if not standing:
-        return list(calls)
-    left = [_left_of(context, link, connection, call, standing) for call in calls]
+    left = [standing.left_of(context, link, connection, call) for call in calls]
     return [call for call in left if call is not None]
 
 
@@ -86,52 +85,70 @@ def field_of(context: Context, link: Link, connection: str, key: str) -> str:
     return next((name for name, field_map in fields.items() if field_map.write_key == key), key)
 
 
-def _left_of(
-    context: Context,
-    link: Link,
-    connection: str,
-    call: PlannedCall,
-    refusals: Sequence[dict[str, Any]],
-) -> PlannedCall | None:
-    """Return what is left of a call; None when nothing is."""
-    for refusal in refusals:
-        if refusal["field"] not in call.sent:
-            continue
-        if refusal["values"] is not None:  # it was one element of a set that was refused
-            if refusal["verb"] == call.verb and refusal["values"] == call.body:
+@dataclass(slots=True)
+class _RefusedElements:
+    """Elements of one set of which the vendor refused to take one in, or to give one up."""
+
+    calls: set[Hashable] = field(default_factory=set)
+    """The refused calls themselves: verb and element."""
+    never_added: set[Hashable] = field(default_factory=set)
+    never_removed: list[Raw] = field(default_factory=list)
+
+    def without(self, raw: Raw) -> Raw:
+        """Return a set as it is when none of the refused steps was made."""
+        stay = {identity(element) for element in self.never_removed}
+        gone = self.never_added | stay
+        return [each for each in raw or () if identity(each) not in gone] + self.never_removed
+
+
+@dataclass(slots=True)
+class _Refusals:
+    """What stands refused for one side: whole fields, and elements of sets."""
+
+    fields: set[str] = field(default_factory=set)
+    elements: dict[str, _RefusedElements] = field(default_factory=dict)
+
+    def add(self, context: Context, link: Link, connection: str, refusal: dict[str, Any]) -> None:
+        """Take one in, as its parked row says it."""
+        name, values = refusal["field"], refusal["values"]
+        if values is None:
+            self.fields.add(name)
+            return
+        known = self.elements.setdefault(name, _RefusedElements())
+        known.calls.add((refusal["verb"], identity(values)))
+        verbs = context.capabilities[connection][link.entity].verbs
+        adds = any(verb.element == "add" for verb in verbs if verb.name == refusal["verb"])
+        (element,) = values.values()
+        there = identity(element) in identities(link.sides[connection].fields[name].shadow)
+        # Else it never was a step: the side shows already what was wanted.
+        if adds and not there:
+            known.never_added.add(identity(element))
+        elif there and not adds:
+            known.never_removed.append(element)
+
+    def left_of(
+        self, context: Context, link: Link, connection: str, call: PlannedCall
+    ) -> PlannedCall | None:
+        """Return what is left of a call; None when nothing is.
+
+        Each step of a set, of one element, starts from where the one before has led: where that
+        one is refused, `before` and `sent` are corrected.
+        """
+        for name, refused in self.elements.items():
+            if name not in call.sent:
+                continue
+            if (call.verb, identity(call.body)) in refused.calls:
                 return None
-            call = _without_step(context, link, connection, call, refusal)
-            continue
+            call = replace(
+                call,
+                before={**call.before, name: refused.without(call.before.get(name))},
+                sent={**call.sent, name: refused.without(call.sent.get(name))},
+            )
+        if self.fields.isdisjoint(call.sent):
+            return call
         keys = {
-            key for key in call.body if field_of(context, link, connection, key) != refusal["field"]
+            key for key in call.body if field_of(context, link, connection, key) not in self.fields
         }
         if not keys or not divisible(context, link, connection, call):
             return None
-        call = cut(context, link, connection, call, keys)
-    return call
-
-
-def _without_step(
-    context: Context, link: Link, connection: str, call: PlannedCall, refusal: dict[str, Any]
-) -> PlannedCall:
-    """Correct a later step's `before` and `sent`, which assume that the refused step has worked.
-
-    Each step of a set, of one element, starts from where the one before has led.
-    """
-    verbs = context.capabilities[connection][link.entity].verbs
-    adds = any(verb.element == "add" for verb in verbs if verb.name == refusal["verb"])
-    name, (element,) = refusal["field"], refusal["values"].values()
-    shown = link.sides[connection].fields[name].shadow
-    there = isinstance(shown, list | tuple) and element in shown
-
-    def without(raw: Raw) -> Raw:
-        others = [each for each in raw or () if each != element]
-        return [*others, element] if there else others
-
-    if adds == there:  # it never was a step: the side shows already what was wanted
-        return call
-    return replace(
-        call,
-        before={**call.before, name: without(call.before.get(name))},
-        sent={**call.sent, name: without(call.sent.get(name))},
-    )
+        return cut(context, link, connection, call, keys)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridge.core.model.limits import over_record_limit, size_of, why_too_large
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
 
@@ -58,8 +59,22 @@ class EntityMap:
     """Returns a record's version as text that sorts by age; None if it has none."""
 
     def extract(self, record: Mapping[str, Any]) -> dict[str, Raw | Marker | Unreadable]:
-        """Return every mapped field of a vendor's record, in the vendor's own values."""
-        return {name: field_map.extract(record) for name, field_map in self.fields.items()}
+        """Return every mapped field of a vendor's record, in the vendor's own values.
+
+        What is too large to be handled (`model.limits`) is unreadable.
+        """
+        values: dict[str, Raw | Marker | Unreadable] = {}
+        chars: dict[str, int] = {}
+        for name, field_map in self.fields.items():
+            value = values[name] = field_map.extract(record)
+            if isinstance(value, Marker | Unreadable):
+                continue
+            size = size_of(value)
+            if why := why_too_large(value, size, is_set=field_map.is_set):
+                values[name] = Unreadable(why)
+            else:
+                chars[name] = size.chars
+        return values | {name: Unreadable(why) for name, why in over_record_limit(chars).items()}
 
     @property
     def parent(self) -> FieldMap | None:

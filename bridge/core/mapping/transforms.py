@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bridge.core.mapping.email_address import address_of
+from bridge.core.model.limits import MAX_ELEMENT_CHARS
 from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
 MAX_SHOWN_CHARS = 60
@@ -22,7 +23,11 @@ MAX_SHOWN_CHARS = 60
 
 def shown(value: Any) -> str:
     """Return a value as messages show it, cut to a length that a line can take."""
-    text = repr(value)
+    try:
+        # Of a long text only the beginning is looked at: it may be a megabyte.
+        text = repr(value[: MAX_SHOWN_CHARS + 1] if isinstance(value, str) else value)
+    except (RecursionError, ValueError):
+        text = "a value too large to be shown"
     return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}…"
 
 
@@ -88,15 +93,18 @@ def _parent(raw: Raw) -> Canonical | Unreadable:
     return raw if isinstance(raw, str) and raw else Unreadable(f"{shown(raw)} is no ticket's id")
 
 
-_AROUND = re.compile(r"^[\s#]+|\s+$")
+_IN_FRONT = re.compile(r"[\s#]*")
 
 
 def _tag(raw: Raw) -> Canonical | Unreadable:
     if not isinstance(raw, str):
         return Unreadable(f"the tag {shown(raw)} is no text")
+    if len(raw) > MAX_ELEMENT_CHARS:
+        why = f"has {len(raw):,} characters, at most {MAX_ELEMENT_CHARS} are allowed"
+        return Unreadable(f"the tag {shown(raw)} {why}")
     # Taken apart first, so that a letter folds the same in every Unicode form.
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", raw).casefold())
-    tag = _AROUND.sub("", folded)
+    tag = _IN_FRONT.sub("", folded, count=1).rstrip()
     return tag or Unreadable(f"the tag {shown(raw)} is empty")
 
 

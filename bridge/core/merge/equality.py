@@ -11,8 +11,8 @@ little as they can.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Any, cast
 
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.model.state import FieldState, SideField
@@ -61,14 +61,58 @@ def elements_of(raw: Raw | Marker) -> list[Any]:
     return list(raw) if isinstance(raw, list | tuple) else []
 
 
+def identity(element: Raw) -> Hashable:
+    """Return what tells a raw element from others in a look-up: an element may be any JSON."""
+    if isinstance(element, str):
+        return element
+    if isinstance(element, Mapping):
+        return "map", frozenset((name, identity(item)) for name, item in element.items())
+    if isinstance(element, list | tuple):
+        return "list", tuple(identity(item) for item in element)
+    return cast("Hashable", element)
+
+
+def identities(raw: Raw | Marker) -> set[Hashable]:
+    """Return the identities of a raw set's elements, for look-ups."""
+    elements = elements_of(raw)
+    try:
+        return set(elements)
+    except TypeError:
+        return {identity(element) for element in elements}
+
+
+def distinct(raw: Raw | Marker) -> list[Raw]:
+    """Return a raw set's elements in their order, each once."""
+    elements = elements_of(raw)
+    try:
+        return list(dict.fromkeys(elements))
+    except TypeError:
+        return list({identity(element): element for element in elements}.values())
+
+
 def read_set(
     field_map: FieldMap, entry: SideField, raw: Raw | Marker, known: Iterable[str] = ()
 ) -> dict[str, Raw]:
     """Return a raw set's canonical elements, each with the spelling that this system has for it.
 
-    `known` are the canonical elements of interest, usually the state's. One of them that would be
-    *written* as a raw element is that element: a system that cuts tags to four letters shows `bill`
-    for `billing`. One raw element may so stand for two. Elements without a reading are left out.
+    `known` are the canonical elements of interest, usually the state's. Elements without a reading
+    are left out.
+    """
+    spelling: dict[str, Raw] = {}
+    for spelled, names in meanings(field_map, entry, raw, known):
+        for name in names:
+            spelling.setdefault(name, spelled)
+    return spelling
+
+
+def meanings(
+    field_map: FieldMap, entry: SideField, raw: Raw | Marker, known: Iterable[str] = ()
+) -> Iterator[tuple[Raw, list[str]]]:
+    """Yield each of a raw set's elements with the canonical elements that it stands for.
+
+    One of the `known` that would be *written* as a raw element is that element: a system that cuts
+    tags to four letters shows `bill` for `billing`. So one raw element may stand for two; one
+    without a reading stands for none.
     """
     # How this system would show the elements of interest, if we wrote them.
     written: dict[Any, list[str]] = {}
@@ -77,17 +121,15 @@ def read_set(
         form = field_map.write(element)
         if isinstance(form, str):
             written.setdefault(form, []).append(element)
-    spelling: dict[str, Raw] = {}
-    for spelled in elements_of(raw):
+    for spelled in distinct(raw):
         stands_for = written.get(spelled, []) if isinstance(spelled, str) else []
         own = entry.alias.get(spelled) if isinstance(spelled, str) else None
         plain = own if own is not None else field_map.read(spelled)
         # What one of ours would be cut to is not read as an element of its own as well.
         if isinstance(plain, str) and (plain in wanted or not stands_for):
-            spelling.setdefault(plain, spelled)
-        for element in stands_for:
-            spelling.setdefault(element, spelled)
-    return spelling
+            yield spelled, [plain, *stands_for]
+        else:
+            yield spelled, stands_for
 
 
 def unreadable_elements(field_map: FieldMap, raw: Raw | Marker) -> dict[str, str]:
@@ -109,10 +151,7 @@ def same_raw(field_map: FieldMap, one: Raw | Marker, other: Raw | Marker) -> boo
         return one is other
     if not field_map.is_set:
         return bool(one == other)
-    first, second = elements_of(one), elements_of(other)
-    return all(element in second for element in first) and all(
-        element in first for element in second
-    )
+    return bool(one == other) or identities(one) == identities(other)
 
 
 def decision_holds(entry: SideField, states: Mapping[str, FieldState]) -> bool:
@@ -127,15 +166,9 @@ def decision_holds(entry: SideField, states: Mapping[str, FieldState]) -> bool:
     )
 
 
-def normalises_to(sent: Raw, shown: Raw) -> bool:
-    """Return whether trimming, folding or cutting turns what we sent into what is shown.
-
-    Never guessed by count: a human's new tag would become the alias of ours (rule F14).
-    """
-    if not isinstance(sent, str) or not isinstance(shown, str):
-        return False
-    whole, part = sent.strip().casefold(), shown.strip().casefold()
-    return bool(part) and whole.startswith(part)
+def fold(element: str) -> str:
+    """Return an element as it is compared with what a vendor may have trimmed, folded or cut."""
+    return element.strip().casefold()
 
 
 def reads_as(field_map: FieldMap, entry: SideField, raw: Raw | Marker) -> Canonical | Unreadable:

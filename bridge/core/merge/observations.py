@@ -26,6 +26,7 @@ from bridge.core.merge import scalars, sets
 from bridge.core.merge.case import Case, Observation, Rules
 from bridge.core.merge.equality import decision_holds, elements_of, same_raw
 from bridge.core.merge.lifecycle import record_returned
+from bridge.core.model.limits import MAX_KNOWN_ELEMENTS
 from bridge.core.model.state import NEVER, Attempt, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import ABSENT, NO_BASE, Marker, Raw, Unreadable
 
@@ -160,6 +161,10 @@ def _why_unreadable(case: Case, raw: object) -> str:
     if isinstance(raw, Unreadable):
         return raw.why
     if case.field_map.is_set:
+        known = len(case.state.elements) + len(elements_of(raw))
+        if known > MAX_KNOWN_ELEMENTS:
+            allowed = f"at most {MAX_KNOWN_ELEMENTS:,} are remembered of one ticket"
+            return f"too many different elements: {known:,} came and went, {allowed}"
         # Never so in the running bridge: there the connector has said it, one `if` above.
         doubtful = not elements_of(raw) and not case.capability.empty_trusted
         return "an empty set here may also mean that it is withheld" if doubtful else ""

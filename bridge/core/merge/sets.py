@@ -61,11 +61,16 @@ Our own write, if it did nothing (`not_written`):
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bridge.core.merge.case import Case
 from bridge.core.merge.equality import (
+    distinct,
     elements_of,
+    fold,
+    identities,
+    identity,
     lack_holds,
-    normalises_to,
     present_elements,
     read_set,
     unreadable_elements,
@@ -77,6 +82,7 @@ from bridge.core.merge.policies import (
     open_conflict,
     replace_candidate,
 )
+from bridge.core.model.limits import MAX_KNOWN_ELEMENTS
 from bridge.core.model.state import NEVER, Attempt, Element
 from bridge.core.model.values import Marker, Raw
 
@@ -98,13 +104,15 @@ def change(case: Case, raw: Raw, base: Raw | Marker | None = None) -> None:
         _merge_elements(case, raw, added, removed)
     elif added or removed:
         replace_candidate(case, raw)
+    if len(case.state.elements) > MAX_KNOWN_ELEMENTS // 2:
+        _forget_old_removals(case)
 
 
 def _merge_elements(case: Case, raw: Raw, added: list[str], removed: list[str]) -> None:
     """Bring the added elements into the state and take the removed ones out, where that counts."""
     state = case.state
     gone = [name for name in removed if _may_remove(case, name)]
-    if any(name not in gone and _is_in(case, name) for name in removed):
+    if any(_is_in(case, name) for name in set(removed).difference(gone)):
         # Something stays against this side: due again, also if that was the only news.
         case.entry.level = min(case.entry.level, state.rev - 1)
     if added or gone:
@@ -126,6 +134,26 @@ def _move_elements(case: Case, raw: Raw, added: list[str], gone: list[str]) -> N
         state.elements[name] = Element(present=False, rev=rev, by=case.connection)
     move_state(state, tuple(sorted(present_elements(state))), case.connection, case.interval)
     case.note("changed", raw=raw, value=state.value, added=added, removed=gone, rev=rev)
+
+
+def _forget_old_removals(case: Case) -> None:
+    """Forget elements that are gone and that no side could bring back unseen.
+
+    Else a set whose elements change all the time would be remembered without end.
+    """
+    elements, seen_by_all = case.state.elements, case.state.rev
+    kept = present_elements(case.state)
+    for side in case.link.sides.values():
+        entry, entity_map = side.fields.get(case.name), case.rules.maps.get(side.connection)
+        if entry is None or entity_map is None or case.name not in entity_map.fields:
+            continue
+        if not side.tombstone:
+            seen_by_all = min(seen_by_all, entry.level)
+        kept |= entry.lacks.keys()
+        kept |= read_set(entity_map.fields[case.name], entry, entry.shadow, elements).keys()
+    case.state.elements = {
+        name: known for name, known in elements.items() if name in kept or known.rev > seen_by_all
+    }
 
 
 def _is_in(case: Case, name: str) -> bool:
@@ -195,7 +223,7 @@ def _set_shadow(case: Case, raw: Raw) -> None:
             if name not in known:
                 case.note("unreadable", element=name, why=why)
     case.set_shadow(raw)
-    shown = elements_of(raw)
+    shown = identities(raw)
     entry.alias = {spelled: name for spelled, name in entry.alias.items() if spelled in shown}
     here = read_set(case.field_map, entry, raw, present_elements(case.state))
     entry.lacks = {
@@ -272,8 +300,8 @@ def landed(case: Case, attempt: Attempt, raw: Raw) -> bool:
         return True
     if not now.keys().isdisjoint(sent - before) or not (before - sent) <= now.keys():
         return True
-    new = _new_spellings(case, attempt, raw)
-    return any(_alias_of(case, attempt, name, new) is not None for name in sent - before)
+    new = _NewSpellings.of(case, attempt, raw)
+    return any(new.made_of(case.field_map.write(name)) is not None for name in sent - before)
 
 
 def written(case: Case, attempt: Attempt, raw: Raw) -> None:
@@ -284,8 +312,9 @@ def written(case: Case, attempt: Attempt, raw: Raw) -> None:
     for name in sorted((before - sent) & now.keys()):
         _note_lack(case, name, "not given up")
     here = _read_attempt(case, attempt, raw)[2]  # again: aliases were learned above
-    human = [element for name, element in here.items() if name not in sent | before]
-    base = [element for element in elements_of(raw) if element not in human]
+    explained = sent | before
+    human = {identity(element) for name, element in here.items() if name not in explained}
+    base = [element for element in elements_of(raw) if identity(element) not in human]
     # What stood there, was to stay and is gone without the call explaining it: a human removed it.
     old = attempt.before.get(case.name)
     stood = read_set(case.field_map, case.entry, old, present_elements(case.state))
@@ -324,37 +353,54 @@ def _replaced_whole(case: Case, attempt: Attempt) -> bool:
     return isinstance(attempt.body.get(case.field_map.write_key or "", []), list | tuple)
 
 
-def _new_spellings(case: Case, attempt: Attempt, raw: Raw) -> list[Raw]:
-    """Return the raw elements that were not there before the call."""
-    old = elements_of(attempt.before.get(case.name))
-    return [element for element in elements_of(raw) if element not in old]
+@dataclass(slots=True)
+class _NewSpellings:
+    """The raw elements that were neither there before a call nor sent by it, by what they fold to.
+
+    Looked up by the lengths that occur among them, so that many elements cost no more than their
+    letters.
+    """
+
+    by_folded: dict[str, list[str]]
+    lengths: list[int]
+    """The longest first."""
+
+    @classmethod
+    def of(cls, case: Case, attempt: Attempt, raw: Raw) -> _NewSpellings:
+        """Return what a set shows that is new since the attempt."""
+        old = identities(attempt.before.get(case.name)) | identities(attempt.sent[case.name])
+        by_folded: dict[str, list[str]] = {}
+        for shown in distinct(raw):
+            if isinstance(shown, str) and shown not in old and (folded := fold(shown)):
+                by_folded.setdefault(folded, []).append(shown)
+        return cls(by_folded, sorted({len(folded) for folded in by_folded}, reverse=True))
+
+    def made_of(self, form: Raw) -> str | None:
+        """Return the longest that trimming, folding or cutting makes of what we sent, if any does.
+
+        Never guessed by count: a human's new tag would become the alias of ours (rule F14).
+        """
+        whole = fold(form) if isinstance(form, str) else ""
+        for length in self.lengths:
+            if spellings := self.by_folded.get(whole[:length]):
+                return spellings[0]
+        return None
+
+    def take_out(self, shown: str) -> None:
+        """Leave out one that was found to be ours."""
+        self.by_folded[fold(shown)].remove(shown)
 
 
 def _note_what_was_not_taken(case: Case, attempt: Attempt, raw: Raw, unfound: list[str]) -> None:
     """Find what the vendor made of each element that was sent: an alias, or nothing: a lack."""
-    new = _new_spellings(case, attempt, raw)
+    new = _NewSpellings.of(case, attempt, raw)
     for name in unfound:
-        shown = _alias_of(case, attempt, name, new)
+        shown = new.made_of(case.field_map.write(name))
         if shown is not None:
             case.entry.alias[shown] = name
-            new.remove(shown)
+            new.take_out(shown)
         else:
             _note_lack(case, name, "not carried")
-
-
-def _alias_of(case: Case, attempt: Attempt, name: str, new: list[Raw]) -> str | None:
-    """Return the new raw element that trimming, folding or cutting makes of one that we sent.
-
-    The longest if several fit, None if none does.
-    """
-    form = case.field_map.write(name)
-    sent = elements_of(attempt.sent[case.name])
-    fitting = [
-        shown
-        for shown in new
-        if isinstance(shown, str) and shown not in sent and normalises_to(form, shown)
-    ]
-    return max(fitting, key=len, default=None)
 
 
 def _note_lack(case: Case, name: str, kind: str) -> None:

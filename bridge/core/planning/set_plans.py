@@ -6,11 +6,17 @@ last read was unreadable is never replaced: that would wipe what was not shown (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bridge.core.mapping.fieldmap import FieldMap
-from bridge.core.merge.equality import elements_of, lack_holds, present_elements, read_set
+from bridge.core.merge.equality import (
+    distinct,
+    elements_of,
+    lack_holds,
+    meanings,
+    present_elements,
+)
 from bridge.core.model.capabilities import EntityCapabilities, Verb, Writable
 from bridge.core.model.state import FieldState, SideField
 from bridge.core.model.values import NotCarried, Raw
@@ -48,6 +54,8 @@ class _SetPlan:
     state: FieldState
     wanted: set[str]
     """The canonical elements that the state has."""
+    shown: list[tuple[Raw, list[str]]]
+    """The side's raw elements, each with the canonical elements that it stands for."""
 
     @property
     def name(self) -> str:
@@ -103,20 +111,16 @@ class _SetPlan:
         """Leave elements that cannot be taken out alone, for as long as nobody decides anew."""
         unknown = [element for element in extra if element not in self.state.elements]
         for element in extra:
-            if element not in unknown:
+            if element in self.state.elements:
                 self.recipient.decline_element(self.name, element, why)
         if unknown and not added:
             # No state knows them, so there is no revision to remember them by: the field it is.
             self.recipient.decline(self.name, f"{why}: {', '.join(unknown)}")
 
-    def kept(self, extra: list[str]) -> list[Raw]:
-        """Return the raw elements that stay when the extra ones go."""
-        return [raw for raw in elements_of(self.entry.shadow) if not self.stands_for(raw, extra)]
-
-    def stands_for(self, raw: Raw, extra: list[str]) -> bool:
-        """Return whether a raw element stands for nothing but these. What cannot be read stays."""
-        meanings = read_set(self.field_map, self.entry, [raw], self.wanted).keys()
-        return bool(meanings) and meanings <= set(extra)
+    def kept(self, extra: Iterable[str]) -> list[Raw]:
+        """Return the raw elements that stay when the extra ones go. What cannot be read stays."""
+        going = set(extra)
+        return [raw for raw, names in self.shown if not names or not going.issuperset(names)]
 
 
 def plan_set(
@@ -130,15 +134,16 @@ def plan_set(
     state, entry = recipient.state(field_map.name), recipient.entry(field_map.name)
     verbs = SetVerbs.of(recipient.capabilities, key)
     wanted = present_elements(state)
-    plan = _SetPlan(recipient, field_map, key, writable, verbs, entry, state, wanted)
-    here = read_set(field_map, entry, entry.shadow, wanted)
+    shown = list(meanings(field_map, entry, entry.shadow, wanted))
+    plan = _SetPlan(recipient, field_map, key, writable, verbs, entry, state, wanted, shown)
+    here = {name: raw for raw, names in reversed(shown) for name in names}
     added = plan.to_add(here)
     if entry.unreadable:
         return None, _element_calls(plan, added, [])
     removed = plan.to_remove(here, added)
     # Verbs for elements are better, where there are any: they leave a human's newest element alone.
     if (added and verbs.add is None) or (removed and verbs.remove is None):
-        whole = list(dict.fromkeys([*plan.kept(removed), *added]))
+        whole = distinct([*plan.kept(removed), *added])
         losses = tuple(f"{field_map.name}: {element!r} removed" for element in removed)
         return Want(field_map.name, key, whole, losses), []
     return None, _element_calls(plan, added, removed)
@@ -164,12 +169,11 @@ def _element_calls(plan: _SetPlan, added: list[Raw], removed: list[str]) -> list
 
 def _spellings(plan: _SetPlan, removed: list[str]) -> dict[Raw, str]:
     """Return the raw elements to take out, each with the canonical element that it stands for."""
-    return {
-        raw: element
-        for element in removed
-        for raw in elements_of(plan.entry.shadow)
-        if plan.stands_for(raw, [element])
-    }
+    spelled: dict[str, list[Raw]] = {element: [] for element in removed}
+    for raw, names in plan.shown:
+        if len(set(names)) == 1 and names[0] in spelled:
+            spelled[names[0]].append(raw)
+    return {raw: element for element, spellings in spelled.items() for raw in spellings}
 
 
 def _element_call(

@@ -213,7 +213,7 @@ class _SyncReader:
         def inside(record: Mapping[str, Any]) -> bool:
             try:
                 return bool(compiled.search(record))
-            except (JMESPathError, TypeError, ValueError):
+            except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError):
                 # The filter compares what this record's types do not allow: it does not match.
                 return False
 

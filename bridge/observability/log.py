@@ -20,16 +20,20 @@ FORMS: Final = ("text", "json")
 
 NOISY: Final = frozenset({"urllib3", "alembic", "rq", "granian", "_granian"})
 """Libraries of which only warnings are logged."""
+MAX_CHARS: Final = 64 * 1024
+"""Characters of one text that are scrubbed and logged."""
 _MIN_SECRET_LENGTH: Final = 4
 """Shorter secrets are not replaced: they occur within ordinary words."""
 _PATTERNS: Final = (
-    re.compile(r"(?i)\b(bearer|basic|token)(\s+)([a-z0-9._~+/=-]{8,})"),
+    # Each is tried once at every letter and never goes back (`++`, `*+`): a vendor's text must not
+    # be able to make it slow.
+    re.compile(r"(?i)\b(bearer|basic|token)(\s++)([a-z0-9._~+/=-]{8,})"),
     re.compile(
-        r"(?i)\b((?:[a-z0-9]+[_-])*(?:api[_-]?key|secret|passw(?:or)?d|token|authorization|cookie|signature))"
-        r"(\s*['\"]?\s*[:=]\s*['\"]?)(?!bearer\b|basic\b|token\b)([^\s'\",;&}]+)"
+        r"(?i)(?<![a-z0-9])(api[_-]?key|secret|passw(?:or)?d|token|authorization|cookie|signature)"
+        r"(\s*+['\"]?+\s*+[:=]\s*+['\"]?+)(?!bearer\b|basic\b|token\b)([^\s'\",;&}]++)"
     ),
     re.compile(r"\b(whsec_|phx_|phc_|sk_)()([A-Za-z0-9+/=_-]{6,})"),
-    re.compile(r"(://[^/\s:@]*)(:)([^/\s@]+)(?=@)"),
+    re.compile(r"(://[^/\s:@]*+)(:)([^/\s@]++)(?=@)"),
 )
 _STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -49,7 +53,8 @@ class Scrubber:
         )
 
     def text(self, text: str) -> str:
-        """Return the text without secrets."""
+        """Return the text without secrets. What is too long to be read is cut before that."""
+        text = text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… (cut)"
         for value in self._known:
             text = text.replace(value, HIDDEN)
         for pattern in _PATTERNS:

@@ -22,7 +22,8 @@ NEVER_CALLED: Final = "never called"
 RECENT_RUNS: Final = 6
 """So many of the latest runs are given."""
 _PERIODS: Final = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
-_BODY: Final = re.compile(r": [{\[].*(?:[}\]]|…)")
+_BODY_BEGINS: Final = re.compile(r": [{\[]")
+_BODY_ENDS: Final = ("}", "]", "…")
 _MESSAGE: Final = re.compile(r'"(?:message|detail|description|error)"\s*:\s*"([^"]+)"')
 _NOT_IN_JSON: Final = ("health", "waiting", "writes", "account_metrics")
 """Parts of the summary that the rows of the connections show."""
@@ -118,12 +119,12 @@ def as_json(shown: Overview) -> dict[str, Any]:
 
 def in_words(why: str) -> str:
     """Return a reason with the message of a vendor's JSON answer in place of the whole."""
-    return _BODY.sub(_message, why)
-
-
-def _message(body: re.Match[str]) -> str:
-    words = _MESSAGE.search(body[0])
-    return f": {words[1]}" if words else ""
+    begin = _BODY_BEGINS.search(why)
+    end = 1 + max(why.rfind(mark) for mark in _BODY_ENDS)
+    if begin is None or end <= begin.end():
+        return why
+    words = _MESSAGE.search(why, begin.start(), end)
+    return f"{why[: begin.start()]}{f': {words[1]}' if words else ''}{why[end:]}"
 
 
 def _next_run_as_json(run: NextRun) -> dict[str, Any]:

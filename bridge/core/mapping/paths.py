@@ -16,6 +16,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 
+from bridge.core.mapping.expressions import Expression, TooCostly
 from bridge.core.model.values import ABSENT, Marker, Raw, Unreadable
 
 MAX_EXPRESSION_CHARS = 500
@@ -66,16 +67,22 @@ def compile_path(source: Any) -> Path:
         names = tuple(source.split("."))
         return Path(source, frozenset(names[:1]), plain=True, get=_getter(names))
     compiled = compile_expression(source)
-    roots = frozenset(_roots(compiled.parsed))
+    try:
+        roots = frozenset(_roots(compiled.parsed))
+    except RecursionError as error:
+        raise BadPath("is nested too deeply") from error
     return Path(source, roots, plain=False, get=_searcher(compiled, roots))
 
 
-def compile_expression(source: str) -> Any:
-    """Return a JMESPath expression, compiled. Raises BadPath, also for an unknown function."""
+def compile_expression(source: str) -> Expression:
+    """Return a JMESPath expression, compiled. Raises BadPath.
+
+    That is also for an unknown function, and for what takes too long even on an empty record.
+    """
     if len(source) > MAX_EXPRESSION_CHARS:
         raise BadPath(f"is {len(source)} characters long; allowed at most {MAX_EXPRESSION_CHARS}")
     try:
-        compiled = jmespath.compile(source)
+        compiled = Expression(jmespath.compile(source).parsed)
         called = {
             node["value"]
             for node in _nodes(compiled.parsed)
@@ -87,6 +94,12 @@ def compile_expression(source: str) -> Any:
     if unknown:
         allowed = ", ".join(sorted(_KNOWN))
         raise BadPath(f"calls {unknown[0]}(), which JMESPath does not have; allowed {allowed}")
+    try:
+        compiled.search({})
+    except TooCostly as error:
+        raise BadPath(f"is too costly: {error}") from error
+    except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError):
+        pass  # it wants a record to work with
     return compiled
 
 
@@ -120,7 +133,7 @@ def _getter(names: tuple[str, ...]) -> Extract:
     return get
 
 
-def _searcher(compiled: Any, roots: frozenset[str]) -> Extract:
+def _searcher(compiled: Expression, roots: frozenset[str]) -> Extract:
     """Return the function that evaluates an expression on a record."""
 
     def get(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:

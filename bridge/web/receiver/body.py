@@ -19,7 +19,7 @@ MAX_KEPT_BYTES: Final = 8 * 1024
 """The part of a quarantined body that is kept."""
 
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;.*)?", re.IGNORECASE)
-_EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+")
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -68,7 +68,7 @@ def scrub(body: bytes, scrubber: Scrubber) -> str:
 
 def clean(text: str, max_length: int = 200) -> str:
     """Return a vendor's text in one line without control characters."""
-    shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)[:max_length]
+    shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text[:max_length])
     return shown.replace("\n", " ").replace("\t", " ")
 
 

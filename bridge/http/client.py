@@ -55,6 +55,8 @@ MAX_RETRY_AFTER = 3600.0
 """Seconds. A longer Retry-After is cut: the next try will be told again."""
 BELIEVED_RETRY_AFTER = 24 * 3600.0
 """A quota may last until tomorrow; a year is a mistake, and must not stop a connection."""
+MAX_SCRUBBED_BYTES = 4 * 1024
+"""Of an error's body that secrets are looked for in."""
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
 
 STATUS_ERRORS: Mapping[int, type[RemoteError]] = {
@@ -84,7 +86,8 @@ FAILED = (
 )
 """Raised where the transport failed."""
 
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+# It never goes back over what it has read, so no text makes it slow.
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]+")
 
 
@@ -302,8 +305,13 @@ class Http:
         return _EMAIL.sub("•••@•••", text)
 
     def _excerpt(self, content: bytes) -> str:
-        """Return the beginning of a body; scrubbed before it is cut, lest half a secret stay."""
-        text = " ".join(self._scrub(content.decode("utf-8", "replace")).split())
+        """Return the beginning of a body, without secrets and without half of one at its end."""
+        longest = max(map(len, self._secrets), default=0)
+        part = content[: MAX_SCRUBBED_BYTES + 2 * longest]
+        text = self._scrub(part.decode("utf-8", "replace"))
+        if len(part) < len(content):
+            text = text[: max(0, len(text) - longest)]  # the cut may have gone through a secret
+        text = " ".join(text.split())
         return text if len(text) <= EXCERPT_LENGTH else text[:EXCERPT_LENGTH] + "…"
 
     def _retry_after(self, headers: Mapping[str, str]) -> float | None:

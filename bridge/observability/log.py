@@ -61,6 +61,15 @@ class Scrubber:
             text = pattern.sub(rf"\1\2{HIDDEN}", text)
         return text
 
+    def beginning(self, text: str, length: int) -> str:
+        """Return the beginning of a text without secrets, nor half of one at its end."""
+        longest = max(map(len, self._known), default=0)
+        part = text[: 2 * length + longest]
+        clean = self.text(part)
+        if len(part) < len(text):
+            clean = clean[: max(0, len(clean) - longest)]  # the cut may have gone through a secret
+        return clean[:length]
+
 
 class _Formatter(logging.Formatter):
     """Formats a record and scrubs the whole line, traceback included."""

@@ -61,8 +61,7 @@ def parse(body: bytes) -> dict[str, Any]:
 
 def scrub(body: bytes, scrubber: Scrubber) -> str:
     """Return the beginning of a body without control characters, e-mail addresses and secrets."""
-    # Scrubbed before it is cut: half a secret would not be recognised.
-    text = scrubber.text(body[: 2 * MAX_KEPT_BYTES].decode("utf-8", "replace"))[:MAX_KEPT_BYTES]
+    text = scrubber.beginning(body[: 4 * MAX_KEPT_BYTES].decode("utf-8", "replace"), MAX_KEPT_BYTES)
     return _EMAIL.sub(HIDDEN, _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 

@@ -7,8 +7,8 @@ transaction, batches reads and sends in parallel; and a simulation can stop a pr
 any two effects, which is exactly what a crash does.
 
 Procedures never write `yield` themselves: what comes out of a bare `yield` has no type. They write
-`x = yield from transact(...)`, `read_record(...)` or `call_vendor(...)`, and the type checker
-knows what x is.
+`x = yield from transact(...)`, `look(...)`, `read_record(...)` or `call_vendor(...)`, and the type
+checker knows what x is.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class Transact:
     """Run `act` in a ledger transaction. It may be rolled back and run again."""
 
     act: Callable[[Tx], object]
+    only_looks: bool = False
+    """It writes nothing, so that it need not keep others from writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,15 @@ def transact(act: Callable[[Tx], T]) -> Steps[T]:
     given anew each time.
     """
     return cast("T", (yield Transact(act)))
+
+
+def look(act: Callable[[Tx], T]) -> Steps[T]:
+    """Look into the ledger while others go on writing; for all that takes long to work out.
+
+    What `act` found may have changed when the procedure goes on: whoever writes because of it makes
+    sure, in the transaction that writes, that it still holds.
+    """
+    return cast("T", (yield Transact(act, only_looks=True)))
 
 
 def read_record(

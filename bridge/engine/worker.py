@@ -178,7 +178,9 @@ class Drain:
         failed: list[tuple[RunningProcedure, Exception]] = []
         for running, answer, error in ready:
             effect = self._advance(running, answer, error)
-            if isinstance(effect, Transact):
+            if isinstance(effect, Transact) and effect.only_looks:
+                self._ready.append((running, *self._looked(effect)))
+            elif isinstance(effect, Transact):
                 acts.append((running, effect.act))
             elif isinstance(effect, Read | Call):
                 self._enqueue(running, effect)
@@ -188,6 +190,14 @@ class Drain:
                 self._end(running)
         self._outcomes.record(self.ledger, self.context)
         return self._commit(acts, failed, claim=claim) if acts or failed or claim else 0
+
+    def _looked(self, effect: Transact) -> tuple[object, Exception | None]:
+        """Carry out an effect that only looks: what it found, or the error that it ended in."""
+        try:
+            with self.ledger.read() as tx:
+                return effect.act(tx), None
+        except Exception as error:  # noqa: BLE001 - raised in the procedure, which knows
+            return None, error
 
     def _end(self, running: RunningProcedure) -> None:
         self._running -= 1

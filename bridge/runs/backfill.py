@@ -97,7 +97,7 @@ def list_and_queue(context: Context, task: Task) -> Procedure:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportJob(ListingJob):
+class ImportJob(ListingJob[None]):
     """An import under way: it queues the rows of a listing."""
 
     context: Context
@@ -119,7 +119,16 @@ class ImportJob(ListingJob):
         """Return what was asked for."""
         return asdict(self.request)
 
-    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: RunFigures) -> int:  # noqa: ARG002
+    def look_at(self, tx: Tx, rows: Mapping[str, Record]) -> None:
+        """Do nothing: a few queries say what is to be imported."""
+
+    def take_rows(
+        self,
+        tx: Tx,
+        rows: Mapping[str, Record],
+        found: None,  # noqa: ARG002
+        figures: RunFigures,  # noqa: ARG002
+    ) -> int:
         """Queue those that are to be imported, in the order that was asked for."""
         now, run_id = self.context.clock.now(), self.run_id
         wanted = self._wanted(tx, rows.values())

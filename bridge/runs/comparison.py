@@ -6,7 +6,7 @@ is not compared again, for a week at most.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -40,35 +40,60 @@ class Difference:
     why: str = drift_findings.UNEXPLAINED
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What comparing one row in full came to."""
+
+    difference: Difference | None
+    linked: LinkedRow | None
+    """The record's link as it was then; None: it had none."""
+    digest: str | None
+    """The row's fingerprint; None: it has none."""
+    day: int
+
+    def sighting(self) -> dict[str, Any] | None:
+        """Return what is to be remembered of the row; None: nothing, for no link knows it."""
+        if self.linked is None:
+            return None
+        # Only a row that is equal, on a link that nobody holds, need not be compared again.
+        settled = self.difference is None and self.linked.fence is not None
+        return {
+            "side_id": self.linked.side_id,
+            "digest": self.digest if settled else None,
+            "fence": self.linked.fence or 0,
+            "day": self.day,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The outcome of comparing some rows."""
 
-    differences: list[Difference] = field(default_factory=list)
-    unchanged: int = 0
+    in_full: dict[str, Compared] = field(default_factory=dict)
+    """By remote id: those that were compared in full."""
     same_sides: list[int] = field(default_factory=list)
     """Ids of sides whose fingerprint still fits."""
-    sightings: list[dict[str, Any]] = field(default_factory=list)
-    """What is to be remembered of the rows that were compared in full."""
 
-    def add(
-        self, difference: Difference | None, linked: LinkedRow, digest: str, today: int
-    ) -> None:
-        """Take in what came of comparing one row in full."""
-        if difference is None:
-            self.unchanged += 1
-        else:
-            self.differences.append(difference)
-        # Only a row that is equal, on a link that nobody holds, need not be compared again.
-        settled = difference is None and linked.fence is not None
-        self.sightings.append(
-            {
-                "side_id": linked.side_id,
-                "digest": digest if settled else None,
-                "fence": linked.fence or 0,
-                "day": today,
-            }
-        )
+    @property
+    def differences(self) -> list[Difference]:
+        """Return the records that are worth a look."""
+        found = (compared.difference for compared in self.in_full.values())
+        return [difference for difference in found if difference is not None]
+
+    @property
+    def unchanged(self) -> int:
+        """Return how many linked records are as the ledger knows them."""
+        equal = (each.difference is None for each in self.in_full.values())
+        return len(self.same_sides) + sum(equal)
+
+    def without(self, remote_ids: Collection[str]) -> Comparison:
+        """Return the same without these records."""
+        left = {key: each for key, each in self.in_full.items() if key not in remote_ids}
+        return Comparison(left, self.same_sides)
+
+    def joined(self, other: Comparison) -> Comparison:
+        """Return this with another, of other records."""
+        return Comparison(self.in_full | other.in_full, self.same_sides + other.same_sides)
 
 
 def compare(
@@ -90,24 +115,46 @@ def compare(
         for remote_id, linked in linked_rows.items()
         if _still_fits(linked, fingerprints[remote_id], today)
     }
-    comparison = Comparison(unchanged=len(same), same_sides=list(same.values()))
-    moved = {linked.link_id for each, linked in linked_rows.items() if each not in same}
-    loaded = links.load(tx, sorted(moved))
+    comparison = Comparison(same_sides=list(same.values()))
+    changed = {linked.link_id for each, linked in linked_rows.items() if each not in same}
+    loaded = links.load(tx, sorted(changed))
     for remote_id, record in records.items():
         if remote_id in same:
             continue
         linked = linked_rows.get(remote_id)
         link = None if linked is None else loaded.get(linked.link_id)
-        if linked is not None and link is not None:
+        difference = None
+        if link is not None:
             difference = difference_of(context, link, record, full=full)
-            comparison.add(difference, linked, fingerprints[remote_id], today)
         elif could_join(context, record):
-            comparison.differences.append(Difference(remote_id, "new"))
+            difference = Difference(remote_id, "new")
+        if link is not None or difference is not None:
+            digest = fingerprints.get(remote_id)
+            comparison.in_full[remote_id] = Compared(difference, linked, digest, today)
     return comparison
 
 
-def _still_fits(linked: LinkedRow, digest: str, today: int) -> bool:
-    return digest == linked.digest and linked.day + FINGERPRINT_DAYS > today
+def moved_since(tx: Tx, connection: str, entity: str, comparison: Comparison) -> set[str]:
+    """Return the differing records whose link is not, or may not be, as it was when compared.
+
+    Of a record that was equal the sighting has the link's fence, which tells by itself.
+    """
+    differing = [key for key, each in comparison.in_full.items() if each.difference is not None]
+    present = listings.linked_rows(tx, connection, entity, differing)
+    return {
+        remote_id
+        for remote_id in differing
+        if _fence(present.get(remote_id)) != _fence(comparison.in_full[remote_id].linked)
+        or (remote_id in present and present[remote_id].fence is None)
+    }
+
+
+def _fence(linked: LinkedRow | None) -> tuple[str, int | None] | None:
+    return None if linked is None else (linked.link_id, linked.fence)
+
+
+def _still_fits(linked: LinkedRow, digest: str | None, today: int) -> bool:
+    return digest is not None and digest == linked.digest and linked.day + FINGERPRINT_DAYS > today
 
 
 def store_sightings(tx: Tx, comparison: Comparison, run_id: int) -> None:
@@ -117,7 +164,8 @@ def store_sightings(tx: Tx, comparison: Comparison, run_id: int) -> None:
     """
     if run_id:
         listings.mark_seen(tx, comparison.same_sides, run_id)
-    listings.store(tx, [each | {"seen_run": run_id} for each in comparison.sightings])
+    sightings = [compared.sighting() for compared in comparison.in_full.values()]
+    listings.store(tx, [each | {"seen_run": run_id} for each in sightings if each is not None])
 
 
 def difference_of(context: Context, link: Link, record: Record, *, full: bool) -> Difference | None:

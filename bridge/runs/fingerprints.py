@@ -15,9 +15,15 @@ from bridge.ledger import directory
 from bridge.ledger.database import Tx
 
 
-def fingerprint(record: Record, key: bytes) -> str:
-    """Return what changes whenever the row or the rules by which it is read change."""
-    text = orjson.dumps((record.data, record.unreadable or None), default=str)
+def fingerprint(record: Record, key: bytes) -> str | None:
+    """Return what changes whenever the row or the rules by which it is read change.
+
+    None: nothing does, for the row is nested too deeply, or holds numbers of any size.
+    """
+    try:
+        text = orjson.dumps((record.data, record.unreadable or None), default=str)
+    except orjson.JSONEncodeError:
+        return None
     return blake2b(text, digest_size=16, key=key).hexdigest()
 
 

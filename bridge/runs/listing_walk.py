@@ -12,18 +12,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 import orjson
 
 from bridge.connectors.contract import Connector, Page, Record
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, call_vendor, transact
+from bridge.engine.effects import Procedure, Steps, call_vendor, look, transact
 from bridge.errors import BridgeError
 from bridge.flow import people
 from bridge.ledger import run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
+
+Findings = TypeVar("Findings")
+"""What a job finds out about rows before it writes anything."""
 
 MAX_PAGES_PER_CALL: Final = 10
 """Pages that one call of the flow fetches, where no rate is declared for the connection."""
@@ -116,7 +119,7 @@ class Batch:
         self.seen += len(page.records)
 
 
-class ListingJob(ABC):
+class ListingJob(ABC, Generic[Findings]):
     """One kind of run, as the walk sees it: it handles rows, and concludes when they have ended."""
 
     after_stuck: ClassVar[str]
@@ -137,8 +140,17 @@ class ListingJob(ABC):
         """Return what the work row remembers of the job itself, beside the progress."""
 
     @abstractmethod
-    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: RunFigures) -> int:
-        """Handle rows and add to the run's figures; returns how many records were hinted at."""
+    def look_at(self, tx: Tx, rows: Mapping[str, Record]) -> Findings:
+        """Find out what is to be done about rows; writes nothing, and may take its time."""
+
+    @abstractmethod
+    def take_rows(
+        self, tx: Tx, rows: Mapping[str, Record], found: Findings, figures: RunFigures
+    ) -> int:
+        """Handle rows by what was found out about them, as far as that still holds.
+
+        Adds to the run's figures, and returns how many records were hinted at.
+        """
 
     @abstractmethod
     def conclude(
@@ -150,7 +162,7 @@ class ListingJob(ABC):
         """
 
 
-def walk_listing(context: Context, task: Task, job: ListingJob) -> Procedure:
+def walk_listing(context: Context, task: Task, job: ListingJob[Findings]) -> Procedure:
     """Fetch pages and hand them on in batches, until the listing ends or its turn is over."""
     row, turn_began = task.row, context.clock.now()
     progress = ListingProgress.of(row.payload).resumed(turn_began)
@@ -165,20 +177,20 @@ def walk_listing(context: Context, task: Task, job: ListingJob) -> Procedure:
         except BridgeError:
             # The pages before the one that failed count, with rows or without.
             if batch.progress is not stored:
-                yield from transact(_handing_over(context, task, job, batch))
+                yield from _hand_over(context, task, job, batch)
             raise
         now = context.clock.now()
         batch_full = len(batch.rows) >= MAX_BATCH_ROWS or now - stored_at >= MAX_BATCH_WAIT
         if not (batch.progress.ended or batch_full):
             continue
         batch.turn_over = now - turn_began > MAX_TURN
-        if not (yield from transact(_handing_over(context, task, job, batch))):
+        if not (yield from _hand_over(context, task, job, batch)):
             return
         batch, stored, stored_at = Batch(batch.progress), batch.progress, now
 
 
 def _fetch(
-    context: Context, task: Task, job: ListingJob, batch: Batch
+    context: Context, task: Task, job: ListingJob[Findings], batch: Batch
 ) -> Callable[[Connector], None]:
     """Return a call that adds pages to the batch: one where each counts against a declared rate."""
     connection, entity = task.row.connection, task.row.entity
@@ -209,13 +221,22 @@ def run_failed(tx: Tx, context: Context, task: Task, why: str, *, again: bool) -
     return again
 
 
-def _handing_over(
-    context: Context, task: Task, job: ListingJob, batch: Batch
-) -> Callable[[Tx], bool]:
-    return lambda tx: hand_over(tx, context, task, job, batch)
+def _hand_over(
+    context: Context, task: Task, job: ListingJob[Findings], batch: Batch
+) -> Steps[bool]:
+    """Let the job find out about a batch while others may write, then have it act on that."""
+    found = yield from look(lambda tx: job.look_at(tx, batch.rows))
+    return (yield from transact(lambda tx: hand_over(tx, context, task, job, batch, found)))
 
 
-def hand_over(tx: Tx, context: Context, task: Task, job: ListingJob, batch: Batch) -> bool:
+def hand_over(
+    tx: Tx,
+    context: Context,
+    task: Task,
+    job: ListingJob[Findings],
+    batch: Batch,
+    found: Findings,
+) -> bool:
     """Hand a batch to the job and store how far it has come.
 
     Returns False when the walk is over, for now or for good, or another worker has taken it over.
@@ -234,7 +255,7 @@ def hand_over(tx: Tx, context: Context, task: Task, job: ListingJob, batch: Batc
     if shown:
         people.learn(tx, context, row.connection, shown, now)
     figures: RunFigures = {**run.figures, "pages": progress.pages}
-    hinted, error = job.take_rows(tx, batch.rows, figures), ""
+    hinted, error = job.take_rows(tx, batch.rows, found, figures), ""
     if progress.ended:
         more, error = job.conclude(tx, run, progress, run.seen + batch.seen, figures)
         hinted += more
@@ -257,7 +278,12 @@ def hand_over(tx: Tx, context: Context, task: Task, job: ListingJob, batch: Batc
 
 
 def _finish(
-    tx: Tx, task: Task, job: ListingJob, progress: ListingProgress, error: str, now: datetime
+    tx: Tx,
+    task: Task,
+    job: ListingJob[Findings],
+    progress: ListingProgress,
+    error: str,
+    now: datetime,
 ) -> None:
     if progress.stuck:
         # No later poll may take a cursor that leads nowhere for its watermark.

@@ -18,7 +18,7 @@ from bridge.ledger import drift_findings, failing_runs, run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.runs import absences, comparison
-from bridge.runs.comparison import Difference
+from bridge.runs.comparison import Comparison, Difference
 from bridge.runs.listing_walk import (
     ListingJob,
     ListingProgress,
@@ -172,7 +172,7 @@ def failed(tx: Tx, context: Context, task: Task, why: str, *, again: bool) -> bo
 
 
 @dataclass(frozen=True, slots=True)
-class ReconcileJob(ListingJob):
+class ReconcileJob(ListingJob[Comparison]):
     """A reconciliation under way: it compares the rows of a listing with the ledger."""
 
     context: Context
@@ -194,16 +194,27 @@ class ReconcileJob(ListingJob):
         """Return what was asked for."""
         return asdict(self.request)
 
-    def take_rows(self, tx: Tx, rows: Mapping[str, Record], figures: RunFigures) -> int:
-        """Compare rows and have those looked at that differ; a catalogue's are not compared."""
+    def look_at(self, tx: Tx, rows: Mapping[str, Record]) -> Comparison:
+        """Compare rows with the ledger; a catalogue's are not compared."""
         connection, entity = self.task.row.connection, self.task.row.entity
         if not rows or self.context.sync_of(connection, entity) is None:
-            return 0
-        full, now = not self.poll, self.context.clock.now()
-        # Only a full listing lists every record, so only there it counts which ones were seen.
-        compared = comparison.compare(
-            tx, self.context, connection, entity, rows, full=full, now=now
+            return Comparison()
+        now = self.context.clock.now()
+        return comparison.compare(
+            tx, self.context, connection, entity, rows, full=not self.poll, now=now
         )
+
+    def take_rows(
+        self, tx: Tx, rows: Mapping[str, Record], found: Comparison, figures: RunFigures
+    ) -> int:
+        """Have those rows looked at that differ; a link that has moved since is compared again."""
+        moved = comparison.moved_since(tx, self.task.row.connection, self.task.row.entity, found)
+        compared = found.without(moved)
+        if moved:
+            again = {remote_id: rows[remote_id] for remote_id in rows if remote_id in moved}
+            compared = compared.joined(self.look_at(tx, again))
+        # Only a full listing lists every record, so only there it counts which ones were seen.
+        full = not self.poll
         comparison.store_sightings(tx, compared, self.run_id if full else 0)
         if compared.unchanged:
             figures["unchanged"] = figures.get("unchanged", 0) + compared.unchanged

@@ -22,7 +22,7 @@ from bridge.procedures import PROCEDURES
 
 PLAYED = ("observe", "deliver", "create", "reconcile", "remove", "figures", "backfill")
 """What starts by itself, and imports. Not an undo: to bring old values back is its purpose."""
-EFFECTS = {"transact": "Transact", "read_record": "Read", "call_vendor": "Call"}
+EFFECTS = {"transact": "Transact", "look": "Transact", "read_record": "Read", "call_vendor": "Call"}
 """The function with which a procedure asks for an effect -> the effect."""
 ROOMS = ("flow", "runs")
 NEW = "new"

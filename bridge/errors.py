@@ -188,6 +188,10 @@ class Refused(RemoteError):
     """The vendor will never accept this (400, 405, 409, 422): it is parked with the reason."""
 
 
+class Withheld(RemoteError):
+    """The system keeps this one record from us (restricted, hidden): it alone is parked."""
+
+
 class Lacking(Refused):
     """The system does not know an element of a set (a tag missing in its catalogue)."""
 

@@ -73,10 +73,7 @@ def matrix(can: EntityCapabilities) -> str:
     """Return one system's table."""
     yes = {True: "yes", False: "no"}
     rows = [
-        (
-            f"Creates: {can.creates}. Deletes: {yes[can.deletes]}. "
-            f"Dates its changes: {yes[can.dated]}."
-        ),
+        (f"Creates: {can.creates}. Deletes: {can.deletes}. Dates its changes: {yes[can.dated]}."),
         (
             f"Lists everything: {yes[can.complete]}. Read at once: {can.read_batch}. "
             f"Settles in: {can.settle:g} s."

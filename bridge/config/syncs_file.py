@@ -111,7 +111,8 @@ class _SyncReader:
                     self.wrong((key,), what)
         for name, member in sync.members.items():
             system, capability = self.capability(name, sync.entity)
-            if member.allow_delete and capability is not None and not capability.deletes:
+            never = capability is not None and capability.deletes is Support.NO
+            if member.allow_delete and never:
                 at: Where = ("members", name, "allow_delete")
                 self.wrong(at, f"{system} cannot delete a {sync.entity}; allowed false")
         may_delete = any(member.allow_delete for member in sync.members.values())

@@ -16,10 +16,10 @@ Times are aware and in UTC; durations are `timedelta` or seconds. Entities are t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.syncs import Connection, Webhook
@@ -61,6 +61,11 @@ class Record:
     for certain."""
     people: tuple[Person, ...] = ()
     """Agents whom the record shows with their e-mail addresses: the directory learns them."""
+    handle: str = ""
+    """What the vendor finds the record by where its id does not serve (a ticket's number).
+
+    The ledger keeps it with the record, and `Connector.handles` gives it back.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Hint:
 
     entity: str
     id: str
+    handle: str = ""
+    """See `Record.handle`. Like all that a webhook says it may be a lie, which costs one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,18 @@ class Intent:
     draft: Draft
     sent_at: datetime | None
     """When the create was sent; None: it was not, and a record made by others is looked for."""
+
+
+class Handles(Protocol):
+    """What is known of the handles of a connection's records; see `Record.handle`."""
+
+    def __call__(self, entity: str, ids: Collection[str], /) -> Mapping[str, str]:
+        """Return the known ones by id."""
+
+
+def no_handles(entity: str, ids: Collection[str], /) -> Mapping[str, str]:  # noqa: ARG001
+    """Know none."""
+    return {}
 
 
 class Connector(ABC):
@@ -154,6 +173,8 @@ class Connector(ABC):
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.handles: Handles = no_handles
+        """Set by whoever has a ledger; without it a read may take more calls, and is as right."""
 
     # Webhooks
 

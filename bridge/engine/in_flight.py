@@ -11,8 +11,11 @@ from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
 from bridge.engine.context import Task
 from bridge.engine.effects import Call, Procedure, Read
-from bridge.errors import LeaseLost
+from bridge.errors import LeaseLost, NotFound, Withheld
 from bridge.http import request_count
+
+OF_ONE_RECORD = (NotFound, Withheld)
+"""Errors of a read that say something about one record."""
 
 
 @dataclass(slots=True)
@@ -89,5 +92,24 @@ class RemoteRequest:
                 raise LeaseLost(f"{self.connection}: held up past the deadline; nothing was sent")
             return [first.act(connector)]
         ids = [effect.id for effect in self.effects if isinstance(effect, Read)]
-        records = connector.read(first.entity, list(dict.fromkeys(ids)))
-        return [records[remote_id] for remote_id in ids]
+        found = _read_together(connector, first.entity, list(dict.fromkeys(ids)))
+        return [found[remote_id] for remote_id in ids]
+
+
+def _read_together(connector: Connector, entity: str, ids: list[str]) -> Mapping[str, object]:
+    """Read records as one; where one of them is refused, each by itself.
+
+    An error that is about one record is its answer, and spoils no other one's.
+    """
+    try:
+        return connector.read(entity, ids)
+    except OF_ONE_RECORD:
+        if len(ids) == 1:
+            raise
+    found: dict[str, object] = {}
+    for remote_id in ids:
+        try:
+            found |= connector.read(entity, [remote_id])
+        except OF_ONE_RECORD as error:
+            found[remote_id] = error
+    return found

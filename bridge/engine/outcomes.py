@@ -27,6 +27,7 @@ from bridge.errors import (
     Unauthorised,
     Unavailable,
     UnknownOutcome,
+    Withheld,
 )
 from bridge.ledger import connection_health, parking, webhook_inbox, work
 from bridge.ledger.connection_health import Health
@@ -45,7 +46,7 @@ UNKNOWN_REST_SECONDS = 5.0
 MAX_ATTEMPTS = 12
 """Tries of one piece of work before it is parked, those while its connection is down aside."""
 
-ANSWERED = (NotFound, AlreadyExists, Refused)
+ANSWERED = (NotFound, AlreadyExists, Refused, Withheld)
 """Errors that only a system that is well can give."""
 DOWN = (Unavailable, NotSent, UnknownOutcome)
 """Errors that a system gives that is down, or cannot be reached."""
@@ -78,6 +79,10 @@ REMEDIES = {
     ),
     "Unauthorised": (
         "let the key reach this record too, or take the record out of the sync; then retry"
+    ),
+    "Withheld": (
+        "let the key's user see and edit this record there, then retry; "
+        "or take it out of its ticket with `bridge link detach`"
     ),
     "Unsupported": "the mapping asks for what the system cannot do: mend it; then retry",
     "in vain": (

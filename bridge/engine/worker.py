@@ -30,6 +30,7 @@ from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch
 from bridge.errors import LeaseLost, RateLimited, Resting
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
+from bridge.ledger.handles import LedgerHandles
 
 log = logging.getLogger("bridge.flow")
 
@@ -107,6 +108,11 @@ class Drain:
     _shut: set[str] = field(default_factory=set)
     """Connections that only the probe may call."""
     _outcomes: CallOutcomes = field(default_factory=CallOutcomes)
+
+    def __post_init__(self) -> None:
+        """Let each connector ask the ledger by what its system finds a record."""
+        for name, connector in self.connectors.items():
+            connector.handles = LedgerHandles(self.ledger, name)
 
     def run(self, seconds: float = 5.0) -> DrainCounts:
         """Work until nothing is due, or for about that long; then finish what is under way."""
@@ -327,7 +333,8 @@ class Drain:
             answers: list[object] = [None] * len(request.procedures) if error else future.result()
             raised = error if isinstance(error, Exception) else None
             for running, answer in zip(request.procedures, answers, strict=True):
-                self._ready.append((running, answer, raised))
+                its_own = answer if isinstance(answer, Exception) else None
+                self._ready.append((running, answer, raised or its_own))
 
     def _give_back(self, request: RemoteRequest) -> None:
         """Give the request's place back, and charge what it took beyond what it was granted."""

@@ -333,7 +333,7 @@ def adopt(
         now = context.clock.now()
         link.intents.pop(connection, None)
         intents.close(tx, marker, "created", record.ref.id, now)
-        side = Side(connection=connection, remote_id=record.ref.id)
+        side = Side(connection=connection, remote_id=record.ref.id, handle=record.handle)
         if not links.adopt(tx, link.id, link.entity, side, now):
             why = (
                 f"{record.ref} was made for this ticket but belongs to another; detach one of them"

@@ -7,9 +7,13 @@ outcome is for a read to say, and a second delete does no harm.
 from __future__ import annotations
 
 from bridge.connectors.contract import Record
+from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Note
+from bridge.core.model.values import Ref
+from bridge.core.planning.planner import DELETES
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, transact
+from bridge.errors import Refused
 from bridge.flow.commit import conclude, later, take_lease, the_link
 from bridge.flow.differences import differences
 from bridge.flow.observe import still_open
@@ -28,7 +32,11 @@ from bridge.flow.write import (
     take_in_instead,
     write_down,
 )
+from bridge.ledger import probes
 from bridge.ledger.database import Tx
+
+NO_SUCH_ACTION = frozenset({403, 405})
+"""Statuses of a refusal that is about the call, whatever record it names."""
 
 
 def remove(context: Context, task: Task) -> Procedure:
@@ -46,9 +54,16 @@ def remove(context: Context, task: Task) -> Procedure:
     def untouched(record: Record) -> bool:
         return not differences(context, the_link(task), record, full=False)[0]
 
-    outcome = yield from send_attempt(
-        context, task, write, lambda c: compare_and_delete(c, context, write, untouched)
-    )
+    try:
+        outcome = yield from send_attempt(
+            context, task, write, lambda c: compare_and_delete(c, context, write, untouched)
+        )
+    except Refused as error:
+        if not tells_that_none_are_taken(context, write.ref, error):
+            raise
+        why = str(error)
+        yield from transact(lambda tx: withdraw(tx, context, task, write.ref, why))
+        return
     if outcome is None:
         yield from transact(lambda tx: done(tx, context, task, write))
     elif not isinstance(outcome, Unknown):
@@ -93,3 +108,16 @@ def done(tx: Tx, context: Context, task: Task, write: OpenWrite) -> None:
     write.side.tombstone = True
     note = Note("removed", write.ref.connection, "", {"why": "it was deleted elsewhere"})
     conclude(tx, context, task, [note])
+
+
+def tells_that_none_are_taken(context: Context, ref: Ref, error: Refused) -> bool:
+    """Return whether a refusal is about deleting as such, where nobody knew that it works."""
+    able = context.capabilities[ref.connection][ref.entity]
+    return able.deletes is Support.PROBED and error.status in NO_SUCH_ACTION
+
+
+def withdraw(tx: Tx, context: Context, task: Task, ref: Ref, why: str) -> None:
+    """Remember that this connection deletes nothing; what ended elsewhere stays there."""
+    probes.record(tx, ref.connection, DELETES, False, why, context.clock.now())
+    context.probes.setdefault(ref.connection, {})[DELETES] = False
+    conclude(tx, context, task, [Note("not carried", ref.connection, "", {"why": why})])

@@ -173,6 +173,7 @@ def take_answer(
     if answer is None:
         yield from take_in(context, task, ref, None)
         return
+    side.handle = answer.handle or side.handle
     # Read as of the time of sending: what the answer shows of other fields was so no earlier.
     link, entity_map = the_link(task), context.maps[ref.connection][ref.entity]
     obs = observation(answer, entity_map, link.parent_id, own=own, sent_at=started)

@@ -69,6 +69,7 @@ def observation(
 
 def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record: Record) -> Reading:
     """Merge a record that was read under the lease into the link's agreed state."""
+    side.handle = record.handle or side.handle
     entity_map = context.maps[side.connection][link.entity]
     settling_time = context.settling_time(side.connection, link.entity)
     revisions = {name: state.rev for name, state in link.state.items()}

@@ -28,8 +28,12 @@ def give(
     payload: dict[str, Any] | None = None,
     unpark: bool = True,
     run_id: int | None = None,
+    handle: str = "",
 ) -> None:
-    """Enqueue the reading of a record; see `work.enqueue` for the options."""
+    """Enqueue the reading of a record; see `work.enqueue` for the options.
+
+    `handle`: see `connectors.contract.Record.handle`.
+    """
     work.enqueue(
         tx,
         kind=KIND,
@@ -43,4 +47,5 @@ def give(
         payload=payload,
         unpark=unpark,
         run_id=run_id,
+        handle=handle,
     )

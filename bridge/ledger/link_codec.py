@@ -94,6 +94,7 @@ def side(value: Side) -> dict[str, Any]:
         "in_vain": value.in_vain,
         "in_scope": value.in_scope,
         "detached": value.detached,
+        "handle": value.handle,
         "id": value.id,
     }
 

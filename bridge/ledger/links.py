@@ -283,6 +283,7 @@ _SAVE_SIDE = (
                 "in_vain",
                 "in_scope",
                 "detached",
+                "handle",
             )
         }
     )
@@ -305,6 +306,7 @@ def _side_values(item: Side) -> dict[str, Any]:
         "new_in_vain": item.in_vain,
         "new_in_scope": item.in_scope,
         "new_detached": item.detached,
+        "new_handle": item.handle,
     }
 
 
@@ -338,6 +340,7 @@ def _side(row: Any) -> Side:
         in_vain=row.in_vain,
         in_scope=row.in_scope,
         detached=row.detached,
+        handle=row.handle,
         id=str(row.id),
     )
 

@@ -123,6 +123,7 @@ side = Table(
     Column("in_vain", Integer, nullable=False, default=0, server_default=text("0")),
     Column("in_scope", Boolean, nullable=False, default=True),
     Column("detached", Boolean, nullable=False, default=False, server_default=text("false")),
+    Column("handle", StorableText, nullable=False, default="", server_default=""),
     Column("created_at", UTCDateTime, nullable=False),
     UniqueConstraint("connection", "entity", "remote_id"),
 )
@@ -159,6 +160,7 @@ work = Table(
     Column("claimed_until", UTCDateTime),
     Column("payload", Json),
     Column("run_id", Integer),
+    Column("handle", StorableText, nullable=False, default="", server_default=""),
     Column("created_at", UTCDateTime, nullable=False),
 )
 Index(

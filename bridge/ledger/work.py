@@ -74,6 +74,7 @@ def enqueue(
     payload: dict[str, Any] | None = None,
     unpark: bool = True,
     run_id: int | None = None,
+    handle: str = "",
 ) -> None:
     """Ask for a piece of work. A row of this key takes the more urgent lane and the earlier time.
 
@@ -93,6 +94,7 @@ def enqueue(
             "due_at": due_at,
             "payload": payload,
             "run_id": run_id,
+            "handle": handle,
             "created_at": now,
         },
     )
@@ -110,6 +112,7 @@ def _enqueue(dialect: str, unpark: bool) -> Insert:
         ),
         "payload": func.coalesce(new.payload, work.c.payload),
         "run_id": func.coalesce(work.c.run_id, new.run_id),
+        "handle": case((new.handle != "", new.handle), else_=work.c.handle),
     }
     if unpark:
         changes |= {

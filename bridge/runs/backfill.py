@@ -134,7 +134,15 @@ class ImportJob(ListingJob[None]):
         wanted = self._wanted(tx, rows.values())
         for record in wanted:
             due_at = due_by_age(self.request, record, now)
-            hints.give(tx, record.ref, now, lane=KIND, due_at=due_at, run_id=run_id)
+            hints.give(
+                tx,
+                record.ref,
+                now,
+                lane=KIND,
+                due_at=due_at,
+                run_id=run_id,
+                handle=record.handle,
+            )
         return len(wanted)
 
     def conclude(

@@ -246,8 +246,9 @@ def queue_observes(
     """Queue an observe for each; rows of a full listing send along what only such rows show."""
     for remote_id in remote_ids:
         ref = Ref(connection, entity, remote_id)
-        payload = _listed_values(context, (records or {}).get(remote_id))
-        hints.give(tx, ref, now, lane="reconcile", payload=payload, run_id=run_id)
+        record = (records or {}).get(remote_id)
+        payload, handle = _listed_values(context, record), record.handle if record else ""
+        hints.give(tx, ref, now, lane="reconcile", payload=payload, run_id=run_id, handle=handle)
 
 
 def _listed_values(context: Context, record: Record | None) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from bridge.core.merge.equality import agrees, same_raw
 from bridge.core.model.state import NEVER, Link, Note, Side
 from bridge.core.model.values import Marker, Raw, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall, Recipient, Want, group_into_calls
+from bridge.core.planning.planner import can_delete
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.flow.commit import conclude, later, save, take_lease, the_link
@@ -231,7 +232,8 @@ def unmake(
 
 def may_not_be_deleted(context: Context, task: Task, link: Link, ref: Ref) -> str:
     """Return why a record may not be deleted; empty if it may."""
-    if not context.capabilities[ref.connection][ref.entity].deletes:
+    able = context.capabilities[ref.connection][ref.entity]
+    if not can_delete(able, context.probes.get(ref.connection, {})):
         return "the system cannot delete it"
     allowed = context.syncs[link.sync].members[ref.connection].allow_delete
     if not allowed and not (task.row.payload or {}).get("delete"):

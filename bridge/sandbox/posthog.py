@@ -40,13 +40,7 @@ class PostHogSandbox(Sandbox):
     CARRIES = ("status", "priority", "assignee", "tags")
     SIGNING = Webhook("standard-webhooks", ())
     CHOICES: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "status": {
-            "new": "new",
-            "open": "open",
-            "pending": "pending",
-            "on_hold": "on_hold",
-            "resolved": "resolved",
-        },
+        "status": {status: status for status in STATUSES},
         "priority": {"low": "low", "normal": "medium", "high": "high", "urgent": "critical"},
     }
     ASSIGNEE_FIELD = "assignee"
@@ -56,9 +50,10 @@ class PostHogSandbox(Sandbox):
         "project_id": "12345",
         "post": 201,
         "tags_licensed": True,
-        "ids_supported": True,
+        "ids_supported": False,
         "critical": True,
         "bulk_supported": True,
+        "messages_listed": True,
         "scopes": ["ticket:read", "ticket:write"],
     }
     VOLATILE = frozenset({"updated_at", "unread_team_count"})
@@ -72,6 +67,7 @@ class PostHogSandbox(Sandbox):
             Rule(f"{_ROOT}/<ticket_id>", endpoint="get_ticket", methods=["GET"]),
             Rule(f"{_ROOT}/<ticket_id>", endpoint="update_ticket", methods=["PATCH"]),
             Rule(f"{_ROOT}/<ticket_id>", endpoint="delete_ticket", methods=["DELETE"]),
+            Rule(f"{_ROOT}/<ticket_id>/messages", endpoint="list_messages", methods=["GET"]),
         ],
         strict_slashes=False,
     )
@@ -207,6 +203,14 @@ class PostHogSandbox(Sandbox):
         self.remove(record)
         self.committed(call, "delete", record, record)
         return Response(status=204)
+
+    def list_messages(self, call: ReceivedCall, project_id: str, ticket_id: str) -> Response:  # noqa: ARG002
+        """List a ticket's messages, of which the sandbox keeps none; nothing is marked as read."""
+        call.id = ticket_id
+        if not self.options["messages_listed"]:
+            raise Problem(404, "not_found", "Endpoint not found.")
+        self._found(ticket_id)
+        return answer({"count": 0, "next": None, "previous": None, "results": []})
 
     def unread_count(self, call: ReceivedCall, project_id: str) -> Response:  # noqa: ARG002
         """Sum up the unread messages of tickets that are not resolved."""

@@ -31,6 +31,7 @@ from bridge.errors import ConfigError
 from bridge.home import shipped_folder
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger
+from bridge.ledger.handles import LedgerHandles
 from bridge.procedures import PROCEDURES
 from bridge.queue import MemoryBudget
 from bridge.sandbox import population, server
@@ -292,6 +293,7 @@ class Stage:
             self.connectors[name] = build(
                 connection, Http(connection, clock=self.clock, adapter=self.lines[name])
             )
+            self.connectors[name].handles = LedgerHandles(self.ledger, name)
 
 
 def _deleting(sync: Sync) -> Sync:

@@ -22,9 +22,9 @@ from tests.connectors.documented import below, documented
 
 
 class PostHogBench(Bench):
-    def __init__(self, **options):
+    def __init__(self, *, sandbox=PostHogSandbox, **options):
         self.clock = StillClock()
-        self.box = PostHogSandbox(self.clock, 1, api_key=KEY, options=options)
+        self.box = sandbox(self.clock, 1, api_key=KEY, options=options)
         self.faulty = Faulty(WSGIAdapter(self.box, self.clock))
         project = {"project_id": str(self.box.options["project_id"])}
         self.settings = connection("posthog", options=project)

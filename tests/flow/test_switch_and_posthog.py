@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.errors import UnknownOutcome
-from bridge.ledger import probes, timeline
+from bridge.ledger import connection_health, probes, timeline
+from bridge.sandbox.exchange import Problem
 from tests.flow.estate import Estate
 
 TICKETS = """\
@@ -191,3 +192,35 @@ def test_a_finished_screen_share_becomes_one_note_also_when_its_create_is_not_an
         for row in app.journal.since()
         if "forbidden" in row.note
     ]
+
+
+DELETING = TICKETS.replace("  match:", "  delete: delete\n  match:").replace(
+    "product: {create: when-supported}", "product: {create: when-supported, allow_delete: true}"
+)
+
+
+def test_deleting_that_no_personal_key_may_do_is_tried_once_and_stops_nothing(estate):
+    made = estate(DELETING)
+    product, helpdesk = made.apps["product"], made.apps["helpdesk"]
+
+    asked = 0
+
+    def refuse(call, project_id, ticket_id):  # noqa: ARG001
+        nonlocal asked
+        asked += 1
+        said = "This action does not support Personal API Key access"
+        raise Problem(403, "permission_denied", said)
+
+    product.delete_ticket = refuse
+    for number in range(2):
+        refs = met(made, subject=f"Help {number}", customer_email=f"c{number}@customer.example")
+        helpdesk.delete(refs["helpdesk"])
+        made.hint("helpdesk", refs["helpdesk"])
+        made.settle()
+        assert product.store.get(refs["product"]) is not None
+    assert asked == 1
+    with made.ledger.read() as tx:
+        assert "Personal API Key" in probes.reasons(tx, "product")["delete"]
+        health = connection_health.get(tx, "product")
+        assert health is None or health.refused_at is None
+    assert made.parked() == []

@@ -101,7 +101,7 @@ class MemoryConnector(Connector):
     def delete(self, ref: Ref) -> None:
         """Delete; already gone counts as done."""
         self._check_entity(ref.entity)
-        if not self.system.capabilities.deletes:
+        if self.system.capabilities.deletes is Support.NO:
             raise Unsupported(f"{self.NAME} cannot delete a {ref.entity}")
         self._serve("delete", lambda: self.system.delete(ref.id))
 

@@ -47,7 +47,7 @@ def lossless(clock: Clock) -> Vendor:
         {key: Writable() for key in KEYS},
         (Verb("patch", KEYS),),
         {"status": STATUSES},
-        deletes=True,
+        deletes=Support.YES,
     )
     return MemorySystem(clock, can), can, _map({})
 
@@ -65,7 +65,9 @@ def helpdesk_like(clock: Clock, *, longest_tag: int | None = None, trims: bool =
         "assignee": Writable(),
         "tags": Writable(),
     }
-    can = _can(writable, (Verb("patch", KEYS),), {"status": tuple(HELPDESK_STATUS)}, deletes=True)
+    can = _can(
+        writable, (Verb("patch", KEYS),), {"status": tuple(HELPDESK_STATUS)}, deletes=Support.YES
+    )
     store: dict[str, Callable[[Raw], Raw]] = {}
     if longest_tag is not None:
         store["tags"] = lambda raw: raw[:longest_tag]
@@ -144,7 +146,7 @@ def _can(
     values: Mapping[str, tuple[Raw, ...]],
     *,
     creates: Support = Support.YES,
-    deletes: bool = False,
+    deletes: Support = Support.NO,
     dated: bool = True,
 ) -> EntityCapabilities:
     return EntityCapabilities(

@@ -44,7 +44,7 @@ class Desk(Connector):
             },
             verbs=(Verb("patch", ("title", "state", "owner", "labels", "bot")),),
             creates=Support.YES,
-            deletes=True,
+            deletes=Support.YES,
             values={"state": ("todo", "doing", "done"), "level": (1, 2, 3, None)},
         )
     }

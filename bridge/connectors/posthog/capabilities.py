@@ -34,7 +34,9 @@ READABLE = (
     "anonymous_traits identity_verified ai_resolved escalation_reason ai_triage created_at "
     "updated_at message_count last_message_at last_message_text unread_team_count "
     "unread_customer_count session_id session_context sla_due_at snoozed_until email_subject "
-    "email_from cc_participants organization_id person tags"
+    "email_from email_to cc_participants organization_id organization_id_source person tags "
+    "zendesk_ticket_id github_repo github_issue_number slack_channel_id slack_thread_ts "
+    "slack_team_id user_access_level awaiting_deletion_id"
 )
 
 CAPABILITIES: Mapping[str, EntityCapabilities] = {
@@ -62,7 +64,9 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
         # POST is documented with 201, and deployments were seen to answer 500
         # (github.com/PostHog/posthog/issues/71101) or 405 (pull/72997). As of 2026-11.
         creates=Support.PROBED,
-        deletes=True,
+        # "This action does not support Personal API Key access": `destroy` is not among the actions
+        # that a key's scope covers (tickets.py there, read 2026-11), as far as was seen.
+        deletes=Support.PROBED,
         values={"status": STATUSES, "priority": PRIORITIES},
         read_batch=PAGE_SIZE - WITNESSES,
     )
@@ -80,6 +84,8 @@ IGNORED = frozenset(
         "$conversation_message_sent",
         "$conversation_message_received",
         "$conversation_incident_detected",
+        "$conversation_sla_approaching",
+        "$conversation_sla_breached",
     )
 )
 SIGNING = Webhook(

@@ -17,7 +17,7 @@ Oddities, as of 2026-11; each is explained where it matters:
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -45,9 +45,11 @@ from bridge.connectors.posthog.capabilities import (
     PAGE_SIZE,
     REQUIRED_OPTIONS,
     SIGNING,
+    TICKET,
     TRAITS,
 )
-from bridge.connectors.posthog.listing import PostHogListing, RowsOfPage
+from bridge.connectors.posthog.forbidden import forbidden
+from bridge.connectors.posthog.listing import PostHogListing
 from bridge.connectors.posthog.records import (
     create_body,
     customer_email,
@@ -55,10 +57,11 @@ from bridge.connectors.posthog.records import (
     sent_assignee,
 )
 from bridge.connectors.posthog.tag_belief import TagBelief, may_lack_tags
+from bridge.connectors.posthog.ticket_lookup import TicketLookup, is_number
 from bridge.core.mapping.email_address import same_address
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
-from bridge.errors import NotFound, Refused, RemoteError, UnknownOutcome
+from bridge.errors import NotFound, Refused, RemoteError, Unauthorised, UnknownOutcome
 from bridge.http.client import Answer, Http
 
 CREATE_WINDOW = timedelta(minutes=5)
@@ -82,9 +85,14 @@ class PostHogConnector(JsonHttpConnector):
         self._tickets = f"/api/projects/{project}/conversations/tickets/"
         self._listing = PostHogListing(connection.name, self._list)
         self._tag_belief = TagBelief(declared=connection.options.get("tags_licensed") is True)
+        self._lookup = TicketLookup(
+            connection.name,
+            self._listing,
+            lambda tickets: self.handles(TICKET, tickets),
+            self._list_messages,
+        )
         # What was learned of this deployment. Plain values, for learning one of them twice does no
         # harm.
-        self._knows_ids = True
         self._tells_unread = True
         self._has_created = False
         self._lock = threading.Lock()
@@ -103,8 +111,10 @@ class PostHogConnector(JsonHttpConnector):
             return ignored_event(event, IGNORED)
         id_path = (configured and configured.id) or SIGNING.id
         ticket = record_id(value_at(body, id_path), id_path)
+        beside_it, _, _ = id_path.rpartition(".")
+        number = row_id({"id": value_at(body, f"{beside_it}.ticket_number".strip("."))})
         return Parsed(
-            hints=(Hint(EVENTS[event], ticket),),
+            hints=(Hint(EVENTS[event], ticket, number if is_number(number) else ""),),
             event=event,
             delivery=self._delivery(headers, body, f"{event}:{ticket}"),
             projection={"event": event, "id": ticket},
@@ -138,22 +148,19 @@ class PostHogConnector(JsonHttpConnector):
             tickets |= {ticket.ref.id: ticket for ticket in self._read(wanted)}
         return tickets
 
-    def _read(self, wanted: set[str]) -> Iterator[Record]:
-        if self._knows_ids:
-            # Tickets that had tags are asked for together with these: if theirs are shown, an empty
-            # set is empty.
-            witnesses = self._tag_belief.witnesses(PAGE_SIZE - len(wanted))
-            shown = self._listing.by_ids(wanted.union(witnesses))
-            if shown is not None:
-                yield from self._wanted(wanted, shown)
-                return
-            self._knows_ids = False
-        for shown in self._listing.until_found(wanted):
-            yield from self._wanted(wanted, shown)
-
-    def _wanted(self, wanted: set[str], shown: RowsOfPage) -> list[Record]:
-        tickets = self._records(shown.rows, shown.answer)
-        return [ticket for ticket in tickets if ticket.ref.id in wanted]
+    def _read(self, wanted: set[str]) -> list[Record]:
+        # Tickets that had tags come along where they can: if theirs are shown, an empty set is
+        # empty.
+        witnesses = self._tag_belief.witnesses(PAGE_SIZE - len(wanted))
+        pages = self._lookup.find(wanted, witnesses)
+        found = [(row, page.answer) for page in pages for row in page.rows if row_id(row) in wanted]
+        believed = self._believes_empty(
+            [row for row, _ in found], [row for page in pages for row in page.rows]
+        )
+        return [
+            record(self.connection.name, row, answer, tags_believed=believed)
+            for row, answer in found
+        ]
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """Return tickets changed since the cursor's watermark; see Connector.changed."""
@@ -264,8 +271,8 @@ class PostHogConnector(JsonHttpConnector):
         }
         if len(newest) > 1:
             ticket = row_id(newest[-1])
-            shown = self._listing.ask({"ids": ticket, "limit": 2})
-            seen["ids"] = self._knows_ids = all(row_id(row) == ticket for row in shown.rows)
+            shown = self._listing.by_ids({ticket})
+            seen["ids"] = self._lookup.knows_ids = shown.ids <= {ticket}
         return seen
 
     def ping(self) -> str:
@@ -307,6 +314,29 @@ class PostHogConnector(JsonHttpConnector):
                 "there is no ticket listing here; check base_url and project_id", error.status
             ) from None
 
+    def _list_messages(self, ticket: str) -> None:
+        """List a ticket's messages, for what the status of the answer tells of the ticket.
+
+        It marks nothing as read (tickets.py of products/conversations, read 2026-11).
+        """
+        self._call("GET", f"{self._path(ticket)}messages/", params={"limit": 1})
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        write: bool = False,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+    ) -> Answer:
+        try:
+            return super()._call(method, path, write=write, params=params, json=json)
+        except Unauthorised as error:
+            if error.status != 403 or (method == "GET" and path == self._tickets):
+                raise
+            raise forbidden(error, of_ticket=path != self._tickets) from None
+
     def _path(self, remote_id: str) -> str:
         return f"{self._tickets}{quote(remote_id, safe='')}/"
 
@@ -321,14 +351,22 @@ class PostHogConnector(JsonHttpConnector):
             # Only the look at other tickets' tags can fail here, and that undoes no write.
             return record(self.connection.name, row, answer, tags_believed=False)
 
-    def _records(self, rows: Iterable[Row], answer: Answer) -> list[Record]:
-        """Return records of rows; where they leave in doubt what `[]` means, look."""
-        rows = list(rows)
-        believed = self._tag_belief.shown_by(rows)
-        if not believed and any(may_lack_tags(row) for row in rows):
-            believed = self._tag_belief.confirm(
-                lambda params: self._listing.ask(params).rows,
-                self._http.now(),
-                by_ids=self._knows_ids,
-            )
+    def _records(self, rows: Sequence[Row], answer: Answer) -> list[Record]:
+        """Return records of the rows of one answer."""
+        believed = self._believes_empty(rows, rows)
         return [record(self.connection.name, row, answer, tags_believed=believed) for row in rows]
+
+    def _believes_empty(self, rows: Sequence[Row], shown: Sequence[Row]) -> bool:
+        """Return whether `[]` among the tags of rows means that there are none.
+
+        `shown`: these rows, and others that were shown together with them. Where those leave it in
+        doubt, look.
+        """
+        believed = self._tag_belief.shown_by(shown)
+        if believed or not any(may_lack_tags(row) for row in rows):
+            return believed
+        return self._tag_belief.confirm(
+            lambda params: self._listing.ask(params).rows,
+            self._http.now(),
+            by_ids=self._lookup.knows_ids,
+        )

@@ -31,9 +31,19 @@ SHARED_ROWS = 20
 POLL_OVERLAP = timedelta(minutes=10)
 """Each poll begins this much before the newest time of the last one."""
 MAX_NEWEST_PAGES = 20
+SCAN_SIZE = 500
+"""Rows of one page where all tickets are looked through: half of what is allowed."""
+
+NEWEST_CHANGED: Mapping[str, Any] = {"order_by": "-updated_at", "limit": PAGE_SIZE}
+"""What asks for the page of tickets that were changed last."""
 
 State = dict[str, Any]
 """Where a listing stands, as JSON."""
+
+
+def ticket_number(row: Row) -> str:
+    """Return a ticket's number as text; empty when the row shows none."""
+    return row_id({"id": row.get("ticket_number")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,11 @@ class RowsOfPage:
     rows: list[Row]
     full: bool
     """Whether the page had as many rows as were asked for, so that more may follow."""
+
+    @property
+    def ids(self) -> set[str]:
+        """Return the ids of the tickets that it shows."""
+        return {row_id(row) for row in self.rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +72,29 @@ class PostHogListing:
         """Return what the listing shows for these parameters."""
         answer = self.call(params)
         rows = object_rows(self.connection, answer, "results")
-        return RowsOfPage(answer, rows, full=len(rows) >= PAGE_SIZE)
+        return RowsOfPage(answer, rows, full=len(rows) >= params["limit"])
 
-    def by_ids(self, ids: Collection[str]) -> RowsOfPage | None:
-        """Ask for tickets by id; None where the deployment does not know the parameter `ids`."""
-        shown = self.ask({"ids": ",".join(sorted(ids)), "limit": PAGE_SIZE})
-        return shown if all(row_id(row) in ids for row in shown.rows) else None
+    def by_ids(self, ids: Collection[str]) -> RowsOfPage:
+        """Ask for tickets by id: where `ids` is not known, the newest page comes instead."""
+        return self.ask({"ids": ",".join(sorted(ids)), **NEWEST_CHANGED})
 
-    def until_found(self, ids: Collection[str]) -> Iterator[RowsOfPage]:
-        """List all tickets, page by page, until these were met or there are no more."""
-        missing, offset = set(ids), 0
+    def by_number(self, number: str) -> RowsOfPage:
+        """Ask for the ticket of a number."""
+        return self.ask({"search": number, "limit": 1})
+
+    def newest_changed(self) -> RowsOfPage:
+        """Return the tickets that were changed last."""
+        return self.ask(NEWEST_CHANGED)
+
+    def by_creation(self, size: int) -> Iterator[RowsOfPage]:
+        """List all tickets, the newest first, page by page. Rows may repeat."""
+        offset = 0
         while True:
-            shown = self._by_creation(offset)
+            shown = self.ask({"order_by": "-created_at", "limit": size, "offset": offset})
             yield shown
-            missing -= {row_id(row) for row in shown.rows}
-            if not missing or not shown.full:
+            if not shown.full:
                 return
-            offset += PAGE_SIZE - SHARED_ROWS
+            offset += size - SHARED_ROWS
 
     def newest(self, since: datetime | None) -> Iterator[RowsOfPage]:
         """List newest first: down to a time, or one page when there is none. Rows may repeat."""

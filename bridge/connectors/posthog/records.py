@@ -8,6 +8,7 @@ from typing import Any
 from bridge.connectors.contract import Draft, Person, Record
 from bridge.connectors.parsing import Row, is_uuid, parse_time, row_id, value_at
 from bridge.connectors.posthog.capabilities import MARKER_TRAIT, TICKET, TRAITS
+from bridge.connectors.posthog.listing import ticket_number
 from bridge.connectors.posthog.tag_belief import WHY_UNREADABLE, may_lack_tags
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Refused
@@ -35,6 +36,7 @@ def record(connection: str, row: Row, answer: Answer, *, tags_believed: bool) ->
         marker=marker if isinstance(marker, str) else None,
         unreadable={"tags": WHY_UNREADABLE} if may_lack_tags(row) and not tags_believed else {},
         people=people,
+        handle=ticket_number(row),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from bridge.connectors.parsing import Row, row_id
 from bridge.connectors.posthog.capabilities import PAGE_SIZE, WITNESSES
+from bridge.connectors.posthog.listing import ticket_number
 
 SEARCH_INTERVAL = timedelta(minutes=1)
 """Where no witness is left, the newest tickets are searched for one, this often at most."""
@@ -29,22 +30,23 @@ class TagBelief:
         self.declared = declared
         """The operator says that the organisation has the feature: then `[]` always means empty."""
         self._lock = threading.Lock()
-        self._witnesses: tuple[str, ...] = ()
+        self._witnesses: dict[str, str] = {}
+        """Id -> number of tickets that had tags when last seen, the latest first."""
         self._searched_at: datetime | None = None
 
     def witnesses(self, count: int = WITNESSES) -> list[str]:
         """Return tickets that had tags when last seen, the latest first; none if declared."""
         # Several, for one may lose its last tag, and three at once hardly do.
         with self._lock:
-            return [] if self.declared else list(self._witnesses[:count])
+            return [] if self.declared else list(self._witnesses)[:count]
 
     def shown_by(self, rows: Iterable[Row]) -> bool:
         """Learn from the rows of one answer; return whether an empty set among them means empty."""
-        tagged = [row_id(row) for row in rows if row.get("tags")]
+        tagged = {row_id(row): ticket_number(row) for row in rows if row.get("tags")}
         with self._lock:
             if tagged:
-                older = [ticket for ticket in self._witnesses if ticket not in tagged]
-                self._witnesses = tuple([*tagged[-WITNESSES:][::-1], *older][:WITNESSES])
+                older = [each for each in self._witnesses.items() if each[0] not in tagged]
+                self._witnesses = dict([*reversed(tagged.items()), *older][:WITNESSES])
             return self.declared or bool(tagged)
 
     def confirm(
@@ -65,15 +67,31 @@ class TagBelief:
             params = {"ids": ",".join(witnesses), "limit": len(witnesses)}
             if self.shown_by(list_tickets(params)):
                 return True
-        # Witnesses that cannot be asked for by id are only found by the search.
-        if not self._may_search(now, always=bool(witnesses) and not by_ids):
+        elif witnesses:
+            return self._ask_witness(list_tickets, witnesses[0])
+        if not self._may_search(now):
             return False
         return self.shown_by(list_tickets({"order_by": "-updated_at", "limit": PAGE_SIZE}))
 
-    def _may_search(self, now: datetime, *, always: bool) -> bool:
+    def _ask_witness(
+        self, list_tickets: Callable[[Mapping[str, Any]], list[Row]], witness: str
+    ) -> bool:
+        """Look whether one witness still shows tags; if not, it is none any more.
+
+        One call and no more, so that a read stays cheap. The next witness is for the next read.
+        """
+        with self._lock:
+            number = self._witnesses.get(witness, "")
+        if number and self.shown_by(list_tickets({"search": number, "limit": 1})):
+            return True
+        with self._lock:
+            self._witnesses.pop(witness, None)
+        return False
+
+    def _may_search(self, now: datetime) -> bool:
         with self._lock:
             last = self._searched_at
-            if last is not None and now - last < SEARCH_INTERVAL and not always:
+            if last is not None and now - last < SEARCH_INTERVAL:
                 return False
             self._searched_at = now
             return True

@@ -69,7 +69,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
         },
         verbs=(Verb("patch", writes=("status", "priority", "assignee_id", "tags", "subject")),),
         creates=Support.YES,
-        deletes=True,
+        deletes=Support.YES,
         values={"status": STATUSES, "priority": PRIORITIES},
     ),
     MESSAGE: EntityCapabilities(

@@ -68,6 +68,7 @@ from bridge.connectors.switch.records import (
     same_note,
 )
 from bridge.core.mapping.email_address import same_address
+from bridge.core.model.capabilities import Support
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
 from bridge.http.client import Answer
@@ -330,7 +331,7 @@ class SwitchConnector(JsonHttpConnector):
         One that is gone already counts as done.
         """
         self._check_entity(ref.entity)
-        if not CAPABILITIES[ref.entity].deletes:
+        if CAPABILITIES[ref.entity].deletes is Support.NO:
             raise Unsupported(f"{self.NAME} cannot delete a {ref.entity}")
         try:
             self._call("DELETE", self._path(ref.entity, ref.id), write=True)

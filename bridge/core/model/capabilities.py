@@ -76,7 +76,7 @@ class EntityCapabilities:
     writable: Mapping[str, Writable] = field(default_factory=dict)
     verbs: tuple[Verb, ...] = ()
     creates: Support = Support.NO
-    deletes: bool = False
+    deletes: Support = Support.NO
     values: Mapping[str, tuple[Raw, ...]] = field(default_factory=dict)
     """All values that the system is known to send, by top-level name: a mapping must read them."""
     dated: bool = True

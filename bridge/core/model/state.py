@@ -137,6 +137,8 @@ class Side:
     in_scope: bool = True
     detached: bool = False
     """An admin took the record out of the link; kept so that it is not matched again."""
+    handle: str = ""
+    """What the system finds the record by where its id does not serve; empty: nothing is known."""
     id: str = ""
 
 

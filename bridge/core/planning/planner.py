@@ -37,6 +37,9 @@ from bridge.core.planning.calls import (
 from bridge.core.planning.creation import CreatePlan, plan_create
 from bridge.core.planning.set_plans import plan_set
 
+DELETES = "delete"
+"""The name under which it is remembered whether a connection deletes records at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -73,14 +76,19 @@ def plan(
     # A tombstone is a side too: it keeps the record from being created again (rule F21).
     if side.tombstone or side.missing_since is not None or not side.in_scope:
         return Plan()
-    may_delete = capabilities.deletes and rules.sync.members[connection].allow_delete
-    if may_delete and is_to_be_deleted(link, rules):
+    allowed = rules.sync.members[connection].allow_delete
+    if allowed and can_delete(capabilities, probed) and is_to_be_deleted(link, rules):
         # Done twice it does no harm, so an open attempt is no obstacle.
         return Plan(delete=True)
     if _is_busy(side, leftover_only=leftover_only):
         return Plan()
     recipient = Recipient(link, side, rules, capabilities)
     return Plan(calls=_plan_calls(recipient, probed), notes=recipient.notes)
+
+
+def can_delete(capabilities: EntityCapabilities, probed: Mapping[str, bool]) -> bool:
+    """Return whether the system deletes records, as far as is known of this connection."""
+    return capabilities.deletes is not Support.NO and probed.get(DELETES, True)
 
 
 def mark_tried(link: Link, connection: str, call: PlannedCall) -> None:

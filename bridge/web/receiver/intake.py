@@ -200,5 +200,6 @@ def store(tx: Tx, delivery: Delivery) -> Receipt:
     )
     # Sorted, so that two deliveries of the same records do not deadlock.
     for hint in sorted(delivery.hints, key=lambda hint: (hint.entity, hint.id)):
-        hints.give(tx, Ref(delivery.connection, hint.entity, hint.id), delivery.received_at)
+        ref = Ref(delivery.connection, hint.entity, hint.id)
+        hints.give(tx, ref, delivery.received_at, handle=hint.handle)
     return Receipt(str(row_id), is_new)

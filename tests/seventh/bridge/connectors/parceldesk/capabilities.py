@@ -58,7 +58,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
         ),
         creates=Support.YES,
         # A DELETE is answered with 405.
-        deletes=False,
+        deletes=Support.NO,
         values={"status": (TODO, DOING, DONE), "priority": (1, 2, 3)},
         # A version counts changes, and no time is shown.
         dated=False,

@@ -1,9 +1,9 @@
 """Switch Labs CRM: REST API v1 of a customer's own host (https://crm.switchlabs.dev/guide/api/rest).
 
 Oddities, as of 2026-11; each is explained where it matters:
-- Every listing pages by a time cursor that skips rows (listing.py). That conversations and
-  customers sort by `created_at` when asked is assumed and checked; where they do not, the poll
-  stops and says so.
+- Every listing pages by a time cursor that skips rows (listing.py). That customers sort by
+  `created_at` when asked is checked. Conversations cannot be asked for an order
+  (conversation_listing.py).
 - Rows of a listing have no description and no custom_fields (records.py).
 - `assignee` and `customer` are objects when read, written as `assignee_id` and `customer_email`;
   what is sent as `content` is read as `content_text`.
@@ -51,6 +51,7 @@ from bridge.connectors.switch.capabilities import (
     EVENTS,
     IGNORED,
     MARKER_PREFIX,
+    MESSAGE,
     PAGE_SIZE,
     PATHS,
     RATE_LIMIT_BACKOFF,
@@ -58,6 +59,7 @@ from bridge.connectors.switch.capabilities import (
     SIGNING,
     TICKET,
 )
+from bridge.connectors.switch.conversation_listing import ConversationListing
 from bridge.connectors.switch.listing import RowOfAnswer, SwitchListing
 from bridge.connectors.switch.records import (
     SECOND,
@@ -143,8 +145,8 @@ class SwitchConnector(JsonHttpConnector):
             return Page([], {})
         if entity == TICKET:
             return self._walk(entity, "updated_at", state, POLL_OVERLAP)
-        if entity != CUSTOMER:
-            return self._walk(entity, "created_at", state, POLL_OVERLAP)
+        if entity == MESSAGE:
+            return self._walk_conversations(state, POLL_OVERLAP)
         column = state.get("column") or self._customer_column()
         page = self._walk(entity, column or "created_at", state, POLL_OVERLAP)
         return replace(page, cursor={**(page.cursor or {}), "column": column})
@@ -156,6 +158,8 @@ class SwitchConnector(JsonHttpConnector):
         if entity in CATALOGUES:
             return self._catalogue(entity, (cursor or {}).get("next"))
         self._check_entity(entity)
+        if entity == MESSAGE:
+            return self._walk_conversations(cursor or {}, None)
         return self._walk(entity, "created_at", cursor or {}, None)
 
     def _walk(
@@ -164,6 +168,12 @@ class SwitchConnector(JsonHttpConnector):
         rows, after = self._listing(entity).walk(column, state, overlap)
         return Page(
             [record(self.connection.name, entity, row, answer) for row, answer in rows], after
+        )
+
+    def _walk_conversations(self, state: Mapping[str, Any], overlap: timedelta | None) -> Page:
+        rows, after = self._conversations().walk(state, overlap)
+        return Page(
+            [record(self.connection.name, MESSAGE, row, answer) for row, answer in rows], after
         )
 
     def _customer_column(self) -> str | None:
@@ -267,7 +277,7 @@ class SwitchConnector(JsonHttpConnector):
         ticket = draft.values.get("ticket_id")
         if not isinstance(ticket, str) or not ticket:
             return []
-        rows = self._listing(draft.entity).newest({"ticket_id": ticket}, since)
+        rows = self._conversations().newest({"ticket_id": ticket}, since)
         for row, answer in rows:
             in_time = _made_since(since, row, answer, resolution=SECOND)
             if in_time and row.get("ticket_id") == ticket and same_note(row, values):
@@ -368,6 +378,13 @@ class SwitchConnector(JsonHttpConnector):
             PATHS[entity].strip("/"),
             lambda params: self._list(entity, params),
             CROWD_FILTERS.get(entity, ()),
+        )
+
+    def _conversations(self) -> ConversationListing:
+        return ConversationListing(
+            self.connection.name,
+            lambda params: self._list(MESSAGE, params),
+            CROWD_FILTERS[MESSAGE],
         )
 
     def _list(self, entity: str, params: Mapping[str, Any]) -> Answer:

@@ -51,6 +51,8 @@ class SwitchListing:
     call: Callable[[Mapping[str, Any]], Answer]
     filters: Sequence[tuple[str, tuple[str, ...]]] = ()
     """Filters that divide a crowded second: name, values."""
+    can_sort: bool = True
+    """An order can be asked for. False: the listing is known to ascend by itself."""
 
     def walk(
         self, column: str, state: Mapping[str, Any], overlap: timedelta | None
@@ -104,8 +106,7 @@ class SwitchListing:
 
     def _page(self, column: str, start: str | None) -> tuple[Answer, list[Row], list[datetime]]:
         """Return a page in ascending order, and the times of its rows."""
-        params = {"order_by": column, "order_dir": "asc", "limit": PAGE_SIZE}
-        answer = self.call(params | ({"cursor": start} if start else {}))
+        answer = self.call(self._ascending(column) | ({"cursor": start} if start else {}))
         rows = object_rows(self.connection, answer, "data")
         times = row_times(self.connection, rows, column)
         if start and times and times[0] < known_time(start) - SECOND:
@@ -122,33 +123,60 @@ class SwitchListing:
         if start is None or early > known_time(start):
             return rows, format_time(early)
         # All of the page is of one second: begun a second early, it would come again for ever.
-        return self._crowd(column, start, rows, last), format_time(last)
+        # A cursor that includes its own second has brought it already.
+        following = last if last > known_time(start) else last + SECOND
+        return self._crowd(column, start, rows, last), format_time(following)
 
     def _crowd(self, column: str, start: str, rows: list[Row], last: datetime) -> list[Row]:
-        """List a second that the cursor cannot pass, by one filter and then by the next."""
-        in_second = {row_id(row): row for row in rows}
-        parts = self._divided({}, last)
-        for part in parts:
-            params = {"order_by": column, "order_dir": "asc", "limit": PAGE_SIZE, "cursor": start}
-            some = object_rows(self.connection, self.call(params | part), "data")
-            times = row_times(self.connection, some, column)
-            in_second |= {row_id(row): row for row in some}
-            if len(some) >= PAGE_SIZE and times[-1] < last.replace(microsecond=0) + SECOND:
-                parts.extend(self._divided(part, last))
-        return list(in_second.values())
+        """List a second that the cursor cannot pass, in parts."""
+        end = last.replace(microsecond=0) + SECOND
 
-    def _divided(self, part: Mapping[str, str], last: datetime) -> list[dict[str, str]]:
-        """Divide a part of a second by the next filter. Raises Unavailable if none is left."""
-        if len(part) == len(self.filters):
-            raise self._unavailable(
-                f"more than {PAGE_SIZE} {self.noun} share the second {format_time(last)}, "
-                "no listing shows all"
-            )
-        name, values = self.filters[len(part)]
-        return [{**part, name: value} for value in values]
+        def list_part(part: Mapping[str, str]) -> tuple[list[Row], bool]:
+            answer = self.call({**self._ascending(column), "cursor": start, **part})
+            some = object_rows(self.connection, answer, "data")
+            times = row_times(self.connection, some, column)
+            return some, len(some) >= PAGE_SIZE and times[-1] < end
+
+        return divide_crowd(self.connection, self.noun, self.filters, rows, last, list_part)
+
+    def _ascending(self, column: str) -> dict[str, Any]:
+        order = {"order_by": column, "order_dir": "asc"} if self.can_sort else {}
+        return {**order, "limit": PAGE_SIZE}
 
     def _unavailable(self, what: str, status: int | None = None) -> Unavailable:
         return Unavailable(self.connection, what, status=status)
+
+
+def divide_crowd(
+    connection: str,
+    noun: str,
+    filters: Sequence[tuple[str, tuple[str, ...]]],
+    rows: Sequence[Row],
+    second: datetime,
+    list_part: Callable[[Mapping[str, str]], tuple[list[Row], bool]],
+) -> list[Row]:
+    """Return the rows of a second that holds more than a page, listed by one filter after another.
+
+    `list_part` lists a part of it, and says whether that is still more than a page. Raises
+    Unavailable if no filter is left.
+    """
+    found = {row_id(row): row for row in rows}
+    parts: list[dict[str, str]] = [{}]
+    for part in parts:
+        if len(part) == len(filters):
+            raise Unavailable(
+                connection,
+                f"more than {PAGE_SIZE} {noun} share the second {format_time(second)}, "
+                "no listing shows all",
+            )
+        name, values = filters[len(part)]
+        for value in values:
+            smaller = {**part, name: value}
+            some, too_many = list_part(smaller)
+            found |= {row_id(row): row for row in some}
+            if too_many:
+                parts.append(smaller)
+    return list(found.values())
 
 
 def _not_before(start: str | None, seen: Mapping[str, str]) -> dict[str, str]:

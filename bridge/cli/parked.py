@@ -47,7 +47,11 @@ def list_parked(as_rows: bool, cause: str | None, as_json: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[ID|KEY|CAUSE]...")
 @click.option("--cause", help="All that were set aside for this reason.")
 @click.option("--all", "everything", is_flag=True, help="All there is.")
-@click.option("--approve", is_flag=True, help="Let held destructive changes through, this once.")
+@click.option(
+    "--approve",
+    is_flag=True,
+    help="Let held destructive changes through, or let a doubtful match be a ticket of its own.",
+)
 def retry(names: tuple[str, ...], cause: str | None, everything: bool, approve: bool) -> None:
     """Free parked work: what is right is looked at anew, nothing old is sent again."""
     choice = _choice(names, cause, everything)

@@ -160,6 +160,7 @@ class SyncSchema(Strict):
     entity = Text(required=True)
     members = Named(MemberSchema, empty="must name at least two connections", required=True)
     match = fields.Raw()
+    match_age = Duration()
     on_link = fields.Raw()
     precedence = Texts()
     fields_ = fields.Raw(data_key="fields")

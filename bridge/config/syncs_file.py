@@ -20,7 +20,7 @@ from bridge.core.mapping.tag_options import tag_problems
 from bridge.core.mapping.transforms import shown
 from bridge.core.model.capabilities import EntityCapabilities, Support
 from bridge.core.model.entities import ENTITIES
-from bridge.core.model.syncs import Connection, Guard, MatchTerm, Member, Sync
+from bridge.core.model.syncs import MATCH_AGE, Connection, Guard, MatchTerm, Member, Sync
 
 _TERM = re.compile(r"([a-z_]+)\s*(?:±|\+-|\+/-)\s*(\S+)")
 CREATE = "true, false, when-supported"
@@ -91,6 +91,7 @@ class _SyncReader:
             policies=policies.read(row.get("fields_"), row.get("on_link")),
             precedence=precedence,
             match=self.match(entity),
+            match_age=row.get("match_age", MATCH_AGE),
             delete=row.get("delete", "ignore"),
             leave_scope=row.get("leave_scope", "keep"),
             guard=_guard(row.get("guard", {})),

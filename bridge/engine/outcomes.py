@@ -63,7 +63,8 @@ REMEDIES = {
     ),
     "ambiguous match": (
         "`bridge link relink CONNECTION:ID --to TICKET` joins it to one of those named; "
-        "or delete the double, then retry"
+        "or delete the double, then retry; "
+        "`bridge parked retry ID --approve` says that it is a ticket of its own"
     ),
     "create refused": (
         "mend the field that the vendor names, in the record or the mapping; then retry"

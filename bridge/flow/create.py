@@ -8,11 +8,13 @@ the marker before anything is sent again. Records that match and are there alrea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.merge.created_records import absorb_created
+from bridge.core.merge.identity import Sameness, life_of_link, life_of_record
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Note, Side
 from bridge.core.model.values import Raw, Ref
@@ -31,7 +33,7 @@ from bridge.errors import (
 )
 from bridge.flow import parents
 from bridge.flow.commit import conclude, later, save, save_and_park, take_lease, the_link
-from bridge.flow.match import join
+from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, sameness
 from bridge.flow.match_keys import customer_keys, is_match, match_keys
 from bridge.flow.readings import observation
 from bridge.flow.replan import plan_member
@@ -172,29 +174,43 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
     )
     entity_map = context.maps[connection][link.entity]
     ours = match_keys(sync, canonical_state(task))
-    matches = [
-        record.ref
-        for record in records
-        if record.marker is None
-        and is_match(sync, ours, match_keys(sync, entity_map.canonical(record.data)))
-    ]
+    matches: dict[Ref, tuple[Sameness, str]] = {}
+    for record in records:
+        values = entity_map.canonical(record.data)
+        if record.marker is None and is_match(sync, ours, match_keys(sync, values)):
+            life = life_of_record(values, record.read_at, record.changed_before)
+            matches[record.ref] = sameness(sync, life_of_link(link), life)
     return bool(matches) and (
         yield from transact(lambda tx: join_match(tx, context, task, matches))
     )
 
 
-def join_match(tx: Tx, context: Context, task: Task, matches: list[Ref]) -> bool:
-    """Join the one match that belongs to no link yet; False when there is none."""
+def join_match(
+    tx: Tx, context: Context, task: Task, matches: Mapping[Ref, tuple[Sameness, str]]
+) -> bool:
+    """Join the one match that belongs to no link yet; False when there is none.
+
+    A match of which only a human can say whether it is one parks the create.
+    """
     link, connection, now = the_link(task), task.row.connection, context.clock.now()
-    taken = links.of_refs(tx, matches)
-    free = [ref for ref in matches if ref not in taken]
+    taken = links.of_refs(tx, list(matches))
+    untaken = {ref: found for ref, found in matches.items() if ref not in taken}
+    free = [ref for ref, (verdict, _why) in untaken.items() if verdict is Sameness.SAME]
     if not free:
-        return False
+        doubtful = {
+            str(ref): why for ref, (verdict, why) in untaken.items() if verdict is Sameness.DOUBTFUL
+        }
+        if not doubtful or is_approved(task):
+            return False
+        why = in_doubt("this ticket", doubtful)
+        note = Note("ambiguous", connection, "", {"why": why})
+        save_and_park(tx, task, note, why, AMBIGUOUS, now)
+        return True
     if len(free) > 1:
         named = ", ".join(str(ref) for ref in free)
         why = f"{len(free)} records of {connection} match equally well: {named}"
         note = Note("ambiguous", connection, "", {"why": why})
-        save_and_park(tx, task, note, why, "ambiguous match", now)
+        save_and_park(tx, task, note, why, AMBIGUOUS, now)
         return True
     if not join(tx, context.syncs[link.sync], free[0], link.id, [], now):
         later(tx, task, context.soon())
@@ -339,7 +355,7 @@ def adopt(
                 f"{record.ref} was made for this ticket but belongs to another; detach one of them"
             )
             note = Note("ambiguous", connection, "", {"why": why})
-            save_and_park(tx, task, note, why, "ambiguous match", now)
+            save_and_park(tx, task, note, why, AMBIGUOUS, now)
             return
         link.sides[connection] = side
         proven = context.probes.setdefault(connection, {})

@@ -8,9 +8,12 @@ record on this connection since, perhaps because this one is gone, is the record
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Record
+from bridge.core.merge.identity import SAME, Life, Sameness, judge, life_of_link, life_of_record
+from bridge.core.model.entities import ENTITIES
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
@@ -24,6 +27,8 @@ from bridge.flow.replan import plans, queue
 from bridge.ledger import drift_findings, intents, links, matching, timeline, work
 from bridge.ledger.database import Tx
 
+AMBIGUOUS = "ambiguous match"
+"""Cause of work that is parked until a human says which ticket a record belongs to."""
 SHORT_WAIT = timedelta(seconds=1)
 """How long to leave a record that may be our own create in flight."""
 
@@ -92,11 +97,16 @@ def join_or_start(
 ) -> None:
     """Join the record to the one link that matches; where none does, start one."""
     now, ref = context.clock.now(), record.ref
-    matches, waiting = eligible(tx, sync, record, keys)
     values = context.maps[ref.connection][ref.entity].canonical(record.data)
+    life = life_of_record(values, record.read_at, record.changed_before)
+    matches, doubtful, waiting = eligible(tx, sync, record, keys, life)
     known_by = [*keys, *customer_keys(values)]
     if waiting:
         work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
+    elif doubtful and not matches and not is_approved(task):
+        why = in_doubt(str(ref), doubtful)
+        answer_webhooks(tx, ref, webhooks_upto, "quarantined", why, now)
+        work.park(tx, task.row, task.owner, why, AMBIGUOUS, now)
     elif not matches and not context.capabilities[ref.connection][ref.entity].originates:
         why = f"{ref} is a copy of nothing that is mirrored"
         leave_out(tx, task, ref, why, now, webhooks_upto)
@@ -104,7 +114,7 @@ def join_or_start(
         named = ", ".join(sorted(matches))
         why = f"{ref} matches {len(matches)} tickets equally well; join it to one of them: {named}"
         answer_webhooks(tx, ref, webhooks_upto, "quarantined", why, now)
-        work.park(tx, task.row, task.owner, why, "ambiguous match", now)
+        work.park(tx, task.row, task.owner, why, AMBIGUOUS, now)
     elif matches:
         joined = matches.pop()
         if join(tx, sync, ref, joined, known_by, now):
@@ -179,11 +189,35 @@ def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:
     return ""
 
 
-def eligible(tx: Tx, sync: Sync, record: Record, keys: list[Key]) -> tuple[set[str], bool]:
-    """Return the links that match and have no side on this connection.
+def sameness(sync: Sync, one: Life, other: Life) -> tuple[Sameness, str]:
+    """Return whether two records that match are one; what has no status has no end either."""
+    if "status" not in ENTITIES[sync.entity]:
+        return SAME
+    return judge(one, other, sync.match_age)
 
-    Also whether to wait, and read the record anew: one of those that match may be about to get a
-    side there, or its side there was read or made after this record was read.
+
+def is_approved(task: Task) -> bool:
+    """Return whether a human has said that the record is a ticket of its own."""
+    return bool((task.row.payload or {}).get("approved"))
+
+
+def in_doubt(what: str, doubtful: Mapping[str, str]) -> str:
+    """Return the reason why nobody but a human can say whether a record is the same as others."""
+    named = "; ".join(f"{other}: {why}" for other, why in sorted(doubtful.items()))
+    return (
+        f"{what} matches, but may be another request: {named}. If they are one, join them with "
+        "`bridge link relink`; if not, `bridge parked retry ID --approve` makes it one of its own"
+    )
+
+
+def eligible(
+    tx: Tx, sync: Sync, record: Record, keys: list[Key], life: Life
+) -> tuple[set[str], dict[str, str], bool]:
+    """Return the links that are the same thing and have no side on this connection.
+
+    Then those of which only a human can say so, with the reason; and whether to wait, and read the
+    record anew: one of those that match may be about to get a side there, or its side there was
+    read or made after this record was read.
     """
     connection = record.ref.connection
     link_ids: set[str] = set()
@@ -191,16 +225,21 @@ def eligible(tx: Tx, sync: Sync, record: Record, keys: list[Key]) -> tuple[set[s
         within = window(sync, rule)
         link_ids |= set(matching.find(tx, sync.name, rule, digest, at=at, within=within))
     loaded = links.load(tx, sorted(link_ids))
-    free = {
-        link_id
-        for link_id, link in loaded.items()
-        if connection not in link.sides and not link.paused
-    }
+    free: set[str] = set()
+    doubtful: dict[str, str] = {}
+    for link_id, link in loaded.items():
+        if connection in link.sides or link.paused:
+            continue
+        verdict, why = sameness(sync, life_of_link(link), life)
+        if verdict is Sameness.SAME:
+            free.add(link_id)
+        elif verdict is Sameness.DOUBTFUL:
+            doubtful[link_id] = why
     waiting = any(
         connection in link.intents or _is_older(record, link.sides.get(connection))
         for link in loaded.values()
     )
-    return free, waiting
+    return free, doubtful, waiting
 
 
 def _is_older(record: Record, side: Side | None) -> bool:

@@ -59,8 +59,8 @@ def rows(desk: Desk, cause: str | None = None) -> list[Parked]:
 def retry(desk: Desk, choice: Choice, *, approve: bool = False) -> int:
     """Free parked work and return how many pieces; what is right is looked at anew.
 
-    `approve` lets destructive changes through this once. Raises NotPossible, and changes nothing,
-    when a name means nothing.
+    `approve` lets destructive changes through this once, or a doubtful match be a ticket of its
+    own. Raises NotPossible, and changes nothing, when a name means nothing.
     """
     with desk.acting("parked retry", choice.words, {"approve": approve}) as tx:
         payload = {"approved": True} if approve else None

@@ -47,6 +47,8 @@ no change: nobody is known to have edited anything. It becomes the shadow; the f
     this side had set the state         reading, set by `mapping`
     same raw value, other mapping       not level                     F19: the state stands
     null, or the vendor's default       not level                     F10: takes the state's value
+    the winner would end, or empty,     a conflict opens              F10: nobody has seen it yet
+    a record that was just opened
     `on_link`, else the policy, is      a conflict opens              F10: both have a history
     `manual`
     anything else                       the declared winner;          F10: never by timestamps
@@ -83,6 +85,7 @@ from __future__ import annotations
 
 from bridge.core.mapping.fieldmap import same_declaration
 from bridge.core.merge.case import ADMIN, MAPPING, Case
+from bridge.core.merge.identity import STATUS, is_just_opened
 from bridge.core.merge.policies import (
     accept,
     move_state,
@@ -93,8 +96,11 @@ from bridge.core.merge.policies import (
     replace_candidate,
     settle_by_latest,
 )
+from bridge.core.model.entities import ENDED
 from bridge.core.model.state import NEVER, Attempt
 from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw, Unreadable
+
+EMPTY: tuple[Canonical, ...] = (None, "")
 
 
 def change(case: Case, raw: Raw) -> None:
@@ -153,6 +159,8 @@ def first_contact(case: Case, raw: Raw) -> None:
         case.entry.level = NEVER
         if value is not None and raw != case.capability.default:
             _settle_by_declaration(case, raw, value)
+        elif unseen := _end_of_the_unseen(case, None, wins=False):
+            open_conflict(case, raw, unseen)
 
 
 def _begin_state(case: Case, raw: Raw, value: Canonical) -> None:
@@ -183,10 +191,30 @@ def _settle_by_declaration(case: Case, raw: Raw, value: Canonical) -> None:
         open_conflict(case, raw, "the sides differed when they were linked")
         return
     wins, why = _declared_winner(case)
+    if unseen := _end_of_the_unseen(case, value, wins=wins):
+        open_conflict(case, raw, unseen)
+        return
     case.note_both(raw, value, kind="first contact", winner=ours if wins else theirs, why=why)
     if wins:
         move_state(case.state, value, ours, (None, case.interval[1]))
         case.mark_level()
+
+
+def _end_of_the_unseen(case: Case, value: Canonical, *, wins: bool) -> str:
+    """Return why the declared winner must not end or empty a record that was just opened.
+
+    Empty when it would do neither. Whoever has opened it would be closed, or lose what they said,
+    before any human has seen it.
+    """
+    loser = case.state.set_by if wins else case.connection
+    kept, lost = (value, case.state.value) if wins else (case.state.value, value)
+    ends = case.name == STATUS and kept in ENDED and lost not in ENDED
+    if not ends and (kept not in EMPTY or lost in EMPTY):
+        return ""
+    ended_before = (case.interval if wins else (case.state.lo, case.state.hi))[1]
+    if not is_just_opened(case, loser, ended_before):
+        return ""
+    return f"{loser} has just opened it: it is not {'ended' if ends else 'emptied'} unasked"
 
 
 def _declared_winner(case: Case) -> tuple[bool, str]:

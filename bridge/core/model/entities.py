@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 STATUSES = ("new", "open", "pending", "on_hold", "resolved", "closed")
+ENDED = frozenset({"resolved", "closed"})
+"""Statuses of a request that is over: nobody waits for anything any more."""
 PRIORITIES = ("low", "normal", "high", "urgent")
 AUTHORS = ("customer", "agent", "system")
 

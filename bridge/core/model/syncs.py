@@ -120,6 +120,9 @@ class MatchTerm:
     within: timedelta | None = None
 
 
+MATCH_AGE = timedelta(days=30)
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """The share of a connection's records that may be destroyed in an hour before writes wait."""
@@ -145,6 +148,8 @@ class Sync:
     """By canonical field: all fields of the entity, defaults filled in."""
     precedence: tuple[str, ...]
     match: tuple[tuple[MatchTerm, ...], ...] = ()
+    match_age: timedelta = MATCH_AGE
+    """Open records that match, made further apart than this: a human says whether they are one."""
     delete: Literal["ignore", "close", "delete"] = "ignore"
     leave_scope: Literal["keep", "close", "detach"] = "keep"
     guard: Guard = Guard()

@@ -127,12 +127,15 @@ def _field_state(value: FieldState) -> dict[str, Any]:
         data["candidates"] = value.candidates
     if value.why_open:
         data["why_open"] = value.why_open
+    if value.ended is not None:
+        data["ended"] = list(value.ended)
     if value.flips:
         data["flips"] = [list(flip) for flip in value.flips]
     return data
 
 
 def _to_field_state(data: dict[str, Any]) -> FieldState:
+    ended = data.get("ended")
     return FieldState(
         value=data["value"],
         rev=data["rev"],
@@ -142,6 +145,7 @@ def _to_field_state(data: dict[str, Any]) -> FieldState:
         elements={name: Element(*item) for name, item in data.get("elements", {}).items()},
         candidates=data.get("candidates"),
         why_open=data.get("why_open", ""),
+        ended=None if ended is None else (ended[0], ended[1]),
         flips=[(at, by) for at, by in data.get("flips", [])],
     )
 

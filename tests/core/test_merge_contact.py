@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.created_records import absorb_created
 from bridge.core.merge.lifecycle import record_missing, remap
 from bridge.core.model.capabilities import Writable
@@ -320,3 +321,48 @@ def test_f21_an_edit_elsewhere_that_the_deleted_side_had_not_seen_turns_it_into_
     assert kinds(record_missing(given, "H", at(12), 2, under)) == ["deleted", "conflict"]
     assert given.state["status"].candidates == {"L": "new", "H": "closed"}
     assert value(given, "status") == "new"
+
+
+def test_f21_what_the_deleted_side_cannot_take_says_nothing_unless_it_was_edited_after():
+    read_only = {
+        **MAPS["P"].fields,
+        "subject": replace(MAPS["P"].fields["subject"], write_key=None),
+    }
+    under = rules(delete="close", maps={**MAPS, "P": EntityMap("ticket", read_only)})
+    for edited_at, expected in ((5, "changed"), (11, "conflict")):
+        given = level("L", "P", status="new", subject="a", under=under)
+        look(given, "L", edited_at, under=under, subject="b")
+        record_missing(given, "P", at(10), 2, under)
+        assert kinds(record_missing(given, "P", at(12), 2, under)) == ["deleted", expected]
+
+
+def test_f21_a_return_takes_back_what_the_end_had_closed():
+    under = rules(delete="close")
+    given = level("L", "P", status="on_hold", under=under)
+    record_missing(given, "P", at(10), 2, under)
+    record_missing(given, "P", at(12), 2, under)
+    assert value(given, "status") == "closed"
+    assert kinds(look(given, "P", 20, under=under, status="on_hold")) == ["returned", "changed"]
+    assert (value(given, "status"), given.state["status"].ended) == ("on_hold", None)
+    assert is_level(given, "P", "status")
+
+
+def test_f21_what_was_decided_since_the_end_stands_when_the_record_returns():
+    under = rules(delete="close")
+    given = level("L", "P", status="new", under=under)
+    record_missing(given, "P", at(10), 2, under)
+    record_missing(given, "P", at(12), 2, under)
+    look(given, "L", 14, under=under, status="pending")
+    assert kinds(look(given, "P", 20, under=under, status="new")) == ["returned"]
+    assert (value(given, "status"), is_level(given, "P", "status")) == ("pending", False)
+
+
+def test_f21_a_return_lifts_the_conflict_that_the_end_had_opened():
+    under = rules(delete="close")
+    given = level("L", "P", status="new", subject="a", under=under)
+    record_missing(given, "P", at(10), 2, under)
+    look(given, "L", 11, under=under, subject="b")
+    record_missing(given, "P", at(12), 2, under)
+    assert given.state["status"].candidates is not None
+    assert kinds(look(given, "P", 20, under=under, status="new")) == ["returned", "settled"]
+    assert given.state["status"].candidates is None

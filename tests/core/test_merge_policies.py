@@ -5,6 +5,9 @@ from dataclasses import replace
 from bridge.core.merge.case import Rules
 from bridge.core.merge.lifecycle import resolve
 from tests.core.builders import (
+    H_STATUS,
+    LEVELS,
+    MAPS,
     RULES,
     at,
     bring_up,
@@ -14,6 +17,7 @@ from tests.core.builders import (
     link,
     look,
     rules,
+    system,
     value,
 )
 
@@ -141,3 +145,16 @@ def test_slow_changes_of_hands_do_not_fuse():
     given = level("P", "L", status="new")
     flip(given, FUSED_AFTER_THREE, 8, pace=1000)
     assert (value(given, "status"), given.state["status"].candidates) == ("open", None)
+
+
+def test_f18_a_conflict_ends_once_a_changed_table_reads_all_sides_alike():
+    manual = rules("manual")
+    given = level("L", "H", under=manual, status="new")
+    look(given, "L", 5, under=manual, status="closed")
+    look(given, "H", 6, under=manual, status="resolved")
+    assert given.state["status"].candidates is not None
+    table = {**H_STATUS, "resolved": "closed"}
+    maps = {**MAPS, "H": system(table, LEVELS)}
+    notes = look(given, "H", 7, under=rules("manual", maps=maps), status="resolved")
+    assert kinds(notes) == ["settled"]
+    assert (value(given, "status"), given.state["status"].candidates) == ("closed", None)

@@ -40,6 +40,7 @@ field_states = st.builds(
     elements=st.dictionaries(keys, st.builds(Element, st.booleans(), revs, names), max_size=3),
     candidates=st.none() | st.dictionaries(names, raws, max_size=2),
     why_open=names,
+    ended=st.none() | st.tuples(names, canonicals),
     flips=st.lists(st.tuples(times, names), max_size=2),
 )
 side_fields = st.builds(

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import ADMIN, MAPPING, Rules
-from bridge.core.merge.equality import agrees, present_elements, read_set, reads_as
+from bridge.core.merge.equality import agrees, decision_holds, present_elements, read_set, reads_as
 from bridge.core.merge.policies import Interval, move_set, move_state
+from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Element, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
@@ -46,11 +47,13 @@ def record_missing(
     return notes
 
 
-def record_returned(side: Side) -> list[Note]:
+def record_returned(link: Link, side: Side, read_at: datetime) -> list[Note]:
     """Note that a record is there (again): its old shadow is the base of what it shows now."""
-    was_gone = side.tombstone
+    was_gone, since = side.tombstone, side.missing_since
     side.missing_since, side.tombstone = None, False
-    return [Note("returned", side.connection, "", {})] if was_gone else []
+    if not was_gone:
+        return []
+    return [Note("returned", side.connection, "", {}), *_take_back_end(link, side, since, read_at)]
 
 
 def is_to_be_deleted(link: Link, rules: Rules) -> bool:
@@ -65,9 +68,7 @@ def is_to_be_deleted(link: Link, rules: Rules) -> bool:
     origin = link.sides.get(state.set_by)
     if state.value != CLOSED or origin is None or not origin.tombstone:
         return False
-    return not any(
-        _edited_since(link, origin, name, field_state) for name, field_state in link.state.items()
-    )
+    return not _edited_since(link, origin, rules)
 
 
 def leave_scope(link: Link, connection: str, read_at: datetime, rules: Rules) -> list[Note]:
@@ -87,10 +88,13 @@ def leave_scope(link: Link, connection: str, read_at: datetime, rules: Rules) ->
     return notes
 
 
-def enter_scope(side: Side) -> list[Note]:
+def enter_scope(link: Link, side: Side, read_at: datetime) -> list[Note]:
     """Note that the sync mirrors a record (again)."""
     came_back, side.in_scope = not side.in_scope, True
-    return [Note("back in scope", side.connection, "", {})] if came_back else []
+    if not came_back:
+        return []
+    notes = _take_back_end(link, side, None, read_at)
+    return [Note("back in scope", side.connection, "", {}), *notes]
 
 
 def _end_in_state(link: Link, side: Side, rules: Rules, when: Interval, why: str) -> list[Note]:
@@ -102,15 +106,11 @@ def _end_in_state(link: Link, side: Side, rules: Rules, when: Interval, why: str
     state = link.state.setdefault(STATUS, FieldState())
     if not link.live() or state.value == CLOSED or state.candidates is not None:
         return []
-    edited = sorted(
-        name
-        for name, field_state in link.state.items()
-        if _edited_since(link, side, name, field_state)
-    )
-    if edited:
+    if edited := _edited_since(link, side, rules):
         return _ended_but_edited(link, side, rules, edited, why)
     before = state.value
     move_state(state, CLOSED, side.connection, when)
+    state.ended = (side.connection, before)
     detail = {"value": CLOSED, "before": before, "why": why, "rev": state.rev}
     return [Note("changed", side.connection, STATUS, detail)]
 
@@ -127,7 +127,8 @@ def _ended_but_edited(
     }
     state.candidates = {name: raw for name, raw in others.items() if not isinstance(raw, Marker)}
     state.candidates[side.connection] = _closed_there(rules, side.connection)
-    state.why_open = f"{why}, edited elsewhere"
+    state.why_open = f"{why}, edited elsewhere: {', '.join(edited)}"
+    state.ended = (side.connection, state.value)
     detail = {
         "mine": {"value": CLOSED, "by": side.connection},
         "theirs": {"value": state.value, "by": state.set_by},
@@ -139,10 +140,58 @@ def _ended_but_edited(
     return [Note("conflict", side.connection, STATUS, detail)]
 
 
-def _edited_since(link: Link, side: Side, name: str, state: FieldState) -> bool:
-    """Return whether a living side edited a field after `side` was last level with it."""
-    entry = side.fields.get(name)
-    return entry is not None and state.set_by in link.live() and entry.level < state.rev
+def _take_back_end(link: Link, side: Side, since: datetime | None, read_at: datetime) -> list[Note]:
+    """Take back what a record's end has done to the status, now that the record is there again.
+
+    Whatever somebody has decided about the status since then stands.
+    """
+    state = link.state.get(STATUS)
+    if state is None or state.ended is None or state.ended[0] != side.connection:
+        return []
+    before, why = state.ended[1], "the record whose end it was is there again"
+    if state.candidates is not None:
+        waited = sorted(state.candidates)
+        state.candidates, state.why_open, state.ended = None, "", None
+        detail = {"value": state.value, "why": why, "sides": waited, "rev": state.rev}
+        return [Note("settled", side.connection, STATUS, detail)]
+    entry = side.fields.get(STATUS)
+    was_level = entry is not None and entry.level >= state.rev - 1
+    move_state(state, before, side.connection, (since, read_at))
+    if entry is not None and was_level:
+        entry.level = state.rev
+    detail = {"value": before, "before": CLOSED, "why": why, "rev": state.rev}
+    return [Note("changed", side.connection, STATUS, detail)]
+
+
+def _edited_since(link: Link, side: Side, rules: Rules) -> list[str]:
+    """Return the fields that a living side edited after `side` could last have shown them.
+
+    What `side` cannot take is never level there and says nothing, unless it was edited after the
+    record was missed.
+    """
+    living = link.live()
+    edited = []
+    for name, state in link.state.items():
+        entry = side.fields.get(name)
+        if entry is None or state.set_by not in living or entry.level >= state.rev:
+            continue
+        gone = side.missing_since
+        since_then = gone is not None and state.hi is not None and state.hi > gone
+        if since_then or _takes(link, side, name, rules):
+            edited.append(name)
+    return sorted(edited)
+
+
+def _takes(link: Link, side: Side, name: str, rules: Rules) -> bool:
+    """Return whether a field that is edited elsewhere would be brought to a side."""
+    entry, field_map = side.fields[name], rules.maps[side.connection].fields.get(name)
+    if field_map is None or field_map.write_key is None or not field_map.on_update:
+        return False
+    if rules.capability(side.connection, field_map).on_update is Support.NO:
+        return False
+    to = rules.policy(name).to
+    sent = to is None or side.connection in to
+    return sent and not entry.unreadable and not decision_holds(entry, link.state)
 
 
 def _closed_there(rules: Rules, connection: str) -> Raw:

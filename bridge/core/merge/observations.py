@@ -27,6 +27,7 @@ from bridge.core.merge.case import Case, Observation, Rules
 from bridge.core.merge.equality import decision_holds, elements_of, same_raw
 from bridge.core.merge.lifecycle import record_returned
 from bridge.core.model.limits import MAX_KNOWN_ELEMENTS
+from bridge.core.merge.policies import review_conflict
 from bridge.core.model.state import NEVER, Attempt, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import ABSENT, NO_BASE, Marker, Raw, Unreadable
 
@@ -71,7 +72,7 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
     side = link.sides[obs.connection]
     if side.read_at is not None and obs.read_at < side.read_at:
         return [Note("stale", obs.connection, "", {"read_at": obs.read_at.isoformat()})]
-    notes = record_returned(side)
+    notes = record_returned(link, side, obs.read_at)
     cases = readable_cases(link, side, obs, rules, notes)
     ours = _close_attempt(side, cases, obs)
     for case, raw in cases:
@@ -92,6 +93,8 @@ def merge_value(case: Case, raw: Raw) -> None:
         merge.first_contact(case, raw)
     elif not same_raw(case.field_map, entry.shadow, raw):
         merge.change(case, raw)
+    else:
+        review_conflict(case)
 
 
 def _mark_level_if_in_step(case: Case, raw: Raw) -> None:

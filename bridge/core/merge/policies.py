@@ -31,6 +31,7 @@ def move_state(state: FieldState, value: Canonical, by: str, interval: Interval)
     state.rev += 1
     state.set_by = by
     state.lo, state.hi = interval
+    state.ended = None
 
 
 def move_set(state: FieldState, value: Sequence[str], by: str, interval: Interval) -> None:
@@ -211,6 +212,20 @@ def replace_candidate(case: Case, raw: Raw) -> None:
         return
     waiting[case.connection] = raw
     case.note("waiting", raw=raw, why=case.state.why_open)
+    close_if_agreed(case, waiting)
+
+
+def review_conflict(case: Case) -> None:
+    """End an open conflict that nothing keeps open any more, though nobody has edited anything.
+
+    A table may read otherwise now, or a side may have come back that had counted as closed.
+    """
+    if case.state.candidates is not None:
+        close_if_agreed(case, case.state.candidates)
+
+
+def close_if_agreed(case: Case, waiting: dict[str, Raw]) -> None:
+    """End an open conflict if every waiting value says the same."""
     for value in possible_values(case, waiting):
         if all(candidate_fits(case, name, held, value) for name, held in waiting.items()):
             close_conflict(case, value)

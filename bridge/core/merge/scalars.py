@@ -94,6 +94,7 @@ from bridge.core.merge.policies import (
     refuse_edit,
     renew,
     replace_candidate,
+    review_conflict,
     settle_by_latest,
 )
 from bridge.core.model.entities import ENDED
@@ -152,6 +153,7 @@ def first_contact(case: Case, raw: Raw) -> None:
         case.mark_level()
     elif case.state.candidates is not None:
         case.entry.level = NEVER
+        review_conflict(case)
     elif known and old is not NO_BASE and old == raw:
         # The record is as it was; only the table that reads it is another.
         _reread(case, raw, value)

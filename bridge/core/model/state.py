@@ -48,6 +48,9 @@ class FieldState:
     While it is not None the field is frozen on the whole link.
     """
     why_open: str = ""
+    ended: tuple[str, Canonical] | None = None
+    """The connection whose record's end has closed the field, or opened the conflict, and the value
+    before: should the record come back, so does that. Whoever decides anew, ends it."""
     flips: list[tuple[datetime, str]] = field(default_factory=list)
     """Recent changes of hands, for the flip-flop fuse."""
 

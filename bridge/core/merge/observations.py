@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bridge.core.mapping.fieldmap import same_declaration
 from bridge.core.merge import scalars, sets
 from bridge.core.merge.case import Case, Observation, Rules
 from bridge.core.merge.equality import decision_holds, elements_of, same_raw
@@ -138,6 +139,7 @@ def readable_cases(
             _set_aside(case, raw, why)
             continue
         if case.entry.unreadable:
+            _take_shown_for_base(case, raw)
             case.entry.unreadable, case.entry.shown, case.entry.tried = "", None, NEVER
         cases.append((case, raw))
     return cases
@@ -182,11 +184,28 @@ def _set_aside(case: Case, raw: object, why: str) -> None:
     entry = case.entry
     if not isinstance(raw, Marker | Unreadable):
         entry.shown = raw
+        if not case.field_map.is_set:
+            entry.seen_at = case.obs.read_at
+            if entry.shadow is NO_BASE:
+                entry.map_rev = case.field_map.revision
     if (case.obs.own and raw is ABSENT) or entry.unreadable == why:
         return
     entry.unreadable = why
     emptied = case.field_map.is_set and isinstance(raw, list | tuple) and elements_of(entry.shadow)
     case.note("ambiguous empty" if emptied else "unreadable", why=why)
+
+
+def _take_shown_for_base(case: Case, raw: Raw) -> None:
+    """Make a value without a reading the base of the one that has replaced it.
+
+    Raw values are the vendor's own: where they differ, somebody has edited the field, whatever the
+    mapping could make of the one before (rule F19). A field that was not shown has no such value.
+    """
+    entry, field_map = case.entry, case.field_map
+    if field_map.is_set or entry.shown is None or entry.shown == raw:
+        return
+    if same_declaration(entry.map_rev, field_map.revision):
+        case.set_shadow(entry.shown)
 
 
 # --- our own writes -------------------------------------------------------------------------------

@@ -62,14 +62,14 @@ class SideField:
     shadow: Raw | Marker = NO_BASE
     """The raw value that the side showed last; `NO_BASE`: never read."""
     map_rev: str = ""
-    """The mapping revision that the shadow was taken by (rule F19)."""
+    """The mapping revision that the shadow was taken by (rule F19); without one, what is shown."""
     level: int = NEVER
     """The state revision that this side was last observed or written level with (rule F5).
 
     Never moved by planning.
     """
     seen_at: datetime | None = None
-    """When the last read that showed the shadow was sent, by our clock (rule F7)."""
+    """When the last read that showed the shadow, or what has no reading, was sent (rule F7)."""
     remembered_answer: tuple[Canonical, Raw] | None = None
     """Writing this state value was answered by that raw value (rule F13).
 

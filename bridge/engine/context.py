@@ -14,7 +14,7 @@ from bridge.clock import Clock
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.case import Rules
-from bridge.core.model.capabilities import EntityCapabilities, Writable
+from bridge.core.model.capabilities import EntityCapabilities, Writable, longest_appearance
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Connection, Sync
 from bridge.ledger import conflict_log, links
@@ -89,6 +89,11 @@ class Context:
     def settling_time(self, connection: str, entity: str) -> timedelta:
         """Return how long after its deadline a write that no read shows counts as not happened."""
         return timedelta(seconds=self.capabilities[connection][entity].settle)
+
+    def appearing_time(self, connection: str, entity: str) -> timedelta:
+        """Return for how long a record that was just made there may not be shown."""
+        seen = longest_appearance(entity, self.probes.get(connection, {}))
+        return timedelta(seconds=max(self.capabilities[connection][entity].appears, seen))
 
     def lease(self, link_connections: Mapping[str, object]) -> timedelta:
         """Return the length of a lease over a link with these connections."""

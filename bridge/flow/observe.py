@@ -9,6 +9,8 @@ A hint says only where to look. The first row that fits says what is done:
 | another task has the lease       | again in a moment            | one at a time works on a link  |
 | a write to it is not settled     | again when it is             | a read cannot tell yet: rule   |
 |                                  |                              | F3                             |
+| it is gone, and we made it a     | again a little later         | the create's answer outweighs  |
+| moment ago                       |                              | a vendor that lags             |
 | it is gone, for the first time   | again after the settling     | one absence is a hint: rule    |
 |                                  | time                         | F21                            |
 | it is gone, for the second time  | read the other sides; then   | an edit there may speak        |
@@ -32,10 +34,12 @@ An open attempt that has settled is closed by the same read (rule F3).
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from bridge.connectors.contract import Record
 from bridge.core.merge import lifecycle, observations
+from bridge.core.model.capabilities import LONGEST_LAG, appears_after
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
@@ -44,7 +48,7 @@ from bridge.flow import people
 from bridge.flow.commit import answer_webhooks, conclude, later, take_lease, the_link
 from bridge.flow.match import first_sight, out_of_scope
 from bridge.flow.readings import Reading, merge_observation, merge_record, observation
-from bridge.ledger import attempts, links, webhook_inbox
+from bridge.ledger import attempts, intents, links, probes, webhook_inbox
 from bridge.ledger.database import Tx
 
 
@@ -114,6 +118,7 @@ def take_in_record(
     """Merge a record that was read, if it is in scope, and commit it."""
     link = the_link(task)
     sync, side = context.syncs[link.sync], link.sides[ref.connection]
+    missed = side.read_at if side.missing_since is not None else None
     if side.attempt is None and (why := out_of_scope(sync, ref, record)):
         rules = context.rules(sync)
         notes = lifecycle.leave_scope(link, ref.connection, context.clock.now(), rules)
@@ -127,9 +132,27 @@ def take_in_record(
 
     def commit(tx: Tx) -> None:
         people.learn(tx, context, ref.connection, record.people, context.clock.now())
+        if missed is not None:
+            learn_appearance(tx, context, ref, link.id, missed, record.read_at)
         commit_reading(tx, context, task, ref, reading, webhooks_upto)
 
     yield from transact(commit)
+
+
+def learn_appearance(
+    tx: Tx, context: Context, ref: Ref, link_id: str, last_shown: datetime, read_at: datetime
+) -> None:
+    """Learn how late a record of ours was shown, if nobody had read it since it was made."""
+    made = intents.made_at(tx, link_id, ref.connection, ref.id)
+    if made is None or last_shown > made:
+        return
+    late = (read_at - made).total_seconds()
+    known = context.appearing_time(ref.connection, ref.entity).total_seconds()
+    if known < late <= LONGEST_LAG:
+        finding = appears_after(ref.entity, math.ceil(late))
+        why = f"{ref} was not shown for {late:.0f} seconds after it was made"
+        probes.record(tx, ref.connection, finding, True, why, context.clock.now())
+        context.probes.setdefault(ref.connection, {})[finding] = True
 
 
 def commit_reading(
@@ -156,6 +179,14 @@ def read_absence(context: Context, task: Task, side: Side) -> Steps[Reading]:
     link = the_link(task)
     settling_time = context.settling_time(side.connection, link.entity)
     now = context.clock.now()
+    made = yield from transact(
+        lambda tx: intents.made_at(tx, link.id, side.connection, side.remote_id)
+    )
+    if made is not None:
+        # The answer to our own create outweighs a reading that does not show the record yet.
+        shown_by = made + context.appearing_time(side.connection, link.entity)
+        if now < shown_by:
+            return Reading("pending", "", [], again_at=min(shown_by, now + settling_time))
     notes: list[Note] = []
     if side.missing_since is not None:
         notes += yield from look_around(context, task, side)

@@ -113,6 +113,16 @@ def failures(tx: Tx, link_id: str, connection: str) -> int:
     return tx.execute(counted).scalar_one()
 
 
+def made_at(tx: Tx, link_id: str, connection: str, remote_id: str) -> datetime | None:
+    """Return when a record was made by us, as its answer was taken in; None: others made it."""
+    made = select(create_intent.c.closed_at).where(
+        create_intent.c.link_id == link_id,
+        create_intent.c.connection == connection,
+        create_intent.c.remote_id == remote_id,
+    )
+    return tx.execute(made.order_by(create_intent.c.number.desc()).limit(1)).scalar()
+
+
 _LOCK_LINK = select(link.c.id).where(link.c.id == bindparam("of")).with_for_update()
 _SIDE_THERE = select(side.c.id).where(
     side.c.link_id == bindparam("of"), side.c.connection == bindparam("there")

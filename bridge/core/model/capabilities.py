@@ -22,6 +22,29 @@ class Support(StrEnum):
     PROBED = "probed"
 
 
+def refused_value(key: str, raw: Raw, *, on_create: bool = False) -> str:
+    """Return the name under which it is remembered that a deployment refuses a value of a key.
+
+    What a create refuses an update may still take; what an update refuses is refused altogether.
+    """
+    return f"{'create ' if on_create else ''}{key}={raw}"
+
+
+LONGEST_LAG = 600.0
+"""Seconds. A record that is shown later than this after it was made has been away meanwhile."""
+
+
+def appears_after(entity: str, seconds: int) -> str:
+    """Return the name under which it is remembered that a new record was shown so late."""
+    return f"{entity} appears after {seconds}"
+
+
+def longest_appearance(entity: str, probed: Mapping[str, bool]) -> float:
+    """Return the longest time, in seconds, after which a new record was seen to be shown."""
+    start = appears_after(entity, 0)[:-1]
+    return max((float(name[len(start) :]) for name in probed if name.startswith(start)), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Writable:
     """The abilities of one write key. The defaults are those of a plain, fully capable scalar."""
@@ -94,3 +117,8 @@ class EntityCapabilities:
     """
     settle: float = 2.0
     """Seconds after which a write that has not shown up did not happen, as far as is known."""
+    appears: float = 15.0
+    """Seconds for which a new record may not be shown: until then, that it is not is no absence.
+
+    Longer where a longer time was seen (`appears_after`).
+    """

@@ -13,6 +13,7 @@ from bridge.core.merge.equality import identities, identity
 from bridge.core.model.state import Link
 from bridge.core.model.values import Raw
 from bridge.core.planning.calls import PlannedCall
+from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context
 from bridge.ledger import parking
 from bridge.ledger.database import Tx
@@ -28,6 +29,38 @@ def without_refused(
     if not calls:
         return []
     standing = _Refusals()
+    standing = _standing(tx, link, connection)
+    if not standing:
+        return list(calls)
+    left = [_left_of(context, link, connection, call, standing) for call in calls]
+    return [call for call in left if call is not None]
+
+
+def create_without_refused(
+    tx: Tx, context: Context, link: Link, connection: str, create: CreatePlan
+) -> CreatePlan:
+    """Leave the fields out of a new record that were refused and are parked for it."""
+    refused = {refusal["field"] for refusal in _standing(tx, link, connection)}
+    keys = {key for key in create.values if field_of(context, link, connection, key) in refused}
+    return cut_create(context, link, connection, create, set(create.values) - keys)
+
+
+def cut_create(
+    context: Context, link: Link, connection: str, create: CreatePlan, keys: set[str]
+) -> CreatePlan:
+    """Keep only these keys of a new record."""
+    names = {field_of(context, link, connection, key) for key in keys}
+    return replace(
+        create,
+        values={key: raw for key, raw in create.values.items() if key in keys},
+        sent={name: raw for name, raw in create.sent.items() if name in names},
+        revs={name: rev for name, rev in create.revs.items() if name in names},
+    )
+
+
+def _standing(tx: Tx, link: Link, connection: str) -> list[dict[str, Any]]:
+    """Return the refusals that are parked for a side and still hold."""
+    standing = []
     for row_id, refusal in parking.of_fields(tx, link.id, connection):
         # An edit since then asks for something else, so the refusal says nothing about it.
         state = link.state.get(refusal["field"])
@@ -37,6 +70,7 @@ def without_refused(
             parking.discard(tx, [row_id])
     left = [standing.left_of(context, link, connection, call) for call in calls]
     return [call for call in left if call is not None]
+    return standing
 
 
 def divisible(context: Context, link: Link, connection: str, call: PlannedCall) -> bool:

@@ -16,13 +16,14 @@ from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.merge.created_records import absorb_created
 from bridge.core.merge.identity import Sameness, life_of_link, life_of_record
 from bridge.core.model.capabilities import Support
-from bridge.core.model.state import Note, Side
+from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Raw, Ref
 from bridge.core.planning.creation import CREATE, CreatePlan
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, call_vendor, transact
 from bridge.errors import (
     AlreadyExists,
+    LeaseLost,
     NotFound,
     NotSent,
     RateLimited,
@@ -31,17 +32,19 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.flow import parents
+from bridge.flow import call_parts, parents
 from bridge.flow.commit import conclude, later, save, save_and_park, take_lease, the_link
+from bridge.flow.field_refusals import VALUE_STATUSES, park_refused_create
 from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, sameness
 from bridge.flow.match_keys import customer_keys, is_match, match_keys
 from bridge.flow.readings import observation
-from bridge.flow.replan import plan_member
+from bridge.flow.replan import fingerprint, plan_member
 from bridge.ledger import (
     hints,
     intents,
     links,
     matching,
+    parking,
     probes,
     run_records,
     run_writes,
@@ -52,6 +55,10 @@ from bridge.ledger.intents import OpenIntent
 
 MAX_CREATES_SENT = 2
 """A create that was looked for and not found is sent once more; after that a human decides."""
+NOT_OFFERED = frozenset({404, 405, 501})
+"""Statuses that say that a system does not create at all, whatever is sent."""
+BARE = "bare"
+"""Key of a create's payload: it was refused, and is tried without what an update can bring."""
 CREATION_BUDGET = "creation budget"
 """Cause of creates that are parked because their run has made as many records as it may."""
 
@@ -154,7 +161,11 @@ def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
     link, connection = the_link(task), task.row.connection
     plan = plan_member(context, link, connection)
     if plan.create is not None and not plan.create.missing:
-        placed = parents.placed(tx, context, link, connection, plan.create)
+        wanted_now = call_parts.create_without_refused(tx, context, link, connection, plan.create)
+        if (task.row.payload or {}).get(BARE):
+            keys = set(wanted_now.values) - brought_later(context, link, connection, wanted_now)
+            wanted_now = call_parts.cut_create(context, link, connection, wanted_now, keys)
+        placed = parents.placed(tx, context, link, connection, wanted_now)
         if placed is not None:
             return placed
     conclude(tx, context, task, plan.notes)
@@ -244,10 +255,10 @@ def make(context: Context, task: Task, ready: OpenCreate) -> Procedure:
         yield from transact(lambda tx: look_up_later(tx, context, task, marker, why, at))
         return
     except (Refused, Unsupported) as error:
-        why = str(error)
-        yield from transact(lambda tx: refused(tx, context, task, marker, why))
+        denied = error
+        yield from transact(lambda tx: refused(tx, context, task, draft, denied))
         return
-    except (NotSent, RateLimited, Unauthorised):
+    except (NotSent, RateLimited, Unauthorised, LeaseLost):  # nothing was sent
         yield from transact(
             lambda tx: intents.close(tx, marker, "not sent", None, context.clock.now())
         )
@@ -298,24 +309,71 @@ def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
         later(tx, task, now)
         return
     why = "two creates were answered with an error and nothing was found"
-    refused(tx, context, task, intent.marker, why)
+    give_up(tx, context, task, why, withdraws=True)
 
 
-def refused(tx: Tx, context: Context, task: Task, marker: str, why: str) -> None:
+def refused(
+    tx: Tx, context: Context, task: Task, draft: Draft, error: Refused | Unsupported
+) -> None:
     """Deal with a system that will not create this.
 
-    A capability that nobody knew to work is withdrawn; one that is documented is for a human.
+    The fields that it names are parked, and it is made without them; where it names none, it is
+    tried once with what cannot be brought later alone, so that an update finds the field.
     """
     now, link, connection = context.clock.now(), the_link(task), task.row.connection
-    intents.close(tx, marker, "refused", None, now)
+    intents.close(tx, draft.marker, "refused", None, now)
     link.intents.pop(connection, None)
+    if not isinstance(error, Refused) or error.status not in VALUE_STATUSES:
+        withdraws = isinstance(error, Unsupported) or error.status in NOT_OFFERED
+        give_up(tx, context, task, str(error), withdraws=withdraws)
+        return
+    notes = park_refused_create(tx, context, task, draft.values, error)
+    if notes is None:
+        plan = CreatePlan(dict(draft.values), {}, {})
+        bare = (task.row.payload or {}).get(BARE)
+        if bare or not brought_later(context, link, connection, plan):
+            give_up(tx, context, task, str(error), withdraws=False)
+            return
+        work.annotate(tx, task.row.key, {**(task.row.payload or {}), BARE: True})
+    work.reschedule(tx, task.row, task.owner, now, str(error))
+    save(tx, task, notes or [], now)
+    task.give_back(tx)
+
+
+def brought_later(context: Context, link: Link, connection: str, plan: CreatePlan) -> set[str]:
+    """Return the keys of a new record that an update can bring once it is there."""
+    writable = context.capabilities[connection][link.entity].writable
+    fields = context.maps[connection][link.entity].fields.values()
+    updated = {field_map.write_key for field_map in fields if field_map.on_update}
+    return {
+        key
+        for key in plan.values
+        if key in updated
+        and not writable[key].required
+        and writable[key].on_update is not Support.NO
+    }
+
+
+def give_up(tx: Tx, context: Context, task: Task, why: str, *, withdraws: bool) -> None:
+    """Park a create that the system will not make; it waits until something else would be sent.
+
+    With `withdraws`, a capability that nobody knew to work is withdrawn: then it is not carried,
+    and so is every other create that was under way.
+    """
+    now, link, connection = context.clock.now(), the_link(task), task.row.connection
     note = Note("not carried", connection, "", {"why": why})
-    unproven = context.probes.get(connection, {}).get(CREATE) is None
-    if unproven and context.syncs[link.sync].members[connection].create == Support.PROBED:
-        probes.record(tx, connection, CREATE, False, why, now)
-        context.probes.setdefault(connection, {})[CREATE] = False
+    known = context.probes.setdefault(connection, {})
+    uncertain = context.syncs[link.sync].members[connection].create == Support.PROBED
+    if withdraws and uncertain and not known.get(CREATE):
+        if CREATE not in known:
+            probes.record(tx, connection, CREATE, False, why, now)
+            known[CREATE] = False
         conclude(tx, context, task, [note])
         return
+    plan = plan_member(context, link, connection).create
+    if plan is not None:
+        sent = call_parts.create_without_refused(tx, context, link, connection, plan)
+        work.annotate(tx, task.row.key, {parking.REFUSED: fingerprint(sent)})
     save_and_park(tx, task, note, why, "create refused", now)
 
 

@@ -7,19 +7,27 @@ brings it back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
+from bridge.core.merge.identity import STATUS
+from bridge.core.model.capabilities import refused_value
+from bridge.core.model.entities import ENTITIES
 from bridge.core.model.state import Note
+from bridge.core.model.values import Raw
 from bridge.core.planning.calls import PlannedCall
+from bridge.core.planning.creation import CREATE
 from bridge.engine.context import Context, Task
 from bridge.errors import Lacking, RemoteError
 from bridge.flow import call_parts
 from bridge.flow.commit import conclude, save, the_link
-from bridge.ledger import parking, work
+from bridge.ledger import parking, probes, work
 from bridge.ledger.database import Tx
 
 FIELD_STATUSES = frozenset({None, 400, 404, 409, 413, 422})
 """Statuses that may be about one value; any other says that the call as a whole is wrong."""
+VALUE_STATUSES = frozenset({400, 422})
+"""Statuses that are about a value for certain, if they are about a field at all."""
 
 
 def next_call(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedCall:
@@ -46,7 +54,7 @@ def handle_refusal(
         return False
     now, row, link = context.clock.now(), task.row, the_link(task)
     if call_parts.divisible(context, link, row.connection, call):
-        named = [key for key in call.body if f'"{key}"' in error.detail]
+        named = [key for key, raw in call.body.items() if names_field(error.detail, key, raw)]
         suspects = named if len(named) == 1 else sorted(call.body)
         work.annotate(tx, row.key, {**(row.payload or {}), "alone": suspects})
         work.reschedule(tx, row, task.owner, now, str(error))
@@ -55,6 +63,68 @@ def handle_refusal(
         return True
     park_fields(tx, context, task, call, error)
     return True
+
+
+def names_field(detail: str, key: str, raw: Raw) -> bool:
+    """Return whether an error's text says that it is about this key.
+
+    It does as a quoted word (`"attr": "priority"`), as the key of a list of reasons, and as a plain
+    word together with the value. `"status": 400` names no field.
+    """
+    word = re.escape(key.rpartition(".")[2])
+    if re.search(rf'"{word}"(?!\s{{0,4}}:)|"{word}"\s{{0,4}}:\s{{0,4}}\[', detail):
+        return True
+    spoken = isinstance(raw, str) and len(raw) > 1 and raw in detail
+    return spoken and re.search(rf"\b{word}\b(?!\"\s{{0,4}}:)", detail) is not None
+
+
+def park_refused_create(
+    tx: Tx, context: Context, task: Task, values: Mapping[str, Raw], error: RemoteError
+) -> list[Note] | None:
+    """Park the optional fields that a refused create's answer names; return a note for each.
+
+    None: it names none, and may be about any.
+    """
+    link, connection = the_link(task), task.row.connection
+    writable = context.capabilities[connection][link.entity].writable
+    notes: list[Note] = []
+    for key, raw in values.items():
+        optional = key in writable and not writable[key].required
+        if not optional or not names_field(error.detail, key, raw):
+            continue
+        name = call_parts.field_of(context, link, connection, key)
+        learned = learn(tx, context, task, name, key, raw, error, on_create=True)
+        _set_aside(tx, context, task, name, error, verb=CREATE, alone=None, learned=learned)
+        detail = {"why": f"refused: {error}"}
+        notes.append(Note("not carried", connection, name, detail))
+    return notes or None
+
+
+def learn(
+    tx: Tx,
+    context: Context,
+    task: Task,
+    name: str,
+    key: str,
+    raw: Raw,
+    error: RemoteError,
+    *,
+    on_create: bool = False,
+) -> str:
+    """Remember that a deployment refuses a word, so that no other ticket has to find out.
+
+    Return the finding's name; empty when nothing was learned.
+    Only of fields with few words, and only where the answer is about values. Whether a status may
+    be moved depends on the one before, so that an update's refusal says nothing about the word.
+    """
+    link, connection = the_link(task), task.row.connection
+    few_words = name in ENTITIES[link.entity] and ENTITIES[link.entity][name].kind == "choice"
+    if not few_words or error.status not in VALUE_STATUSES or (name == STATUS and not on_create):
+        return ""
+    finding = refused_value(key, raw, on_create=on_create)
+    probes.record(tx, connection, finding, False, str(error), context.clock.now())
+    context.probes.setdefault(connection, {})[finding] = False
+    return finding
 
 
 def park_fields(
@@ -67,27 +137,54 @@ def park_fields(
     now, row, link = context.clock.now(), task.row, the_link(task)
     work.finish(tx, row, task.owner, now)
     alone = call.body if call_parts.of_element(context, link, row.connection, call) else None
-    mark = "" if alone is None else f":{call.verb}:{next(iter(alone.values()))}"
+    by_name = {
+        call_parts.field_of(context, link, row.connection, key): (key, raw)
+        for key, raw in call.body.items()
+    }
     for name in call_parts.purpose(context, link, row.connection, call):
-        parking.set_aside(
-            tx,
-            kind=row.kind,
-            key=f"{row.kind}:{link.id}:{row.connection}:{name}{mark}",
-            connection=row.connection,
-            entity=row.entity,
-            link_id=link.id,
-            payload={
-                "field": name,
-                "rev": link.state[name].rev,
-                "verb": call.verb,
-                "values": alone,
-            },
-            why=f"{name}: {error}",
-            cause=type(error).__name__,
-            now=now,
-        )
+        learned = ""
+        if alone is None and name in by_name:
+            learned = learn(tx, context, task, name, *by_name[name], error)
+        _set_aside(tx, context, task, name, error, verb=call.verb, alone=alone, learned=learned)
     conclude(tx, context, task, [])
     keep_tracing(tx, task, call)
+
+
+def _set_aside(
+    tx: Tx,
+    context: Context,
+    task: Task,
+    name: str,
+    error: RemoteError,
+    *,
+    verb: str,
+    alone: Mapping[str, Raw] | None,
+    learned: str = "",
+) -> None:
+    """Park one field, or one element of a set, of what was refused for this side.
+
+    What was learned of it is forgotten again when an operator frees the row.
+    """
+    row, link = task.row, the_link(task)
+    mark = "" if alone is None else f":{verb}:{next(iter(alone.values()))}"
+    parking.set_aside(
+        tx,
+        kind="deliver",
+        key=f"deliver:{link.id}:{row.connection}:{name}{mark}",
+        connection=row.connection,
+        entity=row.entity,
+        link_id=link.id,
+        payload={
+            "field": name,
+            "rev": link.state[name].rev,
+            "verb": verb,
+            "values": alone,
+            **({parking.LEARNED: learned} if learned else {}),
+        },
+        why=f"{name}: {error}",
+        cause=type(error).__name__,
+        now=context.clock.now(),
+    )
 
 
 def put_down_element(

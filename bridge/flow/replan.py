@@ -6,14 +6,17 @@ found again (rule F9).
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 
 from bridge.core.model.state import Link, Note, Side
+from bridge.core.planning.creation import CreatePlan
 from bridge.core.planning.planner import Plan, plan
 from bridge.engine.context import Context
 from bridge.flow import call_parts, parents
-from bridge.ledger import work
+from bridge.ledger import parking, work
 from bridge.ledger.database import Tx
 
 
@@ -87,20 +90,40 @@ def queue(
             continue
         if kind == "create" and not parents.ready(tx, context, link, connection):
             continue  # its ticket is not there yet; `parents.queue_children` asks again when it is
+        key = f"{kind}:{link.id}:{connection}"
         work.enqueue(
             tx,
             kind=kind,
-            key=f"{kind}:{link.id}:{connection}",
+            key=key,
             connection=connection,
             entity=link.entity,
             link_id=link.id,
             lane=lane,
             due_at=due,
             now=now,
-            unpark=kind != "create" or lane in {"reconcile", "backfill"},
+            unpark=planned.create is None or _frees(tx, context, link, key, planned.create, lane),
             run_id=run_id,
         )
     return notes
+
+
+def _frees(tx: Tx, context: Context, link: Link, key: str, create: CreatePlan, lane: str) -> bool:
+    """Return whether a create that is wanted (again) frees parked work of its key.
+
+    What the vendor has refused is sent again when something else would be sent, and not before.
+    """
+    refused = parking.refused_create(tx, key)
+    if refused is None:
+        return lane in {"reconcile", "backfill"}
+    connection = key.rpartition(":")[2]
+    create = call_parts.create_without_refused(tx, context, link, connection, create)
+    return refused != fingerprint(create)
+
+
+def fingerprint(create: CreatePlan) -> str:
+    """Return a hash of what a create sends."""
+    text = json.dumps(create.values, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def kind_of_work(plan: Plan, *, has_calls: bool) -> str | None:

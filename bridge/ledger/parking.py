@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
 from bridge.core.model.lanes import LANES
+from bridge.ledger import probes
 from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import side, work
 
@@ -182,6 +183,20 @@ def of_fields(tx: Tx, link_id: str, connection: str) -> list[tuple[int, dict[str
     ]
 
 
+REFUSED = "refused"
+"""Key of a parked create's payload: the fingerprint of what the vendor has refused."""
+
+LEARNED = "learned"
+"""Key of a parked field's payload: the finding that its refusal has left behind."""
+
+
+def refused_create(tx: Tx, key: str) -> str | None:
+    """Return the fingerprint of what was refused of a parked create; None: there is none."""
+    row = select(work.c.payload).where(work.c.key == key, work.c.parked_at.is_not(None))
+    payload = tx.execute(row).scalar()
+    return payload.get(REFUSED) if isinstance(payload, dict) else None
+
+
 def unpark(
     tx: Tx,
     now: datetime,
@@ -194,7 +209,8 @@ def unpark(
     """Free parked rows (all, or those that fit), due now in the operator's lane; return how many.
 
     Their attempts are counted from zero. A row carries no values that would be sent: its work is
-    planned anew from the present state.
+    planned anew from the present state. What a refusal has taught is forgotten with it, so that it
+    is tried again.
     """
     selected: list[ColumnElement[bool]] = [work.c.parked_at.is_not(None)]
     if ids is not None:
@@ -203,6 +219,9 @@ def unpark(
         selected.append(work.c.connection == connection)
     if cause is not None:
         selected.append(work.c.parked_cause == cause)
+    for row in tx.execute(select(work.c.connection, work.c.payload).where(*selected)).all():
+        if isinstance(row.payload, dict) and LEARNED in row.payload:
+            probes.take_back(tx, row.connection, row.payload[LEARNED])
     concerned = select(work.c.link_id).where(*selected, work.c.link_id.is_not(None))
     tx.execute(
         update(side).where(side.c.in_vain > 0, side.c.link_id.in_(concerned)).values(in_vain=0)

@@ -46,6 +46,11 @@ def reasons(tx: Tx, connection: str) -> dict[str, str]:
     )
 
 
+def take_back(tx: Tx, connection: str, name: str) -> None:
+    """Delete one finding, so that it is made anew."""
+    tx.execute(delete(probed).where(probed.c.connection == connection, probed.c.name == name))
+
+
 def forget(tx: Tx, connection: str) -> None:
     """Delete a connection's findings, so that they are made anew, say after a new licence."""
     tx.execute(delete(probed).where(probed.c.connection == connection))

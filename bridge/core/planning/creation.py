@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import Rules
 from bridge.core.merge.equality import present_elements
-from bridge.core.model.capabilities import EntityCapabilities, Support, Writable
+from bridge.core.model.capabilities import EntityCapabilities, Support, Writable, refused_value
 from bridge.core.model.state import FieldState, Link, Side
 from bridge.core.model.values import NotCarried, Raw
 from bridge.core.planning.calls import EMPTY_VALUES, value_to_write
@@ -56,7 +56,7 @@ def plan_create(
         if state is None or writable is None or not writable.on_create:
             continue
         raw = _first_value(state, field_map, writable)
-        if raw not in EMPTY_VALUES:
+        if raw not in EMPTY_VALUES and not _is_refused(key, raw, probed):
             values[key] = sent[name] = raw
             revs[name] = state.rev
     missing = tuple(
@@ -87,6 +87,12 @@ def _may_create(
 def _vouches(side: Side) -> bool:
     """Return whether a side shows that the thing is really there, and in the sync's scope."""
     return side.in_scope and side.missing_since is None
+
+
+def _is_refused(key: str, raw: Raw, probed: Mapping[str, bool]) -> bool:
+    """Return whether this deployment was seen to refuse the value, in a create or altogether."""
+    names = (refused_value(key, raw, on_create=True), refused_value(key, raw))
+    return any(probed.get(name) is False for name in names)
 
 
 def _receives(rules: Rules, connection: str, name: str) -> bool:

@@ -23,7 +23,7 @@ from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import Rules
 from bridge.core.merge.equality import agrees, decision_holds
 from bridge.core.merge.lifecycle import is_to_be_deleted
-from bridge.core.model.capabilities import EntityCapabilities, Support, Writable
+from bridge.core.model.capabilities import EntityCapabilities, Support, Writable, refused_value
 from bridge.core.model.state import NEVER, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import NO_BASE, NotCarried, Raw
 from bridge.core.planning.calls import (
@@ -136,7 +136,7 @@ def _plan_calls(recipient: Recipient, probed: Mapping[str, bool]) -> list[Planne
             want, calls = plan_set(recipient, field_map, key, writable)
             element_calls += calls
         else:
-            want = _plan_scalar(recipient, field_map, key, writable)
+            want = _plan_scalar(recipient, field_map, key, writable, probed)
         if want is not None:
             untried = writable.on_update is Support.PROBED and key not in probed
             (unproven if untried else proven).append(want)
@@ -209,7 +209,11 @@ def _why_never_written(
 
 
 def _plan_scalar(
-    recipient: Recipient, field_map: FieldMap, key: str, writable: Writable
+    recipient: Recipient,
+    field_map: FieldMap,
+    key: str,
+    writable: Writable,
+    probed: Mapping[str, bool],
 ) -> Want | None:
     """Return the write of a field that is one value; None if it is declined, or needs none."""
     name, shadow = field_map.name, recipient.entry(field_map.name).shadow
@@ -220,6 +224,8 @@ def _plan_scalar(
     if raw == shadow:
         return None  # a cut text: the side says as much of the state as it can hold
     why = _why_not_movable(key, shadow, raw, writable)
+    if probed.get(refused_value(key, raw)) is False:
+        why = f"this deployment refuses {key} {raw!r}"
     if why:
         recipient.decline(name, why)
         return None

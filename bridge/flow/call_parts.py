@@ -28,11 +28,10 @@ def without_refused(
     """
     if not calls:
         return []
-    standing = _Refusals()
-    standing = _standing(tx, link, connection)
-    if not standing:
-        return list(calls)
-    left = [_left_of(context, link, connection, call, standing) for call in calls]
+    refusals = _Refusals()
+    for refusal in _standing(tx, link, connection):
+        refusals.add(context, link, connection, refusal)
+    left = [refusals.left_of(context, link, connection, call) for call in calls]
     return [call for call in left if call is not None]
 
 
@@ -65,11 +64,9 @@ def _standing(tx: Tx, link: Link, connection: str) -> list[dict[str, Any]]:
         # An edit since then asks for something else, so the refusal says nothing about it.
         state = link.state.get(refusal["field"])
         if state is not None and state.rev == refusal["rev"]:
-            standing.add(context, link, connection, refusal)
+            standing.append(refusal)
         else:
             parking.discard(tx, [row_id])
-    left = [standing.left_of(context, link, connection, call) for call in calls]
-    return [call for call in left if call is not None]
     return standing
 
 

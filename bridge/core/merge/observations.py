@@ -27,8 +27,8 @@ from bridge.core.merge import scalars, sets
 from bridge.core.merge.case import Case, Observation, Rules
 from bridge.core.merge.equality import decision_holds, elements_of, same_raw
 from bridge.core.merge.lifecycle import record_returned
-from bridge.core.model.limits import MAX_KNOWN_ELEMENTS
 from bridge.core.merge.policies import review_conflict
+from bridge.core.model.limits import MAX_KNOWN_ELEMENTS
 from bridge.core.model.state import NEVER, Attempt, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import ABSENT, NO_BASE, Marker, Raw, Unreadable
 

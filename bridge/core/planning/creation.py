@@ -55,8 +55,8 @@ def plan_create(
         state, writable = link.state.get(name), capabilities.writable.get(key)
         if state is None or writable is None or not writable.on_create:
             continue
-        raw = _first_value(state, field_map, writable)
-        if raw not in EMPTY_VALUES and not _is_refused(key, raw, probed):
+        raw = _first_value(state, field_map, writable, probed)
+        if raw not in EMPTY_VALUES:
             values[key] = sent[name] = raw
             revs[name] = state.rev
     missing = tuple(
@@ -101,10 +101,13 @@ def _receives(rules: Rules, connection: str, name: str) -> bool:
     return to is None or connection in to
 
 
-def _first_value(state: FieldState, field_map: FieldMap, writable: Writable) -> Raw | None:
+def _first_value(
+    state: FieldState, field_map: FieldMap, writable: Writable, probed: Mapping[str, bool]
+) -> Raw | None:
     """Return what a new record is made with; None for a field that is left out.
 
-    A field that is frozen by an open conflict is left out (rule F18).
+    A field that is frozen by an open conflict is left out (rule F18), and a word that the
+    deployment was seen to refuse.
     """
     if not state.rev or state.candidates is not None:
         return None
@@ -112,4 +115,6 @@ def _first_value(state: FieldState, field_map: FieldMap, writable: Writable) -> 
         forms = [field_map.write(element) for element in sorted(present_elements(state))]
         return list(dict.fromkeys(raw for raw in forms if not isinstance(raw, NotCarried)))
     raw = value_to_write(field_map, state.value, writable)
-    return None if isinstance(raw, NotCarried) else raw
+    if isinstance(raw, NotCarried) or _is_refused(field_map.write_key or "", raw, probed):
+        return None
+    return raw

@@ -80,6 +80,9 @@ def _print(run: RunOutcome) -> None:
     healed = "" if run.only_reported else f", {run.healed} healed"
     counts = f"{run.seen} seen, {run.differed} differed{healed}"
     say(f"{run.connection} {run.entity}: {counts}: {run.error or done}")
+    if run.unreadable:
+        shown = "; ".join(run.unreadable_rows)
+        say(f"  left out {run.unreadable} rows that show no record: {shown}")
     if run.absences:
         say(f"  absences {run.absences}")
     for found in run.found[:MAX_SHOWN]:

@@ -1,18 +1,19 @@
 """Reading JSON that a vendor sent: single values, rows of a listing, and the body of a webhook.
 
-Nothing in it is trusted. A single value that is not what it should be reads as None; a listing or a
-webhook that does not hold together raises.
+Nothing in it is trusted. A single value that is not what it should be reads as None, a row that is
+no record is left out; a listing or a webhook that does not hold together raises.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from bridge.connectors.contract import Hint, Parsed
+from bridge.connectors.left_out import leave_out
 from bridge.errors import Malformed, Unavailable
 from bridge.foreign_json import REPLACED
 from bridge.http.client import Answer
@@ -22,6 +23,8 @@ Row = Mapping[str, Any]
 
 MAX_ID_LENGTH = 200
 """Characters; also of an event's name."""
+FUTURE = timedelta(days=1)
+"""A time further ahead is none: clocks differ, but not by that much."""
 YEARS = range(1900, 9000)
 """Of a time that can be one."""
 GENERIC_EVENT = "hint"
@@ -107,51 +110,85 @@ def is_id(text: str) -> bool:
 
 
 def is_row(value: Any) -> bool:
-    """Return whether this is an object with an id."""
+    """Return whether this is an object with an id by which it could be asked for."""
     return isinstance(value, Mapping) and bool(row_id(value))
 
 
 def object_rows(connection: str, answer: Answer, key: str) -> list[Row]:
-    """Return the rows that a listing shows under a key.
+    """Return the rows with an id that a listing shows under a key.
 
-    Raises Unavailable unless every row is an object with an id.
+    Other rows are left out (left_out.py). Raises Unavailable where there is no list of rows.
     """
     rows = answer.body.get(key) if isinstance(answer.body, dict) else None
-    if not isinstance(rows, list) or not all(is_row(row) for row in rows):
-        raise Unavailable(
-            connection, f"a listing without proper rows under {key!r}", status=answer.status
-        )
-    return rows
+    if not isinstance(rows, list):
+        raise Unavailable(connection, f"a listing without rows under {key!r}", status=answer.status)
+    return readable(rows, row_id)
 
 
 def array_rows(connection: str, answer: Answer) -> list[Row]:
-    """Return the rows of a listing that is a bare array.
+    """Return the rows with an id of a listing that is a bare array.
 
-    Raises Unavailable unless every row is an object with an id.
+    Other rows are left out (left_out.py). Raises Unavailable where there is no array.
     """
-    rows = answer.body
-    if not isinstance(rows, list) or not all(is_row(row) for row in rows):
-        raise Unavailable(
-            connection, "a listing that is no array of proper rows", status=answer.status
-        )
-    return rows
+    if not isinstance(answer.body, list):
+        raise Unavailable(connection, "a listing that is no array of rows", status=answer.status)
+    return readable(answer.body, row_id)
 
 
-def row_times(connection: str, rows: list[Row], column: str) -> list[datetime]:
-    """Return the rows' times of one column. Raises Unavailable unless all are there and ascend.
+def readable(rows: list[Any], id_of: Callable[[Row], str]) -> list[Row]:
+    """Return the rows that are objects with an id; the others are noted as left out."""
+    good: list[Row] = []
+    for position, row in enumerate(rows):
+        if isinstance(row, Mapping) and id_of(row):
+            good.append(row)
+        else:
+            leave_out(position, row)
+    return good
 
-    Paging by a column is only sound when the vendor really sorted by it, so that is checked here
-    and not trusted.
+
+def row_count(answer: Answer, key: str = "") -> int:
+    """Return how many rows a listing shows, those that were left out included.
+
+    Only this tells whether a page is full. `key`: that of `object_rows`; empty for an array.
     """
-    times: list[datetime] = []
-    for row in rows:
-        time = parse_time(row.get(column))
-        if time is None:
-            raise Unavailable(connection, f"record {row_id(row)} has no time in {column!r}")
-        times.append(time)
+    rows = answer.body.get(key) if key else answer.body
+    return len(rows)
+
+
+def row_time(row: Row, column: str, answer: Answer) -> datetime | None:
+    """Return a row's time of one column; None when it shows none, or one that is yet to come.
+
+    A record of the year 8000 must not be what the next poll begins after.
+    """
+    time = parse_time(row.get(column))
+    if time is None or time + answer.skew > answer.sent_at + FUTURE:
+        return None
+    return time
+
+
+def row_times(connection: str, rows: list[Row], column: str, answer: Answer) -> list[datetime]:
+    """Return the rows' times of one column, without those that have none.
+
+    Raises Unavailable unless they ascend. Paging by a column is only sound when the vendor really
+    sorted by it, so that is checked here and not trusted.
+    """
+    times = [time for row in rows if (time := row_time(row, column, answer)) is not None]
     if any(before > after for before, after in pairwise(times)):
         raise Unavailable(connection, f"the listing is not sorted by {column!r} as asked")
     return times
+
+
+def last_time(connection: str, times: Sequence[datetime], column: str) -> datetime:
+    """Return the last time of a full page. Raises Unavailable where no row has one."""
+    if not times:
+        raise Unavailable(connection, f"no record of a whole page has a time in {column!r}")
+    return times[-1]
+
+
+def row_stamp(row: Row, column: str) -> str:
+    """Return what a row shows in a column, to know it again by; empty when that is no text."""
+    value = row.get(column)
+    return value if isinstance(value, str) else ""
 
 
 # Bodies of webhooks

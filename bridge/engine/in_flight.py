@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.clock import Clock
+from bridge.connectors import left_out
 from bridge.connectors.contract import Connector
+from bridge.connectors.left_out import cannot_tell
 from bridge.core.model.lanes import LANES
 from bridge.engine.context import Task
 from bridge.engine.effects import Call, Procedure, Read
@@ -76,7 +78,7 @@ class RemoteRequest:
         return True
 
     def carry_out(self, connectors: Mapping[str, Connector], clock: Clock) -> list[object]:
-        """Make the call, on whatever thread; return an answer for each effect."""
+        """Make the call, on whatever thread; return an answer for each effect, or its error."""
         before = request_count.made()
         try:
             return self._carry_out(connectors, clock)
@@ -102,14 +104,23 @@ def _read_together(connector: Connector, entity: str, ids: list[str]) -> Mapping
     An error that is about one record is its answer, and spoils no other one's.
     """
     try:
-        return connector.read(entity, ids)
+        return _read(connector, entity, ids)
     except OF_ONE_RECORD:
         if len(ids) == 1:
             raise
     found: dict[str, object] = {}
     for remote_id in ids:
         try:
-            found |= connector.read(entity, [remote_id])
+            found |= _read(connector, entity, [remote_id])
         except OF_ONE_RECORD as error:
             found[remote_id] = error
     return found
+
+
+def _read(connector: Connector, entity: str, ids: list[str]) -> dict[str, object]:
+    """Read records; of one that may be among the rows that were left out, that is the answer."""
+    with left_out.collected() as rows:
+        records = connector.read(entity, ids)
+    hidden = [remote_id for remote_id, record in records.items() if record is None and rows]
+    name = connector.connection.name
+    return {**records, **{each: cannot_tell(name, each, rows) for each in hidden}}

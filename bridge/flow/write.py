@@ -32,6 +32,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from bridge.connectors.contract import Connector, Record
+from bridge.connectors.left_out import read_one
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge import guard, observations
 from bridge.core.merge.equality import same_raw
@@ -193,7 +194,7 @@ def compare_and_write(
         except Refused as error:
             return Denied(error)
         except (NotFound, AlreadyExists) as error:
-            if connector.read(ref.entity, [ref.id])[ref.id] is None:
+            if read_one(connector, ref) is None:
                 raise
             # The record is there: it is something in the call that is not, or is already.
             return Denied(error)
@@ -224,7 +225,7 @@ def _compare_then(
     one round trip.
     """
     ref = write.ref
-    record = connector.read(ref.entity, [ref.id])[ref.id]
+    record = read_one(connector, ref)
     if record is None or not unchanged(record):
         return Moved(record)
     if context.clock.now() >= write.attempt.send_by:

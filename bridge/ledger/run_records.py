@@ -28,6 +28,9 @@ RunFigures = TypedDict(
     {
         # Of every walk through a listing.
         "pages": int,
+        # Rows that show no record (a text, no id), and the first of them in words.
+        "unreadable": int,
+        "unreadable_rows": list[str],
         # Of a reconciliation: how many rows differed, by kind, and how many did not.
         "changed": int,
         "new": int,

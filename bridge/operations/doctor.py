@@ -12,6 +12,7 @@ from bridge.errors import BridgeError
 from bridge.ledger import summary
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.parking import ParkedGroup
+from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
 from bridge.operations import failures
 from bridge.operations.desk import Desk
@@ -54,6 +55,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
     yield from map(_parked, status.parked)
     yield from _idle(status, now)
     yield from _failing_runs(failing, status, now)
+    yield from _unreadable_rows(status.runs)
     yield from _overdue(schedule, now)
     if not status.account.balanced:
         yield Trouble(
@@ -147,6 +149,22 @@ def _failing_runs(failing: list[FailingRun], status: Status, now: datetime) -> I
         health = status.health.get(run.connection)
         if health is None or health.state(now) in {"ok", "failing"}:
             yield Trouble(failures.what(run), run.since, failures.what_to_do(run))
+
+
+def _unreadable_rows(runs: list[RunRow]) -> Iterator[Trouble]:
+    """See which listings had rows that show no record, in the last run of their kind."""
+    newest: dict[tuple[str, str, str], RunRow] = {}
+    for run in runs:  # the newest first
+        newest.setdefault((run.kind, run.connection, run.entity), run)
+    for run in newest.values():
+        if count := run.figures.get("unreadable", 0):
+            yield Trouble(
+                f"{count} rows in the last {run.kind} of {run.connection} ({run.entity}) show no "
+                f"record and were left out: {'; '.join(run.figures.get('unreadable_rows', []))}",
+                run.started_at,
+                "look at what the vendor lists there, and tell them; all other rows were taken, "
+                "and until the listing is whole no record counts as missing from it",
+            )
 
 
 def _overdue(schedule: list[NextRun], now: datetime) -> Iterator[Trouble]:

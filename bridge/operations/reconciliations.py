@@ -66,6 +66,10 @@ class RunOutcome:
     healed: int
     absences: str
     """Why records that the listing lacks were not believed to be gone."""
+    unreadable: int
+    """Rows that show no record, and were left out."""
+    unreadable_rows: list[str]
+    """The first of these: where each was, and why."""
     finished: bool
     error: str
     found: list[FoundDifference]
@@ -167,6 +171,8 @@ def _outcome(tx: Tx, run: RunRow) -> RunOutcome:
         missed=counts["missed"],
         healed=counts["healed"],
         absences=run.figures.get("absences", ""),
+        unreadable=run.figures.get("unreadable", 0),
+        unreadable_rows=run.figures.get("unreadable_rows", []),
         finished=run.finished_at is not None,
         error=run.error,
         found=_found(tx, run),

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
 import orjson
 
+from bridge.connectors import left_out
 from bridge.connectors.contract import Connector, Page, Record
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, call_vendor, look, transact
@@ -38,6 +39,9 @@ MAX_TURN: Final = timedelta(seconds=2)
 MAX_INTERRUPTION: Final = timedelta(minutes=10)
 """A listing interrupted for longer mixes different times: what it lacks proves nothing."""
 MAX_PAGES: Final = 1_000_000
+MAX_NAMED_ROWS: Final = 5
+"""So many rows that were left out are named in the run's figures; the others are counted."""
+NOT_WHOLE: Final = "the listing has rows that cannot be read, and any of them may be what it lacks"
 MAX_SAME_PAGES: Final = 3
 """So often the same rows may come back before the listing is said to lead nowhere."""
 
@@ -109,12 +113,17 @@ class Batch:
     progress: ListingProgress
     rows: dict[str, Record] = field(default_factory=dict)
     """By remote id."""
+    left_out: list[str] = field(default_factory=list)
+    """Rows that show no record: where each was, and why."""
     seen: int = 0
     turn_over: bool = False
 
-    def add(self, page: Page, now: datetime, *, poll: bool) -> None:
-        """Add a page."""
+    def add(self, page: Page, now: datetime, left_out: Sequence[str], *, poll: bool) -> None:
+        """Add a page, and what was left out of it."""
         self.progress = self.progress.after(page, now, poll=poll)
+        if left_out:
+            self.left_out += [f"page {self.progress.pages}, {where}" for where in left_out]
+            self.progress = replace(self.progress, broken=NOT_WHOLE)
         self.rows |= {record.ref.id: record for record in page.records}
         self.seen += len(page.records)
 
@@ -201,9 +210,10 @@ def _fetch(
     def fetch(connector: Connector) -> None:
         for _ in range(max_pages):
             list_page = connector.changed if job.poll else connector.scan
-            page = list_page(entity, batch.progress.cursor)
+            with left_out.collected() as rows:
+                page = list_page(entity, batch.progress.cursor)
             now = context.clock.now()
-            batch.add(page, now, poll=job.poll)
+            batch.add(page, now, rows, poll=job.poll)
             if batch.progress.ended or len(batch.rows) >= MAX_BATCH_ROWS or now >= deadline:
                 return
 
@@ -255,6 +265,7 @@ def hand_over(
     if shown:
         people.learn(tx, context, row.connection, shown, now)
     figures: RunFigures = {**run.figures, "pages": progress.pages}
+    _note_left_out(figures, batch.left_out)
     hinted, error = job.take_rows(tx, batch.rows, found, figures), ""
     if progress.ended:
         more, error = job.conclude(tx, run, progress, run.seen + batch.seen, figures)
@@ -291,6 +302,14 @@ def _finish(
         error = f"{progress.stuck}; {job.after_stuck}"
     run_records.finish(tx, job.run_id, now, error=error)
     work.finish(tx, task.row, task.owner, now)
+
+
+def _note_left_out(figures: RunFigures, rows: Sequence[str]) -> None:
+    """Add rows that were left out to the figures: how many, and the first by name."""
+    if rows:
+        figures["unreadable"] = figures.get("unreadable", 0) + len(rows)
+        shown = figures.get("unreadable_rows", [])
+        figures["unreadable_rows"] = [*shown, *rows][:MAX_NAMED_ROWS]
 
 
 def _watched(progress: ListingProgress, page: Page, came_from: str) -> ListingProgress:

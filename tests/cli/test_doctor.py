@@ -195,6 +195,29 @@ def test_a_failed_run_is_reported_until_the_next_one_worked(home):
     assert call(code=0) == []
 
 
+def test_rows_that_show_no_record_are_named_until_a_listing_is_whole(home):
+    ledger, call = home
+    now = datetime.now(UTC)
+
+    def one(**figures):
+        with ledger.transaction() as tx:
+            run_id = run_records.begin(
+                tx, kind="full", connection="helpdesk", entity="ticket", due=now, now=now
+            )
+            run_records.progress(
+                tx, run_id, cursor=None, seen=2, hinted=0, now=now, figures={"pages": 1, **figures}
+            )
+            run_records.finish(tx, run_id, now)
+
+    one(unreadable=2, unreadable_rows=["page 1, row 2: it is empty", "page 1, row 3: it has no id"])
+    (trouble,) = call()
+    assert "2 rows in the last full of helpdesk (ticket)" in trouble["what"]
+    assert "page 1, row 2: it is empty; page 1, row 3: it has no id" in trouble["what"]
+    assert "all other rows were taken" in trouble["do"]
+    one()
+    assert call(code=0) == []
+
+
 def test_a_ledger_that_cannot_be_used_is_the_one_thing_said(home):
     ledger, call = home
     with ledger.transaction() as tx:

@@ -157,7 +157,7 @@ def test_messages_are_made_read_and_found_but_never_listed(bench):
         bench.connector.read("customer", ["1"])
 
 
-@pytest.mark.parametrize("body", [b'{"data": []}', b"[1]", b'[{"id": ""}]', b"null"])
+@pytest.mark.parametrize("body", [b'{"data": []}', b"12", b"null"])
 def test_a_listing_that_is_no_array_is_an_error(bench, body):
     bench.make()
     real = bench.box.list_tickets
@@ -168,7 +168,7 @@ def test_a_listing_that_is_no_array_is_an_error(bench, body):
         return told
 
     bench.box.list_tickets = listing
-    with pytest.raises(Unavailable, match="no array of proper rows"):
+    with pytest.raises(Unavailable, match="no array of rows"):
         bench.connector.changed("ticket", None)
 
 

@@ -153,7 +153,7 @@ def test_people_are_shown_and_the_service_user_is_nobody(bench):
 def test_a_listing_that_is_no_array_is_an_error(bench):
     bench.make()
     real = bench.box.list_tickets
-    for body in (b'{"data": []}', b"[1]", b'[{"id": ""}]', b"null"):
+    for body in (b'{"data": []}', b"12", b"null"):
 
         def listing(call, body=body):
             answer = real(call)
@@ -161,7 +161,7 @@ def test_a_listing_that_is_no_array_is_an_error(bench):
             return answer
 
         bench.box.list_tickets = listing
-        with pytest.raises(Unavailable, match="proper rows"):
+        with pytest.raises(Unavailable, match="no array of rows"):
             bench.connector.changed("ticket", None)
 
 
@@ -195,7 +195,7 @@ def test_windows_cover_every_row_and_overlap(total):
         ends.append(size * number)
         assert windows_join(place[4], window)
         seen += window
-        place = next_place(place, 1, window)
+        place = next_place(place, 1, window, full=len(window) == size)
     assert set(seen) == set(rows)
     assert len(ends) <= total / 50 + 2
 

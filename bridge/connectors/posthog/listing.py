@@ -17,9 +17,12 @@ from bridge.connectors.parsing import (
     Row,
     format_time,
     known_time,
+    last_time,
     object_rows,
     parse_time,
+    row_count,
     row_id,
+    row_stamp,
     row_times,
 )
 from bridge.connectors.posthog.capabilities import PAGE_SIZE
@@ -72,7 +75,8 @@ class PostHogListing:
         """Return what the listing shows for these parameters."""
         answer = self.call(params)
         rows = object_rows(self.connection, answer, "results")
-        return RowsOfPage(answer, rows, full=len(rows) >= params["limit"])
+        full = row_count(answer, "results") >= params["limit"]
+        return RowsOfPage(answer, rows, full=full)
 
     def by_ids(self, ids: Collection[str]) -> RowsOfPage:
         """Ask for tickets by id: where `ids` is not known, the newest page comes instead."""
@@ -102,7 +106,8 @@ class PostHogListing:
         for _ in range(MAX_NEWEST_PAGES):
             shown = self.ask({"order_by": "-created_at", "limit": PAGE_SIZE, "offset": offset})
             yield shown
-            last = parse_time(shown.rows[-1].get("created_at")) if shown.rows else None
+            times = [parse_time(row.get("created_at")) for row in shown.rows]
+            last = next((time for time in reversed(times) if time is not None), None)
             if not shown.full or since is None or last is None or last + shown.answer.skew < since:
                 return
             offset += PAGE_SIZE - SHARED_ROWS
@@ -120,13 +125,15 @@ class PostHogListing:
         """
         while not state.get("done"):
             shown = self._changed_page(state)
-            times = row_times(self.connection, shown.rows, "updated_at")
+            times = row_times(self.connection, shown.rows, "updated_at", shown.answer)
             start, seen = state.get("from"), state.get("seen", {})
             if start and times and times[0] < known_time(start):
                 raise Unavailable(
                     self.connection, "the listing ignores date_from, it cannot be polled"
                 )
-            fresh = [row for row in shown.rows if seen.get(row_id(row)) != row["updated_at"]]
+            fresh = [
+                row for row in shown.rows if seen.get(row_id(row)) != row_stamp(row, "updated_at")
+            ]
             state = self._after(state, shown, fresh, times)
             if fresh:
                 return replace(shown, rows=fresh), state
@@ -147,17 +154,22 @@ class PostHogListing:
     ) -> State:
         """Return the state after a page."""
         start, offset, top = state.get("from"), state.get("offset", 0), state.get("top")
-        seen = state.get("seen", {}) | {row_id(row): row["updated_at"] for row in fresh}
+        seen = state.get("seen", {}) | {row_id(row): row_stamp(row, "updated_at") for row in fresh}
         if times:
             # `updated_at` takes a message's own time, so it may be older than what was seen
             # (signals.py of products/conversations, read 2026-11).
             newest = format_time(times[-1])
             top = max(top, newest, key=known_time) if top else newest
-        if shown.full and (start is None or times[-1] > known_time(start)):
+        last = last_time(self.connection, times, "updated_at") if shown.full else None
+        if last is not None and (start is None or last > known_time(start)):
             # Begin again at the last row: counting on by offset would step over rows when others
             # move away.
-            start, offset = format_time(times[-1]), 0
-            seen = {key: time for key, time in seen.items() if known_time(time) >= times[-1]}
+            start, offset = format_time(last), 0
+            seen = {
+                key: stamp
+                for key, stamp in seen.items()
+                if (time := parse_time(stamp)) is None or time >= last
+            }
         elif shown.full:
             offset += PAGE_SIZE - SHARED_ROWS
         return {"from": start, "offset": offset, "seen": seen, "top": top, "done": not shown.full}

@@ -173,7 +173,8 @@ class ScopeaiConnector(JsonHttpConnector):
         shown = [
             relationship
             for row in rows
-            for relationship in row.get("tag_relationships") or ()
+            if isinstance(row.get("tag_relationships"), list)
+            for relationship in row["tag_relationships"]
             if isinstance(relationship, Mapping)
         ]
         spellings = (

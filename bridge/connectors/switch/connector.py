@@ -362,7 +362,7 @@ class SwitchConnector(JsonHttpConnector):
         start = changed_at - SECOND
         answer = self._list(TICKET, {**order, "order_dir": "asc", "cursor": format_time(start)})
         rows = object_rows(self.connection.name, answer, "data")
-        times = row_times(self.connection.name, rows, "updated_at")
+        times = row_times(self.connection.name, rows, "updated_at", answer)
         return {"cursor": all(time >= start for time in times)}
 
     def ping(self) -> str:

@@ -25,9 +25,12 @@ from bridge.connectors.parsing import (
     Row,
     format_time,
     known_time,
+    last_time,
     object_rows,
     parse_time,
+    row_count,
     row_id,
+    row_time,
     value_at,
 )
 from bridge.connectors.switch.capabilities import PAGE_SIZE
@@ -110,7 +113,7 @@ class ConversationListing:
             following = _following(answer)
             if since is None or following is None:
                 return
-            times = _times(rows)
+            times = _times(rows, answer)
             if order_of(times) in {Order.NEWEST_FIRST, Order.UNTOLD} and times:
                 if times[-1] + answer.skew < since:
                     return
@@ -134,7 +137,7 @@ class ConversationListing:
         """Read one page, unless it shows that the listing has another order than was thought."""
         cursor = state["cursor"]
         answer, rows = self._page({"limit": PAGE_SIZE}, cursor)
-        times = _times(rows)
+        times = _times(rows, answer)
         order = order_of(times)
         if state["order"] == Order.NONE:
             return self._unsorted(state, answer, rows, times)
@@ -155,9 +158,9 @@ class ConversationListing:
         self, state: State, answer: Answer, rows: list[Row], times: list[datetime]
     ) -> tuple[list[RowOfAnswer], State]:
         floor, cursor = state["floor"], state["cursor"]
-        done = not times or _following(answer) is None
+        done = not row_count(answer, "data") or _following(answer) is None
         if not done:
-            second = times[-1].replace(microsecond=0)
+            second = self._last(times).replace(microsecond=0)
             following = format_time(second + SECOND)
             if cursor is not None and second + SECOND >= known_time(cursor):
                 # All of the page is of one second: begun a second early, it would come for ever.
@@ -197,11 +200,14 @@ class ConversationListing:
         """List a second that the cursor cannot pass, in parts."""
 
         def list_part(part: Mapping[str, str]) -> tuple[list[Row], bool]:
-            _, some = self._page({"limit": PAGE_SIZE, **part}, cursor)
-            times = _times(some)
-            return some, len(some) >= PAGE_SIZE and times[-1] >= second
+            answer, some = self._page({"limit": PAGE_SIZE, **part}, cursor)
+            full = row_count(answer, "data") >= PAGE_SIZE
+            return some, full and self._last(_times(some, answer)) >= second
 
         return divide_crowd(self.connection, "conversations", self.filters, rows, second, list_part)
+
+    def _last(self, times: Sequence[datetime]) -> datetime:
+        return last_time(self.connection, times, COLUMN)
 
     def _page(self, params: Mapping[str, Any], cursor: str | None) -> tuple[Answer, list[Row]]:
         answer = self.call({**params} | ({"cursor": cursor} if cursor else {}))
@@ -224,8 +230,8 @@ def _begun(top: str | None, overlap: timedelta | None) -> State:
     return {"order": Order.UNTOLD, "cursor": None, "floor": floor, "top": top, "seen": []}
 
 
-def _times(rows: Sequence[Row]) -> list[datetime]:
-    shown = (parse_time(row.get(COLUMN)) for row in rows)
+def _times(rows: Sequence[Row], answer: Answer) -> list[datetime]:
+    shown = (row_time(row, COLUMN, answer) for row in rows)
     return [time for time in shown if time is not None]
 
 

@@ -17,9 +17,12 @@ from bridge.connectors.parsing import (
     Row,
     format_time,
     known_time,
+    last_time,
     object_rows,
     parse_time,
+    row_count,
     row_id,
+    row_stamp,
     row_times,
     value_at,
 )
@@ -35,7 +38,7 @@ State = dict[str, Any]
 """Where a listing stands, as JSON:
 
 - `from`: the cursor to send
-- `seen`: id -> time of the rows given that may come again
+- `seen`: id -> time of the rows given that may come again; empty for one that shows none
 - `top`: the newest time seen
 - `done`: the last page has been read
 """
@@ -66,15 +69,16 @@ class SwitchListing:
         seen = dict(state.get("seen", {}))
         while not state.get("done"):
             answer, rows, times = self._page(column, start)
-            full = len(rows) >= PAGE_SIZE
+            full = row_count(answer, "data") >= PAGE_SIZE
             if full:
-                rows, start = self._next_start(column, start, rows, times[-1])
+                last = last_time(self.connection, times, column)
+                rows, start = self._next_start(column, start, rows, last)
             if times:
                 newest = format_time(times[-1])
                 top = max(top, newest, key=known_time) if top else newest
-            fresh = [row for row in rows if seen.get(row_id(row)) != row[column]]
+            fresh = [row for row in rows if seen.get(row_id(row)) != row_stamp(row, column)]
             if fresh:
-                seen |= {row_id(row): row[column] for row in rows}
+                seen |= {row_id(row): row_stamp(row, column) for row in rows}
                 done = not full and not value_at(answer.body, "meta.next_cursor")
                 after = {"from": start, "seen": _not_before(start, seen), "top": top, "done": done}
                 return [(row, answer) for row in fresh], after
@@ -93,8 +97,9 @@ class SwitchListing:
             answer = self.call({**order, **params} | ({"cursor": cursor} if cursor else {}))
             rows = object_rows(self.connection, answer, "data")
             yield from ((row, answer) for row in rows)
-            last = parse_time(rows[-1].get("created_at")) if rows else None
-            if len(rows) < PAGE_SIZE or last is None:
+            times = [parse_time(row.get("created_at")) for row in rows]
+            last = next((time for time in reversed(times) if time is not None), None)
+            if row_count(answer, "data") < PAGE_SIZE or last is None:
                 return
             if since is None or last + answer.skew < since:
                 return
@@ -108,7 +113,7 @@ class SwitchListing:
         """Return a page in ascending order, and the times of its rows."""
         answer = self.call(self._ascending(column) | ({"cursor": start} if start else {}))
         rows = object_rows(self.connection, answer, "data")
-        times = row_times(self.connection, rows, column)
+        times = row_times(self.connection, rows, column, answer)
         if start and times and times[0] < known_time(start) - SECOND:
             raise self._unavailable(
                 "the listing ignores its cursor, it cannot be polled", answer.status
@@ -134,8 +139,9 @@ class SwitchListing:
         def list_part(part: Mapping[str, str]) -> tuple[list[Row], bool]:
             answer = self.call({**self._ascending(column), "cursor": start, **part})
             some = object_rows(self.connection, answer, "data")
-            times = row_times(self.connection, some, column)
-            return some, len(some) >= PAGE_SIZE and times[-1] < end
+            times = row_times(self.connection, some, column, answer)
+            full = row_count(answer, "data") >= PAGE_SIZE
+            return some, full and last_time(self.connection, times, column) < end
 
         return divide_crowd(self.connection, self.noun, self.filters, rows, last, list_part)
 
@@ -184,4 +190,8 @@ def _not_before(start: str | None, seen: Mapping[str, str]) -> dict[str, str]:
     if start is None:
         return dict(seen)
     begin = known_time(start)
-    return {remote_id: time for remote_id, time in seen.items() if known_time(time) >= begin}
+    return {
+        remote_id: stamp
+        for remote_id, stamp in seen.items()
+        if (time := parse_time(stamp)) is None or time >= begin
+    }

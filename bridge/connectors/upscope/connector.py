@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 from bridge.connectors.contract import Page, Record
 from bridge.connectors.json_http import JsonHttpConnector
-from bridge.connectors.parsing import Row, value_at
+from bridge.connectors.parsing import Row, readable, value_at
 from bridge.connectors.upscope.capabilities import (
     ACTIONS,
     CAPABILITIES,
@@ -245,9 +245,9 @@ class UpscopeConnector(JsonHttpConnector):
                 "there is no listing here; check base_url", error.status
             ) from None
         rows = value_at(answer.body, "visitors")
-        if not isinstance(rows, list) or not all(short_id(row) for row in rows):
-            raise self._unavailable("a listing without proper visitors", answer.status)
-        return list({short_id(row): row for row in rows}.values()), answer
+        if not isinstance(rows, list):
+            raise self._unavailable("a listing without visitors", answer.status)
+        return list({short_id(row): row for row in readable(rows, short_id)}.values()), answer
 
     def _visitor(self, visitor_id: str) -> tuple[Row, Answer] | None:
         # Another id the vendor cannot have given out, and a call could ask for something else.

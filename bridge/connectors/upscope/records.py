@@ -58,7 +58,8 @@ def session(
 
 def sessions(row: Row) -> Iterator[tuple[str, Row]]:
     """Yield a visitor's screen shares, each with its number as text."""
-    for share in row.get("sessions") or ():
+    shares = row.get("sessions")
+    for share in shares if isinstance(shares, list) else ():
         number = share.get("id") if isinstance(share, Mapping) else None
         if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
             yield str(number), share
@@ -94,7 +95,8 @@ def visitor_email(row: Row) -> str | None:
 def session_data(visitor_row: Row, number: str, row: Row) -> dict[str, Any]:
     """Return what is kept of a session, with who its visitor is."""
     agents = row.get("agents")
-    names = [agent.get("name") for agent in agents if isinstance(agent, Mapping)] if agents else []
+    shown = agents if isinstance(agents, list) else []
+    names = [agent.get("name") for agent in shown if isinstance(agent, Mapping)]
     kept = {name: row.get(name) for name in SESSION_FIELDS.split()}
     return kept | {
         "id": f"{short_id(visitor_row)}/{number}",

@@ -27,6 +27,7 @@ from bridge.connectors.parsing import (
     is_uuid,
     known_time,
     parse_time,
+    row_count,
     row_id,
 )
 from bridge.connectors.zaia.capabilities import (
@@ -254,7 +255,10 @@ class ZaiaConnector(JsonHttpConnector):
 
     def _take_over(self, ref: Ref, assignee: Raw) -> Record | None:
         row, shown = self._present(ref)
-        rank, ongoing = self._options.rank(row["status"]), self._options.rank(self._options.ongoing)
+        rank, ongoing = (
+            self._options.rank(row.get("status")),
+            self._options.rank(self._options.ongoing),
+        )
         if rank < 0 or rank > ongoing:
             why = f"ticket {ref.id} is {row['status']!r} by now; no takeover was sent"
             raise AlreadyExists(self.connection.name, why)
@@ -276,7 +280,7 @@ class ZaiaConnector(JsonHttpConnector):
         (https://docs.zaia.app, inbox, human support, read 2026-11): so look first.
         """
         row, shown = self._present(ref)
-        if row["status"] == self._options.done:
+        if row.get("status") == self._options.done:
             return shown
         user = row.get("assigneeId") or self._service_user()
         try:
@@ -287,7 +291,7 @@ class ZaiaConnector(JsonHttpConnector):
     def _done_after_all(self, ref: Ref, status: str, error: RemoteError) -> Record:
         """Return the ticket if what was refused has happened already; else raise the refusal."""
         row, shown = self._present(ref)
-        if row["status"] != status:
+        if row.get("status") != status:
             raise error
         return shown
 
@@ -369,18 +373,19 @@ class ZaiaConnector(JsonHttpConnector):
         if self._options.tag_listing:
             names: dict[str, str] = {}
             for number in range(1, MAX_TAG_PAGES + 1):
-                rows = self._tag_page(number)
+                rows, full = self._tag_page(number)
                 shown = {
                     row_id(row): row["name"] for row in rows if isinstance(row.get("name"), str)
                 }
                 new = shown.keys() - names.keys()
                 names |= shown
-                if len(rows) < PAGE_SIZE or not new:
+                if not full or not new:
                     break
             self._tag_ids.learn((name, tag_id) for tag_id, name in names.items())
         return self._tag_ids.all()
 
-    def _tag_page(self, number: int) -> list[Row]:
+    def _tag_page(self, number: int) -> tuple[list[Row], bool]:
+        """Return the tags of one page, and whether more may follow."""
         params = {"pageNumber": number, "pageSize": PAGE_SIZE}
         try:
             answer = self._call("GET", TAGS_PATH, params=params)
@@ -388,7 +393,7 @@ class ZaiaConnector(JsonHttpConnector):
             raise self._unavailable(
                 "there is no listing of tags here; set tag_listing: false", error.status
             ) from None
-        return array_rows(self.connection.name, answer)
+        return array_rows(self.connection.name, answer), row_count(answer) >= PAGE_SIZE
 
     def _details(self, remote_id: str) -> tuple[Row, Record] | None:
         """Read one ticket: its row, and the record of it; None: there is no such ticket."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.connectors.parsing import Row, array_rows, row_id
+from bridge.connectors.parsing import Row, array_rows, row_count, row_id
 from bridge.errors import NotFound, Refused, Unauthorised, Unavailable
 from bridge.http.client import Answer
 
@@ -92,7 +92,7 @@ class ZaiaListing:
         rows, answer = self.page(legs[leg], number, size, **filters)
         ids = [row_id(row) for row in rows]
         try:
-            after = next_place(place, len(legs), ids)
+            after = next_place(place, len(legs), ids, full=row_count(answer) >= size)
         except ValueError as error:
             raise self._unavailable(f"the listing of {legs[leg]} {error}", answer.status) from None
         return Window(legs[leg], rows, answer, after, windows_join(before, ids))
@@ -119,7 +119,7 @@ class ZaiaListing:
 
     def carries(self, row: Row, tag_id: str) -> bool | None:
         """Return whether a ticket carries a tag; None where listings do not say."""
-        status, chat = str(row["status"]), str(row.get("chatId"))
+        status, chat = str(row.get("status")), str(row.get("chatId"))
         if not self.heeds_tags(status, chatIds=chat):
             return None
         rows, _ = self.page(status, 1, PAGE_SIZE, tagIds=tag_id, chatIds=chat)
@@ -129,13 +129,15 @@ class ZaiaListing:
         return Unavailable(self.connection, what, status=status)
 
 
-def next_place(place: Sequence[Any], legs: int, ids: Sequence[str]) -> Place | None:
+def next_place(place: Sequence[Any], legs: int, ids: Sequence[str], *, full: bool) -> Place | None:
     """Return the place after a window with these ids; None after the last leg.
+
+    `full`: the window has as many rows as were asked for, so that more may follow.
 
     Raises ValueError for a listing that cannot end.
     """
     leg, count, size, number, before = place
-    if len(ids) < size:
+    if not full:
         return [leg + 1, *START[1:]] if leg + 1 < legs else None
     if before and set(ids) <= set(before):
         raise ValueError("gives the same page again and again")

@@ -186,8 +186,7 @@ def configure_logging(process: str, config: Config | None = None) -> None:
     """Log as the environment asks. A configuration's secrets are taken out of every line."""
     secrets: list[Secret] = []
     for connection in config.connections.values() if config else ():
-        secrets += connection.credentials.values()
-        secrets += connection.webhook.secrets if connection.webhook else ()
+        secrets += connection.secrets
     log.configure(
         process,
         form=os.environ.get("BRIDGE_LOG", "text"),

@@ -110,6 +110,8 @@ class ConnectionSchema(Strict):
     rate_limit = Rates()
     concurrency = Number(1, 64)
     timeout = Number(1, 120)
+    ca = Text()
+    proxy = Text()
     poll = Duration(allow_none=True)
     full = TimeOfDay(allow_none=True)
     keep_bodies = Flag()

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from bridge.config import way_out
 from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.substitution import fill
 from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.connectors.contract import Connector
 from bridge.connectors.signing import webhook_problems
 from bridge.core.mapping.transforms import shown
-from bridge.core.model.syncs import Connection, Secret, Webhook
+from bridge.core.model.syncs import Connection, Proxy, Secret, Webhook
 
 Classes = Mapping[str, type[Connector]]
 
@@ -88,7 +89,7 @@ def compile_settings(
     compiled.settings = _settings(loaded, document, home, problems)
     rows = loaded["connections"] if isinstance(loaded["connections"], dict) else {}
     for name, row in rows.items():
-        compiler = _ConnectionCompiler(document, name, row, connectors, compiled)
+        compiler = _ConnectionCompiler(document, home, name, row, connectors, compiled)
         connection = compiler.connection(compiled.settings.http_timeout)
         if connection is not None:
             compiled.connections[name] = connection
@@ -117,7 +118,7 @@ def _with_account(
     row: Mapping[str, Any], account: SandboxAccount, known_options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return a connection's row with a sandbox account in place of its address and secrets."""
-    own = _without(row, account.options)
+    own = _without(_without(row, account.options), {"ca": None, "proxy": None})
     own |= {"base_url": account.base_url, "credentials": dict(account.credentials)}
     webhook, options = row.get("webhook"), row.get("options")
     if isinstance(webhook, dict):
@@ -165,11 +166,13 @@ class _ConnectionCompiler:
     def __init__(
         self,
         document: Document,
+        home: Path,
         name: str,
         row: dict[str, Any],
         connectors: Classes,
         compiled: CompiledSettings,
     ) -> None:
+        self.home = home
         self.document, self.name, self.row, self.compiled = document, name, row, compiled
         self.connectors = connectors
         self.at: Where = ("connections", name)
@@ -187,6 +190,7 @@ class _ConnectionCompiler:
             return None
         before = len(self.compiled.problems)
         self.address(row["base_url"])
+        trusted, proxy = self.authorities(), self.proxy()
         self.credentials(known)
         options, webhook = self.options(known), self.webhook(known)
         if len(self.compiled.problems) > before:
@@ -204,6 +208,8 @@ class _ConnectionCompiler:
             poll=row.get("poll", DEFAULT_POLL),
             full=row.get("full", DEFAULT_FULL),
             keep_bodies=row.get("keep_bodies", False),
+            authorities=trusted,
+            proxy=proxy,
             options=options,
         )
 
@@ -222,6 +228,21 @@ class _ConnectionCompiler:
         elif url.scheme == "http" and url.hostname not in _LOOPBACK:
             what = "http sends the credentials in clear text; use https unless the way is private"
             self.compiled.warnings.append(self.document.problem((*self.at, "base_url"), what))
+
+    def authorities(self) -> str:
+        given = self.row.get("ca", "")
+        try:
+            return way_out.authorities(given, self.home) if given else ""
+        except ValueError as error:
+            self.wrong(("ca",), str(error))
+            return ""
+
+    def proxy(self) -> Proxy | None:
+        given = self.row.get("proxy", "")
+        proxy = way_out.proxy(given)
+        if given and proxy is None:
+            self.wrong(("proxy",), f"is no address of a proxy; {way_out.PROXY_ALLOWED}")
+        return proxy
 
     def options(self, known: type[Connector]) -> dict[str, Any]:
         """Return the connector's options, which stand beside the other keys or under `options`."""

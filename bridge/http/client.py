@@ -1,17 +1,15 @@
 """The HTTP client: every call that the bridge makes, and the only user of `requests`.
 
 One pooled session a connection. A call has one deadline for the whole of it, follows no redirect,
-reads no environment (proxies, .netrc), keeps no cookie, stops at a size limit, and ends in an
-`Answer` or in one error of bridge.errors whose text shows no secret. Nothing is retried in here:
+reads no environment (proxies, authorities, .netrc), keeps no cookie, stops at a size limit, and
+ends in an `Answer` or in one error of bridge.errors whose text shows no secret. Nothing is retried:
 whoever called knows whether a repetition is safe. Nothing is sent either before the time that a
 vendor's Retry-After named, whatever a caller made of that answer.
 """
 
 from __future__ import annotations
 
-import http.client
 import re
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,8 +36,9 @@ from bridge.errors import (
     UnknownOutcome,
 )
 from bridge.http import request_count
-from bridge.http.bounded_sockets import BoundedAdapter, HandshakeTimeout
+from bridge.http.bounded_sockets import BoundedAdapter
 from bridge.http.call_bounds import MAX_ANSWER_BYTES, CallBounds, TooMuch, kept
+from bridge.http.call_failures import FAILED, UNSENDABLE, Failure
 from bridge.http.clock_skew import ClockSkew, http_date
 
 Request = requests.PreparedRequest
@@ -59,6 +58,8 @@ MAX_SCRUBBED_BYTES = 4 * 1024
 """Of an error's body that secrets are looked for in."""
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
 
+PROXY_REFUSES = 407
+"""The answer of a proxy to a call that it did not pass on."""
 STATUS_ERRORS: Mapping[int, type[RemoteError]] = {
     401: Unauthorised,
     402: Unauthorised,
@@ -69,22 +70,6 @@ STATUS_ERRORS: Mapping[int, type[RemoteError]] = {
     429: RateLimited,
 }
 """What an answer means unless the connector's ERRORS say otherwise; other 4xx are `Refused`."""
-
-UNSENDABLE = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidHeader,
-    UnicodeError,
-)
-"""Raised before anything is sent, for what no request can hold."""
-FAILED = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    OSError,
-    http.client.HTTPException,
-)
-"""Raised where the transport failed."""
 
 # It never goes back over what it has read, so no text makes it slow.
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
@@ -126,7 +111,9 @@ class Http:
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         size = max(connection.concurrency, 1)
-        adapter = adapter or BoundedAdapter(connections=size)
+        adapter = adapter or BoundedAdapter(connections=size, authorities=connection.authorities)
+        proxy = connection.proxy.address.reveal() if connection.proxy else ""
+        self._proxies = {"http": proxy, "https": proxy} if proxy else None
         self._session.adapters.clear()
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -167,14 +154,14 @@ class Http:
                     data=data,
                     headers=headers,
                     auth=auth,
+                    proxies=self._proxies,
                     timeout=self.connection.timeout,
                     allow_redirects=False,
                     stream=True,
                 )
-            except UNSENDABLE as error:
-                what = type(error).__name__
+            except UNSENDABLE:
                 raise self._error(
-                    Refused, f"the request cannot be sent: {what}; check base_url and credentials"
+                    Refused, "the request cannot be put together; check base_url and credentials"
                 ) from None
             except FAILED as error:
                 raise self._failed(error, write=write) from None
@@ -230,7 +217,8 @@ class Http:
             )
         except FAILED as error:
             if good:
-                raise self._error(doubtful, self._why_broken(error), **fields) from None
+                words = Failure(error).words_of_broken_answer(self.connection.timeout)
+                raise self._error(doubtful, words, **fields) from None
             content = b""
         if not good:
             raise self._refusal(content, headers, fields, write=write, errors=errors)
@@ -266,6 +254,9 @@ class Http:
             kind = UnknownOutcome if write else Unavailable
         else:
             kind = STATUS_ERRORS.get(status, Refused)
+        if status == PROXY_REFUSES:
+            message = "the proxy refuses the user or the password; correct `proxy`"
+            return self._error(NotSent if write else Unavailable, message, **fields)
         if issubclass(kind, RateLimited):
             fields["retry_after"] = wait = self._retry_after(headers)
             self._held_until = (
@@ -273,28 +264,13 @@ class Http:
             )
         return self._error(kind, f"answered {status}", **fields)
 
-    def _why_broken(self, error: Exception) -> str:
-        """Return why an answer whose head had come is not whole."""
-        causes = _causes(error)
-        if too_much := next((each for each in causes if isinstance(each, TooMuch)), None):
-            return str(too_much)
-        if _is_late(causes):
-            return f"no full answer within {self.connection.timeout:g} s"
-        return "the answer broke off"
-
     def _failed(self, error: Exception, *, write: bool) -> RemoteError:
         """Return the error of a failed transport, by whether the request can have left."""
-        causes = _causes(error)
-        if too_much := next((each for each in causes if isinstance(each, TooMuch)), None):
-            message = str(too_much)
-        elif _is_late(causes):
-            message = f"no answer within {self.connection.timeout:g} s"
-        else:
-            message = f"the connection failed: {type(causes[-1]).__name__}"
+        failure = Failure(error, authorities=bool(self.connection.authorities))
+        message = failure.words(self.connection.timeout)
         if not write:
             return self._error(Unavailable, message)
-        sent = not any(_proves_unsent(cause) for cause in causes)
-        return self._error(UnknownOutcome if sent else NotSent, message)
+        return self._error(NotSent if failure.unsent else UnknownOutcome, message)
 
     def _error(self, kind: type[RemoteError], message: str, **fields: Any) -> RemoteError:
         return kind(self.connection.name, self._scrub(message), **fields)
@@ -354,54 +330,10 @@ def _believable(wait: float) -> float | None:
 
 
 def _secrets(connection: Connection) -> list[str]:
-    secrets = list(connection.credentials.values()) + list(
-        connection.webhook.secrets if connection.webhook else ()
-    )
-    plain = {secret.reveal() for secret in secrets if secret.reveal()}
+    plain = {secret.reveal() for secret in connection.secrets if secret.reveal()}
     return sorted(plain | {quote(value, safe="") for value in plain}, key=len, reverse=True)
 
 
 def _request_id(headers: Mapping[str, str]) -> str:
     request_id = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), "")
     return _UNPRINTABLE.sub("", request_id)[:100]
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """Return an exception and what is below it, down to the first cause.
-
-    requests wraps what urllib3 raises, which wraps the socket's own.
-    """
-    causes = [error]
-    while True:
-        last = causes[-1]
-        reasons = [getattr(last, "reason", None), *last.args, last.__cause__, last.__context__]
-        below = (
-            reason
-            for reason in reasons
-            if isinstance(reason, BaseException) and reason not in causes
-        )
-        cause = next(below, None)
-        if cause is None:
-            return causes
-        causes.append(cause)
-
-
-def _is_late(causes: list[BaseException]) -> bool:
-    """Return whether a call failed because its time was over."""
-    # A refused connection is a kind of timeout to urllib3, and is none.
-    refused = urllib3.exceptions.NewConnectionError
-    late = requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError
-    return any(isinstance(cause, late) for cause in causes if not isinstance(cause, refused))
-
-
-def _proves_unsent(cause: BaseException) -> bool:
-    """Return whether this cause proves that no byte of the request was sent."""
-    kinds = (
-        requests.ConnectTimeout,
-        urllib3.exceptions.ConnectTimeoutError,
-        urllib3.exceptions.NewConnectionError,
-        ConnectionRefusedError,
-        ssl.SSLCertVerificationError,
-        HandshakeTimeout,
-    )
-    return isinstance(cause, kinds)

@@ -1,8 +1,13 @@
 """`bridge check --live`: every connection is called, reading only; silent ones are named."""
 
 import json
+import socket
+import ssl
+import threading
+from contextlib import suppress
 
 import pytest
+import trustme
 
 from bridge.home import fill_home, var_folder
 from bridge.sandbox import server
@@ -121,3 +126,41 @@ def test_a_first_plan_and_import_need_no_bridge_that_runs(run, tmp_path, served)
     assert "calls: helpdesk" in planned.output
     imported = run("--home", str(tmp_path), "backfill", "customers", environ=environ)
     assert imported.exit_code == 0, imported.output
+
+
+def test_a_certificate_that_is_not_trusted_is_called_that(run, tmp_path, served):
+    home, company = tmp_path / "home", trustme.CA()
+    fill_home(home)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    company.issue_cert("127.0.0.1").configure_cert(context)
+    company.cert_pem.write_to_path(home / "company.pem")
+    settings = home / "config" / "bridge.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        greeter = threading.Thread(target=greet, args=(listener, context))
+        greeter.start()
+        address = f"https://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        environ = KEYS | urls(served) | {"HELPDESK_URL": address}
+        untrusted = run("--home", str(home), "check", "--live", environ=environ).output
+        settings.write_text(
+            settings.read_text().replace(
+                "system: switch\n", "system: switch\n    ca: company.pem\n"
+            )
+        )
+        trusted = run("--home", str(home), "check", "--live", environ=environ).output
+        listener.shutdown(socket.SHUT_RDWR)
+        greeter.join()
+    assert "connections.helpdesk: helpdesk: certificate not trusted: it comes from" in untrusted
+    assert "`ca` of the connection" in untrusted
+    assert "certificate not trusted" not in trusted
+    assert "connections.helpdesk: helpdesk: the connection failed" in trusted
+
+
+def greet(listener, context):
+    """Greet everybody by TLS, and say nothing more."""
+    while True:
+        try:
+            peer, _ = listener.accept()
+        except OSError:
+            return
+        with suppress(OSError), context.wrap_socket(peer, server_side=True):
+            pass

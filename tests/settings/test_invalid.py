@@ -19,8 +19,8 @@ FIELDS = (
     "ai_resolved, escalation_reason"
 )
 CONNECTION_KEYS = (
-    "base_url, concurrency, credentials, full, keep_bodies, mapping, options, poll, rate_limit, "
-    "system, timeout, "
+    "base_url, ca, concurrency, credentials, full, keep_bodies, mapping, options, poll, proxy, "
+    "rate_limit, system, timeout, "
     "webhook"
 )
 
@@ -52,6 +52,18 @@ CONNECTION_KEYS = (
             ("config/bridge.yaml:4: connections.one.base_url: is no address; allowed "
              "https://host/path, without user, "
             "password or query")]),
+        ("bridge", "    team: blue", "    ca: gone.pem\n    team: blue", [
+            ("config/bridge.yaml:7: connections.one.ca: the file gone.pem cannot be read: No such "
+             "file or directory")]),
+        ("bridge", "    team: blue", "    ca: config/bridge.yaml\n    team: blue", [
+            ("config/bridge.yaml:7: connections.one.ca: the file config/bridge.yaml has no "
+             "certificate; allowed the path of a file in PEM form")]),
+        ("bridge", "    team: blue", "    ca: ${file:gone.pem}\n    team: blue", [
+            ("config/bridge.yaml:7: connections.one.ca: the file gone.pem cannot be read: No such "
+             "file or directory")]),
+        ("bridge", "    team: blue", "    proxy: http://u:s3cr3t@proxy\n    team: blue", [
+            ("config/bridge.yaml:7: connections.one.proxy: is no address of a proxy; allowed "
+             "http://host:port, http://user:password@host:port")]),
         ("bridge", "${KEY}", "${NOPE}", [
             ("config/bridge.yaml:5: connections.one.credentials.api_key: the environment variable "
              "NOPE is not set")]),

@@ -4,6 +4,7 @@ from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 
 from bridge.config import SandboxAccount, check, load
 from bridge.connectors import CONNECTORS as REAL
@@ -35,6 +36,24 @@ ACCOUNTS = {
     "scopeai": SandboxAccount("http://127.0.0.1:4/v1", {"api_key": "d"}, KEY),
     "upscope": SandboxAccount("http://127.0.0.1:5/v1.1", {"api_key": "e"}, KEY),
 }
+
+
+def test_a_private_authority_and_a_proxy_are_read_and_a_sandbox_needs_neither(tmp_path):
+    pem = trustme.CA().cert_pem.bytes().decode()
+    more = {
+        "ca": "    ca: ${file:company.pem}\n",
+        "proxy": "    proxy: http://clerk:${PROXY}@proxy.example:3128\n",
+    }
+    text = BRIDGE.replace("    team: blue\n", "    team: blue\n" + "".join(more.values()))
+    (tmp_path / "company.pem").write_text(pem)
+    environ = {**ENVIRON, "PROXY": "pr0xy%2Fpass"}
+    found = loaded(tmp_path, environ=environ, bridge=text).connections["one"]
+    assert found.authorities == pem.strip()
+    assert found.proxy.address == Secret("http://clerk:pr0xy%2Fpass@proxy.example:3128")
+    assert Secret("pr0xy/pass") in found.secrets
+    assert "pr0xy" not in repr(found)
+    boxed = loaded(tmp_path, sandbox=SANDBOX, bridge=text).connections["one"]
+    assert (boxed.authorities, boxed.proxy) == ("", None)
 
 
 # --- what a good home gives

@@ -66,6 +66,16 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy, and what may be shown of it: nothing, but that there is one."""
+
+    address: Secret
+    """With user and password, where it wants them."""
+    secrets: tuple[Secret, ...] = ()
+    """The password, and user and password in each form in which they are sent or written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """One configured account of a system."""
 
@@ -82,8 +92,19 @@ class Connection:
     poll: timedelta | None = None
     full: time | None = None
     keep_bodies: bool = False
+    authorities: str = field(default="", repr=False)
+    """Certificates in PEM that are trusted in place of the public ones; empty: those."""
+    proxy: Proxy | None = None
+    """The proxy through which every call goes."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """System-specific, checked by the connector (`project_id`, `statuses`, `service_user`)."""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return all that no log, page or error may show."""
+        webhook = self.webhook.secrets if self.webhook else ()
+        proxy = self.proxy.secrets if self.proxy else ()
+        return (*self.credentials.values(), *webhook, *proxy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def _delivery(
     digest = hashlib.sha256(raw).hexdigest()
     parsed, why = _parse(connector, headers, raw)
     keep = parsed is None or connection.keep_bodies
-    scrubber = Scrubber([*webhook.secrets, *connection.credentials.values()])
+    scrubber = Scrubber(connection.secrets)
     if parsed is None:
         verdict = "quarantined"
     elif parsed.ignored or not parsed.hints:

@@ -39,6 +39,7 @@ class RemoteRequest:
     connection: str
     procedures: list[RunningProcedure]
     effects: list[Call | Read]
+    asked_at: datetime
     not_before: datetime
     granted: int = 0
     """Calls of the budget that it was granted."""

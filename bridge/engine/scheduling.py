@@ -32,6 +32,8 @@ class Capacity:
     """Of these, for lanes below live."""
     load: Mapping[str, int]
     """Calls under way or waiting, by connection."""
+    slow: frozenset[str] = frozenset()
+    """Connections of which no more is taken up, for they hold up what was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def claim_batch(
     health = connection_health.by_name(tx)
     batch = by_health(health, now)
     crowding = crowded(context, capacity)
-    skipped = sorted(batch.shut | crowding.full)
+    skipped = sorted(batch.shut | crowding.full | capacity.slow)
     skipped_below_live = sorted(crowding.full_below_live)
     for name in sorted(health.keys() & context.connections.keys()):
         if health[name].half_open(now):

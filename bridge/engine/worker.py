@@ -35,9 +35,15 @@ from bridge.ledger.handles import LedgerHandles
 log = logging.getLogger("bridge.flow")
 
 MAX_RUNNING = 16
-"""Work rows under way in one drain."""
+"""Work rows under way in one drain, but for those that a slow vendor holds up."""
 RESERVED_FOR_LIVE = 4
 """Of these, so many are left to the live lane: a long job never fills them all."""
+HELD_AFTER = timedelta(seconds=0.5)
+"""Work whose call was asked for so long ago takes no place of others' any more."""
+MAX_OVERTIME = timedelta(seconds=60)
+"""For so long a drain whose time is up, and that is held up, goes on with other connections."""
+MAX_THREADS = 128
+"""Calls at the same time; threads are made as they are needed."""
 MIN_CLAIM_INTERVAL = timedelta(milliseconds=25)
 """Between two claims while work is under way: looking for work costs as much as doing it."""
 NEARLY_DUE = timedelta(seconds=0.3)
@@ -87,7 +93,7 @@ class Drain:
     owner: str
     procedures: Procedures
     pool: Executor = field(
-        default_factory=lambda: ThreadPoolExecutor(MAX_RUNNING, thread_name_prefix="call")
+        default_factory=lambda: ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="call")
     )
     stopping: Callable[[], bool] = lambda: False
     counts: DrainCounts = field(default_factory=DrainCounts)
@@ -100,7 +106,8 @@ class Drain:
     _below_live: int = 0
     """Of those running, how many are of a lane below live."""
     _late: bool = False
-    """Its time is up: of the lanes below live nothing new is begun."""
+    """Its time is up: of the lanes below live nothing new is begun, unless it is held up."""
+    _overtime_ends: datetime | None = None
     _claims: int = 0
     _claimed_at: datetime | None = None
     _troubled: set[str] = field(default_factory=set)
@@ -128,6 +135,7 @@ class Drain:
 
     def _loop(self, seconds: float) -> DrainCounts:
         end = self.context.clock.now() + timedelta(seconds=seconds)
+        self._overtime_ends = end + MAX_OVERTIME
         while True:
             self._late = self.stopping() or self.context.clock.now() >= end
             claimed = self._step(claim=self._may_claim())
@@ -144,20 +152,39 @@ class Drain:
         return not self._late and (bool(self._outcomes.waiting) or self._nearly_due())
 
     def _may_claim(self) -> bool:
-        if self._late and (not self._below_live or self.stopping()):
-            return False  # else a long job is seen through, and live work shall not wait for it
+        held = self._held()
+        if self._late and (self.stopping() or not (self._below_live or held)):
+            return False  # else a long job is seen through, and others shall not wait for it
         now = self.context.clock.now()
         waited = self._claimed_at is None or now - self._claimed_at >= MIN_CLAIM_INTERVAL
-        return self._running < MAX_RUNNING and (waited or not self._running)
+        free = MAX_RUNNING - self._running + len(held)
+        return free > 0 and (waited or not self._running)
+
+    def _held(self) -> list[tuple[str, RunningProcedure]]:
+        """Return what slow vendors hold up, each with the connection; none after the overtime."""
+        now = self.context.clock.now()
+        if self._overtime_ends is not None and now >= self._overtime_ends:
+            return []
+        return [
+            (request.connection, running)
+            for request in (*self._waiting, *self._flying.values())
+            if request.asked_at + HELD_AFTER <= now
+            for running in request.procedures
+        ]
 
     def _claim(self, tx: Tx) -> list[RunningProcedure]:
         context, now = self.context, self.context.clock.now()
         self._claims += 1
         self._claimed_at = now
+        held = self._held()
+        held_below_live = sum(running.lane != "live" for _, running in held)
+        free_below_live = MAX_RUNNING - RESERVED_FOR_LIVE - self._below_live + held_below_live
         capacity = Capacity(
-            free=MAX_RUNNING - self._running,
-            below_live=0 if self._late else MAX_RUNNING - RESERVED_FOR_LIVE - self._below_live,
+            free=MAX_RUNNING - self._running + len(held),
+            below_live=0 if self._late and not held else free_below_live,
             load={name: self._load(name) for name in context.connections},
+            # Else a drain would never end: the slow ones' work is for the next.
+            slow=frozenset(name for name, _ in held) if self._late else frozenset(),
         )
         self.procedures.catch_up(tx, context)
         batch = claim_batch(tx, context, self.owner, now, capacity, self._claims)
@@ -272,7 +299,7 @@ class Drain:
             if any(request.join(running, effect, size) for request in self._waiting):
                 return
         now = self.context.clock.now()
-        self._waiting.append(RemoteRequest(effect.connection, [running], [effect], now))
+        self._waiting.append(RemoteRequest(effect.connection, [running], [effect], now, now))
 
     def _submit(self) -> None:
         """Send what the budgets allow; what waited past its deadline is not sent."""

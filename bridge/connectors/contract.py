@@ -143,6 +143,8 @@ class Connector(ABC):
     - It raises the `RemoteError` family of bridge.errors and `Unsupported`, and nothing else. A
       write whose answer did not come is `UnknownOutcome`, never `Unavailable`.
     - It makes each call once. Whether to try again is decided elsewhere.
+    - A row of a listing that shows no record is left out and noted (left_out.py), and a value that
+      is not what it should be spoils its own field at most: the other rows go on.
     - A read leaves no trace at the vendor: it marks nothing as seen and moves no date.
     - It may be called from several threads at once.
     """

@@ -58,6 +58,7 @@ MAX_SCRUBBED_BYTES = 4 * 1024
 """Of an error's body that secrets are looked for in."""
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
 
+MAX_HOST_LENGTH = 100
 PROXY_REFUSES = 407
 """The answer of a proxy to a call that it did not pass on."""
 STATUS_ERRORS: Mapping[int, type[RemoteError]] = {
@@ -107,7 +108,7 @@ class Http:
         self._origin = urlsplit(self._base)[:2]
         self._held_until: datetime | None = None
         self._secrets = _secrets(connection)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         size = max(connection.concurrency, 1)
@@ -243,10 +244,8 @@ class Http:
         status = fields["status"]
         fields["detail"] = self._excerpt(content)
         if 300 <= status < 400:
-            where = urlsplit(headers.get("location", "")).netloc
-            message = (
-                f"answered {status}, a redirect to {where or 'another path'}; correct base_url"
-            )
+            where = _host(headers.get("location", "")) or "another path"
+            message = f"answered {status}, a redirect to {where}; correct base_url"
             return self._error(Refused, message, **fields)
         if status in errors:
             kind = errors[status]
@@ -299,6 +298,21 @@ class Http:
             return None
         now = http_date(headers.get("date")) or self._clock.now()
         return _believable(max((until - now).total_seconds(), 0.0))
+
+
+class _Session(requests.Session):
+    """A session that looks at no redirect: requests would read all of its body, however much."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None."""
+
+
+def _host(location: str) -> str:
+    """Return the host that an address names; empty when it names none."""
+    try:
+        return _UNPRINTABLE.sub("", urlsplit(location).hostname or "")[:MAX_HOST_LENGTH]
+    except ValueError:
+        return ""
 
 
 def _content(response: requests.Response, bounds: CallBounds, limit: int, *, cut: bool) -> bytes:

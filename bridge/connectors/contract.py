@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
-from bridge.core.model.capabilities import EntityCapabilities
+from bridge.core.model.capabilities import EntityCapabilities, Probe
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Unsupported
@@ -153,6 +153,11 @@ class Connector(ABC):
     """The system's name in configuration, and the name of the connector's folder."""
     CAPABILITIES: ClassVar[Mapping[str, EntityCapabilities]]
     """Entity -> what can be done with it. Nothing else is ever asked for."""
+    PROBES: ClassVar[tuple[Probe, ...]] = ()
+    """Calls that no document describes and that are made all the same, with where they were seen.
+
+    Nothing else that is undocumented is ever sent: the sandboxes see to that.
+    """
     EVENTS: ClassVar[Mapping[str, str]] = {}
     """The vendor's event name -> entity."""
     IGNORED: ClassVar[frozenset[str]] = frozenset()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox.journal import Kind
@@ -48,19 +49,29 @@ class ReceivedCall:
     ignored: tuple[str, ...] = ()
     note: str = ""
     events: list[Event] = field(default_factory=list)
+    path: str = ""
+    """The documented path that it is a call of."""
+    undocumented: tuple[str, ...] = ()
+    """What of it no document of the vendor's describes."""
+    hidden: frozenset[str] = frozenset()
+    """Parameters and fields of which this vendor takes no notice."""
 
     @property
-    def query(self) -> Mapping[str, str]:
-        """The query parameters, the first of each name."""
-        return self.request.args
+    def query(self) -> MultiDict[str, str]:
+        """The query parameters of which the vendor takes notice."""
+        given = MultiDict(self.request.args).items(multi=True)
+        return MultiDict(pair for pair in given if pair[0] not in self.hidden)
 
     def body(self) -> dict[str, Any]:
-        """Read the JSON object that was sent. Raises ValueError."""
+        """Read the fields of the JSON object that was sent, but for hidden ones.
+
+        Raises ValueError.
+        """
         value = json.loads(self.request.get_data() or b"{}")
         if not isinstance(value, dict):
             raise ValueError("not an object")  # noqa: TRY004 - one error for everything that is not a JSON object
         self.sent = value
-        return value
+        return {name: given for name, given in value.items() if name not in self.hidden}
 
 
 def answer(value: Any, status: int = 200) -> Response:

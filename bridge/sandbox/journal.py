@@ -36,6 +36,8 @@ class Entry:
     sent: Mapping[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     """Fields that were sent and not honoured."""
+    undocumented: tuple[str, ...] = ()
+    """What of a call no document of the vendor's describes: documented_calls.py."""
     method: str = ""
     path: str = ""
     status: int = 0
@@ -66,6 +68,7 @@ class Entry:
             "record": None if self.record is None else dict(self.record),
             "sent": dict(self.sent),
             "ignored": list(self.ignored),
+            "undocumented": list(self.undocumented),
             "method": self.method,
             "path": self.path,
             "status": self.status,

@@ -12,25 +12,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox import population
 from bridge.sandbox.exchange import Event, Problem, ReceivedCall, answer
 from bridge.sandbox.journal import Kind
-from bridge.sandbox.posthog_list import PRIORITIES, STATUSES, clean_tags, filtered, number
+from bridge.sandbox.posthog_calls import CALLS, PRIORITIES, SORTS, STATUSES
+from bridge.sandbox.posthog_events import events_of
+from bridge.sandbox.posthog_list import clean_tags, filtered, number
 from bridge.sandbox.store import Record, micros_iso, past, random_uuid
 from bridge.sandbox.vendor_app import Sandbox
 
-_SORTS = ("updated_at", "created_at", "ticket_number", "sla_due_at", "snoozed_until")
-_WRITABLE = (
+_SET_BY_HAND = (
     "status", "priority", "anonymous_traits", "ai_resolved", "escalation_reason",
-    "assignee", "tags", "snoozed_until", "sla_due_at",
+    "assignee", "tags", "snoozed_until", "sla_due_at", "awaiting_deletion_id",
 )  # fmt: skip
-_ON_CREATE = _WRITABLE[:5]
-"""Of the writable fields, those that a create takes: neither assignee nor tags."""
-_ROOT = "/api/projects/<project_id>/conversations/tickets"
+NO_PERSONAL_KEYS = "This action does not support Personal API Key access"
+NO_EDITOR = "You do not have editor access to this resource."
 
 
 class PostHogSandbox(Sandbox):
@@ -48,29 +47,29 @@ class PostHogSandbox(Sandbox):
     ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {"project_id": "12345"}
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "project_id": "12345",
-        "post": 201,
+        "post": 201,  # or 405, or 500; "older": 500 at first, and 405 from then on
         "tags_licensed": True,
         "ids_supported": False,
+        "newer_filters": False,
         "critical": True,
         "bulk_supported": True,
         "messages_listed": True,
+        "personal_delete": True,
         "scopes": ["ticket:read", "ticket:write"],
     }
+    DEPLOYMENTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "post": (201, 201, 405, 500, "older"),
+        "tags_licensed": (True, True, False),
+        "ids_supported": (False, True),
+        "bulk_supported": (True, False),
+        "personal_delete": (True, False),
+    }
     VOLATILE = frozenset({"updated_at", "unread_team_count"})
-    ROUTES = Map(
-        [
-            Rule(_ROOT, endpoint="list_tickets", methods=["GET"]),
-            Rule(_ROOT, endpoint="create_ticket", methods=["POST"]),
-            Rule(f"{_ROOT}/unread_count", endpoint="unread_count", methods=["GET"]),
-            Rule(f"{_ROOT}/compose", endpoint="compose", methods=["POST"]),
-            Rule(f"{_ROOT}/bulk_update_tags", endpoint="bulk_update_tags", methods=["POST"]),
-            Rule(f"{_ROOT}/<ticket_id>", endpoint="get_ticket", methods=["GET"]),
-            Rule(f"{_ROOT}/<ticket_id>", endpoint="update_ticket", methods=["PATCH"]),
-            Rule(f"{_ROOT}/<ticket_id>", endpoint="delete_ticket", methods=["DELETE"]),
-            Rule(f"{_ROOT}/<ticket_id>/messages", endpoint="list_messages", methods=["GET"]),
-        ],
-        strict_slashes=False,
-    )
+    CALLS = CALLS
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._posted = False
+        super().__init__(*args, **options)
 
     @classmethod
     def agent_id(cls, agent: population.Agent) -> str:
@@ -138,14 +137,13 @@ class PostHogSandbox(Sandbox):
     def list_tickets(self, call: ReceivedCall, project_id: str) -> Response:  # noqa: ARG002
         """List tickets with limit and offset; nothing is marked as read."""
         rows = filtered(
-            list(self.store),
+            [row for row in self.listed() if not row["restricted"]],
             call.query,
-            ids=self.options["ids_supported"],
             tags=self.options["tags_licensed"],
         )
         order = call.query.get("order_by", "-updated_at")
         column = order.removeprefix("-")
-        if column not in _SORTS:
+        if column not in SORTS:
             order, column = "-updated_at", "updated_at"
         # An empty value counts as the smallest.
         rows.sort(
@@ -178,12 +176,13 @@ class PostHogSandbox(Sandbox):
     def create_ticket(self, call: ReceivedCall, project_id: str) -> Response:  # noqa: ARG002
         """Create as documented, or refuse the way deployments were seen to."""
         fields = call.body()
-        if self.options["post"] == 405:
+        post = self.options["post"]
+        if post == 405 or (post == "older" and self._posted):
             raise Problem(405, "method_not_allowed", 'Method "POST" not allowed.')
-        if self.options["post"] != 201:
+        self._posted = True
+        if post != 201:
             raise Problem(500, "error", "A server error occurred.")
         record = self.made(fields)
-        call.ignored = tuple(sorted(set(fields) - set(_ON_CREATE)))
         self.committed(call, "create", None, record)
         return answer(self._shown(record), 201)
 
@@ -199,6 +198,8 @@ class PostHogSandbox(Sandbox):
     def delete_ticket(self, call: ReceivedCall, project_id: str, ticket_id: str) -> Response:  # noqa: ARG002
         """Delete for good, without an event."""
         call.id = ticket_id
+        if not self.options["personal_delete"]:
+            raise Problem(403, "permission_denied", NO_PERSONAL_KEYS)
         record = self._found(ticket_id)
         self.remove(record)
         self.committed(call, "delete", record, record)
@@ -227,9 +228,7 @@ class PostHogSandbox(Sandbox):
         """Add, remove or set tags of several tickets."""
         fields = call.body()
         if not self.options["bulk_supported"]:
-            raise Problem(
-                403, "permission_denied", "This action does not support Personal API Key access"
-            )
+            raise Problem(403, "permission_denied", NO_PERSONAL_KEYS)
         action = fields.get("action")
         if action not in {"add", "remove", "set"}:
             raise Problem(400, "invalid_choice", f'"{action}" is not a valid choice.', "action")
@@ -267,18 +266,18 @@ class PostHogSandbox(Sandbox):
             "message_count": 0, "last_message_at": None, "last_message_text": None,
             "unread_team_count": 0, "unread_customer_count": 0,
             "session_id": None, "session_context": {}, "sla_due_at": None, "snoozed_until": None,
-            "email_subject": None, "email_from": None, "cc_participants": [],
-            "organization_id": None, "person": None, "tags": [],
+            "email_subject": None, "email_from": None, "email_to": None, "cc_participants": [],
+            "zendesk_ticket_id": None, "github_repo": None, "github_issue_number": None,
+            "organization_id": None, "organization_id_source": None, "person": None, "tags": [],
+            "awaiting_deletion_id": None, "restricted": False,
         }  # fmt: skip
         if human is not None:
-            fields = {name: value for name, value in human.items() if name in _WRITABLE}
+            fields = {name: value for name, value in human.items() if name in _SET_BY_HAND}
             record |= {
                 name: value
                 for name, value in human.items()
                 if name in record and name not in fields
             }
-        else:
-            fields = {name: fields[name] for name in _ON_CREATE if name in fields}
         new, _ = self._applied(record, fields, human=human is not None)
         self.store.put(new)
         return new
@@ -295,6 +294,13 @@ class PostHogSandbox(Sandbox):
     def remove(self, record: Record) -> None:
         """Delete for good."""
         self.store.drop(str(record["id"]))
+
+    def restrict(self, ticket_id: str, *, restricted: bool = True) -> Record:
+        """Let an admin take the ticket out of reach of the bridge's key, or give it back."""
+        with self.lock:
+            new = {**self._present(ticket_id), "restricted": restricted}
+            self.store.put(new)
+            return new
 
     def written_to(self, record: Record, text: str, at: datetime) -> Record:
         """Store a customer's message; the ticket takes its time, even if that is an earlier one."""
@@ -341,33 +347,9 @@ class PostHogSandbox(Sandbox):
     def events(
         self, kind: Kind, record: Record, before: Mapping[str, Any], sent: Mapping[str, Any]
     ) -> list[Event]:
-        """Return events of creates and of changed status, priority and assignee: all there are."""
-        made: list[tuple[str, dict[str, Any]]] = []
-        if kind == "create":
-            made.append(("$conversation_ticket_created", {}))
-        elif kind in {"write", "edit"}:
-            for name in ("status", "priority"):
-                if name in before:
-                    changed = {f"old_{name}": before[name], f"new_{name}": record[name]}
-                    made.append((f"$conversation_ticket_{name}_changed", changed))
-            if "assignee" in sent:
-                to = record["assignee"] or {"type": None, "id": None}
-                assigned = {
-                    "assignee_type": to["type"],
-                    "assignee_id": None if to["id"] is None else str(to["id"]),
-                }
-                made.append(("$conversation_ticket_assigned", assigned))
-            if "last_message_at" in before:
-                text = record["last_message_text"]
-                message = {"message_content": text, "author_type": "customer"}
-                made.append(("$conversation_message_received", message))
-        base = {
-            name: record[name] for name in ("ticket_number", "channel_source", "status", "priority")
-        }
-        identity = str(record["id"])
-        return [
-            Event(name, identity, {"ticket_id": identity, **base, **extra}) for name, extra in made
-        ]
+        """Return what PostHog tells of a change."""
+        del sent
+        return events_of(kind, record, before)
 
     def envelope(self, event: Event, unique: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         """Fill the default template of the HTTP webhook destination."""
@@ -392,6 +374,8 @@ class PostHogSandbox(Sandbox):
             )
         if record is None:
             raise Problem(404, "not_found", "Not found.")
+        if record["restricted"]:
+            raise Problem(403, "permission_denied", NO_EDITOR)
         return record
 
     def _applied(
@@ -400,9 +384,8 @@ class PostHogSandbox(Sandbox):
         new = dict(record)
         ignored = []
         for name, value in fields.items():
-            if name not in _WRITABLE or (
-                name == "tags" and not human and not self.options["tags_licensed"]
-            ):
+            unlicensed = name == "tags" and not human and not self.options["tags_licensed"]
+            if unlicensed or name not in _SET_BY_HAND:
                 ignored.append(name)
             elif name == "tags":
                 new["tags"] = sorted(clean_tags(value))
@@ -411,9 +394,11 @@ class PostHogSandbox(Sandbox):
             else:
                 self._validate(name, value)
                 new[name] = value
-        # Snoozing is a status here: `on_hold` until the time has come.
-        if "snoozed_until" in fields and "status" not in fields:
-            new["status"] = "on_hold" if fields["snoozed_until"] else "open"
+        # Two fields move the status along: a ticket that is snoozed, or waits for the deletion of
+        # somebody's data, is `on_hold` until then.
+        for name in ("snoozed_until", "awaiting_deletion_id"):
+            if name in fields and "status" not in fields:
+                new["status"] = "on_hold" if fields[name] else "open"
         return new, tuple(ignored)
 
     def _validate(self, name: str, value: Any) -> None:
@@ -429,7 +414,11 @@ class PostHogSandbox(Sandbox):
             raise Problem(400, "invalid", "Must be a valid boolean.", name)
 
     def _shown(self, record: Record) -> dict[str, Any]:
-        return {**record, "tags": record["tags"] if self.options["tags_licensed"] else []}
+        hidden = {"restricted", "awaiting_deletion_id"}
+        shown = {name: value for name, value in record.items() if name not in hidden}
+        if not self.options["tags_licensed"]:
+            shown["tags"] = []
+        return shown | {"user_access_level": "editor"}
 
 
 def _assignee(value: Any) -> dict[str, Any] | None:
@@ -444,6 +433,6 @@ def _assignee(value: Any) -> dict[str, Any] | None:
             return {
                 "type": "user",
                 "id": value["id"],
-                "user": {"email": agent.email, "first_name": agent.name},
+                "user": {"email": agent.email},
             }
     raise Problem(400, "invalid", "Assignee is not a member of the organization.", "assignee")

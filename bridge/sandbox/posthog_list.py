@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from bridge.sandbox.exchange import Problem
+from bridge.sandbox.posthog_calls import CHANNELS, PRIORITIES, STATUSES
 from bridge.sandbox.store import Record, from_iso
 
-STATUSES = ("new", "open", "pending", "on_hold", "resolved")
-PRIORITIES = ("low", "medium", "high", "critical")
-CHANNELS = ("widget", "email", "slack")
+MAX_ASKERS: Final = 100
+"""People that one listing can be asked for; more are not heard."""
 
 Filter = Callable[[Record], bool]
 
 
-def filtered(
-    rows: list[Record], query: Mapping[str, str], *, ids: bool, tags: bool
-) -> list[Record]:
-    """Return the rows that all filters let through.
+def filtered(rows: list[Record], query: Mapping[str, str], *, tags: bool) -> list[Record]:
+    """Return the rows that all filters let through; `tags`: whether they are shown.
 
-    `ids` and `tags` say whether this deployment knows those two.
+    Raises Problem: a view that there is not is refused, as no other filter is.
     """
+    if query.get("view"):
+        raise Problem(400, "invalid", "Unknown view.", "view")
     filters = [*_by_word(query), *_by_date(query), *_by_assignee(query)]
-    if ids and "ids" in query:
+    if "ids" in query:
         filters.append(_by_ids(query["ids"]))
+    if query.get("emails"):
+        filters.append(_by_asker(query["emails"], _address))
+    if query.get("distinct_ids"):
+        filters.append(_by_asker(query["distinct_ids"], lambda row: str(row["distinct_id"])))
     if query.get("search"):
         filters.append(_by_search(query["search"]))
     if tags and query.get("tags"):
@@ -82,6 +86,15 @@ def _assigned(row: Record) -> tuple[str, str] | None:
 def _by_ids(given: str) -> Filter:
     wanted = set(given.split(","))
     return lambda row: row["id"] in wanted
+
+
+def _by_asker(given: str, of: Callable[[Record], str]) -> Filter:
+    wanted = {word.strip().casefold() for word in given.split(",")[:MAX_ASKERS]}
+    return lambda row: of(row).casefold() in wanted
+
+
+def _address(row: Record) -> str:
+    return str(row["anonymous_traits"].get("email") or row["email_from"] or "")
 
 
 def _by_tags(given: str) -> Filter:

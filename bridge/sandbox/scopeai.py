@@ -14,17 +14,17 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population
+from bridge.sandbox.documented_calls import IGNORE, REFUSE, STRICT
 from bridge.sandbox.exchange import Problem, ReceivedCall, answer
+from bridge.sandbox.scopeai_calls import CALLS
 from bridge.sandbox.scopeai_tags import Catalogue, discovered
 from bridge.sandbox.store import Record, past
 from bridge.sandbox.vendor_app import Sandbox
 
 DEFAULT_WINDOW = timedelta(days=14)
-_TEXTS = ("external_id", "original_text", "original_html")
 _HAND = ("add_tag", "tag_relationships")
 
 
@@ -38,6 +38,7 @@ class ScopeaiSandbox(Sandbox):
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "create_answer": "ticket",  # or "empty"
         "create_status": 201,
+        "external_id": "any",  # or "number", or "text": the only type that is taken
         "scores": "salience",  # or "salience_score": the names that the prose has
         "analysis_delay": 5.0,
         "find_by": True,
@@ -45,17 +46,18 @@ class ScopeaiSandbox(Sandbox):
         "page_size": 25,
         "alone": True,  # whether a ticket read alone shows its relationships
     }
-    ROUTES = Map(
-        [
-            Rule("/v1/tickets", endpoint="list_tickets", methods=["GET"]),
-            Rule("/v1/tickets", endpoint="create_ticket", methods=["POST"]),
-            Rule("/v1/tickets/find_by", endpoint="find_ticket", methods=["GET"]),
-            Rule("/v1/tickets/<int:ticket_id>", endpoint="get_ticket", methods=["GET"]),
-            Rule("/v1/tags", endpoint="list_tags", methods=["GET"]),
-            Rule("/v1/tags/<int:tag_id>", endpoint="get_tag", methods=["GET"]),
-        ],
-        strict_slashes=False,
-    )
+    DEPLOYMENTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        STRICT: (IGNORE, REFUSE),
+        "list_lag": (0.0, 1.0),
+        "create_answer": ("ticket", "empty"),
+        "create_status": (201, 200),
+        "external_id": ("any", "text", "number"),
+        "scores": ("salience", "salience_score"),
+        "find_by": (True, False),
+        "keep_window": (False, True),
+        "alone": (True, False),
+    }
+    CALLS = CALLS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -90,12 +92,12 @@ class ScopeaiSandbox(Sandbox):
         start = _epoch(call.query, "start_date", now - DEFAULT_WINDOW)
         end = _epoch(call.query, "end_date", now)
         # Neither end belongs to the window: a client that relies on either one misses a row.
-        rows = [row for row in self.tickets() if start < _made(row) < end]
+        rows = [row for row in self.listed() if start < _made(row) < end]
         return self._page(call, [self._shown(row, alone=False) for row in rows])
 
-    def get_ticket(self, call: ReceivedCall, ticket_id: int) -> Response:
+    def get_ticket(self, call: ReceivedCall, ticket_id: str) -> Response:
         """Show one ticket."""
-        call.id = str(ticket_id)
+        call.id = ticket_id
         return answer(self._shown(self._present(call.id), alone=True))
 
     def find_ticket(self, call: ReceivedCall) -> Response:
@@ -115,12 +117,14 @@ class ScopeaiSandbox(Sandbox):
         """Take a text in. An external id that is known already is accepted like any other."""
         fields = call.body()
         given = fields.get("external_id")
+        takes = {"number": int, "text": str}.get(self.options["external_id"])
+        if takes is not None and not isinstance(given, takes):
+            raise Problem(422, "UNPROCESSABLE_ENTITY", f"external_id must be {takes.__name__}")
         if given is not None and any(
             str(row["external_id"]) == str(given) for row in self.tickets()
         ):
             call.note = "forbidden: one external_id twice"
         record = self.made(fields)
-        call.ignored = tuple(sorted(set(fields) - set(_TEXTS)))
         self.committed(call, "create", None, record)
         status = int(self.options["create_status"])
         if self.options["create_answer"] == "empty":
@@ -135,10 +139,10 @@ class ScopeaiSandbox(Sandbox):
             call, [self._counted(tag) for tag in self.catalogue if tag["relevant"] is relevant]
         )
 
-    def get_tag(self, call: ReceivedCall, tag_id: int) -> Response:
+    def get_tag(self, call: ReceivedCall, tag_id: str) -> Response:
         """Show one tag, relevant or not."""
-        call.entity, call.id = "tag", str(tag_id)
-        tag = self.catalogue.get(tag_id)
+        call.entity, call.id = "tag", tag_id
+        tag = self.catalogue.get(int(tag_id)) if tag_id.isdecimal() else None
         if tag is None:
             raise Problem(404, "NOT_FOUND", f"Tag {tag_id} not found")
         return answer(self._counted(tag))

@@ -25,6 +25,7 @@ from waitress import wasyncore
 
 from bridge.clock import Clock, SystemClock
 from bridge.core.model.syncs import Secret, Webhook
+from bridge.sandbox.deployments import Deployment
 from bridge.sandbox.faults import Dropped
 from bridge.sandbox.outbox import WebhookTarget
 from bridge.sandbox.registry import sandbox_class, systems
@@ -53,14 +54,18 @@ class SandboxAccess:
 
 
 def accounts(
-    urls: Mapping[str, str] | None = None, seed: int = 0, port_base: int = PORT_BASE
+    urls: Mapping[str, str] | None = None,
+    seed: int = 0,
+    port_base: int = PORT_BASE,
+    deployment: Deployment | None = None,
 ) -> dict[str, SandboxAccess]:
     """Return the account of every sandbox, by system.
 
     The same seed gives the same keys in every process.
     `urls` are the addresses that `serve` found (`http://127.0.0.1:9400`); without them they follow
-    `port_base`.
+    `port_base`. What a deployment lacks, its connection is told not to use.
     """
+    deployed = deployment or {}
     urls = urls or {system: f"http://{HOST}:{port_base + n}" for n, system in enumerate(systems())}
     return {
         system: SandboxAccess(
@@ -68,7 +73,7 @@ def accounts(
             base_url=url.rstrip("/") + sandbox_class(system).PREFIX,
             api_key=f"sandbox-{system}-{_derived(seed, system, 'key').hex()[:24]}",
             webhook_secret="whsec_" + base64.b64encode(_derived(seed, system, "webhook")).decode(),
-            options=sandbox_class(system).ACCOUNT_OPTIONS,
+            options=sandbox_class(system).account_options(deployed.get(system, {})),
         )
         for system, url in urls.items()
     }

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
+
+from bridge.clock import Clock
 
 Record = Mapping[str, Any]
+
+LONGEST_LAG: Final = timedelta(minutes=1)
+"""Older versions of a record are forgotten."""
 
 
 class Store:
     """One collection of records, in the order in which they were made."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._records: dict[str, Record] = {}
+        self._versions: dict[str, deque[tuple[datetime, Record]]] = {}
 
     def __len__(self) -> int:
         return len(self._records)
@@ -29,11 +37,31 @@ class Store:
 
     def put(self, record: Record) -> None:
         """Add or replace a record by its `id`."""
-        self._records[str(record["id"])] = record
+        key, now = str(record["id"]), self._clock.now()
+        self._records[key] = record
+        versions = self._versions.setdefault(key, deque())
+        versions.append((now, record))
+        while len(versions) > 1 and versions[1][0] <= now - LONGEST_LAG:
+            versions.popleft()
 
     def drop(self, record_id: str) -> None:
         """Forget a record for good."""
         self._records.pop(record_id, None)
+        self._versions.pop(record_id, None)
+
+    def before(self, lag: timedelta) -> list[Record]:
+        """Return the records as an index has them that is behind by so much; new ones are missing.
+
+        What was dropped is missing at once.
+        """
+        if not lag:
+            return list(self)
+        until = self._clock.now() - lag
+        versions = (
+            next((record for at, record in reversed(kept) if at <= until), None)
+            for kept in self._versions.values()
+        )
+        return [record for record in versions if record is not None]
 
 
 def difference(

@@ -13,18 +13,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox import population
+from bridge.sandbox.documented_calls import IGNORE, REFUSE, STRICT
 from bridge.sandbox.exchange import Event, Problem, ReceivedCall, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record, from_iso, past, seconds_iso
-from bridge.sandbox.switch_others import KINDS, SwitchOthers
+from bridge.sandbox.switch_calls import CALLS, PRIORITIES, STATUSES
+from bridge.sandbox.switch_others import SwitchOthers
 
-STATUSES = ("new", "open", "pending", "in_progress", "resolved", "closed")
-PRIORITIES = ("low", "medium", "normal", "high", "urgent")
 _ORDER = {"low": 0, "medium": 1, "normal": 1, "high": 2, "urgent": 3}
 _SORTS = ("created_at", "updated_at", "priority")
 _DETAIL_ONLY = ("description", "custom_fields", "deleted_at")
@@ -63,39 +62,37 @@ class SwitchSandbox(SwitchOthers):
     NEVER_EMPTY: ClassVar[Mapping[str, str]] = {"priority": "normal"}
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "priority_word": "medium",
+        "other_word": True,  # whether the other one of `medium` and `normal` is taken
         "patch_tags": True,
         "patch_subject": True,
         "null_assignee": True,
+        "patch_custom_fields": True,
         "tags_match": "any",
         "delete_status": 204,
-        "create": True,
+        "create": True,  # or the status of the refusal
+        "cursor": "exclusive",  # or inclusive: of the row that it names
+        "conversations_sorted": True,  # though the guide has an order for other lists only
+        "conversations_first": "newest",  # or oldest: no order can be asked for
         "customers_dated": False,
-        "patch_custom_fields": True,
         "customer_again": 400,
+        "webhook_data": "record",  # or nested: the record is in it, under its own name
         # The entity under which an internal note is journalled that comes by the API: session, or
         # message.
         "notes": "session",
     }
-    ROUTES = Map(
-        [
-            Rule("/api/v1/tickets", endpoint="list_tickets", methods=["GET"]),
-            Rule("/api/v1/tickets", endpoint="create_ticket", methods=["POST"]),
-            Rule("/api/v1/tickets/<ticket_id>", endpoint="get_ticket", methods=["GET"]),
-            Rule("/api/v1/tickets/<ticket_id>", endpoint="update_ticket", methods=["PATCH"]),
-            Rule("/api/v1/tickets/<ticket_id>", endpoint="delete_ticket", methods=["DELETE"]),
-            Rule(
-                f"/api/v1/<any({','.join(KINDS)}):kind>",
-                endpoint="collection",
-                methods=["GET", "POST"],
-            ),
-            Rule(
-                f"/api/v1/<any({','.join(KINDS)}):kind>/<record_id>",
-                endpoint="single",
-                methods=["GET", "PATCH", "DELETE"],
-            ),
-        ],
-        strict_slashes=False,
-    )
+    DEPLOYMENTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        STRICT: (IGNORE, REFUSE),
+        "list_lag": (0.0, 1.0),
+        "priority_word": ("medium", "normal"),
+        "patch_tags": (True, IGNORE),
+        "patch_subject": (True, IGNORE),
+        "null_assignee": (True, IGNORE),
+        "tags_match": ("any", "all"),
+        "delete_status": (204, 200),
+        "cursor": ("exclusive", "inclusive"),
+        "conversations_first": ("newest", "oldest"),
+    }
+    CALLS = CALLS
 
     def unauthorised(self, request: Request) -> Problem | None:
         """Refuse all but the bearer key."""
@@ -116,7 +113,7 @@ class SwitchSandbox(SwitchOthers):
 
     def list_tickets(self, call: ReceivedCall) -> Response:
         """List live tickets, filtered, sorted, a page at a time."""
-        rows = [row for row in self.tickets() if self._matches(row, call.query)]
+        rows = [row for row in self.listed() if self._matches(row, call.query)]
         return self._page(call, rows, _SORTS, _listed)
 
     def _matches(self, row: Record, query: Mapping[str, str]) -> bool:
@@ -143,12 +140,10 @@ class SwitchSandbox(SwitchOthers):
     def create_ticket(self, call: ReceivedCall) -> Response:
         """Open a ticket; an unknown customer is created on the way."""
         fields = call.body()
-        if not self.options["create"]:
-            raise Problem(403, "FORBIDDEN", "Insufficient permissions")
+        if self.options["create"] is not True:
+            status = int(self.options["create"] or 403)
+            raise Problem(status, "FORBIDDEN", "Insufficient permissions")
         record = self.made(fields)
-        call.ignored = tuple(
-            sorted(set(fields) - {"subject", "description", "customer_email", "priority", "tags"})
-        )
         self.committed(call, "create", None, record)
         return answer({"data": _shown(record)}, 201)
 
@@ -157,7 +152,7 @@ class SwitchSandbox(SwitchOthers):
         call.id = ticket_id
         fields = call.body()
         record = self._present(ticket_id)
-        new, call.ignored = self.changed(record, fields, human=False)
+        new, _ = self.changed(record, fields, human=False)
         self.committed(call, "write", record, new)
         return answer({"data": _shown(new)})
 
@@ -202,24 +197,13 @@ class SwitchSandbox(SwitchOthers):
         self, record: Record, fields: Mapping[str, Any], *, human: bool
     ) -> tuple[Record, tuple[str, ...]]:
         """Change a ticket."""
+        del human
         new = dict(record)
-        ignored = []
         for name, value in fields.items():
-            if human or self._takes(name, value):
-                self._set(new, name, value)
-            else:
-                ignored.append(name)
+            self._set(new, name, value)
         new["updated_at"] = seconds_iso(self.clock.now())
         self.store.put(new)
-        return new, tuple(ignored)
-
-    def _takes(self, name: str, value: Any) -> bool:
-        """Return whether a PATCH of a field is honoured: by the documents, or by the options."""
-        if name == "assignee_id":
-            return value is not None or bool(self.options["null_assignee"])
-        if name in {"tags", "subject"}:
-            return bool(self.options[f"patch_{name}"])
-        return name in {"status", "priority"}
+        return new, ()
 
     def _set(self, ticket: dict[str, Any], name: str, value: Any) -> None:
         """Set one field of a ticket. Raises Problem."""
@@ -277,17 +261,24 @@ class SwitchSandbox(SwitchOthers):
             "timestamp": seconds_iso(self.clock.now()),
             "data": event.properties,
         }
+        if self.options["webhook_data"] == "nested":
+            body["data"] = {event.name.partition(".")[0]: event.properties}
         return body, {
             "x-webhook-event": event.name,
             "x-webhook-delivery": str(uuid.uuid5(uuid.NAMESPACE_OID, unique)),
         }
 
     def _page(
-        self, call: ReceivedCall, rows: list[Record], sorts: Sequence[str], show: Any
+        self,
+        call: ReceivedCall,
+        rows: list[Record],
+        sorts: Sequence[str],
+        show: Any,
+        usual: str = "desc",
     ) -> Response:
         query = call.query
         column = query.get("order_by", "created_at")
-        direction = query.get("order_dir", "desc")
+        direction = query.get("order_dir", usual)
         if column not in sorts or direction not in {"asc", "desc"}:
             raise Problem(400, "BAD_REQUEST", f"Cannot sort by {column} {direction}", "order_by")
         try:
@@ -305,10 +296,12 @@ class SwitchSandbox(SwitchOthers):
             # Times have whole seconds and the cursor excludes its own: rows that share the last
             # row's second fall between two pages. This is the trap.
             at = seconds_iso(cursor)
+            own = at if self.options["cursor"] == "inclusive" else ""
             rows = [
                 row
                 for row in rows
                 if (row.get(dated, "") < at if descending else row.get(dated, "") > at)
+                or row.get(dated) == own
             ]
         rows = sorted(rows, key=lambda row: _sort_key(row, column), reverse=descending)
         page = rows[:limit]
@@ -322,6 +315,9 @@ class SwitchSandbox(SwitchOthers):
 
     def _priority(self, value: Any) -> str:
         if value not in PRIORITIES:
+            raise Problem(400, "BAD_REQUEST", f"Invalid priority: {value}", "priority")
+        other = {"medium": "normal", "normal": "medium"}[self.options["priority_word"]]
+        if value == other and not self.options["other_word"]:
             raise Problem(400, "BAD_REQUEST", f"Invalid priority: {value}", "priority")
         return str(self.options["priority_word"]) if value in {"medium", "normal"} else str(value)
 

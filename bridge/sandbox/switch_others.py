@@ -34,7 +34,6 @@ KINDS = {
 }
 """Path -> entity."""
 _PREFIX = {MESSAGE: "conv", CUSTOMER: "cust", "tag": "tag", "article": "art"}
-_READ_ONLY = {"agent": ("POST", "PATCH", "DELETE"), MESSAGE: ("PATCH", "DELETE")}
 _NOUN = {MESSAGE: "conversation", SESSION: "conversation", CUSTOMER: "customer"}
 _FILTERS = ("ticket_id", "type", "email", "phone", "status", "collection_id")
 _TYPES = ("reply", "note", "system")
@@ -48,7 +47,7 @@ class SwitchOthers(Sandbox):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.catalogues = {entity: Store() for entity in ("agent", "tag", "article")}
+        self.catalogues = {entity: Store(self.clock) for entity in ("agent", "tag", "article")}
         for agent in population.AGENTS:
             row = {"id": self.agent_id(agent), "name": agent.name, "email": agent.email}
             self.catalogues["agent"].put(row)
@@ -60,17 +59,20 @@ class SwitchOthers(Sandbox):
 
     # The API.
 
-    def collection(self, call: ReceivedCall, kind: str) -> Response:
+    def collection(self, call: ReceivedCall) -> Response:
         """List records, or add one."""
-        call.entity = entity = KINDS[kind]
+        call.entity = entity = _entity(call)
         if call.request.method == "GET":
-            rows = [row for row in self._store(entity) if _matches(row, call.query)]
+            known = self.listed(entity) if entity in self.others else self.catalogues[entity]
+            rows = [row for row in known if _matches(row, call.query)]
             sorts = (
                 ("created_at", "updated_at") if self.options["customers_dated"] else ("created_at",)
             )
-            return self._page(
-                call, rows, sorts if entity == CUSTOMER else ("created_at",), self._shown
-            )
+            if entity == CUSTOMER:
+                return self._page(call, rows, sorts, self._shown)
+            oldest_first = entity == MESSAGE and self.options["conversations_first"] == "oldest"
+            usual = "asc" if oldest_first else "desc"
+            return self._page(call, rows, ("created_at",), self._shown, usual)
         fields = self._writable(call, entity)
         record: Record
         if entity == MESSAGE:
@@ -89,13 +91,13 @@ class SwitchOthers(Sandbox):
         call.events += self._events_of("create", entity, record)
         return answer({"data": self._shown(record)}, 201)
 
-    def single(self, call: ReceivedCall, kind: str, record_id: str) -> Response:
+    def single(self, call: ReceivedCall, record_id: str) -> Response:
         """Show, change or delete one record."""
-        call.entity, call.id = KINDS[kind], record_id
-        entity = call.entity
+        entity = _entity(call)
+        call.entity, call.id = entity, record_id
         record = self._store(entity).get(record_id)
         if record is None:
-            raise Problem(404, "NOT_FOUND", f"{kind[:-1].title()} not found")
+            raise Problem(404, "NOT_FOUND", f"{entity.title()} not found")
         if call.request.method == "GET":
             return answer({"data": self._shown(record)})
         if call.request.method == "DELETE":
@@ -105,7 +107,7 @@ class SwitchOthers(Sandbox):
             self.committed(call, "delete", record, record, entity=entity)
             call.events += self._events_of("delete", entity, record)
             return Response(status=204)
-        new, call.ignored = self._changed_record(entity, record, self._writable(call, entity))
+        new = self._changed_record(entity, record, self._writable(call, entity))
         self.committed(call, "write", record, new, entity=entity)
         call.events += self._events_of("edit", entity, new)
         return answer({"data": self._shown(new)})
@@ -201,25 +203,15 @@ class SwitchOthers(Sandbox):
         self.others[CUSTOMER].put(record)
         return record
 
-    def _changed_record(
-        self, entity: str, record: Record, fields: Mapping[str, Any]
-    ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    def _changed_record(self, entity: str, record: Record, fields: Mapping[str, Any]) -> Record:
         taken = dict(fields)
-        ignored: list[str] = []
         if entity == CUSTOMER:
-            allowed = {
-                "email",
-                *_PROFILE,
-                *(("custom_fields",) if self.options["patch_custom_fields"] else ()),
-            }
-            ignored = sorted(set(taken) - allowed)
-            taken = {name: value for name, value in taken.items() if name in allowed}
             if not isinstance(taken.get("custom_fields", {}), dict):
                 raise Problem(400, "BAD_REQUEST", "custom_fields is an object", "custom_fields")
             taken["updated_at"] = seconds_iso(self.clock.now())
         new = {**record, **taken, "id": record["id"]}
         self._store(entity).put(new)
-        return new, tuple(ignored)
+        return new
 
     def _shown(self, record: Record) -> dict[str, Any]:
         shown = dict(record)
@@ -238,10 +230,6 @@ class SwitchOthers(Sandbox):
         return f"{_PREFIX[entity]}_{self.rng.getrandbits(48):012x}"
 
     def _writable(self, call: ReceivedCall, entity: str) -> dict[str, Any]:
-        if call.request.method in _READ_ONLY.get(entity, ()):
-            raise Problem(
-                405, "BAD_REQUEST", f"{call.request.method} is not supported for {entity}"
-            )
         if entity in self.catalogues:
             call.note = f"forbidden: a {entity} written"
         return call.body()
@@ -259,9 +247,19 @@ class SwitchOthers(Sandbox):
 
     @abstractmethod
     def _page(
-        self, call: ReceivedCall, rows: list[Record], sorts: Sequence[str], show: Any
+        self,
+        call: ReceivedCall,
+        rows: list[Record],
+        sorts: Sequence[str],
+        show: Any,
+        usual: str = "desc",
     ) -> Response:
-        """Answer with a page of rows."""
+        """Answer with a page of rows; `usual` is their direction where none is asked for."""
+
+
+def _entity(call: ReceivedCall) -> str:
+    """Return what the first part of a documented path is about."""
+    return KINDS[call.path.split("/")[1]]
 
 
 def _matches(row: Record, query: Mapping[str, str]) -> bool:

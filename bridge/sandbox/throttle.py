@@ -21,6 +21,19 @@ class Throttle:
 
     def __init__(self) -> None:
         self._refused: deque[datetime] = deque()
+        self._calls: deque[datetime] = deque()
+
+    def exceeds(self, rate: tuple[int, float] | None, now: datetime) -> bool:
+        """Count a call; return whether it is one too many for so many calls in so many seconds."""
+        if not rate:
+            return False
+        calls, seconds = rate
+        while self._calls and self._calls[0] <= now - timedelta(seconds=seconds):
+            self._calls.popleft()
+        if len(self._calls) >= calls:
+            return True
+        self._calls.append(now)
+        return False
 
     def refuse(self, now: datetime) -> str:
         """Note a refusal; return what its Retry-After says."""

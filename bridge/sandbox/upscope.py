@@ -1,8 +1,9 @@
 """Upscope's REST API v1.1 as its README documents it, with the traps that stand between the lines.
 
-The listing shows the newest visitors only, and never their sessions. Visitors are dated in UTC,
-sessions with an offset. usage.json has no `status`. The search finds whatever contains the words.
-Deleting, and asking twice for a link, are journalled as `forbidden: …`: no sync may do either.
+The listing shows the newest visitors only, and their sessions only where an option says so.
+Visitors are dated in UTC, sessions with an offset. usage.json has no `status`. The search finds
+whatever contains the words. Deleting, and asking twice for a link, are journalled as `forbidden:
+…`: no sync may do either.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population, upscope_people
+from bridge.sandbox.documented_calls import IGNORE, REFUSE, STRICT
 from bridge.sandbox.exchange import Problem, ReceivedCall, answer
 from bridge.sandbox.store import Record, past
+from bridge.sandbox.upscope_calls import CALLS
 from bridge.sandbox.upscope_people import iso, share
 from bridge.sandbox.vendor_app import Sandbox
 
@@ -39,23 +41,19 @@ class UpscopeSandbox(Sandbox):
         "over_limits": False,
         "listed": 100,
         "recent": 20,
+        "listed_sessions": False,
         "added_at": False,
         "delete_status": 200,
         "zone": 1,  # hours that the sessions' times are ahead of UTC
     }
-    ROUTES = Map(
-        [
-            Rule("/v1.1/usage.json", endpoint="usage", methods=["GET"]),
-            Rule("/v1.1/list.json", endpoint="list_visitors", methods=["GET"]),
-            Rule("/v1.1/visitors.json", endpoint="delete_everybody", methods=["DELETE"]),
-            Rule("/v1.1/visitors/<visitor_id>.json", endpoint="get_visitor", methods=["GET"]),
-            Rule("/v1.1/visitors/<visitor_id>.json", endpoint="delete_visitor", methods=["DELETE"]),
-            Rule(
-                "/v1.1/visitors/<visitor_id>/watch_url.json", endpoint="watch_url", methods=["POST"]
-            ),
-        ],
-        strict_slashes=False,
-    )
+    DEPLOYMENTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        STRICT: (IGNORE, REFUSE),
+        "list_lag": (0.0, 1.0),
+        "added_at": (False, True),
+        "listed_sessions": (False, True),
+        "zone": (1, -7, 0),
+    }
+    CALLS = CALLS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -84,16 +82,17 @@ class UpscopeSandbox(Sandbox):
         return answer({"usage": upscope_people.usage(self.visitors(), self.clock.now())})
 
     def list_visitors(self, call: ReceivedCall) -> Response:
-        """List the newest visitors, or those that the search finds; never their sessions."""
+        """List the newest visitors, or those that the search finds."""
         call.entity = CUSTOMER
-        rows = self.visitors()
+        rows = self.listed(CUSTOMER)
         needle = call.query.get("search", "").casefold()
         if needle:
             rows = [row for row in rows if needle in upscope_people.words(row)]
         rows = sorted(rows, key=lambda row: str(row["last_seen_at"]), reverse=True)[
             : self.options["listed"]
         ]
-        return answer({"status": "ok", "visitors": [self._shown(row, whole=False) for row in rows]})
+        whole = bool(self.options["listed_sessions"])
+        return answer({"status": "ok", "visitors": [self._shown(row, whole=whole) for row in rows]})
 
     def get_visitor(self, call: ReceivedCall, visitor_id: str) -> Response:
         """Show one visitor with recent sessions."""
@@ -123,7 +122,7 @@ class UpscopeSandbox(Sandbox):
         return answer({"status": "ok"})
 
     def watch_url(self, call: ReceivedCall, visitor_id: str) -> Response:
-        """Answer with a link that opens the visitor's screen."""
+        """Shown with a link that opens the visitor's screen."""
         call.entity, call.id = SESSION, visitor_id
         agent = call.body().get("agent")
         record = self._present(visitor_id)

@@ -1,7 +1,8 @@
 """The base of all sandboxes: admission of calls, faults, journal, webhooks, and what people do.
 
-A subclass for each vendor answers the API's calls (`ROUTES`) and says what a record looks like
-there. Its facts (vendor_facts.py) are class attributes.
+A subclass for each vendor answers the documented calls (`CALLS`) and says what a record looks like
+there. Its facts (vendor_facts.py) are class attributes. What a call has beyond the documents is
+journalled (documented_calls.py), and told loudly unless the connector declares that it probes it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ import logging
 import random
 import threading
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map
+from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Request, Response
 
 from bridge.clock import Clock
 from bridge.sandbox import control, population
+from bridge.sandbox.deployments import configured, usual_options
+from bridge.sandbox.documented_calls import CallReading, CallTable
 from bridge.sandbox.exchange import Event, Problem, ReceivedCall
 from bridge.sandbox.faults import AFTER, BEFORE, THROTTLE, Dropped, Faults
 from bridge.sandbox.journal import Journal, Kind
@@ -38,8 +39,8 @@ log = logging.getLogger("bridge.sandbox")
 class Sandbox(VendorFacts, ABC):
     """A vendor's API as a WSGI app over records in memory; `/_control/` plays its people."""
 
-    ROUTES: ClassVar[Map]
-    """The API; an endpoint is the name of a method."""
+    CALLS: ClassVar[CallTable]
+    """The API as its documents have it; each call names the method that answers."""
     journal: Journal
     outbox: Outbox
 
@@ -60,9 +61,9 @@ class Sandbox(VendorFacts, ABC):
         self.rng = random.Random(rng) if isinstance(rng, int) else rng
         self.api_key = api_key or f"sandbox-{self.SYSTEM}-key"
         self.name = name or self.SYSTEM
-        self.options: dict[str, Any] = dict(self.OPTIONS)
-        self.store = Store()
-        self.others = {entity: Store() for entity in self.ENTITIES}
+        self.options: dict[str, Any] = usual_options(self.OPTIONS)
+        self.store = Store(clock)
+        self.others = {entity: Store(clock) for entity in self.ENTITIES}
         self.lock = threading.RLock()
         self.journal = Journal(self.SYSTEM, self.name, clock, sequence)
         # Faults have a chance of their own: with and without them, ids and records are the same.
@@ -76,21 +77,16 @@ class Sandbox(VendorFacts, ABC):
             send=send or _nowhere,
             target=webhook,
         )
-        self._calls: deque[datetime] = deque()
         self._throttle = Throttle()
         self._marks: set[tuple[str, str]] = set()
         self.configure(options or {})
 
     def configure(self, options: Mapping[str, Any]) -> None:
         """Change options. Raises ValueError, naming those that there are."""
-        unknown = sorted(set(options) - set(self.options) - {"rate"})
-        if unknown:
-            allowed = ", ".join([*sorted(self.options), "rate"])
-            raise ValueError(f"unknown option {', '.join(unknown)}; allowed: {allowed}")
-        self.options.update(options)
+        self.options = configured(self.options, options)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request."""
+        """Shown one request."""
         request = Request(environ)
         if request.path.startswith("/_control/"):
             return control.answer(self._control(), request)(environ, start_response)
@@ -155,6 +151,12 @@ class Sandbox(VendorFacts, ABC):
         with self.lock:
             store = self.store if entity == "ticket" else self.others[entity]
             return [record for record in store if self.alive(record)]
+
+    def listed(self, entity: str = "ticket") -> list[Record]:
+        """Return what a listing shows of an entity: the option `list_lag` keeps it behind."""
+        store = self.store if entity == "ticket" else self.others[entity]
+        lag = timedelta(seconds=float(self.options["list_lag"]))
+        return [record for record in store.before(lag) if self.alive(record)]
 
     def _control(self) -> Mapping[str, control.Verb]:
         """Return what `/_control/` can do, by method and path."""
@@ -318,11 +320,16 @@ class Sandbox(VendorFacts, ABC):
 
     def _answer(self, request: Request, forbidden: str) -> Response:
         call = ReceivedCall(request)
-        response, fault = self._handle(call)
+        reading = self.CALLS.read(call, self.PREFIX, self.options)
+        call.undocumented, call.hidden = tuple(reading.undocumented), frozenset(reading.hidden)
+        response, fault = self._handle(call, reading)
         call.note = forbidden or call.note
+        call.ignored = tuple(sorted({*call.ignored, *(call.hidden & call.sent.keys())}))
         self._record(call, response.status_code, fault)
         if call.note.startswith(FORBIDDEN):
             log.warning("%s: %s (%s)", self.name, call.note, request.method)
+        for part in self.unexplained(call.undocumented):
+            log.warning("%s: undocumented: %s", self.name, part)
         self._emit(call.events)
         # The call is done and journalled, and its webhooks are on their way; only its caller does
         # not learn it.
@@ -332,12 +339,18 @@ class Sandbox(VendorFacts, ABC):
             return self.problem(Problem(500, "INTERNAL_SERVER_ERROR", "Something went wrong"))
         return response
 
-    def _handle(self, call: ReceivedCall) -> tuple[Response, str]:
+    def unexplained(self, undocumented: Iterable[str]) -> list[str]:
+        """Return what of a call neither a document nor a probe of the connector's explains."""
+        return sorted(set(undocumented) - self.probes()) if undocumented else []
+
+    def _handle(self, call: ReceivedCall, reading: CallReading) -> tuple[Response, str]:
         """Return the answer to a call, and the fault that strikes it before or after it is done."""
         try:
             self._admit(call.request)
-            endpoint, arguments = self.ROUTES.bind_to_environ(call.request.environ).match()
-            response: Response = getattr(self, endpoint)(call, **arguments)
+            if reading.refusal is not None or reading.call is None:
+                raise reading.refusal or NotFound
+            call.path = reading.call.path
+            response: Response = getattr(self, reading.call.does)(call, **reading.arguments)
         except _Struck as struck:
             call.kind = "error"
             response = self.problem(struck.problem)
@@ -365,6 +378,7 @@ class Sandbox(VendorFacts, ABC):
             record=call.record,
             sent=call.sent,
             ignored=call.ignored,
+            undocumented=call.undocumented,
             method=request.method,
             path=request.full_path.rstrip("?"),
             status=status,
@@ -378,24 +392,13 @@ class Sandbox(VendorFacts, ABC):
         refusal = self.unauthorised(request)
         if refusal is not None:
             raise refusal
-        self._keep_rate()
+        if self._throttle.exceeds(self.options["rate"], self.clock.now()):
+            raise _Struck(THROTTLE, Problem(429, "TOO_MANY_REQUESTS", "Too many requests"))
         kind = self.faults.draw((THROTTLE, *BEFORE))
         if kind == THROTTLE:
             raise _Struck(kind, Problem(429, "TOO_MANY_REQUESTS", "Too many requests"))
         if kind:
             raise _Struck(kind, Problem(500, "INTERNAL_SERVER_ERROR", "Something went wrong"))
-
-    def _keep_rate(self) -> None:
-        rate = self.options.get("rate")
-        if not rate:
-            return
-        calls, seconds = rate
-        now = self.clock.now()
-        while self._calls and self._calls[0] <= now - timedelta(seconds=seconds):
-            self._calls.popleft()
-        if len(self._calls) >= calls:
-            raise _Struck(THROTTLE, Problem(429, "TOO_MANY_REQUESTS", "Too many requests"))
-        self._calls.append(now)
 
 
 class _Struck(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox.population import Agent
 from bridge.sandbox.store import Record
@@ -24,6 +25,8 @@ class VendorFacts:
     """The path of a connection's base URL."""
     OPTIONS: ClassVar[Mapping[str, Any]] = {}
     """Behaviour where the documents are silent or contradict each other: name -> usual value."""
+    DEPLOYMENTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """The values by which deployments differ, of the options that may be drawn."""
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"updated_at"})
     """Fields that move by themselves: a change of them is nobody's edit."""
     ENTITIES: ClassVar[tuple[str, ...]] = ()
@@ -31,7 +34,7 @@ class VendorFacts:
     SIGNING: ClassVar[Webhook | None] = None
     """Its way of signing webhooks (no secrets); None: it sends none."""
     ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {}
-    """Options of a connection that uses it."""
+    """Options of a connection that uses it. Those of the same name in OPTIONS go with those."""
 
     # The people at work there.
 
@@ -57,6 +60,11 @@ class VendorFacts:
     """Field -> canonical value that it shows where nobody has decided: it has no empty one."""
     BRIDGE_ACCOUNT: ClassVar[str] = ""
     """E-mail address under which the bridge takes tickets, where none may be without an owner."""
+
+    @classmethod
+    def account_options(cls, deployed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of a connection that uses such a deployment."""
+        return {name: deployed.get(name, usual) for name, usual in cls.ACCOUNT_OPTIONS.items()}
 
     @classmethod
     def agent_id(cls, agent: Agent) -> str:
@@ -86,6 +94,13 @@ class VendorFacts:
         return str((record.get("customer") or {}).get("id") or "")
 
     @classmethod
+    def probes(cls) -> frozenset[str]:
+        """Return the undocumented calls that the system's connector declares to try."""
+        if cls.SYSTEM not in CONNECTORS:
+            return frozenset()
+        return frozenset(probe.call for probe in connector_class(cls.SYSTEM).PROBES)
+
+    @classmethod
     def description(cls) -> dict[str, Any]:
         """Return the row by which the judge reads the system's records: bridge/verify/report.py."""
         reads = {
@@ -102,4 +117,5 @@ class VendorFacts:
             "lossy": {field: dict(words) for field, words in cls.LOSSY.items()},
             "never_empty": dict(cls.NEVER_EMPTY),
             "bridge_account": cls.BRIDGE_ACCOUNT,
+            "probes": sorted(cls.probes()),
         }

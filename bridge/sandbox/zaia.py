@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.sandbox import population
+from bridge.sandbox.documented_calls import IGNORE, REFUSE, STRICT
 from bridge.sandbox.exchange import Problem, ReceivedCall, answer
 from bridge.sandbox.store import Record, micros_iso, past, random_uuid
 from bridge.sandbox.vendor_app import Sandbox
+from bridge.sandbox.zaia_calls import CALLS
 from bridge.sandbox.zaia_rows import SERVICE_USER, STATUSES, details, entity, fresh, page, uuid_of
 
 
@@ -51,23 +52,16 @@ class ZaiaSandbox(Sandbox):
         "tag_listing": True,
         "error_body": "message",
     }
-    ROUTES = Map(
-        [
-            Rule("/api/v1/tickets/details", endpoint="list_tickets", methods=["GET"]),
-            Rule("/api/v1/tickets/<ticket_id>/details", endpoint="get_ticket", methods=["GET"]),
-            Rule("/api/v1/tickets", endpoint="create_ticket", methods=["POST"]),
-            Rule("/api/v1/tickets/<ticket_id>/complete", endpoint="complete", methods=["PATCH"]),
-            Rule("/api/v1/tickets/<ticket_id>/takeover", endpoint="takeover", methods=["PATCH"]),
-            Rule("/api/v1/tickets/<ticket_id>/assignee", endpoint="assign", methods=["PATCH"]),
-            Rule("/api/v1/tickets/<ticket_id>/tags", endpoint="attach", methods=["POST"]),
-            Rule(
-                "/api/v1/tickets/<ticket_id>/tags/<tag_id>", endpoint="detach", methods=["DELETE"]
-            ),
-            Rule("/api/v1/tags", endpoint="list_tags", methods=["GET"]),
-            Rule("/api/v1/tags", endpoint="create_tag", methods=["POST"]),
-        ],
-        strict_slashes=False,
-    )
+    DEPLOYMENTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        STRICT: (IGNORE, REFUSE),
+        "list_lag": (0.0, 1.0),
+        "shuffled": (False, True),
+        "complete_again": ("refused", "restamped"),
+        "attach_again": (409, 200, 500),
+        "detach_missing": (404, 200, 409),
+        "error_body": ("message", "text", "empty"),
+    }
+    CALLS = CALLS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -117,9 +111,7 @@ class ZaiaSandbox(Sandbox):
     def list_tickets(self, call: ReceivedCall) -> Response:
         """List the tickets of one status, a page at a time."""
         names = {tag_id: name for name, tag_id in self.tags.items()}
-        rows = page(
-            self.tickets(), call.query, call.request.args.getlist, self.options, names, self.rng
-        )
+        rows = page(self.listed(), call.query, call.query.getlist, self.options, names, self.rng)
         return answer([details(row) for row in rows])
 
     def get_ticket(self, call: ReceivedCall, ticket_id: str) -> Response:

@@ -145,13 +145,13 @@ class Printed(ScopeaiSandbox):
         return self.shown(printed("list"))
 
     def get_ticket(self, _call, ticket_id):
-        return self.shown(printed("ticket" if ticket_id == 1 else "one"))
+        return self.shown(printed("ticket" if ticket_id == "1" else "one"))
 
     def list_tags(self, _call):
         return self.shown(printed("tags"))
 
     def get_tag(self, _call, tag_id):
-        return self.shown({**printed("one_tag" if tag_id == 4 else "tag"), "id": tag_id})
+        return self.shown({**printed("one_tag" if tag_id == "4" else "tag"), "id": int(tag_id)})
 
     def shown(self, value):
         return answer(value)

@@ -150,6 +150,7 @@ def test_a_404_that_is_not_the_vendors_own_deletes_nothing(bench):
         bench.connector.changed("ticket", None)
 
 
+@pytest.mark.provokes  # the sandbox takes the id for a path that no document has
 def test_ids_are_quoted_into_the_path(bench):
     assert bench.connector.read("ticket", ["../users/usr_1"]) == {"../users/usr_1": None}
     assert bench.faulty.calls == [
@@ -206,6 +207,7 @@ def test_the_tag_filter_is_not_trusted(bench):
     assert [each.ref for each in bench.connector.find(Intent(draft, made.read_at))] == [made.ref]
 
 
+@pytest.mark.provokes
 def test_refusals_say_why(bench):
     (remote_id,) = bench.add(1)
     with pytest.raises(Refused, match="Invalid status: paused"):

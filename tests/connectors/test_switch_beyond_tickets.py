@@ -329,7 +329,7 @@ def test_a_catalogue_is_followed_page_by_page_and_must_get_on():
 
 
 def _numbered(count, clock):
-    store = Store()
+    store = Store(clock)
     for number in range(count):
         at = seconds_iso(clock.now() - timedelta(minutes=number))
         store.put({"id": f"tag_{number}", "name": f"t{number}", "created_at": at})

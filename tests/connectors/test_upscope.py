@@ -104,6 +104,7 @@ def test_later_versions_are_read_too():
     assert "call_name" not in record.data
 
 
+@pytest.mark.provokes
 def test_a_wrong_base_url_deletes_nobody(bench):
     visitor = bench.visit("joe@example.com")
     settings = replace(bench.settings, base_url="https://upscope.example/v9")

@@ -96,7 +96,6 @@ def test_posthog_tells_of_status_priority_and_assignee_and_of_nothing_else(
         "status_changed",
         "priority_changed",
         "assigned",
-        "assigned",
     ]
     assert {event["properties"]["ticket_id"] for event in events} == {ticket}
     assert events[3]["properties"]["assignee_id"] == "12"

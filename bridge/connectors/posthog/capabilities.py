@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.capabilities import EntityCapabilities, Probe, Support, Verb, Writable
 from bridge.core.model.syncs import Webhook
 
 TICKET = "ticket"
@@ -97,3 +97,19 @@ OPTIONS: Mapping[str, str] = {
     "tags_licensed": "true when the organisation is known to have the tagging feature",
 }
 REQUIRED_OPTIONS = frozenset(("project_id",))
+
+_TICKETS_PATH = "/api/projects/<project_id>/conversations/tickets"
+PROBES = (
+    Probe(
+        f"GET {_TICKETS_PATH}: ids",
+        "in one version of the source; where it is ignored, the rows of others come back",
+    ),
+    *(
+        Probe(f"{call}: priority=critical", "in newer versions; older ones answer 400 for it")
+        for call in (f"POST {_TICKETS_PATH}", f"PATCH {_TICKETS_PATH}/<ticket_id>")
+    ),
+    Probe(
+        f"DELETE {_TICKETS_PATH}/<ticket_id>",
+        "documented, and refused to personal keys by the source that was read",
+    ),
+)

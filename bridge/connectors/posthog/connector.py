@@ -43,6 +43,7 @@ from bridge.connectors.posthog.capabilities import (
     IGNORED,
     OPTIONS,
     PAGE_SIZE,
+    PROBES,
     REQUIRED_OPTIONS,
     SIGNING,
     TICKET,
@@ -73,6 +74,7 @@ class PostHogConnector(JsonHttpConnector):
 
     NAME: ClassVar = "posthog"
     CAPABILITIES: ClassVar = CAPABILITIES
+    PROBES: ClassVar = PROBES
     EVENTS: ClassVar = EVENTS
     IGNORED: ClassVar = IGNORED
     SIGNING: ClassVar = SIGNING

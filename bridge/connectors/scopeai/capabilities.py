@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bridge.core.model.capabilities import EntityCapabilities, Support, Writable
+from bridge.core.model.capabilities import EntityCapabilities, Probe, Support, Writable
 from bridge.core.model.syncs import Connection
 from bridge.errors import ConfigError
 
@@ -89,3 +89,11 @@ def _window(text: Any) -> timedelta | None:
     """Read `12h` or `7d`; None for anything else, and for no time at all."""
     parts = _WINDOW.fullmatch(text) if isinstance(text, str) else None
     return timedelta(hours=int(parts[1]) * _HOURS[parts[2]]) or None if parts else None
+
+
+PROBES = (
+    Probe(
+        "GET /tickets/find_by",
+        "in a later revision of the document; a 404 proves nothing, and the tickets are listed",
+    ),
+)

@@ -29,6 +29,7 @@ from bridge.connectors.scopeai.capabilities import (
     FIND_PATH,
     MESSAGE,
     OPTIONS,
+    PROBES,
     TAGS_PATH,
     TICKET,
     TICKETS_PATH,
@@ -56,6 +57,7 @@ class ScopeaiConnector(JsonHttpConnector):
 
     NAME: ClassVar = "scopeai"
     CAPABILITIES: ClassVar = CAPABILITIES
+    PROBES: ClassVar = PROBES
     OPTIONS: ClassVar = OPTIONS
 
     def __init__(self, connection: Connection, http: Http) -> None:

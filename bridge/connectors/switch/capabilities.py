@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.capabilities import EntityCapabilities, Probe, Support, Verb, Writable
 from bridge.core.model.syncs import Webhook
 
 TICKET, MESSAGE, SESSION, CUSTOMER = "ticket", "message", "session", "customer"
@@ -134,3 +134,28 @@ SIGNING = Webhook(
 )
 RATE_LIMIT_BACKOFF = 30.0
 """Seconds: only that a 429 exists is documented, and neither a number nor a Retry-After."""
+
+_UNSAID = "the guide's PATCH shows status, priority and assignee_id, and says of nothing else"
+PROBES = (
+    Probe(
+        "PATCH /tickets/<ticket_id>: tags",
+        f"{_UNSAID}; what an answer does not show is remembered as not carried",
+    ),
+    Probe(
+        "PATCH /tickets/<ticket_id>: subject",
+        f"{_UNSAID}; what an answer does not show is remembered as not carried",
+    ),
+    Probe(
+        "PATCH /tickets/<ticket_id>: assignee_id=null",
+        "an unassigned ticket shows null; an answer that keeps the assignee means that none goes",
+    ),
+    Probe(
+        "PATCH /customers/<record_id>: custom_fields",
+        "customers show them; an answer without the change means that they cannot be written",
+    ),
+    # A listing in any other order is not read yet.
+    *(
+        Probe(f"GET /conversations: {name}", "documented for tickets and customers alone")
+        for name in ("order_by", "order_dir")
+    ),
+)

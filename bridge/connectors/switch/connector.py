@@ -54,6 +54,7 @@ from bridge.connectors.switch.capabilities import (
     MESSAGE,
     PAGE_SIZE,
     PATHS,
+    PROBES,
     RATE_LIMIT_BACKOFF,
     SESSION,
     SIGNING,
@@ -86,6 +87,7 @@ class SwitchConnector(JsonHttpConnector):
 
     NAME: ClassVar = "switch"
     CAPABILITIES: ClassVar = CAPABILITIES
+    PROBES: ClassVar = PROBES
     EVENTS: ClassVar = EVENTS
     IGNORED: ClassVar = IGNORED
     SIGNING: ClassVar = SIGNING

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.connectors.parsing import is_uuid
-from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
+from bridge.core.model.capabilities import EntityCapabilities, Probe, Support, Verb, Writable
 from bridge.core.model.syncs import Connection
 from bridge.errors import ConfigError
 
@@ -149,3 +149,8 @@ def _tag_problems(tags: Any) -> list[str]:
 
 def _is_word(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+PROBES = (
+    Probe("GET /api/v1/tags", "in the OpenAPI text beside the page; asked for where configured"),
+)

@@ -36,6 +36,7 @@ from bridge.connectors.zaia.capabilities import (
     DETACH,
     LISTING_PATH,
     OPTIONS,
+    PROBES,
     REQUIRED_OPTIONS,
     TAGS_PATH,
     TAKEOVER,
@@ -78,6 +79,7 @@ class ZaiaConnector(JsonHttpConnector):
 
     NAME: ClassVar = "zaia"
     CAPABILITIES: ClassVar = capabilities(ZaiaOptions())
+    PROBES: ClassVar = PROBES
     OPTIONS: ClassVar = OPTIONS
     REQUIRED_OPTIONS: ClassVar = REQUIRED_OPTIONS
 

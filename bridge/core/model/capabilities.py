@@ -46,6 +46,16 @@ def longest_appearance(entity: str, probed: Mapping[str, bool]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """Something that a connector tries though no document of the vendor's describes it."""
+
+    call: str
+    """As the sandbox names it (`PATCH /tickets/<ticket_id>: tags`): documented_calls.py."""
+    source: str
+    """Where it was seen, or why it is worth a try, and what the answer is taken for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Writable:
     """The abilities of one write key. The defaults are those of a plain, fully capable scalar."""
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.core.model.syncs import Webhook
@@ -20,8 +19,8 @@ from bridge.sandbox.exchange import Event, Problem, ReceivedCall, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record
 from bridge.sandbox.vendor_app import FORBIDDEN, Sandbox
+from tests.seventh.bridge.sandbox.parceldesk_calls import CALLS, STATUSES
 
-STATUSES = ("todo", "doing", "done")
 PRIORITIES = ("1", "2", "3")
 """Numbers in the API; kept as text, as the words of CHOICES are."""
 MAX_ROWS = 50
@@ -52,22 +51,7 @@ class ParcelDeskSandbox(Sandbox):
     VOLATILE = frozenset({"version"})
     SIGNING = Webhook("hmac-sha256", (), header="X-Parcel-Signature", event="event", id="ticket.id")
     OPTIONS: ClassVar[Mapping[str, Any]] = {"requester_filter": True}
-    ROUTES = Map(
-        [
-            Rule("/tickets", endpoint="list_tickets", methods=["GET"]),
-            Rule("/tickets", endpoint="create_ticket", methods=["POST"]),
-            Rule("/tickets/<int:number>", endpoint="get_ticket", methods=["GET"]),
-            Rule("/tickets/<int:number>", endpoint="patch_ticket", methods=["PATCH"]),
-            Rule("/tickets/<int:number>", endpoint="delete_ticket", methods=["DELETE"]),
-            Rule("/tickets/<int:number>/labels", endpoint="list_labels", methods=["GET"]),
-            Rule("/tickets/<int:number>/labels", endpoint="add_label", methods=["POST"]),
-            Rule(
-                "/tickets/<int:number>/labels/<path:name>",
-                endpoint="remove_label",
-                methods=["DELETE"],
-            ),
-        ]
-    )
+    CALLS = CALLS
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -99,7 +83,7 @@ class ParcelDeskSandbox(Sandbox):
 
     def list_tickets(self, call: ReceivedCall) -> Response:
         """List a page of tickets by id, without labels."""
-        rows = self.tickets()
+        rows = self.listed()
         if "requester" in call.query and self.options["requester_filter"]:
             asked = call.query["requester"].casefold()
             rows = [row for row in rows if self.customer_email(row) == asked]
@@ -114,28 +98,28 @@ class ParcelDeskSandbox(Sandbox):
         self.committed(call, "create", None, record)
         return answer(_shown(record), 201)
 
-    def get_ticket(self, call: ReceivedCall, number: int) -> Response:
+    def get_ticket(self, call: ReceivedCall, number: str) -> Response:
         """Show a ticket without labels."""
         return answer(_shown(self._asked(call, number)))
 
-    def patch_ticket(self, call: ReceivedCall, number: int) -> Response:
+    def patch_ticket(self, call: ReceivedCall, number: str) -> Response:
         """Change the fields that are sent."""
         record = self._asked(call, number)
         new, call.ignored = self.changed(record, call.body(), human=False)
         self.committed(call, "write", record, new)
         return answer(_shown(new))
 
-    def delete_ticket(self, call: ReceivedCall, number: int) -> Response:
+    def delete_ticket(self, call: ReceivedCall, number: str) -> Response:
         """Refuse: only people remove tickets."""
         self._asked(call, number)
         call.note = f"{FORBIDDEN}a ticket is never deleted by the API"
         raise Problem(405, "not_allowed", "tickets are removed at the desk")
 
-    def list_labels(self, call: ReceivedCall, number: int) -> Response:
+    def list_labels(self, call: ReceivedCall, number: str) -> Response:
         """Show a ticket's labels."""
         return answer({"labels": list(self._asked(call, number)["tags"])})
 
-    def add_label(self, call: ReceivedCall, number: int) -> Response:
+    def add_label(self, call: ReceivedCall, number: str) -> Response:
         """Add one label; one that is there is a conflict."""
         record = self._asked(call, number)
         name = call.body().get("name")
@@ -146,7 +130,7 @@ class ParcelDeskSandbox(Sandbox):
         self._relabelled(call, record, [*record["tags"], name])
         return answer({"name": name}, 201)
 
-    def remove_label(self, call: ReceivedCall, number: int, name: str) -> Response:
+    def remove_label(self, call: ReceivedCall, number: str, name: str) -> Response:
         """Remove one label, spelled as it is."""
         record = self._asked(call, number)
         if name not in record["tags"]:
@@ -238,8 +222,8 @@ class ParcelDeskSandbox(Sandbox):
         sent_at = int(self.clock.now().timestamp())
         return {"event": event.name, "sent_at": sent_at, "ticket": ticket}, {}
 
-    def _asked(self, call: ReceivedCall, number: int) -> Record:
-        call.id = str(number)
+    def _asked(self, call: ReceivedCall, number: str) -> Record:
+        call.id = number
         return self._present(call.id)
 
     def _relabelled(self, call: ReceivedCall, record: Record, labels: list[str]) -> None:

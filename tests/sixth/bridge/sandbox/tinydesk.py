@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from bridge.core.model.syncs import Webhook
@@ -17,8 +16,8 @@ from bridge.sandbox.exchange import Event, Problem, ReceivedCall, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.store import Record
 from bridge.sandbox.vendor_app import Sandbox
+from tests.sixth.bridge.sandbox.tinydesk_calls import CALLS, STATES
 
-STATES = ("todo", "doing", "done")
 KEPT = {"title": "subject", "text": "text", "state": "status", "labels": "tags"}
 """Name of a field in the API -> the canonical name under which it is kept, for the judge."""
 
@@ -37,13 +36,7 @@ class TinydeskSandbox(Sandbox):
     }
     VOLATILE = frozenset({"changed"})
     SIGNING = Webhook("hmac-sha256", (), header="X-Tiny-Signature", event="event", id="item")
-    OPTIONS: ClassVar[Mapping[str, Any]] = {}
-    ROUTES = Map(
-        [
-            Rule("/items", endpoint="many", methods=["GET", "POST"]),
-            Rule("/items/<int:number>", endpoint="one", methods=["GET", "PUT"]),
-        ]
-    )
+    CALLS = CALLS
     count = 0
 
     @classmethod
@@ -65,18 +58,9 @@ class TinydeskSandbox(Sandbox):
         """Refuse in one line."""
         return answer({"error": problem.message}, problem.status)
 
-    def many(self, call: ReceivedCall) -> Response:
-        """List, or make one."""
-        if call.request.method == "POST":
-            fields = call.body()
-            if any(
-                row["external_id"] == fields.get("ref") for row in self.store if fields.get("ref")
-            ):
-                raise Problem(409, "twice", "this ref is taken")
-            record = self.made(fields)
-            self.committed(call, "create", None, record)
-            return answer(_shown(record), 201)
-        rows = [_shown(row) for row in self.store]
+    def list_items(self, call: ReceivedCall) -> Response:
+        """List what changed after a count, or what has a ref or an asker."""
+        rows = [_shown(row) for row in self.listed()]
         for name in ("ref", "asker"):
             if name in call.query:
                 rows = [row for row in rows if row[name] == call.query[name]]
@@ -86,15 +70,28 @@ class TinydeskSandbox(Sandbox):
         )
         return answer({"items": rows[:5]})
 
-    def one(self, call: ReceivedCall, number: int) -> Response:
-        """Show or change one."""
-        call.id = str(number)
-        record = self._present(str(number))
-        if call.request.method == "PUT":
-            new, call.ignored = self.changed(record, call.body(), human=False)
-            self.committed(call, "write", record, new)
-            return answer(_shown(new))
-        return answer(_shown(record))
+    def create_item(self, call: ReceivedCall) -> Response:
+        """Make one; refs are unique."""
+        fields = call.body()
+        ref = fields.get("ref")
+        if ref and any(row["external_id"] == ref for row in self.store):
+            raise Problem(409, "twice", "this ref is taken")
+        record = self.made(fields)
+        self.committed(call, "create", None, record)
+        return answer(_shown(record), 201)
+
+    def get_item(self, call: ReceivedCall, number: str) -> Response:
+        """Show one."""
+        call.id = number
+        return answer(_shown(self._present(call.id)))
+
+    def change_item(self, call: ReceivedCall, number: str) -> Response:
+        """Change one."""
+        call.id = number
+        record = self._present(call.id)
+        new, call.ignored = self.changed(record, call.body(), human=False)
+        self.committed(call, "write", record, new)
+        return answer(_shown(new))
 
     def made(self, fields: Mapping[str, Any], *, human: Mapping[str, Any] | None = None) -> Record:
         """Make an item."""

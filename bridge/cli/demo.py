@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from bridge.cli.demo_report import print_report
+from bridge.cli.deployment_option import parse_deployment
 from bridge.cli.screen import Screen, say_json
+from bridge.sandbox.deployments import written
 from bridge.sandbox.faults import parse
 from bridge.supervisor.demo import EDITS_PER_SECOND, DemoResult, DemoSettings, run_demo
 from bridge.supervisor.stack import Stopped
@@ -40,6 +42,12 @@ from bridge.supervisor.stack import Stopped
     help="Let vendors and webhooks fail.",
 )
 @click.option(
+    "--deployment",
+    default="",
+    metavar="random|NAME=VALUE,…",
+    help="How the vendors' deployments differ from the usual; `random` draws it by the seed.",
+)
+@click.option(
     "--journals",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where to keep what was judged.",
@@ -60,6 +68,7 @@ def command(
     edits: int,
     seed: int,
     faults: str | None,
+    deployment: str,
     journals: Path | None,
     without: tuple[str, ...],
     rate: float,
@@ -74,7 +83,8 @@ def command(
         shares = parse(faults) if faults is not None else {}
     except ValueError as error:
         raise click.UsageError(f"--faults: {error}") from error
-    settings = DemoSettings(tickets, edits, seed, shares, without, rate, journals)
+    deployed = parse_deployment(deployment, seed)
+    settings = DemoSettings(tickets, edits, seed, shares, without, rate, journals, deployed)
     try:
         result = run_demo(settings, _say)
     except Stopped:
@@ -82,7 +92,7 @@ def command(
     if journals is not None:
         again = f"python -m bridge.verify {shlex.quote(str(journals))}"
         _say(f"what was judged is in {journals}; check it again: {again}")
-    _print(result, seed, as_json=as_json)
+    _print(result, seed, written(deployed), as_json=as_json)
     sys.exit(0 if result.ok else 1)
 
 
@@ -90,8 +100,9 @@ def _say(text: str) -> None:
     Screen(err=True).print(f"bridge: {text}", style="dim")
 
 
-def _print(result: DemoResult, seed: int, *, as_json: bool) -> None:
+def _print(result: DemoResult, seed: int, deployment: str, *, as_json: bool) -> None:
     report = result.report.as_dict() | {"seed": seed, "seconds": round(result.seconds, 2)}
+    report["deployment"] = deployment
     if as_json:
         say_json(report)
     else:

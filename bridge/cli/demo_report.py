@@ -9,7 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-PROMISES: Final = ("converged", "duplicates", "lost_edits", "echo_writes", "conflicts_open")
+PROMISES: Final = (
+    "converged",
+    "duplicates",
+    "lost_edits",
+    "echo_writes",
+    "forbidden_calls",
+    "undocumented_calls",
+    "conflicts_open",
+)
 COUNTS: Final = ("tickets", "edits_applied", "conflicting_edits", "writes", "seconds", "seed")
 MAX_DETAILS: Final = 5
 """Cases shown of each kind; `--json` has them all."""
@@ -23,6 +31,8 @@ def print_report(console: Console, report: Mapping[str, Any], *, ok: bool) -> No
         table.add_row(name.replace("_", " "), Text(str(report[name]), style))
     for name in COUNTS:
         table.add_row(name.replace("_", " "), str(report[name]))
+    if report.get("deployment"):
+        table.add_row("deployment", report["deployment"])
     for title, name in (("latency", "latency_ms"), ("of what is polled", "latency_polled_ms")):
         p50, p95 = report[name]["p50"], report[name]["p95"]
         table.add_row(title, "none" if p50 is None else f"p50 {p50} ms, p95 {p95} ms")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bridge.sandbox import population
+from bridge.sandbox import deployments, population
 from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, crash_points
 from bridge.simulate.vendor_line import KINDS
@@ -56,19 +56,8 @@ class Script:
     """Delete a record on all sides when it is deleted on one, whatever the home says."""
 
 
-QUIRKS: Mapping[str, tuple[Any, ...]] = {
-    "priority_word": ("medium", "normal"),
-    "patch_tags": (True, True, False),
-    "patch_subject": (True, True, False),
-    "null_assignee": (True, True, False),
-    "tags_match": ("any", "all"),
-    "delete_status": (204, 200),
-    "post": (201, 201, 201, 405, 500),
-    "tags_licensed": (True, True, False),
-    "ids_supported": (True, True, False),
-    "bulk_supported": (True, False),
-}
-"""Options of the sandboxes that may be drawn, where a sandbox has one of that name."""
+SHARE_DEPLOYED: Final = 0.3
+"""Of the options by which deployments differ, so many are drawn for a seed."""
 
 _FAULTS: Mapping[str, int] = {
     "fault": 12,
@@ -109,11 +98,7 @@ def draw(seed: int, connections: Sequence[DrawnConnection]) -> Script:
     """Draw one seed's script. The same seed and connections give the same."""
     rng = random.Random(f"simulate {seed}")
     options = {
-        connection.name: {
-            name: rng.choice(values)
-            for name, values in QUIRKS.items()
-            if name in connection.sandbox.OPTIONS and rng.random() < 0.3
-        }
+        connection.name: deployments.draw(rng, connection.sandbox, SHARE_DEPLOYED)
         for connection in connections
     }
     drawn = _Drawn(rng, connections)

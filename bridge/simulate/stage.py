@@ -270,6 +270,7 @@ class Stage:
         for name, connection in self.home.config.connections.items():
             account = self.home.accounts[connection.system]
             theirs = Skewed(self.clock)
+            options = self.script.options.get(name, {})
             signing = account.webhook() if connection.webhook is not None else None
             secret = connection.webhook.secrets if connection.webhook is not None else ()
             app = sandbox_class(connection.system)(
@@ -277,7 +278,7 @@ class Stage:
                 random.Random(f"{self.script.seed} {name}"),
                 api_key=account.api_key,
                 name=name,
-                options=self.script.options.get(name, {}),
+                options=options,
                 sequence=sequence,
             )
             mail = Mail(theirs, self.post)
@@ -290,8 +291,11 @@ class Stage:
             app.outbox = mail  # type: ignore[assignment]
             self.apps[name], self.mails[name] = app, mail
             self.lines[name] = VendorLine(app, self.clock, theirs, self.tell)
+            # What a deployment lacks, its connection is told not to use.
+            given = dict(connection.options)
+            told = replace(connection, options=given | app.account_options(given | dict(options)))
             self.connectors[name] = build(
-                connection, Http(connection, clock=self.clock, adapter=self.lines[name])
+                told, Http(told, clock=self.clock, adapter=self.lines[name])
             )
             self.connectors[name].handles = LedgerHandles(self.ledger, name)
 

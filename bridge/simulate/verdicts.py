@@ -37,6 +37,7 @@ PROMISES = (
     "courtesy",
     "one verdict a webhook",
     "no forbidden calls",
+    "no undocumented calls",
 )
 
 
@@ -109,6 +110,8 @@ def _check_evidence(stage: Stage, verdict: SeedVerdict) -> None:
             verdict.refs |= {str(ref) for ref in refs.values()}
     if report.forbidden_calls:
         verdict.broken.append(f"{report.forbidden_calls} calls that a sync must never make")
+    for row in report.details.get("undocumented_calls", []):
+        verdict.broken.append(f"undocumented call: {row}")
 
 
 def _check_manners(stage: Stage, verdict: SeedVerdict) -> None:

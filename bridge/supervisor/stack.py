@@ -23,6 +23,7 @@ from bridge.home import var_folder
 from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for, url_for
 from bridge.sandbox import server
+from bridge.sandbox.deployments import Deployment
 from bridge.supervisor.processes import ChildFailed, Children, child_environ, free_port
 from bridge.supervisor.sandbox_accounts import FILE, REDIS, sandbox_database, write_accounts
 from bridge.supervisor.sandbox_client import SandboxClient
@@ -62,6 +63,8 @@ class StackSettings:
     port_base: int = server.PORT_BASE
     """The first port of the sandboxes; 0: any free ones."""
     faults: Mapping[str, float] = field(default_factory=dict)
+    deployment: Deployment = field(default_factory=dict)
+    """How the sandboxes' deployments differ from the usual ones."""
 
 
 class Stack:
@@ -247,6 +250,7 @@ class Stack:
                 "name": name,
                 "webhook_url": f"{self.url}/webhooks/{name}",
                 "faults": dict(settings.faults),
+                "options": dict(settings.deployment.get(system, {})),
             }
             for name, system in systems.items()
         ]

@@ -1,8 +1,11 @@
-"""All findings of the judge, by kind, and the simplest of them: writes that changed nothing."""
+"""All findings of the judge, by kind, and the simplest of them.
+
+Those are writes that changed nothing, and calls that no document of the vendor's describes.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -22,6 +25,7 @@ def all_of(index: EvidenceIndex) -> dict[str, list[Any]]:
         echoes,
         drifted_tickets.drifted,
         drifted_tickets.unlinked,
+        undocumented,
     ):
         for kind, finding in look(index):
             details[kind].append(finding)
@@ -36,6 +40,17 @@ def echoes(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
         if written and not row["after"] and not _met_an_edit(index, row):
             kind = "ignored_writes" if row["ignored"] else "echo_writes"
             yield kind, {"seq": row["seq"], "ref": list(ref_of(row)), "sent": row["sent"]}
+
+
+def undocumented(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
+    """Yield calls, or parts of them, that neither a document nor a declared probe explains."""
+    probes = {row["system"]: set(row.get("probes", ())) for row in index.facts["system"]}
+    times: Counter[tuple[str, str]] = Counter()
+    for row in index.journal:
+        unexplained = set(row.get("undocumented", ())) - probes.get(row["system"], set())
+        times.update((row["connection"], call) for call in unexplained)
+    for (connection, call), count in sorted(times.items()):
+        yield "undocumented_calls", {"connection": connection, "call": call, "times": count}
 
 
 def _met_an_edit(index: EvidenceIndex, write: Row) -> bool:

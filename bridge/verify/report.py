@@ -11,6 +11,7 @@ known comes as *facts*, rows of these kinds:
         "lossy": {field: {value: word}}                    values that it can only hold as less
         "never_empty": {field: value}                      what it shows where nobody has decided
         "bridge_account": ""                               who has this e-mail address is nobody
+        "probes": [...]                                    undocumented calls that may be tried
     {"kind": "connection", "name", "system"}               an account;
         "creates": true, "fields": [...]                   fields that are kept in step there
     {"kind": "link", "entity", "refs": {connection: id}}   the same ticket (or message, ...);
@@ -85,12 +86,15 @@ class Report:
     """The same for edits that their system tells nobody of."""
     systems: dict[str, dict[str, int]] = field(default_factory=dict)
     forbidden_calls: int = 0
+    undocumented_calls: int = 0
+    """Those that neither a document of the vendor's nor a probe of the connector's explains."""
     details: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
-        """Converged, and nothing duplicated, lost or echoed."""
-        return self.converged and not (self.duplicates or self.lost_edits or self.echo_writes)
+        """Converged; nothing duplicated, lost or echoed; no call made that may not be."""
+        harm = self.duplicates or self.lost_edits or self.echo_writes
+        return self.converged and not (harm or self.forbidden_calls or self.undocumented_calls)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -118,6 +122,7 @@ def verify(given: VerifyInput) -> Report:
         latency_ms=measures.latency(index, announced=True),
         latency_polled_ms=measures.latency(index, announced=False),
         systems=measures.by_connection(index),
+        undocumented_calls=sum(row["times"] for row in details["undocumented_calls"]),
         forbidden_calls=sum(row["note"].startswith("forbidden") for row in bridge),
         details={name: rows for name, rows in sorted(details.items()) if rows},
     )

@@ -109,6 +109,10 @@ PROBES = (
         for call in (f"POST {_TICKETS_PATH}", f"PATCH {_TICKETS_PATH}/<ticket_id>")
     ),
     Probe(
+        f"GET {_TICKETS_PATH}/<ticket_id>/messages",
+        "in the source alone; where it is not listed, nothing is concluded from that",
+    ),
+    Probe(
         f"DELETE {_TICKETS_PATH}/<ticket_id>",
         "documented, and refused to personal keys by the source that was read",
     ),

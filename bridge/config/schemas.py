@@ -28,6 +28,7 @@ from bridge.config.schema_fields import (
     one_of,
 )
 from bridge.config.yaml_reader import Document, Problem, Where
+from bridge.connectors.signing import SCHEMES
 
 _WORDS = {
     "required": "is missing",
@@ -84,11 +85,15 @@ class Named(fields.Field[dict[str, Any]]):
 class WebhookSchema(Strict):
     """The signing of a connection's webhooks, and the place of the hint in their bodies."""
 
-    scheme = one_of("standard-webhooks", "hmac-sha256", "static-header")
+    scheme = one_of(*SCHEMES)
     secrets = Secrets(required=True)
     header = Text()
+    signature = Text()
+    signed = Text()
     timestamp_header = Text()
+    timestamp_path = Text()
     tolerance = Duration()
+    rate_limit = Rates()
     event = Text()
     id = Text()
     delivery = Text()

@@ -14,7 +14,7 @@ from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.substitution import fill
 from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.connectors.contract import Connector
-from bridge.connectors.signing import webhook_problems
+from bridge.connectors.signing import SCHEMES, webhook_problems
 from bridge.core.mapping.transforms import shown
 from bridge.core.model.syncs import Connection, Proxy, Secret, Webhook
 
@@ -269,7 +269,7 @@ class _ConnectionCompiler:
         if row is None:
             return None
         if known.SIGNING is None and "scheme" not in row:
-            what = "is missing; allowed standard-webhooks, hmac-sha256, static-header"
+            what = f"is missing; allowed {', '.join(SCHEMES)}"
             self.wrong(("webhook", "scheme"), what)
             return None
         given = {key: value for key, value in row.items() if key not in ("scheme", "secrets")}

@@ -1,8 +1,9 @@
 """Signatures of webhooks: over the raw bytes, checked in constant time, with several live secrets.
 
-Three schemes: `standard-webhooks` (id, time and body signed), `hmac-sha256` (the body, or time and
-body) and `static-header` (a shared secret in a header, for systems that can do nothing better). The
-first is https://www.standardwebhooks.com (its specification, read 2026-11). A good signature proves
+Three kinds of scheme: `standard-webhooks` (id, time and body signed), `hmac-…` (the body, with
+whatever else the configuration's `signed` says) and `static-header` (a shared secret in a header,
+for systems that can do nothing better). The first is https://www.standardwebhooks.com (its
+specification, read 2026-11), also under Svix's older names of its headers. A good signature proves
 who sent a delivery, never that what it says is true: a delivery is only ever a hint.
 """
 
@@ -14,13 +15,37 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any, Final
 
+from bridge import foreign_json
+from bridge.connectors.parsing import parse_time, value_at
+from bridge.connectors.signed_parts import (
+    header_parts,
+    shows_time,
+    signed_material,
+    template_problems,
+    written_header,
+)
 from bridge.core.model.syncs import Secret, Webhook
 from bridge.errors import BadSignature, Expired
 
-ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+STANDARD: Final = "standard-webhooks"
+STATIC: Final = "static-header"
+DIGESTS: Final = {
+    "hmac-sha256": hashlib.sha256,
+    "hmac-sha512": hashlib.sha512,
+    "hmac-sha1": hashlib.sha1,
+}
+"""SHA-1 is weak, and used only where the configuration names it."""
+SCHEMES: Final = (STANDARD, *DIGESTS, STATIC)
+ID, STAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 """The headers of the standard-webhooks scheme."""
-DEFAULT_HEADER = {"hmac-sha256": "x-webhook-signature", "static-header": "x-webhook-secret"}
+SVIX: Final = {ID: "svix-id", STAMP: "svix-timestamp", SIGNATURE: "svix-signature"}
+"""The names that they had before it was a standard."""
+DEFAULT_HEADER: Final = {
+    **dict.fromkeys(DIGESTS, "x-webhook-signature"),
+    STATIC: "x-webhook-secret",
+}
 MIN_KEY_BYTES = 24
 """Of a standard-webhooks key. Senders refuse shorter ones: here one is a typing error."""
 MAX_CANDIDATES = 8
@@ -34,12 +59,14 @@ def verify(webhook: Webhook, headers: Mapping[str, str], body: bytes, now: datet
 
     Header names are lower-case.
     """
-    if webhook.scheme == "standard-webhooks":
+    if webhook.scheme == STANDARD:
         _verify_standard(webhook, headers, body, now)
-    elif webhook.scheme == "hmac-sha256":
+    elif webhook.scheme in DIGESTS:
         _verify_hmac(webhook, headers, body, now)
     else:
         _verify_static(webhook, headers)
+    if webhook.timestamp_path:
+        _check_own_time(webhook, body, now)
 
 
 def sign(webhook: Webhook, body: bytes, now: datetime, delivery_id: str) -> dict[str, str]:
@@ -47,16 +74,17 @@ def sign(webhook: Webhook, body: bytes, now: datetime, delivery_id: str) -> dict
     secret = webhook.secrets[0]
     stamp = str(int(now.timestamp()))
     headers = {webhook.delivery.lower(): delivery_id} if webhook.delivery else {}
-    if webhook.scheme == "standard-webhooks":
+    if webhook.scheme == STANDARD:
         material = b".".join((delivery_id.encode(), stamp.encode(), body))
-        code = base64.b64encode(_mac(_standard_key(secret) or b"", material)).decode()
-        return headers | {ID: delivery_id, TIMESTAMP: stamp, SIGNATURE: f"v1,{code}"}
-    if webhook.scheme == "static-header":
+        code = base64.b64encode(_mac(webhook, _standard_key(secret) or b"", material)).decode()
+        return headers | {ID: delivery_id, STAMP: stamp, SIGNATURE: f"v1,{code}"}
+    if webhook.scheme == STATIC:
         return headers | {header_of(webhook): secret.reveal()}
     if webhook.timestamp_header:
         headers[webhook.timestamp_header.lower()] = stamp
-        body = stamp.encode() + b"." + body
-    return headers | {header_of(webhook): _mac(secret.reveal().encode(), body).hex()}
+    material = signed_material(webhook, body, stamp.encode(), delivery_id.encode())
+    code = _mac(webhook, secret.reveal().encode(), material).hex()
+    return headers | {header_of(webhook): written_header(webhook, code, stamp)}
 
 
 def header_of(webhook: Webhook) -> str:
@@ -66,14 +94,21 @@ def header_of(webhook: Webhook) -> str:
 
 def signed_id(webhook: Webhook, headers: Mapping[str, str]) -> str:
     """Return the delivery id if it is part of what was signed, else the empty string."""
-    return headers.get(ID, "") if webhook.scheme == "standard-webhooks" else ""
+    if webhook.scheme == STANDARD:
+        return _standard_header(headers, ID)
+    return headers.get(webhook.delivery.lower(), "") if "{id}" in webhook.signed else ""
 
 
 def signs_time(webhook: Webhook) -> bool:
     """Return whether a delivery's time is signed, so that an old one cannot be replayed later."""
-    return webhook.scheme == "standard-webhooks" or (
-        webhook.scheme == "hmac-sha256" and bool(webhook.timestamp_header)
-    )
+    return webhook.scheme == STANDARD or bool(webhook.timestamp_path) or shows_time(webhook)
+
+
+def signed_time(webhook: Webhook, headers: Mapping[str, str]) -> str:
+    """Return the time in a delivery's headers, as it was sent; empty if there is none."""
+    if webhook.timestamp_header:
+        return headers.get(webhook.timestamp_header.lower(), "").strip()
+    return header_parts(webhook, headers.get(header_of(webhook), "")).stamp
 
 
 def webhook_problems(webhook: Webhook) -> list[str]:
@@ -81,7 +116,7 @@ def webhook_problems(webhook: Webhook) -> list[str]:
     problems: list[str] = []
     if not any(secret.reveal() for secret in webhook.secrets):
         problems.append("no secret: nothing could be verified")
-    if webhook.scheme == "standard-webhooks":
+    if webhook.scheme == STANDARD:
         for number, secret in enumerate(webhook.secrets, 1):
             key = _standard_key(secret)
             if key is None:
@@ -93,41 +128,52 @@ def webhook_problems(webhook: Webhook) -> list[str]:
                     f"secret {number} has {len(key)} bytes; "
                     f"standard-webhooks wants at least {MIN_KEY_BYTES}"
                 )
-    if webhook.timestamp_header and webhook.scheme != "hmac-sha256":
-        problems.append(
-            f"timestamp_header means nothing with the scheme {webhook.scheme}; "
-            "allowed with hmac-sha256"
-        )
+    if webhook.scheme in DIGESTS:
+        return problems + template_problems(webhook)
+    problems += [
+        f"{name} means nothing with the scheme {webhook.scheme}; allowed with {', '.join(DIGESTS)}"
+        for name in ("timestamp_header", "signed", "signature")
+        if getattr(webhook, name)
+    ]
+    if webhook.timestamp_path and webhook.scheme == STATIC:
+        problems.append("timestamp_path means nothing here: static-header signs no body")
     return problems
 
 
 def _verify_standard(
     webhook: Webhook, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> None:
-    delivery, stamp, given = (headers.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
+    delivery, stamp, given = (_standard_header(headers, name) for name in (ID, STAMP, SIGNATURE))
     if not (delivery and stamp and given):
-        raise BadSignature(f"missing header: the scheme needs {ID}, {TIMESTAMP} and {SIGNATURE}")
+        raise BadSignature(f"missing header: the scheme needs {ID}, {STAMP} and {SIGNATURE}")
     material = b".".join((_bytes(delivery), _bytes(stamp), body))
     keys = (key for secret in webhook.secrets if (key := _standard_key(secret)))
-    if not _any_matches(keys, material, _standard_candidates(given)):
+    if not _any_matches(webhook, keys, material, _standard_candidates(given)):
         raise BadSignature("no live secret gives this signature")
     _check_time(webhook, stamp, now)
+
+
+def _standard_header(headers: Mapping[str, str], name: str) -> str:
+    """Return a header of the standard scheme, by its name of today, else by Svix's."""
+    # All by one set of names: of two sets one would be unsigned.
+    older = SIGNATURE not in headers and SVIX[SIGNATURE] in headers
+    return headers.get(SVIX[name] if older else name, "")
 
 
 def _verify_hmac(webhook: Webhook, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
     given = headers.get(header_of(webhook), "").strip()
     if not given:
         raise BadSignature(f"missing header {header_of(webhook)}")
-    stamp = ""
-    if webhook.timestamp_header:
-        stamp = headers.get(webhook.timestamp_header.lower(), "").strip()
-        if not stamp:
-            raise BadSignature(f"missing header {webhook.timestamp_header.lower()}")
-        body = _bytes(stamp) + b"." + body
-    code = given.removeprefix("sha256=")
-    candidates = [decoded for decoded in (_hex(code), _base64(code)) if decoded is not None]
+    stamp = signed_time(webhook, headers)
+    if shows_time(webhook) and not stamp:
+        raise BadSignature(f"missing time in {webhook.timestamp_header or header_of(webhook)}")
+    delivery = headers.get(webhook.delivery.lower(), "")
+    material = signed_material(webhook, body, _bytes(stamp), _bytes(delivery))
+    codes = header_parts(webhook, given).signatures
+    decoded = (code for text in codes for code in (_hex(text), _base64(text)))
+    candidates = [code for code in decoded if code is not None]
     keys = (secret.reveal().encode() for secret in webhook.secrets if secret.reveal())
-    if not _any_matches(keys, body, candidates):
+    if not _any_matches(webhook, keys, material, candidates):
         raise BadSignature("no live secret gives this signature")
     if stamp:
         _check_time(webhook, stamp, now)
@@ -159,10 +205,28 @@ def _check_time(webhook: Webhook, stamp: str, now: datetime) -> None:
     sent_at = _sent_at(stamp)
     if sent_at is None:
         raise Expired("the signed timestamp is not a number of seconds since 1970")
+    _check_age(webhook, sent_at, now)
+
+
+def _check_age(webhook: Webhook, sent_at: datetime, now: datetime) -> None:
     age = now - sent_at
     if abs(age) > webhook.tolerance:
         allowed = webhook.tolerance.total_seconds()
         raise Expired(f"signed {age.total_seconds():.0f} s ago; allowed {allowed:.0f} s")
+
+
+def _check_own_time(webhook: Webhook, body: bytes, now: datetime) -> None:
+    """Check the time that a body says of itself, which is signed along with it."""
+    try:
+        value: Any = value_at(foreign_json.loads(body), webhook.timestamp_path)
+    except ValueError:
+        value = None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(int(value))
+    sent_at = _sent_at(value) or parse_time(value) if isinstance(value, str) else None
+    if sent_at is None:
+        raise Expired(f"there is no time at {webhook.timestamp_path!r} in the body")
+    _check_age(webhook, sent_at, now)
 
 
 def _sent_at(stamp: str) -> datetime | None:
@@ -177,17 +241,19 @@ def _sent_at(stamp: str) -> datetime | None:
         return None
 
 
-def _any_matches(keys: Iterator[bytes], material: bytes, candidates: list[bytes]) -> bool:
+def _any_matches(
+    webhook: Webhook, keys: Iterator[bytes], material: bytes, candidates: list[bytes]
+) -> bool:
     matched = False
     for key in keys:
-        expected = _mac(key, material)
+        expected = _mac(webhook, key, material)
         for candidate in candidates[:MAX_CANDIDATES]:
             matched |= hmac.compare_digest(expected, candidate)
     return matched
 
 
-def _mac(key: bytes, material: bytes) -> bytes:
-    return hmac.digest(key, material, hashlib.sha256)
+def _mac(webhook: Webhook, key: bytes, material: bytes) -> bytes:
+    return hmac.digest(key, material, DIGESTS.get(webhook.scheme, hashlib.sha256))
 
 
 def _standard_key(secret: Secret) -> bytes | None:

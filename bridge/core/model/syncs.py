@@ -51,18 +51,28 @@ class Rate:
 class Webhook:
     """The webhooks of a connection: how they are signed, and where the hint stands in them."""
 
-    scheme: Literal["standard-webhooks", "hmac-sha256", "static-header"]
+    scheme: Literal["standard-webhooks", "hmac-sha256", "hmac-sha512", "hmac-sha1", "static-header"]
     secrets: tuple[Secret, ...]
     header: str = ""
+    signature: str = ""
+    """hmac only: how the header is written, as `t={timestamp},v1={signature}`; empty: the signature
+    alone, with or without `sha256=` in front."""
+    signed: str = ""
+    """hmac only: what is signed, made of `{body}`, `{timestamp}` and `{id}`; empty: `{body}`, or
+    `{timestamp}.{body}` where there is a timestamp."""
     timestamp_header: str = ""
-    """hmac-sha256 only: if set, `<timestamp>.<body>` is what is signed, and the time is checked."""
+    """hmac only: the header with the time that is signed, which is checked."""
+    timestamp_path: str = ""
+    """Dotted path of the body's own time, which is checked as well."""
     tolerance: timedelta = timedelta(minutes=5)
+    rate_limit: tuple[Rate, ...] = (Rate(100, 1.0), Rate(3000, 60.0))
+    """Deliveries that are taken; more are answered 429, and the vendor sends them again."""
     event: str = ""
     """Dotted path of the event name in the body; empty: the connector's own."""
     id: str = ""
     """Dotted path of the record id in the body; empty: the connector's own."""
     delivery: str = ""
-    """Header with the vendor's delivery id; empty: the connector's own, else the body's hash."""
+    """Header with the vendor's delivery id; empty: the connector's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -49,12 +50,29 @@ def var_folder(home: Path) -> Path:
     """Return the folder for what the bridge itself writes, made readable by its owner only."""
     folder = home / "var"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
     except OSError as error:
         raise ConfigError(
             [f"{folder}: cannot be made ({error.strerror}); name another home with --home"]
         ) from error
     return folder
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner can read, also if it, or its folder, was there before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    make_private(file.parent)
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as stream:
+        make_private(file)
+        stream.write(text)
+
+
+def make_private(path: Path) -> None:
+    """Take the rights of everybody but the owner away, if it is ours to do so."""
+    known = path.stat()
+    if known.st_uid == os.getuid() and stat.S_IMODE(known.st_mode) & 0o077:
+        path.chmod(stat.S_IMODE(known.st_mode) & 0o700)
 
 
 def fill_home(home: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from bridge.config import way_out
+from bridge.config.literal_secrets import literal_secrets
 from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.substitution import fill
 from bridge.config.yaml_reader import Document, Problem, Where
@@ -78,12 +79,13 @@ def compile_settings(
         if isinstance(given, dict) and given
         else None
     )
+    written_out = literal_secrets(document)
     if sandbox:
         document.data = _in_sandbox(document.data, sandbox, connectors)
     data, problems = fill(document, environ, home)
     loaded, wrong = load(BridgeSchema(), data, document)
     loaded = {name: field.load_default for name, field in BridgeSchema().fields.items()} | loaded
-    compiled = CompiledSettings(Settings("", "embedded"), {}, names, problems, [])
+    compiled = CompiledSettings(Settings("", "embedded"), {}, names, problems, written_out)
     unresolved = list(problems)
     problems += wrong
     compiled.settings = _settings(loaded, document, home, problems)

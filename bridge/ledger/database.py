@@ -92,7 +92,7 @@ class Ledger:
                 yield connection
 
     def upgrade(self) -> None:
-        """Bring the tables to this version; a new SQLite file is readable by its owner only."""
+        """Bring the tables to this version; a SQLite file is readable by its owner only."""
         if self.engine.dialect.name == "sqlite" and self.url.database not in _IN_MEMORY:
             _make_file(Path(str(self.url.database)))
         script = _migrations()
@@ -114,6 +114,8 @@ class Ledger:
             raise LedgerError(
                 f"there is no ledger at {self.shown}: run `bridge db upgrade` to make one"
             )
+        if self.engine.dialect.name == "sqlite" and self.url.database not in _IN_MEMORY:
+            _make_private(Path(str(self.url.database)))
         with self.read() as tx:
             self._refuse_newer(tx, script)
             current = MigrationContext.configure(tx).get_current_heads()
@@ -292,5 +294,13 @@ def _make_file(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        _make_private(path)
     except OSError as error:
         raise LedgerError(f"the ledger cannot be made at {path}: {error.strerror}") from error
+
+
+def _make_private(path: Path) -> None:
+    """Take a file that was there before, such as a copy, from all eyes but its owner's."""
+    known = path.stat()
+    if known.st_uid == os.getuid() and known.st_mode & 0o077:
+        path.chmod(0o600)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bridge.home import var_folder
+from bridge.home import var_folder, write_private
 from bridge.ledger import parking
 from bridge.operations.desk import Desk
 from bridge.preview.apply import Applied, apply_plan
@@ -103,9 +103,7 @@ def release_held(desk: Desk, connection: str, held: Sequence[HeldWrite]) -> int:
 
 def remember(home: Path, sync: str | None, plan: Preview) -> None:
     """Keep the digests of a plan."""
-    path = _path(home, sync)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.write_text(json.dumps(_digests(plan)))
+    write_private(_path(home, sync), json.dumps(_digests(plan)))
 
 
 def changes_since_last(home: Path, sync: str | None, plan: Preview) -> list[str] | None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import ConfigError
-from bridge.home import fill_home, find_home, var_folder
+from bridge.home import fill_home, find_home, var_folder, write_private
+from bridge.ledger.database import Ledger
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,3 +48,26 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="file/var"):
         var_folder(tmp_path / "file")
+
+
+def test_what_was_there_before_is_made_readable_by_its_owner_only(tmp_path):
+    var = tmp_path / "var"
+    plans = var / "plans"
+    plans.mkdir(parents=True)
+    old = plans / "all.json"
+    old.write_text("old and long")
+    database = var / "bridge.db"
+    ledger = Ledger(f"sqlite:///{database}")
+    ledger.upgrade()
+    for path in (var, plans, old, database):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    var_folder(tmp_path)
+    write_private(old, "new")
+    ledger.check()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (var, plans, old, database)}
+    assert modes == {"var": 0o700, "plans": 0o700, "all.json": 0o600, "bridge.db": 0o600}
+    assert old.read_text() == "new"
+    database.chmod(0o644)
+    ledger.upgrade()
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
+    ledger.close()

@@ -42,7 +42,7 @@ def patch(tmp_path, old: str, new: str, tests: str = TESTS) -> Path:
 
 
 def test_a_mutant_that_a_test_notices_is_killed_and_the_test_is_named(script, tmp_path):
-    mutant = script.read(patch(tmp_path, "mode=0o700", "mode=0o755"))
+    mutant = script.read(patch(tmp_path, "0o077", "0o000"))
     (tmp_path / "work").mkdir()
     failed = script.kill(mutant, tmp_path / "work")
     assert re.search(r"test_home\.test_a_new_home_has_everything_and_is_private", failed[0])
@@ -64,7 +64,7 @@ def test_a_mutant_that_proves_nothing_is_refused(script, tmp_path, old, new, sai
 
 def test_a_mutant_that_no_test_notices_survives(script, tmp_path):
     mutant = script.read(
-        patch(tmp_path, "mode=0o700", "mode=0o755", tests=f"{TESTS}::test_the_order_of_places")
+        patch(tmp_path, "0o077", "0o000", tests=f"{TESTS}::test_the_order_of_places")
     )
     (tmp_path / "work").mkdir()
     with pytest.raises(script.Broken, match="no test notices"):

@@ -109,7 +109,7 @@ CONNECTION_KEYS = (
             "config/bridge.yaml:8: connections.one.keep_bodies: is 'yes'; allowed true, false"]),
         ("bridge", "{secrets", "{scheme: md5, secrets", [
             ("config/bridge.yaml:6: connections.one.webhook.scheme: is 'md5'; allowed "
-             "standard-webhooks, hmac-sha256, "
+             "standard-webhooks, hmac-sha256, hmac-sha512, hmac-sha1, "
             "static-header")]),
         ("bridge", '{secrets: ["${SECRET}"]}', "{secrets: []}", [
             ("config/bridge.yaml:6: connections.one.webhook.secrets: must be a list of texts, at "
@@ -149,7 +149,7 @@ CONNECTION_KEYS = (
         ("bridge", "{api_key: abc}", "{api_key: abc}\n    webhook: {secrets: [x]}", [
             ("config/bridge.yaml:12: connections.two.webhook.scheme: is missing; allowed "
              "standard-webhooks, "
-            "hmac-sha256, static-header")]),
+            "hmac-sha256, hmac-sha512, hmac-sha1, static-header")]),
         ("agents", "- {email: Mary@Example.com, one: u1}", "- mary", [
             ("mappings/agents.yaml:2: agents[0]: must be a row such as "
              "{email: …, <connection>: …}")]),

@@ -244,11 +244,46 @@ def test_references_are_for_the_deployment_alone(tmp_path):
     ]
 
 
+def test_secrets_that_are_written_out_are_warned_of_with_the_way_out(tmp_path):
+    bridge = BRIDGE + (
+        "  three:\n    system: desk\n    base_url: 'https://x.io'\n    team: red\n"
+        "    credentials: {api_key: '${file:key}'}\n"
+        "    webhook: {secrets: [whsec-literal, '${SECRET}']}\n"
+    )
+    (tmp_path / "key").write_text("from-a-file")
+    warnings = [line for line in loaded(tmp_path, bridge=bridge).warnings if "written out" in line]
+    assert not any("literal" in line for line in warnings)
+    places = [line.partition(": a secret is written out here")[0] for line in warnings]
+    assert "connections.three.webhook.secrets[0]" in places[-1]
+    assert places[-1].startswith("config/bridge.yaml:")
+    assert "write ${THREE_WEBHOOK_SECRET}, or into a file and write ${file:PATH}" in warnings[-1]
+    assert not any("secrets[1]" in place or "three.credentials" in place for place in places)
+
+
+def test_a_proxys_password_is_warned_of(tmp_path):
+    bridge = BRIDGE + "    proxy: http://user:literal@proxy:3128\n"
+    (warning,) = [line for line in loaded(tmp_path, bridge=bridge).warnings if "two.proxy" in line]
+    assert warning.startswith("config/bridge.yaml:12: connections.two.proxy: a secret is written")
+    assert "${TWO_PROXY}" in warning
+    assert "literal" not in warning
+
+
+def test_a_database_address_with_a_password_is_warned_of(tmp_path):
+    bridge = "database: postgresql://bridge:literal@db/bridge\n" + BRIDGE
+    warnings = loaded(tmp_path, bridge=bridge).warnings
+    assert any(
+        line.startswith("config/bridge.yaml:1: database: a secret is written out here")
+        and "${BRIDGE_DATABASE_URL}" in line
+        and "literal" not in line
+        for line in warnings
+    )
+
+
 def test_warnings(tmp_path):
     bridge = BRIDGE.replace("https://two.example", "http://two.example") + "    poll: null\n"
-    bridge += (
-        "  three: {system: desk, base_url: 'https://x.io', credentials: {api_key: c}, team: red}\n"
-    )
+    bridge = bridge.replace("{api_key: abc}", "{api_key: '${KEY}'}")
+    bridge += "  three: {system: desk, base_url: 'https://x.io', team: red,\n"
+    bridge += "          credentials: {api_key: '${KEY}'}}\n"
     assert loaded(tmp_path, bridge=bridge).warnings == (
         "config/bridge.yaml:1: connections.three: is in no sync of mappings/syncs.yaml",
         (

@@ -86,6 +86,16 @@ class UnknownConnection(Rejected):
     status = HTTPStatus.NOT_FOUND
 
 
+class TooMany(Rejected):
+    """More webhooks came than are taken in the time; they are to be sent again later."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, wait: float) -> None:
+        super().__init__("too many webhooks at once; send this again later")
+        self.wait = wait
+
+
 class TooLarge(Rejected):
     """The body is larger than the limit."""
 

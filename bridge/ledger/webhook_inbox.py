@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -74,13 +74,20 @@ def accept(
     verdict: str = PENDING,
     why: str = "",
     body: str | None = None,
+    lasts: timedelta | None = None,
 ) -> tuple[int, bool]:
-    """Store a delivery; return its row's id, and False when it repeats an earlier one."""
+    """Store a delivery; return its row's id, and False when it repeats an earlier one.
+
+    With `lasts`, one with the same key that came longer ago than that is another delivery.
+    """
+    key = (
+        delivery_key if lasts is None else _within(tx, connection, delivery_key, received_at, lasts)
+    )
     row = tx.execute(
         _accept(tx.dialect.name),
         {
             "connection": connection,
-            "delivery_key": delivery_key,
+            "delivery_key": key,
             "received_at": received_at,
             "deliveries": 1,
             "headers": dict(headers),
@@ -98,6 +105,21 @@ def accept(
     if row.deliveries == 1:
         _count(tx, ACCEPTED, 1)
     return row.id, row.deliveries == 1
+
+
+def _within(tx: Tx, connection: str, key: str, at: datetime, lasts: timedelta) -> str:
+    """Return the key under which a delivery is stored that is the same for a while only.
+
+    That of the last such one, if it came lately enough; else that of the present stretch of time.
+    """
+    stretch = int(at.timestamp() / lasts.total_seconds())
+    before, present = f"{key}:{stretch - 1}", f"{key}:{stretch}"
+    known = (
+        select(inbox.c.id)
+        .where(inbox.c.connection == connection, inbox.c.delivery_key == before)
+        .where(inbox.c.received_at > at - lasts)
+    )
+    return before if tx.execute(known).first() else present
 
 
 @cache

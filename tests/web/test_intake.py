@@ -6,7 +6,7 @@ import pytest
 from bridge.connectors.contract import Hint
 from bridge.errors import LedgerError
 from bridge.ledger.database import Ledger
-from bridge.web.receiver.intake import BATCH, Delivery, DirectIntake, GroupIntake
+from bridge.web.receiver.intake import BATCH, Delivery, DeliveryKey, DirectIntake, GroupIntake
 from tests.web.receiver import START, rows
 
 
@@ -44,7 +44,7 @@ class Slow(Ledger):
 def delivery(number, **more):
     return Delivery(
         connection="helpdesk",
-        key=f"k{number}",
+        key=DeliveryKey(f"k{number}"),
         received_at=START,
         headers={},
         projection={},

@@ -57,6 +57,15 @@ def test_a_signed_hint_is_accepted_and_rings(server, redis):
     assert "tring" in ids(server.ledger)
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/webhooks/helpdesk", "/nowhere"])
+def test_no_answer_names_the_software_that_gave_it(server, path):
+    answer = server.raw(head("Connection: close", path=path, method="GET")).lower()
+    assert answer.startswith(b"http/1.1 ")
+    assert b"granian" not in answer
+    assert b"flask" not in answer
+    assert b"werkzeug" not in answer
+
+
 def test_a_chunked_body_is_taken(server):
     raw = json.dumps({"entity": "ticket", "id": "chunked"}).encode()
     answer = server.raw(

@@ -65,7 +65,7 @@ class Webhook:
     timestamp_path: str = ""
     """Dotted path of the body's own time, which is checked as well."""
     tolerance: timedelta = timedelta(minutes=5)
-    rate_limit: tuple[Rate, ...] = (Rate(100, 1.0), Rate(3000, 60.0))
+    rate_limit: tuple[Rate, ...] = (Rate(2000, 10.0), Rate(6000, 60.0))
     """Deliveries that are taken; more are answered 429, and the vendor sends them again."""
     event: str = ""
     """Dotted path of the event name in the body; empty: the connector's own."""

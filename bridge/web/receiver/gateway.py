@@ -19,7 +19,9 @@ from bridge.web.receiver.body import LIMIT
 THREADS: Final = 16
 BODY_TIMEOUT_SECONDS: Final = 10.0
 """The time in which a request's body has to arrive."""
-_JSON: Final = [("content-type", "application/json"), ("connection", "close")]
+_NAMELESS: Final = ("server", "")
+"""The server writes its own name where there is none; this one tells nobody what runs here."""
+_JSON: Final = [("content-type", "application/json"), ("connection", "close"), _NAMELESS]
 _PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -59,7 +61,7 @@ class Gateway:
             return
         loop = asyncio.get_running_loop()
         status, headers, payload = await loop.run_in_executor(self._pool, self._call, scope, body)
-        protocol.response_bytes(status, headers, payload)
+        protocol.response_bytes(status, [*headers, _NAMELESS], payload)
 
     def __rsgi_del__(self, _loop: Any) -> None:
         """Finish the requests under way and close the application; the server calls this."""

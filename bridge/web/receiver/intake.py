@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from bridge.connectors.contract import Hint
@@ -36,11 +36,20 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryKey:
+    """What tells a delivery from all others of its connection."""
+
+    text: str
+    lasts: timedelta | None = None
+    """For so long, counted from the first; None: for good."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One authentic webhook as it is stored in the inbox, with its hints."""
 
     connection: str
-    key: str
+    key: DeliveryKey
     received_at: datetime
     headers: Mapping[str, str]
     projection: Mapping[str, Any]
@@ -186,7 +195,8 @@ def store(tx: Tx, delivery: Delivery) -> Receipt:
     row_id, is_new = webhook_inbox.accept(
         tx,
         connection=delivery.connection,
-        delivery_key=delivery.key,
+        delivery_key=delivery.key.text,
+        lasts=delivery.key.lasts,
         received_at=delivery.received_at,
         headers=dict(delivery.headers),
         projection=dict(delivery.projection),

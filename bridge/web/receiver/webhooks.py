@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request
@@ -17,14 +18,16 @@ from flask import Blueprint, Response, jsonify, request
 from bridge.clock import Clock
 from bridge.connectors import signing
 from bridge.connectors.contract import Connector, Parsed
+from bridge.connectors.parsing import is_id
 from bridge.core.model.syncs import Connection, Webhook
-from bridge.errors import LedgerError, Malformed, Rejected, UnknownConnection
+from bridge.errors import LedgerError, Malformed, Rejected, TooMany, UnknownConnection
 from bridge.observability.log import Scrubber
 from bridge.web.receiver import body
 from bridge.web.receiver.counters import Counters
-from bridge.web.receiver.intake import Delivery, Intake
+from bridge.web.receiver.intake import Delivery, DeliveryKey, Intake
+from bridge.web.receiver.rates import REFUSED, RateMeter
 
-DUPLICATE_WINDOW_SECONDS: Final = 300
+DUPLICATE_WINDOW: Final = timedelta(minutes=5)
 """Within it, an equal body without a signed id or time counts as the same delivery."""
 MAX_HINTS: Final = 1000
 RETRY_AFTER_SECONDS: Final = "5"
@@ -33,8 +36,7 @@ _KEPT_HEADERS: Final = frozenset(
     {
         "content-type",
         "user-agent",
-        "webhook-id",
-        "webhook-timestamp",
+        *("webhook-id", "webhook-timestamp", "svix-id", "svix-timestamp"),
         "x-webhook-event",
         "x-webhook-delivery",
     }
@@ -54,22 +56,26 @@ def blueprint(
 ) -> Blueprint:
     """Return the route that takes webhooks."""
     routes = Blueprint("webhooks", __name__)
+    taken, refused = RateMeter(), RateMeter()
 
     @routes.post("/webhooks/<name>")
     def receive(name: str) -> tuple[Response, int] | Response:
+        now, counted = clock.now(), ""
         try:
             connection, webhook = _connection(connections, name)
-        except UnknownConnection as error:
-            counters.refused("", type(error).__name__)
-            return _refusal(error)
-        now = clock.now()
-        try:
+            counted = name
             raw = body.read(request, limit)
             headers = {key.lower(): value for key, value in request.headers.items()}
             signing.verify(webhook, headers, raw, now)
         except Rejected as error:
-            counters.refused(name, type(error).__name__)
-            return _refusal(error)
+            # After the signature was checked: strangers cannot use up what the vendor may send.
+            wait = refused.wait(counted, REFUSED, now)
+            answered = TooMany(wait) if wait else error
+            counters.refused(counted, type(answered).__name__)
+            return _refusal(answered)
+        if wait := taken.wait(name, webhook.rate_limit, now):
+            counters.refused(name, TooMany.__name__)
+            return _refusal(TooMany(wait))
         delivery = _delivery(connection, webhook, connectors[name], headers, raw, now)
         try:
             receipt = intake.submit(delivery)
@@ -102,6 +108,8 @@ def _refusal(error: Rejected) -> tuple[Response, int]:
     why = "the signature is missing, wrong or too old" if error.status == 401 else str(error)
     answer = jsonify(error=why)
     answer.headers["Connection"] = "close"  # the rest of the body is not going to be read
+    if isinstance(error, TooMany):
+        answer.headers["Retry-After"] = str(max(1, ceil(error.wait)))
     return answer, int(error.status)
 
 
@@ -114,7 +122,7 @@ def _delivery(
     now: datetime,
 ) -> Delivery:
     digest = hashlib.sha256(raw).hexdigest()
-    parsed, why = _parse(connector, headers, raw)
+    parsed, why = _parse(connector, _signed_headers(webhook, connector, headers), raw)
     keep = parsed is None or connection.keep_bodies
     scrubber = Scrubber(connection.secrets)
     if parsed is None:
@@ -125,7 +133,7 @@ def _delivery(
         verdict = "pending"
     return Delivery(
         connection=connection.name,
-        key=_key(webhook, headers, parsed, digest, now),
+        key=_key(webhook, headers, parsed, digest),
         received_at=now,
         headers=_kept_headers(webhook, headers),
         projection=_scrubbed(parsed.projection, scrubber) if parsed else {},
@@ -158,26 +166,37 @@ def _check(parsed: Parsed) -> None:
     if len(parsed.hints) > MAX_HINTS:
         raise Malformed(f"{len(parsed.hints)} records in one delivery; allowed {MAX_HINTS}")
     for hint in parsed.hints:
-        if not 0 < len(hint.id) <= 200 or not hint.id.isprintable():
-            raise Malformed("a record id is empty, longer than 200 characters or not printable")
+        if not is_id(hint.id):
+            raise Malformed(f"{hint.id[:40]!r} cannot be a record's id")
+
+
+def _signed_headers(
+    webhook: Webhook, connector: Connector, headers: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Leave out a delivery's number that was not signed: anybody can write another one there."""
+    if signing.signed_id(webhook, headers):
+        return headers
+    usual = connector.SIGNING.delivery if connector.SIGNING is not None else ""
+    unsigned = {webhook.delivery.lower(), usual.lower()}
+    return {name: value for name, value in headers.items() if name not in unsigned}
 
 
 def _key(
-    webhook: Webhook, headers: Mapping[str, str], parsed: Parsed | None, digest: str, now: datetime
-) -> str:
-    """Return the delivery key: by the signed id or time, else by the body within some minutes.
+    webhook: Webhook, headers: Mapping[str, str], parsed: Parsed | None, digest: str
+) -> DeliveryKey:
+    """Return what tells a delivery from others: its signed id or time, else its body for a while.
 
-    An unsigned id comes from the connector, which ties it to the event and the record. Even a
-    forged one does no harm: the hints of a duplicate are enqueued like those of the first.
+    An id that the connector finds in the body comes with the event and the record. Even a forged
+    one does no harm: the hints of a duplicate are enqueued like those of the first.
     """
     identity = signing.signed_id(webhook, headers) or (parsed.delivery if parsed else "")
     if identity:
         storable = len(identity) <= 150 and identity.isprintable()
-        return f"id:{identity if storable else _hash(identity)}"
+        return DeliveryKey(f"id:{identity if storable else _hash(identity)}")
     if signing.signs_time(webhook):
-        stamp = headers.get(webhook.timestamp_header.lower(), "")
-        return f"signed:{_hash(f'{stamp}.{digest}')}"
-    return f"body:{int(now.timestamp()) // DUPLICATE_WINDOW_SECONDS}:{digest}"
+        stamp = signing.signed_time(webhook, headers)
+        return DeliveryKey(f"signed:{_hash(f'{stamp}.{digest}')}")
+    return DeliveryKey(f"body:{digest}", lasts=DUPLICATE_WINDOW)
 
 
 def _hash(text: str) -> str:

@@ -17,6 +17,7 @@ from bridge.connectors.contract import Person
 from bridge.core.mapping.email_address import address_of
 from bridge.core.mapping.fieldmap import FieldMap, without_directory
 from bridge.core.merge.case import Rules
+from bridge.core.model.limits import MAX_LEARNED
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Marker, Ref
 from bridge.engine.context import Context
@@ -32,17 +33,21 @@ def learn(
 ) -> bool:
     """Take in the people whom a record shows.
 
-    True when the ledger did not know all of them, or knew them otherwise.
+    True when the ledger did not know all of them, or knew them otherwise. Of a great many new ones
+    at once the rest is learned when they are shown again.
 
     They are known here at once, for the record is about to be read. Should the transaction come to
     nothing, `refresh` finds that they were not stored, and the next record that shows them is news
     again.
     """
     table = context.directory.get(connection)
-    changed = False
+    changed, new = False, 0
     for person in shown:
         email = _address(person)
+        if new == MAX_LEARNED:
+            break
         if table is not None and email and table.learn(email, person.id):
+            new += 1
             changed |= directory.learn(tx, connection, str(person.id), email, person.name, now)
     return changed
 

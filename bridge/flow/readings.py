@@ -124,16 +124,17 @@ def with_listed_values(
     swept = (payload or {}).get("swept")
     if not swept:
         return record
-    listed_at, listed = datetime.fromisoformat(swept["at"]), swept["values"]
+    listed_at = datetime.fromisoformat(swept["at"])
     fresh = {
-        field_map.write_key: listed[field_map.write_key]
+        field_map.write_key
         for name, field_map in entity_map.fields.items()
         if field_map.write_key is not None
-        and field_map.write_key in listed
         and not _known_since(side, name, listed_at, settling_time)
     }
-    unreadable = {name: why for name, why in record.unreadable.items() if name not in fresh}
-    return replace(record, data={**record.data, **fresh}, unreadable=unreadable)
+    values = {name: value for name, value in swept["values"].items() if name in fresh}
+    too_large = {name: why for name, why in swept.get("unreadable", {}).items() if name in fresh}
+    unreadable = {name: why for name, why in record.unreadable.items() if name not in values}
+    return replace(record, data={**record.data, **values}, unreadable=unreadable | too_large)
 
 
 def _known_since(side: Side, name: str, at: datetime, settling_time: timedelta) -> bool:

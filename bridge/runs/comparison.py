@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.connectors.contract import Record
+from bridge.core.model.limits import size_of, why_too_large
 from bridge.core.model.state import Link
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
@@ -256,5 +257,14 @@ def _listed_values(context: Context, record: Record | None) -> dict[str, Any] | 
     if record is None:
         return None
     only_listed = context.capabilities[record.ref.connection][record.ref.entity].only_listed
-    values = {name: record.data[name] for name in sorted(only_listed) if name in record.data}
-    return {"swept": {"at": record.read_at.isoformat(), "values": values}} if values else None
+    shown = {name: record.data[name] for name in sorted(only_listed) if name in record.data}
+    too_large = {
+        name: why
+        for name, value in shown.items()
+        if (why := why_too_large(value, size_of(value), is_set=isinstance(value, list)))
+    }
+    if not shown:
+        return None
+    values = {name: value for name, value in shown.items() if name not in too_large}
+    at = record.read_at.isoformat()
+    return {"swept": {"at": at, "values": values, "unreadable": too_large}}

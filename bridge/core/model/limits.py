@@ -25,6 +25,8 @@ MAX_FIELD_DEPTH: Final = 32
 """Lists and objects within one another."""
 MAX_NUMBER_BITS: Final = 256
 """Of a whole number."""
+MAX_LEARNED: Final = 1_000
+"""New people whom one reading adds to the directory."""
 MAX_RECORD_CHARS: Final = 1_000_000
 """Characters in all mapped fields of one record; over it the longest ones are unreadable."""
 

@@ -6,9 +6,12 @@ problems as a list, and also tries the mappings on their own examples.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from bridge.config import yaml_reader
 from bridge.config.agents_file import Agents, compile_agents
@@ -19,6 +22,7 @@ from bridge.config.settings import (
     SandboxAccount,
     Settings,
     compile_settings,
+    compile_stores,
 )
 from bridge.config.substitution import references
 from bridge.config.syncs_file import KnownNames, compile_syncs
@@ -30,11 +34,21 @@ from bridge.core.model.entities import ENTITIES
 from bridge.core.model.syncs import Connection, Member, Sync
 from bridge.errors import ConfigError
 
-__all__ = ["Agents", "Config", "SandboxAccount", "Settings", "check", "credentials_at", "load"]
+__all__ = [
+    "Agents",
+    "Config",
+    "SandboxAccount",
+    "Settings",
+    "check",
+    "credentials_at",
+    "load",
+    "load_stores",
+]
 
 SETTINGS = "config/bridge.yaml"
 SYNCS = "mappings/syncs.yaml"
 AGENTS = "mappings/agents.yaml"
+NO_HOME = "{file} is not there; make a home with `bridge init DIR`, or name yours with --home"
 _NOT_SYSTEMS = ("syncs", "agents")
 
 
@@ -60,6 +74,8 @@ class Config:
     agents: Agents
     warnings: tuple[str, ...] = field(default=())
     """Settings that work, but deserve a look."""
+    revision: str = ""
+    """A digest of all that decides what is mirrored and how, without secrets and comments."""
 
 
 def load(
@@ -75,6 +91,20 @@ def load(
     if loader.problems:
         raise ConfigError(yaml_reader.as_lines(loader.problems))
     return config
+
+
+def load_stores(home: Path, environ: Mapping[str, str]) -> Settings:
+    """Return where the ledger and Redis are; no key of any connection is needed for that.
+
+    Raises ConfigError with the problems of these two alone. The other settings are as by default.
+    """
+    if not (home / SETTINGS).exists():
+        raise ConfigError([NO_HOME.format(file=home / SETTINGS)])
+    document = yaml_reader.load(home / SETTINGS, SETTINGS)
+    settings, problems = compile_stores(document, home, environ)
+    if problems:
+        raise ConfigError(yaml_reader.as_lines(problems))
+    return settings
 
 
 def check(
@@ -116,6 +146,8 @@ class _HomeLoader:
         """Mapping file -> the system that it is for; empty: unusable."""
         self.mapping_of: dict[str, str] = {}
         """Connection -> its mapping file."""
+        self.read_files: dict[str, Document] = {}
+        """Files of mappings/ that were read, as shown to people."""
         self.broken: set[str] = set()
         """Mapping files with problems."""
 
@@ -126,6 +158,7 @@ class _HomeLoader:
         maps = self.maps(settings, agents)
         syncs = self.syncs(settings, maps, agents)
         return Config(
+            revision=self.revision(settings.connections),
             home=self.home,
             settings=settings.settings,
             connections=settings.connections,
@@ -137,17 +170,33 @@ class _HomeLoader:
             ),
         )
 
+    def revision(self, connections: Mapping[str, Connection]) -> str:
+        """Return a digest that moves with every change of meaning in the files."""
+        rows = [
+            asdict(replace(each, credentials={}, webhook=None)) for each in connections.values()
+        ]
+        webhooks = {
+            name: asdict(replace(connection.webhook, secrets=()))
+            for name, connection in connections.items()
+            if connection.webhook is not None
+        }
+        files = {shown: document.data for shown, document in self.read_files.items()}
+        said = json.dumps(_in_order([rows, webhooks, files]), default=str)
+        return hashlib.sha256(said.encode()).hexdigest()
+
     def read(self, shown: str) -> Document | None:
         """Read one file, and collect its problems."""
         if shown == SETTINGS and not (self.home / shown).exists():
-            how = "make a home with `bridge init DIR`, or name yours with --home"
-            self.problems.append((shown, 1, f"{self.home / shown} is not there; {how}"))
+            self.problems.append((shown, 1, NO_HOME.format(file=self.home / shown)))
             return None
         try:
-            return yaml_reader.load(self.home / shown, shown)
+            document = yaml_reader.load(self.home / shown, shown)
         except ConfigError as error:
             self.problems += [_from_line(problem) for problem in error.problems]
             return None
+        if shown != SETTINGS:  # that one counts as compiled, without its secrets
+            self.read_files[shown] = document
+        return document
 
     def settings(self) -> CompiledSettings:
         """Read config/bridge.yaml."""
@@ -270,6 +319,14 @@ class _HomeLoader:
             if connection.webhook is None and connection.poll is None:
                 lines.append((SETTINGS, 1, f"connections.{name}: {silent}"))
         return lines
+
+
+def _in_order(value: Any) -> Any:
+    """Return plain data that is the same in every process, in whatever order keys were met."""
+    if isinstance(value, Mapping):
+        rows = [(str(key), _in_order(item)) for key, item in value.items()]
+        return sorted(rows, key=lambda row: row[0])
+    return [_in_order(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _is_stem(stem: str) -> bool:

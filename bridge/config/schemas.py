@@ -120,6 +120,7 @@ class ConnectionSchema(Strict):
     poll = Duration(allow_none=True)
     full = TimeOfDay(allow_none=True)
     keep_bodies = Flag()
+    same_account_as = Text()
     options = fields.Raw()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from bridge.config import way_out
 from bridge.config.literal_secrets import literal_secrets
 from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
+from bridge.config.store_urls import url_problem, url_secrets
 from bridge.config.substitution import fill
 from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.connectors.contract import Connector
@@ -41,6 +42,13 @@ class Settings:
     """The largest body of a webhook, in bytes."""
     keep_history: timedelta = timedelta(days=730)
     """The time for which timelines and finished writes, creates and conflicts are kept."""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return what in the addresses must never be shown."""
+        return tuple(
+            Secret(value) for url in (self.database, self.redis) for value in url_secrets(url)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +103,55 @@ def compile_settings(
         connection = compiler.connection(compiled.settings.http_timeout)
         if connection is not None:
             compiled.connections[name] = connection
+    if not sandbox:  # whose connections of one system have one account
+        problems += _same_accounts(compiled.connections, rows, document)
     # A line with an unresolved reference needs no second message.
     lines = {line for _file, line, _what in unresolved}
     others = compiled.problems[len(unresolved) :]
     compiled.problems = unresolved + [problem for problem in others if problem[1] not in lines]
     return compiled
+
+
+def compile_stores(
+    document: Document, home: Path, environ: Mapping[str, str]
+) -> tuple[Settings, list[Problem]]:
+    """Read where the ledger and Redis are, and nothing that connections would need."""
+    rows = document.data if isinstance(document.data, dict) else {}
+    document.data = {key: value for key, value in rows.items() if key in ("database", "redis")}
+    data, problems = fill(document, environ, home)
+    fields = BridgeSchema().fields
+    loaded = {name: field.load_default for name, field in fields.items()} | data
+    for key in data:
+        if not isinstance(data[key], str):
+            problems.append(document.problem((key,), "must be text"))
+            loaded[key] = fields[key].load_default
+    return _settings(loaded, document, home, problems), problems
+
+
+def _same_accounts(
+    connections: Mapping[str, Connection], rows: Mapping[str, Any], document: Document
+) -> Iterator[Problem]:
+    """Refuse two connections with one account: each record would be mirrored with itself."""
+    first: dict[tuple[str, ...], str] = {}
+    for name, connection in connections.items():
+        keys = (each.reveal() for _name, each in sorted(connection.credentials.items()))
+        other = first.setdefault((connection.system, connection.place, *keys), name)
+        if other not in (name, rows[name].get("same_account_as")):
+            what = (
+                f"leads to the same account as {other}, so each record would be mirrored with "
+                f"itself; if it is meant so, say `same_account_as: {other}`"
+            )
+            yield document.problem(("connections", name, "base_url"), what)
+
+
+def _place(base_url: str, options: Mapping[str, Any], known: type[Connector]) -> str:
+    """Return where an account is: the normalised address and the options that name it there."""
+    url = urlsplit(base_url)
+    port = (
+        f":{url.port}" if url.port not in (None, {"http": 80, "https": 443}.get(url.scheme)) else ""
+    )
+    named = [f" {key} {options[key]}" for key in sorted(known.ACCOUNT_OPTIONS & options.keys())]
+    return f"{url.scheme}://{url.hostname}{port}{url.path.rstrip('/')}{''.join(named)}"
 
 
 def _in_sandbox(data: Any, sandbox: Mapping[str, SandboxAccount], connectors: Classes) -> Any:
@@ -148,11 +200,15 @@ def _settings(
         if "?" in str(home):
             wrong("database", "the home's path contains a ?; name another home with --home")
     elif scheme in _POSTGRES and separator and rest:
+        if what := url_problem(database):
+            wrong("database", what)
         database = f"postgresql+psycopg://{rest}"
     elif scheme != "sqlite" or not rest.startswith("/"):
         wrong("database", "is no such address; allowed sqlite, sqlite:///…, postgresql://…")
     if redis != "embedded" and not redis.startswith(("redis://", "rediss://", "unix://")):
         wrong("redis", "is no such address; allowed embedded, redis://, rediss://, unix://")
+    elif redis != "embedded" and (what := url_problem(redis)):
+        wrong("redis", what)
     return Settings(
         database=database,
         redis=redis,
@@ -203,6 +259,7 @@ class _ConnectionCompiler:
             mapping=row.get("mapping", system),
             base_url=row["base_url"].rstrip("/"),
             credentials={key: Secret(value) for key, value in row["credentials"].items()},
+            place=_place(row["base_url"], options, known),
             webhook=webhook,
             rates=row.get("rate_limit", ()),
             concurrency=row.get("concurrency", 4),

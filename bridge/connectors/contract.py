@@ -170,6 +170,8 @@ class Connector(ABC):
     """Name of an option of the connection -> what it is, in words."""
     REQUIRED_OPTIONS: ClassVar[frozenset[str]] = frozenset()
     """Those of OPTIONS that must be given."""
+    ACCOUNT_OPTIONS: ClassVar[frozenset[str]] = frozenset()
+    """Those of OPTIONS that say which account it is: another value is another account."""
     BACKOFF: ClassVar[float] = 0.5
     """Seconds to wait after an answer 429 that names no time; each further one doubles them."""
     ACTIONS: ClassVar[Mapping[str, str]] = {}

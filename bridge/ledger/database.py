@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.pool import StaticPool
 
 from bridge.errors import LedgerError, Outcome
@@ -65,7 +65,7 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self.url = _url(url)
         self._write_lock: Callable[[], AbstractContextManager[None]] = nullcontext
-        self.shown = self.url.render_as_string(hide_password=True)
+        self.shown = _shown(self.url)
         if self.url.get_backend_name() == "sqlite":
             self.engine = _sqlite(self.url)
             if self.url.database not in _IN_MEMORY:
@@ -158,7 +158,7 @@ class Ledger:
         try:
             yield
         except DBAPIError as error:
-            if (known := _ledger_error(error, self.shown)) is not None:
+            if (known := _ledger_error(error, self.url)) is not None:
                 raise known from error
             raise
 
@@ -179,8 +179,7 @@ def savepoint(tx: Tx) -> Iterator[None]:
             raise
         tx.exec_driver_sql("RELEASE SAVEPOINT part")
     except DBAPIError as error:
-        shown = tx.engine.url.render_as_string(hide_password=True)
-        if (known := _ledger_error(error, shown)) is not None:
+        if (known := _ledger_error(error, tx.engine.url)) is not None:
             raise known from error
         raise
 
@@ -214,15 +213,39 @@ def one_of(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
     return column == any_(bindparam("ids", type_=ARRAY(column.type)))
 
 
-def _ledger_error(error: DBAPIError, shown: str) -> LedgerError | None:
+def _shown(url: URL) -> str:
+    """Return an address as people may see it: where it leads, and nothing of user and query."""
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite:///{url.database or ''}"
+    host = url.host or str(url.query.get("host", "")) or "the usual socket"
+    port = f":{url.port}" if url.port else ""
+    return f"{url.drivername}://{host}{port}/{url.database or ''}"
+
+
+def _without_secrets(text: str, url: URL) -> str:
+    """Take an address's password, and everything of its query, out of a driver's words."""
+    values = [each for value in url.query.values() for each in _each(value)]
+    for secret in filter(None, (url.password, *values)):
+        text = text.replace(str(secret), "•••")
+    return text
+
+
+def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _ledger_error(error: DBAPIError, url: URL) -> LedgerError | None:
     """Return the LedgerError for a driver's error; None when it is a defect of ours."""
     if isinstance(error, IntegrityError):
         return None
     sqlstate = getattr(error.orig, "sqlstate", None)
+    shown, said = _shown(url), _without_secrets(str(error.orig), url)
+    if isinstance(error, ProgrammingError) and sqlstate is None and url.query:
+        return Unreachable(f"the ledger's address has an option that is not understood: {said}")
     if sqlstate in _CONTENDED or "database is locked" in str(error.orig):
-        return Contended(f"the ledger at {shown} was busy: {error.orig}")
+        return Contended(f"the ledger at {shown} was busy: {said}")
     if isinstance(error, OperationalError) or error.connection_invalidated:
-        return Unreachable(f"the ledger at {shown} cannot be used: {error.orig}")
+        return Unreachable(f"the ledger at {shown} cannot be used: {said}")
     return None
 
 
@@ -233,11 +256,11 @@ def _migrations() -> ScriptDirectory:
 def _url(text: str) -> URL:
     try:
         url = make_url(text)
-    except sqlalchemy.exc.ArgumentError as error:
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         raise LedgerError(
             "the ledger's address is not a database URL; "
             "allowed: sqlite:///path, postgresql://user@host/name"
-        ) from error
+        ) from None  # its text has pieces of the address
     kind = url.get_backend_name()
     if kind not in {"sqlite", "postgresql"} and not url.drivername.startswith("postgres"):
         raise LedgerError(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge import wiring
+from bridge.config import load_stores
 from bridge.home import var_folder
 from bridge.ledger.database import Ledger
 
@@ -39,7 +40,7 @@ def revision(home: Path) -> LedgerRevision:
 
 
 def _ledger(home: Path) -> Ledger:
-    config = wiring.load_config(home)
-    if config.settings.database.startswith("sqlite"):
+    settings = load_stores(home, os.environ)
+    if settings.database.startswith("sqlite"):
         var_folder(home)  # the folder in which the file stands
-    return Ledger(config.settings.database)
+    return Ledger(settings.database)

@@ -20,6 +20,8 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from bridge.errors import ConfigError
+
 Address = str | Path
 """Where Redis is: a URL, or the path of a Unix socket."""
 
@@ -168,10 +170,17 @@ def wake_key(queue: str) -> str:
 
 def connect(address: Address, *, timeout: float | None = 2.0) -> Redis:
     """Connect to Redis with short timeouts; the worker, which waits for jobs, passes None."""
-    return Redis.from_url(
-        url_of(address),
-        socket_connect_timeout=1.0,
-        socket_timeout=timeout,
-        retry=Retry(NoBackoff(), 1),
-        health_check_interval=30,
-    )
+    try:
+        client = Redis.from_url(
+            url_of(address),
+            socket_connect_timeout=1.0,
+            socket_timeout=timeout,
+            retry=Retry(NoBackoff(), 1),
+            health_check_interval=30,
+        )
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # an option that nobody knows shows here
+    except (ValueError, TypeError):
+        why = "redis: is no address that can be used; look at the options behind its ?"
+        raise ConfigError([why]) from None  # the library's text has pieces of the address
+    return client

@@ -80,6 +80,7 @@ class PostHogConnector(JsonHttpConnector):
     SIGNING: ClassVar = SIGNING
     OPTIONS: ClassVar = OPTIONS
     REQUIRED_OPTIONS: ClassVar = REQUIRED_OPTIONS
+    ACCOUNT_OPTIONS: ClassVar = REQUIRED_OPTIONS
 
     def __init__(self, connection: Connection, http: Http) -> None:
         super().__init__(connection, http)

@@ -94,6 +94,11 @@ class Connection:
     mapping: str
     base_url: str
     credentials: Mapping[str, Secret]
+    place: str = ""
+    """Where its account is: the normalised address, and the options that name the account there.
+
+    With the credentials it says which account this is.
+    """
     webhook: Webhook | None = None
     rates: tuple[Rate, ...] = ()
     concurrency: int = 4

@@ -36,6 +36,18 @@ class ConfigError(BridgeError):
         self.problems = problems
 
 
+class NotAccepted(ConfigError):
+    """The files changed in a way that looks like a mistake; `problems` says what would happen."""
+
+    def __init__(self, problems: list[str]) -> None:
+        way_out = "nothing was started; if it is meant so, say --accept (once)"
+        super().__init__([*problems, way_out])
+
+
+class FilesDiffer(ConfigError):
+    """The files are not those that the running processes were started with."""
+
+
 class LedgerError(BridgeError):
     """The ledger cannot be used as it is (newer version, damaged, wrong address)."""
 

@@ -11,17 +11,20 @@ from bridge.flow.deliver import deliver
 from bridge.flow.observe import observe
 from bridge.ledger import probes
 from bridge.ledger.database import Tx
-from bridge.runs import account_metrics, backfill, listing_walk, reconcile, undo
+from bridge.runs import account_metrics, adoption, backfill, listing_walk, reconcile, undo
 
 
-def catch_up(tx: Tx, context: Context) -> None:
-    """Take in what other workers have learned.
+def catch_up(tx: Tx, context: Context) -> bool:
+    """Take in what other workers have learned: which uncertain capabilities work, and who is who.
 
-    That is which uncertain capabilities work, and who is who.
+    False, and nothing is taken in, when other files than the context's are in force by now.
     """
+    if adoption.is_outdated(tx, context):
+        return False
     known = probes.by_connection(tx)
     context.probes.update({name: known.get(name, {}) for name in context.connections})
     people.refresh(tx, context)
+    return True
 
 
 PROCEDURES = Procedures(

@@ -38,8 +38,7 @@ def _print(console: Console, the_ticket: Ticket) -> None:
     title = Text(the_ticket.id, style="bold")
     console.print(title.append(f"  {the_ticket.sync}{paused}", "not bold"))
     for name, side in the_ticket.sides.items():
-        gone = " (detached)" if side.detached else " (deleted)" if side.deleted else ""
-        console.print(f"  {name}:{side.id}{gone}", soft_wrap=True)
+        console.print(f"  {name}:{side.id}{_condition(side)}", soft_wrap=True)
     console.print()
     console.print(_table(the_ticket))
     console.print()
@@ -53,6 +52,12 @@ def _print(console: Console, the_ticket: Ticket) -> None:
             f"{when(line.at)}  {line.kind:<14} {line.connection:<10} {line.field:<12} {details}",
             soft_wrap=True,
         )
+
+
+def _condition(side: SideView) -> str:
+    if side.retired:
+        return " (retired: no member of the sync any more)"
+    return " (detached)" if side.detached else " (deleted)" if side.deleted else ""
 
 
 def _table(the_ticket: Ticket) -> Table:

@@ -6,7 +6,7 @@ Configuration, capabilities, time and chance come in here, and are imported nowh
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.case import Rules
 from bridge.core.model.capabilities import EntityCapabilities, Writable, longest_appearance
 from bridge.core.model.state import Link
-from bridge.core.model.syncs import Connection, Sync
+from bridge.core.model.syncs import Connection, Member, Sync
 from bridge.ledger import conflict_log, links
 from bridge.ledger.database import Tx
 from bridge.ledger.work import WorkRow
@@ -59,6 +59,8 @@ class Context:
     """By connection: which uncertain capabilities turned out to work, as of the last claim."""
     directory: Mapping[str, AgentTable] = field(default_factory=dict)
     """By connection: who is who. It learns from records."""
+    revision: str = ""
+    """Names the files that all this was read from; empty: it is not known by which."""
     taken_in: dict[str, object] = field(default_factory=dict)
     """Shared knowledge -> its revision that this process has taken in."""
     _rules: dict[str, Rules] = field(default_factory=dict)
@@ -69,6 +71,21 @@ class Context:
             if sync.entity == entity and connection in sync.members:
                 return sync
         return None
+
+    def load(self, tx: Tx, ids: Collection[str]) -> dict[str, Link]:
+        """Load whole links as these files see them: sides that no file names are retired.
+
+        All sides of a link are, when its sync is not there (any more).
+        """
+        loaded = links.load(tx, ids)
+        for link in loaded.values():
+            link.retire_all_but(self.members(link))
+        return loaded
+
+    def members(self, link: Link) -> Mapping[str, Member]:
+        """Return the members of a link's sync; none when the sync is not there (any more)."""
+        sync = self.syncs.get(link.sync)
+        return sync.members if sync is not None else {}
 
     def rules(self, sync: Sync) -> Rules:
         """Return what the merge needs to know of a sync."""
@@ -149,7 +166,7 @@ class Task:
         fence = links.lease(tx, link_id, self.token, now, until)
         if fence is None:
             return False
-        self.link, self.fence, self.until = links.load(tx, [link_id])[link_id], fence, until
+        self.link, self.fence, self.until = context.load(tx, [link_id])[link_id], fence, until
         self.disputed = conflict_log.disputed(self.link)
         return True
 

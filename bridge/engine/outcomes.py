@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bridge.engine.context import Context, Task
+from bridge.engine.effects import Procedure, transact
 from bridge.errors import (
     AlreadyExists,
     BridgeError,
@@ -55,8 +56,14 @@ SHUT = frozenset({"paused", "trying", "stopped"})
 
 DEFECT = "defect"
 """The cause of work that is parked because the bridge itself failed over it."""
+RETIRED = "retired"
+"""Cause of work for a connection that the files do not name (any more)."""
 
 REMEDIES = {
+    RETIRED: (
+        "nothing, if it is meant so: it goes on by itself when the connection is back in "
+        "config/bridge.yaml and mappings/syncs.yaml; `bridge parked discard` forgets it"
+    ),
     "unsafe": (
         "look at what would be lost (`bridge ticket REF`); "
         "`bridge parked retry ID --approve` lets it through"
@@ -255,6 +262,12 @@ def _run_failed(
     again = not (hopeless or isinstance(error, ANSWERED) or row.attempts >= MAX_ATTEMPTS)
     if run_failure(tx, context, task, why, again=again):
         _later(tx, context, task, error, why)
+
+
+def retire(context: Context, task: Task) -> Procedure:
+    """Set work aside whose connection the files do not name (any more): nobody may be called."""
+    why = f"{task.row.connection} is no connection of config/bridge.yaml (any more)"
+    yield from transact(lambda tx: _set_aside(tx, task, why, RETIRED, context.clock.now()))
 
 
 def backoff(context: Context, attempts: int) -> float:

@@ -25,6 +25,7 @@ from bridge.engine.outcomes import (
     CallOutcomes,
     RunFailure,
     apply_outcome,
+    retire,
 )
 from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch
 from bridge.errors import LeaseLost, RateLimited, Resting
@@ -63,8 +64,11 @@ class Procedures:
     """What the engine is handed: how each kind of work is done."""
 
     by_kind: Mapping[str, Callable[[Context, Task], Procedure]]
-    catch_up: Callable[[Tx, Context], None]
-    """Takes in what other workers have learned, before work is claimed."""
+    catch_up: Callable[[Tx, Context], bool]
+    """Takes in what other workers have learned, before work is claimed.
+
+    False: the bridge was started with other files since, so that this process claims nothing more.
+    """
     run_failures: Mapping[str, RunFailure]
     """Kinds of work that is a run and never parked, and what is told of its failures."""
 
@@ -96,6 +100,8 @@ class Drain:
         default_factory=lambda: ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="call")
     )
     stopping: Callable[[], bool] = lambda: False
+    outdated: bool = False
+    """The bridge was started with other files since: what is under way is ended, nothing begun."""
     counts: DrainCounts = field(default_factory=DrainCounts)
     _ready: list[tuple[RunningProcedure, object, Exception | None]] = field(default_factory=list)
     """Procedures that can go on, each with the answer to its last effect or the error to raise."""
@@ -149,7 +155,9 @@ class Drain:
 
     def _more_to_come(self) -> bool:
         """Return whether a drain that has nothing under way should stay."""
-        return not self._late and (bool(self._outcomes.waiting) or self._nearly_due())
+        return not (self._late or self.outdated) and (
+            bool(self._outcomes.waiting) or self._nearly_due()
+        )
 
     def _may_claim(self) -> bool:
         held = self._held()
@@ -186,7 +194,9 @@ class Drain:
             # Else a drain would never end: the slow ones' work is for the next.
             slow=frozenset(name for name, _ in held) if self._late else frozenset(),
         )
-        self.procedures.catch_up(tx, context)
+        self.outdated = not self.procedures.catch_up(tx, context)
+        if self.outdated:
+            return []
         batch = claim_batch(tx, context, self.owner, now, capacity, self._claims)
         self._troubled, self._shut = batch.troubled, batch.shut
         return [self._begin(claimed) for claimed in batch.taken]
@@ -194,7 +204,9 @@ class Drain:
     def _begin(self, claimed: ClaimedWork) -> RunningProcedure:
         token = f"{self.owner}/{self.context.fresh_id()}"
         task = Task(claimed.row, self.owner, token)
-        procedure = self.procedures.by_kind[claimed.row.kind](self.context, task)
+        known = claimed.row.connection in self.context.connections
+        act = self.procedures.by_kind[claimed.row.kind] if known else retire
+        procedure = act(self.context, task)
         return RunningProcedure(task, procedure, claimed.lane, claimed.probe)
 
     def _load(self, connection: str) -> int:

@@ -27,10 +27,15 @@ def is_dead(owner: str) -> bool:
 
     False whenever that cannot be known.
     """
+    return is_alive(owner) is False
+
+
+def is_alive(owner: str) -> bool | None:
+    """Return whether the process of that name runs; None: it cannot be known from here."""
     _host, here, pid, began, *_salt = [*owner.split(":"), "", "", "", ""]
     if not here or here != _here() or not pid.isdecimal() or not began:
-        return False
-    return _began(int(pid)) != began
+        return None
+    return _began(int(pid)) == began
 
 
 def _here() -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from bridge.core.model.state import Link, Note
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
+from bridge.engine.outcomes import RETIRED
 from bridge.flow import people
 from bridge.flow.replan import replan
 from bridge.ledger import conflict_log, links, timeline, webhook_inbox, work
@@ -23,13 +24,30 @@ TWO_VALUES = frozenset({"conflict", "uncertain", "reverted", "ignored", "re-sent
 def take_lease(tx: Tx, context: Context, task: Task, link_id: str) -> bool:
     """Lease the link and load it into the task.
 
-    False when somebody else holds it: then the work has been put off for a moment, and the
-    procedure ends.
+    False when somebody else holds it, or its sync does not name the connection (any more): then the
+    work has been put off for a moment, or dealt with, and the procedure ends.
     """
-    if task.take(tx, context, link_id):
+    if not task.take(tx, context, link_id):
+        work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
+        return False
+    if task.row.connection in context.members(the_link(task)):
         return True
-    work.reschedule(tx, task.row, task.owner, context.soon(), count=False)
+    leave_retired(tx, context, task)
     return False
+
+
+def leave_retired(tx: Tx, context: Context, task: Task) -> None:
+    """Deal with work for a side that is retired: a look at it comes to nothing, the rest waits."""
+    now, row, link = context.clock.now(), task.row, the_link(task)
+    why = f"{row.connection} is no member of {link.sync} in mappings/syncs.yaml (any more)"
+    task.give_back(tx)
+    if row.kind != "observe" or row.remote_id is None:
+        work.park(tx, row, task.owner, why, RETIRED, now)
+        return
+    ref = Ref(row.connection, row.entity, row.remote_id)
+    upto = webhook_inbox.last_pending(tx, ref.connection, ref.entity, ref.id)
+    answer_webhooks(tx, ref, upto, "out of scope", why, now)
+    work.finish(tx, row, task.owner, now)
 
 
 def the_link(task: Task) -> Link:

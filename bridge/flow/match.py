@@ -99,7 +99,7 @@ def join_or_start(
     now, ref = context.clock.now(), record.ref
     values = context.maps[ref.connection][ref.entity].canonical(record.data)
     life = life_of_record(values, record.read_at, record.changed_before)
-    matches, doubtful, waiting = eligible(tx, sync, record, keys, life)
+    matches, doubtful, waiting = eligible(tx, context, sync, record, keys, life)
     known_by = [*keys, *customer_keys(values)]
     if waiting:
         work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
@@ -119,7 +119,7 @@ def join_or_start(
         joined = matches.pop()
         if join(tx, sync, ref, joined, known_by, now):
             parents.queue_children(
-                tx, context, links.load(tx, [joined])[joined], ref.connection, now
+                tx, context, context.load(tx, [joined])[joined], ref.connection, now
             )
         work.reschedule(tx, task.row, task.owner, task.follow_up_due(now), count=False)
     elif now - record.read_at > context.lease(context.connections):
@@ -211,7 +211,7 @@ def in_doubt(what: str, doubtful: Mapping[str, str]) -> str:
 
 
 def eligible(
-    tx: Tx, sync: Sync, record: Record, keys: list[Key], life: Life
+    tx: Tx, context: Context, sync: Sync, record: Record, keys: list[Key], life: Life
 ) -> tuple[set[str], dict[str, str], bool]:
     """Return the links that are the same thing and have no side on this connection.
 
@@ -224,7 +224,7 @@ def eligible(
     for rule, digest, at in keys:
         within = window(sync, rule)
         link_ids |= set(matching.find(tx, sync.name, rule, digest, at=at, within=within))
-    loaded = links.load(tx, sorted(link_ids))
+    loaded = context.load(tx, sorted(link_ids))
     free: set[str] = set()
     doubtful: dict[str, str] = {}
     for link_id, link in loaded.items():

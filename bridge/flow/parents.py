@@ -72,7 +72,7 @@ def _by_customer(tx: Tx, context: Context, ref: Ref, email: Canonical) -> tuple[
     link_ids = {
         link_id for sync in syncs for link_id in matching.find(tx, sync.name, *customer_key(email))
     }
-    loaded = links.load(tx, sorted(link_ids)).values()
+    loaded = context.load(tx, sorted(link_ids)).values()
     open_tickets = [link for link in loaded if link.live() and not _is_over(link)]
     if not open_tickets:
         return None, "its customer has no open ticket"
@@ -93,7 +93,10 @@ def ready(tx: Tx, context: Context, link: Link, connection: str) -> bool:
     """Return whether a record can be made there: one that belongs to a ticket waits for it."""
     if context.maps[connection][link.entity].parent is None:
         return True
-    return link.parent_id is not None and _ticket_at(tx, link.parent_id, connection) is not None
+    return (
+        link.parent_id is not None
+        and _ticket_at(tx, context, link.parent_id, connection) is not None
+    )
 
 
 def placed(
@@ -106,15 +109,17 @@ def placed(
     field_map = context.maps[connection][link.entity].parent
     if field_map is None or field_map.write_key is None:
         return planned
-    ticket = _ticket_at(tx, link.parent_id, connection) if link.parent_id is not None else None
+    ticket = None
+    if link.parent_id is not None:
+        ticket = _ticket_at(tx, context, link.parent_id, connection)
     if ticket is None:
         return None
     return replace(planned, values={**planned.values, field_map.write_key: ticket})
 
 
-def _ticket_at(tx: Tx, parent_id: str, connection: str) -> str | None:
+def _ticket_at(tx: Tx, context: Context, parent_id: str, connection: str) -> str | None:
     """Return the connection's own id of a ticket; None while it has none."""
-    parent = links.load(tx, [parent_id]).get(parent_id)
+    parent = context.load(tx, [parent_id]).get(parent_id)
     side = parent.live().get(connection) if parent is not None else None
     return side.remote_id if side is not None and side.missing_since is None else None
 
@@ -123,7 +128,7 @@ def queue_children(tx: Tx, context: Context, link: Link, connection: str, now: d
     """Queue the creates that have waited for this ticket to come to a connection."""
     if link.entity != TICKET:
         return
-    for child in links.load(tx, links.children(tx, link.id)).values():
+    for child in context.load(tx, links.children(tx, link.id)).values():
         if not _may_follow(context, child, connection):
             continue
         work.enqueue(

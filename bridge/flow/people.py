@@ -21,7 +21,7 @@ from bridge.core.model.limits import MAX_LEARNED
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Marker, Ref
 from bridge.engine.context import Context
-from bridge.ledger import directory, hints, links
+from bridge.ledger import directory, hints
 from bridge.ledger.database import Tx
 
 MET: Final = "met"
@@ -89,7 +89,7 @@ def _read_tickets_again(tx: Tx, context: Context) -> None:
         if table is None or (table.email_of(who) is None and table.name_of(who) is None):
             continue
         waiting = directory.waiting_for(tx, stranger.connection, who)
-        for link in links.load(tx, waiting).values():
+        for link in context.load(tx, waiting).values():
             # A changed directory leaves no side a base before its next read, so all are read.
             for name, side in link.live().items():
                 ref = Ref(name, link.entity, side.remote_id)

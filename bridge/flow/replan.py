@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
+from bridge.core.merge.retirement import settle_without_retired
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.planning.creation import CreatePlan
 from bridge.core.planning.planner import Plan, plan
@@ -21,8 +22,8 @@ from bridge.ledger.database import Tx
 
 
 def plans(context: Context, link: Link) -> dict[str, Plan]:
-    """Plan every member of the link's sync."""
-    return {name: plan_member(context, link, name) for name in context.syncs[link.sync].members}
+    """Plan every member of the link's sync; nothing when the sync is not there (any more)."""
+    return {name: plan_member(context, link, name) for name in context.members(link)}
 
 
 def plan_member(context: Context, link: Link, name: str) -> Plan:
@@ -61,9 +62,11 @@ def replan(
 
     `due` is the place of that work in its lane.
     """
-    return queue(
-        tx, context, link, plans(context, link), now, lane=lane, run_id=run_id, due=due or now
-    )
+    if (sync := context.syncs.get(link.sync)) is None:
+        return []
+    notes = settle_without_retired(link, context.rules(sync))
+    made = plans(context, link)
+    return notes + queue(tx, context, link, made, now, lane=lane, run_id=run_id, due=due or now)
 
 
 def queue(

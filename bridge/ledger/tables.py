@@ -13,7 +13,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     String,
     Table,
@@ -21,11 +20,13 @@ from sqlalchemy import (
     text,
 )
 
-from bridge.ledger.columns import Json, StorableText, UTCDateTime
+from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
+from bridge.ledger.configuration_tables import configuration, process
 
 __all__ = [
     "attempt",
     "audit",
+    "configuration",
     "conflict",
     "connection_health",
     "create_intent",
@@ -38,6 +39,7 @@ __all__ = [
     "metadata",
     "person",
     "probed",
+    "process",
     "run",
     "side",
     "sighting",
@@ -45,15 +47,6 @@ __all__ = [
     "unmapped",
     "work",
 ]
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
 
 # Every accepted webhook, once for each delivery key (webhook_inbox).
 inbox = Table(

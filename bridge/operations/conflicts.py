@@ -15,7 +15,7 @@ from bridge.core.model.values import Canonical, Raw, Unreadable
 from bridge.engine.context import Context
 from bridge.errors import NotPossible
 from bridge.flow.replan import replan
-from bridge.ledger import conflict_log, links
+from bridge.ledger import conflict_log
 from bridge.ledger.database import Tx
 from bridge.operations import find
 from bridge.operations.desk import Desk
@@ -49,7 +49,7 @@ def list_open(desk: Desk) -> list[OpenConflict]:
     """Return the open conflicts, the oldest first."""
     with desk.ledger.read() as tx:
         rows = conflict_log.list_open(tx)
-        loaded = links.load(tx, sorted({row["link_id"] for row in rows}))
+        loaded = desk.context.load(tx, sorted({row["link_id"] for row in rows}))
     return [_open_conflict(loaded[row["link_id"]], row) for row in rows]
 
 
@@ -75,7 +75,7 @@ def resolve(
     decision does not fit it, Busy while a worker has the ticket.
     """
     with desk.ledger.transaction() as tx:
-        link = find.ticket(tx, ref)
+        link = find.ticket(tx, desk.context, ref)
         in_conflict(link, field)  # first, for its message helps more than one about the value
         if take is not None:
             wanted = value_of(desk.context, link, field, take)
@@ -120,6 +120,10 @@ def value_of(context: Context, link: Link, field: str, connection: str) -> Canon
     if connection not in candidates:
         raise NotPossible(
             f"{connection} has no say in this conflict; allowed: {', '.join(sorted(candidates))}"
+        )
+    if connection not in link.sides:
+        raise NotPossible(
+            f"{connection} is not mirrored by {link.sync} (any more); give the value itself"
         )
     field_map, side = context.maps[connection][link.entity].fields[field], link.sides[connection]
     value = reads_as(field_map, side.fields[field], candidates[connection])

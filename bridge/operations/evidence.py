@@ -30,7 +30,12 @@ Fact = dict[str, Any]
 
 def facts(context: Context, tx: Tx) -> list[Fact]:
     """Return everything that the judge wants to know."""
-    return [*connections(context, tx), *records(context, tx), *conflicts(tx), *ambiguous(tx)]
+    return [
+        *connections(context, tx),
+        *records(context, tx),
+        *conflicts(context, tx),
+        *ambiguous(context, tx),
+    ]
 
 
 def connections(context: Context, tx: Tx) -> Iterator[Fact]:
@@ -56,18 +61,18 @@ def _creates(context: Context, tx: Tx, name: str) -> bool:
     return bool(probes.findings(tx, name).get("create", True))
 
 
-def all_links(tx: Tx) -> Iterator[Link]:
+def all_links(context: Context, tx: Tx) -> Iterator[Link]:
     """Return every link, loaded in pages."""
     last_id = ""
     while ids := links.ids(tx, last_id, _PAGE_SIZE):
-        yield from links.load(tx, ids).values()
+        yield from context.load(tx, ids).values()
         last_id = ids[-1]
 
 
 def records(context: Context, tx: Tx) -> Iterator[Fact]:
     """Return a row for each link, each record out of scope, and each value that is not carried."""
     with_strangers = directory.links_with_strangers(tx)
-    for link in all_links(tx):
+    for link in all_links(context, tx):
         refs = {name: side.remote_id for name, side in link.sides.items()}
         yield {"kind": "link", "entity": link.entity, "refs": refs, **_history(tx, link)}
         for name, side in link.sides.items():
@@ -95,24 +100,24 @@ def _not_carried(link: Link, field: str, entry: SideField, *, stranger: bool) ->
     return ""
 
 
-def ambiguous(tx: Tx) -> Iterator[Fact]:
+def ambiguous(context: Context, tx: Tx) -> Iterator[Fact]:
     """Return a row for each record of which nobody but a human can say which ticket it is."""
     for row in parking.parked(tx, _MAX_PARKED, cause=AMBIGUOUS):
         # A hint that fits several tickets names its record; a ticket that fits several, its link.
         if row.remote_id is not None:
             refs = [Ref(row.connection, row.entity, row.remote_id)]
         elif row.link_id is not None:
-            refs = _records_of(tx, row.link_id)
+            refs = _records_of(context, tx, row.link_id)
         else:
             refs = []
         for ref in refs:
             yield {"kind": "ambiguous", **_ref(ref.connection, ref.entity, ref.id)}
 
 
-def _records_of(tx: Tx, link_id: str) -> list[Ref]:
+def _records_of(context: Context, tx: Tx, link_id: str) -> list[Ref]:
     return [
         Ref(name, link.entity, side.remote_id)
-        for link in links.load(tx, [link_id]).values()
+        for link in context.load(tx, [link_id]).values()
         for name, side in link.sides.items()
     ]
 
@@ -141,11 +146,11 @@ def _history(tx: Tx, link: Link) -> Fact:
     return {"met": all_read.isoformat(), "met_later": later, "landed": landed}
 
 
-def conflicts(tx: Tx) -> Iterator[Fact]:
+def conflicts(context: Context, tx: Tx) -> Iterator[Fact]:
     """Return a row for each recorded conflict, with every value that was in it."""
     first_sides = {
         link.id: _ref(name, link.entity, side.remote_id)
-        for link in all_links(tx)
+        for link in all_links(context, tx)
         for name, side in list(link.sides.items())[:1]
     }
     for row in conflict_log.export(tx):

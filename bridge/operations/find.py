@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.core.model.state import Link
+from bridge.engine.context import Context
 from bridge.errors import UnknownName
 from bridge.ledger import links
 from bridge.ledger.database import Tx
@@ -32,10 +33,10 @@ def named(desk: Desk, ref: str) -> TicketMatch:
         return the_one(tx, ref)
 
 
-def ticket(tx: Tx, ref: str) -> Link:
+def ticket(tx: Tx, context: Context, ref: str) -> Link:
     """Return the link of the one ticket that REF names. Raises UnknownName."""
     link_id = the_one(tx, ref).link_id
-    return links.load(tx, [link_id])[link_id]
+    return context.load(tx, [link_id])[link_id]
 
 
 def the_one(tx: Tx, ref: str) -> TicketMatch:

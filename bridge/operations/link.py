@@ -28,7 +28,7 @@ class LinkedRecord:
     connection: str
     remote_id: str
     condition: str = ""
-    """`detached` or `deleted`; empty: neither."""
+    """`detached`, `deleted` or `retired`; empty: none of these."""
 
     def __str__(self) -> str:
         """Return `connection:remote-id`, and what is special about it."""
@@ -51,7 +51,7 @@ class LinkPreview:
 def preview_detach(desk: Desk, ref: str) -> LinkPreview:
     """Say what `detach` would do. Raises UnknownName."""
     with desk.ledger.read() as tx:
-        link, _connection = _record(tx, ref)
+        link, _connection = _record(tx, desk, ref)
     consequence = (
         f"{ref} leaves this ticket: nothing goes to it or comes from it, "
         "and no other is made for it"
@@ -67,7 +67,7 @@ def detach(desk: Desk, ref: str) -> str:
     """
 
     def act(tx: Tx) -> Link:
-        link, connection = _record(tx, ref)
+        link, connection = _record(tx, desk, ref)
         changed = change_link(tx, desk, link.id, lambda link, _now: _leave(desk, link, connection))
         # Its match keys go with it: nothing is matched with this ticket by them any more.
         matching.put(tx, changed.sync, changed.id, connection, [])
@@ -81,7 +81,7 @@ def preview_relink(desk: Desk, ref: str, to: str | None = None) -> LinkPreview:
     connection = ref.partition(":")[0]
     consequences = [f"{ref} is read and merged: where the two differ, the sync's `on_link` decides"]
     with desk.ledger.read() as tx:
-        target, source = _relinked(tx, ref, to)
+        target, source = _relinked(tx, desk, ref, to)
     if source is not None and source.id != target.id:
         consequences.append(
             f"the ticket it leaves ({source.id}) may get a new record on {connection}"
@@ -99,14 +99,14 @@ def relink(desk: Desk, ref: str, to: str | None = None) -> str:
     connection, _, remote_id = ref.partition(":")
 
     def act(tx: Tx) -> Link:
-        target, source = _relinked(tx, ref, to)
+        target, source = _relinked(tx, desk, ref, to)
         if source is None:
             _join(tx, desk, Ref(connection, target.entity, remote_id), target.id)
         elif source.id == target.id:
             change_link(tx, desk, target.id, lambda link, _now: _come_back(desk, link, connection))
         else:
             _move(tx, desk, source.id, connection, target.id)
-        link = links.load(tx, [target.id])[target.id]
+        link = desk.context.load(tx, [target.id])[target.id]
         read_all(tx, desk, link)
         return link
 
@@ -116,7 +116,7 @@ def relink(desk: Desk, ref: str, to: str | None = None) -> str:
 def preview_pause(desk: Desk, ref: str) -> LinkPreview:
     """Say what `pause` would do. Raises UnknownName."""
     with desk.ledger.read() as tx:
-        link = find.ticket(tx, ref)
+        link = find.ticket(tx, desk.context, ref)
     return _preview(link, ["nothing is written to its records until `bridge link resume`"])
 
 
@@ -133,14 +133,17 @@ def pause(desk: Desk, ref: str) -> str:
         return [Note("paused", "", "", {"by": desk.actor})]
 
     return _act(
-        desk, "link pause", ref, lambda tx: change_link(tx, desk, find.ticket(tx, ref).id, change)
+        desk,
+        "link pause",
+        ref,
+        lambda tx: change_link(tx, desk, find.ticket(tx, desk.context, ref).id, change),
     )
 
 
 def preview_resume(desk: Desk, ref: str) -> LinkPreview:
     """Say what `resume` would do, as far as is known before the reading. Raises UnknownName."""
     with desk.ledger.read() as tx:
-        link = find.ticket(tx, ref)
+        link = find.ticket(tx, desk.context, ref)
     writes = would_write(desk.context, link) or ["as far as is known, nothing needs to be written"]
     return _preview(link, ["its records are read again", *writes])
 
@@ -158,7 +161,7 @@ def resume(desk: Desk, ref: str) -> str:
         return [Note("resumed", "", "", {"by": desk.actor})]
 
     def act(tx: Tx) -> Link:
-        link = change_link(tx, desk, find.ticket(tx, ref).id, change)
+        link = change_link(tx, desk, find.ticket(tx, desk.context, ref).id, change)
         read_all(tx, desk, link)
         return link
 
@@ -186,9 +189,10 @@ def read_all(tx: Tx, desk: Desk, link: Link) -> None:
 
 def records(link: Link) -> list[LinkedRecord]:
     """Return the records of a link, those included that were detached or deleted."""
+    retired = [LinkedRecord(name, side.remote_id, "retired") for name, side in link.retired.items()]
     return [
         LinkedRecord(name, side.remote_id, _condition(side)) for name, side in link.sides.items()
-    ]
+    ] + retired
 
 
 def _condition(side: Side) -> str:
@@ -208,23 +212,31 @@ def _act(desk: Desk, action: str, ref: str, act: Callable[[Tx], Link]) -> str:
     return link.id
 
 
-def _record(tx: Tx, ref: str) -> tuple[Link, str]:
-    """Return the ticket and connection of a record. Raises UnknownName unless REF is a record."""
-    link = find.ticket(tx, ref)
+def _record(tx: Tx, desk: Desk, ref: str) -> tuple[Link, str]:
+    """Return the ticket and connection of a record.
+
+    Raises UnknownName unless REF is a record, and NotPossible when it is retired.
+    """
+    link = find.ticket(tx, desk.context, ref)
     connection, _, remote_id = ref.partition(":")
+    if connection in link.retired and link.retired[connection].remote_id == remote_id:
+        raise NotPossible(
+            f"{ref} is left alone already: {connection} is no member of {link.sync} (any more). "
+            "Put it back into the files first"
+        )
     if connection not in link.sides or link.sides[connection].remote_id != remote_id:
         known = ", ".join(map(str, records(link)))
         raise UnknownName(f"name the record as connection:remote-id; this ticket has {known}")
     return link, connection
 
 
-def _relinked(tx: Tx, ref: str, to: str | None) -> tuple[Link, Link | None]:
+def _relinked(tx: Tx, desk: Desk, ref: str, to: str | None) -> tuple[Link, Link | None]:
     """Return the ticket that a record goes to, and the one it is in, if any. Raises UnknownName."""
     # Asked without prefixes: a record in no ticket may have an id with which another's begins.
     if to is not None and not links.find(tx, ref):
-        return find.ticket(tx, to), None
-    source, _connection = _record(tx, ref)
-    return (source if to is None else find.ticket(tx, to)), source
+        return find.ticket(tx, desk.context, to), None
+    source, _connection = _record(tx, desk, ref)
+    return (source if to is None else find.ticket(tx, desk.context, to)), source
 
 
 def _leave(desk: Desk, link: Link, connection: str) -> list[Note]:

@@ -28,7 +28,7 @@ def change_link(tx: Tx, desk: Desk, link_id: str, change: LinkChange) -> Link:
     fence = links.lease(tx, link_id, owner, now, now + LEASE)
     if fence is None:
         raise Busy(f"a worker has {link_id} just now; ask again in a moment")
-    link = links.load(tx, [link_id])[link_id]
+    link = desk.context.load(tx, [link_id])[link_id]
     notes = change(link, now)
     links.save(tx, link, owner, fence, now)
     timeline.add(tx, link_id, now, notes)

@@ -34,6 +34,8 @@ class SideView:
     deleted: bool
     detached: bool
     """An admin has taken it out of the ticket."""
+    retired: bool
+    """Its connection is not in the sync (any more): it is left alone."""
     read_at: datetime | None
     fields: Mapping[str, Raw | Marker]
     """What it shows, in its own words; a marker where it was never read, or has no such field."""
@@ -62,14 +64,17 @@ class Ticket:
 def show(desk: Desk, ref: str) -> Ticket:
     """Return the ticket that REF names. Raises UnknownName."""
     with desk.ledger.read() as tx:
-        link = find.ticket(tx, ref)
+        link = find.ticket(tx, desk.context, ref)
         return Ticket(
             id=link.id,
             sync=link.sync,
             paused=link.paused,
             state={name: _agreed(state) for name, state in link.state.items()},
             open=sorted(name for name, state in link.state.items() if state.candidates is not None),
-            sides={name: _side_view(side) for name, side in link.sides.items()},
+            sides={
+                name: _side_view(side, retired=name in link.retired)
+                for name, side in (link.sides | link.retired).items()
+            },
             timeline=timeline.timeline(tx, link.id),
             writes=attempts.history(tx, link.id),
             conflicts=conflict_log.of_link(tx, link.id),
@@ -111,12 +116,13 @@ def _agreed(state: FieldState) -> AgreedValue:
     return AgreedValue(state.value, state.rev, state.set_by)
 
 
-def _side_view(side: Side) -> SideView:
+def _side_view(side: Side, *, retired: bool) -> SideView:
     notes = {field: entry.unreadable or entry.decided_why for field, entry in side.fields.items()}
     return SideView(
         id=side.remote_id,
         deleted=side.tombstone,
         detached=side.detached,
+        retired=retired,
         read_at=side.read_at,
         fields={field: entry.shadow for field, entry in side.fields.items()},
         notes={field: note for field, note in notes.items() if note},

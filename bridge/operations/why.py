@@ -87,7 +87,7 @@ class Explanation:
 def explain(desk: Desk, ref: str, field: str) -> Explanation:
     """Explain a field of the ticket that REF names. Raises UnknownName for either."""
     with desk.ledger.read() as tx:
-        link = find.ticket(tx, ref)
+        link = find.ticket(tx, desk.context, ref)
         if field not in link.state:
             raise UnknownName(f"{link.id} has no {field}; allowed: {', '.join(link.state)}")
         return Explanation(
@@ -96,7 +96,10 @@ def explain(desk: Desk, ref: str, field: str) -> Explanation:
             state=_agreed(link.state[field]),
             policy=_policy(desk.config, link, field),
             history=_history(tx, link, field),
-            sides={name: _side(tx, desk.config, link, name, field) for name in link.sides},
+            sides={
+                name: _side(tx, desk.config, link, name, field)
+                for name in (*link.sides, *link.retired)
+            },
         )
 
 
@@ -131,7 +134,7 @@ def _history(tx: Tx, link: Link, field: str) -> list[Moment]:
 
 
 def _side(tx: Tx, config: Config, link: Link, name: str, field: str) -> SideReason:
-    side = link.sides[name]
+    side = link.sides.get(name) or link.retired[name]
     entry = side.fields.get(field)
     refused = {row["field"] for _id, row in parking.of_fields(tx, link.id, name)}
     return SideReason(
@@ -146,6 +149,8 @@ def _side(tx: Tx, config: Config, link: Link, name: str, field: str) -> SideReas
 
 def _because(config: Config, link: Link, name: str, field: str, *, refused: bool) -> str:
     # Several reasons may hold. The first is given: while it does, mending the others is no help.
+    if name in link.retired:
+        return f"the record is retired: {name} is no member of {link.sync} (any more)"
     if cut_off := _cut_off(config, link, name, field):
         return cut_off
     entry = link.sides[name].fields.get(field)

@@ -107,7 +107,7 @@ def _plan_links(tx: Tx, context: Context, syncs: Collection[str]) -> None:
     after = ""
     while page := links.ids(tx, after):
         after = page[-1]
-        for link in links.load(tx, page).values():
+        for link in context.load(tx, page).values():
             if link.sync in syncs:
                 replan(tx, context, link, context.clock.now(), lane="operator")
 

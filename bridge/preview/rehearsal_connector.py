@@ -120,7 +120,7 @@ class RehearsalConnector(ForwardingConnector):
         """Note the call, and answer as the attempt expects."""
         with self.copy.read() as tx:
             link_id = links.of_refs(tx, [ref])[ref]
-            attempt = links.load(tx, [link_id])[link_id].sides[ref.connection].attempt
+            attempt = self.context.load(tx, [link_id])[link_id].sides[ref.connection].attempt
             destructive = int(attempts.history(tx, link_id)[-1]["destructive"])
         sent, before = (dict(attempt.sent), dict(attempt.before)) if attempt else ({}, {})
         self._note(
@@ -165,7 +165,7 @@ class RehearsalConnector(ForwardingConnector):
             intent = intents.by_marker(tx, draft.marker)
             if intent is None:
                 return "", {}
-            sides = links.load(tx, [intent.link_id])[intent.link_id].live().values()
+            sides = self.context.load(tx, [intent.link_id])[intent.link_id].live().values()
         origin = ", ".join(sorted(f"{side.connection}:{side.remote_id}" for side in sides))
         return origin, dict(intent.draft["sent"])
 
@@ -204,7 +204,11 @@ class RehearsalConnector(ForwardingConnector):
     def _from_ledger(self, ref: Ref) -> Record | None:
         with self.copy.read() as tx:
             link_id = links.of_refs(tx, [ref]).get(ref)
-            side = links.load(tx, [link_id])[link_id].sides.get(ref.connection) if link_id else None
+            side = (
+                self.context.load(tx, [link_id])[link_id].sides.get(ref.connection)
+                if link_id
+                else None
+            )
         if side is None or side.tombstone or side.remote_id != ref.id:
             return None
         shadows = {

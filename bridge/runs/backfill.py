@@ -165,7 +165,7 @@ class ImportJob(ListingJob[None]):
         since = datetime.fromisoformat(self.request.since) if self.request.since else None
         young = [record for record in records if _is_young(record, since)]
         link_ids = links.of_refs(tx, [record.ref for record in young])
-        loaded = links.load(tx, sorted(set(link_ids.values())))
+        loaded = context.load(tx, sorted(set(link_ids.values())))
         being_created = work.pending(tx, "create", loaded)
         # A link that was never read is queued again: an import that was killed may have made it.
         return [

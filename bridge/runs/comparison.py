@@ -19,7 +19,7 @@ from bridge.engine.context import Context
 from bridge.flow.differences import differences
 from bridge.flow.match import out_of_scope
 from bridge.flow.replan import plans
-from bridge.ledger import drift_findings, hints, links, listings
+from bridge.ledger import drift_findings, hints, listings
 from bridge.ledger.database import Tx
 from bridge.ledger.listings import LinkedRow
 from bridge.ledger.run_records import DifferenceKind
@@ -118,7 +118,7 @@ def compare(
     }
     comparison = Comparison(same_sides=list(same.values()))
     changed = {linked.link_id for each, linked in linked_rows.items() if each not in same}
-    loaded = links.load(tx, sorted(changed))
+    loaded = context.load(tx, sorted(changed))
     for remote_id, record in records.items():
         if remote_id in same:
             continue
@@ -172,9 +172,9 @@ def store_sightings(tx: Tx, comparison: Comparison, run_id: int) -> None:
 def difference_of(context: Context, link: Link, record: Record, *, full: bool) -> Difference | None:
     """Return how a row differs from the ledger, or what its link still owes a side (rule F9)."""
     ref = record.ref
-    side = link.sides[ref.connection]
-    if side.remote_id != ref.id:
-        return None  # a record that was given up; another one has taken its place
+    side = link.sides.get(ref.connection)
+    if side is None or side.remote_id != ref.id:
+        return None  # retired, or given up: another record has taken its place
     if side.tombstone or side.missing_since:
         return Difference(ref.id, "changed", (), side.read_at, "it was thought to be gone")
     names, remapped = differences(context, link, record, full=full)

@@ -197,7 +197,7 @@ class DemoRun:
         with self.stack.bridge.ledger.read() as tx:
             tickets = [
                 {name: side.remote_id for name, side in link.live().items()}
-                for link in all_links(tx)
+                for link in all_links(self.stack.bridge.context, tx)
                 if link.entity == "ticket"
             ]
         return {record: refs for refs in tickets for record in refs.items()}

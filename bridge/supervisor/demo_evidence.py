@@ -32,7 +32,7 @@ def collect(
 def timelines(bridge: Bridge) -> Iterator[dict[str, Any]]:
     """Yield each ticket's history in the ledger: no evidence, but it says why a ticket ended so."""
     with bridge.ledger.read() as tx:
-        for link in all_links(tx):
+        for link in all_links(bridge.context, tx):
             ticket = {
                 "link": link.id,
                 "refs": {name: side.remote_id for name, side in link.sides.items()},

@@ -30,7 +30,9 @@ def test_its_json_has_the_promised_keys(world, desk):
     assert list(values) == [
         "id", "sync", "state", "open", "sides", "timeline", "writes", "conflicts",
     ]  # fmt: skip
-    assert set(values["sides"]["H"]) == {"id", "deleted", "detached", "read_at", "fields", "notes"}
+    assert set(values["sides"]["H"]) == {
+        *("id", "deleted", "detached", "retired", "read_at", "fields", "notes"),
+    }
     assert set(values["state"]["subject"]) == {"value", "rev", "by"}
     assert {"at", "kind", "connection", "field"} <= set(values["timeline"][0])
 

@@ -6,6 +6,7 @@ place; the ledger stores them. docs/flow.md tells the story, docs/merge-rules.md
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -155,6 +156,11 @@ class Link:
     state: dict[str, FieldState] = field(default_factory=dict)
     sides: dict[str, Side] = field(default_factory=dict)
     """By connection: at most one live side each."""
+    retired: dict[str, Side] = field(default_factory=dict)
+    """By connection: sides of connections that the link's sync does not name (any more).
+
+    They are kept and shown. Nothing reads, merges, plans or writes them.
+    """
     parent_id: str | None = None
     """The ticket's link that a message or session belongs to; it never changes."""
     intents: dict[str, str] = field(default_factory=dict)
@@ -164,6 +170,12 @@ class Link:
     def live(self) -> dict[str, Side]:
         """Return the sides that are not tombstones, by connection."""
         return {name: side for name, side in self.sides.items() if not side.tombstone}
+
+    def retire_all_but(self, members: Collection[str]) -> None:
+        """Retire the sides of all connections but these, and bring back those of these."""
+        known = {**self.sides, **self.retired}
+        self.sides = {name: side for name, side in known.items() if name in members}
+        self.retired = {name: side for name, side in known.items() if name not in members}
 
 
 @dataclass(frozen=True, slots=True)

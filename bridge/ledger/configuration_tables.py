@@ -1,0 +1,30 @@
+"""Two tables of the ledger that are about the bridge itself; `tables` has all."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Integer, String, Table
+
+from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
+
+# What the files said whenever that changed between two starts; the newest row is in force
+# (configurations).
+configuration = Table(
+    "configuration",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", String(64), nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("actor", StorableText, nullable=False),
+    Column("detail", Json, nullable=False),
+)
+
+# The processes that run, each with the revision of the files that it was started with (processes).
+process = Table(
+    "process",
+    metadata,
+    Column("id", StorableText, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("revision", String(64), nullable=False),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("seen_at", UTCDateTime, nullable=False),
+)

@@ -1,0 +1,158 @@
+"""Putting the files in force: asked first where that looks like a mistake, then written down.
+
+The bridge runs by the files that its processes were started with. What those say is kept in the
+ledger, so that the next start knows what has changed; what has come back goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from bridge.core.model.values import Ref
+from bridge.engine import worker_identity
+from bridge.engine.context import Context
+from bridge.engine.outcomes import RETIRED
+from bridge.errors import NotAccepted
+from bridge.ledger import audit, configurations, hints, parking, running_processes
+from bridge.ledger.configurations import ConfigurationRow
+from bridge.ledger.database import Ledger, Tx
+from bridge.ledger.running_processes import ProcessRow
+from bridge.runs import reconcile
+from bridge.runs.configuration_changes import (
+    ConfigurationChange,
+    Description,
+    KnownRecords,
+    changes,
+    describe,
+)
+
+FREED_CAUSES: Final = (RETIRED, "KeyError")
+"""Causes of parked work that a return of its connection ends; the second is of older versions."""
+
+
+def known_records(tx: Tx) -> KnownRecords:
+    """Return how many records and tickets the ledger knows."""
+    return KnownRecords(configurations.count_sides(tx), configurations.count_tickets(tx))
+
+
+def compare(tx: Tx, context: Context) -> list[ConfigurationChange]:
+    """Return what the context's configuration changes against the one in force."""
+    before, known = configurations.newest(tx), known_records(tx)
+    if before is None and not known.tickets:
+        return []  # nothing was ever started: all is new, and nothing can be lost
+    return changes(_detail(before), _described(context, before, known), known)
+
+
+def is_outdated(tx: Tx, context: Context) -> bool:
+    """Return whether other files are in force than the context's."""
+    return bool(context.revision) and configurations.newest_revision(tx) not in (
+        "",
+        context.revision,
+    )
+
+
+def rename(tx: Tx, context: Context, actor: str, part: str, old: str, new: str) -> None:
+    """Note that a connection or a sync (`part`) has another name now: it is neither gone nor new.
+
+    The revision in force stays, so the files still have to be started with.
+    """
+    before = configurations.newest(tx)
+    if before is None:
+        return
+    detail = {
+        name: dict(value) if isinstance(value, Mapping) else value
+        for name, value in before.detail.items()
+    }
+    places = [detail[part], detail["retired"]] if part == "connections" else [detail[part]]
+    for place in places:
+        if old in place:
+            detail[part][new] = place.pop(old)
+    if part == "connections":
+        detail["syncs"] = {
+            name: {
+                **sync,
+                "members": {
+                    new if member == old else member: create
+                    for member, create in sync["members"].items()
+                },
+            }
+            for name, sync in detail["syncs"].items()
+        }
+    configurations.add(tx, before.revision, detail, actor, context.clock.now())
+
+
+def running(tx: Tx, context: Context) -> list[ProcessRow]:
+    """Return the processes of the bridge that run."""
+    return running_processes.running(tx, context.clock.now(), worker_identity.is_alive)
+
+
+def outdated_processes(tx: Tx, context: Context) -> list[ProcessRow]:
+    """Return the running processes that work by other files than the context's."""
+    if not context.revision:
+        return []
+    return [each for each in running(tx, context) if each.revision != context.revision]
+
+
+def adopt(ledger: Ledger, context: Context, actor: str, *, accept: bool = False) -> None:
+    """Put the context's configuration in force.
+
+    Raises NotAccepted, and changes nothing, when something about it is doubtful; `accept` says that
+    it is meant so. That is kept, so the same files are not asked about again.
+    """
+    with ledger.transaction() as tx:
+        take_up(tx, context, actor, accept=accept)
+
+
+def take_up(tx: Tx, context: Context, actor: str = "start", *, accept: bool = True) -> None:
+    """Put the context's configuration in force within a transaction; see `adopt`."""
+    configurations.lock(tx)
+    before, known = configurations.newest(tx), known_records(tx)
+    described = _described(context, before, known)
+    if before is not None and (before.revision, before.detail) == (context.revision, described):
+        return
+    found = changes(_detail(before), described, known)
+    doubtful = [change.text for change in found if change.doubtful]
+    if doubtful and not accept:
+        raise NotAccepted(doubtful)
+    now = context.clock.now()
+    configurations.add(tx, context.revision, described, actor, now)
+    if doubtful:
+        detail = {"accepted": doubtful}
+        audit.add(tx, actor=actor, action="accept", subject="files", at=now, detail=detail)
+    for name in context.connections:
+        for cause in FREED_CAUSES:
+            parking.unpark(tx, now, connection=name, cause=cause)
+    if before is not None:
+        reconcile.start_syncs(tx, context, _resumed(before.detail, described, known))
+    _look_at_disputes(tx, context)
+
+
+def _described(
+    context: Context, before: ConfigurationRow | None, known: KnownRecords
+) -> Description:
+    detail = _detail(before)
+    return describe(context, detail, detail.get("salt") or secrets.token_hex(16), known)
+
+
+def _detail(row: ConfigurationRow | None) -> Description:
+    return row.detail if row is not None else {}
+
+
+def _resumed(before: Description, after: Description, known: KnownRecords) -> Iterable[str]:
+    """Return the syncs to which a member has come back, of which the ledger knows records."""
+    for name, sync in after["syncs"].items():
+        were = before["syncs"].get(name, {}).get("members", {})
+        if any(known.sides.get((name, each)) for each in sync["members"] if each not in were):
+            yield name
+
+
+def _look_at_disputes(tx: Tx, context: Context) -> None:
+    """Have the tickets read again whose conflict a retired connection has a part in."""
+    now = context.clock.now()
+    for link in context.load(tx, configurations.disputed_links(tx)).values():
+        waiting = {name for state in link.state.values() for name in state.candidates or ()}
+        if waiting & link.retired.keys():
+            for name, side in link.live().items():
+                hints.give(tx, Ref(name, link.entity, side.remote_id), now, lane="reconcile")

@@ -1,0 +1,241 @@
+"""What changed files mean for the tickets that the ledger knows, in words and numbers.
+
+Compared are two descriptions of configurations, each plain data without any secret: what was in
+force, and what is about to be. An account is told by its place and a salted digest of its key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.core.model.capabilities import Support
+from bridge.core.model.syncs import Connection
+from bridge.engine.context import Context
+
+Description = Mapping[str, Any]
+"""Of a configuration: `salt`, `connections`, `syncs`, and the `retired` connections' accounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationChange:
+    """One thing that is not as it was."""
+
+    text: str
+    doubtful: bool = False
+    """It looks like a mistake that makes tickets a second time, or loses them: ask first."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRecords:
+    """How much the ledger knows."""
+
+    sides: Mapping[tuple[str, str], int]
+    """Live records by sync and connection."""
+    tickets: Mapping[str, int]
+    """Links by sync."""
+
+    def of(self, connection: str) -> int:
+        """Return how many records of a connection are known."""
+        return sum(count for (_sync, name), count in self.sides.items() if name == connection)
+
+    @property
+    def connections(self) -> set[str]:
+        """Return the connections of which any record is known."""
+        return {name for (_sync, name), count in self.sides.items() if count}
+
+
+def describe(context: Context, before: Description, salt: str, known: KnownRecords) -> Description:
+    """Describe the configuration of a context; accounts that retire with records stay known."""
+    connections = {
+        name: {
+            "system": connection.system,
+            "place": connection.place,
+            "key": _key_digest(connection, salt),
+            "fields": _declared_fields(context, name),
+        }
+        for name, connection in context.connections.items()
+    }
+    were = {**before.get("retired", {}), **before.get("connections", {})}
+    return {
+        "salt": salt,
+        "connections": connections,
+        "syncs": {
+            sync.name: {
+                "entity": sync.entity,
+                "members": {name: str(member.create) for name, member in sync.members.items()},
+            }
+            for sync in context.syncs.values()
+        },
+        "retired": {
+            name: account
+            for name, account in were.items()
+            if name not in connections and known.of(name)
+        },
+    }
+
+
+def _key_digest(connection: Connection, salt: str) -> str:
+    keys = [f"{name}={key.reveal()}" for name, key in sorted(connection.credentials.items())]
+    return hmac.new(salt.encode(), "\0".join(keys).encode(), hashlib.sha256).hexdigest()
+
+
+def _declared_fields(context: Context, connection: str) -> dict[str, dict[str, str]]:
+    """Return by entity and field how the mapping reads it, whoever is in the directory."""
+    return {
+        entity: {
+            name: field_map.revision.partition("/")[0]
+            for name, field_map in entity_map.fields.items()
+        }
+        for entity, entity_map in context.maps.get(connection, {}).items()
+    }
+
+
+def changes(
+    before: Description, after: Description, known: KnownRecords
+) -> list[ConfigurationChange]:
+    """Return what the new configuration changes; what is doubtful comes first."""
+    found = [
+        *_accounts(before, after, known),
+        *_syncs(before, after, known),
+        *_mappings(before, after, known),
+    ]
+    return sorted(found, key=lambda change: not change.doubtful)
+
+
+def _accounts(
+    before: Description, after: Description, known: KnownRecords
+) -> Iterator[ConfigurationChange]:
+    """Tell of connections that are gone, and that lead to another account."""
+    were: Mapping[str, Any] = before.get("connections", {})
+    now: Mapping[str, Any] = after["connections"]
+    renamed = list(_renamed(before, after, known))
+    yield from (change for _old, change in renamed)
+    for name in sorted(were.keys() - now.keys() - {old for old, _change in renamed}):
+        yield ConfigurationChange(f"`{name}` is gone: {_sides(known.of(name))} retire")
+    for name in (name for name in now if name in were and known.of(name)):
+        yield from _moved(name, were[name], now[name], known.of(name))
+
+
+def _renamed(
+    before: Description, after: Description, known: KnownRecords
+) -> Iterator[tuple[str, ConfigurationChange]]:
+    """Tell which connections that are gone may be new ones under another name."""
+    were: Mapping[str, Any] = before.get("connections", {})
+    accounts: Mapping[str, Any] = {**before.get("retired", {}), **were}
+    now: Mapping[str, Any] = after["connections"]
+    fresh = [name for name in now if name not in were and not known.of(name)]
+    for old in sorted(known.connections - now.keys()):
+        for new in fresh:
+            if alike := _how_alike(accounts.get(old), now[new]):
+                text = (
+                    f"`{new}` is new and `{old}` gone {alike}: `bridge connection rename {old} "
+                    f"{new}` keeps its {_records(known.of(old))}; else each is made again"
+                )
+                yield old, ConfigurationChange(text, doubtful=True)
+
+
+def _moved(
+    name: str, old: Mapping[str, Any], new: Mapping[str, Any], count: int
+) -> Iterator[ConfigurationChange]:
+    """Tell of a connection that has kept its name and leads elsewhere."""
+    if (new["system"], new["place"]) != (old["system"], old["place"]):
+        yield ConfigurationChange(
+            f"`{name}` leads to another account, {new['place']} in place of {old['place']}: its "
+            f"{_records(count)} are not known there. Give the new account a connection of its own, "
+            "or accept it if the records moved too",
+            doubtful=True,
+        )
+    elif new["key"] != old["key"]:
+        yield ConfigurationChange(f"`{name}` has another key for {new['place']}")
+
+
+def _how_alike(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
+    """Return in words why two connections may be one account; empty if they cannot."""
+    if old is None:
+        return "(its account was never noted, so it may be the same)"
+    if (old["system"], old["place"]) != (new["system"], new["place"]):
+        return ""
+    return "with the same account" if old["key"] == new["key"] else "at the same address"
+
+
+def _syncs(
+    before: Description, after: Description, known: KnownRecords
+) -> Iterator[ConfigurationChange]:
+    were: Mapping[str, Any] = before.get("syncs", {})
+    now: Mapping[str, Any] = after["syncs"]
+    for old in sorted(name for name in known.tickets if name not in now):
+        count = known.tickets[old]
+        same = [new for new in now if new not in known.tickets and _alike(old, now[new], known)]
+        if same:
+            yield ConfigurationChange(
+                f"`{same[0]}` is new and `{old}` gone with members of it: `bridge sync rename "
+                f"{old} {same[0]}` keeps its {_tickets(count)}; else they rest as they are",
+                doubtful=True,
+            )
+        elif old in were:
+            yield ConfigurationChange(f"`{old}` is gone: its {_tickets(count)} rest")
+    for name in (name for name in now if name in were):
+        yield from _members(name, were[name]["members"], now[name]["members"], known)
+
+
+def _alike(old: str, new: Mapping[str, Any], known: KnownRecords) -> bool:
+    """Return whether a sync has members of which the tickets of another have records."""
+    return any(known.sides.get((old, member)) for member in new["members"])
+
+
+def _members(
+    sync: str, were: Mapping[str, str], now: Mapping[str, str], known: KnownRecords
+) -> Iterator[ConfigurationChange]:
+    for name in (name for name in were if name not in now):
+        count = known.sides.get((sync, name), 0)
+        yield ConfigurationChange(f"`{name}` leaves {sync}: {_sides(count)} retire")
+    for name, create in now.items():
+        count = known.sides.get((sync, name), 0)
+        lacking = max(0, known.tickets.get(sync, 0) - count)
+        makes = create != str(Support.NO)
+        if name not in were and count:
+            yield ConfigurationChange(f"`{name}` is back in {sync}: {_sides(count)} go on")
+        elif name not in were:
+            made = f"up to {_records(lacking)} are made there" if makes else "nothing is made there"
+            yield ConfigurationChange(f"`{name}` joins {sync}: {made}")
+        elif makes and were[name] == str(Support.NO):
+            yield ConfigurationChange(
+                f"`create` is on for `{name}` in {sync}: up to {_records(lacking)} are made there"
+            )
+        elif not makes and were[name] != str(Support.NO):
+            yield ConfigurationChange(
+                f"`create` is off for `{name}` in {sync}: {_tickets(lacking)} get no record there"
+            )
+
+
+def _mappings(
+    before: Description, after: Description, known: KnownRecords
+) -> Iterator[ConfigurationChange]:
+    were: Mapping[str, Any] = before.get("connections", {})
+    for name, account in after["connections"].items():
+        if name not in were or not known.of(name):
+            continue
+        for entity, fields in account["fields"].items():
+            old = were[name]["fields"].get(entity, {})
+            names = sorted(each for each in {*old, *fields} if old.get(each) != fields.get(each))
+            if names:
+                yield ConfigurationChange(
+                    f"the mapping of `{name}` is another in {entity} {', '.join(names)}: "
+                    f"{_records(known.of(name))} are read anew; `bridge plan` shows what follows"
+                )
+
+
+def _records(count: int) -> str:
+    return f"{count} record{'' if count == 1 else 's'}"
+
+
+def _sides(count: int) -> str:
+    return f"{count} side{'' if count == 1 else 's'}"
+
+
+def _tickets(count: int) -> str:
+    return f"{count} ticket{'' if count == 1 else 's'}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -19,13 +21,21 @@ from bridge.core.model.syncs import Secret
 from bridge.engine import worker_identity
 from bridge.engine.context import Context
 from bridge.engine.worker import Drain, DrainCounts
+from bridge.errors import FilesDiffer
 from bridge.home import find_home
 from bridge.http.client import Http
-from bridge.ledger.database import Ledger
+from bridge.ledger import running_processes
+from bridge.ledger.database import Ledger, Tx
 from bridge.observability import log
 from bridge.procedures import PROCEDURES
 from bridge.queue import Doorbell, RedisBudget, socket_for, stopping
-from bridge.runs import account_metrics, reconcile, retention, schedule, upkeep
+from bridge.runs import account_metrics, adoption, reconcile, retention, schedule, upkeep
+
+OUTDATED_SECONDS = 1.0
+"""A worker that may begin nothing waits so long before it answers the next ring."""
+SEEN_EVERY = timedelta(seconds=15)
+
+logger = logging.getLogger("bridge")
 
 
 @dataclass(slots=True)
@@ -39,14 +49,70 @@ class Bridge:
     connectors: dict[str, Connector]
     clock: Clock
     worker: Drain
+    seen_at: datetime | None = None
+    """When the ledger was last told that this process is at work."""
+
+    def enter(self, kind: str, *, accept: bool = False, alone: bool = False) -> None:
+        """Put the files in force, and count as a running process of that kind until `leave`.
+
+        Raises NotAccepted when they changed in a way that looks like a mistake, unless `accept`
+        says that it is meant so. `alone`: a command that works by itself. Raises FilesDiffer, and
+        leaves those in force that are, when processes run by others.
+        """
+        now = self.clock.now()
+        with self.ledger.transaction() as tx:
+            running_processes.forget_ended(tx, now, worker_identity.is_alive)
+            if alone and (differs := self._differs(tx)):
+                raise FilesDiffer([f"{differs}; nothing was done"])
+            adoption.take_up(tx, self.context, kind, accept=accept)
+            running_processes.started(tx, self.worker.owner, kind, self.context.revision, now)
+
+    def leave(self) -> None:
+        """Count as a running process no longer."""
+        with self.ledger.transaction() as tx:
+            running_processes.ended(tx, self.worker.owner)
+
+    def files_notice(self) -> str:
+        """Return in words how the files differ from those in force; empty when they do not."""
+        with self.ledger.read() as tx:
+            running = self._differs(tx)
+            if running or not adoption.is_outdated(tx, self.context):
+                return running
+        return "the files have changed since the bridge last ran: `bridge check` says what it means"
+
+    def _differs(self, tx: Tx) -> str:
+        """Return since when processes run by other files; empty when none do."""
+        others = adoption.outdated_processes(tx, self.context)
+        if not others:
+            return ""
+        since = min(each.started_at for each in others)
+        kinds = ", ".join(sorted({each.kind for each in others}))
+        return (
+            f"the files differ from those that the bridge runs by ({kinds}, started "
+            f"{since:%Y-%m-%d %H:%M:%SZ}): restart it, so that all of it works by the same"
+        )
 
     def drain(self) -> DrainCounts:
         """Answer the doorbell: work on what is due, and ring again if more is."""
         self.doorbell.answered()
+        self.note_seen()
+        was_outdated = self.worker.outdated
         counts = self.worker.run()
-        if not self.worker.stopping():
+        if self.worker.outdated:
+            if not was_outdated:
+                logger.error("other files are in force: this process begins nothing; restart it")
+            self.clock.sleep(OUTDATED_SECONDS)  # the next ring is left to others
+        elif not self.worker.stopping():
             self.announce()
         return counts
+
+    def note_seen(self) -> None:
+        """Note now and then in the ledger that this process is at work."""
+        now = self.clock.now()
+        if self.seen_at is None or now - self.seen_at > SEEN_EVERY:
+            self.seen_at = now
+            with self.ledger.transaction() as tx:
+                running_processes.seen(tx, self.worker.owner, now)
 
     def announce(self) -> bool:
         """Ring if work is due."""
@@ -55,8 +121,14 @@ class Bridge:
         return self.doorbell.ring() if due else False
 
     def start_due_runs(self) -> list[int]:
-        """Start the reconciliations whose time has come, and fetch account metrics now and then."""
+        """Start the reconciliations whose time has come, and fetch account metrics now and then.
+
+        Nothing is started once other files are in force.
+        """
+        self.note_seen()
         with self.ledger.transaction() as tx:
+            if adoption.is_outdated(tx, self.context):
+                return []
             account_metrics.queue_due_fetches(tx, self.connectors, self.clock.now())
         return schedule.start_due_runs(self.context, self.ledger)
 
@@ -146,6 +218,7 @@ def build_context(config: Config, connectors: Mapping[str, Connector], clock: Cl
         rng=random.Random(),
         backoff={name: connector.BACKOFF for name, connector in connectors.items()},
         directory={name: config.agents.table(name) for name in config.connections},
+        revision=config.revision,
     )
 
 
@@ -184,7 +257,7 @@ def build_bridge(
 
 def configure_logging(process: str, config: Config | None = None) -> None:
     """Log as the environment asks. A configuration's secrets are taken out of every line."""
-    secrets: list[Secret] = []
+    secrets: list[Secret] = [*config.settings.secrets] if config else []
     for connection in config.connections.values() if config else ():
         secrets += connection.secrets
     log.configure(

@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "parked": "bridge.cli.parked:group",
     "conflicts": "bridge.cli.conflicts:group",
     "connection": "bridge.cli.connection:group",
+    "sync": "bridge.cli.sync:group",
     "action": "bridge.cli.action:command",
     "forget": "bridge.cli.forget:command",
 }

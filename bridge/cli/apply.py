@@ -41,7 +41,7 @@ def command(
     It plans again first and says what has moved since the last plan. What changes meanwhile is left
     to the workers.
     """
-    with opened(sandbox=sandbox) as (bridge, desk):
+    with opened(sandbox=sandbox, writes="apply") as (bridge, desk):
         if held is not None:
             _release(desk, held, yes=yes)
             return

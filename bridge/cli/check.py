@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from bridge import wiring
+from bridge.cli.operator import actor
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say, say_json
 from bridge.config import Config
@@ -27,11 +28,15 @@ from bridge.supervisor.sandbox_accounts import placeholder_accounts
     is_flag=True,
     help="As if every connection led to its sandbox; needs no keys.",
 )
+@click.option(
+    "--accept", is_flag=True, help="What changed is meant so: the next start does not ask again."
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def command(live: bool, sandbox: bool, as_json: bool) -> None:
+def command(live: bool, sandbox: bool, accept: bool, as_json: bool) -> None:
     """Check the configuration and the mappings, and run the mappings' own examples.
 
-    1 when there are problems.
+    Also say what changed files mean for the tickets that the bridge knows. 1 when there are
+    problems, or a start would be refused.
     """
     home = find_home()
     if live and not sandbox:
@@ -46,7 +51,12 @@ def command(live: bool, sandbox: bool, as_json: bool) -> None:
         if result.config is not None:
             _print_connections(result.config, result, live=live)
         _complain(result.warnings, result.problems)
+        _print_changes(result, accepted=accept and not result.problems)
     if result.problems:
+        raise SystemExit(1)
+    if accept:
+        check.accept(home, actor())
+    elif result.doubtful:
         raise SystemExit(1)
 
 
@@ -55,6 +65,8 @@ def _as_json(result: Check) -> dict[str, object]:
         "ok": not result.problems,
         "problems": result.problems,
         "warnings": result.warnings,
+        "changes": [asdict(change) for change in result.changes],
+        "retired": dict(result.retired),
         "live": {name: asdict(answer) for name, answer in result.live.items()},
     }
 
@@ -73,6 +85,21 @@ def _print_connections(config: Config, result: Check, *, live: bool) -> None:
             say(f"    probe: {result.live[name].probe}")
     for sync in config.syncs.values():
         say(f"ok  {sync.name}: {', '.join(sync.members)}")
+
+
+def _print_changes(result: Check, *, accepted: bool) -> None:
+    """Say what the files change for the tickets that the bridge knows."""
+    for change in result.changes:
+        say(f"{'doubtful' if change.doubtful else 'change'}: {change.text}", err=True)
+    for name, count in result.retired.items():
+        say(
+            f"retired: `{name}` is not in the files; {count} records of it are kept and left alone",
+            err=True,
+        )
+    if accepted:
+        say("accepted; restart the bridge, so that all of it works by these files", err=True)
+    elif result.doubtful:
+        say("a start is refused until it says --accept, or `bridge check` does", err=True)
 
 
 def _complain(warnings: Sequence[str], problems: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""`bridge connection`: pause a connection, or resume one that was paused or refused."""
+"""`bridge connection`: pause a connection, resume one, or give it another name."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import click
 
 from bridge.cli.operator import at_desk
 from bridge.cli.screen import say
-from bridge.operations import connection
+from bridge.operations import connection, renames
 
 
 @click.group("connection")
 def group() -> None:
-    """Pause a connection, or resume one that was paused or refused."""
+    """Pause a connection, resume one that was paused or refused, or rename one."""
 
 
 @group.command()
@@ -31,3 +31,19 @@ def resume(name: str) -> None:
     with at_desk() as desk:
         connection.resume(desk, name)
     say(f"{name} is in use again")
+
+
+@group.command()
+@click.argument("old")
+@click.argument("new")
+def rename(old: str, new: str) -> None:
+    """Give all that is known of connection OLD to NEW: the same account under another name.
+
+    Stop the bridge first. In the files the connection has the new name already, or gets it now.
+    """
+    with at_desk() as desk:
+        counts = renames.rename_connection(desk, old, new)
+    say(
+        f"{old} is {new} now ({counts.get('side', 0)} records); "
+        "see that the files say so too, then start the bridge"
+    )

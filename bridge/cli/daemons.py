@@ -7,7 +7,7 @@ import threading
 
 import click
 
-from bridge.cli.process import begin, redis_address
+from bridge.cli.process import ACCEPT, begin, redis_address
 from bridge.clock_loop import run_clock
 from bridge.queue import keep_loaded, run_worker
 
@@ -21,30 +21,35 @@ from bridge.queue import keep_loaded, run_worker
     type=click.IntRange(1, 65535),
     help="Port to listen on.",
 )
-def web(host: str, port: int) -> None:
+@ACCEPT
+def web(host: str, port: int, accept: bool) -> None:
     """Take webhooks in, and answer /healthz, /readyz and /metrics."""
     from bridge.receiver_loop import run_receiver  # noqa: PLC0415 - only this process needs it
 
-    begin("web").close()
+    begin("web", accept=accept).close()
     run_receiver(host, port)
 
 
 @click.command()
-def worker() -> None:
+@ACCEPT
+def worker(accept: bool) -> None:
     """Work: observe, merge, deliver, reconcile. Start as many as you like, on as many machines."""
-    bridge = begin("worker")
+    bridge = begin("worker", accept=accept)
     bridge.take_over()  # it may be here because another was killed
     keep_loaded()
     run_worker(redis_address(bridge.config.settings.redis))
+    bridge.leave()
     bridge.close()
 
 
 @click.command()
-def clock() -> None:
+@ACCEPT
+def clock(accept: bool) -> None:
     """Announce what is due and start scheduled reconciliations. A second clock does no harm."""
-    bridge = begin("clock")
+    bridge = begin("clock", accept=accept)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     run_clock(bridge, stop)
+    bridge.leave()
     bridge.close()

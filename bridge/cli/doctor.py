@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
-from bridge.cli.operator import at_desk
+from bridge.cli.operator import actor
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say, say_rows
+from bridge.home import find_home
 from bridge.operations import doctor
 from bridge.operations.times import when
 
@@ -14,8 +16,9 @@ from bridge.operations.times import when
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(as_json: bool) -> None:
     """Say what is wrong, since when, and what to do; 1 when something is."""
-    with at_desk(check_ledger=False) as desk:
-        troubles = doctor.examine(desk)
+    home = find_home()
+    follow_sandbox(home)
+    troubles = doctor.examine_home(home, actor())
     if as_json:
         say_rows(troubles)
     else:

@@ -18,15 +18,22 @@ from bridge.operations.desk import Desk
 
 
 @contextmanager
-def at_desk(*, check_ledger: bool = True) -> Iterator[Desk]:
+def at_desk() -> Iterator[Desk]:
     """Open the bridge of this home for one command. A name that nothing has is wrong usage."""
     home = find_home()
     follow_sandbox(home)
     try:
-        with desk.opened(home, actor(), check_ledger=check_ledger) as opened:
+        with desk.opened(home, actor()) as opened:
+            say_if_files_differ(opened.files_notice)
             yield opened
     except UnknownName as error:
         raise click.UsageError(visible(str(error))) from error
+
+
+def say_if_files_differ(notice: str) -> None:
+    """Say in one line that the files differ from those that the bridge runs by."""
+    if notice:
+        say(f"note: {notice}", err=True)
 
 
 def named(at: Desk, ref: str) -> str:

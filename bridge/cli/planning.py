@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from bridge import wiring
-from bridge.cli.operator import actor
+from bridge.cli.operator import actor, say_if_files_differ
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say
 from bridge.cli.value_text import short_value
@@ -26,8 +26,12 @@ OPS: Final = ("create", "update", "delete")
 
 
 @contextmanager
-def opened(*, sandbox: bool) -> Iterator[tuple[wiring.Bridge, Desk]]:
-    """Open the bridge of this home. `sandbox`: that of the running sandbox, or none."""
+def opened(*, sandbox: bool, writes: str = "") -> Iterator[tuple[wiring.Bridge, Desk]]:
+    """Open the bridge of this home. `sandbox`: that of the running sandbox, or none.
+
+    `writes`: the command that is going to write. Raises FilesDiffer when processes run by other
+    files; without it, that is only said.
+    """
     home = find_home()
     if not follow_sandbox(home) and sandbox:
         raise click.UsageError(
@@ -35,10 +39,16 @@ def opened(*, sandbox: bool) -> Iterator[tuple[wiring.Bridge, Desk]]:
         )
     bridge = wiring.build_bridge(home)
     try:
+        if writes:
+            bridge.enter(writes, alone=True)
+        else:
+            say_if_files_differ(bridge.files_notice())
         yield bridge, desk.of(bridge, actor())
     except UnknownName as error:
         raise click.UsageError(str(error)) from error
     finally:
+        if writes:
+            bridge.leave()
         bridge.close()
 
 

@@ -18,34 +18,44 @@ from bridge.operations.desk import Desk
 from bridge.queue import Address, Embedded, socket_for, url_for
 from bridge.supervisor.processes import watch_parent
 
+ACCEPT = click.option(
+    "--accept", is_flag=True, help="Start, although `bridge check` finds changed files doubtful."
+)
+
 
 @contextmanager
 def working(process: str, *, lend: bool = False) -> Iterator[tuple[wiring.Bridge, Desk]]:
     """Open the bridge of this home for a command that does the work itself, beside the workers.
 
     A name that nothing has is wrong usage. `lend`: run the embedded Valkey meanwhile, if need be.
+    Raises FilesDiffer when processes run by other files.
     """
     home = find_home()
     follow_sandbox(home)
     if lend:
         lend_redis(wiring.load_config(home).settings.redis)
-    bridge = begin(process)
+    bridge = begin(process, alone=True)
     try:
         yield bridge, desk.of(bridge, actor())
     except UnknownName as error:
         raise click.UsageError(visible(str(error))) from error
     finally:
+        bridge.leave()
         bridge.close()
 
 
-def begin(process: str) -> wiring.Bridge:
-    """Set this process up, and return its bridge. Raises ConfigError when Redis does not run."""
+def begin(process: str, *, accept: bool = False, alone: bool = False) -> wiring.Bridge:
+    """Set this process up, and return its bridge, which has entered: see `Bridge.enter`.
+
+    Raises ConfigError when Redis does not run.
+    """
     wiring.configure_logging(process)
     watch_parent()
     redis_address(wiring.load_config(find_home()).settings.redis)
     bridge = wiring.current()
     # Once more: now it is known which secrets must not be logged.
     wiring.configure_logging(process, bridge.config)
+    bridge.enter(process, accept=accept, alone=alone)
     return bridge
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.cli.activity_lines import print_row
+from bridge.cli.process import ACCEPT
 from bridge.cli.screen import Screen, say_json
 from bridge.home import find_home
 from bridge.supervisor.activity import ActivityStream
@@ -37,15 +38,15 @@ FIRST_TICKETS: Final = 3
     help="Port, or the next free.",
 )
 @click.option(
-    "--workers",
-    default=0,
-    type=click.IntRange(0, 64),
-    help="Workers. [default: 1 on SQLite, else 2]",
+    "--workers", default=0, type=click.IntRange(0, 64), help="[default: 1 on SQLite, else 2]"
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="For programs: a line of JSON for each thing mirrored."
 )
-def command(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) -> None:
+@ACCEPT
+def command(
+    sandboxed: bool, host: str, port: int, workers: int, as_json: bool, accept: bool
+) -> None:
     """Run everything in this terminal: receiver, workers, clock, and a Valkey if no Redis is set.
 
     Ctrl-C ends it.
@@ -56,6 +57,7 @@ def command(sandboxed: bool, host: str, port: int, workers: int, as_json: bool) 
         find_home(),
         lambda text: errors.print(f"bridge: {text}", style="yellow"),
         sandbox=sandboxed,
+        accept=accept,
         host=host,
         port=port,
         workers=workers,
@@ -112,8 +114,6 @@ def _suggest_edit(console: Console, name: str, url: str) -> None:
     console.print(
         f"Play a user of {name}: list the tickets, then change one, and watch it arrive below."
     )
-    tickets = f"  curl -s {url}/_control/tickets"
+    console.print(f"  curl -s {url}/_control/tickets", soft_wrap=True)
     body = '{"id": "ID", "fields": {"priority": "high"}}'
-    edit = f"  curl -s {url}/_control/edit -d '{body}'"
-    for command in (tickets, edit):
-        console.print(command, soft_wrap=True)
+    console.print(f"  curl -s {url}/_control/edit -d '{body}'", soft_wrap=True)

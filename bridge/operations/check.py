@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from bridge import config, wiring
 from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, connector_class
-from bridge.errors import BridgeError, Unauthorised
+from bridge.errors import BridgeError, LedgerError, Unauthorised
+from bridge.ledger.database import Ledger
+from bridge.runs import adoption
+from bridge.runs.configuration_changes import ConfigurationChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,15 @@ class Check:
     """The files as compiled; None when there are problems in them."""
     live: Mapping[str, ConnectionAnswer] = field(default_factory=dict)
     """By connection: those that were called and answered well."""
+    changes: list[ConfigurationChange] = field(default_factory=list)
+    """What the files change against those that the bridge last ran by."""
+    retired: Mapping[str, int] = field(default_factory=dict)
+    """Connections that the files don't name (any more), and how many records of each are known."""
+
+    @property
+    def doubtful(self) -> bool:
+        """Return whether a start is refused until the changes are accepted."""
+        return any(change.doubtful for change in self.changes)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -50,10 +62,40 @@ def check(home: Path, accounts: Mapping[str, SandboxAccount] | None, *, live: bo
     if problems:
         return Check(problems)
     compiled = config.load(home, environ=os.environ, sandbox=accounts, connectors=classes)
+    checked = Check([], compiled)
+    if accounts is None:  # a sandbox has a ledger of its own, which begins empty
+        checked = _compare(checked, compiled)
     if not live:
-        return Check([], compiled)
+        return checked
     answers, problems = _call_all(compiled, own_credentials=accounts is None)
-    return Check(problems, compiled, answers)
+    return replace(checked, problems=problems, live=answers)
+
+
+def accept(home: Path, actor: str) -> None:
+    """Put a home's files in force although they changed in a doubtful way; it is written down.
+
+    Raises LedgerError where there is no ledger yet.
+    """
+    bridge = wiring.build_bridge(home)
+    try:
+        adoption.adopt(bridge.ledger, bridge.context, actor, accept=True)
+    finally:
+        bridge.close()
+
+
+def _compare(checked: Check, compiled: Config) -> Check:
+    """Add what the files change for what the ledger knows; nothing when there is none to ask."""
+    clock = SystemClock()
+    try:
+        ledger = Ledger(compiled.settings.database)
+        ledger.check()
+        context = wiring.build_context(compiled, wiring.connect(compiled, clock), clock)
+        with ledger.read() as tx:
+            changes, known = adoption.compare(tx, context), adoption.known_records(tx)
+    except LedgerError:
+        return checked
+    gone = sorted(known.connections - compiled.connections.keys())
+    return replace(checked, changes=changes, retired={name: known.of(name) for name in gone})
 
 
 def _call_all(

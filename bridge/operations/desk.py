@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class Desk:
     bell: Bell
     actor: str
     """Who asks and acts, as the audit names them: `local:ana`."""
+    files_notice: str = ""
+    """How the files differ from those that the bridge runs by, in words."""
 
     def now(self) -> datetime:
         """Return the present time."""
@@ -87,7 +89,8 @@ def opened(home: Path, actor: str, *, check_ledger: bool = True) -> Iterator[Des
     """
     bridge = wiring.build_bridge(home, check_ledger=check_ledger)
     try:
-        yield of(bridge, actor)
+        opened = of(bridge, actor)
+        yield replace(opened, files_notice=bridge.files_notice()) if check_ledger else opened
     finally:
         bridge.close()
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
+from bridge.config import load_stores
 from bridge.engine.outcomes import remedy
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ConfigError, LedgerError
 from bridge.ledger import summary
+from bridge.ledger.database import Ledger
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.parking import ParkedGroup
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
 from bridge.operations import failures
-from bridge.operations.desk import Desk
+from bridge.operations.desk import Desk, opened
 from bridge.queue import url_for
+from bridge.runs.adoption import compare, outdated_processes
 from bridge.runs.schedule import NextRun, next_runs
 
 LATE: Final = timedelta(minutes=2)
@@ -32,6 +37,29 @@ class Trouble:
     what: str
     since: datetime | None
     do: str
+
+
+def examine_home(home: Path, actor: str) -> list[Trouble]:
+    """Return all that is wrong with the bridge of a home, also when its files cannot be used."""
+    try:
+        with opened(home, actor, check_ledger=False) as desk:
+            return examine(desk)
+    except ConfigError as error:
+        return [*map(_problem, error.problems), *_stores(home)]
+
+
+def _problem(problem: str) -> Trouble:
+    return Trouble(problem, None, "mend it; `bridge check` names every problem of the files")
+
+
+def _stores(home: Path) -> Iterator[Trouble]:
+    """See whether the ledger can be used, where connections cannot be built."""
+    try:
+        Ledger(load_stores(home, os.environ).database).check()
+    except ConfigError:
+        return  # it is among the problems already
+    except LedgerError as error:
+        yield Trouble("the ledger cannot be used", None, str(error))
 
 
 def examine(desk: Desk) -> list[Trouble]:
@@ -51,6 +79,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
     except BridgeError as error:
         yield Trouble("the ledger cannot be used", None, str(error))
         return
+    yield from _files(desk)
     yield from _connections(desk, status, now)
     yield from map(_parked, status.parked)
     yield from _idle(status, now)
@@ -69,6 +98,23 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
             f"{status.conflicts_open} fields are in conflict and wait for a human",
             None,
             "`bridge conflicts list`, then `bridge conflicts resolve REF FIELD VALUE`",
+        )
+
+
+def _files(desk: Desk) -> Iterator[Trouble]:
+    """See whether the bridge runs by the files as they are."""
+    with desk.ledger.read() as tx:
+        others = outdated_processes(tx, desk.context)
+        since = min((each.started_at for each in others), default=None)
+        doubtful = [each.text for each in compare(tx, desk.context) if each.doubtful]
+    for text in doubtful:
+        yield Trouble(text, None, "mend the files, or accept it: `bridge check --accept`")
+    if since is not None:
+        kinds = ", ".join(sorted({each.kind for each in others}))
+        yield Trouble(
+            f"the files differ from those that the bridge runs by ({kinds})",
+            since,
+            "restart it, so that all of it works by the same",
         )
 
 

@@ -53,6 +53,8 @@ class StackSettings:
     home: Path
     say: Callable[[str], None]
     sandbox: bool = False
+    accept: bool = False
+    """Start, although the files changed in a doubtful way."""
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 0
@@ -176,6 +178,8 @@ class Stack:
             self._start_sandbox(systems)
         self.bridge = wiring.build_bridge(self.settings.home)
         self._exits.callback(self.bridge.close)
+        self.bridge.enter("up", accept=self.settings.accept)
+        self._exits.callback(self._leave)
         self._start_processes(port, self.settings.workers or (1 if on_sqlite else 2))
         self.ready = True
 
@@ -263,6 +267,10 @@ class Stack:
             name: SandboxClient(system, accounts[system]["base_url"])
             for name, system in systems.items()
         }
+
+    def _leave(self) -> None:
+        with contextlib.suppress(LedgerError):  # then it is seen that the process has ended
+            self.bridge.leave()
 
     def _answers(self) -> bool:
         """Return whether the receiver answers."""

@@ -61,7 +61,14 @@ def test_init_where_nothing_can_be_made_says_so(run, tmp_path):
 def test_the_shipped_files_pass_the_check_without_any_key(run):
     result = run("check", "--sandbox", "--json")
     assert result.exit_code == 0, result.output
-    assert json.loads(result.output) == {"ok": True, "problems": [], "warnings": [], "live": {}}
+    assert json.loads(result.output) == {
+        "ok": True,
+        "problems": [],
+        "warnings": [],
+        "live": {},
+        "changes": [],
+        "retired": {},
+    }
 
 
 def test_missing_keys_are_all_named_at_once_and_it_is_no_crash(run):

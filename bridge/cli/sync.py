@@ -1,0 +1,30 @@
+"""`bridge sync`: give a sync another name."""
+
+from __future__ import annotations
+
+import click
+
+from bridge.cli.operator import at_desk
+from bridge.cli.screen import say
+from bridge.operations import renames
+
+
+@click.group("sync")
+def group() -> None:
+    """Rename a sync."""
+
+
+@group.command()
+@click.argument("old")
+@click.argument("new")
+def rename(old: str, new: str) -> None:
+    """Give all tickets of sync OLD to NEW.
+
+    Stop the bridge first. In mappings/syncs.yaml the sync has the new name already, or gets it now.
+    """
+    with at_desk() as desk:
+        counts = renames.rename_sync(desk, old, new)
+    say(
+        f"{old} is {new} now ({counts.get('link', 0)} tickets); "
+        "see that mappings/syncs.yaml says so too, then start the bridge"
+    )

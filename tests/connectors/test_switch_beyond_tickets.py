@@ -146,6 +146,10 @@ def test_what_the_bridge_says_stays_among_agents_unless_it_is_told_otherwise(mes
     open_ = Draft("message", {**draft.values, "type": "reply", "internal": False}, "m-2")
     assert messages.connector.create(open_).data["internal"] is False
     assert messages.box.journal.since()[-1].note == "reply: went to the customer"
+    for internal, kind in ((False, "reply"), (True, "note"), (None, "note")):
+        words = {"ticket_id": messages.ticket, "content": f"{internal}", "internal": internal}
+        made = messages.connector.create(Draft("message", words, "m-3"))
+        assert (made.data["type"], made.data["internal"]) == (kind, internal is not False)
 
 
 def test_a_session_is_an_internal_note_whatever_is_said_and_no_listing_gives_it(messages):

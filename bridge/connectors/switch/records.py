@@ -89,10 +89,12 @@ def conversation_body(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is sent for a conversation.
 
     One of type `reply` that is not internal goes to the customer (the REST guide, 2026-11). Ours
-    are for agents' eyes only, unless a message's mapping says otherwise; a session's never does.
+    are for agents' eyes only, unless a message's mapping writes `internal`; a session's never does.
     """
-    internal_note = {"type": "note", "internal": True}
-    return {**values, **internal_note} if entity == SESSION else {**internal_note, **values}
+    if entity == SESSION:
+        return {**values, "type": "note", "internal": True}
+    internal = values.get("internal") is not False
+    return {"type": "note" if internal else "reply", **values, "internal": internal}
 
 
 def customer_tags(row: Row) -> list[str] | None:

@@ -18,9 +18,9 @@ BASE = "https://scopeai.example/v1"
 class ScopeaiBench(Bench):
     shows = frozenset({"original_text", "external_id", "tags"})
 
-    def __init__(self, box_options=None, **options):
+    def __init__(self, box_options=None, *, sandbox=ScopeaiSandbox, **options):
         self.clock = StillClock()
-        self.box = ScopeaiSandbox(self.clock, 1, api_key=KEY, options=box_options)
+        self.box = sandbox(self.clock, 1, api_key=KEY, options=box_options)
         self.faulty = Faulty(WSGIAdapter(self.box, self.clock))
         self.settings = connection("scopeai", base_url=BASE, options=options)
         self.http = Http(self.settings, clock=self.clock, adapter=self.faulty)

@@ -26,9 +26,9 @@ from tests.connectors.switch_bench import CustomerBench, document
 
 
 class SwitchBench(Bench):
-    def __init__(self):
+    def __init__(self, *, sandbox=SwitchSandbox, **options):
         self.clock = StillClock()
-        self.box = SwitchSandbox(self.clock, 1, api_key=KEY)
+        self.box = sandbox(self.clock, 1, api_key=KEY, options=options)
         self.faulty = Faulty(WSGIAdapter(self.box, self.clock))
         self.settings = connection("switch", base_url="https://switch.example/api/v1")
         self.http = Http(self.settings, clock=self.clock, adapter=self.faulty)

@@ -45,7 +45,7 @@ from bridge.connectors.scopeai.records import (
 )
 from bridge.connectors.scopeai.tag_names import TagNames
 from bridge.core.model.syncs import Connection
-from bridge.errors import NotFound
+from bridge.errors import NotFound, Refused
 from bridge.http.client import Answer, Http, Request
 
 CREATE_WINDOW = timedelta(hours=1)
@@ -65,6 +65,8 @@ class ScopeaiConnector(JsonHttpConnector):
         self._options = read_options(connection)
         self._listing = ScopeaiListing(connection.name, connection.base_url, self._get)
         self._tag_names = TagNames(http.now, self._list_tag_names, self._ask_tag_name)
+        # Learned of this deployment. A plain value: to learn it twice does no harm.
+        self._id_is_text = False
 
     # Reading
 
@@ -126,10 +128,27 @@ class ScopeaiConnector(JsonHttpConnector):
         self._check_create(draft)
         # No key is taken, so the external id stands for our marker, and the ticket is found by it.
         body = {**draft.values, "external_id": external_id(draft.marker, self._options.id_type)}
-        answer = self._call("POST", TICKETS_PATH, json=body, write=True)
+        answer = self._post(body)
         if not is_row(answer.body):
             return None
         return self._record_without_tags(draft.entity, answer.body, answer, draft.marker)
+
+    def _post(self, body: Mapping[str, Any]) -> Answer:
+        """Send a create, with the external id as this deployment takes it.
+
+        It is a number in one revision of the document, and a text in the next. A refused create has
+        made nothing, so the same number is sent as text then, and from then on.
+        """
+        as_text = {**body, "external_id": str(body["external_id"])}
+        try:
+            sent = as_text if self._id_is_text else body
+            return self._call("POST", TICKETS_PATH, json=sent, write=True)
+        except Refused as error:
+            if sent == as_text or "external_id" not in error.detail:
+                raise
+        answer = self._call("POST", TICKETS_PATH, json=as_text, write=True)
+        self._id_is_text = True
+        return answer
 
     def find(self, intent: Intent) -> list[Record]:
         """Return the tickets whose external id stands for the marker, the lowest id first.

@@ -20,7 +20,7 @@ import itertools
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -62,24 +62,27 @@ from bridge.connectors.switch.capabilities import (
 )
 from bridge.connectors.switch.conversation_listing import ConversationListing
 from bridge.connectors.switch.listing import RowOfAnswer, SwitchListing
+from bridge.connectors.switch.priority_word import PriorityWord
 from bridge.connectors.switch.records import (
     SECOND,
+    as_created,
     body_row,
     conversation_body,
     customer_tags,
+    made_since,
     record,
     same_note,
+    window_start,
 )
 from bridge.core.mapping.email_address import same_address
 from bridge.core.model.capabilities import Support
+from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
-from bridge.http.client import Answer
+from bridge.http.client import Answer, Http
 
 POLL_OVERLAP = timedelta(minutes=5)
 """Each poll begins this much before the newest row of the last one."""
-CREATE_WINDOW = timedelta(minutes=5)
-"""A record that was made this long before a create was sent may still be what it made."""
 
 
 class SwitchConnector(JsonHttpConnector):
@@ -92,6 +95,10 @@ class SwitchConnector(JsonHttpConnector):
     IGNORED: ClassVar = IGNORED
     SIGNING: ClassVar = SIGNING
     BACKOFF: ClassVar = RATE_LIMIT_BACKOFF
+
+    def __init__(self, connection: Connection, http: Http) -> None:
+        super().__init__(connection, http)
+        self._priority_word = PriorityWord()
 
     # Webhooks
 
@@ -168,6 +175,8 @@ class SwitchConnector(JsonHttpConnector):
         self, entity: str, column: str, state: Mapping[str, Any], overlap: timedelta | None
     ) -> Page:
         rows, after = self._listing(entity).walk(column, state, overlap)
+        if entity == TICKET:
+            self._priority_word.learn(row for row, _ in rows)
         return Page(
             [record(self.connection.name, entity, row, answer) for row, answer in rows], after
         )
@@ -221,7 +230,7 @@ class SwitchConnector(JsonHttpConnector):
             body["tags"] = [*(body.get("tags") or ()), f"{MARKER_PREFIX}{draft.marker}"]
         elif draft.entity in CONVERSATIONS:
             body = conversation_body(draft.entity, body)
-        answer = self._call("POST", PATHS[draft.entity], json=body, write=True)
+        answer = self._send("POST", draft.entity, PATHS[draft.entity], body)
         return self._shown(draft.entity, answer)
 
     def find(self, intent: Intent) -> list[Record]:
@@ -240,7 +249,7 @@ class SwitchConnector(JsonHttpConnector):
 
     def _find_marked(self, intent: Intent) -> Iterator[Record]:
         """Find the tickets that carry the marker; none before the create was sent."""
-        since = _window_start(intent)
+        since = window_start(intent)
         if since is None:
             return
         marker = intent.draft.marker
@@ -263,28 +272,28 @@ class SwitchConnector(JsonHttpConnector):
         subject = intent.draft.values.get("subject")
         if not isinstance(email, str) or not isinstance(subject, str):
             return
-        since = _window_start(intent)
+        since = window_start(intent)
         for customer, _ in self._customers(email):
             rows = self._listing(TICKET).newest({"customer_id": row_id(customer)}, since)
             for row, answer in rows:
                 of_customer = same_address(value_at(row, "customer.email"), email)
                 of_subject = since is None or same_text(row.get("subject"), subject)
-                if of_customer and of_subject and _made_since(since, row, answer):
+                if of_customer and of_subject and made_since(since, row, answer):
                     yield record(self.connection.name, TICKET, row, answer, listed=True)
 
     def _find_conversation(self, intent: Intent) -> list[Record]:
         """Find the ticket's newest conversation that says just this, since the create."""
-        draft, since = intent.draft, _window_start(intent)
+        draft, since = intent.draft, window_start(intent)
         values = conversation_body(draft.entity, draft.values)
         ticket = draft.values.get("ticket_id")
         if not isinstance(ticket, str) or not ticket:
             return []
         rows = self._conversations().newest({"ticket_id": ticket}, since)
         for row, answer in rows:
-            in_time = _made_since(since, row, answer, resolution=SECOND)
+            in_time = made_since(since, row, answer, resolution=SECOND)
             if in_time and row.get("ticket_id") == ticket and same_note(row, values):
                 conversation = record(self.connection.name, draft.entity, row, answer)
-                return [_as_created(conversation, intent)]
+                return [as_created(conversation, intent)]
         return []
 
     def _find_customers(self, intent: Intent) -> list[Record]:
@@ -296,7 +305,7 @@ class SwitchConnector(JsonHttpConnector):
             record(self.connection.name, CUSTOMER, row, answer)
             for row, answer in self._customers(email)
         ]
-        return [_as_created(customer, intent) for customer in customers]
+        return [as_created(customer, intent) for customer in customers]
 
     def _customers(self, email: str) -> list[RowOfAnswer]:
         """Return the customers of an e-mail address, however it is spelled."""
@@ -319,7 +328,7 @@ class SwitchConnector(JsonHttpConnector):
         if CUSTOMER_TAGS in body:
             tags = list(body.pop(CUSTOMER_TAGS) or ())
             body["custom_fields"] = {**self._custom_fields(ref), "tags": tags}
-        answer = self._call("PATCH", self._path(ref.entity, ref.id), json=body, write=True)
+        answer = self._send("PATCH", ref.entity, self._path(ref.entity, ref.id), body)
         shown = self._shown(ref.entity, answer)
         return shown if shown and shown.ref.id == ref.id else None
 
@@ -382,6 +391,21 @@ class SwitchConnector(JsonHttpConnector):
             CROWD_FILTERS.get(entity, ()),
         )
 
+    def _send(self, method: str, entity: str, path: str, body: Mapping[str, Any]) -> Answer:
+        """Make a write; where the deployment has another word for a priority, in that word."""
+        if entity != TICKET:
+            return self._call(method, path, json=dict(body), write=True)
+        body = self._priority_word.spell(body)
+        try:
+            return self._call(method, path, json=body, write=True)
+        except Refused as error:
+            other = self._priority_word.after_refusal(body, error)
+            if other is None:
+                raise
+        answer = self._call(method, path, json=other, write=True)
+        self._priority_word.learn([other])
+        return answer
+
     def _conversations(self) -> ConversationListing:
         return ConversationListing(
             self.connection.name,
@@ -412,6 +436,8 @@ class SwitchConnector(JsonHttpConnector):
             raise self._unavailable(
                 f"{entity} {remote_id} was asked for, the answer is another thing", answer.status
             )
+        if entity == TICKET:
+            self._priority_word.learn([row])
         return row, answer
 
     def _shown(self, entity: str, answer: Answer) -> Record | None:
@@ -422,25 +448,3 @@ class SwitchConnector(JsonHttpConnector):
         if entity not in PATHS:
             raise Unsupported(f"{self.NAME} has no {entity}")
         return f"{PATHS[entity]}/{quote(remote_id, safe='')}"
-
-
-def _window_start(intent: Intent) -> datetime | None:
-    """Return the earliest time at which the record can have been made; None: no create was sent."""
-    return intent.sent_at - CREATE_WINDOW if intent.sent_at else None
-
-
-def _made_since(
-    since: datetime | None, row: Row, answer: Answer, *, resolution: timedelta = timedelta(0)
-) -> bool:
-    """Return whether a row was made at a time or later, or that is no question."""
-    if since is None:
-        return True
-    made_at = parse_time(row.get("created_at"))
-    return made_at is not None and made_at + answer.skew + resolution >= since
-
-
-def _as_created(record_found: Record, intent: Intent) -> Record:
-    """Return a record that carries no marker as what the create made, once that was sent."""
-    if intent.sent_at is None:
-        return record_found
-    return replace(record_found, marker=intent.draft.marker)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.connectors.contract import Person, Record
+from bridge.connectors.contract import Intent, Person, Record
 from bridge.connectors.parsing import Row, is_row, parse_time, row_id, value_at
 from bridge.connectors.switch.capabilities import (
     AGENT,
@@ -23,6 +24,8 @@ from bridge.http.client import Answer
 
 SECOND = timedelta(seconds=1)
 """The resolution of the vendor's times."""
+CREATE_WINDOW = timedelta(minutes=5)
+"""A record that was made this long before a create was sent may still be what it made."""
 _MARKER = re.compile(MARKER_PREFIX + r"([a-z0-9-]{1,40})")
 _ONLY_WHOLE: Mapping[str, str] = {TICKET: "description", CUSTOMER: "custom_fields"}
 """What a direct read has and a listing's row has not."""
@@ -129,3 +132,25 @@ def _changed_before(entity: str, row: Row, answer: Answer) -> datetime | None:
 
 def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
+
+
+def window_start(intent: Intent) -> datetime | None:
+    """Return the earliest time at which the record can have been made; None: no create was sent."""
+    return intent.sent_at - CREATE_WINDOW if intent.sent_at else None
+
+
+def made_since(
+    since: datetime | None, row: Row, answer: Answer, *, resolution: timedelta = timedelta(0)
+) -> bool:
+    """Return whether a row was made at a time or later, or that is no question."""
+    if since is None:
+        return True
+    made_at = parse_time(row.get("created_at"))
+    return made_at is not None and made_at + answer.skew + resolution >= since
+
+
+def as_created(record_found: Record, intent: Intent) -> Record:
+    """Return a record that carries no marker as what the create made, once that was sent."""
+    if intent.sent_at is None:
+        return record_found
+    return replace(record_found, marker=intent.draft.marker)

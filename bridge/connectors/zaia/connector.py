@@ -67,8 +67,8 @@ CREATE_WINDOW = timedelta(minutes=5)
 MAX_TAG_PAGES = 50
 
 NO_TAGS_KNOWN = (
-    "no tags are known here; name them under `tags`, or set tag_listing where the deployment lists "
-    "its tags"
+    "no tags are known here; name them under `tags`, or set tag_listing where the deployment does "
+    "list its tags"
 )
 NO_TAG_FILTER = "this deployment does not filter by tag"
 NEWER_THAN_SWEEP = "the ticket is newer than the listing of tags"
@@ -371,30 +371,30 @@ class ZaiaConnector(JsonHttpConnector):
         return request
 
     def _learn_tags(self) -> Mapping[str, str]:
-        """Read the catalogue of tags, where there is one; return every known name and UUID."""
-        if self._options.tag_listing:
-            names: dict[str, str] = {}
-            for number in range(1, MAX_TAG_PAGES + 1):
+        """Read the catalogue of tags, where there is one; return every known name and UUID.
+
+        It is not in the reference (capabilities.py). Where it is not served after all, the names
+        are those of the configuration, and those that were learnt before.
+        """
+        names: dict[str, str] = {}
+        for number in range(1, MAX_TAG_PAGES + 1) if self._options.tag_listing else ():
+            try:
                 rows, full = self._tag_page(number)
-                shown = {
-                    row_id(row): row["name"] for row in rows if isinstance(row.get("name"), str)
-                }
-                new = shown.keys() - names.keys()
-                names |= shown
-                if not full or not new:
-                    break
+            except (NotFound, Refused):
+                return self._tag_ids.all()
+            shown = {row_id(row): row["name"] for row in rows if isinstance(row.get("name"), str)}
+            new = shown.keys() - names.keys()
+            names |= shown
+            if not full or not new:
+                break
+        if self._options.tag_listing:
             self._tag_ids.learn((name, tag_id) for tag_id, name in names.items())
         return self._tag_ids.all()
 
     def _tag_page(self, number: int) -> tuple[list[Row], bool]:
         """Return the tags of one page, and whether more may follow."""
         params = {"pageNumber": number, "pageSize": PAGE_SIZE}
-        try:
-            answer = self._call("GET", TAGS_PATH, params=params)
-        except NotFound as error:
-            raise self._unavailable(
-                "there is no listing of tags here; set tag_listing: false", error.status
-            ) from None
+        answer = self._call("GET", TAGS_PATH, params=params)
         return array_rows(self.connection.name, answer), row_count(answer) >= PAGE_SIZE
 
     def _details(self, remote_id: str) -> tuple[Row, Record] | None:

@@ -1,0 +1,43 @@
+"""The word that a deployment has for the priority in the middle: `medium` or `normal`.
+
+The REST guide says the one, a later document of the product the other (capabilities.py), and which
+of them a PATCH takes is said nowhere. Each ticket that shows one of them tells. Until one has, a
+refusal does: then the other word is tried, once, for a refused call has done nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from bridge.connectors.parsing import Row
+from bridge.errors import Refused
+
+KEY: Final = "priority"
+WORDS: Final = {"medium": "normal", "normal": "medium"}
+"""Each word -> the other one."""
+
+
+class PriorityWord:
+    """What one connection has shown. A plain value: to learn it twice does no harm."""
+
+    def __init__(self) -> None:
+        self.known = ""
+
+    def learn(self, rows: Iterable[Row]) -> None:
+        """Learn from tickets."""
+        for row in rows:
+            if isinstance(word := row.get(KEY), str) and word in WORDS:
+                self.known = word
+
+    def spell(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a body with the deployment's word for the priority in the middle, if known."""
+        known = self.known if body.get(KEY) in WORDS else ""
+        return {**body, KEY: known} if known else dict(body)
+
+    def after_refusal(self, body: Mapping[str, Any], error: Refused) -> dict[str, Any] | None:
+        """Return the body with the other word, if the refusal can be about that one."""
+        word = body.get(KEY)
+        if self.known or not isinstance(word, str) or word not in WORDS or error.status != 400:
+            return None
+        return {**body, KEY: WORDS[word]}

@@ -1,0 +1,138 @@
+"""What deployments of one vendor differ in is found out, and then known."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.connectors.contract import Intent
+from bridge.connectors.upscope.records import sessions
+from bridge.core.model.values import Ref
+from bridge.errors import Lacking, Refused
+from bridge.sandbox.exchange import Problem
+from bridge.sandbox.scopeai import ScopeaiSandbox
+from bridge.sandbox.switch import SwitchSandbox
+from tests.connectors.scopeai_bench import ScopeaiBench
+from tests.connectors.test_switch import SwitchBench
+from tests.connectors.zaia_bench import ZaiaBench
+
+
+def writes(bench):
+    return [call for call in bench.faulty.calls if call[0] != "GET"]
+
+
+# Switch: `normal` for `medium`
+
+
+class OneWord(SwitchSandbox):
+    """Takes and shows one word for the priority in the middle, and refuses the other."""
+
+    def _priority(self, value):
+        other = {"medium": "normal", "normal": "medium"}[self.options["priority_word"]]
+        if value == other:
+            raise Problem(400, "BAD_REQUEST", f"Invalid priority: {value}", "priority")
+        return value
+
+
+@pytest.fixture(params=["medium", "normal"])
+def word(request):
+    bench = SwitchBench(sandbox=OneWord, priority_word=request.param)
+    bench.word = request.param
+    yield bench
+    bench.http.close()
+
+
+def made(bench, **fields):
+    base = {"subject": "Help", "customer_email": "ann@customer.example", "priority": "high"}
+    return bench.box.create({**base, **fields})["id"]
+
+
+@pytest.mark.parametrize("sent", ["medium", "normal"])
+def test_the_priority_in_the_middle_is_written_in_the_deployments_word(word, sent):
+    first, second = made(word), made(word)
+    for ticket, calls in ((first, 1 + (sent != word.word)), (second, 1)):
+        word.faulty.calls.clear()
+        ref = Ref("my-switch", "ticket", ticket)
+        shown = word.connector.update(ref, "patch", {"priority": sent, "status": "open"})
+        assert (shown.data["priority"], shown.data["status"]) == (word.word, "open")
+        assert len(writes(word)) == calls
+
+
+def test_a_ticket_that_shows_the_word_spares_the_refusal(word):
+    shows, other = made(word, priority=word.word), made(word)
+    word.connector.read("ticket", [shows])
+    word.faulty.calls.clear()
+    for sent in ("medium", "normal"):
+        word.connector.update(Ref("my-switch", "ticket", other), "patch", {"priority": sent})
+    assert len(writes(word)) == 2
+
+
+def test_another_refusal_is_no_matter_of_words(word):
+    word.faulty.next = ["422"]
+    with pytest.raises(Refused):
+        word.connector.update(
+            Ref("my-switch", "ticket", made(word)), "patch", {"priority": "medium"}
+        )
+    assert len(writes(word)) == 1
+
+
+# ScopeAI: external ids as text
+
+
+class TextIds(ScopeaiSandbox):
+    """Takes texts alone as external ids."""
+
+    refused = 0
+
+    def create_ticket(self, call):
+        if not isinstance(call.body().get("external_id"), str):
+            self.refused += 1
+            raise Problem(422, "invalid", "external_id must be a string", "external_id")
+        return super().create_ticket(call)
+
+
+def test_an_external_id_is_sent_as_text_once_a_number_was_refused():
+    bench = ScopeaiBench(sandbox=TextIds)
+    for number in (1, 2, 3):
+        draft = bench.draft(f"m-{number}")
+        ticket = bench.connector.create(draft)
+        (found,) = bench.connector.find(Intent(draft, bench.clock.now()))
+        assert (found.ref, found.marker) == (ticket.ref, f"m-{number}")
+    assert bench.box.refused == 1
+
+
+def test_a_create_that_is_refused_for_something_else_is_sent_once():
+    bench = ScopeaiBench()
+    bench.faulty.next = ["422"]
+    with pytest.raises(Refused):
+        bench.connector.create(bench.draft("m-1"))
+    assert len(writes(bench)) == 1
+
+
+# Zaia: no catalogue of tags, though the shipped configuration says that there is one
+
+
+def test_a_workspace_that_lists_no_tags_is_read_all_the_same():
+    bench = ZaiaBench({"tag_listing": False})
+    one = bench.make(tags=["VIP"])
+    assert "no tags are known" in bench.tags()[one]
+    assert bench.connector.probe()["tags"] == 0
+    with pytest.raises(Lacking, match="no tag 'VIP' is known"):
+        bench.update(one, "attach", tags="VIP")
+
+
+def test_tags_of_the_configuration_serve_where_none_are_listed():
+    known = "5f0e7a52-31c4-4d0b-9a54-0c2f7b1d8e01"
+    bench = ZaiaBench({"tag_listing": False}, tags={"VIP": known})
+    bench.box.tags["VIP"] = known
+    one, two = bench.make(tags=["VIP"]), bench.make()
+    bench.wait(60)
+    assert bench.tags() == {one: ["VIP"], two: []}
+
+
+# Upscope: sessions that are not shown
+
+
+@pytest.mark.parametrize("shown", [None, {}, {"id": 1}, 5, "none"])
+def test_a_visitor_without_a_list_of_sessions_has_none(shown):
+    assert list(sessions({"short_id": "ABCD1234", "sessions": shown})) == []
+    assert list(sessions({"short_id": "ABCD1234"})) == []

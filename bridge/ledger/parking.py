@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
 from bridge.core.model.lanes import LANES
-from bridge.ledger import probes
+from bridge.core.model.values import Ref
+from bridge.ledger import hints, probes
 from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import side, work
 
 SAMPLES = 5
 """Rows of a group that are shown as examples."""
+WITHHELD = "Withheld"
+"""Cause of work that is parked because the system keeps the record from us."""
 RUN_KINDS = ("reconcile", "backfill", "figures")
 """Kinds of work that is a run: it ends, well or badly, and is never parked."""
 
@@ -238,6 +241,14 @@ def unpark(
     if payload is not None:
         values["payload"] = payload
     return tx.execute(update(work).where(*selected).values(values)).rowcount
+
+
+def free_shown(tx: Tx, refs: Iterable[Ref], now: datetime) -> int:
+    """Free the reading of records that were kept from us and are shown now; return how many."""
+    reading = [hints.key(ref) for ref in refs]
+    rows = select(work.c.id).where(work.c.key.in_(reading), work.c.parked_cause == WITHHELD)
+    ids = list(tx.execute(rows.where(work.c.parked_at.is_not(None))).scalars())
+    return unpark(tx, now, ids=ids) if ids else 0
 
 
 def free_runs(tx: Tx, now: datetime) -> int:

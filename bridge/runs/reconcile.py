@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from bridge.connectors.contract import Record
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure
-from bridge.ledger import drift_findings, failing_runs, run_records, work
+from bridge.ledger import drift_findings, failing_runs, parking, run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.runs import absences, comparison
@@ -208,6 +208,7 @@ class ReconcileJob(ListingJob[Comparison]):
         self, tx: Tx, rows: Mapping[str, Record], found: Comparison, figures: RunFigures
     ) -> int:
         """Have those rows looked at that differ; a link that has moved since is compared again."""
+        parking.free_shown(tx, [row.ref for row in rows.values()], self.context.clock.now())
         moved = comparison.moved_since(tx, self.task.row.connection, self.task.row.entity, found)
         compared = found.without(moved)
         if moved:

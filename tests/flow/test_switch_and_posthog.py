@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from bridge.core.model.values import Ref
 from bridge.errors import UnknownOutcome
-from bridge.ledger import connection_health, probes, timeline
-from bridge.sandbox.exchange import Problem
+from bridge.ledger import connection_health, hints, probes, timeline
+from bridge.sandbox.exchange import Problem, answer
 from tests.flow.estate import Estate
 
 TICKETS = """\
@@ -223,4 +226,65 @@ def test_deleting_that_no_personal_key_may_do_is_tried_once_and_stops_nothing(es
         assert "Personal API Key" in probes.reasons(tx, "product")["delete"]
         health = connection_health.get(tx, "product")
         assert health is None or health.refused_at is None
+    assert made.parked() == []
+
+
+def hide(made, hidden):
+    """Keep tickets from the key's user, as PostHog does: out of lists, and 403 by name."""
+    product = made.apps["product"]
+    listed, found = product.list_tickets, product._found
+
+    def list_tickets(call, project_id):
+        shown = json.loads(listed(call, project_id).get_data())
+        shown["results"] = [row for row in shown["results"] if row["id"] not in hidden]
+        return answer(shown)
+
+    def find(ticket_id):
+        if ticket_id in hidden:
+            said = "You do not have editor access to this resource."
+            raise Problem(403, "permission_denied", said)
+        return found(ticket_id)
+
+    product.list_tickets, product._found = list_tickets, find
+
+
+def test_a_hidden_ticket_is_set_aside_alone_and_goes_on_when_it_is_shown_again(estate):
+    made = estate(DELETING)
+    product, helpdesk = made.apps["product"], made.apps["helpdesk"]
+    pairs = [
+        met(made, subject=f"Help {number}", customer_email=f"c{number}@customer.example")
+        for number in range(4)
+    ]
+    hidden = {pairs[0]["product"], pairs[1]["product"]}
+    hide(made, hidden)
+    for refs in pairs:
+        product.edit(refs["product"], {"status": "pending"})
+    with made.ledger.transaction() as tx:
+        for refs in pairs:
+            hints.give(tx, Ref("product", "ticket", refs["product"]), made.clock.now())
+    made.settle()
+    made.reconcile("full")
+    states = [helpdesk.store.get(refs["helpdesk"])["status"] for refs in pairs]
+    assert states == ["new", "new", "pending", "pending"]
+    assert {row.cause for row in made.parked()} == {"Withheld"}
+    assert len(made.parked()) == 2
+    with made.ledger.read() as tx:
+        health = connection_health.get(tx, "product")
+        assert health is None or health.refused_at is None
+    assert not any(side.tombstone for link in made.links() for side in link.sides.values())
+    # One that is shown again as it was is looked at again, too.
+    hidden.discard(pairs[1]["product"])
+    product.edit(pairs[1]["product"], {"status": "new"})
+    made.reconcile("full")
+    assert len(made.parked()) == 1
+    product.edit(pairs[1]["product"], {"status": "pending"})
+    # A write to one of them is set aside, too, and the connection goes on.
+    helpdesk.edit(pairs[0]["helpdesk"], {"priority": "urgent"})
+    made.hint("helpdesk", pairs[0]["helpdesk"])
+    assert {row.cause for row in made.parked()} == {"Withheld"}
+    hidden.clear()
+    made.reconcile("poll", "full")
+    states = [helpdesk.store.get(refs["helpdesk"])["status"] for refs in pairs]
+    assert states == ["pending"] * 4
+    assert product.store.get(pairs[0]["product"])["priority"] == "critical"
     assert made.parked() == []

@@ -174,6 +174,15 @@ def test_a_hidden_ticket_is_not_a_deleted_one(restricted):
     assert {row["unread_team_count"] for row in restricted.box.store} == {1}
 
 
+def test_many_that_are_gone_cost_a_call_each_and_few_more(restricted):
+    gone = restricted.ids[:4]
+    for ticket in gone:
+        restricted.remove(ticket)
+    restricted.faulty.calls.clear()
+    assert restricted.connector.read("ticket", gone) == dict.fromkeys(gone)
+    assert len(restricted.faulty.calls) <= len(gone) + 3
+
+
 def test_a_ticket_that_is_not_listed_yet_is_read_again(restricted):
     restricted.box.unlisted = {restricted.ids[4]}
     with pytest.raises(NotFound, match="not listed yet"):

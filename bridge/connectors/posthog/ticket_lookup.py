@@ -44,6 +44,8 @@ class Findings:
     """Those that no page has shown."""
     walked: bool = False
     """The whole listing was looked through."""
+    tells: bool | None = None
+    """Whether this deployment tells a deleted ticket from others; None: nobody has asked yet."""
 
     def add(self, shown: RowsOfPage) -> RowsOfPage:
         """Take in a page."""
@@ -152,7 +154,9 @@ class TicketLookup:
         try:
             self._list_messages(ticket)
         except NotFound as error:
-            return False if self._tells(found, error) else None
+            if found.tells is None:
+                found.tells = self._tells(found, error)
+            return False if found.tells else None
         except Refused:
             return None
         return True
@@ -167,7 +171,7 @@ class TicketLookup:
             return "endpoint" not in error.detail.casefold()
         try:
             self._list_messages(other)
-        except NotFound:
+        except (NotFound, Refused, Withheld):
             return False
         return True
 

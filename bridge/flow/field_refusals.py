@@ -114,12 +114,14 @@ def learn(
     """Remember that a deployment refuses a word, so that no other ticket has to find out.
 
     Return the finding's name; empty when nothing was learned.
-    Only of fields with few words, and only where the answer is about values. Whether a status may
-    be moved depends on the one before, so that an update's refusal says nothing about the word.
+    Only of fields with few words, or of null (nobody can be unassigned), and only where the answer
+    is about values. Whether a status may be moved depends on the one before, so that an update's
+    refusal says nothing about the word.
     """
     link, connection = the_link(task), task.row.connection
-    few_words = name in ENTITIES[link.entity] and ENTITIES[link.entity][name].kind == "choice"
-    if not few_words or error.status not in VALUE_STATUSES or (name == STATUS and not on_create):
+    field = ENTITIES[link.entity].get(name)
+    tells = field is not None and (field.kind == "choice" or raw is None)
+    if not tells or error.status not in VALUE_STATUSES or (name == STATUS and not on_create):
         return ""
     finding = refused_value(key, raw, on_create=on_create)
     probes.record(tx, connection, finding, False, str(error), context.clock.now())

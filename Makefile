@@ -5,7 +5,7 @@ ARGS ?=
 MINUTES ?= 15
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check mutants bench soak lock docs
+.PHONY: help run test check mutants bench soak hostile lock docs
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ bench: .venv/.ready ## measure against bare loops, as ratios (ARGS="reconciling 
 
 soak: .venv/.ready ## real processes under load, something killed every 20 s (MINUTES=15)
 	@$(PY) -m tests.processes.soak --minutes $(MINUTES) $(ARGS)
+
+hostile: .venv/.ready ## vendors that answer wrongly in every way; puts the figures into docs/reliability.md
+	@$(PY) -m tests.hostile.table
 
 docs: .venv/.ready ## rewrite the generated parts of docs/
 	@$(PY) docs/generate.py

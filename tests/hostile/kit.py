@@ -1,0 +1,543 @@
+"""The real processes of the bridge between healthy vendors and hostile ones, and what is measured.
+
+Two healthy neighbours mirror one another. Beside them stand pairs: a hostile vendor with a partner
+that is well. In each round every hostile vendor answers in a way of its own, all at once; then all
+become well, and an edit made at each, of which no webhook tells, must arrive at its partner.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from sqlalchemy import func, select
+
+from bridge import wiring
+from bridge.home import fill_home
+from bridge.ledger import failing_runs, parking
+from bridge.ledger.tables import attempt, work
+from bridge.operations.evidence import all_links
+from bridge.queue import Embedded, socket_for
+from bridge.sandbox.registry import sandbox_class
+from bridge.supervisor.demo_evidence import collect
+from bridge.supervisor.processes import child_environ, free_port
+from bridge.supervisor.sandbox_client import SandboxClient
+from bridge.verify import report
+from tests.hostile.vendors import PlannedAccount
+from tests.hostile.ways import LIES, WAYS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAIRS = 10
+TICKETS = 6
+"""At each neighbour and each hostile vendor."""
+UNEDITED = 2
+"""The ticket of a hostile vendor that nobody edits before it is well again."""
+POLL_SECONDS = 2
+HTTP_TIMEOUT = 2
+HOSTILE_SECONDS = 6.0
+"""A round lasts at least so long, and until each way was met ..."""
+MAX_HOSTILE_SECONDS = 15.0
+RESUME_SECONDS = 30.0
+"""A vendor that is well again must be heard within this."""
+ARRIVAL_SECONDS = 15.0
+QUIET_SECONDS = 60.0
+LOOK_SECONDS = 0.02
+PULSE_SECONDS = 0.3
+"""Between two edits of the neighbours."""
+NORTH, SOUTH = "north", "south"
+PROCESSES = ("web", "worker", "clock")
+
+
+@dataclass(frozen=True)
+class Met:
+    """What came of one way."""
+
+    way: str
+    system: str
+    calls: int
+    """How many calls were answered so."""
+    neighbours: float
+    """The slowest arrival among the healthy neighbours meanwhile, in seconds."""
+    resumed: float
+    """Seconds until an edit arrived that was made when the vendor was well again."""
+
+
+@dataclass
+class Outcome:
+    """What came of everything."""
+
+    baseline: float
+    """The median arrival among the neighbours while all is well, in seconds."""
+    baseline_worst: float
+    met: list[Met] = field(default_factory=list)
+    led_astray: list[str] = field(default_factory=list)
+    """Calls of ours at another host."""
+    leaks: list[str] = field(default_factory=list)
+    """Where a planted secret was found."""
+    memory: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Bytes of each process, before and after."""
+    parked_runs: list[str] = field(default_factory=list)
+    failing: list[str] = field(default_factory=list)
+    """Runs that still fail in the end."""
+    verdicts: dict[str, report.Report] = field(default_factory=dict)
+    """What the judge says of each pair."""
+
+
+class Pulse(threading.Thread):
+    """Two healthy neighbours at work: edits in turn on either side, and how long each travels."""
+
+    def __init__(self, kit: HostileKit, pairs: Sequence[tuple[str, str]]) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self.kit = kit
+        self.pairs = pairs
+        self.arrivals: list[tuple[float, float]] = []
+        """When each edit was made, and how long it took."""
+        self.stop = threading.Event()
+
+    def run(self) -> None:
+        """Edit until told to stop."""
+        for number in itertools.count():
+            north, south = self.pairs[number % len(self.pairs)]
+            here, there = (NORTH, north), (SOUTH, south)
+            if number // len(self.pairs) % 2:
+                here, there = there, here
+            self._edit(here, there, f"edit {number} of a neighbour")
+            if self.stop.wait(PULSE_SECONDS):
+                return
+
+    def _edit(self, here: tuple[str, str], there: tuple[str, str], subject: str) -> None:
+        began = time.monotonic()
+        self.kit.clients[here[0]].post("edit", id=here[1], fields={"subject": subject})
+        while time.monotonic() - began < ARRIVAL_SECONDS:
+            if self.kit.record(*there)["subject"] == subject:
+                break
+            time.sleep(LOOK_SECONDS)
+        self.arrivals.append((began, time.monotonic() - began))
+
+    def since(self, began: float, ended: float) -> list[float]:
+        """Return how long the edits took that were made between two moments."""
+        return [took for at, took in self.arrivals if began <= at <= ended]
+
+
+class HostileKit:
+    """`with HostileKit(folder) as kit: outcome = kit.run()`."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _text: None) -> None:
+        self.home = folder / "home"
+        self.log = folder / "log.txt"
+        self.say = say
+        self.port = free_port("127.0.0.1", 21_000 + os.getpid() % 20_000)
+        self.hostile = {
+            f"hostile{number}": ("switch", "posthog")[number % 2] for number in range(PAIRS)
+        }
+        self.accounts = self._plan()
+        self.clients: dict[str, SandboxClient] = {}
+        self.control: SandboxClient
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.bridge: wiring.Bridge
+        self._exits = contextlib.ExitStack()
+
+    # --- setting up
+
+    def _plan(self) -> list[PlannedAccount]:
+        systems = {NORTH: "switch", SOUTH: "switch"} | self.hostile
+        systems |= {f"partner-of-{name}": "switch" for name in self.hostile}
+        return [
+            PlannedAccount(
+                name=name,
+                system=system,
+                key=f"key-planted-for-{name}-7f3a9c",
+                secret="whsec_" + base64.b64encode(f"secret planted for {name}".encode()).decode(),
+                webhook_url=f"http://127.0.0.1:{self.port}/webhooks/{name}",
+                hostile=name in self.hostile,
+            )
+            for name, system in systems.items()
+        ]
+
+    @property
+    def secrets(self) -> list[str]:
+        """All that must never be seen: keys, and secrets as they are and decoded."""
+        return [
+            text
+            for account in self.accounts
+            for text in (account.key, account.secret, f"secret planted for {account.name}")
+        ]
+
+    def __enter__(self) -> Self:
+        try:
+            self._set_up()
+        except BaseException:
+            self._exits.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exits.close()
+
+    def _set_up(self) -> None:
+        fill_home(self.home)
+        told = self._start_vendors()
+        self._configure({name: row["told"] for name, row in told["accounts"].items()})
+        self.control = SandboxClient("control", told["control"])
+        for account in self.accounts:
+            self.clients[account.name] = SandboxClient(
+                account.system, told["accounts"][account.name]["direct"]
+            )
+        for name in (NORTH, *self.hostile):
+            self.clients[name].post("populate", n=TICKETS, seed=len(name) + len(self.hostile))
+        self._set("BRIDGE_HOME", str(self.home))
+        for account in self.accounts:
+            self._set(_variable(account.name, "KEY"), account.key)
+            self._set(_variable(account.name, "SECRET"), account.secret)
+        self._exits.enter_context(Embedded(socket_for(self.home).parent))
+        ledger = wiring.Ledger(wiring.load_config(self.home).settings.database)
+        ledger.upgrade()
+        ledger.close()
+        self.bridge = wiring.build_bridge(self.home)
+        self._exits.callback(self.bridge.close)
+        log = self._exits.enter_context(self.log.open("ab"))
+        environ = child_environ(BRIDGE_LOG_LEVEL="info")
+        commands = {
+            "web": ["web", "--port", str(self.port)],
+            "worker": ["worker"],
+            "clock": ["clock"],
+        }
+        for name in PROCESSES:
+            self.processes[name] = self._start(
+                [sys.executable, "-m", "bridge", *commands[name]], environ, log
+            )
+
+    def _start_vendors(self) -> Any:
+        child = self._start(
+            [sys.executable, "-m", "tests.hostile.vendors"],
+            child_environ() | {"PYTHONPATH": str(ROOT)},
+            None,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert child.stdin is not None
+        assert child.stdout is not None
+        plan = json.dumps([asdict(account) for account in self.accounts])
+        child.stdin.write(plan.encode() + b"\n")
+        child.stdin.flush()
+        return json.loads(child.stdout.readline())
+
+    def _start(
+        self, command: list[str], environ: Mapping[str, str], log: Any, **streams: Any
+    ) -> subprocess.Popen[bytes]:
+        streams = streams or {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+        child = subprocess.Popen(command, env=dict(environ), cwd=ROOT, **streams)
+        self._exits.callback(_end, child)
+        return child
+
+    def _set(self, name: str, value: str) -> None:
+        before = os.environ.get(name)
+        os.environ[name] = value
+        self._exits.callback(
+            lambda: (
+                os.environ.pop(name, None) if before is None else os.environ.update({name: before})
+            )
+        )
+
+    def _configure(self, addresses: Mapping[str, str]) -> None:
+        connections = {
+            account.name: self._connection(account, addresses[account.name])
+            for account in self.accounts
+        }
+        settings = {"http_timeout": HTTP_TIMEOUT, "connections": connections}
+        (self.home / "config" / "bridge.yaml").write_text(yaml.safe_dump(settings))
+        syncs = {"neighbours": _sync(NORTH, SOUTH)}
+        syncs |= {f"pair-{name}": _sync(name, f"partner-of-{name}") for name in self.hostile}
+        (self.home / "mappings" / "syncs.yaml").write_text(yaml.safe_dump(syncs))
+        (self.home / "mappings" / "agents.yaml").write_text("agents: []\nunmapped: leave\n")
+
+    def _connection(self, account: PlannedAccount, address: str) -> dict[str, Any]:
+        signing = sandbox_class(account.system).SIGNING
+        assert signing is not None
+        webhook: dict[str, Any] = {"scheme": signing.scheme}
+        webhook["secrets"] = ["${" + _variable(account.name, "SECRET") + "}"]
+        for key in ("header", "event", "id", "delivery") if account.system == "switch" else ():
+            webhook[key] = getattr(signing, key)
+        polled = account.name in self.hostile
+        row = {
+            "system": account.system,
+            "base_url": address,
+            "credentials": {"api_key": "${" + _variable(account.name, "KEY") + "}"},
+            "webhook": webhook,
+            "poll": f"{POLL_SECONDS}s" if polled else "1h",
+            "full": None,
+        }
+        if account.system == "posthog":
+            row["tags_licensed"] = True
+        return row | dict(sandbox_class(account.system).ACCOUNT_OPTIONS)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Who is mirrored with whom."""
+        return [(NORTH, SOUTH), *((name, f"partner-of-{name}") for name in self.hostile)]
+
+    # --- looking
+
+    def record(self, name: str, remote_id: str) -> dict[str, Any]:
+        """Return a ticket, as its vendor has it."""
+        rows = self.clients[name].get("tickets")
+        return next(row for row in rows if str(row["id"]) == remote_id)
+
+    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> float:
+        """Wait until it is so, and return for how long."""
+        began = time.monotonic()
+        while not done():
+            for name, process in self.processes.items():
+                assert process.poll() is None, f"the {name} ended with {process.returncode}"
+            if time.monotonic() - began > seconds:
+                raise AssertionError(f"waited {seconds:.0f} s for {what}")
+            time.sleep(LOOK_SECONDS * 2)
+        return time.monotonic() - began
+
+    def linked(self, here: str, there: str) -> list[tuple[str, str]]:
+        """Return the ids of the tickets that stand at both."""
+        with self.bridge.ledger.read() as tx:
+            links = [link.live() for link in all_links(tx)]
+        return sorted(
+            (sides[here].remote_id, sides[there].remote_id)
+            for sides in links
+            if {here, there} <= sides.keys()
+        )
+
+    def memory(self) -> dict[str, int]:
+        """Return the bytes of each process and its children."""
+        return {name: _resident(process.pid) for name, process in self.processes.items()}
+
+    # --- what is tried
+
+    def run(self, ways: Sequence[str] = tuple(WAYS)) -> Outcome:
+        """Try all ways, and say what came of it."""
+        self._wait_until_linked()
+        pulse = Pulse(self, self.linked(NORTH, SOUTH))
+        pulse.start()
+        self.wait(lambda: len(pulse.arrivals) >= 12, 60, "the neighbours' edits to arrive")
+        usual = [took for _at, took in pulse.arrivals[2:]]
+        outcome = Outcome(statistics.median(usual), max(usual))
+        self.say(f"baseline {outcome.baseline:.2f} s, at worst {outcome.baseline_worst:.2f} s")
+        before = self.memory()
+        for number, batch in enumerate(_batches(ways)):
+            outcome.met += self._round(number, batch, pulse)
+        pulse.stop.set()
+        pulse.join(ARRIVAL_SECONDS)
+        self._finish(outcome)
+        outcome.memory = {name: (before[name], now) for name, now in self.memory().items()}
+        return outcome
+
+    def _wait_until_linked(self) -> None:
+        self.wait(self._answers, 60, "the receiver")
+        self.wait(
+            lambda: all(len(self.linked(*pair)) == TICKETS for pair in self.pairs),
+            90,
+            "all to be linked",
+        )
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def _round(self, number: int, ways: Sequence[str], pulse: Pulse) -> list[Met]:
+        playing = dict(zip(self.hostile, ways, strict=False))
+        pairs = {name: self.linked(name, f"partner-of-{name}") for name in playing}
+        began = time.monotonic()
+        self.control.post("", **playing)
+        self._edits(playing, pairs, number)
+
+        def all_met() -> bool:
+            hits = self.control.get("")["hits"]
+            late = time.monotonic() - began > MAX_HOSTILE_SECONDS
+            return late or all(hits[name] for name in playing)
+
+        self.wait(all_met, MAX_HOSTILE_SECONDS + 5, "all ways to be met")
+        while time.monotonic() - began < HOSTILE_SECONDS:
+            time.sleep(LOOK_SECONDS)
+        hits = self.control.post("")["hits"]
+        well = time.monotonic()
+        resumed = self._resumed(playing, pairs, number)
+        arrivals = pulse.since(began, time.monotonic() - 0.5)
+        slowest = max(arrivals, default=float("inf"))
+        met = [
+            Met(way, self.hostile[name], hits[name], slowest, resumed[name])
+            for name, way in playing.items()
+        ]
+        for each in met:
+            self.say(
+                f"{each.way:50s} {each.system:8s} {each.calls:5d} calls  "
+                f"neighbours {each.neighbours:5.2f} s  resumed {each.resumed:5.2f} s"
+            )
+        memory = {process: size >> 20 for process, size in self.memory().items()}
+        self.say(
+            f"  round {number}: {well - began:.1f} s, "
+            f"then {time.monotonic() - well:.1f} s, {memory}"
+        )
+        return met
+
+    def _edits(
+        self, names: Mapping[str, str], pairs: Mapping[str, list[tuple[str, str]]], number: int
+    ) -> None:
+        """Let humans edit on both sides of each pair while the vendor answers wrongly."""
+        for name, way in names.items():
+            edited = [mine for n, (mine, _its) in enumerate(pairs[name]) if n != UNEDITED]
+            for mine in edited:
+                self.clients[name].post("edit", id=mine, fields={"add_tags": [f"meant-{number}"]})
+            if way not in LIES:  # what is written on top of an untrue reading harms the vendor
+                _mine, its = pairs[name][1]
+                partner = self.clients[f"partner-of-{name}"]
+                partner.post("edit", id=its, fields={"add_tags": [f"sent-{number}"]})
+
+    def _resumed(
+        self, names: Mapping[str, str], pairs: Mapping[str, list[tuple[str, str]]], number: int
+    ) -> dict[str, float]:
+        """Let a human edit at each, of which no webhook tells; return how long each travelled."""
+        began, waiting, took = time.monotonic(), {}, dict.fromkeys(names, float("inf"))
+        for name in names:
+            self.clients[name].post("faults", **{"webhook-lost": 1.0})
+            mine, its = pairs[name][UNEDITED]
+            tag = f"well-{number}"
+            self.clients[name].post("edit", id=mine, fields={"add_tags": [tag]})
+            waiting[name] = (its, tag)
+        while waiting and time.monotonic() - began < RESUME_SECONDS:
+            for name, (its, tag) in list(waiting.items()):
+                if tag in self.record(f"partner-of-{name}", its)["tags"]:
+                    took[name] = time.monotonic() - began
+                    del waiting[name]
+            time.sleep(LOOK_SECONDS)
+        for name in names:
+            self.clients[name].post("faults", none=True)
+        return took
+
+    # --- judging
+
+    def _finish(self, outcome: Outcome) -> None:
+        for client in self.clients.values():
+            client.post("flush", everything=True)
+        for name in self.clients:
+            self.bridge.start_run(name, "full")
+        self.wait(self._is_quiet, QUIET_SECONDS, "quiet")
+        with self.bridge.ledger.read() as tx:
+            parked = parking.parked(tx)
+            outcome.parked_runs = [row.why for row in parked if row.kind in parking.RUN_KINDS]
+            outcome.failing = [
+                f"{run.kind} {run.connection}: {run.why}"
+                for run in failing_runs.by_run(tx).values()
+            ]
+            for row in parked:
+                self.say(f"parked {row.kind} {row.connection} {row.cause}: {row.why[:200]}")
+        everything = collect(self.bridge, self.clients, 0, 0.0)
+        for here, there in self.pairs:
+            outcome.verdicts[here] = report.verify(_about(everything, {here, there}))
+        outcome.led_astray = self.control.get("")["led astray"]
+        outcome.leaks = list(self._leaks())
+
+    def _is_quiet(self) -> bool:
+        with self.bridge.ledger.read() as tx:
+            left = select(func.count()).where(work.c.parked_at.is_(None))
+            left = left.where(work.c.kind.not_in(parking.RUN_KINDS))
+            open_ = select(func.count()).select_from(attempt).where(attempt.c.closed_at.is_(None))
+            return not tx.execute(left).scalar_one() and not tx.execute(open_).scalar_one()
+
+    def _leaks(self) -> Iterator[str]:
+        """Look for planted secrets in all that the bridge has written or says."""
+        places = {"the log": self.log.read_bytes()}
+        assert b"answered" in places["the log"], "nothing of all this was logged"
+        for path in sorted((self.home / "var").rglob("*")):
+            if path.is_file():
+                places[path.name] = path.read_bytes()
+        for command in (["status", "--json"], ["doctor", "--json"], ["parked", "list", "--json"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "bridge", *command],
+                env=child_environ(),
+                cwd=ROOT,
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
+            places["bridge " + command[0]] = done.stdout + done.stderr
+        for place, content in places.items():
+            for secret in self.secrets:
+                if secret.encode() in content:
+                    at = content.index(secret.encode())
+                    yield f"{place}: {secret[:12]}…: {content[max(0, at - 80) : at + 20]!r}"
+
+
+def _about(everything: report.VerifyInput, names: set[str]) -> report.VerifyInput:
+    """Return the evidence about some connections: the judge takes all to mirror one another."""
+
+    def of(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [row for row in rows if _named(row) in {None, *names}]
+
+    return report.VerifyInput(of(everything.journal), of(everything.finals), of(everything.facts))
+
+
+def _named(row: Mapping[str, Any]) -> Any:
+    return row.get("name") if row.get("kind") == "connection" else row.get("connection")
+
+
+def _batches(ways: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ways), PAIRS):
+        yield ways[start : start + PAIRS]
+
+
+def _sync(here: str, there: str) -> dict[str, Any]:
+    return {
+        "entity": "ticket",
+        "members": {here: {"create": True}, there: {"create": True}},
+        "match": [["customer", "subject"]],
+        "on_link": {"*": here, "tags": "union"},
+        "precedence": [here, there],
+        "fields": {"*": "latest", "tags": "merge", "customer": "first", "created_at": "first"},
+        "delete": "close",
+        # Edits to and fro without end, values that vanish and come back: both would be held.
+        "guard": {"destructive": "100%", "min": 1_000_000, "flips": 1000},
+    }
+
+
+def _variable(name: str, what: str) -> str:
+    return f"HOSTILE_{name.replace('-', '_').upper()}_{what}"
+
+
+def _resident(pid: int) -> int:
+    """Return the resident bytes of a process and of all below it."""
+    pages = 0
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            number = int(entry.name)
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if pid in (number, parent):
+                pages += int((entry / "statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    for stream in (child.stdin, child.stdout):
+        if stream is not None:
+            stream.close()

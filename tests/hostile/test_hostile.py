@@ -1,0 +1,43 @@
+"""Vendors that answer wrongly harm nobody: not their neighbours, not themselves, and tell nothing.
+
+The real processes; all ways of `tests/hostile/ways.py`, several at a time. `make hostile` prints
+the figures and puts them into docs/reliability.md.
+"""
+
+import math
+
+import pytest
+
+from tests.hostile import table
+from tests.hostile.kit import HostileKit
+from tests.hostile.ways import WAYS
+
+LEEWAY_SECONDS = 3.0
+"""A machine that has other tests to run may take so much longer than twice as long."""
+MEMORY_BYTES = 320 << 20
+"""What a process may keep after megabytes of nonsense, read on sixteen threads at once."""
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(400)
+def test_no_answer_of_a_vendor_harms_anybody(tmp_path):
+    with HostileKit(tmp_path) as kit:
+        outcome = kit.run()
+    shown = "\n".join(table.lines(outcome))
+    bound = max(2 * outcome.baseline, outcome.baseline + LEEWAY_SECONDS)
+    assert {each.way for each in outcome.met} == set(WAYS)
+    assert [each.way for each in outcome.met if not each.calls] == [], shown
+    assert [each for each in outcome.met if each.neighbours > bound] == [], shown
+    assert [each for each in outcome.met if math.isinf(each.resumed)] == [], shown
+    assert outcome.led_astray == []
+    assert outcome.leaks == []
+    assert (outcome.parked_runs, outcome.failing) == ([], [])
+    grown = {name: after - before for name, (before, after) in outcome.memory.items()}
+    assert {name: size for name, size in grown.items() if size > MEMORY_BYTES} == {}
+    bad = {name: verdict.details for name, verdict in outcome.verdicts.items() if not verdict.ok}
+    assert bad == {}
+
+
+def test_there_are_at_least_forty_ways_and_the_document_names_each():
+    assert len(WAYS) >= 40
+    assert table.named() == list(WAYS)

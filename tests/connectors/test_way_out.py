@@ -18,7 +18,7 @@ import trustme
 
 from bridge.clock import SystemClock
 from bridge.config import way_out
-from bridge.errors import NotSent, Unavailable
+from bridge.errors import NotSent, Unavailable, UnknownOutcome
 from bridge.http.client import Http
 from tests.connectors.bench import KEY, connection
 
@@ -291,6 +291,26 @@ def test_a_server_without_tls_is_told_from_one_that_is_not_trusted():
             pytest.raises(Unavailable, match=r"TLS did not come about|closed without an answer"),
         ):
             ask(http)
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_an_answer_that_drips_under_tls_ends_with_the_call_too(desk, pem, write, monkeypatch):
+    over = threading.Event()
+
+    def drip(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for _ in range(200):
+            handler.wfile.write(b"X: a\r\n")
+            if over.wait(0.05):
+                return
+
+    monkeypatch.setattr(Desk, "do_GET", drip)
+    monkeypatch.setattr(Desk, "do_POST", drip)
+    with calling(desk, authorities=pem) as http:
+        http.connection = replace(http.connection, timeout=1.0)
+        with pytest.raises(UnknownOutcome if write else Unavailable, match=r"within 1 s"):
+            ask(http, write=write)
+    over.set()
 
 
 BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"

@@ -151,8 +151,8 @@ def _connections(desk: Desk, status: Status, now: datetime) -> Iterator[Trouble]
             )
         else:
             do = (
-                "nothing: it is tried again by itself, and its work waits. "
-                "If it lasts, ask the vendor"
+                "it is tried again by itself, and its work waits. Where the reason says what to "
+                "mend, mend that; else, if it lasts, ask the vendor"
             )
         yield Trouble(f"{name} is {health.words(now)}", health.since, do)
 

@@ -1,6 +1,7 @@
 """The doctor finds what is wrong, says since when and what to do, and is silent when nothing is."""
 
 import json
+import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,7 @@ from bridge import wiring
 from bridge.clock_loop import Duty, do_what_is_due, run_clock
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.state import Note
+from bridge.http.call_failures import Failure
 from bridge.ledger import connection_health, run_records, tables, timeline, webhook_inbox, work
 from bridge.ledger.database import Ledger
 from tests.cli.conftest import KEYS
@@ -74,7 +76,7 @@ def test_a_healthy_bridge_has_nothing_to_say(home):
                 tx, "helpdesk", now + timedelta(hours=1), "answered 429", now=now
             ),
             "because answered 429",
-            "nothing",
+            "tried again by itself",
         ),
     ],
 )
@@ -193,6 +195,23 @@ def test_a_failed_run_is_reported_until_the_next_one_worked(home):
     assert ["reads empty" in trouble["what"] for trouble in call()] == [True]
     one("")
     assert call(code=0) == []
+
+
+def test_a_certificate_that_is_not_trusted_is_named_with_what_to_do(home):
+    ledger, call = home
+    certificate = Failure(untrusted(20)).words(10)
+    with ledger.transaction() as tx:
+        connection_health.failed(tx, "helpdesk", f"helpdesk: {certificate}", datetime.now(UTC))
+    (trouble,) = call()
+    assert "certificate not trusted: it comes from an authority" in trouble["what"]
+    assert "under `ca` of the connection" in trouble["what"]
+    assert "mend that" in trouble["do"]
+
+
+def untrusted(code):
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = code, "unable to get local issuer certificate"
+    return error
 
 
 def test_rows_that_show_no_record_are_named_until_a_listing_is_whole(home):

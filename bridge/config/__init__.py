@@ -15,6 +15,7 @@ from typing import Any
 
 from bridge.config import yaml_reader
 from bridge.config.agents_file import Agents, compile_agents
+from bridge.config.env_file import EnvFile, read_env_file
 from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
 from bridge.config.settings import (
     Classes,
@@ -139,8 +140,11 @@ class _HomeLoader:
         sandbox: Mapping[str, SandboxAccount] | None,
         connectors: Classes,
     ) -> None:
-        self.home, self.environ, self.sandbox, self.connectors = home, environ, sandbox, connectors
-        self.problems: list[Problem] = []
+        self.home, self.sandbox, self.connectors = home, sandbox, connectors
+        # A sandbox needs no keys, and must not be led to the real systems' ledger by one.
+        self.env_file = EnvFile() if sandbox is not None else read_env_file(home)
+        self.environ = self.env_file.below(environ)
+        self.problems: list[Problem] = list(self.env_file.problems)
         self.documents: dict[str, Document] = {}
         self.systems: dict[str, str] = {}
         """Mapping file -> the system that it is for; empty: unusable."""
@@ -166,7 +170,13 @@ class _HomeLoader:
             maps=maps,
             agents=agents,
             warnings=tuple(
-                yaml_reader.as_lines([*settings.warnings, *self.unused(settings, syncs)])
+                yaml_reader.as_lines(
+                    [
+                        *self.env_file.warnings,
+                        *settings.warnings,
+                        *self.unused(settings, syncs),
+                    ]
+                )
             ),
         )
 

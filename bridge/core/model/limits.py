@@ -43,8 +43,10 @@ class Size:
 
 def size_of(value: Any) -> Size:
     """Measure a JSON value level by level, so that no depth of nesting is too deep."""
-    if value is None or isinstance(value, str):
-        return Size(0 if value is None else len(value))
+    if isinstance(value, str):
+        return Size(len(value))
+    if isinstance(value, int):
+        return Size(bits=value.bit_length())
     size, level = Size(), [value]
     while level:
         below: list[Any] = []

@@ -54,21 +54,25 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Return the text without secrets. What is too long to be read is cut before that."""
-        text = text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… (cut)"
-        for value in self._known:
-            text = text.replace(value, HIDDEN)
-        for pattern in _PATTERNS:
-            text = pattern.sub(rf"\1\2{HIDDEN}", text)
-        return text
+        if len(text) > MAX_CHARS:
+            return f"{self.beginning(text, MAX_CHARS)}… (cut)"
+        return self._scrubbed(text)
 
     def beginning(self, text: str, length: int) -> str:
         """Return the beginning of a text without secrets, nor half of one at its end."""
         longest = max(map(len, self._known), default=0)
         part = text[: 2 * length + longest]
-        clean = self.text(part)
+        clean = self._scrubbed(part)
         if len(part) < len(text):
             clean = clean[: max(0, len(clean) - longest)]  # the cut may have gone through a secret
         return clean[:length]
+
+    def _scrubbed(self, text: str) -> str:
+        for value in self._known:
+            text = text.replace(value, HIDDEN)
+        for pattern in _PATTERNS:
+            text = pattern.sub(rf"\1\2{HIDDEN}", text)
+        return text
 
 
 class _Formatter(logging.Formatter):

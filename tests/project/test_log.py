@@ -8,7 +8,7 @@ import pytest
 
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
-from bridge.observability.log import HIDDEN, Scrubber, configure
+from bridge.observability.log import HIDDEN, MAX_CHARS, Scrubber, configure
 
 
 @pytest.fixture
@@ -95,3 +95,15 @@ def test_the_level_is_kept(logged):
 def test_a_wrong_setting_names_what_is_allowed(logged, options):
     with pytest.raises(ConfigError, match="allowed text or json"):
         logged(**options)
+
+
+@pytest.mark.parametrize("length", [100, 8192, MAX_CHARS])
+def test_where_a_long_text_is_cut_no_half_of_a_secret_stays(length):
+    secret = "abcdefghijklmnopqrstuvwxyz0123456789"
+    scrubber = Scrubber([Secret(secret)])
+    # Secrets make the text shorter, and so bring what stands at the cut into what is shown.
+    for shift in range(len(secret)):
+        text = "." * shift + secret * (4 * length // len(secret))
+        shown = scrubber.beginning(text, length)
+        assert set(shown) <= {".", HIDDEN[0]}
+    assert set(scrubber.text("." * 10 + secret * 10_000)) <= set(f".{HIDDEN}… (cut)")

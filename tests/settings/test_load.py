@@ -235,6 +235,19 @@ def test_references(tmp_path):
     assert config.connections["two"].credentials["api_key"].reveal() == "a:b$x"
 
 
+def test_an_expression_that_costs_too_much_is_named_with_its_line(tmp_path):
+    doubling = "|".join(["[owner,owner][]", *["[@,@][]"] * 40])
+    desk = DESK.replace("path: owner", f"read: '{doubling}'")
+    syncs = SYNCS.replace("two: {}", f"two: {{only: '{doubling}'}}")
+    assert problems(tmp_path, desk=desk)[0].startswith(
+        "mappings/desk.yaml:11: ticket.fields.assignee.read: is too costly: it takes more than "
+    )
+    assert any(
+        line.startswith("mappings/syncs.yaml:5: both.members.two.only: is too costly: ")
+        for line in problems(tmp_path, syncs=syncs)
+    )
+
+
 def test_references_are_for_the_deployment_alone(tmp_path):
     assert problems(tmp_path, desk=DESK.replace("path: owner", 'path: "${KEY}"')) == [
         (

@@ -23,6 +23,9 @@ MAX_EXPRESSION_CHARS = 500
 MAX_ERROR_CHARS = 200
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
 
+_TRIALS: tuple[Any, ...] = (None, "x", ["x", "y"], {"x": "x"})
+"""What an expression is tried on, in place of each name that it looks at."""
+
 Extract = Callable[[Mapping[str, Any]], "Raw | Marker | Unreadable"]
 
 _KNOWN = frozenset(Functions.FUNCTION_TABLE)
@@ -67,17 +70,14 @@ def compile_path(source: Any) -> Path:
         names = tuple(source.split("."))
         return Path(source, frozenset(names[:1]), plain=True, get=_getter(names))
     compiled = compile_expression(source)
-    try:
-        roots = frozenset(_roots(compiled.parsed))
-    except RecursionError as error:
-        raise BadPath("is nested too deeply") from error
+    roots = _roots_of(compiled)
     return Path(source, roots, plain=False, get=_searcher(compiled, roots))
 
 
 def compile_expression(source: str) -> Expression:
     """Return a JMESPath expression, compiled. Raises BadPath.
 
-    That is also for an unknown function, and for what takes too long even on an empty record.
+    That is also for an unknown function, and for what takes too long even on a small record.
     """
     if len(source) > MAX_EXPRESSION_CHARS:
         raise BadPath(f"is {len(source)} characters long; allowed at most {MAX_EXPRESSION_CHARS}")
@@ -94,13 +94,22 @@ def compile_expression(source: str) -> Expression:
     if unknown:
         allowed = ", ".join(sorted(_KNOWN))
         raise BadPath(f"calls {unknown[0]}(), which JMESPath does not have; allowed {allowed}")
-    try:
-        compiled.search({})
-    except TooCostly as error:
-        raise BadPath(f"is too costly: {error}") from error
-    except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError):
-        pass  # it wants a record to work with
+    for value in _TRIALS:
+        try:
+            compiled.search(dict.fromkeys(_roots_of(compiled), value))
+        except TooCostly as error:
+            raise BadPath(f"is too costly: {error}") from error
+        except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError):
+            pass  # it wants another record to work with
     return compiled
+
+
+def _roots_of(compiled: Expression) -> frozenset[str]:
+    """Return the top-level names that an expression looks at; `@`: all. Raises BadPath."""
+    try:
+        return frozenset(_roots(compiled.parsed))
+    except RecursionError as error:
+        raise BadPath("is nested too deeply") from error
 
 
 def _first_line(error: Exception) -> str:

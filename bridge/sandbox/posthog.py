@@ -43,6 +43,7 @@ class PostHogSandbox(Sandbox):
         "priority": {"low": "low", "normal": "medium", "high": "high", "urgent": "critical"},
     }
     ASSIGNEE_FIELD = "assignee"
+    RESTRICTS = True
     LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {"status": {"closed": "resolved"}}
     ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {"project_id": "12345"}
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -137,7 +138,7 @@ class PostHogSandbox(Sandbox):
     def list_tickets(self, call: ReceivedCall, project_id: str) -> Response:  # noqa: ARG002
         """List tickets with limit and offset; nothing is marked as read."""
         rows = filtered(
-            [row for row in self.listed() if not row["restricted"]],
+            self.listed(),
             call.query,
             tags=self.options["tags_licensed"],
         )
@@ -269,7 +270,7 @@ class PostHogSandbox(Sandbox):
             "email_subject": None, "email_from": None, "email_to": None, "cc_participants": [],
             "zendesk_ticket_id": None, "github_repo": None, "github_issue_number": None,
             "organization_id": None, "organization_id_source": None, "person": None, "tags": [],
-            "awaiting_deletion_id": None, "restricted": False,
+            "awaiting_deletion_id": None,
         }  # fmt: skip
         if human is not None:
             fields = {name: value for name, value in human.items() if name in _SET_BY_HAND}
@@ -294,13 +295,6 @@ class PostHogSandbox(Sandbox):
     def remove(self, record: Record) -> None:
         """Delete for good."""
         self.store.drop(str(record["id"]))
-
-    def restrict(self, ticket_id: str, *, restricted: bool = True) -> Record:
-        """Let an admin take the ticket out of reach of the bridge's key, or give it back."""
-        with self.lock:
-            new = {**self._present(ticket_id), "restricted": restricted}
-            self.store.put(new)
-            return new
 
     def written_to(self, record: Record, text: str, at: datetime) -> Record:
         """Store a customer's message; the ticket takes its time, even if that is an earlier one."""
@@ -374,7 +368,7 @@ class PostHogSandbox(Sandbox):
             )
         if record is None:
             raise Problem(404, "not_found", "Not found.")
-        if record["restricted"]:
+        if record["id"] in self.restricted:
             raise Problem(403, "permission_denied", NO_EDITOR)
         return record
 
@@ -414,8 +408,7 @@ class PostHogSandbox(Sandbox):
             raise Problem(400, "invalid", "Must be a valid boolean.", name)
 
     def _shown(self, record: Record) -> dict[str, Any]:
-        hidden = {"restricted", "awaiting_deletion_id"}
-        shown = {name: value for name, value in record.items() if name not in hidden}
+        shown = {name: value for name, value in record.items() if name != "awaiting_deletion_id"}
         if not self.options["tags_licensed"]:
             shown["tags"] = []
         return shown | {"user_access_level": "editor"}

@@ -78,6 +78,8 @@ class Sandbox(VendorFacts, ABC):
             target=webhook,
         )
         self._throttle = Throttle()
+        self.restricted: set[str] = set()
+        """Tickets out of reach of the bridge's key: not listed, and refused where it writes."""
         self._marks: set[tuple[str, str]] = set()
         self.configure(options or {})
 
@@ -126,6 +128,12 @@ class Sandbox(VendorFacts, ABC):
             self.remove(record)
             self._by_human("delete", record, None)
 
+    def restrict(self, record_id: str, *, restricted: bool = True) -> None:
+        """Let an admin take a ticket out of reach of the bridge's key, or give it back."""
+        with self.lock:
+            key = str(self._present(record_id)["id"])
+            (self.restricted.add if restricted else self.restricted.discard)(key)
+
     def message(self, record_id: str, text: str, seconds_ago: float = 0.0) -> Record:
         """Let the customer write; `seconds_ago` dates the message back."""
         with self.lock:
@@ -156,7 +164,11 @@ class Sandbox(VendorFacts, ABC):
         """Return what a listing shows of an entity: the option `list_lag` keeps it behind."""
         store = self.store if entity == "ticket" else self.others[entity]
         lag = timedelta(seconds=float(self.options["list_lag"]))
-        return [record for record in store.before(lag) if self.alive(record)]
+        return [
+            record
+            for record in store.before(lag)
+            if self.alive(record) and str(record["id"]) not in self.restricted
+        ]
 
     def _control(self) -> Mapping[str, control.Verb]:
         """Return what `/_control/` can do, by method and path."""
@@ -168,6 +180,9 @@ class Sandbox(VendorFacts, ABC):
             "POST delete": lambda given: self.delete(given["id"]),
             "POST message": lambda given: self.message(
                 given["id"], given["text"], float(given.get("seconds_ago", 0))
+            ),
+            "POST restrict": lambda given: self.restrict(
+                given["id"], restricted=bool(given.get("restricted", True))
             ),
             "POST populate": lambda given: self.populate(
                 int(given["n"]), int(given.get("seed", 0))

@@ -33,6 +33,8 @@ class VendorFacts:
     """Other entities than tickets that it keeps, each in a store of its own (`others`)."""
     SIGNING: ClassVar[Webhook | None] = None
     """Its way of signing webhooks (no secrets); None: it sends none."""
+    RESTRICTS: ClassVar[bool] = False
+    """Whether its admins can take single tickets out of reach of the bridge's key."""
     ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {}
     """Options of a connection that uses it. Those of the same name in OPTIONS go with those."""
 

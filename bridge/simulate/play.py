@@ -265,6 +265,16 @@ class Player:
         if "tags_licensed" in self.stage.apps[where].options:
             self.stage.apps[where].options["tags_licensed"] = licensed
 
+    def _restrict(self, where: str, ticket: int = 0, restricted: bool | None = None) -> None:
+        """Let an admin take a ticket out of the bridge's reach, or give all of them back."""
+        app = self.stage.apps[where]
+        record = self._find(app, ticket) if restricted else None
+        if record is not None:
+            app.restrict(str(record["id"]))
+            self.stage.tell(f"{where}: an admin restricts {record['id']}")
+        elif restricted is False:
+            app.restricted.clear()
+
     def _intrude(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
         """Let a human save between our read and our write."""
         self.stage.lines[where].intruders.append(lambda: self._edit(where, ticket, fields))

@@ -16,6 +16,8 @@ SHORTEST_SLEEP_SECONDS: Final = 0.08
 """No wait is shorter while it becomes quiet, for nothing happens in between."""
 REFUSED_CAUSES: Final = ("Refused", "create refused")
 """Why work is parked that a vendor refused in the storm, though nothing was wrong with it."""
+WITHHELD_CAUSES: Final = ("Withheld",)
+"""Why work is parked about a ticket that an admin had taken out of the bridge's reach."""
 
 
 class PromiseBroken(Exception):
@@ -33,12 +35,18 @@ def heal(stage: Stage) -> None:
     """Let all workers die and all vendors be well; an operator resumes what was stopped."""
     for worker in stage.workers:
         worker.drop()
-    rejected = any(line.struck["rejected"] for line in stage.lines.values())
+    refused: tuple[str, ...] = ()
+    if any(line.struck["rejected"] for line in stage.lines.values()):
+        refused += REFUSED_CAUSES
+    if any(app.restricted for app in stage.apps.values()):
+        refused += WITHHELD_CAUSES
     with stage.ledger.transaction() as tx:
         for name, line in stage.lines.items():
             line.heal()
             connection_health.resume(tx, name)
-        for cause in REFUSED_CAUSES if rejected else ():
+        for app in stage.apps.values():
+            app.restricted.clear()
+        for cause in refused:
             parking.unpark(tx, stage.clock.now(), cause=cause)
 
 

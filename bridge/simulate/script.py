@@ -77,6 +77,7 @@ _FAULTS: Mapping[str, int] = {
     "revoke": 1,
     "license": 1,
     "lag": 1,
+    "restrict": 1,
 }
 _USUAL: Mapping[str, int] = {
     "edit": 22,
@@ -242,6 +243,11 @@ class _Drawn:
             if "tags_licensed" in connection.sandbox.OPTIONS
             else ()
         )
+
+    def _restrict(self, connection: DrawnConnection) -> tuple[Any, ...]:
+        if not connection.sandbox.RESTRICTS:
+            return ()
+        return (self._rng.randint(0, 3), self._rng.choice((True, True, False)))
 
     def _lag(self, connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((0.2, 0.5)) * connection.settle,)

@@ -163,9 +163,10 @@ def uncertain(world):
     world.context.syncs["tickets"] = replace(sync, members=members)
 
 
-def test_of_several_creates_at_once_that_are_not_allowed_all_end_as_not_carried(world):
+@pytest.mark.parametrize("status", [405, 500])
+def test_of_several_creates_at_once_that_are_not_allowed_all_end_as_not_carried(world, status):
     uncertain(world)
-    picky(world, lambda _values: True, status=405)
+    picky(world, lambda _values: True, status=status)
     first, second = (
         world.systems["L"].add(subject=f"ticket {number}", status="open", priority="low", tags=[])
         for number in range(2)

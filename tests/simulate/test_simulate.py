@@ -12,9 +12,11 @@ from bridge.connectors.contract import Page
 from bridge.errors import ConfigError
 from bridge.flow import match
 from bridge.simulate.crash_points import crash_points, place_of, places
-from bridge.simulate.script import draw
+from bridge.simulate.play import Player
+from bridge.simulate.script import Script, ScriptStep, draw
 from bridge.simulate.seeds import SimulationTotals, play, play_seed, run, shrink
-from bridge.simulate.stage import load_home
+from bridge.simulate.stage import Stage, load_home
+from bridge.simulate.verdicts import judge
 
 FIXED = (*range(1000, 1016), 900_221, 900_586)
 """The last two: an unlisted twin; somebody who became known between two choices of a person."""
@@ -52,6 +54,30 @@ def test_the_same_seed_is_the_same_world_in_every_process():
         digests.add(done.stdout)
     assert len(digests) == 1
     assert digests == {f"{play_seed(7).digest}\n"}
+
+
+def test_a_ticket_out_of_reach_for_a_while_is_neither_taken_for_deleted_nor_given_up():
+    steps = (
+        ScriptStep("ticket", "helpdesk", (1, False)),
+        ScriptStep("fair"),
+        ScriptStep("restrict", "product", (0, True)),
+        ScriptStep("edit", "helpdesk", (0, {"status": "pending"})),
+        ScriptStep("mail", "helpdesk", (4,)),
+        ScriptStep("drain"),
+        ScriptStep("wait", "", (86400.0,)),
+        ScriptStep("clock"),
+        ScriptStep("drain"),
+    )
+    script = Script(3, {"product": {}}, steps)
+    player = Player(Stage(load_home(""), script))
+    player.play()
+    product = player.stage.apps["product"]
+    (hidden,) = product.restricted
+    before = product.store.get(hidden)
+    verdict = judge(player)
+    assert (verdict.broken, product.restricted) == ([], set())
+    after = product.store.get(hidden)
+    assert (before["status"] == "pending", after["status"]) == (False, "pending")
 
 
 def test_a_seed_does_not_depend_on_those_before_it():

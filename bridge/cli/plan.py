@@ -60,4 +60,5 @@ def _as_json(planned: Preview, held: Sequence[HeldWrite]) -> dict[str, Any]:
         "seconds": planned.seconds,
         "unsafe": planned.unsafe,
         "stopped": planned.stopped,
+        "silent": planned.silent,
     }

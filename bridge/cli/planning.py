@@ -54,8 +54,8 @@ def opened(*, sandbox: bool, writes: str = "") -> Iterator[tuple[wiring.Bridge, 
 
 def print_plan(plan: Preview, held: Sequence[HeldWrite], sample: int) -> None:
     """Print a plan for people."""
-    if not plan.writes:
-        say("nothing would be written")
+    if headline := _headline(plan):
+        say(headline)
     _print_writes(plan, sample)
     for (kind, name, field, why), count in plan.notes.most_common(MAX_NOTES):
         say(f"{count}x {kind}: {name} {field} {why}".rstrip())
@@ -74,6 +74,23 @@ def print_plan(plan: Preview, held: Sequence[HeldWrite], sample: int) -> None:
         say(f"UNSAFE {why}", err=True)
 
 
+def _headline(plan: Preview) -> str:
+    """Return what a plan without writes comes to, as far as that can be said; empty with writes."""
+    missing = ", ".join(plan.silent)
+    if not plan.answered:
+        return f"nothing can be said: no system answered well ({missing})"
+    if plan.writes:
+        return ""
+    if not plan.live and not plan.known:
+        return (
+            "the ledger knows no tickets yet: `bridge plan --live` lists the systems, and shows "
+            "what a first import would write"
+        )
+    return "nothing would be written" + (
+        f", as far as can be said without {missing}" if missing else ""
+    )
+
+
 def _print_writes(plan: Preview, sample: int) -> None:
     for name, counts in summary(plan).items():
         say(f"{name}: " + ", ".join(f"{counts[op]} {op}s" for op in OPS))
@@ -88,8 +105,19 @@ def _print_writes(plan: Preview, sample: int) -> None:
 
 
 def _line(write: PlannedWrite) -> str:
-    values = "  ".join(f"{name} {short_value(raw)}" for name, raw in write.sent.items())
-    return f"{write.op} {'from ' if write.op == 'create' else ''}{write.id}  {values}"
+    values = "  ".join(_change(write, name) for name in write.sent)
+    subject = f"  “{short_value(write.subject)}”" if write.subject else ""
+    return f"{write.op} {'from ' if write.op == 'create' else ''}{write.id}{subject}  {values}"
+
+
+def _change(write: PlannedWrite, name: str) -> str:
+    """Return a field with the value that it gets, and the one that it has if there is any."""
+    after = short_value(write.sent[name])
+    return (
+        f"{name} {short_value(write.before[name])} → {after}"
+        if name in write.before
+        else f"{name} {after}"
+    )
 
 
 def _cost(plan: Preview, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.connectors.contract import Record
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.equality import elements_of, same_raw
-from bridge.core.model.state import Link, SideField
+from bridge.core.model.state import Link, Side, SideField
 from bridge.core.model.values import Marker, Raw, Unreadable
 from bridge.engine.context import Context
 from bridge.flow.readings import observation
@@ -40,6 +40,15 @@ def differences(
             names.append(name)
             remapped = remapped and _was_read_otherwise(field_map, entry)
     return names, bool(names) and remapped
+
+
+def was_read_otherwise(context: Context, link: Link, side: Side) -> bool:
+    """Return whether any field of a side was last read by another mapping than that of now."""
+    fields = context.maps[side.connection][link.entity].fields
+    return any(
+        name in fields and _was_read_otherwise(fields[name], entry)
+        for name, entry in side.fields.items()
+    )
 
 
 def _is_believed_set(entry: SideField | None) -> bool:

@@ -11,7 +11,9 @@ from sqlalchemy import delete, func, select, update
 from bridge.ledger import tables
 from bridge.ledger.database import Ledger, Tx
 
-NOT_COPIED: Final = frozenset({"inbox", "journal", "audit", "drift", "figure", "tally"})
+NOT_COPIED: Final = frozenset(
+    {"inbox", "journal", "audit", "drift", "figure", "tally", "configuration", "process"}
+)
 JOB_KINDS: Final = ("reconcile", "backfill", "undo", "figures")
 """Work of long jobs; a dry run starts its own."""
 

@@ -10,13 +10,16 @@ from typing import Any, Final
 
 from bridge.connectors.contract import Connector
 from bridge.core.merge import guard
+from bridge.core.model.values import Ref
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context
 from bridge.engine.inline import InlineExecutor
 from bridge.engine.worker import Drain
+from bridge.flow.differences import was_read_otherwise
 from bridge.flow.replan import replan
-from bridge.ledger import attempts, connection_health, ledger_copy, links, run_records, work
+from bridge.ledger import attempts, connection_health, hints, ledger_copy, links, run_records, work
 from bridge.ledger.database import Ledger, Tx
+from bridge.ledger.run_records import RunRow
 from bridge.preview.planned_write import PlannedWrite, destructive_total
 from bridge.preview.rehearsal import FastForwardClock, FreeBudget, rehearsal_context
 from bridge.preview.rehearsal_connector import RehearsalConnector
@@ -52,7 +55,13 @@ class Preview:
     unsafe: list[str] = field(default_factory=list)
     """Why it is not let through without more."""
     stopped: list[str] = field(default_factory=list)
-    """Listings that were not believed."""
+    """Listings that were not believed, each with its connection and why."""
+    silent: list[str] = field(default_factory=list)
+    """Connections of which a listing failed and none showed anything: nothing is known of them."""
+    answered: bool = True
+    """Any connection answered; always so unless `live`."""
+    known: int = 0
+    """Tickets and other links of the syncs that the ledger knew before."""
 
 
 def preview(
@@ -90,26 +99,38 @@ def preview(
         if live:
             run_ids = reconcile.start_syncs(tx, rehearsed, syncs)
         else:
-            _plan_links(tx, rehearsed, syncs)
+            plan.known = _plan_links(tx, rehearsed, syncs)
     _play(drain, copy, clock)
     with copy.read() as tx:
         plan.notes = ledger_copy.notes(tx, NOTE_KINDS)
         plan.parked, plan.unmapped = ledger_copy.parked(tx), ledger_copy.unmapped(tx)
-        plan.stopped = list(_listings_not_believed(tx, run_ids, context.clock.now()))
+        runs = _runs(tx, run_ids)
+        # Once each: the listings of several entities of a connection fail alike.
+        not_believed = _listings_not_believed(tx, runs, context.clock.now())
+        plan.stopped = list(dict.fromkeys(not_believed))
+        plan.silent = _silent(runs)
+        plan.answered = not live or {run.connection for run in runs} != set(plan.silent)
         plan.unsafe = list(_held_by_guard(tx, ledger, context, plan.writes, syncs))
     copy.close()
     _estimate_cost(context, plan, stand_ins)
     return plan
 
 
-def _plan_links(tx: Tx, context: Context, syncs: Collection[str]) -> None:
-    """Queue the writes that follow from what the ledger knows of every link."""
-    after = ""
+def _plan_links(tx: Tx, context: Context, syncs: Collection[str]) -> int:
+    """Queue the writes that follow from what the ledger knows of every link; return how many.
+
+    A record that was last read by another mapping is read anew, from what it showed then.
+    """
+    after, count, now = "", 0, context.clock.now()
     while page := links.ids(tx, after):
         after = page[-1]
-        for link in context.load(tx, page).values():
-            if link.sync in syncs:
-                replan(tx, context, link, context.clock.now(), lane="operator")
+        for link in (link for link in context.load(tx, page).values() if link.sync in syncs):
+            count += 1
+            for name, side in link.live().items():
+                if was_read_otherwise(context, link, side):
+                    hints.give(tx, Ref(name, link.entity, side.remote_id), now, lane="operator")
+            replan(tx, context, link, now, lane="operator")
+    return count
 
 
 def _play(drain: Drain, copy: Ledger, clock: FastForwardClock) -> None:
@@ -123,11 +144,22 @@ def _play(drain: Drain, copy: Ledger, clock: FastForwardClock) -> None:
         clock.forward(due)
 
 
-def _listings_not_believed(tx: Tx, run_ids: Iterable[int], now: datetime) -> Iterable[str]:
-    for run_id in run_ids:
-        run = run_records.get(tx, run_id)
-        if run is not None and (run.error or run.finished_at is None):
-            yield f"{run.connection}: {run.error or _unended(tx, run.connection, now)}"
+def _runs(tx: Tx, run_ids: Iterable[int]) -> list[RunRow]:
+    runs = (run_records.get(tx, run_id) for run_id in run_ids)
+    return [run for run in runs if run is not None]
+
+
+def _silent(runs: Collection[RunRow]) -> list[str]:
+    """Return the connections of which a listing failed, and none showed anything."""
+    failed = {run.connection for run in runs if run.error or run.finished_at is None}
+    return sorted(failed - {run.connection for run in runs if run.seen})
+
+
+def _listings_not_believed(tx: Tx, runs: Iterable[RunRow], now: datetime) -> Iterable[str]:
+    for run in runs:
+        if run.error or run.finished_at is None:
+            why = run.error or _unended(tx, run.connection, now)
+            yield f"{run.connection}: {why.removeprefix(f'{run.connection}: ')}"
 
 
 def _unended(tx: Tx, connection: str, now: datetime) -> str:

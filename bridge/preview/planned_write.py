@@ -33,6 +33,8 @@ class PlannedWrite:
     """... and how these fields read now."""
     destructive: int = 0
     """What it takes away, as the guard counts it."""
+    subject: str = ""
+    """The agreed subject of the ticket, for people; empty where there is none."""
 
     def by_field(self) -> list[PlannedWrite]:
         """Return an update as one write a field, any other write as it is.

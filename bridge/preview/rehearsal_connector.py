@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from bridge.connectors.contract import Connector, Draft, Intent, Page, Record
 from bridge.connectors.forwarding import ForwardingConnector
 from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.model.state import Link, SideField
 from bridge.core.model.values import Marker, Raw, Ref
 from bridge.engine.context import Context
 from bridge.errors import Unsupported
@@ -120,7 +121,8 @@ class RehearsalConnector(ForwardingConnector):
         """Note the call, and answer as the attempt expects."""
         with self.copy.read() as tx:
             link_id = links.of_refs(tx, [ref])[ref]
-            attempt = self.context.load(tx, [link_id])[link_id].sides[ref.connection].attempt
+            link = self.context.load(tx, [link_id])[link_id]
+            attempt = link.sides[ref.connection].attempt
             destructive = int(attempts.history(tx, link_id)[-1]["destructive"])
         sent, before = (dict(attempt.sent), dict(attempt.before)) if attempt else ({}, {})
         self._note(
@@ -134,6 +136,7 @@ class RehearsalConnector(ForwardingConnector):
                 sent,
                 before,
                 destructive,
+                _subject(link),
             )
         )
         self._rehearsed.setdefault(ref, {}).update(sent)
@@ -142,9 +145,18 @@ class RehearsalConnector(ForwardingConnector):
     def create(self, draft: Draft) -> Record | None:
         """Note the call, and answer with a record of a made-up id."""
         ref = Ref(self.connection.name, draft.entity, f"{MADE_UP_PREFIX}{draft.marker}")
-        origin, sent = self._origin(draft)
+        origin, sent, subject = self._origin(draft)
         self._note(
-            PlannedWrite("create", ref.connection, ref.entity, origin, "", dict(draft.values), sent)
+            PlannedWrite(
+                "create",
+                ref.connection,
+                ref.entity,
+                origin,
+                "",
+                dict(draft.values),
+                sent,
+                subject=subject,
+            )
         )
         self._markers[ref] = draft.marker
         self._rehearsed[ref] = self._defaults(draft.entity) | sent
@@ -152,22 +164,29 @@ class RehearsalConnector(ForwardingConnector):
 
     def delete(self, ref: Ref) -> None:
         """Note the call; the record is gone from now on."""
-        self._note(PlannedWrite("delete", ref.connection, ref.entity, ref.id, destructive=1))
+        link = self._link_of(ref)
+        subject = _subject(link) if link is not None else ""
+        self._note(
+            PlannedWrite(
+                "delete", ref.connection, ref.entity, ref.id, destructive=1, subject=subject
+            )
+        )
         self._deleted.add(ref)
 
     def _note(self, write: PlannedWrite) -> None:
         self.writes.append(write)
         self.calls[write.op] += 1
 
-    def _origin(self, draft: Draft) -> tuple[str, dict[str, Raw]]:
-        """Return the records that a draft is made from, and its values by canonical field."""
+    def _origin(self, draft: Draft) -> tuple[str, dict[str, Raw], str]:
+        """Return the records that a draft is made from, its values by field, and the subject."""
         with self.copy.read() as tx:
             intent = intents.by_marker(tx, draft.marker)
             if intent is None:
-                return "", {}
-            sides = self.context.load(tx, [intent.link_id])[intent.link_id].live().values()
+                return "", {}, ""
+            link = self.context.load(tx, [intent.link_id])[intent.link_id]
+        sides = link.live().values()
         origin = ", ".join(sorted(f"{side.connection}:{side.remote_id}" for side in sides))
-        return origin, dict(intent.draft["sent"])
+        return origin, dict(intent.draft["sent"]), _subject(link)
 
     def _defaults(self, entity: str) -> dict[str, Raw]:
         """Return what a new record reads as where nothing was said: as declared, else empty."""
@@ -201,20 +220,27 @@ class RehearsalConnector(ForwardingConnector):
         data = {REHEARSED: self._rehearsed.get(ref, {}), MADE_UP: True}
         return Record(ref, data, self.clock.now(), marker=self._markers[ref])
 
-    def _from_ledger(self, ref: Ref) -> Record | None:
+    def _link_of(self, ref: Ref) -> Link | None:
         with self.copy.read() as tx:
             link_id = links.of_refs(tx, [ref]).get(ref)
-            side = (
-                self.context.load(tx, [link_id])[link_id].sides.get(ref.connection)
-                if link_id
-                else None
-            )
+            return self.context.load(tx, [link_id])[link_id] if link_id is not None else None
+
+    def _from_ledger(self, ref: Ref) -> Record | None:
+        """Return a record as it was last shown, also where the mapping could not read it then."""
+        link = self._link_of(ref)
+        side = link.sides.get(ref.connection) if link is not None else None
         if side is None or side.tombstone or side.remote_id != ref.id:
             return None
-        shadows = {
-            name: entry.shadow
-            for name, entry in side.fields.items()
-            if not isinstance(entry.shadow, Marker)
-        }
+        shown = {name: _last_shown(entry) for name, entry in side.fields.items()}
+        shadows = {name: raw for name, raw in shown.items() if not isinstance(raw, Marker)}
         data = {REHEARSED: shadows | self._rehearsed.get(ref, {}), MADE_UP: True}
-        return Record(ref, data, self.clock.now())
+        return Record(ref, data, self.clock.now(), handle=side.handle)
+
+
+def _last_shown(entry: SideField) -> Raw | Marker:
+    return entry.shown if entry.unreadable and entry.shown is not None else entry.shadow
+
+
+def _subject(link: Link) -> str:
+    state = link.state.get("subject")
+    return str(state.value) if state is not None and state.value else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from bridge.core.model.syncs import Secret
 from bridge.engine import worker_identity
 from bridge.engine.context import Context
 from bridge.engine.worker import Drain, DrainCounts
-from bridge.errors import FilesDiffer
+from bridge.errors import FilesDiffer, LedgerError
 from bridge.home import find_home
 from bridge.http.client import Http
 from bridge.ledger import running_processes
@@ -68,8 +69,8 @@ class Bridge:
             running_processes.started(tx, self.worker.owner, kind, self.context.revision, now)
 
     def leave(self) -> None:
-        """Count as a running process no longer."""
-        with self.ledger.transaction() as tx:
+        """Count as a running process no longer; without a ledger, its end shows by itself."""
+        with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:
             running_processes.ended(tx, self.worker.owner)
 
     def files_notice(self) -> str:

@@ -79,7 +79,9 @@ class Context:
         """
         loaded = links.load(tx, ids)
         for link in loaded.values():
-            link.retire_all_but(self.members(link))
+            members = self.members(link)
+            if not link.sides.keys() <= members.keys():
+                link.retire_all_but(members)
         return loaded
 
     def members(self, link: Link) -> Mapping[str, Member]:

@@ -179,7 +179,7 @@ class Stack:
         self.bridge = wiring.build_bridge(self.settings.home)
         self._exits.callback(self.bridge.close)
         self.bridge.enter("up", accept=self.settings.accept)
-        self._exits.callback(self._leave)
+        self._exits.callback(self.bridge.leave)
         self._start_processes(port, self.settings.workers or (1 if on_sqlite else 2))
         self.ready = True
 
@@ -267,10 +267,6 @@ class Stack:
             name: SandboxClient(system, accounts[system]["base_url"])
             for name, system in systems.items()
         }
-
-    def _leave(self) -> None:
-        with contextlib.suppress(LedgerError):  # then it is seen that the process has ended
-            self.bridge.leave()
 
     def _answers(self) -> bool:
         """Return whether the receiver answers."""

@@ -6,7 +6,8 @@ from typing import Final
 
 import click
 
-from bridge.cli.planning import opened, print_plan
+from bridge.cli.plan_lines import print_plan
+from bridge.cli.planning import opened
 from bridge.cli.process import lend_redis
 from bridge.cli.screen import say
 from bridge.home import find_home

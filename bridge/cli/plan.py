@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from bridge.cli.planning import opened, print_plan
+from bridge.cli.plan_lines import print_plan
+from bridge.cli.planning import opened
 from bridge.cli.process import lend_redis
 from bridge.cli.screen import say_json
 from bridge.home import find_home

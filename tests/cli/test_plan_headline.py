@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.cli.planning import print_plan
+from bridge.cli.plan_lines import print_plan
 from bridge.preview.dry_run import Preview
 from bridge.preview.planned_write import PlannedWrite
 from tests.cli.conftest import KEYS

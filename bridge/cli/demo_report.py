@@ -31,8 +31,6 @@ def print_report(console: Console, report: Mapping[str, Any], *, ok: bool) -> No
         table.add_row(name.replace("_", " "), Text(str(report[name]), style))
     for name in COUNTS:
         table.add_row(name.replace("_", " "), str(report[name]))
-    if report.get("deployment"):
-        table.add_row("deployment", report["deployment"])
     for title, name in (("latency", "latency_ms"), ("of what is polled", "latency_polled_ms")):
         p50, p95 = report[name]["p50"], report[name]["p95"]
         table.add_row(title, "none" if p50 is None else f"p50 {p50} ms, p95 {p95} ms")
@@ -41,6 +39,8 @@ def print_report(console: Console, report: Mapping[str, Any], *, ok: bool) -> No
     for name, counts in report["systems"].items():
         table.add_row(name, "  ".join(f"{kind} {count}" for kind, count in counts.items()))
     console.print(table)
+    if report.get("deployment"):
+        console.print(f"--deployment {report['deployment']}", soft_wrap=True, markup=False)
     for kind, cases in report["details"].items():
         for case in cases[:MAX_DETAILS]:
             console.print(f"{kind}: {case}", style="dim")

@@ -280,12 +280,19 @@ def _look_up(
     if value.source is Source.NOBODY or not _has(options, value.option):
         # Of a field with several values it matters which.
         reading.note(f"{name}={value.words}" if isinstance(values, tuple) else name)
-    taken = options[value.option] if value.option else value is not UNKNOWN
-    fate = taken or options[STRICT]
+    fate = _fate(value, options, several=isinstance(values, tuple))
     if fate == IGNORE:
         reading.hidden.add(name)
     elif fate == REFUSE and reading.refusal is None:
         reading.refusal = Problem(400, "BAD_REQUEST", f"{name} is not supported", name)
+
+
+def _fate(value: Value, options: Mapping[str, Any], *, several: bool) -> Any:
+    """Return what becomes of a value: IGNORE, REFUSE, or anything else where it is taken."""
+    if several and value.source is not Source.NOBODY:
+        return True  # the field is there; whoever answers knows which of its values are
+    taken = options[value.option] if value.option else value is not UNKNOWN
+    return taken or options[STRICT]
 
 
 def _has(options: Mapping[str, Any], option: str) -> bool:

@@ -385,6 +385,8 @@ class PostHogSandbox(Sandbox):
                 new["tags"] = sorted(clean_tags(value))
             elif name == "assignee":
                 new["assignee"] = _assignee(value)
+            elif human and value == PRIORITIES[3] and not self.options["critical"]:
+                new[name] = PRIORITIES[2]  # people choose the highest that there is
             else:
                 self._validate(name, value)
                 new[name] = value

@@ -271,6 +271,9 @@ class Player:
         record = self._find(app, ticket) if restricted else None
         if record is not None:
             app.restrict(str(record["id"]))
+            # No listing shows it from now on: whoever has not seen it yet cannot know of it.
+            left_out = self.stage.lines[where].left_out
+            left_out.setdefault(str(record["id"]), self.stage.clock.now())
             self.stage.tell(f"{where}: an admin restricts {record['id']}")
         elif restricted is False:
             app.restricted.clear()

@@ -65,7 +65,7 @@ class VendorLine(BaseAdapter):
         self.lag = 0.0
         """Seconds for which a new record is not listed."""
         self.left_out: dict[str, datetime] = {}
-        """By id: when a listing first left a record out because it was new."""
+        """By id: when listings began to leave a record out, for it was new or out of reach."""
         self.listed: dict[str, datetime] = {}
         """By id: when a listing first showed a record, whether the answer arrived or not."""
         self.intruders: list[Callable[[], None]] = []

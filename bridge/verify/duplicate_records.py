@@ -9,6 +9,7 @@ from typing import Final
 
 from bridge.verify.evidence_index import TICKET, EvidenceIndex, Ref, Row, about_ticket, ref_of
 
+REFUSED_FROM: Final = 400
 SAME_MOMENT: Final = timedelta(seconds=1)
 """What humans opened on several systems within this time is one ticket."""
 
@@ -117,13 +118,13 @@ def _copy_beside(index: EvidenceIndex, twin: Row) -> Row | None:
     """Return the row of the bridge's first ticket for the same customer beside one of a human's.
 
     None: there is none, or a call that named the human's ticket came before it, so that the bridge
-    could know.
+    could know. One that was refused has shown nothing.
     """
     where, own = ref_of(twin)
     for row in index.journal:
         if row["seq"] <= twin["seq"] or row["connection"] != where or row["actor"] != "bridge":
             continue
-        if row["id"] == own:
+        if row["id"] == own and row["status"] < REFUSED_FROM:
             return None
         if row["kind"] == "create" and about_ticket(row) and row["customer"] == twin["customer"]:
             return row

@@ -151,6 +151,14 @@ def test_a_restricted_ticket_is_missing_from_lists_and_takes_no_change(posthog, 
     assert to_posthog.patch(f"{POSTHOG}/{ticket}/", json={"status": "open"}).status_code == 200
 
 
+def test_an_older_posthog_has_no_critical_and_people_choose_high_there(posthog, to_posthog):
+    posthog.configure({"critical": False})
+    ticket = posthog.create({"priority": "critical"})
+    assert ticket["priority"] == "high"
+    url = f"{POSTHOG}/{ticket['id']}/"
+    assert to_posthog.patch(url, json={"priority": "critical"}).json()["attr"] == "priority"
+
+
 def test_what_waits_for_a_deletion_is_on_hold(posthog):
     ticket = posthog.create({"status": "pending"})["id"]
     assert posthog.edit(ticket, {"awaiting_deletion_id": "x"})["status"] == "on_hold"

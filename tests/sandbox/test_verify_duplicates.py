@@ -103,3 +103,13 @@ def test_a_twin_that_the_bridge_could_know_is_not_to_be_made_again(run, twins, b
     twins.made_apart()
     twins.seen("left_out", "ticket")
     assert run.report().duplicates == 2
+
+
+def test_a_call_that_was_refused_has_shown_nothing(run, twins):
+    twins.seen("left_out", "ticket")
+    run.switch.faults.set({"error-before": 1})
+    twins.seen("read", "ticket")
+    run.switch.faults.set({})
+    twins.made_apart()
+    twins.seen("listed", "ticket")
+    assert run.report().duplicates == 0

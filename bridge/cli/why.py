@@ -21,7 +21,7 @@ from bridge.operations.why import Explanation
 def command(ref: str, field: str, as_json: bool) -> None:
     """Say why FIELD of ticket REF has its value, and why each side does or does not show it."""
     with at_desk() as desk:
-        explanation = why.explain(desk, named(desk, ref), field)
+        explanation = why.explain(desk, named(desk, ref), field, called=ref)
     if as_json:
         say_json(explanation)
     else:

@@ -95,9 +95,10 @@ def _not_carried(link: Link, field: str, entry: SideField, *, stranger: bool) ->
     if stranger:
         return "somebody is not mapped"
     state = link.state.get(field)
-    if state is not None and any(lack_holds(entry, state, element) for element in entry.lacks):
-        return f"does not take {', '.join(sorted(entry.lacks))}"
-    return ""
+    if state is None:
+        return ""
+    lacking = sorted(element for element in entry.lacks if lack_holds(entry, state, element))
+    return f"does not take {', '.join(lacking)}" if lacking else ""
 
 
 def ambiguous(context: Context, tx: Tx) -> Iterator[Fact]:

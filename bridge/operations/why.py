@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeGuard
 
 from bridge.config import Config
+from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.case import DEFAULT_POLICY
 from bridge.core.merge.equality import decision_holds
-from bridge.core.model.state import FieldState, Link, SideField
+from bridge.core.model.state import FieldState, Link, Side, SideField
 from bridge.core.model.syncs import FieldPolicy
 from bridge.core.model.values import Canonical, Marker, Raw
+from bridge.core.planning.planner import Plan
+from bridge.engine.context import Context
 from bridge.errors import UnknownName
-from bridge.ledger import attempts, parking, timeline
+from bridge.flow.replan import plan_member
+from bridge.ledger import attempts, parking, probes, timeline
 from bridge.ledger.database import Tx
 from bridge.operations import find
 from bridge.operations.desk import Desk
@@ -84,12 +89,17 @@ class Explanation:
     sides: Mapping[str, SideReason]
 
 
-def explain(desk: Desk, ref: str, field: str) -> Explanation:
-    """Explain a field of the ticket that REF names. Raises UnknownName for either."""
+def explain(desk: Desk, ref: str, field: str, *, called: str = "") -> Explanation:
+    """Explain a field of the ticket that REF names. Raises UnknownName for either.
+
+    `called`: what whoever asks calls the ticket, if REF is not that.
+    """
+    called = called or ref
     with desk.ledger.read() as tx:
         link = find.ticket(tx, desk.context, ref)
+        desk.context.probes.update(probes.by_connection(tx))
         if field not in link.state:
-            raise UnknownName(f"{link.id} has no {field}; allowed: {', '.join(link.state)}")
+            raise UnknownName(f"{called} has no {field}; allowed: {', '.join(link.state)}")
         return Explanation(
             link=link.id,
             field=field,
@@ -97,7 +107,7 @@ def explain(desk: Desk, ref: str, field: str) -> Explanation:
             policy=_policy(desk.config, link, field),
             history=_history(tx, link, field),
             sides={
-                name: _side(tx, desk.config, link, name, field)
+                name: _side(tx, desk, link, name, field, called)
                 for name in (*link.sides, *link.retired)
             },
         )
@@ -133,74 +143,126 @@ def _history(tx: Tx, link: Link, field: str) -> list[Moment]:
     return moments[-HISTORY_LENGTH:]
 
 
-def _side(tx: Tx, config: Config, link: Link, name: str, field: str) -> SideReason:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Why one side does or does not show one field, with all that the answer looks at."""
+
+    config: Config
+    link: Link
+    """As a plan would leave it: with what it decides to leave alone."""
+    plan: Plan
+    """What the side would be sent now."""
+    name: str
+    field: str
+    called: str
+    """What whoever asks calls the ticket."""
+    refused: bool
+    """The vendor has refused the value, and it is parked."""
+
+    @property
+    def side(self) -> Side:
+        return self.link.sides.get(self.name) or self.link.retired[self.name]
+
+    @property
+    def entity_map(self) -> EntityMap | None:
+        return self.config.maps.get(self.name, {}).get(self.link.entity)
+
+
+def _side(tx: Tx, desk: Desk, link: Link, name: str, field: str, called: str) -> SideReason:
     side = link.sides.get(name) or link.retired[name]
     entry = side.fields.get(field)
     refused = {row["field"] for _id, row in parking.of_fields(tx, link.id, name)}
+    planned = deepcopy(link)  # it is only asked what would be done: nothing of it is kept
+    plan = _plan(desk.context, planned, name)
+    question = _Question(desk.config, planned, plan, name, field, called, field in refused)
     return SideReason(
         id=side.remote_id,
         shows=entry.shadow if _was_read(entry) else None,
         level=entry.level if entry else None,
         seen=entry.seen_at if entry else None,
-        because=_because(config, link, name, field, refused=field in refused),
+        because=_because(question),
         last_write=_last_write(tx, link, name, field),
     )
 
 
-def _because(config: Config, link: Link, name: str, field: str, *, refused: bool) -> str:
+def _plan(context: Context, link: Link, name: str) -> Plan:
+    """Return what a side would be sent now; nothing when it is not configured any more."""
+    if link.sync not in context.syncs or name not in context.syncs[link.sync].members:
+        return Plan()
+    return plan_member(context, link, name)
+
+
+def _because(asked: _Question) -> str:
     # Several reasons may hold. The first is given: while it does, mending the others is no help.
-    if name in link.retired:
-        return f"the record is retired: {name} is no member of {link.sync} (any more)"
-    if cut_off := _cut_off(config, link, name, field):
+    if asked.name in asked.link.retired:
+        return f"the record is retired: {asked.name} is no member of {asked.link.sync} (any more)"
+    if cut_off := _cut_off(asked):
         return cut_off
-    entry = link.sides[name].fields.get(field)
+    entry = asked.side.fields.get(asked.field)
     if not _was_read(entry):
         return "it was never read there"
-    return _held_back(link, entry, field, refused=refused) or _level(link, entry, field)
+    return _held_back(asked, entry) or _level(asked, entry)
 
 
 def _was_read(entry: SideField | None) -> TypeGuard[SideField]:
     return entry is not None and not isinstance(entry.shadow, Marker)
 
 
-def _cut_off(config: Config, link: Link, name: str, field: str) -> str:
+def _cut_off(asked: _Question) -> str:
     """Say why the field never travels to or from this side; nothing when it does."""
-    side, entity_map = link.sides[name], config.maps.get(name, {}).get(link.entity)
+    side, name = asked.side, asked.name
     if side.tombstone:
         return "the record was deleted there"
     if side.detached:
         return f"the record is detached; `bridge link relink {name}:{side.remote_id}` puts it back"
     if not side.in_scope:
         return "the record is out of the sync's scope"
-    if entity_map is not None and field not in entity_map.fields:
+    if asked.entity_map is not None and asked.field not in asked.entity_map.fields:
         return f"the mapping of {name} has no such field"
     return ""
 
 
-def _held_back(link: Link, entry: SideField, field: str, *, refused: bool) -> str:
+def _held_back(asked: _Question, entry: SideField) -> str:
     """Say what keeps the agreed value from a side although the field travels, if anything does."""
     if entry.unreadable:
         return f"what it shows is not believed: {entry.unreadable}"
-    if entry.decided_why and decision_holds(entry, link.state):
+    if entry.decided_why and decision_holds(entry, asked.link.state):
         return f"not carried: {entry.decided_why}"
-    if refused:
+    if asked.refused:
         return "the vendor refused the value; see `bridge parked list`"
-    if link.state[field].candidates is not None:
+    if asked.link.state[asked.field].candidates is not None:
         return "in conflict"
     return ""
 
 
-def _level(link: Link, entry: SideField, field: str) -> str:
-    """Say whether a side shows the agreed value, or how far it is behind."""
-    behind = link.state[field].rev - max(entry.level, 0)  # a side that never was level is at -1
-    if entry.level >= link.state[field].rev:
-        return "level with the bridge"
-    revisions = f"{behind} revision{'' if behind == 1 else 's'}"
-    if link.paused:
-        way_on = f"the ticket is paused: `bridge link resume {link.id}` lets it be written"
-    else:
-        way_on = "a write is owed"
-    return f"behind by {revisions}; {way_on}"
+def _level(asked: _Question, entry: SideField) -> str:
+    """Say whether a side shows the agreed value, or how far it is behind and what follows.
+
+    That a write is owed is for the plan to say: a level alone does not tell.
+    """
+    # A side that never was level is at -1.
+    behind = asked.link.state[asked.field].rev - max(entry.level, 0)
+    revisions = f"behind by {behind} revision{'' if behind == 1 else 's'}; " if behind > 0 else ""
+    if asked.plan.delete:
+        return "the record is to be deleted, because it was deleted elsewhere"
+    if any(asked.field in call.sent for call in asked.plan.calls):
+        return f"{revisions}a write is owed"
+    return f"{revisions}{_why_not_owed(asked, entry)}" if revisions else "level with the bridge"
+
+
+def _why_not_owed(asked: _Question, entry: SideField) -> str:
+    """Say why nothing is to be written although the side was not seen level."""
+    if asked.link.paused:
+        return f"the ticket is paused: `bridge link resume {asked.called}` lets it be written"
+    if asked.side.missing_since is not None:
+        return "the record was not found lately: it is read once more before anything is written"
+    if asked.side.attempt is not None:
+        return "a write is under way, or its answer did not come: a read will tell"
+    if asked.entity_map is None:
+        return "the connection is not configured any more"
+    if asked.entity_map.fields[asked.field].revision != entry.map_rev:
+        return "it is read again, by the mapping as it is now, before anything is written"
+    return "no write is owed: what it shows says the same in its own words"
 
 
 def _last_write(tx: Tx, link: Link, name: str, field: str) -> LastWrite | None:

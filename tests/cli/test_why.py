@@ -2,8 +2,11 @@
 
 import pytest
 
+from bridge import config as configuration
+from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.state import FieldState, Link, Side, SideField
 from bridge.ledger import links
+from tests.cli.conftest import KEYS
 from tests.cli.test_operator import NOW, Home
 
 
@@ -46,7 +49,10 @@ def test_why_tells_who_set_a_field_by_which_policy_and_what_each_side_shows(home
 def test_why_names_what_keeps_a_value_from_a_side(home, level, paused, detached, because):
     link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 3, "helpdesk")})
     link.paused = paused
-    field = {"status": SideField(shadow="new", map_rev="x", level=level)}
+    classes = {system: connector_class(system) for system in CONNECTORS}
+    config = configuration.load(home.path, environ=KEYS, connectors=classes)
+    mapped = config.maps["product"]["ticket"].fields["status"]
+    field = {"status": SideField(shadow="new", map_rev=mapped.revision, level=level)}
     link.sides["product"] = Side(
         "product", "p" * 36, field, detached=detached, in_scope=not detached
     )

@@ -72,6 +72,67 @@ def test_a_decision_is_a_reason_only_for_as_long_as_it_holds(world, desk):
     assert decide_and_ask(rev + 1) == ([], "level with the bridge")
 
 
+def changed(world, change):
+    """Store what a test makes of the one link."""
+    now = world.clock.now()
+    (link,) = world.links()
+    with world.ledger.transaction() as tx:
+        fence = links.lease(tx, link.id, "w", now, now + timedelta(seconds=9))
+        loaded = links.load(tx, [link.id])[link.id]
+        change(loaded)
+        links.save(tx, loaded, "w", fence, now)
+        links.release(tx, link.id, "w", fence)
+
+
+def because(desk, ids, field):
+    return why.explain(desk, f"L:{ids['L']}", field).sides["H"].because
+
+
+def test_why_owes_a_write_when_the_decision_not_to_make_it_has_fallen(world, desk):
+    ids = born(world)
+
+    def fall(link):
+        entry = link.sides["H"].fields["status"]
+        entry.shadow, entry.level = "pending", link.state["status"].rev
+        entry.decided = {"status": link.state["status"].rev, "assignee": 99}
+        entry.decided_why = "needs an assignee"
+
+    changed(world, fall)
+    assert because(desk, ids, "status") == "a write is owed"
+
+
+def test_why_owes_no_write_where_none_would_be_made(world, desk):
+    ids = born(world)
+
+    def behind(link):
+        link.sides["H"].fields["status"].level = -1
+
+    changed(world, behind)
+    assert "a write is owed" not in because(desk, ids, "status")
+    changed(world, lambda link: setattr(link, "paused", True))
+    assert f"`bridge link resume L:{ids['L']}`" in because(desk, ids, "status")
+
+    def missed(link):
+        link.paused, link.sides["H"].missing_since = False, world.clock.now()
+        link.sides["H"].fields["status"].shadow = "pending"
+
+    changed(world, missed)
+    assert "read once more" in because(desk, ids, "status")
+
+
+def test_what_a_system_lacks_is_named_only_for_as_long_as_it_holds(world):
+    born(world, tags=["a", "b"])
+
+    def lack(link):
+        elements = link.state["tags"].elements
+        link.sides["H"].fields["tags"].lacks = {"a": elements["a"].rev, "b": elements["b"].rev + 9}
+
+    changed(world, lack)
+    with world.ledger.read() as tx:
+        told = [row["why"] for row in evidence.facts(world.context, tx) if "why" in row]
+    assert told == ["does not take a"]
+
+
 def test_what_nothing_is_called_is_an_error_that_names_what_could_be_meant(world, desk):
     ids = born(world)
     (link,) = world.links()
@@ -84,5 +145,7 @@ def test_what_nothing_is_called_is_an_error_that_names_what_could_be_meant(world
             ask()
     with pytest.raises(UnknownName, match="has no colour; allowed: subject"):
         why.explain(desk, link.id, "colour")
+    with pytest.raises(UnknownName, match=f"L:{ids['L']} has no colour"):
+        why.explain(desk, f"L:{ids['L']}", "colour")
     assert find.named(desk, link.id) == find.TicketMatch(link.id)
     assert find.named(desk, f"{ids['L']}") == find.TicketMatch(link.id)

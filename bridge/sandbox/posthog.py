@@ -44,6 +44,10 @@ class PostHogSandbox(Sandbox):
     }
     ASSIGNEE_FIELD = "assignee"
     RESTRICTS = True
+    UNREAD = (
+        {"assignee": {"type": "role", "id": "018f3a6e-0000-7000-8000-0000000000aa"}},
+        {"assignee": {"type": "user", "id": 99, "user": None}},
+    )
     LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {"status": {"closed": "resolved"}}
     ACCOUNT_OPTIONS: ClassVar[Mapping[str, Any]] = {"project_id": "12345"}
     OPTIONS: ClassVar[Mapping[str, Any]] = {
@@ -423,6 +427,8 @@ def _assignee(value: Any) -> dict[str, Any] | None:
         raise Problem(400, "invalid", "Expected an object.", "assignee")
     if value.get("type") == "role":
         return {"type": "role", "id": value.get("id"), "role": {"name": "Support"}}
+    if "user" in value:  # somebody who has left: the ticket still names them
+        return dict(value)
     for agent in population.AGENTS:
         if PostHogSandbox.agent_id(agent) == f"{value.get('type')}:{value.get('id')}":
             return {

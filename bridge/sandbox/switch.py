@@ -60,6 +60,7 @@ class SwitchSandbox(SwitchOthers):
     }
     LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {"status": {"on_hold": "pending"}}
     NEVER_EMPTY: ClassVar[Mapping[str, str]] = {"priority": "normal"}
+    UNREAD = ({"status": "escalated"},)
     OPTIONS: ClassVar[Mapping[str, Any]] = {
         "priority_word": "medium",
         "other_word": True,  # whether the other one of `medium` and `normal` is taken

@@ -50,6 +50,10 @@ class VendorFacts:
     CUSTOMERS_OF: ClassVar[str] = ""
     """The system whose tickets' customers are the people here; empty: it has tickets of its own."""
 
+    UNREAD: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    """Fields that somebody opens a ticket with, of which the shipped mapping has no reading: a word
+    of the deployment's own, a group, somebody whom nobody knows."""
+
     # How the judge reads its records.
 
     CARRIES: ClassVar[tuple[str, ...]] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -19,6 +20,9 @@ from bridge.simulate.quiet import PromiseBroken, fair_weather
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.turns import Turns
 from bridge.simulate.vendor_line import Fault
+
+UNREAD_SHARE = 0.25
+"""Of the tickets that begin at a system, so many begin with a value that has no reading."""
 
 
 class Player:
@@ -68,8 +72,16 @@ class Player:
         everywhere = [connection.name for connection in self.stage.home.drawn_connections()]
         for name in everywhere if twin and self.twins else [where]:
             app = self.stage.apps[name]
-            fields = app.seeded(draft, number, len(self.drafts))
+            fields = {**app.seeded(draft, number, len(self.drafts)), **self._unread(app, number)}
             self._by_hand(app, partial(app.create, fields))
+
+    def _unread(self, app: Sandbox, number: int) -> Mapping[str, Any]:
+        """Let some tickets begin with what nobody can read: an edit of it is an edit all the same.
+
+        Drawn apart from the script, so that its steps stay as they are.
+        """
+        rng = random.Random(f"unread {self.stage.script.seed} {app.name} {number}")
+        return rng.choice(app.UNREAD) if app.UNREAD and rng.random() < UNREAD_SHARE else {}
 
     def _edit(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
         app = self.stage.apps[where]

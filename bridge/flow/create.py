@@ -368,9 +368,9 @@ def give_up(tx: Tx, context: Context, task: Task, why: str, *, withdraws: bool) 
     known = context.probes.setdefault(connection, {})
     uncertain = context.syncs[link.sync].members[connection].create == Support.PROBED
     if withdraws and uncertain and not known.get(CREATE):
-        if CREATE not in known:
-            probes.record(tx, connection, CREATE, False, why, now)
-            known[CREATE] = False
+        # Recorded each time: should the transaction be run again, only memory knows of the first.
+        probes.record(tx, connection, CREATE, False, why, now)
+        known[CREATE] = False
         conclude(tx, context, task, [note])
         return
     plan = plan_member(context, link, connection).create

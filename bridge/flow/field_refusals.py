@@ -125,7 +125,6 @@ def learn(
         return ""
     finding = refused_value(key, raw, on_create=on_create)
     probes.record(tx, connection, finding, False, str(error), context.clock.now())
-    context.probes.setdefault(connection, {})[finding] = False
     return finding
 
 

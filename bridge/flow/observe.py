@@ -152,7 +152,6 @@ def learn_appearance(
         finding = appears_after(ref.entity, math.ceil(late))
         why = f"{ref} was not shown for {late:.0f} seconds after it was made"
         probes.record(tx, ref.connection, finding, True, why, context.clock.now())
-        context.probes.setdefault(ref.connection, {})[finding] = True
 
 
 def commit_reading(

@@ -88,7 +88,7 @@ def test_a_seed_does_not_depend_on_those_before_it():
 
 def never_match(monkeypatch):
     """Break a rule: whatever is new is a ticket of its own."""
-    monkeypatch.setattr(match, "eligible", lambda *_: (set(), False))
+    monkeypatch.setattr(match, "eligible", lambda *_: (set(), {}, False))
 
 
 def test_a_broken_rule_is_found_and_the_failure_made_small(monkeypatch):

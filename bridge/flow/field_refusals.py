@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bridge.core.merge.identity import STATUS
 from bridge.core.model.capabilities import refused_value
-from bridge.core.model.entities import ENTITIES
+from bridge.core.model.entities import ENTITIES, STATUS
 from bridge.core.model.state import Note
 from bridge.core.model.values import Raw
 from bridge.core.planning.calls import PlannedCall

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Record
 from bridge.core.merge.identity import SAME, Life, Sameness, judge, life_of_link, life_of_record
-from bridge.core.model.entities import ENTITIES
+from bridge.core.model.entities import ENTITIES, STATUS
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
@@ -191,7 +191,7 @@ def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:
 
 def sameness(sync: Sync, one: Life, other: Life) -> tuple[Sameness, str]:
     """Return whether two records that match are one; what has no status has no end either."""
-    if "status" not in ENTITIES[sync.entity]:
+    if STATUS not in ENTITIES[sync.entity]:
         return SAME
     return judge(one, other, sync.match_age)
 

@@ -7,6 +7,7 @@ import pytest
 from bridge.core.model.capabilities import Support
 from bridge.errors import Refused
 from bridge.ledger import parking, probes, work
+from tests.flow.pair import pair
 from tests.flow.test_outcome import set_aside
 from tests.flow.world import StepWorker, World, born
 
@@ -232,3 +233,22 @@ def test_a_create_whose_turn_never_came_leaves_nothing_to_look_up(world):
     assert len(world.systems["H"].ids) == 1
     with world.ledger.read() as tx:
         assert work.next_due(tx, world.clock.now()) is None
+
+
+def test_an_older_posthog_gets_its_tickets_without_the_word_that_it_does_not_know(tmp_path):
+    estate = pair(tmp_path / "home")
+    estate.apps["product"].configure({"critical": False})
+    for number in range(4):
+        asked = {"subject": f"Help {number}", "priority": "urgent"}
+        asked["customer_email"] = f"c{number}@customer.example"
+        estate.hint("helpdesk", estate.apps["helpdesk"].create(asked)["id"])
+    estate.reconcile("poll", "full", "poll")
+    assert [row["priority"] for row in estate.apps["product"].tickets()] == [None] * 4
+    refused = [
+        row
+        for row in estate.apps["product"].journal.since()
+        if row.kind == "error" and row.actor == "bridge"
+    ]
+    assert 1 <= len(refused) <= 3
+    causes = {row.cause for row in estate.parked()}
+    assert causes == {"Refused"}

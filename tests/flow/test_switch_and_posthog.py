@@ -8,8 +8,11 @@ import pytest
 
 from bridge.core.model.values import Ref
 from bridge.errors import UnknownOutcome
-from bridge.ledger import connection_health, hints, probes, timeline
+from bridge.ledger import conflict_log, connection_health, hints, probes, timeline
+from bridge.sandbox import population
 from bridge.sandbox.exchange import Problem, answer
+from bridge.sandbox.posthog import PostHogSandbox
+from bridge.sandbox.switch import SwitchSandbox
 from tests.flow.estate import Estate
 
 TICKETS = """\
@@ -288,3 +291,33 @@ def test_a_hidden_ticket_is_set_aside_alone_and_goes_on_when_it_is_shown_again(e
     assert states == ["pending"] * 4
     assert product.store.get(pairs[0]["product"])["priority"] == "critical"
     assert made.parked() == []
+
+
+@pytest.mark.parametrize("later", ["helpdesk", "product"])
+def test_from_a_group_to_a_person_while_somebody_chooses_another_is_settled_by_time_and_recorded(
+    estate, later
+):
+    estate = estate()
+    role = {"type": "role", "id": "018f3a6e-0000-7000-8000-0000000000aa"}
+    asked = {"anonymous_traits": {"email": "ann@customer.example"}, "email_subject": "Help"}
+    began = estate.apps["product"].create({**asked, "assignee": role})["id"]
+    estate.hint("product", began)
+    refs = estate.refs("product", began)
+    somebody, another = population.AGENTS[:2]
+    edits = {
+        "helpdesk": {"assignee_id": SwitchSandbox.agent_id(somebody)},
+        "product": PostHogSandbox.assignment(another),
+    }
+    for name in sorted(edits, key=lambda name: name == later):
+        estate.clock.advance(60)
+        estate.apps[name].edit(refs[name], edits[name])
+    for name in refs:
+        estate.hint(name, refs[name])
+    shown_by = shown(estate, "helpdesk", refs)["assignee"]["id"]
+    wanted = somebody if later == "helpdesk" else another
+    assert shown_by == SwitchSandbox.agent_id(wanted)
+    assert shown(estate, "product", refs)["assignee"]["id"] == 10 + wanted.number
+    with estate.ledger.read() as tx:
+        (row,) = [row for row in conflict_log.export(tx) if row["field"] == "assignee"]
+    both = {row["detail"][who]["value"] for who in ("mine", "theirs")}
+    assert both == {somebody.email, another.email}

@@ -13,11 +13,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.core.merge.case import Case
-from bridge.core.model.entities import ENDED
+from bridge.core.model.entities import ENDED, MADE, STATUS
 from bridge.core.model.state import Link
 from bridge.core.model.values import Canonical, Marker, Unreadable
 
-MADE, STATUS = "created_at", "status"
 MOMENT = timedelta(minutes=2)
 """Made within this of one another, two records that match are one, whatever became of them."""
 JUST_OPENED = timedelta(days=1)

@@ -12,11 +12,11 @@ from bridge.core.merge.case import ADMIN, MAPPING, Rules
 from bridge.core.merge.equality import agrees, decision_holds, present_elements, read_set, reads_as
 from bridge.core.merge.policies import Interval, move_set, move_state
 from bridge.core.model.capabilities import Support
+from bridge.core.model.entities import STATUS
 from bridge.core.model.state import Element, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
 CLOSED = "closed"
-STATUS = "status"
 
 
 # --- records that vanish and return ---------------------------------------------------------------

@@ -85,7 +85,7 @@ from __future__ import annotations
 
 from bridge.core.mapping.fieldmap import same_declaration
 from bridge.core.merge.case import ADMIN, MAPPING, Case
-from bridge.core.merge.identity import STATUS, is_just_opened
+from bridge.core.merge.identity import is_just_opened
 from bridge.core.merge.policies import (
     accept,
     move_state,
@@ -97,7 +97,7 @@ from bridge.core.merge.policies import (
     review_conflict,
     settle_by_latest,
 )
-from bridge.core.model.entities import ENDED
+from bridge.core.model.entities import ENDED, STATUS
 from bridge.core.model.state import NEVER, Attempt
 from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw, Unreadable
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 STATUSES = ("new", "open", "pending", "on_hold", "resolved", "closed")
+STATUS, MADE = "status", "created_at"
+"""Fields that tell of a request whether it is over, and since when there has been one."""
 ENDED = frozenset({"resolved", "closed"})
 """Statuses of a request that is over: nobody waits for anything any more."""
 PRIORITIES = ("low", "normal", "high", "urgent")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bridge.core.model.capabilities import Support
+from bridge.errors import Refused
 from bridge.ledger import conflict_log, probes, run_records
 from bridge.queue import MemoryBudget
 from tests.flow.world import World, born
@@ -13,7 +14,11 @@ def test_a_probed_create_that_is_refused_is_withdrawn_for_the_connection(ledger)
     world = World(ledger, names="LH")
     member = world.context.syncs["tickets"].members["H"]
     object.__setattr__(member, "create", "probed")
-    world.systems["H"].fail("refused", on="create")
+
+    def create(_draft):
+        raise Refused("H", "answered 405", status=405)
+
+    world.connectors["H"].create = create
     remote_id = world.systems["L"].add(subject="s", status="open", tags=[])
     world.hint("L", remote_id)
     world.settle()

@@ -15,6 +15,7 @@ from bridge.errors import BridgeError
 TICK_SECONDS: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
 PRUNE_EVERY: Final = timedelta(hours=1)
+NOTE_EVERY: Final = timedelta(seconds=1)
 ACCOUNT_EVERY: Final = timedelta(minutes=1)
 MAX_RETRY_INTERVAL: Final = timedelta(hours=1)
 """A duty that fails is done again once in so long, however long it has failed."""
@@ -40,6 +41,7 @@ def run_clock(bridge: wiring.Bridge, stop: threading.Event) -> None:
     """Tick until told to stop. After an outage of the ledger the next tick finds what was due."""
     now = bridge.clock.now()
     duties = [
+        Duty("note of how far the ledger is", NOTE_EVERY, bridge.note_newest_create, now),
         Duty("start of runs", RUNS_EVERY, bridge.start_due_runs, now),
         Duty("pruning", PRUNE_EVERY, bridge.prune, now),
         Duty("account of webhooks", ACCOUNT_EVERY, bridge.check_account, now),

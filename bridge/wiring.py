@@ -25,12 +25,20 @@ from bridge.engine.worker import Drain, DrainCounts
 from bridge.errors import FilesDiffer, LedgerError
 from bridge.home import find_home
 from bridge.http.client import Http
-from bridge.ledger import running_processes
+from bridge.ledger import intents, running_processes
 from bridge.ledger.database import Ledger, Tx
 from bridge.observability import log
 from bridge.procedures import PROCEDURES
 from bridge.queue import Doorbell, RedisBudget, socket_for, stopping
-from bridge.runs import account_metrics, adoption, reconcile, retention, schedule, upkeep
+from bridge.runs import (
+    account_metrics,
+    adoption,
+    older_ledger,
+    reconcile,
+    retention,
+    schedule,
+    upkeep,
+)
 
 OUTDATED_SECONDS = 1.0
 """A worker that may begin nothing waits so long before it answers the next ring."""
@@ -162,6 +170,18 @@ class Bridge:
         """Store how one of the clock's duties ended."""
         upkeep.store_outcome(self.ledger, duty, self.clock.now(), error)
 
+    def notice_older_ledger(self) -> bool:
+        """See whether the ledger was lost or put back; then creates wait until it has caught up."""
+        return older_ledger.notice(self.ledger, self.context, self._newest_create_file)
+
+    def note_newest_create(self) -> None:
+        """Note how far the ledger has come, outside of it."""
+        older_ledger.note(self.ledger, self._newest_create_file)
+
+    @property
+    def _newest_create_file(self) -> Path:
+        return self.config.home / "var" / older_ledger.FILE
+
     def check_account(self) -> None:
         """Log an error when a webhook that was accepted is accounted for nowhere."""
         upkeep.check_webhook_account(self.ledger)
@@ -208,6 +228,17 @@ def connect(config: Config, clock: Clock) -> dict[str, Connector]:
     }
 
 
+def recognise_earlier_markers(connectors: Mapping[str, Connector], ledger: Ledger) -> None:
+    """Have connectors ask the ledger about markers of earlier versions, which prove nothing."""
+
+    def is_on_record(marker: str) -> bool:
+        with ledger.read() as tx:
+            return intents.is_on_record(tx, marker)
+
+    for connector in connectors.values():
+        connector.markers = connector.markers.with_record(is_on_record)
+
+
 def build_context(config: Config, connectors: Mapping[str, Connector], clock: Clock) -> Context:
     """Return what every procedure is handed: what files say and what connectors declare."""
     return Context(
@@ -243,6 +274,7 @@ def build_bridge(
     ledger = Ledger(config.settings.database)
     if check_ledger:
         ledger.check()
+    recognise_earlier_markers(connectors, ledger)
     owner = worker_identity.name(uuid.uuid4().hex[:6])
     worker = Drain(
         context,

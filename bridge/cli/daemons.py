@@ -36,6 +36,7 @@ def worker(accept: bool) -> None:
     """Work: observe, merge, deliver, reconcile. Start as many as you like, on as many machines."""
     bridge = begin("worker", accept=accept)
     bridge.take_over()  # it may be here because another was killed
+    bridge.notice_older_ledger()
     keep_loaded()
     run_worker(redis_address(bridge.config.settings.redis))
     bridge.leave()
@@ -50,6 +51,7 @@ def clock(accept: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    bridge.notice_older_ledger()
     run_clock(bridge, stop)
     bridge.leave()
     bridge.close()

@@ -132,6 +132,7 @@ class BridgeSchema(Strict):
     http_timeout = Number(1, 120, load_default=10)
     body_limit = Number(1024, 64 << 20, load_default=1 << 20)
     keep_history = Number(30, 36_500, load_default=730)
+    marker_keys = Secrets(load_default=())
     connections = Named(ConnectionSchema, empty="must name at least one connection", required=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ Classes = Mapping[str, type[Connector]]
 
 DEFAULT_POLL = timedelta(minutes=5)
 DEFAULT_FULL = time(3, 30)
+MIN_MARKER_KEY_CHARS = 16
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 
@@ -71,6 +72,7 @@ class CompiledSettings:
     """Every connection that the file names, also those with problems; None: not known."""
     problems: list[Problem]
     warnings: list[Problem]
+    marker_keys: tuple[Secret, ...] = ()
 
 
 def compile_settings(
@@ -97,6 +99,7 @@ def compile_settings(
     unresolved = list(problems)
     problems += wrong
     compiled.settings = _settings(loaded, document, home, problems)
+    compiled.marker_keys = _marker_keys(loaded["marker_keys"], document, problems)
     rows = loaded["connections"] if isinstance(loaded["connections"], dict) else {}
     for name, row in rows.items():
         compiler = _ConnectionCompiler(document, home, name, row, connectors, compiled)
@@ -218,6 +221,15 @@ def _settings(
     )
 
 
+def _marker_keys(
+    given: Iterable[str], document: Document, problems: list[Problem]
+) -> tuple[Secret, ...]:
+    if any(len(key) < MIN_MARKER_KEY_CHARS and "${" not in key for key in given):
+        what = f"one is shorter than {MIN_MARKER_KEY_CHARS} characters: try `openssl rand -hex 32`"
+        problems.append(document.problem(("marker_keys",), what))
+    return tuple(Secret(key) for key in given)
+
+
 class _ConnectionCompiler:
     """Compiles one connection; its problems and warnings are added to `compiled`."""
 
@@ -270,6 +282,7 @@ class _ConnectionCompiler:
             authorities=trusted,
             proxy=proxy,
             options=options,
+            marker_keys=self.compiled.marker_keys,
         )
 
     def credentials(self, known: type[Connector]) -> None:

@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from bridge.core.model.capabilities import EntityCapabilities, Probe
+from bridge.core.model.markers import Markers
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Unsupported
@@ -50,7 +51,7 @@ class Record:
     """The vendor last changed it at this time or before: the time that it shows, plus the clocks'
     difference, plus the resolution of that time. None where it dates nothing."""
     marker: str | None = None
-    """Our own marker, if the record carries one."""
+    """Our own marker, if the record carries one, or what stands for it: see `Connector.markers`."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Top-level names whose value must not be believed, and why: `tags` that are empty for want of
     a licence."""
@@ -184,6 +185,8 @@ class Connector(ABC):
         self.connection = connection
         self.handles: Handles = no_handles
         """Set by whoever has a ledger; without it a read may take more calls, and is as right."""
+        self.markers = Markers.of(connection)
+        """Which tags, traits and ids of records are markers of ours; no other is taken out."""
 
     # Webhooks
 

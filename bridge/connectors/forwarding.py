@@ -20,7 +20,8 @@ class ForwardingConnector(Connector):
     CAPABILITIES: ClassVar[Mapping[str, EntityCapabilities]] = {}
 
     def __init__(self, real: Connector) -> None:
-        super().__init__(real.connection)
+        # Not as any other: what it hands on is read by the real one, with the markers of that.
+        self.connection = real.connection
         self.real = real
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:

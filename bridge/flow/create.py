@@ -8,19 +8,18 @@ the marker before anything is sent again. Records that match and are there alrea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.merge.created_records import absorb_created
-from bridge.core.merge.identity import Sameness, life_of_link, life_of_record
 from bridge.core.model.capabilities import Support
+from bridge.core.model.markers import Markers
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Raw, Ref
 from bridge.core.planning.creation import CREATE, CreatePlan
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, Steps, call_vendor, transact
+from bridge.engine.effects import Procedure, call_vendor, transact
 from bridge.errors import (
     AlreadyExists,
     LeaseLost,
@@ -32,15 +31,14 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.flow import call_parts, parents
+from bridge.flow import call_parts, copies, counterpart, parents
 from bridge.flow.commit import conclude, later, save, save_and_park, take_lease, the_link
 from bridge.flow.field_refusals import VALUE_STATUSES, park_refused_create
-from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, sameness
-from bridge.flow.match_keys import customer_keys, is_match, match_keys
+from bridge.flow.match import AMBIGUOUS
+from bridge.flow.match_keys import customer_keys, match_keys
 from bridge.flow.readings import observation
 from bridge.flow.replan import fingerprint, plan_member
 from bridge.ledger import (
-    hints,
     intents,
     links,
     matching,
@@ -75,8 +73,9 @@ def create(context: Context, task: Task) -> Procedure:
         link = the_link(task)
         if (marker := link.intents.get(task.row.connection)) is not None:
             return intents.by_marker(tx, marker)
-        planned = wanted(tx, context, task)
-        if planned is None or context.syncs[link.sync].match:
+        may_be_there = counterpart.may_be_copied(tx, context, task)
+        planned = None if may_be_there else wanted(tx, context, task)
+        if planned is None or counterpart.looks_first(tx, context, task):
             return planned
         return intend(tx, context, task, planned)
 
@@ -84,9 +83,9 @@ def create(context: Context, task: Task) -> Procedure:
     if isinstance(begun, OpenIntent):
         yield from look_up(context, task, begun)
         return
-    if isinstance(begun, CreatePlan):  # there are match rules: look before anything is made
+    if isinstance(begun, CreatePlan):  # look before anything is made
         planned = begun
-        if (yield from already_there(context, task, planned)):
+        if (yield from counterpart.already_there(context, task, planned)):
             return
         begun = yield from transact(lambda tx: intend_still(tx, context, task, planned))
     if begun is not None:
@@ -111,7 +110,7 @@ def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> OpenCre
     if creation_budget_spent(tx, context, task):
         return None
     ready = OpenCreate(
-        Draft(link.entity, planned.values, marker=context.fresh_id()[:20]),
+        Draft(link.entity, planned.values, marker=new_marker(context, link, task.row.connection)),
         planned.sent,
         now + timedelta(seconds=context.timing.send_within),
     )
@@ -153,6 +152,13 @@ def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
     return True
 
 
+def new_marker(context: Context, link: Link, connection: str) -> str:
+    """Return a marker that says of which record of the link the new one is a copy: its first."""
+    first = next(iter(link.live().values()))
+    original = Ref(first.connection, link.entity, first.remote_id)
+    return Markers.of(context.connections[connection]).plant(original, context.fresh_id())
+
+
 def intend_still(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> OpenCreate | None:
     """Write the intent down unless the lease was lost while we looked for records that match."""
     save(tx, task, [], context.clock.now())
@@ -173,73 +179,6 @@ def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
             return placed
     conclude(tx, context, task, plan.notes)
     return None
-
-
-def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bool]:
-    """Adopt a record that the sync's match rules say is the same thing (rule F10).
-
-    True when that has dealt with the work.
-    """
-    link, connection = the_link(task), task.row.connection
-    sync = context.syncs[link.sync]
-    draft = Draft(link.entity, planned.values, "")
-    records = yield from call_vendor(
-        connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
-    )
-    entity_map = context.maps[connection][link.entity]
-    ours = match_keys(sync, canonical_state(task))
-    matches: dict[Ref, tuple[Sameness, str]] = {}
-    for record in records:
-        values = entity_map.canonical(record.data)
-        if record.marker is None and is_match(sync, ours, match_keys(sync, values)):
-            life = life_of_record(values, record.read_at, record.changed_before)
-            matches[record.ref] = sameness(sync, life_of_link(link), life)
-    return bool(matches) and (
-        yield from transact(lambda tx: join_match(tx, context, task, matches))
-    )
-
-
-def join_match(
-    tx: Tx, context: Context, task: Task, matches: Mapping[Ref, tuple[Sameness, str]]
-) -> bool:
-    """Join the one match that belongs to no link yet; False when there is none.
-
-    A match of which only a human can say whether it is one parks the create.
-    """
-    link, connection, now = the_link(task), task.row.connection, context.clock.now()
-    taken = links.of_refs(tx, list(matches))
-    untaken = {ref: found for ref, found in matches.items() if ref not in taken}
-    free = [ref for ref, (verdict, _why) in untaken.items() if verdict is Sameness.SAME]
-    if not free:
-        doubtful = {
-            str(ref): why for ref, (verdict, why) in untaken.items() if verdict is Sameness.DOUBTFUL
-        }
-        if not doubtful or is_approved(task):
-            return False
-        why = in_doubt("this ticket", doubtful)
-        note = Note("ambiguous", connection, "", {"why": why})
-        save_and_park(tx, task, note, why, AMBIGUOUS, now)
-        return True
-    if len(free) > 1:
-        named = ", ".join(str(ref) for ref in free)
-        why = f"{len(free)} records of {connection} match equally well: {named}"
-        note = Note("ambiguous", connection, "", {"why": why})
-        save_and_park(tx, task, note, why, AMBIGUOUS, now)
-        return True
-    if not join(tx, context.syncs[link.sync], free[0], link.id, [], now):
-        later(tx, task, context.soon())
-        return True
-    parents.queue_children(tx, context, link, connection, now)
-    row, due_at = task.row, task.follow_up_due(now)
-    hints.give(tx, free[0], now, lane=row.lane, due_at=due_at, run_id=row.run_id)
-    work.finish(tx, row, task.owner, now)
-    task.give_back(tx)
-    return True
-
-
-def canonical_state(task: Task) -> dict[str, object]:
-    """Return the link's agreed values, for matching."""
-    return {name: state.value for name, state in the_link(task).state.items() if state.rev}
 
 
 def make(context: Context, task: Task, ready: OpenCreate) -> Procedure:
@@ -427,7 +366,7 @@ def adopt(
         obs = observation(record, entity_map, link.parent_id, own=not found)
         notes = absorb_created(link, obs, sent, context.rules(sync), found=found)
         values = entity_map.canonical(record.data)
-        keys = [*match_keys(sync, values), *customer_keys(values)]
+        keys = [*match_keys(sync, values), *customer_keys(values), copies.key_of(record.ref)]
         matching.put(tx, sync.name, link.id, connection, keys)
         parents.queue_children(tx, context, link, connection, now)
         detail = {"ref": str(record.ref)} | task.run_detail()

@@ -19,12 +19,21 @@ from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, read_record, transact
-from bridge.flow import parents, people
+from bridge.flow import copies, parents, people
 from bridge.flow.commit import answer_webhooks, store_notes
 from bridge.flow.match_keys import Key, customer_keys, match_keys, window
 from bridge.flow.readings import merge_record
 from bridge.flow.replan import plans, queue
-from bridge.ledger import drift_findings, intents, links, matching, timeline, work
+from bridge.ledger import (
+    drift_findings,
+    hints,
+    intents,
+    links,
+    matching,
+    stray_copies,
+    timeline,
+    work,
+)
 from bridge.ledger.database import Tx
 
 AMBIGUOUS = "ambiguous match"
@@ -61,11 +70,14 @@ def place(
     refusal = out_of_scope(sync, ref, record)
     if sync is None or record is None or refusal:
         answer_webhooks(tx, ref, webhooks_upto, "out of scope" if record else "no-op", refusal, now)
+        stray_copies.forget(tx, ref)
         work.finish(tx, task.row, task.owner, now)
         return
     keys = match_keys(sync, context.maps[ref.connection][ref.entity].canonical(record.data))
+    original = copies.original_of(tx, context, record)
     parent, orphan = parents.parent_of(tx, context, ref, record, now)
-    matching.lock(tx, sync.name, sorted({digest for _rule, digest, _at in keys} | {f"ref:{ref}"}))
+    digests = {digest for _rule, digest, _at in keys} | copies.lock_names(ref, original)
+    matching.lock(tx, sync.name, sorted(digests | {f"ref:{ref}"}))
     if links.of_refs(tx, [ref]):  # another worker was faster: observe it under the lease
         work.reschedule(tx, task.row, task.owner, now, count=False)
         return
@@ -82,7 +94,67 @@ def place(
     ):
         work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
         return
+    if original and place_copy(tx, context, task, sync, record, original, keys, webhooks_upto):
+        return
     join_or_start(tx, context, task, sync, record, keys, parent, webhooks_upto)
+
+
+def place_copy(
+    tx: Tx,
+    context: Context,
+    task: Task,
+    sync: Sync,
+    record: Record,
+    original: str,
+    keys: list[Key],
+    webhooks_upto: int,
+) -> bool:
+    """Put a copy of ours that no link knows where it belongs; False: match rules decide."""
+    now, ref = context.clock.now(), record.ref
+    values = context.maps[ref.connection][ref.entity].canonical(record.data)
+    known_by = [*keys, *customer_keys(values)]
+    found = copies.place_of(tx, context, ref, original)
+    if found is None:
+        life = life_of_record(values, record.read_at, record.changed_before)
+        if any(eligible(tx, context, sync, record, keys, life)):
+            return False
+        why = copies.stray(tx, record, original, known_by, sync.name, now)
+        if copies.may_still_come(tx, context, ref.connection):
+            work.reschedule(tx, task.row, task.owner, now + copies.WAIT, why, count=False)
+        elif context.capabilities[ref.connection][ref.entity].originates:
+            set_aside(tx, task, ref, why, now, webhooks_upto)
+        else:
+            leave_out(tx, task, ref, why, now, webhooks_upto)
+        return True
+    stray_copies.forget(tx, ref)
+    if found.why_not:
+        set_aside(tx, task, ref, found.why_not, now, webhooks_upto)
+    elif found.is_known or found.link is None:
+        work.finish(tx, task.row, task.owner, now)
+    else:
+        place_at(tx, context, task, sync, ref, found.link, known_by)
+    return True
+
+
+def place_at(
+    tx: Tx, context: Context, task: Task, sync: Sync, ref: Ref, link: Link, keys: list[Key]
+) -> None:
+    """Join a copy to the link of its original, and have it read there."""
+    now = context.clock.now()
+    own_keys = keys if link.sync == sync.name else []
+    if not join(tx, context.syncs[link.sync], ref, link.id, own_keys, now):
+        work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
+        return
+    parents.queue_children(tx, context, link, ref.connection, now)
+    work.finish(tx, task.row, task.owner, now)
+    # It may be there as another entity than it was listed as.
+    hints.give(tx, Ref(ref.connection, link.entity, ref.id), now, lane=task.row.lane)
+
+
+def set_aside(tx: Tx, task: Task, ref: Ref, why: str, now: datetime, webhooks_upto: int) -> None:
+    """Park a record that an operator has to join to its ticket."""
+    answer_webhooks(tx, ref, webhooks_upto, "quarantined", why, now)
+    work.park(tx, task.row, task.owner, why, AMBIGUOUS, now)
 
 
 def join_or_start(
@@ -100,21 +172,19 @@ def join_or_start(
     values = context.maps[ref.connection][ref.entity].canonical(record.data)
     life = life_of_record(values, record.read_at, record.changed_before)
     matches, doubtful, waiting = eligible(tx, context, sync, record, keys, life)
-    known_by = [*keys, *customer_keys(values)]
+    known_by = [*keys, *customer_keys(values), *copies.alike_keys(tx, ref, values)]
     if waiting:
         work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
     elif doubtful and not matches and not is_approved(task):
         why = in_doubt(str(ref), doubtful)
-        answer_webhooks(tx, ref, webhooks_upto, "quarantined", why, now)
-        work.park(tx, task.row, task.owner, why, AMBIGUOUS, now)
+        set_aside(tx, task, ref, why, now, webhooks_upto)
     elif not matches and not context.capabilities[ref.connection][ref.entity].originates:
         why = f"{ref} is a copy of nothing that is mirrored"
         leave_out(tx, task, ref, why, now, webhooks_upto)
     elif len(matches) > 1:
         named = ", ".join(sorted(matches))
         why = f"{ref} matches {len(matches)} tickets equally well; join it to one of them: {named}"
-        answer_webhooks(tx, ref, webhooks_upto, "quarantined", why, now)
-        work.park(tx, task.row, task.owner, why, AMBIGUOUS, now)
+        set_aside(tx, task, ref, why, now, webhooks_upto)
     elif matches:
         joined = matches.pop()
         if join(tx, sync, ref, joined, known_by, now):
@@ -160,7 +230,7 @@ def start_link(
         work.reschedule(tx, task.row, task.owner, now, count=False)
         return
     work.finish(tx, task.row, task.owner, now)
-    matching.add(tx, sync.name, link.id, ref.connection, keys)
+    matching.add(tx, sync.name, link.id, ref.connection, [*keys, copies.key_of(ref)])
     answer_webhooks(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
     decided = queue(
         tx,
@@ -256,5 +326,6 @@ def join(tx: Tx, sync: Sync, ref: Ref, link_id: str, keys: list[Key], now: datet
     if not links.add_side(tx, link_id, Side(connection=ref.connection, remote_id=ref.id), now):
         return False
     timeline.add(tx, link_id, now, [Note("matched", ref.connection, "", {"ref": str(ref)})])
-    matching.put(tx, sync.name, link_id, ref.connection, keys)
+    matching.put(tx, sync.name, link_id, ref.connection, [*keys, copies.key_of(ref)])
+    stray_copies.forget(tx, ref)
     return True

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Table, and_, delete, func, or_, select, true
 
+from bridge.core.model.markers import EARLIER_MARKER_CHARS
 from bridge.ledger.database import Tx
 from bridge.ledger.intents import NOT_FOUND
 from bridge.ledger.tables import attempt, conflict, create_intent, journal, run
@@ -46,7 +47,12 @@ PRUNABLE: Final = (
         create_intent.c.opened_at,
         create_intent.c.closed_at,
         # Failed creates still count: after some of them the link is given up (intents.failures).
-        and_(_of_no_run(create_intent), create_intent.c.outcome != NOT_FOUND),
+        # Markers of earlier versions are known by their create alone.
+        and_(
+            _of_no_run(create_intent),
+            create_intent.c.outcome != NOT_FOUND,
+            func.length(create_intent.c.marker) != EARLIER_MARKER_CHARS,
+        ),
     ),
 )
 

@@ -95,6 +95,17 @@ def is_open(tx: Tx, marker: str) -> bool:
     return by_marker(tx, marker) is not None
 
 
+def is_on_record(tx: Tx, marker: str) -> bool:
+    """Return whether a create with this marker was ever begun."""
+    return tx.execute(_ON_RECORD, {"of": marker}).first() is not None
+
+
+def made_another(tx: Tx, marker: str, remote_id: str) -> bool:
+    """Return whether a create with this marker is known to have made another record."""
+    made = tx.execute(_MADE, {"of": marker}).scalar()
+    return made is not None and made != remote_id
+
+
 def mark_unanswered(tx: Tx, marker: str) -> None:
     """Record that the create was sent and not answered."""
     open_intent = update(create_intent).where(
@@ -123,6 +134,8 @@ def made_at(tx: Tx, link_id: str, connection: str, remote_id: str) -> datetime |
     return tx.execute(made.order_by(create_intent.c.number.desc()).limit(1)).scalar()
 
 
+_ON_RECORD = select(create_intent.c.number).where(create_intent.c.marker == bindparam("of"))
+_MADE = select(create_intent.c.remote_id).where(create_intent.c.marker == bindparam("of"))
 _LOCK_LINK = select(link.c.id).where(link.c.id == bindparam("of")).with_for_update()
 _SIDE_THERE = select(side.c.id).where(
     side.c.link_id == bindparam("of"), side.c.connection == bindparam("there")

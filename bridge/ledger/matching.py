@@ -68,6 +68,22 @@ def _add(dialect: str) -> Insert:
     return insert_for(dialect, match_key).on_conflict_do_nothing()
 
 
+ORIGINAL = -2
+"""The number of a match rule of our own: every record is found by the key by which the markers in
+its copies name it."""
+ALIKE = -3
+"""The number of another one: tickets that were new to a ledger which was put back, by subject."""
+_LOWEST, _HIGHEST = "2", "z"
+"""Of the characters of such keys, in every collation."""
+
+
+def originals(tx: Tx, sync: str, key: str, length: int) -> list[str]:
+    """Return the links that have the record of this key; of its beginning, where that is all."""
+    between = match_key.c.hash.between(key.ljust(length, _LOWEST), key.ljust(length, _HIGHEST))
+    of_sync = (match_key.c.sync == sync, match_key.c.rule == ORIGINAL)
+    return sorted(set(tx.execute(select(match_key.c.link_id).where(*of_sync, between)).scalars()))
+
+
 _DROP = delete(match_key).where(
     match_key.c.link_id == bindparam("of"), match_key.c.connection == bindparam("through")
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
@@ -197,6 +198,20 @@ def last_whole(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | N
     succeeded = of_kind.where(run.c.finished_at.is_not(None), run.c.error == "")
     row = tx.execute(succeeded.order_by(run.c.id.desc()).limit(1)).first()
     return None if row is None else _row(row)
+
+
+def first_whole(
+    tx: Tx, *, kinds: Collection[str], connection: str, entity: str, since: datetime
+) -> datetime | None:
+    """Return when the first of some runs that began since then ended without an error."""
+    ended = select(func.min(run.c.finished_at)).where(
+        run.c.kind.in_(kinds),
+        run.c.connection == connection,
+        run.c.entity == entity,
+        run.c.started_at >= since,
+        run.c.error == "",
+    )
+    return tx.execute(ended).scalar()
 
 
 def newest(tx: Tx) -> dict[tuple[str, str, str], RunRow]:

@@ -20,12 +20,14 @@ from sqlalchemy import (
     text,
 )
 
+from bridge.ledger.catch_up_tables import catch_up, stray_copy
 from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
 from bridge.ledger.configuration_tables import configuration, process
 
 __all__ = [
     "attempt",
     "audit",
+    "catch_up",
     "configuration",
     "conflict",
     "connection_health",
@@ -43,6 +45,7 @@ __all__ = [
     "run",
     "side",
     "sighting",
+    "stray_copy",
     "tally",
     "unmapped",
     "work",

@@ -23,6 +23,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     func,
     or_,
     select,
@@ -32,7 +33,7 @@ from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.core.model.lanes import LANES
 from bridge.ledger.database import Tx, insert_for
-from bridge.ledger.tables import work
+from bridge.ledger.tables import stray_copy, work
 
 AGED_AFTER = timedelta(seconds=30)
 """Work that has been due for so long may be taken before work of a more urgent lane."""
@@ -329,6 +330,32 @@ def pending(tx: Tx, kind: str, link_ids: Collection[str]) -> set[str]:
     """Return the ones of these links that have work of a kind which is not parked."""
     rows = select(work.c.link_id).where(work.c.kind == kind, work.c.link_id.in_(list(link_ids)))
     return set(tx.execute(rows.where(work.c.parked_at.is_(None))).scalars())
+
+
+MAX_FAILED_READS = 3
+"""Reads that fail more often hold up nothing that waits for what a listing found."""
+
+
+def is_unread(tx: Tx, connection: str, entity: str, listed_at: datetime) -> bool:
+    """Return whether a record is still to be read that a listing may have found until then.
+
+    Stray copies wait for others, so nothing waits for them.
+    """
+    stray = exists().where(
+        stray_copy.c.connection == work.c.connection,
+        stray_copy.c.entity == work.c.entity,
+        stray_copy.c.remote_id == work.c.remote_id,
+    )
+    unread = select(work.c.id).where(
+        work.c.kind == "observe",
+        work.c.connection == connection,
+        work.c.entity == entity,
+        work.c.parked_at.is_(None),
+        work.c.created_at <= listed_at,
+        work.c.attempts < MAX_FAILED_READS,
+        ~stray,
+    )
+    return tx.execute(unread.limit(1)).first() is not None
 
 
 def by_lane(tx: Tx) -> dict[str, int]:

@@ -12,7 +12,8 @@ from typing import Final
 from bridge.config import load_stores
 from bridge.engine.outcomes import remedy
 from bridge.errors import BridgeError, ConfigError, LedgerError
-from bridge.ledger import summary
+from bridge.ledger import catch_up, summary
+from bridge.ledger.catch_up import CatchUp
 from bridge.ledger.database import Ledger
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.parking import ParkedGroup
@@ -76,6 +77,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
             status = summary.summary(tx, now)
             schedule = next_runs(tx, desk.config, now)
             failing = failures.current(tx, desk)
+            behind = catch_up.by_connection(tx)
     except BridgeError as error:
         yield Trouble("the ledger cannot be used", None, str(error))
         return
@@ -83,6 +85,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
     yield from _connections(desk, status, now)
     yield from map(_parked, status.parked)
     yield from _idle(status, now)
+    yield from (_behind(state) for state in behind.values() if state.since + LATE < now)
     yield from _failing_runs(failing, status, now)
     yield from _unreadable_rows(status.runs)
     yield from _overdue(schedule, now)
@@ -166,6 +169,16 @@ def _parked(group: ParkedGroup) -> Trouble:
         group.oldest,
         f"{remedy(group.cause)}: `bridge parked retry {newest.id}`, "
         f"or --cause {group.cause!r} for all",
+    )
+
+
+def _behind(state: CatchUp) -> Trouble:
+    return Trouble(
+        f"nothing is created at {state.connection} yet: {state.why}, "
+        f"and the {state.kind} that began since has not been worked off",
+        state.since,
+        "nothing, if the bridge runs: it is listed by itself. "
+        "If it lasts, the other lines say what is in its way",
     )
 
 

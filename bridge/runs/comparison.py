@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from bridge.connectors.contract import Record
 from bridge.core.model.limits import size_of, why_too_large
+from bridge.core.model.markers import Markers
 from bridge.core.model.state import Link
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
@@ -119,6 +120,7 @@ def compare(
     comparison = Comparison(same_sides=list(same.values()))
     changed = {linked.link_id for each, linked in linked_rows.items() if each not in same}
     loaded = context.load(tx, sorted(changed))
+    strays = _stray_copies(tx, context, records, linked_rows)
     for remote_id, record in records.items():
         if remote_id in same:
             continue
@@ -127,7 +129,7 @@ def compare(
         difference = None
         if link is not None:
             difference = difference_of(context, link, record, full=full)
-        elif could_join(context, record):
+        elif could_join(context, record) or remote_id in strays:
             difference = Difference(remote_id, "new")
         if link is not None or difference is not None:
             digest = fingerprints.get(remote_id)
@@ -152,6 +154,30 @@ def moved_since(tx: Tx, connection: str, entity: str, comparison: Comparison) ->
 
 def _fence(linked: LinkedRow | None) -> tuple[str, int | None] | None:
     return None if linked is None else (linked.link_id, linked.fence)
+
+
+def _stray_copies(
+    tx: Tx, context: Context, records: Mapping[str, Record], linked_rows: Collection[str]
+) -> set[str]:
+    """Return the ids of rows that are copies of ours and in no link, also not as another entity.
+
+    Only where records never begin a link: all others are looked at anyway.
+    """
+    marked = [
+        record
+        for remote_id, record in records.items()
+        if remote_id not in linked_rows
+        and not context.capabilities[record.ref.connection][record.ref.entity].originates
+        and Markers.of(context.connections[record.ref.connection]).original(record.marker)
+    ]
+    entities = {sync.entity for sync in context.syncs.values()}
+    refs = {
+        Ref(record.ref.connection, entity, record.ref.id)
+        for record in marked
+        for entity in entities
+    }
+    linked = {ref.id for ref in links.of_refs(tx, sorted(refs, key=str))} if refs else set()
+    return {record.ref.id for record in marked} - linked
 
 
 def _still_fits(linked: LinkedRow, digest: str | None, today: int) -> bool:

@@ -13,7 +13,9 @@ from typing import Final, Protocol
 
 from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
-from bridge.ledger import connection_health, failing_runs, run_records, work
+from bridge.flow import catching_up
+from bridge.ledger import catch_up, connection_health, failing_runs, run_records, work
+from bridge.ledger.catch_up import CatchUp
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.run_records import RunRow
@@ -68,9 +70,10 @@ def start_due_runs(context: Context, ledger: Ledger) -> list[int]:
     """Start every reconciliation whose time has come; a run that was missed is caught up once."""
     now = context.clock.now()
     with ledger.read() as tx:
-        if not _due_runs(tx, context, now):
+        if not _due_runs(tx, context, now) and not catch_up.by_connection(tx):
             return []
     with ledger.transaction() as tx:
+        catching_up.end_where_done(tx, context)
         # Looked at again: another clock may have been quicker.
         begun = [
             reconcile.start(tx, run.connection, run.entity, run.kind, now, due=run.due)
@@ -119,7 +122,7 @@ def _next_runs(
 ) -> list[NextRun]:
     newest, begun = run_records.newest(tx), run_records.begun(tx)
     failing = failing_runs.by_run(tx, newest)
-    health = connection_health.by_name(tx)
+    health, behind = connection_health.by_name(tx), catch_up.by_connection(tx)
     planned = []
     for name, entity, kind in wanted_runs:
         last = newest.get((kind, name, entity))
@@ -128,15 +131,33 @@ def _next_runs(
         connection = declared.connections[name]
         failed = failing.get((kind, name, entity))
         in_a_row = failed.ended if failed is not None else 0
-        due = (
-            None
-            if under_way
-            else next_time(connection, entity, kind, last, first_run, now, failed=in_a_row)
-        )
+        due = None
+        if not under_way:
+            usual = next_time(connection, entity, kind, last, first_run, now, failed=in_a_row)
+            sooner = _time_to_catch_up(behind.get(name), connection, kind, last, now, in_a_row)
+            due = min((time for time in (usual, sooner) if time is not None), default=None)
         if due is not None or last is not None:
             waits = _halted(health.get(name), now) or ("under way" if under_way else "")
             planned.append(NextRun(name, entity, kind, due, last, waits))
     return planned
+
+
+def _time_to_catch_up(
+    state: CatchUp | None,
+    connection: Connection,
+    kind: str,
+    last: RunRow | None,
+    now: datetime,
+    failed: int,
+) -> datetime | None:
+    """Return when a run is due because the ledger has to catch up with its connection."""
+    if state is None or kind != ("full" if connection.poll is None else state.kind):
+        return None
+    if last is None or last.started_at < state.since:
+        return now
+    if not last.error or last.finished_at is None:
+        return None
+    return last.finished_at + _doubled(FIRST_FULL_RETRY, max(failed - 1, 0))
 
 
 def _halted(health: Health | None, now: datetime) -> str:

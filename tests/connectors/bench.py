@@ -15,6 +15,7 @@ from requests.adapters import BaseAdapter
 
 from bridge.connectors.contract import Connector, Draft
 from bridge.core.model.syncs import Connection, Secret
+from bridge.core.model.values import Ref
 
 KEY = "sk-very-secret-0815"
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +92,11 @@ class Faulty(BaseAdapter):
 
     def close(self) -> None:
         self._inner.close()
+
+
+def a_marker(connector: Connector, number: int) -> str:
+    """Return a marker as the bridge plants it, that ends with the number."""
+    return connector.markers.plant(Ref("elsewhere", "ticket", "1"), f"{number:08}")
 
 
 class Bench(ABC):

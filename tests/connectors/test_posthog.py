@@ -16,7 +16,7 @@ from bridge.errors import Refused, Unavailable, UnknownOutcome
 from bridge.http.client import Http
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.transport import WSGIAdapter
-from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection
+from tests.connectors.bench import KEY, Bench, Faulty, StillClock, a_marker, connection
 from tests.connectors.contract import ConnectorContract
 from tests.connectors.documented import below, documented
 
@@ -227,7 +227,7 @@ def test_the_same_customer_is_found_unless_somebody_else_made_the_ticket(bench):
     by_hand = bench.box.create({"anonymous_traits": {"email": "Ann@customer.example"}})["id"]
     draft = Draft("ticket", {"anonymous_traits.email": "ann@customer.example"}, "m-7")
     assert [each.ref.id for each in bench.connector.find(Intent(draft, None))] == [by_hand]
-    bench.connector.create(Draft("ticket", draft.values, "m-8"))
+    bench.connector.create(Draft("ticket", draft.values, a_marker(bench.connector, 8)))
     assert [each.ref.id for each in bench.connector.find(Intent(draft, bench.clock.now()))] == [
         by_hand
     ]

@@ -13,7 +13,7 @@ from bridge.connectors.scopeai.listing import links
 from bridge.connectors.scopeai.records import external_id
 from bridge.core.model.values import Ref
 from bridge.errors import ConfigError, Unauthorised, Unavailable, UnknownOutcome, Unsupported
-from tests.connectors.bench import KEY, START
+from tests.connectors.bench import KEY, START, a_marker
 from tests.connectors.contract import ConnectorContract
 from tests.connectors.documented import below, documented
 from tests.connectors.scopeai_bench import ScopeaiBench
@@ -45,12 +45,15 @@ class TestScopeai(ConnectorContract):
         assert bench.side_effects() == before
 
     def test_a_create_shows_its_values_and_hides_its_marker(self, bench):
-        """A number cannot be turned back into a marker: reads have none, finding does."""
-        made = bench.connector.create(bench.draft("m-0001"))
-        assert (made.marker, made.partial, "tags" in made.data) == ("m-0001", True, False)
+        """A number cannot be turned back into a marker: reads show the number itself."""
+        marker = a_marker(bench.connector, 1)
+        made = bench.connector.create(bench.draft(marker))
+        assert (made.marker, made.partial, "tags" in made.data) == (marker, True, False)
         read = bench.read(made.ref.id)
-        assert read.marker is None
-        assert "m-0001" not in json.dumps(read.data)
+        assert read.marker == str(read.data["external_id"])
+        assert marker.startswith(bench.connector.markers.original(read.marker))
+        assert bench.connector.markers.original(read.marker)
+        assert marker not in json.dumps(read.data)
         assert read.data["original_text"] == "The file is cut off"
 
     def test_changed_gives_rows_that_move_while_it_runs(self, bench):
@@ -230,10 +233,13 @@ def test_link_headers_of_every_kind(header, expected):
 
 @pytest.mark.parametrize("marker", ["m-1", "m-2", "a" * 40])
 def test_a_number_stands_for_a_marker(marker):
-    number = external_id(marker, "int")
-    assert number == external_id(marker, "int") != external_id(marker + "x", "int")
+    markers = ScopeaiBench().connector.markers
+    number = external_id(marker, "int", markers)
+    assert (
+        number == external_id(marker, "int", markers) != external_id(marker + "x", "int", markers)
+    )
     assert 2**51 <= number < 2**53
-    assert external_id(marker, "string") == marker
+    assert external_id(marker, "string", markers) == marker
 
 
 @pytest.mark.parametrize("kind", ["int", "string"])
@@ -258,21 +264,22 @@ def test_what_was_made_is_found_whatever_the_answer_was(kind, find_by, shows, st
 
 
 def test_numbers_that_come_back_as_text_are_the_same(bench):
-    one = bench.make(external_id=str(external_id("m-1", "int")))
+    one = bench.make(external_id=str(external_id("m-1", "int", bench.connector.markers)))
     (found,) = bench.connector.find(Intent(bench.draft("m-1"), bench.clock.now()))
     assert found.ref.id == one
 
 
 def test_several_of_one_marker_come_lowest_first():
     bench = ScopeaiBench()
-    ids = [bench.make(external_id=external_id("m-1", "int")) for _ in range(11)]
+    own_id = external_id("m-1", "int", bench.connector.markers)
+    ids = [bench.make(external_id=own_id) for _ in range(11)]
     found = bench.connector.find(Intent(bench.draft("m-1"), bench.clock.now()))
     assert [record.ref.id for record in found] == ids
     assert {record.marker for record in found} == {"m-1"}
 
 
 def test_looking_up_needs_no_names_and_asks_nothing_for_what_was_never_sent(bench):
-    bench.touch(bench.make(external_id=external_id("m-1", "int")))
+    bench.touch(bench.make(external_id=external_id("m-1", "int", bench.connector.markers)))
     assert bench.connector.find(Intent(bench.draft("m-1"), None)) == []
     assert bench.faulty.calls == []
     bench.connector.find(Intent(bench.draft("m-1"), bench.clock.now()))

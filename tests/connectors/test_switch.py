@@ -19,7 +19,7 @@ from bridge.errors import Refused, Unavailable
 from bridge.http.client import Http
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import WSGIAdapter
-from tests.connectors.bench import KEY, Bench, Faulty, StillClock, connection
+from tests.connectors.bench import KEY, Bench, Faulty, StillClock, a_marker, connection
 from tests.connectors.contract import ConnectorContract
 from tests.connectors.documented import below, documented
 from tests.connectors.switch_bench import CustomerBench, document
@@ -159,8 +159,9 @@ def test_ids_are_quoted_into_the_path(bench):
 
 
 def test_a_write_of_tags_takes_our_marker_off_and_hides_it_before(bench):
-    made = bench.connector.create(bench.draft("m-1"))
-    assert "bridge-m-1" in bench.box.store.get(made.ref.id)["tags"]
+    marker = a_marker(bench.connector, 1)
+    made = bench.connector.create(bench.draft(marker))
+    assert f"bridge-{marker}" in bench.box.store.get(made.ref.id)["tags"]
     assert made.data["tags"] == ["one", "Two"]
     after = bench.connector.update(made.ref, "patch", {"tags": ("one",)})
     assert (after.marker, after.data["tags"]) == (None, ["one"])
@@ -179,7 +180,9 @@ def test_on_first_contact_all_of_a_customer_is_found_and_after_a_create_what_has
     assert [each.ref.id for each in bench.connector.find(Intent(draft, bench.clock.now()))] == [
         by_hand
     ]
-    marked = bench.connector.create(replace(draft, marker="m-8", values={**twin}))
+    marked = bench.connector.create(
+        replace(draft, marker=a_marker(bench.connector, 8), values={**twin})
+    )
     found = bench.connector.find(Intent(draft, bench.clock.now()))
     assert marked.ref.id not in [each.ref.id for each in found]
     bench.wait(3600)

@@ -22,6 +22,7 @@ from bridge.runs import reconcile
 from bridge.sandbox import server
 from bridge.sandbox.registry import sandbox_class, systems
 from bridge.sandbox.transport import WSGIAdapter
+from bridge.wiring import recognise_earlier_markers
 from tests.cli.conftest import KEYS
 from tests.flow.world import FreeBudget, ManualClock
 
@@ -74,6 +75,7 @@ class Estate:
                 connection, clock=self.clock, adapter=WSGIAdapter(self.apps[name], self.clock)
             )
             self.connectors[name] = build(connection, http)
+        recognise_earlier_markers(self.connectors, self.ledger)
         self.context = Context(
             connections=self.config.connections,
             syncs=self.config.syncs,

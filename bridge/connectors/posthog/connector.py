@@ -60,6 +60,7 @@ from bridge.connectors.posthog.records import (
 from bridge.connectors.posthog.tag_belief import TagBelief, may_lack_tags
 from bridge.connectors.posthog.ticket_lookup import TicketLookup, is_number
 from bridge.core.mapping.email_address import same_address
+from bridge.core.model.markers import Markers
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, RemoteError, Unauthorised, UnknownOutcome
@@ -161,7 +162,7 @@ class PostHogConnector(JsonHttpConnector):
             [row for row, _ in found], [row for page in pages for row in page.rows]
         )
         return [
-            record(self.connection.name, row, answer, tags_believed=believed)
+            record(self.connection.name, row, answer, self.markers, tags_believed=believed)
             for row, answer in found
         ]
 
@@ -186,8 +187,9 @@ class PostHogConnector(JsonHttpConnector):
         self._check_entity(intent.draft.entity)
         since = intent.sent_at - CREATE_WINDOW if intent.sent_at else None
         tickets: dict[str, Record] = {}
+        markers = self.markers.expecting(intent.draft.marker)
         for shown in self._listing.newest(since):
-            for ticket in self._records(shown.rows, shown.answer):
+            for ticket in self._records(shown.rows, shown.answer, markers):
                 if self._may_be_created(ticket, intent.draft, since, shown.answer):
                     tickets[ticket.ref.id] = ticket
         return list(tickets.values())
@@ -221,7 +223,7 @@ class PostHogConnector(JsonHttpConnector):
                 raise
             created: Record | None = self._after_500(draft, sent_at, error)
         else:
-            created = self._shown(answer)
+            created = self._shown(answer, self.markers.expecting(draft.marker))
         self._has_created = True
         return created
 
@@ -343,21 +345,27 @@ class PostHogConnector(JsonHttpConnector):
     def _path(self, remote_id: str) -> str:
         return f"{self._tickets}{quote(remote_id, safe='')}/"
 
-    def _shown(self, answer: Answer) -> Record | None:
+    def _shown(self, answer: Answer, markers: Markers | None = None) -> Record | None:
         """Return the record that a write answered, if it did."""
         row = answer.body
         if not is_row(row):
             return None
         try:
-            return self._records([row], answer)[0]
+            return self._records([row], answer, markers)[0]
         except RemoteError:
             # Only the look at other tickets' tags can fail here, and that undoes no write.
-            return record(self.connection.name, row, answer, tags_believed=False)
+            return record(
+                self.connection.name, row, answer, markers or self.markers, tags_believed=False
+            )
 
-    def _records(self, rows: Sequence[Row], answer: Answer) -> list[Record]:
+    def _records(
+        self, rows: Sequence[Row], answer: Answer, markers: Markers | None = None
+    ) -> list[Record]:
         """Return records of the rows of one answer."""
-        believed = self._believes_empty(rows, rows)
-        return [record(self.connection.name, row, answer, tags_believed=believed) for row in rows]
+        believed, known = self._believes_empty(rows, rows), markers or self.markers
+        return [
+            record(self.connection.name, row, answer, known, tags_believed=believed) for row in rows
+        ]
 
     def _believes_empty(self, rows: Sequence[Row], shown: Sequence[Row]) -> bool:
         """Return whether `[]` among the tags of rows means that there are none.

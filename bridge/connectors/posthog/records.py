@@ -10,16 +10,21 @@ from bridge.connectors.parsing import Row, is_uuid, parse_time, row_id, value_at
 from bridge.connectors.posthog.capabilities import MARKER_TRAIT, TICKET, TRAITS
 from bridge.connectors.posthog.listing import ticket_number
 from bridge.connectors.posthog.tag_belief import WHY_UNREADABLE, may_lack_tags
+from bridge.core.model.markers import Markers
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Refused
 from bridge.http.client import Answer
 
 
-def record(connection: str, row: Row, answer: Answer, *, tags_believed: bool) -> Record:
+def record(
+    connection: str, row: Row, answer: Answer, markers: Markers, *, tags_believed: bool
+) -> Record:
     """Return a record of a row. `tags_believed`: an empty set of tags means that there are none."""
     data, traits = dict(row), row.get(TRAITS)
-    marker = traits.get(MARKER_TRAIT) if isinstance(traits, Mapping) else None
-    if isinstance(traits, Mapping):
+    shown = traits.get(MARKER_TRAIT) if isinstance(traits, Mapping) else None
+    # Whoever has the project's public key can set a trait of that name.
+    marker = shown if isinstance(shown, str) and markers.has(shown) else None
+    if isinstance(traits, Mapping) and marker is not None:
         data[TRAITS] = {name: value for name, value in traits.items() if name != MARKER_TRAIT}
     assignee, people = row.get("assignee"), tuple[Person, ...]()
     if isinstance(assignee, Mapping):
@@ -33,7 +38,7 @@ def record(connection: str, row: Row, answer: Answer, *, tags_believed: bool) ->
         data=data,
         read_at=answer.sent_at,
         changed_before=changed_at + answer.skew if changed_at else None,
-        marker=marker if isinstance(marker, str) else None,
+        marker=marker,
         unreadable={"tags": WHY_UNREADABLE} if may_lack_tags(row) and not tags_believed else {},
         people=people,
         handle=ticket_number(row),

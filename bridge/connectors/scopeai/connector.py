@@ -41,6 +41,7 @@ from bridge.connectors.scopeai.records import (
     named_tags,
     record,
     relationships,
+    shown_marker,
     tag_name,
 )
 from bridge.connectors.scopeai.tag_names import TagNames
@@ -127,8 +128,8 @@ class ScopeaiConnector(JsonHttpConnector):
         """Create once. The subjects are not known yet; None: the answer did not show the ticket."""
         self._check_create(draft)
         # No key is taken, so the external id stands for our marker, and the ticket is found by it.
-        body = {**draft.values, "external_id": external_id(draft.marker, self._options.id_type)}
-        answer = self._post(body)
+        own_id = external_id(draft.marker, self._options.id_type, self.markers)
+        answer = self._post({**draft.values, "external_id": own_id})
         if not is_row(answer.body):
             return None
         return self._record_without_tags(draft.entity, answer.body, answer, draft.marker)
@@ -160,7 +161,7 @@ class ScopeaiConnector(JsonHttpConnector):
         if intent.sent_at is None:
             # Nothing of ours was sent, and nothing in a ticket tells whose it is.
             return []
-        wanted = str(external_id(marker, self._options.id_type))
+        wanted = str(external_id(marker, self._options.id_type, self.markers))
         tickets: dict[str, Record] = {}
         listing = self._listing.begin(intent.sent_at - CREATE_WINDOW, self._http.now())
         for row, answer in (*self._found_by(wanted), *self._rows(listing)):
@@ -253,6 +254,7 @@ class ScopeaiConnector(JsonHttpConnector):
                 row,
                 answer,
                 None if tags is None else named_tags(tags, names),
+                marker=shown_marker(row, self.markers),
             )
             for row, tags in zip(rows, shown, strict=True)
         ]

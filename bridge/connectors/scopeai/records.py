@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from bridge.connectors.contract import Record
 from bridge.connectors.parsing import Row, row_id
+from bridge.core.model.markers import Markers
 from bridge.core.model.values import Ref
 from bridge.http.client import Answer
-
-_MARKER_BIT = 1 << 51
-"""Set in numbers that stand for markers, so that no counted id of a helpdesk is one of them."""
 
 
 def record(
@@ -76,15 +73,20 @@ def tag_name(row: Row) -> str:
     return name.strip() if isinstance(name, str) else ""
 
 
-def external_id(marker: str, id_type: str) -> int | str:
+def external_id(marker: str, id_type: str, markers: Markers) -> int | str:
     """Return the id that stands for our marker: itself, or a number below 2**53 made of it.
 
     It is a number in one revision of the document and a text in the next (2026-11).
     """
-    if id_type == "string":
-        return marker
-    digest = hashlib.sha256(f"bridge {marker}".encode()).digest()
-    return _MARKER_BIT | (int.from_bytes(digest[:8]) & (_MARKER_BIT - 1))
+    return marker if id_type == "string" else markers.number(marker)
+
+
+def shown_marker(row: Row, markers: Markers) -> str | None:
+    """Return the marker, or the number that stands for one, that is a ticket's external id."""
+    shown = row.get("external_id")
+    if isinstance(shown, bool) or not isinstance(shown, int | str):
+        return None
+    return str(shown) if markers.has(str(shown)) else None
 
 
 def _score(relationship: Row, name: str) -> float | None:

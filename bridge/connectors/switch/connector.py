@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -76,6 +76,7 @@ from bridge.connectors.switch.records import (
 )
 from bridge.core.mapping.email_address import same_address
 from bridge.core.model.capabilities import Support
+from bridge.core.model.markers import Markers
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
@@ -141,7 +142,7 @@ class SwitchConnector(JsonHttpConnector):
 
     def _read(self, entity: str, remote_id: str) -> Record | None:
         shown = self._get(entity, remote_id)
-        return record(self.connection.name, entity, *shown, listed=False) if shown else None
+        return self._records(entity, [shown], listed=False)[0] if shown else None
 
     def changed(self, entity: str, cursor: Any | None) -> Page:
         """Return records changed since the cursor's watermark; see Connector.changed.
@@ -177,15 +178,17 @@ class SwitchConnector(JsonHttpConnector):
         rows, after = self._listing(entity).walk(column, state, overlap)
         if entity == TICKET:
             self._priority_word.learn(row for row, _ in rows)
-        return Page(
-            [record(self.connection.name, entity, row, answer) for row, answer in rows], after
-        )
+        return Page(self._records(entity, rows), after)
 
     def _walk_conversations(self, state: Mapping[str, Any], overlap: timedelta | None) -> Page:
         rows, after = self._conversations().walk(state, overlap)
-        return Page(
-            [record(self.connection.name, MESSAGE, row, answer) for row, answer in rows], after
-        )
+        return Page(self._records(MESSAGE, rows), after)
+
+    def _records(
+        self, entity: str, rows: Iterable[RowOfAnswer], *, listed: bool | None = None
+    ) -> list[Record]:
+        name, markers = self.connection.name, self.markers
+        return [record(name, entity, row, answer, markers, listed=listed) for row, answer in rows]
 
     def _customer_column(self) -> str | None:
         """Return what customers can be polled by; None: there is no customer to tell by.
@@ -212,7 +215,7 @@ class SwitchConnector(JsonHttpConnector):
             raise self._unavailable(
                 f"the listing of {PATHS[entity]} does not get past {start}", answer.status
             )
-        records = [record(self.connection.name, entity, row, answer) for row in rows]
+        records = self._records(entity, [(row, answer) for row in rows])
         return Page(records, {"next": following} if following else None)
 
     # Creating
@@ -231,7 +234,7 @@ class SwitchConnector(JsonHttpConnector):
         elif draft.entity in CONVERSATIONS:
             body = conversation_body(draft.entity, body)
         answer = self._send("POST", draft.entity, PATHS[draft.entity], body)
-        return self._shown(draft.entity, answer)
+        return self._shown(draft.entity, answer, self.markers.expecting(draft.marker))
 
     def find(self, intent: Intent) -> list[Record]:
         """Return what the create has made, or what could be the same thing."""
@@ -253,12 +256,13 @@ class SwitchConnector(JsonHttpConnector):
         if since is None:
             return
         marker = intent.draft.marker
+        markers = self.markers.expecting(marker)
         # The filter narrows, our own look at the tags decides: how several tags are read is not
         # documented (2026-11), and if the filter were ignored the newest tickets would come, down
         # to the time of the create.
         rows = self._listing(TICKET).newest({"tags": f"{MARKER_PREFIX}{marker}"}, since)
         for row, answer in rows:
-            ticket = record(self.connection.name, TICKET, row, answer, listed=True)
+            ticket = record(self.connection.name, TICKET, row, answer, markers, listed=True)
             if ticket.marker == marker:
                 yield ticket
 
@@ -279,7 +283,7 @@ class SwitchConnector(JsonHttpConnector):
                 of_customer = same_address(value_at(row, "customer.email"), email)
                 of_subject = since is None or same_text(row.get("subject"), subject)
                 if of_customer and of_subject and made_since(since, row, answer):
-                    yield record(self.connection.name, TICKET, row, answer, listed=True)
+                    yield from self._records(TICKET, [(row, answer)], listed=True)
 
     def _find_conversation(self, intent: Intent) -> list[Record]:
         """Find the ticket's newest conversation that says just this, since the create."""
@@ -292,7 +296,7 @@ class SwitchConnector(JsonHttpConnector):
         for row, answer in rows:
             in_time = made_since(since, row, answer, resolution=SECOND)
             if in_time and row.get("ticket_id") == ticket and same_note(row, values):
-                conversation = record(self.connection.name, draft.entity, row, answer)
+                (conversation,) = self._records(draft.entity, [(row, answer)])
                 return [as_created(conversation, intent)]
         return []
 
@@ -301,10 +305,7 @@ class SwitchConnector(JsonHttpConnector):
         email = intent.draft.values.get("email")
         if not isinstance(email, str):
             return []
-        customers = [
-            record(self.connection.name, CUSTOMER, row, answer)
-            for row, answer in self._customers(email)
-        ]
+        customers = self._records(CUSTOMER, self._customers(email))
         return [as_created(customer, intent) for customer in customers]
 
     def _customers(self, email: str) -> list[RowOfAnswer]:
@@ -440,9 +441,10 @@ class SwitchConnector(JsonHttpConnector):
             self._priority_word.learn([row])
         return row, answer
 
-    def _shown(self, entity: str, answer: Answer) -> Record | None:
+    def _shown(self, entity: str, answer: Answer, markers: Markers | None = None) -> Record | None:
         row: Row | None = body_row(answer)
-        return record(self.connection.name, entity, row, answer) if row else None
+        known = markers or self.markers
+        return record(self.connection.name, entity, row, answer, known) if row else None
 
     def _path(self, entity: str, remote_id: str) -> str:
         if entity not in PATHS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from bridge.connectors.switch.capabilities import (
     SESSION,
     TICKET,
 )
+from bridge.core.model.markers import Markers
 from bridge.core.model.values import Ref
 from bridge.http.client import Answer
 
@@ -26,7 +26,6 @@ SECOND = timedelta(seconds=1)
 """The resolution of the vendor's times."""
 CREATE_WINDOW = timedelta(minutes=5)
 """A record that was made this long before a create was sent may still be what it made."""
-_MARKER = re.compile(MARKER_PREFIX + r"([a-z0-9-]{1,40})")
 _ONLY_WHOLE: Mapping[str, str] = {TICKET: "description", CUSTOMER: "custom_fields"}
 """What a direct read has and a listing's row has not."""
 _TIME_OF_CHANGE: Mapping[str, str] = {MESSAGE: "created_at", SESSION: "created_at"}
@@ -34,7 +33,13 @@ _TIME_OF_CHANGE: Mapping[str, str] = {MESSAGE: "created_at", SESSION: "created_a
 
 
 def record(
-    connection: str, entity: str, row: Row, answer: Answer, *, listed: bool | None = None
+    connection: str,
+    entity: str,
+    row: Row,
+    answer: Answer,
+    markers: Markers,
+    *,
+    listed: bool | None = None,
 ) -> Record:
     """Return a record of a row. `listed` None: the row itself shows whether it is a whole one."""
     whole_only = _ONLY_WHOLE.get(entity)
@@ -44,7 +49,7 @@ def record(
         listed = whole_only not in row
     data, marker = row, None
     if entity == TICKET:
-        data, marker = _without_marker(row)
+        data, marker = _without_marker(row, markers)
     if entity == CUSTOMER and isinstance(row.get("custom_fields"), Mapping):
         # Nobody may have put any tags there yet.
         data = {**row, "custom_fields": {"tags": [], **row["custom_fields"]}}
@@ -108,18 +113,25 @@ def customer_tags(row: Row) -> list[str] | None:
     return tags if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags) else None
 
 
-def _without_marker(row: Row) -> tuple[Row, str | None]:
-    """Return a ticket's row without those of its tags that are markers, and the first marker."""
+def _without_marker(row: Row, markers: Markers) -> tuple[Row, str | None]:
+    """Return a ticket's row without those of its tags that are our markers, and the first one.
+
+    People give tags that begin like them: those are theirs.
+    """
     tags = row.get("tags")
     if not isinstance(tags, list):
         return row, None
-    markers = {
-        tag: match[1] for tag in tags if isinstance(tag, str) if (match := _MARKER.fullmatch(tag))
+    ours = {
+        tag: tag.removeprefix(MARKER_PREFIX)
+        for tag in tags
+        if isinstance(tag, str)
+        and tag.startswith(MARKER_PREFIX)
+        and markers.has(tag.removeprefix(MARKER_PREFIX))
     }
-    if not markers:
+    if not ours:
         return row, None
-    own_tags = [tag for tag in tags if not (isinstance(tag, str) and tag in markers)]
-    return {**row, "tags": own_tags}, next(iter(markers.values()))
+    own_tags = [tag for tag in tags if not (isinstance(tag, str) and tag in ours)]
+    return {**row, "tags": own_tags}, next(iter(ours.values()))
 
 
 def _changed_before(entity: str, row: Row, answer: Answer) -> datetime | None:

@@ -113,13 +113,17 @@ class Connection:
     """The proxy through which every call goes."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """System-specific, checked by the connector (`project_id`, `statuses`, `service_user`)."""
+    marker_keys: tuple[Secret, ...] = ()
+    """Keys of the markers in records that we make: the first signs, each recognises.
+
+    Empty: one made of the credentials."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Return all that no log, page or error may show."""
         webhook = self.webhook.secrets if self.webhook else ()
         proxy = self.proxy.secrets if self.proxy else ()
-        return (*self.credentials.values(), *webhook, *proxy)
+        return (*self.credentials.values(), *self.marker_keys, *webhook, *proxy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,120 @@
+"""Looking for a record's counterpart at a system, before one is made there.
+
+By the sync's match rules (rule F10); and where the ledger is new or was put back, by what else may
+tell, so that nothing is made twice that it has forgotten (copies.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge.connectors.contract import Draft, Intent
+from bridge.core.merge.identity import Sameness, life_of_link, life_of_record
+from bridge.core.model.state import Note
+from bridge.core.model.values import Ref
+from bridge.core.planning.creation import CreatePlan
+from bridge.engine.context import Context, Task
+from bridge.engine.effects import Steps, call_vendor, transact
+from bridge.flow import catching_up, copies, parents
+from bridge.flow.commit import later, save_and_park, the_link
+from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, sameness
+from bridge.flow.match_keys import is_match, match_keys
+from bridge.ledger import hints, links, work
+from bridge.ledger.database import Tx
+
+
+def may_be_copied(tx: Tx, context: Context, task: Task) -> bool:
+    """Put a create off where a copy may be there that the ledger does not know; True if it is.
+
+    Where nothing will ever tell, a human decides.
+    """
+    link, connection, now = the_link(task), task.row.connection, context.clock.now()
+    if connection in link.sides:
+        return False
+    if copies.is_awaited(tx, context, link, connection, now):
+        later(tx, task, now + copies.WAIT)
+        return True
+    twins = {} if is_approved(task) else copies.doubtful_twins(tx, link, connection)
+    if not twins:
+        return False
+    why = in_doubt("this ticket", twins)
+    note = Note("ambiguous", connection, "", {"why": why})
+    save_and_park(tx, task, note, why, AMBIGUOUS, now)
+    return True
+
+
+def looks_first(tx: Tx, context: Context, task: Task) -> bool:
+    """Return whether to look for a counterpart at the system itself before one is made.
+
+    By match rules, or because the ledger may have forgotten it.
+    """
+    has_rules = bool(context.syncs[the_link(task).sync].match)
+    return has_rules or catching_up.is_late(tx, task.row.connection, canonical_state(task))
+
+
+def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bool]:
+    """Adopt a record that the sync's match rules say is the same thing (rule F10).
+
+    True when that has dealt with the work.
+    """
+    link, connection = the_link(task), task.row.connection
+    sync = context.syncs[link.sync]
+    draft = Draft(link.entity, planned.values, "")
+    records = yield from call_vendor(
+        connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
+    )
+    entity_map = context.maps[connection][link.entity]
+    ours = match_keys(sync, canonical_state(task))
+    matches: dict[Ref, tuple[Sameness, str]] = {}
+    for record in records:
+        values = entity_map.canonical(record.data)
+        fits = not sync.match or is_match(sync, ours, match_keys(sync, values))
+        if record.marker is None and fits:
+            life = life_of_record(values, record.read_at, record.changed_before)
+            matches[record.ref] = sameness(sync, life_of_link(link), life)
+    return bool(matches) and (
+        yield from transact(lambda tx: join_match(tx, context, task, matches))
+    )
+
+
+def join_match(
+    tx: Tx, context: Context, task: Task, matches: Mapping[Ref, tuple[Sameness, str]]
+) -> bool:
+    """Join the one match that belongs to no link yet; False when there is none.
+
+    A match of which only a human can say whether it is one parks the create.
+    """
+    link, connection, now = the_link(task), task.row.connection, context.clock.now()
+    taken = links.of_refs(tx, list(matches))
+    untaken = {ref: found for ref, found in matches.items() if ref not in taken}
+    free = [ref for ref, (verdict, _why) in untaken.items() if verdict is Sameness.SAME]
+    if not free:
+        doubtful = {
+            str(ref): why for ref, (verdict, why) in untaken.items() if verdict is Sameness.DOUBTFUL
+        }
+        if not doubtful or is_approved(task):
+            return False
+        why = in_doubt("this ticket", doubtful)
+        note = Note("ambiguous", connection, "", {"why": why})
+        save_and_park(tx, task, note, why, AMBIGUOUS, now)
+        return True
+    if len(free) > 1:
+        named = ", ".join(str(ref) for ref in free)
+        why = f"{len(free)} records of {connection} match equally well: {named}"
+        note = Note("ambiguous", connection, "", {"why": why})
+        save_and_park(tx, task, note, why, AMBIGUOUS, now)
+        return True
+    if not join(tx, context.syncs[link.sync], free[0], link.id, [], now):
+        later(tx, task, context.soon())
+        return True
+    parents.queue_children(tx, context, link, connection, now)
+    row, due_at = task.row, task.follow_up_due(now)
+    hints.give(tx, free[0], now, lane=row.lane, due_at=due_at, run_id=row.run_id)
+    work.finish(tx, row, task.owner, now)
+    task.give_back(tx)
+    return True
+
+
+def canonical_state(task: Task) -> dict[str, object]:
+    """Return the link's agreed values, for matching."""
+    return {name: state.value for name, state in the_link(task).state.items() if state.rev}

@@ -1,0 +1,78 @@
+"""Connections that the ledger has to catch up with, because it is older than they are, or empty.
+
+Records may be there that it once knew, copies of its own among them. So nothing is created at a
+connection before a listing that began since has been worked off (flow/catching_up.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, func, select, update
+
+from bridge.ledger.database import Tx, insert
+from bridge.ledger.tables import catch_up, create_intent
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """One connection that the ledger has to catch up with."""
+
+    connection: str
+    since: datetime
+    """Listings that began earlier do not count."""
+    kind: str
+    """`poll`: a poll will do, which goes on from the ledger's own watermark. `full`: a full run."""
+    why: str
+
+
+_DONE = "done"
+"""The kind of what was caught up with. The row stays: it says how old the ledger's knowledge is."""
+
+
+def begin(tx: Tx, connections: Iterable[str], kind: str, why: str, now: datetime) -> None:
+    """Have the ledger catch up with these; one that it has to catch up with already stays so."""
+    for connection in connections:
+        state = {"since": now, "kind": kind, "why": why}
+        new = insert(tx, catch_up).values(connection=connection, **state)
+        again = new.on_conflict_do_update(
+            index_elements=["connection"], set_=state, where=catch_up.c.kind == _DONE
+        )
+        tx.execute(again)
+
+
+_ALL = select(catch_up).where(catch_up.c.kind != _DONE).order_by(catch_up.c.connection)
+_ONE = select(catch_up).where(catch_up.c.connection == bindparam("of"))
+
+
+def by_connection(tx: Tx) -> dict[str, CatchUp]:
+    """Return what there is to catch up with, by connection."""
+    return {row["connection"]: CatchUp(**row) for row in tx.execute(_ALL).mappings()}
+
+
+def get(tx: Tx, connection: str) -> CatchUp | None:
+    """Return whether there is anything to catch up with at a connection, and since when."""
+    row = tx.execute(_ONE, {"of": connection}).mappings().first()
+    return None if row is None or row["kind"] == _DONE else CatchUp(**row)
+
+
+def knows_since(tx: Tx, connection: str) -> datetime | None:
+    """Return since when the ledger knows of all that it makes on a connection; None: since ever."""
+    row = tx.execute(_ONE, {"of": connection}).first()
+    return None if row is None else row.since
+
+
+def end(tx: Tx, connections: Iterable[str]) -> None:
+    """Record that the ledger has caught up with these."""
+    ended = update(catch_up).where(catch_up.c.connection.in_(sorted(connections)))
+    tx.execute(ended.values(kind=_DONE))
+
+
+def newest_create(tx: Tx) -> int:
+    """Return the number of the newest create on record: it only grows, unless the ledger is older.
+
+    0: there is none.
+    """
+    return tx.execute(select(func.max(create_intent.c.number))).scalar() or 0

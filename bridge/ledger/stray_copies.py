@@ -1,0 +1,48 @@
+"""Copies of ours whose original the ledger does not know, or not yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, select
+
+from bridge.core.model.values import Ref
+from bridge.ledger.database import Tx, insert
+from bridge.ledger.tables import stray_copy
+
+
+def put(tx: Tx, ref: Ref, original: str, now: datetime) -> None:
+    """Store that a record is a copy of something that is not known."""
+    row = {"original": original, "seen_at": now}
+    key = {"connection": ref.connection, "entity": ref.entity, "remote_id": ref.id}
+    statement = insert(tx, stray_copy).values(key | row)
+    tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=row))
+
+
+def of(tx: Tx, connection: str, originals: Iterable[str]) -> list[Ref]:
+    """Return the stray copies on a connection of what has one of these keys."""
+    found = select(stray_copy).where(
+        stray_copy.c.connection == connection, stray_copy.c.original.in_(sorted(set(originals)))
+    )
+    return [Ref(row.connection, row.entity, row.remote_id) for row in tx.execute(found)]
+
+
+_ANY = select(stray_copy.c.remote_id).where(stray_copy.c.connection == bindparam("there")).limit(1)
+
+
+def any_at(tx: Tx, connection: str) -> bool:
+    """Return whether a connection has stray copies."""
+    return tx.execute(_ANY, {"there": connection}).first() is not None
+
+
+_FORGET = delete(stray_copy).where(
+    stray_copy.c.connection == bindparam("there"),
+    stray_copy.c.entity == bindparam("what"),
+    stray_copy.c.remote_id == bindparam("which"),
+)
+
+
+def forget(tx: Tx, ref: Ref) -> None:
+    """Delete what was stored of a record: it has a ticket now, or is gone."""
+    tx.execute(_FORGET, {"there": ref.connection, "what": ref.entity, "which": ref.id})

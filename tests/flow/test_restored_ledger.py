@@ -1,0 +1,290 @@
+"""The ledger is put back from yesterday's copy, or lost: nothing is made a second time."""
+
+import sqlite3
+
+import pytest
+
+from bridge.core.model.values import Ref
+from bridge.ledger import catch_up, hints, parking
+from bridge.ledger.database import Ledger
+from bridge.runs import schedule
+from bridge.wiring import recognise_earlier_markers
+from tests.flow.estate import Estate
+from tests.flow.pair import NAMES, pair
+
+NOTHING_SAID = {"subject": "It does not print"}
+SOMEBODY = {"subject": "The export stops", "customer_email": "ana@customer.example"}
+
+
+@pytest.fixture
+def estate(tmp_path):
+    return pair(tmp_path)
+
+
+def copy_of(estate):
+    """What a backup of the ledger holds."""
+    kept, raw = sqlite3.connect(":memory:"), estate.ledger.engine.raw_connection()
+    raw.driver_connection.backup(kept)
+    raw.close()
+    return kept
+
+
+def put_back(estate, kept=None):
+    """Work with another ledger from now on: the copy, or an empty one."""
+    estate.ledger = Ledger("sqlite://")
+    if kept is None:
+        estate.ledger.upgrade()
+    else:
+        raw = estate.ledger.engine.raw_connection()
+        kept.backup(raw.driver_connection)
+        raw.close()
+    recognise_earlier_markers(estate.connectors, estate.ledger)
+    estate.drain.ledger = estate.ledger
+    with estate.ledger.transaction() as tx:
+        names = [name for sync in estate.context.syncs.values() for name in sync.members]
+        catch_up.begin(tx, set(names), "full", "the ledger was put back", estate.clock.now())
+
+
+def catch_up_with_all(estate):
+    """What the clock does: it starts what is due, until there is nothing left to catch up with."""
+    for _ in range(60):
+        schedule.start_due_runs(estate.context, estate.ledger)
+        estate.drain.run()
+        with estate.ledger.read() as tx:
+            if not catch_up.by_connection(tx):
+                break
+        estate.clock.advance(5)
+    else:
+        raise AssertionError("never catches up")
+    estate.settle()
+
+
+def the_afternoon(estate):
+    """Four tickets that are mirrored after the backup: at each system, with an address or not."""
+    helpdesk, product = estate.apps["helpdesk"], estate.apps["product"]
+    made = [("helpdesk", helpdesk.create(fields)["id"]) for fields in (NOTHING_SAID, SOMEBODY)]
+    traits = ({"subject": "Hi"}, {"subject": "Bill", "email": "bo@customer.example"})
+    made += [("product", product.create({"anonymous_traits": each})["id"]) for each in traits]
+    for name, remote_id in made:
+        estate.hint(name, remote_id)
+    return [estate.refs(name, remote_id) for name, remote_id in made]
+
+
+def tickets(estate):
+    return {name: {row["id"] for row in estate.apps[name].tickets()} for name in NAMES}
+
+
+def joined(estate):
+    return sorted(
+        [{name: side.remote_id for name, side in link.live().items()} for link in estate.links()],
+        key=str,
+    )
+
+
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize("hours", [6, 48])
+def test_every_copy_is_joined_to_its_original(estate, empty, hours):
+    morning = estate.apps["helpdesk"].create({"subject": "Before noon"})["id"]
+    estate.hint("helpdesk", morning)
+    old = None if empty else copy_of(estate)
+    refs = the_afternoon(estate)
+    before, all_refs = tickets(estate), [*refs, estate.refs("helpdesk", morning)]
+    estate.clock.advance(hours * 3600)
+    put_back(estate, old)
+    catch_up_with_all(estate)
+    assert tickets(estate) == before
+    assert joined(estate) == sorted(all_refs, key=str)
+    assert estate.parked() == []
+
+
+def test_a_copy_whose_subject_was_edited_since_is_still_that_copy(estate):
+    old = copy_of(estate)
+    refs = the_afternoon(estate)
+    copy = refs[2]["helpdesk"]
+    estate.apps["helpdesk"].edit(copy, {"subject": "Something else entirely"})
+    estate.clock.advance(60)
+    estate.hint("helpdesk", copy)
+    before = tickets(estate)
+    put_back(estate, old)
+    catch_up_with_all(estate)
+    assert tickets(estate) == before
+    assert refs[2] in joined(estate)
+
+
+def test_a_copy_that_was_deleted_since_is_made_anew_and_nothing_else(estate):
+    old = copy_of(estate)
+    refs = the_afternoon(estate)
+    estate.apps["product"].delete(refs[0]["product"])
+    put_back(estate, old)
+    catch_up_with_all(estate)
+    now = tickets(estate)
+    assert len(now["helpdesk"]) == len(now["product"]) == 4
+    assert [each["helpdesk"] for each in joined(estate)].count(refs[0]["helpdesk"]) == 1
+
+
+@pytest.mark.parametrize("original", ["helpdesk", "product"])
+def test_a_copy_whose_original_was_deleted_since_is_no_new_request(estate, original):
+    old = copy_of(estate)
+    refs = the_afternoon(estate)
+    gone = refs[0 if original == "helpdesk" else 2]
+    other = "product" if original == "helpdesk" else "helpdesk"
+    estate.apps[original].delete(gone[original])
+    before = tickets(estate)
+    put_back(estate, old)
+    catch_up_with_all(estate)
+    assert tickets(estate) == before
+    (waiting,) = estate.parked()
+    assert (waiting.cause, waiting.remote_id) == ("ambiguous match", gone[other])
+    assert "is a copy that the bridge made" in waiting.why
+
+
+def test_an_admin_joins_a_copy_by_the_command_that_its_line_names(tmp_path):
+    estate = Estate.on_disk(tmp_path / "home")
+    helpdesk, product = estate.apps["helpdesk"], estate.apps["product"]
+    made = helpdesk.create(NOTHING_SAID)["id"]
+    estate.hint("helpdesk", made)
+    copy = estate.refs("helpdesk", made)["product"]
+    helpdesk.delete(made)
+    again = helpdesk.create({"subject": "It does not print, again"})["id"]
+    fresh = Ledger(f"sqlite:///{tmp_path}/fresh.db")
+    fresh.upgrade()
+    estate.ledger.close()
+    for part in ("bridge.db", "bridge.db-wal", "bridge.db-shm"):
+        (tmp_path / "home" / "var" / part).unlink(missing_ok=True)
+    fresh.close()
+    (tmp_path / "fresh.db").rename(tmp_path / "home" / "var" / "bridge.db")
+    estate.ledger = Ledger(f"sqlite:///{tmp_path}/home/var/bridge.db")
+    estate.drain.ledger = estate.ledger
+    estate.hint("product", copy)
+    (waiting,) = estate.parked()
+    assert f"bridge link relink product:{copy}" in waiting.why
+    estate.hint("helpdesk", again)
+    assert len(product.tickets()) == 2
+
+
+def test_nothing_is_created_before_the_target_was_listed(estate):
+    """The original is seen first, by a webhook; its copy only by the listing."""
+    old = copy_of(estate)
+    refs = the_afternoon(estate)
+    before = tickets(estate)
+    put_back(estate, old)
+    with estate.ledger.transaction() as tx:
+        for each in refs[:2]:
+            hints.give(tx, Ref("helpdesk", "ticket", each["helpdesk"]), estate.clock.now())
+    for _ in range(40):
+        estate.drain.run()
+        estate.clock.advance(1)
+    assert tickets(estate) == before
+    catch_up_with_all(estate)
+    assert tickets(estate) == before
+    assert estate.parked() == []
+
+
+def test_without_any_sign_of_it_a_copy_that_is_seen_first_waits_for_its_original(estate):
+    old = copy_of(estate)
+    refs = the_afternoon(estate)
+    before = tickets(estate)
+    put_back(estate, old)
+    with estate.ledger.transaction() as tx:
+        catch_up.end(tx, ["helpdesk", "product"])
+    for each in refs[:2]:
+        estate.hint("product", each["product"])
+    assert len(estate.parked()) == 2
+    for each in refs[:2]:
+        estate.hint("helpdesk", each["helpdesk"])
+    assert tickets(estate) == before
+    assert estate.parked() == []
+    assert [each for each in joined(estate) if each in refs[:2]] == sorted(refs[:2], key=str)
+
+
+def test_a_second_copy_of_one_record_is_set_aside(estate):
+    old = copy_of(estate)
+    refs = the_afternoon(estate)
+    put_back(estate, old)
+    with estate.ledger.transaction() as tx:
+        catch_up.end(tx, ["helpdesk", "product"])
+    estate.hint("helpdesk", refs[0]["helpdesk"])  # nobody knows better: it is made once more
+    estate.hint("product", refs[0]["product"])
+    (waiting,) = estate.parked()
+    assert "are copies of the same record" in waiting.why
+    assert len(tickets(estate)["helpdesk"]) == 4
+
+
+def test_the_whole_estate_of_five_systems_with_an_empty_ledger(tmp_path):
+    estate = Estate(tmp_path)
+    for name in ("helpdesk", "product", "desk"):
+        estate.apps[name].populate(4, 1)
+    estate.reconcile("poll", "full")
+    message = estate.apps["helpdesk"].message(
+        estate.apps["helpdesk"].tickets()[0]["id"], "It still does not print."
+    )
+    estate.hint("helpdesk", message["id"], "message")
+    before = {name: len(app.tickets()) for name, app in estate.apps.items()}
+    put_back(estate)
+    catch_up_with_all(estate)
+    assert {name: len(app.tickets()) for name, app in estate.apps.items()} == before
+    with estate.ledger.read() as tx:
+        assert [row.why for row in parking.parked(tx)] == []
+
+
+def test_a_copy_whose_marker_was_taken_off_and_that_no_rule_matches_is_for_a_human(estate):
+    """Its tags were written since: nothing proves what it is."""
+    traits = {"email": "known@customer.example", "subject": "Known"}
+    known = estate.apps["product"].create({"anonymous_traits": traits, "tags": ["old"]})["id"]
+    estate.hint("product", known)
+    made = estate.apps["product"].create({"anonymous_traits": {"subject": "Hi"}, "tags": ["a"]})[
+        "id"
+    ]
+    estate.hint("product", made)
+    copy = estate.refs("product", made)["helpdesk"]
+    estate.apps["product"].edit(made, {"add_tags": ["b"]})
+    estate.clock.advance(1)
+    estate.hint("product", made)
+    assert set(estate.connectors["helpdesk"].read("ticket", [copy])[copy].data["tags"]) == {
+        "a",
+        "b",
+    }
+    assert estate.connectors["helpdesk"].read("ticket", [copy])[copy].marker is None
+    before = tickets(estate)
+    estate.clock.advance(3600)
+    put_back(estate)
+    catch_up_with_all(estate)
+    assert tickets(estate) == before
+    waiting = estate.parked()
+    assert {row.cause for row in waiting} == {"ambiguous match"}
+    assert {row.connection for row in waiting} == {"helpdesk", "product"}
+    assert any(f"helpdesk:{copy}: the ledger is new" in row.why for row in waiting)
+    with estate.ledger.transaction() as tx:  # an admin says that they are not
+        parking.unpark(tx, estate.clock.now(), payload={"approved": True})
+    estate.settle()
+    assert {name: len(ids) for name, ids in tickets(estate).items()} == {
+        name: len(ids) + 1 for name, ids in before.items()
+    }
+
+
+def test_what_is_made_after_the_ledger_was_put_back_is_no_twin_of_anything(estate):
+    put_back(estate)
+    catch_up_with_all(estate)
+    estate.clock.advance(60)
+    for name in NAMES:
+        subject = {"subject": "Hi"}
+        given = subject if name == "helpdesk" else {"anonymous_traits": subject}
+        estate.hint(name, estate.apps[name].create(given)["id"])
+    assert estate.parked() == []
+    assert len(tickets(estate)["helpdesk"]) == 2
+
+
+def test_notes_about_screen_shares_are_found_again_by_what_they_say(tmp_path):
+    estate = Estate(tmp_path)
+    estate.apps["helpdesk"].populate(12, 1)
+    estate.reconcile("poll", "full")
+    estate.apps["screens"].populate(12, 1)
+    for row in estate.apps["screens"].records("session"):
+        estate.hint("screens", row["id"], "session")
+    notes = [row.sent for row in estate.journal("helpdesk", "create") if row.entity != "ticket"]
+    assert notes
+    estate.clock.advance(3600)
+    put_back(estate)
+    catch_up_with_all(estate)
+    again = [row.sent for row in estate.journal("helpdesk", "create") if row.entity != "ticket"]
+    assert len(again) == len(notes)

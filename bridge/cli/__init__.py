@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "worker": "bridge.cli.daemons:worker",
     "clock": "bridge.cli.daemons:clock",
     "db": "bridge.cli.db:group",
+    "backup": "bridge.cli.backup:command",
+    "restore": "bridge.cli.backup:restore",
     "status": "bridge.cli.status:command",
     "ticket": "bridge.cli.ticket:command",
     "agents": "bridge.cli.agents:command",

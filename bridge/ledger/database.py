@@ -91,6 +91,17 @@ class Ledger:
             with connection.begin():
                 yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Tx]:
+        """Open a read-only transaction that sees one moment, however long it takes."""
+        with self._translated_errors(), self.engine.connect() as connection:
+            if self.engine.dialect.name != "sqlite":  # SQLite's transactions are all like that
+                connection = connection.execution_options(  # noqa: PLW2901
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            with connection.begin():
+                yield connection
+
     def upgrade(self) -> None:
         """Bring the tables to this version; a SQLite file is readable by its owner only."""
         if self.engine.dialect.name == "sqlite" and self.url.database not in _IN_MEMORY:

@@ -8,12 +8,14 @@ from typing import Final
 
 from sqlalchemy import delete, func, select, update
 
-from bridge.ledger import tables
+from bridge.ledger import table_rows, tables
 from bridge.ledger.database import Ledger, Tx
 
 NOT_COPIED: Final = frozenset(
     {"inbox", "journal", "audit", "drift", "figure", "tally", "configuration", "process"}
 )
+OF_LIVE: Final = frozenset({"connection_health", "catch_up"})
+"""What concerns live systems alone."""
 JOB_KINDS: Final = ("reconcile", "backfill", "undo", "figures")
 """Work of long jobs; a dry run starts its own."""
 
@@ -21,23 +23,24 @@ JOB_KINDS: Final = ("reconcile", "backfill", "undo", "figures")
 def copied(ledger: Ledger, *, live: bool) -> Ledger:
     """Copy a ledger into memory, without history, claims, leases and long jobs.
 
-    `live` also copies the health of the connections.
+    `live` also copies the health of the connections, and what there is to catch up with.
     """
     copy = Ledger("sqlite://")
     copy.upgrade()
     with ledger.read() as source, copy.transaction() as target:
-        for table in tables.metadata.sorted_tables:
-            if table.name in NOT_COPIED or (table.name == "connection_health" and not live):
-                continue
-            result = source.execute(select(table))
-            while rows := result.fetchmany(500):
-                target.execute(table.insert(), [dict(row._mapping) for row in rows])  # noqa: SLF001 - SQLAlchemy's own
+        table_rows.copy(source, target, NOT_COPIED if live else NOT_COPIED | OF_LIVE)
         target.execute(delete(tables.work).where(tables.work.c.kind.in_(JOB_KINDS)))
-        target.execute(update(tables.work).values(claimed_by=None, claimed_until=None, run_id=None))
-        target.execute(update(tables.link).values(lease_owner=None, lease_until=None))
+        target.execute(update(tables.work).values(run_id=None))
+        give_back_claims(target)
         ended = {"finished_at": tables.run.c.progress_at}
         target.execute(update(tables.run).where(tables.run.c.finished_at.is_(None)).values(ended))
     return copy
+
+
+def give_back_claims(tx: Tx) -> None:
+    """Give back all claims and leases: whoever held them does not work on this copy."""
+    tx.execute(update(tables.work).values(claimed_by=None, claimed_until=None))
+    tx.execute(update(tables.link).values(lease_owner=None, lease_until=None))
 
 
 def notes(tx: Tx, kinds: Collection[str]) -> Counter[tuple[str, str, str, str]]:

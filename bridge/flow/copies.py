@@ -187,6 +187,8 @@ def is_awaited(tx: Tx, context: Context, link: Link, connection: str, now: datet
     }
     short = {key[:SHORT_ORIGINAL_CHARS] for key in keys}
     strays = stray_copies.of(tx, connection, keys | short)
+    linked = links.of_refs(tx, strays)
+    strays = [ref for ref in strays if ref not in linked]
     for ref in strays:
         hints.give(tx, ref, now, lane="operator")
     if strays:

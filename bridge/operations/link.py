@@ -13,8 +13,9 @@ from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
 from bridge.errors import Busy, NotPossible, UnknownName
+from bridge.flow import copies
 from bridge.flow.replan import plans
-from bridge.ledger import hints, links, matching, parking
+from bridge.ledger import hints, links, matching, parking, stray_copies
 from bridge.ledger.database import Tx
 from bridge.operations import find
 from bridge.operations.desk import Desk
@@ -293,6 +294,8 @@ def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> Non
     change_link(tx, desk, target, arrive)
     links.move_side(tx, side.id, target)
     matching.put(tx, left.sync, link_id, connection, [])
+    own_key = copies.key_of(Ref(connection, left.entity, side.remote_id))
+    matching.add(tx, left.sync, target, connection, [own_key])
 
 
 def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
@@ -308,6 +311,9 @@ def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
     side = Side(connection=ref.connection, remote_id=ref.id)
     if not links.add_side(tx, link_id, side, desk.now()):
         raise Busy(f"a worker has just found a ticket for {ref}; look again")
+    stray_copies.forget(tx, ref)
+    joined = links.load(tx, [link_id])[link_id]
+    matching.add(tx, joined.sync, link_id, ref.connection, [copies.key_of(ref)])
 
 
 def _arrive(desk: Desk, link: Link, ref: Ref) -> list[Note]:

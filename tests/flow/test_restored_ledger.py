@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from bridge.core.model.values import Ref
-from bridge.ledger import catch_up, hints, parking
+from bridge.ledger import catch_up, hints, parking, stray_copies
 from bridge.ledger.database import Ledger
 from bridge.runs import schedule
 from bridge.wiring import recognise_earlier_markers
@@ -157,9 +157,18 @@ def test_an_admin_joins_a_copy_by_the_command_that_its_line_names(tmp_path):
     estate.drain.ledger = estate.ledger
     estate.hint("product", copy)
     (waiting,) = estate.parked()
-    assert f"bridge link relink product:{copy}" in waiting.why
-    estate.hint("helpdesk", again)
-    assert len(product.tickets()) == 2
+    assert f"`bridge link relink product:{copy} --to TICKET` joins it" in waiting.why
+    estate.command("connection", "pause", "product")  # so that the ticket gets no other one first
+    with estate.ledger.transaction() as tx:
+        hints.give(tx, Ref("helpdesk", "ticket", again), estate.clock.now())
+    estate.drain.run()
+    estate.command("link", "relink", f"product:{copy}", "--to", f"helpdesk:{again}", "--yes")
+    estate.command("connection", "resume", "product")
+    estate.settle()
+    assert {"helpdesk": again, "product": copy}.items() <= estate.refs("helpdesk", again).items()
+    assert len(product.tickets()) == 1
+    with estate.ledger.read() as tx:
+        assert not stray_copies.any_at(tx, "product")
 
 
 def test_nothing_is_created_before_the_target_was_listed(estate):

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.operator import at_desk
+from bridge.cli.operator import actor, at_desk
+from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say
-from bridge.operations import backups
+from bridge.home import find_home
+from bridge.operations import backups, desk
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -20,8 +22,8 @@ def command(file: Path) -> None:
 
     FILE must not be there yet, and only you can read it: it holds what customers wrote.
     """
-    with at_desk() as desk:
-        contents = backups.back_up(desk, file)
+    with at_desk() as opened:
+        contents = backups.back_up(opened, file)
     say(f"{file}: {contents.links} links in {contents.rows} rows")
     say("it holds personal data, also of people whom `bridge forget` erases later")
 
@@ -35,8 +37,10 @@ def restore(file: Path, replace: bool) -> None:
     Then `bridge up` compares every connection with it in full, and creates nothing at a connection
     before that: a record that the ledger does not know may be a copy that it made since.
     """
-    with at_desk(check_ledger=False) as desk:
-        contents = backups.restore(desk, file, replace=replace)
+    home = find_home()
+    follow_sandbox(home)
+    with desk.opened(home, actor(), check_ledger=False) as opened:
+        contents = backups.restore(opened, file, replace=replace)
     when = f", as they were at {contents.newest:%Y-%m-%d %H:%MZ}" if contents.newest else ""
     say(f"restored {contents.links} links in {contents.rows} rows{when}")
     say(

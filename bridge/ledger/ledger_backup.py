@@ -94,6 +94,7 @@ def _end_what_was_under_way(tx: Tx, now: datetime) -> None:
     under_way = update(tables.run).where(tables.run.c.finished_at.is_(None))
     tx.execute(under_way.values(finished_at=now, error="the ledger was put back meanwhile"))
     tx.execute(delete(tables.catch_up))
+    tx.execute(delete(tables.process))
 
 
 def _contents(tx: Tx, counts: dict[str, int]) -> Contents:

@@ -44,11 +44,3 @@ def release_dead(tx: Tx, now: datetime, is_dead: Callable[[str], bool]) -> int:
     )
     tx.execute(probes.values(probe_until=None))
     return len(connections)
-
-
-def at_work(tx: Tx, now: datetime) -> list[str]:
-    """Return the workers that hold a claim or a lease."""
-    claims = select(work.c.claimed_by).where(work.c.claimed_until > now).distinct()
-    leases = select(link.c.lease_owner).where(link.c.lease_until > now).distinct()
-    owners = [*tx.execute(claims).scalars(), *tx.execute(leases).scalars()]
-    return sorted({owner.partition("/")[0] for owner in owners if owner})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.engine import worker_identity
 from bridge.errors import Busy
-from bridge.ledger import ledger_backup, takeover
+from bridge.ledger import ledger_backup, running_processes
 from bridge.ledger.ledger_backup import Contents
 from bridge.operations.desk import Desk
 from bridge.queue import url_for
@@ -42,10 +42,12 @@ def _check_stopped(desk: Desk) -> None:
         raise Busy("`bridge up` runs for this home: stop it, then ask again")
     desk.ledger.upgrade()
     with desk.ledger.read() as tx:
-        owners = takeover.at_work(tx, desk.now())
-    workers = [owner for owner in owners if not worker_identity.is_dead(owner)]
-    if workers:
+        processes = running_processes.running(tx, desk.now(), worker_identity.is_alive)
+    if processes:
+        named = ", ".join(
+            f"{process.kind} ({process.id.partition(':')[0]})" for process in processes
+        )
         raise Busy(
-            f"{', '.join(workers)} holds work in this ledger: stop every `bridge worker`, `clock` "
-            "and `web`, wait a minute, then ask again"
+            f"these run with this ledger: {named}. Stop every `bridge web`, `worker` and `clock`, "
+            "also on other machines, wait a minute, then ask again"
         )

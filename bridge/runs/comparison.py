@@ -20,7 +20,7 @@ from bridge.engine.context import Context
 from bridge.flow.differences import differences
 from bridge.flow.match import out_of_scope
 from bridge.flow.replan import plans
-from bridge.ledger import drift_findings, hints, listings
+from bridge.ledger import drift_findings, hints, links, listings
 from bridge.ledger.database import Tx
 from bridge.ledger.listings import LinkedRow
 from bridge.ledger.run_records import DifferenceKind

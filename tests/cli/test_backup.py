@@ -1,11 +1,11 @@
 """`bridge backup` and `bridge restore`, as they are typed."""
 
 import stat
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from bridge.ledger import audit, catch_up, links, work
+from bridge.ledger import audit, catch_up, links, running_processes
 from tests.cli.conftest import KEYS
 from tests.flow.estate import Estate
 
@@ -52,15 +52,10 @@ def audited(estate):
 def test_a_backup_of_a_running_bridge_and_no_restore_over_it(run, estate, tmp_path):
     file = tmp_path / "backup"
     with estate.ledger.transaction() as tx:
-        now = estate.clock.now()
-        work.enqueue(
-            tx, kind="observe", key="k", connection="helpdesk", entity="ticket", due_at=now, now=now
-        )
-        until = datetime.now(UTC) + timedelta(minutes=1)
-        assert work.claim(tx, "another-machine", until - timedelta(minutes=1), until, 5)
+        running_processes.started(tx, "desk-7:::", "worker", "r1", datetime.now(UTC))
     assert "links in" in give(run, estate, "backup", str(file))
     said = give(run, estate, "restore", str(file), "--replace", code=1)
-    assert "another-machine holds work in this ledger: stop every" in said
+    assert "these run with this ledger: worker (desk-7). Stop every" in said
 
 
 def test_a_home_whose_ledger_is_gone_gets_it_back(run, estate, tmp_path):

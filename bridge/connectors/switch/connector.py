@@ -27,7 +27,6 @@ from urllib.parse import quote
 from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
 from bridge.connectors.json_http import JsonHttpConnector
 from bridge.connectors.parsing import (
-    Row,
     event_name,
     format_time,
     generic_hint,
@@ -255,8 +254,7 @@ class SwitchConnector(JsonHttpConnector):
         since = window_start(intent)
         if since is None:
             return
-        marker = intent.draft.marker
-        markers = self.markers.expecting(marker)
+        markers = self.markers.expecting(marker := intent.draft.marker)
         # The filter narrows, our own look at the tags decides: how several tags are read is not
         # documented (2026-11), and if the filter were ignored the newest tickets would come, down
         # to the time of the create.
@@ -442,9 +440,8 @@ class SwitchConnector(JsonHttpConnector):
         return row, answer
 
     def _shown(self, entity: str, answer: Answer, markers: Markers | None = None) -> Record | None:
-        row: Row | None = body_row(answer)
-        known = markers or self.markers
-        return record(self.connection.name, entity, row, answer, known) if row else None
+        name, row = self.connection.name, body_row(answer)
+        return record(name, entity, row, answer, markers or self.markers) if row else None
 
     def _path(self, entity: str, remote_id: str) -> str:
         if entity not in PATHS:

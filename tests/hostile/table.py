@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from tests.hostile.kit import HostileKit, Outcome
+from tests.hostile.ways import WAYS
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 PART = re.compile(r"(<!-- measured: hostile -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -30,7 +31,7 @@ def lines(outcome: Outcome) -> list[str]:
     rest = (
         f"Memory in MB, before and after: {memory}. Calls to another host: "
         f"{len(outcome.led_astray)}; secrets found: {len(outcome.leaks)}; parked runs: "
-        f"{len(outcome.parked_runs)}."
+        f"{len(outcome.parked_runs)}; ways tried again: {len(outcome.tried_again)}."
     )
     return [
         arrivals,
@@ -41,7 +42,7 @@ def lines(outcome: Outcome) -> list[str]:
         *(
             f"| {each.way} | {each.system} | {each.calls} | {each.neighbours:.2f} s "
             f"| {each.resumed:.1f} s |"
-            for each in outcome.met
+            for each in sorted(outcome.met, key=lambda met: list(WAYS).index(met.way))
         ),
     ]
 

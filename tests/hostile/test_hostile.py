@@ -4,17 +4,13 @@ The real processes; all ways of `tests/hostile/ways.py`, several at a time. `mak
 the figures and puts them into docs/reliability.md.
 """
 
-import math
-
 import pytest
 
 from tests.hostile import table
 from tests.hostile.kit import HostileKit
 from tests.hostile.ways import WAYS
 
-LEEWAY_SECONDS = 3.0
-"""A machine that has other tests to run may take so much longer than twice as long."""
-MEMORY_BYTES = 320 << 20
+MEMORY_BYTES = 400 << 20
 """What a process may keep after megabytes of nonsense, read on sixteen threads at once."""
 
 
@@ -24,11 +20,8 @@ def test_no_answer_of_a_vendor_harms_anybody(tmp_path):
     with HostileKit(tmp_path) as kit:
         outcome = kit.run()
     shown = "\n".join(table.lines(outcome))
-    bound = max(2 * outcome.baseline, outcome.baseline + LEEWAY_SECONDS)
     assert {each.way for each in outcome.met} == set(WAYS)
-    assert [each.way for each in outcome.met if not each.calls] == [], shown
-    assert [each for each in outcome.met if each.neighbours > bound] == [], shown
-    assert [each for each in outcome.met if math.isinf(each.resumed)] == [], shown
+    assert outcome.harmful() == [], shown
     assert outcome.led_astray == []
     assert outcome.leaks == []
     assert (outcome.parked_runs, outcome.failing) == ([], [])

@@ -554,3 +554,7 @@ def poison(call: Exchange) -> None:
 def echo(call: Exchange) -> None:
     said = json.dumps({"error": {"message": f"bad request {call.target} {call.headers}"}})
     call.send(422, said.encode(), f"X-Request-Id: {list(call.headers.values())[:40]!r}"[:900])
+
+
+REFUSALS = {name for name in WAYS if name.startswith(("refused: 4", "refused: our", "redirect: "))}
+"""Ways that say of a write that it will never be taken."""

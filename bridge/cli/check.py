@@ -93,7 +93,8 @@ def _print_changes(result: Check, *, accepted: bool) -> None:
         say(f"{'doubtful' if change.doubtful else 'change'}: {change.text}", err=True)
     for name, count in result.retired.items():
         say(
-            f"retired: `{name}` is not in the files; {count} records of it are kept and left alone",
+            f"retired: `{name}` is not in the files; its {count} records are kept and left alone. "
+            "Put it back to go on, or say under which name it goes on: `bridge connection rename`",
             err=True,
         )
     if accepted:

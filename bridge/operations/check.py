@@ -85,15 +85,16 @@ def accept(home: Path, actor: str) -> None:
 
 def _compare(checked: Check, compiled: Config) -> Check:
     """Add what the files change for what the ledger knows; nothing when there is none to ask."""
-    clock = SystemClock()
+    clock, ledger = SystemClock(), Ledger(compiled.settings.database)
+    context = wiring.build_context(compiled, wiring.connect(compiled, clock), clock)
     try:
-        ledger = Ledger(compiled.settings.database)
         ledger.check()
-        context = wiring.build_context(compiled, wiring.connect(compiled, clock), clock)
         with ledger.read() as tx:
             changes, known = adoption.compare(tx, context), adoption.known_records(tx)
     except LedgerError:
         return checked
+    finally:
+        ledger.close()
     gone = sorted(known.connections - compiled.connections.keys())
     return replace(checked, changes=changes, retired={name: known.of(name) for name in gone})
 

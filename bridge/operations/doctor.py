@@ -56,11 +56,15 @@ def _problem(problem: str) -> Trouble:
 def _stores(home: Path) -> Iterator[Trouble]:
     """See whether the ledger can be used, where connections cannot be built."""
     try:
-        Ledger(load_stores(home, os.environ).database).check()
+        ledger = Ledger(load_stores(home, os.environ).database)
     except ConfigError:
         return  # it is among the problems already
+    try:
+        ledger.check()
     except LedgerError as error:
         yield Trouble("the ledger cannot be used", None, str(error))
+    finally:
+        ledger.close()
 
 
 def examine(desk: Desk) -> list[Trouble]:

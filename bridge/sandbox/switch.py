@@ -72,7 +72,6 @@ class SwitchSandbox(SwitchOthers):
         "delete_status": 204,
         "create": True,  # or the status of the refusal
         "cursor": "exclusive",  # or inclusive: of the row that it names
-        "conversations_sorted": True,  # though the guide has an order for other lists only
         "conversations_first": "newest",  # or oldest: no order can be asked for
         "customers_dated": False,
         "customer_again": 400,

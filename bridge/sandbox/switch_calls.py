@@ -127,8 +127,6 @@ CALLS: Final = CallTable(
                 "ticket_id": text,
                 "type": one_of("reply", "note", "system"),
                 "internal": flag,
-                "order_by": perhaps(text, "conversations_sorted"),
-                "order_dir": perhaps(text, "conversations_sorted"),
                 **_PAGE,
             },
             answers={200: Shown("data[]", _MESSAGE)},

@@ -153,9 +153,4 @@ PROBES = (
         "PATCH /customers/<record_id>: custom_fields",
         "customers show them; an answer without the change means that they cannot be written",
     ),
-    # A listing in any other order is not read yet.
-    *(
-        Probe(f"GET /conversations: {name}", "documented for tickets and customers alone")
-        for name in ("order_by", "order_dir")
-    ),
 )

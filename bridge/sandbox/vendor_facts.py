@@ -26,7 +26,11 @@ class VendorFacts:
     OPTIONS: ClassVar[Mapping[str, Any]] = {}
     """Behaviour where the documents are silent or contradict each other: name -> usual value."""
     DEPLOYMENTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
-    """The values by which deployments differ, of the options that may be drawn."""
+    """The values by which deployments differ, of the options that may be drawn.
+
+    What leaves something for a human to decide in the end (a field that is always refused, a create
+    that is not allowed, tags that cannot be read) is not drawn, and played by its name.
+    """
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"updated_at"})
     """Fields that move by themselves: a change of them is nobody's edit."""
     ENTITIES: ClassVar[tuple[str, ...]] = ()

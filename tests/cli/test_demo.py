@@ -13,6 +13,8 @@ import pytest
 from rich.console import Console
 
 from bridge.cli.demo_report import print_report
+from bridge.sandbox.deployments import parse, written
+from bridge.sandbox.registry import sandbox_class, systems
 from bridge.verify import report as verify
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
@@ -116,6 +118,26 @@ def test_without_a_single_webhook_it_converges_by_reconciliation_alone(tmp_path)
     sent = sum(system.get("webhook", 0) for system in report["systems"].values())
     assert report["edits_applied"] > 0
     assert 0 < sent == report["faults"]["webhook-lost"]
+
+
+def test_a_deployment_that_was_drawn_is_printed_and_converges_as_well(tmp_path):
+    done = demo(
+        tmp_path,
+        "--deployment",
+        "random",
+        "--seed",
+        "3",
+        "--tickets",
+        "4",
+        "--edits",
+        "6",
+        "--json",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    vendors = [sandbox_class(system) for system in systems()]
+    assert report["deployment"] == written(parse("random", vendors, 3)) != ""
+    assert (report["converged"], report["undocumented_calls"]) == (True, 0)
 
 
 def test_without_a_worker_it_fails_in_bounded_time(tmp_path):

@@ -16,6 +16,7 @@ from bridge.core.model.state import Note
 from bridge.http.call_failures import Failure
 from bridge.ledger import connection_health, run_records, tables, timeline, webhook_inbox, work
 from bridge.ledger.database import Ledger
+from bridge.runs import reconcile
 from tests.cli.conftest import KEYS
 from tests.ledger.helpers import make_link
 
@@ -317,5 +318,23 @@ def test_a_duty_of_the_clock_that_fails_holds_up_no_other_and_is_shown_until_it_
     (trouble,) = call()
     assert trouble["what"] == "the upkeep of pruning fails: the bridge itself failed over it"
     do_what_is_due(bridge, duties)
+    bridge.close()
+    assert call(code=0) == []
+
+
+def test_a_worker_that_starts_frees_the_runs_that_an_older_version_parked(
+    home, tmp_path, monkeypatch
+):
+    ledger, call = home
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    now = datetime.now(UTC)
+    with ledger.transaction() as tx:
+        reconcile.start(tx, "helpdesk", "ticket", "poll", now)
+        (row,) = work.claim(tx, "old", now, now + timedelta(minutes=1), 1)
+        work.park(tx, row, "old", "answered 302, a redirect", "Refused", now)
+    assert ["are parked, Refused" in trouble["what"] for trouble in call()] == [True]
+    bridge = wiring.build_bridge(tmp_path)
+    assert bridge.take_over() == 1
     bridge.close()
     assert call(code=0) == []

@@ -86,7 +86,7 @@ def place_of(tx: Tx, context: Context, ref: Ref, original: str) -> PlaceOfCopy |
     }
     if len(found) != 1:
         return None
-    (link,) = links.load(tx, found).values()
+    (link,) = context.load(tx, found).values()
     present = link.sides.get(ref.connection)
     if present is None:
         return PlaceOfCopy(link)
@@ -118,14 +118,22 @@ def may_still_come(tx: Tx, context: Context, connection: str) -> bool:
     )
 
 
-def stray(tx: Tx, record: Record, original: str, keys: list[Key], sync: str, now: datetime) -> str:
+def stray(
+    tx: Tx,
+    context: Context,
+    record: Record,
+    original: str,
+    keys: list[Key],
+    sync: str,
+    now: datetime,
+) -> str:
     """Store a copy whose original is not known, and return what an admin should know about it."""
     ref = record.ref
     stray_copies.put(tx, ref, original, now)
     found = sorted({link_id for key in keys for link_id in matching.find(tx, sync, *key[:2])})
     likely = [
         str(Ref(side.connection, link.entity, side.remote_id))
-        for link in links.load(tx, found[:MAX_CANDIDATES]).values()
+        for link in context.load(tx, found[:MAX_CANDIDATES]).values()
         for side in list(link.live().values())[:1]
     ]
     return (
@@ -149,7 +157,7 @@ def alike_keys(tx: Tx, ref: Ref, values: Mapping[str, Canonical | Unreadable]) -
     return [(matching.ALIKE, digest, datetime.fromisoformat(made_at))]
 
 
-def doubtful_twins(tx: Tx, link: Link, connection: str) -> dict[str, str]:
+def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dict[str, str]:
     """Return records on a connection that may be copies of a ticket, or its original, and why.
 
     They have its subject, were made about when it was, and have no record where it has one; match
@@ -169,7 +177,7 @@ def doubtful_twins(tx: Tx, link: Link, connection: str) -> dict[str, str]:
     why = "the ledger is new, or was put back; subject and time are the same"
     return {
         str(Ref(connection, other.entity, other.live()[connection].remote_id)): why
-        for other in links.load(tx, sorted(found - {link.id})).values()
+        for other in context.load(tx, sorted(found - {link.id})).values()
         if connection in other.live() and not set(link.live()) & set(other.live())
     }
 

@@ -34,7 +34,7 @@ def may_be_copied(tx: Tx, context: Context, task: Task) -> bool:
     if copies.is_awaited(tx, context, link, connection, now):
         later(tx, task, now + copies.WAIT)
         return True
-    twins = {} if is_approved(task) else copies.doubtful_twins(tx, link, connection)
+    twins = {} if is_approved(task) else copies.doubtful_twins(tx, context, link, connection)
     if not twins:
         return False
     why = in_doubt("this ticket", twins)

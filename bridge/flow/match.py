@@ -118,7 +118,7 @@ def place_copy(
         life = life_of_record(values, record.read_at, record.changed_before)
         if any(eligible(tx, context, sync, record, keys, life)):
             return False
-        why = copies.stray(tx, record, original, known_by, sync.name, now)
+        why = copies.stray(tx, context, record, original, known_by, sync.name, now)
         if copies.may_still_come(tx, context, ref.connection):
             work.reschedule(tx, task.row, task.owner, now + copies.WAIT, why, count=False)
         elif context.capabilities[ref.connection][ref.entity].originates:

@@ -16,7 +16,10 @@ from bridge.ledger import link_codec, links, tables
 from bridge.ledger.database import Tx
 
 PAGE: Final = 500
-ONE_EACH: Final = (tables.connection_health, tables.probed, tables.figure, tables.person)
+ONE_EACH: Final = (
+    *(tables.connection_health, tables.probed, tables.figure, tables.person),
+    *(tables.catch_up, tables.stray_copy),
+)
 """Tables of what was found out about a connection: the old one's findings replace the new one's."""
 NAMED: Final = (
     *(tables.side, tables.attempt, tables.create_intent, tables.match_key, tables.conflict),

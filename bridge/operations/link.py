@@ -312,7 +312,7 @@ def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
     if not links.add_side(tx, link_id, side, desk.now()):
         raise Busy(f"a worker has just found a ticket for {ref}; look again")
     stray_copies.forget(tx, ref)
-    joined = links.load(tx, [link_id])[link_id]
+    joined = desk.context.load(tx, [link_id])[link_id]
     matching.add(tx, joined.sync, link_id, ref.connection, [copies.key_of(ref)])
 
 

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "backup": "bridge.cli.backup:command",
     "restore": "bridge.cli.backup:restore",
     "status": "bridge.cli.status:command",
+    "tickets": "bridge.cli.tickets:command",
     "ticket": "bridge.cli.ticket:command",
     "agents": "bridge.cli.agents:command",
     "plan": "bridge.cli.plan:command",
@@ -47,6 +48,7 @@ COMMANDS: Final = {
     "sync": "bridge.cli.sync:group",
     "action": "bridge.cli.action:command",
     "forget": "bridge.cli.forget:command",
+    "audit": "bridge.cli.audit:command",
 }
 """Name -> where it is, imported when it is called: `bridge --help` needs no database driver."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -182,6 +183,40 @@ def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
             select(link.c.id).where(link.c.id > after).order_by(link.c.id).limit(limit)
         ).scalars()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a link in the list of all links of its entity, the newest first."""
+
+    made_at: datetime
+    link_id: str
+
+
+def newest(tx: Tx, entity: str, after: Place | None, limit: int, *, sync: str = "") -> list[Place]:
+    """Return the next places of an entity's links, of one sync if one is given."""
+    order = (link.c.created_at, link.c.id)
+    listed = select(*order).where(link.c.entity == entity).limit(limit)
+    if after is not None:
+        older = and_(link.c.created_at == after.made_at, link.c.id < after.link_id)
+        # The first condition says nothing new, and lets the index be entered at the place.
+        upto = link.c.created_at <= after.made_at
+        listed = listed.where(upto, or_(link.c.created_at < after.made_at, older))
+    if sync:
+        listed = listed.where(link.c.sync == sync)
+    rows = tx.execute(listed.order_by(*(column.desc() for column in order)))
+    return [Place(row.created_at, row.id) for row in rows]
+
+
+def place(tx: Tx, link_id: str) -> Place | None:
+    """Return the place of a link; None when there is none of this id."""
+    row = tx.execute(select(link.c.created_at).where(link.c.id == link_id)).first()
+    return None if row is None else Place(row.created_at, link_id)
+
+
+def syncs(tx: Tx) -> list[str]:
+    """Return the names of the syncs that have links."""
+    return list(tx.execute(select(link.c.sync).distinct().order_by(link.c.sync)).scalars())
 
 
 def children(tx: Tx, link_id: str) -> list[str]:

@@ -92,6 +92,14 @@ def parked(
     ]
 
 
+def with_parked(tx: Tx, link_ids: Collection[str]) -> set[str]:
+    """Return those of the links of which work is parked."""
+    parked_of = select(work.c.link_id).where(
+        work.c.link_id.in_(list(link_ids)), work.c.parked_at.is_not(None)
+    )
+    return {link_id for link_id in tx.execute(parked_of).scalars() if link_id is not None}
+
+
 def groups(tx: Tx, samples: int = SAMPLES) -> list[ParkedGroup]:
     """Group the parked rows by cause and connection, the largest group first."""
     by = (work.c.parked_cause, work.c.connection)

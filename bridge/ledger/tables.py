@@ -100,6 +100,7 @@ link = Table(
 )
 
 Index("ix_link_parent_id", link.c.parent_id)
+Index("ix_link_newest", link.c.entity, link.c.created_at, link.c.id)
 
 # The records of a link, one live side for each connection, with what each showed last (links).
 side = Table(

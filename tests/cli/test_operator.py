@@ -358,3 +358,35 @@ def test_the_status_says_what_ran_last_and_when_the_next_one_is_due(home):
     helpdesk = next(row for row in given["connections"] if row["connection"] == "helpdesk")
     assert helpdesk["next_full"]
     assert "next full" in home("status")
+
+
+# --- tickets, audit
+
+
+def test_tickets_are_listed_and_found(home):
+    home.ticket(helpdesk="open", product="open")
+    shown = home("tickets")
+    assert "helpdesk:r-helpdesk, product:r-product" in " ".join(shown.split())
+    (row,) = home.json("tickets", "--state", "in step")
+    assert row["records"] == {"helpdesk": "r-helpdesk", "product": "r-product"}
+    assert home("tickets", "--state", "conflict").strip() == "no ticket fits"
+    assert "'in step'" in home("tickets", "--state", "fine", code=2)
+
+
+def test_the_audit_is_listed_newest_first_and_filtered(home):
+    home.ticket(helpdesk="open", product="open")
+    home("link", "pause", "l1", "--yes")
+    home("link", "resume", "l1", "--yes")
+    home("connection", "pause", "helpdesk", "--why", "a move")
+    assert [act["action"] for act in home.json("audit")] == [
+        "connection pause",
+        "link resume",
+        "link pause",
+    ]
+    assert [act["subject"] for act in home.json("audit", "--action", "connection")] == ["helpdesk"]
+    (newest,) = home.json("audit", "--limit", "1")
+    assert newest["actor"].startswith("local:")
+    assert len(home.json("audit", "--before", str(newest["id"]))) == 2
+    assert len(home.json("audit", "--by", newest["actor"], "--about", "l1")) == 2
+    assert "a move" in home("audit", "--limit", "1")
+    assert home("audit", "--by", "nobody").strip() == "nothing of this kind was done"

@@ -1,0 +1,67 @@
+"""The states that a ticket is in, as lists of tickets name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from bridge.core.merge.equality import decision_holds, lack_holds
+from bridge.core.model.values import Marker
+
+if TYPE_CHECKING:
+    from bridge.core.model.state import FieldState, Link, Side, SideField
+
+
+class TicketState(StrEnum):
+    """A state; a ticket may be in several, and one that is in no other is in step."""
+
+    IN_STEP = "in step"
+    BEHIND = "behind"
+    """A side does not show the agreed value yet."""
+    PAUSED = "paused"
+    CONFLICT = "conflict"
+    NOT_CARRIED = "not carried"
+    """A side cannot show, does not take, or shows without a reading, what was agreed."""
+    PARKED = "parked"
+    OUT_OF_SCOPE = "out of scope"
+    DETACHED = "detached"
+    TOMBSTONE = "tombstone"
+    """A record of it was deleted."""
+
+
+def states_of(link: Link, *, parked: bool) -> list[TicketState]:
+    """Return the states of a link, in the order of their definition; `parked`: work of it is."""
+    found = set(_of_link(link)) | ({TicketState.PARKED} if parked else set())
+    for side in link.sides.values():
+        found |= set(_of_side(link, side))
+    return [state for state in TicketState if state in found] or [TicketState.IN_STEP]
+
+
+def _of_link(link: Link) -> Iterator[TicketState]:
+    if link.paused:
+        yield TicketState.PAUSED
+    if any(state.candidates is not None for state in link.state.values()):
+        yield TicketState.CONFLICT
+
+
+def _of_side(link: Link, side: Side) -> Iterator[TicketState]:
+    if side.tombstone:
+        yield TicketState.TOMBSTONE
+    elif side.detached:
+        yield TicketState.DETACHED
+    elif not side.in_scope:
+        yield TicketState.OUT_OF_SCOPE
+    else:
+        for name, state in link.state.items():
+            if (entry := side.fields.get(name)) is not None and state.candidates is None:
+                yield from _of_field(link, entry, state)
+
+
+def _of_field(link: Link, entry: SideField, state: FieldState) -> Iterator[TicketState]:
+    decided = bool(entry.decided_why) and decision_holds(entry, link.state)
+    lacking = any(lack_holds(entry, state, element) for element in entry.lacks)
+    if entry.unreadable or decided or lacking:
+        yield TicketState.NOT_CARRIED
+    elif not isinstance(entry.shadow, Marker) and entry.level < state.rev:
+        yield TicketState.BEHIND

@@ -186,14 +186,16 @@ def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListPlace:
     """The place of a link in the list of all links of its entity, the newest first."""
 
     made_at: datetime
     link_id: str
 
 
-def newest(tx: Tx, entity: str, after: Place | None, limit: int, *, sync: str = "") -> list[Place]:
+def newest(
+    tx: Tx, entity: str, after: ListPlace | None, limit: int, *, sync: str = ""
+) -> list[ListPlace]:
     """Return the next places of an entity's links, of one sync if one is given."""
     order = (link.c.created_at, link.c.id)
     listed = select(*order).where(link.c.entity == entity).limit(limit)
@@ -205,13 +207,13 @@ def newest(tx: Tx, entity: str, after: Place | None, limit: int, *, sync: str = 
     if sync:
         listed = listed.where(link.c.sync == sync)
     rows = tx.execute(listed.order_by(*(column.desc() for column in order)))
-    return [Place(row.created_at, row.id) for row in rows]
+    return [ListPlace(row.created_at, row.id) for row in rows]
 
 
-def place(tx: Tx, link_id: str) -> Place | None:
+def place(tx: Tx, link_id: str) -> ListPlace | None:
     """Return the place of a link; None when there is none of this id."""
     row = tx.execute(select(link.c.created_at).where(link.c.id == link_id)).first()
-    return None if row is None else Place(row.created_at, link_id)
+    return None if row is None else ListPlace(row.created_at, link_id)
 
 
 def syncs(tx: Tx) -> list[str]:

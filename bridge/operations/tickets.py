@@ -100,7 +100,7 @@ def _lines(desk: Desk, wanted: Wanted, after: str | None) -> Iterator[TicketLine
         place = page[-1]
 
 
-def _loaded(tx: Tx, page: list[links.Place]) -> Iterator[tuple[Link, datetime, bool]]:
+def _loaded(tx: Tx, page: list[links.ListPlace]) -> Iterator[tuple[Link, datetime, bool]]:
     ids = [place.link_id for place in page]
     loaded, parked = links.load(tx, ids), parking.with_parked(tx, ids)
     for place in page:

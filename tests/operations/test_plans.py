@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.cli.planning import print_plan
+from bridge.cli.plan_lines import print_plan
 from bridge.errors import UnknownName
 from bridge.ledger import audit, work
 from bridge.operations import plans

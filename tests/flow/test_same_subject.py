@@ -1,10 +1,13 @@
 """The same customer writes again under the same subject: what has ended is not reopened by it."""
 
+from dataclasses import replace
+
 import pytest
 
+from bridge.core.model.capabilities import Support
 from bridge.ledger import conflict_log, parking
 from tests.flow.estate import Estate
-from tests.flow.pair import pair
+from tests.flow.pair import SYNC, pair
 
 ANN, DAY, YEAR = "ann@customer.example", 86400, 365 * 86400
 AMBIGUOUS = "ambiguous match"
@@ -110,14 +113,15 @@ def test_a_human_may_say_that_a_doubtful_one_is_a_ticket_of_its_own(tmp_path):
 
 def test_the_other_direction_a_new_one_at_switch_is_no_match_of_what_was_resolved(tmp_path):
     estate = pair(tmp_path / "home")
-    estate.apps["helpdesk"].configure({"create": False})
-    product = estate.apps["product"]
+    sync, product = estate.context.syncs[SYNC], estate.apps["product"]
+    none_made = replace(sync.members["helpdesk"], create=Support.NO)
+    estate.context.syncs[SYNC] = replace(sync, members={**sync.members, "helpdesk": none_made})
     old = at_posthog(estate)
     estate.clock.advance(3600)
     product.edit(old, {"status": "resolved"})
     known(estate, "product", old)
     estate.clock.advance(217 * DAY)
-    estate.apps["helpdesk"].configure({"create": True})
+    estate.context.syncs[SYNC] = sync
     new = known(estate, "helpdesk", at_switch(estate))
     estate.reconcile("full")
     assert shown(estate, "product", old)["status"] == "resolved"

@@ -97,21 +97,29 @@ def _entity(row: Row) -> str:
 def _unlisted(index: EvidenceIndex, twin: Row) -> bool:
     """Return whether nothing had shown a ticket when the bridge made a counterpart of its twin.
 
-    A lagging index must have left it out, or its customer by whom it is found, and no listing may
-    have shown that one since.
+    Listings must have left it out, for it was new or out of reach, or its customer by whom it is
+    found, and none may have shown that one since.
     """
     if not index.left_out:
         return False
     copy = _copy_beside(index, twin)
     if copy is None:
         return False
-    made = datetime.fromisoformat(copy["at"])
-    left_out, listed = (
-        {ref for ref, at in times.items() if at < made} for times in (index.left_out, index.listed)
-    )
-    where, own = ref_of(twin)
-    found_by = {(where, own), (where, twin["customer_id"])}
-    return (where, own) not in listed and bool(found_by & (left_out - listed))
+    made, (where, own) = datetime.fromisoformat(copy["at"]), ref_of(twin)
+    if _is_left_out(index, (where, own), made):
+        return True
+    listed = index.listed.get((where, own))
+    if listed is not None and listed < made:
+        return False
+    return _is_left_out(index, (where, twin["customer_id"]), made)
+
+
+def _is_left_out(index: EvidenceIndex, ref: Ref, at: datetime) -> bool:
+    """Return whether listings left a record out at a time, and none had shown it since."""
+    left_out, listed = index.left_out.get(ref), index.listed.get(ref)
+    if left_out is None or left_out >= at:
+        return False
+    return listed is None or not left_out <= listed < at
 
 
 def _copy_beside(index: EvidenceIndex, twin: Row) -> Row | None:

@@ -105,6 +105,16 @@ def test_a_twin_that_the_bridge_could_know_is_not_to_be_made_again(run, twins, b
     assert run.report().duplicates == 2
 
 
+def test_a_ticket_that_was_listed_and_taken_out_of_reach_before_it_was_read_was_not_shown(
+    run, twins
+):
+    twins.seen("listed", "ticket")
+    twins.seen("left_out", "ticket")
+    twins.made_apart()
+    twins.seen("listed", "ticket")
+    assert run.report().duplicates == 0
+
+
 def test_a_call_that_was_refused_has_shown_nothing(run, twins):
     twins.seen("left_out", "ticket")
     run.switch.faults.set({"error-before": 1})

@@ -264,10 +264,20 @@ def _run_failed(
         _later(tx, context, task, error, why)
 
 
-def retire(context: Context, task: Task) -> Procedure:
-    """Set work aside whose connection the files do not name (any more): nobody may be called."""
+def retire(context: Context, task: Task, run_failure: RunFailure | None = None) -> Procedure:
+    """Set work aside whose connection the files do not name (any more): nobody may be called.
+
+    `run_failure` is given for work that is a run, which ends.
+    """
     why = f"{task.row.connection} is no connection of config/bridge.yaml (any more)"
-    yield from transact(lambda tx: _set_aside(tx, task, why, RETIRED, context.clock.now()))
+
+    def act(tx: Tx) -> None:
+        if run_failure is not None:
+            run_failure(tx, context, task, why, again=False)
+        else:
+            _set_aside(tx, task, why, RETIRED, context.clock.now())
+
+    yield from transact(act)
 
 
 def backoff(context: Context, attempts: int) -> float:

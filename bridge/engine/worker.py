@@ -72,6 +72,13 @@ class Procedures:
     run_failures: Mapping[str, RunFailure]
     """Kinds of work that is a run and never parked, and what is told of its failures."""
 
+    def begin(self, context: Context, task: Task) -> Procedure:
+        """Begin claimed work; where the files do not name its connection, put it to rest."""
+        kind = task.row.kind
+        if task.row.connection in context.connections:
+            return self.by_kind[kind](context, task)
+        return retire(context, task, self.run_failures.get(kind))
+
 
 @dataclass(slots=True)
 class DrainCounts:
@@ -204,9 +211,7 @@ class Drain:
     def _begin(self, claimed: ClaimedWork) -> RunningProcedure:
         token = f"{self.owner}/{self.context.fresh_id()}"
         task = Task(claimed.row, self.owner, token)
-        known = claimed.row.connection in self.context.connections
-        act = self.procedures.by_kind[claimed.row.kind] if known else retire
-        procedure = act(self.context, task)
+        procedure = self.procedures.begin(self.context, task)
         return RunningProcedure(task, procedure, claimed.lane, claimed.probe)
 
     def _load(self, connection: str) -> int:

@@ -35,6 +35,14 @@ def count_records(tx: Tx, connection: str) -> int:
     return tx.execute(select(func.count()).select_from(tables.side).where(of)).scalar_one()
 
 
+def is_known(tx: Tx, connection: str) -> bool:
+    """Return whether anything is kept of a connection: records, webhooks, work, what it taught."""
+    return any(
+        tx.execute(select(literal(1)).where(table.c.connection == connection).limit(1)).first()
+        for table in NAMED
+    )
+
+
 def rename_connection(tx: Tx, old: str, new: str) -> dict[str, int]:
     """Rename a connection; how many rows of each table were. NEW must have no records yet."""
     work, run = tables.work, tables.run

@@ -23,9 +23,9 @@ def rename_connection(desk: Desk, old: str, new: str) -> Mapping[str, int]:
     """
     with desk.acting("connection rename", new, {"old": old}) as tx:
         _refuse_while_running(tx, desk)
-        if not renaming.count_records(tx, old):
+        if not renaming.is_known(tx, old):
             known = ", ".join(sorted(adoption.known_records(tx).connections)) or "none"
-            raise UnknownName(f"no record of {old} is known; connections with records: {known}")
+            raise UnknownName(f"nothing of {old} is known; connections with records: {known}")
         if old == new or (count := renaming.count_records(tx, new)):
             owned = "it is the same name" if old == new else f"{count} records of {new} are known"
             raise NotPossible(

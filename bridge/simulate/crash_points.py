@@ -24,7 +24,7 @@ PLAYED = ("observe", "deliver", "create", "reconcile", "remove", "figures", "bac
 """What starts by itself, and imports. Not an undo: to bring old values back is its purpose."""
 EFFECTS = {"transact": "Transact", "look": "Transact", "read_record": "Read", "call_vendor": "Call"}
 """The function with which a procedure asks for an effect -> the effect."""
-ROOMS = ("flow", "runs")
+ROOMS = ("flow", "runs", "engine")
 NEW = "new"
 """Instead of a place: any that this seed has not passed yet, so that rare ones are hit as well."""
 POSITIONS = {"Transact": ("before", "after")}

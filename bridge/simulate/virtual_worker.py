@@ -95,7 +95,7 @@ class StepWorker:
         if not rows:
             return False
         self.task = Task(rows[0], self.name, scene.context.fresh_id())
-        self.procedure = PROCEDURES.by_kind[rows[0].kind](scene.context, self.task)
+        self.procedure = PROCEDURES.begin(scene.context, self.task)
         self._send(None)
         return True
 

@@ -9,7 +9,7 @@ import bridge
 from bridge.core.model.syncs import FieldPolicy
 from bridge.engine.outcomes import DEFECT, RETIRED
 from bridge.errors import NotPossible
-from bridge.ledger import attempts, intents, tables, timeline
+from bridge.ledger import attempts, intents, run_records, tables, timeline
 from bridge.operations import conflicts, evidence, link, ticket, undos, why
 from bridge.preview.dry_run import preview
 from bridge.runs import backfill, reconcile, undo
@@ -87,6 +87,23 @@ def test_what_was_queued_for_the_connection_waits_and_goes_on():
     world.start()
     world.settle()
     assert world.parked() == []
+
+
+def test_a_run_under_way_ends_and_the_next_begins_when_the_connection_is_back():
+    world = LivingWorld().mirror()
+    with world.ledger.transaction() as tx:
+        run_id = reconcile.start(tx, "P", "ticket", "full", world.clock.now())
+    world.take_away("P")
+    world.settle()
+    assert world.parked() == []
+    with world.ledger.read() as tx:
+        ended = run_records.get(tx, run_id)
+    assert ended.finished_at is not None
+    assert "no connection of config/bridge.yaml" in ended.error
+    world.edit("P", "priority", "low", seen=False)
+    world.start()
+    world.settle()
+    assert world.reads("H", "priority") == "low"
 
 
 def test_work_that_an_older_version_parked_as_an_error_goes_on():
@@ -275,19 +292,6 @@ def test_an_undo_leaves_what_was_written_there(known):
         "P",
         "the system cannot delete it",
     )
-    assert world.parked() == []
-
-
-def test_a_run_that_was_under_way_waits_and_goes_on():
-    world = LivingWorld().mirror()
-    with world.ledger.transaction() as tx:
-        reconcile.start(tx, "P", "ticket", "full", world.clock.now())
-    world.take_away("P")
-    world.settle()
-    (row,) = world.parked()
-    assert (row.kind, row.cause) == ("reconcile", RETIRED)
-    world.start()
-    world.settle()
     assert world.parked() == []
 
 

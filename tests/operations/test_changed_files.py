@@ -9,9 +9,9 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Secret
 from bridge.engine import worker_identity
 from bridge.errors import NotAccepted, NotPossible, UnknownName
-from bridge.ledger import audit, configurations, running_processes
+from bridge.ledger import audit, configurations, run_records, running_processes
 from bridge.operations import renames
-from bridge.runs import adoption
+from bridge.runs import adoption, reconcile
 from tests.flow.taken_away import SYNC, LivingWorld
 from tests.operations.desks import desk_of
 
@@ -250,6 +250,14 @@ def test_two_connections_or_syncs_cannot_be_made_one(world):
         renames.rename_sync(desk, "cases", SYNC)
     with pytest.raises(NotPossible, match="3 tickets"):
         renames.rename_sync(desk, SYNC, SYNC)
+
+
+def test_what_was_begun_for_a_connection_without_records_gets_the_new_name_too(world):
+    with world.ledger.transaction() as tx:
+        run_id = reconcile.start(tx, "fresh", "ticket", "full", world.clock.now())
+    renames.rename_connection(desk_of(world), "fresh", "hog")
+    with world.ledger.read() as tx:
+        assert run_records.get(tx, run_id).connection == "hog"
 
 
 def test_nothing_is_renamed_while_the_bridge_runs(world):

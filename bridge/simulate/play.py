@@ -16,7 +16,9 @@ from bridge.sandbox import population
 from bridge.sandbox.exchange import Problem
 from bridge.sandbox.store import Record
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate.quiet import PromiseBroken, fair_weather
+from bridge.simulate import changed_files
+from bridge.simulate.changed_files import MIN_MEMBERS
+from bridge.simulate.quiet import PromiseBroken, fair_weather, put_files_back, rename_connection
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.turns import Turns
 from bridge.simulate.vendor_line import Fault
@@ -124,11 +126,13 @@ class Player:
 
     def look(self, where: str) -> None:
         """Let an operator ask for a look at whatever was deleted there."""
-        app = self.stage.apps[where]
+        app, called = self.stage.apps[where], self.stage.called.get(where)
+        if called is None:
+            return
         gone = sorted({entry.id for entry in app.journal.since() if entry.kind == "delete"})
         with self.stage.ledger.transaction() as tx:
             comparison.queue_observes(
-                tx, self.stage.context, where, TICKET, gone, self.stage.clock.now()
+                tx, self.stage.context, called, TICKET, gone, self.stage.clock.now()
             )
         self.stage.bell.rung = True
 
@@ -229,8 +233,9 @@ class Player:
     def _backfill(self, where: str) -> None:
         """Let an operator import what a connection has."""
         stage = self.stage
-        with stage.ledger.transaction() as tx:
-            backfill.start(tx, where, TICKET, stage.clock.now())
+        if where in stage.called:
+            with stage.ledger.transaction() as tx:
+                backfill.start(tx, stage.called[where], TICKET, stage.clock.now())
 
     def notice(self) -> None:
         """Let the clock ring for what waits, once a second: a lost doorbell rings again."""
@@ -251,10 +256,27 @@ class Player:
     def _resume(self, where: str) -> None:
         """Let an operator mend a connection's key."""
         stage = self.stage
-        if stage.lines[where].refusing:
+        if stage.lines[where].refusing and where in stage.called:
             stage.lines[where].refusing = False
             with stage.ledger.transaction() as tx:
-                connection_health.resume(tx, where)
+                connection_health.resume(tx, stage.called[where])
+
+    def _unname(self, where: str) -> None:
+        """Let an admin take a connection out of the files, and start the bridge anew."""
+        stage = self.stage
+        if where in stage.called and len(stage.called) > MIN_MEMBERS:
+            called = {account: name for account, name in stage.called.items() if account != where}
+            stage.start(changed_files.without(stage.context, stage.called[where]), called)
+
+    def _rename(self, where: str) -> None:
+        """Let an admin call a connection otherwise, in the files and in the stopped ledger."""
+        stage = self.stage
+        if where in stage.called:
+            rename_connection(stage, where, f"{stage.called[where]}-2")
+
+    def _rewrite(self) -> None:
+        """Let an admin put the files back as they were at first."""
+        put_files_back(self.stage)
 
     # Vendors.
 

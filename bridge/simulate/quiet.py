@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.engine.worker import Drain
-from bridge.ledger import connection_health, parking, work
-from bridge.runs import reconcile
+from bridge.ledger import connection_health, parking, renaming, work
+from bridge.runs import adoption, reconcile
+from bridge.simulate import changed_files
 from bridge.simulate.stage import Stage
 
 MAX_ROUNDS: Final = 300
@@ -33,6 +34,7 @@ def fair_weather(stage: Stage) -> None:
 
 def heal(stage: Stage) -> None:
     """Let all workers die and all vendors be well; an operator resumes what was stopped."""
+    put_files_back(stage)
     for worker in stage.workers:
         worker.drop()
     refused: tuple[str, ...] = ()
@@ -48,6 +50,29 @@ def heal(stage: Stage) -> None:
             app.restricted.clear()
         for cause in refused:
             parking.unpark(tx, stage.clock.now(), cause=cause)
+
+
+def rename_connection(stage: Stage, account: str, new: str) -> None:
+    """Give an account's connection another name, in the ledger and in the files."""
+    old = stage.known_as[account]
+    with stage.ledger.transaction() as tx:
+        if renaming.is_known(tx, old):  # else the command refuses, and the files say it alone
+            renaming.rename_connection(tx, old, new)
+            adoption.rename(tx, stage.context, "admin", "connections", old, new)
+    stage.known_as[account] = new
+    stage.lines[account].held_until = None  # the budget knows the connection by its old name
+    if account in stage.called:
+        context = changed_files.renamed(stage.context, old, new)
+        stage.start(context, {**stage.called, account: new})
+
+
+def put_files_back(stage: Stage) -> None:
+    """Put the files back as they were at first: every connection is named, as it was."""
+    for account, name in list(stage.known_as.items()):
+        if name != account:
+            rename_connection(stage, account, account)
+    if stage.called != stage.known_as:
+        stage.start(stage.first_files, stage.known_as)
 
 
 def drain_until_quiet(stage: Stage) -> None:

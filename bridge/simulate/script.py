@@ -59,6 +59,8 @@ class Script:
 SHARE_DEPLOYED: Final = 0.3
 """Of the options by which deployments differ, so many are drawn for a seed."""
 
+MAXRARE: Final = 4
+"""Steps of one rare kind in a seed."""
 _FAULTS: Mapping[str, int] = {
     "fault": 12,
     "crash": 14,
@@ -92,7 +94,11 @@ _USUAL: Mapping[str, int] = {
     "resume": 2,
     "backfill": 1,
 }
-FAULTS: Final = frozenset(_FAULTS)
+RARE: Mapping[str, tuple[float, tuple[str, ...]]] = {
+    "files": (0.2, ("unname", "rename", "rewrite")),
+}
+"""What most seeds have none of: its share of the seeds, and the steps that there may be of it."""
+FAULTS: Final = frozenset({*_FAULTS, *(kind for _share, kinds in RARE.values() for kind in kinds)})
 
 
 def draw(seed: int, connections: Sequence[DrawnConnection]) -> Script:
@@ -111,7 +117,19 @@ def draw(seed: int, connections: Sequence[DrawnConnection]) -> Script:
     deletes = rng.random() < 0.25
     if deletes:
         steps[rng.randint(len(steps) // 3, len(steps)) :] = drawn.removal()
+    _add_rare_steps(random.Random(f"rare {seed}"), connections, steps)
     return Script(seed, options, tuple(steps), deletes)
+
+
+def _add_rare_steps(
+    rng: random.Random, connections: Sequence[DrawnConnection], steps: list[ScriptStep]
+) -> None:
+    """Put steps of rare kinds between the others, which stay as they are."""
+    drawn = _Drawn(rng, connections)
+    for share, kinds in RARE.values():
+        if rng.random() < share:
+            for _ in range(rng.randint(1, MAXRARE)):
+                steps.insert(rng.randint(0, len(steps)), drawn.step(rng.choice(kinds)))
 
 
 class _Drawn:
@@ -253,7 +271,7 @@ class _Drawn:
         return (self._rng.choice((0.2, 0.5)) * connection.settle,)
 
 
-_NOWHERE = frozenset({"work", "drain", "fair", "wait", "clock", "crash", "die", "empty"})
+_NOWHERE = frozenset({"work", "drain", "fair", "wait", "clock", "crash", "die", "empty", "rewrite"})
 
 
 def change(

@@ -18,12 +18,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-
 from bridge.config import Config, SandboxAccount, load
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Connector
-from bridge.core.model.syncs import Sync
+from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
 from bridge.engine.inline import InlineExecutor
 from bridge.engine.worker import Drain
@@ -34,6 +32,7 @@ from bridge.ledger.database import Ledger
 from bridge.ledger.handles import LedgerHandles
 from bridge.procedures import PROCEDURES
 from bridge.queue import MemoryBudget
+from bridge.runs import adoption
 from bridge.sandbox import population, server
 from bridge.sandbox.journal import Journal
 from bridge.sandbox.outbox import WebhookTarget
@@ -208,23 +207,53 @@ class Stage:
             },
             maps=config.maps,
             capabilities={
-                name: connector.CAPABILITIES for name, connector in self.connectors.items()
+                name: connector_class(connection.system).CAPABILITIES
+                for name, connection in config.connections.items()
             },
             clock=self.clock,
             rng=random.Random(f"flow {script.seed}"),
             directory={name: config.agents.table(name) for name in config.connections},
         )
-        self.receiver: Flask = create_app(
-            config, self.ledger, self.bell, self.clock, self.connectors
-        )
-        self.client = self.receiver.test_client()
         self.accepted = 0
         self.workers = [StepWorker(self, f"w{number}") for number in range(WORKERS)]
+        self.first_files = self.context
+        self.known_as = {name: name for name in self.apps}
+        """Account -> the name by which the ledger knows its connection."""
+        self.called: dict[str, str] = {}
+        """Account -> the name of its connection in the files in force, if they name it."""
+        self._starts = itertools.count(1)
+        self.start(self.context, self.known_as)
 
     @property
     def limits(self) -> MemoryBudget:
         """Return the budget that holds calls back; a new one after Redis was emptied."""
         return self.budget
+
+    def start(self, context: Context, called: Mapping[str, str]) -> None:
+        """Start all processes anew by other files; what was under way has died with the old ones.
+
+        `called`: what those files call each account that they name.
+        """
+        for worker in self.workers:
+            worker.drop()
+        self.context = replace(context, revision=f"files {next(self._starts)}")
+        self.called = dict(called)
+        self.connectors.clear()
+        for account, name in self.called.items():
+            self.connectors[name] = self._connector(account, context.connections[name])
+        with self.ledger.transaction() as tx:
+            adoption.take_up(tx, self.context, accept=False)
+        self.client = create_app(
+            self.context, self.ledger, self.bell, self.clock, self.connectors
+        ).test_client()
+        for account, mail in self.mails.items():
+            if mail.target is not None and account in self.called:
+                url = f"{RECEIVER}/webhooks/{self.called[account]}"
+                mail.target = replace(mail.target, url=url)
+
+    def account(self, connection: str) -> str:
+        """Return whose account a connection of the files in force is."""
+        return next(account for account, name in self.called.items() if name == connection)
 
     def tell(self, line: str) -> None:
         """Write a line of the trace."""
@@ -291,13 +320,15 @@ class Stage:
             app.outbox = mail  # type: ignore[assignment]
             self.apps[name], self.mails[name] = app, mail
             self.lines[name] = VendorLine(app, self.clock, theirs, self.tell)
-            # What a deployment lacks, its connection is told not to use.
-            given = dict(connection.options)
-            told = replace(connection, options=given | app.account_options(given | dict(options)))
-            self.connectors[name] = build(
-                told, Http(told, clock=self.clock, adapter=self.lines[name])
-            )
-            self.connectors[name].handles = LedgerHandles(self.ledger, name)
+
+    def _connector(self, account: str, connection: Connection) -> Connector:
+        # What a deployment lacks, its connection is told not to use.
+        given = dict(connection.options)
+        options = given | dict(self.script.options.get(account, {}))
+        told = replace(connection, options=given | self.apps[account].account_options(options))
+        connector = build(told, Http(told, clock=self.clock, adapter=self.lines[account]))
+        connector.handles = LedgerHandles(self.ledger, connection.name)
+        return connector
 
 
 def _deleting(sync: Sync) -> Sync:

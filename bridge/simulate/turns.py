@@ -83,7 +83,7 @@ class Turns:
         if isinstance(effect, Transact) or position == "before":
             worker.die(after=position == "after")
         else:
-            line = stage.lines[effect.connection]
+            line = stage.lines[stage.account(effect.connection)]
             if position == "unanswered":
                 # At the first or the second request of the call, if it makes two.
                 line.dies_after = 1 + stage.rng.randrange(2)
@@ -105,13 +105,13 @@ class Turns:
         )
 
     def _let_meddler_save(self, worker: StepWorker) -> None:
-        effect = worker.effect
+        stage, effect = self.stage, worker.effect
         if not isinstance(effect, Read) or worker.task is None or effect.entity != TICKET:
             return
         for meddler in self.meddlers:
             kind, where, fields = meddler
-            if (kind, where) == (worker.task.row.kind, effect.connection):
+            if (kind, stage.called.get(where)) == (worker.task.row.kind, effect.connection):
                 self.meddlers.remove(meddler)
-                app = self.stage.apps[where]
+                app = stage.apps[where]
                 self._by_hand(app, partial(app.edit, effect.id, fields))
                 return

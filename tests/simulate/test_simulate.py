@@ -13,7 +13,7 @@ from bridge.errors import ConfigError
 from bridge.flow import match
 from bridge.simulate.crash_points import crash_points, place_of, places
 from bridge.simulate.play import Player
-from bridge.simulate.script import Script, ScriptStep, draw
+from bridge.simulate.script import RARE, Script, ScriptStep, draw
 from bridge.simulate.seeds import SimulationTotals, play, play_seed, run, shrink
 from bridge.simulate.stage import Stage, load_home
 from bridge.simulate.verdicts import judge
@@ -78,6 +78,46 @@ def test_a_ticket_out_of_reach_for_a_while_is_neither_taken_for_deleted_nor_give
     assert (verdict.broken, product.restricted) == ([], set())
     after = product.store.get(hidden)
     assert (before["status"] == "pending", after["status"]) == (False, "pending")
+
+
+def test_a_connection_is_renamed_taken_out_of_the_files_and_put_back():
+    steps = (
+        ScriptStep("ticket", "helpdesk", (1, False)),
+        ScriptStep("fair"),
+        ScriptStep("rename", "helpdesk"),
+        ScriptStep("unname", "product"),
+        ScriptStep("edit", "product", (0, {"priority": "low"})),
+        ScriptStep("edit", "helpdesk", (0, {"status": "pending"})),
+        ScriptStep("mail", "helpdesk", (4,)),
+        ScriptStep("mail", "product", (4,)),
+        ScriptStep("drain"),
+    )
+    player = Player(Stage(load_home(""), Script(3, {}, steps)))
+    player.play()
+    stage = player.stage
+    assert stage.called["helpdesk"] == "helpdesk-2"
+    assert "product" not in stage.called
+    assert stage.mails["helpdesk"].waiting == 0, "it is taken in under the new name"
+    assert stage.mails["product"].waiting == 1, "nobody takes it in: the vendor sends it again"
+    (ticket,) = stage.apps["product"].tickets()
+    assert ticket["status"] != "pending"
+    assert judge(player).broken == []
+    assert stage.called == {name: name for name in stage.apps}
+    (ticket,) = stage.apps["product"].tickets()
+    assert (ticket["status"], ticket["priority"]) == ("pending", "low")
+
+
+def test_most_seeds_have_no_rare_step_and_all_steps_of_it_are_faults():
+    connections = load_home().drawn_connections()
+    scripts = [draw(seed, connections) for seed in range(300)]
+    for _share, kinds in RARE.values():
+        having = [script for script in scripts if {step.kind for step in script.steps} & {*kinds}]
+        assert 0 < len(having) < len(scripts) / 3
+    assert all(step.fault for script in scripts for step in script.steps if step.kind in rare())
+
+
+def rare():
+    return {kind for _share, kinds in RARE.values() for kind in kinds}
 
 
 def test_a_seed_does_not_depend_on_those_before_it():

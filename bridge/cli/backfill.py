@@ -42,8 +42,7 @@ def command(
     It goes in the lowest lane, and may be stopped and started again at any time: nothing is made
     twice.
     """
-    with working("backfill", lend=True) as (bridge, desk):
-        bridge.take_over()  # an import that was killed may have held what this one goes on with
+    with working("backfill") as (bridge, desk):
         costs = imports.estimate_cost(desk, sync)
         if not as_json:
             print_costs(costs)

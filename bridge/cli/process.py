@@ -24,24 +24,33 @@ ACCEPT = click.option(
 
 
 @contextmanager
-def working(process: str, *, lend: bool = False) -> Iterator[tuple[wiring.Bridge, Desk]]:
-    """Open the bridge of this home for a command that does the work itself, beside the workers.
+def working(process: str) -> Iterator[tuple[wiring.Bridge, Desk]]:
+    """Open the bridge of this home for a command that does the work itself.
 
-    A name that nothing has is wrong usage. `lend`: run the embedded Valkey meanwhile, if need be.
-    Raises FilesDiffer when processes run by other files.
+    It works beside the workers, and as well where none runs: an embedded Valkey runs meanwhile, and
+    what a command held that was killed is free again. A name that nothing has is wrong usage.
+    Raises FilesDiffer when processes run by other files, and ConfigError when Redis is away.
     """
     home = find_home()
     follow_sandbox(home)
-    if lend:
-        lend_redis(wiring.load_config(home).settings.redis)
+    lend_redis(wiring.load_config(home).settings.redis)
     bridge = begin(process, alone=True)
     try:
+        _need_redis(bridge)
+        bridge.take_over()
         yield bridge, desk.of(bridge, actor())
     except UnknownName as error:
         raise click.UsageError(visible(str(error))) from error
     finally:
         bridge.leave()
         bridge.close()
+
+
+def _need_redis(bridge: wiring.Bridge) -> None:
+    """Raise ConfigError while Redis is away: without its budget no vendor is called."""
+    if not bridge.doorbell.ping():
+        ways = "start the one that BRIDGE_REDIS_URL names, or leave that empty"
+        raise ConfigError([f"Redis does not answer: {ways}; nothing was done"])
 
 
 def begin(process: str, *, accept: bool = False, alone: bool = False) -> wiring.Bridge:

@@ -7,12 +7,13 @@ from typing import Final
 
 import click
 
+from bridge.cli.operator import at_desk
 from bridge.cli.process import working
 from bridge.cli.screen import say, say_json
 from bridge.errors import Busy
 from bridge.observability.visible_text import visible
 from bridge.operations import undos
-from bridge.operations.undos import RunningUndo, Standing, UndoOutcome
+from bridge.operations.undos import RunningUndo, Standing, UndoOutcome, UndoPlan
 
 MAX_KEPT_SHOWN: Final = 50
 
@@ -30,18 +31,21 @@ MAX_KEPT_SHOWN: Final = 50
 def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool) -> None:
     """Take back what RUN (see `bridge status`) wrote.
 
-    What was changed there since is listed and left alone. The tickets concerned are paused, so that
-    the bridge does not do it again; `bridge link resume` lets one go on.
+    What was changed there since is listed and left alone. Tickets of which something was taken back
+    are paused, so that the bridge does not do it again; `bridge link resume` lets one go on. It
+    works with the bridge stopped, too, and one that was interrupted goes on when it is given again.
     """
+    if dry_run:
+        with at_desk() as desk:
+            _say_plan(undos.plan_undo(desk, run), dry_run=True, as_json=as_json)
+        return
     with working("undo") as (bridge, desk):
         plan = undos.plan_undo(desk, run)
-        did = f"made {plan.made} records and wrote to others {plan.changed} times"
-        say(f"run {run} ({plan.kind} of {plan.connection}) {did}", err=as_json)
-        _say_standing(plan.standing, dry_run=dry_run)
-        if dry_run or not (plan.made or plan.changed):
+        _say_plan(plan, dry_run=False, as_json=as_json)
+        if not (plan.made or plan.changed):
             return
         if not yes:
-            click.confirm("Take this back?", abort=True)
+            click.confirm("Take this back?", abort=True, err=as_json)
         try:
             running = undos.start_undo(desk, run, delete_created=delete_created)
         except Busy as error:
@@ -51,6 +55,16 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
     _print(running, outcome, as_json=as_json)
     if outcome.left.waiting or outcome.left.parked:
         raise SystemExit(1)
+
+
+def _say_plan(plan: UndoPlan, *, dry_run: bool, as_json: bool) -> None:
+    """Say what the run wrote; `as_json`: for programs where nothing else comes after it."""
+    if dry_run and as_json:
+        say_json(plan)
+    else:
+        did = f"made {plan.made} records and wrote to others {plan.changed} times"
+        say(f"run {plan.run} ({plan.kind} of {plan.connection}) {did}", err=as_json)
+    _say_standing(plan.standing, dry_run=dry_run)
 
 
 def _say_standing(standing: Standing, *, dry_run: bool) -> None:

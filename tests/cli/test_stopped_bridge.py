@@ -1,0 +1,50 @@
+"""Commands that do the work themselves need nothing that runs: no worker, no clock, no Redis."""
+
+import json
+import re
+
+import pytest
+
+from tests.cli.two_systems import TwoSystems, serve_both
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def served():
+    running = serve_both()
+    running.apps["posthog"].populate(3, 1)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, served):
+    return TwoSystems(tmp_path_factory.mktemp("stopped") / "home", served)
+
+
+def test_an_import_a_report_and_an_undo_are_done_with_the_bridge_stopped(home, served):
+    helpdesk = served.apps["switch"]
+    imported = home.run("backfill", "tickets")
+    assert (imported.returncode, len(helpdesk.tickets())) == (0, 3), imported.stdout
+    run = re.search(r"runs (\d+)", imported.stdout)[1]
+
+    report = home.run("reconcile", "product", "--full", "--report-only", "--json")
+    assert report.returncode == 0, report.stdout
+    assert json.loads(report.stdout.splitlines()[-1])["finished"] is True
+
+    runs = range(int(run), int(run) + 2)
+    said = {number: home.run("undo", str(number), "--dry-run").stdout for number in runs}
+    (made,) = (number for number, text in said.items() if "made 3 records" in text)
+    assert len(helpdesk.tickets()) == 3
+
+    undone = home.run("undo", str(made), "--yes")
+    assert undone.returncode == 0, undone.stdout
+    assert helpdesk.tickets() == []
+
+
+def test_where_ones_own_redis_is_away_it_is_said_what_to_start(tmp_path, served):
+    home = TwoSystems(tmp_path / "home", served, "redis://127.0.0.1:1/0")
+    done = home.run("reconcile", "product", "--report-only")
+    assert done.returncode == 2
+    assert "Redis does not answer: start the one that BRIDGE_REDIS_URL names" in done.stdout

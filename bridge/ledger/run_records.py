@@ -45,8 +45,9 @@ RunFigures = TypedDict(
         # Of an import: how many records it may make, and the work that earlier ones left undone.
         "max_creates": int,
         "carried over": int,
-        # Of an undo: the run that it takes back.
+        # Of an undo: the run that it takes back, and the last entry of all timelines before it.
         "undoes": int,
+        "timeline": int,
     },
     total=False,
 )

@@ -129,6 +129,19 @@ def left(tx: Tx, run_ids: Collection[int]) -> LeftToDo:
     return LeftToDo(tx.execute(counted).scalar_one(), parked)
 
 
+def undo_keys(run_id: int) -> str:
+    """Return the beginning of the keys of all work that takes a run back."""
+    return f"undo:{run_id}:"
+
+
+def left_of_undo(tx: Tx, run_id: int) -> dict[str, int]:
+    """Return the work that is left of taking a run back, parked or not: key -> the undo's run."""
+    left = select(work.c.key, work.c.run_id).where(
+        work.c.key.startswith(undo_keys(run_id), autoescape=True), work.c.run_id.is_not(None)
+    )
+    return {row.key: row.run_id for row in tx.execute(left)}
+
+
 def waits_for(tx: Tx, run_ids: Collection[int]) -> dict[str, int]:
     """Count the work of these runs that waits, by connection, without their own listings."""
     queued = select(work.c.connection, func.count()).where(

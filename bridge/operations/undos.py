@@ -133,19 +133,23 @@ def _unfinished_in_words(
 
 
 def start_undo(desk: Desk, run_id: int, *, delete_created: bool) -> RunningUndo:
-    """Queue the taking back of a run, in the name of the desk's actor.
+    """Queue the taking back of a run, or go on with one that was interrupted, for the desk's actor.
 
-    Raises Busy while another undo runs on that connection. `delete_created`: records that the run
-    made are deleted also where the sync does not allow deletes.
+    Raises Busy while the undo of another run goes on at that connection. `delete_created`: records
+    that the run made are deleted also where the sync does not allow deletes.
     """
     with desk.ledger.transaction() as tx:
-        position = timeline.newest(tx)
         undo_id, count = undo.start(tx, run_id, desk.now(), delete_created=delete_created)
         if undo_id is None:
-            raise Busy("an undo is under way for this connection; wait for it to end")
+            raise Busy(
+                "another run is being taken back at this connection: let that end first "
+                "(`bridge status` shows it)"
+            )
+        undo_run = run_records.get(tx, undo_id)
         detail = {"records": count, "delete_created": delete_created}
         desk.write_down(tx, "undo", f"run {run_id}", detail)
-    return RunningUndo(run_id, undo_id, position)
+    figures = undo_run.figures if undo_run is not None else {}
+    return RunningUndo(run_id, undo_id, figures.get("timeline", 0))
 
 
 def work_off(bridge: Bridge, undo_id: int) -> LeftToDo:

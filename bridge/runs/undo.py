@@ -1,7 +1,8 @@
 """Undo: take back what a run wrote, and leave alone what anybody has changed since.
 
 A ticket of which something was taken back is paused, with the reason in its timeline: the bridge
-does not do again by itself what an admin has just undone. `bridge link resume` lets it go on.
+does not do again by itself what an admin has just undone. `bridge link resume` lets it go on. One
+of which nothing was taken back is as paused as it was before.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from datetime import datetime
 from typing import Final
 
 from bridge.connectors.contract import Record
+from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.equality import agrees, same_raw
-from bridge.core.model.state import NEVER, Link, Note, Side
+from bridge.core.model.state import NEVER, Attempt, Link, Note, Side
 from bridge.core.model.values import Marker, Raw, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall, Recipient, Want, group_into_calls
 from bridge.core.planning.planner import can_delete
@@ -23,6 +25,7 @@ from bridge.flow.commit import conclude, later, save, take_lease, the_link
 from bridge.flow.observe import still_open
 from bridge.flow.readings import observation
 from bridge.flow.write import (
+    DELETE,
     DELETION,
     REFUSED,
     Denied,
@@ -36,11 +39,14 @@ from bridge.flow.write import (
     void,
     write_down,
 )
-from bridge.ledger import run_records, run_writes, work
+from bridge.ledger import run_records, run_writes, timeline, work
 from bridge.ledger.database import Tx
+from bridge.ledger.run_records import RunFigures, RunRow
 
 KIND: Final = "undo"
 UNDONE, LEFT = "undone", "not undone"
+PAUSED_BEFORE: Final = "paused"
+"""In the payload: whether the ticket was paused before this undo paused it."""
 
 
 @dataclass(slots=True)
@@ -53,42 +59,70 @@ class WrittenByRun:
     """By field: the values that count as ours (what was sent, and what it was answered with)."""
     before: dict[str, Raw] = field(default_factory=dict)
     """By field: the value that the run's first write found."""
+    undoing: list[Attempt] = field(default_factory=list)
+    """What this very undo has sent so far, before its worker was killed or had to wait."""
+
+    def has_sent(self, attempt: Attempt) -> bool:
+        """Return whether an attempt is of this undo."""
+        return any(attempt.id == ours.id for ours in self.undoing)
+
+    def sent_back(self, name: str) -> bool:
+        """Return whether this undo has sent a field already."""
+        return any(name in attempt.sent for attempt in self.undoing)
 
 
 def start(
     tx: Tx, run_id: int, now: datetime, *, delete_created: bool = False
 ) -> tuple[int | None, int]:
-    """Queue the undoing of a run.
+    """Queue the undoing of a run, or go on with one that was interrupted, as it was asked for.
 
-    Return the id of the undo's own run (None: one is under way), and how many records it is about.
+    Return the id of the undo's own run (None: one of another run is under way), and how many
+    records it is about.
     """
     run = run_records.get(tx, run_id)
     if run is None:
         return None, 0
-    mine = run_records.begin(
-        tx, kind=KIND, connection=run.connection, entity=run.entity, due=now, now=now
-    )
+    left = run_writes.left_of_undo(tx, run_id)
+    mine = max(left.values()) if left else _begin(tx, run, now)
     if mine is None:
         return None, 0
-    run_records.progress(
-        tx, mine, cursor=None, seen=0, hinted=0, now=now, figures={"undoes": run_id}
-    )
-    wrote_to = records(tx, run_id)
-    for link_id, connection, entity in wrote_to:
+    payload = None if left else {"undoes": run_id, "delete": delete_created}
+    count = 0
+    for link_id, connection, entity in records(tx, run_id):
+        key = f"{run_writes.undo_keys(run_id)}{link_id}:{connection}"
+        if left and key not in left:
+            continue  # it was taken back before the undo was interrupted
+        count += 1
         work.enqueue(
             tx,
             kind=KIND,
-            key=f"undo:{run_id}:{link_id}:{connection}",
+            key=key,
             connection=connection,
             entity=entity,
             link_id=link_id,
             lane="operator",
             due_at=now,
             now=now,
-            payload={"undoes": run_id, "delete": delete_created},
+            payload=payload,
             run_id=mine,
         )
-    return mine, len(wrote_to)
+    return mine, count
+
+
+def _begin(tx: Tx, run: RunRow, now: datetime) -> int | None:
+    """Begin the undo's own run; None while another undo there has work left."""
+    same = {"kind": KIND, "connection": run.connection, "entity": run.entity}
+    mine = run_records.begin(tx, **same, due=now, now=now)
+    if mine is None:
+        other = run_records.last(tx, **same)
+        if other is None or run_writes.left(tx, [other.id]).waiting:
+            return None
+        run_records.finish(tx, other.id, now)  # whoever was to do that was killed
+        mine = run_records.begin(tx, **same, due=now, now=now)
+    if mine is not None:
+        figures: RunFigures = {"undoes": run.id, "timeline": timeline.newest(tx)}
+        run_records.progress(tx, mine, cursor=None, seen=0, hinted=0, now=now, figures=figures)
+    return mine
 
 
 def records(tx: Tx, run_id: int) -> list[tuple[str, str, str]]:
@@ -112,7 +146,7 @@ def take_back(context: Context, task: Task) -> Procedure:
             return None, WrittenByRun()
         side = the_link(task).live().get(task.row.connection)
         if side is None:
-            end(tx, context, task, [], "the record is gone")
+            end_gone(tx, context, task)
             return None, WrittenByRun()
         if (wait := still_open(context, the_link(task), side)) is not None:
             later(tx, task, wait)
@@ -127,18 +161,21 @@ def take_back(context: Context, task: Task) -> Procedure:
         ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
     )
     if record is None:
-        yield from transact(lambda tx: end(tx, context, task, [], "the record is gone"))
-    elif did.created:
+        yield from transact(lambda tx: end_gone(tx, context, task))
+        return
+    if side.attempt is not None and did.has_sent(side.attempt):
+        yield from transact(lambda tx: settle(tx, context, task, side, record))
+    if did.created:
         yield from unmake(context, task, ref, side, record, did)
     else:
-        yield from put_back(context, task, ref, side, record, did)
+        yield from put_back(context, task, side, record, did)
 
 
 def written_by_run(tx: Tx, task: Task, side: Side) -> WrittenByRun:
     """Put together what the run wrote to this record."""
     run_id, link_id = int((task.row.payload or {})["undoes"]), the_link(task).id
     record = (side.connection, side.remote_id)
-    did = WrittenByRun()
+    did = WrittenByRun(undoing=_sent_by(tx, task, side))
     for made in run_writes.made(tx, run_id, link_id=link_id):
         if (made.connection, made.remote_id) == record:
             did.created = True
@@ -156,6 +193,33 @@ def written_by_run(tx: Tx, task: Task, side: Side) -> WrittenByRun:
         if entry is not None and entry.remembered_answer is not None:
             values.append(entry.remembered_answer[1])
     return did
+
+
+def _sent_by(tx: Tx, task: Task, side: Side) -> list[Attempt]:
+    """Return what this undo has sent to a record so far."""
+    writes = run_writes.changed(tx, int(task.row.run_id or 0), link_id=the_link(task).id)
+    record = (side.connection, side.remote_id)
+    return [write.attempt for write in writes if (write.connection, write.remote_id) == record]
+
+
+def settle(tx: Tx, context: Context, task: Task, side: Side, record: Record) -> None:
+    """Say what became of an attempt of this undo that nobody saw the answer of: one read tells."""
+    attempt = side.attempt
+    if attempt is None:
+        return
+    values, fields = shown(context, the_link(task), side, record), _fields(context, task, side)
+    if attempt.sent and all(
+        name in values and same_raw(fields[name], raw, values[name])
+        for name, raw in attempt.sent.items()
+    ):
+        landed(tx, context, task, side, attempt.sent, record)
+    else:
+        close(tx, side, REFUSED, context.clock.now())
+        save(tx, task, [], context.clock.now())
+
+
+def _fields(context: Context, task: Task, side: Side) -> Mapping[str, FieldMap]:
+    return context.maps[side.connection][the_link(task).entity].fields
 
 
 def shown(context: Context, link: Link, side: Side, record: Record) -> dict[str, Raw]:
@@ -208,7 +272,7 @@ def unmake(
         yield from transact(lambda tx: end(tx, context, task, [], why))
         return
     if why := may_not_be_deleted(context, task, link, ref):
-        yield from transact(lambda tx: end(tx, context, task, [], f"{why}: its ticket is paused"))
+        yield from transact(lambda tx: end(tx, context, task, [], why))
         return
 
     def untouched(now: Record) -> bool:
@@ -242,24 +306,19 @@ def may_not_be_deleted(context: Context, task: Task, link: Link, ref: Ref) -> st
 
 
 def put_back(
-    context: Context, task: Task, ref: Ref, side: Side, record: Record, did: WrittenByRun
+    context: Context, task: Task, side: Side, record: Record, did: WrittenByRun
 ) -> Procedure:
     """Write the values of before, field by field, where the record still has what the run wrote."""
-    link = the_link(task)
+    link, fields = the_link(task), _fields(context, task, side)
     now_shown = shown(context, link, side, record)
-    ours = [
-        name
-        for name in did.before
-        if name in now_shown and is_ours(context, link, side, did, name, now_shown[name])
-    ]
-    edited = sorted(did.before.keys() - set(ours))
-    fields = context.maps[ref.connection][ref.entity].fields
+    as_before, ours = as_before_and_ours(context, link, side, did, now_shown)
+    edited = sorted(did.before.keys() - as_before - ours)
     wants = [
         Want(name, str(fields[name].write_key), did.before[name])
-        for name in ours
-        if fields[name].write_key and not same_raw(fields[name], did.before[name], now_shown[name])
+        for name in did.before
+        if name in ours and fields[name].write_key
     ]
-    done: list[str] = []
+    done = [name for name in as_before if did.sent_back(name)]
     for call in calls_back(context, link, side, wants, now_shown):
         answer = yield from write_back(context, task, side, call)
         if isinstance(answer, Unknown):
@@ -272,6 +331,21 @@ def put_back(
         + [f"{', '.join(left)} cannot be put back"] * bool(left)
     )
     yield from transact(lambda tx: end(tx, context, task, sorted(done), why))
+
+
+def as_before_and_ours(
+    context: Context, link: Link, side: Side, did: WrittenByRun, now_shown: Mapping[str, Raw]
+) -> tuple[set[str], set[str]]:
+    """Return which fields show the value of before the run, and which still what it wrote."""
+    fields = context.maps[side.connection][link.entity].fields
+    known = did.before.keys() & now_shown.keys()
+    as_before = {
+        name for name in known if same_raw(fields[name], did.before[name], now_shown[name])
+    }
+    changed = known - as_before
+    return as_before, {
+        name for name in changed if is_ours(context, link, side, did, name, now_shown[name])
+    }
 
 
 def calls_back(
@@ -306,16 +380,23 @@ def write_back(
         yield from transact(lambda tx: void(tx, context, task, write))
     elif not isinstance(answer, Unknown):
         record = answer
-        yield from transact(lambda tx: landed(tx, context, task, write, record))
+        yield from transact(lambda tx: landed(tx, context, task, side, call.sent, record))
     return answer
 
 
-def landed(tx: Tx, context: Context, task: Task, write: OpenWrite, answer: Record | None) -> None:
+def landed(
+    tx: Tx,
+    context: Context,
+    task: Task,
+    side: Side,
+    sent: Mapping[str, Raw],
+    answer: Record | None,
+) -> None:
     """Close the attempt, and remember the side as behind: resumed, the ticket is brought level."""
-    now, side = context.clock.now(), write.side
+    now = context.clock.now()
     close(tx, side, "done", now)
     values = shown(context, the_link(task), side, answer) if answer is not None else {}
-    for name, raw in write.call.sent.items():
+    for name, raw in sent.items():
         entry = side.fields[name]
         entry.shadow, entry.level, entry.seen_at = values.get(name, raw), NEVER, now
         entry.remembered_answer = None
@@ -327,11 +408,16 @@ def pause_and_write_down(
 ) -> Steps[OpenWrite]:
     """Commit the attempt, and the pause.
 
-    From here on the ticket is left alone, whatever happens to this worker. The timeline is told at
-    the end what was not put back, so not of each bad outcome.
+    From here on the ticket is left alone, whatever happens to this worker. Whether it was paused
+    before is kept with the work, in case nothing can be taken back. The timeline is told at the end
+    what was not put back, so not of each bad outcome.
     """
 
     def commit(tx: Tx) -> OpenWrite:
+        payload = task.row.payload
+        if payload is not None and PAUSED_BEFORE not in payload:
+            payload[PAUSED_BEFORE] = the_link(task).paused
+            work.annotate(tx, task.row.key, payload)
         the_link(task).paused = True
         overtakes = "overtaken by an undo"
         return write_down(tx, context, task, side, call, overtakes=overtakes, tells=frozenset())
@@ -339,24 +425,32 @@ def pause_and_write_down(
     return (yield from transact(commit))
 
 
+def end_gone(tx: Tx, context: Context, task: Task) -> None:
+    """End for a record that is gone: by this undo's own deletion, or by somebody else's."""
+    side, done = the_link(task).sides.get(task.row.connection), list[str]()
+    if side is not None:
+        did = WrittenByRun(undoing=_sent_by(tx, task, side))
+        if any(attempt.verb == DELETE for attempt in did.undoing):
+            done, side.tombstone = ["deleted"], True
+        if side.attempt is not None and did.has_sent(side.attempt):
+            close(tx, side, "done" if done else REFUSED, context.clock.now())
+    end(tx, context, task, done, "" if done else "the record is gone")
+
+
 def end(tx: Tx, context: Context, task: Task, done: list[str], why: str) -> None:
-    """Pause the ticket, and say in its timeline what was taken back and what was left."""
-    link, of = the_link(task), (task.row.payload or {})["undoes"]
+    """Say in the ticket's timeline what was taken back and what was left, and pause it if any was.
+
+    Where nothing was, the ticket is again as it was before.
+    """
+    link, payload = the_link(task), task.row.payload or {}
     side = link.sides.get(task.row.connection)
     ref = f"{task.row.connection}:{side.remote_id}" if side else task.row.connection
-    link.paused = True
+    detail = {"run": payload["undoes"], "ref": ref}
+    link.paused = bool(done) or payload.get(PAUSED_BEFORE, link.paused)
     notes = []
     if done:
-        notes.append(Note(UNDONE, task.row.connection, ", ".join(done), {"run": of, "ref": ref}))
-    if why:
-        notes.append(Note(LEFT, task.row.connection, "", {"run": of, "ref": ref, "why": why}))
-    if not done and not why:
-        notes.append(
-            Note(
-                UNDONE,
-                task.row.connection,
-                "",
-                {"run": of, "ref": ref, "why": "it reads as before already"},
-            )
-        )
+        notes.append(Note(UNDONE, task.row.connection, ", ".join(done), detail))
+    if why or not done:
+        why = why or "it reads as before already"
+        notes.append(Note(LEFT, task.row.connection, "", detail | {"why": why}))
     conclude(tx, context, task, notes)

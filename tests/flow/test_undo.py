@@ -5,9 +5,11 @@ import random
 import pytest
 
 from bridge.errors import Refused, UnknownOutcome
-from bridge.ledger import attempts, run_writes, timeline
+from bridge.ledger import attempts, run_writes, timeline, work
+from bridge.operations import link as link_acts
 from bridge.runs import backfill, reconcile, undo
 from tests.flow.pair import pair
+from tests.operations.desks import desk_of
 
 
 @pytest.fixture
@@ -61,7 +63,9 @@ def test_what_humans_edited_is_listed_and_the_rest_is_taken_back(estate):
         f"helpdesk:{each}" for each in edited
     ]
     assert [dict(each) for each in estate.apps["product"].tickets()] == before
-    assert all(link.paused for link in estate.links())
+    # What was not taken back goes on.
+    going_on = {link.sides["helpdesk"].remote_id for link in estate.links() if not link.paused}
+    assert going_on == set(edited)
 
 
 def test_it_is_not_done_again_by_itself(estate):
@@ -78,6 +82,7 @@ def test_what_may_not_be_deleted_is_left_and_listed(estate):
     lines = take_back(estate, run)
     assert len(estate.apps["helpdesk"].tickets()) == 3
     assert {line.kind for line in lines} == {undo.LEFT}
+    assert not any(link.paused for link in estate.links())
 
 
 def test_values_of_before_are_put_back_where_ours_still_stand(estate):
@@ -126,13 +131,14 @@ def test_a_deletion_that_got_no_answer_is_looked_at_again_never_repeated_blindly
     began = estate.clock.now()
     (line,) = take_back(estate, run, delete_created=True)
     assert estate.apps["helpdesk"].tickets() == []
-    assert (line.kind, line.detail["why"]) == (undo.LEFT, "the record is gone")
+    assert (line.kind, line.field) == (undo.UNDONE, "deleted")
     settling_time = estate.context.settling_time("helpdesk", "ticket")
     assert estate.clock.now() - began >= settling_time
     (link,) = estate.links()
     with estate.ledger.read() as tx:
         deletions = [row for row in attempts.history(tx, link.id) if row["verb"] == "delete"]
-    assert len(deletions) == 1
+    assert [row["outcome"] for row in deletions] == ["done"]
+    assert (link.paused, link.sides["helpdesk"].attempt) == (True, None)
 
 
 def test_a_value_that_the_vendor_refuses_is_left_and_listed(estate, monkeypatch):
@@ -152,4 +158,85 @@ def test_a_value_that_the_vendor_refuses_is_left_and_listed(estate, monkeypatch)
     assert (line.kind, line.detail["why"]) == (undo.LEFT, "priority cannot be put back")
     with estate.ledger.read() as tx:
         assert attempts.history(tx, link.id)[-1]["outcome"] == "refused"
-    assert estate.links()[0].sides["helpdesk"].attempt is None
+    (link,) = estate.links()
+    assert (link.sides["helpdesk"].attempt, link.paused) == (None, False)
+
+
+def raised(estate):
+    """Mirror a ticket, raise its priority at PostHog, and give the run that carried it."""
+    imported(estate, 1)
+    (link,) = estate.links()
+    estate.apps["product"].edit(link.sides["product"].remote_id, {"priority": "high"})
+    with estate.ledger.transaction() as tx:
+        run = reconcile.start(tx, "product", "ticket", "full", estate.clock.now())
+    estate.settle()
+    estate.clock.advance(60)
+    return run
+
+
+def unanswered_once(estate, monkeypatch, and_then=lambda _ref: None):
+    """Have the next update at Switch happen, and its answer lost."""
+    connector = estate.connectors["helpdesk"]
+    update = connector.update
+
+    def lose(ref, verb, values):
+        update(ref, verb, values)
+        monkeypatch.undo()
+        and_then(ref)
+        raise UnknownOutcome("helpdesk", "no answer")
+
+    monkeypatch.setattr(connector, "update", lose)
+
+
+def test_a_value_put_back_without_an_answer_counts_as_taken_back(estate, monkeypatch):
+    run = raised(estate)
+    unanswered_once(estate, monkeypatch)
+    (line,) = take_back(estate, run)
+    assert (line.kind, line.field) == (undo.UNDONE, "priority")
+    (link,) = estate.links()
+    assert (link.paused, link.sides["helpdesk"].attempt) == (True, None)
+    with estate.ledger.read() as tx:
+        assert attempts.history(tx, link.id)[-1]["outcome"] == "done"
+
+
+def test_a_record_that_is_gone_meanwhile_leaves_no_open_attempt_and_no_pause(estate, monkeypatch):
+    run = raised(estate)
+    unanswered_once(estate, monkeypatch, lambda ref: estate.apps["helpdesk"].delete(ref.id))
+    (line,) = take_back(estate, run)
+    assert (line.kind, line.detail["why"]) == (undo.LEFT, "the record is gone")
+    (link,) = estate.links()
+    assert link.paused is False
+    with estate.ledger.read() as tx:
+        assert [row for row in attempts.history(tx, link.id) if row["closed_at"] is None] == []
+
+
+def test_a_ticket_that_was_paused_before_stays_so_when_nothing_is_taken_back(estate):
+    run = imported(estate, 1)
+    (link,) = estate.links()
+    link_acts.pause(desk_of(estate), link.id)
+    take_back(estate, run)
+    assert estate.links()[0].paused
+
+
+def test_an_undo_that_was_killed_goes_on_where_it_was(estate):
+    run = imported(estate, 5)
+    with estate.ledger.transaction() as tx:
+        first, count = undo.start(tx, run, estate.clock.now(), delete_created=True)
+        assert count == 5
+        # Its worker has done two, and is killed.
+        rows = work.claim(tx, "killed", estate.clock.now(), estate.clock.now(), 5)
+        for row in rows[:2]:
+            work.finish(tx, row, "killed", estate.clock.now())
+    with estate.ledger.transaction() as tx:
+        assert undo.start(tx, run, estate.clock.now()) == (first, 3)
+    estate.settle()
+    assert len(estate.apps["helpdesk"].tickets()) == 2
+
+
+def test_an_undo_that_was_killed_when_all_was_done_is_in_nobodys_way(estate):
+    run = imported(estate, 1)
+    take_back(estate, run, delete_created=True)  # and nobody says that it has ended
+    with estate.ledger.transaction() as tx:
+        other = reconcile.start(tx, "product", "ticket", "full", estate.clock.now())
+        mine, _count = undo.start(tx, int(other), estate.clock.now())
+    assert mine is not None

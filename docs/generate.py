@@ -21,6 +21,7 @@ from bridge.cli import main as group
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.capabilities import EntityCapabilities, Writable
 from bridge.core.model.entities import ENTITIES
+from bridge.core.model.outcome_meanings import MEANINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 PART = re.compile(r"(<!-- generated: ([a-z0-9-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -104,6 +105,16 @@ def notes(key: Writable) -> str:
     if key.required:
         found.append("required")
     return "; ".join(found)
+
+
+def outcomes() -> str:
+    """Return a section for each outcome code."""
+    return "\n".join(
+        f"## {code}\n\n**{meaning.title[0].upper()}{meaning.title[1:]}.** {meaning.happened}\n\n"
+        f"*For tickets:* {meaning.tickets}\n\n"
+        f"*To do:* {meaning.do[0].upper()}{meaning.do[1:]}{'' if meaning.do[-1] in '.?' else '.'}\n"
+        for code, meaning in MEANINGS.items()
+    )
 
 
 def fields() -> str:
@@ -201,6 +212,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": command_list,
     "capabilities": capabilities,
     "fields": fields,
+    "outcomes": outcomes,
     "options": options,
 }
 

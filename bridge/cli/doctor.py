@@ -24,7 +24,7 @@ def command(as_json: bool) -> None:
     else:
         for trouble in troubles:
             since = f" (since {when(trouble.since)})" if trouble.since else ""
-            say(f"{trouble.what}{since}", f"   -> {trouble.do}")
+            say(f"{trouble.what}{since}  [{trouble.code}]", f"   -> {trouble.do}")
         if not troubles:
             say("nothing is wrong")
     if troubles:

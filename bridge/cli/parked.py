@@ -80,14 +80,14 @@ def _choice(names: tuple[str, ...], cause: str | None, everything: bool) -> Choi
 
 
 def _as_json(entry: CauseGroup) -> dict[str, Any]:
-    return asdict(entry.parked) | {"what_to_do": entry.what_to_do}
+    return asdict(entry.parked) | {"code": entry.code, "what_to_do": entry.what_to_do}
 
 
 def _print_group(entry: CauseGroup) -> None:
     parked_here = entry.parked
     say(
         f"{parked_here.count}  {parked_here.cause}  on {parked_here.connection}, "
-        f"since {when(parked_here.oldest)}"
+        f"since {when(parked_here.oldest)}  [{entry.code}]"
     )
     for sample in parked_here.samples:
         say(f"      {sample.id}  {sample.subject}  {sample.why}")

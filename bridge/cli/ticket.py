@@ -46,8 +46,9 @@ def _print(console: Console, the_ticket: Ticket) -> None:
         details = "  ".join(
             f"{name} {short_value(value)}"
             for name, value in line.detail.items()
-            if value not in (None, "")
+            if value not in (None, "") and name != "code"
         )
+        details += f"  [{line.code}]" if line.code else ""
         console.print(
             f"{when(line.at)}  {line.kind:<14} {line.connection:<10} {line.field:<12} {details}",
             soft_wrap=True,

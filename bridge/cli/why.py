@@ -46,7 +46,8 @@ def _print(explanation: Explanation) -> None:
         )
         say(f"  {when(moment.at)}  {moment.kind}  {moment.connection}  {details}")
     for name, side in explanation.sides.items():
-        say(f"{name}:{side.id} shows {_as_json(side.shows)}: {side.because}")
+        code = f"  [{side.code}]" if side.code else ""
+        say(f"{name}:{side.id} shows {_as_json(side.shows)}: {side.because}{code}")
 
 
 def _as_json(value: Any) -> str:

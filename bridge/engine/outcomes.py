@@ -35,7 +35,7 @@ from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Contended, Ledger, Tx
 from bridge.ledger.work import WorkRow
 
-log = logging.getLogger("bridge.flow")
+log = logging.getLogger("bridge.engine")
 
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 300.0
@@ -58,57 +58,6 @@ DEFECT = "defect"
 """The cause of work that is parked because the bridge itself failed over it."""
 RETIRED = "retired"
 """Cause of work for a connection that the files do not name (any more)."""
-
-REMEDIES = {
-    RETIRED: (
-        "nothing, if it is meant so: it goes on by itself when the connection is back in "
-        "config/bridge.yaml and mappings/syncs.yaml; `bridge parked discard` forgets it"
-    ),
-    "unsafe": (
-        "look at what would be lost (`bridge ticket REF`); "
-        "`bridge parked retry ID --approve` lets it through"
-    ),
-    "ambiguous match": (
-        "`bridge link relink CONNECTION:ID --to TICKET` joins it to one of those named; "
-        "or delete the double, then retry; "
-        "`bridge parked retry ID --approve` says that it is a ticket of its own"
-    ),
-    "create refused": (
-        "mend the field that the vendor names, in the record or the mapping; then retry"
-    ),
-    "Refused": "mend the value or the mapping that the vendor refuses; then retry",
-    "NotFound": (
-        "something that the call names (a person, a tag) is not known there: "
-        "mend the value; then retry"
-    ),
-    "AlreadyExists": (
-        "the vendor says that it is so already, and its record shows otherwise: "
-        "look there; then retry"
-    ),
-    "Unauthorised": (
-        "let the key reach this record too, or take the record out of the sync; then retry"
-    ),
-    "Withheld": (
-        "let the key's user see and edit this record there, then retry; "
-        "or take it out of its ticket with `bridge link detach`"
-    ),
-    "Unsupported": "the mapping asks for what the system cannot do: mend it; then retry",
-    "in vain": (
-        "the vendor takes the write and does nothing, or fails over it each time: "
-        "see the record; then retry"
-    ),
-    "Unavailable": (
-        "it fails again and again while others work: look at the record there; then retry"
-    ),
-    DEFECT: "report what the log says of it; a retry helps once the bridge or the record is mended",
-}
-"""Cause of parked work -> what to do about it."""
-USUAL_REMEDY = "read the reason, mend it, then retry: what is right is looked at anew"
-
-
-def remedy(cause: str) -> str:
-    """Return what to do about work that was parked for this cause."""
-    return REMEDIES.get(cause, USUAL_REMEDY)
 
 
 def record_call_outcome(
@@ -229,14 +178,14 @@ def apply_outcome(
         and isinstance(error, RemoteError)
         and row.attempts >= MAX_ATTEMPTS
     ):
-        _set_aside(tx, task, why, cause, now)
+        _park(tx, task, why, cause, now)
     elif outcome is Outcome.REFETCH:
         at = now + timedelta(seconds=backoff(context, row.attempts))
         work.reschedule(tx, row, task.owner, at, why)
     elif outcome is Outcome.RETRY and not _is_worn_out(tx, context, row, error):
         _later(tx, context, task, error, why)
     else:
-        _set_aside(tx, task, why, cause, now)
+        _park(tx, task, why, cause, now)
 
 
 def _why_and_cause(row: WorkRow, error: Exception) -> tuple[str, str]:
@@ -275,7 +224,7 @@ def retire(context: Context, task: Task, run_failure: RunFailure | None = None) 
         if run_failure is not None:
             run_failure(tx, context, task, why, again=False)
         else:
-            _set_aside(tx, task, why, RETIRED, context.clock.now())
+            _park(tx, task, why, RETIRED, context.clock.now())
 
     yield from transact(act)
 
@@ -365,7 +314,7 @@ def _refused_access(
         and item is not None
         and not connection_health.forbid(tx, name, item, str(error), now)
     ):
-        _set_aside(tx, task, str(error), type(error).__name__, now)
+        _park(tx, task, str(error), type(error).__name__, now)
         return
     what_next = (
         f"{error}; mend its credentials, restart the bridge, then `bridge connection resume {name}`"
@@ -387,7 +336,7 @@ def _first_stop(context: Context, connection: str) -> timedelta:
     return poll if poll is not None else connection_health.FIRST_STOP
 
 
-def _set_aside(tx: Tx, task: Task, why: str, cause: str, now: datetime) -> None:
+def _park(tx: Tx, task: Task, why: str, cause: str, now: datetime) -> None:
     """Park the work, and say so of the webhooks that it was to answer.
 
     A hint that came meanwhile keeps both open.

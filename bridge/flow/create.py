@@ -15,6 +15,7 @@ from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.merge.created_records import absorb_created
 from bridge.core.model.capabilities import Support
 from bridge.core.model.markers import Markers
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Raw, Ref
 from bridge.core.planning.creation import CREATE, CreatePlan
@@ -303,7 +304,8 @@ def give_up(tx: Tx, context: Context, task: Task, why: str, *, withdraws: bool) 
     and so is every other create that was under way.
     """
     now, link, connection = context.clock.now(), the_link(task), task.row.connection
-    note = Note("not carried", connection, "", {"why": why})
+    detail = {"why": why, "code": Code.CREATE_REFUSED}
+    note = Note("not carried", connection, "", detail)
     known = context.probes.setdefault(connection, {})
     uncertain = context.syncs[link.sync].members[connection].create == Support.PROBED
     if withdraws and uncertain and not known.get(CREATE):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bridge.connectors.contract import Record
 from bridge.core.model.capabilities import Support
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Note
 from bridge.core.model.values import Ref
 from bridge.core.planning.planner import DELETES
@@ -120,4 +121,5 @@ def withdraw(tx: Tx, context: Context, task: Task, ref: Ref, why: str) -> None:
     """Remember that this connection deletes nothing; what ended elsewhere stays there."""
     probes.record(tx, ref.connection, DELETES, False, why, context.clock.now())
     context.probes.setdefault(ref.connection, {})[DELETES] = False
-    conclude(tx, context, task, [Note("not carried", ref.connection, "", {"why": why})])
+    detail = {"why": why, "code": Code.SYSTEM_IGNORES}
+    conclude(tx, context, task, [Note("not carried", ref.connection, "", detail)])

@@ -42,6 +42,7 @@ from datetime import datetime
 
 from bridge.connectors.contract import Record
 from bridge.core.model.capabilities import Support
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Note, Side
 from bridge.core.model.values import Ref
 from bridge.core.planning.calls import PlannedCall
@@ -228,7 +229,8 @@ def learn_capabilities(
         probes.record(tx, side.connection, key, works, why, now)
         probed[key] = works
         if not works:
-            notes.append(Note("not carried", side.connection, name, {"why": why}))
+            detail = {"why": why, "code": Code.SYSTEM_IGNORES}
+            notes.append(Note("not carried", side.connection, name, detail))
     return notes
 
 

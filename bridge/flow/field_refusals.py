@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from bridge.core.model.capabilities import refused_value
 from bridge.core.model.entities import ENTITIES, STATUS
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Note
 from bridge.core.model.values import Raw
 from bridge.core.planning.calls import PlannedCall
@@ -94,7 +95,7 @@ def park_refused_create(
         name = call_parts.field_of(context, link, connection, key)
         learned = learn(tx, context, task, name, key, raw, error, on_create=True)
         _set_aside(tx, context, task, name, error, verb=CREATE, alone=None, learned=learned)
-        detail = {"why": f"refused: {error}"}
+        detail = {"why": f"refused: {error}", "code": Code.FIELD_REFUSED}
         notes.append(Note("not carried", connection, name, detail))
     return notes or None
 
@@ -201,9 +202,8 @@ def put_down_element(
         for element, known in link.state[name].elements.items():
             if field_map.write(element) in call.body.values():
                 entry.lacks[element] = known.rev
-                notes.append(
-                    Note("not carried", connection, name, {"element": element, "why": str(error)})
-                )
+                detail = {"element": element, "why": str(error), "code": Code.FIELD_REFUSED}
+                notes.append(Note("not carried", connection, name, detail))
     conclude(tx, context, task, notes)
 
 

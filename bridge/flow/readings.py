@@ -15,6 +15,7 @@ from bridge.connectors.contract import Record
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge import lifecycle, observations
 from bridge.core.merge.case import Observation
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Unreadable
 from bridge.engine.context import Context
@@ -52,11 +53,13 @@ def observation(
     values = entity_map.extract(record.data)
     if entity_map.parent is not None:
         values[entity_map.parent.name] = (
-            parent_id if parent_id is not None else Unreadable("its ticket is not mirrored")
+            parent_id
+            if parent_id is not None
+            else Unreadable("its ticket is not mirrored", Code.READ_PARENT)
         )
     for name, field_map in entity_map.fields.items():
         if field_map.write_key is not None and field_map.write_key in record.unreadable:
-            values[name] = Unreadable(record.unreadable[field_map.write_key])
+            values[name] = Unreadable(record.unreadable[field_map.write_key], Code.READ_EMPTY)
     return Observation(
         connection=record.ref.connection,
         values=values,

@@ -175,9 +175,11 @@ def _to_side_field(data: dict[str, Any]) -> SideField:
         alias=data.get("alias", {}),
         decided=data.get("decided"),
         decided_why=data.get("decided_why", ""),
+        decided_code=data.get("decided_code", ""),
         open_to_review=data.get("open_to_review", False),
         lacks=data.get("lacks", {}),
         unreadable=data.get("unreadable", ""),
+        unreadable_code=data.get("unreadable_code", ""),
         shown=data.get("shown"),
         tried=data.get("tried", NEVER),
     )
@@ -194,9 +196,11 @@ _SIDE_FIELD_DEFAULTS: dict[str, Any] = {
     "alias": {},
     "decided": None,
     "decided_why": "",
+    "decided_code": "",
     "open_to_review": False,
     "lacks": {},
     "unreadable": "",
+    "unreadable_code": "",
     "shown": None,
     "tried": NEVER,
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from bridge.core.model.outcome_codes import of_entry
 from bridge.core.model.state import Note
 from bridge.ledger.database import Tx
 from bridge.ledger.tables import journal
@@ -25,6 +26,11 @@ class TimelineEntry:
     connection: str
     field: str
     detail: dict[str, Any]
+
+    @property
+    def code(self) -> str:
+        """The outcome code; empty when it tells of nothing that was left out."""
+        return of_entry(self.kind, self.detail)
 
 
 _ADD = journal.insert()

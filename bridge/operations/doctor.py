@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from bridge.config import load_stores
-from bridge.engine.outcomes import remedy
+from bridge.core.model.outcome_codes import Code, of_cause
+from bridge.core.model.outcome_meanings import MEANINGS, remedy
 from bridge.errors import BridgeError, ConfigError, LedgerError
 from bridge.ledger import catch_up, summary
 from bridge.ledger.catch_up import CatchUp
@@ -27,6 +28,13 @@ from bridge.runs.schedule import NextRun, next_runs
 
 LATE: Final = timedelta(minutes=2)
 """Work that was due for so long, at a connection that may be called, shows that no worker runs."""
+CONNECTION_CODES: Final = {
+    "stopped": Code.KEY,
+    "paused": Code.CONNECTION_PAUSED,
+    "trying": Code.CONNECTION_PAUSED,
+    "failing": Code.CONNECTION_FAILING,
+}
+"""State of a connection -> outcome code."""
 NAMED_SAMPLES: Final = 3
 """So many pieces of parked work are named as examples."""
 
@@ -35,6 +43,7 @@ NAMED_SAMPLES: Final = 3
 class Trouble:
     """One thing that is wrong. Its fields are the keys of `bridge doctor --json`."""
 
+    code: Code
     what: str
     since: datetime | None
     do: str
@@ -50,7 +59,7 @@ def examine_home(home: Path, actor: str) -> list[Trouble]:
 
 
 def _problem(problem: str) -> Trouble:
-    return Trouble(problem, None, "mend it; `bridge check` names every problem of the files")
+    return Trouble(Code.FILES, problem, None, MEANINGS[Code.FILES].do)
 
 
 def _stores(home: Path) -> Iterator[Trouble]:
@@ -62,7 +71,7 @@ def _stores(home: Path) -> Iterator[Trouble]:
     try:
         ledger.check()
     except LedgerError as error:
-        yield Trouble("the ledger cannot be used", None, str(error))
+        yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))
     finally:
         ledger.close()
 
@@ -83,7 +92,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
             failing = failures.current(tx, desk)
             behind = catch_up.by_connection(tx)
     except BridgeError as error:
-        yield Trouble("the ledger cannot be used", None, str(error))
+        yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))
         return
     yield from _files(desk)
     yield from _connections(desk, status, now)
@@ -95,6 +104,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
     yield from _overdue(schedule, now)
     if not status.account.balanced:
         yield Trouble(
+            Code.ACCOUNT,
             f"the account of webhooks does not add up: {status.account}",
             None,
             "rows were lost or put in by hand: compare with a backup, "
@@ -102,6 +112,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
         )
     if status.conflicts_open:
         yield Trouble(
+            Code.CONFLICT,
             f"{status.conflicts_open} fields are in conflict and wait for a human",
             None,
             "`bridge conflicts list`, then `bridge conflicts resolve REF FIELD VALUE`",
@@ -115,13 +126,15 @@ def _files(desk: Desk) -> Iterator[Trouble]:
         since = min((each.started_at for each in others), default=None)
         doubtful = [each.text for each in compare(tx, desk.context) if each.doubtful]
     for text in doubtful:
-        yield Trouble(text, None, "mend the files, or accept it: `bridge check --accept`")
+        do = "mend the files, or accept it: `bridge check --accept`"
+        yield Trouble(Code.FILES, text, None, do)
     if since is not None:
         kinds = ", ".join(sorted({each.kind for each in others}))
         yield Trouble(
+            Code.FILES_DIFFER,
             f"the files differ from those that the bridge runs by ({kinds})",
             since,
-            "restart it, so that all of it works by the same",
+            MEANINGS[Code.FILES_DIFFER].do,
         )
 
 
@@ -130,12 +143,14 @@ def check_redis(desk: Desk) -> Iterator[Trouble]:
     # An embedded server that was never started deserves better words than "does not answer".
     if desk.config.settings.redis == "embedded" and not url_for(desk.config.home):
         yield Trouble(
+            Code.REDIS_DOWN,
             "no embedded Valkey runs for this home",
             None,
             "start `bridge up`, or set BRIDGE_REDIS_URL",
         )
     elif not desk.bell.ping():
         yield Trouble(
+            Code.REDIS_DOWN,
             "Redis does not answer",
             None,
             "start it; webhooks are taken meanwhile, and their work waits",
@@ -148,8 +163,9 @@ def _connections(desk: Desk, status: Status, now: datetime) -> Iterator[Trouble]
         health = status.health.get(name)
         if health is None or health.state(now) == "ok":
             continue
+        code = CONNECTION_CODES[health.state(now)]
         if health.held_at is not None:
-            do = f"`bridge connection resume {name}` goes on"
+            code, do = Code.CONNECTION_HELD, f"`bridge connection resume {name}` goes on"
         elif health.refused_at is not None:
             do = (
                 "one call tries it again now and then, at least once an hour, and it goes on when "
@@ -157,17 +173,15 @@ def _connections(desk: Desk, status: Status, now: datetime) -> Iterator[Trouble]
                 f"`bridge connection resume {name}` goes on at once"
             )
         else:
-            do = (
-                "it is tried again by itself, and its work waits. Where the reason says what to "
-                "mend, mend that; else, if it lasts, ask the vendor"
-            )
-        yield Trouble(f"{name} is {health.words(now)}", health.since, do)
+            do = MEANINGS[code].do
+        yield Trouble(code, f"{name} is {health.words(now)}", health.since, do)
 
 
 def _parked(group: ParkedGroup) -> Trouble:
     names = ", ".join(row.subject for row in group.samples[:NAMED_SAMPLES])
     newest = group.samples[0]
     return Trouble(
+        of_cause(group.cause),
         f"{group.count} pieces of work for {group.connection} are parked, {group.cause}: "
         f"{newest.why} ({names})",
         group.oldest,
@@ -178,6 +192,7 @@ def _parked(group: ParkedGroup) -> Trouble:
 
 def _behind(state: CatchUp) -> Trouble:
     return Trouble(
+        Code.CATCHING_UP,
         f"nothing is created at {state.connection} yet: {state.why}, "
         f"and the {state.kind} that began since has not been worked off",
         state.since,
@@ -200,9 +215,10 @@ def _idle(status: Status, now: datetime) -> Iterator[Trouble]:
     }
     if idle and not status.backlog["claimed"]:  # where anything is claimed, somebody is at work
         yield Trouble(
+            Code.WORK_IDLE,
             f"work for {', '.join(sorted(idle))} is due and nobody does it",
             min(idle.values()),
-            "is a worker running? Start `bridge worker` and `bridge clock`, or `bridge up`",
+            MEANINGS[Code.WORK_IDLE].do,
         )
 
 
@@ -211,7 +227,8 @@ def _failing_runs(failing: list[FailingRun], status: Status, now: datetime) -> I
     for run in failing:
         health = status.health.get(run.connection)
         if health is None or health.state(now) in {"ok", "failing"}:
-            yield Trouble(failures.what(run), run.since, failures.what_to_do(run))
+            what, do = failures.what(run), failures.what_to_do(run)
+            yield Trouble(Code.RUN_FAILS, what, run.since, do)
 
 
 def _unreadable_rows(runs: list[RunRow]) -> Iterator[Trouble]:
@@ -222,6 +239,7 @@ def _unreadable_rows(runs: list[RunRow]) -> Iterator[Trouble]:
     for run in newest.values():
         if count := run.figures.get("unreadable", 0):
             yield Trouble(
+                Code.ROWS,
                 f"{count} rows in the last {run.kind} of {run.connection} ({run.entity}) show no "
                 f"record and were left out: {'; '.join(run.figures.get('unreadable_rows', []))}",
                 run.started_at,
@@ -238,7 +256,8 @@ def _overdue(schedule: list[NextRun], now: datetime) -> Iterator[Trouble]:
     if late:
         runs = ", ".join(sorted({f"{run.kind} of {run.connection}" for run in late}))
         yield Trouble(
+            Code.RUN_LATE,
             f"no run has begun{'' if begun else ' yet'}, though it was time for some: {runs}",
             max(begun, default=None),
-            "is `bridge clock` running? Start it, or `bridge up`",
+            MEANINGS[Code.RUN_LATE].do,
         )

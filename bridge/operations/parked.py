@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.engine.outcomes import remedy
+from bridge.core.model.outcome_codes import Code, of_cause
+from bridge.core.model.outcome_meanings import remedy
 from bridge.errors import NotPossible
 from bridge.ledger import parking
 from bridge.ledger.database import Tx
@@ -41,13 +42,17 @@ class CauseGroup:
     """The parked work of one connection with one cause, and what to do about it."""
 
     parked: ParkedGroup
+    code: Code
     what_to_do: str
 
 
 def groups(desk: Desk) -> list[CauseGroup]:
     """Return what is set aside, by cause and connection, the largest group first."""
     with desk.ledger.read() as tx:
-        return [CauseGroup(group, remedy(group.cause)) for group in parking.groups(tx)]
+        return [
+            CauseGroup(group, of_cause(group.cause), remedy(group.cause))
+            for group in parking.groups(tx)
+        ]
 
 
 def rows(desk: Desk, cause: str | None = None) -> list[Parked]:

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from bridge.core.model.outcome_codes import of_cause
+from bridge.core.model.outcome_meanings import remedy
 from bridge.core.model.syncs import Connection, Rate
-from bridge.engine.outcomes import remedy
 from bridge.ledger import run_records, run_writes, summary
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.run_records import RunRow
@@ -108,7 +109,8 @@ def as_json(shown: Overview) -> dict[str, Any]:
         del values[name]
     values["account"] |= {"balanced": status.account.balanced, "missing": status.account.missing}
     values["parked"] = [
-        asdict(group) | {"what_to_do": remedy(group.cause)} for group in status.parked
+        asdict(group) | {"code": of_cause(group.cause), "what_to_do": remedy(group.cause)}
+        for group in status.parked
     ]
     # Programs are given the ids of runs as text.
     values["runs"] = [row | {"id": str(row["id"])} for row in values["runs"]]

@@ -90,6 +90,7 @@ def as_json(ticket: Ticket) -> dict[str, Any]:
             "connection": line.connection,
             "field": line.field,
             **line.detail,
+            **({"code": line.code} if line.code else {}),
         }
         for line in ticket.timeline
     ]

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from bridge.config import Config
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.case import DEFAULT_POLICY
 from bridge.core.merge.equality import decision_holds
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import FieldState, Link, Side, SideField
 from bridge.core.model.syncs import FieldPolicy
 from bridge.core.model.values import Canonical, Marker, Raw
@@ -74,6 +75,8 @@ class SideReason:
     """The revision that the side was last known to show; None: the field was never read there."""
     seen: datetime | None
     because: str
+    code: str
+    """The outcome code of the reason; empty where nothing is left out."""
     last_write: LastWrite | None
 
 
@@ -143,6 +146,14 @@ def _history(tx: Tx, link: Link, field: str) -> list[Moment]:
     return moments[-HISTORY_LENGTH:]
 
 
+class Reason(NamedTuple):
+    """Why a side does or does not show a field."""
+
+    why: str
+    code: str = ""
+    """The outcome code; empty where nothing is left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """Why one side does or does not show one field, with all that the answer looks at."""
@@ -175,12 +186,14 @@ def _side(tx: Tx, desk: Desk, link: Link, name: str, field: str, called: str) ->
     planned = deepcopy(link)  # it is only asked what would be done: nothing of it is kept
     plan = _plan(desk.context, planned, name)
     question = _Question(desk.config, planned, plan, name, field, called, field in refused)
+    reason = _reason(question)
     return SideReason(
         id=side.remote_id,
         shows=entry.shadow if _was_read(entry) else None,
         level=entry.level if entry else None,
         seen=entry.seen_at if entry else None,
-        because=_because(question),
+        because=reason.why,
+        code=reason.code,
         last_write=_last_write(tx, link, name, field),
     )
 
@@ -192,15 +205,16 @@ def _plan(context: Context, link: Link, name: str) -> Plan:
     return plan_member(context, link, name)
 
 
-def _because(asked: _Question) -> str:
+def _reason(asked: _Question) -> Reason:
     # Several reasons may hold. The first is given: while it does, mending the others is no help.
     if asked.name in asked.link.retired:
-        return f"the record is retired: {asked.name} is no member of {asked.link.sync} (any more)"
+        why = f"the record is retired: {asked.name} is no member of {asked.link.sync} (any more)"
+        return Reason(why, Code.CONNECTION_RETIRED)
     if cut_off := _cut_off(asked):
         return cut_off
     entry = asked.side.fields.get(asked.field)
     if not _was_read(entry):
-        return "it was never read there"
+        return Reason("it was never read there")
     return _held_back(asked, entry) or _level(asked, entry)
 
 
@@ -208,34 +222,37 @@ def _was_read(entry: SideField | None) -> TypeGuard[SideField]:
     return entry is not None and not isinstance(entry.shadow, Marker)
 
 
-def _cut_off(asked: _Question) -> str:
-    """Say why the field never travels to or from this side; nothing when it does."""
+def _cut_off(asked: _Question) -> Reason | None:
+    """Say why the field never travels to or from this side; None when it does."""
     side, name = asked.side, asked.name
     if side.tombstone:
-        return "the record was deleted there"
+        return Reason("the record was deleted there", Code.GONE)
     if side.detached:
-        return f"the record is detached; `bridge link relink {name}:{side.remote_id}` puts it back"
+        way_back = f"`bridge link relink {name}:{side.remote_id}` puts it back"
+        return Reason(f"the record is detached; {way_back}", Code.SCOPE)
     if not side.in_scope:
-        return "the record is out of the sync's scope"
+        return Reason("the record is out of the sync's scope", Code.SCOPE)
     if asked.entity_map is not None and asked.field not in asked.entity_map.fields:
-        return f"the mapping of {name} has no such field"
-    return ""
+        return Reason(f"the mapping of {name} has no such field", Code.MAP_ONLY_READ)
+    return None
 
 
-def _held_back(asked: _Question, entry: SideField) -> str:
+def _held_back(asked: _Question, entry: SideField) -> Reason | None:
     """Say what keeps the agreed value from a side although the field travels, if anything does."""
     if entry.unreadable:
-        return f"what it shows is not believed: {entry.unreadable}"
+        why = f"what it shows is not believed: {entry.unreadable}"
+        return Reason(why, entry.unreadable_code or Code.READ_VALUE)
     if entry.decided_why and decision_holds(entry, asked.link.state):
-        return f"not carried: {entry.decided_why}"
+        return Reason(f"not carried: {entry.decided_why}", entry.decided_code or Code.OTHER)
     if asked.refused:
-        return "the vendor refused the value; see `bridge parked list`"
+        why = "the vendor refused the value; see `bridge parked list`"
+        return Reason(why, Code.FIELD_REFUSED)
     if asked.link.state[asked.field].candidates is not None:
-        return "in conflict"
-    return ""
+        return Reason("in conflict", Code.CONFLICT)
+    return None
 
 
-def _level(asked: _Question, entry: SideField) -> str:
+def _level(asked: _Question, entry: SideField) -> Reason:
     """Say whether a side shows the agreed value, or how far it is behind and what follows.
 
     That a write is owed is for the plan to say: a level alone does not tell.
@@ -244,25 +261,31 @@ def _level(asked: _Question, entry: SideField) -> str:
     behind = asked.link.state[asked.field].rev - max(entry.level, 0)
     revisions = f"behind by {behind} revision{'' if behind == 1 else 's'}; " if behind > 0 else ""
     if asked.plan.delete:
-        return "the record is to be deleted, because it was deleted elsewhere"
+        return Reason("the record is to be deleted, because it was deleted elsewhere")
     if any(asked.field in call.sent for call in asked.plan.calls):
-        return f"{revisions}a write is owed"
-    return f"{revisions}{_why_not_owed(asked, entry)}" if revisions else "level with the bridge"
+        return Reason(f"{revisions}a write is owed")
+    if not revisions:
+        return Reason("level with the bridge")
+    why, code = _why_not_owed(asked, entry)
+    return Reason(f"{revisions}{why}", code)
 
 
-def _why_not_owed(asked: _Question, entry: SideField) -> str:
+def _why_not_owed(asked: _Question, entry: SideField) -> Reason:
     """Say why nothing is to be written although the side was not seen level."""
     if asked.link.paused:
-        return f"the ticket is paused: `bridge link resume {asked.called}` lets it be written"
+        why = f"the ticket is paused: `bridge link resume {asked.called}` lets it be written"
+        return Reason(why, Code.PAUSED)
     if asked.side.missing_since is not None:
-        return "the record was not found lately: it is read once more before anything is written"
+        why = "the record was not found lately: it is read once more before anything is written"
+        return Reason(why, Code.GONE)
     if asked.side.attempt is not None:
-        return "a write is under way, or its answer did not come: a read will tell"
+        why = "a write is under way, or its answer did not come: a read will tell"
+        return Reason(why, Code.WRITE_UNKNOWN)
     if asked.entity_map is None:
-        return "the connection is not configured any more"
+        return Reason("the connection is not configured any more", Code.CONNECTION_RETIRED)
     if asked.entity_map.fields[asked.field].revision != entry.map_rev:
-        return "it is read again, by the mapping as it is now, before anything is written"
-    return "no write is owed: what it shows says the same in its own words"
+        return Reason("it is read again, by the mapping as it is now, before anything is written")
+    return Reason("no write is owed: what it shows says the same in its own words")
 
 
 def _last_write(tx: Tx, link: Link, name: str, field: str) -> LastWrite | None:

@@ -12,6 +12,7 @@ from typing import Final
 from flask import Blueprint, Request, Response, jsonify, request
 
 from bridge.clock import Clock
+from bridge.core.model.outcome_codes import of_cause
 from bridge.core.model.syncs import Secret
 from bridge.ledger import connection_health, failing_runs, summary
 from bridge.ledger.database import Ledger
@@ -158,7 +159,14 @@ def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
             {"": status.account.missing},
         ),
         *_gauge("bridge_work_lane", "Outstanding pieces of work, by lane.", "lane", status.lanes),
-        *_gauge("bridge_work_parked", "Work that was set aside, by cause.", "cause", parked),
+        *_metric(
+            "bridge_work_parked",
+            "Work that was set aside, by cause.",
+            [
+                ({"cause": cause, "code": of_cause(cause)}, float(number))
+                for cause, number in sorted(parked.items())
+            ],
+        ),
         *_metric(
             "bridge_figure",
             "What a connection tells of itself.",

@@ -40,10 +40,15 @@ def test_why_tells_who_set_a_field_by_which_policy_and_what_each_side_shows(home
             False,
             (
                 "behind by 1 revision; the ticket is paused: "
-                "`bridge link resume l1` lets it be written"
+                "`bridge link resume l1` lets it be written  [BRG-PAUSED]"
             ),
         ),
-        (2, False, True, "the record is detached; `bridge link relink product:{0}` puts it back"),
+        (
+            2,
+            False,
+            True,
+            ("the record is detached; `bridge link relink product:{0}` puts it back  [BRG-SCOPE]"),
+        ),
     ],
 )
 def test_why_names_what_keeps_a_value_from_a_side(home, level, paused, detached, because):
@@ -87,5 +92,6 @@ def test_why_says_that_a_mapping_has_no_such_field(home):
     with home.ledger.transaction() as tx:
         assert links.create(tx, link, NOW)
     shown = home("why", "l1", "priority").splitlines()
-    assert "feedback:r-feedback shows null: the mapping of feedback has no such field" in shown
+    no_field = "the mapping of feedback has no such field  [BRG-MAP-ONLY-READ]"
+    assert f"feedback:r-feedback shows null: {no_field}" in shown
     assert "helpdesk:r-helpdesk shows null: it was never read there" in shown

@@ -45,7 +45,7 @@ def test_why_is_a_value_with_the_promised_keys(world, desk):
     assert list(values) == ["link", "field", "state", "policy", "history", "sides"]
     assert set(values["state"]) == {"value", "rev", "set_by", "in_conflict", "candidates"}
     assert set(values["sides"]["H"]) == {
-        "id", "shows", "level", "seen", "because", "last_write",
+        "id", "shows", "level", "seen", "because", "code", "last_write",
     }  # fmt: skip
 
 

@@ -112,7 +112,8 @@ def test_strangers_do_not_make_the_counters_grow(receiver):
         )
     shown = receiver.client.get("/metrics").text
     assert shown.count("bridge_webhooks_refused_total{") == 1
-    assert 'bridge_webhooks_refused_total{connection="",reason="UnknownConnection"} 20' in shown
+    labels = 'connection="",reason="UnknownConnection",code="BRG-HOOK-UNKNOWN"'
+    assert f"bridge_webhooks_refused_total{{{labels}}} 20" in shown
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.core.mapping.transforms import AGENT, Transform, shown
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
 LEAVE = "leave"
@@ -88,7 +89,8 @@ class AgentTable:
         if raw is None:
             raw = self.name_of(self.unmapped)
         if raw is None:
-            return NotCarried(f"{email} has no name here; add it to agents.yaml")
+            why = f"{email} has no name here; add it to agents.yaml"
+            return NotCarried(why, Code.MAP_PERSON)
         return raw
 
 
@@ -106,13 +108,14 @@ def agent_transform(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
         if not isinstance(raw, str | int) or isinstance(raw, bool):
             return Unreadable(f"{shown(raw)} names no agent")
         if is_group(raw):
-            return Unreadable(f"{shown(raw)} is a group, and a group is never read as a person")
+            why = f"{shown(raw)} is a group, and a group is never read as a person"
+            return Unreadable(why, Code.READ_GROUP)
         email = table.email_of(raw)
         if email is not None:
             return email
         if table.unmapped == LEAVE:
             why = f"the agent {shown(raw)} is not in agents.yaml; add a row for this person"
-            return Unreadable(why)
+            return Unreadable(why, Code.READ_PERSON)
         return None if table.unmapped == UNASSIGN else table.unmapped
 
     def stranger(raw: Raw) -> bool:

@@ -13,6 +13,7 @@ from bridge.core.mapping.paths import Path
 from bridge.core.mapping.transforms import Transform, shown
 from bridge.core.mapping.value_tables import Table
 from bridge.core.model.entities import Field
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.values import ABSENT, Canonical, Marker, NotCarried, Raw, Unreadable
 
 Extract = Callable[[Mapping[str, Any]], Raw | Marker | Unreadable]
@@ -71,7 +72,7 @@ def make_reader(field: Field, table: Table | None, chain: Chain, default: Canoni
         if isinstance(raw, Unreadable):
             return raw
         if isinstance(raw, Marker):
-            return Unreadable(f"{name} was not shown")
+            return Unreadable(f"{name} was not shown", Code.READ_ABSENT)
         for helper in helpers:
             raw = helper(raw)
         value = translate(raw)
@@ -118,7 +119,7 @@ def _by_transform(transform: Transform) -> Read:
 
 def read_parent(raw: Raw) -> Canonical | Unreadable:
     """Return a parent as it is: who reads records has put our own id of the ticket in its place."""
-    return Unreadable("was not shown") if isinstance(raw, Marker) else raw
+    return Unreadable("was not shown", Code.READ_ABSENT) if isinstance(raw, Marker) else raw
 
 
 # --- write: canonical -> raw ----------------------------------------------------------------------
@@ -138,9 +139,11 @@ def make_writer(
 
     def write(value: Canonical) -> Raw | NotCarried:
         if value is None and unless_null:
-            return NotCarried(f"an empty {name} is not written here (unless_null)")
+            why = f"an empty {name} is not written here (unless_null)"
+            return NotCarried(why, Code.MAP_DECLARED)
         if value in not_carried:
-            return NotCarried(f"{name} {shown(value)} is declared as not carried")
+            why = f"{name} {shown(value)} is declared as not carried"
+            return NotCarried(why, Code.MAP_DECLARED)
         if table is not None:
             listed, raw = table.get(value)
             return raw if listed else NotCarried(f"{name} {shown(value)} has no writing here")

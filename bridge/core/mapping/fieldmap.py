@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.core.model.limits import over_record_limit, size_of, why_too_large
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
 
@@ -71,10 +72,11 @@ class EntityMap:
                 continue
             size = size_of(value)
             if why := why_too_large(value, size, is_set=field_map.is_set):
-                values[name] = Unreadable(why)
+                values[name] = Unreadable(why, Code.READ_LIMIT)
             else:
                 chars[name] = size.chars
-        return values | {name: Unreadable(why) for name, why in over_record_limit(chars).items()}
+        too_much = over_record_limit(chars)
+        return values | {name: Unreadable(why, Code.READ_LIMIT) for name, why in too_much.items()}
 
     @property
     def parent(self) -> FieldMap | None:

@@ -17,6 +17,7 @@ from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 
 from bridge.core.mapping.expressions import Expression, TooCostly
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.values import ABSENT, Marker, Raw, Unreadable
 
 MAX_EXPRESSION_CHARS = 500
@@ -133,7 +134,8 @@ def _getter(names: tuple[str, ...]) -> Extract:
                 return None
             if not isinstance(value, Mapping):
                 path = ".".join(names)
-                return Unreadable(f"there is no {name} to read in what is no object (path {path})")
+                why = f"there is no {name} to read in what is no object (path {path})"
+                return Unreadable(why, Code.READ_PATH)
             value = value.get(name, ABSENT)
             if value is ABSENT:
                 return ABSENT
@@ -152,7 +154,8 @@ def _searcher(compiled: Expression, roots: frozenset[str]) -> Extract:
             return compiled.search(record)
         except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             first_line = str(error).splitlines()[0][:MAX_ERROR_CHARS]
-            return Unreadable(f"the expression cannot be evaluated: {first_line}")
+            why = f"the expression cannot be evaluated: {first_line}"
+            return Unreadable(why, Code.READ_PATH)
 
     return get
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.core.mapping.transforms import TRANSFORMS, Transform, shown
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
 OPTIONS = ("prefix", "min_salience")
@@ -45,7 +46,8 @@ def tags_with_options(given: Mapping[str, Any]) -> Transform:
         return f"{prefix}{plain}" if isinstance(plain, str) else plain
 
     def write(value: Canonical) -> Raw | NotCarried:
-        return NotCarried(f"the tag {shown(value)} is not written: tags with options are only read")
+        why = f"the tag {shown(value)} is not written: tags with options are only read"
+        return NotCarried(why, Code.MAP_ONLY_READ)
 
     return replace(_PLAIN, read=read, write=write, elements=_names_above(given.get("min_salience")))
 

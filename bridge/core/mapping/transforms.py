@@ -16,6 +16,7 @@ from typing import Any
 
 from bridge.core.mapping.email_address import address_of
 from bridge.core.model.limits import MAX_ELEMENT_CHARS
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
 
 MAX_SHOWN_CHARS = 60
@@ -101,7 +102,7 @@ def _tag(raw: Raw) -> Canonical | Unreadable:
         return Unreadable(f"the tag {shown(raw)} is no text")
     if len(raw) > MAX_ELEMENT_CHARS:
         why = f"has {len(raw):,} characters, at most {MAX_ELEMENT_CHARS} are allowed"
-        return Unreadable(f"the tag {shown(raw)} {why}")
+        return Unreadable(f"the tag {shown(raw)} {why}", Code.READ_LIMIT)
     # Taken apart first, so that a letter folds the same in every Unicode form.
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", raw).casefold())
     tag = _IN_FRONT.sub("", folded, count=1).rstrip()

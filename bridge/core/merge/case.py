@@ -132,7 +132,7 @@ class Case:
         """Note that the side was seen or written level with the present state."""
         self.entry.level = self.state.rev
         self.entry.decided = None
-        self.entry.decided_why = ""
+        self.entry.decided_why = self.entry.decided_code = ""
 
     def set_shadow(self, raw: Raw) -> None:
         """Make a raw value the shadow, with which the next read is compared."""

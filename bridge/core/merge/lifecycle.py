@@ -266,7 +266,7 @@ def _reread_scalar(
     """Move the state to the new reading of the shadow that set it."""
     value, before = reads_as(field_map, entry, entry.shadow), state.value
     if isinstance(value, Unreadable):
-        return [Note("unreadable", connection, name, {"why": value.why})]
+        return [Note("unreadable", connection, name, {"why": value.why, "code": value.code})]
     if agrees(field_map, entry, entry.shadow, state):
         return []
     move_state(state, value, MAPPING, (state.lo, state.hi))

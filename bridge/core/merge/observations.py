@@ -29,6 +29,7 @@ from bridge.core.merge.equality import decision_holds, elements_of, same_raw
 from bridge.core.merge.lifecycle import record_returned
 from bridge.core.merge.policies import review_conflict
 from bridge.core.model.limits import MAX_KNOWN_ELEMENTS
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import NEVER, Attempt, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import ABSENT, NO_BASE, Marker, Raw, Unreadable
 
@@ -134,13 +135,14 @@ def readable_cases(
     """
     cases: list[CaseAndValue] = []
     for case, raw in observed_cases(link, side, obs, rules, notes):
-        why = _why_unreadable(case, raw)
-        if why:
-            _set_aside(case, raw, why)
+        unreadable = _unreadable(case, raw)
+        if unreadable is not None:
+            _set_aside(case, raw, unreadable)
             continue
         if case.entry.unreadable:
             _take_shown_for_base(case, raw)
-            case.entry.unreadable, case.entry.shown, case.entry.tried = "", None, NEVER
+            case.entry.unreadable, case.entry.unreadable_code = "", ""
+            case.entry.shown, case.entry.tried = None, NEVER
         cases.append((case, raw))
     return cases
 
@@ -159,27 +161,27 @@ def observed_cases(
             )
 
 
-def _why_unreadable(case: Case, raw: object) -> str:
-    """Return why a value says nothing; empty if it does say something."""
+def _unreadable(case: Case, raw: object) -> Unreadable | None:
+    """Return why a value says nothing; None if it does say something."""
     if raw is ABSENT:
-        return NOT_SHOWN
+        return Unreadable(NOT_SHOWN, Code.READ_ABSENT)
     if isinstance(raw, Unreadable):
-        return raw.why
+        return raw
     if case.field_map.is_set:
         known = len(case.state.elements) + len(elements_of(raw))
         if known > MAX_KNOWN_ELEMENTS:
             allowed = f"at most {MAX_KNOWN_ELEMENTS:,} are remembered of one ticket"
-            return f"too many different elements: {known:,} came and went, {allowed}"
+            why = f"too many different elements: {known:,} came and went, {allowed}"
+            return Unreadable(why, Code.READ_LIMIT)
         # Never so in the running bridge: there the connector has said it, one `if` above.
         doubtful = not elements_of(raw) and not case.capability.empty_trusted
-        return "an empty set here may also mean that it is withheld" if doubtful else ""
+        why = "an empty set here may also mean that it is withheld"
+        return Unreadable(why, Code.READ_EMPTY) if doubtful else None
     value = case.field_map.read(raw)
-    if isinstance(value, Unreadable) and not case.agrees(raw):
-        return value.why
-    return ""
+    return value if isinstance(value, Unreadable) and not case.agrees(raw) else None
 
 
-def _set_aside(case: Case, raw: object, why: str) -> None:
+def _set_aside(case: Case, raw: object, unreadable: Unreadable) -> None:
     """Mark a field unreadable. An answer to a write that leaves a field out is no read of it."""
     entry = case.entry
     if not isinstance(raw, Marker | Unreadable):
@@ -188,11 +190,12 @@ def _set_aside(case: Case, raw: object, why: str) -> None:
             entry.seen_at = case.obs.read_at
             if entry.shadow is NO_BASE:
                 entry.map_rev = case.field_map.revision
-    if (case.obs.own and raw is ABSENT) or entry.unreadable == why:
+    if (case.obs.own and raw is ABSENT) or entry.unreadable == unreadable.why:
         return
-    entry.unreadable = why
+    entry.unreadable, entry.unreadable_code = unreadable.why, unreadable.code
     emptied = case.field_map.is_set and isinstance(raw, list | tuple) and elements_of(entry.shadow)
-    case.note("ambiguous empty" if emptied else "unreadable", why=why)
+    kind = "ambiguous empty" if emptied else "unreadable"
+    case.note(kind, why=unreadable.why, code=unreadable.code)
 
 
 def _take_shown_for_base(case: Case, raw: Raw) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 from bridge.core.merge.case import ADMIN, MAPPING, Case
 from bridge.core.merge.equality import agrees, present_elements, reads_as
 from bridge.core.merge.guard import flips_too_often
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Element, FieldState, SideField
 from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
 
@@ -79,7 +80,7 @@ def leave_as_it_is(case: Case, why: str) -> None:
     """Leave the side, just seen, as it is for as long as the state stands."""
     case.entry.level = case.state.rev
     case.entry.decided = {case.name: case.state.rev}
-    case.entry.decided_why = why
+    case.entry.decided_why, case.entry.decided_code = why, Code.KEPT
     case.entry.open_to_review = False
 
 

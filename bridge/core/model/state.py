@@ -81,12 +81,16 @@ class SideField:
     decided: dict[str, int] | None = None
     """A decision to leave this field alone: the revisions of all fields that it was based on."""
     decided_why: str = ""
+    decided_code: str = ""
+    """The outcome code of that reason; empty where an older version took the decision."""
     open_to_review: bool = False
     """The planner took the decision from what is declared; it looks again, for that may change."""
     lacks: dict[str, int] = field(default_factory=dict)
     """Sets: elements that the system did not take, or give up -> revision of the element then."""
     unreadable: str = ""
     """Why the last read said nothing; empty: readable."""
+    unreadable_code: str = ""
+    """The outcome code of that reason."""
     shown: Raw | None = None
     """The raw value last shown, kept while the mapping cannot read it."""
     tried: int = NEVER

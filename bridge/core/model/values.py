@@ -9,8 +9,10 @@ did not show the field, `Unreadable` that it did but must not be believed or can
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from bridge.core.model.outcome_codes import Code
 
 # These two names are for the reader: to the type checker both are Any, so it finds no mix-up.
 Raw = Any
@@ -36,6 +38,7 @@ class Unreadable:
     """The field was there, but must not be believed; `why` names the value and what to do."""
 
     why: str
+    code: Code = field(default=Code.READ_VALUE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class NotCarried:
     """The system cannot hold this canonical value; `why` is shown to the admin."""
 
     why: str
+    code: Code = field(default=Code.MAP_VALUE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)

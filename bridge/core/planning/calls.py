@@ -13,6 +13,7 @@ from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import Rules
 from bridge.core.merge.equality import decision_holds
 from bridge.core.model.capabilities import EntityCapabilities, Verb, Writable
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw
 
@@ -83,28 +84,30 @@ class Recipient:
         to = self.rules.policy(name).to
         return to is None or self.side.connection in to
 
-    def decline(self, name: str, why: str, *used: str) -> None:
+    def decline(self, name: str, reason: NotCarried, *used: str) -> None:
         """Leave a field alone for as long as it, and the `used` fields, stand as they are.
 
         The decision is remembered by the revisions of all fields that it looked at (rule F20), and
         noted once. It moves no level (rule F5).
         """
         entry = self.side.fields[name]
-        known = decision_holds(entry, self.link.state) and entry.decided_why == why
+        known = decision_holds(entry, self.link.state) and entry.decided_why == reason.why
         entry.decided = {field: self.state(field).rev for field in (name, *used)}
-        entry.decided_why, entry.open_to_review = why, True
+        entry.decided_why, entry.decided_code = reason.why, reason.code
+        entry.open_to_review = True
         if not known:
-            self._note_not_carried(name, why=why)
+            self._note_not_carried(name, reason)
 
-    def decline_element(self, name: str, element: str, why: str) -> None:
+    def decline_element(self, name: str, element: str, reason: NotCarried) -> None:
         """Leave one element of a set alone until somebody decides about it anew (rule F14)."""
         rev = self.state(name).elements[element].rev
         self.side.fields[name].lacks[element] = rev
-        self._note_not_carried(name, element=element, why=why)
+        self._note_not_carried(name, reason, element=element)
 
-    def _note_not_carried(self, name: str, **detail: object) -> None:
+    def _note_not_carried(self, name: str, reason: NotCarried, **about: object) -> None:
         """Add a line to the timeline: something is not carried to this side."""
-        detail["rev"] = self.state(name).rev
+        rev = self.state(name).rev
+        detail = about | {"why": reason.why, "code": reason.code, "rev": rev}
         self.notes.append(Note("not carried", self.side.connection, name, detail))
 
 
@@ -127,7 +130,8 @@ def group_into_calls(recipient: Recipient, wants: Iterable[Want]) -> list[Planne
             calls.append(call)
             left = {key: want for key, want in left.items() if not _covers(call, want)}
     for want in left.values():
-        recipient.decline(want.name, f"no call of this system sets {want.key} to {want.raw!r}")
+        why = f"no call of this system sets {want.key} to {want.raw!r}"
+        recipient.decline(want.name, NotCarried(why, Code.SYSTEM_NEEDS))
     return calls
 
 
@@ -156,8 +160,10 @@ def _compose(recipient: Recipient, verb: Verb, taken: list[Want]) -> PlannedCall
             return None  # a conflict about its value is open: the whole call waits (rule F18)
         if not _add_need(recipient, verb, key, field_map, call):
             why = f"{verb.name} needs {key}, and nothing gives it a value"
+            reason = NotCarried(why, Code.SYSTEM_NEEDS)
             for want in taken:
-                recipient.decline(want.name, why, *(() if field_map is None else (field_map.name,)))
+                used = () if field_map is None else (field_map.name,)
+                recipient.decline(want.name, reason, *used)
             return None
     return call
 

@@ -24,6 +24,7 @@ from bridge.core.merge.case import Rules
 from bridge.core.merge.equality import agrees, decision_holds
 from bridge.core.merge.lifecycle import is_to_be_deleted
 from bridge.core.model.capabilities import EntityCapabilities, Support, Writable, refused_value
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import NEVER, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import NO_BASE, NotCarried, Raw
 from bridge.core.planning.calls import (
@@ -127,9 +128,10 @@ def _plan_calls(recipient: Recipient, probed: Mapping[str, bool]) -> list[Planne
     for name, field_map in recipient.fields.items():
         if not _is_due(recipient, field_map):
             continue
-        key, why = field_map.write_key, _why_never_written(recipient, field_map, probed)
-        if why or key is None:
-            recipient.decline(name, why)
+        key, never = field_map.write_key, _why_never_written(recipient, field_map, probed)
+        if never is not None:
+            recipient.decline(name, never)
+        if never is not None or key is None:
             continue
         writable = recipient.capabilities.writable[key]
         if field_map.is_set:
@@ -188,21 +190,22 @@ def _may_be_compared(field_map: FieldMap, entry: SideField, state: FieldState) -
 
 def _why_never_written(
     recipient: Recipient, field_map: FieldMap, probed: Mapping[str, bool]
-) -> str:
-    """Return why a field is never written there, whatever its value; empty if it is."""
+) -> NotCarried | None:
+    """Return why a field is never written there, whatever its value; None if it is."""
     key, connection = field_map.write_key, recipient.side.connection
     if key is None:
-        return f"the mapping of {connection} only reads it"
+        return NotCarried(f"the mapping of {connection} only reads it", Code.MAP_ONLY_READ)
     writable = recipient.capabilities.writable.get(key)
     if not recipient.receives(field_map.name):
-        return f"the sync does not send it to {connection}"
+        return NotCarried(f"the sync does not send it to {connection}", Code.SYNC_NOT_SENT)
     if not field_map.on_update:
-        return f"the mapping of {connection} writes it only on create"
+        why = f"the mapping of {connection} writes it only on create"
+        return NotCarried(why, Code.MAP_ONLY_READ)
     if writable is None or writable.on_update is Support.NO:
-        return f"{connection} does not let {key} be changed"
+        return NotCarried(f"{connection} does not let {key} be changed", Code.SYSTEM_FIXED)
     if writable.on_update is Support.PROBED and probed.get(key) is False:
-        return f"this deployment ignores {key}"
-    return ""
+        return NotCarried(f"this deployment ignores {key}", Code.SYSTEM_IGNORES)
+    return None
 
 
 # --- fields that are one value --------------------------------------------------------------------
@@ -219,32 +222,34 @@ def _plan_scalar(
     name, shadow = field_map.name, recipient.entry(field_map.name).shadow
     raw = value_to_write(field_map, recipient.state(name).value, writable)
     if isinstance(raw, NotCarried):
-        recipient.decline(name, raw.why)
+        recipient.decline(name, raw)
         return None
     if raw == shadow:
         return None  # a cut text: the side says as much of the state as it can hold
-    why = _why_not_movable(key, shadow, raw, writable)
+    reason = _why_not_movable(key, shadow, raw, writable)
     if probed.get(refused_value(key, raw)) is False:
-        why = f"this deployment refuses {key} {raw!r}"
-    if why:
-        recipient.decline(name, why)
+        reason = NotCarried(f"this deployment refuses {key} {raw!r}", Code.SYSTEM_VALUE)
+    if reason is not None:
+        recipient.decline(name, reason)
         return None
     return Want(name, key, raw, _losses(recipient, name, shadow, raw))
 
 
-def _why_not_movable(key: str, shadow: Raw, raw: Raw, writable: Writable) -> str:
-    """Return why the system does not let a value become another; empty if it does."""
+def _why_not_movable(key: str, shadow: Raw, raw: Raw, writable: Writable) -> NotCarried | None:
+    """Return why the system does not let a value become another; None if it does."""
     if raw is None and not writable.clears:
-        return f"{key} cannot be emptied"
+        return NotCarried(f"{key} cannot be emptied", Code.SYSTEM_FIXED)
     order = writable.forward
     if not order or shadow is None:
-        return ""
+        return None
     if shadow not in order or raw not in order:
         steps = ", ".join(map(str, order))
-        return f"{key} moves only along {steps}; not from {shadow!r} to {raw!r}"
+        why = f"{key} moves only along {steps}; not from {shadow!r} to {raw!r}"
+        return NotCarried(why, Code.SYSTEM_FIXED)
     if order.index(raw) < order.index(shadow):
-        return f"{key} moves only forward, not from {shadow!r} to {raw!r}"
-    return ""
+        why = f"{key} moves only forward, not from {shadow!r} to {raw!r}"
+        return NotCarried(why, Code.SYSTEM_FIXED)
+    return None
 
 
 def _losses(recipient: Recipient, name: str, shadow: Raw, raw: Raw) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from bridge.core.merge.equality import (
     present_elements,
 )
 from bridge.core.model.capabilities import EntityCapabilities, Verb, Writable
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import FieldState, SideField
 from bridge.core.model.values import NotCarried, Raw
 from bridge.core.planning.calls import PlannedCall, Recipient, Want
@@ -73,10 +74,10 @@ class _SetPlan:
                 continue
             raw = self.field_map.write(element)
             if isinstance(raw, NotCarried):
-                self.recipient.decline_element(self.name, element, raw.why)
+                self.recipient.decline_element(self.name, element, raw)
             elif self.verbs.add is None and self.verbs.replace is None:
-                why = f"{self.key} cannot be added to"
-                self.recipient.decline_element(self.name, element, why)
+                reason = NotCarried(f"{self.key} cannot be added to", Code.SYSTEM_FIXED)
+                self.recipient.decline_element(self.name, element, reason)
             else:
                 forms.append(raw)
         return forms
@@ -112,10 +113,12 @@ class _SetPlan:
         unknown = [element for element in extra if element not in self.state.elements]
         for element in extra:
             if element in self.state.elements:
-                self.recipient.decline_element(self.name, element, why)
+                reason = NotCarried(why, Code.SYSTEM_FIXED)
+                self.recipient.decline_element(self.name, element, reason)
         if unknown and not added:
             # No state knows them, so there is no revision to remember them by: the field it is.
-            self.recipient.decline(self.name, f"{why}: {', '.join(unknown)}")
+            reason = NotCarried(f"{why}: {', '.join(unknown)}", Code.SYSTEM_FIXED)
+            self.recipient.decline(self.name, reason)
 
     def kept(self, extra: Iterable[str]) -> list[Raw]:
         """Return the raw elements that stay when the extra ones go. What cannot be read stays."""

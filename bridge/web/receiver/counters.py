@@ -6,6 +6,8 @@ import threading
 from collections import Counter
 from typing import Final
 
+from bridge.core.model.outcome_codes import of_refusal
+
 ACCEPTED: Final = "bridge_webhooks_total"
 REFUSED: Final = "bridge_webhooks_refused_total"
 _HELP: Final = {
@@ -48,11 +50,16 @@ class Counters:
         for family, label in ((ACCEPTED, "status"), (REFUSED, "reason")):
             lines += [f"# HELP {family} {_HELP[family]}", f"# TYPE {family} counter"]
             lines += [
-                f"{family}{labels(connection=name, **{label: word})} {number}"
+                f"{family}{labels(connection=name, **_labels(label, word))} {number}"
                 for (kind, name, word), number in counts
                 if kind == family
             ]
         return lines
+
+
+def _labels(label: str, word: str) -> dict[str, str]:
+    """Return a status or a reason as a label; a reason has its outcome code beside it."""
+    return {label: word} | ({"code": of_refusal(word)} if label == "reason" else {})
 
 
 def labels(**values: str) -> str:

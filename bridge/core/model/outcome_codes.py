@@ -1,0 +1,159 @@
+"""Outcome codes: a stable name for every way in which something is refused, parked or left out.
+
+`outcome_meanings` says what each means. The ledger keeps the words that it always kept (causes of
+parked work, kinds of timeline entries); `of_cause`, `of_refusal` and `of_entry` translate them, so
+that rows of older versions have a code, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+
+class Code(StrEnum):
+    """A stable code. It may be looked for in logs and dashboards, so none ever changes."""
+
+    KEY = "BRG-401-KEY"
+    RECORD_FORBIDDEN = "BRG-403-RECORD"
+    RECORD_WITHHELD = "BRG-403-WITHHELD"
+    CONNECTION_FAILING = "BRG-CONN-FAILING"
+    CONNECTION_PAUSED = "BRG-CONN-PAUSED"
+    CONNECTION_HELD = "BRG-CONN-HELD"
+    CONNECTION_RETIRED = "BRG-CONN-RETIRED"
+
+    HOOK_SIGNATURE = "BRG-HOOK-SIGNATURE"
+    HOOK_EXPIRED = "BRG-HOOK-EXPIRED"
+    HOOK_UNKNOWN = "BRG-HOOK-UNKNOWN"
+    HOOK_RATE = "BRG-HOOK-RATE"
+    HOOK_SIZE = "BRG-HOOK-SIZE"
+    HOOK_TYPE = "BRG-HOOK-TYPE"
+    HOOK_LEDGER = "BRG-HOOK-LEDGER"
+    HOOK_MALFORMED = "BRG-HOOK-MALFORMED"
+    HOOK_IGNORED = "BRG-HOOK-IGNORED"
+
+    WRITE_REFUSED = "BRG-WRITE-REFUSED"
+    WRITE_MISSING = "BRG-WRITE-MISSING"
+    WRITE_EXISTS = "BRG-WRITE-EXISTS"
+    WRITE_VAIN = "BRG-WRITE-VAIN"
+    WRITE_UNKNOWN = "BRG-WRITE-UNKNOWN"
+    WRITE_UNSAFE = "BRG-WRITE-UNSAFE"
+    CREATE_REFUSED = "BRG-CREATE-REFUSED"
+    CREATE_BUDGET = "BRG-CREATE-BUDGET"
+    MATCH_AMBIGUOUS = "BRG-MATCH-AMBIGUOUS"
+    UNAVAILABLE = "BRG-SYS-UNAVAILABLE"
+    UNSUPPORTED = "BRG-SYS-UNSUPPORTED"
+    DEFECT = "BRG-DEFECT"
+    OTHER = "BRG-OTHER"
+
+    RUN_FAILS = "BRG-RUN-FAILS"
+    RUN_LATE = "BRG-RUN-LATE"
+    ROWS = "BRG-ROW-QUARANTINED"
+    WORK_IDLE = "BRG-WORK-IDLE"
+    REDIS_DOWN = "BRG-REDIS-DOWN"
+    LEDGER = "BRG-LEDGER"
+    CATCHING_UP = "BRG-LEDGER-BEHIND"
+    ACCOUNT = "BRG-ACCOUNT"
+    FILES = "BRG-FILES"
+    FILES_DIFFER = "BRG-FILES-DIFFER"
+
+    MAP_VALUE = "BRG-MAP-VALUE"
+    MAP_DECLARED = "BRG-MAP-DECLARED"
+    MAP_PERSON = "BRG-MAP-PERSON"
+    MAP_ONLY_READ = "BRG-MAP-ONLY-READ"
+    SYNC_NOT_SENT = "BRG-SYNC-NOT-SENT"
+    SYSTEM_FIXED = "BRG-SYS-FIXED"
+    SYSTEM_IGNORES = "BRG-SYS-IGNORES"
+    SYSTEM_VALUE = "BRG-SYS-VALUE"
+    SYSTEM_NEEDS = "BRG-SYS-NEEDS"
+    FIELD_REFUSED = "BRG-FIELD-REFUSED"
+    KEPT = "BRG-KEPT"
+
+    READ_VALUE = "BRG-READ-VALUE"
+    READ_PERSON = "BRG-READ-PERSON"
+    READ_GROUP = "BRG-READ-GROUP"
+    READ_ABSENT = "BRG-READ-ABSENT"
+    READ_LIMIT = "BRG-READ-LIMIT"
+    READ_PATH = "BRG-READ-PATH"
+    READ_PARENT = "BRG-READ-PARENT"
+    READ_EMPTY = "BRG-READ-EMPTY"
+
+    CONFLICT = "BRG-CONFLICT"
+    DOUBTFUL = "BRG-DOUBTFUL"
+    PAUSED = "BRG-PAUSED"
+    SCOPE = "BRG-SCOPE"
+    GONE = "BRG-GONE"
+
+
+CAUSES: Final[Mapping[str, Code]] = {
+    "retired": Code.CONNECTION_RETIRED,
+    "unsafe": Code.WRITE_UNSAFE,
+    "ambiguous match": Code.MATCH_AMBIGUOUS,
+    "create refused": Code.CREATE_REFUSED,
+    "creation budget": Code.CREATE_BUDGET,
+    "in vain": Code.WRITE_VAIN,
+    "defect": Code.DEFECT,
+    "Refused": Code.WRITE_REFUSED,
+    "Lacking": Code.WRITE_REFUSED,
+    "NotFound": Code.WRITE_MISSING,
+    "AlreadyExists": Code.WRITE_EXISTS,
+    "Unauthorised": Code.RECORD_FORBIDDEN,
+    "Withheld": Code.RECORD_WITHHELD,
+    "Unsupported": Code.UNSUPPORTED,
+    "UnknownOutcome": Code.WRITE_UNKNOWN,
+    **dict.fromkeys(("Unavailable", "RateLimited", "NotSent", "Resting"), Code.UNAVAILABLE),
+}
+"""Cause of parked work, as the ledger keeps it -> code."""
+
+REFUSALS: Final[Mapping[str, Code]] = {
+    "BadSignature": Code.HOOK_SIGNATURE,
+    "Expired": Code.HOOK_EXPIRED,
+    "UnknownConnection": Code.HOOK_UNKNOWN,
+    "TooMany": Code.HOOK_RATE,
+    "TooLarge": Code.HOOK_SIZE,
+    "UnsupportedMedia": Code.HOOK_TYPE,
+    "LedgerDown": Code.HOOK_LEDGER,
+    "Malformed": Code.HOOK_MALFORMED,
+    "quarantined": Code.HOOK_MALFORMED,
+    "ignored": Code.HOOK_IGNORED,
+}
+"""Why a webhook was refused, or the verdict by which it came to nothing -> code."""
+
+ENTRIES: Final[Mapping[str, Code]] = {
+    "not carried": Code.OTHER,
+    "refused": Code.WRITE_REFUSED,
+    "unsafe": Code.WRITE_UNSAFE,
+    "ambiguous": Code.MATCH_AMBIGUOUS,
+    "unknown outcome": Code.WRITE_UNKNOWN,
+    "unreadable": Code.READ_VALUE,
+    "ambiguous empty": Code.READ_EMPTY,
+    "ambiguous removal": Code.READ_EMPTY,
+    "conflict": Code.CONFLICT,
+    "uncertain": Code.CONFLICT,
+    "waiting": Code.CONFLICT,
+    "ignored": Code.KEPT,
+    "reverted": Code.KEPT,
+    "suspect": Code.DOUBTFUL,
+    "fused": Code.DOUBTFUL,
+    "missing": Code.GONE,
+    "deleted": Code.GONE,
+    "left scope": Code.SCOPE,
+    "paused": Code.PAUSED,
+}
+"""Kind of timeline entry -> code, unless the entry names one itself. Others need none."""
+
+
+def of_cause(cause: str) -> Code:
+    """Return the code of parked work by its cause; OTHER for one that only older versions knew."""
+    return CAUSES.get(cause, Code.OTHER)
+
+
+def of_refusal(reason: str) -> Code:
+    """Return the code of a webhook that was refused or came to nothing."""
+    return REFUSALS.get(reason, Code.OTHER)
+
+
+def of_entry(kind: str, detail: Mapping[str, Any]) -> str:
+    """Return the code of a timeline entry; empty when it tells of nothing that was left out."""
+    return str(detail.get("code") or ENTRIES.get(kind, ""))

@@ -7,11 +7,9 @@ become well, and an edit made at each, of which no webhook tells, must arrive at
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import itertools
 import json
-import math
 import os
 import signal
 import socket
@@ -21,11 +19,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from sqlalchemy import func, select
 
 from bridge import wiring
@@ -33,22 +30,20 @@ from bridge.home import fill_home
 from bridge.ledger import failing_runs, links, parking
 from bridge.ledger.tables import attempt, work
 from bridge.queue import Embedded, socket_for
-from bridge.sandbox.registry import sandbox_class
 from bridge.supervisor.demo_evidence import collect
 from bridge.supervisor.processes import child_environ, free_port
 from bridge.supervisor.sandbox_client import SandboxClient
 from bridge.verify import report
-from tests.hostile.vendors import PlannedAccount
+from tests.hostile import setting
+from tests.hostile.outcome import Met, Outcome
+from tests.hostile.setting import NORTH, PAIRS, SOUTH, partner
 from tests.hostile.ways import LIES, REFUSALS, WAYS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAIRS = 10
 TICKETS = 6
 """At each neighbour and each hostile vendor."""
 UNEDITED = 2
 """The ticket of a hostile vendor that nobody edits before it is well again."""
-POLL_SECONDS = 2
-HTTP_TIMEOUT = 2
 HOSTILE_SECONDS = 6.0
 """A round lasts at least so long, and until each way was met ..."""
 MAX_HOSTILE_SECONDS = 15.0
@@ -57,62 +52,9 @@ RESUME_SECONDS = 30.0
 ARRIVAL_SECONDS = 15.0
 QUIET_SECONDS = 60.0
 LOOK_SECONDS = 0.02
-LEEWAY_SECONDS = 3.0
-"""A machine that has other tests to run may take so much longer than twice as long."""
 PULSE_SECONDS = 0.3
 """Between two edits of the neighbours."""
-NORTH, SOUTH = "north", "south"
 PROCESSES = ("web", "worker", "clock")
-
-
-@dataclass(frozen=True)
-class Met:
-    """What came of one way."""
-
-    way: str
-    system: str
-    calls: int
-    """How many calls were answered so."""
-    neighbours: float
-    """The slowest arrival among the healthy neighbours meanwhile, in seconds."""
-    resumed: float
-    """Seconds until an edit arrived that was made when the vendor was well again."""
-
-
-@dataclass
-class Outcome:
-    """What came of everything."""
-
-    baseline: float
-    """The median arrival among the neighbours while all is well, in seconds."""
-    baseline_worst: float
-    tried_again: list[str] = field(default_factory=list)
-    """Ways that did harm once, and were tried once more: the machine may have stood still."""
-    met: list[Met] = field(default_factory=list)
-    led_astray: list[str] = field(default_factory=list)
-    """Calls of ours at another host."""
-    leaks: list[str] = field(default_factory=list)
-    """Where a planted secret was found."""
-    memory: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Bytes of each process, before and after."""
-    parked_runs: list[str] = field(default_factory=list)
-    failing: list[str] = field(default_factory=list)
-    """Runs that still fail in the end."""
-    verdicts: dict[str, report.Report] = field(default_factory=dict)
-    """What the judge says of each pair."""
-
-    @property
-    def bound(self) -> float:
-        """Return how long an edit of a neighbour may take: twice as long, or a little longer."""
-        return max(2 * self.baseline, self.baseline + LEEWAY_SECONDS)
-
-    def harmful(self) -> list[Met]:
-        """Return the ways that delayed a neighbour, or whose vendor was not heard again."""
-        return [
-            met
-            for met in self.met
-            if met.neighbours > self.bound or math.isinf(met.resumed) or not met.calls
-        ]
 
 
 class Pulse(threading.Thread):
@@ -159,10 +101,8 @@ class HostileKit:
         self.log = folder / "log.txt"
         self.say = say
         self.port = free_port("127.0.0.1", 18_100 + os.getpid() % 10_000)
-        self.hostile = {
-            f"hostile{number}": ("switch", "posthog")[number % 2] for number in range(PAIRS)
-        }
-        self.accounts = self._plan()
+        self.hostile = setting.hostile_accounts()
+        self.accounts = setting.plan(self.hostile, self.port)
         self.clients: dict[str, SandboxClient] = {}
         self.control: SandboxClient
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -170,21 +110,6 @@ class HostileKit:
         self._exits = contextlib.ExitStack()
 
     # --- setting up
-
-    def _plan(self) -> list[PlannedAccount]:
-        systems = {NORTH: "switch", SOUTH: "switch"} | self.hostile
-        systems |= {f"partner-of-{name}": "switch" for name in self.hostile}
-        return [
-            PlannedAccount(
-                name=name,
-                system=system,
-                key=f"key-planted-for-{name}-7f3a9c",
-                secret="whsec_" + base64.b64encode(f"secret planted for {name}".encode()).decode(),
-                webhook_url=f"http://127.0.0.1:{self.port}/webhooks/{name}",
-                hostile=name in self.hostile,
-            )
-            for name, system in systems.items()
-        ]
 
     @property
     def secrets(self) -> list[str]:
@@ -209,7 +134,8 @@ class HostileKit:
     def _set_up(self) -> None:
         fill_home(self.home)
         told = self._start_vendors()
-        self._configure({name: row["told"] for name, row in told["accounts"].items()})
+        addresses = {name: row["told"] for name, row in told["accounts"].items()}
+        setting.configure(self.home, self.accounts, addresses)
         self.control = SandboxClient("control", told["control"])
         for account in self.accounts:
             self.clients[account.name] = SandboxClient(
@@ -219,8 +145,8 @@ class HostileKit:
             self.clients[name].post("populate", n=TICKETS, seed=len(name) + len(self.hostile))
         self._set("BRIDGE_HOME", str(self.home))
         for account in self.accounts:
-            self._set(_variable(account.name, "KEY"), account.key)
-            self._set(_variable(account.name, "SECRET"), account.secret)
+            for variable, value in setting.variables(account).items():
+                self._set(variable, value)
         self._exits.enter_context(Embedded(socket_for(self.home).parent))
         ledger = wiring.Ledger(wiring.load_config(self.home).settings.database)
         ledger.upgrade()
@@ -271,42 +197,10 @@ class HostileKit:
             )
         )
 
-    def _configure(self, addresses: Mapping[str, str]) -> None:
-        connections = {
-            account.name: self._connection(account, addresses[account.name])
-            for account in self.accounts
-        }
-        settings = {"http_timeout": HTTP_TIMEOUT, "connections": connections}
-        (self.home / "config" / "bridge.yaml").write_text(yaml.safe_dump(settings))
-        syncs = {"neighbours": _sync(NORTH, SOUTH)}
-        syncs |= {f"pair-{name}": _sync(name, f"partner-of-{name}") for name in self.hostile}
-        (self.home / "mappings" / "syncs.yaml").write_text(yaml.safe_dump(syncs))
-        (self.home / "mappings" / "agents.yaml").write_text("agents: []\nunmapped: leave\n")
-
-    def _connection(self, account: PlannedAccount, address: str) -> dict[str, Any]:
-        signing = sandbox_class(account.system).SIGNING
-        assert signing is not None
-        webhook: dict[str, Any] = {"scheme": signing.scheme}
-        webhook["secrets"] = ["${" + _variable(account.name, "SECRET") + "}"]
-        for key in ("header", "event", "id", "delivery") if account.system == "switch" else ():
-            webhook[key] = getattr(signing, key)
-        polled = account.name in self.hostile
-        row = {
-            "system": account.system,
-            "base_url": address,
-            "credentials": {"api_key": "${" + _variable(account.name, "KEY") + "}"},
-            "webhook": webhook,
-            "poll": f"{POLL_SECONDS}s" if polled else "1h",
-            "full": None,
-        }
-        if account.system == "posthog":
-            row["tags_licensed"] = True
-        return row | dict(sandbox_class(account.system).ACCOUNT_OPTIONS)
-
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """Who is mirrored with whom."""
-        return [(NORTH, SOUTH), *((name, f"partner-of-{name}") for name in self.hostile)]
+        return setting.pairs(self.hostile)
 
     # --- looking
 
@@ -381,7 +275,7 @@ class HostileKit:
 
     def _round(self, number: int, ways: Sequence[str], pulse: Pulse) -> list[Met]:
         playing = dict(zip(self.hostile, ways, strict=False))
-        pairs = {name: self.linked(name, f"partner-of-{name}") for name in playing}
+        pairs = {name: self.linked(name, partner(name)) for name in playing}
         began = time.monotonic()
         self.control.post("", **playing)
         self._edits(playing, pairs, number)
@@ -425,10 +319,10 @@ class HostileKit:
                 self.clients[name].post("edit", id=mine, fields={"add_tags": [f"meant-{number}"]})
             if way not in LIES:  # what is written on top of an untrue reading harms the vendor
                 _mine, its = pairs[name][1]
-                partner = self.clients[f"partner-of-{name}"]
-                partner.post("edit", id=its, fields={"add_tags": [f"sent-{number}"]})
+                healthy = self.clients[partner(name)]
+                healthy.post("edit", id=its, fields={"add_tags": [f"sent-{number}"]})
                 if way not in REFUSALS:  # a refused record waits for a human
-                    partner.post("populate", n=1, seed=1000 + number)
+                    healthy.post("populate", n=1, seed=1000 + number)
 
     def _resumed(
         self, names: Mapping[str, str], pairs: Mapping[str, list[tuple[str, str]]], number: int
@@ -443,7 +337,7 @@ class HostileKit:
             waiting[name] = (its, tag)
         while waiting and time.monotonic() - began < RESUME_SECONDS:
             for name, (its, tag) in list(waiting.items()):
-                if tag in self.record(f"partner-of-{name}", its)["tags"]:
+                if tag in self.record(partner(name), its)["tags"]:
                     took[name] = time.monotonic() - began
                     del waiting[name]
             time.sleep(LOOK_SECONDS)
@@ -521,24 +415,6 @@ def _named(row: Mapping[str, Any]) -> Any:
 def _batches(ways: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(ways), PAIRS):
         yield ways[start : start + PAIRS]
-
-
-def _sync(here: str, there: str) -> dict[str, Any]:
-    return {
-        "entity": "ticket",
-        "members": {here: {"create": True}, there: {"create": True}},
-        "match": [["customer", "subject"]],
-        "on_link": {"*": here, "tags": "union"},
-        "precedence": [here, there],
-        "fields": {"*": "latest", "tags": "merge", "customer": "first", "created_at": "first"},
-        "delete": "close",
-        # Edits to and fro without end, values that vanish and come back: both would be held.
-        "guard": {"destructive": "100%", "min": 1_000_000, "flips": 1000},
-    }
-
-
-def _variable(name: str, what: str) -> str:
-    return f"HOSTILE_{name.replace('-', '_').upper()}_{what}"
 
 
 def _resident(pid: int) -> int:

@@ -28,6 +28,17 @@ def begin(estate, **options):
     return ids
 
 
+def take_a_batch(estate, row, seconds=0):
+    """Fetch a page, which takes so long, look at it and queue its rows; True: the turn goes on."""
+    procedure = backfill.list_and_queue(estate.context, Task(row, "me", "token"))
+    next(procedure).act(estate.connectors[row.connection])
+    estate.clock.advance(seconds)
+    with estate.ledger.read() as tx:
+        found = procedure.send(None).act(tx)
+    with estate.ledger.transaction() as tx:
+        return procedure.send(found).act(tx)
+
+
 def cost(estate, name):
     with estate.ledger.read() as tx:
         found = forecast.forecast(tx, estate.context, estate.context.syncs["support-tickets"])
@@ -123,10 +134,8 @@ class TestBackfill:
         with estate.ledger.transaction() as tx:
             second = backfill.start(tx, "product", "ticket", now)
             (row,) = work.claim(tx, "me", now, now + timedelta(minutes=5), 1, kinds=["backfill"])
-        procedure = backfill.list_and_queue(estate.context, Task(row, "me", "token"))
-        next(procedure).act(estate.connectors["product"])
-        with estate.ledger.transaction() as tx:
-            procedure.send(None).act(tx)
+        take_a_batch(estate, row)
+        with estate.ledger.read() as tx:
             assert run_records.get(tx, second).hinted == 0
             assert run_records.get(tx, second).figures["carried over"] == 17
             assert run_writes.left(tx, [int(second)]).waiting >= 17
@@ -137,13 +146,10 @@ class TestBackfill:
         with estate.ledger.transaction() as tx:
             backfill.start(tx, "product", "ticket", now)
             (row,) = work.claim(tx, "me", now, now + timedelta(minutes=5), 1)
-        procedure = backfill.list_and_queue(estate.context, Task(row, "me", "token"))
         listing = estate.connectors["product"].scan("ticket", None)
         assert listing.cursor is not None
-        next(procedure).act(estate.connectors["product"])
-        estate.clock.advance(3)
-        with estate.ledger.transaction() as tx:
-            assert not procedure.send(None).act(tx)
+        assert not take_a_batch(estate, row, seconds=3)
+        with estate.ledger.read() as tx:
             (left,) = tx.execute(select(tables.work).where(tables.work.c.kind == "backfill")).all()
         assert (left.claimed_by, left.payload["cursor"]) == (None, listing.cursor)
 
@@ -160,11 +166,9 @@ class TestBackfill:
         with estate.ledger.transaction() as tx:
             backfill.start(tx, "product", "ticket", now, newest_first=newest_first)
             (row,) = work.claim(tx, "me", now, now + timedelta(minutes=5), 1)
-        procedure = backfill.list_and_queue(estate.context, Task(row, "me", "token"))
         listing = estate.connectors["product"].scan("ticket", None)
-        next(procedure).act(estate.connectors["product"])
-        with estate.ledger.transaction() as tx:
-            procedure.send(None).act(tx)
+        take_a_batch(estate, row)
+        with estate.ledger.read() as tx:
             rows = tx.execute(select(tables.work).where(tables.work.c.kind == "observe")).all()
         changed = {each.ref.id: each.changed_before for each in listing.records}
         queued = [changed[each.remote_id] for each in sorted(rows, key=lambda each: each.due_at)]

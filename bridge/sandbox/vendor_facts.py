@@ -5,16 +5,18 @@ A class attribute each, so that a new vendor is one file and no shared table has
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from bridge.connectors import CONNECTORS, connector_class
+from bridge.core.model import markers
 from bridge.core.model.syncs import Webhook
 from bridge.sandbox.population import Agent
 from bridge.sandbox.store import Record
 
-MARKER_TAG = "bridge-"
-"""The beginning of a tag that is a marker, where a vendor has no better place for one."""
+MARKER_TAG = re.compile(rf"bridge-{markers.FORM}")
+"""A tag that is a marker, where a vendor has no better place for one."""
 
 
 class VendorFacts:
@@ -91,7 +93,7 @@ class VendorFacts:
     def planted_marker(cls, record: Record) -> str:
         """Return the marker that the bridge planted in a record; empty: it made it not."""
         tags = record.get("tags") or ()
-        return next((tag for tag in tags if tag.startswith(MARKER_TAG)), "")
+        return next((tag for tag in tags if MARKER_TAG.fullmatch(tag)), "")
 
     @classmethod
     def customer_email(cls, record: Record) -> str:
@@ -127,5 +129,6 @@ class VendorFacts:
             "lossy": {field: dict(words) for field, words in cls.LOSSY.items()},
             "never_empty": dict(cls.NEVER_EMPTY),
             "bridge_account": cls.BRIDGE_ACCOUNT,
+            "marker_tag": MARKER_TAG.pattern,
             "probes": sorted(cls.probes()),
         }

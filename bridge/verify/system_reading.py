@@ -5,6 +5,7 @@ Nothing of the bridge's mappings is used here, so that a mistake in one cannot h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,8 @@ class SystemReading:
     """Field -> canonical value -> the lesser word that is all the system can hold of it."""
     never_empty: Mapping[str, Any] = field(default_factory=dict)
     """Field -> canonical value that is shown where nobody has decided."""
+    marker_tag: re.Pattern[str] = re.compile("")
+    """A tag by which the bridge knows a record that it made: it is nobody's edit."""
     bridge_account: str = ""
     """E-mail address under which the bridge takes tickets: whoever has that one is nobody."""
 
@@ -38,6 +41,7 @@ class SystemReading:
             reads=row["reads"],
             lossy=row["lossy"],
             never_empty=row["never_empty"],
+            marker_tag=re.compile(row["marker_tag"]),
             bridge_account=row["bridge_account"],
         )
 
@@ -45,7 +49,7 @@ class SystemReading:
         """Return the canonical value of what a record shows in a field."""
         if name == "tags":
             tags = (str(tag).strip().removeprefix("#").casefold() for tag in raw or ())
-            return frozenset(tag for tag in tags if not tag.startswith("bridge-"))
+            return frozenset(tag for tag in tags if not self.marker_tag.fullmatch(tag))
         if name == "assignee":
             return self._person(raw)
         return self.reads.get(name, {}).get(raw, raw)

@@ -9,6 +9,11 @@ SWITCH = "http://switch.test/api/v1"
 POSTHOG = "http://posthog.test/api/projects/12345/conversations/tickets"
 
 
+def marker_tag(unique):
+    """Return a tag that looks as if the bridge had planted it."""
+    return f"bridge-{unique:a>28}"
+
+
 class Run:
     """Two mirrored tickets: one that began on each system."""
 
@@ -35,7 +40,7 @@ class Run:
         return self.to_posthog.post(f"{POSTHOG}/", json=body).json()["id"]
 
     def counterpart_at_switch(self, email, marker=None):
-        tags = [f"bridge-{marker or next(self.markers)}"]
+        tags = [marker_tag(marker or next(self.markers))]
         body = {"subject": "Copy", "customer_email": email, "tags": tags}
         return self.to_switch.post(f"{SWITCH}/tickets", json=body).json()["data"]["id"]
 

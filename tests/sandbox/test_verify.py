@@ -112,6 +112,14 @@ def test_lost_tags_are_seen_element_by_element(run):
     assert [row["field"] for row in report.details["lost_edits"]] == ["tags:a"]
 
 
+def test_a_humans_tag_that_begins_like_a_marker_is_missed_too(run):
+    run.switch.edit(run.here, {"add_tags": ["bridge-outage"]})
+    run.patch_posthog(tags=["bridge-outage"])
+    assert run.report().ok
+    run.patch_switch(tags=[])
+    assert run.report().details["lost_edits"][0]["field"] == "tags:bridge-outage"
+
+
 def test_an_echo_is_a_write_that_changed_nothing(run):
     run.patch_posthog(status="new")
     report = run.report()

@@ -29,6 +29,8 @@ _UNIQUE_CHARS = 8
 _MARKER = re.compile(r"[a-z2-7]{20}[a-z0-9]{8}")
 EARLIER_MARKER_CHARS = 20
 _EARLIER_MARKER = re.compile(rf"[0-9a-f]{{{EARLIER_MARKER_CHARS}}}")
+FORM = f"(?:{_MARKER.pattern}|{_EARLIER_MARKER.pattern})"
+"""What markers of all versions look like, for whoever has no key to tell them from forged ones."""
 
 # A number that stands for a marker, for systems that take no text: below 2**53, as JSON's readers
 # need, with a bit that no counted id has.

@@ -12,8 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""Decompressed; a page of a listing is a hundredth of it."""
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""Decompressed; a page of a listing is a fiftieth of it."""
+MAX_ANSWER_SIGNS = 1_000_000
+"""Commas, colons and opening brackets: what an answer takes in memory goes by its values, however
+few bytes they are. A page of a listing has a hundredth of it."""
+LARGE_ANSWER_BYTES = 1024 * 1024
+"""Answers beyond this are parsed one at a time: that takes many times their size for a moment."""
 MAX_HEAD_BYTES = 64 * 1024
 """Of all that comes before the body: status line, headers, any number of 1xx answers."""
 

@@ -10,7 +10,9 @@ vendor's Retry-After named, whatever a caller made of that answer.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
@@ -37,7 +39,14 @@ from bridge.errors import (
 )
 from bridge.http import request_count
 from bridge.http.bounded_sockets import BoundedAdapter
-from bridge.http.call_bounds import MAX_ANSWER_BYTES, CallBounds, TooMuch, kept
+from bridge.http.call_bounds import (
+    LARGE_ANSWER_BYTES,
+    MAX_ANSWER_BYTES,
+    MAX_ANSWER_SIGNS,
+    CallBounds,
+    TooMuch,
+    kept,
+)
 from bridge.http.call_failures import FAILED, UNSENDABLE, Failure
 from bridge.http.clock_skew import ClockSkew, http_date
 
@@ -75,6 +84,9 @@ STATUS_ERRORS: Mapping[int, type[RemoteError]] = {
 # It never goes back over what it has read, so no text makes it slow.
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]+")
+
+parsing_large = threading.Lock()
+"""Held while a large answer is parsed. One for the whole process: connections share its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +235,12 @@ class Http:
             content = b""
         if not good:
             raise self._refusal(content, headers, fields, write=write, errors=errors)
+        if sum(map(content.count, b",:[{")) > MAX_ANSWER_SIGNS:
+            words = f"answered {status} with more values than it may"
+            raise self._error(doubtful, words, **fields)
         try:
-            body = foreign_json.loads(content) if content.strip() else None
+            with parsing_large if len(content) > LARGE_ANSWER_BYTES else nullcontext():
+                body = foreign_json.loads(content) if content.strip() else None
         except ValueError:
             excerpt = self._excerpt(content)
             raise self._error(

@@ -6,6 +6,7 @@ import gzip
 import socket
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,7 +30,8 @@ from bridge.errors import (
     Unavailable,
     UnknownOutcome,
 )
-from bridge.http.client import MAX_ANSWER_BYTES, MAX_RETRY_AFTER, Http
+from bridge.http.call_bounds import LARGE_ANSWER_BYTES, MAX_ANSWER_BYTES, MAX_ANSWER_SIGNS
+from bridge.http.client import MAX_RETRY_AFTER, Http, parsing_large
 from tests.connectors.bench import KEY, StillClock, connection
 
 BASE = "https://desk.example/api/v1"
@@ -217,6 +219,34 @@ def test_a_huge_answer_is_cut_off_also_when_it_was_small_on_the_wire(http, vendo
     for path in ("/x", "/bomb"):
         with pytest.raises(Unavailable, match="larger than"):
             http.request("GET", path, write=False, auth=auth)
+
+
+@pytest.mark.parametrize("part", [b"[],", b'{"a":1},', b"1,"])
+def test_an_answer_of_too_many_values_is_refused_before_they_take_any_memory(http, vendor, part):
+    body = b"[" + part * (MAX_ANSWER_SIGNS // sum(map(part.count, b",:[{")) + 1) + b"1]"
+    assert len(body) <= MAX_ANSWER_BYTES
+    vendor.get(f"{BASE}/x", body=body)
+    vendor.post(f"{BASE}/x", body=body)
+    tracemalloc.start()
+    with pytest.raises(Unavailable, match="more values than it may"):
+        http.request("GET", "/x", write=False, auth=auth)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(body)
+    with pytest.raises(UnknownOutcome):
+        http.request("POST", "/x", json={}, write=True, auth=auth)
+
+
+def test_large_answers_are_parsed_one_at_a_time_and_hold_up_no_small_one(http, vendor):
+    vendor.get(f"{BASE}/large", json=["a" * LARGE_ANSWER_BYTES])
+    vendor.get(f"{BASE}/small", json=["a"])
+    with ThreadPoolExecutor(1) as pool:
+        with parsing_large:
+            large = pool.submit(http.request, "GET", "/large", write=False, auth=auth)
+            assert http.request("GET", "/small", write=False, auth=auth).body == ["a"]
+            with pytest.raises(TimeoutError):
+                large.result(0.5)
+        assert len(large.result().body[0]) == LARGE_ANSWER_BYTES
 
 
 def test_credentials_go_to_no_other_host(http, vendor):

@@ -33,9 +33,10 @@ from bridge.sandbox.registry import sandbox_class
 from bridge.supervisor.demo import FIRST_PORTS, DemoRun, lift_rate_limits
 from bridge.supervisor.demo_evidence import collect, timelines
 from bridge.supervisor.sandbox_accounts import DATABASE, FILE, REDIS
+from bridge.supervisor.sandbox_client import SandboxClient
 from bridge.supervisor.stack import Stack, StackSettings
 from bridge.verify import report
-from tests.processes.outcome import Outcome
+from tests.processes.outcome import Outcome, is_taken, lost_of
 from tests.processes.switchboard import HOST, Line, Switchboard
 
 STUCK_SECONDS = 120.0
@@ -207,6 +208,12 @@ class Kit(Stack):
         except Stuck as stuck:
             raise Stuck(f"{stuck}\n{self.story(there, its)}") from None
 
+    def any_ticket(self, system: str) -> tuple[SandboxClient, str]:
+        """Return a sandbox of a system, and the id of a ticket there."""
+        held = (name_and_id for refs in self._refs.values() for name_and_id in refs.items())
+        here = ((self.sandboxes[name], remote_id) for name, remote_id in held)
+        return next((box, remote_id) for box, remote_id in here if box.system == system)
+
     def word_for_resolved(self, name: str) -> str:
         return sandbox_class(self.sandboxes[name].system).CHOICES["status"]["resolved"]
 
@@ -352,27 +359,20 @@ class Kit(Stack):
         with self.bridge.ledger.read() as tx:
             account = webhook_inbox.account(tx)
             rows = tx.execute(
-                select(inbox_table.c.connection, inbox_table.c.headers, inbox_table.c.verdict)
+                select(
+                    inbox_table.c.connection,
+                    inbox_table.c.headers,
+                    inbox_table.c.verdict,
+                    inbox_table.c.deliveries,
+                )
             ).all()
-        verdicts = {
-            (row.connection, value): row.verdict for row in rows for value in row.headers.values()
-        }
         given = collect(
             self.bridge, self.sandboxes, self.settings.seed, time.monotonic() - self._began
         )
-        sent = [
-            row for row in given.journal if row["kind"] == "webhook" and 200 <= row["status"] < 300
-        ]
-        fates = {
-            (row["connection"], row["note"]): verdicts.get((row["connection"], row["note"]))
-            for row in sent
-        }
-        lost = [
-            f"{name} {note}: {fate or 'no row'}"
-            for (name, note), fate in fates.items()
-            if fate in {None, "pending"}
-        ]
-        return Outcome(report.verify(given), len(fates), lost, str(account), account.balanced, left)
+        webhooks = [row for row in given.journal if row["kind"] == "webhook"]
+        taken = sum(is_taken(row["status"]) for row in webhooks)
+        lost = lost_of(webhooks, rows)
+        return Outcome(report.verify(given), taken, lost, str(account), account.balanced, left)
 
     def check(self) -> Outcome:
         """Finish; raise AssertionError, saying all that is known, unless every promise was kept."""

@@ -1,12 +1,14 @@
 """What the bridge needs goes away: Redis forgets, the database restarts, the disk is full."""
 
 import secrets
+from types import SimpleNamespace
 
 import pytest
 
 from bridge.home import fill_home
 from bridge.supervisor.demo import FIRST_PORTS
 from tests.cli import test_up
+from tests.processes.outcome import lost_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
@@ -45,6 +47,34 @@ def test_the_disk_is_full(kit):
     kit.polling = True
     kit.work(6)
     kit.check()
+
+
+@pytest.mark.parametrize("kit", ["sqlite"], indirect=True)
+def test_webhooks_that_are_alike_to_the_letter_are_accounted_for(kit):
+    """Switch tells of a change of nothing too, and of two in a second with the same words."""
+    helpdesk, remote_id = kit.any_ticket("switch")
+    for _ in range(8):
+        helpdesk.post("edit", id=remote_id, fields={"status": "open"})
+    kit.check()
+
+
+def test_a_webhook_that_was_taken_and_is_in_no_row_is_lost():
+    def sent(status, note):
+        return {"connection": "helpdesk", "status": status, "note": note}
+
+    def row(note, deliveries=1, verdict="applied"):
+        return SimpleNamespace(
+            connection="helpdesk", headers={"id": note}, deliveries=deliveries, verdict=verdict
+        )
+
+    webhooks = [sent(202, "1"), sent(503, "2"), sent(200, "3"), sent(0, "4"), sent(200, "4")]
+    assert lost_of(webhooks, [row("1", 2), row("4", 2)]) == []
+    assert lost_of(webhooks, [row("x", 3)]) == ["helpdesk 1: no row"]
+    assert lost_of(webhooks, [row("1"), row("4", 2)]) == [
+        "helpdesk: 1 repetitions that no row counts"
+    ]
+    (pending,) = lost_of(webhooks, [row("1", 3, verdict="pending")])
+    assert pending.endswith("pending")
 
 
 @pytest.mark.postgres

@@ -7,8 +7,8 @@ transaction, batches reads and sends in parallel; and a simulation can stop a pr
 any two effects, which is exactly what a crash does.
 
 Procedures never write `yield` themselves: what comes out of a bare `yield` has no type. They write
-`x = yield from transact(...)`, `look(...)`, `read_record(...)` or `call_vendor(...)`, and the type
-checker knows what x is.
+`x = yield from transact(...)`, `look(...)`, `read_record(...)`, `await_grant(...)` or
+`call_vendor(...)`, and the type checker knows what x is.
 """
 
 from __future__ import annotations
@@ -44,6 +44,16 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Wait, not past `deadline`, until the connection's budget lets a call be made."""
+
+    connection: str
+    deadline: datetime
+    weight: int = 1
+    """How many calls of the budget that call takes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """Make one remote call, not started after `deadline`."""
 
@@ -54,7 +64,7 @@ class Call:
     """How many calls of the connection's budget it takes."""
 
 
-Effect = Transact | Read | Call
+Effect = Transact | Read | Grant | Call
 Steps = Generator[Effect, object, T]
 """Part of a procedure, with a result. What it is sent is an object to everybody but the helpers."""
 Procedure = Steps[None]
@@ -88,6 +98,15 @@ def read_record(
     Raises the RemoteError that the connector raised.
     """
     return cast("Record | None", (yield Read(connection, entity, remote_id, deadline)))
+
+
+def await_grant(connection: str, deadline: datetime, *, weight: int = 1) -> Steps[None]:
+    """Wait until the budget lets a call be made; the procedure's next call there goes out at once.
+
+    So what is written down before a call is written when the call is certain to follow. Raises
+    LeaseLost when it was not granted before `deadline`, and Resting where nothing may be called.
+    """
+    yield Grant(connection, deadline, weight)
 
 
 def call_vendor(

@@ -12,7 +12,7 @@ from bridge.connectors.contract import Connector
 from bridge.connectors.left_out import cannot_tell
 from bridge.core.model.lanes import LANES
 from bridge.engine.context import Task
-from bridge.engine.effects import Call, Procedure, Read
+from bridge.engine.effects import Call, Grant, Procedure, Read
 from bridge.errors import LeaseLost, NotFound, Withheld
 from bridge.http import request_count
 
@@ -30,15 +30,20 @@ class RunningProcedure:
     probe: str = ""
     """The half-open connection that it is to try; empty as soon as it has."""
     holder: str = ""
+    granted: RemoteRequest | None = None
+    """What it was granted of a budget before it asks for the call."""
 
 
 @dataclass(slots=True)
 class RemoteRequest:
-    """One request to a vendor: a call, or several reads that go out as one."""
+    """One request to a vendor: a call, or several reads that go out as one.
+
+    Or the leave to make a call, which becomes the call's request as soon as that is asked for.
+    """
 
     connection: str
     procedures: list[RunningProcedure]
-    effects: list[Call | Read]
+    effects: list[Call | Grant | Read]
     asked_at: datetime
     not_before: datetime
     granted: int = 0
@@ -50,7 +55,7 @@ class RemoteRequest:
     def weight(self) -> int:
         """Return how many calls of the budget it takes: reads that go out as one are one."""
         first = self.effects[0]
-        return first.weight if isinstance(first, Call) else 1
+        return 1 if isinstance(first, Read) else first.weight
 
     @property
     def lane(self) -> str:
@@ -94,8 +99,9 @@ class RemoteRequest:
             if clock.now() >= first.deadline:
                 raise LeaseLost(f"{self.connection}: held up past the deadline; nothing was sent")
             return [first.act(connector)]
-        ids = [effect.id for effect in self.effects if isinstance(effect, Read)]
-        found = _read_together(connector, first.entity, list(dict.fromkeys(ids)))
+        reads = [effect for effect in self.effects if isinstance(effect, Read)]
+        ids = [read.id for read in reads]
+        found = _read_together(connector, reads[0].entity, list(dict.fromkeys(ids)))
         return [found[remote_id] for remote_id in ids]
 
 

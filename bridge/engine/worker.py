@@ -17,7 +17,7 @@ from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Call, Effect, Procedure, Read, Transact
+from bridge.engine.effects import Call, Effect, Grant, Procedure, Read, Transact
 from bridge.engine.in_flight import RemoteRequest, RunningProcedure
 from bridge.engine.outcomes import (
     FIRST_DELAY_SECONDS,
@@ -232,7 +232,7 @@ class Drain:
                 self._ready.append((running, *self._looked(effect)))
             elif isinstance(effect, Transact):
                 acts.append((running, effect.act))
-            elif isinstance(effect, Read | Call):
+            elif isinstance(effect, Read | Grant | Call):
                 self._enqueue(running, effect)
             elif isinstance(effect, Exception):
                 failed.append((running, effect))
@@ -252,6 +252,8 @@ class Drain:
     def _end(self, running: RunningProcedure) -> None:
         self._running -= 1
         self._below_live -= running.lane != "live"
+        if running.granted is not None:  # it came to no call, after all
+            self._free_place(running.granted)
         if running.probe:  # it came to no call there: another one may try
             no_call = LeaseLost("no call was made")
             self._outcomes.waiting.append(CallOutcome(running.probe, no_call, probe=True))
@@ -305,8 +307,11 @@ class Drain:
         except Exception as raised:  # noqa: BLE001 - `apply_outcome` decides for every error alike
             return raised
 
-    def _enqueue(self, running: RunningProcedure, effect: Read | Call) -> None:
-        """Let a read join others of its kind that are waiting; anything else waits alone."""
+    def _enqueue(self, running: RunningProcedure, effect: Read | Grant | Call) -> None:
+        """Let a read join others of its kind that are waiting; anything else waits alone.
+
+        A call takes what its procedure was granted before.
+        """
         if effect.connection in self._shut and running.probe != effect.connection:
             rests = Resting(effect.connection, "paused or stopped; nothing was sent")
             self._ready.append((running, None, rests))
@@ -315,7 +320,12 @@ class Drain:
             size = self.context.capabilities[effect.connection][effect.entity].read_batch
             if any(request.join(running, effect, size) for request in self._waiting):
                 return
-        now = self.context.clock.now()
+        now, granted = self.context.clock.now(), running.granted
+        called = effect.connection if isinstance(effect, Call) else None
+        if granted is not None and granted.connection == called:
+            granted.effects, granted.asked_at, running.granted = [effect], now, None
+            self._waiting.append(granted)
+            return
         self._waiting.append(RemoteRequest(effect.connection, [running], [effect], now, now))
 
     def _submit(self) -> None:
@@ -331,11 +341,17 @@ class Drain:
                     "(waiting for its budget)"
                 )
                 self._ready.extend((running, None, late) for running in request.procedures)
+                if request.granted:
+                    self._free_place(request)
             elif now < request.not_before:
                 still_waiting.append(request)
             elif (pause := self._ask(request, now)) > 0:
                 request.not_before = now + timedelta(seconds=pause)
                 still_waiting.append(request)
+            elif isinstance(request.effects[0], Grant):
+                (running,) = request.procedures
+                running.granted = request
+                self._ready.append((running, None, None))
             else:
                 self.counts.calls += request.weight
                 sent = self.pool.submit(request.carry_out, self.connectors, self.context.clock)
@@ -350,15 +366,15 @@ class Drain:
         connection = self.context.connections[request.connection]
         holder = request.procedures[0].holder = f"{self.owner}:{id(request)}"
         hold = request.weight * connection.timeout + RELEASE_SECONDS
-        while True:
+        while request.granted < request.weight:
+            if request.granted:
+                # This frees the place in flight only; the call stays counted against the rate.
+                self.budget.release(connection.name, holder)
             pause = self.budget.acquire(connection, holder, now, hold=hold, lane=request.lane)
             if pause > 0:
                 return pause
             request.granted += 1
-            if request.granted >= request.weight:
-                return 0.0
-            # This frees the place in flight only; the call stays counted against the rate.
-            self.budget.release(connection.name, holder)
+        return 0.0
 
     def _collect(self) -> None:
         """Wait a moment for answers; with none under way, for a budget or for work nearly due."""
@@ -386,6 +402,9 @@ class Drain:
             connection = self.context.connections[request.connection]
             more = request.made - request.granted
             self.budget.charge(connection, more, self.context.clock.now())
+        self._free_place(request)
+
+    def _free_place(self, request: RemoteRequest) -> None:
         self.budget.release(request.connection, request.procedures[0].holder)
         self._wake_next(request.connection)
 

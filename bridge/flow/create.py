@@ -1,9 +1,9 @@
 """Create a counterpart exactly once.
 
-No vendor takes idempotency keys. So the intent is committed first, with a marker that the new
-record will carry, then the call is made, and where its fate is unknown the record is looked up by
-the marker before anything is sent again. Records that match and are there already are adopted
-(rules F10 and F11).
+No vendor takes idempotency keys. So as soon as the call may be made the intent is committed, with a
+marker that the new record will carry, then the call is made, and where its fate is unknown the
+record is looked up by the marker before anything is sent again. Records that match and are there
+already are adopted (rules F10 and F11).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Raw, Ref
 from bridge.core.planning.creation import CREATE, CreatePlan
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, call_vendor, transact
+from bridge.engine.effects import Procedure, await_grant, call_vendor, transact
 from bridge.errors import (
     AlreadyExists,
     LeaseLost,
@@ -68,7 +68,7 @@ CREATION_BUDGET = "creation budget"
 def create(context: Context, task: Task) -> Procedure:
     """Adopt a counterpart that is there on the row's connection, else make it once."""
 
-    def begin(tx: Tx) -> OpenIntent | CreatePlan | OpenCreate | None:
+    def begin(tx: Tx) -> OpenIntent | ToCreate | None:
         if not take_lease(tx, context, task, str(task.row.link_id)):
             return None
         link = the_link(task)
@@ -76,21 +76,33 @@ def create(context: Context, task: Task) -> Procedure:
             return intents.by_marker(tx, marker)
         may_be_there = counterpart.may_be_copied(tx, context, task)
         planned = None if may_be_there else wanted(tx, context, task)
-        if planned is None or counterpart.looks_first(tx, context, task):
-            return planned
-        return intend(tx, context, task, planned)
+        if planned is None:
+            return None
+        return ToCreate(planned, counterpart.looks_first(tx, context, task))
 
     begun = yield from transact(begin)
+    if begun is None:
+        return
     if isinstance(begun, OpenIntent):
         yield from look_up(context, task, begun)
         return
-    if isinstance(begun, CreatePlan):  # look before anything is made
-        planned = begun
-        if (yield from counterpart.already_there(context, task, planned)):
-            return
-        begun = yield from transact(lambda tx: intend_still(tx, context, task, planned))
-    if begun is not None:
-        yield from make(context, task, begun)
+    planned = begun.plan
+    if begun.looks_first and (yield from counterpart.already_there(context, task, planned)):
+        return
+    connection = task.row.connection
+    yield from await_grant(connection, task.deadline(context, connection))
+    ready = yield from transact(lambda tx: intend(tx, context, task, planned))
+    if ready is not None:
+        yield from make(context, task, ready)
+
+
+@dataclass(frozen=True, slots=True)
+class ToCreate:
+    """A create that is wanted, of which nothing is written down yet."""
+
+    plan: CreatePlan
+    looks_first: bool
+    """Whether a counterpart may be there that has to be looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +115,12 @@ class OpenCreate:
 
 
 def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> OpenCreate | None:
-    """Write the intent down, under the lease.
+    """Write the intent down, unless the lease was lost while we waited or looked for a counterpart.
 
     None when the record may not be made (any more); the work is finished or parked then.
     """
     link, now = the_link(task), context.clock.now()
+    save(tx, task, [], now)
     if creation_budget_spent(tx, context, task):
         return None
     ready = OpenCreate(
@@ -158,12 +171,6 @@ def new_marker(context: Context, link: Link, connection: str) -> str:
     first = next(iter(link.live().values()))
     original = Ref(first.connection, link.entity, first.remote_id)
     return Markers.of(context.connections[connection]).plant(original, context.fresh_id())
-
-
-def intend_still(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> OpenCreate | None:
-    """Write the intent down unless the lease was lost while we looked for records that match."""
-    save(tx, task, [], context.clock.now())
-    return intend(tx, context, task, planned)
 
 
 def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:

@@ -26,6 +26,7 @@ from bridge.flow.write import (
     UNKNOWN,
     OpenWrite,
     Unknown,
+    await_grant_to_write,
     close,
     compare_and_delete,
     park_if_unsafe,
@@ -48,6 +49,7 @@ def remove(context: Context, task: Task) -> Procedure:
             return None
         return prepare(tx, context, task)
 
+    yield from await_grant_to_write(context, task)
     write = yield from transact(begin)
     if write is None:
         return

@@ -54,7 +54,7 @@ from bridge.flow import call_parts, field_refusals
 from bridge.flow.commit import conclude, later, take_lease, the_link
 from bridge.flow.observe import still_open, take_in
 from bridge.flow.readings import merge_observation, observation
-from bridge.flow.replan import leftover, plan_member
+from bridge.flow.replan import plan_member
 from bridge.flow.vain_writes import put_off
 from bridge.flow.write import (
     REFUSED,
@@ -62,7 +62,9 @@ from bridge.flow.write import (
     Moved,
     OpenWrite,
     Unknown,
+    await_grant_to_write,
     compare_and_write,
+    is_read_first,
     park_if_unsafe,
     send_attempt,
     take_in_instead,
@@ -81,6 +83,7 @@ def deliver(context: Context, task: Task) -> Procedure:
             return None
         return start(tx, context, task)
 
+    yield from await_grant_to_write(context, task)
     begun = yield from transact(begin)
     if isinstance(begun, OpenWrite):
         yield from send(context, task, begun)
@@ -105,9 +108,7 @@ def start(tx: Tx, context: Context, task: Task) -> OpenWrite | Ref | None:
     if (wait := still_open(context, link, side)) is not None:
         later(tx, task, wait)
         return None
-    if side.missing_since is not None or (
-        side.attempt is not None and not leftover(context, link, side)
-    ):
+    if is_read_first(context, link, side):
         return Ref(side.connection, link.entity, side.remote_id)
     return prepare(tx, context, task, side)
 

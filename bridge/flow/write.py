@@ -1,5 +1,7 @@
 """The write protocol: the only way in which a record that exists is changed or deleted.
 
+0. `await_grant_to_write` waits until the budget lets the call be made: a worker that dies while it
+   waits leaves nothing behind.
 1. `write_down` commits the attempt, with all that it will change, before anything is sent. A worker
    that dies from here on leaves behind what a later read needs to know (rule F3).
 2. `send_attempt` makes one remote call, `compare_and_write` or `compare_and_delete`: it reads the
@@ -36,12 +38,12 @@ from bridge.connectors.left_out import read_one
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge import guard, observations
 from bridge.core.merge.equality import same_raw
-from bridge.core.model.state import Attempt, Note, Side
+from bridge.core.model.state import Attempt, Link, Note, Side
 from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall
 from bridge.core.planning.planner import forget_tried
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, Steps, call_vendor, transact
+from bridge.engine.effects import Procedure, Steps, await_grant, call_vendor, look, transact
 from bridge.errors import (
     AlreadyExists,
     BridgeError,
@@ -51,9 +53,11 @@ from bridge.errors import (
     RemoteError,
     UnknownOutcome,
 )
+from bridge.flow import call_parts
 from bridge.flow.commit import later, save, save_and_park, the_link
-from bridge.flow.observe import take_in
+from bridge.flow.observe import still_open, take_in
 from bridge.flow.readings import observation
+from bridge.flow.replan import leftover, plan_member
 from bridge.ledger import attempts, links, matching
 from bridge.ledger.database import Tx
 
@@ -63,6 +67,8 @@ DELETE: Final = "delete"
 """The verb of an attempt that deletes the record."""
 DELETION: Final = PlannedCall(DELETE, body={}, sent={}, before={}, state_values={}, revs={})
 """The call that deletes a record: it sets no field."""
+WEIGHT: Final = 2
+"""Calls of the budget that a write takes: the read, and what follows it."""
 REFUSED: Final = "refused"
 """Outcome of an attempt, and kind of note: nothing of the write reached the record."""
 UNKNOWN: Final = "unknown outcome"
@@ -105,6 +111,35 @@ class Unknown:
 
 
 # --- before: may it be done, and writing it down
+
+
+def await_grant_to_write(context: Context, task: Task) -> Procedure:
+    """Wait for the budget if a write is owed as things stand, before the link is leased for it.
+
+    So others may work on the link meanwhile, and the write is planned when it can be sent.
+    """
+    if (yield from look(lambda tx: is_owed(tx, context, task))):
+        connection = task.row.connection
+        yield from await_grant(connection, context.send_by(connection), weight=WEIGHT)
+
+
+def is_owed(tx: Tx, context: Context, task: Task) -> bool:
+    """Return whether something is to be written to the side now, as the ledger has it."""
+    link_id, connection = str(task.row.link_id), task.row.connection
+    link = context.load(tx, [link_id]).get(link_id)
+    side = link.live().get(connection) if link is not None else None
+    if link is None or side is None or still_open(context, link, side) is not None:
+        return False
+    planned = plan_member(context, link, connection)
+    if planned.delete or is_read_first(context, link, side):
+        return planned.delete
+    return bool(call_parts.without_refused(tx, context, link, connection, planned.calls))
+
+
+def is_read_first(context: Context, link: Link, side: Side) -> bool:
+    """Return whether the record has to be read before anything is written: rules F3 and F21."""
+    untold = side.attempt is not None and not leftover(context, link, side)
+    return untold or side.missing_since is not None
 
 
 def park_if_unsafe(tx: Tx, context: Context, task: Task, side: Side, destroyed: int) -> bool:
@@ -257,7 +292,9 @@ def send_attempt(
 ) -> Steps[T | Unknown]:
     """Make the call of an attempt that was written down, and close or leave it as its fate says."""
     try:
-        return (yield from call_vendor(write.ref.connection, act, write.attempt.send_by, weight=2))
+        return (
+            yield from call_vendor(write.ref.connection, act, write.attempt.send_by, weight=WEIGHT)
+        )
     except UnknownOutcome as error:
         why = str(error)
         yield from transact(lambda tx: leave_open(tx, context, task, write, why))

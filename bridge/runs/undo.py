@@ -20,7 +20,7 @@ from bridge.core.model.values import Marker, Raw, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall, Recipient, Want, group_into_calls
 from bridge.core.planning.planner import can_delete
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, Steps, read_record, transact
+from bridge.engine.effects import Procedure, Steps, await_grant, read_record, transact
 from bridge.flow.commit import conclude, later, save, take_lease, the_link
 from bridge.flow.observe import still_open
 from bridge.flow.readings import observation
@@ -28,6 +28,7 @@ from bridge.flow.write import (
     DELETE,
     DELETION,
     REFUSED,
+    WEIGHT,
     Denied,
     Moved,
     OpenWrite,
@@ -422,6 +423,8 @@ def pause_and_write_down(
         overtakes = "overtaken by an undo"
         return write_down(tx, context, task, side, call, overtakes=overtakes, tells=frozenset())
 
+    granted_by = task.deadline(context, side.connection)
+    yield from await_grant(side.connection, granted_by, weight=WEIGHT)
     return (yield from transact(commit))
 
 

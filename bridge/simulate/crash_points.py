@@ -22,12 +22,18 @@ from bridge.procedures import PROCEDURES
 
 PLAYED = ("observe", "deliver", "create", "reconcile", "remove", "figures", "backfill")
 """What starts by itself, and imports. Not an undo: to bring old values back is its purpose."""
-EFFECTS = {"transact": "Transact", "look": "Transact", "read_record": "Read", "call_vendor": "Call"}
+EFFECTS = {
+    "transact": "Transact",
+    "look": "Transact",
+    "read_record": "Read",
+    "await_grant": "Grant",
+    "call_vendor": "Call",
+}
 """The function with which a procedure asks for an effect -> the effect."""
 ROOMS = ("flow", "runs", "engine")
 NEW = "new"
 """Instead of a place: any that this seed has not passed yet, so that rare ones are hit as well."""
-POSITIONS = {"Transact": ("before", "after")}
+POSITIONS = {"Transact": ("before", "after"), "Grant": ("before", "after")}
 REMOTE_POSITIONS = ("before", "unanswered", "after")
 
 

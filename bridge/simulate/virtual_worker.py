@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from bridge.connectors.contract import Connector
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Effect, Procedure, Read, Transact
+from bridge.engine.effects import Effect, Grant, Procedure, Read, Transact
 from bridge.engine.outcomes import apply_outcome
 from bridge.errors import LeaseLost, RateLimited
 from bridge.ledger import connection_health, work
@@ -39,6 +39,8 @@ class StepWorker:
         self.task: Task | None = None
         self.procedure: Procedure | None = None
         self.effect: Effect | None = None
+        self.granted = ""
+        """The connection at which the next call needs no more leave."""
 
     @property
     def busy(self) -> bool:
@@ -77,6 +79,7 @@ class StepWorker:
     def drop(self) -> None:
         """Forget everything, as a killed process does."""
         self.task = self.procedure = self.effect = None
+        self.granted = ""
 
     def about_to_write(self) -> str | None:
         """Return the connection to which it delivers, if it does."""
@@ -109,13 +112,18 @@ class StepWorker:
         try:
             self.effect = on(self.procedure)
         except StopIteration:
-            self.drop()
+            self._end()
         except Exception as error:  # noqa: BLE001 - flow.outcome decides for every error alike
             with self.scene.ledger.transaction() as tx:
                 if self.task is not None:
                     run_failure = PROCEDURES.run_failures.get(self.task.row.kind)
                     apply_outcome(tx, self.scene.context, self.task, error, run_failure)
-            self.drop()
+            self._end()
+
+    def _end(self) -> None:
+        if self.granted:  # it came to no call, after all
+            self.scene.limits.release(self.granted, self.name)
+        self.drop()
 
     def _held_up(self) -> bool:
         """Wait for the budget; what waited past its deadline was never sent."""
@@ -126,6 +134,8 @@ class StepWorker:
         if now >= effect.deadline:
             self._throw(LeaseLost(f"{effect.connection}: no call started before its deadline"))
             return True
+        if self.granted == effect.connection:
+            return False
         pause = scene.limits.acquire(
             scene.context.connections[effect.connection], self.name, now, hold=60.0
         )
@@ -140,6 +150,9 @@ class StepWorker:
                 return effect.act(tx)
         if scene.clock.now() >= effect.deadline:
             raise LeaseLost("too late")
+        if isinstance(effect, Grant):
+            self.granted = effect.connection
+            return None
         scene.clock.sleep(0.01)
         connector = scene.connectors[effect.connection]
         try:
@@ -152,3 +165,4 @@ class StepWorker:
             raise
         finally:
             scene.limits.release(effect.connection, self.name)
+            self.granted = ""

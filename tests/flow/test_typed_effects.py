@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-EFFECTS = {"transact", "look", "read_record", "call_vendor"}
+EFFECTS = {"transact", "look", "read_record", "await_grant", "call_vendor"}
 
 SLIPS = {
     "swapped parts of a result": (

@@ -71,6 +71,7 @@ def place(
     if sync is None or record is None or refusal:
         answer_webhooks(tx, ref, webhooks_upto, "out of scope" if record else "no-op", refusal, now)
         stray_copies.forget(tx, ref)
+        drift_findings.forget(tx, ref)
         work.finish(tx, task.row, task.owner, now)
         return
     keys = match_keys(sync, context.maps[ref.connection][ref.entity].canonical(record.data))

@@ -48,7 +48,7 @@ from bridge.flow import people
 from bridge.flow.commit import answer_webhooks, conclude, later, take_lease, the_link
 from bridge.flow.match import first_sight, out_of_scope
 from bridge.flow.readings import Reading, merge_observation, merge_record, observation
-from bridge.ledger import attempts, intents, links, probes, webhook_inbox
+from bridge.ledger import attempts, drift_findings, intents, links, probes, webhook_inbox
 from bridge.ledger.database import Tx
 
 
@@ -119,6 +119,7 @@ def take_in_record(
     link = the_link(task)
     sync, side = context.syncs[link.sync], link.sides[ref.connection]
     missed = side.read_at if side.missing_since is not None else None
+    was_outside = not side.in_scope or side.detached
     if side.attempt is None and (why := out_of_scope(sync, ref, record)):
         rules = context.rules(sync)
         notes = lifecycle.leave_scope(link, ref.connection, context.clock.now(), rules)
@@ -134,6 +135,8 @@ def take_in_record(
         people.learn(tx, context, ref.connection, record.people, context.clock.now())
         if missed is not None:
             learn_appearance(tx, context, ref, link.id, missed, record.read_at)
+        if was_outside and reading.verdict == "out of scope":
+            drift_findings.forget(tx, ref)
         commit_reading(tx, context, task, ref, reading, webhooks_upto)
 
     yield from transact(commit)

@@ -91,6 +91,16 @@ def set_reason(tx: Tx, ref: Ref, why: str) -> None:
     )
 
 
+def forget(tx: Tx, ref: Ref) -> None:
+    """Forget what was found of a record that is left out on purpose: nothing was missed."""
+    named = (
+        drift.c.connection == ref.connection,
+        drift.c.entity == ref.entity,
+        drift.c.remote_id == ref.id,
+    )
+    tx.execute(delete(drift).where(*named, drift.c.healed_at.is_(None)))
+
+
 def outstanding(tx: Tx, keys: Collection[str]) -> dict[str, str]:
     """Return, by key, whether existing work is parked (and why) or waits its turn."""
     existing = select(work.c.key, work.c.parked_at, work.c.parked_why).where(

@@ -14,7 +14,7 @@ from typing import Any, Final
 from bridge.connectors.contract import Record
 from bridge.core.model.limits import size_of, why_too_large
 from bridge.core.model.markers import Markers
-from bridge.core.model.state import Link
+from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
 from bridge.flow.differences import differences
@@ -201,6 +201,8 @@ def difference_of(context: Context, link: Link, record: Record, *, full: bool) -
     side = link.sides.get(ref.connection)
     if side is None or side.remote_id != ref.id:
         return None  # retired, or given up: another record has taken its place
+    if side.detached or _stays_outside(context, link, side, record):
+        return None  # left out on purpose, so no edit of it is missed
     if side.tombstone or side.missing_since:
         return Difference(ref.id, "changed", (), side.read_at, "it was thought to be gone")
     names, remapped = differences(context, link, record, full=full)
@@ -214,6 +216,15 @@ def difference_of(context: Context, link: Link, record: Record, *, full: bool) -
         why = f"{', '.join(owed)} has not been brought up to date"
         return Difference(ref.id, "owed", (), side.read_at, why)
     return None
+
+
+def _stays_outside(context: Context, link: Link, side: Side, record: Record) -> bool:
+    """Return whether a record that has left the scope is still outside, as far as the row tells."""
+    if side.in_scope:
+        return False
+    sync = context.syncs[link.sync]
+    left_for_good = sync.leave_scope == "detach"
+    return left_for_good or (not record.partial and bool(out_of_scope(sync, record.ref, record)))
 
 
 def _owed(context: Context, link: Link) -> list[str]:

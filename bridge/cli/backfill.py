@@ -31,7 +31,7 @@ from bridge.operations import imports
     "--max-creates",
     "limit",
     type=click.IntRange(0),
-    help="Make at most so many records this time.",
+    help="Make at most so many records in this import, over all systems.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: one object at the end.")
 def command(

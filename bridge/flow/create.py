@@ -61,8 +61,6 @@ A 500 is a refusal only where a connector has seen that every create is answered
 """
 BARE = "bare"
 """Key of a create's payload: it was refused, and is tried without what an update can bring."""
-CREATION_BUDGET = "creation budget"
-"""Cause of creates that are parked because their run has made as many records as it may."""
 
 
 def create(context: Context, task: Task) -> Procedure:
@@ -146,7 +144,7 @@ def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> OpenCre
 
 
 def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
-    """Park a create whose run has made all that it may; True if it did. The next run goes on.
+    """Park a create whose import has made all that it may; True if it did. The next run goes on.
 
     Asked in the transaction that writes the intent down, so that many at once never make one too
     many.
@@ -155,13 +153,15 @@ def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
         return False
     run = run_records.get(tx, task.row.run_id)
     limit = run.figures.get("max_creates") if run is not None else None
-    if limit is None or run_writes.creates(tx, task.row.run_id) < limit:
+    if run is None or limit is None:
+        return False
+    if run_writes.creates(tx, run.figures.get("import", [run.id])) < limit:
         return False
     why = (
-        f"run {task.row.run_id} may make {limit} records and has; "
-        "the next `bridge backfill` goes on with it"
+        f"the import may make {limit} records (`--limit`) and has; "
+        "the next poll or `bridge backfill` makes this one"
     )
-    work.park(tx, task.row, task.owner, why, CREATION_BUDGET, context.clock.now())
+    work.park(tx, task.row, task.owner, why, parking.CREATION_BUDGET, context.clock.now())
     task.give_back(tx)
     return True
 

@@ -93,7 +93,7 @@ def queue(
             continue
         if kind == "create" and not parents.ready(tx, context, link, connection):
             continue  # its ticket is not there yet; `parents.queue_children` asks again when it is
-        key = f"{kind}:{link.id}:{connection}"
+        key = work_key(kind, link.id, connection)
         work.enqueue(
             tx,
             kind=kind,
@@ -127,6 +127,11 @@ def fingerprint(create: CreatePlan) -> str:
     """Return a hash of what a create sends."""
     text = json.dumps(create.values, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def work_key(kind: str, link_id: str, connection: str) -> str:
+    """Return the key of the work that brings a link's side level."""
+    return f"{kind}:{link_id}:{connection}"
 
 
 def kind_of_work(plan: Plan, *, has_calls: bool) -> str | None:

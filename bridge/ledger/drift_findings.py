@@ -11,6 +11,7 @@ from sqlalchemy import Text, and_, case, cast, delete, exists, func, or_, select
 
 from bridge.core.model.values import Ref
 from bridge.ledger.database import Tx
+from bridge.ledger.parking import CREATION_BUDGET
 from bridge.ledger.tables import drift, inbox, link, side, work
 
 SILENT = "no webhook came"
@@ -110,6 +111,14 @@ def outstanding(tx: Tx, keys: Collection[str]) -> dict[str, str]:
         key: f"parked: {why}" if parked is not None else WAITS
         for key, parked, why in tx.execute(existing)
     }
+
+
+def waiting(tx: Tx, keys: Collection[str]) -> set[str]:
+    """Return the keys of work that waits its turn, or for the import after one with a limit."""
+    on_purpose = or_(work.c.parked_at.is_(None), work.c.parked_cause == CREATION_BUDGET)
+    return set(
+        tx.execute(select(work.c.key).where(work.c.key.in_(list(keys)), on_purpose)).scalars()
+    )
 
 
 def explain(tx: Tx, run_id: int, *, webhooks: bool) -> None:

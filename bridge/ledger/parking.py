@@ -19,6 +19,8 @@ SAMPLES = 5
 """Rows of a group that are shown as examples."""
 WITHHELD = "Withheld"
 """Cause of work that is parked because the system keeps the record from us."""
+CREATION_BUDGET = "creation budget"
+"""Cause of creates that are set aside because an import has made all that it may: no trouble."""
 RUN_KINDS = ("reconcile", "backfill", "figures")
 """Kinds of work that is a run: it ends, well or badly, and is never parked."""
 

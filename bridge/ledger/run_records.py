@@ -42,8 +42,10 @@ RunFigures = TypedDict(
         "absences": str,
         # Of a report, which stores no drift: the first differences.
         "found": list[dict[str, Any]],
-        # Of an import: how many records it may make, and the work that earlier ones left undone.
+        # Of an import: how many records its runs may make together, which runs these are, and the
+        # work that earlier ones left undone.
         "max_creates": int,
+        "import": list[int],
         "carried over": int,
         # Of an undo: the run that it takes back, and the last entry of all timelines before it.
         "undoes": int,
@@ -126,6 +128,11 @@ def progress(
     if figures is not None:
         changes["figures"] = figures
     tx.execute(update(run).where(run.c.id == run_id).values(changes))
+
+
+def set_figures(tx: Tx, run_id: int, figures: RunFigures) -> None:
+    """Store what a run counted and remarked, in place of what was stored of that."""
+    tx.execute(update(run).where(run.c.id == run_id).values(figures=figures))
 
 
 def extend_claim(

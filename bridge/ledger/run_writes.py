@@ -48,15 +48,15 @@ class LeftToDo:
     """Parked rows by cause."""
 
 
-def creates(tx: Tx, run_id: int) -> int:
-    """Count the records that a run has made or is about to make, and lock the count.
+def creates(tx: Tx, run_ids: Collection[int]) -> int:
+    """Count the records that these runs have made or are about to make, and lock the count.
 
-    The lock on the run's row keeps another transaction from adding one meanwhile.
+    The lock on the runs' rows keeps another transaction from adding one meanwhile.
     """
-    tx.execute(select(run.c.id).where(run.c.id == run_id).with_for_update())
-    counted = (
-        select(func.count()).select_from(create_intent).where(create_intent.c.run_id == run_id)
-    )
+    of_runs = run.c.id.in_(list(run_ids))
+    tx.execute(select(run.c.id).where(of_runs).order_by(run.c.id).with_for_update())
+    counted = select(func.count()).select_from(create_intent)
+    counted = counted.where(create_intent.c.run_id.in_(list(run_ids)))
     given_up = create_intent.c.outcome.in_(["not sent", "not seen", "not found", "refused"])
     return tx.execute(counted.where(create_intent.c.outcome.is_(None) | ~given_up)).scalar_one()
 

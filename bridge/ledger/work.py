@@ -112,7 +112,11 @@ def _enqueue(dialect: str, unpark: bool) -> Insert:
             (and_(~is_parked, work.c.due_at <= new.due_at), work.c.due_at), else_=new.due_at
         ),
         "payload": func.coalesce(new.payload, work.c.payload),
-        "run_id": func.coalesce(work.c.run_id, new.run_id),
+        # What was set aside is freed on behalf of whoever frees it, with no limit of another run.
+        "run_id": case(
+            (is_parked, func.coalesce(new.run_id, work.c.run_id)),
+            else_=func.coalesce(work.c.run_id, new.run_id),
+        ),
         "handle": case((new.handle != "", new.handle), else_=work.c.handle),
     }
     if unpark:

@@ -17,7 +17,7 @@ from bridge.ledger import catch_up, summary
 from bridge.ledger.catch_up import CatchUp
 from bridge.ledger.database import Ledger
 from bridge.ledger.failing_runs import FailingRun
-from bridge.ledger.parking import ParkedGroup
+from bridge.ledger.parking import CREATION_BUDGET, ParkedGroup
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
 from bridge.operations import failures
@@ -96,7 +96,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
         return
     yield from _files(desk)
     yield from _connections(desk, status, now)
-    yield from map(_parked, status.parked)
+    yield from (_parked(group) for group in status.parked if group.cause != CREATION_BUDGET)
     yield from _idle(status, now)
     yield from (_behind(state) for state in behind.values() if state.since + LATE < now)
     yield from _failing_runs(failing, status, now)

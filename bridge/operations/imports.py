@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.core.model.lanes import SHARES
-from bridge.flow.create import CREATION_BUDGET
 from bridge.ledger import run_records, run_writes
 from bridge.ledger.database import Tx
+from bridge.ledger.parking import CREATION_BUDGET
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.run_writes import LeftToDo
 from bridge.operations import availability
@@ -135,10 +135,11 @@ def start_import(
                 desk.now(),
                 since=since,
                 newest_first=newest_first,
-                max_creates=max_creates,
             ) or _under_way(tx, name, sync.entity)
             if run_id is not None:
                 run_ids.append(run_id)
+        if max_creates is not None:
+            backfill.limit(tx, run_ids, max_creates)
         desk.write_down(tx, "backfill", sync_name, {"runs": run_ids})
     desk.bell.ring()
     return run_ids
@@ -182,7 +183,7 @@ def progress(
             listed=sum(run.seen for run in runs),
             queued=sum(run.hinted + run.figures.get("carried over", 0) for run in runs),
             waiting=run_writes.left(tx, run_ids).waiting,
-            made=sum(run_writes.creates(tx, run_id) for run_id in run_ids),
+            made=run_writes.creates(tx, run_ids),
             calls=calls,
             seconds=seconds,
             unlisted=unlisted,

@@ -7,7 +7,7 @@ whenever one likes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -18,9 +18,9 @@ from bridge.core.model.state import Link
 from bridge.core.model.syncs import Sync
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure
-from bridge.flow.create import CREATION_BUDGET
 from bridge.ledger import hints, links, run_records, run_writes, work
 from bridge.ledger.database import Tx
+from bridge.ledger.parking import CREATION_BUDGET
 from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.runs.listing_walk import (
     ListingJob,
@@ -57,7 +57,6 @@ def start(
     *,
     since: datetime | None = None,
     newest_first: bool = False,
-    max_creates: int | None = None,
 ) -> int | None:
     """Begin an import, or None while one is under way.
 
@@ -70,8 +69,6 @@ def start(
         return None
     carried_over = run_writes.take_over_leftovers(tx, run_id, CREATION_BUDGET, now)
     figures: RunFigures = {"carried over": carried_over}
-    if max_creates is not None:
-        figures["max_creates"] = max_creates
     run_records.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
     oldest = since.isoformat() if since else ""
     request = ImportRequest(str(run_id), now.isoformat(), oldest, newest_first)
@@ -88,6 +85,14 @@ def start(
         payload=asdict(request) | asdict(ListingProgress()),
     )
     return run_id
+
+
+def limit(tx: Tx, run_ids: Collection[int], max_creates: int) -> None:
+    """Let the runs of one import make at most so many records together."""
+    for run_id in run_ids:
+        if (run := run_records.get(tx, run_id)) is not None:
+            figures: RunFigures = {"max_creates": max_creates, "import": sorted(run_ids)}
+            run_records.set_figures(tx, run_id, run.figures | figures)
 
 
 def list_and_queue(context: Context, task: Task) -> Procedure:

@@ -19,13 +19,19 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context
 from bridge.flow.differences import differences
 from bridge.flow.match import out_of_scope
-from bridge.flow.replan import plans
+from bridge.flow.replan import kind_of_work, plans, work_key
 from bridge.ledger import drift_findings, hints, links, listings
 from bridge.ledger.database import Tx
 from bridge.ledger.listings import LinkedRow
 from bridge.ledger.run_records import DifferenceKind
 from bridge.runs.fingerprints import fingerprint, fingerprint_key
 
+OWED: Final = {
+    "create": "{} does not have it yet",
+    "deliver": "{} does not show yet what was agreed",
+    "remove": "{} still has it, though it is to be deleted there",
+}
+"""Kind of work that is owed to a connection -> how that is told."""
 FINGERPRINT_DAYS: Final = 7
 """A fingerprint that still fits spares the comparison for so many days."""
 
@@ -40,6 +46,8 @@ class Difference:
     fields: tuple[str, ...] = ()
     since: datetime | None = None
     why: str = drift_findings.UNEXPLAINED
+    work: tuple[str, ...] = ()
+    """Of what is owed: the keys of the work that brings the others level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +221,9 @@ def difference_of(context: Context, link: Link, record: Record, *, full: bool) -
         return Difference(ref.id, "changed", tuple(names), side.read_at, why)
     owed = _owed(context, link)
     if owed:
-        why = f"{', '.join(owed)} has not been brought up to date"
-        return Difference(ref.id, "owed", (), side.read_at, why)
+        why = "; ".join(OWED[kind].format(name) for name, kind in owed.items())
+        keys = tuple(work_key(kind, link.id, name) for name, kind in owed.items())
+        return Difference(ref.id, "owed", (), side.read_at, why, keys)
     return None
 
 
@@ -227,13 +236,13 @@ def _stays_outside(context: Context, link: Link, side: Side, record: Record) -> 
     return left_for_good or (not record.partial and bool(out_of_scope(sync, record.ref, record)))
 
 
-def _owed(context: Context, link: Link) -> list[str]:
-    """Return the connections to which something of the link is still to be written."""
-    return sorted(
-        name
+def _owed(context: Context, link: Link) -> dict[str, str]:
+    """Return by connection what kind of work the link still owes it."""
+    kinds = {
+        name: kind_of_work(plan, has_calls=bool(plan.calls))
         for name, plan in plans(context, link).items()
-        if plan.calls or plan.delete or (plan.create and not plan.create.missing)
-    )
+    }
+    return {name: kind for name, kind in sorted(kinds.items()) if kind is not None}
 
 
 def could_join(context: Context, record: Record) -> bool:
@@ -253,7 +262,15 @@ def as_findings(
     To be asked before the records are queued. `first`: nothing was ever listed there before.
     """
     keys = {each.remote_id: hints.key(Ref(connection, entity, each.remote_id)) for each in found}
+    owed = {each.remote_id: each.work for each in found if each.work}
     outstanding = drift_findings.outstanding(tx, keys.values())
+    waiting = drift_findings.waiting(tx, [key for of_one in owed.values() for key in of_one])
+    # What is owed and waits its turn, or for the next import, was not missed.
+    outstanding |= {
+        keys[each]: drift_findings.WAITS
+        for each, work_keys in owed.items()
+        if waiting.issuperset(work_keys)
+    }
     return [
         {
             "connection": connection,

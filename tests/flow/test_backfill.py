@@ -1,16 +1,20 @@
 """The first import: everything once, in the order asked for, never more than allowed."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
+from bridge.core.model.capabilities import Support
 from bridge.engine.context import Task
-from bridge.ledger import run_records, run_writes, tables, work
+from bridge.ledger import drift_findings, run_records, run_writes, tables, work
+from bridge.operations import doctor
 from bridge.runs import backfill, forecast
 from tests.flow.pair import pair
 from tests.flow.world import StepWorker
+from tests.operations.desks import desk_of
 
 
 @pytest.fixture
@@ -18,12 +22,15 @@ def estate(tmp_path):
     return pair(tmp_path)
 
 
-def begin(estate, **options):
-    ids = []
+def begin(estate, max_creates=None, **options):
     sync = estate.context.syncs["support-tickets"]
-    for name in sync.members:
-        with estate.ledger.transaction() as tx:
-            ids.append(backfill.start(tx, name, sync.entity, estate.clock.now(), **options))
+    with estate.ledger.transaction() as tx:
+        ids = [
+            backfill.start(tx, name, sync.entity, estate.clock.now(), **options)
+            for name in sync.members
+        ]
+        if max_creates is not None:
+            backfill.limit(tx, ids, max_creates)
     estate.settle()
     return ids
 
@@ -87,6 +94,29 @@ class TestBackfill:
         assert len(estate.apps["helpdesk"].tickets()) == 10
         begin(estate)
         assert len(estate.apps["helpdesk"].tickets()) == 12
+
+    def test_the_limit_is_one_for_all_that_the_import_lists(self, estate):
+        sync = estate.context.syncs["support-tickets"]
+        both = {name: replace(each, create=Support.YES) for name, each in sync.members.items()}
+        estate.context.syncs["support-tickets"] = replace(sync, members=both)
+        estate.apps["product"].populate(6, 1)
+        estate.apps["helpdesk"].populate(6, 2)
+        begin(estate, max_creates=5)
+        made = [*estate.journal("helpdesk", "create"), *estate.journal("product", "create")]
+        assert len(made) == 5
+
+    def test_what_a_limit_left_out_is_made_by_the_next_poll_and_raises_no_alarm(self, estate):
+        estate.apps["product"].populate(6, 1)
+        begin(estate, max_creates=2)
+        troubles = doctor.check_ledger(desk_of(estate))
+        assert [each.what for each in troubles if "import" in each.what] == []
+        assert [each.what for each in troubles if "parked" in each.what] == []
+        estate.clock.advance(3600)
+        estate.reconcile("poll")
+        assert len(estate.apps["helpdesk"].tickets()) == 6
+        with estate.ledger.read() as tx:
+            drifted = drift_findings.recent(tx)
+        assert [each.why for each in drifted if each.entity == "ticket"] == []
 
     def test_what_a_killed_import_had_queued_is_the_next_ones_to_wait_for(self, estate):
         estate.apps["product"].populate(8, 1)

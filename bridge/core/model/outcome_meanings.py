@@ -182,8 +182,8 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
     Code.CREATE_BUDGET: OutcomeMeaning(
         "the import has made all that it may",
         "An import with --limit has reached it.",
-        "The ticket gets its counterpart with the next import.",
-        "`bridge backfill SYNC` goes on with what is left",
+        "The ticket gets its counterpart with the next import or poll.",
+        "nothing; `bridge backfill SYNC` goes on with what is left at once",
     ),
     Code.MATCH_AMBIGUOUS: OutcomeMeaning(
         "several records may be the same ticket",

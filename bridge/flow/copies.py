@@ -161,7 +161,8 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
     """Return records on a connection that may be copies of a ticket, or its original, and why.
 
     They have its subject, were made about when it was, and have no record where it has one; match
-    rules do not tell, and neither does a marker.
+    rules do not tell, and neither does a marker. Or they are copies of what is gone: the ticket may
+    be another copy of it, whose marker was taken off.
     """
     values = {name: state.value for name, state in link.state.items() if state.rev}
     keys = {
@@ -175,11 +176,22 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
         for link_id in matching.find(tx, link.sync, rule, digest, at=at, within=TWIN_WINDOW)
     }
     why = "the ledger is new, or was put back; subject and time are the same"
-    return {
+    strays = _unclaimed(tx, link, connection, values)
+    unknown = "it is a copy of a record that the ledger does not know"
+    return dict.fromkeys(map(str, strays), unknown) | {
         str(Ref(connection, other.entity, other.live()[connection].remote_id)): why
         for other in context.load(tx, sorted(found - {link.id})).values()
         if connection in other.live() and not set(link.live()) & set(other.live())
     }
+
+
+def _unclaimed(tx: Tx, link: Link, connection: str, values: Mapping[str, Canonical]) -> list[Ref]:
+    """Return stray copies on a connection that may be copies of what a ticket is a copy of."""
+    if not catching_up.is_late(tx, connection, values):
+        return []
+    strays = stray_copies.some_at(tx, connection, link.entity, MAX_CANDIDATES)
+    linked = links.of_refs(tx, strays)
+    return [ref for ref in strays if ref not in linked]
 
 
 def is_awaited(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -> bool:

@@ -28,6 +28,23 @@ def of(tx: Tx, connection: str, originals: Iterable[str]) -> list[Ref]:
     return [Ref(row.connection, row.entity, row.remote_id) for row in tx.execute(found)]
 
 
+def some_at(tx: Tx, connection: str, entity: str, count: int) -> list[Ref]:
+    """Return so many of the stray copies on a connection, those that were seen first."""
+    of_entity = (stray_copy.c.connection == connection, stray_copy.c.entity == entity)
+    order = (stray_copy.c.seen_at, stray_copy.c.remote_id)
+    found = select(stray_copy).where(*of_entity).order_by(*order).limit(count)
+    return [Ref(row.connection, row.entity, row.remote_id) for row in tx.execute(found)]
+
+
+def all_of(tx: Tx) -> list[Ref]:
+    """Return all stray copies."""
+    order = (stray_copy.c.connection, stray_copy.c.remote_id)
+    return [
+        Ref(row.connection, row.entity, row.remote_id)
+        for row in tx.execute(select(stray_copy).order_by(*order))
+    ]
+
+
 _ANY = select(stray_copy.c.remote_id).where(stray_copy.c.connection == bindparam("there")).limit(1)
 
 

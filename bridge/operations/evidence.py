@@ -14,7 +14,7 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link, SideField
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
-from bridge.ledger import conflict_log, directory, links, parking, probes, timeline
+from bridge.ledger import conflict_log, directory, links, parking, probes, stray_copies, timeline
 from bridge.ledger.database import Tx
 
 TICKET: Final = "ticket"
@@ -113,6 +113,8 @@ def ambiguous(context: Context, tx: Tx) -> Iterator[Fact]:
             refs = []
         for ref in refs:
             yield {"kind": "ambiguous", **_ref(ref.connection, ref.entity, ref.id)}
+    for ref in stray_copies.all_of(tx):
+        yield {"kind": "ambiguous", **_ref(ref.connection, ref.entity, ref.id)}
 
 
 def _records_of(context: Context, tx: Tx, link_id: str) -> list[Ref]:

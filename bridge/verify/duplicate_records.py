@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,6 +18,22 @@ Made = tuple[str, Ref]
 """A record that the bridge made: entity and ref."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """What a ledger knew that was lost since, and nobody can know again."""
+
+    deleted: set[Ref]
+    """That a human deleted it: it is made again there, and what was made of it stays."""
+    renamed: set[Ref]
+    """That it was a copy of the bridge's: a human has given it another subject."""
+
+    @classmethod
+    def of(cls, index: EvidenceIndex, linked: set[Ref]) -> _Lost:
+        known = {ref_of(row) for row in index.facts["known"]}
+        edited = {edit.ref for edit in index.edits if edit.name == "subject"}
+        return cls((known & set(index.deleted)) - linked, known & edited)
+
+
 def duplicates(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
     """Yield second counterparts.
 
@@ -25,7 +42,8 @@ def duplicates(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
     """
     links_of = _links_of(index)
     linked = {ref for _, ref in links_of}
-    opened, made = _created(index, linked)
+    lost = _Lost.of(index, linked)
+    opened, made = _created(index, linked, lost)
     unlisted = {ref_of(row) for row in opened if _unlisted(index, row)}
     for ref in sorted(unlisted):
         yield "unlisted_twins", {"ref": list(ref)}
@@ -33,8 +51,25 @@ def duplicates(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
     for (_, ref), times in links_of.items():
         if times > 1:
             yield "duplicates", {"ref": list(ref), "why": f"in {times} links"}
-    for _, ref in sorted(_too_many(made, linked, opened, apart)):
+    aside = _set_aside(index, made)
+    for _, ref in sorted(_too_many(made, linked | aside, opened, apart, lost.deleted)):
         yield "duplicates", {"ref": list(ref), "why": "one counterpart too many"}
+
+
+def _set_aside(index: EvidenceIndex, made: Sequence[Row]) -> set[Ref]:
+    """Return copies of the bridge's of which a human must say what they are copies of.
+
+    They are not made once too often as long as their system has no more of the bridge's tickets
+    than humans ever opened.
+    """
+    ever_opened = sum(actor == "human" for actor in index.made_by.values())
+    copies = [ref_of(row) for row in made if about_ticket(row)]
+    per_system = Counter(where for where, _ in copies)
+    return {
+        ref
+        for ref in copies
+        if index.excepted("ambiguous", ref, None) and per_system[ref[0]] <= ever_opened
+    }
 
 
 def _links_of(index: EvidenceIndex) -> Counter[Made]:
@@ -44,18 +79,21 @@ def _links_of(index: EvidenceIndex) -> Counter[Made]:
     )
 
 
-def _created(index: EvidenceIndex, linked: set[Ref]) -> tuple[list[Row], list[Row]]:
+def _created(index: EvidenceIndex, linked: set[Ref], lost: _Lost) -> tuple[list[Row], list[Row]]:
     """Return the rows of tickets that humans opened, and of records that the bridge made.
 
-    What a human deleted before the bridge could know of it never was: it is made again.
+    What a human deleted before the bridge could know of it never was: it is made again. So is a
+    copy that was deleted, by a ledger that was lost since.
     """
     opened, made = [], []
     for row in index.journal:
         if row["kind"] != "create" or not row["record"]:
             continue
-        if ref_of(row) in index.deleted and ref_of(row) not in linked:
+        ref = ref_of(row)
+        is_ours = row["actor"] != "human" and ref not in lost.renamed
+        if ref in index.deleted and ref not in linked and (is_ours or ref not in lost.deleted):
             continue
-        if row["actor"] != "human":
+        if is_ours:
             made.append(row)
         elif about_ticket(row):
             opened.append(row)
@@ -63,14 +101,19 @@ def _created(index: EvidenceIndex, linked: set[Ref]) -> tuple[list[Row], list[Ro
 
 
 def _too_many(
-    made: Sequence[Row], linked: set[Ref], opened: Sequence[Row], apart: set[Ref]
+    made: Sequence[Row],
+    linked: set[Ref],
+    opened: Sequence[Row],
+    apart: set[Ref],
+    forgotten: set[Ref],
 ) -> set[Made]:
     """Return what the bridge made and no link knows, and what it made once too often."""
     # A system may keep as one kind of record what others tell apart (a reply that is a text like
     # any other), so a ref that is linked as another entity is known.
     too_many = {(_entity(row), ref_of(row)) for row in made if ref_of(row) not in linked}
     for (_, where, by, key), copies in _alike(made).items():
-        allowed = 1 if by == "marker" else _to_be_made(opened, apart, key, where)
+        told = [row for row in opened if row["connection"] != where or ref_of(row) not in forgotten]
+        allowed = 1 if by == "marker" else _to_be_made(told, apart, key, where)
         surplus = len(copies) - allowed - len(too_many & set(copies))
         # Without a key nobody can say what is alike. The latest copies are those too many.
         if key and surplus > 0:

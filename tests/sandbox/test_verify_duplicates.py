@@ -123,3 +123,36 @@ def test_a_call_that_was_refused_has_shown_nothing(run, twins):
     twins.made_apart()
     twins.seen("listed", "ticket")
     assert run.report().duplicates == 0
+
+
+def test_a_copy_that_a_human_must_place_is_no_duplicate_as_long_as_no_other_is_made(run):
+    run.switch.create({"subject": "Another", "customer_email": "eve@example.com"})
+    copy = run.counterpart_at_posthog("eve@example.com", marker="m9")
+    run.fact("ambiguous", connection="posthog", id=copy)
+    assert run.report().duplicates == 0
+    run.link({"posthog": run.counterpart_at_posthog("eve@example.com", marker="m10")})
+    assert run.report().duplicates > 0
+
+
+def test_a_copy_of_what_was_deleted_stays_where_a_ledger_that_was_lost_since_knew_it(run):
+    gone = run.switch.create({"subject": "Gone", "customer_email": "eve@example.com"})["id"]
+    copy = run.counterpart_at_posthog("eve@example.com")
+    run.link({"posthog": copy})
+    run.switch.delete(gone)
+    assert run.report().duplicates == 1
+    run.fact("known", connection="switch", id=gone)
+    assert run.report().duplicates == 0
+    run.link({"posthog": run.counterpart_at_posthog("eve@example.com")})
+    assert run.report().duplicates == 1
+
+
+def test_a_copy_with_another_subject_is_a_request_of_its_own_to_a_ledger_that_lost_it(run):
+    run.posthog.create({"anonymous_traits": {"email": "eve@example.com"}})
+    copy = run.counterpart_at_switch("eve@example.com")
+    run.link({"switch": copy})
+    run.link({"posthog": run.counterpart_at_posthog("eve@example.com")})
+    assert run.report().duplicates == 1
+    run.switch.edit(copy, {"subject": "Changed"})
+    assert run.report().duplicates == 1
+    run.fact("known", connection="switch", id=copy)
+    assert run.report().duplicates == 0

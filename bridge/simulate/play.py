@@ -16,7 +16,7 @@ from bridge.sandbox import population
 from bridge.sandbox.exchange import Problem
 from bridge.sandbox.store import Record
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate import changed_files
+from bridge.simulate import changed_files, put_back
 from bridge.simulate.changed_files import MIN_MEMBERS
 from bridge.simulate.quiet import PromiseBroken, fair_weather, put_files_back, rename_connection
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
@@ -278,6 +278,14 @@ class Player:
         """Let an admin put the files back as they were at first."""
         put_files_back(self.stage)
 
+    def _keep(self) -> None:
+        """Let an operator back the ledger up."""
+        put_back.keep(self.stage)
+
+    def _putback(self) -> None:
+        """Let the ledger be put back from the newest backup; without one, it is empty."""
+        put_back.put_back(self.stage)
+
     # Vendors.
 
     def _fault(self, where: str, kind: str, on: str, seconds: float, spares: int) -> None:
@@ -311,6 +319,17 @@ class Player:
             self.stage.tell(f"{where}: an admin restricts {record['id']}")
         elif restricted is False:
             app.restricted.clear()
+
+    def _poison(self, where: str, ticket: int, poison: str) -> None:
+        """Let a vendor show a ticket oddly from now on."""
+        record = self._find(self.stage.apps[where], ticket)
+        if record is not None:
+            self.stage.lines[where].poisons[str(record["id"])] = poison
+            self.stage.tell(f"{where}: shows {record['id']} with {poison}")
+
+    def _cure(self, where: str) -> None:
+        """Let a vendor show all its tickets as they are."""
+        self.stage.lines[where].poisons.clear()
 
     def _intrude(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
         """Let a human save between our read and our write."""

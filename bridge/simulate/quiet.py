@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.engine.worker import Drain
-from bridge.ledger import connection_health, parking, renaming, work
-from bridge.runs import adoption, reconcile
+from bridge.ledger import catch_up, connection_health, parking, renaming, work
+from bridge.runs import adoption, reconcile, schedule
 from bridge.simulate import changed_files
 from bridge.simulate.stage import Stage
 
@@ -86,6 +86,7 @@ def drain_until_quiet(stage: Stage) -> None:
 
 def _until_idle(stage: Stage, drain: Drain) -> None:
     for _ in range(MAX_ROUNDS):
+        _catch_up(stage)
         drain.run()
         for mail in stage.mails.values():
             while mail.waiting:
@@ -98,6 +99,14 @@ def _until_idle(stage: Stage, drain: Drain) -> None:
         stage.clock.sleep(max(0.0, (due - now).total_seconds()) + 0.5)
     with stage.ledger.read() as tx:
         raise PromiseBroken(f"never becomes quiet: {work.backlog(tx, stage.clock.now())}")
+
+
+def _catch_up(stage: Stage) -> None:
+    """Let the clock start what a ledger needs that was put back, as long as it needs anything."""
+    with stage.ledger.read() as tx:
+        behind = catch_up.by_connection(tx)
+    if behind:
+        schedule.start_due_runs(stage.context, stage.ledger)
 
 
 def reconcile_until_known(stage: Stage) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from bridge.sandbox import deployments, population
 from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS, crash_points
+from bridge.simulate.poison import POISONS
 from bridge.simulate.vendor_line import KINDS
 
 WORKERS: Final = 3
@@ -59,7 +60,7 @@ class Script:
 SHARE_DEPLOYED: Final = 0.3
 """Of the options by which deployments differ, so many are drawn for a seed."""
 
-MAXRARE: Final = 4
+MAX_RARE: Final = 4
 """Steps of one rare kind in a seed."""
 _FAULTS: Mapping[str, int] = {
     "fault": 12,
@@ -96,6 +97,8 @@ _USUAL: Mapping[str, int] = {
 }
 RARE: Mapping[str, tuple[float, tuple[str, ...]]] = {
     "files": (0.2, ("unname", "rename", "rewrite")),
+    "poison": (0.15, ("poison", "poison", "poison", "cure")),
+    "ledger": (0.12, ("keep", "keep", "putback")),
 }
 """What most seeds have none of: its share of the seeds, and the steps that there may be of it."""
 FAULTS: Final = frozenset({*_FAULTS, *(kind for _share, kinds in RARE.values() for kind in kinds)})
@@ -117,18 +120,19 @@ def draw(seed: int, connections: Sequence[DrawnConnection]) -> Script:
     deletes = rng.random() < 0.25
     if deletes:
         steps[rng.randint(len(steps) // 3, len(steps)) :] = drawn.removal()
-    _add_rare_steps(random.Random(f"rare {seed}"), connections, steps)
+    _add_rare_steps(seed, connections, steps)
     return Script(seed, options, tuple(steps), deletes)
 
 
 def _add_rare_steps(
-    rng: random.Random, connections: Sequence[DrawnConnection], steps: list[ScriptStep]
+    seed: int, connections: Sequence[DrawnConnection], steps: list[ScriptStep]
 ) -> None:
     """Put steps of rare kinds between the others, which stay as they are."""
-    drawn = _Drawn(rng, connections)
-    for share, kinds in RARE.values():
+    for name, (share, kinds) in RARE.items():
+        rng = random.Random(f"{name} {seed}")
+        drawn = _Drawn(rng, connections)
         if rng.random() < share:
-            for _ in range(rng.randint(1, MAXRARE)):
+            for _ in range(rng.randint(1, MAX_RARE)):
                 steps.insert(rng.randint(0, len(steps)), drawn.step(rng.choice(kinds)))
 
 
@@ -267,11 +271,17 @@ class _Drawn:
             return ()
         return (self._rng.randint(0, 3), self._rng.choice((True, True, False)))
 
+    def _poison(self, _connection: DrawnConnection) -> tuple[Any, ...]:
+        return (self._rng.randint(0, 3), self._rng.choice(POISONS))
+
     def _lag(self, connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.choice((0.2, 0.5)) * connection.settle,)
 
 
-_NOWHERE = frozenset({"work", "drain", "fair", "wait", "clock", "crash", "die", "empty", "rewrite"})
+_NOWHERE = frozenset(
+    {"work", "drain", "fair", "wait", "clock", "crash", "die", "empty"}
+    | {"rewrite", "keep", "putback"}
+)
 
 
 def change(

@@ -157,6 +157,15 @@ def _raw(ledger: Ledger) -> sqlite3.Connection:
     return connection
 
 
+@dataclass(frozen=True, slots=True)
+class KeptLedger:
+    """A backup of the ledger."""
+
+    content: bytes
+    known_as: Mapping[str, str]
+    """Account -> the name by which the ledger knew its connection."""
+
+
 class SimulatedDoorbell:
     """The doorbell. Its ring may be lost: then it rings again when the clock looks."""
 
@@ -221,6 +230,9 @@ class Stage:
         """Account -> the name by which the ledger knows its connection."""
         self.called: dict[str, str] = {}
         """Account -> the name of its connection in the files in force, if they name it."""
+        self.kept: KeptLedger | None = None
+        self.lost_facts: list[Mapping[str, Any]] = []
+        """What a ledger had on record that was put back or lost since, for the judge."""
         self._starts = itertools.count(1)
         self.start(self.context, self.known_as)
 

@@ -19,6 +19,7 @@ from urllib3.exceptions import NewConnectionError, ProtocolError
 from bridge.sandbox.store import from_iso
 from bridge.sandbox.transport import WSGIAdapter
 from bridge.sandbox.vendor_app import Sandbox
+from bridge.simulate.poison import poisoned
 from bridge.simulate.virtual_time import Skewed, VirtualClock
 
 ONE_WAY_SECONDS: Final = 0.01
@@ -68,6 +69,8 @@ class VendorLine(BaseAdapter):
         """By id: when listings began to leave a record out, for it was new or out of reach."""
         self.listed: dict[str, datetime] = {}
         """By id: when a listing first showed a record, whether the answer arrived or not."""
+        self.poisons: dict[str, str] = {}
+        """By id: how a record is shown oddly."""
         self.intruders: list[Callable[[], None]] = []
         """Humans who save something after our read, just before our write arrives."""
         self.reactions: list[Callable[[], None]] = []
@@ -123,6 +126,7 @@ class VendorLine(BaseAdapter):
         self.down_until = self.held_until = None
         self.refusing = False
         self.lag = 0.0
+        self.poisons.clear()
 
     def _watch(self, request: requests.PreparedRequest) -> None:
         now = self._clock.now()
@@ -192,7 +196,10 @@ class VendorLine(BaseAdapter):
             return body[: len(body) // 2]
         if kind in _INSTEAD:
             return _INSTEAD[kind]
-        return body if writes or b"created_at" not in body else self._listing(body)
+        shown = body if writes or b"created_at" not in body else self._listing(body)
+        odd = poisoned(shown, self.poisons) if self.poisons else shown
+        self.struck["shown oddly"] += odd is not shown
+        return odd
 
     def _wait(self, request: requests.PreparedRequest, timeout: float) -> NoReturn:
         self._clock.sleep(timeout)

@@ -76,7 +76,9 @@ def evidence_of(stage: Stage) -> VerifyInput:
         ledger_facts = facts(stage.context, tx)
     seconds = (stage.clock.now() - stage.began).total_seconds()
     run = {"kind": "run", "seed": stage.script.seed, "seconds": seconds, "window": WINDOW_SECONDS}
-    return VerifyInput(*gather(stage.apps.values(), [*ledger_facts, *_listed(stage), run]))
+    return VerifyInput(
+        *gather(stage.apps.values(), [*stage.lost_facts, *ledger_facts, *_listed(stage), run])
+    )
 
 
 def _listed(stage: Stage) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,8 @@ from bridge.errors import ConfigError
 from bridge.flow import match
 from bridge.simulate.crash_points import crash_points, place_of, places
 from bridge.simulate.play import Player
-from bridge.simulate.script import RARE, Script, ScriptStep, draw
+from bridge.simulate.poison import POISONS
+from bridge.simulate.script import DAY_SECONDS, RARE, Script, ScriptStep, draw
 from bridge.simulate.seeds import SimulationTotals, play, play_seed, run, shrink
 from bridge.simulate.stage import Stage, load_home
 from bridge.simulate.verdicts import judge
@@ -105,6 +106,59 @@ def test_a_connection_is_renamed_taken_out_of_the_files_and_put_back():
     assert stage.called == {name: name for name in stage.apps}
     (ticket,) = stage.apps["product"].tickets()
     assert (ticket["status"], ticket["priority"]) == ("pending", "low")
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["put back", "lost"])
+@pytest.mark.parametrize("ended", [True, False], ids=["original deleted", "subject edited"])
+def test_a_ledger_that_is_put_back_or_lost_makes_nothing_twice(kept, ended):
+    """In between a ticket is mirrored, and its original ends or a copy of it is edited."""
+    meanwhile = (
+        ScriptStep("remove", "desk", (0,))
+        if ended
+        else ScriptStep("edit", "product", (0, {"priority": "low"}))
+    )
+    steps = (
+        *([ScriptStep("keep")] if kept else ()),
+        ScriptStep("ticket", "desk", (1, False)),
+        ScriptStep("fair"),
+        meanwhile,
+        ScriptStep("putback"),
+    )
+    player = Player(Stage(load_home(""), Script(5, {}, steps)))
+    player.play()
+    assert judge(player).broken == []
+    apps = player.stage.apps
+    assert [len(apps[name].tickets()) for name in ("helpdesk", "product", "feedback")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("poison", POISONS)
+def test_a_ticket_that_is_shown_oddly_for_a_while_holds_up_no_other_and_loses_nothing(poison):
+    steps = (
+        ScriptStep("ticket", "helpdesk", (1, False)),
+        ScriptStep("ticket", "helpdesk", (2, False)),
+        ScriptStep("fair"),
+        ScriptStep("poison", "product", (0, poison)),
+        ScriptStep("edit", "product", (0, {"priority": "low"})),
+        ScriptStep("edit", "product", (1, {"priority": "low"})),
+        ScriptStep("mail", "product", (4,)),
+        ScriptStep("wait", "", (DAY_SECONDS,)),
+        ScriptStep("clock"),
+        ScriptStep("drain"),
+    )
+    player = Player(Stage(load_home(""), Script(3, {}, steps)))
+    player.play()
+    stage = player.stage
+    assert stage.lines["product"].struck["shown oddly"] > 0
+    _odd, well = (by_customer(stage.apps["helpdesk"], draft) for draft in player.drafts[:2])
+    assert well["priority"] == "low", "the other one of the listing goes on"
+    assert judge(player).broken == []
+    odd = by_customer(stage.apps["helpdesk"], player.drafts[0])
+    assert odd["priority"] == "low"
+
+
+def by_customer(app, draft):
+    (ticket,) = (each for each in app.tickets() if app.customer_email(each) == draft.customer)
+    return ticket
 
 
 def test_most_seeds_have_no_rare_step_and_all_steps_of_it_are_faults():

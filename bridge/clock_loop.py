@@ -16,11 +16,12 @@ TICK_SECONDS: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
 PRUNE_EVERY: Final = timedelta(hours=1)
 NOTE_EVERY: Final = timedelta(seconds=1)
+WATCH_EVERY: Final = timedelta(seconds=30)
 ACCOUNT_EVERY: Final = timedelta(minutes=1)
 MAX_RETRY_INTERVAL: Final = timedelta(hours=1)
 """A duty that fails is done again once in so long, however long it has failed."""
 
-logger = logging.getLogger("bridge.cli")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -37,14 +38,20 @@ class Duty:
     """It has worked here since it last failed, anywhere."""
 
 
-def run_clock(bridge: wiring.Bridge, stop: threading.Event) -> None:
-    """Tick until told to stop. After an outage of the ledger the next tick finds what was due."""
+def run_clock(
+    bridge: wiring.Bridge, stop: threading.Event, watch: Callable[[], object] = lambda: None
+) -> None:
+    """Tick until told to stop. After an outage of the ledger the next tick finds what was due.
+
+    `watch` is called twice a minute, to see what is wrong.
+    """
     now = bridge.clock.now()
     duties = [
         Duty("note of how far the ledger is", NOTE_EVERY, bridge.note_newest_create, now),
         Duty("start of runs", RUNS_EVERY, bridge.start_due_runs, now),
         Duty("pruning", PRUNE_EVERY, bridge.prune, now),
         Duty("account of webhooks", ACCOUNT_EVERY, bridge.check_account, now),
+        Duty("look at what is wrong", WATCH_EVERY, watch, now),
         Duty("announcement", timedelta(seconds=TICK_SECONDS), bridge.announce, now),
     ]
     down = False

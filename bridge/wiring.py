@@ -42,7 +42,7 @@ from bridge.runs import (
 
 OUTDATED_SECONDS = 1.0
 """A worker that may begin nothing waits so long before it answers the next ring."""
-SEEN_EVERY = timedelta(seconds=15)
+SEEN_EVERY = timedelta(seconds=10)
 
 logger = logging.getLogger("bridge")
 
@@ -104,7 +104,6 @@ class Bridge:
     def drain(self) -> DrainCounts:
         """Answer the doorbell: work on what is due, and ring again if more is."""
         self.doorbell.answered()
-        self.note_seen()
         was_outdated = self.worker.outdated
         counts = self.worker.run()
         if self.worker.outdated:
@@ -116,11 +115,14 @@ class Bridge:
         return counts
 
     def note_seen(self) -> None:
-        """Note now and then in the ledger that this process is at work."""
+        """Note in the ledger, at most every SEEN_EVERY, that this process is at work.
+
+        Called by the loop whose going round it proves, and never by a thread beside that.
+        """
         now = self.clock.now()
         if self.seen_at is None or now - self.seen_at > SEEN_EVERY:
             self.seen_at = now
-            with self.ledger.transaction() as tx:
+            with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:
                 running_processes.seen(tx, self.worker.owner, now)
 
     def announce(self) -> bool:
@@ -285,7 +287,9 @@ def build_bridge(
         PROCEDURES,
         stopping=told_to_stop,
     )
-    return Bridge(config, context, ledger, Doorbell(redis_url), connectors, clock, worker)
+    bridge = Bridge(config, context, ledger, Doorbell(redis_url), connectors, clock, worker)
+    worker.beat = bridge.note_seen
+    return bridge
 
 
 def configure_logging(process: str, config: Config | None = None) -> None:

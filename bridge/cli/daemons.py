@@ -9,6 +9,8 @@ import click
 
 from bridge.cli.process import ACCEPT, begin, redis_address
 from bridge.clock_loop import run_clock
+from bridge.operations import desk, doctor
+from bridge.operations.trouble_log import TroubleLog
 from bridge.queue import keep_loaded, run_worker
 
 
@@ -38,7 +40,7 @@ def worker(accept: bool) -> None:
     bridge.take_over()  # it may be here because another was killed
     bridge.notice_older_ledger()
     keep_loaded()
-    run_worker(redis_address(bridge.config.settings.redis))
+    run_worker(redis_address(bridge.config.settings.redis), beat=bridge.note_seen)
     bridge.leave()
     bridge.close()
 
@@ -52,6 +54,7 @@ def clock(accept: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     bridge.notice_older_ledger()
-    run_clock(bridge, stop)
+    watch = TroubleLog(lambda: doctor.examine(desk.of(bridge, "clock")))
+    run_clock(bridge, stop, watch.update)
     bridge.leave()
     bridge.close()

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bridge.cli.operator import at_desk
 from bridge.cli.screen import Screen, say_json
+from bridge.core.model.outcome_codes import Code
 from bridge.operations import status
 from bridge.operations.status import NEVER_CALLED, ConnectionStatus, Overview, RecentRun
 from bridge.operations.times import clock, when
@@ -48,14 +49,14 @@ def _print(console: Console, overview: Overview) -> None:
     options = console.options.update(max_width=MAX_WIDTH)
     least = Measurement.get(console, options, table).minimum
     console.print(table, width=max(console.width, least), crop=False)
-    for line in _troubles(overview.connections):
-        console.print(line, style="yellow", soft_wrap=True)
     console.print()
     for line in _counts(overview):
         console.print(line)
-    for group in overview.summary.parked:
-        sample, where = group.samples[0], f"{group.count} on {group.connection}"
-        line = f"parked  {where}, {group.cause}: {sample.subject}: {sample.why}"
+    for trouble in overview.troubles:
+        if trouble.code is Code.FILES_DIFFER:
+            continue  # every command says so by itself
+        since = f" (since {when(trouble.since)})" if trouble.since else ""
+        line = f"{status.in_words(trouble.what)}{since}  [{trouble.code}]"
         console.print(line, style="yellow", soft_wrap=True)
     for metric in overview.summary.account_metrics:
         console.print(f"{metric.connection}  {metric.name} {metric.value:g}", style="dim")
@@ -81,16 +82,6 @@ def _table(connections: Iterable[ConnectionStatus]) -> Table:
             " ".join(row.rates),
         )
     return table
-
-
-def _troubles(connections: Iterable[ConnectionStatus]) -> list[str]:
-    """Return a line for each connection that is not well: its state, why, and since when."""
-    lines = []
-    for row in connections:
-        if row.why:
-            since = f" (since {when(row.since)})" if row.since else ""
-            lines.append(f"{row.connection} is {status.in_words(row.why)}{since}")
-    return lines
 
 
 def _counts(overview: Overview) -> list[str]:

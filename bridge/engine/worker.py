@@ -33,7 +33,7 @@ from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
 from bridge.ledger.handles import LedgerHandles
 
-log = logging.getLogger("bridge.flow")
+log = logging.getLogger("bridge.engine")
 
 MAX_RUNNING = 16
 """Work rows under way in one drain, but for those that a slow vendor holds up."""
@@ -45,6 +45,8 @@ MAX_OVERTIME = timedelta(seconds=60)
 """For so long a drain whose time is up, and that is held up, goes on with other connections."""
 MAX_THREADS = 128
 """Calls at the same time; threads are made as they are needed."""
+HANGS_AFTER = timedelta(seconds=60)
+"""A call that is still under way so long after its deadline will not end."""
 MIN_CLAIM_INTERVAL = timedelta(milliseconds=25)
 """Between two claims while work is under way: looking for work costs as much as doing it."""
 NEARLY_DUE = timedelta(seconds=0.3)
@@ -107,6 +109,8 @@ class Drain:
         default_factory=lambda: ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="call")
     )
     stopping: Callable[[], bool] = lambda: False
+    beat: Callable[[], None] = lambda: None
+    """Called while the loop goes round and no call hangs: it says that this worker is at work."""
     outdated: bool = False
     """The bridge was started with other files since: what is under way is ended, nothing begun."""
     counts: DrainCounts = field(default_factory=DrainCounts)
@@ -150,6 +154,8 @@ class Drain:
         end = self.context.clock.now() + timedelta(seconds=seconds)
         self._overtime_ends = end + MAX_OVERTIME
         while True:
+            if not self._hangs():
+                self.beat()
             self._late = self.stopping() or self.context.clock.now() >= end
             claimed = self._step(claim=self._may_claim())
             self._submit()
@@ -159,6 +165,14 @@ class Drain:
                 return self.counts
             self._collect()
             self._submit()  # what waited for a place does not wait for the ledger, too
+
+    def _hangs(self) -> bool:
+        """Return whether a call is under way long after it should have ended by itself."""
+        now = self.context.clock.now()
+        return any(
+            now >= min(effect.deadline for effect in request.effects) + HANGS_AFTER
+            for request in self._flying.values()
+        )
 
     def _more_to_come(self) -> bool:
         """Return whether a drain that has nothing under way should stay."""

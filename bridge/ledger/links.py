@@ -226,6 +226,17 @@ def children(tx: Tx, link_id: str) -> list[str]:
     return list(tx.execute(_CHILDREN, {"of": link_id}).scalars())
 
 
+def sides_by_sync(tx: Tx) -> list[tuple[str, str, int]]:
+    """Return (sync, connection, number) of the live sides."""
+    counted = (
+        select(link.c.sync, side.c.connection, func.count())
+        .join(side, side.c.link_id == link.c.id)
+        .where(side.c.tombstone.is_(False))
+        .group_by(link.c.sync, side.c.connection)
+    )
+    return [tuple(row) for row in tx.execute(counted.order_by(link.c.sync, side.c.connection))]
+
+
 def count_sides(tx: Tx, connection: str, entity: str) -> int:
     """Count a connection's live records of an entity."""
     live = (side.c.connection == connection, side.c.entity == entity, side.c.tombstone.is_(False))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -20,9 +19,9 @@ from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.parking import CREATION_BUDGET, ParkedGroup
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
-from bridge.operations import failures
+from bridge.operations import failures, symptoms
 from bridge.operations.desk import Desk, opened
-from bridge.queue import url_for
+from bridge.operations.trouble import Trouble
 from bridge.runs.adoption import compare, outdated_processes
 from bridge.runs.schedule import NextRun, next_runs
 
@@ -37,16 +36,6 @@ CONNECTION_CODES: Final = {
 """State of a connection -> outcome code."""
 NAMED_SAMPLES: Final = 3
 """So many pieces of parked work are named as examples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """One thing that is wrong. Its fields are the keys of `bridge doctor --json`."""
-
-    code: Code
-    what: str
-    since: datetime | None
-    do: str
 
 
 def examine_home(home: Path, actor: str) -> list[Trouble]:
@@ -78,7 +67,7 @@ def _stores(home: Path) -> Iterator[Trouble]:
 
 def examine(desk: Desk) -> list[Trouble]:
     """Return all that is wrong. The desk's ledger need not have been checked: that is done here."""
-    return [*check_ledger(desk), *check_redis(desk)]
+    return [*check_ledger(desk), *symptoms.redis(desk), *symptoms.disk(desk)]
 
 
 def check_ledger(desk: Desk) -> Iterator[Trouble]:
@@ -91,11 +80,18 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
             schedule = next_runs(tx, desk.config, now)
             failing = failures.current(tx, desk)
             behind = catch_up.by_connection(tx)
+            seen = [
+                *symptoms.refusals(tx, now),
+                *symptoms.values_without_reading(tx),
+                *symptoms.tickets_at_rest(tx, desk, status),
+                *symptoms.processes_at_rest(tx, desk, now),
+            ]
     except BridgeError as error:
         yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))
         return
     yield from _files(desk)
     yield from _connections(desk, status, now)
+    yield from seen
     yield from (_parked(group) for group in status.parked if group.cause != CREATION_BUDGET)
     yield from _idle(status, now)
     yield from (_behind(state) for state in behind.values() if state.since + LATE < now)
@@ -138,25 +134,6 @@ def _files(desk: Desk) -> Iterator[Trouble]:
         )
 
 
-def check_redis(desk: Desk) -> Iterator[Trouble]:
-    """See whether Redis answers; without it work is done late, none is lost."""
-    # An embedded server that was never started deserves better words than "does not answer".
-    if desk.config.settings.redis == "embedded" and not url_for(desk.config.home):
-        yield Trouble(
-            Code.REDIS_DOWN,
-            "no embedded Valkey runs for this home",
-            None,
-            "start `bridge up`, or set BRIDGE_REDIS_URL",
-        )
-    elif not desk.bell.ping():
-        yield Trouble(
-            Code.REDIS_DOWN,
-            "Redis does not answer",
-            None,
-            "start it; webhooks are taken meanwhile, and their work waits",
-        )
-
-
 def _connections(desk: Desk, status: Status, now: datetime) -> Iterator[Trouble]:
     """Look at each connection's health."""
     for name in desk.config.connections:
@@ -174,7 +151,7 @@ def _connections(desk: Desk, status: Status, now: datetime) -> Iterator[Trouble]
             )
         else:
             do = MEANINGS[code].do
-        yield Trouble(code, f"{name} is {health.words(now)}", health.since, do)
+        yield Trouble(code, f"{name} is {health.words(now)}", health.since, do, name)
 
 
 def _parked(group: ParkedGroup) -> Trouble:

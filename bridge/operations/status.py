@@ -15,8 +15,9 @@ from bridge.ledger import run_records, run_writes, summary
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
-from bridge.operations import failures
+from bridge.operations import doctor, failures
 from bridge.operations.desk import Desk
+from bridge.operations.trouble import Trouble
 from bridge.runs.schedule import NextRun, next_runs
 
 NEVER_CALLED: Final = "never called"
@@ -70,6 +71,8 @@ class Overview:
     connections: list[ConnectionStatus]
     schedule: list[NextRun]
     runs: list[RecentRun]
+    troubles: list[Trouble]
+    """What `bridge doctor` would say."""
 
 
 def overview(desk: Desk) -> Overview:
@@ -98,6 +101,7 @@ def overview(desk: Desk) -> Overview:
         ],
         schedule=schedule,
         runs=[RecentRun(run, written.get(run.id, 0)) for run in runs],
+        troubles=doctor.examine(desk),
     )
 
 
@@ -115,6 +119,7 @@ def as_json(shown: Overview) -> dict[str, Any]:
     # Programs are given the ids of runs as text.
     values["runs"] = [row | {"id": str(row["id"])} for row in values["runs"]]
     values["connections"] = [asdict(connection) for connection in shown.connections]
+    values["troubles"] = [asdict(trouble) for trouble in shown.troubles]
     values["schedule"] = [_next_run_as_json(run) for run in shown.schedule]
     return values
 

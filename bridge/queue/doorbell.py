@@ -7,6 +7,7 @@ or has failed, and then nobody would be woken.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -15,11 +16,19 @@ from urllib.parse import quote
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from bridge.core.model.outcome_codes import Code
+from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.errors import ConfigError
 
 Address = str | Path
@@ -44,6 +53,14 @@ FAILURE_TTL_SECONDS: Final = 60
 _RETRY_AFTER_SECONDS: Final = 1.0
 """Redis is not asked again for this long after a failure, or an outage would slow every webhook."""
 
+PROBE_KEY: Final = "bridge:probe"
+"""Written to see whether Redis takes writes."""
+KEY_TYPES: Final = {"wake:{queue}": b"string", "rq:queue:{queue}": b"list", "rq:queues": b"set"}
+"""The keys of a ring, and of what type each is."""
+NO_KEY: Final = b"none"
+NEVER_ENDS: Final = -1
+"""What Redis says of the time that is left to a key that never ends."""
+
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +75,9 @@ class Bell(Protocol):
 
     def ping(self) -> bool:
         """Return whether Redis answers."""
+
+    def fault(self) -> Code | None:
+        """Return what keeps Redis from being rung, found out by a write; None: nothing does."""
 
 
 class NullDoorbell:
@@ -74,6 +94,10 @@ class NullDoorbell:
         """Return False: there is no Redis."""
         return False
 
+    def fault(self) -> Code | None:
+        """Say that Redis is away: there is none."""
+        return Code.REDIS_DOWN
+
 
 class Doorbell:
     """Rings through RQ. It never raises: what it announces is already committed to the ledger."""
@@ -89,11 +113,42 @@ class Doorbell:
         if time.monotonic() < self._quiet_until:
             return False
         try:
-            if self._redis.set(wake_key(queue), 1, nx=True, px=COALESCE_MS):
+            if self._is_first(queue):
                 self._put(queue, DRAIN)
         except (RedisError, OSError) as error:
+            if fault_of(error) is Code.REDIS_KEYS:
+                self._clear_foreign_keys(queue)
             return self._failed(error)
         return self._worked()
+
+    def _is_first(self, queue: str) -> bool:
+        """Return whether no ring of the queue is unanswered, and mark this one as that.
+
+        A key without an end is none of ours: it would silence the bell for ever.
+        """
+        key = wake_key(queue)
+        if self._redis.set(key, 1, nx=True, px=COALESCE_MS):
+            return True
+        if self._redis.pttl(key) != NEVER_ENDS:
+            return False
+        return bool(self._redis.set(key, 1, px=COALESCE_MS))
+
+    def _clear_foreign_keys(self, queue: str) -> None:
+        """Delete what stands under the doorbell's names and is none of its doing.
+
+        The next ring works again. Nothing is lost: a job says only "look into the ledger".
+        """
+        with contextlib.suppress(RedisError, OSError):
+            for name in self._foreign(queue):
+                log.warning("%s in Redis was not made by the bridge, and is deleted", name)
+                self._redis.delete(name)
+
+    def _foreign(self, queue: str) -> list[str]:
+        """Return the names of a ring's keys under which something of another type stands."""
+        named = {key.format(queue=queue): kind for key, kind in KEY_TYPES.items()}
+        return [
+            name for name, kind in named.items() if self._redis.type(name) not in {kind, NO_KEY}
+        ]
 
     def answered(self, queue: str = "live") -> None:
         """Forget the ring of the queue; called before the first query of a drain."""
@@ -122,6 +177,15 @@ class Doorbell:
         except (RedisError, OSError):
             return False
 
+    def fault(self) -> Code | None:
+        """Return what keeps Redis from being rung, found out by a write; None: nothing does."""
+        try:
+            self._redis.set(PROBE_KEY, 1, px=COALESCE_MS)
+            foreign = any(self._foreign(queue) for queue in QUEUES)
+        except (RedisError, OSError) as error:
+            return fault_of(error)
+        return Code.REDIS_KEYS if foreign else None
+
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
@@ -144,10 +208,8 @@ class Doorbell:
     def _failed(self, error: Exception) -> bool:
         self._quiet_until = time.monotonic() + _RETRY_AFTER_SECONDS
         if not self._down:  # logged once for an outage, not for each webhook
-            log.warning(
-                "Redis does not answer (%s); work waits in the ledger until it does",
-                type(error).__name__,
-            )
+            code = fault_of(error)
+            log.warning("%s; work waits in the ledger meanwhile [%s]", MEANINGS[code].title, code)
         self._down = True
         return False
 
@@ -156,6 +218,33 @@ class Doorbell:
             log.info("Redis answers again")
         self._down = False
         return True
+
+
+def fault_of(error: Exception) -> Code:
+    """Return the outcome code of an error that Redis, or the way to it, gave."""
+    if isinstance(error, AuthenticationError):
+        return Code.REDIS_REFUSES
+    if not isinstance(error, ResponseError):
+        return Code.REDIS_DOWN
+    if isinstance(error, ReadOnlyError):
+        return Code.REDIS_READ_ONLY
+    if isinstance(error, OutOfMemoryError):
+        return Code.REDIS_FULL
+    words = str(error).rpartition("caused error: ")[2]  # it may be one command of several
+    for beginning, code in _FAULTS.items():
+        if words.startswith(beginning):
+            return code
+    return Code.REDIS_REFUSES
+
+
+_FAULTS: Final = {
+    "READONLY": Code.REDIS_READ_ONLY,
+    "MISCONF": Code.REDIS_READ_ONLY,
+    "NOREPLICAS": Code.REDIS_READ_ONLY,
+    "OOM": Code.REDIS_FULL,
+    "WRONGTYPE": Code.REDIS_KEYS,
+}
+"""How the words of an answer begin -> outcome code."""
 
 
 def url_of(address: Address) -> str:

@@ -12,7 +12,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Final
 
@@ -25,6 +25,8 @@ from rq.worker import SimpleWorker
 
 from bridge.queue.doorbell import DRAIN, JOBS, QUEUES, Address, connect, wake_key
 
+BEAT_SECONDS: Final = 10
+"""An idle worker looks at least so often whether there is a job."""
 _RESTART_SECONDS: Final = 1.0
 """The pause before a worker that lost Redis connects again."""
 
@@ -64,6 +66,18 @@ class BridgeWorker(SimpleWorker):
 
     job_class = BridgeJob
     log_result_lifespan = False
+    beat: Callable[[], None] = staticmethod(lambda: None)
+    """Called whenever the worker looks whether there is a job: it says that it is at work."""
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Return for how long at most it waits for a job before it looks again."""
+        return BEAT_SECONDS
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Tell Redis, and whoever looks for hung workers, that this one goes on."""
+        self.beat()
+        super().heartbeat(timeout, pipeline)
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Answer the ring of the queue, then work: a ring from here on brings a new drain."""
@@ -102,14 +116,24 @@ def keep_loaded() -> None:
     gc.freeze()
 
 
-def run_worker(address: Address, queues: Sequence[str] = QUEUES, *, burst: bool = False) -> None:
-    """Work until SIGTERM or SIGINT, through outages of Redis; `burst`: until no job is left."""
+def run_worker(
+    address: Address,
+    queues: Sequence[str] = QUEUES,
+    *,
+    burst: bool = False,
+    beat: Callable[[], None] = lambda: None,
+) -> None:
+    """Work until SIGTERM or SIGINT, through outages of Redis; `burst`: until no job is left.
+
+    `beat` is called every few seconds by the loop itself, as long as it goes round.
+    """
     logging.getLogger("rq").setLevel(logging.WARNING)
     stopping.clear()
     connected = True
     while not stopping.is_set():
         try:
-            _work(address, queues, burst=burst)
+            beat()
+            _work(address, queues, burst=burst, beat=beat)
         except (RedisError, OSError) as error:
             if connected:
                 log.warning("the worker lost Redis (%s) and waits for it", type(error).__name__)
@@ -121,7 +145,9 @@ def run_worker(address: Address, queues: Sequence[str] = QUEUES, *, burst: bool 
         _pause()
 
 
-def _work(address: Address, queues: Sequence[str], *, burst: bool) -> None:
+def _work(
+    address: Address, queues: Sequence[str], *, burst: bool, beat: Callable[[], None]
+) -> None:
     connection = connect(address, timeout=None)
     try:
         worker = BridgeWorker(
@@ -130,6 +156,7 @@ def _work(address: Address, queues: Sequence[str], *, burst: bool) -> None:
             serializer=JSONSerializer,
             log_job_description=False,
         )
+        worker.beat = beat
         worker.work(burst=burst, logging_level=None)
     finally:
         connection.close()

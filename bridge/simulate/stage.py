@@ -21,6 +21,7 @@ from typing import Any
 from bridge.config import Config, SandboxAccount, load
 from bridge.connectors import CONNECTORS, build, connector_class
 from bridge.connectors.contract import Connector
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
 from bridge.engine.inline import InlineExecutor
@@ -183,6 +184,10 @@ class SimulatedDoorbell:
     def ping(self) -> bool:
         """Return that it can be rung."""
         return True
+
+    def fault(self) -> Code | None:
+        """Return that nothing keeps it from being rung."""
+        return None
 
 
 class Stage:

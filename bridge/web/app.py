@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from flask import Flask, Response, jsonify
@@ -13,11 +13,13 @@ from bridge.clock import Clock
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Connection, Secret
 from bridge.ledger.database import Ledger
+from bridge.operations.trouble import Trouble
 from bridge.queue import Bell
 from bridge.web import health
 from bridge.web.receiver import body, webhooks
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import DirectIntake, Intake
+from bridge.web.receiver.refusal_log import RefusalLog
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +42,23 @@ def create_app(
     intake: Intake | None = None,
     metrics_token: Secret | None = None,
     limit: int = body.LIMIT,
+    troubles: Callable[[], Iterable[Trouble]] = tuple,
 ) -> Flask:
     """Make the application; without an `intake` each request commits in its own thread."""
     app = Flask(__name__)
     counters = Counters()
     app.extensions["bridge"] = {"counters": counters}
     intake = intake or DirectIntake(ledger, doorbell)
+    refusal_log = RefusalLog(ledger, clock)
+    app.extensions["bridge"]["refusal_log"] = refusal_log
     app.register_blueprint(
-        webhooks.blueprint(config.connections, connectors, intake, clock, counters, limit)
+        webhooks.blueprint(
+            config.connections, connectors, intake, clock, counters, refusal_log, limit
+        )
     )
-    app.register_blueprint(health.blueprint(ledger, doorbell, clock, counters, metrics_token))
+    app.register_blueprint(
+        health.blueprint(ledger, doorbell, clock, counters, metrics_token, troubles)
+    )
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> tuple[Response, int]:

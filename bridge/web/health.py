@@ -5,21 +5,24 @@ from __future__ import annotations
 import hmac
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from flask import Blueprint, Request, Response, jsonify, request
 
 from bridge.clock import Clock
-from bridge.core.model.outcome_codes import of_cause
+from bridge.core.model.outcome_codes import Code, of_cause
 from bridge.core.model.syncs import Secret
 from bridge.ledger import connection_health, failing_runs, summary
 from bridge.ledger.database import Ledger
+from bridge.operations.trouble import Trouble
 from bridge.queue import Bell
 from bridge.web.receiver.counters import Counters, labels
 
 PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
+TROUBLES_EVERY: Final = timedelta(seconds=30)
 STATES: Final = ("ok", "failing", "trying", "paused", "stopped")
 _FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
@@ -27,9 +30,18 @@ log = logging.getLogger(__name__)
 
 
 def blueprint(
-    ledger: Ledger, doorbell: Bell, clock: Clock, counters: Counters, token: Secret | None = None
+    ledger: Ledger,
+    doorbell: Bell,
+    clock: Clock,
+    counters: Counters,
+    token: Secret | None = None,
+    troubles: Callable[[], Iterable[Trouble]] = tuple,
 ) -> Blueprint:
-    """Return the routes; with `token` other machines may read the metrics."""
+    """Return the routes; with `token` other machines may read the metrics.
+
+    `troubles` returns what is wrong, which may take some time to find out.
+    """
+    known = RecentTroubles(troubles, clock)
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
@@ -53,9 +65,10 @@ def blueprint(
 
     @routes.get("/readyz")
     def ready() -> tuple[Response, int]:
+        fault = doorbell.fault()
         parts = {
             "ledger": _up_or_down(_ledger_answers(ledger)),
-            "redis": _up_or_down(doorbell.ping()),
+            "redis": _up_or_down(fault is None) if fault in {None, Code.REDIS_DOWN} else str(fault),
         }
         if parts["ledger"] == "down":
             return jsonify(status="down", **parts), 503
@@ -68,10 +81,10 @@ def blueprint(
             return jsonify(
                 error="send BRIDGE_METRICS_TOKEN as a bearer token, or ask from this machine"
             ), 401
-        parts = {"ledger": _ledger_answers(ledger), "redis": doorbell.ping()}
+        parts = {"ledger": _ledger_answers(ledger), "redis": doorbell.fault() is None}
         lines = counters.lines() + _gauge("bridge_up", "Whether a part answers.", "part", parts)
         if parts["ledger"]:
-            lines += _ledger_metrics(ledger, clock.now())
+            lines += [*_ledger_metrics(ledger, clock.now()), *trouble_metrics(known.current())]
         return Response("\n".join(lines) + "\n", content_type=PLAIN), 200
 
     return routes
@@ -176,6 +189,36 @@ def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
             ],
         ),
     ]
+
+
+@dataclass(slots=True)
+class RecentTroubles:
+    """What is wrong, looked for at most every TROUBLES_EVERY, however often it is asked for."""
+
+    look: Callable[[], Iterable[Trouble]]
+    clock: Clock
+    _found: list[Trouble] = field(default_factory=list)
+    _looked_at: datetime | None = None
+
+    def current(self) -> list[Trouble]:
+        """Return what is wrong."""
+        now = self.clock.now()
+        if self._looked_at is None or now - self._looked_at >= TROUBLES_EVERY:
+            self._found, self._looked_at = list(self.look()), now
+        return self._found
+
+
+def trouble_metrics(troubles: Iterable[Trouble]) -> list[str]:
+    """Return what is wrong, counted, in Prometheus' text format."""
+    counted = Counter((trouble.code, trouble.connection) for trouble in troubles)
+    return _metric(
+        "bridge_troubles",
+        "What `bridge doctor` finds wrong, by outcome code; none: all is well.",
+        [
+            ({"code": code, "connection": connection}, float(number))
+            for (code, connection), number in sorted(counted.items())
+        ],
+    )
 
 
 def _metric(

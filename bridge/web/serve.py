@@ -26,6 +26,7 @@ HEADER_TIMEOUT_MS: Final = 10_000
 def application() -> Gateway:
     """Build the application in a server process; granian calls this function by name."""
     from bridge import wiring  # noqa: PLC0415 - a server for something else needs none of it
+    from bridge.operations import desk, doctor  # noqa: PLC0415
     from bridge.web.app import create_app  # noqa: PLC0415
 
     bridge = wiring.current()
@@ -44,6 +45,7 @@ def application() -> Gateway:
         intake=intake,
         metrics_token=Secret(token) if token else None,
         limit=bridge.config.settings.body_limit,
+        troubles=lambda: doctor.examine(desk.of(bridge, "metrics")),
     )
     return Gateway(app, limit=bridge.config.settings.body_limit, on_close=intake.close)
 

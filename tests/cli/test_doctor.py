@@ -27,7 +27,7 @@ def home(run, tmp_path, monkeypatch):
     run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
     ledger = Ledger(f"sqlite:///{tmp_path / 'var' / 'bridge.db'}")
     monkeypatch.setattr(
-        "bridge.operations.doctor.check_redis", lambda _desk: []
+        "bridge.operations.symptoms.redis", lambda _desk: []
     )  # no Redis runs in these tests
     tick(ledger, tmp_path, datetime.now(UTC))
 

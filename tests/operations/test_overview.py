@@ -36,7 +36,7 @@ def test_the_status_has_the_promised_keys(desk):
     assert list(values) == [
         "links", "entities", "paused", "sides", "backlog", "inbox", "conflicts_open",
         "attempts_open", "intents_open", "runs", "account", "lanes", "parked", "connections",
-        "schedule",
+        "troubles", "schedule",
     ]  # fmt: skip
     assert list(values["connections"][0]) == [
         "connection", "health", "why", "since", "records", "lag", "writes_last_minute", "rates",
@@ -51,7 +51,7 @@ def test_the_doctor_names_each_trouble_with_the_way_out(desk):
     assert stopped.what == "H is stopped, because answered 401"
     assert stopped.since == desk.now()
     assert "bridge connection resume H" in stopped.do
-    assert list(asdict(no_redis)) == ["code", "what", "since", "do"]
+    assert list(asdict(no_redis)) == ["code", "what", "since", "do", "connection"]
     assert (stopped.code, no_redis.code) == ("BRG-401-KEY", "BRG-REDIS-DOWN")
     assert no_redis.what == "Redis does not answer"
 

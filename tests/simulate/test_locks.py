@@ -57,6 +57,9 @@ class Looking:
     def ping(self):
         return True
 
+    def fault(self):
+        return None
+
 
 @pytest.mark.parametrize("make", [DirectIntake, GroupIntake])
 def test_the_doorbell_rings_when_there_is_something_to_find(sqlite_url, make):

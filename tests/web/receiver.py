@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bridge.clock import SystemClock
 from bridge.connectors import build, signing
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import Connection, Secret, Webhook
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger
@@ -80,6 +81,8 @@ class Rung:
 
     ledger: Ledger
     up: bool = True
+    code: Code | None = None
+    """What is wrong with it although it is up."""
     seen: list = field(default_factory=list)
 
     def ring(self, lane="live"):  # noqa: ARG002
@@ -91,6 +94,9 @@ class Rung:
 
     def ping(self):
         return self.up
+
+    def fault(self):
+        return self.code if self.up else Code.REDIS_DOWN
 
 
 def rows(ledger, table):

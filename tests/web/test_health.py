@@ -1,6 +1,10 @@
 import pytest
 
-from bridge.ledger import run_records
+from bridge.core.model.outcome_codes import Code
+from bridge.ledger import refused_webhooks, run_records
+from bridge.operations.trouble import usual
+from bridge.web.health import TROUBLES_EVERY, RecentTroubles, trouble_metrics
+from tests.web.receiver import Hands
 
 
 def test_health_and_readiness(receiver):
@@ -80,3 +84,55 @@ def test_a_run_that_fails_is_in_the_metrics_and_in_the_verbose_health(receiver):
 def test_metrics_are_for_this_machine_or_for_the_token(receiver, address, headers, status):
     answer = receiver.client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address})
     assert answer.status_code == status
+
+
+def test_readiness_names_what_is_wrong_with_a_redis_that_answers(receiver):
+    receiver.bell.code = Code.REDIS_FULL
+    answer = receiver.client.get("/readyz")
+    assert (answer.status_code, answer.json) == (
+        200,
+        {"status": "degraded", "ledger": "ok", "redis": "BRG-REDIS-FULL"},
+    )
+
+
+def unsigned(receiver):
+    return receiver.client.post(
+        "/webhooks/helpdesk", data="{}", headers={"content-type": "application/json"}
+    )
+
+
+def test_refused_webhooks_are_counted_where_other_processes_see_them(receiver):
+    for _ in range(3):
+        unsigned(receiver)
+    receiver.app.extensions["bridge"]["refusal_log"].write()
+    with receiver.ledger.read() as tx:
+        (row,) = refused_webhooks.current(tx, receiver.clock.now())
+    assert (row.connection, row.reason, row.count) == ("helpdesk", "BadSignature", 3)
+
+
+def test_a_flood_of_refused_webhooks_is_few_transactions(receiver):
+    unsigned(receiver)
+    with receiver.ledger.read() as tx:
+        assert refused_webhooks.current(tx, receiver.clock.now())[0].count == 1
+    for _ in range(20):
+        unsigned(receiver)
+    with receiver.ledger.read() as tx:
+        assert refused_webhooks.current(tx, receiver.clock.now())[0].count == 1
+
+
+def test_what_is_wrong_is_a_metric_with_the_outcome_code_and_not_looked_for_each_time():
+    looks = []
+
+    def look():
+        looks.append(1)
+        return [usual(Code.KEY, "it is stopped", None, "helpdesk")]
+
+    clock = Hands()
+    known = RecentTroubles(look, clock)
+    assert known.current() == known.current()
+    assert len(looks) == 1
+    clock.sleep(TROUBLES_EVERY.total_seconds())
+    known.current()
+    assert len(looks) == 2
+    line = 'bridge_troubles{code="BRG-401-KEY",connection="helpdesk"} 1'
+    assert line in trouble_metrics(known.current())

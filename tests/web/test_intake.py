@@ -26,6 +26,9 @@ class Bell:
     def ping(self):
         return True
 
+    def fault(self):
+        return None
+
 
 class Slow(Ledger):
     """A ledger whose first transaction waits for a word, so that others queue up behind it."""

@@ -10,7 +10,8 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from bridge.queue import Doorbell, Embedded
+from bridge.core.model.outcome_codes import Code
+from bridge.queue import Doorbell, Embedded, run_worker
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
@@ -237,3 +238,56 @@ def test_a_worker_outlives_its_redis(tmp_path):
         if process:
             process.kill()
             process.wait()
+
+
+# --- a Redis that is up and of no use -------------------------------------------------------------
+
+
+def test_a_redis_that_takes_writes_has_no_fault(bell):
+    assert bell.fault() is None
+
+
+def test_a_full_redis_is_named_and_works_again_once_it_has_room(bell, redis):
+    redis.config_set("maxmemory", "1")
+    try:
+        assert bell.fault() is Code.REDIS_FULL
+        assert bell.ring() is False
+    finally:
+        redis.config_set("maxmemory", "0")
+    assert bell.fault() is None
+
+
+def test_a_read_only_redis_is_named(bell, redis):
+    redis.config_set("replica-read-only", "yes")
+    redis.replicaof("127.0.0.1", "1")
+    try:
+        assert bell.fault() is Code.REDIS_READ_ONLY
+    finally:
+        redis.replicaof("no", "one")
+    assert bell.fault() is None
+
+
+@pytest.mark.parametrize("key", ["wake:live", "rq:queue:live", "rq:queues"])
+def test_keys_of_a_wrong_type_are_named_and_put_right_by_ringing(valkey, bell, redis, key):
+    redis.hset(key, "somebody", "else")
+    assert bell.fault() is Code.REDIS_KEYS
+    bell.ring()
+    again = Doorbell(valkey.url)  # one whose last ring was not refused a moment ago
+    bell.answered()
+    assert again.ring()
+    again.close()
+    assert bell.fault() is None
+    assert queue(redis).count >= 1
+
+
+def test_a_key_that_never_ends_does_not_silence_the_bell(bell, redis):
+    redis.set("wake:live", 1)
+    assert bell.ring()
+    assert queue(redis).count == 1
+    assert 0 < redis.pttl("wake:live") <= 1000
+
+
+def test_an_idle_worker_says_that_it_is_at_work(emptied):
+    beats = []
+    run_worker(emptied.url, burst=True, beat=lambda: beats.append(1))
+    assert len(beats) >= 2

@@ -7,23 +7,10 @@ here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from bridge.core.model.outcome_codes import Code, of_cause
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeMeaning:
-    """What one code says, for an admin."""
-
-    title: str
-    happened: str
-    tickets: str
-    """What it means for tickets."""
-    do: str
-    """What to do about it; for a group of parked work it stands before the command that frees."""
-
+from bridge.core.model.running_meanings import RUNNING_MEANINGS, OutcomeMeaning
 
 _WAITS: Final = "Only the named ticket waits; all others go on, and nothing is lost."
 _FIELD_STAYS: Final = "This field stays on that side as it is; all other fields go on."
@@ -217,67 +204,7 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         _WAITS,
         "read the reason, mend it, then retry: what is right is looked at anew",
     ),
-    Code.RUN_FAILS: OutcomeMeaning(
-        "a run fails",
-        "A poll, a comparison or an import could not be finished.",
-        "What webhooks tell goes on; what only that run would find arrives late.",
-        "it is tried again by itself, at the latest within an hour; mend what the reason names, "
-        "then `bridge reconcile NAME` tries at once",
-    ),
-    Code.RUN_LATE: OutcomeMeaning(
-        "no run begins although it is time",
-        "The clock begins runs, and none has begun.",
-        "Lost webhooks and systems without webhooks are not noticed.",
-        "is `bridge clock` running? Start it, or `bridge up`",
-    ),
-    Code.ROWS: OutcomeMeaning(
-        "rows of a listing show no record",
-        "The vendor lists rows that cannot be read; they are named, and were left out.",
-        "All other rows were taken. Until the listing is whole, no record counts as missing.",
-        "look at what the vendor lists there, and tell them",
-    ),
-    Code.WORK_IDLE: OutcomeMeaning(
-        "work is due and nobody does it",
-        "Nothing has been claimed although work waits.",
-        "Every edit waits; none is lost.",
-        "is a worker running? Start `bridge worker` and `bridge clock`, or `bridge up`",
-    ),
-    Code.REDIS_DOWN: OutcomeMeaning(
-        "Redis does not answer",
-        "The doorbell cannot be rung.",
-        "Webhooks are taken, and their work waits; none is lost.",
-        "start it, and compare its address with BRIDGE_REDIS_URL",
-    ),
-    Code.LEDGER: OutcomeMeaning(
-        "the ledger cannot be used",
-        "Its database does not answer, or is of another version.",
-        "Nothing is mirrored; vendors are asked to send their webhooks again.",
-        "do what the message says: start the database, or `bridge db upgrade`",
-    ),
-    Code.CATCHING_UP: OutcomeMeaning(
-        "a restored or new ledger has to catch up first",
-        "The ledger is older than what stands in the systems.",
-        "Edits travel; nothing is made before every system was listed once.",
-        "nothing: it goes on by itself as soon as the listings are through",
-    ),
-    Code.ACCOUNT: OutcomeMeaning(
-        "the account of webhooks does not add up",
-        "Rows of the inbox were lost, or put in by hand.",
-        "A webhook may be without effect until the next full comparison.",
-        "compare with a backup, then `bridge reconcile --full`",
-    ),
-    Code.FILES: OutcomeMeaning(
-        "the files cannot be used, or look like a mistake",
-        "The configuration or a mapping has problems, or a change that would double tickets.",
-        "What runs goes on by the files that it was started with.",
-        "mend it; `bridge check` names every problem of the files",
-    ),
-    Code.FILES_DIFFER: OutcomeMeaning(
-        "the bridge runs by other files",
-        "The files were changed after the processes were started.",
-        "Tickets are mirrored by the older files.",
-        "restart it, so that all of it works by the same",
-    ),
+    **RUNNING_MEANINGS,
     Code.MAP_VALUE: OutcomeMeaning(
         "a value has no writing there",
         "The mapping has no word for the agreed value on that side.",

@@ -19,6 +19,7 @@ from bridge.clock import Clock
 from bridge.connectors import signing
 from bridge.connectors.contract import Connector, Parsed
 from bridge.connectors.parsing import is_id
+from bridge.core.model.outcome_codes import REFUSALS, of_refusal
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.errors import LedgerError, Malformed, Rejected, TooMany, UnknownConnection
 from bridge.observability.log import Scrubber
@@ -26,10 +27,13 @@ from bridge.web.receiver import body
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import Delivery, DeliveryKey, Intake
 from bridge.web.receiver.rates import REFUSED, RateMeter
+from bridge.web.receiver.refusal_log import RefusalLog
 
 DUPLICATE_WINDOW: Final = timedelta(minutes=5)
 """Within it, an equal body without a signed id or time counts as the same delivery."""
 MAX_HINTS: Final = 1000
+LOGGED_HINTS: Final = 5
+"""So many records that a webhook names are named in the log."""
 RETRY_AFTER_SECONDS: Final = "5"
 
 _KEPT_HEADERS: Final = frozenset(
@@ -52,11 +56,16 @@ def blueprint(
     intake: Intake,
     clock: Clock,
     counters: Counters,
+    refusal_log: RefusalLog,
     limit: int = body.LIMIT,
 ) -> Blueprint:
     """Return the route that takes webhooks."""
     routes = Blueprint("webhooks", __name__)
     taken, refused = RateMeter(), RateMeter()
+
+    def counted_refusal(connection: str, reason: str) -> None:
+        counters.refused(connection, reason)
+        refusal_log.add(connection, reason)
 
     @routes.post("/webhooks/<name>")
     def receive(name: str) -> tuple[Response, int] | Response:
@@ -71,10 +80,10 @@ def blueprint(
             # After the signature was checked: strangers cannot use up what the vendor may send.
             wait = refused.wait(counted, REFUSED, now)
             answered = TooMany(wait) if wait else error
-            counters.refused(counted, type(answered).__name__)
+            counted_refusal(counted, type(answered).__name__)
             return _refusal(answered)
         if wait := taken.wait(name, webhook.rate_limit, now):
-            counters.refused(name, TooMany.__name__)
+            counted_refusal(name, TooMany.__name__)
             return _refusal(TooMany(wait))
         delivery = _delivery(connection, webhook, connectors[name], headers, raw, now)
         try:
@@ -84,16 +93,30 @@ def blueprint(
             if not isinstance(error, LedgerError):
                 log.exception("a delivery of %s was not committed; it was answered with 503", name)
             counters.refused(name, "LedgerDown")
+            about = {"connection": name, "code": of_refusal("LedgerDown")}
+            log.warning("refused a webhook: the ledger could not take it", extra=about)
             answer = jsonify(error="the ledger cannot be reached; send this again")
             answer.headers["Retry-After"] = RETRY_AFTER_SECONDS
             return answer, 503
         status = delivery.verdict if delivery.verdict in {"ignored", "quarantined"} else "accepted"
         counters.accepted(name, status if receipt.is_new else "duplicate")
+        log.info("took a webhook", extra=_about(delivery, status, is_new=receipt.is_new))
         if not receipt.is_new:
             return jsonify(id=receipt.id, status="duplicate"), 200
         return jsonify(id=receipt.id, status=status), 202
 
     return routes
+
+
+def _about(delivery: Delivery, status: str, *, is_new: bool) -> dict[str, str]:
+    """Return what the log says of a webhook that was taken: names and ids, nobody's values."""
+    about = {"connection": delivery.connection, "event": delivery.event}
+    about |= {"status": status if is_new else "duplicate"}
+    if delivery.hints:
+        about["records"] = ", ".join(hint.id for hint in delivery.hints[:LOGGED_HINTS])
+    if status in REFUSALS:
+        about["code"] = of_refusal(status)
+    return about
 
 
 def _connection(connections: Mapping[str, Connection], name: str) -> tuple[Connection, Webhook]:

@@ -1,0 +1,93 @@
+"""Webhooks that were refused: how many of each connection, why, since when. No row for each.
+
+A refused webhook leaves nothing else behind, so that a stranger cannot fill the ledger. The counts
+stand in the tally, by connection and reason, with the minutes of the first and the last one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+
+from bridge.ledger.database import Tx, insert
+from bridge.ledger.tables import inbox, tally
+
+SHOWN_FOR: Final = timedelta(days=1)
+"""After so long without another one they are forgotten."""
+MENDED_AFTER: Final = timedelta(minutes=10)
+"""So long after the last one, a webhook that was accepted shows that all is well again."""
+_COUNT, _FIRST, _LAST = "count", "first", "last"
+_PREFIX: Final = "refused:"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedWebhooks:
+    """The refusals of one connection for one reason."""
+
+    connection: str
+    """Empty: of addresses that belong to no connection."""
+    reason: str
+    count: int
+    since: datetime
+    last: datetime
+
+
+def add(tx: Tx, connection: str, reason: str, number: int, now: datetime) -> None:
+    """Count refusals; those before a long quiet are forgotten."""
+    known = _all(tx).get((connection, reason))
+    if known is not None and now - known.last > SHOWN_FOR:
+        _forget(tx, connection, reason)
+        known = None
+    minute = (now - _EPOCH) // timedelta(minutes=1)
+    values = {_COUNT: number + (known.count if known else 0), _LAST: minute}
+    if known is None:
+        values[_FIRST] = minute
+    for part, value in values.items():
+        statement = insert(tx, tally).values(name=_name(part, reason, connection), value=value)
+        tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+
+def current(tx: Tx, now: datetime) -> list[RefusedWebhooks]:
+    """Return what is refused these days, unless it is over: see MENDED_AFTER."""
+    return [row for row in _all(tx).values() if now - row.last <= SHOWN_FOR and not _over(tx, row)]
+
+
+def _over(tx: Tx, row: RefusedWebhooks) -> bool:
+    newest = (
+        select(inbox.c.received_at)
+        .where(inbox.c.connection == row.connection)
+        .order_by(inbox.c.id.desc())
+        .limit(1)
+    )
+    accepted = tx.execute(newest).scalar()
+    return accepted is not None and accepted > row.last + MENDED_AFTER
+
+
+def _all(tx: Tx) -> dict[tuple[str, str], RefusedWebhooks]:
+    named = select(tally.c.name, tally.c.value).where(tally.c.name.startswith(_PREFIX))
+    parts: dict[tuple[str, str], dict[str, int]] = {}
+    for name, value in tx.execute(named.order_by(tally.c.name)):
+        part, reason, connection = name.removeprefix(_PREFIX).split(":", 2)
+        parts.setdefault((connection, reason), {})[part] = value
+    return {
+        key: RefusedWebhooks(*key, found[_COUNT], _at(found[_FIRST]), _at(found[_LAST]))
+        for key, found in parts.items()
+        if found.keys() == {_COUNT, _FIRST, _LAST}
+    }
+
+
+def _forget(tx: Tx, connection: str, reason: str) -> None:
+    names = [_name(part, reason, connection) for part in (_COUNT, _FIRST, _LAST)]
+    tx.execute(delete(tally).where(tally.c.name.in_(names)))
+
+
+def _name(part: str, reason: str, connection: str) -> str:
+    return f"{_PREFIX}{part}:{reason}:{connection}"
+
+
+def _at(minute: int) -> datetime:
+    return _EPOCH + timedelta(minutes=minute)

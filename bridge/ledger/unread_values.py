@@ -1,0 +1,60 @@
+"""Values without a reading: what sides show that no mapping knows, and on how many records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Text, func, select, type_coerce
+
+from bridge.core.model.outcome_codes import Code
+from bridge.ledger import link_codec
+from bridge.ledger.database import Tx
+from bridge.ledger.tables import link, side
+
+MAX_SIDES: Final = 1_000
+"""So many sides are looked at; a mapping that lacks a common word is on more than that."""
+_MARK: Final = f'"unreadable_code":"{Code.READ_VALUE}"'
+
+
+@dataclass(slots=True)
+class UnreadValue:
+    """One value of one connection's field."""
+
+    connection: str
+    entity: str
+    field: str
+    value: Any
+    """As the side shows it; None where it is known only that it cannot be read."""
+    records: int
+    since: datetime | None
+    """When the first read that showed it was sent."""
+
+
+def unread_values(tx: Tx) -> list[UnreadValue]:
+    """Return every value that has no reading, the most frequent first."""
+    marked = (
+        select(side.c.connection, link.c.entity, side.c.fields)
+        .join(link, link.c.id == side.c.link_id)
+        .where(
+            side.c.tombstone.is_(False),
+            side.c.in_scope,
+            func.instr(type_coerce(side.c.fields, Text), _MARK) > 0
+            if tx.dialect.name == "sqlite"
+            else func.strpos(type_coerce(side.c.fields, Text), _MARK) > 0,
+        )
+        .limit(MAX_SIDES)
+    )
+    found: dict[tuple[str, str, str, str], UnreadValue] = {}
+    for row in tx.execute(marked):
+        for name, entry in link_codec.to_side_fields(row.fields).items():
+            if entry.unreadable_code != Code.READ_VALUE:
+                continue
+            key = (row.connection, row.entity, name, repr(entry.shown))
+            new = UnreadValue(row.connection, row.entity, name, entry.shown, 0, entry.seen_at)
+            value = found.setdefault(key, new)
+            value.records += 1
+            known = [at for at in (value.since, entry.seen_at) if at is not None]
+            value.since = min(known, default=None)
+    return sorted(found.values(), key=lambda value: (-value.records, value.connection, value.field))

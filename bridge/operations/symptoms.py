@@ -1,0 +1,96 @@
+"""What the doctor looks at besides work and runs: webhooks, values, tickets, processes, machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from bridge.core.mapping.transforms import shown
+from bridge.core.model.outcome_codes import Code, of_refusal
+from bridge.core.model.outcome_meanings import MEANINGS
+from bridge.ledger import links, refused_webhooks, unread_values
+from bridge.ledger.database import Tx
+from bridge.ledger.summary import Status
+from bridge.operations.desk import Desk
+from bridge.operations.trouble import Trouble, usual
+from bridge.queue import url_for
+from bridge.runs import adoption
+
+STILL_AFTER: Final = timedelta(seconds=60)
+"""A process that says every 15 seconds that it is at work hangs when it has not for so long."""
+BEATING: Final = frozenset({"worker", "clock"})
+"""Kinds of processes that say so."""
+MIN_FREE_BYTES: Final = 200 * 1024 * 1024
+MIN_FREE_SHARE: Final = 0.02
+"""The disk is nearly full when less than both is free."""
+NAMED_VALUES: Final = 5
+"""So many values without a reading are named, the most frequent ones."""
+
+
+def refusals(tx: Tx, now: datetime) -> Iterator[Trouble]:
+    """See which webhooks are refused."""
+    for row in refused_webhooks.current(tx, now):
+        code = of_refusal(row.reason)
+        whose = f"for {row.connection}" if row.connection else "for no connection of ours"
+        deliveries = "delivery" if row.count == 1 else "deliveries"
+        what = f"{row.count} {deliveries} {whose} refused: {MEANINGS[code].title}"
+        yield usual(code, what, row.since, row.connection)
+
+
+def values_without_reading(tx: Tx) -> Iterator[Trouble]:
+    """See which values no mapping can read."""
+    for value in unread_values.unread_values(tx)[:NAMED_VALUES]:
+        entities = f"{value.entity}{'' if value.records == 1 else 's'}"
+        what = (
+            f"{value.field} {shown(value.value)} seen on {value.records} {entities} of "
+            f"{value.connection}, and the mapping has no reading for it"
+        )
+        yield usual(Code.READ_VALUE, what, value.since, value.connection)
+
+
+def tickets_at_rest(tx: Tx, desk: Desk, status: Status) -> Iterator[Trouble]:
+    """See which tickets are paused, and which records belong to no member of their sync."""
+    if status.paused:
+        tickets = "ticket is" if status.paused == 1 else "tickets are"
+        yield usual(Code.PAUSED, f"{status.paused} {tickets} paused")
+    members = {name: set(sync.members) for name, sync in desk.config.syncs.items()}
+    for sync, connection, count in links.sides_by_sync(tx):
+        if connection not in members.get(sync, set()):
+            records = "record is" if count == 1 else "records are"
+            what = (
+                f"{count} {records} retired: {connection} is no member of {sync} in "
+                "mappings/syncs.yaml (any more)"
+            )
+            yield usual(Code.CONNECTION_RETIRED, what, None, connection)
+
+
+def processes_at_rest(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:
+    """See which worker or clock hangs: it runs, and does not say that it is at work."""
+    for process in adoption.running(tx, desk.context):
+        if process.kind in BEATING and now - process.seen_at > STILL_AFTER:
+            host, _here, number = [*process.id.split(":"), "", ""][:3]
+            what = f"the {process.kind} {number} on {host} stands still"
+            yield usual(Code.PROCESS_STILL, what, process.seen_at)
+
+
+def redis(desk: Desk) -> Iterator[Trouble]:
+    """See whether Redis can be used; without it work is done late, none is lost."""
+    # An embedded server that was never started deserves better words than "does not answer".
+    if desk.config.settings.redis == "embedded" and not url_for(desk.config.home):
+        do = "start `bridge up`, or set BRIDGE_REDIS_URL"
+        yield Trouble(Code.REDIS_DOWN, "no embedded Valkey runs for this home", None, do)
+    elif (code := desk.bell.fault()) is not None:
+        yield usual(code, MEANINGS[code].title)
+
+
+def disk(desk: Desk) -> Iterator[Trouble]:
+    """See whether the disk of the home has room left."""
+    try:
+        usage = shutil.disk_usage(desk.config.home)
+    except OSError:
+        return  # a home that cannot be looked at shows elsewhere
+    if usage.free < min(MIN_FREE_BYTES, usage.total * MIN_FREE_SHARE):
+        free = usage.free // (1024 * 1024)
+        yield usual(Code.DISK, f"{free} MB are left on the disk of {desk.config.home}")

@@ -1,0 +1,38 @@
+"""What is wrong, in the log: a line when a trouble begins, and one when it is over."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from bridge.core.model.outcome_codes import Code
+from bridge.core.model.outcome_meanings import MEANINGS
+from bridge.operations.trouble import Trouble
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class TroubleLog:
+    """Remembers what was wrong when it looked last.
+
+    What a log keeps is read by many: so its lines have the code's title, and no value of a ticket.
+    """
+
+    look: Callable[[], Iterable[Trouble]]
+    _known: set[tuple[Code, str]] = field(default_factory=set)
+
+    def update(self) -> None:
+        """Look, and log what has changed."""
+        found = {(trouble.code, trouble.connection): trouble for trouble in self.look()}
+        for key in sorted(found.keys() - self._known):
+            trouble = found[key]
+            log.warning("wrong: %s", MEANINGS[trouble.code].title, extra=_about(*key))
+        for code, connection in sorted(self._known - found.keys()):
+            log.info("well again: %s", MEANINGS[code].title, extra=_about(code, connection))
+        self._known = set(found)
+
+
+def _about(code: Code, connection: str) -> dict[str, str]:
+    return {"code": str(code)} | ({"connection": connection} if connection else {})

@@ -1,0 +1,154 @@
+"""What the doctor says is seen within a minute: each with its code, a line, and what to do."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bridge.core.model.outcome_codes import Code
+from bridge.core.model.state import Link, Side, SideField
+from bridge.ledger import links, refused_webhooks, running_processes
+from bridge.operations import doctor, status, symptoms
+from bridge.operations.trouble_log import TroubleLog
+
+
+def found(desk, code):
+    return [trouble for trouble in doctor.examine(desk) if trouble.code == code]
+
+
+def add_link(desk, name, **sides):
+    link = Link(name, next(iter(desk.config.syncs)), "ticket")
+    link.sides = sides
+    with desk.ledger.transaction() as tx:
+        assert links.create(tx, link, desk.now())
+
+
+# --- webhooks that were refused -------------------------------------------------------------------
+
+
+def refuse(desk, number=1, reason="BadSignature"):
+    with desk.ledger.transaction() as tx:
+        refused_webhooks.add(tx, "L", reason, number, desk.now())
+
+
+def test_refused_webhooks_are_named_with_number_time_and_the_question_to_ask(world, desk):
+    first = desk.now()
+    refuse(desk, 60)
+    world.clock.sleep(120)
+    refuse(desk)
+    (trouble,) = found(desk, Code.HOOK_SIGNATURE)
+    assert trouble.what == "61 deliveries for L refused: wrong signature"
+    assert trouble.since == first.replace(second=0, microsecond=0)
+    assert trouble.do.startswith("is the secret the one at the vendor?")
+    assert trouble in status.overview(desk).troubles
+
+
+def test_each_reason_is_counted_apart(desk):
+    refuse(desk, 2)
+    refuse(desk, 3, "Expired")
+    assert found(desk, Code.HOOK_SIGNATURE)[0].what.startswith("2 ")
+    assert found(desk, Code.HOOK_EXPIRED)[0].what.startswith("3 ")
+
+
+def test_refusals_of_long_ago_are_forgotten_and_counted_from_one_again(world, desk):
+    refuse(desk, 60)
+    world.clock.sleep(25 * 3600)
+    assert found(desk, Code.HOOK_SIGNATURE) == []
+    refuse(desk)
+    assert found(desk, Code.HOOK_SIGNATURE)[0].what.startswith("1 delivery for L ")
+
+
+# --- values without a reading ---------------------------------------------------------------------
+
+
+def escalated(name, at, code=Code.READ_VALUE):
+    entry = SideField(unreadable="no reading", unreadable_code=code, shown="escalated", seen_at=at)
+    return Side("H", name, {"status": entry})
+
+
+def test_a_value_without_a_reading_is_named_with_the_number_of_records(world, desk):
+    first = desk.now()
+    for number in range(3):
+        add_link(desk, f"l{number}", H=escalated(f"h{number}", desk.now()))
+        world.clock.sleep(60)
+    (trouble,) = found(desk, Code.READ_VALUE)
+    assert trouble.what.startswith("status 'escalated' seen on 3 tickets of H")
+    assert (trouble.since, trouble.connection) == (first, "H")
+
+
+@pytest.mark.parametrize("code", [Code.READ_GROUP, Code.READ_ABSENT, ""])
+def test_what_is_unreadable_for_another_reason_is_no_value_to_add(desk, code):
+    add_link(desk, "l1", H=escalated("h1", desk.now(), code))
+    assert found(desk, Code.READ_VALUE) == []
+
+
+# --- tickets and processes at rest ----------------------------------------------------------------
+
+
+def test_paused_tickets_and_retired_records_are_counted(desk):
+    add_link(desk, "l1", gone=Side("gone", "g1"))
+    link = Link("l2", next(iter(desk.config.syncs)), "ticket", paused=True)
+    with desk.ledger.transaction() as tx:
+        assert links.create(tx, link, desk.now())
+        fence = links.lease(tx, "l2", "me", desk.now(), desk.now() + timedelta(minutes=1))
+        links.save(tx, link, "me", fence, desk.now())
+    (paused,) = found(desk, Code.PAUSED)
+    assert paused.what == "1 ticket is paused"
+    (retired,) = found(desk, Code.CONNECTION_RETIRED)
+    assert retired.what.startswith("1 record is retired: gone is no member of ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "still"), [("worker", 61, True), ("worker", 59, False), ("web", 61, False)]
+)
+def test_a_process_that_runs_and_does_not_say_so_stands_still(world, desk, kind, seconds, still):
+    began = desk.now()
+    with desk.ledger.transaction() as tx:
+        running_processes.started(tx, "host:elsewhere:77:1:x", kind, "", began)
+    world.clock.sleep(seconds)
+    assert [each.what for each in found(desk, Code.PROCESS_STILL)] == (
+        [f"the {kind} 77 on host stands still"] if still else []
+    )
+
+
+def test_a_process_that_says_that_it_is_at_work_does_not_stand_still(world, desk):
+    with desk.ledger.transaction() as tx:
+        running_processes.started(tx, "host:elsewhere:77:1:x", "worker", "", desk.now())
+    world.clock.sleep(61)
+    with desk.ledger.transaction() as tx:
+        running_processes.seen(tx, "host:elsewhere:77:1:x", desk.now())
+    assert found(desk, Code.PROCESS_STILL) == []
+
+
+class Faulty:
+    """A doorbell of a Redis that answers and is of no use."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def fault(self):
+        return self.code
+
+
+@pytest.mark.parametrize("code", [Code.REDIS_READ_ONLY, Code.REDIS_FULL, Code.REDIS_KEYS])
+def test_a_redis_that_answers_and_takes_no_ring_is_named(desk, code):
+    assert [each.code for each in symptoms.redis(replace(desk, bell=Faulty(code)))] == [code]
+    assert list(symptoms.redis(replace(desk, bell=Faulty(None)))) == []
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+
+def test_the_log_has_a_line_when_a_trouble_begins_and_one_when_it_is_over(world, desk, caplog):
+    caplog.set_level("INFO", "bridge.operations")
+    troubles = TroubleLog(lambda: found(desk, Code.HOOK_SIGNATURE))
+    troubles.update()
+    refuse(desk)
+    troubles.update()
+    troubles.update()
+    world.clock.sleep(timedelta(days=2).total_seconds())
+    troubles.update()
+    assert [(line.getMessage(), line.code, line.connection) for line in caplog.records] == [
+        ("wrong: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
+        ("well again: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
+    ]

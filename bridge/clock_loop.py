@@ -39,11 +39,15 @@ class Duty:
 
 
 def run_clock(
-    bridge: wiring.Bridge, stop: threading.Event, watch: Callable[[], object] = lambda: None
+    bridge: wiring.Bridge,
+    stop: threading.Event,
+    watch: Callable[[], object] = lambda: None,
+    tell: Callable[[], object] = lambda: None,
 ) -> None:
     """Tick until told to stop. After an outage of the ledger the next tick finds what was due.
 
-    `watch` is called twice a minute, to see what is wrong.
+    `watch` is called twice a minute, to see what is wrong, and `tell` at each tick, to log what
+    was done.
     """
     now = bridge.clock.now()
     duties = [
@@ -52,6 +56,7 @@ def run_clock(
         Duty("pruning", PRUNE_EVERY, bridge.prune, now),
         Duty("account of webhooks", ACCOUNT_EVERY, bridge.check_account, now),
         Duty("look at what is wrong", WATCH_EVERY, watch, now),
+        Duty("log of what was done", timedelta(seconds=TICK_SECONDS), tell, now),
         Duty("announcement", timedelta(seconds=TICK_SECONDS), bridge.announce, now),
     ]
     down = False

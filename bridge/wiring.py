@@ -44,7 +44,7 @@ OUTDATED_SECONDS = 1.0
 """A worker that may begin nothing waits so long before it answers the next ring."""
 SEEN_EVERY = timedelta(seconds=10)
 
-logger = logging.getLogger("bridge")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -75,11 +75,13 @@ class Bridge:
                 raise FilesDiffer([f"{differs}; nothing was done"])
             adoption.take_up(tx, self.context, kind, accept=accept)
             running_processes.started(tx, self.worker.owner, kind, self.context.revision, now)
+        logger.info("started", extra={"owner": self.worker.owner})
 
     def leave(self) -> None:
         """Count as a running process no longer; without a ledger, its end shows by itself."""
         with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:
             running_processes.ended(tx, self.worker.owner)
+        logger.info("stopped", extra={"owner": self.worker.owner})
 
     def files_notice(self) -> str:
         """Return in words how the files differ from those in force; empty when they do not."""

@@ -12,6 +12,7 @@ from bridge.clock_loop import run_clock
 from bridge.operations import desk, doctor
 from bridge.operations.trouble_log import TroubleLog
 from bridge.queue import keep_loaded, run_worker
+from bridge.supervisor.activity_log import ActivityLog
 
 
 @click.command()
@@ -55,6 +56,6 @@ def clock(accept: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     bridge.notice_older_ledger()
     watch = TroubleLog(lambda: doctor.examine(desk.of(bridge, "clock")))
-    run_clock(bridge, stop, watch.update)
+    run_clock(bridge, stop, watch.update, ActivityLog(bridge.ledger).update)
     bridge.leave()
     bridge.close()

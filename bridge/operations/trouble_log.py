@@ -1,4 +1,4 @@
-"""What is wrong, in the log: a line when a trouble begins, and one when it is over."""
+"""What is wrong, in the log: when it begins, when it is over, and a reminder of what lasts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ class TroubleLog:
     """
 
     look: Callable[[], Iterable[Trouble]]
+    remind_every: int = 2
+    """Of so many looks, one that finds nothing new has a line that names what lasts."""
     _known: set[tuple[Code, str]] = field(default_factory=set)
+    _looks: int = 0
+    """Since the last line."""
 
     def update(self) -> None:
         """Look, and log what has changed."""
@@ -31,7 +35,15 @@ class TroubleLog:
             log.warning("wrong: %s", MEANINGS[trouble.code].title, extra=_about(*key))
         for code, connection in sorted(self._known - found.keys()):
             log.info("well again: %s", MEANINGS[code].title, extra=_about(code, connection))
+        self._looks = 0 if found.keys() != self._known else self._looks + 1
         self._known = set(found)
+        if found and self._looks >= self.remind_every:
+            self._looks = 0
+            lasting = "; ".join(
+                f"{f'{connection}: ' if connection else ''}{MEANINGS[code].title} [{code}]"
+                for code, connection in sorted(found)
+            )
+            log.warning("still wrong: %s; see `bridge doctor`", lasting)
 
 
 def _about(code: Code, connection: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ FETCH_EVERY: Final = timedelta(minutes=5)
 
 KIND: Final = "figures"
 
-log = logging.getLogger("bridge.flow")
+log = logging.getLogger(__name__)
 
 
 def fetch_account_metrics(context: Context, task: Task) -> Procedure:

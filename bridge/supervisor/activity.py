@@ -49,6 +49,8 @@ class ActivityRow(TypedDict, total=False):
     by: list[str]
     """For a write: the connections from which its values come."""
     field: str
+    code: str
+    """The outcome code of what was refused, held or left out."""
     why: str
     winner: str
     mine: Mapping[str, Any]
@@ -63,6 +65,8 @@ class ActivityStream:
     last_id: int = 0
     seen_ids: set[int] = field(default_factory=set)
     """Those of the overlap that were given out already."""
+    kinds: frozenset[str] = SHOWN_KINDS
+    """The kinds of entry that are given out."""
 
     def start_now(self) -> None:
         """Leave out what has happened so far."""
@@ -79,7 +83,7 @@ class ActivityStream:
                 return
             self._remember(unseen)
             for entry in unseen:
-                if entry.kind in SHOWN_KINDS:
+                if entry.kind in self.kinds:
                     yield activity_row(entry, tickets.get(entry.link_id))
 
     def _read(self) -> tuple[list[TimelineEntry], Mapping[str, Link]]:
@@ -87,7 +91,7 @@ class ActivityStream:
         with self.ledger.read() as tx:
             entries = timeline.after(tx, max(0, self.last_id - OVERLAP), limit=PAGE + OVERLAP)
             unseen = [entry for entry in entries if entry.id not in self.seen_ids]
-            ids = {entry.link_id for entry in unseen if entry.kind in SHOWN_KINDS}
+            ids = {entry.link_id for entry in unseen if entry.kind in self.kinds}
             return unseen, links.load(tx, sorted(ids))
 
     def _remember(self, entries: list[TimelineEntry]) -> None:
@@ -113,6 +117,8 @@ def activity_row(entry: TimelineEntry, link: Link | None) -> ActivityRow:
         row["by"] = _authors(link, row["fields"])
     if entry.field and not row["fields"]:
         row["field"] = entry.field
+    if entry.code:
+        row["code"] = entry.code
     for name in ("why", "winner", "mine", "theirs"):
         if name in entry.detail:
             row[name] = entry.detail[name]

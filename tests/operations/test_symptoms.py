@@ -145,10 +145,21 @@ def test_the_log_has_a_line_when_a_trouble_begins_and_one_when_it_is_over(world,
     troubles.update()
     refuse(desk)
     troubles.update()
-    troubles.update()
     world.clock.sleep(timedelta(days=2).total_seconds())
     troubles.update()
     assert [(line.getMessage(), line.code, line.connection) for line in caplog.records] == [
         ("wrong: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
         ("well again: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
     ]
+
+
+def test_what_lasts_is_one_line_at_every_second_look(desk, caplog):
+    refuse(desk)
+    troubles = TroubleLog(lambda: found(desk, Code.HOOK_SIGNATURE))
+    for _ in range(5):
+        troubles.update()
+    said = [line.getMessage() for line in caplog.records]
+    assert (
+        said[1:]
+        == ["still wrong: L: wrong signature [BRG-HOOK-SIGNATURE]; see `bridge doctor`"] * 2
+    )

@@ -116,6 +116,14 @@ def causes(text: str) -> Iterator[ast.expr]:
             yield named["cause"]
 
 
+def named_in(module: object, dotted: str) -> object:
+    """Give what a name like `parking.BUDGET` stands for in a module; None: nothing."""
+    found: object = module
+    for name in dotted.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
 def uncoded(text: str, module: str) -> list[str]:
     """Return what a source parks or leaves out without a registered reason."""
     found = []
@@ -127,7 +135,7 @@ def uncoded(text: str, module: str) -> list[str]:
         word = (
             cause.value
             if isinstance(cause, ast.Constant)
-            else getattr(importlib.import_module(module), ast.unparse(cause), None)
+            else named_in(importlib.import_module(module), ast.unparse(cause))
         )
         if word not in CAUSES:
             found.append(f"{module}:{cause.lineno}: {ast.unparse(cause)}")

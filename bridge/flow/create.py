@@ -54,10 +54,11 @@ from bridge.ledger.intents import OpenIntent
 
 MAX_CREATES_SENT = 2
 """A create that was looked for and not found is sent once more; after that a human decides."""
-NOT_OFFERED = frozenset({404, 405, 500, 501})
+NOT_OFFERED = frozenset({403, 404, 405, 500, 501})
 """Statuses that say that a system does not create at all, whatever is sent.
 
-A 500 is a refusal only where a connector has seen that every create is answered so.
+A 500 is a refusal only where a connector has seen that every create is answered so, a 403 only
+where it is said of the action.
 """
 BARE = "bare"
 """Key of a create's payload: it was refused, and is tried without what an update can bring."""

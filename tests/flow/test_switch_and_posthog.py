@@ -321,3 +321,29 @@ def test_from_a_group_to_a_person_while_somebody_chooses_another_is_settled_by_t
         (row,) = [row for row in conflict_log.export(tx) if row["field"] == "assignee"]
     both = {row["detail"][who]["value"] for who in ("mine", "theirs")}
     assert both == {somebody.email, another.email}
+
+
+@pytest.mark.parametrize("post", [405, 500, 403])
+def test_where_no_ticket_can_be_made_that_is_found_out_once(estate, post):
+    made = estate(product={"post": 405 if post == 403 else post})
+    product, helpdesk = made.apps["product"], made.apps["helpdesk"]
+    refuse, asked = product.create_ticket, []
+
+    def create_ticket(call, project_id):
+        asked.append(made.clock.now())
+        if post == 403:
+            said = "This action does not support Personal API Key access"
+            raise Problem(403, "permission_denied", said)
+        return refuse(call, project_id)
+
+    product.create_ticket = create_ticket
+    for number in range(4):
+        ticket = {"subject": f"Help {number}", "customer_email": f"c{number}@customer.example"}
+        made.hint("helpdesk", helpdesk.create(ticket)["id"])
+        made.clock.advance(60)
+    with made.ledger.read() as tx:
+        assert probes.findings(tx, "product")["create"] is False
+        health = connection_health.get(tx, "product")
+        assert health is None or health.refused_at is None
+    assert len(asked) <= 2
+    assert made.parked() == []

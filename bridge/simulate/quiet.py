@@ -9,15 +9,18 @@ from bridge.ledger import catch_up, connection_health, parking, renaming, work
 from bridge.runs import adoption, reconcile, schedule
 from bridge.simulate import changed_files
 from bridge.simulate.stage import Stage
+from bridge.simulate.vendor_line import ANSWERED_ERRORS
 
 MAX_ROUNDS: Final = 300
 DERIVATION_SECONDS: Final = 3600.0
 """Until a system on which nobody works has derived all from what it got."""
 SHORTEST_SLEEP_SECONDS: Final = 0.08
 """No wait is shorter while it becomes quiet, for nothing happens in between."""
-REFUSED_CAUSES: Final = ("Refused", "create refused")
+REFUSED_CAUSE: Final = "Refused"
 """Why work is parked that a vendor refused in the storm, though nothing was wrong with it."""
-WITHHELD_CAUSES: Final = ("Withheld",)
+CREATE_REFUSED_CAUSE: Final = "create refused"
+"""The same for a create, which is given up after two errors as well."""
+WITHHELD_CAUSE: Final = "Withheld"
 """Why work is parked about a ticket that an admin had taken out of the bridge's reach."""
 
 
@@ -39,9 +42,11 @@ def heal(stage: Stage) -> None:
         worker.drop()
     refused: tuple[str, ...] = ()
     if any(line.struck["rejected"] for line in stage.lines.values()):
-        refused += REFUSED_CAUSES
+        refused += (REFUSED_CAUSE,)
+    if any(line.struck[kind] for line in stage.lines.values() for kind in ANSWERED_ERRORS):
+        refused += (CREATE_REFUSED_CAUSE,)
     if any(app.restricted for app in stage.apps.values()):
-        refused += WITHHELD_CAUSES
+        refused += (WITHHELD_CAUSE,)
     with stage.ledger.transaction() as tx:
         for name, line in stage.lines.items():
             line.heal()

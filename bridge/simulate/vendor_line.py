@@ -26,6 +26,7 @@ ONE_WAY_SECONDS: Final = 0.01
 """A request takes this long to arrive, and its answer as well."""
 NEVER_ARRIVED = ("refused", "error before", "throttle", "gateway", "rejected")
 _STATUS = {"error before": 500, "gateway": 502, "rejected": 422}
+ANSWERED_ERRORS = (*_STATUS, "error after")
 _INSTEAD = {"not JSON": b"<html>please wait</html>", "wordless": b"{}"}
 DONE_UNSEEN = ("error after", "reset after", "timeout after", "truncated", "not JSON", "wordless")
 KINDS = (*NEVER_ARRIVED, *DONE_UNSEEN, "timeout before", "late")

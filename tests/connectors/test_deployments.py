@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.connectors.contract import Intent
+from bridge.connectors.contract import Draft, Intent
 from bridge.connectors.upscope.records import sessions
 from bridge.core.model.values import Ref
 from bridge.errors import Lacking, Refused
@@ -23,19 +23,9 @@ def writes(bench):
 # Switch: `normal` for `medium`
 
 
-class OneWord(SwitchSandbox):
-    """Takes and shows one word for the priority in the middle, and refuses the other."""
-
-    def _priority(self, value):
-        other = {"medium": "normal", "normal": "medium"}[self.options["priority_word"]]
-        if value == other:
-            raise Problem(400, "BAD_REQUEST", f"Invalid priority: {value}", "priority")
-        return value
-
-
 @pytest.fixture(params=["medium", "normal"])
 def word(request):
-    bench = SwitchBench(sandbox=OneWord, priority_word=request.param)
+    bench = SwitchBench(priority_word=request.param, other_word=False)
     bench.word = request.param
     yield bench
     bench.http.close()
@@ -75,37 +65,87 @@ def test_another_refusal_is_no_matter_of_words(word):
     assert len(writes(word)) == 1
 
 
-# ScopeAI: external ids as text
+def test_a_ticket_is_made_with_the_deployments_word(word):
+    for number in range(3):
+        values = {"subject": f"Help {number}", "customer_email": "ann@customer.example"}
+        draft = Draft("ticket", {**values, "priority": "medium"}, f"m-{number}")
+        assert word.connector.create(draft).data["priority"] == word.word
+    assert len(writes(word)) == 3 + (word.word != "medium")
 
 
-class TextIds(ScopeaiSandbox):
-    """Takes texts alone as external ids."""
+def test_a_refusal_of_another_status_that_names_the_priority_is_about_the_word():
+    bench = SwitchBench(sandbox=Unprocessable, priority_word="normal", other_word=False)
+    ref = Ref("my-switch", "ticket", made(bench))
+    for _ in range(2):
+        assert bench.connector.update(ref, "patch", {"priority": "medium"})
+    assert len(writes(bench)) == 3
 
-    refused = 0
+
+class Unprocessable(SwitchSandbox):
+    """Refuses a word with 422."""
+
+    def _priority(self, value):
+        try:
+            return super()._priority(value)
+        except Problem as problem:
+            raise Problem(422, "UNPROCESSABLE", str(problem), "priority") from None
+
+
+# ScopeAI: external ids as a number or as a text
+
+
+class SilentAboutIds(ScopeaiSandbox):
+    """Refuses an external id of the wrong form, and does not say that it is about that."""
 
     def create_ticket(self, call):
-        if not isinstance(call.body().get("external_id"), str):
-            self.refused += 1
-            raise Problem(422, "invalid", "external_id must be a string", "external_id")
-        return super().create_ticket(call)
+        try:
+            return super().create_ticket(call)
+        except Problem as problem:
+            raise Problem(problem.status, "UNPROCESSABLE_ENTITY", "Invalid parameters") from None
 
 
-def test_an_external_id_is_sent_as_text_once_a_number_was_refused():
-    bench = ScopeaiBench(sandbox=TextIds)
+@pytest.mark.parametrize("sandbox", [ScopeaiSandbox, SilentAboutIds])
+@pytest.mark.parametrize(
+    ("configured", "takes"), [("int", "text"), ("int", "number"), ("string", "number")]
+)
+def test_the_form_of_external_ids_is_learned_by_one_refusal(sandbox, configured, takes):
+    bench = ScopeaiBench({"external_id": takes}, sandbox=sandbox, external_id=configured)
     for number in (1, 2, 3):
         draft = bench.draft(f"m-{number}")
         ticket = bench.connector.create(draft)
         (found,) = bench.connector.find(Intent(draft, bench.clock.now()))
         assert (found.ref, found.marker) == (ticket.ref, f"m-{number}")
-    assert bench.box.refused == 1
+    refusals = (configured, takes) != ("int", "number")
+    assert len(writes(bench)) == 3 + refusals
+
+
+def test_a_ticket_that_shows_a_text_spares_the_refusal():
+    bench = ScopeaiBench({"external_id": "text"})
+    bench.make(external_id="ours-7")
+    bench.connector.scan("ticket", None)
+    bench.connector.create(bench.draft("m-1"))
+    assert len(writes(bench)) == 1
 
 
 def test_a_create_that_is_refused_for_something_else_is_sent_once():
     bench = ScopeaiBench()
-    bench.faulty.next = ["422"]
-    with pytest.raises(Refused):
-        bench.connector.create(bench.draft("m-1"))
-    assert len(writes(bench)) == 1
+    bench.connector.create(bench.draft("m-1"))
+    for detail in ("422", "422"):
+        bench.faulty.calls.clear()
+        bench.faulty.next = [detail]
+        with pytest.raises(Refused):
+            bench.connector.create(bench.draft("m-2"))
+        assert len(writes(bench)) == 1
+
+
+def test_refusals_that_name_nothing_are_tried_in_the_other_form_once():
+    bench = ScopeaiBench()
+    for tries in (2, 1, 1):
+        bench.faulty.calls.clear()
+        bench.faulty.next = ["422"] * tries
+        with pytest.raises(Refused):
+            bench.connector.create(bench.draft("m-1"))
+        assert len(writes(bench)) == tries
 
 
 # Zaia: no catalogue of tags, though the shipped configuration says that there is one

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from bridge.connectors.contract import Draft, Intent
+from bridge.connectors.scopeai.external_id_form import ExternalIdForm
 from bridge.connectors.scopeai.listing import links
-from bridge.connectors.scopeai.records import external_id
 from bridge.core.model.values import Ref
 from bridge.errors import ConfigError, Unauthorised, Unavailable, UnknownOutcome, Unsupported
 from tests.connectors.bench import KEY, START, a_marker
@@ -234,12 +234,11 @@ def test_link_headers_of_every_kind(header, expected):
 @pytest.mark.parametrize("marker", ["m-1", "m-2", "a" * 40])
 def test_a_number_stands_for_a_marker(marker):
     markers = ScopeaiBench().connector.markers
-    number = external_id(marker, "int", markers)
-    assert (
-        number == external_id(marker, "int", markers) != external_id(marker + "x", "int", markers)
-    )
+    number, as_text = ExternalIdForm("int").ids(marker, markers)
+    assert (number, as_text) == (markers.number(marker), str(number))
+    assert number != markers.number(marker + "x")
     assert 2**51 <= number < 2**53
-    assert external_id(marker, "string", markers) == marker
+    assert ExternalIdForm("string").ids(marker, markers) == (marker, number)
 
 
 @pytest.mark.parametrize("kind", ["int", "string"])
@@ -264,14 +263,14 @@ def test_what_was_made_is_found_whatever_the_answer_was(kind, find_by, shows, st
 
 
 def test_numbers_that_come_back_as_text_are_the_same(bench):
-    one = bench.make(external_id=str(external_id("m-1", "int", bench.connector.markers)))
+    one = bench.make(external_id=str(bench.connector.markers.number("m-1")))
     (found,) = bench.connector.find(Intent(bench.draft("m-1"), bench.clock.now()))
     assert found.ref.id == one
 
 
 def test_several_of_one_marker_come_lowest_first():
     bench = ScopeaiBench()
-    own_id = external_id("m-1", "int", bench.connector.markers)
+    own_id = bench.connector.markers.number("m-1")
     ids = [bench.make(external_id=own_id) for _ in range(11)]
     found = bench.connector.find(Intent(bench.draft("m-1"), bench.clock.now()))
     assert [record.ref.id for record in found] == ids
@@ -279,7 +278,7 @@ def test_several_of_one_marker_come_lowest_first():
 
 
 def test_looking_up_needs_no_names_and_asks_nothing_for_what_was_never_sent(bench):
-    bench.touch(bench.make(external_id=external_id("m-1", "int", bench.connector.markers)))
+    bench.touch(bench.make(external_id=bench.connector.markers.number("m-1")))
     assert bench.connector.find(Intent(bench.draft("m-1"), None)) == []
     assert bench.faulty.calls == []
     bench.connector.find(Intent(bench.draft("m-1"), bench.clock.now()))

@@ -7,6 +7,7 @@ import pytest
 from bridge.core.model.capabilities import Support
 from bridge.errors import Refused
 from bridge.ledger import parking, probes, work
+from tests.flow.estate import Estate
 from tests.flow.pair import pair
 from tests.flow.test_outcome import set_aside
 from tests.flow.world import StepWorker, World, born
@@ -244,11 +245,37 @@ def test_an_older_posthog_gets_its_tickets_without_the_word_that_it_does_not_kno
         estate.hint("helpdesk", estate.apps["helpdesk"].create(asked)["id"])
     estate.reconcile("poll", "full", "poll")
     assert [row["priority"] for row in estate.apps["product"].tickets()] == [None] * 4
-    refused = [
-        row
-        for row in estate.apps["product"].journal.since()
-        if row.kind == "error" and row.actor == "bridge"
-    ]
-    assert 1 <= len(refused) <= 3
+    assert 1 <= len(refusals(estate, "product")) <= 3
     causes = {row.cause for row in estate.parked()}
     assert causes == {"Refused"}
+
+
+@pytest.mark.parametrize("takes", ["text", "number"])
+def test_the_form_of_ids_at_scopeai_is_found_out_once_for_all_tickets(tmp_path, takes):
+    estate = Estate(tmp_path / "home")
+    estate.apps["feedback"].configure({"external_id": takes})
+    estate.apps["helpdesk"].populate(4, 3)
+    estate.reconcile("poll", "full", "poll")
+    assert len(estate.apps["feedback"].tickets()) == 4
+    assert len(refusals(estate, "feedback")) == (takes == "text")
+    assert estate.parked() == []
+
+
+@pytest.mark.parametrize("word", ["medium", "normal"])
+def test_the_word_in_the_middle_at_switch_is_found_out_once_for_all_tickets(tmp_path, word):
+    estate = pair(tmp_path / "home")
+    estate.apps["helpdesk"].configure({"priority_word": word, "other_word": False})
+    for number in range(4):
+        asked = {"email_subject": f"Help {number}", "priority": "medium"}
+        asked["anonymous_traits"] = {"email": f"c{number}@customer.example"}
+        estate.apps["product"].create(asked)
+    estate.reconcile("poll", "full", "poll")
+    assert [row["priority"] for row in estate.apps["helpdesk"].tickets()] == [word] * 4
+    assert len(refusals(estate, "helpdesk")) == (word != "medium")
+    assert estate.parked() == []
+
+
+def refusals(estate, name):
+    rows = estate.apps[name].journal.since()
+    refused = [row for row in rows if row.kind == "error" and row.actor == "bridge"]
+    return [row for row in refused if row.method != "GET"]

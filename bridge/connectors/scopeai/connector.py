@@ -35,9 +35,9 @@ from bridge.connectors.scopeai.capabilities import (
     TICKETS_PATH,
     read_options,
 )
+from bridge.connectors.scopeai.external_id_form import ExternalIdForm
 from bridge.connectors.scopeai.listing import ScopeaiListing, State
 from bridge.connectors.scopeai.records import (
-    external_id,
     named_tags,
     record,
     relationships,
@@ -46,6 +46,7 @@ from bridge.connectors.scopeai.records import (
 )
 from bridge.connectors.scopeai.tag_names import TagNames
 from bridge.core.model.syncs import Connection
+from bridge.core.model.values import Raw
 from bridge.errors import NotFound, Refused
 from bridge.http.client import Answer, Http, Request
 
@@ -66,8 +67,7 @@ class ScopeaiConnector(JsonHttpConnector):
         self._options = read_options(connection)
         self._listing = ScopeaiListing(connection.name, connection.base_url, self._get)
         self._tag_names = TagNames(http.now, self._list_tag_names, self._ask_tag_name)
-        # Learned of this deployment. A plain value: to learn it twice does no harm.
-        self._id_is_text = False
+        self._id_form = ExternalIdForm(self._options.id_type)
 
     # Reading
 
@@ -120,6 +120,7 @@ class ScopeaiConnector(JsonHttpConnector):
         if page is None:
             return None
         rows, answer, after = page
+        self._id_form.learn(rows)
         return Page(self._records(TICKET, rows, answer), after)
 
     # Creating
@@ -128,27 +129,30 @@ class ScopeaiConnector(JsonHttpConnector):
         """Create once. The subjects are not known yet; None: the answer did not show the ticket."""
         self._check_create(draft)
         # No key is taken, so the external id stands for our marker, and the ticket is found by it.
-        own_id = external_id(draft.marker, self._options.id_type, self.markers)
-        answer = self._post({**draft.values, "external_id": own_id})
+        answer = self._post(draft.values, draft.marker)
         if not is_row(answer.body):
             return None
         return self._record_without_tags(draft.entity, answer.body, answer, draft.marker)
 
-    def _post(self, body: Mapping[str, Any]) -> Answer:
-        """Send a create, with the external id as this deployment takes it.
-
-        It is a number in one revision of the document, and a text in the next. A refused create has
-        made nothing, so the same number is sent as text then, and from then on.
-        """
-        as_text = {**body, "external_id": str(body["external_id"])}
+    def _post(self, values: Mapping[str, Raw], marker: str) -> Answer:
+        """Send a create, with the external id in the form that this deployment takes."""
+        first, other = self._id_form.ids(marker, self.markers)
         try:
-            sent = as_text if self._id_is_text else body
-            return self._call("POST", TICKETS_PATH, json=sent, write=True)
+            return self._post_as(values, first)
         except Refused as error:
-            if sent == as_text or "external_id" not in error.detail:
+            if not self._id_form.may_be_refused(error):
                 raise
-        answer = self._call("POST", TICKETS_PATH, json=as_text, write=True)
-        self._id_is_text = True
+            refusal = error
+        try:
+            return self._post_as(values, other)
+        except Refused:
+            self._id_form.both_refused()
+            raise refusal from None
+
+    def _post_as(self, values: Mapping[str, Raw], own_id: int | str) -> Answer:
+        body = {**values, "external_id": own_id}
+        answer = self._call("POST", TICKETS_PATH, json=body, write=True)
+        self._id_form.taken(own_id)
         return answer
 
     def find(self, intent: Intent) -> list[Record]:
@@ -161,26 +165,25 @@ class ScopeaiConnector(JsonHttpConnector):
         if intent.sent_at is None:
             # Nothing of ours was sent, and nothing in a ticket tells whose it is.
             return []
-        wanted = str(external_id(marker, self._options.id_type, self.markers))
+        wanted = sorted({str(own_id) for own_id in self._id_form.ids(marker, self.markers)})
         tickets: dict[str, Record] = {}
         listing = self._listing.begin(intent.sent_at - CREATE_WINDOW, self._http.now())
         for row, answer in (*self._found_by(wanted), *self._rows(listing)):
-            if str(row.get("external_id")) == wanted:
+            if str(row.get("external_id")) in wanted:
                 tickets.setdefault(
                     row_id(row), self._record_without_tags(entity, row, answer, marker)
                 )
         return sorted(tickets.values(), key=lambda ticket: (len(ticket.ref.id), ticket.ref.id))
 
-    def _found_by(self, wanted: str) -> Iterator[tuple[Row, Answer]]:
-        """Ask for one ticket by its external id, where that is configured; a 404 proves nothing."""
-        if not self._options.has_find_by:
-            return
-        try:
-            answer = self._get(FIND_PATH, {"external_id": wanted})
-        except NotFound:
-            return
-        if is_row(answer.body):
-            yield answer.body, answer
+    def _found_by(self, wanted: Sequence[str]) -> Iterator[tuple[Row, Answer]]:
+        """Ask for a ticket by its external ids, where that is configured; a 404 proves nothing."""
+        for own_id in wanted if self._options.has_find_by else ():
+            try:
+                answer = self._get(FIND_PATH, {"external_id": own_id})
+            except NotFound:
+                continue
+            if is_row(answer.body):
+                yield answer.body, answer
 
     def _rows(self, listing: State) -> Iterator[tuple[Row, Answer]]:
         """Yield the rows of a listing to its last page, for no order is promised."""

@@ -73,14 +73,6 @@ def tag_name(row: Row) -> str:
     return name.strip() if isinstance(name, str) else ""
 
 
-def external_id(marker: str, id_type: str, markers: Markers) -> int | str:
-    """Return the id that stands for our marker: itself, or a number below 2**53 made of it.
-
-    It is a number in one revision of the document and a text in the next (2026-11).
-    """
-    return marker if id_type == "string" else markers.number(marker)
-
-
 def shown_marker(row: Row, markers: Markers) -> str | None:
     """Return the marker, or the number that stands for one, that is a ticket's external id."""
     shown = row.get("external_id")

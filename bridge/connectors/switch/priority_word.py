@@ -38,6 +38,7 @@ class PriorityWord:
     def after_refusal(self, body: Mapping[str, Any], error: Refused) -> dict[str, Any] | None:
         """Return the body with the other word, if the refusal can be about that one."""
         word = body.get(KEY)
-        if self.known or not isinstance(word, str) or word not in WORDS or error.status != 400:
+        if self.known or not isinstance(word, str) or word not in WORDS:
             return None
-        return {**body, KEY: WORDS[word]}
+        fits = error.status == 400 or (error.status == 422 and KEY in error.detail)
+        return {**body, KEY: WORDS[word]} if fits else None

@@ -125,7 +125,14 @@ class Failure:
 
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "the name of the host is not known; correct base_url"),
-    (ConnectionRefusedError, "nobody answers at that address"),
+    (
+        ConnectionRefusedError,
+        "nobody answers at that address; correct base_url, or see that the server runs",
+    ),
+    (
+        urllib3.exceptions.NewConnectionError,
+        "that address cannot be reached; correct base_url, or see to this machine's network",
+    ),
     (
         ssl.SSLError,
         "TLS did not come about; is it https in base_url, and does the server speak it?",

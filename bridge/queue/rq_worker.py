@@ -23,7 +23,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
-from bridge.queue.doorbell import DRAIN, JOBS, QUEUES, Address, connect, wake_key
+from bridge.core.model.outcome_meanings import MEANINGS
+from bridge.queue.doorbell import DRAIN, JOBS, QUEUES, Address, connect, fault_of, wake_key
 
 BEAT_SECONDS: Final = 10
 """An idle worker looks at least so often whether there is a job."""
@@ -136,7 +137,8 @@ def run_worker(
             _work(address, queues, burst=burst, beat=beat)
         except (RedisError, OSError) as error:
             if connected:
-                log.warning("the worker lost Redis (%s) and waits for it", type(error).__name__)
+                code = fault_of(error)
+                log.warning("%s; the worker waits for it [%s]", MEANINGS[code].title, code)
             connected = False
         else:
             connected = True

@@ -15,6 +15,7 @@ from flask import Blueprint, Request, Response, jsonify, request
 from bridge.clock import Clock
 from bridge.core.model.outcome_codes import Code, of_cause
 from bridge.core.model.syncs import Secret
+from bridge.errors import LedgerError
 from bridge.ledger import connection_health, failing_runs, summary
 from bridge.ledger.database import Ledger
 from bridge.operations.trouble import Trouble
@@ -244,7 +245,9 @@ def _ledger_answers(ledger: Ledger) -> bool:
     try:
         ledger.check()
     except Exception as error:  # noqa: BLE001 - whatever it is, the ledger is not ready
-        log.warning("the ledger is not ready (%s); see `bridge doctor`", type(error).__name__)
+        # A driver's own text may show the address, and a password in it.
+        why = str(error) if isinstance(error, LedgerError) else "its database does not answer"
+        log.warning("the ledger is not ready: %s; see `bridge doctor`", why)
         return False
     return True
 

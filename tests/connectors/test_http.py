@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import http.client as http_client
+import re
 import socket
+import ssl
 import threading
 import time
 import tracemalloc
@@ -195,6 +198,37 @@ def test_a_failed_transport_says_whether_the_write_can_have_arrived(http, vendor
         http.request("POST", "/x", json={}, write=True, auth=auth)
     assert writing.value.__cause__ is None
     assert KEY not in str(reading.value) + str(writing.value)
+
+
+def _not_connected(cause):
+    failed = urllib3.exceptions.NewConnectionError(None, "no connection")
+    failed.__cause__ = cause
+    return _wrapped(failed)
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (_not_connected(ConnectionRefusedError(111, "Connection refused")), "nobody answers"),
+        (_not_connected(OSError(113, "No route to host")), "cannot be reached"),
+        (_not_connected(socket.gaierror(-2, "unknown")), "name of the host is not known"),
+        (requests.ConnectTimeout(), "no answer within"),
+        (requests.ReadTimeout(), "no answer within"),
+        (
+            _wrapped(urllib3.exceptions.ProtocolError("x", ConnectionResetError(104, "y"))),
+            "cut off",
+        ),
+        (requests.ConnectionError(http_client.RemoteDisconnected("z")), "without an answer"),
+        (requests.exceptions.SSLError(ssl.SSLError(1, "wrong version number")), "TLS did not come"),
+        (requests.ConnectionError(OSError(24, "Too many open files")), "cut off"),
+    ],
+)
+def test_a_failed_transport_is_told_in_words(http, vendor, failure, said):
+    vendor.get(f"{BASE}/x", body=failure)
+    with pytest.raises(Unavailable) as raised:
+        http.request("GET", "/x", write=False, auth=auth)
+    assert said in str(raised.value)
+    assert not re.search(r"Errno|Error|Exception|Disconnected|Timeout", str(raised.value))
 
 
 @pytest.mark.parametrize("body", ["<html>", '{"a": ', "[" * 3000, b"\xff\xfe"])

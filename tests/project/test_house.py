@@ -125,3 +125,41 @@ def test_commands_print_by_the_screen_alone(path):
 def test_operations_print_nothing():
     for path in (ROOT / "bridge" / "operations").glob("*.py"):
         assert not re.search(r"\bprint\(|\bclick\b|\brich\b", path.read_text()), path.name
+
+
+UNREAD = {"ledger/value_codec.py", "simulate/seeds.py", "sandbox/control.py"}
+"""Files whose texts only programmers read."""
+
+
+def class_names_in_texts(path: Path) -> Iterator[int]:
+    """Yield the lines that put the name of an object's class into a text or a line of the log."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        parts: list[ast.expr] = []
+        if isinstance(node, ast.FormattedValue):
+            parts = [node.value]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log."):
+            parts = [*node.args, *(keyword.value for keyword in node.keywords)]
+        for part in parts:
+            if re.fullmatch(r"type\(.*\)\.__name__|\w+\.__class__\.__name__", ast.unparse(part)):
+                yield node.lineno
+
+
+def test_no_text_shows_the_name_of_an_exceptions_class():
+    """An admin reads what happened and what to do; `OSError` is neither."""
+    shown = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sources()
+        if "/".join(path.parts[-2:]) not in UNREAD
+        for line in class_names_in_texts(path)
+    ]
+    assert shown == []
+
+
+def test_the_rule_about_class_names_sees_them(tmp_path):
+    bad = tmp_path / "bad.py"
+    bad.write_text(
+        "why = f'it failed ({type(error).__name__})'\n"
+        "log.warning('lost (%s)', type(error).__name__)\n"
+        "cause = type(error).__name__\n"
+    )
+    assert sorted(class_names_in_texts(bad)) == [1, 2]

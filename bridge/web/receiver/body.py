@@ -54,7 +54,7 @@ def parse(body: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise Malformed(str(error)) from None
     if not isinstance(parsed, dict):
-        raise Malformed(f"the body is a {type(parsed).__name__}, not an object")
+        raise Malformed("the body is JSON, but not an object")
     _check_depth(parsed)
     return parsed
 

@@ -177,11 +177,11 @@ def _parse(
         _check(parsed)
     except Malformed as error:
         return None, str(error)
-    except Exception as error:
+    except Exception:
         # Our mistake, not the sender's: after a 5xx the vendor would repeat it, and in the end
         # disable the endpoint.
         log.exception("the connector %s cannot read a webhook; please report this", connector.NAME)
-        return None, f"the connector failed on it ({type(error).__name__}); please report this"
+        return None, "the bridge itself failed over it: please report what its log says of it"
     return parsed, ""
 
 

@@ -103,8 +103,7 @@ def _counts(overview: Overview) -> list[str]:
 
 def _run(recent: RecentRun) -> str:
     run = recent.run
-    state = run.error or ("done" if run.finished_at else "under way")
     return (
         f"{when(run.started_at)}  run {run.id}, {run.kind} {run.connection} {run.entity}: "
-        f"{run.seen} seen, {run.hinted} to look at, {recent.written} written, {state}"
+        f"{run.seen} seen, {run.hinted} to look at, {recent.written} written, {recent.state}"
     )

@@ -12,6 +12,7 @@ from bridge.core.model.outcome_codes import of_cause
 from bridge.core.model.outcome_meanings import remedy
 from bridge.core.model.syncs import Connection, Rate
 from bridge.ledger import run_records, run_writes, summary
+from bridge.ledger.connection_health import Health
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
@@ -60,6 +61,8 @@ class RecentRun:
 
     run: RunRow
     written: int
+    state: str
+    """Why it failed, or `done`, `under way`, or that it waits for a connection in trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,23 @@ def overview(desk: Desk) -> Overview:
             for connection in desk.config.connections.values()
         ],
         schedule=schedule,
-        runs=[RecentRun(run, written.get(run.id, 0)) for run in runs],
+        runs=[
+            RecentRun(
+                run, written.get(run.id, 0), _state(run, status.health.get(run.connection), now)
+            )
+            for run in runs
+        ],
         troubles=doctor.examine(desk),
     )
+
+
+def _state(run: RunRow, health: Health | None, now: datetime) -> str:
+    if run.error or run.finished_at:
+        return run.error or "done"
+    state = health.state(now) if health is not None else "ok"
+    if state in {"ok", "failing"}:
+        return "under way"
+    return f"waits, because {run.connection} is {state}"
 
 
 def as_json(shown: Overview) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import UnknownName
-from bridge.ledger import connection_health
+from bridge.ledger import connection_health, run_records
 from bridge.operations import agents, check, doctor, drift, status
 from tests.cli.conftest import KEYS
 from tests.flow.world import born
@@ -25,6 +25,28 @@ def test_the_status_has_a_row_for_each_connection(world, desk):
     assert (rows["H"].health, rows["H"].since) == ("stopped", desk.now())
     assert status.in_words(rows["H"].why) == "stopped, because H: answered 401: No such key"
     assert overview.summary.entities == {"ticket": 1}
+
+
+@pytest.mark.parametrize(
+    ("finished", "error", "stopped", "state"),
+    [
+        (False, "", False, "under way"),
+        (False, "", True, "waits, because H is stopped"),
+        (True, "", True, "done"),
+        (True, "answered 500", True, "answered 500"),
+    ],
+)
+def test_a_run_at_a_dead_system_is_not_said_to_be_done(desk, finished, error, stopped, state):
+    now = desk.now()
+    with desk.ledger.transaction() as tx:
+        run_id = run_records.begin(
+            tx, kind="poll", connection="H", entity="ticket", due=now, now=now
+        )
+        if finished:
+            run_records.finish(tx, run_id, now, error=error)
+        if stopped:
+            connection_health.refuse(tx, "H", "answered 401", now)
+    assert [run.state for run in status.overview(desk).runs] == [state]
 
 
 def test_what_was_never_called_is_not_said_to_be_well(desk):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,16 +74,31 @@ def make_private(path: Path) -> None:
         path.chmod(stat.S_IMODE(known.st_mode) & 0o700)
 
 
-def fill_home(home: Path) -> list[Path]:
-    """Copy the shipped files that a home does not have yet; return the new files."""
+def shipped_files() -> dict[str, str]:
+    """Return the texts of all shipped files of a home, by their path in it."""
+    return {
+        f"{part}/{file.relative_to(shipped_folder(part)).as_posix()}": file.read_text("utf-8")
+        for part in PARTS
+        for file in sorted(shipped_folder(part).rglob("*"))
+        if file.suffix in {".yaml", ".yml", ".json"}
+    }
+
+
+def fill_home(home: Path, files: Mapping[str, str] | None = None) -> list[Path]:
+    """Write the files that a home does not have yet; return the new files.
+
+    `files`: their texts by path, the shipped ones by default. A hidden one is for its owner only.
+    """
     new_files: list[Path] = []
-    for part in PARTS:
-        source = shipped_folder(part)
-        for file in sorted(source.rglob("*")):
-            target = home / part / file.relative_to(source)
-            if file.suffix in {".yaml", ".yml", ".json"} and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
-                new_files.append(target)
+    for name, text in (shipped_files() if files is None else files).items():
+        target = home / name
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mode = 0o600 if target.name.startswith(".") else 0o644
+        opened = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+        with os.fdopen(opened, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        new_files.append(target)
     var_folder(home)
     return new_files

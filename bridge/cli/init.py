@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,18 +12,28 @@ import click
 from bridge.cli.screen import say
 from bridge.errors import ConfigError
 from bridge.home import fill_home, find_home
+from bridge.operations import new_home
 
 
 @click.command("init")
 @click.argument("directory", required=False, type=click.Path(path_type=Path, file_okay=False))
-def command(directory: Path | None) -> None:
+@click.option(
+    "--system",
+    "texts",
+    multiple=True,
+    metavar="SYSTEM[=NAME]",
+    help="A system that you have, and your name for it; again for each. [default: asks, else all]",
+)
+def command(directory: Path | None, texts: Sequence[str]) -> None:
     """Make a home: commented configuration and mappings to edit. Files that exist stay as they are.
 
-    Without DIRECTORY the home is the one that --home or BRIDGE_HOME names, else ~/.bridge.
+    Only what the chosen systems need is in it. Without DIRECTORY the home is the one that --home or
+    BRIDGE_HOME names, else ~/.bridge.
     """
     home = _target(directory)
+    chosen = new_home.choose(texts or _ask())
     try:
-        made = fill_home(home)
+        made = fill_home(home, new_home.files_for(chosen))
     except OSError as error:
         raise ConfigError(
             [f"{error.filename or home}: {error.strerror}; name another folder"]
@@ -30,7 +42,25 @@ def command(directory: Path | None) -> None:
         say(f"made {file}")
     if not made:
         say(f"{home} has everything already; nothing was changed")
-    say(f"next: edit {home / 'config' / 'bridge.yaml'}, then: bridge --home {_quoted(home)} check")
+    say(
+        "next:",
+        f"  fill in {home / '.env'}: your keys, and addresses where the defaults are not yours",
+        f"  look through {home / 'config' / 'bridge.yaml'} and {home / 'mappings'}",
+        f"  bridge --home {_quoted(home)} check",
+    )
+
+
+def _ask() -> list[str]:
+    """Ask which systems there are, and their names here; all of them where nobody can answer."""
+    known = new_home.shipped_names()
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return list(known)
+    say("Which systems are to be connected?")
+    texts = []
+    for system, name in known.items():
+        if click.confirm(f"  {system}", default=False):
+            texts.append(f"{system}={click.prompt('    its name here', default=name)}")
+    return texts
 
 
 def _target(directory: Path | None) -> Path:

@@ -1,0 +1,174 @@
+"""The files of a new home: the shipped ones, cut down to the systems that somebody has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bridge.config import yaml_reader
+from bridge.config.env_file import ENV_FILE
+from bridge.config.schema_fields import NAME, NAME_RULE
+from bridge.errors import ConfigError
+from bridge.home import shipped_files
+
+SETTINGS: Final = "config/bridge.yaml"
+SYNCS: Final = "mappings/syncs.yaml"
+AGENTS: Final = "mappings/agents.yaml"
+ENV_HEAD: Final = """\
+# Values for the references in config/bridge.yaml: NAME=value. Only you can read this file.
+# Lines that begin with # have a default: take the # away to change it. The environment comes first.
+"""
+_SYSTEM_LINE: Final = re.compile(r"^  ([\w-]+):\n    system: (\w+)", re.MULTILINE)
+_REFERENCE: Final = re.compile(r"\$\{([A-Z0-9_]+)(?::-([^}]*))?\}")
+_LIST: Final = re.compile(r"\[([\w, -]+)\]")
+_WINNER: Final = re.compile(r'(owner|"\*"): (\w+)')
+_PERSON: Final = re.compile(r', (\w+): ("[^"]*"|[^,}]+)')
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSystem:
+    """A connection that the new home is to have."""
+
+    system: str
+    name: str
+
+
+def shipped_names() -> dict[str, str]:
+    """Return the systems that can be chosen, each with the name that it has unless told so."""
+    return {system: name for name, system in _SYSTEM_LINE.findall(shipped_files()[SETTINGS])}
+
+
+def choose(texts: Iterable[str]) -> list[ChosenSystem]:
+    """Return what texts such as `switch=helpdesk` or `switch` choose. Raises ConfigError."""
+    known, chosen = shipped_names(), list[ChosenSystem]()
+    for text in texts:
+        system, _, name = text.partition("=")
+        if system not in known:
+            raise ConfigError([f"there is no system {system!r}; allowed: {', '.join(known)}"])
+        chosen.append(ChosenSystem(system, name or known[system]))
+    _refuse_names([each.name for each in chosen])
+    return chosen
+
+
+def _refuse_names(names: Sequence[str]) -> None:
+    """Raise ConfigError for names that no connection can have, or that would share their keys."""
+    first: dict[str, str] = {}
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise ConfigError([f"{name!r} cannot be a connection's name: {NAME_RULE}"])
+        if (other := first.setdefault(_prefix(name), name)) != name or names.count(name) > 1:
+            raise ConfigError([f"{other} and {name} are too much alike: give each its own name"])
+
+
+def files_for(chosen: Sequence[ChosenSystem]) -> dict[str, str]:
+    """Return the files of a home that connects these, by path.
+
+    A sync is among them if it has two members left. Raises ConfigError when none has.
+    """
+    shipped, known = shipped_files(), shipped_names()
+    names = {
+        old: [each.name for each in chosen if each.system == system]
+        for system, old in known.items()
+    }
+    without = {f"mappings/{system}.yaml" for system, old in known.items() if not names[old]}
+    files = {path: text for path, text in shipped.items() if path not in without}
+    files[SETTINGS] = _settings(shipped[SETTINGS], names)
+    files[SYNCS] = _syncs(shipped[SYNCS], names)
+    files[AGENTS] = _PERSON.sub(lambda found: _person(found, names), shipped[AGENTS])
+    files[ENV_FILE] = _env(files[SETTINGS])
+    return files
+
+
+def _prefix(name: str) -> str:
+    """Return the beginning of the environment variables of a connection."""
+    return re.sub(r"\W", "_", name).upper() + "_"
+
+
+def _settings(text: str, names: Mapping[str, Sequence[str]]) -> str:
+    head, marker, rest = text.partition("connections:\n")
+    blocks = []
+    for block in rest.rstrip("\n").split("\n\n"):
+        old = block.split(":")[0].strip()
+        for new in names[old]:
+            own = re.sub(rf"\b{_prefix(old)}", _prefix(new), block)
+            own = own.replace(f"/webhooks/{old}", f"/webhooks/{new}")
+            blocks.append(own.replace(f"  {old}:", f"  {new}:", 1))
+    return head + marker + "\n\n".join(blocks) + "\n"
+
+
+def _syncs(text: str, names: Mapping[str, Sequence[str]]) -> str:
+    kept = [_sync(block, names) for block in text.rstrip("\n").split("\n\n")]
+    blocks = [block for block in kept if block]
+    if not blocks:
+        raise ConfigError(
+            ["nothing can be mirrored between these systems: choose one more that has tickets"]
+        )
+    return "\n\n".join(blocks) + "\n"
+
+
+def _sync(block: str, names: Mapping[str, Sequence[str]]) -> str:
+    """Return a sync with the members that were chosen; empty when it would mirror nothing."""
+    (sync,) = yaml_reader.parse(block, SYNCS).data.values()
+    members = {old: options for old, options in sync["members"].items() if names[old]}
+    among_themselves = any(
+        len(names[old]) > 1 and options.get("create") for old, options in members.items()
+    )
+    if len(members) < 2 and not among_themselves:
+        return ""
+    ranked = sync.get("precedence", list(members))
+    first = names[next(old for old in ranked if names[old])][0]
+    lines: list[str] = []
+    for line in block.split("\n"):
+        indent, key = len(line) - len(line.lstrip()), line.strip().partition(":")[0]
+        if indent == 4 and key in names:
+            lines += [line.replace(key, new, 1) for new in names[key]]
+        elif line.lstrip().startswith("#"):
+            lines.append(line)
+        else:
+            code = _LIST.sub(lambda found: _listed(found, names), line)
+            lines.append(_WINNER.sub(lambda found: _winner(found, names, first), code))
+    return "\n".join(lines)
+
+
+def _listed(found: re.Match[str], names: Mapping[str, Sequence[str]]) -> str:
+    """Return a list of connections with those that were chosen, and any other list as it is."""
+    items = found[1].split(", ")
+    if not names.keys() >= set(items):
+        return found[0]
+    return f"[{', '.join(new for old in items for new in names[old])}]"
+
+
+def _winner(found: re.Match[str], names: Mapping[str, Sequence[str]], first: str) -> str:
+    """Return whose values stand; the first of the precedence in place of who was not chosen."""
+    if found[2] not in names:
+        return found[0]
+    return f"{found[1]}: {next(iter(names[found[2]]), first)}"
+
+
+def _person(found: re.Match[str], names: Mapping[str, Sequence[str]]) -> str:
+    """Return somebody's name at each connection that was chosen."""
+    if found[1] not in names:
+        return found[0]
+    return "".join(f", {new}: {found[2]}" for new in names[found[1]])
+
+
+def _env(settings: str) -> str:
+    """Return a `.env` with every name that the settings refer to, those with a default as notes."""
+    head, _marker, connections = settings.partition("connections:\n")
+    parts = [ENV_HEAD, _variables(head)]
+    for block in connections.rstrip("\n").split("\n\n"):
+        found = _SYSTEM_LINE.match(block)
+        parts.append(f"# {found[1]} ({found[2]})\n{_variables(block)}" if found else "")
+    return "\n".join(parts)
+
+
+def _variables(block: str) -> str:
+    lines = []
+    for line in block.split("\n"):
+        code = line.partition(" #")[0] if not line.startswith("#") else ""
+        for name, default in _REFERENCE.findall(code):
+            optional = f"{{{name}:-" in code
+            lines.append(f"# {name}={default}\n" if optional else f"{name}=\n")
+    return "".join(lines)

@@ -1,0 +1,101 @@
+"""A new home has what the chosen systems need, passes the check, and names what is to be set."""
+
+import itertools
+import os
+import re
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from bridge.errors import ConfigError
+from bridge.home import shipped_files
+from bridge.operations import new_home
+
+NAMES = new_home.shipped_names()
+FORMS = {
+    "WEBHOOK_SECRET": "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0",
+    "SERVICE_USER": "4f0c0000-0000-4000-8000-000000000001",
+    "PROJECT_ID": "12345",
+}
+TICKETS = [system for system in NAMES if system != "upscope"]
+
+
+def filled_in(env):
+    """Give every name of a `.env` that has no default a value of its form."""
+    lines = []
+    for line in env.read_text().splitlines():
+        name = line.removesuffix("=")
+        value = next((form for end, form in FORMS.items() if name.endswith(end)), f"key-{name}")
+        lines.append(line + value if line.endswith("=") and not line.startswith("#") else line)
+    env.write_text("\n".join(lines))
+
+
+def test_with_all_systems_and_their_shipped_names_it_is_what_is_shipped():
+    files = new_home.files_for(new_home.choose(NAMES))
+    env = files.pop(".env")
+    assert files == shipped_files()
+    assert "HELPDESK_API_KEY=\n" in env
+    assert "# HELPDESK_URL=https://support.example.com/api/v1\n" in env
+
+
+CHOICES = [
+    *[(f"{one}=first", f"{other}=second-2") for one, other in itertools.combinations(TICKETS, 2)],
+    ("switch=berlin", "switch=paris"),
+    ("switch=ours", "upscope=screens"),
+    ("switch=ours", "posthog=product", "upscope"),
+    ("zaia", "posthog=app", "scopeai"),
+]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=",".join)
+def test_any_choice_passes_the_check_once_its_env_is_filled_in(run, tmp_path, choice):
+    home = tmp_path / "home"
+    flags = [part for each in choice for part in ("--system", each)]
+    assert run("init", str(home), *flags).exit_code == 0
+    assert stat.S_IMODE((home / ".env").stat().st_mode) == 0o600
+    unset = run("--home", str(home), "check")
+    assert unset.exit_code == 1
+    filled_in(home / ".env")
+    done = run("--home", str(home), "check")
+    assert (done.exit_code, done.output.count("warning")) == (0, 0), done.output
+    texts = "".join(path.read_text() for path in home.rglob("*.yaml"))
+    systems = {each.partition("=")[0] for each in choice}
+    made = {path.stem for path in (home / "mappings").glob("*.yaml")}
+    assert made == systems | {"agents", "syncs"}
+    for system in set(NAMES) - systems:
+        assert f"system: {system}" not in texts
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (("tracker",), "there is no system 'tracker'; allowed: switch, posthog"),
+        (("switch=Help Desk",), "'Help Desk' cannot be a connection's name"),
+        (("switch=a-b", "posthog=a_b"), "a-b and a_b are too much alike"),
+        (("switch=x", "posthog=x"), "x and x are too much alike"),
+        (("switch",), "nothing can be mirrored between these systems"),
+        (("scopeai", "upscope"), "nothing can be mirrored between these systems"),
+    ],
+)
+def test_a_choice_that_cannot_work_is_refused(choice, said):
+    with pytest.raises(ConfigError) as refused:
+        new_home.files_for(new_home.choose(choice))
+    assert said in str(refused.value)
+
+
+def test_on_a_terminal_it_asks_which_systems_and_by_what_names(tmp_path):
+    ours, theirs = os.openpty()
+    words = [sys.executable, "-m", "bridge", "init", str(tmp_path / "home")]
+    asking = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs)
+    # switch, called berlin; posthog, by the name that is offered; none of the others.
+    os.write(ours, b"y\nberlin\ny\n\nn\nn\nn\n")
+    assert asking.wait(60) == 0
+    os.close(theirs)
+    os.close(ours)
+    settings = (tmp_path / "home" / "config" / "bridge.yaml").read_text()
+    assert re.findall(r"^  (\w+):\n    system: (\w+)", settings, re.MULTILINE) == [
+        ("berlin", "switch"),
+        ("product", "posthog"),
+    ]

@@ -7,9 +7,10 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,7 @@ from bridge.cli.deployment_option import parse_deployment
 from bridge.cli.screen import say, say_json
 from bridge.sandbox import server
 from bridge.sandbox.deployments import written
-from bridge.sandbox.registry import systems
+from bridge.sandbox.registry import sandbox_class, systems
 from bridge.supervisor.processes import watch_parent
 from bridge.supervisor.sandbox_accounts import write_accounts
 
@@ -35,6 +36,13 @@ from bridge.supervisor.sandbox_accounts import write_accounts
     metavar="random|NAME=VALUE,…",
     help="How the vendors' deployments differ from the usual; `random` draws it by the seed.",
 )
+@click.option(
+    "--webhook",
+    "webhooks",
+    multiple=True,
+    metavar="SYSTEM=URL",
+    help="Where a system's webhooks go, such as http://127.0.0.1:8080/webhooks/helpdesk.",
+)
 @click.option("--specs", hidden=True, default="", help="How each is to be served, as JSON.")
 @click.option(
     "--announce", hidden=True, type=click.Path(path_type=Path), help="Where to store the accounts."
@@ -46,11 +54,13 @@ def command(
     port_base: int,
     seed: int,
     deployment: str,
+    webhooks: Sequence[str],
     specs: str,
     announce: Path | None,
     as_json: bool,
 ) -> None:
     """Serve the vendors' documented APIs on this machine, with records in memory, until Ctrl-C."""
+    targets = _targets(webhooks)
     watch_parent()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,7 +71,10 @@ def command(
     if specs:
         wanted = [server.Spec(**spec) for spec in json.loads(specs)]
     else:
-        wanted = [server.Spec(name, options=deployed.get(name)) for name in systems()]
+        wanted = [
+            server.Spec(name, options=deployed.get(name), webhook_url=targets.get(name, ""))
+            for name in systems()
+        ]
     served = server.serve(wanted, seed=seed, port_base=port_base)
     try:
         accounts = server.accounts(
@@ -70,10 +83,14 @@ def command(
         if announce is not None:
             write_accounts(announce, accounts)
         elif as_json:
-            values = {system: asdict(account) for system, account in accounts.items()}
-            say_json(values)
+            say_json(
+                {
+                    system: _as_json(account, targets.get(system, ""))
+                    for system, account in accounts.items()
+                }
+            )
         else:
-            _print(accounts, served.urls)
+            _print(accounts, served.urls, targets)
             if deployed:
                 say(f"deployment {written(deployed)}")
         sys.stdout.flush()
@@ -82,9 +99,51 @@ def command(
         served.stop()
 
 
-def _print(accounts: Mapping[str, server.SandboxAccess], urls: Mapping[str, str]) -> None:
+def _targets(texts: Sequence[str]) -> dict[str, str]:
+    """Return where webhooks are to go, by system. Raises UsageError."""
+    targets = {}
+    for text in texts:
+        system, _, url = text.partition("=")
+        sends = [name for name in systems() if sandbox_class(name).SIGNING is not None]
+        if system not in sends:
+            raise click.UsageError(
+                f"--webhook: {system} sends no webhooks; those that do: {', '.join(sends)}"
+            )
+        if not url.startswith(("http://", "https://")):
+            raise click.UsageError(
+                f"--webhook {system}=URL: the URL begins with http:// or https://"
+            )
+        targets[system] = url
+    return targets
+
+
+def _as_json(account: server.SandboxAccess, webhook_url: str) -> dict[str, Any]:
+    signing = sandbox_class(account.system).SIGNING
+    sends = None if signing is None else {"scheme": signing.scheme, "url": webhook_url}
+    return asdict(account) | {"users": account.users(), "webhooks": sends}
+
+
+def _print(
+    accounts: Mapping[str, server.SandboxAccess],
+    urls: Mapping[str, str],
+    targets: Mapping[str, str],
+) -> None:
+    """Say all that a client of each vendor has to be told."""
     for system, account in accounts.items():
-        say(f"{system:<10} {account.base_url}   key {account.api_key}")
-        plays = "plays its users: tickets, edit, populate, faults"
-        say(f"{'':<10} {urls[system]}/_control/   {plays}")
+        say(f"{system:<10} {account.base_url}")
+        rows = {"key": account.api_key} | {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in account.options.items()
+        }
+        signing = sandbox_class(system).SIGNING
+        if signing is not None:
+            where = f" in {signing.header}" if signing.header else ""
+            rows["secret"] = f"{account.webhook_secret}   ({signing.scheme}{where})"
+            nowhere = f"nowhere: --webhook {system}=URL says where to"
+            rows["webhooks"] = targets.get(system, nowhere)
+        rows["play"] = f"{urls[system]}/_control/   its users: tickets, edit, populate, faults"
+        for name, value in rows.items():
+            say(f"{'':<10} {name:<12} {value}")
+        for email, user in account.users().items():
+            say(f"{'':<10} {'user':<12} {email:<22} {user}")
     say("Ctrl-C ends it; nothing is kept.")

@@ -28,6 +28,7 @@ from bridge.core.model.syncs import Secret, Webhook
 from bridge.sandbox.deployments import Deployment
 from bridge.sandbox.faults import Dropped
 from bridge.sandbox.outbox import WebhookTarget
+from bridge.sandbox.population import AGENTS
 from bridge.sandbox.registry import sandbox_class, systems
 from bridge.sandbox.transport import sender
 from bridge.sandbox.vendor_app import Sandbox
@@ -46,6 +47,11 @@ class SandboxAccess:
     webhook_secret: str
     options: Mapping[str, Any]
     """Connection options (`project_id`)."""
+
+    def users(self) -> dict[str, str]:
+        """Return the people at work there that it knows: e-mail address -> id."""
+        known = {agent.email: sandbox_class(self.system).agent_id(agent) for agent in AGENTS}
+        return {email: agent_id for email, agent_id in known.items() if agent_id}
 
     def webhook(self) -> Webhook | None:
         """Return how this sandbox signs its webhooks; None: it sends none."""

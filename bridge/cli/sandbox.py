@@ -7,14 +7,13 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from bridge.cli.deployment_option import parse_deployment
+from bridge.cli.sandbox_lines import access_as_json, print_access
 from bridge.cli.screen import say, say_json
 from bridge.sandbox import server
 from bridge.sandbox.deployments import written
@@ -85,12 +84,12 @@ def command(
         elif as_json:
             say_json(
                 {
-                    system: _as_json(account, targets.get(system, ""))
+                    system: access_as_json(account, targets.get(system, ""))
                     for system, account in accounts.items()
                 }
             )
         else:
-            _print(accounts, served.urls, targets)
+            print_access(accounts, served.urls, targets)
             if deployed:
                 say(f"deployment {written(deployed)}")
         sys.stdout.flush()
@@ -115,35 +114,3 @@ def _targets(texts: Sequence[str]) -> dict[str, str]:
             )
         targets[system] = url
     return targets
-
-
-def _as_json(account: server.SandboxAccess, webhook_url: str) -> dict[str, Any]:
-    signing = sandbox_class(account.system).SIGNING
-    sends = None if signing is None else {"scheme": signing.scheme, "url": webhook_url}
-    return asdict(account) | {"users": account.users(), "webhooks": sends}
-
-
-def _print(
-    accounts: Mapping[str, server.SandboxAccess],
-    urls: Mapping[str, str],
-    targets: Mapping[str, str],
-) -> None:
-    """Say all that a client of each vendor has to be told."""
-    for system, account in accounts.items():
-        say(f"{system:<10} {account.base_url}")
-        rows = {"key": account.api_key} | {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in account.options.items()
-        }
-        signing = sandbox_class(system).SIGNING
-        if signing is not None:
-            where = f" in {signing.header}" if signing.header else ""
-            rows["secret"] = f"{account.webhook_secret}   ({signing.scheme}{where})"
-            nowhere = f"nowhere: --webhook {system}=URL says where to"
-            rows["webhooks"] = targets.get(system, nowhere)
-        rows["play"] = f"{urls[system]}/_control/   its users: tickets, edit, populate, faults"
-        for name, value in rows.items():
-            say(f"{'':<10} {name:<12} {value}")
-        for email, user in account.users().items():
-            say(f"{'':<10} {'user':<12} {email:<22} {user}")
-    say("Ctrl-C ends it; nothing is kept.")

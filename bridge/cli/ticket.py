@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.operator import at_desk, named
 from bridge.cli.screen import Screen, say_json
+from bridge.cli.timeline_lines import detail_text
 from bridge.cli.value_text import short_value
 from bridge.core.model.values import NO_BASE, Marker
 from bridge.operations import ticket
 from bridge.operations.ticket import SideView, Ticket
 from bridge.operations.times import when
+
+MAX_WIDTH: Final = 1000
 
 
 @click.command("ticket")
@@ -40,19 +46,35 @@ def _print(console: Console, the_ticket: Ticket) -> None:
     for name, side in the_ticket.sides.items():
         console.print(f"  {name}:{side.id}{_condition(side)}", soft_wrap=True)
     console.print()
-    console.print(_table(the_ticket))
+    _print_fields(console, the_ticket)
     console.print()
-    for line in the_ticket.timeline:
-        details = "  ".join(
-            f"{name} {short_value(value)}"
-            for name, value in line.detail.items()
-            if value not in (None, "") and name != "code"
-        )
-        details += f"  [{line.code}]" if line.code else ""
-        console.print(
-            f"{when(line.at)}  {line.kind:<14} {line.connection:<10} {line.field:<12} {details}",
-            soft_wrap=True,
-        )
+    widths = [max(map(len, column), default=0) for column in zip(*_heads(the_ticket), strict=True)]
+    for line, head in zip(the_ticket.timeline, _heads(the_ticket), strict=True):
+        cells = [f"{cell:<{width}}" for cell, width in zip(head, widths, strict=True)]
+        whole = f"{when(line.at)}  {'  '.join(cells)}  {detail_text(line.detail, line.code)}"
+        console.print(whole.rstrip(), soft_wrap=True)
+
+
+def _heads(the_ticket: Ticket) -> list[tuple[str, str, str]]:
+    """Return what the lines of the timeline begin with: what happened, where, to which field."""
+    return [(line.kind, line.connection, line.field) for line in the_ticket.timeline]
+
+
+def _print_fields(console: Console, the_ticket: Ticket) -> None:
+    """Print the fields as a table, or below one another on a terminal that is too narrow for it."""
+    table = _table(the_ticket)
+    options = console.options.update(max_width=MAX_WIDTH)
+    width = Measurement.get(console, options, table).maximum
+    if not console.is_terminal:
+        console.width = max(console.width, width)  # whoever reads a pipe has room for whole values
+    if width <= console.width:
+        console.print(table)
+        return
+    for field in the_ticket.state:
+        console.print(Text(field, "bold").append(f"  {_agreed(the_ticket, field)}", "not bold"))
+        for name, side in the_ticket.sides.items():
+            if text := _cell(side, field):
+                console.print(Text(f"  {name}  ", "dim").append(text, "not dim"))
 
 
 def _condition(side: SideView) -> str:

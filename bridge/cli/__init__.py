@@ -77,10 +77,10 @@ class Commands(click.Group):
                 say(problem, err=True)
             context.exit(2)
         except LedgerError as error:
-            say(str(error), err=True)
+            say(f"Error: {error}", err=True)
             context.exit(2)
         except BridgeError as error:
-            say(str(error), err=True)
+            say(f"Error: {error}", err=True)
             context.exit(1)
         except BrokenPipeError:
             # `bridge ticket … | head`: nobody reads on. Python would complain once more at its own

@@ -390,3 +390,13 @@ def test_the_audit_is_listed_newest_first_and_filtered(home):
     assert len(home.json("audit", "--by", newest["actor"], "--about", "l1")) == 2
     assert "a move" in home("audit", "--limit", "1")
     assert home("audit", "--by", "nobody").strip() == "nothing of this kind was done"
+
+
+def test_what_cannot_be_done_is_told_as_an_error_like_wrong_usage(run, tmp_path):
+    home = Home(run, tmp_path / "told")
+    assert "Error: " in home("inbox", "show", "99", code=2)
+    assert home("parked", "retry", "no-such-name", code=1).startswith("Error: not parked")
+    home.ticket(helpdesk="open")
+    home("link", "pause", "l1", "--yes")
+    assert "\nError: l1 is paused already" in home("link", "pause", "l1", "--yes", code=1)
+    home.ledger.close()

@@ -8,14 +8,14 @@ of which nothing was taken back is as paused as it was before.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from bridge.connectors.contract import Record
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.equality import agrees, same_raw
-from bridge.core.model.state import NEVER, Attempt, Link, Note, Side
+from bridge.core.model.state import NEVER, Link, Note, Side
 from bridge.core.model.values import Marker, Raw, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall, Recipient, Want, group_into_calls
 from bridge.core.planning.planner import can_delete
@@ -43,33 +43,12 @@ from bridge.flow.write import (
 from bridge.ledger import run_records, run_writes, timeline, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
+from bridge.runs.written_by_run import WrittenByRun, sent_by, written_by_run
 
 KIND: Final = "undo"
 UNDONE, LEFT = "undone", "not undone"
 PAUSED_BEFORE: Final = "paused"
 """In the payload: whether the ticket was paused before this undo paused it."""
-
-
-@dataclass(slots=True)
-class WrittenByRun:
-    """What a run wrote to one record."""
-
-    created: bool = False
-    """The run made the record."""
-    ours: dict[str, list[Raw]] = field(default_factory=dict)
-    """By field: the values that count as ours (what was sent, and what it was answered with)."""
-    before: dict[str, Raw] = field(default_factory=dict)
-    """By field: the value that the run's first write found."""
-    undoing: list[Attempt] = field(default_factory=list)
-    """What this very undo has sent so far, before its worker was killed or had to wait."""
-
-    def has_sent(self, attempt: Attempt) -> bool:
-        """Return whether an attempt is of this undo."""
-        return any(attempt.id == ours.id for ours in self.undoing)
-
-    def sent_back(self, name: str) -> bool:
-        """Return whether this undo has sent a field already."""
-        return any(name in attempt.sent for attempt in self.undoing)
 
 
 def start(
@@ -170,37 +149,6 @@ def take_back(context: Context, task: Task) -> Procedure:
         yield from unmake(context, task, ref, side, record, did)
     else:
         yield from put_back(context, task, side, record, did)
-
-
-def written_by_run(tx: Tx, task: Task, side: Side) -> WrittenByRun:
-    """Put together what the run wrote to this record."""
-    run_id, link_id = int((task.row.payload or {})["undoes"]), the_link(task).id
-    record = (side.connection, side.remote_id)
-    did = WrittenByRun(undoing=_sent_by(tx, task, side))
-    for made in run_writes.made(tx, run_id, link_id=link_id):
-        if (made.connection, made.remote_id) == record:
-            did.created = True
-            did.ours = {name: [raw] for name, raw in made.sent.items()}
-    for write in run_writes.changed(tx, run_id, link_id=link_id):
-        if (write.connection, write.remote_id) != record:
-            continue
-        for name, raw in write.attempt.sent.items():
-            # Of several writes to a field, the first found what was there before the run.
-            did.before.setdefault(name, write.attempt.before.get(name))
-            did.ours[name] = [raw, *([write.read_back[name]] if name in write.read_back else [])]
-    # What the vendor makes of a value that we sent counts as ours, too (rule F13).
-    for name, values in did.ours.items():
-        entry = side.fields.get(name)
-        if entry is not None and entry.remembered_answer is not None:
-            values.append(entry.remembered_answer[1])
-    return did
-
-
-def _sent_by(tx: Tx, task: Task, side: Side) -> list[Attempt]:
-    """Return what this undo has sent to a record so far."""
-    writes = run_writes.changed(tx, int(task.row.run_id or 0), link_id=the_link(task).id)
-    record = (side.connection, side.remote_id)
-    return [write.attempt for write in writes if (write.connection, write.remote_id) == record]
 
 
 def settle(tx: Tx, context: Context, task: Task, side: Side, record: Record) -> None:
@@ -432,7 +380,7 @@ def end_gone(tx: Tx, context: Context, task: Task) -> None:
     """End for a record that is gone: by this undo's own deletion, or by somebody else's."""
     side, done = the_link(task).sides.get(task.row.connection), list[str]()
     if side is not None:
-        did = WrittenByRun(undoing=_sent_by(tx, task, side))
+        did = WrittenByRun(undoing=sent_by(tx, task, side))
         if any(attempt.verb == DELETE for attempt in did.undoing):
             done, side.tombstone = ["deleted"], True
         if side.attempt is not None and did.has_sent(side.attempt):

@@ -249,15 +249,18 @@ def refused(tx: Tx, context: Context, task: Task, write: OpenWrite, error: Remot
 
 
 def refused_probe(tx: Tx, context: Context, task: Task, write: OpenWrite, why: str) -> bool:
-    """Learn from the refusal of keys that nobody knew to work, and plan without them.
+    """Learn from the refusal of keys that nobody knows to work, and plan without them.
 
-    True if there were such keys.
+    True if there were such keys. They may have been learned of already: by a call for another
+    ticket, that was on its way at the same time.
     """
     ref, call = write.ref, write.call
     writable = context.capabilities[ref.connection][ref.entity].writable
     probed = context.probes.setdefault(ref.connection, {})
     unproven = [
-        key for key in call.body if writable[key].on_update is Support.PROBED and key not in probed
+        key
+        for key in call.body
+        if writable[key].on_update is Support.PROBED and not probed.get(key)
     ]
     for key in unproven:
         probes.record(tx, ref.connection, key, False, why, context.clock.now())

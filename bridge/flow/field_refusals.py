@@ -93,39 +93,41 @@ def park_refused_create(
         if not optional or not names_field(error.detail, key, raw):
             continue
         name = call_parts.field_of(context, link, connection, key)
-        learned = learn(tx, context, task, name, key, raw, error, on_create=True)
-        _set_aside(tx, context, task, name, error, verb=CREATE, alone=None, learned=learned)
-        detail = {"why": f"refused: {error}", "code": Code.FIELD_REFUSED}
-        notes.append(Note("not carried", connection, name, detail))
+        finding = finding_of(task, name, key, raw, error, on_create=True)
+        if not learn(tx, context, connection, finding, error):
+            _set_aside(tx, context, task, name, error, verb=CREATE, alone=None, learned=finding)
+        notes.append(_not_carried(connection, name, error))
     return notes or None
 
 
-def learn(
-    tx: Tx,
-    context: Context,
-    task: Task,
-    name: str,
-    key: str,
-    raw: Raw,
-    error: RemoteError,
-    *,
-    on_create: bool = False,
+def finding_of(
+    task: Task, name: str, key: str, raw: Raw, error: RemoteError, *, on_create: bool = False
 ) -> str:
-    """Remember that a deployment refuses a word, so that no other ticket has to find out.
+    """Return under which name a refusal is remembered; empty: it tells of one ticket alone.
 
-    Return the finding's name; empty when nothing was learned.
     Only of fields with few words, or of null (nobody can be unassigned), and only where the answer
     is about values. Whether a status may be moved depends on the one before, so that an update's
     refusal says nothing about the word.
     """
-    link, connection = the_link(task), task.row.connection
-    field = ENTITIES[link.entity].get(name)
+    field = ENTITIES[the_link(task).entity].get(name)
     tells = field is not None and (field.kind == "choice" or raw is None)
     if not tells or error.status not in VALUE_STATUSES or (name == STATUS and not on_create):
         return ""
-    finding = refused_value(key, raw, on_create=on_create)
+    return refused_value(key, raw, on_create=on_create)
+
+
+def learn(tx: Tx, context: Context, connection: str, finding: str, error: RemoteError) -> bool:
+    """Remember that a deployment refuses a word, so that no other ticket has to find out.
+
+    True if that is known already: one parked row tells an admin of it, and frees it, for all
+    tickets. Another call was on its way when it was learned.
+    """
+    if not finding:
+        return False
+    known = probes.findings(tx, connection).get(finding) is False
     probes.record(tx, connection, finding, False, str(error), context.clock.now())
-    return finding
+    context.probes.setdefault(connection, {})[finding] = False
+    return known
 
 
 def park_fields(
@@ -133,7 +135,8 @@ def park_fields(
 ) -> None:
     """Park what the call is made for, and plan the rest.
 
-    Each field becomes a parked row of its own, and each element of a set likewise.
+    Each field becomes a parked row of its own, and each element of a set likewise. A word that is
+    known to be refused from all tickets is not carried.
     """
     now, row, link = context.clock.now(), task.row, the_link(task)
     work.finish(tx, row, task.owner, now)
@@ -142,13 +145,22 @@ def park_fields(
         call_parts.field_of(context, link, row.connection, key): (key, raw)
         for key, raw in call.body.items()
     }
+    notes = []
     for name in call_parts.purpose(context, link, row.connection, call):
-        learned = ""
+        finding = ""
         if alone is None and name in by_name:
-            learned = learn(tx, context, task, name, *by_name[name], error)
-        _set_aside(tx, context, task, name, error, verb=call.verb, alone=alone, learned=learned)
-    conclude(tx, context, task, [])
+            finding = finding_of(task, name, *by_name[name], error)
+        if learn(tx, context, row.connection, finding, error):
+            notes.append(_not_carried(row.connection, name, error))
+            continue
+        _set_aside(tx, context, task, name, error, verb=call.verb, alone=alone, learned=finding)
+    conclude(tx, context, task, notes)
     keep_tracing(tx, task, call)
+
+
+def _not_carried(connection: str, name: str, error: RemoteError) -> Note:
+    detail = {"why": f"refused: {error}", "code": Code.FIELD_REFUSED}
+    return Note("not carried", connection, name, detail)
 
 
 def _set_aside(

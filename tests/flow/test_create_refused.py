@@ -246,8 +246,9 @@ def test_an_older_posthog_gets_its_tickets_without_the_word_that_it_does_not_kno
     estate.reconcile("poll", "full", "poll")
     assert [row["priority"] for row in estate.apps["product"].tickets()] == [None] * 4
     assert 1 <= len(refusals(estate, "product")) <= 3
-    causes = {row.cause for row in estate.parked()}
-    assert causes == {"Refused"}
+    parked = estate.parked()
+    assert {row.cause for row in parked} == {"Refused"}
+    assert len(parked) <= 2  # of all tickets: one for creates, one for updates
 
 
 @pytest.mark.parametrize("takes", ["text", "number"])

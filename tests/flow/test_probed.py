@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.ledger import probes, timeline
+from bridge.core.model.outcome_codes import Code
+from bridge.ledger import parking, probes, timeline
 from bridge.operations.evidence import facts
 from tests.flow.estate import Estate
 
@@ -123,6 +124,39 @@ def test_what_patch_may_ignore_is_written_once_and_what_is_ignored_said_once(
     assert len(sent()) == (2 if key == "assignee" else 3 if honoured else 1)
     with estate.ledger.read() as tx:
         assert probes.findings(tx, "helpdesk") == ({} if key == "assignee" else {key: honoured})
+
+
+@pytest.mark.parametrize(
+    ("option", "key", "fields"),
+    [
+        ("patch_tags", "tags", {"add_tags": ["vip"]}),
+        ("patch_subject", "subject", {"subject": "Other"}),
+    ],
+)
+def test_what_patch_refuses_is_said_and_never_parked_also_of_tickets_in_flight_at_once(
+    estate, option, key, fields
+):
+    estate = estate(SWITCHES, "helpdesk", "branch", helpdesk={option: "refuse"})
+    people = {"customer_email": "ann@customer.example"}
+    tickets = [begun(estate, "branch", {"subject": f"Help {n}", **people}) for n in range(4)]
+    estate.clock.advance(1)
+    for refs in tickets:
+        estate.apps["branch"].edit(refs["branch"], fields)
+    for _ in range(2):
+        estate.reconcile("poll", "full")
+    assert parked(estate) == []
+    refused = [row for row in estate.journal("helpdesk", "error") if key in row.sent]
+    assert refused
+    assert {line.detail.get("code") for line in lines(estate, "not carried", key)} >= {
+        Code.SYSTEM_IGNORES
+    }
+    with estate.ledger.read() as tx:
+        assert probes.findings(tx, "helpdesk") == {key: False}
+
+
+def parked(estate):
+    with estate.ledger.read() as tx:
+        return [(row.key, row.why) for row in parking.parked(tx)]
 
 
 def test_tags_that_are_ignored_stay_on_record_when_a_human_adds_one_there(estate):

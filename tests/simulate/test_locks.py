@@ -16,7 +16,7 @@ from bridge.engine.context import Task
 from bridge.flow import deliver, match
 from bridge.ledger import connection_health, links, matching, parking, timeline, webhook_inbox, work
 from bridge.ledger.database import Ledger
-from bridge.web.receiver.intake import Delivery, DirectIntake, GroupIntake
+from bridge.web.receiver.intake import Delivery, DeliveryKey, DirectIntake, GroupIntake
 from tests.flow.world import World
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -25,7 +25,7 @@ NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 def delivery():
     return Delivery(
         connection="L",
-        key="id:1",
+        key=DeliveryKey("id:1"),
         received_at=NOW,
         headers={},
         projection={},

@@ -36,6 +36,8 @@ OBEYED = {
 }
 COMMANDS = [
     ("ticket", "l1"),
+    ("tickets",),
+    ("audit",),
     ("why", "l1", "subject"),
     ("why", "l1", "status"),
     ("parked", "list"),
@@ -56,9 +58,9 @@ def home(run, tmp_path):
     made.ledger.close()
 
 
-def fill(home, text):
+def fill(home, text, ticket="l1"):
     """Give a ticket, its timeline, a conflict and a parked row the text in every place."""
-    link = Link("l1", "support-tickets", "ticket")
+    link = Link(ticket, "support-tickets", "ticket")
     link.state["subject"] = FieldState(text, 3, "helpdesk")
     link.state["tags"] = FieldState([text, "vip"], 3, "helpdesk")
     link.state["status"] = FieldState("open", 3, "helpdesk")
@@ -70,7 +72,7 @@ def fill(home, text):
             "tags": SideField(shadow=[text], map_rev="x", level=3),
             "status": SideField(shadow=text, map_rev="x", level=3),
         }
-        link.sides[name] = Side(name, f"r-{name}", fields)
+        link.sides[name] = Side(name, f"r-{name}-{ticket}", fields)
     notes = [
         Note("changed", "helpdesk", "subject", {"value": text, "before": [text], "why": text}),
         Note("refused", "product", "status", {"why": text, "value": {"id": text}}),
@@ -78,36 +80,34 @@ def fill(home, text):
     with home.ledger.transaction() as tx:
         assert links.create(tx, link, NOW)
         conflict_log.record(tx, link, [], NOW)
-        timeline.add(tx, "l1", NOW, notes)
-    home.park(why=f"the vendor says {text}", cause="Refused", link_id="l1")
+        timeline.add(tx, ticket, NOW, notes)
+    home.park(ticket, f"the vendor says {text}", "Refused", link_id=ticket)
 
 
 def is_harmless(text):
     return all(char == "\n" or unicodedata.category(char)[0] != "C" for char in text)
 
 
-@pytest.mark.parametrize("text", BRACKETS)
-def test_brackets_are_shown_as_they_are(home, text):
-    fill(home, text)
-    shown = " ".join(home("ticket", "l1").split())
-    assert shown.count(" ".join(text.split())) >= 5
-    assert text in home("why", "l1", "subject")
-    assert text in home("parked", "list", "--rows")
+def test_brackets_are_shown_as_they_are(home):
+    for number, text in enumerate(BRACKETS, 1):
+        fill(home, text, f"l{number}")
+        shown = " ".join(home("ticket", f"l{number}").split())
+        assert shown.count(" ".join(text.split())) >= 5
+        assert text in home("why", f"l{number}", "subject")
+        assert text in home("parked", "list", "--rows")
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("text", OBEYED.values(), ids=OBEYED)
-def test_no_command_prints_what_a_terminal_obeys(home, words, text):
-    fill(home, text)
-    code = 1 if words == ("doctor",) else 0
-    shown = home(*words, code=code)
+def test_no_command_prints_what_a_terminal_obeys(home, words):
+    fill(home, "".join(OBEYED.values()))
+    shown = home(*words, code=1 if words == ("doctor",) else 0)
     assert is_harmless(shown)
     # Nor does it forge a line.
     assert not any(line.startswith("ok  everything") for line in shown.splitlines())
 
 
-@pytest.mark.parametrize("text", [*BRACKETS, *OBEYED.values()])
-def test_json_is_harmless_and_has_the_value_itself(home, text):
+def test_json_is_harmless_and_has_the_value_itself(home):
+    text = "".join([*BRACKETS, *OBEYED.values()])
     fill(home, text)
     for words in (("ticket", "l1"), ("why", "l1", "subject"), ("parked", "list", "--rows")):
         printed = home(*words, "--json")

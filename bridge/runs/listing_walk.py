@@ -280,7 +280,8 @@ def hand_over(
         figures=figures,
     )
     if progress.ended:
-        _finish(tx, task, job, progress, error, now)
+        # Now, and not as the batch came in: what the job has queued meanwhile was found until then.
+        _finish(tx, task, job, progress, error, context.clock.now())
         return False
     if batch.turn_over:
         work.reschedule(tx, row, task.owner, now, count=False, lane="reconcile")

@@ -10,12 +10,16 @@ from bridge.core.model.values import Marker, Raw, Unreadable
 from bridge.engine.context import Context
 from bridge.flow.readings import observation
 
+NEVER_READ = "it was never read before"
+REMAPPED = "its mapping has changed since it was read"
+
 
 def differences(
     context: Context, link: Link, record: Record, *, full: bool
-) -> tuple[list[str], bool]:
-    """Return the fields in which a record differs, and whether the mapping alone explains them.
+) -> tuple[list[str], str]:
+    """Return the fields in which a record differs, and what explains all of them without an edit.
 
+    That is NEVER_READ or REMAPPED; empty: somebody may have edited the record.
     A field differs if the record shows something else than the side's shadow. What only full
     listings show is left aside in the others. A set that has become doubtful is worth one look, so
     that the timeline says so; where no direct read shows it at all, a look would tell nothing.
@@ -23,7 +27,8 @@ def differences(
     connection = record.ref.connection
     entity_map, side = context.maps[connection][link.entity], link.sides[connection]
     only_listed = context.capabilities[connection][link.entity].only_listed
-    names, remapped = [], True
+    names: list[str] = []
+    reasons: set[str] = set()
     for name, value in observation(record, entity_map).values.items():
         field_map, entry = entity_map.fields[name], side.fields.get(name)
         if (
@@ -35,11 +40,13 @@ def differences(
         if isinstance(value, Unreadable):
             if _is_believed_set(entry) and field_map.write_key not in only_listed:
                 names.append(name)
-                remapped = False
+                reasons.add("")
         elif _differs(field_map, entry, value):
             names.append(name)
-            remapped = remapped and _was_read_otherwise(field_map, entry)
-    return names, bool(names) and remapped
+            reasons.add(_without_an_edit(field_map, entry))
+    if not names or "" in reasons:
+        return names, ""
+    return names, REMAPPED if REMAPPED in reasons else NEVER_READ
 
 
 def was_read_otherwise(context: Context, link: Link, side: Side) -> bool:
@@ -49,6 +56,13 @@ def was_read_otherwise(context: Context, link: Link, side: Side) -> bool:
         name in fields and _was_read_otherwise(fields[name], entry)
         for name, entry in side.fields.items()
     )
+
+
+def _without_an_edit(field_map: FieldMap, entry: SideField | None) -> str:
+    """Return why a field differs that need not have been edited; empty: there is no such reason."""
+    if entry is None or not entry.map_rev:
+        return NEVER_READ
+    return REMAPPED if _was_read_otherwise(field_map, entry) else ""
 
 
 def _is_believed_set(entry: SideField | None) -> bool:

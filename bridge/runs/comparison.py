@@ -213,11 +213,9 @@ def difference_of(context: Context, link: Link, record: Record, *, full: bool) -
         return None  # left out on purpose, so no edit of it is missed
     if side.tombstone or side.missing_since:
         return Difference(ref.id, "changed", (), side.read_at, "it was thought to be gone")
-    names, remapped = differences(context, link, record, full=full)
+    names, explained = differences(context, link, record, full=full)
     if names:
-        why = (
-            "its mapping has changed since it was read" if remapped else drift_findings.UNEXPLAINED
-        )
+        why = explained or drift_findings.UNEXPLAINED
         return Difference(ref.id, "changed", tuple(names), side.read_at, why)
     owed = _owed(context, link)
     if owed:

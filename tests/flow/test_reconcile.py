@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import event
 
 from bridge.connectors.contract import Page
+from bridge.core.model.state import SideField
 from bridge.core.model.syncs import Webhook
 from bridge.errors import Unavailable
+from bridge.flow import differences
 from bridge.ledger import drift_findings, links, run_records, tables, webhook_inbox, work
 from bridge.runs import reconcile, schedule
 from tests.flow.world import StepWorker, born
@@ -110,6 +112,26 @@ def test_what_the_first_listing_shows_was_missed_by_nobody(world):
     assert found(world, run(world, "L", "poll"))[late].why == drift_findings.SILENT
     with world.ledger.read() as tx:
         assert drift_findings.counts(tx, first.id)["missed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("map_rev", "why"), [("", differences.NEVER_READ), ("another", differences.REMAPPED)]
+)
+def test_a_field_that_was_never_read_is_told_from_one_that_is_mapped_anew(world, map_rev, why):
+    ids = born(world)
+    with_webhooks(world, "L")
+    now = world.clock.now()
+    with world.ledger.transaction() as tx:
+        (link_id,) = links.ids(tx)
+        link = links.load(tx, [link_id])[link_id]
+        link.sides["L"].fields["priority"] = SideField(shadow="low", map_rev=map_rev)
+        fence = links.lease(tx, link_id, "me", now, now + timedelta(minutes=1))
+        links.save(tx, link, "me", fence, now, last=True)
+    done = run(world, "L", "full")
+    each = found(world, done)[ids["L"]]
+    assert (each.fields, each.why) == (["priority"], why)
+    with world.ledger.read() as tx:
+        assert drift_findings.counts(tx, done.id)["missed"] == 0
 
 
 def test_a_webhook_that_came_and_was_dropped_is_told_apart_from_one_that_never_came(world):

@@ -439,10 +439,9 @@ class Drain:
     def _wake_next(self, connection: str) -> None:
         """Let the first that waits for the connection ask at once, for a place has become free."""
         now = self.context.clock.now()
-        for request in self._waiting:
-            if request.connection == connection and request.not_before > now:
-                request.not_before = now
-                return
+        waiting = (each for each in self._waiting if each.connection == connection)
+        if first := next((each for each in waiting if each.not_before > now), None):
+            first.not_before = now
 
     def _nearly_due(self) -> bool:
         now = self.context.clock.now()

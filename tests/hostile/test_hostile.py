@@ -10,7 +10,7 @@ from tests.hostile import table
 from tests.hostile.kit import HostileKit
 from tests.hostile.ways import WAYS
 
-MEMORY_BYTES = 400 << 20
+MEMORY_BYTES = 800 << 20
 """What a process may keep after megabytes of nonsense, read on sixteen threads at once."""
 
 

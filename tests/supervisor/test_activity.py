@@ -40,11 +40,10 @@ def test_a_conflict_shows_both_values_and_the_winner():
     assert "status  product open / helpdesk —  helpdesk wins" in row_text(given).plain
 
 
-def test_json_is_a_line_of_the_same():
+def test_json_is_a_line_of_the_same(capsys):
     given = activity_row(line("created", ref="product:abc"), None)
-    stream = io.StringIO()
-    print_row(Console(file=stream), given, as_json=True)
-    assert json.loads(stream.getvalue()) == given
+    print_row(Console(), given, as_json=True)
+    assert json.loads(capsys.readouterr().out) == given
     assert given["id"] == "abc"
 
 

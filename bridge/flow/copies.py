@@ -6,7 +6,8 @@ never mirrored as a new request. What is done, the first row that fits:
 | situation                            | what is done                                          |
 | ------------------------------------ | ----------------------------------------------------- |
 | its original has a ticket            | it joins that, whatever it shows by now               |
-| the ticket has another record there  | set aside: one of the two is too many                 |
+| the ticket has another record there  | set aside: it is one too many. When the other one is  |
+|                                      | deleted, it takes its place, and nothing travels      |
 | a match rule finds one ticket        | it joins that, as ever (match.py)                     |
 | its original may still be listed     | it waits                                              |
 | otherwise                            | set aside, with tickets that may be its original's    |
@@ -25,6 +26,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from bridge.connectors.contract import Record
 from bridge.core.model.markers import ORIGINAL_CHARS, SHORT_ORIGINAL_CHARS, Markers, original_key
@@ -39,6 +41,7 @@ from bridge.ledger.database import Tx
 WAIT = timedelta(seconds=5)
 """How long to leave a copy whose original may still be listed, and a create that waits for one."""
 MAX_CANDIDATES = 5
+MAX_STRAYS = 50
 TWIN_WINDOW = timedelta(minutes=15)
 """A copy is made so soon after its original, or a little later where a vendor was down."""
 
@@ -92,9 +95,16 @@ def place_of(tx: Tx, context: Context, ref: Ref, original: str) -> PlaceOfCopy |
         return PlaceOfCopy(link)
     if present.remote_id == ref.id:
         return PlaceOfCopy(link, is_known=True)
+    if not link.live():
+        why = f"{ref} is a copy of a record that was deleted, as all of its ticket; delete it there"
+        return PlaceOfCopy(link, why_not=why)
+    if present.tombstone:
+        return PlaceOfCopy(link)
     other = Ref(ref.connection, link.entity, present.remote_id)
     return PlaceOfCopy(
-        link, why_not=f"{ref} and {other} are copies of the same record; delete one there"
+        link,
+        why_not=f"{ref} and {other} are copies of the same record, and {other} has its place in "
+        f"the ticket; delete {ref} there",
     )
 
 
@@ -176,7 +186,7 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
         for link_id in matching.find(tx, link.sync, rule, digest, at=at, within=TWIN_WINDOW)
     }
     why = "the ledger is new, or was put back; subject and time are the same"
-    strays = _unclaimed(tx, link, connection, values)
+    strays = _unclaimed(tx, context, link, connection, values)
     unknown = "it is a copy of a record that the ledger does not know"
     return dict.fromkeys(map(str, strays), unknown) | {
         str(Ref(connection, other.entity, other.live()[connection].remote_id)): why
@@ -185,11 +195,30 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
     }
 
 
-def _unclaimed(tx: Tx, link: Link, connection: str, values: Mapping[str, Canonical]) -> list[Ref]:
+def _unclaimed(
+    tx: Tx, context: Context, link: Link, connection: str, values: Mapping[str, Canonical]
+) -> list[Ref]:
     """Return stray copies on a connection that may be copies of what a ticket is a copy of."""
     if not catching_up.is_late(tx, connection, values):
         return []
-    strays = stray_copies.some_at(tx, connection, link.entity, MAX_CANDIDATES)
+    strays = stray_copies.some_at(tx, connection, link.entity, MAX_STRAYS)
+    linked = links.of_refs(tx, strays)
+    unclaimed = (
+        ref
+        for ref, original in strays.items()
+        if ref not in linked and place_of(tx, context, ref, original) is None
+    )
+    return list(islice(unclaimed, MAX_CANDIDATES))
+
+
+def without_place(tx: Tx, link: Link, connection: str) -> list[Ref]:
+    """Return the copies of a ticket's records on a connection that are in no ticket."""
+    keys = {
+        original_key(Ref(side.connection, link.entity, side.remote_id))
+        for side in link.sides.values()
+    }
+    short = {key[:SHORT_ORIGINAL_CHARS] for key in keys}
+    strays = stray_copies.of(tx, connection, keys | short)
     linked = links.of_refs(tx, strays)
     return [ref for ref in strays if ref not in linked]
 
@@ -201,14 +230,7 @@ def is_awaited(tx: Tx, context: Context, link: Link, connection: str, now: datet
     """
     if catching_up.is_behind(tx, context, connection):
         return True
-    keys = {
-        original_key(Ref(side.connection, link.entity, side.remote_id))
-        for side in link.sides.values()
-    }
-    short = {key[:SHORT_ORIGINAL_CHARS] for key in keys}
-    strays = stray_copies.of(tx, connection, keys | short)
-    linked = links.of_refs(tx, strays)
-    strays = [ref for ref in strays if ref not in linked]
+    strays = without_place(tx, link, connection)
     for ref in strays:
         hints.give(tx, ref, now, lane="operator")
     if strays:

@@ -129,6 +129,7 @@ def place_copy(
         return True
     stray_copies.forget(tx, ref)
     if found.why_not:
+        stray_copies.put(tx, ref, original, now)  # it may be wanted yet: see observe.heir_of
         set_aside(tx, task, ref, found.why_not, now, webhooks_upto)
     elif found.is_known or found.link is None:
         work.finish(tx, task.row, task.owner, now)

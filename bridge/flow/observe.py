@@ -13,6 +13,8 @@ A hint says only where to look. The first row that fits says what is done:
 | moment ago                       |                              | a vendor that lags             |
 | it is gone, for the first time   | again after the settling     | one absence is a hint: rule    |
 |                                  | time                         | F21                            |
+| it is gone, for the second time, | that takes its place, and    | the thing itself is there yet  |
+| and another copy is there        | nothing else is done         |                                |
 | it is gone, for the second time  | read the other sides; then   | an edit there may speak        |
 |                                  | its end travels as the sync  | against the end: rule F21      |
 |                                  | says                         |                                |
@@ -36,6 +38,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from functools import partial
 
 from bridge.connectors.contract import Record
 from bridge.core.merge import lifecycle, observations
@@ -44,11 +47,11 @@ from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, read_record, transact
-from bridge.flow import people
+from bridge.flow import copies, people
 from bridge.flow.commit import answer_webhooks, conclude, later, take_lease, the_link
-from bridge.flow.match import first_sight, out_of_scope
+from bridge.flow.match import first_sight, join, out_of_scope
 from bridge.flow.readings import Reading, merge_observation, merge_record, observation
-from bridge.ledger import attempts, drift_findings, intents, links, probes, webhook_inbox
+from bridge.ledger import attempts, drift_findings, hints, intents, links, probes, webhook_inbox
 from bridge.ledger.database import Tx
 
 
@@ -169,7 +172,11 @@ def commit_reading(
         attempts.close(tx, reading.closes, "settled by a read", now)
     if reading.verdict != "pending":
         answer_webhooks(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
+    link = the_link(task)
     conclude(tx, context, task, reading.notes, again_at=reading.again_at)
+    # Read there, it is known to be gone if it has been deleted meanwhile: then that travels.
+    if reading.heir and join(tx, context.syncs[link.sync], reading.heir, link.id, [], now):
+        hints.give(tx, reading.heir, now, lane=task.row.lane)
 
 
 def read_absence(context: Context, task: Task, side: Side) -> Steps[Reading]:
@@ -190,13 +197,50 @@ def read_absence(context: Context, task: Task, side: Side) -> Steps[Reading]:
         if now < shown_by:
             return Reading("pending", "", [], again_at=min(shown_by, now + settling_time))
     notes: list[Note] = []
-    if side.missing_since is not None:
+    heir: Ref | None = None
+    if side.missing_since is not None and not side.tombstone:
+        heir = yield from heir_of(context, task, side)
+    if side.missing_since is not None and heir is None:
         notes += yield from look_around(context, task, side)
     rules, seconds = context.rules(context.syncs[link.sync]), settling_time.total_seconds()
-    notes += lifecycle.record_missing(link, side.connection, now, seconds, rules)
+    notes += lifecycle.record_missing(
+        link, side.connection, now, seconds, rules if heir is None else None
+    )
     if side.tombstone:
-        return Reading("applied", "the record is gone", notes)
+        return Reading("applied", "the record is gone", notes, heir=heir)
     return Reading("pending", "", notes, again_at=now + settling_time)
+
+
+def heir_of(context: Context, task: Task, gone: Side) -> Steps[Ref | None]:
+    """Return another copy on the same connection, if it is there and its marker still says so.
+
+    None where nothing else is left of the ticket: a copy of that has no place to take.
+    """
+    link = the_link(task)
+    if len(link.live()) == 1:
+        return None
+    strays = yield from transact(lambda tx: copies.without_place(tx, link, gone.connection))
+    for ref in strays[: copies.MAX_CANDIDATES]:
+        record = yield from read_record(
+            ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
+        )
+        asked = partial(is_heir, context=context, link=link, ref=ref, record=record)
+        if (yield from transact(asked)):
+            return ref
+    return None
+
+
+def is_heir(tx: Tx, context: Context, link: Link, ref: Ref, record: Record | None) -> bool:
+    """Return whether a record that was just read is a copy of a ticket's; else have it dealt with.
+
+    What is gone, or has lost its marker, does not wait for a place any more.
+    """
+    original = "" if record is None else copies.original_of(tx, context, record)
+    place = copies.place_of(tx, context, ref, original) if original else None
+    if place is not None and place.link is not None and place.link.id == link.id:
+        return not out_of_scope(context.syncs[link.sync], ref, record)
+    hints.give(tx, ref, context.clock.now())
+    return False
 
 
 def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:

@@ -17,7 +17,7 @@ from bridge.core.merge import lifecycle, observations
 from bridge.core.merge.case import Observation
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Note, Side
-from bridge.core.model.values import Unreadable
+from bridge.core.model.values import Ref, Unreadable
 from bridge.engine.context import Context
 from bridge.flow import people
 from bridge.ledger.work import WorkRow
@@ -35,6 +35,8 @@ class Reading:
     """When the record has to be read again."""
     closes: str | None = None
     """The attempt of which the reading has shown what became of it."""
+    heir: Ref | None = None
+    """Another copy, which takes the place of the record that is gone."""
 
 
 def observation(

@@ -133,7 +133,7 @@ def save(
 
 
 def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
-    """Add a record to a link, and set the side's id.
+    """Add a record to a link, and set the side's id; one that was deleted gives up its place to it.
 
     False when the record has a link already, or when the link has (or is about to get) a live side
     on the connection.
@@ -151,7 +151,10 @@ def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
     )
     if tx.execute(live).first() or tx.execute(under_way).first():
         return False
-    return _insert_side(tx, link_id, row.entity, new, now)
+    if not _insert_side(tx, link_id, row.entity, new, now):
+        return False
+    _vacate(tx, link_id, new.connection)
+    return True
 
 
 def adopt(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
@@ -164,7 +167,10 @@ def adopt(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
 
 
 def move_side(tx: Tx, side_id: str, to: str) -> None:
-    """Move a record to another link, as if it had never been read."""
+    """Move a record to another link, as if it had never been read.
+
+    One that was deleted there gives up its place to it.
+    """
     fresh: dict[str, Any] = {
         "fields": {},
         "version": None,
@@ -173,7 +179,17 @@ def move_side(tx: Tx, side_id: str, to: str) -> None:
         "suspect": None,
     }
     fresh |= {"link_id": to, "tombstone": False, "in_vain": 0, "in_scope": True, "detached": False}
-    tx.execute(update(side).where(side.c.id == int(side_id)).values(fresh))
+    moved = update(side).where(side.c.id == int(side_id)).values(fresh)
+    _vacate(tx, to, tx.execute(moved.returning(side.c.connection)).scalar_one())
+
+
+def _vacate(tx: Tx, link_id: str, connection: str) -> None:
+    """Forget the records of a link that were deleted on a connection: another has their place.
+
+    If one of them comes back, it is a record that nobody knows, and is matched like one.
+    """
+    gone = (side.c.link_id == link_id, side.c.connection == connection, side.c.tombstone.is_(True))
+    tx.execute(side.delete().where(*gone))
 
 
 def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:

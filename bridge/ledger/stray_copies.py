@@ -1,4 +1,7 @@
-"""Copies of ours whose original the ledger does not know, or not yet."""
+"""Copies of ours without a ticket: the ledger does not know their original, or not yet.
+
+Or it does, and another copy has the place beside it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from bridge.ledger.tables import stray_copy
 
 
 def put(tx: Tx, ref: Ref, original: str, now: datetime) -> None:
-    """Store that a record is a copy of something that is not known."""
+    """Store that a record without a ticket is a copy of what has this key."""
     row = {"original": original, "seen_at": now}
     key = {"connection": ref.connection, "entity": ref.entity, "remote_id": ref.id}
     statement = insert(tx, stray_copy).values(key | row)
@@ -28,12 +31,17 @@ def of(tx: Tx, connection: str, originals: Iterable[str]) -> list[Ref]:
     return [Ref(row.connection, row.entity, row.remote_id) for row in tx.execute(found)]
 
 
-def some_at(tx: Tx, connection: str, entity: str, count: int) -> list[Ref]:
-    """Return so many of the stray copies on a connection, those that were seen first."""
+def some_at(tx: Tx, connection: str, entity: str, count: int) -> dict[Ref, str]:
+    """Return so many of the stray copies on a connection, those that were seen first.
+
+    With the key of what each is a copy of.
+    """
     of_entity = (stray_copy.c.connection == connection, stray_copy.c.entity == entity)
     order = (stray_copy.c.seen_at, stray_copy.c.remote_id)
     found = select(stray_copy).where(*of_entity).order_by(*order).limit(count)
-    return [Ref(row.connection, row.entity, row.remote_id) for row in tx.execute(found)]
+    return {
+        Ref(row.connection, row.entity, row.remote_id): row.original for row in tx.execute(found)
+    }
 
 
 def all_of(tx: Tx) -> list[Ref]:

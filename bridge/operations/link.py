@@ -241,7 +241,12 @@ def _relinked(tx: Tx, desk: Desk, ref: str, to: str | None) -> tuple[Link, Link 
 
 
 def _leave(desk: Desk, link: Link, connection: str) -> list[Note]:
-    side = link.live().get(connection)
+    side = link.sides.get(connection)
+    if side is not None and side.tombstone:
+        raise NotPossible(
+            f"{connection}:{side.remote_id} was deleted there already, so that nothing is left to "
+            f"detach; `bridge link relink {connection}:ID --to {link.id}` puts another in its place"
+        )
     if side is None or side.detached:
         known = ", ".join(f"{name}:{side.remote_id}" for name, side in link.live().items())
         raise NotPossible(
@@ -317,7 +322,8 @@ def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
 
 
 def _arrive(desk: Desk, link: Link, ref: Ref) -> list[Note]:
-    if ref.connection in link.sides or ref.connection in link.intents:
+    # One that was deleted there gives up its place.
+    if ref.connection in link.live() or ref.connection in link.intents:
         raise NotPossible(
             f"{link.id} has a record on {ref.connection} already: detach that one first"
         )

@@ -1,6 +1,5 @@
 """The ledger is put back from yesterday's copy, or lost: nothing is made a second time."""
 
-import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -9,78 +8,22 @@ from bridge.core.model.values import Ref
 from bridge.ledger import catch_up, hints, parking, stray_copies
 from bridge.ledger.database import Ledger
 from bridge.preview.rehearsal import FreeBudget
-from bridge.runs import schedule
-from bridge.wiring import recognise_earlier_markers
 from tests.flow.estate import Estate
 from tests.flow.pair import NAMES, pair
-
-NOTHING_SAID = {"subject": "It does not print"}
-SOMEBODY = {"subject": "The export stops", "customer_email": "ana@customer.example"}
+from tests.flow.restored import (
+    NOTHING_SAID,
+    catch_up_with_all,
+    copy_of,
+    joined,
+    put_back,
+    the_afternoon,
+    tickets,
+)
 
 
 @pytest.fixture
 def estate(tmp_path):
     return pair(tmp_path)
-
-
-def copy_of(estate):
-    """What a backup of the ledger holds."""
-    kept, raw = sqlite3.connect(":memory:"), estate.ledger.engine.raw_connection()
-    raw.driver_connection.backup(kept)
-    raw.close()
-    return kept
-
-
-def put_back(estate, kept=None):
-    """Work with another ledger from now on: the copy, or an empty one."""
-    estate.ledger = Ledger("sqlite://")
-    if kept is None:
-        estate.ledger.upgrade()
-    else:
-        raw = estate.ledger.engine.raw_connection()
-        kept.backup(raw.driver_connection)
-        raw.close()
-    recognise_earlier_markers(estate.connectors, estate.ledger)
-    estate.drain.ledger = estate.ledger
-    with estate.ledger.transaction() as tx:
-        names = [name for sync in estate.context.syncs.values() for name in sync.members]
-        catch_up.begin(tx, set(names), "full", "the ledger was put back", estate.clock.now())
-
-
-def catch_up_with_all(estate):
-    """What the clock does: it starts what is due, until there is nothing left to catch up with."""
-    for _ in range(60):
-        schedule.start_due_runs(estate.context, estate.ledger)
-        estate.drain.run()
-        with estate.ledger.read() as tx:
-            if not catch_up.by_connection(tx):
-                break
-        estate.clock.advance(5)
-    else:
-        raise AssertionError("never catches up")
-    estate.settle()
-
-
-def the_afternoon(estate):
-    """Four tickets that are mirrored after the backup: at each system, with an address or not."""
-    helpdesk, product = estate.apps["helpdesk"], estate.apps["product"]
-    made = [("helpdesk", helpdesk.create(fields)["id"]) for fields in (NOTHING_SAID, SOMEBODY)]
-    traits = ({"subject": "Hi"}, {"subject": "Bill", "email": "bo@customer.example"})
-    made += [("product", product.create({"anonymous_traits": each})["id"]) for each in traits]
-    for name, remote_id in made:
-        estate.hint(name, remote_id)
-    return [estate.refs(name, remote_id) for name, remote_id in made]
-
-
-def tickets(estate):
-    return {name: {row["id"] for row in estate.apps[name].tickets()} for name in NAMES}
-
-
-def joined(estate):
-    return sorted(
-        [{name: side.remote_id for name, side in link.live().items()} for link in estate.links()],
-        key=str,
-    )
 
 
 @pytest.mark.parametrize("empty", [False, True])
@@ -217,7 +160,10 @@ def test_a_second_copy_of_one_record_is_set_aside(estate):
     estate.hint("helpdesk", refs[0]["helpdesk"])  # nobody knows better: it is made once more
     estate.hint("product", refs[0]["product"])
     (waiting,) = estate.parked()
-    assert "are copies of the same record" in waiting.why
+    second, first = refs[0]["product"], estate.refs("helpdesk", refs[0]["helpdesk"])["product"]
+    assert (waiting.remote_id, first != second) == (second, True)
+    assert f"product:{first} has its place" in waiting.why
+    assert f"delete product:{second} there" in waiting.why
     assert len(tickets(estate)["helpdesk"]) == 4
 
 

@@ -118,3 +118,25 @@ def test_a_record_moves_to_another_ticket(world, desk):
     operations.detach(desk, ref)
     links = {link.sides["L"].remote_id: link for link in world.links()}
     assert links[first["L"]].sides["H"].detached
+
+
+def test_a_record_takes_the_place_of_one_that_was_deleted(world, desk):
+    first = born(world)
+    other = world.systems["L"].add(subject="Another", status="open", priority="high", tags=[])
+    world.hint("L", other)
+    world.settle()
+    (target,) = (link for link in world.links() if link.sides["L"].remote_id == other)
+    gone = target.sides["H"].remote_id
+    world.systems["H"].delete(gone)
+    world.hint("H", gone)
+    world.settle()
+    with pytest.raises(NotPossible, match=f"H:{gone} was deleted there already.*relink"):
+        operations.detach(desk, f"H:{gone}")
+    operations.relink(desk, f"H:{first['H']}", f"L:{other}")
+    world.settle()
+    links = {link.sides["L"].remote_id: link for link in world.links()}
+    assert links[other].live()["H"].remote_id == first["H"]
+    assert world.unsettled() == []
+    assert world.systems["L"].peek(other)["status"] == "open"
+    with pytest.raises(UnknownName, match=f"no ticket is called H:{gone}"):
+        operations.preview_detach(desk, f"H:{gone}")

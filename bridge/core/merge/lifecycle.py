@@ -48,11 +48,14 @@ def record_missing(
 
 
 def record_returned(link: Link, side: Side, read_at: datetime) -> list[Note]:
-    """Note that a record is there (again): its old shadow is the base of what it shows now."""
+    """Note that a record is there (again): its old shadow is the base of what it shows now.
+
+    Or that another one has taken the place of one that was gone: it has no shadow yet.
+    """
     was_gone, since = side.tombstone, side.missing_since
     side.missing_since, side.tombstone = None, False
     if not was_gone:
-        return []
+        return [] if side.read_at else _take_back_end(link, side, None, read_at)
     return [Note("returned", side.connection, "", {}), *_take_back_end(link, side, since, read_at)]
 
 

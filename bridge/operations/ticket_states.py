@@ -26,6 +26,8 @@ class TicketState(StrEnum):
     PARKED = "parked"
     OUT_OF_SCOPE = "out of scope"
     DETACHED = "detached"
+    RETIRED = "retired"
+    """It has a record on a connection that the files do not name."""
     TOMBSTONE = "tombstone"
     """A record of it was deleted."""
 
@@ -43,6 +45,8 @@ def _of_link(link: Link) -> Iterator[TicketState]:
         yield TicketState.PAUSED
     if any(state.candidates is not None for state in link.state.values()):
         yield TicketState.CONFLICT
+    if link.retired:
+        yield TicketState.RETIRED
 
 
 def _of_side(link: Link, side: Side) -> Iterator[TicketState]:

@@ -50,7 +50,7 @@ class TicketLine:
     tags: list[str]
     states: list[TicketState]
     records: dict[str, str]
-    """Connection -> remote id, deleted records included."""
+    """Connection -> remote id, deleted and retired records included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +93,20 @@ def _lines(desk: Desk, wanted: Wanted, after: str | None) -> Iterator[TicketLine
     while True:
         with desk.ledger.read() as tx:
             page = links.newest(tx, TICKET, place, PAGE_SIZE, sync=wanted.sync)
-            found = [_line(link, made_at, parked) for link, made_at, parked in _loaded(tx, page)]
+            found = [
+                _line(link, made_at, parked) for link, made_at, parked in _loaded(desk, tx, page)
+            ]
         yield from (line for line, link in found if _fits(line, link, wanted))
         if len(page) < PAGE_SIZE:
             return
         place = page[-1]
 
 
-def _loaded(tx: Tx, page: list[links.ListPlace]) -> Iterator[tuple[Link, datetime, bool]]:
+def _loaded(
+    desk: Desk, tx: Tx, page: list[links.ListPlace]
+) -> Iterator[tuple[Link, datetime, bool]]:
     ids = [place.link_id for place in page]
-    loaded, parked = links.load(tx, ids), parking.with_parked(tx, ids)
+    loaded, parked = desk.context.load(tx, ids), parking.with_parked(tx, ids)
     for place in page:
         if (link := loaded.get(place.link_id)) is not None:
             yield link, place.made_at, link.id in parked
@@ -120,7 +124,7 @@ def _line(link: Link, made_at: datetime, parked: bool) -> tuple[TicketLine, Link
         customer=_text(link, "customer"),
         tags=sorted(name for name, element in tags.items() if element.present),
         states=states_of(link, parked=parked),
-        records={name: side.remote_id for name, side in link.sides.items()},
+        records={name: side.remote_id for name, side in (link.sides | link.retired).items()},
     )
     return line, link
 

@@ -61,7 +61,7 @@ def test_all_that_answer_are_probed_and_nothing_is_written(check, served):
     result = json.loads(check("--json").output)
     assert (result["ok"], result["problems"]) == (True, [])
     assert set(result["live"]) == {"helpdesk", "product", "desk", "feedback", "screens"}
-    assert result["live"]["product"]["probe"]["ids"] is True
+    assert result["live"]["product"]["probe"]["ids"] is False
     rows = [
         row for app in served.apps.values() for row in app.journal.since() if row.actor == "bridge"
     ]

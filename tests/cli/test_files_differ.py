@@ -167,7 +167,7 @@ def test_the_doctor_reports_missing_keys_instead_of_dying(run, monkeypatch):
     monkeypatch.delenv("PRODUCT_API_KEY")
     result = run("doctor")
     assert result.exit_code == 1
-    assert "PRODUCT_API_KEY is not set" in result.output
+    assert "PRODUCT_API_KEY is empty" in result.output
     assert "`bridge check` names every problem" in result.output
 
 

@@ -43,7 +43,7 @@ def home(without_redis):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["plan", "--sandbox"], "nothing would be written"),
+        (["plan", "--sandbox"], "the ledger knows no tickets yet"),
         (["apply", "--held", "helpdesk", "--sandbox"], "nothing is held on helpdesk"),
         (["connection", "pause", "helpdesk"], "helpdesk is paused"),
         (["connection", "resume", "helpdesk"], "helpdesk is in use again"),

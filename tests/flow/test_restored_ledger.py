@@ -1,13 +1,10 @@
 """The ledger is put back from yesterday's copy, or lost: nothing is made a second time."""
 
-from datetime import timedelta
-
 import pytest
 
 from bridge.core.model.values import Ref
 from bridge.ledger import catch_up, hints, parking, stray_copies
 from bridge.ledger.database import Ledger
-from bridge.preview.rehearsal import FreeBudget
 from tests.flow.estate import Estate
 from tests.flow.pair import NAMES, pair
 from tests.flow.restored import (
@@ -245,35 +242,3 @@ def test_notes_about_screen_shares_are_found_again_by_what_they_say(tmp_path):
     catch_up_with_all(estate)
     again = [row.sent for row in estate.journal("helpdesk", "create") if row.entity != "ticket"]
     assert len(again) == len(notes)
-
-
-class SlowAtHelpdesk(FreeBudget):
-    """Grants the helpdesk's listings at once, every later call 20 seconds after it was asked."""
-
-    def __init__(self, listings):
-        self.listings, self.asked = listings, {}
-
-    def acquire(self, connection, holder, now, **_named):
-        if connection.name != "helpdesk":
-            return 0.0
-        if len(self.asked) < self.listings:
-            self.asked[holder] = now - timedelta(days=1)
-        waited = now - self.asked.setdefault(holder, now)
-        return max(0.0, 20.0 - waited.total_seconds())
-
-
-def test_what_a_listing_found_is_waited_for_though_time_goes_on(estate, monkeypatch):
-    """Records are queued after their page came in, as they are wherever a clock does not stand."""
-    refs = the_afternoon(estate)
-    before, standing = tickets(estate), estate.clock.now
-
-    def going_on():
-        estate.clock.advance(0.0001)
-        return standing()
-
-    monkeypatch.setattr(estate.clock, "now", going_on)
-    put_back(estate)
-    estate.drain.budget = SlowAtHelpdesk(listings=3)
-    catch_up_with_all(estate)
-    assert tickets(estate) == before
-    assert joined(estate) == sorted(refs, key=str)

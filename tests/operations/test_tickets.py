@@ -111,6 +111,10 @@ def entry(name, field, **values):
     return change
 
 
+def with_unnamed(link):
+    link.sides["gone"] = Side("gone", "g-1")
+
+
 def in_conflict(link):
     link.state["status"].candidates = {"L": "new", "H": "open"}
 
@@ -132,6 +136,7 @@ def test_each_state_lists_its_tickets_and_no_others(world, desk):
         state: store(world, number, change=change)
         for number, (state, change) in enumerate(STATES.items())
     }
+    ids[TicketState.RETIRED] = store(world, 98, change=with_unnamed)
     ids[TicketState.PARKED] = store(world, 99, park=True)
     assert set(ids) == set(TicketState)
     for state, link_id in ids.items():

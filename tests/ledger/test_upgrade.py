@@ -45,10 +45,16 @@ def estate(tmp_path, database):
     """The present bridge on the old ledger; the sandboxes are played up to where they were."""
     found = Estate(tmp_path / "home", files=STORED["files"], ledger=f"sqlite:///{database}")
     for request in STORED["requests"]:
-        replay(found, request)
+        if not asks_for_an_order_of_conversations(request):
+            replay(found, request)
     found.clock.time = datetime.fromisoformat(STORED["now"])
     yield found
     found.ledger.close()
+
+
+def asks_for_an_order_of_conversations(request):
+    """No page of Switch's has that: the older version asked for it, and changed nothing thereby."""
+    return request["method"] == "GET" and "/conversations?" in request["target"]
 
 
 def replay(estate, request):

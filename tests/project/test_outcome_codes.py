@@ -71,9 +71,14 @@ def test_every_refusal_of_a_webhook_has_a_code(error):
     assert of_refusal(error.__name__) is not Code.OTHER
 
 
-@pytest.mark.parametrize(
-    "error", sorted(set(subclasses(RemoteError)), key=lambda each: each.__name__)
+ENDING_WORK = sorted(
+    # A write that is not in a plan (bridge.preview) is left to the workers, and never ends so.
+    {each for each in subclasses(RemoteError) if each.__module__ == errors.__name__},
+    key=lambda each: each.__name__,
 )
+
+
+@pytest.mark.parametrize("error", ENDING_WORK)
 def test_every_error_that_parks_work_has_a_code(error):
     assert of_cause(error.__name__) is not Code.OTHER
 

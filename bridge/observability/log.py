@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import IO, Any, Final
+from typing import IO, Final
+
+from structlog import dev, processors, stdlib
+from structlog.typing import EventDict, Processor
 
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
@@ -35,11 +36,6 @@ _PATTERNS: Final = (
     re.compile(r"\b(whsec_|phx_|phc_|sk_)()([A-Za-z0-9+/=_-]{6,})"),
     re.compile(r"(://[^/\s:@]*+)(:)([^/\s@]++)(?=@)"),
 )
-_STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
-    "message",
-    "asctime",
-    "taskName",
-}
 
 
 class Scrubber:
@@ -75,58 +71,81 @@ class Scrubber:
         return text
 
 
-class _Formatter(logging.Formatter):
-    """Formats a record and scrubs the whole line, traceback included."""
+class _Lines:
+    """Puts records into lines: what is logged of each, with secrets taken out."""
 
-    def __init__(self, process: str, scrubber: Scrubber, form: str) -> None:
-        super().__init__()
+    def __init__(self, process: str, scrubber: Scrubber) -> None:
         self._process = process
         self._scrubber = scrubber
-        self._form = form
 
-    def format(self, record: logging.LogRecord) -> str:
-        extra = {
-            name: value
-            for name, value in vars(record).items()
-            if name not in _STANDARD_ATTRIBUTES and name[0] != "_"
-        }
-        error = self.formatException(record.exc_info) if record.exc_info else ""
-        at = datetime.fromtimestamp(record.created, UTC)
-        return (
-            self._json(record, at, extra, error)
-            if self._form == "json"
-            else self._text(record, at, extra, error)
+    def formatter(self, form: str) -> logging.Formatter:
+        """Return what makes one line of each record, and of a traceback those after it."""
+        return stdlib.ProcessorFormatter(
+            processors=(
+                # Renamed before what is added: a webhook has a field `event`, too.
+                processors.EventRenamer("message"),
+                stdlib.ExtraAdder(),
+                stdlib.add_log_level,
+                self._name_process,
+                processors.format_exc_info,
+                *(self._json() if form == "json" else self._text()),
+            )
         )
 
-    def _json(
-        self, record: logging.LogRecord, at: datetime, extra: dict[str, Any], error: str
-    ) -> str:
-        scrubbed = self._scrubber.text
-        row: dict[str, Any] = {
-            "at": at.isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "process": self._process,
-            "logger": record.name,
-            "message": scrubbed(record.getMessage()),
-        }
-        row |= {
-            name: scrubbed(value if isinstance(value, str) else repr(value))
-            for name, value in extra.items()
-        }
-        if error:
-            row["error"] = scrubbed(error)
-        return visible_json(json.dumps(row, ensure_ascii=False))
+    def _json(self) -> tuple[Processor, ...]:
+        return (
+            stdlib.add_logger_name,
+            processors.TimeStamper(fmt="iso", key="at"),
+            stdlib.ProcessorFormatter.remove_processors_meta,
+            self._scrub_values,
+            processors.JSONRenderer(ensure_ascii=False),
+            lambda _logger, _method, line: visible_json(line),
+        )
 
-    def _text(
-        self, record: logging.LogRecord, at: datetime, extra: dict[str, Any], error: str
-    ) -> str:
-        # One record is one line: a vendor's text must not be able to forge another one.
-        message = visible(" ".join(record.getMessage().splitlines()))
-        fields = visible(" ".join(f"{name}={value}" for name, value in extra.items()))
-        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        line = f"{at:%H:%M:%S}Z {self._process:<8} {level}{message}{' ' if fields else ''}{fields}"
-        shown = "".join(f"\n{visible(part)}" for part in error.splitlines())
-        return self._scrubber.text(line + shown)
+    def _text(self) -> tuple[Processor, ...]:
+        return (
+            processors.TimeStamper(fmt="%H:%M:%SZ", key="at"),
+            stdlib.ProcessorFormatter.remove_processors_meta,
+            self._keep_on_one_line,
+            dev.ConsoleRenderer(
+                columns=[
+                    dev.Column("at", _plain()),
+                    dev.Column("process", _plain(width=8)),
+                    dev.Column("message", _plain()),
+                    dev.Column("", _plain(name="")),
+                ],
+                exception_formatter=dev.plain_traceback,  # the default would show all variables
+                sort_keys=False,
+            ),
+            lambda _logger, _method, line: self._scrubber.text(line),
+        )
+
+    def _name_process(self, _logger: object, _method: str, fields: EventDict) -> EventDict:
+        fields["process"] = self._process
+        return fields
+
+    def _scrub_values(self, _logger: object, _method: str, fields: EventDict) -> EventDict:
+        # Before they are JSON, which may spell a secret differently.
+        if "exception" in fields:
+            fields["error"] = fields.pop("exception")
+        return {
+            name: self._scrubber.text(value if isinstance(value, str) else repr(value))
+            for name, value in fields.items()
+        }
+
+    def _keep_on_one_line(self, _logger: object, _method: str, fields: EventDict) -> EventDict:
+        # A vendor's text must not be able to forge another line.
+        level, traceback = fields.pop("level"), fields.pop("exception", "")
+        message = " ".join(fields["message"].splitlines())
+        fields["message"] = message if level in {"debug", "info"} else f"{level}: {message}"
+        shown = {name: visible(str(value)) for name, value in fields.items()}
+        if traceback:
+            shown["exception"] = "\n".join(map(visible, traceback.splitlines()))
+        return shown
+
+
+def _plain(*, name: str | None = None, width: int = 0) -> dev.KeyValueColumnFormatter:
+    return dev.KeyValueColumnFormatter(name, "", "", str, width)
 
 
 def configure(
@@ -142,7 +161,7 @@ def configure(
         allowed = f"{' or '.join(FORMS)}, and a level: {', '.join(LEVELS)}"
         raise ConfigError([f"BRIDGE_LOG: {form}, {level}; allowed {allowed}"])
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_Formatter(process, Scrubber(secrets), form))
+    handler.setFormatter(_Lines(process, Scrubber(secrets)).formatter(form))
     handler.addFilter(_wanted)
     root = logging.getLogger()
     root.handlers[:] = [handler]

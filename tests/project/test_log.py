@@ -85,6 +85,36 @@ def test_a_message_cannot_forge_a_second_line(logged):
     assert "warning: first" in stream.getvalue()
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_fields_follow_the_message_whatever_their_names(logged, form):
+    stream = logged(form=form)
+    logging.getLogger("bridge.x").warning(
+        "took a webhook", extra={"event": "ticket.updated", "records": "tkt_1\n2\u202e"}
+    )
+    (line,) = stream.getvalue().splitlines()
+    if form == "json":
+        row = json.loads(line)
+        assert (row["message"], row["level"]) == ("took a webhook", "warning")
+        assert (row["event"], row["records"]) == ("ticket.updated", "tkt_1\n2\u202e")
+        assert "\u202e" not in line
+        assert row["at"].endswith("Z")
+    else:
+        shown = "worker   warning: took a webhook event=ticket.updated records=tkt_1·2·"
+        assert line.partition("Z ")[2] == shown
+
+
+def test_a_traceback_in_text_shows_no_variables_and_nothing_that_a_terminal_obeys(logged):
+    stream = logged(secrets=[Secret("tell-nobody")])
+    password = "only a variable".replace(" ", "-")
+    try:
+        int(f"\x1b[31m{len(password)} tell-nobody")
+    except ValueError:
+        logging.getLogger("bridge.x").exception("met a defect")
+    assert f"'·[31m15 {HIDDEN}'" in stream.getvalue().replace("\\x1b", "·")
+    assert password not in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
 def test_the_level_is_kept(logged):
     stream = logged(level="warning")
     logging.getLogger("bridge.x").info("quiet")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,6 +18,9 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something once, when so much time has passed, unless the process ends before."""
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -27,3 +32,9 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something once, in a thread of its own, unless the process ends before."""
+        timer = threading.Timer(seconds, act)
+        timer.daemon = True
+        timer.start()

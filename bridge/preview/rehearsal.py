@@ -32,6 +32,10 @@ class FastForwardClock:
         """Wait for real: somebody's budget does."""
         self.real.sleep(seconds)
 
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something when so much real time has passed."""
+        self.real.later(seconds, act)
+
     def forward(self, to: datetime) -> None:
         """Go on from that time."""
         self.ahead_by += max(timedelta(0), to - self.now()) + timedelta(milliseconds=1)

@@ -56,3 +56,7 @@ class Skewed:
     def sleep(self, seconds: float) -> None:
         """Let time pass for everybody."""
         self._clock.sleep(seconds)
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something when so much time has passed for everybody."""
+        self._clock.later(seconds, act)

@@ -50,7 +50,6 @@ def create_app(
     app.extensions["bridge"] = {"counters": counters}
     intake = intake or DirectIntake(ledger, doorbell)
     refusal_log = RefusalLog(ledger, clock)
-    app.extensions["bridge"]["refusal_log"] = refusal_log
     app.register_blueprint(
         webhooks.blueprint(
             config.connections, connectors, intake, clock, counters, refusal_log, limit

@@ -11,6 +11,7 @@ import pytest
 from bridge.connectors.contract import Page
 from bridge.errors import ConfigError
 from bridge.flow import match
+from bridge.ledger import refused_webhooks
 from bridge.simulate.crash_points import crash_points, place_of, places
 from bridge.simulate.play import Player
 from bridge.simulate.poison import POISONS
@@ -266,3 +267,13 @@ def test_the_command_says_what_it_did_and_takes_a_home(tmp_path):
     assert spoken.returncode == 0, spoken.stdout + spoken.stderr
     assert "every promise held" in spoken.stdout
     assert "crash points" in spoken.stdout
+
+
+def test_what_a_receiver_puts_off_happens_in_the_time_of_its_seed():
+    """On a thread of its own it would meet the ledger of whichever seed is played by then."""
+    stage = Stage(load_home(""), Script(3, {}, ()))
+    for _ in range(2):
+        stage.post("http://bridge.invalid/webhooks/helpdesk", {}, b"{}")
+    stage.clock.sleep(60)
+    with stage.ledger.read() as tx:
+        assert [row.count for row in refused_webhooks.current(tx, stage.clock.now())] == [2]

@@ -67,12 +67,16 @@ class Hands:
     """A clock that stands still until it is moved."""
 
     time: datetime = START
+    put_off: list = field(default_factory=list)
 
     def now(self):
         return self.time
 
     def sleep(self, seconds):
         self.time += timedelta(seconds=seconds)
+
+    def later(self, seconds, act):
+        self.put_off.append((seconds, act))
 
 
 @dataclass

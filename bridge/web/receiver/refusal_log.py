@@ -31,20 +31,19 @@ class RefusalLog:
         self._lock = threading.Lock()
         self._waiting: Counter[tuple[str, str]] = Counter()
         self._written_at: datetime | None = None
-        self._timer: threading.Timer | None = None
+        self._put_off = False
 
     def add(self, connection: str, reason: str) -> None:
         """Count one refusal."""
         with self._lock:
             self._waiting[connection, reason] += 1
             now, last = self._clock.now(), self._written_at
-            if self._timer is not None:
+            if self._put_off:
                 return
             wait = timedelta(0) if last is None else last + WRITE_EVERY - now
             if wait > timedelta(0):
-                self._timer = threading.Timer(wait.total_seconds(), self.write)
-                self._timer.daemon = True
-                self._timer.start()
+                self._put_off = True
+                self._clock.later(wait.total_seconds(), self.write)
                 return
         self.write()
 
@@ -52,7 +51,7 @@ class RefusalLog:
         """Write down what waits; what cannot be written waits for the next refusal."""
         with self._lock:
             waiting, self._waiting = self._waiting, Counter()
-            self._written_at, self._timer = self._clock.now(), None
+            self._written_at, self._put_off = self._clock.now(), False
         for (connection, reason), number in sorted(waiting.items()):
             code = of_refusal(reason)
             about = {"connection": connection, "code": str(code), "number": number}

@@ -382,7 +382,7 @@ class PostHogSandbox(Sandbox):
         new = dict(record)
         ignored = []
         for name, value in fields.items():
-            unlicensed = name == "tags" and not human and not self.options["tags_licensed"]
+            unlicensed = name == "tags" and not self.options["tags_licensed"]  # nor for people
             if unlicensed or name not in _SET_BY_HAND:
                 ignored.append(name)
             elif name == "tags":

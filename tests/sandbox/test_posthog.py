@@ -99,6 +99,8 @@ def test_tags_are_cleaned_and_need_a_licence(posthog, to_posthog):
     answer = to_posthog.patch(url, json={"tags": ["other"]})
     assert (answer.status_code, answer.json()["tags"]) == (200, [])
     assert posthog.journal.since()[-1].ignored == ("tags",)
+    posthog.edit(ticket, {"add_tags": ["by hand"]})  # people have no box for them either
+    assert posthog.journal.since()[-1].after == {}
     posthog.configure({"tags_licensed": True})
     assert one(to_posthog, ticket)["tags"] == ["vip", "zoo"]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from bridge.core.merge.equality import decision_holds, lack_holds
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link, SideField
-from bridge.core.model.values import Ref
+from bridge.core.model.values import NO_BASE, Ref
 from bridge.engine.context import Context
 from bridge.ledger import conflict_log, directory, links, parking, probes, stray_copies, timeline
 from bridge.ledger.database import Tx
@@ -84,6 +84,8 @@ def records(context: Context, tx: Tx) -> Iterator[Fact]:
                 why = _not_carried(link, field, entry, stranger=stranger)
                 if why and field in context.maps[name][link.entity].fields:
                     yield {"kind": "not_carried", "field": field, **ref, "why": why}
+                if entry.unreadable and entry.shadow is NO_BASE:
+                    yield {"kind": "never_read", "field": field, **ref, "why": entry.unreadable}
 
 
 def _not_carried(link: Link, field: str, entry: SideField, *, stranger: bool) -> str:

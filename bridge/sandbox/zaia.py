@@ -59,6 +59,7 @@ class ZaiaSandbox(Sandbox):
         "complete_again": ("refused", "restamped"),
         "attach_again": (409, 200, 500),
         "detach_missing": (404, 200, 409),
+        "tag_listing": (True, False),
         "error_body": ("message", "text", "empty"),
     }
     CALLS = CALLS

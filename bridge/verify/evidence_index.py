@@ -188,7 +188,7 @@ class EvidenceIndex:
     def _declared_exceptions(self) -> set[tuple[str, Ref, str | None]]:
         return {
             (kind, ref_of(row), row.get("field"))
-            for kind in ("not_carried", "out_of_scope", "ambiguous")
+            for kind in ("not_carried", "never_read", "out_of_scope", "ambiguous")
             for row in self.facts[kind]
             if about_ticket(row)
         }

@@ -2,6 +2,7 @@
 
 | kind | why the last word on a field may be missing on a side |
 | --- | --- |
+| `unread_edits` | its system has never shown the field to the bridge: nobody could know of it |
 | `withheld_edits` | the last tag went where an empty set reads like one that is not shown |
 | `before_they_met` | two records with a history of their own were joined: `on_link` decides |
 | `unseen_edits` | the value went and came back between two reads, or a lost write had carried it |
@@ -19,10 +20,16 @@ from bridge.verify.system_reading import names_of_person
 
 
 def lost(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
-    """Yield the last human words on a field that not all sides of the ticket show in the end."""
+    """Yield the last human words on a field that not all sides of the ticket show in the end.
+
+    Edits that nobody could know of are yielded all, and stand for no word.
+    """
     last: dict[tuple[int | Ref, str], HumanEdit] = {}
     # A record without a link is judged alone: its own edits must stand.
     for edit in index.edits:
+        if index.excepted("never_read", edit.ref, edit.field):
+            yield "unread_edits", _row(edit, [])  # no word that anybody could have heard
+            continue
         last[edit.link if edit.link >= 0 else edit.ref, edit.name] = edit
     for edit in last.values():
         if edit.ref in index.deleted or _recorded(index, edit):
@@ -30,16 +37,18 @@ def lost(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
         sides = index.sides(edit.link, edit.ref)
         missing = [ref for ref in sides if not _arrived(index, ref, edit)]
         if missing:
-            yield (
-                _kind(index, edit),
-                {
-                    "seq": edit.seq,
-                    "ref": list(edit.ref),
-                    "field": edit.name,
-                    "value": edit.new,
-                    "not_at": missing,
-                },
-            )
+            yield _kind(index, edit), _row(edit, missing)
+
+
+def _row(edit: HumanEdit, missing: list[Ref]) -> Row:
+    """Return what a report says of an edit."""
+    return {
+        "seq": edit.seq,
+        "ref": list(edit.ref),
+        "field": edit.name,
+        "value": edit.new,
+        "not_at": missing,
+    }
 
 
 def _kind(index: EvidenceIndex, edit: HumanEdit) -> str:

@@ -21,6 +21,7 @@ known comes as *facts*, rows of these kinds:
     {"kind": "conflict", "connection", "id", "field", "open", "values": [...]}
                                                            a recorded conflict (values optional)
     {"kind": "not_carried", "connection", "id", "field"}   declared: this side cannot hold it
+    {"kind": "never_read", "connection", "id", "field"}    declared: this side has never shown it
     {"kind": "out_of_scope", "connection", "id"}           declared: this record is not mirrored
     {"kind": "ambiguous", "connection", "id"}              it matches several: a human must say
     {"kind": "left_out", "connection", "id", "at"}         a listing left it out then: too new

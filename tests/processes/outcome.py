@@ -38,6 +38,7 @@ class Outcome:
                 "not_carried",
                 "window_edits",
                 "unseen_edits",
+                "unread_edits",
                 "before_they_met",
                 "ignored_writes",
             }

@@ -212,6 +212,20 @@ def test_only_the_last_tag_may_go_unnoticed_and_only_where_that_was_declared(run
     assert ("withheld_edits" in details, "lost_edits" in details) == (excused, not excused)
 
 
+def test_an_edit_of_what_a_side_never_shows_is_no_word_and_excuses_no_other(run):
+    run.switch.edit(run.here, {"tags": ["a"]})
+    run.posthog.edit(run.there, {"tags": ["a", "b"]})
+    run.fact("not_carried", connection="posthog", id=run.there, field="tags")
+    details = run.report().details
+    assert {row["field"] for row in details["lost_edits"]} == {"tags:b"}
+    run.fact("never_read", connection="posthog", id=run.there, field="tags")
+    details = run.report().details
+    assert "lost_edits" not in details
+    assert [row["field"] for row in details["unread_edits"]] == ["tags:a", "tags:b"]
+    run.patch_switch(tags=[])  # what somebody wrote where it is read counts as ever
+    assert {row["field"] for row in run.report().details["lost_edits"]} == {"tags:a"}
+
+
 def test_a_record_without_its_counterpart_has_not_converged(run):
     lonely = run.switch.create({"subject": "Alone", "customer_email": "cid@example.com"})["id"]
     report = run.report()

@@ -10,6 +10,7 @@ from bridge.cli.plan_lines import print_plan
 from bridge.cli.planning import opened
 from bridge.cli.process import lend_redis
 from bridge.cli.screen import say
+from bridge.core.model.outcome_meanings import in_words
 from bridge.home import find_home
 from bridge.operations import plans
 from bridge.operations.desk import Desk
@@ -92,8 +93,8 @@ def _print(applied: Applied, planned: int) -> None:
         say(f"{applied.left} were not needed or not possible any more")
     for write in applied.unplanned[:MAX_SHOWN]:
         say(f"left to the workers: {write}")
-    for cause, count in applied.parked.items():
-        say(f"{count} set aside: {cause}; see `bridge parked list`")
+    for code, count in applied.parked.items():
+        say(f"{count} set aside: {in_words(code)}; see `bridge parked list`")
     for error in applied.errors:
         say(error, err=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.cli.screen import say
+from bridge.core.model.outcome_meanings import in_words
 from bridge.operations import availability
 from bridge.operations.imports import ImportOutcome, ImportProgress
 from bridge.runs.forecast import ImportCost
@@ -49,9 +50,8 @@ def print_outcome(progress: ImportProgress, outcome: ImportOutcome) -> None:
         say(f"{len(outcome.review)} match more than one ticket; {join}:")
         for row in outcome.review:
             say(f"  {row['parked_why']}")
-    if outcome.other_causes:
-        counts = ", ".join(f"{count} {cause}" for cause, count in outcome.other_causes.items())
-        say(f"set aside: {counts}; see `bridge parked list`")
+    for code, count in outcome.set_aside.items():
+        say(f"{count} set aside: {in_words(code)}; see `bridge parked list`")
     if progress.halted:
         waits = f"the rest ({progress.undone}) waits for {', '.join(progress.halted)}"
         then = "the workers go on with it by themselves, or start it again"

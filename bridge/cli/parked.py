@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
 import click
 
 from bridge.cli.operator import at_desk
@@ -23,7 +20,7 @@ def group() -> None:
 @click.option(
     "--rows", "as_rows", is_flag=True, help="Every row, the newest first, instead of groups."
 )
-@click.option("--cause", help="Rows of this cause.")
+@click.option("--cause", metavar="CODE", help="Rows with this outcome code.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_parked(as_rows: bool, cause: str | None, as_json: bool) -> None:
     """List what is set aside, by cause: how much, since when, examples, and what to do about it."""
@@ -33,19 +30,20 @@ def list_parked(as_rows: bool, cause: str | None, as_json: bool) -> None:
         else:
             groups, rows = parked.groups(desk), []
     if as_json:
-        say_rows([_as_json(entry) for entry in groups] or rows)
+        as_groups = [parked.group_as_json(entry.parked) for entry in groups]
+        say_rows(as_groups or [parked.as_json(row) for row in rows])
         return
     for entry in groups:
         _print_group(entry)
     for row in rows:
-        say(f"{row.id}  {when(row.at)}  {row.subject}  {row.kind}  [{row.cause}]  {row.why}")
+        say(f"{row.id}  {when(row.since)}  {row.subject}  {row.kind}  [{row.code}]  {row.why}")
     if not groups and not rows:
         say("nothing is parked")
 
 
 @group.command()
-@click.argument("names", nargs=-1, metavar="[ID|KEY|CAUSE]...")
-@click.option("--cause", help="All that were set aside for this reason.")
+@click.argument("names", nargs=-1, metavar="[ID|KEY|CODE]...")
+@click.option("--cause", metavar="CODE", help="All that have this outcome code.")
 @click.option("--all", "everything", is_flag=True, help="All there is.")
 @click.option(
     "--approve",
@@ -61,8 +59,8 @@ def retry(names: tuple[str, ...], cause: str | None, everything: bool, approve: 
 
 
 @group.command()
-@click.argument("names", nargs=-1, metavar="[ID|KEY|CAUSE]...")
-@click.option("--cause", help="All that were set aside for this reason.")
+@click.argument("names", nargs=-1, metavar="[ID|KEY|CODE]...")
+@click.option("--cause", metavar="CODE", help="All that have this outcome code.")
 @click.option("--all", "everything", is_flag=True, help="All there is.")
 def discard(names: tuple[str, ...], cause: str | None, everything: bool) -> None:
     """Throw parked work away; a reconciliation finds again what is still to be done."""
@@ -75,20 +73,16 @@ def discard(names: tuple[str, ...], cause: str | None, everything: bool) -> None
 def _choice(names: tuple[str, ...], cause: str | None, everything: bool) -> Choice:
     choice = Choice(names, cause, everything)
     if choice.empty:
-        raise click.UsageError("name rows, keys or causes (see `bridge parked list`), or say --all")
+        raise click.UsageError("name rows, keys or codes (see `bridge parked list`), or say --all")
     return choice
 
 
-def _as_json(entry: CauseGroup) -> dict[str, Any]:
-    return asdict(entry.parked) | {"code": entry.code, "what_to_do": entry.what_to_do}
-
-
-def _print_group(entry: CauseGroup) -> None:
-    parked_here = entry.parked
+def _print_group(group: CauseGroup) -> None:
+    found = group.parked
     say(
-        f"{parked_here.count}  {parked_here.cause}  on {parked_here.connection}, "
-        f"since {when(parked_here.oldest)}  [{entry.code}]"
+        f"{found.count}  {group.cause}  on {found.connection}, since {when(found.oldest)}  "
+        f"[{found.code}]"
     )
-    for sample in parked_here.samples:
+    for sample in found.samples:
         say(f"      {sample.id}  {sample.subject}  {sample.why}")
-    say(f"   -> {entry.what_to_do}")
+    say(f"   -> {group.what_to_do}")

@@ -55,7 +55,7 @@ def _as_json(planned: Preview, held: Sequence[HeldWrite]) -> dict[str, Any]:
         "writes": [asdict(write) for write in planned.writes],
         "told": [[*note, count] for note, count in planned.notes.items()],
         "unmapped": [[*agent, count] for agent, count in planned.unmapped.items()],
-        "parked": [[*cause, count] for cause, count in planned.parked.items()],
+        "parked": [[*group, count] for group, count in planned.parked.items()],
         "held": [asdict(write) for write in held],
         "calls": planned.calls,
         "seconds": planned.seconds,

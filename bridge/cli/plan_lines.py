@@ -7,6 +7,7 @@ from typing import Final
 
 from bridge.cli.screen import say
 from bridge.cli.value_text import short_value
+from bridge.core.model.outcome_meanings import in_words
 from bridge.operations.plans import HeldWrite
 from bridge.preview.dry_run import Preview, summary
 from bridge.preview.planned_write import PlannedWrite
@@ -24,8 +25,8 @@ def print_plan(plan: Preview, held: Sequence[HeldWrite], sample: int) -> None:
         say(f"{count}x {kind}: {name} {field} {why}".rstrip())
     for (name, agent), count in plan.unmapped.most_common(MAX_NOTES):
         say(f"{count}x nobody knows who {agent} of {name} is: see `bridge agents`")
-    for (name, cause), count in plan.parked.items():
-        say(f"{count} set aside on {name}: {cause}")
+    for (name, code), count in plan.parked.items():
+        say(f"{count} set aside on {name}: {in_words(code)}")
     for write in held[:sample]:
         release = f"`bridge apply --held {write.connection}` lets it through"
         say(f"held: {write.subject} on {write.connection}; {release}")

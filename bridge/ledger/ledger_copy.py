@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import delete, func, select, update
 
+from bridge.core.model.outcome_codes import Code, of_cause
 from bridge.ledger import table_rows, tables
 from bridge.ledger.database import Ledger, Tx
 
@@ -55,12 +56,15 @@ def notes(tx: Tx, kinds: Collection[str]) -> Counter[tuple[str, str, str, str]]:
     )
 
 
-def parked(tx: Tx) -> Counter[tuple[str, str]]:
-    """Count the parked work, by connection and cause."""
+def parked(tx: Tx) -> Counter[tuple[str, Code]]:
+    """Count the parked work, by connection and outcome code."""
     work = tables.work.c
     by = (work.connection, work.parked_cause)
     rows = tx.execute(select(*by, func.count()).where(work.parked_at.is_not(None)).group_by(*by))
-    return Counter({(connection, cause): number for connection, cause, number in rows})
+    counted: Counter[tuple[str, Code]] = Counter()
+    for connection, cause, number in rows:
+        counted[connection, of_cause(cause)] += number
+    return counted
 
 
 def unmapped(tx: Tx) -> Counter[tuple[str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
 from bridge.core.model.lanes import LANES
+from bridge.core.model.outcome_codes import CAUSES, Code, causes_of, code_named, of_cause
 from bridge.core.model.values import Ref
 from bridge.ledger import hints, probes
 from bridge.ledger.database import Tx, insert
@@ -38,8 +39,16 @@ class Parked:
     link_id: str | None
     attempts: int
     at: datetime
+    """When it was set aside last."""
+    since: datetime
+    """When it was set aside first, however often it was tried since."""
     why: str
     cause: str
+
+    @property
+    def code(self) -> Code:
+        """The outcome code of the cause."""
+        return of_cause(self.cause)
 
     @property
     def subject(self) -> str:
@@ -51,9 +60,9 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class ParkedGroup:
-    """All parked rows of one connection with one cause."""
+    """All parked rows of one connection with one outcome code."""
 
-    cause: str
+    code: Code
     connection: str
     count: int
     oldest: datetime
@@ -63,7 +72,12 @@ class ParkedGroup:
 
 
 def parked(
-    tx: Tx, limit: int = 200, *, cause: str | None = None, connection: str | None = None
+    tx: Tx,
+    limit: int = 200,
+    *,
+    cause: str | None = None,
+    code: Code | None = None,
+    connection: str | None = None,
 ) -> list[Parked]:
     """Return parked rows, newest first."""
     newest = (
@@ -74,6 +88,8 @@ def parked(
     )
     if cause is not None:
         newest = newest.where(work.c.parked_cause == cause)
+    if code is not None:
+        newest = newest.where(_has(code))
     if connection is not None:
         newest = newest.where(work.c.connection == connection)
     return [
@@ -87,6 +103,7 @@ def parked(
             link_id=row.link_id,
             attempts=row.attempts,
             at=row.parked_at,
+            since=row.parked_since or row.parked_at,
             why=row.parked_why,
             cause=row.parked_cause,
         )
@@ -103,33 +120,44 @@ def with_parked(tx: Tx, link_ids: Collection[str]) -> set[str]:
 
 
 def groups(tx: Tx, samples: int = SAMPLES) -> list[ParkedGroup]:
-    """Group the parked rows by cause and connection, the largest group first."""
+    """Group the parked rows by outcome code and connection, the largest group first."""
+    since = func.coalesce(work.c.parked_since, work.c.parked_at)
     by = (work.c.parked_cause, work.c.connection)
-    counted = select(*by, func.count(), func.min(work.c.parked_at), func.max(work.c.parked_at))
-    counted = (
-        counted.where(work.c.parked_at.is_not(None))
-        .group_by(*by)
-        .order_by(func.count().desc(), *by)
-    )
-    return [
-        ParkedGroup(
-            cause,
-            connection,
-            count,
-            oldest,
-            newest,
-            parked(tx, samples, cause=cause, connection=connection),
+    counted = select(*by, func.count(), func.min(since), func.max(work.c.parked_at))
+    found: dict[tuple[Code, str], ParkedGroup] = {}
+    for cause, name, count, oldest, newest in tx.execute(
+        counted.where(work.c.parked_at.is_not(None)).group_by(*by)
+    ).all():
+        key = (of_cause(cause), name)
+        same = found.get(key) or ParkedGroup(*key, 0, oldest, newest)
+        found[key] = ParkedGroup(
+            *key, same.count + count, min(same.oldest, oldest), max(same.newest, newest)
         )
-        for cause, connection, count, oldest, newest in tx.execute(counted).all()
+    return [
+        replace(group, samples=parked(tx, samples, code=group.code, connection=group.connection))
+        for group in sorted(
+            found.values(), key=lambda group: (-group.count, group.code, group.connection)
+        )
     ]
 
 
+def _has(code: Code) -> ColumnElement[bool]:
+    """Return the condition that a row's cause has this code."""
+    listed = work.c.parked_cause.in_(causes_of(code))
+    return or_(listed, work.c.parked_cause.not_in(CAUSES)) if code is Code.OTHER else listed
+
+
 def find_ids(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
-    """Return the parked rows with these row numbers, work keys or causes, and names without any."""
+    """Return the parked rows with these names, and the names without any.
+
+    A name is a row's number, a key of work, an outcome code, or a cause as the ledger keeps it.
+    """
     ids: set[int] = set()
     unknown = []
     for name in names:
         named = [work.c.key == name, work.c.parked_cause == name]
+        if (code := code_named(name)) is not None:
+            named.append(_has(code))
         if name.isdecimal() and len(name) < 18:  # longer numbers do not fit an INTEGER
             named.append(work.c.id == int(name))
         parked_ids = select(work.c.id).where(work.c.parked_at.is_not(None), or_(*named))
@@ -166,6 +194,7 @@ def set_aside(
     reason = {
         "payload": payload,
         "parked_at": now,
+        "parked_since": func.coalesce(work.c.parked_since, now),
         "parked_why": why,
         "parked_cause": cause,
         "last_error": why,
@@ -178,7 +207,7 @@ def set_aside(
         "link_id": link_id,
     }
     values |= {"lane": LANES.index("retry"), "due_at": now, "created_at": now}
-    statement = insert(tx, work).values(**values, **reason)
+    statement = insert(tx, work).values(**values, **(reason | {"parked_since": now}))
     tx.execute(
         statement.on_conflict_do_update(
             index_elements=["key"], set_=reason, where=work.c.claimed_by.is_(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, select, update
 
+from bridge.core.model.outcome_codes import Code, of_cause
 from bridge.core.model.state import Attempt
 from bridge.ledger import link_codec
 from bridge.ledger.database import Tx
@@ -44,8 +46,8 @@ class LeftToDo:
     """The work of some runs that is still outstanding."""
 
     waiting: int
-    parked: dict[str, int]
-    """Parked rows by cause."""
+    parked: Counter[Code]
+    """Parked rows by outcome code."""
 
 
 def creates(tx: Tx, run_ids: Collection[int]) -> int:
@@ -123,9 +125,9 @@ def left(tx: Tx, run_ids: Collection[int]) -> LeftToDo:
     by_cause = select(work.c.parked_cause, func.count()).where(
         of_runs, work.c.parked_at.is_not(None)
     )
-    parked: dict[str, int] = {
-        row[0]: row[1] for row in tx.execute(by_cause.group_by(work.c.parked_cause))
-    }
+    parked: Counter[Code] = Counter()
+    for cause, number in tx.execute(by_cause.group_by(work.c.parked_cause)):
+        parked[of_cause(cause)] += number
     return LeftToDo(tx.execute(counted).scalar_one(), parked)
 
 

@@ -150,6 +150,7 @@ work = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("last_error", StorableText, nullable=False, default=""),
     Column("parked_at", UTCDateTime),
+    Column("parked_since", UTCDateTime),
     Column("parked_why", StorableText, nullable=False, default=""),
     Column("parked_cause", StorableText, nullable=False, default=""),
     Column("generation", Integer, nullable=False, default=1),

@@ -244,7 +244,7 @@ def finish(tx: Tx, row: WorkRow, owner: str, now: datetime) -> bool:
     key = {"row": row.id, "owner": owner}
     if tx.execute(_FINISH, key | {"read": row.generation}).rowcount:
         return True
-    tx.execute(_HINTED, key | {"new_due": now})
+    tx.execute(_BEGUN_ANEW, key | {"new_due": now})
     return False
 
 
@@ -283,6 +283,7 @@ def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) 
         .where(_MINE, work.c.generation == row.generation)
         .values(
             parked_at=now,
+            parked_since=func.coalesce(work.c.parked_since, now),
             parked_why=why,
             parked_cause=cause,
             last_error=why,
@@ -393,6 +394,7 @@ _FINISH = delete(work).where(_MINE, work.c.generation == bindparam("read"))
 _HINTED = (
     update(work).where(_MINE).values({**_GIVEN_BACK, "attempts": 0, "due_at": bindparam("new_due")})
 )
+_BEGUN_ANEW = _HINTED.values(parked_since=None)
 _AT_LEAST = bindparam("at_least", type_=work.c.lane.type)
 _LATER = bindparam("new_due", type_=work.c.due_at.type)
 _RESCHEDULE = (

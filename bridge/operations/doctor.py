@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from bridge.config import load_stores
-from bridge.core.model.outcome_codes import Code, of_cause
-from bridge.core.model.outcome_meanings import MEANINGS, remedy
+from bridge.core.model.outcome_codes import Code
+from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.errors import BridgeError, ConfigError, LedgerError
 from bridge.ledger import catch_up, summary
 from bridge.ledger.catch_up import CatchUp
 from bridge.ledger.database import Ledger
 from bridge.ledger.failing_runs import FailingRun
-from bridge.ledger.parking import CREATION_BUDGET, ParkedGroup
+from bridge.ledger.parking import ParkedGroup
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
 from bridge.operations import failures, symptoms
@@ -92,7 +92,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
     yield from _files(desk)
     yield from _connections(desk, status, now)
     yield from seen
-    yield from (_parked(group) for group in status.parked if group.cause != CREATION_BUDGET)
+    yield from (_parked(group) for group in status.parked if group.code is not Code.CREATE_BUDGET)
     yield from _idle(status, now)
     yield from (_behind(state) for state in behind.values() if state.since + LATE < now)
     yield from _failing_runs(failing, status, now)
@@ -158,12 +158,13 @@ def _parked(group: ParkedGroup) -> Trouble:
     names = ", ".join(row.subject for row in group.samples[:NAMED_SAMPLES])
     newest = group.samples[0]
     return Trouble(
-        of_cause(group.cause),
-        f"{group.count} pieces of work for {group.connection} are parked, {group.cause}: "
+        group.code,
+        f"{group.count} pieces of work for {group.connection} are parked, "
+        f"{MEANINGS[group.code].title}: "
         f"{newest.why} ({names})",
         group.oldest,
-        f"{remedy(group.cause)}: `bridge parked retry {newest.id}`, "
-        f"or --cause {group.cause!r} for all",
+        f"{MEANINGS[group.code].do}: `bridge parked retry {newest.id}`, "
+        f"or --cause {group.code} for all",
     )
 
 

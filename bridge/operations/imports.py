@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.core.model.lanes import SHARES
+from bridge.core.model.outcome_codes import Code
 from bridge.ledger import run_records, run_writes
 from bridge.ledger.database import Tx
-from bridge.ledger.parking import CREATION_BUDGET
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.run_writes import LeftToDo
 from bridge.operations import availability
@@ -88,13 +88,13 @@ class ImportOutcome:
     @property
     def over_limit(self) -> int:
         """Return how many records were not made because the import had made all that it may."""
-        return self.left.parked.get(CREATION_BUDGET, 0)
+        return self.left.parked[Code.CREATE_BUDGET]
 
     @property
-    def other_causes(self) -> dict[str, int]:
-        """Return what else was set aside, by cause."""
-        named = {CREATION_BUDGET, AMBIGUOUS}
-        return {cause: count for cause, count in self.left.parked.items() if cause not in named}
+    def set_aside(self) -> dict[Code, int]:
+        """Return how much else was set aside, by outcome code."""
+        named = {Code.CREATE_BUDGET, Code.MATCH_AMBIGUOUS}
+        return {code: count for code, count in self.left.parked.items() if code not in named}
 
 
 def estimate_cost(desk: Desk, sync: str) -> list[ImportCost]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from bridge.core.model.outcome_codes import Code, of_cause
-from bridge.core.model.outcome_meanings import remedy
-from bridge.errors import NotPossible
+from bridge.core.model.outcome_codes import CAUSES, code_named
+from bridge.core.model.outcome_meanings import MEANINGS
+from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import parking
 from bridge.ledger.database import Tx
 from bridge.ledger.parking import Parked, ParkedGroup
@@ -16,7 +17,7 @@ from bridge.operations.desk import Desk
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which parked work is meant: rows, keys or causes by name, all of one cause, or everything."""
+    """Which parked work is meant: rows, keys or codes by name, all of one code, or everything."""
 
     names: Sequence[str] = ()
     cause: str | None = None
@@ -39,26 +40,50 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class CauseGroup:
-    """The parked work of one connection with one cause, and what to do about it."""
+    """The parked work of one connection with one outcome code."""
 
     parked: ParkedGroup
-    code: Code
+    cause: str
+    """The cause in words."""
     what_to_do: str
 
 
 def groups(desk: Desk) -> list[CauseGroup]:
     """Return what is set aside, by cause and connection, the largest group first."""
     with desk.ledger.read() as tx:
-        return [
-            CauseGroup(group, of_cause(group.cause), remedy(group.cause))
-            for group in parking.groups(tx)
-        ]
+        return [_group(found) for found in parking.groups(tx)]
 
 
 def rows(desk: Desk, cause: str | None = None) -> list[Parked]:
-    """Return single pieces of parked work, of a cause if one is named, the newest first."""
+    """Return single pieces of parked work, of a cause if one is named, the newest first.
+
+    A cause is named by its outcome code. Raises UnknownName.
+    """
     with desk.ledger.read() as tx:
-        return parking.parked(tx, cause=cause)
+        if cause is None:
+            return parking.parked(tx)
+        code = code_named(cause) or CAUSES.get(cause)
+        if code is None:
+            known = ", ".join(sorted({group.code for group in parking.groups(tx, samples=0)}))
+            raise UnknownName(f"no cause {cause}; parked now: {known or 'nothing'}")
+        return parking.parked(tx, code=code)
+
+
+def as_json(row: Parked) -> dict[str, Any]:
+    """Return a piece of parked work for programs: its cause in words, and the code of that."""
+    return asdict(row) | {"cause": MEANINGS[row.code].title, "code": row.code}
+
+
+def group_as_json(group: ParkedGroup) -> dict[str, Any]:
+    """Return a group of parked work for programs."""
+    words = _group(group)
+    samples = [as_json(row) for row in group.samples]
+    about = {"cause": words.cause, "what_to_do": words.what_to_do, "samples": samples}
+    return asdict(group) | about
+
+
+def _group(group: ParkedGroup) -> CauseGroup:
+    return CauseGroup(group, MEANINGS[group.code].title, MEANINGS[group.code].do)
 
 
 def retry(desk: Desk, choice: Choice, *, approve: bool = False) -> int:

@@ -8,15 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from bridge.core.model.outcome_codes import of_cause
-from bridge.core.model.outcome_meanings import remedy
 from bridge.core.model.syncs import Connection, Rate
 from bridge.ledger import run_records, run_writes, summary
 from bridge.ledger.connection_health import Health
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
-from bridge.operations import doctor, failures
+from bridge.operations import doctor, failures, parked
 from bridge.operations.desk import Desk
 from bridge.operations.trouble import Trouble
 from bridge.runs.schedule import NextRun, next_runs
@@ -129,10 +127,7 @@ def as_json(shown: Overview) -> dict[str, Any]:
     for name in _NOT_IN_JSON:
         del values[name]
     values["account"] |= {"balanced": status.account.balanced, "missing": status.account.missing}
-    values["parked"] = [
-        asdict(group) | {"code": of_cause(group.cause), "what_to_do": remedy(group.cause)}
-        for group in status.parked
-    ]
+    values["parked"] = [parked.group_as_json(group) for group in status.parked]
     # Programs are given the ids of runs as text.
     values["runs"] = [row | {"id": str(row["id"])} for row in values["runs"]]
     values["connections"] = [asdict(connection) for connection in shown.connections]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.connectors.contract import Connector
+from bridge.core.model.outcome_codes import Code
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context
 from bridge.engine.worker import Drain
@@ -33,8 +34,8 @@ class Applied:
     """Planned, and not needed or not possible any more."""
     unplanned: list[str]
     """Wanted by now, and not in the plan."""
-    parked: dict[str, int]
-    """By cause."""
+    parked: Mapping[Code, int]
+    """By outcome code."""
     errors: list[str]
 
 

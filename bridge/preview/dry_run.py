@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from bridge.connectors.contract import Connector
 from bridge.core.merge import guard
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.values import Ref
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context
@@ -46,8 +47,8 @@ class Preview:
     """Kind, connection, field and reason of what is not carried, unreadable, in conflict …"""
     unmapped: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Connection and name of agents whom the directory does not know."""
-    parked: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Connection and cause of work that would be set aside, or is."""
+    parked: Counter[tuple[str, Code]] = field(default_factory=Counter)
+    """Connection and outcome code of work that would be set aside, or is."""
     calls: dict[str, int] = field(default_factory=dict)
     """What it will cost, by connection."""
     seconds: dict[str, float] = field(default_factory=dict)

@@ -13,7 +13,8 @@ from typing import Final
 from flask import Blueprint, Request, Response, jsonify, request
 
 from bridge.clock import Clock
-from bridge.core.model.outcome_codes import Code, of_cause
+from bridge.core.model.outcome_codes import Code
+from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.core.model.syncs import Secret
 from bridge.errors import LedgerError
 from bridge.ledger import connection_health, failing_runs, summary
@@ -105,9 +106,9 @@ def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
         for word in STATES
     ]
     settled = status.account.verdicts | {"in flight": status.account.in_flight}
-    parked: Counter[str] = Counter()
+    parked: Counter[Code] = Counter()
     for group in status.parked:
-        parked[group.cause] += group.count
+        parked[group.code] += group.count
     return [
         *_gauge("bridge_work", "Outstanding pieces of work, by state.", "state", backlog),
         *_gauge(
@@ -177,8 +178,8 @@ def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
             "bridge_work_parked",
             "Work that was set aside, by cause.",
             [
-                ({"cause": cause, "code": of_cause(cause)}, float(number))
-                for cause, number in sorted(parked.items())
+                ({"cause": MEANINGS[code].title, "code": code}, float(number))
+                for code, number in sorted(parked.items())
             ],
         ),
         *_metric(

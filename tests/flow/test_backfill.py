@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.core.model.capabilities import Support
+from bridge.core.model.outcome_codes import Code
 from bridge.engine.context import Task
 from bridge.ledger import drift_findings, run_records, run_writes, tables, work
 from bridge.operations import doctor
@@ -89,7 +90,7 @@ class TestBackfill:
         ids = begin(estate, max_creates=5)
         assert len(estate.apps["helpdesk"].tickets()) == 5
         with estate.ledger.read() as tx:
-            assert run_writes.left(tx, ids).parked == {"creation budget": 7}
+            assert run_writes.left(tx, ids).parked == {Code.CREATE_BUDGET: 7}
         begin(estate, max_creates=5)
         assert len(estate.apps["helpdesk"].tickets()) == 10
         begin(estate)

@@ -118,8 +118,8 @@ def test_a_first_contact_that_fits_two_tickets_is_left_to_a_human(tmp_path):
     (group,) = [
         json.loads(line) for line in estate.command("parked", "list", "--json").splitlines()
     ]
-    assert (group["cause"], group["count"], group["connection"]) == (
-        "ambiguous match",
+    assert (group["code"], group["count"], group["connection"]) == (
+        "BRG-MATCH-AMBIGUOUS",
         1,
         "product",
     )

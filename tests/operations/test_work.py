@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.core.model.outcome_codes import Code
 from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import audit, webhook_inbox, work
 from bridge.operations import inbox, parked
@@ -78,9 +79,9 @@ def test_webhooks_are_reprocessed_all_or_none(desk, webhook):
 def test_parked_work_is_grouped_freed_and_thrown_away(desk, park):
     for key, cause in (("d1", "Refused"), ("d2", "Refused"), ("d3", "unsafe")):
         park(key, cause)
-    assert [(entry.parked.cause, entry.parked.count) for entry in parked.groups(desk)] == [
-        ("Refused", 2),
-        ("unsafe", 1),
+    assert [(entry.parked.code, entry.parked.count) for entry in parked.groups(desk)] == [
+        (Code.WRITE_REFUSED, 2),
+        (Code.WRITE_UNSAFE, 1),
     ]
     assert all(entry.what_to_do for entry in parked.groups(desk))
     assert [row.key for row in parked.rows(desk, "unsafe")] == ["d3"]

@@ -155,6 +155,16 @@ def of_cause(cause: str) -> Code:
     return CAUSES.get(cause, Code.OTHER)
 
 
+def code_named(name: str) -> Code | None:
+    """Return the code of this name, in capitals or not; None: there is none."""
+    return next((code for code in Code if code == name.upper()), None)
+
+
+def causes_of(code: Code) -> frozenset[str]:
+    """Return the causes of parked work that have this code; OTHER has also what is not listed."""
+    return frozenset(cause for cause, its_code in CAUSES.items() if its_code is code)
+
+
 def of_refusal(reason: str) -> Code:
     """Return the code of a webhook that was refused or came to nothing."""
     return REFUSALS.get(reason, Code.OTHER)

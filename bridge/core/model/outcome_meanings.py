@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.core.model.outcome_codes import Code, of_cause
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.running_meanings import RUNNING_MEANINGS, OutcomeMeaning
 
 _WAITS: Final = "Only the named ticket waits; all others go on, and nothing is lost."
@@ -355,6 +355,6 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
 """Every code's meaning. docs/outcomes.md is generated from it."""
 
 
-def remedy(cause: str) -> str:
-    """Return what to do about work that was parked for this cause."""
-    return MEANINGS[of_cause(cause)].do
+def in_words(code: Code) -> str:
+    """Return a code with what it means in a few words."""
+    return f"{MEANINGS[code].title} [{code}]"

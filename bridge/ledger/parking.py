@@ -44,6 +44,10 @@ class Parked:
     """When it was set aside first, however often it was tried since."""
     why: str
     cause: str
+    field: str = ""
+    """The field that it is about; empty: more than one."""
+    learned: str = ""
+    """The finding that its refusal has left behind, of which it tells for all tickets."""
 
     @property
     def code(self) -> Code:
@@ -106,6 +110,8 @@ def parked(
             since=row.parked_since or row.parked_at,
             why=row.parked_why,
             cause=row.parked_cause,
+            field=(row.payload or {}).get("field", ""),
+            learned=(row.payload or {}).get(LEARNED, ""),
         )
         for row in tx.execute(newest)
     ]

@@ -35,6 +35,7 @@ def facts(context: Context, tx: Tx) -> list[Fact]:
         *records(context, tx),
         *conflicts(context, tx),
         *ambiguous(context, tx),
+        *refused_words(context, tx),
     ]
 
 
@@ -117,6 +118,17 @@ def ambiguous(context: Context, tx: Tx) -> Iterator[Fact]:
             yield {"kind": "ambiguous", **_ref(ref.connection, ref.entity, ref.id)}
     for ref in stray_copies.all_of(tx):
         yield {"kind": "ambiguous", **_ref(ref.connection, ref.entity, ref.id)}
+
+
+def refused_words(context: Context, tx: Tx) -> Iterator[Fact]:
+    """Return a row for each value that waits for a human, as its deployment refuses the word."""
+    for row in parking.parked(tx, _MAX_PARKED):
+        if not row.learned or row.link_id is None:
+            continue
+        for ref in _records_of(context, tx, row.link_id):
+            if ref.connection == row.connection:
+                place = _ref(ref.connection, ref.entity, ref.id)
+                yield {"kind": "not_carried", "field": row.field, **place, "why": row.why}
 
 
 def _records_of(context: Context, tx: Tx, link_id: str) -> list[Ref]:

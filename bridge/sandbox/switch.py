@@ -84,13 +84,14 @@ class SwitchSandbox(SwitchOthers):
         STRICT: (IGNORE, REFUSE),
         "list_lag": (0.0, 1.0),
         "priority_word": ("medium", "normal"),
-        "patch_tags": (True, IGNORE),
+        "patch_tags": (True, IGNORE, REFUSE),
         "patch_subject": (True, IGNORE, REFUSE),
         "null_assignee": (True, IGNORE, REFUSE),
         "tags_match": ("any", "all"),
         "delete_status": (204, 200),
         "cursor": ("exclusive", "inclusive"),
         "conversations_first": ("newest", "oldest"),
+        "webhook_data": ("record", "nested"),
     }
     CALLS = CALLS
 

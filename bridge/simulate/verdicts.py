@@ -130,11 +130,19 @@ def _check_manners(stage: Stage, verdict: SeedVerdict) -> None:
 
 
 def _check_ledger(stage: Stage, verdict: SeedVerdict) -> None:
-    """Check that no work is parked without need, and that every webhook got its verdict."""
+    """Check that no work is parked without need, and that every webhook got its verdict.
+
+    One row tells of a word that a deployment refuses, for all tickets.
+    """
     with stage.ledger.read() as tx:
         verdicts = webhook_inbox.counts(tx)
         parked = [row for row in parking.parked(tx, 10_000) if row.cause not in HUMAN_CAUSES]
-    verdict.broken += [f"parked: {row.key}: {row.cause}: {row.why}" for row in parked]
+    told: set[tuple[str, str]] = set()
+    for row in parked:
+        finding = (row.connection, row.learned)
+        if not row.learned or finding in told:
+            verdict.broken.append(f"parked: {row.key}: {row.cause}: {row.why}")
+        told.add(finding)
     pending = verdicts.get(webhook_inbox.PENDING)
     if pending:
         never = f"{pending} accepted webhooks never got their verdict"

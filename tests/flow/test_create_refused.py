@@ -7,6 +7,7 @@ import pytest
 from bridge.core.model.capabilities import Support
 from bridge.errors import Refused
 from bridge.ledger import parking, probes, work
+from bridge.operations.evidence import facts
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
 from tests.flow.test_outcome import set_aside
@@ -249,6 +250,13 @@ def test_an_older_posthog_gets_its_tickets_without_the_word_that_it_does_not_kno
     parked = estate.parked()
     assert {row.cause for row in parked} == {"Refused"}
     assert len(parked) <= 2  # of all tickets: one for creates, one for updates
+    assert len({(row.connection, row.learned) for row in parked}) == len(parked)
+    assert all(row.field == "priority" and row.learned for row in parked)
+    with estate.ledger.read() as tx:
+        rows = facts(estate.context, tx)
+    not_carried = [row for row in rows if row["kind"] == "not_carried"]
+    told = {row["id"] for row in not_carried if row["field"] == "priority"}
+    assert told == {row["id"] for row in estate.apps["product"].tickets()}
 
 
 @pytest.mark.parametrize("takes", ["text", "number"])

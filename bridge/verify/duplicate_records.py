@@ -29,9 +29,8 @@ class _Lost:
 
     @classmethod
     def of(cls, index: EvidenceIndex, linked: set[Ref]) -> _Lost:
-        known = {ref_of(row) for row in index.facts["known"]}
         edited = {edit.ref for edit in index.edits if edit.name == "subject"}
-        return cls((known & set(index.deleted)) - linked, known & edited)
+        return cls((index.known & set(index.deleted)) - linked, index.known & edited)
 
 
 def duplicates(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:

@@ -145,6 +145,8 @@ class EvidenceIndex:
             if about_ticket(row)
         }
         self._exceptions = self._declared_exceptions()
+        self.known = {ref_of(row) for row in self.facts["known"]}
+        """Records of any kind of which a ledger knew that was lost since."""
         self.left_out = self._times("left_out")
         """By record of any kind: when a listing first left it out because it was new."""
         self.listed = self._times("listed")

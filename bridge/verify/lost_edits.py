@@ -101,10 +101,11 @@ def _recorded(index: EvidenceIndex, edit: HumanEdit) -> bool:
 def _before_they_met(index: EvidenceIndex, edit: HumanEdit) -> bool:
     """Return whether two records with a history of their own had yet to be joined.
 
-    `on_link` decides then, not time.
+    `on_link` decides then, not time. So it does of a counterpart of ours, once the ledger that
+    knew it is lost.
     """
     sides = index.sides(edit.link, edit.ref)
-    histories = [ref for ref in sides if index.made_by.get(ref) == "human"]
+    histories = [ref for ref in sides if index.made_by.get(ref) == "human" or ref in index.known]
     if len(histories) < 2 or edit.link not in index.links.met:
         return False
     met = [index.links.met[edit.link]]

@@ -281,6 +281,18 @@ def test_a_removal_before_a_side_of_its_own_history_showed_its_tags_is_settled_b
     assert run.report().lost_edits == 0
 
 
+def test_a_counterpart_of_ours_has_a_history_once_the_ledger_that_knew_it_is_lost(run):
+    run.switch.edit(run.here, {"status": "pending"})
+    run.patch_switch(status="new")  # what on_link made of it
+    run.clock.sleep(5)
+    (mine,) = [row for row in run.facts if run.there in row.get("refs", {}).values()]
+    mine["met"] = run.clock.now().isoformat()
+    assert run.report().lost_edits == 1
+    run.fact("known", connection="posthog", id=run.there)
+    report = run.report()
+    assert (report.lost_edits, len(report.details["before_they_met"])) == (0, 1)
+
+
 def test_a_human_who_sets_what_a_lost_write_had_carried_cannot_be_told_from_it(run):
     run.posthog.edit(run.there, {"status": "resolved"})
     run.patch_posthog(status="new")

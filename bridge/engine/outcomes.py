@@ -8,7 +8,6 @@ procedure what becomes of the work.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -32,7 +31,7 @@ from bridge.errors import (
 )
 from bridge.ledger import connection_health, parking, webhook_inbox, work
 from bridge.ledger.connection_health import Health
-from bridge.ledger.database import Contended, Ledger, Tx
+from bridge.ledger.database import Tx
 from bridge.ledger.work import WorkRow
 
 log = logging.getLogger("bridge.engine")
@@ -98,50 +97,6 @@ def record_call_outcome(
         connection_health.failed(tx, connection, str(error), now, probe=probe, item=item)
     elif probe:
         connection_health.end_probe(tx, connection)
-
-
-@dataclass(frozen=True, slots=True)
-class CallOutcome:
-    """How one call ended, as far as it concerns the connection."""
-
-    connection: str
-    error: BaseException | None
-    probe: bool = False
-    """It was the call that a half-open breaker let through."""
-    item: str = ""
-    """Key of the work that made the call."""
-
-
-@dataclass(slots=True)
-class CallOutcomes:
-    """What one worker's calls were answered, until it is recorded."""
-
-    waiting: list[CallOutcome] = field(default_factory=list)
-
-    def record(self, ledger: Ledger, context: Context) -> None:
-        """Record what waits, in a transaction that does nothing else.
-
-        If others are at the same rows, it waits for the next time. Each recording locks the
-        connection's health. In the transaction of all that is under way, or in another order than
-        every other worker's, two of them could wait for one another, and the loser would lose all
-        its work.
-        """
-        if not self.waiting:
-            return
-        try:
-            with ledger.transaction() as tx:
-                for outcome in sorted(self.waiting, key=lambda each: each.connection):
-                    record_call_outcome(
-                        tx,
-                        context,
-                        outcome.connection,
-                        outcome.error,
-                        probe=outcome.probe,
-                        item=outcome.item,
-                    )
-        except Contended:
-            return
-        self.waiting = []
 
 
 class RunFailure(Protocol):

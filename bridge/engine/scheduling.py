@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bridge.engine.context import Context
+from bridge.engine.outcomes import SHUT
 from bridge.ledger import connection_health, work
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx
@@ -46,15 +47,22 @@ class ClaimedWork:
     """The half-open connection that it is to try, if any."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionStates:
+    """How the connections are, as far as it matters to who is to call them."""
+
+    troubled: frozenset[str] = frozenset()
+    """Connections with trouble on record. A good answer is recorded for these alone."""
+    shut: frozenset[str] = frozenset()
+    """Connections that only the probe may call."""
+
+
 @dataclass(slots=True)
 class ClaimedBatch:
     """What was claimed, and how the connections are."""
 
+    states: ConnectionStates
     taken: list[ClaimedWork] = field(default_factory=list)
-    troubled: set[str] = field(default_factory=set)
-    """Connections with trouble on record. A good answer is recorded for these alone."""
-    shut: set[str] = field(default_factory=set)
-    """Connections that only the probe may call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +92,9 @@ def claim_batch(
     """
     until = until or now + context.lease(context.connections)
     health = connection_health.by_name(tx)
-    batch = by_health(health, now)
+    batch = ClaimedBatch(connection_states(health, now))
     crowding = crowded(context, capacity)
-    skipped = sorted(batch.shut | crowding.full | capacity.slow)
+    skipped = sorted(batch.states.shut | crowding.full | capacity.slow)
     skipped_below_live = sorted(crowding.full_below_live)
     for name in sorted(health.keys() & context.connections.keys()):
         if health[name].half_open(now):
@@ -112,14 +120,14 @@ def claim_batch(
     return batch
 
 
-def by_health(health: Mapping[str, Health], now: datetime) -> ClaimedBatch:
-    """Return an empty batch that says which connections are troubled, and which are shut."""
+def connection_states(health: Mapping[str, Health], now: datetime) -> ConnectionStates:
+    """Return which connections are troubled, and which are shut."""
     states = {name: connection.state(now) for name, connection in health.items()}
-    return ClaimedBatch(
-        troubled={
+    return ConnectionStates(
+        troubled=frozenset(
             name for name, state in states.items() if state != "ok" or health[name].throttled
-        },
-        shut={name for name, state in states.items() if state in {"stopped", "paused", "trying"}},
+        ),
+        shut=frozenset(name for name, state in states.items() if state in SHUT),
     )
 
 

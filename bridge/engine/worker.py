@@ -16,19 +16,13 @@ from datetime import datetime, timedelta
 from bridge.connectors.contract import Connector
 from bridge.core.model.lanes import LANES
 from bridge.engine.budget import Budget
+from bridge.engine.connection_gate import ConnectionGate
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Effect, Grant, Procedure, Read, Transact
 from bridge.engine.in_flight import RemoteRequest, RunningProcedure
-from bridge.engine.outcomes import (
-    FIRST_DELAY_SECONDS,
-    CallOutcome,
-    CallOutcomes,
-    RunFailure,
-    apply_outcome,
-    retire,
-)
-from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch
-from bridge.errors import LeaseLost, RateLimited, Resting
+from bridge.engine.outcomes import RunFailure, apply_outcome, retire
+from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch, connection_states
+from bridge.errors import BridgeError, LeaseLost
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
 from bridge.ledger.handles import LedgerHandles
@@ -127,11 +121,7 @@ class Drain:
     _overtime_ends: datetime | None = None
     _claims: int = 0
     _claimed_at: datetime | None = None
-    _troubled: set[str] = field(default_factory=set)
-    """Connections with trouble on record. A good answer is recorded for these alone."""
-    _shut: set[str] = field(default_factory=set)
-    """Connections that only the probe may call."""
-    _outcomes: CallOutcomes = field(default_factory=CallOutcomes)
+    _gate: ConnectionGate = field(default_factory=ConnectionGate)
 
     def __post_init__(self) -> None:
         """Let each connector ask the ledger by what its system finds a record."""
@@ -146,7 +136,7 @@ class Drain:
         except Exception:
             # The ledger failed us: what was under way is as if this worker had died here. Claims
             # and leases run out.
-            self._ready, self._waiting, self._flying, self._outcomes = [], [], {}, CallOutcomes()
+            self._ready, self._waiting, self._flying, self._gate = [], [], {}, ConnectionGate()
             self._running = self._below_live = 0
             raise
 
@@ -177,7 +167,7 @@ class Drain:
     def _more_to_come(self) -> bool:
         """Return whether a drain that has nothing under way should stay."""
         return not (self._late or self.outdated) and (
-            bool(self._outcomes.waiting) or self._nearly_due()
+            bool(self._gate.waiting) or self._nearly_due()
         )
 
     def _may_claim(self) -> bool:
@@ -219,7 +209,7 @@ class Drain:
         if self.outdated:
             return []
         batch = claim_batch(tx, context, self.owner, now, capacity, self._claims)
-        self._troubled, self._shut = batch.troubled, batch.shut
+        self._gate.states = batch.states
         return [self._begin(claimed) for claimed in batch.taken]
 
     def _begin(self, claimed: ClaimedWork) -> RunningProcedure:
@@ -252,7 +242,7 @@ class Drain:
                 failed.append((running, effect))
             else:
                 self._end(running)
-        self._outcomes.record(self.ledger, self.context)
+        self._gate.record(self.ledger, self.context)
         return self._commit(acts, failed, claim=claim) if acts or failed or claim else 0
 
     def _looked(self, effect: Transact) -> tuple[object, Exception | None]:
@@ -268,9 +258,7 @@ class Drain:
         self._below_live -= running.lane != "live"
         if running.granted is not None:  # it came to no call, after all
             self._free_place(running.granted)
-        if running.probe:  # it came to no call there: another one may try
-            no_call = LeaseLost("no call was made")
-            self._outcomes.waiting.append(CallOutcome(running.probe, no_call, probe=True))
+        self._gate.ended(running)
 
     def _commit(
         self,
@@ -298,6 +286,9 @@ class Drain:
                     log.exception(
                         "the outcome of %s could not be stored: %s", running.task.row.key, failure
                     )
+            if failed:  # it may have stopped a connection
+                health = connection_health.by_name(tx)
+                self._gate.states = connection_states(health, self.context.clock.now())
             begun = self._claim(tx) if claim else []
         for running, _failure in failed:
             self._end(running)
@@ -326,9 +317,8 @@ class Drain:
 
         A call takes what its procedure was granted before.
         """
-        if effect.connection in self._shut and running.probe != effect.connection:
-            rests = Resting(effect.connection, "paused or stopped; nothing was sent")
-            self._ready.append((running, None, rests))
+        if resting := self._gate.turned_away(effect.connection, [running]):
+            self._ready.append((running, None, resting))
             return
         if isinstance(effect, Read):
             size = self.context.capabilities[effect.connection][effect.entity].read_batch
@@ -343,18 +333,14 @@ class Drain:
         self._waiting.append(RemoteRequest(effect.connection, [running], [effect], now, now))
 
     def _submit(self) -> None:
-        """Send what the budgets allow; what waited past its deadline is not sent."""
+        """Send what the budgets allow, but for what may not be called any more."""
         now = self.context.clock.now()
         still_waiting: list[RemoteRequest] = []
         # Within a lane, in the order of asking.
         self._waiting.sort(key=lambda request: LANES.index(request.lane))
         for request in self._waiting:
-            if now >= min(effect.deadline for effect in request.effects):
-                late = LeaseLost(
-                    f"{request.connection}: no call started before its deadline "
-                    "(waiting for its budget)"
-                )
-                self._ready.extend((running, None, late) for running in request.procedures)
+            if not_sent := self._too_late(request, now):
+                self._ready.extend((running, None, not_sent) for running in request.procedures)
                 if request.granted:
                     self._free_place(request)
             elif now < request.not_before:
@@ -371,6 +357,13 @@ class Drain:
                 sent = self.pool.submit(request.carry_out, self.connectors, self.context.clock)
                 self._flying[sent] = request
         self._waiting = still_waiting
+
+    def _too_late(self, request: RemoteRequest, now: datetime) -> BridgeError | None:
+        """Return why a request that waited is not sent: its deadline, or its connection is shut."""
+        if now >= min(effect.deadline for effect in request.effects):
+            held_up = "no call started before its deadline (waiting for its budget)"
+            return LeaseLost(f"{request.connection}: {held_up}")
+        return self._gate.turned_away(request.connection, request.procedures)
 
     def _ask(self, request: RemoteRequest, now: datetime) -> float:
         """Ask the budget for every call of a request.
@@ -403,7 +396,9 @@ class Drain:
             request = self._flying.pop(future)
             error = future.exception()
             self._give_back(request)
-            self._note_outcome(request, error)
+            self._gate.heard(
+                self.context, self.budget, request.connection, request.procedures, error
+            )
             answers: list[object] = [None] * len(request.procedures) if error else future.result()
             raised = error if isinstance(error, Exception) else None
             for running, answer in zip(request.procedures, answers, strict=True):
@@ -421,20 +416,6 @@ class Drain:
     def _free_place(self, request: RemoteRequest) -> None:
         self.budget.release(request.connection, request.procedures[0].holder)
         self._wake_next(request.connection)
-
-    def _note_outcome(self, request: RemoteRequest, error: BaseException | None) -> None:
-        """Keep what the answer says about the connection until it is recorded."""
-        name = request.connection
-        if error is not None or request.probe or name in self._troubled:
-            item = request.procedures[0].task.row.key
-            self._outcomes.waiting.append(CallOutcome(name, error, request.probe, item))
-        for running in request.procedures:
-            running.probe = "" if running.probe == name else running.probe
-        if isinstance(error, RateLimited):
-            # The ledger's pause keeps new work back; this keeps back what is under way already,
-            # here and elsewhere.
-            rest = error.retry_after or self.context.backoff.get(name, FIRST_DELAY_SECONDS)
-            self.budget.hold_off(name, rest, self.context.clock.now())
 
     def _wake_next(self, connection: str) -> None:
         """Let the first that waits for the connection ask at once, for a place has become free."""

@@ -9,6 +9,7 @@ import pytest
 from bridge.engine.outcomes import backoff, record_call_outcome
 from bridge.errors import NotFound, RateLimited, Refused, Unauthorised, Unavailable
 from bridge.ledger import connection_health, parking, webhook_inbox, work
+from bridge.queue import MemoryBudget
 from tests.flow.world import World
 
 
@@ -280,6 +281,31 @@ def test_refused_credentials_stop_at_once_and_say_how_to_go_on(world, status):
         connection_health.resume(tx, "H")
     world.settle()
     assert {world.systems["H"].peek(each)["priority"] for each in world.systems["H"].ids} == {"low"}
+
+
+@pytest.mark.parametrize("stopping", [False, True], ids=["goes on", "is told to stop"])
+def test_what_waits_for_its_turn_is_not_sent_once_the_key_is_refused(world, stopping):
+    """Of twelve pieces of work in hand one is refused, and one was on its way by then."""
+    ids = tickets(world, 12)
+    calls = []
+
+    def refused(_entity, _ids):
+        calls.append(1)
+        raise Unauthorised("H", "answered 401", status=401)
+
+    world.connectors["H"].read = refused
+    able = world.context.capabilities["H"]
+    able["ticket"] = replace(able["ticket"], read_batch=1)
+    one_by_one = replace(world.context.connections["H"], concurrency=1)
+    world.context.connections["H"] = one_by_one
+    edit(world, ids, priority="low")
+    drain = world.drain(budget=MemoryBudget())
+    drain.stopping = lambda: stopping and bool(calls)
+    drain.run()
+    assert state(world, "H") == "stopped"
+    assert len(calls) <= 2
+    assert {row["connection"] for row in world.outstanding()} == {"H"}, "all of it waits"
+    assert set_aside(world) == []
 
 
 def forbidden(world, name, ids):

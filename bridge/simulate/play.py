@@ -258,6 +258,7 @@ class Player:
         stage = self.stage
         if stage.lines[where].refusing and where in stage.called:
             stage.lines[where].refusing = False
+            stage.lines[where].forget_refusals()
             with stage.ledger.transaction() as tx:
                 connection_health.resume(tx, stage.called[where])
 

@@ -44,6 +44,8 @@ def put_back(stage: Stage) -> None:
             catch_up.begin(tx, sorted(names), "poll", WHY_NEW, now)
     with stage.ledger.read() as tx:
         stage.accepted = webhook_inbox.account(tx).accepted
+    for line in stage.lines.values():
+        line.forget_refusals()
     stage.start(stage.context, stage.called)
 
 

@@ -252,7 +252,7 @@ class Stage:
         `called`: what those files call each account that they name.
         """
         for worker in self.workers:
-            worker.drop()
+            self.nobody_heard(worker.drop())
         self.context = replace(context, revision=f"files {next(self._starts)}")
         self.called = dict(called)
         self.connectors.clear()
@@ -271,6 +271,11 @@ class Stage:
     def account(self, connection: str) -> str:
         """Return whose account a connection of the files in force is."""
         return next(account for account, name in self.called.items() if name == connection)
+
+    def nobody_heard(self, refused: str) -> None:
+        """Take back that a connection's key was refused: only a worker knew, and it is dead."""
+        if refused:
+            self.lines[self.account(refused)].take_back_refusal()
 
     def tell(self, line: str) -> None:
         """Write a line of the trace."""

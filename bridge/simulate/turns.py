@@ -81,13 +81,13 @@ class Turns:
         key = worker.task.row.key if worker.task else ""
         stage.tell(f"{worker.name}: DIES {position} {place} {key}")
         if isinstance(effect, Transact | Grant) or position == "before":
-            worker.die(after=position == "after")
+            stage.nobody_heard(worker.die(after=position == "after"))
         else:
             line = stage.lines[stage.account(effect.connection)]
             if position == "unanswered":
                 # At the first or the second request of the call, if it makes two.
                 line.dies_after = 1 + stage.rng.randrange(2)
-            worker.die(after=True)
+            stage.nobody_heard(worker.die(after=True))
             if line.dies_after:
                 position = "after"  # it made fewer requests than that
             line.dies_after = 0
@@ -96,11 +96,12 @@ class Turns:
         stage.counts["crashes"] += 1
 
     def _may_call(self, worker: StepWorker, effect: Read | Call) -> bool:
-        """Return whether the budget and the deadline let it make its call now."""
+        """Return whether its gate, the deadline and the budget let it make its call now."""
         stage, now = self.stage, self.stage.clock.now()
         connection = stage.context.connections[effect.connection]
         return (
             now < effect.deadline
+            and worker.may_call(effect.connection)
             and stage.budget.acquire(connection, worker.name, now, hold=60.0) <= 0
         )
 

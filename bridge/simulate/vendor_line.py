@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final, NoReturn
 
@@ -30,6 +31,7 @@ ANSWERED_ERRORS = (*_STATUS, "error after")
 _INSTEAD = {"not JSON": b"<html>please wait</html>", "wordless": b"{}"}
 DONE_UNSEEN = ("error after", "reset after", "timeout after", "truncated", "not JSON", "wordless")
 KINDS = (*NEVER_ARRIVED, *DONE_UNSEEN, "timeout before", "late")
+KEY_REFUSED: Final = 401
 
 
 class Died(BaseException):
@@ -80,8 +82,13 @@ class VendorLine(BaseAdapter):
         """The request from now at which the worker dies before the answer comes; 0: none."""
         self.early_calls: list[str] = []
         """Calls before a Retry-After had passed, in words."""
-        self.refused = 0
-        """Calls with a key that was refused."""
+        self.refusals: list[list[datetime]] = []
+        """When a call heard that the key is refused.
+
+        A list for each time in which nothing made the bridge believe otherwise.
+        """
+        self._bridge_knows = False
+        """Whether the last of these times is still going on."""
 
     def send(  # the signature is requests' own
         self,
@@ -102,19 +109,16 @@ class VendorLine(BaseAdapter):
         if kind:
             self.struck[kind] += 1
             self._tell(f"{self.app.name}: {kind} on {request.method} {request.path_url[:60]}")
+        longest = float(getattr(timeout, "total", None) or 10.0)
         try:
-            return self._carry(
-                request,
-                kind,
-                seconds,
-                float(getattr(timeout, "total", None) or 10.0),
-                writes=writes,
-            )
+            answer = self._carry(request, kind, seconds, longest, writes=writes)
         finally:
             if dies:
                 self.held_until = None  # nobody heard of it
                 raise Died
             self._clock.sleep(ONE_WAY_SECONDS)
+        self._count_refusal(answer.status_code)
+        return answer
 
     def close(self) -> None:
         """Hold nothing, close nothing."""
@@ -128,6 +132,27 @@ class VendorLine(BaseAdapter):
         self.refusing = False
         self.lag = 0.0
         self.poisons.clear()
+        self.forget_refusals()
+
+    def forget_refusals(self) -> None:
+        """Let the bridge have no reason to leave the vendor alone: its next call may be refused."""
+        self._bridge_knows = False
+
+    def take_back_refusal(self) -> None:
+        """Do not count the last refusal: whoever heard it is dead, and told nobody."""
+        self.refusals[-1].pop()
+        if not self.refusals[-1]:
+            self.refusals.pop()
+            self.forget_refusals()
+
+    def _count_refusal(self, status: int) -> None:
+        if status == KEY_REFUSED:
+            if not self._bridge_knows:
+                self.refusals.append([])
+            self._bridge_knows = True
+            self.refusals[-1].append(self._clock.now())
+        elif status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS:
+            self.forget_refusals()  # so only a system answers that takes the key
 
     def _watch(self, request: requests.PreparedRequest) -> None:
         now = self._clock.now()
@@ -135,7 +160,6 @@ class VendorLine(BaseAdapter):
             left = (self.held_until - now).total_seconds()
             early = f"{self.app.name}: called {left:.1f} s before Retry-After had passed"
             self.early_calls.append(f"{early}: {request.path_url[:60]}")
-        self.refused += self.refusing
 
     def _dies(self) -> bool:
         if not self.dies_after:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.ledger import parking, webhook_inbox
+from bridge.ledger.connection_health import FIRST_STOP
 from bridge.operations.evidence import AMBIGUOUS, facts
 from bridge.sandbox.journal import Entry
 from bridge.sandbox.rows_for_judge import gather
@@ -19,15 +20,18 @@ from bridge.simulate.quiet import (
     reconcile_all,
     reconcile_until_known,
 )
+from bridge.simulate.script import WORKERS
 from bridge.simulate.stage import Stage
 from bridge.verify.report import Report, VerifyInput, verify
 
 WINDOW_SECONDS: Final = 0.06
 """From a read of ours to the write that follows in the same step: never more without a fault."""
-MAX_CALLS_WHILE_REFUSED: Final = 24
-"""Of work that was under way: a drain has sixteen pieces of work in hand, each worker one.
-
-One more an hour is a trial of whether the key is let in again."""
+MAX_CALLS_UNDER_WAY: Final = WORKERS + 2
+"""With a key that is refused, before everybody knows: each worker's one, if its work was begun
+before; and of a drain, with one call at a time, the one that is refused and the one sent before
+that is written down."""
+LONGEST_REST: Final = timedelta(hours=1)
+"""Between two trials of a refused key."""
 HUMAN_CAUSES = (AMBIGUOUS, "unsafe", "create refused")
 """Why work may stay parked: only a human can decide."""
 PROMISES = (
@@ -121,12 +125,28 @@ def _check_evidence(stage: Stage, verdict: SeedVerdict) -> None:
 
 def _check_manners(stage: Stage, verdict: SeedVerdict) -> None:
     """Check that Retry-After was respected, and a connection stopped whose key was refused."""
-    hours = (stage.clock.now() - stage.began) // timedelta(hours=1)
-    for line in stage.lines.values():
+    for name, line in stage.lines.items():
         verdict.broken += line.early_calls[:3]
-        if line.refused > MAX_CALLS_WHILE_REFUSED + hours:
-            calls = f"{line.refused} calls with a key that was refused"
-            verdict.broken.append(f"{line.app.name}: {calls}")
+        poll = stage.home.config.connections[name].poll
+        for heard in line.refusals:
+            if calls_beyond_trials(heard, poll) > MAX_CALLS_UNDER_WAY:
+                calls = f"{len(heard)} calls in {heard[-1] - heard[0]} with a key that was refused"
+                verdict.broken.append(f"{name}: {calls}")
+
+
+def calls_beyond_trials(heard: Sequence[datetime], poll: timedelta | None) -> int:
+    """Return how many calls with a refused key were no trials of it; `heard`: when, in order.
+
+    The first trial may come as long after the first refusal as the next poll would have, each later
+    one after twice the rest, and at least once an hour.
+    """
+    calls, last, rest = 1, heard[0], min(poll or FIRST_STOP, LONGEST_REST)
+    for at in heard[1:]:
+        if at - last >= rest:
+            last, rest = at, min(2 * rest, LONGEST_REST)
+        else:
+            calls += 1
+    return calls
 
 
 def _check_ledger(stage: Stage, verdict: SeedVerdict) -> None:

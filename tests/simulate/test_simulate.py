@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,7 +19,7 @@ from bridge.simulate.poison import POISONS
 from bridge.simulate.script import DAY_SECONDS, RARE, Script, ScriptStep, draw
 from bridge.simulate.seeds import SimulationTotals, play, play_seed, run, shrink
 from bridge.simulate.stage import Stage, load_home
-from bridge.simulate.verdicts import judge
+from bridge.simulate.verdicts import calls_beyond_trials, judge
 
 FIXED = (*range(1000, 1016), 900_221, 20_021)
 """The last two: an unlisted twin; a create that two errors end."""
@@ -33,12 +34,19 @@ def test_a_fixed_set_of_seeds_keeps_every_promise_and_so_do_fresh_ones(record_pr
     total = SimulationTotals()
     for result in run([*FIXED, *range(first, first + FRESH)]):
         total.add(result)
-    assert [(failed.seed, failed.broken) for failed in total.failed] == []
-    figures = total.as_dict()
-    assert figures["fault_share"] >= 0.3
-    assert figures["crashes"] > len(FIXED)
-    assert figures["writes"] > len(FIXED)
-    assert figures["edits"] > len(FIXED)
+    assert how_to_replay(total.failed) == ""
+    figures, fresh = total.as_dict(), f"bridge simulate --seed {first} --seeds {FRESH}"
+    assert figures["fault_share"] >= 0.3, fresh
+    assert figures["crashes"] > len(FIXED), fresh
+    assert figures["writes"] > len(FIXED), fresh
+    assert figures["edits"] > len(FIXED), fresh
+
+
+def how_to_replay(failed):
+    """What broke, and the command that plays each failing seed again and makes it small."""
+    return "\n".join(
+        f"bridge simulate --seed {each.seed} --shrink: {'; '.join(each.broken)}" for each in failed
+    )
 
 
 def test_somebody_who_becomes_known_meanwhile_in_a_world_without_rare_steps():
@@ -115,6 +123,41 @@ def test_a_connection_is_renamed_taken_out_of_the_files_and_put_back():
     assert stage.called == {name: name for name in stage.apps}
     (ticket,) = stage.apps["product"].tickets()
     assert (ticket["status"], ticket["priority"]) == ("pending", "low")
+
+
+def test_workers_that_die_anywhere_try_a_refused_key_no_oftener_than_any_other_worker():
+    """Three tickets wait for the product when the rest after its refusal is over."""
+    hour = (ScriptStep("wait", "", (3600.0,)), ScriptStep("work", "", ("012" * 8,)))
+    steps = (
+        *(ScriptStep("ticket", "helpdesk", (number, False)) for number in (1, 2, 3)),
+        ScriptStep("fair"),
+        ScriptStep("revoke", "product"),
+        *(ScriptStep("edit", "helpdesk", (n, {"priority": "low"})) for n in range(3)),
+        ScriptStep("mail", "helpdesk", (4,)),
+        ScriptStep("work", "", ("0" * 30,)),
+        *(step for _ in range(3) for step in hour),
+    )
+    player = Player(Stage(load_home(""), Script(3, {}, steps)))
+    player.play()
+    (heard,) = player.stage.lines["product"].refusals
+    trials = len(heard) - 1
+    assert 1 <= trials <= 3
+    assert calls_beyond_trials(heard, timedelta(minutes=1)) == 1
+    assert judge(player).broken == []
+
+
+def test_of_calls_with_a_refused_key_only_those_are_trials_that_rested_long_enough():
+    def beyond(*seconds, poll=60):
+        at = [datetime(2026, 1, 5, tzinfo=UTC) + timedelta(seconds=each) for each in seconds]
+        return calls_beyond_trials(at, timedelta(seconds=poll) if poll else None)
+
+    assert beyond(0) == 1
+    assert beyond(0, 1, 59) == 3
+    assert beyond(0, 60, 180, 420) == 1
+    assert beyond(0, 60, 179) == 2
+    assert beyond(0, 3600, 7200, 10800, poll=7200) == 1, "once an hour at least"
+    assert beyond(0, 90000, 90001, 90002) == 3, "a long rest saves up nothing"
+    assert beyond(0, 60, poll=None) == 1
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["put back", "lost"])
@@ -198,6 +241,7 @@ def test_a_broken_rule_is_found_and_the_failure_made_small(monkeypatch):
     never_match(monkeypatch)
     failed = next((result for result in map(play_seed, range(20, 60)) if not result.ok), None)
     assert failed is not None
+    assert f"bridge simulate --seed {failed.seed} --shrink" in how_to_replay([failed])
     small = shrink(failed.seed, tries=8)
     assert not small.ok
     assert len(small.steps) < len(failed.steps)

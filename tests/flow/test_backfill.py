@@ -127,7 +127,7 @@ class TestBackfill:
         for _ in range(50):
             worker.step()
             with estate.ledger.read() as tx:
-                if run_records.get(tx, first).finished_at and worker.procedure is not None:
+                if run_records.get(tx, first).finished_at and worker.busy:
                     break
         worker.die(after=False)
         with estate.ledger.transaction() as tx:

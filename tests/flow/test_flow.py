@@ -162,7 +162,7 @@ def test_f04_a_worker_whose_lease_passed_on_commits_nothing(world):
     world.hint("L", ids["L"])
     world.settle()
     before = world.links()
-    while slow.procedure is not None:
+    while slow.busy:
         slow.step()
     assert world.links() == before
     world.settle()
@@ -259,7 +259,7 @@ def test_a_hint_that_comes_while_its_record_is_read_is_not_swallowed(world):
         busy.step()
     world.systems["L"].edit(ids["L"], status="resolved")
     world.hint("L", ids["L"])
-    while busy.procedure is not None:
+    while busy.busy:
         busy.step()
     world.settle()
     assert world.systems["H"].peek(ids["H"])["status"] == "resolved"

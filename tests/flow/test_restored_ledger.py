@@ -3,10 +3,12 @@
 import pytest
 
 from bridge.core.model.values import Ref
-from bridge.ledger import catch_up, hints, parking, stray_copies
+from bridge.flow.catching_up import is_behind
+from bridge.ledger import catch_up, hints, parking, run_records, stray_copies
 from bridge.ledger.database import Ledger
+from bridge.runs import reconcile
 from tests.flow.estate import Estate
-from tests.flow.pair import NAMES, pair
+from tests.flow.pair import NAMES, SYNC, pair
 from tests.flow.restored import (
     NOTHING_SAID,
     catch_up_with_all,
@@ -16,6 +18,7 @@ from tests.flow.restored import (
     the_afternoon,
     tickets,
 )
+from tests.flow.world import StepWorker, TickingClock
 
 
 @pytest.fixture
@@ -242,3 +245,28 @@ def test_notes_about_screen_shares_are_found_again_by_what_they_say(tmp_path):
     catch_up_with_all(estate)
     again = [row.sent for row in estate.journal("helpdesk", "create") if row.entity != "ticket"]
     assert len(again) == len(notes)
+
+
+def test_what_a_listing_shows_is_waited_for_on_a_clock_that_goes_on(estate):
+    """Its records are queued a moment after its last page has come, and read later."""
+    the_afternoon(estate)
+    for other in estate.context.syncs.keys() - {SYNC}:
+        del estate.context.syncs[other]
+    estate.clock.__class__ = TickingClock
+    began = estate.clock.now()
+    put_back(estate)
+    with estate.ledger.transaction() as tx:
+        for name in NAMES:
+            reconcile.start(tx, name, "ticket", "full", estate.clock.now())
+    worker, behind = StepWorker(estate, "w"), {}
+    while len(behind) < len(NAMES):
+        assert worker.step()
+        with estate.ledger.read() as tx:
+            for name in NAMES:
+                listings = {"kinds": ("full",), "connection": name, "entity": "ticket"}
+                if run_records.first_whole(tx, since=began, **listings):
+                    behind.setdefault(name, is_behind(tx, estate.context, name))
+    assert behind == dict.fromkeys(NAMES, True)
+    estate.settle()
+    with estate.ledger.read() as tx:
+        assert not any(is_behind(tx, estate.context, name) for name in NAMES)

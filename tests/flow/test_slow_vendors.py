@@ -12,19 +12,11 @@ from bridge.engine import worker
 from bridge.engine.worker import MAX_RUNNING, MAX_THREADS
 from bridge.ledger import tables
 from bridge.runs import reconcile
-from tests.flow.world import ManualClock, World
+from tests.flow.world import TickingClock, World
 from tests.memory import MemoryConnector
 
 HANG_GUARD = 30
 """Seconds of real time after which a vendor that was never let go answers all the same."""
-
-
-class TickingClock(ManualClock):
-    """Time that passes a little whenever somebody looks."""
-
-    def now(self):
-        self.time += timedelta(milliseconds=20)
-        return self.time
 
 
 class SlowConnector(MemoryConnector):

@@ -18,7 +18,7 @@ from bridge.runs import reconcile
 from bridge.simulate.virtual_worker import StepWorker
 from tests.memory import MemoryConnector, helpdesk_like, lossless, posthog_like, zaia_like
 
-__all__ = ["FreeBudget", "ManualClock", "StepWorker", "World", "born"]
+__all__ = ["FreeBudget", "ManualClock", "StepWorker", "TickingClock", "World", "born"]
 
 
 class ManualClock:
@@ -34,6 +34,14 @@ class ManualClock:
         self.time += timedelta(seconds=seconds)
 
     advance = sleep
+
+
+class TickingClock(ManualClock):
+    """Time that passes a little whenever somebody looks."""
+
+    def now(self):
+        self.time += timedelta(milliseconds=20)
+        return self.time
 
 
 NAMES = ("subject", "status", "priority", "assignee", "tags")

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from bridge.ledger.database import Tx, insert
-from bridge.ledger.tables import inbox, tally
+from bridge.ledger.tables import inbox, process, tally
 
 SHOWN_FOR: Final = timedelta(days=1)
 """After so long without another one they are forgotten."""
 MENDED_AFTER: Final = timedelta(minutes=10)
-"""So long after the last one, a webhook that was accepted shows that all is well again."""
+"""So long after the last one, a webhook that was accepted shows that all is well again.
+
+So does one that was accepted by receivers which have all begun since the last was refused: somebody
+has put the secret right.
+"""
 _COUNT, _FIRST, _LAST = "count", "first", "last"
 _PREFIX: Final = "refused:"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,9 +41,9 @@ class RefusedWebhooks:
 
 
 def add(tx: Tx, connection: str, reason: str, number: int, now: datetime) -> None:
-    """Count refusals; those before a long quiet are forgotten."""
+    """Count refusals; those of what was over by then are forgotten."""
     known = _all(tx).get((connection, reason))
-    if known is not None and now - known.last > SHOWN_FOR:
+    if known is not None and (now - known.last > SHOWN_FOR or _over(tx, known)):
         _forget(tx, connection, reason)
         known = None
     minute = (now - _EPOCH) // timedelta(minutes=1)
@@ -64,7 +68,13 @@ def _over(tx: Tx, row: RefusedWebhooks) -> bool:
         .limit(1)
     )
     accepted = tx.execute(newest).scalar()
-    return accepted is not None and accepted > row.last + MENDED_AFTER
+    if accepted is None:
+        return False
+    began = tx.execute(select(func.min(process.c.started_at)).where(process.c.kind == "web"))
+    restarted = began.scalar()
+    return accepted > row.last + MENDED_AFTER or (
+        restarted is not None and accepted > restarted > row.last
+    )
 
 
 def _all(tx: Tx) -> dict[tuple[str, str], RefusedWebhooks]:

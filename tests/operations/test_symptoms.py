@@ -7,7 +7,7 @@ import pytest
 
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Side, SideField
-from bridge.ledger import links, refused_webhooks, running_processes
+from bridge.ledger import links, refused_webhooks, running_processes, webhook_inbox
 from bridge.operations import doctor, status, symptoms
 from bridge.operations.trouble_log import TroubleLog
 
@@ -54,6 +54,37 @@ def test_refusals_of_long_ago_are_forgotten_and_counted_from_one_again(world, de
     refuse(desk, 60)
     world.clock.sleep(25 * 3600)
     assert found(desk, Code.HOOK_SIGNATURE) == []
+    refuse(desk)
+    assert found(desk, Code.HOOK_SIGNATURE)[0].what.startswith("1 delivery for L ")
+
+
+def accept(desk, key):
+    with desk.ledger.transaction() as tx:
+        webhook_inbox.accept(
+            tx, connection="L", delivery_key=key, received_at=desk.now(), headers={},
+            projection={}, digest=key, event="", entity="ticket", remote_id="1",
+        )  # fmt: skip
+
+
+def start_receiver(desk, name):
+    with desk.ledger.transaction() as tx:
+        running_processes.started(tx, name, "web", "r", desk.now())
+
+
+def test_refusals_are_over_when_receivers_that_began_since_accept_a_webhook(world, desk):
+    start_receiver(desk, "old")
+    refuse(desk, 11)
+    accept(desk, "by another secret")
+    world.clock.sleep(90)
+    start_receiver(desk, "new")
+    world.clock.sleep(1)
+    assert found(desk, Code.HOOK_SIGNATURE)  # nothing has come yet
+    accept(desk, "first")
+    assert found(desk, Code.HOOK_SIGNATURE)  # the old one may still refuse
+    with desk.ledger.transaction() as tx:
+        running_processes.ended(tx, "old")
+    assert found(desk, Code.HOOK_SIGNATURE) == []
+    world.clock.sleep(60)
     refuse(desk)
     assert found(desk, Code.HOOK_SIGNATURE)[0].what.startswith("1 delivery for L ")
 

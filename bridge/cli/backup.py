@@ -41,7 +41,7 @@ def restore(file: Path, replace: bool) -> None:
     follow_sandbox(home)
     with desk.opened(home, actor(), check_ledger=False) as opened:
         contents = backups.restore(opened, file, replace=replace)
-    when = f", as they were at {contents.newest:%Y-%m-%d %H:%MZ}" if contents.newest else ""
+    when = f", the newest changed at {contents.newest:%Y-%m-%d %H:%MZ}" if contents.newest else ""
     say(f"restored {contents.links} links in {contents.rows} rows{when}")
     say(
         "start the bridge: creates wait until each connection is compared. "

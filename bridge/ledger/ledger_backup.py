@@ -20,7 +20,7 @@ from typing import Final
 from sqlalchemy import delete, func, select, update
 
 from bridge.errors import LedgerError, NotPossible
-from bridge.ledger import catch_up, ledger_copy, table_rows, tables
+from bridge.ledger import catch_up, ledger_copy, run_records, table_rows, tables
 from bridge.ledger.database import Ledger, Tx
 
 WHY: Final = "the ledger was put back from a backup"
@@ -92,7 +92,7 @@ def _end_what_was_under_way(tx: Tx, now: datetime) -> None:
     ledger_copy.give_back_claims(tx)
     tx.execute(delete(tables.work).where(tables.work.c.kind.in_(ledger_copy.JOB_KINDS)))
     under_way = update(tables.run).where(tables.run.c.finished_at.is_(None))
-    tx.execute(under_way.values(finished_at=now, error="the ledger was put back meanwhile"))
+    tx.execute(under_way.values(finished_at=now, error=run_records.PUT_BACK))
     tx.execute(delete(tables.catch_up))
     tx.execute(delete(tables.process))
 

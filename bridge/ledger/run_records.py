@@ -20,6 +20,9 @@ ABANDONED_AFTER = timedelta(hours=1)
 _ABANDONED = "abandoned"
 """The beginning of such a run's error."""
 
+PUT_BACK = "the ledger was put back meanwhile"
+"""The error of runs that a restore has ended: nothing failed, and they are begun anew."""
+
 
 DifferenceKind = Literal["changed", "new", "absent", "owed"]
 """How a row of a listing differs from the ledger: see `drift_findings.Drifted.kind`."""

@@ -11,6 +11,7 @@ from bridge.core.model.values import Ref
 from bridge.errors import NotPossible
 from bridge.ledger import (
     catch_up,
+    failing_runs,
     hints,
     intents,
     ledger_backup,
@@ -72,6 +73,15 @@ def test_what_was_backed_up_is_what_is_there_afterwards(full, empty_url, tmp_pat
         open_runs = select(func.count()).where(tables.run.c.finished_at.is_(None))
         assert tx.execute(open_runs).scalar() == 0
     fresh.close()
+
+
+def test_a_run_that_a_restore_has_ended_is_no_failure(full, tmp_path):
+    file = tmp_path / "backup"
+    ledger_backup.write(full, file)
+    ledger_backup.restore(full, file, ["L", "H"], NOW, replace=True)
+    with full.read() as tx:
+        assert run_records.last(tx, kind="poll", connection="L", entity="ticket").error
+        assert failing_runs.by_run(tx) == {}
 
 
 def test_new_rows_are_numbered_after_those_of_the_backup(full, empty_url, tmp_path):

@@ -91,7 +91,11 @@ def _print_changes(result: Check, *, accepted: bool) -> None:
     """Say what the files change for the tickets that the bridge knows."""
     for change in result.changes:
         say(f"{'doubtful' if change.doubtful else 'change'}: {change.text}", err=True)
+    if result.outdated and not result.changes:
+        say("change: nothing that moves a ticket; a restart puts it in force", err=True)
     for name, count in result.retired.items():
+        if any(f"`{name}`" in change.text for change in result.changes):
+            continue  # what its absence means was just said
         say(
             f"retired: `{name}` is not in the files; its {count} records are kept and left alone. "
             "Put it back to go on, or say under which name it goes on: `bridge connection rename`",

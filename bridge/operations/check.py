@@ -41,6 +41,9 @@ class Check:
     retired: Mapping[str, int] = field(default_factory=dict)
     """Connections that the files don't name (any more), and how many records of each are known."""
 
+    outdated: bool = False
+    """The bridge last ran by other files."""
+
     @property
     def doubtful(self) -> bool:
         """Return whether a start is refused until the changes are accepted."""
@@ -91,12 +94,14 @@ def _compare(checked: Check, compiled: Config) -> Check:
         ledger.check()
         with ledger.read() as tx:
             changes, known = adoption.compare(tx, context), adoption.known_records(tx)
+            outdated = adoption.is_outdated(tx, context)
     except LedgerError:
         return checked
     finally:
         ledger.close()
     gone = sorted(known.connections - compiled.connections.keys())
-    return replace(checked, changes=changes, retired={name: known.of(name) for name in gone})
+    retired = {name: known.of(name) for name in gone}
+    return replace(checked, changes=changes, retired=retired, outdated=outdated)
 
 
 def _call_all(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.core.model.capabilities import Support
-from bridge.core.model.syncs import Connection
+from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
 
 Description = Mapping[str, Any]
@@ -67,6 +67,7 @@ def describe(context: Context, before: Description, salt: str, known: KnownRecor
             sync.name: {
                 "entity": sync.entity,
                 "members": {name: str(member.create) for name, member in sync.members.items()},
+                "rules": _rules(sync),
             }
             for sync in context.syncs.values()
         },
@@ -81,6 +82,19 @@ def describe(context: Context, before: Description, salt: str, known: KnownRecor
 def _key_digest(connection: Connection, salt: str) -> str:
     keys = [f"{name}={key.reveal()}" for name, key in sorted(connection.credentials.items())]
     return hmac.new(salt.encode(), "\0".join(keys).encode(), hashlib.sha256).hexdigest()
+
+
+def _rules(sync: Sync) -> dict[str, str]:
+    """Return a digest of each rule of a sync, by the words of its file."""
+    rules: dict[str, object] = {
+        "precedence": sync.precedence,
+        "match": (sync.match, sync.match_age),
+        "delete": sync.delete,
+        "leave_scope": sync.leave_scope,
+        "guard": sync.guard,
+    }
+    rules |= {f"fields.{name}": policy for name, policy in sync.policies.items()}
+    return {name: hashlib.sha256(repr(rule).encode()).hexdigest() for name, rule in rules.items()}
 
 
 def _declared_fields(context: Context, connection: str) -> dict[str, dict[str, str]]:
@@ -178,8 +192,11 @@ def _syncs(
             )
         elif old in were:
             yield ConfigurationChange(f"`{old}` is gone: its {_tickets(count)} rest")
+    told = before.get("connections", {}).keys() - after["connections"].keys()
     for name in (name for name in now if name in were):
-        yield from _members(name, were[name]["members"], now[name]["members"], known)
+        old_members, members = were[name]["members"], now[name]["members"]
+        yield from _members(name, old_members, members, known, told)
+        yield from _other_rules(name, were[name], now[name])
 
 
 def _alike(old: str, new: Mapping[str, Any], known: KnownRecords) -> bool:
@@ -188,9 +205,14 @@ def _alike(old: str, new: Mapping[str, Any], known: KnownRecords) -> bool:
 
 
 def _members(
-    sync: str, were: Mapping[str, str], now: Mapping[str, str], known: KnownRecords
+    sync: str,
+    were: Mapping[str, str],
+    now: Mapping[str, str],
+    known: KnownRecords,
+    told: Collection[str],
 ) -> Iterator[ConfigurationChange]:
-    for name in (name for name in were if name not in now):
+    """Tell who has left and joined; of connections that were `told` of no more than that once."""
+    for name in (name for name in were if name not in now and name not in told):
         count = known.sides.get((sync, name), 0)
         yield ConfigurationChange(f"`{name}` leaves {sync}: {_sides(count)} retire")
     for name, create in now.items():
@@ -200,7 +222,8 @@ def _members(
         if name not in were and count:
             yield ConfigurationChange(f"`{name}` is back in {sync}: {_sides(count)} go on")
         elif name not in were:
-            made = f"up to {_records(lacking)} are made there" if makes else "nothing is made there"
+            made = f"up to {_records(lacking)} are made there"
+            made = made if makes and lacking else "nothing is made there"
             yield ConfigurationChange(f"`{name}` joins {sync}: {made}")
         elif makes and were[name] == str(Support.NO):
             yield ConfigurationChange(
@@ -209,6 +232,20 @@ def _members(
         elif not makes and were[name] != str(Support.NO):
             yield ConfigurationChange(
                 f"`create` is off for `{name}` in {sync}: {_tickets(lacking)} get no record there"
+            )
+
+
+def _other_rules(
+    sync: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[ConfigurationChange]:
+    """Tell which rules differ; nothing where members do, who stand in most of them."""
+    were, now = before.get("rules"), after["rules"]  # versions before have not noted them
+    if were is not None and before["members"].keys() == after["members"].keys():
+        names = [name for name in now if name in were and now[name] != were[name]]
+        if names:
+            yield ConfigurationChange(
+                f"the rules of {sync} are others in {', '.join(names)}: what is edited from now on "
+                "is settled by them"
             )
 
 

@@ -75,7 +75,16 @@ def test_check_says_with_numbers_what_a_start_would_do(run, home):
         "rename product hog` keeps its 2 records; else each is made again"
     ) in checked.output
     assert "a start is refused until it says --accept" in checked.output
+    assert "retired:" not in checked.output
+    assert "leaves" not in checked.output  # it is said once
     assert json.loads(run("check", "--json").output)["retired"] == {"product": 2}
+
+
+def test_a_change_that_moves_no_ticket_is_named_as_such(run, home):
+    rewrite(home, "config/bridge.yaml", ("poll: 5m", "poll: 6m"))
+    assert "`bridge check` says what it means" in run("status").output
+    checked = run("check")
+    assert (checked.exit_code, "change: nothing that moves a ticket" in checked.output) == (0, True)
 
 
 @pytest.mark.parametrize("process", ["worker", "clock", "web"])

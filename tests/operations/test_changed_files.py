@@ -91,7 +91,6 @@ def test_a_connection_that_is_gone_is_said_with_its_sides_and_starts(world):
     context = with_files(world, connections=gone, syncs={SYNC: replace(sync, members=members)})
     assert said(world, context) == [
         (False, "`P` is gone: 3 sides retire"),
-        (False, "`P` leaves tickets: 3 sides retire"),
     ]
     adoption.adopt(world.ledger, context, "start")
     # Its account stays known: the same under another name is still told, one start later.
@@ -172,6 +171,20 @@ def test_create_that_is_switched_is_said_with_the_tickets_that_lack_a_record(wor
     on = with_files(world, revision="third")
     assert said(world, on) == [
         (False, "`create` is on for `P` in tickets: up to 0 records are made there")
+    ]
+
+
+def test_another_rule_is_said(world):
+    world.start()
+    sync = world.everything.syncs[SYNC]
+    policies = {**sync.policies, "priority": replace(sync.policies["priority"], policy="manual")}
+    context = with_files(world, syncs={SYNC: replace(sync, policies=policies, delete="close")})
+    assert said(world, context) == [
+        (
+            False,
+            f"the rules of {SYNC} are others in delete, fields.priority: what is edited from now "
+            "on is settled by them",
+        )
     ]
 
 

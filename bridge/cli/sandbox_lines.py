@@ -36,9 +36,13 @@ def print_access(
             rows["secret"] = f"{account.webhook_secret}   ({signing.scheme}{where})"
             nowhere = f"nowhere: --webhook {system}=URL says where to"
             rows["webhooks"] = targets.get(system, nowhere)
-        rows["play"] = f"{urls[system]}/_control/   its users: tickets, edit, populate, faults"
         for name, value in rows.items():
             say(f"{'':<10} {name:<12} {value}")
         for email, user in account.users().items():
             say(f"{'':<10} {'user':<12} {email:<22} {user}")
+    some = urls[next(iter(accounts))] + "/_control"
+    say("Play the people who use a system: open five tickets there, list them, edit one:")
+    say(f"  curl -s {some}/populate -d '{{\"n\": 5}}'")
+    say(f"  curl -s {some}/tickets")
+    say(f'  curl -s {some}/edit -d \'{{"id": "ID", "fields": {{"priority": "high"}}}}\'')
     say("Ctrl-C ends it; nothing is kept.")

@@ -1,6 +1,7 @@
 """`bridge sandbox` says all that somebody else's client needs to work with it."""
 
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -75,6 +76,15 @@ def test_on_a_screen_each_system_has_its_address_key_project_users_and_secret():
             lines.append(line.rstrip())
             if line.startswith("Ctrl-C"):
                 break
+        # What it offers for playing people works as it is printed.
+        play = [shlex.split(line) for line in lines if line.startswith("  curl ")]
+        answers = [
+            subprocess.run(words, check=False, capture_output=True, text=True) for words in play
+        ]
+        assert [answer.returncode for answer in answers] == [0, 0, 0]
+        opened = json.loads(answers[0].stdout)["data"]
+        assert all(ticket in answers[1].stdout for ticket in opened)
+        assert "ID" in json.loads(answers[2].stdout)["error"]
     text = "\n".join(lines)
     assert text.count("key ") == 5
     for told in (

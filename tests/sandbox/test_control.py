@@ -35,6 +35,12 @@ def test_a_human_creates_edits_and_deletes_and_all_of_it_is_journalled(to_switch
     assert rows[0]["record"]["subject"] == "Help"
 
 
+def test_a_list_has_a_line_for_each_record_so_that_people_can_read_it(to_switch):
+    ids = post(to_switch, "populate", n=3)
+    lines = to_switch.get(f"{CONTROL}/tickets").text.splitlines()
+    assert [next((name for name in ids if name in line), "") for line in lines] == ["", *ids, ""]
+
+
 def test_faults_and_options_are_set_and_shown(switch, to_switch):
     assert post(to_switch, "faults", throttle=0.5)["shares"] == {"throttle": 0.5}
     assert post(to_switch, "options", patch_tags=False)["patch_tags"] is False

@@ -22,7 +22,8 @@ def print_plan(plan: Preview, held: Sequence[HeldWrite], sample: int) -> None:
         say(headline)
     _print_writes(plan, sample)
     for (kind, name, field, why), count in plan.notes.most_common(MAX_NOTES):
-        say(f"{count}x {kind}: {name} {field} {why}".rstrip())
+        what = f"{field} of {name}" if field else name
+        say(f"{kind}: {what}, {count} times: {why}".removesuffix(": "))
     for (name, agent), count in plan.unmapped.most_common(MAX_NOTES):
         say(f"{count}x nobody knows who {agent} of {name} is: see `bridge agents`")
     for (name, code), count in plan.parked.items():

@@ -44,8 +44,13 @@ def give_back_claims(tx: Tx) -> None:
     tx.execute(update(tables.link).values(lease_owner=None, lease_until=None))
 
 
-def notes(tx: Tx, kinds: Collection[str]) -> Counter[tuple[str, str, str, str]]:
-    """Count the journal's entries of these kinds, by kind, connection, field and reason."""
+def notes(
+    tx: Tx, kinds: Collection[str], without: Collection[Code]
+) -> Counter[tuple[str, str, str, str]]:
+    """Count the journal's entries of these kinds, by kind, connection, field and reason.
+
+    Entries with an outcome code that is listed in `without` are left out.
+    """
     journal = tables.journal.c
     entries = select(journal.kind, journal.connection, journal.field, journal.detail).where(
         journal.kind.in_(kinds)
@@ -53,6 +58,7 @@ def notes(tx: Tx, kinds: Collection[str]) -> Counter[tuple[str, str, str, str]]:
     return Counter(
         (row.kind, row.connection, row.field, str((row.detail or {}).get("why", "")))
         for row in tx.execute(entries)
+        if (row.detail or {}).get("code") not in without
     )
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bridge.core.merge.equality import decision_holds, lack_holds
+from bridge.core.model.outcome_codes import DECLARED
 from bridge.core.model.values import Marker
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ class TicketState(StrEnum):
     PAUSED = "paused"
     CONFLICT = "conflict"
     NOT_CARRIED = "not carried"
-    """A side cannot show, does not take, or shows without a reading, what was agreed."""
+    """A side cannot show, does not take, or shows without a reading, what was agreed.
+
+    What the files say is never written there does not count: see `DECLARED`.
+    """
     PARKED = "parked"
     OUT_OF_SCOPE = "out of scope"
     DETACHED = "detached"
@@ -64,6 +68,7 @@ def _of_side(link: Link, side: Side) -> Iterator[TicketState]:
 
 def _of_field(link: Link, entry: SideField, state: FieldState) -> Iterator[TicketState]:
     decided = bool(entry.decided_why) and decision_holds(entry, link.state)
+    decided = decided and entry.decided_code not in DECLARED
     lacking = any(lack_holds(entry, state, element) for element in entry.lacks)
     if entry.unreadable or decided or lacking:
         yield TicketState.NOT_CARRIED

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bridge.connectors.contract import Connector
 from bridge.core.merge import guard
-from bridge.core.model.outcome_codes import Code
+from bridge.core.model.outcome_codes import DECLARED, Code
 from bridge.core.model.values import Ref
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context
@@ -103,7 +103,7 @@ def preview(
             plan.known = _plan_links(tx, rehearsed, syncs)
     _play(drain, copy, clock)
     with copy.read() as tx:
-        plan.notes = ledger_copy.notes(tx, NOTE_KINDS)
+        plan.notes = ledger_copy.notes(tx, NOTE_KINDS, DECLARED | {Code.READ_ABSENT})
         plan.parked, plan.unmapped = ledger_copy.parked(tx), ledger_copy.unmapped(tx)
         runs = _runs(tx, run_ids)
         # Once each: the listings of several entities of a connection fail alike.

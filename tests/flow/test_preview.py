@@ -251,3 +251,13 @@ class TestPlan:
         (why,) = found.stopped
         assert why.startswith("product: the source lists no records at all, yet 12 are known"), why
         assert found.writes == []
+
+
+def test_a_plan_names_nothing_that_the_files_never_send(estate):
+    estate.apps["helpdesk"].populate(1, 1)
+    estate.reconcile()
+    (ticket,) = estate.apps["helpdesk"].tickets()
+    estate.apps["helpdesk"].edit(ticket["id"], {"subject": "Another subject", "priority": "urgent"})
+    found = plan(estate)
+    assert [sorted(write.sent) for write in found.writes] == [["priority"]]
+    assert found.notes == {}

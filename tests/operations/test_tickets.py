@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Element, FieldState, Link, Side, SideField
 from bridge.errors import UnknownName
 from bridge.ledger import links, parking, work
@@ -141,6 +142,24 @@ def test_each_state_lists_its_tickets_and_no_others(world, desk):
     assert set(ids) == set(TicketState)
     for state, link_id in ids.items():
         assert found(desk, state=state) == [link_id], state
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (Code.MAP_ONLY_READ, "in step"),
+        (Code.SYNC_NOT_SENT, "in step"),
+        (Code.MAP_VALUE, "not carried"),
+    ],
+)
+def test_what_the_files_never_send_leaves_a_ticket_in_step(world, desk, code, state):
+    def decline(link):
+        entry = link.sides["H"].fields["status"]
+        entry.decided, entry.decided_why, entry.decided_code = {"status": 2}, "so it is", code
+
+    store(world, 1, decline=decline)
+    (row,) = tickets.listed(desk, Wanted(), limit=1).rows
+    assert row.states == [state]
 
 
 def test_a_ticket_in_several_states_is_listed_in_each(world, desk):

@@ -150,6 +150,10 @@ ENTRIES: Final[Mapping[str, Code]] = {
 """Kind of timeline entry -> code, unless the entry names one itself. Others need none."""
 
 
+DECLARED: Final = frozenset({Code.MAP_ONLY_READ, Code.SYNC_NOT_SENT})
+"""A field is never written somewhere because the mapping or the sync says so: it is meant so."""
+
+
 def of_cause(cause: str) -> Code:
     """Return the code of parked work by its cause; OTHER for one that only older versions knew."""
     return CAUSES.get(cause, Code.OTHER)

@@ -67,7 +67,8 @@ def _resolve(reference: str, environ: Mapping[str, str], home: Path) -> tuple[st
         return environ[name], ""
     if separator:
         return default, ""
-    return "", f"the environment variable {name} is {'empty' if name in environ else 'not set'}"
+    lacking = "empty" if name in environ else "not set"
+    return "", f"{name} is {lacking}; allowed a line {name}=… in .env, or in the environment"
 
 
 def _from_file(given: str, home: Path) -> tuple[str, str]:

@@ -65,8 +65,8 @@ CONNECTION_KEYS = (
             ("config/bridge.yaml:7: connections.one.proxy: is no address of a proxy; allowed "
              "http://host:port, http://user:password@host:port")]),
         ("bridge", "${KEY}", "${NOPE}", [
-            ("config/bridge.yaml:5: connections.one.credentials.api_key: the environment variable "
-             "NOPE is not set")]),
+            ("config/bridge.yaml:5: connections.one.credentials.api_key: NOPE is not set; allowed "
+             "a line NOPE=… in .env, or in the environment")]),
         ("bridge", "${KEY}", "${file:gone}", [
             ("config/bridge.yaml:5: connections.one.credentials.api_key: the file gone cannot be "
              "read: No such file or "

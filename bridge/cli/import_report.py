@@ -14,9 +14,10 @@ from bridge.runs.forecast import ImportCost
 def print_costs(costs: list[ImportCost]) -> None:
     """Say what it will cost, as far as the ledger can tell."""
     for cost in costs:
-        seen = f"{cost.records} records last time"
         if cost.records is None:
-            seen = "never listed, so not all is counted"
+            say(f"{cost.connection}: never listed, so its cost is not known yet", err=True)
+            continue
+        seen = f"{cost.records} records last time"
         duration = f", about {cost.seconds:.0f} s at its declared rate" if cost.seconds else ""
         about = f"about {cost.calls} calls, at most {cost.creates} creates{duration}"
         say(f"{cost.connection}: {seen}; {about}", err=True)

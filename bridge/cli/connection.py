@@ -43,7 +43,10 @@ def rename(old: str, new: str) -> None:
     """
     with at_desk() as desk:
         counts = renames.rename_connection(desk, old, new)
+        renamed = desk.config.connections.get(new)
     say(
         f"{old} is {new} now ({counts.get('side', 0)} records); "
         "see that the files say so too, then start the bridge"
     )
+    if renamed is not None and renamed.webhook is not None:
+        say(f"its webhooks come to /webhooks/{new} from now on: say so at the vendor")

@@ -76,7 +76,9 @@ def _failing(tx: Tx, key: RunKey) -> FailingRun | None:
         .limit(1)
         .scalar_subquery()
     )
-    failed = and_(same, run.c.error.not_in(("", run_records.PUT_BACK)), run.c.id > func.coalesce(worked, 0))
+    failed = and_(
+        same, run.c.error.not_in(("", run_records.PUT_BACK)), run.c.id > func.coalesce(worked, 0)
+    )
     # One that is under way has failed since it last made progress.
     at = func.coalesce(run.c.finished_at, run.c.progress_at)
     count, since = tx.execute(

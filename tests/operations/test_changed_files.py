@@ -179,12 +179,9 @@ def test_another_rule_is_said(world):
     sync = world.everything.syncs[SYNC]
     policies = {**sync.policies, "priority": replace(sync.policies["priority"], policy="manual")}
     context = with_files(world, syncs={SYNC: replace(sync, policies=policies, delete="close")})
+    goes_by_them = "what is edited from now on is settled by them"
     assert said(world, context) == [
-        (
-            False,
-            f"the rules of {SYNC} are others in delete, fields.priority: what is edited from now "
-            "on is settled by them",
-        )
+        (False, f"the rules of {SYNC} are others in delete, fields.priority: {goes_by_them}")
     ]
 
 

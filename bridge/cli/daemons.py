@@ -11,7 +11,7 @@ from bridge.cli.process import ACCEPT, begin, redis_address
 from bridge.clock_loop import run_clock
 from bridge.operations import desk, doctor
 from bridge.operations.trouble_log import TroubleLog
-from bridge.queue import keep_loaded, run_worker
+from bridge.queue import bound_heaps, keep_loaded, run_worker
 from bridge.supervisor.activity_log import ActivityLog
 
 
@@ -37,6 +37,7 @@ def web(host: str, port: int, accept: bool) -> None:
 @ACCEPT
 def worker(accept: bool) -> None:
     """Work: observe, merge, deliver, reconcile. Start as many as you like, on as many machines."""
+    bound_heaps()
     bridge = begin("worker", accept=accept)
     bridge.take_over()  # it may be here because another was killed
     bridge.notice_older_ledger()

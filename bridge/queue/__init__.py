@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from bridge.queue.doorbell import JOBS, QUEUES, Address, Bell, Doorbell, NullDoorbell
 from bridge.queue.embedded_valkey import Embedded, socket_for, url_for
+from bridge.queue.process_memory import bound_heaps, keep_loaded
 from bridge.queue.redis_budget import MemoryBudget, RedisBudget
-from bridge.queue.rq_worker import keep_loaded, run_worker, stopping
+from bridge.queue.rq_worker import run_worker, stopping
 
 __all__ = [
     "JOBS",
@@ -20,6 +21,7 @@ __all__ = [
     "MemoryBudget",
     "NullDoorbell",
     "RedisBudget",
+    "bound_heaps",
     "keep_loaded",
     "run_worker",
     "socket_for",

@@ -7,7 +7,6 @@ commands over pub/sub.
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import threading
@@ -25,6 +24,7 @@ from rq.worker import SimpleWorker
 
 from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.queue.doorbell import DRAIN, JOBS, QUEUES, Address, connect, fault_of, wake_key
+from bridge.queue.process_memory import Giver
 
 BEAT_SECONDS: Final = 10
 """An idle worker looks at least so often whether there is a job."""
@@ -67,6 +67,7 @@ class BridgeWorker(SimpleWorker):
 
     job_class = BridgeJob
     log_result_lifespan = False
+    giver: Final = Giver()
     beat: Callable[[], None] = staticmethod(lambda: None)
     """Called whenever the worker looks whether there is a job: it says that it is at work."""
 
@@ -94,7 +95,9 @@ class BridgeWorker(SimpleWorker):
                 queue.name,
                 name,
             )
-        return bool(super().perform_job(job, queue, execution))
+        performed = bool(super().perform_job(job, queue, execution))
+        self.giver.give_back()
+        return performed
 
     def subscribe(self) -> None:
         """Take no commands over pub/sub: signals are enough and do not come through Redis."""
@@ -109,12 +112,6 @@ class BridgeWorker(SimpleWorker):
         """Stop after the running drain, which begins nothing new."""
         stopping.set()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
-
-
-def keep_loaded() -> None:
-    """Exclude what is loaded by now from garbage collection, which long listings cause often."""
-    gc.collect()
-    gc.freeze()
 
 
 def run_worker(

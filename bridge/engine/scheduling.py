@@ -115,6 +115,7 @@ def claim_batch(
             live_only=skipped_below_live,
             below_live=max(0, capacity.below_live),
             room=crowding.spare,
+            load=capacity.load,
         )
         batch.taken += [ClaimedWork(row, row.lane) for row in rows]
     return batch

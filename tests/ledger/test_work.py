@@ -1,3 +1,4 @@
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -85,6 +86,31 @@ def test_lanes_go_by_urgency_then_by_time(tx, now):
         hint(tx, now, f"{lane}{due}", lane=lane, due_at=now - due * SECOND)
     assert keys(work.claim(tx, "w1", now, now + LONG, 3)) == ["live4", "live1", "operator2"]
     assert keys(work.claim(tx, "w1", now, now + LONG, 9)) == ["retry3", "reconcile5", "backfill9"]
+
+
+def test_a_flood_of_one_connection_goes_before_no_single_row_of_another(tx, now):
+    for number in range(200):
+        hint(tx, now, f"noise{number}", connection="noisy", due_at=now - 9 * SECOND)
+    for number in range(40):
+        hint(tx, now, f"loud{number}", connection="loud", due_at=now - 5 * SECOND)
+    hint(tx, now, "quiet", connection="quiet")
+    rows = work.claim(tx, "w1", now, now + LONG, 5)
+    shared = Counter(row.connection for row in rows)
+    assert shared == {"noisy": 2, "loud": 2, "quiet": 1}
+    hint(tx, now, "again", connection="quiet")
+    (row,) = work.claim(tx, "w1", now, now + LONG, 1, load={"noisy": 4, "loud": 3})
+    assert row.connection == "quiet"
+    (row,) = work.claim(tx, "w1", now, now + LONG, 1, load={"noisy": 4, "loud": 3})
+    assert row.connection == "loud"
+    assert len(work.claim(tx, "w1", now, now + LONG, 500)) == 241 - 5 + 1 - 2  # nothing is lost
+
+
+def test_a_flood_in_a_lower_lane_waits_for_the_live_work_of_all(tx, now):
+    for number in range(20):
+        hint(tx, now, f"listed{number}", lane="reconcile", due_at=now - 9 * SECOND)
+        hint(tx, now, f"told{number}", connection="desk")
+    rows = work.claim(tx, "w1", now, now + LONG, 6, load={"desk": 9})
+    assert {row.connection for row in rows} == {"desk"}
 
 
 def test_one_claim_holds_one_row_of_a_link(tx, now):

@@ -85,6 +85,7 @@ def queue(
     Only the kind of work is stored, never the calls: `deliver` plans again under its own lease.
     """
     notes: list[Note] = []
+    parking.discard(tx, unwanted(tx, link, made))
     for connection, planned in made.items():
         notes.extend(planned.notes)
         calls = call_parts.without_refused(tx, context, link, connection, planned.calls)
@@ -108,6 +109,27 @@ def queue(
             run_id=run_id,
         )
     return notes
+
+
+def unwanted(tx: Tx, link: Link, made: Mapping[str, Plan]) -> list[int]:
+    """Return the parked work of a link that its plans do not ask for any more.
+
+    A human has done it there, for instance. While a side is at rest, or has a write under way, its
+    plan does not tell. What is parked for one field alone is left to `call_parts`.
+    """
+    found = []
+    for row_id, key, connection in parking.of_link(tx, link.id):
+        planned, side = made.get(connection), link.sides.get(connection)
+        if planned is None or link.paused or connection in link.intents:
+            continue
+        if side is not None and (side.attempt is not None or side.detached or not side.in_scope):
+            continue
+        wanted = {"create": planned.create is not None, "deliver": bool(planned.calls)}
+        wanted["remove"] = planned.delete
+        kind = key.partition(":")[0]
+        if key == work_key(kind, link.id, connection) and not wanted.get(kind, True):
+            found.append(row_id)
+    return found
 
 
 def _frees(tx: Tx, context: Context, link: Link, key: str, create: CreatePlan, lane: str) -> bool:

@@ -221,6 +221,14 @@ def set_aside(
     )
 
 
+def of_link(tx: Tx, link_id: str) -> list[tuple[int, str, str]]:
+    """Return (id, key, connection) of a link's parked rows."""
+    rows = select(work.c.id, work.c.key, work.c.connection).where(
+        work.c.link_id == link_id, work.c.parked_at.is_not(None)
+    )
+    return [tuple(row) for row in tx.execute(rows)]
+
+
 def of_fields(tx: Tx, link_id: str, connection: str) -> list[tuple[int, dict[str, Any]]]:
     """Return (id, payload) of a side's parked rows that are about one field each."""
     rows = select(work.c.id, work.c.payload).where(
@@ -253,6 +261,7 @@ def unpark(
     connection: str | None = None,
     cause: str | None = None,
     payload: dict[str, Any] | None = None,
+    link_id: str | None = None,
 ) -> int:
     """Free parked rows (all, or those that fit), due now in the operator's lane; return how many.
 
@@ -267,6 +276,8 @@ def unpark(
         selected.append(work.c.connection == connection)
     if cause is not None:
         selected.append(work.c.parked_cause == cause)
+    if link_id is not None:
+        selected.append(work.c.link_id == link_id)
     for row in tx.execute(select(work.c.connection, work.c.payload).where(*selected)).all():
         if isinstance(row.payload, dict) and LEARNED in row.payload:
             probes.take_back(tx, row.connection, row.payload[LEARNED])
@@ -305,6 +316,8 @@ def free_runs(tx: Tx, now: datetime) -> int:
 
 def discard(tx: Tx, ids: Collection[int]) -> int:
     """Delete parked rows; return how many."""
+    if not ids:
+        return 0
     return tx.execute(
         delete(work).where(work.c.id.in_(ids), work.c.parked_at.is_not(None))
     ).rowcount

@@ -14,7 +14,8 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context
 from bridge.errors import Busy, NotPossible, UnknownName
 from bridge.flow import copies
-from bridge.flow.replan import plans
+from bridge.flow.match import AMBIGUOUS
+from bridge.flow.replan import plans, work_key
 from bridge.ledger import hints, links, matching, parking, stray_copies
 from bridge.ledger.database import Tx
 from bridge.operations import find
@@ -298,6 +299,7 @@ def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> Non
     # transaction is undone.
     change_link(tx, desk, target, arrive)
     links.move_side(tx, side.id, target)
+    parking.unpark(tx, desk.now(), cause=AMBIGUOUS, link_id=link_id)
     matching.put(tx, left.sync, link_id, connection, [])
     own_key = copies.key_of(Ref(connection, left.entity, side.remote_id))
     matching.add(tx, left.sync, target, connection, [own_key])
@@ -306,7 +308,8 @@ def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> Non
 def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
     """Put a record into a ticket that was set aside because it fits several."""
     # Any other record without a ticket is about to get one by itself.
-    ids, _unknown = parking.find_ids(tx, [hints.key(ref)])
+    doubts = [hints.key(ref), work_key("create", link_id, ref.connection)]
+    ids, _unknown = parking.find_ids(tx, doubts)
     if not ids:
         raise NotPossible(
             f"{ref} is in no ticket, and was not set aside; "

@@ -15,6 +15,7 @@ from bridge.engine import worker_identity
 from bridge.engine.context import Context
 from bridge.engine.outcomes import RETIRED
 from bridge.errors import NotAccepted
+from bridge.flow.match import AMBIGUOUS
 from bridge.ledger import audit, configurations, hints, parking, running_processes
 from bridge.ledger.configurations import ConfigurationRow
 from bridge.ledger.database import Ledger, Tx
@@ -28,8 +29,11 @@ from bridge.runs.configuration_changes import (
     describe,
 )
 
-FREED_CAUSES: Final = (RETIRED, "KeyError")
-"""Causes of parked work that a return of its connection ends; the second is of older versions."""
+FREED_CAUSES: Final = (RETIRED, "KeyError", AMBIGUOUS)
+"""Causes of parked work that other files may end: a connection that is back, another match rule.
+
+The second is of older versions.
+"""
 
 
 def known_records(tx: Tx) -> KnownRecords:

@@ -359,9 +359,15 @@ class Drain:
         self._waiting = still_waiting
 
     def _too_late(self, request: RemoteRequest, now: datetime) -> BridgeError | None:
-        """Return why a request that waited is not sent: its deadline, or its connection is shut."""
+        """Return why a request that waited is not sent.
+
+        It is past its deadline, its worker stops, or its connection is shut.
+        """
         if now >= min(effect.deadline for effect in request.effects):
             held_up = "no call started before its deadline (waiting for its budget)"
+            return LeaseLost(f"{request.connection}: {held_up}")
+        if now < request.not_before and self.stopping():
+            held_up = "no call started before its worker was told to stop"
             return LeaseLost(f"{request.connection}: {held_up}")
         return self._gate.turned_away(request.connection, request.procedures)
 

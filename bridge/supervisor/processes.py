@@ -19,8 +19,10 @@ from bridge.errors import BridgeError, ConfigError
 
 PARENT: Final = "BRIDGE_PARENT"
 """Environment of a child: the id of the process with which it ends."""
+STOP_TIMEOUT: Final = 2.0
+"""Seconds that children have to end by themselves when all are stopped."""
 TERMINATE_TIMEOUT: Final = 10.0
-"""Seconds that a child has to end by itself."""
+"""Seconds that a process has to end by itself after the one that started it."""
 FIRST_RESTART_PAUSE: Final = 0.5
 """Seconds before a child is started again; they double with each failure in a row ..."""
 MAX_RESTART_PAUSE: Final = 30.0
@@ -128,14 +130,14 @@ class Children:
         # the signal before any is waited for, so that they end side by side.
         for child in reversed(self.running):
             child.signal(signal.SIGTERM)
-        until = time.monotonic() + TERMINATE_TIMEOUT
+        until = time.monotonic() + STOP_TIMEOUT
         for child in reversed(self.running):
             if child.process is None:
                 continue
             try:
                 child.process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self.say(f"{child.name} does not end; killing it")
+                # It waits for an answer, most often; what it had under way is taken up again.
                 child.signal(signal.SIGKILL)
                 child.process.wait()
         self.running.clear()

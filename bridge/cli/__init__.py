@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -12,7 +13,7 @@ import click
 
 from bridge import __version__
 from bridge.cli.screen import say
-from bridge.errors import BridgeError, ConfigError, LedgerError
+from bridge.errors import BridgeError, ConfigError, FilesDiffer, LedgerError, NotAccepted
 from bridge.home import find_home
 
 COMMANDS: Final = {
@@ -75,6 +76,7 @@ class Commands(click.Group):
         except ConfigError as error:
             for problem in error.problems:
                 say(problem, err=True)
+            _explain(error)
             context.exit(2)
         except LedgerError as error:
             say(f"Error: {error}", err=True)
@@ -87,6 +89,14 @@ class Commands(click.Group):
             # end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             context.exit(1)
+
+
+def _explain(error: ConfigError) -> None:
+    from bridge.cli.running_sandbox import say_if_sandbox_stopped  # noqa: PLC0415 - as commands are
+
+    if not isinstance(error, NotAccepted | FilesDiffer):
+        with contextlib.suppress(BridgeError):
+            say_if_sandbox_stopped(find_home())
 
 
 @click.group(

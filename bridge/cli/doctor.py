@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from bridge.cli.operator import actor
-from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.running_sandbox import follow_sandbox, say_if_sandbox_stopped
 from bridge.cli.screen import say, say_rows
+from bridge.core.model.outcome_codes import Code
 from bridge.home import find_home
 from bridge.operations import doctor
 from bridge.operations.times import when
@@ -19,6 +20,8 @@ def command(as_json: bool) -> None:
     home = find_home()
     follow_sandbox(home)
     troubles = doctor.examine_home(home, actor())
+    if any(trouble.code is Code.FILES for trouble in troubles):
+        say_if_sandbox_stopped(home)
     if as_json:
         say_rows(troubles)
     else:

@@ -51,6 +51,11 @@ def sandbox_database(home: Path) -> str:
     return os.environ.get(DATABASE) or f"sqlite:///{home / 'var' / 'sandbox.db'}"
 
 
+def was_used(home: Path) -> bool:
+    """Return whether `bridge up --sandbox` has left a ledger in this home."""
+    return (home / "var" / "sandbox.db").exists()
+
+
 def is_selected() -> bool:
     """Return whether this process was told to use the sandboxes."""
     return bool(os.environ.get("BRIDGE_SANDBOX"))

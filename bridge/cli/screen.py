@@ -6,10 +6,14 @@ What vendors and their customers wrote is text, whatever stands in it.
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -18,11 +22,32 @@ from rich.text import Text
 
 from bridge.observability.visible_text import visible, visible_json
 
+GOES_ON: Final = 4
+"""A line that goes on is indented by so much more."""
+ENDLESS: Final = 10_000
+"""Width of what is no terminal."""
+
 
 def say(*lines: str, err: bool = False, bold: bool = False) -> None:
-    """Print each of the lines, as it is; a line end within one is shown as a dot."""
+    """Print each of the lines; a line end within one is shown as a dot.
+
+    On a terminal a line that is too long for it goes on below, indented, and no word is cut.
+    Elsewhere each is one line.
+    """
     for line in lines:
-        click.secho(visible(line), err=err, bold=bold or None)
+        shown = _fitted(visible(line), err=err)
+        click.echo(click.style(shown, bold=True) if bold else shown, err=err)
+
+
+def _fitted(line: str, *, err: bool) -> str:
+    width = shutil.get_terminal_size().columns
+    if len(line) <= width or not (sys.stderr if err else sys.stdout).isatty():
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + GOES_ON)
+    lines = textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)
 
 
 def say_json(value: Any) -> None:
@@ -43,10 +68,15 @@ def say_over(line: str, *, width: int) -> None:
 
 
 class Screen(Console):
-    """A console for tables and colours. It takes text as text: brackets are no markup."""
+    """A console for tables and colours. It takes text as text: brackets are no markup.
+
+    Where it prints to no terminal, each row is one line, however long.
+    """
 
     def __init__(self, *, err: bool = False) -> None:
         super().__init__(stderr=err, markup=False, emoji=False, highlight=False)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = ENDLESS
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print; a text is one line, also where it has line ends in it."""

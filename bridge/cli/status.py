@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 import click
@@ -16,7 +17,7 @@ from bridge.cli.screen import Screen, say_json
 from bridge.core.model.outcome_codes import Code
 from bridge.operations import status
 from bridge.operations.status import NEVER_CALLED, ConnectionStatus, Overview, RecentRun
-from bridge.operations.times import clock, when
+from bridge.operations.times import upcoming, when
 
 COLOURS: Final = {"ok": "green", "failing": "yellow", "trying": "yellow", NEVER_CALLED: "dim"}
 COLUMNS: Final = (
@@ -44,7 +45,7 @@ def command(as_json: bool) -> None:
 
 
 def _print(console: Console, overview: Overview) -> None:
-    table = _table(overview.connections)
+    table = _table(overview.connections, overview.at)
     # Nothing is cut, on however narrow a terminal.
     options = console.options.update(max_width=MAX_WIDTH)
     least = Measurement.get(console, options, table).minimum
@@ -60,11 +61,10 @@ def _print(console: Console, overview: Overview) -> None:
         console.print(line, style="yellow", soft_wrap=True)
     for metric in overview.summary.account_metrics:
         console.print(f"{metric.connection}  {metric.name} {metric.value:g}", style="dim")
-    for recent in overview.runs:
-        console.print(_run(recent), style="dim")
+    console.print(_runs(overview.runs), style="dim")
 
 
-def _table(connections: Iterable[ConnectionStatus]) -> Table:
+def _table(connections: Iterable[ConnectionStatus], now: datetime) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in COLUMNS:
         table.add_column(column, no_wrap=True)
@@ -77,8 +77,8 @@ def _table(connections: Iterable[ConnectionStatus]) -> Table:
             str(row.records),
             f"{row.lag:g} s" if row.lag else "",
             str(row.writes_last_minute),
-            clock(row.next_poll) if row.next_poll else "",
-            clock(row.next_full) if row.next_full else "",
+            upcoming(row.next_poll, now) if row.next_poll else "",
+            upcoming(row.next_full, now) if row.next_full else "",
             " ".join(row.rates),
         )
     return table
@@ -101,9 +101,18 @@ def _counts(overview: Overview) -> list[str]:
     return [*lines, f"lanes: {lanes}"] if lanes else lines
 
 
-def _run(recent: RecentRun) -> str:
-    run = recent.run
-    return (
-        f"{when(run.started_at)}  run {run.id}, {run.kind} {run.connection} {run.entity}: "
-        f"{run.seen} seen, {run.hinted} to look at, {recent.written} written, {recent.state}"
-    )
+def _runs(runs: Iterable[RecentRun]) -> Table:
+    """Return a line for each run; on a narrow screen its figures go on in their own column."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column()
+    for recent in runs:
+        run = recent.run
+        table.add_row(
+            when(run.started_at),
+            f"run {run.id}",
+            f"{run.kind} {run.connection} {run.entity}",
+            f"{run.seen} seen, {run.hinted} to look at, {recent.written} written, {recent.state}",
+        )
+    return table

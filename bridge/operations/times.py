@@ -11,8 +11,13 @@ def when(at: datetime | str) -> str:
 
 
 def clock(at: datetime | str) -> str:
-    """Return the time of day alone, `07:50:48Z`, of what happens now or within a day."""
+    """Return the time of day alone, `07:50:48Z`, of what happens now."""
     return f"{_utc(at):%H:%M:%S}Z"
+
+
+def upcoming(at: datetime, now: datetime) -> str:
+    """Return the time of what is to come, with its day where that is another: `12-01 07:50Z`."""
+    return clock(at) if _utc(at).date() == _utc(now).date() else f"{_utc(at):%m-%d %H:%M}Z"
 
 
 def _utc(at: datetime | str) -> datetime:

@@ -2,12 +2,13 @@
 
 import io
 import json
+import sys
 import unicodedata
 
 import pytest
 from rich.table import Table
 
-from bridge.cli.screen import Screen
+from bridge.cli.screen import Screen, say
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.ledger import conflict_log, links, timeline
 from bridge.observability.log import configure
@@ -165,3 +166,35 @@ def test_a_log_line_is_one_harmless_line(form, text):
         root.setLevel(level)
     (line,) = stream.getvalue().splitlines()
     assert is_harmless(line)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_a_long_line_goes_on_below_and_no_word_is_cut(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "40")
+    say("  helpdesk:tkt_0123456789  is out of scope, or was closed", "short")
+    assert terminal.getvalue().splitlines() == [
+        "  helpdesk:tkt_0123456789  is out of",
+        "      scope, or was closed",
+        "short",
+    ]
+
+
+def test_in_a_pipe_each_line_and_each_row_of_a_table_is_one_line(monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    long = "word " * 100
+    table = Table(box=None)
+    table.add_column("a")
+    table.add_column("b")
+    table.add_row(long, long)
+    say(long)
+    screen = Screen()
+    screen.print(table)
+    screen.print(long)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.count("word") for line in lines] == [100, 0, 200, 100]

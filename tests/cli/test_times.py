@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +11,7 @@ from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.ledger import conflict_log, links, run_records, timeline, work
 from bridge.ledger.database import Ledger
 from bridge.ledger.timeline import TimelineEntry
-from bridge.operations.times import when
+from bridge.operations.times import upcoming, when
 from bridge.supervisor.activity import activity_row
 from tests.cli.conftest import KEYS
 
@@ -95,9 +95,15 @@ def test_the_next_runs_and_the_stream_show_the_time_of_day_in_utc(home):
         for row in json.loads(home("status", "--json"))["schedule"]
         if row["kind"] == "poll" and row["last"]
     ]
-    assert f" {datetime.fromisoformat(polled['next']):%H:%M:%S}Z " in home("status")
+    assert f" {datetime.fromisoformat(polled['next']):%m-%d %H:%M}Z " in home("status")
     line = TimelineEntry(
         1, "l1", AT, "wrote", "product", "", {"verb": "update", "sent": {"status": "open"}}
     )
     assert row_text(activity_row(line, None)).plain.startswith("12:00:05Z  wrote")
     assert when(AT.isoformat()) == SHOWN
+
+
+def test_what_comes_on_another_day_is_shown_with_its_day():
+    now = datetime(2026, 5, 1, 23, 50, tzinfo=UTC)
+    assert upcoming(now + timedelta(minutes=5), now) == "23:55:00Z"
+    assert upcoming(now + timedelta(minutes=15), now) == "05-02 00:05Z"

@@ -21,8 +21,8 @@ from bridge.simulate.seeds import SimulationTotals, play, play_seed, run, shrink
 from bridge.simulate.stage import Stage, load_home
 from bridge.simulate.verdicts import calls_beyond_trials, judge
 
-FIXED = (*range(1000, 1016), 900_221, 20_021)
-"""The last two: an unlisted twin; a create that two errors end."""
+FIXED = (*range(1000, 1016), 900_221, 20_021, 976_963_300)
+"""The last ones once found faults that have tests of their own: a seed's meaning does not last."""
 KNOWN_MEANWHILE = 900_586
 """Somebody becomes known between two choices of a person."""
 FRESH = 8

@@ -141,15 +141,14 @@ class StepWorker:
 
     def _begin(self) -> None:
         """Begin the next piece of work that it has claimed, if that is its own still."""
-        scene, now = self.scene, self.scene.clock.now()
+        scene = self.scene
         if not self._claimed:
             return
         claimed = self._claimed.pop(0)
-        if self._until is not None and now >= self._until:
+        if self._until is not None and scene.clock.now() >= self._until:
             self._begin()
             return
-        with scene.ledger.read() as tx:
-            self.gate.states = connection_states(connection_health.by_name(tx), now)
+        self._look()
         task = Task(claimed.row, self.name, scene.context.fresh_id())
         procedure = PROCEDURES.begin(scene.context, task)
         self.running = RunningProcedure(task, procedure, claimed.lane, claimed.probe)
@@ -191,10 +190,19 @@ class StepWorker:
 
     def _tell(self) -> None:
         """Record what the calls were answered; of refusals, that is the probe's alone."""
-        told = [each for each in self.gate.waiting if each.probe]
+        told = self.gate.waiting
+        if not told:
+            return
         self.gate.record(self.scene.ledger, self.scene.context)
-        if any(isinstance(each.error, Unauthorised) for each in told):
+        if any(each.probe and isinstance(each.error, Unauthorised) for each in told):
             self.untold = ""
+        self._look()
+
+    def _look(self) -> None:
+        """See how the connections are, as a drain does whenever it claims."""
+        with self.scene.ledger.read() as tx:
+            health = connection_health.by_name(tx)
+        self.gate.states = connection_states(health, self.scene.clock.now())
 
     def _held_up(self, running: RunningProcedure, effect: Read | Grant | Call) -> bool:
         """Wait for the budget; what is shut, or waited past its deadline, is never called."""

@@ -51,6 +51,8 @@ class Entry:
     """Of a record that was made: the e-mail address of who asked."""
     customer_id: str = ""
     """Of a record that was made: the record of who asked, by which a search comes to this one."""
+    behind: float = 0.0
+    """Of a listing: it showed what was so many seconds before."""
 
     def row(self) -> dict[str, Any]:
         """Return the entry as JSON values."""
@@ -78,6 +80,7 @@ class Entry:
             "marker": self.marker,
             "customer": self.customer,
             "customer_id": self.customer_id,
+            "behind": self.behind,
         }
 
 

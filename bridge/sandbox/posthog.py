@@ -66,6 +66,7 @@ class PostHogSandbox(Sandbox):
         "post": (201, 201, 405, 500, "older"),
         "tags_licensed": (True, True, False),
         "ids_supported": (False, True),
+        "list_lag": (0.0, 1.0),
         "critical": (True, True, False),
         "bulk_supported": (True, False),
         "personal_delete": (True, False),

@@ -163,12 +163,15 @@ class Sandbox(VendorFacts, ABC):
     def listed(self, entity: str = "ticket") -> list[Record]:
         """Return what a listing shows of an entity: the option `list_lag` keeps it behind."""
         store = self.store if entity == "ticket" else self.others[entity]
-        lag = timedelta(seconds=float(self.options["list_lag"]))
         return [
             record
-            for record in store.before(lag)
+            for record in store.before(timedelta(seconds=self._lag))
             if self.alive(record) and str(record["id"]) not in self.restricted
         ]
+
+    @property
+    def _lag(self) -> float:
+        return float(self.options["list_lag"])
 
     def _control(self) -> Mapping[str, control.Verb]:
         """Return what `/_control/` can do, by method and path."""
@@ -399,6 +402,7 @@ class Sandbox(VendorFacts, ABC):
             status=status,
             fault=fault,
             note=call.note,
+            behind=self._lag if call.kind == "read" and not call.id else 0.0,
             **self._identity(call.kind, call.record),
         )
 

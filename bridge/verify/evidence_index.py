@@ -258,6 +258,16 @@ class EvidenceIndex:
         return carried
 
 
+def shown_at(read: Row) -> datetime:
+    """Return of which time a read showed its records: a listing may lag behind."""
+    return _time(read["at"]) - timedelta(seconds=read.get("behind", 0.0))
+
+
+def could_show(read: Row, edit: HumanEdit) -> bool:
+    """Return whether a read came late enough to show an edit."""
+    return edit.seq < read["seq"] and edit.at <= shown_at(read)
+
+
 def ref_of(row: Row) -> Ref:
     """Return the connection and id that a row is about."""
     return str(row["connection"]), str(row["id"])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bridge.verify import drifted_tickets, duplicate_records, lost_edits
-from bridge.verify.evidence_index import EvidenceIndex, Row, ref_of
+from bridge.verify.evidence_index import EvidenceIndex, Row, could_show, ref_of
 
 DONE_UNHEARD: Final = ("error-after", "reset-after", "timeout-after")
 """Faults of calls that were done all the same."""
@@ -54,14 +54,15 @@ def undocumented(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
 
 
 def _met_an_edit(index: EvidenceIndex, write: Row) -> bool:
-    """Return whether a human changed a field of a write after our last read before it."""
+    """Return whether a human changed a field of a write after what our last read before showed."""
     ref = ref_of(write)
     last_read = index.last_read(ref, write["seq"])
-    since = last_read["seq"] if last_read is not None else 0
     # Calls name a field as records do, or by a longer word: `tagId`, `assignee_id`.
     stems = tuple(
         edit.field.removesuffix("s")
         for edit in index.edits
-        if edit.ref == ref and since < edit.seq < write["seq"]
+        if edit.ref == ref
+        and edit.seq < write["seq"]
+        and (last_read is None or not could_show(last_read, edit))
     )
     return any(name.startswith(stems) for name in write["sent"])

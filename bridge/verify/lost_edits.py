@@ -13,9 +13,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import timedelta
 
-from bridge.verify.evidence_index import EvidenceIndex, HumanEdit, Ref, Row, shows
+from bridge.verify.evidence_index import (
+    EvidenceIndex,
+    HumanEdit,
+    Ref,
+    Row,
+    could_show,
+    shown_at,
+    shows,
+)
 from bridge.verify.system_reading import names_of_person
 
 
@@ -119,15 +127,16 @@ def _before_they_met(index: EvidenceIndex, edit: HumanEdit) -> bool:
 def _in_window(index: EvidenceIndex, edit: HumanEdit) -> bool:
     """Return whether the journal proves that the edit came between a read of ours and its write.
 
-    The bridge's last read of the record before the write came before the edit, and hardly any time
-    lies between them.
+    What the bridge's last read of the record before the write showed was older than the edit, and
+    hardly any time lies between read and write.
     """
     for seq, at, _ in index.carried[edit.ref, edit.field]:
         if seq > edit.seq:
             read = index.last_read(edit.ref, seq)
-            if read is None or read["seq"] > edit.seq:
+            if read is None or could_show(read, edit):
                 return False
-            return at - datetime.fromisoformat(read["at"]) <= index.window
+            behind = timedelta(seconds=read.get("behind", 0.0))
+            return at - shown_at(read) <= index.window + behind
     return False
 
 
@@ -145,10 +154,10 @@ def _unseen(index: EvidenceIndex, edit: HumanEdit) -> bool:
     ]
     if not went:
         return False
-    since = went[-1].seq
     return not any(
-        since < row["seq"] < edit.seq and row["actor"] == "bridge" and _read_directly(row, edit.ref)
+        could_show(row, went[-1]) and not could_show(row, edit) and _read_directly(row, edit.ref)
         for row in index.journal
+        if row["actor"] == "bridge"
     )
 
 

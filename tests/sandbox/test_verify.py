@@ -305,6 +305,30 @@ def test_a_human_who_sets_what_a_lost_write_had_carried_cannot_be_told_from_it(r
     assert run.report().lost_edits == 1
 
 
+@pytest.mark.parametrize(("lag", "kind"), [(0.0, "lost_edits"), (1.0, "window_edits")])
+def test_what_a_lagging_listing_could_not_show_yet_is_overwritten_by_no_fault_of_the_bridges(
+    run, lag, kind
+):
+    run.clock.sleep(5)
+    run.posthog.configure({"list_lag": lag})
+    run.posthog.edit(run.there, {"status": "pending"})
+    run.clock.sleep(0.5)
+    run.to_posthog.get(f"{POSTHOG}/")
+    run.patch_posthog(status="new")
+    assert list(run.report().details) == [kind]
+
+
+@pytest.mark.parametrize(("lag", "echoes"), [(0.0, 1), (1.0, 0)])
+def test_what_a_lagging_listing_could_not_show_yet_may_be_written_once_more(run, lag, echoes):
+    run.clock.sleep(5)
+    run.posthog.configure({"list_lag": lag})
+    run.posthog.edit(run.there, {"status": "pending"})
+    run.clock.sleep(0.5)
+    run.to_posthog.get(f"{POSTHOG}/")
+    run.patch_posthog(status="pending")
+    assert run.report().echo_writes == echoes
+
+
 @pytest.mark.provokes
 def test_forbidden_calls_and_faults_are_counted(run):
     run.to_posthog.get(f"{POSTHOG}/{run.there}/")

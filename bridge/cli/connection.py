@@ -27,7 +27,10 @@ def pause(name: str, why: str) -> None:
 @group.command()
 @click.argument("name")
 def resume(name: str) -> None:
-    """Call NAME again, after its credentials were mended or it was paused."""
+    """Call NAME again: its credentials were mended, it was paused, or it can do more by now.
+
+    What it was found not to do (no creates, a field that it ignores) is forgotten, and tried again.
+    """
     with at_desk() as desk:
         connection.resume(desk, name)
     say(f"{name} is in use again")

@@ -63,7 +63,11 @@ def retry(names: tuple[str, ...], cause: str | None, everything: bool, approve: 
 @click.option("--cause", metavar="CODE", help="All that have this outcome code.")
 @click.option("--all", "everything", is_flag=True, help="All there is.")
 def discard(names: tuple[str, ...], cause: str | None, everything: bool) -> None:
-    """Throw parked work away; a reconciliation finds again what is still to be done."""
+    """Throw parked work away; a reconciliation finds again what is still to be done.
+
+    What its refusal has taught (a word that the system does not take) is forgotten with it: the
+    next write tries it again, and it is parked again if it is refused again.
+    """
     choice = _choice(names, cause, everything)
     with at_desk() as desk:
         gone = parked.discard(desk, choice)

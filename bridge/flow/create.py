@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.merge.created_records import absorb_created
-from bridge.core.model.capabilities import Support
+from bridge.core.model.capabilities import Support, creating
 from bridge.core.model.markers import Markers
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Raw, Ref
-from bridge.core.planning.creation import CREATE, CreatePlan
+from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, await_grant, call_vendor, transact
 from bridge.errors import (
@@ -54,8 +54,10 @@ from bridge.ledger.intents import OpenIntent
 
 MAX_CREATES_SENT = 2
 """A create that was looked for and not found is sent once more; after that a human decides."""
-NOT_OFFERED = frozenset({403, 404, 405, 500, 501})
-"""Statuses that say that a system does not create at all, whatever is sent.
+NO_SUCH_CALL = frozenset({405, 501})
+"""Statuses that say that a deployment does not make such a call, whatever is sent and promised."""
+NOT_OFFERED = NO_SUCH_CALL | {403, 404, 500}
+"""Statuses that say so where nobody knew whether the system creates.
 
 A 500 is a refusal only where a connector has seen that every create is answered so, a 403 only
 where it is said of the action.
@@ -260,7 +262,7 @@ def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
         later(tx, task, now)
         return
     why = "two creates were answered with an error and nothing was found"
-    give_up(tx, context, task, why, withdraws=True)
+    give_up(tx, context, task, why, withdraws=is_uncertain(context, task))
 
 
 def refused(
@@ -275,8 +277,7 @@ def refused(
     intents.close(tx, draft.marker, "refused", None, now)
     link.intents.pop(connection, None)
     if not isinstance(error, Refused) or error.status not in VALUE_STATUSES:
-        withdraws = isinstance(error, Unsupported) or error.status in NOT_OFFERED
-        give_up(tx, context, task, str(error), withdraws=withdraws)
+        give_up(tx, context, task, str(error), withdraws=says_never(context, task, error))
         return
     notes = park_refused_create(tx, context, task, draft.values, error)
     if notes is None:
@@ -305,21 +306,34 @@ def brought_later(context: Context, link: Link, connection: str, plan: CreatePla
     }
 
 
+def is_uncertain(context: Context, task: Task) -> bool:
+    """Return whether nobody knows yet that the connection makes such records."""
+    link, connection = the_link(task), task.row.connection
+    proven = context.probes.get(connection, {}).get(creating(link.entity))
+    return context.syncs[link.sync].members[connection].create == Support.PROBED and not proven
+
+
+def says_never(context: Context, task: Task, error: Refused | Unsupported) -> bool:
+    """Return whether a refusal is about all such records; see `EntityCapabilities.creates`."""
+    if isinstance(error, Refused) and error.status in NO_SUCH_CALL:
+        return True
+    named = isinstance(error, Unsupported) or error.status in NOT_OFFERED
+    return named and is_uncertain(context, task)
+
+
 def give_up(tx: Tx, context: Context, task: Task, why: str, *, withdraws: bool) -> None:
     """Park a create that the system will not make; it waits until something else would be sent.
 
-    With `withdraws`, a capability that nobody knew to work is withdrawn: then it is not carried,
-    and so is every other create that was under way.
+    With `withdraws`, the capability is withdrawn: then it is not carried, and so is every other
+    create that was under way.
     """
     now, link, connection = context.clock.now(), the_link(task), task.row.connection
     detail = {"why": why, "code": Code.CREATE_REFUSED}
     note = Note("not carried", connection, "", detail)
-    known = context.probes.setdefault(connection, {})
-    uncertain = context.syncs[link.sync].members[connection].create == Support.PROBED
-    if withdraws and uncertain and not known.get(CREATE):
+    if withdraws:
         # Recorded each time: should the transaction be run again, only memory knows of the first.
-        probes.record(tx, connection, CREATE, False, why, now)
-        known[CREATE] = False
+        probes.record(tx, connection, creating(link.entity), False, why, now)
+        context.probes.setdefault(connection, {})[creating(link.entity)] = False
         conclude(tx, context, task, [note])
         return
     plan = plan_member(context, link, connection).create
@@ -368,10 +382,10 @@ def adopt(
             save_and_park(tx, task, note, why, AMBIGUOUS, now)
             return
         link.sides[connection] = side
-        proven = context.probes.setdefault(connection, {})
-        if sync.members[connection].create == Support.PROBED and not proven.get(CREATE):
-            proven[CREATE] = True
-            probes.record(tx, connection, CREATE, True, "a record was created", now)
+        if is_uncertain(context, task):
+            context.probes.setdefault(connection, {})[creating(link.entity)] = True
+            why = "a record was created"
+            probes.record(tx, connection, creating(link.entity), True, why, now)
         entity_map = context.maps[connection][link.entity]
         obs = observation(record, entity_map, link.parent_id, own=not found)
         notes = absorb_created(link, obs, sent, context.rules(sync), found=found)

@@ -278,9 +278,7 @@ def unpark(
         selected.append(work.c.parked_cause == cause)
     if link_id is not None:
         selected.append(work.c.link_id == link_id)
-    for row in tx.execute(select(work.c.connection, work.c.payload).where(*selected)).all():
-        if isinstance(row.payload, dict) and LEARNED in row.payload:
-            probes.take_back(tx, row.connection, row.payload[LEARNED])
+    _unlearn(tx, selected)
     concerned = select(work.c.link_id).where(*selected, work.c.link_id.is_not(None))
     tx.execute(
         update(side).where(side.c.in_vain > 0, side.c.link_id.in_(concerned)).values(in_vain=0)
@@ -315,9 +313,28 @@ def free_runs(tx: Tx, now: datetime) -> int:
 
 
 def discard(tx: Tx, ids: Collection[int]) -> int:
-    """Delete parked rows; return how many."""
+    """Delete parked rows; return how many. What a refusal has taught is forgotten with them.
+
+    Nothing else would tell of it: what is still to be done is tried again, and parked again.
+    """
     if not ids:
         return 0
-    return tx.execute(
-        delete(work).where(work.c.id.in_(ids), work.c.parked_at.is_not(None))
-    ).rowcount
+    selected = (work.c.id.in_(ids), work.c.parked_at.is_not(None))
+    _unlearn(tx, selected)
+    return tx.execute(delete(work).where(*selected)).rowcount
+
+
+def told_of(tx: Tx, connection: str) -> set[str]:
+    """Return the findings of which a connection's parked rows tell."""
+    rows = select(work.c.payload).where(
+        work.c.connection == connection, work.c.parked_at.is_not(None)
+    )
+    payloads = tx.execute(rows).scalars()
+    return {payload[LEARNED] for payload in payloads if payload and LEARNED in payload}
+
+
+def _unlearn(tx: Tx, selected: Iterable[ColumnElement[bool]]) -> None:
+    """Forget what the refusals of these rows have taught."""
+    for row in tx.execute(select(work.c.connection, work.c.payload).where(*selected)).all():
+        if row.payload and LEARNED in row.payload:
+            probes.take_back(tx, row.connection, row.payload[LEARNED])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -37,6 +39,23 @@ def by_connection(tx: Tx) -> dict[str, dict[str, bool]]:
     return by_name
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found out about a connection, why, and when."""
+
+    connection: str
+    value: bool
+    why: str
+    at: datetime
+
+
+def named(tx: Tx, name: str) -> list[Finding]:
+    """Return the findings of all connections about one capability."""
+    columns = (probed.c.connection, probed.c.value, probed.c.why, probed.c.at)
+    rows = tx.execute(select(*columns).where(probed.c.name == name).order_by(probed.c.connection))
+    return [Finding(*row) for row in rows]
+
+
 def reasons(tx: Tx, connection: str) -> dict[str, str]:
     """Return the reason of each finding, by name."""
     return dict(
@@ -51,6 +70,7 @@ def take_back(tx: Tx, connection: str, name: str) -> None:
     tx.execute(delete(probed).where(probed.c.connection == connection, probed.c.name == name))
 
 
-def forget(tx: Tx, connection: str) -> None:
-    """Delete a connection's findings, so that they are made anew, say after a new licence."""
-    tx.execute(delete(probed).where(probed.c.connection == connection))
+def forget_refusals(tx: Tx, connection: str, but: Collection[str]) -> None:
+    """Delete what a connection was found not to do, but for some: it is tried again."""
+    refused = (probed.c.connection == connection, probed.c.value.is_(False))
+    tx.execute(delete(probed).where(*refused, probed.c.name.not_in(but)))

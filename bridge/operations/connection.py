@@ -1,8 +1,8 @@
-"""Pausing a connection, and resuming one that was paused or whose key was refused."""
+"""Pausing a connection, and resuming one that was paused, or that was found not to do something."""
 
 from __future__ import annotations
 
-from bridge.ledger import connection_health
+from bridge.ledger import connection_health, parking, probes
 from bridge.operations.desk import Desk
 
 
@@ -15,7 +15,11 @@ def pause(desk: Desk, name: str, why: str = "") -> None:
 
 
 def resume(desk: Desk, name: str) -> None:
-    """Call a connection again. Raises UnknownName."""
+    """Call a connection again, and have what it was found not to do tried again.
+
+    But for words of which parked work tells: that is freed by itself. Raises UnknownName.
+    """
     desk.connection(name)
     with desk.acting("connection resume", name) as tx:
         connection_health.resume(tx, name)
+        probes.forget_refusals(tx, name, but=parking.told_of(tx, name))

@@ -83,6 +83,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
             seen = [
                 *symptoms.refusals(tx, now),
                 *symptoms.values_without_reading(tx),
+                *symptoms.creates_withdrawn(tx, desk),
                 *symptoms.tickets_at_rest(tx, desk, status),
                 *symptoms.processes_at_rest(tx, desk, now),
             ]

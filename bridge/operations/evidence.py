@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from bridge.core.merge.equality import decision_holds, lack_holds
-from bridge.core.model.capabilities import Support
+from bridge.core.model.capabilities import Support, creating
 from bridge.core.model.state import Link, SideField
 from bridge.core.model.values import NO_BASE, Ref
 from bridge.engine.context import Context
@@ -59,7 +59,7 @@ def _creates(context: Context, tx: Tx, name: str) -> bool:
         return False
     if context.capabilities[name][TICKET].creates is Support.NO:
         return False
-    return bool(probes.findings(tx, name).get("create", True))
+    return bool(probes.findings(tx, name).get(creating(TICKET), True))
 
 
 def all_links(context: Context, tx: Tx) -> Iterator[Link]:

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.core.mapping.transforms import shown
+from bridge.core.model.capabilities import Support, creating
 from bridge.core.model.outcome_codes import Code, of_refusal
 from bridge.core.model.outcome_meanings import MEANINGS
-from bridge.ledger import links, refused_webhooks, unread_values
+from bridge.ledger import links, probes, refused_webhooks, unread_values
 from bridge.ledger.database import Tx
 from bridge.ledger.summary import Status
 from bridge.operations.desk import Desk
@@ -48,6 +49,21 @@ def values_without_reading(tx: Tx) -> Iterator[Trouble]:
             f"{value.connection}, and the mapping has no reading for it"
         )
         yield usual(Code.READ_VALUE, what, value.since, value.connection)
+
+
+def creates_withdrawn(tx: Tx, desk: Desk) -> Iterator[Trouble]:
+    """See which connections make no records, though their syncs say that they do."""
+    for sync in desk.config.syncs.values():
+        for found in probes.named(tx, creating(sync.entity)):
+            member = sync.members.get(found.connection)
+            if member is not None and member.create is Support.YES and not found.value:
+                what = f"{found.connection} makes no {sync.entity}s for {sync.name}: {found.why}"
+                do = (
+                    "`create: when-supported` or `false` in mappings/syncs.yaml, if it is meant "
+                    f"so; if not, have it allowed there, then `bridge connection resume "
+                    f"{found.connection}`"
+                )
+                yield Trouble(Code.CREATE_REFUSED, what, found.at, do, found.connection)
 
 
 def tickets_at_rest(tx: Tx, desk: Desk, status: Status) -> Iterator[Trouble]:

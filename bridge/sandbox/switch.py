@@ -89,6 +89,7 @@ class SwitchSandbox(SwitchOthers):
         "null_assignee": (True, IGNORE, REFUSE),
         "tags_match": ("any", "all"),
         "delete_status": (204, 200),
+        "create": (True, True, True, 405),
         "cursor": ("exclusive", "inclusive"),
         "conversations_first": ("newest", "oldest"),
         "webhook_data": ("record", "nested"),

@@ -23,7 +23,7 @@ def test_a_probed_create_that_is_refused_is_withdrawn_for_the_connection(ledger)
     world.hint("L", remote_id)
     world.settle()
     with world.ledger.read() as tx:
-        assert probes.findings(tx, "H") == {"create": False}
+        assert probes.findings(tx, "H") == {"create ticket": False}
     other = world.systems["L"].add(subject="t", status="open", tags=[])
     world.hint("L", other)
     world.settle()

@@ -138,6 +138,32 @@ def test_what_is_learned_of_a_word_is_not_tried_with_other_tickets(world):
         )
 
 
+@pytest.mark.parametrize("act", [parking.unpark, parking.discard])
+def test_what_is_learned_of_a_word_is_tried_again_once_its_row_is_freed_or_thrown_away(world, act):
+    wrong = ["urgent"]
+    calls = picky(world, lambda values: values.get("priority") in wrong, detail='"priority"')
+    ticket(world, priority="urgent", subject="one")
+    assert [row.learned for row in set_aside(world)] == ["create priority=urgent"]
+    for _ in range(2):
+        sent = len(calls)
+        with world.ledger.transaction() as tx:
+            ids = parking.all_ids(tx)
+            acted = (
+                {"ids": ids} if act is parking.discard else {"now": world.clock.now(), "ids": ids}
+            )
+            act(tx, **acted)
+            assert not [name for name in probes.findings(tx, "H") if "priority" in name]
+        polls(world, 1)
+        ticket(world, priority="urgent", subject=f"another {sent}")
+        assert len(calls) > sent  # refused again, so said again
+        assert set_aside(world)
+    wrong.clear()
+    with world.ledger.transaction() as tx:
+        parking.discard(tx, parking.all_ids(tx))
+    ticket(world, priority="urgent", subject="last")
+    assert world.systems["H"].peek(world.systems["H"].ids[-1])["priority"] == "urgent"
+
+
 def test_a_refused_move_of_the_status_says_nothing_about_the_word(world):
     ids = born(world)
     picky(world, lambda values: values.get("status") == "open", detail='"status"')
@@ -166,9 +192,12 @@ def uncertain(world):
     world.context.syncs["tickets"] = replace(sync, members=members)
 
 
-@pytest.mark.parametrize("status", [405, 500])
-def test_of_several_creates_at_once_that_are_not_allowed_all_end_as_not_carried(world, status):
-    uncertain(world)
+@pytest.mark.parametrize(("status", "known"), [(405, False), (500, False), (405, True)])
+def test_of_several_creates_at_once_that_are_not_allowed_all_end_as_not_carried(
+    world, status, known
+):
+    if not known:
+        uncertain(world)
     picky(world, lambda _values: True, status=status)
     first, second = (
         world.systems["L"].add(subject=f"ticket {number}", status="open", priority="low", tags=[])
@@ -189,6 +218,15 @@ def test_of_several_creates_at_once_that_are_not_allowed_all_end_as_not_carried(
     assert set_aside(world) == []
     polls(world, 2)
     assert set_aside(world) == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_declared_create_is_withdrawn_by_no_refusal_that_may_be_of_one_record(world, status):
+    picky(world, lambda values: values["subject"] == "wrong", status=status)
+    ticket(world, subject="wrong")
+    assert [row.cause for row in set_aside(world)] == ["create refused"]
+    ticket(world, subject="right")
+    assert len(world.systems["H"].ids) == 1
 
 
 def test_a_refused_value_does_not_withdraw_creating(world):

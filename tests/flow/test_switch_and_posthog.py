@@ -342,7 +342,7 @@ def test_where_no_ticket_can_be_made_that_is_found_out_once(estate, post):
         made.hint("helpdesk", helpdesk.create(ticket)["id"])
         made.clock.advance(60)
     with made.ledger.read() as tx:
-        assert probes.findings(tx, "product")["create"] is False
+        assert probes.findings(tx, "product")["create ticket"] is False
         health = connection_health.get(tx, "product")
         assert health is None or health.refused_at is None
     assert len(asked) <= 2

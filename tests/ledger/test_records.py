@@ -243,8 +243,15 @@ def test_findings_are_replaced_and_forgotten(tx, now):
         {"tags": False},
         {"tags": "ignored"},
     )
-    probes.forget(tx, "desk")
-    assert (probes.findings(tx, "desk"), probes.findings(tx, "helpdesk")) == ({}, {"tags": True})
+    probes.record(tx, "desk", "subject", True, "seen", now)
+    probes.record(tx, "desk", "priority=critical", False, "refused", now)
+    probes.forget_refusals(tx, "desk", but={"priority=critical"})
+    assert probes.findings(tx, "desk") == {"subject": True, "priority=critical": False}
+    assert probes.findings(tx, "helpdesk") == {"tags": True}
+    probes.record(tx, "desk", "tags", False, "ignored", now)
+    (one, other) = probes.named(tx, "tags")
+    assert (one.connection, one.value, one.why, one.at) == ("desk", False, "ignored", now)
+    assert (other.connection, other.value) == ("helpdesk", True)
 
 
 def test_open_conflicts_are_those_that_the_state_shows(tx, now):

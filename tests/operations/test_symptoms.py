@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from bridge.core.model.capabilities import Support
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Side, SideField
-from bridge.ledger import links, refused_webhooks, running_processes, webhook_inbox
-from bridge.operations import doctor, status, symptoms
+from bridge.ledger import links, probes, refused_webhooks, running_processes, webhook_inbox
+from bridge.operations import connection, doctor, status, symptoms
 from bridge.operations.trouble_log import TroubleLog
 
 
@@ -111,6 +112,35 @@ def test_a_value_without_a_reading_is_named_with_the_number_of_records(world, de
 def test_what_is_unreadable_for_another_reason_is_no_value_to_add(desk, code):
     add_link(desk, "l1", H=escalated("h1", desk.now(), code))
     assert found(desk, Code.READ_VALUE) == []
+
+
+# --- what a deployment does not do ---------------------------------------------------------------
+
+
+def found_out(desk, connection, name, value):
+    with desk.ledger.transaction() as tx:
+        probes.record(tx, connection, name, value, "answered 405", desk.now())
+
+
+def test_creates_that_a_sync_declares_and_a_deployment_refuses_are_said_until_it_is_resumed(desk):
+    for value in (True, False):
+        found_out(desk, "H", "create ticket", value)
+        found_out(desk, "H", "tags", value)
+        said = [each.what for each in found(desk, Code.CREATE_REFUSED)]
+        assert said == ([] if value else ["H makes no tickets for tickets: answered 405"])
+    assert "`bridge connection resume H`" in found(desk, Code.CREATE_REFUSED)[0].do
+    connection.resume(desk, "H")
+    assert found(desk, Code.CREATE_REFUSED) == []
+    with desk.ledger.read() as tx:
+        assert probes.findings(tx, "H") == {}
+
+
+def test_creates_that_nobody_has_promised_are_no_symptom(desk):
+    sync = desk.config.syncs["tickets"]
+    member = replace(sync.members["H"], create=Support.PROBED)
+    desk.config.syncs["tickets"] = replace(sync, members={**sync.members, "H": member})
+    found_out(desk, "H", "create ticket", False)
+    assert found(desk, Code.CREATE_REFUSED) == []
 
 
 # --- tickets and processes at rest ----------------------------------------------------------------

@@ -30,6 +30,11 @@ def refused_value(key: str, raw: Raw, *, on_create: bool = False) -> str:
     return f"{'create ' if on_create else ''}{key}={raw}"
 
 
+def creating(entity: str) -> str:
+    """Return the name under which it is remembered whether a deployment creates such records."""
+    return f"create {entity}"
+
+
 LONGEST_LAG = 600.0
 """Seconds. A record that is shown later than this after it was made has been away meanwhile."""
 
@@ -109,6 +114,10 @@ class EntityCapabilities:
     writable: Mapping[str, Writable] = field(default_factory=dict)
     verbs: tuple[Verb, ...] = ()
     creates: Support = Support.NO
+    """Withdrawn at a deployment that answers 405 or 501, for these speak of the call and never of
+    one record: also where it is declared YES, for the documents may promise what a deployment does
+    not do. It is not carried then, whatever else was on its way, until a human resumes the
+    connection. A refusal with another status withdraws it only where nobody knew (PROBED)."""
     deletes: Support = Support.NO
     values: Mapping[str, tuple[Raw, ...]] = field(default_factory=dict)
     """All values that the system is known to send, by top-level name: a mapping must read them."""

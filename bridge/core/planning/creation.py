@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.case import Rules
 from bridge.core.merge.equality import present_elements
-from bridge.core.model.capabilities import EntityCapabilities, Support, Writable, refused_value
+from bridge.core.model.capabilities import (
+    EntityCapabilities,
+    Support,
+    Writable,
+    creating,
+    refused_value,
+)
 from bridge.core.model.state import FieldState, Link, Side
 from bridge.core.model.values import NotCarried, Raw
 from bridge.core.planning.calls import EMPTY_VALUES, value_to_write
 
 CREATE = "create"
-"""The name under which it is remembered whether a connection can create."""
+"""What is done to make a record, as other work has the verb of its call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def _may_create(
 ) -> bool:
     """Return whether sync and system allow a counterpart, and a living side vouches for it."""
     allowed = (rules.sync.members[connection].create, capabilities.creates)
-    if Support.NO in allowed or (Support.PROBED in allowed and probed.get(CREATE) is False):
+    if Support.NO in allowed or probed.get(creating(link.entity)) is False:
         return False
     if connection in link.intents:
         return False  # one is on its way

@@ -136,6 +136,31 @@ def no_handles(entity: str, ids: Collection[str], /) -> Mapping[str, str]:  # no
     return {}
 
 
+class Findings(Protocol):
+    """What was found out about how this deployment does things, kept for all workers."""
+
+    def known(self) -> Mapping[str, bool]:
+        """Return all findings by name."""
+
+    def keep(self, name: str, why: str) -> None:
+        """Keep that something is so. To keep it twice does no harm."""
+
+
+class OwnFindings:
+    """Findings of one connector alone, as long as it lives."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def known(self) -> Mapping[str, bool]:
+        """Return all findings by name."""
+        return dict.fromkeys(self._names, True)
+
+    def keep(self, name: str, why: str) -> None:  # noqa: ARG002
+        """Keep that something is so."""
+        self._names.add(name)
+
+
 class Connector(ABC):
     """One system, as one connection to it reaches it.
 
@@ -184,9 +209,13 @@ class Connector(ABC):
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.handles: Handles = no_handles
-        """Set by whoever has a ledger; without it a read may take more calls, and is as right."""
+        self.findings: Findings = OwnFindings()
         self.markers = Markers.of(connection)
         """Which tags, traits and ids of records are markers of ours; no other is taken out."""
+
+    def remember_in(self, handles: Handles, findings: Findings) -> None:
+        """Use what a ledger knows; without it a call may be made once more, and is as right."""
+        self.handles, self.findings = handles, findings
 
     # Webhooks
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
+from bridge.connectors.contract import (
+    Connector,
+    Draft,
+    Findings,
+    Handles,
+    Intent,
+    Page,
+    Parsed,
+    Record,
+)
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.values import Raw, Ref
 
@@ -23,6 +32,10 @@ class ForwardingConnector(Connector):
         # Not as any other: what it hands on is read by the real one, with the markers of that.
         self.connection = real.connection
         self.real = real
+
+    def remember_in(self, handles: Handles, findings: Findings) -> None:
+        """Forward."""
+        self.real.remember_in(handles, findings)
 
     def parse(self, headers: Mapping[str, str], body: Any) -> Parsed:
         """Forward."""

@@ -26,6 +26,7 @@ from bridge.errors import BridgeError, LeaseLost
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
 from bridge.ledger.handles import LedgerHandles
+from bridge.ledger.probes import LedgerFindings
 
 log = logging.getLogger("bridge.engine")
 
@@ -124,9 +125,10 @@ class Drain:
     _gate: ConnectionGate = field(default_factory=ConnectionGate)
 
     def __post_init__(self) -> None:
-        """Let each connector ask the ledger by what its system finds a record."""
+        """Let each connector use what the ledger knows."""
         for name, connector in self.connectors.items():
-            connector.handles = LedgerHandles(self.ledger, name)
+            findings = LedgerFindings(self.ledger, name, self.context.clock.now)
+            connector.remember_in(LedgerHandles(self.ledger, name), findings)
 
     def run(self, seconds: float = 5.0) -> DrainCounts:
         """Work until nothing is due, or for about that long; then finish what is under way."""

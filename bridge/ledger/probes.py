@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select
 
-from bridge.ledger.database import Tx, insert
+from bridge.ledger.database import Ledger, Tx, insert
 from bridge.ledger.tables import probed
 
 
@@ -74,3 +74,20 @@ def forget_refusals(tx: Tx, connection: str, but: Collection[str]) -> None:
     """Delete what a connection was found not to do, but for some: it is tried again."""
     refused = (probed.c.connection == connection, probed.c.value.is_(False))
     tx.execute(delete(probed).where(*refused, probed.c.name.not_in(but)))
+
+
+class LedgerFindings:
+    """The findings of one connection, as a connector asks for them and keeps them."""
+
+    def __init__(self, ledger: Ledger, connection: str, now: Callable[[], datetime]) -> None:
+        self._ledger, self._connection, self._now = ledger, connection, now
+
+    def known(self) -> Mapping[str, bool]:
+        """Return all findings by name."""
+        with self._ledger.read() as tx:
+            return findings(tx, self._connection)
+
+    def keep(self, name: str, why: str) -> None:
+        """Keep that something is so, in a transaction of its own."""
+        with self._ledger.transaction() as tx:
+            record(tx, self._connection, name, True, why, self._now())

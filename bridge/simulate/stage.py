@@ -31,6 +31,7 @@ from bridge.home import shipped_folder
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger
 from bridge.ledger.handles import LedgerHandles
+from bridge.ledger.probes import LedgerFindings
 from bridge.procedures import PROCEDURES
 from bridge.queue import MemoryBudget
 from bridge.runs import adoption
@@ -349,7 +350,8 @@ class Stage:
         options = given | dict(self.script.options.get(account, {}))
         told = replace(connection, options=given | self.apps[account].account_options(options))
         connector = build(told, Http(told, clock=self.clock, adapter=self.lines[account]))
-        connector.handles = LedgerHandles(self.ledger, connection.name)
+        findings = LedgerFindings(self.ledger, connection.name, self.clock.now)
+        connector.remember_in(LedgerHandles(self.ledger, connection.name), findings)
         return connector
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.connectors.contract import Draft, Intent
+from bridge.connectors.switch.connector import SwitchConnector
 from bridge.connectors.upscope.records import sessions
 from bridge.core.model.values import Ref
 from bridge.errors import Lacking, Refused
@@ -54,6 +55,15 @@ def test_a_ticket_that_shows_the_word_spares_the_refusal(word):
     for sent in ("medium", "normal"):
         word.connector.update(Ref("my-switch", "ticket", other), "patch", {"priority": sent})
     assert len(writes(word)) == 2
+
+
+def test_the_word_that_a_refusal_has_told_is_known_to_every_worker(word):
+    word.connector.update(Ref("my-switch", "ticket", made(word)), "patch", {"priority": "medium"})
+    refused = len(writes(word)) - 1
+    other = SwitchConnector(word.settings, word.http)
+    other.remember_in(other.handles, word.connector.findings)
+    other.update(Ref("my-switch", "ticket", made(word)), "patch", {"priority": "medium"})
+    assert (refused, len(writes(word))) == (word.word != "medium", 2 + refused)
 
 
 def test_another_refusal_is_no_matter_of_words(word):

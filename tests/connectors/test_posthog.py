@@ -223,6 +223,15 @@ def test_after_one_success_a_500_is_only_a_500(bench):
             bench.connector.create(bench.draft(marker))
 
 
+def test_what_another_worker_has_created_makes_a_500_no_refusal_either(other):
+    bench = other(post=500)
+    bench.connector.findings.keep("create ticket", "a record was created")
+    for marker in ("m-1", "m-2"):
+        with pytest.raises(UnknownOutcome):
+            bench.connector.create(bench.draft(marker))
+        bench.clock.sleep(6)
+
+
 def test_the_same_customer_is_found_unless_somebody_else_made_the_ticket(bench):
     by_hand = bench.box.create({"anonymous_traits": {"email": "Ann@customer.example"}})["id"]
     draft = Draft("ticket", {"anonymous_traits.email": "ann@customer.example"}, "m-7")

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.connectors.contract import Draft, Intent
+from bridge.connectors.contract import Draft, Intent, OwnFindings
 from bridge.connectors.scopeai.external_id_form import ExternalIdForm
 from bridge.connectors.scopeai.listing import links
 from bridge.core.model.values import Ref
@@ -234,11 +234,11 @@ def test_link_headers_of_every_kind(header, expected):
 @pytest.mark.parametrize("marker", ["m-1", "m-2", "a" * 40])
 def test_a_number_stands_for_a_marker(marker):
     markers = ScopeaiBench().connector.markers
-    number, as_text = ExternalIdForm("int").ids(marker, markers)
+    number, as_text = ExternalIdForm("int", OwnFindings).ids(marker, markers)
     assert (number, as_text) == (markers.number(marker), str(number))
     assert number != markers.number(marker + "x")
     assert 2**51 <= number < 2**53
-    assert ExternalIdForm("string").ids(marker, markers) == (marker, number)
+    assert ExternalIdForm("string", OwnFindings).ids(marker, markers) == (marker, number)
 
 
 @pytest.mark.parametrize("kind", ["int", "string"])

@@ -306,6 +306,11 @@ def test_the_form_of_ids_at_scopeai_is_found_out_once_for_all_tickets(tmp_path, 
     assert len(estate.apps["feedback"].tickets()) == 4
     assert len(refusals(estate, "feedback")) == (takes == "text")
     assert estate.parked() == []
+    estate.start()  # also by a worker that has made none itself
+    asked = {"subject": "Later", "description": "Help", "customer_email": "z@customer.example"}
+    estate.hint("helpdesk", estate.apps["helpdesk"].create(asked)["id"])
+    assert len(estate.apps["feedback"].tickets()) == 5
+    assert len(refusals(estate, "feedback")) == (takes == "text")
 
 
 @pytest.mark.parametrize("word", ["medium", "normal"])

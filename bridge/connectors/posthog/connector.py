@@ -60,6 +60,7 @@ from bridge.connectors.posthog.records import (
 from bridge.connectors.posthog.tag_belief import TagBelief, may_lack_tags
 from bridge.connectors.posthog.ticket_lookup import TicketLookup, is_number
 from bridge.core.mapping.email_address import same_address
+from bridge.core.model.capabilities import creating
 from bridge.core.model.markers import Markers
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
@@ -219,13 +220,17 @@ class PostHogConnector(JsonHttpConnector):
         try:
             answer = self._call("POST", self._tickets, json=create_body(draft), write=True)
         except UnknownOutcome as error:
-            if error.status != 500 or self._has_created:
+            if error.status != 500 or self._creates():
                 raise
             created: Record | None = self._after_500(draft, sent_at, error)
         else:
             created = self._shown(answer, self.markers.expecting(draft.marker))
         self._has_created = True
         return created
+
+    def _creates(self) -> bool:
+        """Return whether a create has ever worked here, by this worker or another."""
+        return self._has_created or self.findings.known().get(creating(TICKET), False)
 
     def _after_500(self, draft: Draft, sent_at: datetime, error: UnknownOutcome) -> Record:
         """Find out what a 500 to a create means, where no create has ever worked.

@@ -67,7 +67,7 @@ class ScopeaiConnector(JsonHttpConnector):
         self._options = read_options(connection)
         self._listing = ScopeaiListing(connection.name, connection.base_url, self._get)
         self._tag_names = TagNames(http.now, self._list_tag_names, self._ask_tag_name)
-        self._id_form = ExternalIdForm(self._options.id_type)
+        self._id_form = ExternalIdForm(self._options.id_type, lambda: self.findings)
 
     # Reading
 

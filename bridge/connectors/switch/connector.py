@@ -98,7 +98,7 @@ class SwitchConnector(JsonHttpConnector):
 
     def __init__(self, connection: Connection, http: Http) -> None:
         super().__init__(connection, http)
-        self._priority_word = PriorityWord()
+        self._priority_word = PriorityWord(lambda: self.findings)
 
     # Webhooks
 
@@ -402,7 +402,7 @@ class SwitchConnector(JsonHttpConnector):
             if other is None:
                 raise
         answer = self._call(method, path, json=other, write=True)
-        self._priority_word.learn([other])
+        self._priority_word.taken(other)
         return answer
 
     def _conversations(self) -> ConversationListing:

@@ -34,7 +34,7 @@ from bridge.errors import (
 )
 from bridge.flow import call_parts, copies, counterpart, parents
 from bridge.flow.commit import conclude, later, save, save_and_park, take_lease, the_link
-from bridge.flow.field_refusals import VALUE_STATUSES, park_refused_create
+from bridge.flow.field_refusals import NO_SUCH_CALL, VALUE_STATUSES, park_refused_create
 from bridge.flow.match import AMBIGUOUS
 from bridge.flow.match_keys import customer_keys, match_keys
 from bridge.flow.readings import observation
@@ -54,8 +54,6 @@ from bridge.ledger.intents import OpenIntent
 
 MAX_CREATES_SENT = 2
 """A create that was looked for and not found is sent once more; after that a human decides."""
-NO_SUCH_CALL = frozenset({405, 501})
-"""Statuses that say that a deployment does not make such a call, whatever is sent and promised."""
 NOT_OFFERED = NO_SUCH_CALL | {403, 404, 500}
 """Statuses that say so where nobody knew whether the system creates.
 

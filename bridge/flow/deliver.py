@@ -25,8 +25,9 @@ After the call:
 | was sent                         |                              | showed before: rule F2         |
 | refused: an element that the     | not carried until its state  | `field_refusals`               |
 | system lacks                     | changes                      |                                |
-| refused: keys of which nobody    | remembered, planned without  | now it is known: they don't    |
-| knew whether they work           | them                         |                                |
+| refused, in words for it: a key  | remembered, planned without  | now it is known: it does not   |
+| of which nobody knew whether it  | it                           |                                |
+| works                            |                              |                                |
 | refused: several fields          | sent one by one              | the others shall go through    |
 | refused: one field               | parked; the rest goes on     | `field_refusals`               |
 | refused as a whole, or another   | void, then as the error's    | it did nothing to the record   |
@@ -41,6 +42,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bridge.connectors.contract import Record
+from bridge.core.merge.equality import same_raw
 from bridge.core.model.capabilities import Support
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Note, Side
@@ -212,8 +214,9 @@ def learn_capabilities(
 ) -> list[Note]:
     """Remember whether uncertain capabilities worked, as the call's fields read now.
 
-    Written once and read back, a key has worked or it never will. Return a note for each that did
-    not.
+    Written once and read back as it was sent, a key has worked; read back as it was before, it
+    never will. Anything else is somebody's edit meanwhile, and does not tell. Return a note for
+    each that did not work.
     """
     writable = context.capabilities[side.connection][entity].writable
     fields = context.maps[side.connection][entity].fields
@@ -225,7 +228,10 @@ def learn_capabilities(
             continue
         if name not in side.fields or sent == before:
             continue  # it does not show whether the write did anything
-        works = side.fields[name].shadow != before
+        shown = side.fields[name].shadow
+        works = same_raw(fields[name], shown, sent)
+        if not works and shown != before:
+            continue
         why = f"{key} was {'taken' if works else 'ignored'} when first written"
         probes.record(tx, side.connection, key, works, why, now)
         probed[key] = works
@@ -243,16 +249,18 @@ def refused(tx: Tx, context: Context, task: Task, write: OpenWrite, error: Remot
     # An element that the system lacks is no error: the timeline says once that it is not carried.
     notes = [] if isinstance(error, Lacking) else write.notes(REFUSED, str(error))
     void(tx, context, task, write, notes)
-    return refused_probe(tx, context, task, write, str(error)) or field_refusals.handle_refusal(
+    return refused_probe(tx, context, task, write, error) or field_refusals.handle_refusal(
         tx, context, task, write.call, error
     )
 
 
-def refused_probe(tx: Tx, context: Context, task: Task, write: OpenWrite, why: str) -> bool:
-    """Learn from the refusal of keys that nobody knows to work, and plan without them.
+def refused_probe(
+    tx: Tx, context: Context, task: Task, write: OpenWrite, error: RemoteError
+) -> bool:
+    """Learn which keys a deployment does not let be changed, and plan without them.
 
-    True if there were such keys. They may have been learned of already: by a call for another
-    ticket, that was on its way at the same time.
+    True if the refusal names such keys, and nobody knew that they work. They may have been learned
+    of already: by a call for another ticket, that was on its way at the same time.
     """
     ref, call = write.ref, write.call
     writable = context.capabilities[ref.connection][ref.entity].writable
@@ -260,10 +268,12 @@ def refused_probe(tx: Tx, context: Context, task: Task, write: OpenWrite, why: s
     unproven = [
         key
         for key in call.body
-        if writable[key].on_update is Support.PROBED and not probed.get(key)
+        if writable[key].on_update is Support.PROBED
+        and not probed.get(key)
+        and field_refusals.names_capability(error, key, call.body[key])
     ]
     for key in unproven:
-        probes.record(tx, ref.connection, key, False, why, context.clock.now())
+        probes.record(tx, ref.connection, key, False, str(error), context.clock.now())
         probed[key] = False
     if unproven:
         conclude(tx, context, task, [])

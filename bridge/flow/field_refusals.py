@@ -8,7 +8,7 @@ brings it back.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.core.model.capabilities import refused_value
 from bridge.core.model.entities import ENTITIES, STATUS
@@ -28,6 +28,16 @@ FIELD_STATUSES = frozenset({None, 400, 404, 409, 413, 422})
 """Statuses that may be about one value; any other says that the call as a whole is wrong."""
 VALUE_STATUSES = frozenset({400, 422})
 """Statuses that are about a value for certain, if they are about a field at all."""
+NO_SUCH_CALL = frozenset({405, 501})
+"""Statuses that say that a deployment does not make such a call, whatever is sent and promised."""
+_NEVER = re.compile(
+    r"\b(?:(?:can)?not (?:be )?|un|non-?)"
+    r"(?:supported|allowed|permitted|known|expected|recogni[sz]ed|editable|writ[e]?able|"
+    r"changed|updated|modified|edited|set|written)\b"
+    r"|\bread[ _-]?only\b|\bimmutable\b|\badditional propert",
+    re.IGNORECASE,
+)
+"""Vendors' words for a field that is not there, or that nobody may change."""
 
 
 def next_call(context: Context, task: Task, calls: Sequence[PlannedCall]) -> PlannedCall:
@@ -76,6 +86,25 @@ def names_field(detail: str, key: str, raw: Raw) -> bool:
         return True
     spoken = isinstance(raw, str) and len(raw) > 1 and raw in detail
     return spoken and re.search(rf"\b{word}\b(?!\"\s{{0,4}}:)", detail) is not None
+
+
+def names_capability(error: RemoteError, key: str, raw: Raw) -> bool:
+    """Return whether a refusal says that a deployment does not let a key be changed at all.
+
+    It does by its status, or where it names the key with words for it and not the value: what is
+    wrong with one record's value says nothing about the others.
+    """
+    if error.status in NO_SUCH_CALL:
+        return True
+    if error.status not in VALUE_STATUSES or not _NEVER.search(error.detail):
+        return False
+    values = raw if isinstance(raw, list | tuple) else [raw]
+    blamed = [each for each in values if isinstance(each, str) and each]
+    return _speaks_of(error.detail, key.split(".")) and not _speaks_of(error.detail, blamed)
+
+
+def _speaks_of(detail: str, words: Iterable[str]) -> bool:
+    return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", detail) for word in words)
 
 
 def park_refused_create(

@@ -1,23 +1,27 @@
 """A vendor refuses one field: it is set aside alone, and comes back when there is a reason to."""
 
+from dataclasses import replace
+
 import pytest
 
+from bridge.core.model.capabilities import Support
 from bridge.errors import Refused
-from bridge.ledger import connection_health, parking
+from bridge.flow import field_refusals
+from bridge.ledger import connection_health, parking, probes
 from bridge.ledger.tables import work
 from tests.flow.test_outcome import set_aside
 from tests.flow.world import World, born
 
 
-def picky(world, name, key, *bad, named=False):
+def picky(world, name, key, *bad, named=False, detail=""):
     """The vendor refuses a call that sets `key` to one of these, all of it, as PostHog does."""
     update, calls = world.connectors[name].update, []
 
     def refusing(ref, verb, values):
         calls.append(dict(values))
         if values.get(key) in bad:
-            detail = f'{{"attr": "{key}"}}' if named else "a value is invalid"
-            raise Refused(name, "answered 400", status=400, detail=detail)
+            usual = f'{{"attr": "{key}"}}' if named else "a value is invalid"
+            raise Refused(name, "answered 400", status=400, detail=detail or usual)
         return update(ref, verb, values)
 
     world.connectors[name].update = refusing
@@ -52,6 +56,84 @@ def test_a_refused_field_is_set_aside_alone_and_the_others_go_through(world, nam
     world.settle()
     assert world.systems["H"].peek(ids["H"])["priority"] == "low"
     assert [set(call) for call in calls[before:]] == [{"priority"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "raw", "never"),
+    [
+        (400, '{"message": "tags is not supported", "details": {"field": "tags"}}', ["a"], True),
+        (422, '{"tags": ["This field is read-only."]}', ["a"], True),
+        (400, "Unrecognized key(s) in object: 'tags'", ["a"], True),
+        (405, "", ["a"], True),
+        (501, "", ["a"], True),
+        (400, '{"message": "the tag \'bug\' is not allowed", "field": "tags"}', ["bug"], False),
+        (400, '{"message": "too many", "field": "tags"}', ["a"], False),
+        (400, '{"message": "subject is not supported"}', ["a"], False),
+        (422, "<html>oops</html>", ["a"], False),
+        (404, '{"message": "tags is not known"}', ["a"], False),
+        (409, '{"message": "tags cannot be changed"}', ["a"], False),
+    ],
+)
+def test_which_refusal_is_about_a_key_and_not_about_one_records_value(status, detail, raw, never):
+    error = Refused("H", f"answered {status}", status=status, detail=detail)
+    assert field_refusals.names_capability(error, "tags", raw) is never
+
+
+@pytest.mark.parametrize("key", ["tags", "custom_fields.tags"])
+def test_a_key_within_an_object_is_named_by_either(key):
+    error = Refused("H", "400", status=400, detail='"custom_fields cannot be updated"')
+    assert field_refusals.names_capability(error, key, ["a"]) is (key != "tags")
+
+
+@pytest.mark.parametrize("detail", ["a value is invalid", "tags is not supported"])
+def test_only_a_refusal_in_words_for_it_withdraws_a_key_of_which_nobody_knows(world, detail):
+    able = world.context.capabilities["H"]["ticket"]
+    probing = {"tags": replace(able.writable["tags"], on_update=Support.PROBED)}
+    writable = able.writable | probing
+    world.context.capabilities["H"]["ticket"] = replace(able, writable=writable)
+    one = born(world)["L"]
+    other = world.systems["L"].add(subject="other", status="open", tags=[])
+    world.hint("L", other)
+    world.settle()
+    picky(world, "H", "tags", ["wrong"], detail=detail)
+    for remote_id, tag in ((one, "wrong"), (other, "right")):
+        world.systems["L"].edit(remote_id, tags=[tag])
+        world.hint("L", remote_id)
+        world.settle()
+    withdrawn = detail != "a value is invalid"
+    there = world.systems["H"].peek(world.systems["H"].ids[-1])
+    assert (there["subject"], there["tags"]) == ("other", [] if withdrawn else ["right"])
+    assert len(set_aside(world)) == (not withdrawn)
+    with world.ledger.read() as tx:
+        assert probes.findings(tx, "H") == {"tags": not withdrawn}
+
+
+def test_an_edit_by_hand_meanwhile_does_not_show_that_a_write_was_taken(world):
+    able = world.context.capabilities["H"]["ticket"]
+    probing = {"tags": replace(able.writable["tags"], on_update=Support.PROBED)}
+    world.context.capabilities["H"]["ticket"] = replace(able, writable=able.writable | probing)
+    ids = born(world)
+    system, update = world.systems["H"], world.connectors["H"].update
+    system.habits = replace(system.habits, ignores=frozenset({"tags"}))
+
+    def beside_a_human(ref, verb, values):
+        system.habits = replace(system.habits, ignores=frozenset())
+        system.edit(ids["H"], tags=["by hand"])
+        system.habits = replace(system.habits, ignores=frozenset({"tags"}))
+        world.connectors["H"].update = update
+        return update(ref, verb, values)
+
+    world.connectors["H"].update = beside_a_human
+    world.systems["L"].edit(ids["L"], tags=["ours"])
+    world.hint("L", ids["L"])
+    world.settle()
+    with world.ledger.read() as tx:
+        assert probes.findings(tx, "H") == {}
+    world.systems["L"].edit(ids["L"], tags=["ours", "more"])
+    world.hint("L", ids["L"])
+    world.settle()
+    with world.ledger.read() as tx:
+        assert probes.findings(tx, "H") == {"tags": False}
 
 
 def test_an_edit_of_the_refused_field_tries_the_new_value_and_ends_the_parking(world):

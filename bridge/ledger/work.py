@@ -31,8 +31,8 @@ from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.core.model.lanes import LANES
 from bridge.ledger.database import Tx, insert_for
+from bridge.ledger.fair_turns import in_turn
 from bridge.ledger.tables import stray_copy, work
-from bridge.ledger.turns import in_turn
 
 AGED_AFTER = timedelta(seconds=30)
 """Work that has been due for so long may be taken before work of a more urgent lane."""

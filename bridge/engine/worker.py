@@ -274,11 +274,13 @@ class Drain:
         done: list[tuple[RunningProcedure, object, Exception | None]] = []
         with self.ledger.transaction() as tx:
             for running, act in acts:
+                answer, raised = None, None
                 try:
                     with savepoint(tx):
-                        done.append((running, act(tx), None))
+                        answer = act(tx)
                 except Exception as error:  # noqa: BLE001 - raised in the procedure, which knows
-                    done.append((running, None, error))
+                    raised = error  # the end of the savepoint may have raised it, too
+                done.append((running, None if raised else answer, raised))
             for running, failure in failed:
                 try:
                     with savepoint(tx):

@@ -18,7 +18,13 @@ from bridge.sandbox.store import Record
 from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate import changed_files, put_back
 from bridge.simulate.changed_files import MIN_MEMBERS
-from bridge.simulate.quiet import PromiseBroken, fair_weather, put_files_back, rename_connection
+from bridge.simulate.quiet import (
+    PromiseBroken,
+    fair_weather,
+    put_files_back,
+    rename_connection,
+    run_drain,
+)
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.turns import Turns
 from bridge.simulate.vendor_line import Fault
@@ -212,7 +218,7 @@ class Player:
 
     def _drain(self) -> None:
         self.stage.tell("a drain runs")
-        self.stage.drain().run(2.0)
+        run_drain(self.stage.drain(), 2.0)
 
     def _wait(self, seconds: float) -> None:
         self.stage.clock.sleep(seconds)

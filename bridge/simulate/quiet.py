@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 from bridge.engine.worker import Drain
@@ -12,6 +13,8 @@ from bridge.simulate.stage import Stage
 from bridge.simulate.vendor_line import ANSWERED_ERRORS
 
 MAX_ROUNDS: Final = 300
+MAX_ROUNDS_OF_DRAIN: Final = 20_000
+"""Five seconds take a few hundred."""
 DERIVATION_SECONDS: Final = 3600.0
 """Until a system on which nobody works has derived all from what it got."""
 SHORTEST_SLEEP_SECONDS: Final = 0.08
@@ -89,10 +92,22 @@ def drain_until_quiet(stage: Stage) -> None:
         stage.clock.shortest = 0.0
 
 
+def run_drain(drain: Drain, seconds: float = 5.0) -> None:
+    """Let a drain work; one that never ends breaks a promise, rather than hold up all seeds."""
+    rounds = itertools.count(1)
+
+    def beat() -> None:
+        if next(rounds) > MAX_ROUNDS_OF_DRAIN:
+            raise PromiseBroken("a drain never ends")
+
+    drain.beat = beat
+    drain.run(seconds)
+
+
 def _until_idle(stage: Stage, drain: Drain) -> None:
     for _ in range(MAX_ROUNDS):
         _catch_up(stage)
-        drain.run()
+        run_drain(drain)
         for mail in stage.mails.values():
             while mail.waiting:
                 mail.deliver(0)

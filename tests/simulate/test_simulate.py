@@ -16,6 +16,7 @@ from bridge.ledger import refused_webhooks
 from bridge.simulate.crash_points import crash_points, place_of, places
 from bridge.simulate.play import Player
 from bridge.simulate.poison import POISONS
+from bridge.simulate.quiet import PromiseBroken, run_drain
 from bridge.simulate.script import DAY_SECONDS, RARE, Script, ScriptStep, draw
 from bridge.simulate.seeds import SimulationTotals, play, play_seed, run, shrink
 from bridge.simulate.stage import Stage, load_home
@@ -246,6 +247,13 @@ def test_a_broken_rule_is_found_and_the_failure_made_small(monkeypatch):
     assert not small.ok
     assert len(small.steps) < len(failed.steps)
     assert any("human" in line for line in small.story)
+
+
+def test_a_drain_that_never_ends_is_a_failure_of_its_seed():
+    drain = Stage(load_home(""), Script(3, {}, ())).drain()
+    drain._running = -1  # as after one answer too many
+    with pytest.raises(PromiseBroken, match="a drain never ends"):
+        run_drain(drain)
 
 
 def test_the_places_at_which_a_worker_can_die_are_read_from_the_source():

@@ -43,8 +43,8 @@ def drift_line(found: Differs, *, with_healing: bool = True) -> str:
     """Return a difference as a line. Without healing it is not said whether it was healed."""
     fields = ", ".join(found.fields) or "its existence"
     what = NO_FIELDS.get(found.kind) or f"differs in {fields}"
-    since = when(found.since) if found.since else "never read"
-    healed = ""
+    about = [f"last right {when(found.since)}"] if found.since else []
+    about.append(found.why)
     if with_healing:
-        healed = ", healed" if found.healed_at else ", not healed"
-    return f"{found.remote_id}: {what} (last right {since}; {found.why}{healed})"
+        about.append("healed" if found.healed_at else "not healed")
+    return f"{found.remote_id}: {what} ({'; '.join(about)})"

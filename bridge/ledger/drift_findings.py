@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, and_, case, cast, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from bridge.core.model.values import Ref
 from bridge.ledger.database import Tx
@@ -16,6 +28,8 @@ from bridge.ledger.tables import drift, inbox, link, side, work
 
 SILENT = "no webhook came"
 """The reason that counts as a miss: the vendor sent nothing."""
+UNTOLD = "its webhooks tell of none of this kind; only listings do"
+"""No miss: the system sends webhooks, and none is about such records."""
 UNSEEN = "the first listing; it was never seen before"
 """No miss: no webhook can have been sent for it."""
 WAITS = "a hint came and waits its turn"
@@ -152,7 +166,18 @@ def explain(tx: Tx, run_id: int, *, webhooks: bool) -> None:
     for row in tx.execute(webhook).all():
         why = _because_of(row.verdict, row.why)
         tx.execute(update(drift).where(drift.c.id == row.drift_id).values(why=why))
-    tx.execute(update(drift).where(unexplained).values(why=SILENT))
+    why = UNTOLD if _tells_of_others(tx, unexplained) else SILENT
+    tx.execute(update(drift).where(unexplained).values(why=why))
+
+
+def _tells_of_others(tx: Tx, findings: ColumnElement[bool]) -> bool:
+    """Return whether the connection of a run's findings sends webhooks, but none of their kind."""
+    found = tx.execute(select(drift.c.connection, drift.c.entity).where(findings).limit(1)).first()
+    if found is None:
+        return False
+    told = select(inbox.c.id).where(inbox.c.connection == found.connection).limit(1)
+    of_this = told.where(inbox.c.entity == found.entity)
+    return tx.execute(told).first() is not None and tx.execute(of_this).first() is None
 
 
 def mark_healed(tx: Tx) -> int:

@@ -130,6 +130,15 @@ def test_the_newest_webhook_since_the_record_was_right_explains_a_miss(tx, now):
     assert why(tx, 5) == ["parked: x"]
 
 
+def test_what_a_systems_webhooks_never_tell_of_is_no_miss(tx, now):
+    finding(tx, 1, now, entity="customer", kind="new", since=None)
+    assert why(tx, 1) == [drift_findings.SILENT]  # nothing came at all: are they set up?
+    webhook(tx, now - HOUR, "applied")
+    finding(tx, 2, now, entity="customer", kind="new", since=None, remote_id="2")
+    assert why(tx, 2) == ["its webhooks tell of none of this kind; only listings do"]
+    assert drift_findings.counts(tx, 2)["missed"] == 0
+
+
 def test_a_finding_is_healed_when_the_record_was_read_and_nothing_waits(tx, now):
     link = make_link(tx, now)
     finding(tx, 1, now)

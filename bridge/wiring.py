@@ -294,15 +294,18 @@ def build_bridge(
     return bridge
 
 
-def configure_logging(process: str, config: Config | None = None) -> None:
-    """Log as the environment asks. A configuration's secrets are taken out of every line."""
+def configure_logging(process: str, config: Config | None = None, *, level: str = "info") -> None:
+    """Log as the environment asks, else from this level on.
+
+    A configuration's secrets are taken out of every line.
+    """
     secrets: list[Secret] = [*config.settings.secrets] if config else []
     for connection in config.connections.values() if config else ():
         secrets += connection.secrets
     log.configure(
         process,
         form=os.environ.get("BRIDGE_LOG", "text"),
-        level=os.environ.get("BRIDGE_LOG_LEVEL", "info"),
+        level=os.environ.get("BRIDGE_LOG_LEVEL", level),
         secrets=secrets,
     )
 

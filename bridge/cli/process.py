@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import click
 
 from bridge import wiring
 from bridge.cli.operator import actor
 from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.screen import say
 from bridge.errors import ConfigError, UnknownName
 from bridge.home import find_home
 from bridge.observability.visible_text import visible
@@ -18,6 +20,8 @@ from bridge.operations.desk import Desk
 from bridge.queue import Address, Embedded, socket_for, url_for
 from bridge.supervisor.processes import watch_parent
 
+INTERRUPTED: Final = 130
+"""Exit code of a command that Ctrl-C has stopped, as shells have it."""
 ACCEPT = click.option(
     "--accept", is_flag=True, help="Start, although `bridge check` finds changed files doubtful."
 )
@@ -41,6 +45,9 @@ def working(process: str) -> Iterator[tuple[wiring.Bridge, Desk]]:
         yield bridge, desk.of(bridge, actor())
     except UnknownName as error:
         raise click.UsageError(visible(str(error))) from error
+    except KeyboardInterrupt:
+        say("stopped; workers go on with what is left, or this command does, given again", err=True)
+        raise SystemExit(INTERRUPTED) from None
     finally:
         bridge.leave()
         bridge.close()
@@ -58,12 +65,14 @@ def begin(process: str, *, accept: bool = False, alone: bool = False) -> wiring.
 
     Raises ConfigError when Redis does not run.
     """
-    wiring.configure_logging(process)
+    # Who gave a command is told of troubles by the command itself.
+    level = "error" if alone else "info"
+    wiring.configure_logging(process, level=level)
     watch_parent()
     redis_address(wiring.load_config(find_home()).settings.redis)
     bridge = wiring.current()
     # Once more: now it is known which secrets must not be logged.
-    wiring.configure_logging(process, bridge.config)
+    wiring.configure_logging(process, bridge.config, level=level)
     bridge.enter(process, accept=accept, alone=alone)
     return bridge
 

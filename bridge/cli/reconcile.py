@@ -48,10 +48,6 @@ def command(connection: str | None, full: bool, report: bool, accept: bool, as_j
         run_ids = reconciliations.start_reconciliations(
             bridge, desk, connection, full=full, report=report, accept_absences=accept
         )
-        if not run_ids:
-            raise click.ClickException(
-                "a run of this kind is under way already: see `bridge status`"
-            )
         look = partial(reconciliations.progress, desk, run_ids)
         with nullcontext() if as_json else ProgressDisplay(look):
             reconciliations.work_off(bridge, run_ids)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from bridge.errors import NotPossible
 from bridge.ledger import drift_findings, run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import DifferenceKind, RunRow
 from bridge.operations.desk import Desk
+from bridge.runs import reconcile
 from bridge.wiring import Bridge
 
 RECONCILE_TIMEOUT: Final = 3600.0
@@ -95,21 +97,36 @@ def start_reconciliations(
     report: bool = False,
     accept_absences: bool = False,
 ) -> list[int]:
-    """Begin runs for a connection, or for all, unless such runs are under way; return their ids.
+    """Begin runs for a connection, or for all, and return their ids.
 
+    Where one of the kind is under way, or was left by a command that was stopped, that is taken up.
     Raises UnknownName. `report`: look, heal nothing. `accept_absences`: believe a full listing,
-    however many known records it lacks; that goes into the audit.
+    however many known records it lacks; that goes into the audit, and raises NotPossible where a
+    run without it is under way.
     """
     names = [desk.connection(connection).name] if connection else list(desk.config.connections)
-    if accept_absences:
-        with desk.ledger.transaction() as tx:
-            desk.write_down(tx, "accept absences", str(connection), {"report_only": report})
     kind = "full" if full else "poll"
-    return [
+    begun = [
         run_id
         for name in names
         for run_id in bridge.start_run(name, kind, report=report, accept=accept_absences)
     ]
+    if accept_absences and not begun:
+        raise NotPossible(
+            f"a full run of {connection} is under way that was begun without --accept-absences: "
+            "wait for its end (`bridge status` shows it)"
+        )
+    if accept_absences:
+        with desk.ledger.transaction() as tx:
+            desk.write_down(tx, "accept absences", str(connection), {"report_only": report})
+    with desk.ledger.read() as tx:
+        run_kind = reconcile.REPORT if report else kind
+        return [
+            run.id
+            for name in names
+            for entity in reconcile.entities(desk.context, name, kind)
+            if (run := run_records.last(tx, kind=run_kind, connection=name, entity=entity))
+        ]
 
 
 def work_off(bridge: Bridge, run_ids: Collection[int]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.cli import reconcile
-from bridge.errors import UnknownName
+from bridge.errors import NotPossible, UnknownName
 from bridge.operations import reconciliations
 from tests.flow.pair import pair
 from tests.operations.desks import bridge_of, desk_of
@@ -41,7 +41,7 @@ def test_what_differs_is_found_and_healed_and_named(estate, reconciled, capsys):
     reconcile._print(run)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "product ticket: 3 seen, 1 differed, 1 healed: done"
-    assert lines[1].endswith(", healed)")
+    assert lines[1].endswith("; healed)")
 
 
 def test_a_report_says_what_differs_and_nothing_of_healing(reconciled, capsys):
@@ -61,5 +61,10 @@ def test_a_name_that_is_unknown_and_a_run_that_is_under_way(estate, reconciled):
         reconciled("nobody")
     bridge = bridge_of(estate)
     here = desk_of(estate)
-    assert len(reconciliations.start_reconciliations(bridge, here, "product", full=True)) == 1
-    assert reconciliations.start_reconciliations(bridge, here, "product", full=True) == []
+    (run_id,) = reconciliations.start_reconciliations(bridge, here, "product", full=True)
+    with pytest.raises(NotPossible, match="begun without --accept-absences"):
+        reconciliations.start_reconciliations(
+            bridge, here, "product", full=True, accept_absences=True
+        )
+    (run,) = reconciled(full=True)  # what was left by whoever was stopped is taken up
+    assert (run.run, run.ok, run.seen) == (str(run_id), True, 3)

@@ -43,6 +43,8 @@ def print_outcome(progress: ImportProgress, outcome: ImportOutcome) -> None:
     """Say what is left to a human, and what to do about it."""
     for error in progress.errors:
         say(error, err=True)
+    if progress.errors:
+        say("  -> mend what is named; then start it again: it goes on with what is left", err=True)
     if outcome.over_limit:
         why = "this was all that it may make; start it again to go on"
         say(f"{outcome.over_limit} records were not made: {why}")

@@ -97,7 +97,7 @@ class Health:
         state = self.state(now)
         if state == "ok":
             return ""
-        why = self.why or "an answer failed"
+        why = self.why.removeprefix(f"{self.connection}: ") or "an answer failed"
         if state == "stopped":
             return f"stopped, because {why}"
         if state == "failing":

@@ -264,15 +264,18 @@ def recent(tx: Tx, limit: int = 20) -> list[RunRow]:
     return [_row(row) for row in tx.execute(select(run).order_by(run.c.id.desc()).limit(limit))]
 
 
-def notable(tx: Tx, limit: int) -> list[RunRow]:
+def notable(tx: Tx, limit: int, waits_since: datetime) -> list[RunRow]:
     """Return the runs worth showing, newest first.
 
-    The newest of all is always there; then those that wrote something have precedence over those
-    that found something or failed.
+    The newest of all is always there, then those that were begun before `waits_since` and have not
+    ended; then those that wrote something have precedence over those that found something or
+    failed.
     """
     by_age = select(run).order_by(run.c.id.desc())
     wrote = or_(*(exists().where(table.c.run_id == run.c.id) for table in (attempt, create_intent)))
-    chosen = [*tx.execute(by_age.limit(1)), *tx.execute(by_age.where(wrote).limit(limit))]
+    waits = and_(run.c.finished_at.is_(None), run.c.started_at < waits_since)
+    chosen = [*tx.execute(by_age.limit(1)), *tx.execute(by_age.where(waits).limit(limit))]
+    chosen += tx.execute(by_age.where(wrote).limit(limit))
     chosen += tx.execute(by_age.where(or_(run.c.hinted > 0, run.c.error != "")).limit(limit))
     by_id = {row.id: row for row in chosen}
     shown = list(by_id)[:limit]

@@ -189,8 +189,13 @@ def progress(
             unlisted=unlisted,
             shut=availability.shut(tx, waits_for | members, desk.now()),
             halted=_halted(tx, waits_for),
-            errors=[f"{run.connection}: {run.error}" for run in runs if run.error],
+            errors=[_failure(run) for run in runs if run.error],
         )
+
+
+def _failure(run: RunRow) -> str:
+    why = run.error.removeprefix(f"{run.connection}: ")
+    return f"{run.connection}: listing its {run.entity}s failed: {why}"
 
 
 def _halted(tx: Tx, waits_for: Collection[str]) -> list[str]:

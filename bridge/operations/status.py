@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.core.model.syncs import Connection, Rate
@@ -22,6 +22,8 @@ from bridge.runs.schedule import NextRun, next_runs
 NEVER_CALLED: Final = "never called"
 RECENT_RUNS: Final = 6
 """So many of the latest runs are given."""
+LONG_RUN: Final = timedelta(seconds=10)
+"""A run that has not ended after so long is shown."""
 _PERIODS: Final = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
 _BODY_BEGINS: Final = re.compile(r": [{\[]")
 _BODY_ENDS: Final = ("}", "]", "…")
@@ -83,7 +85,7 @@ def overview(desk: Desk) -> Overview:
         status = summary.summary(tx, now)
         schedule = next_runs(tx, desk.config, now)
         called = summary.called(tx, status)
-        runs = run_records.notable(tx, RECENT_RUNS)
+        runs = run_records.notable(tx, RECENT_RUNS, now - LONG_RUN)
         written = run_writes.count(tx, [run.id for run in runs])
         failing = failures.current(tx, desk)
     return Overview(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.core.model.state import Link, Side
-from bridge.ledger import connection_health, links
+from bridge.ledger import connection_health, links, run_records
 from bridge.ledger.database import Ledger
 from tests.cli.conftest import KEYS
 
@@ -53,11 +53,9 @@ def test_a_connection_in_trouble_has_a_line_with_the_command_whole_and_the_reaso
         )
     lines = status()
     since = f"(since {NOW:%Y-%m-%d %H:%M:%S}Z)"
-    reason = "helpdesk: answered 401 (request req_1): No such key"
+    reason = "answered 401 (request req_1): No such key"
     assert f"helpdesk is stopped, because {reason}; {WAY_ON} {since}  [BRG-401-KEY]" in lines
-    paused = (
-        f"product is paused until {until:%Y-%m-%d %H:%M:%SZ}, because product: answered 429 {since}"
-    )
+    paused = f"product is paused until {until:%Y-%m-%d %H:%M:%SZ}, because answered 429 {since}"
     assert f"{paused}  [BRG-CONN-PAUSED]" in lines
     assert [line.split()[:2] for line in lines if "[BRG-" not in line][2:4] == [
         ["helpdesk", "stopped"],
@@ -74,3 +72,20 @@ def test_tickets_are_counted_apart_from_customers_and_paused_ones_are_named(stat
             link.paused = name == "l1"
             assert links.create(tx, link, NOW)
     assert "tickets 2   customers 1   paused 1" in status()
+
+
+def test_a_run_that_waits_for_its_system_is_shown_however_many_came_after_it(status):
+    with status.ledger.transaction() as tx:
+        begun = NOW - timedelta(hours=1)
+        waits = run_records.begin(
+            tx, kind="backfill", connection="desk", entity="ticket", due=begun, now=begun
+        )
+        for _ in range(9):
+            later = run_records.begin(
+                tx, kind="poll", connection="product", entity="ticket", due=NOW, now=NOW
+            )
+            run_records.finish(tx, later, NOW, error="answered 500")
+        connection_health.pause(tx, "desk", NOW + timedelta(days=1), "desk: answered 503", now=NOW)
+    lines = status()
+    (at,) = [number for number, line in enumerate(lines) if f"run {waits} " in line]
+    assert "waits, because desk is paused" in " ".join(" ".join(lines[at : at + 3]).split())

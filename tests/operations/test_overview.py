@@ -23,7 +23,7 @@ def test_the_status_has_a_row_for_each_connection(world, desk):
     rows = {row.connection: row for row in overview.connections}
     assert (rows["L"].health, rows["L"].records, rows["L"].why) == ("ok", 1, "")
     assert (rows["H"].health, rows["H"].since) == ("stopped", desk.now())
-    assert status.in_words(rows["H"].why) == "stopped, because H: answered 401: No such key"
+    assert status.in_words(rows["H"].why) == "stopped, because answered 401: No such key"
     assert overview.summary.entities == {"ticket": 1}
 
 

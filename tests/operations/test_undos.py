@@ -117,10 +117,10 @@ def test_the_run_to_undo_is_found_in_the_status_and_in_a_ticket(tmp_path):
     writes = sum(len(estate.journal(name, "create", "write")) for name in estate.apps)
     shown = " ".join(estate.command("status").split())
     assert (
-        f"run {run}, backfill product ticket: 2 seen, 2 to look at, {writes} written, done" in shown
+        f"run {run} backfill product ticket 2 seen, 2 to look at, {writes} written, done" in shown
     )
-    assert f"run {last}, poll helpdesk ticket: 0 seen" in shown  # the newest, whatever it did
-    assert f"run {int(last) - 1}, poll helpdesk ticket: 3 seen, 3 to look at, 0 written" in shown
+    assert f"run {last} poll helpdesk ticket 0 seen" in shown  # the newest, whatever it did
+    assert f"run {int(last) - 1} poll helpdesk ticket 3 seen, 3 to look at, 0 written" in shown
     assert f"run {int(last) - 2}, " not in shown
     told = estate.command("ticket", estate.links()[0].id).splitlines()
     (made,) = (line for line in told if "created " in line and " helpdesk:" in line)

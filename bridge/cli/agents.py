@@ -23,10 +23,10 @@ def command(as_json: bool) -> None:
     console = Screen()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("e-mail", *connections):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for agent in sorted(people.known, key=lambda agent: agent.email):
         table.add_row(agent.email, *(str(agent.names.get(name, "")) for name in connections))
-    console.print(table)
+    console.print_whole(table)
     console.print()
     if not people.unmapped:
         console.print("everybody is known", style="green")

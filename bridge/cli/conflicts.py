@@ -8,9 +8,10 @@ import click
 
 from bridge.cli.operator import at_desk, named
 from bridge.cli.screen import say, say_rows
+from bridge.cli.value_text import short_value
 from bridge.errors import Busy
 from bridge.operations import conflicts
-from bridge.operations.conflicts import Decision
+from bridge.operations.conflicts import Decision, OpenConflict
 from bridge.operations.desk import Desk
 from bridge.operations.times import when
 
@@ -36,15 +37,20 @@ def list_conflicts(as_json: bool) -> None:
         return
     for conflict in waiting:
         says = ", ".join(
-            f"{name} {json.dumps(value, ensure_ascii=False)}"
+            f"{name} {json.dumps(value, ensure_ascii=False)}{_gone(conflict, name)}"
             for name, value in conflict.candidates.items()
         )
+        about = f"  “{short_value(conflict.subject)}”" if conflict.subject else ""
         say(
-            f"{conflict.ref}  {conflict.field}  since {when(conflict.opened_at)}  {says}  "
+            f"{conflict.ref}{about}  {conflict.field}  since {when(conflict.opened_at)}  {says}  "
             f"({conflict.why})"
         )
     if not waiting:
         say("no conflict is open")
+
+
+def _gone(conflict: OpenConflict, name: str) -> str:
+    return f" ({conflict.gone[name]})" if name in conflict.gone else ""
 
 
 @group.command()

@@ -17,7 +17,9 @@ from typing import Any, Final
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from bridge.observability.visible_text import visible, visible_json
@@ -81,6 +83,14 @@ class Screen(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         """Print; a text is one line, also where it has line ends in it."""
         super().print(*(visible(x) if isinstance(x, str) else x for x in objects), **options)
+
+    def print_whole(self, table: Table) -> None:
+        """Print a table of which nothing is cut, on however narrow a terminal."""
+        options = self.options.update(max_width=ENDLESS)
+        width, least = self.width, Measurement.get(self, options, table).minimum
+        self.width = max(width, least)
+        self.print(table)
+        self.width = width
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make a cell's text visible before its width is measured."""

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Final
 
 import click
-from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +27,6 @@ COLUMNS: Final = (
     "next poll",
     "next full",
 )
-MAX_WIDTH: Final = 1000
 
 
 @click.command("status")
@@ -44,12 +41,8 @@ def command(as_json: bool) -> None:
         _print(Screen(), overview)
 
 
-def _print(console: Console, overview: Overview) -> None:
-    table = _table(overview.connections, overview.at)
-    # Nothing is cut, on however narrow a terminal.
-    options = console.options.update(max_width=MAX_WIDTH)
-    least = Measurement.get(console, options, table).minimum
-    console.print(table, width=max(console.width, least), crop=False)
+def _print(console: Screen, overview: Overview) -> None:
+    console.print_whole(_table(overview.connections, overview.at))
     console.print()
     for line in _counts(overview):
         console.print(line)

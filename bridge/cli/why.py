@@ -9,6 +9,8 @@ import click
 
 from bridge.cli.operator import at_desk, named
 from bridge.cli.screen import say, say_json
+from bridge.cli.timeline_lines import detail_text
+from bridge.core.model.outcome_codes import of_entry
 from bridge.operations import why
 from bridge.operations.times import when
 from bridge.operations.why import Explanation
@@ -33,21 +35,15 @@ def _print(explanation: Explanation) -> None:
     if state.in_conflict:
         say(f"{field} is in conflict and stays as it is on every side: {state.in_conflict}")
     else:
-        say(
-            f"{field} is {_as_json(state.value)}, set by {state.set_by or 'nobody'} "
-            f"(revision {state.rev})"
-        )
+        say(f"{field} is {_as_json(state.value)}, set by {state.set_by or 'nobody'}")
     say(f"policy: {explanation.policy}")
     for moment in explanation.history:
-        details = "  ".join(
-            f"{name} {_as_json(value)}"
-            for name, value in moment.detail.items()
-            if value not in (None, "")
-        )
+        details = detail_text(moment.detail, of_entry(moment.kind, moment.detail))
         say(f"  {when(moment.at)}  {moment.kind}  {moment.connection}  {details}")
     for name, side in explanation.sides.items():
         code = f"  [{side.code}]" if side.code else ""
-        say(f"{name}:{side.id} shows {_as_json(side.shows)}: {side.because}{code}")
+        shows = "nothing" if side.shows is None else _as_json(side.shows)
+        say(f"{name}:{side.id} shows {shows}: {side.because}{code}")
 
 
 def _as_json(value: Any) -> str:

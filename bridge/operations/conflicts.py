@@ -19,6 +19,7 @@ from bridge.ledger import conflict_log
 from bridge.ledger.database import Tx
 from bridge.operations import find
 from bridge.operations.desk import Desk
+from bridge.operations.link import records as records_of
 from bridge.operations.link_change import change_link
 
 
@@ -27,13 +28,17 @@ class OpenConflict:
     """A field that waits for a human. Its fields are the keys of `bridge conflicts list --json`."""
 
     ref: str
-    """A record of the ticket, `helpdesk:123`, by which to name it."""
+    """The ticket's first record that is there, `helpdesk:123`, by which to name it."""
     link: str
     field: str
     opened_at: datetime
     why: str
     candidates: Mapping[str, Raw]
     """What each side shows, in its own words."""
+    subject: str
+    """What the ticket is about; empty where nobody says."""
+    gone: Mapping[str, str]
+    """Sides among them that show it no more: `deleted`, `detached` or `retired`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +59,22 @@ def list_open(desk: Desk) -> list[OpenConflict]:
 
 
 def _open_conflict(link: Link, row: Mapping[str, Any]) -> OpenConflict:
-    records = [f"{name}:{side.remote_id}" for name, side in sorted(link.live().items())]
+    records = [f"{name}:{side.remote_id}" for name, side in link.live().items()]
+    candidates = row["detail"].get("candidates") or {}
+    subject = link.state.get("subject")
     return OpenConflict(
         ref=records[0] if records else link.id,
         link=link.id,
         field=row["field"],
         opened_at=row["opened_at"],
         why=row["why"],
-        candidates=row["detail"].get("candidates") or {},
+        candidates=candidates,
+        subject=str(subject.value or "") if subject is not None else "",
+        gone={
+            record.connection: record.condition
+            for record in records_of(link)
+            if record.condition and record.connection in candidates
+        },
     )
 
 

@@ -259,13 +259,13 @@ def _level(asked: _Question, entry: SideField) -> Reason:
     """
     # A side that never was level is at -1.
     behind = asked.link.state[asked.field].rev - max(entry.level, 0)
-    revisions = f"behind by {behind} revision{'' if behind == 1 else 's'}; " if behind > 0 else ""
+    revisions = f"behind by {behind} change{'' if behind == 1 else 's'}; " if behind > 0 else ""
     if asked.plan.delete:
         return Reason("the record is to be deleted, because it was deleted elsewhere")
     if any(asked.field in call.sent for call in asked.plan.calls):
         return Reason(f"{revisions}a write is owed")
     if not revisions:
-        return Reason("level with the bridge")
+        return Reason("as agreed")
     why, code = _why_not_owed(asked, entry)
     return Reason(f"{revisions}{why}", code)
 

@@ -198,3 +198,15 @@ def test_in_a_pipe_each_line_and_each_row_of_a_table_is_one_line(monkeypatch, ca
     screen.print(long)
     lines = capsys.readouterr().out.splitlines()
     assert [line.count("word") for line in lines] == [100, 0, 200, 100]
+
+
+def test_a_table_that_is_printed_whole_cuts_no_identifier(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    table = Table(box=None)
+    for name in ("one", "other"):
+        table.add_column(name, no_wrap=True)
+    table.add_row("f" * 36, "0" * 36)
+    screen = Screen()
+    screen.print_whole(table)
+    assert "f" * 36 + "  " + "0" * 36 in capsys.readouterr().out
+    assert screen.width == 40

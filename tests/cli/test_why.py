@@ -20,26 +20,26 @@ def home(run, tmp_path):
 def test_why_tells_who_set_a_field_by_which_policy_and_what_each_side_shows(home):
     home.ticket(helpdesk="open", product="open")
     shown = home("why", "l1", "status")
-    assert 'status is "open", set by helpdesk (revision 3)' in shown
+    assert 'status is "open", set by helpdesk' in shown
     assert "policy: " in shown
-    assert 'before "new"' in shown
-    assert 'product:r-product shows "open": level with the bridge' in shown
+    assert "changed  helpdesk  open  before new" in shown
+    assert 'product:r-product shows "open": as agreed' in shown
     (given,) = home.json("why", "product:r-product", "status")
-    assert given["sides"]["helpdesk"]["because"] == "level with the bridge"
+    assert given["sides"]["helpdesk"]["because"] == "as agreed"
     assert "allowed: status" in home("why", "l1", "colour", code=2)
 
 
 @pytest.mark.parametrize(
     ("level", "paused", "detached", "because"),
     [
-        (2, False, False, "behind by 1 revision; a write is owed"),
-        (1, False, False, "behind by 2 revisions; a write is owed"),
+        (2, False, False, "behind by 1 change; a write is owed"),
+        (1, False, False, "behind by 2 changes; a write is owed"),
         (
             2,
             True,
             False,
             (
-                "behind by 1 revision; the ticket is paused: "
+                "behind by 1 change; the ticket is paused: "
                 "`bridge link resume l1` lets it be written  [BRG-PAUSED]"
             ),
         ),
@@ -93,5 +93,5 @@ def test_why_says_that_a_mapping_has_no_such_field(home):
         assert links.create(tx, link, NOW)
     shown = home("why", "l1", "priority").splitlines()
     no_field = "the mapping of feedback has no such field  [BRG-MAP-ONLY-READ]"
-    assert f"feedback:r-feedback shows null: {no_field}" in shown
-    assert "helpdesk:r-helpdesk shows null: it was never read there" in shown
+    assert f"feedback:r-feedback shows nothing: {no_field}" in shown
+    assert "helpdesk:r-helpdesk shows nothing: it was never read there" in shown

@@ -127,8 +127,8 @@ def _accounts(
     were: Mapping[str, Any] = before.get("connections", {})
     now: Mapping[str, Any] = after["connections"]
     renamed = list(_renamed(before, after, known))
-    yield from (change for _old, change in renamed)
-    for name in sorted(were.keys() - now.keys() - {old for old, _change in renamed}):
+    yield from (change for _old, _new, change in renamed)
+    for name in sorted(were.keys() - now.keys() - {old for old, _new, _change in renamed}):
         yield ConfigurationChange(f"`{name}` is gone: {_sides(known.of(name))} retire")
     for name in (name for name in now if name in were and known.of(name)):
         yield from _moved(name, were[name], now[name], known.of(name))
@@ -136,8 +136,8 @@ def _accounts(
 
 def _renamed(
     before: Description, after: Description, known: KnownRecords
-) -> Iterator[tuple[str, ConfigurationChange]]:
-    """Tell which connections that are gone may be new ones under another name."""
+) -> Iterator[tuple[str, str, ConfigurationChange]]:
+    """Tell which connections that are gone may be which new ones under another name."""
     were: Mapping[str, Any] = before.get("connections", {})
     accounts: Mapping[str, Any] = {**before.get("retired", {}), **were}
     now: Mapping[str, Any] = after["connections"]
@@ -149,7 +149,7 @@ def _renamed(
                     f"`{new}` is new and `{old}` gone {alike}: `bridge connection rename {old} "
                     f"{new}` keeps its {_records(known.of(old))}; else each is made again"
                 )
-                yield old, ConfigurationChange(text, doubtful=True)
+                yield old, new, ConfigurationChange(text, doubtful=True)
 
 
 def _moved(
@@ -193,6 +193,7 @@ def _syncs(
         elif old in were:
             yield ConfigurationChange(f"`{old}` is gone: its {_tickets(count)} rest")
     told = before.get("connections", {}).keys() - after["connections"].keys()
+    told |= {new for _old, new, _change in _renamed(before, after, known)}
     for name in (name for name in now if name in were):
         old_members, members = were[name]["members"], now[name]["members"]
         yield from _members(name, old_members, members, known, told)
@@ -211,11 +212,13 @@ def _members(
     known: KnownRecords,
     told: Collection[str],
 ) -> Iterator[ConfigurationChange]:
-    """Tell who has left and joined; of connections that were `told` of no more than that once."""
+    """Tell who has left and joined; nothing of connections of which more is `told` elsewhere."""
     for name in (name for name in were if name not in now and name not in told):
         count = known.sides.get((sync, name), 0)
         yield ConfigurationChange(f"`{name}` leaves {sync}: {_sides(count)} retire")
     for name, create in now.items():
+        if name in told:
+            continue
         count = known.sides.get((sync, name), 0)
         lacking = max(0, known.tickets.get(sync, 0) - count)
         makes = create != str(Support.NO)

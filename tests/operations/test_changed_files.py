@@ -115,6 +115,7 @@ def test_a_connection_that_is_gone_is_said_with_its_sides_and_starts(world):
 def test_a_renamed_connection_is_asked_about_before_anything_is_done(world, changed, alike):
     context = renamed(world, "P", "hog", **changed)
     assert any(doubtful and alike in text for doubtful, text in said(world, context))
+    assert not any("joins" in text for _doubtful, text in said(world, context))
     with pytest.raises(NotAccepted, match="bridge connection rename P hog") as refused:
         adoption.adopt(world.ledger, context, "start")
     assert "say --accept" in refused.value.problems[-1]

@@ -174,6 +174,14 @@ def find_ids(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
     return sorted(ids), unknown
 
 
+def records(tx: Tx, ids: Collection[int]) -> list[Ref]:
+    """Return the records that these parked rows are about, as far as they are about one."""
+    rows = select(work.c.connection, work.c.entity, work.c.remote_id).where(
+        work.c.id.in_(ids), work.c.parked_at.is_not(None), work.c.remote_id.is_not(None)
+    )
+    return [Ref(*row) for row in tx.execute(rows)]
+
+
 def all_ids(tx: Tx) -> list[int]:
     """Return the ids of all parked rows."""
     return list(

@@ -9,7 +9,7 @@ from typing import Any
 from bridge.core.model.outcome_codes import CAUSES, code_named
 from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.errors import NotPossible, UnknownName
-from bridge.ledger import parking
+from bridge.ledger import parking, stray_copies
 from bridge.ledger.database import Tx
 from bridge.ledger.parking import Parked, ParkedGroup
 from bridge.operations.desk import Desk
@@ -98,9 +98,16 @@ def retry(desk: Desk, choice: Choice, *, approve: bool = False) -> int:
 
 
 def discard(desk: Desk, choice: Choice) -> int:
-    """Throw parked work away and return how many pieces. Raises NotPossible like `retry`."""
+    """Throw parked work away and return how many pieces. Raises NotPossible like `retry`.
+
+    What was noted of a copy that has no ticket goes with it: a listing that still shows the record
+    brings both back.
+    """
     with desk.acting("parked discard", choice.words) as tx:
-        return parking.discard(tx, _ids(tx, choice))
+        ids = _ids(tx, choice)
+        for ref in parking.records(tx, ids):
+            stray_copies.forget(tx, ref)
+        return parking.discard(tx, ids)
 
 
 def _ids(tx: Tx, choice: Choice) -> list[int]:

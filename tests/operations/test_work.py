@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from bridge.core.model.outcome_codes import Code
+from bridge.core.model.values import Ref
 from bridge.errors import NotPossible, UnknownName
-from bridge.ledger import audit, webhook_inbox, work
+from bridge.ledger import audit, stray_copies, webhook_inbox, work
 from bridge.operations import inbox, parked
 from bridge.operations.parked import Choice
 
@@ -28,12 +29,13 @@ def webhook(desk):
 
 @pytest.fixture
 def park(desk):
-    def set_aside(key, cause):
+    def set_aside(key, cause, **more):
         with desk.ledger.transaction() as tx:
             now = desk.now()
             work.enqueue(
-                tx, kind="deliver", key=key, connection="L", entity="ticket", due_at=now, now=now
-            )
+                tx, kind="deliver", key=key, connection="L", entity="ticket", due_at=now, now=now,
+                **more,
+            )  # fmt: skip
             (row,) = work.claim(tx, "me", now, now + timedelta(minutes=1), 5)
             work.park(tx, row, "me", "answered 422", cause, now)
         return row.id
@@ -89,6 +91,16 @@ def test_parked_work_is_grouped_freed_and_thrown_away(desk, park):
     assert due(desk)["d3"].payload == {"approved": True}
     assert parked.discard(desk, Choice(cause="Refused")) == 2
     assert parked.rows(desk) == []
+
+
+def test_a_copy_without_a_ticket_is_forgotten_with_its_parked_reading(desk, park):
+    park("observe:L:ticket:7", "ambiguous match", remote_id="7")
+    with desk.ledger.transaction() as tx:
+        for number in "78":
+            stray_copies.put(tx, Ref("L", "ticket", number), "its original", desk.now())
+    parked.discard(desk, Choice(["BRG-MATCH-AMBIGUOUS"]))
+    with desk.ledger.read() as tx:
+        assert [ref.id for ref in stray_copies.all_of(tx)] == ["8"]
 
 
 def test_a_name_that_means_nothing_changes_nothing(desk, park):

@@ -146,7 +146,7 @@ def send(context: Context, task: Task, write: OpenWrite) -> Procedure:
     """Send the attempt that was written down; whatever comes back is an observation."""
     started = context.clock.now()
     if started >= write.attempt.send_by:
-        raise LeaseLost("the worker was held up past the attempt's own deadline; nothing was sent")
+        raise LeaseLost("the worker was held up past the deadline of its write; nothing was sent")
     answer = yield from send_attempt(
         context, task, write, lambda c: compare_and_write(c, context, write)
     )

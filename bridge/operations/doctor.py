@@ -110,7 +110,11 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
     if status.conflicts_open:
         yield Trouble(
             Code.CONFLICT,
-            f"{status.conflicts_open} fields are in conflict and wait for a human",
+            _counted(
+                status.conflicts_open,
+                "field is in conflict and waits for a human",
+                "fields are in conflict and wait for a human",
+            ),
             None,
             "`bridge conflicts list`, then `bridge conflicts resolve REF FIELD VALUE`",
         )
@@ -160,13 +164,21 @@ def _parked(group: ParkedGroup) -> Trouble:
     newest = group.samples[0]
     return Trouble(
         group.code,
-        f"{group.count} pieces of work for {group.connection} are parked, "
-        f"{MEANINGS[group.code].title}: "
+        _counted(
+            group.count,
+            f"piece of work for {group.connection} is parked, ",
+            f"pieces of work for {group.connection} are parked, ",
+        )
+        + f"{MEANINGS[group.code].title}: "
         f"{newest.why} ({names})",
         group.oldest,
         f"{MEANINGS[group.code].do}: `bridge parked retry {newest.id}`, "
         f"or --cause {group.code} for all",
     )
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _behind(state: CatchUp) -> Trouble:

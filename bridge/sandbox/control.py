@@ -22,8 +22,10 @@ def answer(verbs: Mapping[str, Verb], request: Request) -> Response:
         return _json({"error": f"no {route}; allowed: {', '.join(verbs)}"}, 404)
     try:
         return _json({"data": verb(_given(request))})
-    except (KeyError, TypeError, ValueError) as error:
-        return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+    except KeyError as error:
+        return _json({"error": f"{error} is missing, or there is none of this name"}, 400)
+    except (TypeError, ValueError) as error:
+        return _json({"error": str(error)}, 400)
     except Problem as problem:
         return _json({"error": str(problem)}, problem.status)
 

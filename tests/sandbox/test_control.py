@@ -54,7 +54,7 @@ def test_faults_and_options_are_set_and_shown(switch, to_switch):
         ("faults", {"fire": 1}, 400, "unknown fault 'fire'"),
         ("options", {"colour": 1}, 400, "unknown option colour"),
         ("edit", {"id": "tkt_0", "fields": {}}, 404, "not found"),
-        ("edit", {}, 400, "KeyError"),
+        ("edit", {}, 400, "'id' is missing"),
         ("nothing", {}, 404, "allowed: GET tickets"),
     ],
 )

@@ -219,8 +219,8 @@ CONNECTION_KEYS = (
             "not_carried")]),
         ("desk", "open: doing", "open: todo", [
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'doing' reads as 'open', is "
-             "written as 'todo': "
-            "another class"),
+             "written as 'todo', "
+            "which reads as another value"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'on_hold' is written as 'doing', "
              "reads as 'open', and "
             "that is written as 'todo'"),
@@ -232,8 +232,8 @@ CONNECTION_KEYS = (
              "allowed todo, doing, "
             "done"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'done' reads as 'closed', is "
-             "written as 'shut': "
-            "another class"),
+             "written as 'shut', "
+            "which reads as another value"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'resolved' is written as 'done', "
              "reads as 'closed', "
             "and that is written as 'shut'")]),

@@ -84,8 +84,8 @@ def _reads_every_value(
             continue
         back = field.map.write(value)
         if not isinstance(back, NotCarried) and field.map.read(back) != value:
-            what = f"reads as {shown(value)}, is written as {shown(back)}: another class"
-            yield ("write",), f"{shown(raw)} {what}"
+            what = f"{shown(raw)} reads as {shown(value)}, is written as {shown(back)}, "
+            yield ("write",), f"{what}which reads as another value"
 
 
 def _writes_every_choice(field: CompiledField, able: EntityCapabilities) -> Iterator[Problem]:

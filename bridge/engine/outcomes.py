@@ -161,7 +161,8 @@ def _run_failed(
         # We were held up ourselves, or the connection's health tells of it.
         _later(tx, context, task, error, why)
         return
-    log.warning("%s of %s failed: %s", row.kind, row.key, why)
+    subject = " ".join(part for part in (row.connection, row.entity and f"{row.entity}s") if part)
+    log.warning("%s of %s failed: %s", row.kind, subject, why)
     # A listing that is answered with 404 or 409 is refused: there is no record to read anew.
     again = not (hopeless or isinstance(error, ANSWERED) or row.attempts >= MAX_ATTEMPTS)
     if run_failure(tx, context, task, why, again=again):

@@ -333,7 +333,7 @@ def test_a_worker_that_starts_frees_the_runs_that_an_older_version_parked(
         reconcile.start(tx, "helpdesk", "ticket", "poll", now)
         (row,) = work.claim(tx, "old", now, now + timedelta(minutes=1), 1)
         work.park(tx, row, "old", "answered 302, a redirect", "Refused", now)
-    assert ["are parked, Refused" in trouble["what"] for trouble in call()] == [True]
+    assert ["is parked, the vendor refuses" in trouble["what"] for trouble in call()] == [True]
     bridge = wiring.build_bridge(tmp_path)
     assert bridge.take_over() == 1
     bridge.close()

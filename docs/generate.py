@@ -8,6 +8,7 @@ They stand between `<!-- generated: NAME -->` and `<!-- end -->`.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.capabilities import EntityCapabilities, Writable
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.outcome_meanings import MEANINGS
+from bridge.sandbox.deployments import COMMON, usual_options
+from bridge.sandbox.registry import sandbox_class, systems
 
 ROOT = Path(__file__).resolve().parents[1]
 PART = re.compile(r"(<!-- generated: ([a-z0-9-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -139,6 +142,28 @@ def options() -> str:
     return "\n".join(rows) + "\n"
 
 
+def deployments() -> str:
+    """Return the options of the sandboxes: how deployments of each vendor's differ."""
+    rows = [
+        "| system | option | usual | what `random` draws |",
+        "| --- | --- | --- | --- |",
+    ]
+    for system in systems():
+        vendor = sandbox_class(system)
+        for name, usual in usual_options(vendor.OPTIONS).items():
+            if name == "statuses" or (name in COMMON and name not in vendor.DEPLOYMENTS):
+                continue
+            others = dict.fromkeys(vendor.DEPLOYMENTS.get(name, ()))
+            drawn = ", ".join(f"`{shown(value)}`" for value in others if value != usual)
+            rows.append(f"| {system} | `{name}` | `{shown(usual)}` | {drawn} |")
+    return "\n".join(rows) + "\n"
+
+
+def shown(value: object) -> str:
+    """Return an option's value as it is written."""
+    return value if isinstance(value, str) and value else json.dumps(value)
+
+
 READING_ORDER = (
     "core",
     "core/model",
@@ -214,6 +239,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "fields": fields,
     "outcomes": outcomes,
     "options": options,
+    "deployments": deployments,
 }
 
 

@@ -30,8 +30,8 @@ class VendorFacts:
     DEPLOYMENTS: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """The values by which deployments differ, of the options that may be drawn.
 
-    What leaves something for a human to decide in the end (a field that is always refused, a create
-    that is not allowed, tags that cannot be read) is not drawn, and played by its name.
+    What stops a connection, or changes what its mapping means, is not drawn, and played by its
+    name. Of a word that is always refused one parked row tells: the judges allow that.
     """
     VOLATILE: ClassVar[frozenset[str]] = frozenset({"updated_at"})
     """Fields that move by themselves: a change of them is nobody's edit."""

@@ -10,7 +10,7 @@ from bridge.ledger import catch_up, connection_health, parking, renaming, work
 from bridge.runs import adoption, reconcile, schedule
 from bridge.simulate import changed_files
 from bridge.simulate.stage import Stage
-from bridge.simulate.vendor_line import ANSWERED_ERRORS
+from bridge.simulate.vendor_line import ANSWERED_ERRORS, WITHOUT_WORDS
 
 MAX_ROUNDS: Final = 300
 MAX_ROUNDS_OF_DRAIN: Final = 20_000
@@ -44,7 +44,7 @@ def heal(stage: Stage) -> None:
     for worker in stage.workers:
         worker.drop()
     refused: tuple[str, ...] = ()
-    if any(line.struck["rejected"] for line in stage.lines.values()):
+    if any(line.struck[kind] for line in stage.lines.values() for kind in WITHOUT_WORDS):
         refused += (REFUSED_CAUSE,)
     if any(line.struck[kind] for line in stage.lines.values() for kind in ANSWERED_ERRORS):
         refused += (CREATE_REFUSED_CAUSE,)

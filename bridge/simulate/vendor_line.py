@@ -31,6 +31,8 @@ ANSWERED_ERRORS = (*_STATUS, "error after")
 _INSTEAD = {"not JSON": b"<html>please wait</html>", "wordless": b"{}"}
 DONE_UNSEEN = ("error after", "reset after", "timeout after", "truncated", "not JSON", "wordless")
 KINDS = (*NEVER_ARRIVED, *DONE_UNSEEN, "timeout before", "late")
+WITHOUT_WORDS = ("rejected", "truncated", *_INSTEAD)
+"""Faults that leave nobody told what a refusal is about."""
 KEY_REFUSED: Final = 401
 
 

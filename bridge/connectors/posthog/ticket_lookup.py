@@ -35,7 +35,7 @@ MAX_NUMBER_LENGTH = 12
 
 
 @dataclass(slots=True)
-class Findings:
+class LookupSoFar:
     """What the listing has shown so far of the tickets that are looked for."""
 
     wanted: frozenset[str]
@@ -79,7 +79,7 @@ class TicketLookup:
         Companions are tickets that may come along where that costs nothing. Raises Withheld where
         a ticket is kept from us or may be, and NotFound where one is there and not listed yet.
         """
-        found = Findings(frozenset(wanted), missing=set(wanted))
+        found = LookupSoFar(frozenset(wanted), missing=set(wanted))
         newest: RowsOfPage | None = None
         if self.knows_ids:
             newest = self._ask_by_ids(found, companions)
@@ -89,7 +89,7 @@ class TicketLookup:
             self._explain(found)
         return found.pages
 
-    def _ask_by_ids(self, found: Findings, companions: Collection[str]) -> RowsOfPage | None:
+    def _ask_by_ids(self, found: LookupSoFar, companions: Collection[str]) -> RowsOfPage | None:
         """Ask by ids; return the newest page where that is what came."""
         asked = found.wanted.union(companions)
         shown = found.add(self._listing.by_ids(asked))
@@ -98,7 +98,7 @@ class TicketLookup:
         self.knows_ids = False
         return shown
 
-    def _ask_otherwise(self, found: Findings, newest: RowsOfPage | None) -> None:
+    def _ask_otherwise(self, found: LookupSoFar, newest: RowsOfPage | None) -> None:
         numbers = {
             ticket: number
             for ticket, number in self._numbers_of(found.missing).items()
@@ -116,11 +116,11 @@ class TicketLookup:
         else:
             self._walk(found)
 
-    def _ask_by_numbers(self, found: Findings, numbers: Mapping[str, str]) -> None:
+    def _ask_by_numbers(self, found: LookupSoFar, numbers: Mapping[str, str]) -> None:
         for ticket in sorted(found.missing & numbers.keys()):
             found.add(self._listing.by_number(numbers[ticket]))
 
-    def _walk(self, found: Findings) -> None:
+    def _walk(self, found: LookupSoFar) -> None:
         """List everything until nothing is missing."""
         found.walked = True
         for shown in self._listing.by_creation(SCAN_SIZE):
@@ -128,7 +128,7 @@ class TicketLookup:
             if not found.missing:
                 return
 
-    def _explain(self, found: Findings) -> None:
+    def _explain(self, found: LookupSoFar) -> None:
         """Find out why tickets were not shown: leave missing what is deleted, else raise."""
         there = {ticket: self._is_there(ticket, found) for ticket in sorted(found.missing)}
         listed_otherwise = not self.knows_ids and not found.walked
@@ -146,7 +146,7 @@ class TicketLookup:
                     "hidden from the key's user cannot be told here: nothing was concluded",
                 )
 
-    def _is_there(self, ticket: str, found: Findings) -> bool | None:
+    def _is_there(self, ticket: str, found: LookupSoFar) -> bool | None:
         """Return whether there is such a ticket; None: this deployment does not tell.
 
         Raises Withheld where it is hidden.
@@ -161,7 +161,7 @@ class TicketLookup:
             return None
         return True
 
-    def _tells(self, found: Findings, error: NotFound) -> bool:
+    def _tells(self, found: LookupSoFar, error: NotFound) -> bool:
         """Return whether a ticket that is there is not answered with 404, too."""
         other = found.other_ticket()
         if not other:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,12 +192,16 @@ def _syncs(
             )
         elif old in were:
             yield ConfigurationChange(f"`{old}` is gone: its {_tickets(count)} rest")
+    # More is said of these than who has left and joined.
     told = before.get("connections", {}).keys() - after["connections"].keys()
     told |= {new for _old, new, _change in _renamed(before, after, known)}
     for name in (name for name in now if name in were):
-        old_members, members = were[name]["members"], now[name]["members"]
-        yield from _members(name, old_members, members, known, told)
+        yield from _members(name, _without(told, were[name]), _without(told, now[name]), known)
         yield from _other_rules(name, were[name], now[name])
+
+
+def _without(told: Collection[str], sync: Mapping[str, Any]) -> dict[str, str]:
+    return {name: create for name, create in sync["members"].items() if name not in told}
 
 
 def _alike(old: str, new: Mapping[str, Any], known: KnownRecords) -> bool:
@@ -210,15 +214,12 @@ def _members(
     were: Mapping[str, str],
     now: Mapping[str, str],
     known: KnownRecords,
-    told: Collection[str],
 ) -> Iterator[ConfigurationChange]:
-    """Tell who has left and joined; nothing of connections of which more is `told` elsewhere."""
-    for name in (name for name in were if name not in now and name not in told):
+    """Tell who has left and joined."""
+    for name in (name for name in were if name not in now):
         count = known.sides.get((sync, name), 0)
         yield ConfigurationChange(f"`{name}` leaves {sync}: {_sides(count)} retire")
     for name, create in now.items():
-        if name in told:
-            continue
         count = known.sides.get((sync, name), 0)
         lacking = max(0, known.tickets.get(sync, 0) - count)
         makes = create != str(Support.NO)

@@ -264,9 +264,7 @@ def _compare_then(
     if record is None or not unchanged(record):
         return Moved(record)
     if context.clock.now() >= write.attempt.send_by:
-        raise LeaseLost(
-            f"{ref}: the read took until after the deadline of the write; nothing was sent"
-        )
+        raise LeaseLost(f"{ref}: the read ended after its write's deadline; nothing was sent")
     return act()
 
 

@@ -438,15 +438,3 @@ def test_what_cannot_be_done_is_told_as_an_error_like_wrong_usage(run, tmp_path)
     home("link", "pause", "l1", "--yes")
     assert "\nError: l1 is paused already" in home("link", "pause", "l1", "--yes", code=1)
     home.ledger.close()
-
-
-def test_a_conflict_says_which_of_its_sides_is_gone(home):
-    home.ticket(helpdesk="open", product="resolved")
-    with home.ledger.transaction() as tx:
-        fence = links.lease(tx, "l1", "w", NOW, NOW + timedelta(minutes=1))
-        link = links.load(tx, ["l1"])["l1"]
-        link.sides["helpdesk"].tombstone = True
-        links.save(tx, link, "w", fence, NOW)
-    (conflict,) = home.json("conflicts", "list")
-    assert (conflict["ref"], conflict["gone"]) == ("product:r-product", {"helpdesk": "deleted"})
-    assert 'helpdesk "open" (deleted), product "resolved"' in home("conflicts", "list")

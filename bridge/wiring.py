@@ -58,6 +58,8 @@ class Bridge:
     connectors: dict[str, Connector]
     clock: Clock
     worker: Drain
+    alone: bool = False
+    """It works for one command by itself: who typed that needs no news of its start and end."""
     seen_at: datetime | None = None
     """When the ledger was last told that this process is at work."""
 
@@ -75,13 +77,18 @@ class Bridge:
                 raise FilesDiffer([f"{differs}; nothing was done"])
             adoption.take_up(tx, self.context, kind, accept=accept)
             running_processes.started(tx, self.worker.owner, kind, self.context.revision, now)
-        logger.info("started", extra={"owner": self.worker.owner})
+        self.alone = alone
+        self._tell("started")
 
     def leave(self) -> None:
         """Count as a running process no longer; without a ledger, its end shows by itself."""
         with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:
             running_processes.ended(tx, self.worker.owner)
-        logger.info("stopped", extra={"owner": self.worker.owner})
+        self._tell("stopped")
+
+    def _tell(self, what: str) -> None:
+        level = logging.DEBUG if self.alone else logging.INFO
+        logger.log(level, what, extra={"owner": self.worker.owner})
 
     def files_notice(self) -> str:
         """Return in words how the files differ from those in force; empty when they do not."""

@@ -10,17 +10,21 @@ import click
 from bridge.cli.operator import at_desk
 from bridge.cli.process import working
 from bridge.cli.screen import say, say_json
+from bridge.cli.value_text import short_value
 from bridge.errors import Busy
 from bridge.observability.visible_text import visible
 from bridge.operations import undos
 from bridge.operations.undos import RunningUndo, Standing, UndoOutcome, UndoPlan
 
-MAX_KEPT_SHOWN: Final = 50
+MAX_SHOWN: Final = 50
+"""Records that are listed for people; `--json` has all."""
 
 
 @click.command("undo")
 @click.argument("run", type=int)
-@click.option("--dry-run", is_flag=True, help="Only say how much the run wrote.")
+@click.option(
+    "--dry-run", is_flag=True, help="Only say what the run wrote, and what was there before."
+)
 @click.option(
     "--delete-created",
     is_flag=True,
@@ -64,7 +68,24 @@ def _say_plan(plan: UndoPlan, *, dry_run: bool, as_json: bool) -> None:
     else:
         did = f"made {plan.made} records and wrote to others {plan.changed} times"
         say(f"run {plan.run} ({plan.kind} of {plan.connection}) {did}", err=as_json)
+    if dry_run and plan.records and not as_json:
+        _list_records(plan)
     _say_standing(plan.standing, dry_run=dry_run)
+
+
+def _list_records(plan: UndoPlan) -> None:
+    """Say what would be taken back, record by record."""
+    for record in plan.records[:MAX_SHOWN]:
+        back = [
+            f"{name} {short_value(value)} → {short_value(record.before.get(name))}"
+            for name, value in record.written.items()
+        ]
+        say(f"  {record.ref}  {'made' if record.made else '  '.join(back)}")
+    if len(plan.records) > MAX_SHOWN:
+        say(f"  and {len(plan.records) - MAX_SHOWN} more")
+    if plan.made:
+        say("what it made is deleted only with --delete-created, or where the sync allows deletes")
+    say("what was changed there since is left alone")
 
 
 def _say_standing(standing: Standing, *, dry_run: bool) -> None:
@@ -85,10 +106,10 @@ def _print(running: RunningUndo, outcome: UndoOutcome, *, as_json: bool) -> None
         say_json(values)
     else:
         say(f"{outcome.tickets} tickets taken back, {len(outcome.kept)} left as they are")
-        for record in outcome.kept[:MAX_KEPT_SHOWN]:
+        for record in outcome.kept[:MAX_SHOWN]:
             say(f"  {record.ref}  {record.why}")
-        if len(outcome.kept) > MAX_KEPT_SHOWN:
-            more = len(outcome.kept) - MAX_KEPT_SHOWN
+        if len(outcome.kept) > MAX_SHOWN:
+            more = len(outcome.kept) - MAX_SHOWN
             say(f"  and {more} more: --json lists them all")
     if waiting:
         reasons = "; ".join(outcome.waits_for)

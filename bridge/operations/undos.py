@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from bridge.core.model.values import Raw
 from bridge.errors import Busy, UnknownName
 from bridge.ledger import run_records, run_writes, timeline
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
-from bridge.ledger.run_writes import LeftToDo
+from bridge.ledger.run_writes import CarriedOutWrite, CreatedRecord, LeftToDo
 from bridge.operations import availability
 from bridge.operations.desk import Desk
 from bridge.runs import undo
@@ -35,6 +37,18 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenRecord:
+    """A record that the run made or changed, and what of it would be taken back."""
+
+    ref: str
+    made: bool
+    written: Mapping[str, Raw]
+    """By field: what the run wrote."""
+    before: Mapping[str, Raw]
+    """By field: what was there before; of a record that it made, nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class UndoPlan:
     """What taking back a run is about."""
 
@@ -45,6 +59,8 @@ class UndoPlan:
     """Records that it made."""
     changed: int
     """Writes to other records."""
+    records: list[WrittenRecord]
+    """Those that it made, then its writes to others, each in the order of the run."""
     standing: Standing
 
 
@@ -86,14 +102,29 @@ def plan_undo(desk: Desk, run_id: int) -> UndoPlan:
         run = run_records.get(tx, run_id)
         if run is None:
             raise UnknownName(f"there is no run {run_id}; `bridge status` lists the latest ones")
+        made = [_written(row, row.sent, {}) for row in run_writes.made(tx, run_id)]
+        refs = {record.ref for record in made}
+        wrote = [
+            _written(row, row.attempt.sent, row.attempt.before)
+            for row in run_writes.changed(tx, run_id)
+        ]
+        changed = [record for record in wrote if record.ref not in refs]
         return UndoPlan(
             run=run_id,
             kind=run.kind,
             connection=run.connection,
-            made=len(run_writes.made(tx, run_id)),
-            changed=len(run_writes.changed(tx, run_id)),
+            made=len(made),
+            changed=len(changed),
+            records=[*made, *changed],
             standing=standing(tx, run, desk.now()),
         )
+
+
+def _written(
+    row: CreatedRecord | CarriedOutWrite, written: Mapping[str, Raw], before: Mapping[str, Raw]
+) -> WrittenRecord:
+    made = isinstance(row, CreatedRecord)
+    return WrittenRecord(f"{row.connection}:{row.remote_id}", made, written, before)
 
 
 def standing(tx: Tx, run: RunRow, now: datetime) -> Standing:

@@ -27,6 +27,7 @@ def test_an_import_a_report_and_an_undo_are_done_with_the_bridge_stopped(home, s
     helpdesk = served.apps["switch"]
     imported = home.run("backfill", "tickets")
     assert (imported.returncode, len(helpdesk.tickets())) == (0, 3), imported.stdout
+    assert "owner=" not in imported.stdout  # who typed it needs no log of its start and end
     run = re.search(r"runs (\d+)", imported.stdout)[1]
 
     report = home.run("reconcile", "product", "--full", "--report-only", "--json")
@@ -37,6 +38,9 @@ def test_an_import_a_report_and_an_undo_are_done_with_the_bridge_stopped(home, s
     said = {number: home.run("undo", str(number), "--dry-run").stdout for number in runs}
     (made,) = (number for number, text in said.items() if "made 3 records" in text)
     assert len(helpdesk.tickets()) == 3
+    listed = re.findall(r"^  helpdesk:(\S+)  made$", said[made], re.MULTILINE)
+    assert sorted(listed) == sorted(ticket["id"] for ticket in helpdesk.tickets())
+    assert "and wrote to others 0 times" in said[made]  # a write to what it made is none
 
     undone = home.run("undo", str(made), "--yes")
     assert undone.returncode == 0, undone.stdout

@@ -8,7 +8,7 @@ from bridge.operations.undos import Standing
 from bridge.runs import backfill, reconcile, undo
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
-from tests.operations.desks import bridge_of
+from tests.operations.desks import bridge_of, desk_of
 
 
 @pytest.fixture
@@ -139,3 +139,18 @@ def test_what_a_run_writes_to_a_record_bears_its_number_in_the_timeline(estate):
         lines = [line for line in timeline.timeline(tx, link.id) if line.kind == "wrote"]
         assert [line.detail["run"] for line in lines[-1:]] == [run]
         assert run_writes.count(tx, [run]) == {run: 1}
+
+
+def test_what_would_be_put_back_is_told_with_what_was_there_before(estate):
+    estate.reconcile()
+    ticket = estate.apps["helpdesk"].tickets()[0]
+    after = "low" if ticket["priority"] != "low" else "high"
+    twin = estate.refs("helpdesk", ticket["id"])["product"]
+    estate.apps["product"].edit(twin, {"priority": after})
+    estate.reconcile()
+    with estate.ledger.read() as tx:
+        runs = [row.id for row in run_records.recent(tx, 100)]
+    planned = [undos.plan_undo(desk_of(estate), run) for run in runs]
+    (record,) = (each for plan in planned for each in plan.records if "priority" in each.before)
+    assert (record.ref, record.made) == (f"helpdesk:{ticket['id']}", False)
+    assert (record.before["priority"], record.written["priority"]) == (ticket["priority"], after)

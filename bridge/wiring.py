@@ -25,7 +25,7 @@ from bridge.engine.worker import Drain, DrainCounts
 from bridge.errors import FilesDiffer, LedgerError
 from bridge.home import find_home
 from bridge.http.client import Http
-from bridge.ledger import intents, running_processes
+from bridge.ledger import intents, refused_webhooks, running_processes
 from bridge.ledger.database import Ledger, Tx
 from bridge.observability import log
 from bridge.procedures import PROCEDURES
@@ -76,6 +76,10 @@ class Bridge:
             if alone and (differs := self._differs(tx)):
                 raise FilesDiffer([f"{differs}; nothing was done"])
             adoption.take_up(tx, self.context, kind, accept=accept)
+            if kind == "web" and "web" not in {
+                each.kind for each in adoption.running(tx, self.context)
+            }:
+                refused_webhooks.note_restart(tx, now)
             running_processes.started(tx, self.worker.owner, kind, self.context.revision, now)
         self.alone = alone
         self._tell("started")

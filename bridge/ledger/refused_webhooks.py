@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from bridge.ledger.database import Tx, insert
-from bridge.ledger.tables import inbox, process, tally
+from bridge.ledger.tables import inbox, tally
 
 SHOWN_FOR: Final = timedelta(days=1)
 """After so long without another one they are forgotten."""
 MENDED_AFTER: Final = timedelta(minutes=10)
 """So long after the last one, a webhook that was accepted shows that all is well again.
 
-So does one that was accepted by receivers which have all begun since the last was refused: somebody
-has put the secret right.
+So does one that came after the receiver was restarted, with none refused since: somebody has put
+the secret right.
 """
-_COUNT, _FIRST, _LAST = "count", "first", "last"
+_COUNT, _FIRST, _LAST, _RESTARTED = "count", "first", "last", "restarted"
 _PREFIX: Final = "refused:"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,6 +38,16 @@ class RefusedWebhooks:
     count: int
     since: datetime
     last: datetime
+    restarted: datetime | None = None
+    """When the receiver was restarted since, for the first time."""
+
+
+def note_restart(tx: Tx, now: datetime) -> None:
+    """Note that no receiver runs any more of those that have refused webhooks so far."""
+    for row in _all(tx).values():
+        if row.restarted is None or row.restarted < row.last:
+            minute = (now - _EPOCH) // timedelta(minutes=1)
+            _store(tx, _name(_RESTARTED, row.reason, row.connection), minute)
 
 
 def add(tx: Tx, connection: str, reason: str, number: int, now: datetime) -> None:
@@ -51,8 +61,12 @@ def add(tx: Tx, connection: str, reason: str, number: int, now: datetime) -> Non
     if known is None:
         values[_FIRST] = minute
     for part, value in values.items():
-        statement = insert(tx, tally).values(name=_name(part, reason, connection), value=value)
-        tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+        _store(tx, _name(part, reason, connection), value)
+
+
+def _store(tx: Tx, name: str, value: int) -> None:
+    statement = insert(tx, tally).values(name=name, value=value)
+    tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 
 def current(tx: Tx, now: datetime) -> list[RefusedWebhooks]:
@@ -67,14 +81,11 @@ def _over(tx: Tx, row: RefusedWebhooks) -> bool:
         .order_by(inbox.c.id.desc())
         .limit(1)
     )
-    accepted = tx.execute(newest).scalar()
-    if accepted is None:
-        return False
-    began = tx.execute(select(func.min(process.c.started_at)).where(process.c.kind == "web"))
-    restarted = began.scalar()
-    return accepted > row.last + MENDED_AFTER or (
-        restarted is not None and accepted > restarted > row.last
-    )
+    accepted: datetime | None = tx.execute(newest).scalar()
+    well = row.last + MENDED_AFTER
+    if row.restarted is not None and row.restarted >= row.last:
+        well = row.restarted
+    return accepted is not None and accepted > well
 
 
 def _all(tx: Tx) -> dict[tuple[str, str], RefusedWebhooks]:
@@ -84,14 +95,20 @@ def _all(tx: Tx) -> dict[tuple[str, str], RefusedWebhooks]:
         part, reason, connection = name.removeprefix(_PREFIX).split(":", 2)
         parts.setdefault((connection, reason), {})[part] = value
     return {
-        key: RefusedWebhooks(*key, found[_COUNT], _at(found[_FIRST]), _at(found[_LAST]))
+        key: RefusedWebhooks(
+            *key,
+            found[_COUNT],
+            _at(found[_FIRST]),
+            _at(found[_LAST]),
+            _at(found[_RESTARTED]) if _RESTARTED in found else None,
+        )
         for key, found in parts.items()
-        if found.keys() == {_COUNT, _FIRST, _LAST}
+        if found.keys() >= {_COUNT, _FIRST, _LAST}
     }
 
 
 def _forget(tx: Tx, connection: str, reason: str) -> None:
-    names = [_name(part, reason, connection) for part in (_COUNT, _FIRST, _LAST)]
+    names = [_name(part, reason, connection) for part in (_COUNT, _FIRST, _LAST, _RESTARTED)]
     tx.execute(delete(tally).where(tally.c.name.in_(names)))
 
 

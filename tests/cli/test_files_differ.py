@@ -8,7 +8,7 @@ import pytest
 from bridge import wiring
 from bridge.core.model.state import Link, Side
 from bridge.engine import worker_identity
-from bridge.ledger import configurations, links, running_processes
+from bridge.ledger import configurations, links, refused_webhooks, running_processes
 from bridge.ledger.database import Ledger
 from tests.cli.conftest import KEYS
 
@@ -116,6 +116,22 @@ def test_a_rename_lets_it_start(run, home):
     start(home)
     assert "hog:hog-1" not in run("ticket", "hog:product-1").output
     assert run("ticket", "hog:product-1").exit_code == 0
+
+
+def test_a_receiver_that_starts_where_none_runs_is_noted_beside_what_was_refused(home):
+    def restarted():
+        with first.ledger.read() as tx:
+            (row,) = refused_webhooks.current(tx, first.clock.now())
+        return row.restarted is not None
+
+    first = start(home, "web", stop=False)
+    with first.ledger.transaction() as tx:
+        refused_webhooks.add(tx, "product", "BadSignature", 1, first.clock.now())
+    start(home, "web", stop=False)
+    assert not restarted()  # the one beside it may go on refusing
+    first.leave()
+    start(home, "web")
+    assert restarted()
 
 
 @pytest.mark.usefixtures("home")

@@ -67,27 +67,34 @@ def accept(desk, key):
         )  # fmt: skip
 
 
-def start_receiver(desk, name):
+def start_receiver(desk):
     with desk.ledger.transaction() as tx:
-        running_processes.started(tx, name, "web", "r", desk.now())
+        refused_webhooks.note_restart(tx, desk.now())
 
 
-def test_refusals_are_over_when_receivers_that_began_since_accept_a_webhook(world, desk):
-    start_receiver(desk, "old")
+def test_refusals_are_over_when_a_restarted_receiver_accepts_a_webhook(world, desk):
     refuse(desk, 11)
     accept(desk, "by another secret")
     world.clock.sleep(90)
-    start_receiver(desk, "new")
+    start_receiver(desk)
     world.clock.sleep(1)
     assert found(desk, Code.HOOK_SIGNATURE)  # nothing has come yet
     accept(desk, "first")
-    assert found(desk, Code.HOOK_SIGNATURE)  # the old one may still refuse
-    with desk.ledger.transaction() as tx:
-        running_processes.ended(tx, "old")
     assert found(desk, Code.HOOK_SIGNATURE) == []
-    world.clock.sleep(60)
+    world.clock.sleep(3600)
+    start_receiver(desk)
+    assert found(desk, Code.HOOK_SIGNATURE) == []  # over is over
     refuse(desk)
     assert found(desk, Code.HOOK_SIGNATURE)[0].what.startswith("1 delivery for L ")
+
+
+def test_refusals_go_on_where_the_restarted_receiver_still_refuses(world, desk):
+    refuse(desk, 11)
+    start_receiver(desk)
+    world.clock.sleep(90)
+    refuse(desk)
+    accept(desk, "by another secret")
+    assert found(desk, Code.HOOK_SIGNATURE)[0].what.startswith("12 deliveries for L ")
 
 
 # --- values without a reading ---------------------------------------------------------------------

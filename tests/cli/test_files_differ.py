@@ -127,7 +127,7 @@ def test_a_receiver_that_starts_where_none_runs_is_noted_beside_what_was_refused
     first = start(home, "web", stop=False)
     with first.ledger.transaction() as tx:
         refused_webhooks.add(tx, "product", "BadSignature", 1, first.clock.now())
-    start(home, "web", stop=False)
+    start(home, "web")
     assert not restarted()  # the one beside it may go on refusing
     first.leave()
     start(home, "web")

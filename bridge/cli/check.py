@@ -92,7 +92,7 @@ def _print_changes(result: Check, *, accepted: bool) -> None:
     for change in result.changes:
         say(f"{'doubtful' if change.doubtful else 'change'}: {change.text}", err=True)
     if result.outdated and not result.changes:
-        say("change: nothing that moves a ticket; a restart puts it in force", err=True)
+        say("change: in none of connections, syncs, mappings; a restart brings it in", err=True)
     for name, count in result.retired.items():
         if any(f"`{name}`" in change.text for change in result.changes):
             continue  # what its absence means was just said

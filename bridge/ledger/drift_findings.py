@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Text,
     and_,
     case,
@@ -28,7 +27,7 @@ from bridge.ledger.tables import drift, inbox, link, side, work
 
 SILENT = "no webhook came"
 """The reason that counts as a miss: the vendor sent nothing."""
-UNTOLD = "its webhooks tell of none of this kind; only listings do"
+UNTOLD = "no webhook tells of this kind; only listings do"
 """No miss: the system sends webhooks, and none is about such records."""
 UNSEEN = "the first listing; it was never seen before"
 """No miss: no webhook can have been sent for it."""
@@ -135,8 +134,12 @@ def waiting(tx: Tx, keys: Collection[str]) -> set[str]:
     )
 
 
-def explain(tx: Tx, run_id: int, *, webhooks: bool) -> None:
-    """Store a reason for each unexplained finding of the run, from the webhooks that came."""
+def explain(tx: Tx, run_id: int, connection: str, entity: str, *, webhooks: bool) -> None:
+    """Store a reason for each unexplained finding of the run, from the webhooks that came.
+
+    That webhooks tell of none of this kind shows only when the first came about others; then it is
+    the reason of earlier findings, too.
+    """
     unexplained = and_(drift.c.run_id == run_id, drift.c.why == UNEXPLAINED)
     if not webhooks:
         why = "the connection sends no webhooks; only listings tell"
@@ -166,17 +169,17 @@ def explain(tx: Tx, run_id: int, *, webhooks: bool) -> None:
     for row in tx.execute(webhook).all():
         why = _because_of(row.verdict, row.why)
         tx.execute(update(drift).where(drift.c.id == row.drift_id).values(why=why))
-    why = UNTOLD if _tells_of_others(tx, unexplained) else SILENT
-    tx.execute(update(drift).where(unexplained).values(why=why))
+    of_kind = and_(drift.c.connection == connection, drift.c.entity == entity)
+    untold = or_(unexplained, and_(of_kind, drift.c.why == SILENT))
+    if tx.execute(select(drift.c.id).where(untold).limit(1)).first() is not None:
+        why = UNTOLD if _tells_of_others(tx, connection, entity) else SILENT
+        tx.execute(update(drift).where(untold).values(why=why))
 
 
-def _tells_of_others(tx: Tx, findings: ColumnElement[bool]) -> bool:
-    """Return whether the connection of a run's findings sends webhooks, but none of their kind."""
-    found = tx.execute(select(drift.c.connection, drift.c.entity).where(findings).limit(1)).first()
-    if found is None:
-        return False
-    told = select(inbox.c.id).where(inbox.c.connection == found.connection).limit(1)
-    of_this = told.where(inbox.c.entity == found.entity)
+def _tells_of_others(tx: Tx, connection: str, entity: str) -> bool:
+    """Return whether webhooks of a connection come, and none of them about this entity."""
+    told = select(inbox.c.id).where(inbox.c.connection == connection).limit(1)
+    of_this = told.where(inbox.c.entity == entity)
     return tx.execute(told).first() is not None and tx.execute(of_this).first() is None
 
 

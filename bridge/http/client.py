@@ -67,6 +67,7 @@ MAX_SCRUBBED_BYTES = 4 * 1024
 """Of an error's body that secrets are looked for in."""
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
 
+MAX_REQUEST_ID_LENGTH = 100
 MAX_HOST_LENGTH = 100
 PROXY_REFUSES = 407
 """The answer of a proxy to a call that it did not pass on."""
@@ -220,7 +221,7 @@ class Http:
     ) -> Answer:
         status = response.status_code
         headers = {name.lower(): value for name, value in response.headers.items()}
-        fields: dict[str, Any] = {"status": status, "request_id": _request_id(headers)}
+        fields: dict[str, Any] = {"status": status, "request_id": self._request_id(headers)}
         skew = self._skew.learn(headers.get("date"), sent_at, self._clock.now())
         good = 200 <= status < 300
         doubtful = UnknownOutcome if write else Unavailable
@@ -305,6 +306,13 @@ class Http:
         text = " ".join(text.split())
         return text if len(text) <= EXCERPT_LENGTH else text[:EXCERPT_LENGTH] + "…"
 
+    def _request_id(self, headers: Mapping[str, str]) -> str:
+        """Return the vendor's name for the call; one with a secret, or half of one, is no name."""
+        given = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), "")
+        name = _UNPRINTABLE.sub("", given)
+        told = any(self._scrub(text) != text for text in (given, name))
+        return "" if told else name[:MAX_REQUEST_ID_LENGTH]
+
     def _retry_after(self, headers: Mapping[str, str]) -> float | None:
         value = headers.get("retry-after", "").strip()
         if value.isascii() and value.isdigit():
@@ -362,8 +370,3 @@ def _believable(wait: float) -> float | None:
 def _secrets(connection: Connection) -> list[str]:
     plain = {secret.reveal() for secret in connection.secrets if secret.reveal()}
     return sorted(plain | {quote(value, safe="") for value in plain}, key=len, reverse=True)
-
-
-def _request_id(headers: Mapping[str, str]) -> str:
-    request_id = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), "")
-    return _UNPRINTABLE.sub("", request_id)[:100]

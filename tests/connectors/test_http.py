@@ -241,6 +241,15 @@ def test_what_is_not_json_is_not_an_answer(http, vendor, body):
         http.request("POST", "/x", json={}, write=True, auth=auth)
 
 
+@pytest.mark.parametrize("before", [0, 70, 95, 200])
+def test_a_request_id_that_says_our_key_or_part_of_it_is_none(http, vendor, before):
+    vendor.get(f"{BASE}/x", status=500, body="no", headers={"X-Request-Id": "r" * before + KEY})
+    with pytest.raises(Unavailable) as failed:
+        http.request("GET", "/x", write=False, auth=auth)
+    assert failed.value.request_id == ""
+    assert KEY[:4] not in str(failed.value)
+
+
 def test_a_huge_answer_is_cut_off_also_when_it_was_small_on_the_wire(http, vendor):
     bomb = gzip.compress(b" " * (MAX_ANSWER_BYTES + 1))
     vendor.get(f"{BASE}/x", body=b" " * (MAX_ANSWER_BYTES + 1))

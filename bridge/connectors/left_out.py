@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bridge.connectors.contract import Connector, Record
+from bridge.connectors.contract import Connector, Intent, Record
 from bridge.core.model.values import Ref
 from bridge.errors import Unavailable
 
@@ -51,6 +51,18 @@ def read_one(connector: Connector, ref: Ref) -> Record | None:
     if record is None and rows:
         raise cannot_tell(ref.connection, ref.id, rows)
     return record
+
+
+def find_made(connector: Connector, intent: Intent) -> list[Record]:
+    """Return the records that bear an intent's marker.
+
+    Raises Unavailable where none is shown, but one may be among the rows that were left out.
+    """
+    with collected() as rows:
+        found = [each for each in connector.find(intent) if each.marker == intent.draft.marker]
+    if rows and not found:
+        raise cannot_tell(connector.connection.name, f"the {intent.draft.entity} in doubt", rows)
+    return found
 
 
 def cannot_tell(connection: str, remote_id: str, rows: list[str]) -> Unavailable:

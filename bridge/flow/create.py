@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bridge.connectors import left_out
 from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.merge.created_records import absorb_created
 from bridge.core.model.capabilities import Support, creating
@@ -233,10 +234,10 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
         return
     lookup = Intent(Draft(link.entity, intent.draft["values"], intent.marker), intent.send_by)
     records = yield from call_vendor(
-        connection, lambda c: c.find(lookup), task.deadline(context, connection)
+        connection, lambda c: left_out.find_made(c, lookup), task.deadline(context, connection)
     )
     marked = sorted(
-        (record for record in records if record.marker == intent.marker),
+        records,
         key=lambda record: (len(record.ref.id), record.ref.id),  # the first one made
     )
     if marked:

@@ -106,10 +106,19 @@ class Exchange:
             self.sock.close()
 
 
+IDS = ("id", "short_id")
+"""What vendors call the id of a record, in the order in which a record is known by it."""
+
+
+def id_name(record: dict[str, Any]) -> str:
+    """Return under which name a record has its id; empty: it is no record."""
+    return next((name for name in IDS if name in record), "")
+
+
 def objects(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every object of an answer that has an id, those within others too."""
     if isinstance(value, dict):
-        if "id" in value:
+        if id_name(value):
             yield value
         for inner in list(value.values()):
             yield from objects(inner)
@@ -121,7 +130,7 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 def listed(value: Any) -> Iterator[list[Any]]:
     """Yield every list of records of an answer."""
     if isinstance(value, list):
-        if value and all(isinstance(each, dict) and "id" in each for each in value):
+        if value and all(isinstance(each, dict) and id_name(each) for each in value):
             yield value
         for inner in value:
             yield from listed(inner)

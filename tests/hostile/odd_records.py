@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from tests.hostile.exchange import Exchange, leaves, listed, objects
+from tests.hostile.exchange import IDS, Exchange, id_name, leaves, listed, objects
 from tests.hostile.register import DATE, spoiling, way
 
 
@@ -50,14 +50,14 @@ def many_fields(_call: Exchange, value: Any) -> Any:
 @spoiling("values: all null but the id", lies=True)
 def all_null(_call: Exchange, value: Any) -> Any:
     for record in list(objects(value)):
-        record.update({name: None for name in record if name != "id"})
+        record.update({name: None for name in record if name not in IDS})
     return value
 
 
 @spoiling("values: all missing but the id", lies=True)
 def all_missing(_call: Exchange, value: Any) -> Any:
     for record in list(objects(value)):
-        for name in [name for name in record if name != "id"]:
+        for name in [name for name in record if name not in IDS]:
             del record[name]
     return value
 
@@ -67,7 +67,7 @@ def other_types(call: Exchange, value: Any) -> Any:
     odd: list[Any] = [[], {}, 7, True, 1.5, [[None]], {"a": {"b": []}}, None]
 
     def change(name: str, leaf: Any) -> Any:
-        keep = name == "id" or name.lower().endswith("cursor")
+        keep = name in IDS or name.lower().endswith("cursor")
         return leaf if keep else odd[(len(name) + call.count) % len(odd)]
 
     return leaves(value, change)
@@ -132,7 +132,8 @@ def no_records(_call: Exchange, value: Any) -> Any:
 @spoiling("rows: without ids")
 def no_ids(_call: Exchange, value: Any) -> Any:
     for record in list(objects(value)):
-        del record["id"]
+        for name in IDS:
+            record.pop(name, None)
     return value
 
 
@@ -150,8 +151,9 @@ def twice(_call: Exchange, value: Any) -> Any:
 @spoiling("ids: of another record than was asked for")
 def strangers(call: Exchange, value: Any) -> Any:
     for record in objects(value):
-        if str(record["id"]) in call.target:
-            record["id"] = str(record["id"])[:-3] + "abc"
+        name = id_name(record)
+        if str(record[name]) in call.target:
+            record[name] = str(record[name])[:-3] + "abc"
     return value
 
 
@@ -173,7 +175,7 @@ def breaking_ids(_call: Exchange, value: Any) -> Any:
 def _identified(value: Any, make: Callable[[int], str]) -> Any:
     for rows in listed(value):
         for number, row in enumerate(rows):
-            row["id"] = make(number)
+            row[id_name(row)] = make(number)
         break
     return value
 

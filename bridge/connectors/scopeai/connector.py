@@ -182,8 +182,9 @@ class ScopeaiConnector(JsonHttpConnector):
                 answer = self._get(FIND_PATH, {"external_id": own_id})
             except NotFound:
                 continue
-            if is_row(answer.body):
-                yield answer.body, answer
+            if not is_row(answer.body):
+                raise self._unavailable("a ticket was asked for, and none is shown", answer.status)
+            yield answer.body, answer
 
     def _rows(self, listing: State) -> Iterator[tuple[Row, Answer]]:
         """Yield the rows of a listing to its last page, for no order is promised."""

@@ -245,7 +245,8 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         "this deployment ignores the field, or takes no such call",
         "A first write showed that it does nothing there.",
         _FIELD_STAYS,
-        "nothing on the bridge's side; a newer version of the system may take it",
+        "nothing on the bridge's side; where a newer version of the system or another licence "
+        "takes it, `bridge connection resume NAME` has it tried again",
     ),
     Code.SYSTEM_VALUE: OutcomeMeaning(
         "this deployment refuses the value",

@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
-from bridge.connectors.contract import Connector, Draft, Intent, Page, Record
+from bridge.connectors.contract import (
+    Connector,
+    Draft,
+    Findings,
+    Handles,
+    Intent,
+    Page,
+    Record,
+)
 from bridge.connectors.forwarding import ForwardingConnector
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.model.state import Link, SideField
@@ -63,6 +71,9 @@ class RehearsalConnector(ForwardingConnector):
         self._deleted: set[Ref] = set()
         self._markers: dict[Ref, str] = {}
         """The marker of each record that would be created."""
+
+    def remember_in(self, handles: Handles, findings: Findings) -> None:
+        """Leave the real one what it knows: the copy of the ledger ends with the rehearsal."""
 
     def probe(self) -> dict[str, Any]:
         """Ask nobody."""

@@ -242,6 +242,15 @@ class TestPlan:
         estate.reconcile()
         assert {row.cause for row in estate.parked()} == {"unsafe"}
 
+    def test_connectors_know_afterwards_what_the_ledger_knows_and_not_its_copy(self, estate):
+        estate.apps["product"].populate(3, 1)
+        estate.reconcile()
+        known = {name: each.findings for name, each in estate.connectors.items()}
+        handles = {name: each.handles for name, each in estate.connectors.items()}
+        assert plan(estate).writes == []
+        assert known == {name: each.findings for name, each in estate.connectors.items()}
+        assert handles == {name: each.handles for name, each in estate.connectors.items()}
+
     def test_an_emptied_source_is_stopped(self, estate):
         estate.apps["product"].populate(12, 1)
         estate.reconcile()

@@ -8,15 +8,12 @@ become well, and an edit made at each, of which no webhook tells, must arrive at
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -35,7 +32,8 @@ from bridge.supervisor.processes import child_environ, free_port
 from bridge.supervisor.sandbox_client import SandboxClient
 from bridge.verify import report
 from tests.hostile import setting
-from tests.hostile.outcome import Met, Outcome
+from tests.hostile.outcome import Arrivals, Met, Outcome
+from tests.hostile.pulse import ARRIVAL_SECONDS, LOOK_SECONDS, Pulse
 from tests.hostile.setting import NORTH, PAIRS, SOUTH, partner
 from tests.hostile.vendors import PlannedAccount
 from tests.hostile.ways import LIES, REFUSALS, WAYS
@@ -45,53 +43,15 @@ TICKETS = 6
 """At each neighbour and each hostile vendor."""
 UNEDITED = 2
 """The ticket of a hostile vendor that nobody edits before it is well again."""
-HOSTILE_SECONDS = 6.0
+WELL = ""
+"""The way of a vendor that answers rightly."""
+HOSTILE_SECONDS = 4.0
 """A round lasts at least so long, and until each way was met ..."""
 MAX_HOSTILE_SECONDS = 15.0
 RESUME_SECONDS = 30.0
 """A vendor that is well again must be heard within this."""
-ARRIVAL_SECONDS = 15.0
 QUIET_SECONDS = 60.0
-LOOK_SECONDS = 0.02
-PULSE_SECONDS = 0.3
-"""Between two edits of the neighbours."""
 PROCESSES = ("web", "worker", "clock")
-
-
-class Pulse(threading.Thread):
-    """Two healthy neighbours at work: edits in turn on either side, and how long each travels."""
-
-    def __init__(self, kit: HostileKit, pairs: Sequence[tuple[str, str]]) -> None:
-        super().__init__(name="pulse", daemon=True)
-        self.kit = kit
-        self.pairs = pairs
-        self.arrivals: list[tuple[float, float]] = []
-        """When each edit was made, and how long it took."""
-        self.stop = threading.Event()
-
-    def run(self) -> None:
-        """Edit until told to stop."""
-        for number in itertools.count():
-            north, south = self.pairs[number % len(self.pairs)]
-            here, there = (NORTH, north), (SOUTH, south)
-            if number // len(self.pairs) % 2:
-                here, there = there, here
-            self._edit(here, there, f"edit {number} of a neighbour")
-            if self.stop.wait(PULSE_SECONDS):
-                return
-
-    def _edit(self, here: tuple[str, str], there: tuple[str, str], subject: str) -> None:
-        began = time.monotonic()
-        self.kit.clients[here[0]].post("edit", id=here[1], fields={"subject": subject})
-        while time.monotonic() - began < ARRIVAL_SECONDS:
-            if self.kit.record(*there)["subject"] == subject:
-                break
-            time.sleep(LOOK_SECONDS)
-        self.arrivals.append((began, time.monotonic() - began))
-
-    def since(self, began: float, ended: float) -> list[float]:
-        """Return how long the edits took that were made between two moments."""
-        return [took for at, took in self.arrivals if began <= at <= ended]
 
 
 class HostileKit:
@@ -242,21 +202,21 @@ class HostileKit:
 
     # --- what is tried
 
-    def run(self, ways: Sequence[str] = tuple(WAYS)) -> Outcome:
-        """Try all ways, and say what came of it."""
+    def run(self, ways: Sequence[str] = tuple(WAYS), at_once: int = PAIRS) -> Outcome:
+        """Try all ways, so many at a time, and say what came of it."""
         self._wait_until_linked()
-        pulse = Pulse(self, self.linked(NORTH, SOUTH))
+        pulse = Pulse(self.clients, self.record, self.linked(NORTH, SOUTH))
         pulse.start()
         self.wait(lambda: len(pulse.arrivals) >= 12, 60, "the neighbours' edits to arrive")
-        usual = [took for _at, took in pulse.arrivals[2:]]
-        outcome = Outcome(statistics.median(usual), max(usual))
-        self.say(f"baseline {outcome.baseline:.2f} s, at worst {outcome.baseline_worst:.2f} s")
+        usual = Arrivals.of([took for _at, took in pulse.arrivals[2:]])
+        outcome = Outcome(usual, self._busy(list(self.hostile)[:at_once], pulse))
+        self.say(f"baseline {usual}, busy {outcome.busy}")
         before = self.memory()
-        for number, batch in enumerate(_batches(ways)):
+        for number, batch in enumerate(_batches(ways, at_once)):
             outcome.met += self._round(number, batch, pulse)
         outcome.tried_again = [each.way for each in outcome.harmful()]
         outcome.met = [each for each in outcome.met if each.way not in outcome.tried_again]
-        for number, batch in enumerate(_batches(outcome.tried_again), 100):
+        for number, batch in enumerate(_batches(outcome.tried_again, at_once), 100):
             outcome.met += self._round(number, batch, pulse)
         pulse.stop.set()
         pulse.join(ARRIVAL_SECONDS)
@@ -279,8 +239,18 @@ class HostileKit:
             return False
         return True
 
+    def _busy(self, names: Sequence[str], pulse: Pulse) -> Arrivals:
+        """Have as much edited as in a round while all is well."""
+        began = time.monotonic()
+        playing = dict.fromkeys(names, WELL)
+        self._edits(playing, {name: self.linked(name, partner(name)) for name in playing}, 999)
+        time.sleep(HOSTILE_SECONDS)
+        return Arrivals.of(pulse.since(began, time.monotonic() - 0.5))
+
     def _round(self, number: int, ways: Sequence[str], pulse: Pulse) -> list[Met]:
-        playing = dict(zip(self.hostile, ways, strict=False))
+        names = list(self.hostile)
+        first = number % len(names)  # one at a time, too, each vendor has its turn
+        playing = dict(zip(names[first:] + names[:first], ways, strict=False))
         pairs = {name: self.linked(name, partner(name)) for name in playing}
         began = time.monotonic()
         self.control.post("", **playing)
@@ -297,16 +267,16 @@ class HostileKit:
         hits = self.control.post("")["hits"]
         well = time.monotonic()
         resumed = self._resumed(playing, pairs, number)
-        arrivals = pulse.since(began, time.monotonic() - 0.5)
-        slowest = max(arrivals, default=float("inf"))
+        neighbours = Arrivals.of(pulse.since(began, time.monotonic() - 0.5))
         met = [
-            Met(way, self.hostile[name], hits[name], slowest, resumed[name])
+            Met(way, self.hostile[name], hits[name], neighbours, resumed[name])
             for name, way in playing.items()
         ]
         for each in met:
             self.say(
                 f"{each.way:50s} {each.system:8s} {each.calls:5d} calls  "
-                f"neighbours {each.neighbours:5.2f} s  resumed {each.resumed:5.2f} s"
+                f"neighbours {neighbours.median:5.2f} s, at worst {neighbours.worst:5.2f} s  "
+                f"resumed {each.resumed:5.2f} s"
             )
         memory = {process: size >> 20 for process, size in self.memory().items()}
         self.say(
@@ -418,9 +388,9 @@ def _named(row: Mapping[str, Any]) -> Any:
     return row.get("name") if row.get("kind") == "connection" else row.get("connection")
 
 
-def _batches(ways: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ways), PAIRS):
-        yield ways[start : start + PAIRS]
+def _batches(ways: Sequence[str], at_once: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ways), at_once):
+        yield ways[start : start + at_once]
 
 
 def _resident(pid: int) -> int:

@@ -12,7 +12,7 @@ import yaml
 from bridge.sandbox.registry import sandbox_class
 from tests.hostile.vendors import PlannedAccount
 
-PAIRS = 10
+PAIRS = 13
 NORTH, SOUTH = "north", "south"
 POLL_SECONDS = 2
 HTTP_TIMEOUT = 2

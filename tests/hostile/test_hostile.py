@@ -10,8 +10,10 @@ from tests.hostile import table
 from tests.hostile.kit import HostileKit
 from tests.hostile.ways import WAYS
 
-MEMORY_BYTES = 800 << 20
-"""What a process may keep after megabytes of nonsense, read on sixteen threads at once."""
+MEMORY_BYTES = 100 << 20
+"""What a process may keep after megabytes of nonsense, read on many threads at once.
+
+A quarter of that was measured; heaps that keep what is freed kept 140 to 290."""
 
 
 @pytest.mark.processes
@@ -19,7 +21,7 @@ MEMORY_BYTES = 800 << 20
 def test_no_answer_of_a_vendor_harms_anybody(tmp_path):
     with HostileKit(tmp_path) as kit:
         outcome = kit.run()
-    shown = "\n".join(table.lines(outcome))
+    shown = "\n".join([*table.lines(outcome), *table.crowd_lines(outcome)])
     assert {each.way for each in outcome.met} == set(WAYS)
     assert outcome.harmful() == [], shown
     assert outcome.led_astray == []

@@ -134,12 +134,8 @@ def waiting(tx: Tx, keys: Collection[str]) -> set[str]:
     )
 
 
-def explain(tx: Tx, run_id: int, connection: str, entity: str, *, webhooks: bool) -> None:
-    """Store a reason for each unexplained finding of the run, from the webhooks that came.
-
-    That webhooks tell of none of this kind shows only when the first came about others; then it is
-    the reason of earlier findings, too.
-    """
+def explain(tx: Tx, run_id: int, *, webhooks: bool) -> None:
+    """Store a reason for each unexplained finding of the run, from the webhooks that came."""
     unexplained = and_(drift.c.run_id == run_id, drift.c.why == UNEXPLAINED)
     if not webhooks:
         why = "the connection sends no webhooks; only listings tell"
@@ -169,18 +165,19 @@ def explain(tx: Tx, run_id: int, connection: str, entity: str, *, webhooks: bool
     for row in tx.execute(webhook).all():
         why = _because_of(row.verdict, row.why)
         tx.execute(update(drift).where(drift.c.id == row.drift_id).values(why=why))
-    of_kind = and_(drift.c.connection == connection, drift.c.entity == entity)
-    untold = or_(unexplained, and_(of_kind, drift.c.why == SILENT))
-    if tx.execute(select(drift.c.id).where(untold).limit(1)).first() is not None:
-        why = UNTOLD if _tells_of_others(tx, connection, entity) else SILENT
-        tx.execute(update(drift).where(untold).values(why=why))
+    tx.execute(update(drift).where(unexplained).values(why=SILENT))
+    mark_untold(tx)
 
 
-def _tells_of_others(tx: Tx, connection: str, entity: str) -> bool:
-    """Return whether webhooks of a connection come, and none of them about this entity."""
-    told = select(inbox.c.id).where(inbox.c.connection == connection).limit(1)
-    of_this = told.where(inbox.c.entity == entity)
-    return tx.execute(told).first() is not None and tx.execute(of_this).first() is None
+def mark_untold(tx: Tx) -> None:
+    """Say so of findings of a kind that no webhook tells of, while the connection's others come."""
+    silent = select(drift.c.connection, drift.c.entity).where(drift.c.why == SILENT).distinct()
+    for connection, entity in tx.execute(silent).all():
+        told = select(inbox.c.id).where(inbox.c.connection == connection).limit(1)
+        of_kind = told.where(inbox.c.entity == entity)
+        if tx.execute(told).first() is not None and tx.execute(of_kind).first() is None:
+            found = (drift.c.connection == connection, drift.c.entity == entity)
+            tx.execute(update(drift).where(*found, drift.c.why == SILENT).values(why=UNTOLD))
 
 
 def mark_healed(tx: Tx) -> int:

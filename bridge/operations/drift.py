@@ -24,7 +24,8 @@ def recent(desk: Desk, connection: str | None = None, *, days: int = 7, limit: i
     """Return the latest drift of a connection, or of all. Raises UnknownName."""
     if connection is not None:
         desk.connection(connection)
-    with desk.ledger.read() as tx:
+    with desk.ledger.transaction() as tx:
+        drift_findings.mark_untold(tx)  # since the last run the first webhook may have come
         return Drift(
             rates=drift_findings.rates(tx, desk.now() - timedelta(days=days), connection),
             found=drift_findings.recent(tx, connection=connection, limit=limit),

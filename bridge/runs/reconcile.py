@@ -229,7 +229,7 @@ class ReconcileJob(ListingJob[Comparison]):
         if not self.poll and not progress.stuck:
             hinted, error = self._judge_absences(tx, run, progress, listed, figures)
         webhooks = self.context.connections[run.connection].webhook is not None
-        drift_findings.explain(tx, run.id, run.connection, run.entity, webhooks=webhooks)
+        drift_findings.explain(tx, run.id, webhooks=webhooks)
         return hinted, error
 
     def _judge_absences(

@@ -109,8 +109,7 @@ def webhook(tx, at, verdict, why=""):
 
 
 def why(tx, run_id, **options):
-    given = {"connection": "helpdesk", "entity": "ticket", "webhooks": True}
-    drift_findings.explain(tx, run_id, **{**given, **options})
+    drift_findings.explain(tx, run_id, **{"webhooks": True, **options})
     return [each.why for each in drift_findings.recent(tx, runs=[run_id])]
 
 
@@ -133,10 +132,10 @@ def test_the_newest_webhook_since_the_record_was_right_explains_a_miss(tx, now):
 
 def test_what_a_systems_webhooks_never_tell_of_is_no_miss(tx, now):
     finding(tx, 1, now, entity="customer", kind="new", since=None)
-    assert why(tx, 1, entity="customer") == [drift_findings.SILENT]  # nothing came at all
+    assert why(tx, 1) == [drift_findings.SILENT]  # nothing came at all
     webhook(tx, now - HOUR, "applied")
     finding(tx, 2, now, entity="customer", kind="new", since=None, remote_id="2")
-    assert why(tx, 2, entity="customer") == [drift_findings.UNTOLD]
+    assert why(tx, 2) == [drift_findings.UNTOLD]
     assert [drift_findings.counts(tx, run)["missed"] for run in (1, 2)] == [0, 0]
 
 

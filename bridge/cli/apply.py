@@ -88,7 +88,9 @@ def _refuse(plan: Preview, *, override_unsafe: bool) -> None:
 
 
 def _print(applied: Applied, planned: int) -> None:
-    say(f"{applied.done} of {planned} writes made, by runs {', '.join(map(str, applied.runs))}")
+    runs = ", ".join(map(str, applied.runs))
+    writes, calls = _counted(planned, "write"), _counted(applied.done, "call")
+    say(f"{writes} planned, {calls} made for them by runs {runs}")
     if applied.left:
         say(f"{applied.left} were not needed or not possible any more")
     for write in applied.unplanned[:MAX_SHOWN]:
@@ -110,3 +112,7 @@ def _release(desk: Desk, connection: str, *, yes: bool) -> None:
     if not yes:
         click.confirm(f"Let these {len(held)} writes through?", abort=True)
     say(f"{plans.release_held(desk, connection, held)} freed")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -82,7 +82,7 @@ def _print_connections(config: Config, result: Check, *, live: bool) -> None:
         say(f"{mark}  {name:<12} {connection.system:<10} {mapped}")
         if name in result.live:
             say(f"    ping: {result.live[name].ping}")
-            say(f"    probe: {result.live[name].probe}")
+            say(f"    seen: {result.live[name].seen()}")
     for sync in config.syncs.values():
         say(f"ok  {sync.name}: {', '.join(sync.members)}")
 

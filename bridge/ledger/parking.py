@@ -82,6 +82,7 @@ def parked(
     cause: str | None = None,
     code: Code | None = None,
     connection: str | None = None,
+    link_id: str | None = None,
 ) -> list[Parked]:
     """Return parked rows, newest first."""
     newest = (
@@ -96,6 +97,8 @@ def parked(
         newest = newest.where(_has(code))
     if connection is not None:
         newest = newest.where(work.c.connection == connection)
+    if link_id is not None:
+        newest = newest.where(work.c.link_id == link_id)
     return [
         Parked(
             id=row.id,

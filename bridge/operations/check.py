@@ -26,6 +26,15 @@ class ConnectionAnswer:
     probe: Mapping[str, Any]
     """What reads alone showed of what this deployment can do; None where it could not be told."""
 
+    def seen(self) -> str:
+        """Return in words what the probe showed."""
+        words = {"True": "yes", "False": "no", "None": "cannot be told"}
+        shown = []
+        for name, value in self.probe.items():
+            said = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            shown.append(f"{name.replace('_', ' ')}: {words.get(said, said)}")
+        return "; ".join(shown) or "nothing more"
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,7 @@ from bridge.errors import UnknownName
 from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, parking, probes, timeline
 from bridge.ledger.database import Tx
+from bridge.ledger.parking import Parked
 from bridge.operations import find
 from bridge.operations.desk import Desk
 
@@ -167,8 +168,8 @@ class _Question:
     field: str
     called: str
     """What whoever asks calls the ticket."""
-    refused: bool
-    """The vendor has refused the value, and it is parked."""
+    parked: Sequence[Parked]
+    """The link's work for this connection that is set aside."""
 
     @property
     def side(self) -> Side:
@@ -182,10 +183,10 @@ class _Question:
 def _side(tx: Tx, desk: Desk, link: Link, name: str, field: str, called: str) -> SideReason:
     side = link.sides.get(name) or link.retired[name]
     entry = side.fields.get(field)
-    refused = {row["field"] for _id, row in parking.of_fields(tx, link.id, name)}
+    parked = parking.parked(tx, connection=name, link_id=link.id)
     planned = deepcopy(link)  # it is only asked what would be done: nothing of it is kept
     plan = _plan(desk.context, planned, name)
-    question = _Question(desk.config, planned, plan, name, field, called, field in refused)
+    question = _Question(desk.config, planned, plan, name, field, called, parked)
     reason = _reason(question)
     return SideReason(
         id=side.remote_id,
@@ -244,7 +245,7 @@ def _held_back(asked: _Question, entry: SideField) -> Reason | None:
         return Reason(why, entry.unreadable_code or Code.READ_VALUE)
     if entry.decided_why and decision_holds(entry, asked.link.state):
         return Reason(f"not carried: {entry.decided_why}", entry.decided_code or Code.OTHER)
-    if asked.refused:
+    if any(row.field == asked.field for row in asked.parked):
         why = "the vendor refused the value; see `bridge parked list`"
         return Reason(why, Code.FIELD_REFUSED)
     if asked.link.state[asked.field].candidates is not None:
@@ -263,6 +264,10 @@ def _level(asked: _Question, entry: SideField) -> Reason:
     if asked.plan.delete:
         return Reason("the record is to be deleted, because it was deleted elsewhere")
     if any(asked.field in call.sent for call in asked.plan.calls):
+        aside = next((row for row in asked.parked if not row.field), None)
+        if aside is not None:
+            why = f"its write is set aside: {aside.why}; `bridge parked retry {aside.id}`"
+            return Reason(f"{revisions}{why}", aside.code)
         return Reason(f"{revisions}a write is owed")
     if not revisions:
         return Reason("as agreed")

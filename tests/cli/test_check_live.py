@@ -121,6 +121,9 @@ def test_a_first_plan_and_import_need_no_bridge_that_runs(run, tmp_path, served)
     keys = {f"{name}_API_KEY": accounts[system].api_key for name, system in SYSTEMS.items()}
     environ = KEYS | urls(served) | keys
     run("--home", str(tmp_path), "db", "upgrade", environ=environ)
+    shown = run("--home", str(tmp_path), "check", "--live", environ=environ).output
+    assert "    seen: ids: cannot be told; tags: cannot be told" in shown
+    assert "{" not in shown
     planned = run("--home", str(tmp_path), "plan", "customers", "--live", environ=environ)
     assert planned.exit_code == 0, planned.output
     assert "calls: helpdesk" in planned.output

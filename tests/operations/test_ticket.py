@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.errors import UnknownName
-from bridge.ledger import links
+from bridge.ledger import links, parking
 from bridge.operations import evidence, find, ticket, why
 from tests.flow.world import born
 
@@ -99,6 +99,23 @@ def test_why_owes_a_write_when_the_decision_not_to_make_it_has_fallen(world, des
 
     changed(world, fall)
     assert because(desk, ids, "status") == "a write is owed"
+    (link,) = world.links()
+    with world.ledger.transaction() as tx:
+        parking.set_aside(
+            tx,
+            kind="deliver",
+            key=f"deliver:H:{link.id}",
+            connection="H",
+            entity="ticket",
+            link_id=link.id,
+            payload={},
+            why="the vendor says no",
+            cause="Refused",
+            now=world.clock.now(),
+        )
+    assert "its write is set aside: the vendor says no; `bridge parked retry " in because(
+        desk, ids, "status"
+    )
 
 
 def test_why_owes_no_write_where_none_would_be_made(world, desk):

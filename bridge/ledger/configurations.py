@@ -65,6 +65,13 @@ def count_tickets(tx: Tx) -> dict[str, int]:
     return dict(tx.execute(select(link.c.sync, func.count()).group_by(link.c.sync)).all())
 
 
+def entities(tx: Tx) -> dict[str, str]:
+    """Return by sync what its links are of."""
+    return dict(
+        tx.execute(select(link.c.sync, func.min(link.c.entity)).group_by(link.c.sync)).all()
+    )
+
+
 def disputed_links(tx: Tx) -> list[str]:
     """Return the links with a field in conflict."""
     of = select(conflict.c.link_id).where(conflict.c.closed_at.is_(None)).distinct()

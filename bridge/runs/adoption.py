@@ -38,7 +38,11 @@ The second is of older versions.
 
 def known_records(tx: Tx) -> KnownRecords:
     """Return how many records and tickets the ledger knows."""
-    return KnownRecords(configurations.count_sides(tx), configurations.count_tickets(tx))
+    return KnownRecords(
+        configurations.count_sides(tx),
+        configurations.count_tickets(tx),
+        configurations.entities(tx),
+    )
 
 
 def compare(tx: Tx, context: Context) -> list[ConfigurationChange]:

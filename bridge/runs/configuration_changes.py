@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
+from bridge.runs import moved_tickets
+from bridge.runs.moved_tickets import Member
 
 Description = Mapping[str, Any]
 """Of a configuration: `salt`, `connections`, `syncs`, and the `retired` connections' accounts."""
@@ -37,6 +39,8 @@ class KnownRecords:
     """Live records by sync and connection."""
     tickets: Mapping[str, int]
     """Links by sync."""
+    entities: Mapping[str, str]
+    """What the links of a sync are of."""
 
     def of(self, connection: str) -> int:
         """Return how many records of a connection are known."""
@@ -46,6 +50,15 @@ class KnownRecords:
     def connections(self) -> set[str]:
         """Return the connections of which any record is known."""
         return {name for (_sync, name), count in self.sides.items() if count}
+
+    @property
+    def by_member(self) -> dict[tuple[str, Member], int]:
+        """Return how many records the tickets of a sync hold of a connection and an entity."""
+        return {
+            (sync, (name, self.entities[sync])): count
+            for (sync, name), count in self.sides.items()
+            if count
+        }
 
 
 def describe(context: Context, before: Description, salt: str, known: KnownRecords) -> Description:
@@ -181,32 +194,90 @@ def _syncs(
 ) -> Iterator[ConfigurationChange]:
     were: Mapping[str, Any] = before.get("syncs", {})
     now: Mapping[str, Any] = after["syncs"]
-    for old in sorted(name for name in known.tickets if name not in now):
-        count = known.tickets[old]
-        same = [new for new in now if new not in known.tickets and _alike(old, now[new], known)]
-        if same:
-            yield ConfigurationChange(
-                f"`{same[0]}` is new and `{old}` gone with members of it: `bridge sync rename "
-                f"{old} {same[0]}` keeps its {_tickets(count)}; else they rest as they are",
-                doubtful=True,
-            )
-        elif old in were:
-            yield ConfigurationChange(f"`{old}` is gone: its {_tickets(count)} rest")
+    strangers = moved_tickets.strangers(_members_in(were), _members_in(now), known.by_member)
+    moves = moved_tickets.moves(_members_in(now), known.by_member)
+    moves = moved_tickets.with_those_in_the_way({old for old, _new in strangers}, moves)
+    if moves:
+        yield _under_other_names(moves, now, known)
+    for (old, new), members in strangers.items():
+        if moves.get(old) != new:
+            yield _taken_over(old, new, [name for name, _entity in members], known)
+    renamed = {(old, new) for old, new, _change in _renamed(before, after, known)}
+    for name in known.tickets.keys() & now.keys() - moves.keys() - set(moves.values()):
+        yield from _replaced(name, were.get(name, {}), now[name], known, renamed)
+    for old in sorted(known.tickets.keys() & were.keys() - now.keys() - moves.keys()):
+        yield ConfigurationChange(f"`{old}` is gone: its {_tickets(known.tickets[old])} rest")
     # More is said of these than who has left and joined.
     told = before.get("connections", {}).keys() - after["connections"].keys()
-    told |= {new for _old, new, _change in _renamed(before, after, known)}
+    told |= {new for _old, new in renamed}
     for name in (name for name in now if name in were):
         yield from _members(name, _without(told, were[name]), _without(told, now[name]), known)
         yield from _other_rules(name, were[name], now[name])
 
 
+def _members_in(syncs: Mapping[str, Any]) -> dict[str, set[Member]]:
+    return {
+        name: {(member, sync["entity"]) for member in sync["members"]}
+        for name, sync in syncs.items()
+    }
+
+
+def _under_other_names(
+    moves: Mapping[str, str], now: Mapping[str, Any], known: KnownRecords
+) -> ConfigurationChange:
+    """Tell of tickets whose sync has another name now."""
+    names = known.tickets.keys() | now.keys()
+    renames = [
+        f"`bridge sync rename {old} {new}`"
+        for old, new in moved_tickets.steps(moves, known.tickets.keys(), names)
+    ]
+    whose = ", those of ".join(f"`{old}` to `{new}`" for old, new in moves.items())
+    keep = "keeps its" if len(renames) == 1 else "keep their"
+    count = _tickets(sum(known.tickets[old] for old in moves))
+    return ConfigurationChange(
+        f"by their records the tickets of {whose}: {', then '.join(renames)} {keep} {count}; "
+        "else they rest, or are mirrored with strangers",
+        doubtful=True,
+    )
+
+
+def _taken_over(
+    old: str, new: str, members: Sequence[str], known: KnownRecords
+) -> ConfigurationChange:
+    """Tell of members that come from one sync to another, and leave their tickets behind."""
+    count = sum(known.sides[old, name] for name in members)
+    named = ", ".join(f"`{name}`" for name in members)
+    return ConfigurationChange(
+        f"from {old} to {new} go {named}: {_sides(count)} retire, and records are made there "
+        f"beside them. Leave them in {old}, or accept it if it is meant so",
+        doubtful=True,
+    )
+
+
+def _replaced(
+    name: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    known: KnownRecords,
+    renamed: Collection[tuple[str, str]],
+) -> Iterator[ConfigurationChange]:
+    """Tell of a sync that has none of the members any more that its tickets have."""
+    held = {member for sync, member in known.by_member if sync == name}
+    were = held.union(*_members_in({name: before} if before else {}).values())
+    now = _members_in({name: after})[name]
+    kept = now & were or any((old, new) in renamed for old, _ in were for new, _ in now)
+    if held and not kept:
+        count = known.tickets[name]
+        yield ConfigurationChange(
+            f"`{name}` has other members than its {_tickets(count)} have records of: all of those "
+            "retire, and are made again at the new ones. Give the new sync a name of its own, or "
+            "accept it if it is meant so",
+            doubtful=True,
+        )
+
+
 def _without(told: Collection[str], sync: Mapping[str, Any]) -> dict[str, str]:
     return {name: create for name, create in sync["members"].items() if name not in told}
-
-
-def _alike(old: str, new: Mapping[str, Any], known: KnownRecords) -> bool:
-    """Return whether a sync has members of which the tickets of another have records."""
-    return any(known.sides.get((old, member)) for member in new["members"])
 
 
 def _members(

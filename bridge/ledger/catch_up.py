@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import catch_up, create_intent
@@ -30,6 +30,8 @@ class CatchUp:
 
 _DONE = "done"
 """The kind of what was caught up with. The row stays: it says how old the ledger's knowledge is."""
+_CARE = (_DONE, "poll", "full")
+"""Kinds, by how much they ask for."""
 
 
 def begin(tx: Tx, connections: Iterable[str], kind: str, why: str, now: datetime) -> None:
@@ -41,6 +43,18 @@ def begin(tx: Tx, connections: Iterable[str], kind: str, why: str, now: datetime
             index_elements=["connection"], set_=state, where=catch_up.c.kind == _DONE
         )
         tx.execute(again)
+
+
+def take_over(tx: Tx, old: str, new: str) -> None:
+    """Give what there is to catch up with at OLD to NEW; the more careful of both rows stays."""
+    rows = [
+        row for name in (old, new) if (row := tx.execute(_ONE, {"of": name}).mappings().first())
+    ]
+    tx.execute(delete(catch_up).where(catch_up.c.connection.in_([old, new])))
+    if rows:
+        hardest = max(rows, key=lambda row: (_CARE.index(row["kind"]), row["since"]))
+        since = max(row["since"] for row in rows)
+        tx.execute(insert(tx, catch_up).values({**hardest, "connection": new, "since": since}))
 
 
 _ALL = select(catch_up).where(catch_up.c.kind != _DONE).order_by(catch_up.c.connection)

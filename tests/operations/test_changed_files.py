@@ -9,7 +9,7 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Secret
 from bridge.engine import worker_identity
 from bridge.errors import NotAccepted, NotPossible, UnknownName
-from bridge.ledger import audit, configurations, run_records, running_processes
+from bridge.ledger import audit, catch_up, configurations, run_records, running_processes
 from bridge.operations import renames
 from bridge.runs import adoption, reconcile
 from tests.flow.taken_away import SYNC, LivingWorld
@@ -238,6 +238,31 @@ def test_a_renamed_connection_goes_on_as_before(world):
     assert world.parked() == []
     with world.ledger.read() as tx:
         assert audit.recent(tx)[0]["action"] == "connection rename"
+
+
+@pytest.mark.parametrize(
+    ("of_old", "of_new", "after"),
+    [
+        (None, "full", "full"),
+        ("full", None, "full"),
+        ("poll", "full", "full"),
+        ("full", "poll", "full"),
+        ("done", "full", "full"),
+        ("poll", "done", "poll"),
+    ],
+)
+def test_what_there_is_to_catch_up_with_survives_a_rename(world, of_old, of_new, after):
+    """A restore marks the names of the files, where the connection is called NEW already."""
+    early, late = world.clock.now(), world.clock.now() + timedelta(hours=1)
+    with world.ledger.transaction() as tx:
+        for name, kind, now in (("P", of_old, early), ("hog", of_new, late)):
+            if kind is not None:
+                catch_up.begin(tx, [name], kind, "put back", now)
+    renames.rename_connection(desk_of(world), "P", "hog")
+    with world.ledger.read() as tx:
+        left = catch_up.by_connection(tx)
+    assert {name: state.kind for name, state in left.items()} == {"hog": after}
+    assert left["hog"].since == (early if of_new is None else late)
 
 
 def test_every_table_that_names_a_connection_is_renamed():

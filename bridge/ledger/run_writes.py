@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import and_, func, select, update
 
+from bridge.core.model.lanes import LANES
 from bridge.core.model.outcome_codes import Code, of_cause
 from bridge.core.model.state import Attempt
 from bridge.ledger import link_codec
@@ -185,14 +186,22 @@ def take_over_leftovers(tx: Tx, new: int, cause: str, now: datetime) -> int:
     )
     left_undone = work.c.run_id.in_(select(run.c.id).join(new_run, same).where(run.c.id < new))
     queued = update(work).where(left_undone, work.c.parked_at.is_(None)).values(run_id=new)
-    freed = {
-        "parked_at": None,
-        "parked_why": "",
-        "parked_cause": "",
-        "attempts": 0,
-        "due_at": now,
-        "run_id": new,
-    }
     parked = update(work).where(left_undone, work.c.parked_cause == cause)
     count = tx.execute(queued).rowcount
-    return count + tx.execute(parked.values(freed | {"generation": work.c.generation + 1})).rowcount
+    return count + tx.execute(parked.values(_freed(now) | {"run_id": new})).rowcount
+
+
+def release_leftovers(tx: Tx, connection: str, entity: str, cause: str, now: datetime) -> None:
+    """Free what runs that have listed a connection left parked for a cause; it is no run's then."""
+    ended = select(run.c.id).where(
+        run.c.connection == connection, run.c.entity == entity, run.c.finished_at.is_not(None)
+    )
+    left = update(work).where(work.c.parked_cause == cause, work.c.run_id.in_(ended))
+    lane = LANES.index("reconcile")
+    tx.execute(left.values(_freed(now) | {"run_id": None, "lane": lane}))
+
+
+def _freed(now: datetime) -> dict[str, Any]:
+    """Return what a row of work says once it is parked no more."""
+    reason = {"parked_at": None, "parked_why": "", "parked_cause": ""}
+    return reason | {"attempts": 0, "due_at": now, "generation": work.c.generation + 1}

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from bridge.connectors.contract import Record
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure
-from bridge.ledger import drift_findings, failing_runs, parking, run_records, work
+from bridge.ledger import drift_findings, failing_runs, parking, run_records, run_writes, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.runs import absences, comparison
@@ -89,6 +89,8 @@ def start(
     )
     if run_id is None:
         return None
+    if not report:  # a limit of an import holds back that one only
+        run_writes.release_leftovers(tx, connection, entity, parking.CREATION_BUDGET, now)
     watermark = _watermark(tx, connection, entity)
     request = ReconcileRequest(
         str(run_id), kind, report, accept, first=_never_listed(tx, connection, entity)

@@ -119,6 +119,26 @@ class TestBackfill:
             drifted = drift_findings.recent(tx)
         assert [each.why for each in drifted if each.entity == "ticket"] == []
 
+    def test_what_a_limit_left_out_is_made_by_a_poll_that_lists_only_what_changed(self, estate):
+        sync = estate.context.syncs["support-tickets"]
+        makes_none = replace(sync.members["helpdesk"], create=Support.NO)
+        members = {**sync.members, "helpdesk": makes_none}
+        estate.context.syncs["support-tickets"] = replace(sync, members=members)
+        for number in (5, 1):  # later polls go on from the last one
+            estate.apps["product"].populate(number, number)
+            estate.clock.advance(36000)
+            estate.reconcile("poll")
+        estate.context.syncs["support-tickets"] = sync
+        estate.context._rules.clear()  # as in a new process
+        estate.clock.advance(3600)
+        begin(estate, max_creates=2)
+        assert len(estate.apps["helpdesk"].tickets()) == 2
+        assert "the next poll" in estate.parked()[0].why
+        estate.clock.advance(3600)
+        estate.reconcile("poll")
+        assert len(estate.apps["helpdesk"].tickets()) == 6
+        assert estate.parked() == []
+
     def test_what_a_killed_import_had_queued_is_the_next_ones_to_wait_for(self, estate):
         estate.apps["product"].populate(8, 1)
         with estate.ledger.transaction() as tx:

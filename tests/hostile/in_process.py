@@ -185,7 +185,9 @@ class HostileEstate(Estate):
         mine, agent = str(app.tickets()[0]["id"]), AGENTS[number % 2]
         its = self.refs("desk", mine)["helpdesk"]
         app.edit(mine, app.assignment(agent))
-        return lambda: (helpdesk.store.get(its)["assignee"] or {}).get("id") == helpdesk.agent_id(agent)
+        return lambda: (
+            (helpdesk.store.get(its)["assignee"] or {}).get("id") == helpdesk.agent_id(agent)
+        )
 
     # --- what is left of it
 

@@ -194,7 +194,7 @@ READING_ORDER = (
 
 TOP_MODULES = (
     *("procedures", "wiring", "receiver_loop", "clock_loop", "clock", "home", "foreign_json"),
-    "errors",
+    *("scrubber", "errors"),
 )
 """The modules at the top of `bridge/`, in the order of the README. A test: all are here."""
 

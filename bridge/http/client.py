@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -49,6 +49,7 @@ from bridge.http.call_bounds import (
 )
 from bridge.http.call_failures import FAILED, UNSENDABLE, Failure
 from bridge.http.clock_skew import ClockSkew, http_date
+from bridge.scrubber import Scrubber
 
 Request = requests.PreparedRequest
 Auth = Callable[[Request], Request]
@@ -63,8 +64,8 @@ MAX_RETRY_AFTER = 3600.0
 """Seconds. A longer Retry-After is cut: the next try will be told again."""
 BELIEVED_RETRY_AFTER = 24 * 3600.0
 """A quota may last until tomorrow; a year is a mistake, and must not stop a connection."""
-MAX_SCRUBBED_BYTES = 4 * 1024
-"""Of an error's body that secrets are looked for in."""
+MAX_SCRUBBED_CHARS = 4 * 1024
+"""Of an error's body that are looked through for what may be shown."""
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-correlation-id", "cf-ray")
 
 MAX_REQUEST_ID_LENGTH = 100
@@ -85,6 +86,8 @@ STATUS_ERRORS: Mapping[int, type[RemoteError]] = {
 # It never goes back over what it has read, so no text makes it slow.
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]+")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=~|{}-]+")
+"""Of what a request's name may consist: nothing that looks like words of ours around it."""
 
 parsing_large = threading.Lock()
 """Held while a large answer is parsed. One for the whole process: connections share its memory."""
@@ -120,7 +123,7 @@ class Http:
         self._base = connection.base_url.rstrip("/")
         self._origin = urlsplit(self._base)[:2]
         self._held_until: datetime | None = None
-        self._secrets = _secrets(connection)
+        self._scrubber = Scrubber(connection.secrets)
         self._session = _Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -292,17 +295,12 @@ class Http:
         return kind(self.connection.name, self._scrub(message), **fields)
 
     def _scrub(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "•••")
-        return _EMAIL.sub("•••@•••", text)
+        return _EMAIL.sub("•••@•••", self._scrubber.text(text))
 
     def _excerpt(self, content: bytes) -> str:
         """Return the beginning of a body, without secrets and without half of one at its end."""
-        longest = max(map(len, self._secrets), default=0)
-        part = content[: MAX_SCRUBBED_BYTES + 2 * longest]
-        text = self._scrub(part.decode("utf-8", "replace"))
-        if len(part) < len(content):
-            text = text[: max(0, len(text) - longest)]  # the cut may have gone through a secret
+        text = content[:MAX_ERROR_BYTES].decode("utf-8", "replace")
+        text = _EMAIL.sub("•••@•••", self._scrubber.beginning(text, MAX_SCRUBBED_CHARS))
         text = " ".join(text.split())
         return text if len(text) <= EXCERPT_LENGTH else text[:EXCERPT_LENGTH] + "…"
 
@@ -310,8 +308,8 @@ class Http:
         """Return the vendor's name for the call; one with a secret, or half of one, is no name."""
         given = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), "")
         name = _UNPRINTABLE.sub("", given)
-        told = any(self._scrub(text) != text for text in (given, name))
-        return "" if told else name[:MAX_REQUEST_ID_LENGTH]
+        told = any(self._scrubber.text(text) != text for text in (given, name))
+        return "" if told or not _REQUEST_ID.fullmatch(name) else name[:MAX_REQUEST_ID_LENGTH]
 
     def _retry_after(self, headers: Mapping[str, str]) -> float | None:
         value = headers.get("retry-after", "").strip()
@@ -365,8 +363,3 @@ def _content(response: requests.Response, bounds: CallBounds, limit: int, *, cut
 def _believable(wait: float) -> float | None:
     """Return the part of a wait that is obeyed; None: nobody can mean it, as if none were named."""
     return min(wait, MAX_RETRY_AFTER) if wait <= BELIEVED_RETRY_AFTER else None
-
-
-def _secrets(connection: Connection) -> list[str]:
-    plain = {secret.reveal() for secret in connection.secrets if secret.reveal()}
-    return sorted(plain | {quote(value, safe="") for value in plain}, key=len, reverse=True)

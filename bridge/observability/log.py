@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Iterable
 from typing import IO, Final
@@ -14,61 +13,13 @@ from structlog.typing import EventDict, Processor
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
 from bridge.observability.visible_text import visible, visible_json
+from bridge.scrubber import Scrubber
 
-HIDDEN: Final = "•••"
 LEVELS: Final = ("debug", "info", "warning", "error")
 FORMS: Final = ("text", "json")
 
 NOISY: Final = frozenset({"urllib3", "alembic", "rq", "granian", "_granian"})
 """Libraries of which only warnings are logged."""
-MAX_CHARS: Final = 64 * 1024
-"""Characters of one text that are scrubbed and logged."""
-_MIN_SECRET_LENGTH: Final = 4
-"""Shorter secrets are not replaced: they occur within ordinary words."""
-_PATTERNS: Final = (
-    # Each is tried once at every letter and never goes back (`++`, `*+`): a vendor's text must not
-    # be able to make it slow.
-    re.compile(r"(?i)\b(bearer|basic|token)(\s++)([a-z0-9._~+/=-]{8,})"),
-    re.compile(
-        r"(?i)(?<![a-z0-9])(api[_-]?key|secret|passw(?:or)?d|token|authorization|cookie|signature)"
-        r"(\s*+['\"]?+\s*+[:=]\s*+['\"]?+)(?!bearer\b|basic\b|token\b)([^\s'\",;&}]++)"
-    ),
-    re.compile(r"\b(whsec_|phx_|phc_|sk_)()([A-Za-z0-9+/=_-]{6,})"),
-    re.compile(r"(://[^/\s:@]*+)(:)([^/\s@]++)(?=@)"),
-)
-
-
-class Scrubber:
-    """Takes secrets out of text: the given ones, and whatever looks like one."""
-
-    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
-        values = {secret.reveal() for secret in secrets}
-        # Longest first: of a secret that contains another one, no part may be left over.
-        self._known = sorted(
-            (value for value in values if len(value) >= _MIN_SECRET_LENGTH), key=len, reverse=True
-        )
-
-    def text(self, text: str) -> str:
-        """Return the text without secrets. What is too long to be read is cut before that."""
-        if len(text) > MAX_CHARS:
-            return f"{self.beginning(text, MAX_CHARS)}… (cut)"
-        return self._scrubbed(text)
-
-    def beginning(self, text: str, length: int) -> str:
-        """Return the beginning of a text without secrets, nor half of one at its end."""
-        longest = max(map(len, self._known), default=0)
-        part = text[: 2 * length + longest]
-        clean = self._scrubbed(part)
-        if len(part) < len(text):
-            clean = clean[: max(0, len(clean) - longest)]  # the cut may have gone through a secret
-        return clean[:length]
-
-    def _scrubbed(self, text: str) -> str:
-        for value in self._known:
-            text = text.replace(value, HIDDEN)
-        for pattern in _PATTERNS:
-            text = pattern.sub(rf"\1\2{HIDDEN}", text)
-        return text
 
 
 class _Lines:

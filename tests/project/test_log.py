@@ -8,7 +8,8 @@ import pytest
 
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
-from bridge.observability.log import HIDDEN, MAX_CHARS, Scrubber, configure
+from bridge.observability.log import configure
+from bridge.scrubber import HIDDEN, MAX_CHARS, Scrubber
 
 
 @pytest.fixture

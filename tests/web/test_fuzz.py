@@ -15,7 +15,7 @@ from bridge.core.model.syncs import Connection, Secret, Webhook
 from bridge.errors import BadSignature, ConfigError, Expired, Malformed
 from bridge.http.client import Http
 from bridge.http.clock_skew import http_date
-from bridge.observability.log import Scrubber
+from bridge.scrubber import Scrubber
 from bridge.web.receiver import body
 from tests.web.receiver import KEY
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.core.model.syncs import Secret
-from bridge.observability.log import Scrubber
+from bridge.scrubber import Scrubber
 from bridge.web.app import create_app
 from bridge.web.receiver.body import scrub
 from tests.web.conftest import Receiver

@@ -9,7 +9,7 @@ from flask import Request
 
 from bridge import foreign_json
 from bridge.errors import Malformed, TooLarge, UnsupportedMedia
-from bridge.observability.log import HIDDEN, Scrubber
+from bridge.scrubber import HIDDEN, Scrubber
 
 LIMIT: Final = 1024 * 1024
 """Bytes of a webhook's body. The largest that a documented vendor sends is a fraction of this."""

@@ -22,7 +22,7 @@ from bridge.connectors.parsing import is_id
 from bridge.core.model.outcome_codes import REFUSALS, of_refusal
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.errors import LedgerError, Malformed, Rejected, TooMany, UnknownConnection
-from bridge.observability.log import Scrubber
+from bridge.scrubber import Scrubber
 from bridge.web.receiver import body
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import Delivery, DeliveryKey, Intake

@@ -40,7 +40,7 @@ def test_its_json_has_the_promised_keys(world, desk):
 def test_why_is_a_value_with_the_promised_keys(world, desk):
     ids = born(world)
     explanation = why.explain(desk, f"L:{ids['L']}", "status")
-    assert explanation.sides["H"].because == "level with the bridge"
+    assert explanation.sides["H"].because == "as agreed"
     values = asdict(explanation)
     assert list(values) == ["link", "field", "state", "policy", "history", "sides"]
     assert set(values["state"]) == {"value", "rev", "set_by", "in_conflict", "candidates"}
@@ -69,7 +69,7 @@ def test_a_decision_is_a_reason_only_for_as_long_as_it_holds(world, desk):
 
     rev = link.state["assignee"].rev
     assert decide_and_ask(rev) == (["needs an assignee"], "not carried: needs an assignee")
-    assert decide_and_ask(rev + 1) == ([], "level with the bridge")
+    assert decide_and_ask(rev + 1) == ([], "as agreed")
 
 
 def changed(world, change):

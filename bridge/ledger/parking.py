@@ -271,6 +271,7 @@ def unpark(
     ids: Collection[int] | None = None,
     connection: str | None = None,
     cause: str | None = None,
+    code: Code | None = None,
     payload: dict[str, Any] | None = None,
     link_id: str | None = None,
 ) -> int:
@@ -287,6 +288,8 @@ def unpark(
         selected.append(work.c.connection == connection)
     if cause is not None:
         selected.append(work.c.parked_cause == cause)
+    if code is not None:
+        selected.append(_has(code))
     if link_id is not None:
         selected.append(work.c.link_id == link_id)
     _unlearn(tx, selected)

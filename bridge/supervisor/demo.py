@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bridge.core.model.outcome_codes import Code
 from bridge.home import fill_home
-from bridge.ledger import summary, work
+from bridge.ledger import parking, summary, work
 from bridge.operations.evidence import all_links, connections
 from bridge.sandbox import human_edits
 from bridge.sandbox.deployments import Deployment
@@ -168,7 +169,14 @@ class DemoRun:
         no_webhooks = self.stack.settings.faults.get("webhook-lost") == 1
         for sandbox in self.stack.sandboxes.values():
             sandbox.post("faults", **({"webhook-lost": 1.0} if no_webhooks else {"none": True}))
+        self._retry_creates()
         self.reconcile()
+
+    def _retry_creates(self) -> None:
+        """Try again, as an operator would, what two errors have given up: the vendors are well."""
+        bridge = self.stack.bridge
+        with bridge.ledger.transaction() as tx:
+            parking.unpark(tx, bridge.clock.now(), code=Code.CREATE_REFUSED)
 
     def _judged_after_reconciliations(self) -> VerifyInput:
         evidence = self.evidence()

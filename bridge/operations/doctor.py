@@ -81,7 +81,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
             failing = failures.current(tx, desk)
             behind = catch_up.by_connection(tx)
             seen = [
-                *symptoms.refusals(tx, now),
+                *symptoms.refusals(tx, desk, now),
                 *symptoms.values_without_reading(tx),
                 *symptoms.creates_withdrawn(tx, desk),
                 *symptoms.tickets_at_rest(tx, desk, status),

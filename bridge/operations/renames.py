@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import configurations, renaming
 from bridge.ledger.database import Tx
+from bridge.ledger.former_names import RENAMED
 from bridge.operations.desk import Desk
 from bridge.runs import adoption
 
@@ -21,7 +22,7 @@ def rename_connection(desk: Desk, old: str, new: str) -> Mapping[str, int]:
     Raises UnknownName when nothing is known of OLD, NotPossible when NEW has records of its own or
     while the bridge runs.
     """
-    with desk.acting("connection rename", new, {"old": old}) as tx:
+    with desk.acting(RENAMED, new, {"old": old}) as tx:
         _refuse_while_running(tx, desk)
         if not renaming.is_known(tx, old):
             known = ", ".join(sorted(adoption.known_records(tx).connections)) or "none"

@@ -13,6 +13,8 @@ from bridge.core.model.outcome_codes import Code, of_refusal
 from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.ledger import links, probes, refused_webhooks, unread_values
 from bridge.ledger.database import Tx
+from bridge.ledger.former_names import former_names
+from bridge.ledger.refused_webhooks import RefusedWebhooks
 from bridge.ledger.summary import Status
 from bridge.operations.desk import Desk
 from bridge.operations.trouble import Trouble, usual
@@ -30,14 +32,27 @@ NAMED_VALUES: Final = 5
 """So many values without a reading are named, the most frequent ones."""
 
 
-def refusals(tx: Tx, now: datetime) -> Iterator[Trouble]:
+def refusals(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:
     """See which webhooks are refused."""
+    former, known = former_names(tx), desk.config.connections
     for row in refused_webhooks.current(tx, now):
         code = of_refusal(row.reason)
-        whose = f"for {row.connection}" if row.connection else "for no connection of ours"
-        deliveries = "delivery" if row.count == 1 else "deliveries"
-        what = f"{row.count} {deliveries} {whose} refused: {MEANINGS[code].title}"
-        yield usual(code, what, row.since, row.connection)
+        deliveries = f"{row.count} {'delivery' if row.count == 1 else 'deliveries'}"
+        if code is Code.HOOK_UNKNOWN and row.connection and row.connection not in known:
+            yield _at_former_name(row, deliveries, former.get(row.connection, ""))
+        else:
+            whose = f"for {row.connection}" if row.connection else "for no connection of ours"
+            what = f"{deliveries} {whose} refused: {MEANINGS[code].title}"
+            yield usual(code, what, row.since, row.connection)
+
+
+def _at_former_name(row: RefusedWebhooks, deliveries: str, new: str) -> Trouble:
+    """Tell of webhooks that come to the address of a connection that was once called so."""
+    now = f"it is called {new} now" if new else "it is in the files no more"
+    do = f"tell the vendor the new address, /webhooks/{new}"
+    do = do if new else "take the webhook away at the vendor, or put the connection back"
+    what = f"{deliveries} for {row.connection} refused: {now}"
+    return Trouble(Code.HOOK_UNKNOWN, what, row.since, do, new)
 
 
 def values_without_reading(tx: Tx) -> Iterator[Trouble]:

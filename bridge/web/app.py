@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 from flask import Flask, Response, jsonify
@@ -12,7 +12,9 @@ from werkzeug.exceptions import HTTPException
 from bridge.clock import Clock
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Connection, Secret
+from bridge.errors import LedgerError
 from bridge.ledger.database import Ledger
+from bridge.ledger.former_names import former_names
 from bridge.operations.trouble import Trouble
 from bridge.queue import Bell
 from bridge.web import health
@@ -52,7 +54,14 @@ def create_app(
     refusal_log = RefusalLog(ledger, clock)
     app.register_blueprint(
         webhooks.blueprint(
-            config.connections, connectors, intake, clock, counters, refusal_log, limit
+            config.connections,
+            connectors,
+            intake,
+            clock,
+            counters,
+            refusal_log,
+            limit,
+            former=_former_names(ledger),
         )
     )
     app.register_blueprint(
@@ -79,3 +88,12 @@ def create_app(
         return answer
 
     return app
+
+
+def _former_names(ledger: Ledger) -> Collection[str]:
+    """Return under which names connections were known; none where the ledger cannot say."""
+    try:
+        with ledger.read() as tx:
+            return former_names(tx)
+    except LedgerError:
+        return ()

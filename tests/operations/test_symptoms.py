@@ -8,7 +8,14 @@ import pytest
 from bridge.core.model.capabilities import Support
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Side, SideField
-from bridge.ledger import links, probes, refused_webhooks, running_processes, webhook_inbox
+from bridge.ledger import (
+    configurations,
+    links,
+    probes,
+    refused_webhooks,
+    running_processes,
+    webhook_inbox,
+)
 from bridge.operations import connection, doctor, status, symptoms
 from bridge.operations.trouble_log import TroubleLog
 
@@ -49,6 +56,27 @@ def test_each_reason_is_counted_apart(desk):
     refuse(desk, 3, "Expired")
     assert found(desk, Code.HOOK_SIGNATURE)[0].what.startswith("2 ")
     assert found(desk, Code.HOOK_EXPIRED)[0].what.startswith("3 ")
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "do"),
+    [
+        ("older", "for older refused: it is called L now", "/webhooks/L"),
+        ("oldest", "for oldest refused: it is called L now", "/webhooks/L"),
+        ("left", "for left refused: it is in the files no more", "take the webhook away"),
+        ("", "for no connection of ours refused", "compare the address"),
+    ],
+)
+def test_webhooks_at_a_former_name_are_told_of_with_the_new_address(desk, name, what, do):
+    with desk.ledger.transaction() as tx:
+        detail = {"retired": {"left": {}}}
+        configurations.add(tx, "first", detail, "start", desk.now())
+        refused_webhooks.add(tx, name, "UnknownConnection", 23, desk.now())
+        for old, new in (("oldest", "older"), ("older", "L")):
+            desk.write_down(tx, "connection rename", new, {"old": old})
+    (trouble,) = found(desk, Code.HOOK_UNKNOWN)
+    assert what in trouble.what
+    assert do in trouble.do
 
 
 def test_refusals_of_long_ago_are_forgotten_and_counted_from_one_again(world, desk):

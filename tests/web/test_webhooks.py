@@ -4,6 +4,8 @@ from datetime import timedelta
 import pytest
 
 from bridge.core.model.syncs import Secret
+from bridge.ledger import audit, refused_webhooks
+from bridge.ledger.database import Ledger
 from bridge.scrubber import Scrubber
 from bridge.web.app import create_app
 from bridge.web.receiver.body import scrub
@@ -114,6 +116,27 @@ def test_strangers_do_not_make_the_counters_grow(receiver):
     assert shown.count("bridge_webhooks_refused_total{") == 1
     labels = 'connection="",reason="UnknownConnection",code="BRG-HOOK-UNKNOWN"'
     assert f"bridge_webhooks_refused_total{{{labels}}} 20" in shown
+
+
+def test_refusals_at_a_name_that_the_ledger_knew_are_counted_by_it(tmp_path):
+    path = tmp_path / "bridge.db"
+    ledger = Ledger(f"sqlite:///{path}")
+    ledger.upgrade()
+    with ledger.transaction() as tx:
+        detail = {"old": "before"}
+        audit.add(
+            tx, actor="me", action="connection rename", subject="desk", at=START, detail=detail
+        )
+    ledger.close()
+    receiver = Receiver(path)
+    for name in ("before", "silent", "made-up"):
+        receiver.client.post(f"/webhooks/{name}", data="{}")
+    ((_seconds, write),) = receiver.clock.put_off
+    write()
+    with receiver.ledger.read() as tx:
+        counted = refused_webhooks.current(tx, receiver.clock.now())
+    assert sorted(row.connection for row in counted) == ["", "before", "silent"]
+    receiver.ledger.close()
 
 
 @pytest.mark.parametrize(

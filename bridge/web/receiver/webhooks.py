@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Final
@@ -58,8 +58,13 @@ def blueprint(
     counters: Counters,
     refusal_log: RefusalLog,
     limit: int = body.LIMIT,
+    *,
+    former: Collection[str] = (),
 ) -> Blueprint:
-    """Return the route that takes webhooks."""
+    """Return the route that takes webhooks.
+
+    `former`: names by which connections were known; what is refused there is counted by name, too.
+    """
     routes = Blueprint("webhooks", __name__)
     taken, refused = RateMeter(), RateMeter()
 
@@ -80,7 +85,9 @@ def blueprint(
             # After the signature was checked: strangers cannot use up what the vendor may send.
             wait = refused.wait(counted, REFUSED, now)
             answered = TooMany(wait) if wait else error
-            counted_refusal(counted, type(answered).__name__)
+            # A name that a stranger has made up is not kept.
+            known = name if name in connections or name in former else ""
+            counted_refusal(known, type(answered).__name__)
             return _refusal(answered)
         if wait := taken.wait(name, webhook.rate_limit, now):
             counted_refusal(name, TooMany.__name__)

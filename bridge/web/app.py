@@ -48,6 +48,7 @@ def create_app(
 ) -> Flask:
     """Make the application; without an `intake` each request commits in its own thread."""
     app = Flask(__name__)
+    app.url_map.merge_slashes = False  # an address with `//` is no address of ours: 404, no detour
     counters = Counters()
     app.extensions["bridge"] = {"counters": counters}
     intake = intake or DirectIntake(ledger, doorbell)

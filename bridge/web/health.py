@@ -6,9 +6,8 @@ import hmac
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, Request, Response, jsonify, request
 
@@ -21,10 +20,13 @@ from bridge.ledger import connection_health, failing_runs, summary
 from bridge.ledger.database import Ledger
 from bridge.operations.trouble import Trouble
 from bridge.queue import Bell
+from bridge.web.latest_look import LatestLook
 from bridge.web.receiver.counters import Counters, labels
 
 PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
-TROUBLES_EVERY: Final = timedelta(seconds=30)
+TROUBLES_EVERY: Final = timedelta(seconds=15)
+KEPT_FOR: Final = timedelta(seconds=2)
+"""What was found out of a part is the answer for so long."""
 STATES: Final = ("ok", "failing", "trying", "paused", "stopped")
 _FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
@@ -43,33 +45,21 @@ def blueprint(
 
     `troubles` returns what is wrong, which may take some time to find out.
     """
-    known = RecentTroubles(troubles, clock)
+    looks = _Looks(ledger, doorbell, clock, troubles)
     routes = Blueprint("health", __name__)
 
     @routes.get("/healthz")
     def live() -> Response:
         if "verbose" not in request.args or not (_is_local(request) or _has_token(request, token)):
             return jsonify(status="ok")
-        now = clock.now()
-        with ledger.read() as tx:
-            by_name = connection_health.by_name(tx)
-            failing = failing_runs.by_run(tx)
-        connections = {
-            name: {"state": health.state(now), "why": health.words(now)}
-            for name, health in by_name.items()
-        }
         # Always ok: a vendor's trouble is no reason to restart this process.
-        runs = [
-            {"kind": run.kind, "connection": run.connection, "entity": run.entity, "why": run.why}
-            for run in failing.values()
-        ]
-        return jsonify(status="ok", connections=connections, failing_runs=runs)
+        return jsonify(status="ok", **looks.verbose.current())
 
     @routes.get("/readyz")
     def ready() -> tuple[Response, int]:
-        fault = doorbell.fault()
+        fault = looks.redis.current()
         parts = {
-            "ledger": _up_or_down(_ledger_answers(ledger)),
+            "ledger": _up_or_down(looks.ledger.current()),
             "redis": _up_or_down(fault is None) if fault in {None, Code.REDIS_DOWN} else str(fault),
         }
         if parts["ledger"] == "down":
@@ -83,13 +73,55 @@ def blueprint(
             return jsonify(
                 error="send BRIDGE_METRICS_TOKEN as a bearer token, or ask from this machine"
             ), 401
-        parts = {"ledger": _ledger_answers(ledger), "redis": doorbell.fault() is None}
+        parts = {"ledger": looks.ledger.current(), "redis": looks.redis.current() is None}
         lines = counters.lines() + _gauge("bridge_up", "Whether a part answers.", "part", parts)
         if parts["ledger"]:
-            lines += [*_ledger_metrics(ledger, clock.now()), *trouble_metrics(known.current())]
+            lines += looks.figures.current()
+        lines += trouble_metrics(looks.troubles.current())
         return Response("\n".join(lines) + "\n", content_type=PLAIN), 200
 
     return routes
+
+
+class _Looks:
+    """What the routes ask for. Nothing that hangs holds up a thread of the receiver."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        doorbell: Bell,
+        clock: Clock,
+        troubles: Callable[[], Iterable[Trouble]],
+    ) -> None:
+        self.ledger = LatestLook(
+            lambda: _ledger_answers(ledger), lambda _last: False, clock, KEPT_FOR
+        )
+        self.redis = LatestLook(doorbell.fault, lambda _last: Code.REDIS_DOWN, clock, KEPT_FOR)
+        self.figures = LatestLook(
+            lambda: _ledger_metrics(ledger, clock.now()), lambda _last: [], clock, KEPT_FOR
+        )
+        self.verbose = LatestLook(
+            lambda: _connections_and_runs(ledger, clock.now()),
+            lambda _last: {"ledger": "down"},
+            clock,
+            KEPT_FOR,
+        )
+        self.troubles = recent_troubles(troubles, clock)
+
+
+def _connections_and_runs(ledger: Ledger, now: datetime) -> dict[str, Any]:
+    with ledger.read() as tx:
+        by_name = connection_health.by_name(tx)
+        failing = failing_runs.by_run(tx)
+    connections = {
+        name: {"state": health.state(now), "why": health.words(now)}
+        for name, health in by_name.items()
+    }
+    runs = [
+        {"kind": run.kind, "connection": run.connection, "entity": run.entity, "why": run.why}
+        for run in failing.values()
+    ]
+    return {"connections": connections, "failing_runs": runs}
 
 
 def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
@@ -193,21 +225,11 @@ def _ledger_metrics(ledger: Ledger, now: datetime) -> list[str]:
     ]
 
 
-@dataclass(slots=True)
-class RecentTroubles:
-    """What is wrong, looked for at most every TROUBLES_EVERY, however often it is asked for."""
-
-    look: Callable[[], Iterable[Trouble]]
-    clock: Clock
-    _found: list[Trouble] = field(default_factory=list)
-    _looked_at: datetime | None = None
-
-    def current(self) -> list[Trouble]:
-        """Return what is wrong."""
-        now = self.clock.now()
-        if self._looked_at is None or now - self._looked_at >= TROUBLES_EVERY:
-            self._found, self._looked_at = list(self.look()), now
-        return self._found
+def recent_troubles(
+    look: Callable[[], Iterable[Trouble]], clock: Clock
+) -> LatestLook[list[Trouble]]:
+    """Return what finds out what is wrong, at most every TROUBLES_EVERY, however often asked."""
+    return LatestLook(lambda: list(look()), lambda last: last or [], clock, TROUBLES_EVERY)
 
 
 def trouble_metrics(troubles: Iterable[Trouble]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,6 +89,10 @@ class Rung:
     code: Code | None = None
     """What is wrong with it although it is up."""
     seen: list = field(default_factory=list)
+    asked: list = field(default_factory=list)
+    """Who asked what is wrong with it."""
+    hangs: threading.Event | None = None
+    """It answers nobody before this is set."""
 
     def ring(self, lane="live"):  # noqa: ARG002
         self.seen.append(len(rows(self.ledger, "work")))
@@ -100,6 +105,8 @@ class Rung:
         return self.up
 
     def fault(self):
+        self.asked.append(threading.current_thread().name)
+        assert self.hangs is None or self.hangs.wait(60)
         return self.code if self.up else Code.REDIS_DOWN
 
 

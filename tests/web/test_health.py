@@ -3,7 +3,7 @@ import pytest
 from bridge.core.model.outcome_codes import Code
 from bridge.ledger import refused_webhooks, run_records
 from bridge.operations.trouble import usual
-from bridge.web.health import TROUBLES_EVERY, RecentTroubles, trouble_metrics
+from bridge.web.health import KEPT_FOR, TROUBLES_EVERY, recent_troubles, trouble_metrics
 from tests.web.receiver import Hands
 
 
@@ -15,6 +15,7 @@ def test_health_and_readiness(receiver):
         {"status": "ok", "ledger": "ok", "redis": "ok"},
     )
     receiver.bell.up = False
+    receiver.clock.sleep(KEPT_FOR.total_seconds())
     answer = receiver.client.get("/readyz")
     assert (answer.status_code, answer.json) == (
         200,
@@ -130,7 +131,7 @@ def test_what_is_wrong_is_a_metric_with_the_outcome_code_and_not_looked_for_each
         return [usual(Code.KEY, "it is stopped", None, "helpdesk")]
 
     clock = Hands()
-    known = RecentTroubles(look, clock)
+    known = recent_troubles(look, clock)
     assert known.current() == known.current()
     assert len(looks) == 1
     clock.sleep(TROUBLES_EVERY.total_seconds())

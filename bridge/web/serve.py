@@ -14,7 +14,7 @@ from granian.log import LogLevels
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
 from bridge.web.receiver.gateway import Gateway
-from bridge.web.receiver.intake import DirectIntake, GroupIntake, Intake
+from bridge.web.receiver.intake import POSTGRESQL_WRITERS, GroupIntake
 
 MAX_REQUESTS: Final = 512
 """Requests accepted at once; most of them wait for their bodies, which occupies no thread."""
@@ -33,8 +33,9 @@ def application() -> Gateway:
     # This is a new process, which does not inherit its parent's logging, nor the scrubbing in it.
     wiring.configure_logging("web", bridge.config)
     # On SQLite one thread commits for all requests; PostgreSQL groups commits by itself.
-    grouped = bridge.ledger.url.get_backend_name() == "sqlite"
-    intake: Intake = (GroupIntake if grouped else DirectIntake)(bridge.ledger, bridge.doorbell)
+    one_writer = bridge.ledger.url.get_backend_name() == "sqlite"
+    spread = {} if one_writer else {"writers": POSTGRESQL_WRITERS, "batch": 1}
+    intake = GroupIntake(bridge.ledger, bridge.doorbell, **spread)
     token = os.environ.get("BRIDGE_METRICS_TOKEN", "")
     app = create_app(
         bridge.config,

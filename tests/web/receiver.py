@@ -77,7 +77,10 @@ class Hands:
         self.time += timedelta(seconds=seconds)
 
     def later(self, seconds, act):
-        self.put_off.append((seconds, act))
+        if seconds:
+            self.put_off.append((seconds, act))
+        else:
+            act()
 
 
 @dataclass

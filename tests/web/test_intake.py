@@ -124,3 +124,38 @@ def test_a_repetition_is_the_same_delivery_everywhere(ledger, kind):
     first, second = intake.submit(delivery(1)), intake.submit(delivery(1))
     intake.close()
     assert (first.id, first.is_new, second.is_new) == (second.id, True, False)
+
+
+class Stubborn(Ledger):
+    """A ledger that does not answer before it is told to."""
+
+    def __init__(self, url):
+        super().__init__(url)
+        self.go_on = threading.Event()
+
+    def transaction(self):
+        assert self.go_on.wait(60)
+        return super().transaction()
+
+
+def test_a_ledger_that_hangs_is_waited_for_so_long_and_what_came_is_stored_in_the_end(tmp_path):
+    Ledger(f"sqlite:///{tmp_path}/bridge.db").upgrade()
+    ledger = Stubborn(f"sqlite:///{tmp_path}/bridge.db")
+    intake = GroupIntake(ledger, Bell(), writers=2, batch=1)
+    for number in range(5):
+        with pytest.raises(LedgerError, match="did not commit within"):
+            intake.submit(delivery(number), patience=0.01)
+    ledger.go_on.set()
+    intake.close()
+    assert {row["remote_id"] for row in rows(ledger, "inbox")} == set("01234")
+    ledger.close()
+
+
+def test_writers_side_by_side_commit_each_on_its_own(ledger):
+    ledger.gate.set()
+    intake = GroupIntake(ledger, Bell(), writers=4, batch=1)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: intake.submit(delivery(number)), range(20)))
+    intake.close()
+    assert ledger.transactions == 20
+    assert len(rows(ledger, "inbox")) == 20

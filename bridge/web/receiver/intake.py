@@ -1,8 +1,10 @@
 """Commits accepted deliveries to the ledger; the caller is answered only after the commit.
 
 SQLite has one writer, and each commit waits for the disk. So one thread commits the deliveries of
-all waiting requests in one transaction. PostgreSQL groups commits by itself, so there (and in
-simulations) each request commits on its own.
+all waiting requests in one transaction. PostgreSQL groups commits by itself, so there several
+threads commit one delivery each. A request waits for its commit only so long: a database that hangs
+is answered with 503, and holds up none of the threads that take requests. In simulations each
+request commits on its own.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,8 +32,10 @@ BATCH: Final = 256
 MAX_WAITING: Final = 4096
 """Deliveries that may wait for the writer; more are refused with 503."""
 MAX_ATTEMPTS: Final = 3
-COMMIT_TIMEOUT_SECONDS: Final = 15.0
+COMMIT_TIMEOUT_SECONDS: Final = 12.0
 """After this a request stops waiting for the commit and answers 503."""
+POSTGRESQL_WRITERS: Final = 8
+"""Threads that commit side by side where the database takes several writers."""
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +93,7 @@ class DirectIntake:
 
     def submit(self, delivery: Delivery) -> Receipt:
         """Commit one delivery, then ring the doorbell."""
-        receipt = self._stored(delivery)
+        (receipt,) = _stored(self._ledger, [delivery])
         if delivery.hints:
             self._doorbell.ring()
         return receipt
@@ -96,72 +101,73 @@ class DirectIntake:
     def close(self) -> None:
         """Do nothing: no delivery ever waits."""
 
-    def _stored(self, delivery: Delivery) -> Receipt:
-        for _ in range(MAX_ATTEMPTS - 1):
-            with contextlib.suppress(Contended), self._ledger.transaction() as tx:
-                return store(tx, delivery)
-        with self._ledger.transaction() as tx:
-            return store(tx, delivery)
-
 
 class GroupIntake:
-    """One thread commits for all waiting requests, another rings: Redis delays no commit."""
+    """Threads commit for all waiting requests, another rings: Redis delays no commit.
 
-    def __init__(self, ledger: Ledger, doorbell: Bell) -> None:
+    Each of the `writers` commits up to `batch` deliveries in one transaction.
+    """
+
+    def __init__(
+        self, ledger: Ledger, doorbell: Bell, *, writers: int = 1, batch: int = BATCH
+    ) -> None:
         self._ledger = ledger
         self._doorbell = doorbell
+        self._batch = batch
         self._waiting: queue.Queue[tuple[Delivery, Future[Receipt]] | None] = queue.Queue(
             MAX_WAITING
         )
         self._due = threading.Event()
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._write, name="intake", daemon=True),
-            threading.Thread(target=self._ring, name="intake-bell", daemon=True),
+        self._writers = [
+            threading.Thread(target=self._write, name="intake", daemon=True) for _ in range(writers)
         ]
-        for thread in self._threads:
+        self._ringer = threading.Thread(target=self._ring, name="intake-bell", daemon=True)
+        for thread in (*self._writers, self._ringer):
             thread.start()
 
-    def submit(self, delivery: Delivery) -> Receipt:
-        """Give the delivery to the writer, and wait for its commit."""
+    def submit(self, delivery: Delivery, patience: float = COMMIT_TIMEOUT_SECONDS) -> Receipt:
+        """Give the delivery to a writer, and wait for its commit; LedgerError after `patience`."""
         if self._closed:
             raise LedgerError("the receiver is stopping")
         answer: Future[Receipt] = Future()
         try:
             self._waiting.put_nowait((delivery, answer))
-            return answer.result(COMMIT_TIMEOUT_SECONDS)
+            return answer.result(patience)
         except queue.Full:
             raise LedgerError(f"{MAX_WAITING} deliveries wait for the ledger already") from None
         except TimeoutError:
             # It may still be committed; then the vendor's next attempt is a harmless duplicate.
-            what = f"the ledger did not commit within {COMMIT_TIMEOUT_SECONDS:.0f} s"
-            raise LedgerError(what) from None
+            raise LedgerError(f"the ledger did not commit within {patience:.0f} s") from None
 
     def close(self) -> None:
         """Commit what waits, ring once more, and end the threads."""
         if not self._closed:
             self._closed = True
-            self._waiting.put(None)
-            self._threads[0].join(COMMIT_TIMEOUT_SECONDS)
+            until = time.monotonic() + COMMIT_TIMEOUT_SECONDS
+            with contextlib.suppress(queue.Full):  # of a ledger that hangs nothing more is awaited
+                for _ in self._writers:
+                    self._waiting.put(None, timeout=max(0.0, until - time.monotonic()))
+            for thread in self._writers:
+                thread.join(max(0.0, until - time.monotonic()))
             self._due.set()
-            self._threads[1].join(COMMIT_TIMEOUT_SECONDS)
+            self._ringer.join(COMMIT_TIMEOUT_SECONDS)
 
     def _write(self) -> None:
         closing = False
         while not closing:
             batch = [self._waiting.get()]
             with contextlib.suppress(queue.Empty):
-                while len(batch) < BATCH:
+                while batch[-1] is not None and len(batch) < self._batch:
                     batch.append(self._waiting.get_nowait())
-            closing = None in batch  # `close` puts None behind the last delivery
+            closing = batch[-1] is None  # `close` puts one for each writer behind the last delivery
             self._commit([item for item in batch if item is not None])
 
     def _commit(self, batch: list[tuple[Delivery, Future[Receipt]]]) -> None:
         if not batch:
             return
         try:
-            with self._ledger.transaction() as tx:
-                receipts = [store(tx, delivery) for delivery, _ in batch]
+            receipts = _stored(self._ledger, [delivery for delivery, _ in batch])
         except Exception as error:  # noqa: BLE001 - it is raised in the request that waits
             if len(batch) == 1:
                 batch[0][1].set_exception(error)
@@ -184,6 +190,15 @@ class GroupIntake:
             self._due.wait()
             self._due.clear()
             self._doorbell.ring()
+
+
+def _stored(ledger: Ledger, deliveries: Sequence[Delivery]) -> list[Receipt]:
+    """Store deliveries in one transaction, again where others held what it needed."""
+    for _ in range(MAX_ATTEMPTS - 1):
+        with contextlib.suppress(Contended), ledger.transaction() as tx:
+            return [store(tx, delivery) for delivery in deliveries]
+    with ledger.transaction() as tx:
+        return [store(tx, delivery) for delivery in deliveries]
 
 
 def store(tx: Tx, delivery: Delivery) -> Receipt:

@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class RefusalLog:
-    """Counts what was refused, and writes it down at once or, after that, every few seconds."""
+    """Counts what was refused, and has it written down at most every few seconds.
+
+    Never by the thread that answers: a ledger that hangs holds up no refusal.
+    """
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger, self._clock = ledger, clock
@@ -37,21 +40,18 @@ class RefusalLog:
         """Count one refusal."""
         with self._lock:
             self._waiting[connection, reason] += 1
-            now, last = self._clock.now(), self._written_at
             if self._put_off:
                 return
-            wait = timedelta(0) if last is None else last + WRITE_EVERY - now
-            if wait > timedelta(0):
-                self._put_off = True
-                self._clock.later(wait.total_seconds(), self.write)
-                return
-        self.write()
+            self._put_off = True
+            last = self._written_at
+            wait = timedelta(0) if last is None else last + WRITE_EVERY - self._clock.now()
+        self._clock.later(max(0.0, wait.total_seconds()), self.write)
 
     def write(self) -> None:
         """Write down what waits; what cannot be written waits for the next refusal."""
         with self._lock:
             waiting, self._waiting = self._waiting, Counter()
-            self._written_at, self._put_off = self._clock.now(), False
+            self._written_at = self._clock.now()
         for (connection, reason), number in sorted(waiting.items()):
             code = of_refusal(reason)
             about = {"connection": connection, "code": str(code), "number": number}
@@ -62,5 +62,10 @@ class RefusalLog:
                     refused_webhooks.add(tx, connection, reason, number, self._clock.now())
         except LedgerError as error:
             log.warning("refused webhooks are not counted in the ledger now: %s", error)
-            with self._lock:
-                self._waiting.update(waiting)
+        else:
+            waiting.clear()
+        with self._lock:
+            self._put_off = bool(self._waiting)  # what was refused meanwhile
+            self._waiting.update(waiting)
+        if self._put_off:
+            self._clock.later(WRITE_EVERY.total_seconds(), self.write)

@@ -14,7 +14,7 @@ from granian.log import LogLevels
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
 from bridge.web.receiver.gateway import Gateway
-from bridge.web.receiver.intake import POSTGRESQL_WRITERS, GroupIntake
+from bridge.web.receiver.intake import intake_for
 
 MAX_REQUESTS: Final = 512
 """Requests accepted at once; most of them wait for their bodies, which occupies no thread."""
@@ -32,10 +32,7 @@ def application() -> Gateway:
     bridge = wiring.current()
     # This is a new process, which does not inherit its parent's logging, nor the scrubbing in it.
     wiring.configure_logging("web", bridge.config)
-    # On SQLite one thread commits for all requests; PostgreSQL groups commits by itself.
-    one_writer = bridge.ledger.url.get_backend_name() == "sqlite"
-    spread = {} if one_writer else {"writers": POSTGRESQL_WRITERS, "batch": 1}
-    intake = GroupIntake(bridge.ledger, bridge.doorbell, **spread)
+    intake = intake_for(bridge.ledger, bridge.doorbell)
     token = os.environ.get("BRIDGE_METRICS_TOKEN", "")
     app = create_app(
         bridge.config,

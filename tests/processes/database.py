@@ -6,6 +6,8 @@ and ends with it.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +21,7 @@ from tests import postgres
 ROOT = Path(__file__).resolve().parents[2]
 HOW = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 """PostgreSQL's ways to stop: in order, or at once, with a recovery at the next start."""
+FROZEN = {"freeze": signal.SIGSTOP, "thaw": signal.SIGCONT}
 
 
 class Database:
@@ -57,6 +60,16 @@ class Database:
         self._say("start")
         self._heard("up")
 
+    def freeze(self) -> None:
+        """Stop all its processes where they stand: it takes calls, and answers nothing."""
+        self._say("freeze")
+        self._heard("frozen")
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._say("thaw")
+        self._heard("up")
+
     def _say(self, word: str) -> None:
         self._keeper.stdin.write(f"{word}\n")
         self._keeper.stdin.flush()
@@ -78,11 +91,25 @@ def keep(home: Path) -> None:
             server.send_signal(HOW[word])
             server.wait()
             _tell("down")
+        elif word in FROZEN:
+            _signal_all(server.pid, FROZEN[word])
+            _tell("frozen" if word == "freeze" else "up")
         elif word == "start":
             server = postgres.serve(home, programs, user)
             _tell("up")
+    _signal_all(server.pid, signal.SIGCONT)
     server.send_signal(signal.SIGQUIT)
     server.wait()
+
+
+def _signal_all(server: int, number: int) -> None:
+    """Signal a server and the processes that it has started."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(server)], capture_output=True, text=True, check=True
+    )
+    for pid in (server, *map(int, listed.stdout.split())):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _tell(word: str) -> None:

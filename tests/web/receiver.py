@@ -16,7 +16,7 @@ from bridge.ledger.database import Ledger
 from bridge.queue import Doorbell
 from bridge.web.app import create_app
 from bridge.web.receiver.gateway import Gateway
-from bridge.web.receiver.intake import GroupIntake
+from bridge.web.receiver.intake import intake_for
 
 KEY = base64.b64encode(b"a key for tests, 32 bytes long..").decode()
 OLD = base64.b64encode(b"the key before, 32 bytes long...").decode()
@@ -136,7 +136,7 @@ def application():
     ledger = Ledger(os.environ["TEST_LEDGER"])
     config, clock = Config(), SystemClock()
     bell = Doorbell(Path(os.environ["TEST_REDIS"]))
-    intake = GroupIntake(ledger, bell)
+    intake = intake_for(ledger, bell)
     app = create_app(
         config,
         ledger,

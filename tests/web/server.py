@@ -27,9 +27,9 @@ def free_port():
 
 
 class Server:
-    def __init__(self, folder, redis):
+    def __init__(self, folder, redis, url=""):
         self.folder, self.port = folder, free_port()
-        self.url = f"sqlite:///{folder / 'bridge.db'}"
+        self.url = url or f"sqlite:///{folder / 'bridge.db'}"
         self.ledger = Ledger(self.url)
         self.ledger.upgrade()
         self.environ = os.environ | {"TEST_LEDGER": self.url, "TEST_REDIS": str(redis.socket)}

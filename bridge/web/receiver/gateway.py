@@ -17,8 +17,11 @@ from typing import Any, Final
 from bridge.web.receiver.body import LIMIT
 
 THREADS: Final = 16
+PROBE_THREADS: Final = 4
+"""Threads for what is only read: health is told also while all others wait for the ledger."""
 BODY_TIMEOUT_SECONDS: Final = 10.0
 """The time in which a request's body has to arrive."""
+_READING: Final = frozenset({"GET", "HEAD"})
 _NAMELESS: Final = ("server", "")
 """The server writes its own name where there is none; this one tells nobody what runs here."""
 _JSON: Final = [("content-type", "application/json"), ("connection", "close"), _NAMELESS]
@@ -47,6 +50,7 @@ class Gateway:
         self._limit = limit
         self._body_timeout = body_timeout
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
+        self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
@@ -60,16 +64,18 @@ class Gateway:
             protocol.response_str(408, _JSON, '{"error":"the body did not arrive in time"}')
             return
         loop = asyncio.get_running_loop()
-        status, headers, payload = await loop.run_in_executor(self._pool, self._call, scope, body)
+        pool = self._probes if scope.method in _READING else self._pool
+        status, headers, payload = await loop.run_in_executor(pool, self._call, scope, body)
         protocol.response_bytes(status, [*headers, _NAMELESS], payload)
 
     def __rsgi_del__(self, _loop: Any) -> None:
         """Finish the requests under way and close the application; the server calls this."""
-        self._pool.shutdown(wait=True)
+        for pool in (self._pool, self._probes):
+            pool.shutdown(wait=True)
         self._on_close()
 
     async def _body(self, scope: Any, protocol: Any) -> bytes:
-        if scope.method in {"GET", "HEAD"}:
+        if scope.method in _READING:
             return b""
         declared = scope.headers.get("content-length")
         if declared is not None and declared.isdecimal() and int(declared) > self._limit:

@@ -34,6 +34,8 @@ MAX_WAITING: Final = 4096
 MAX_ATTEMPTS: Final = 3
 COMMIT_TIMEOUT_SECONDS: Final = 12.0
 """After this a request stops waiting for the commit and answers 503."""
+STUCK_TIMEOUT_SECONDS: Final = 1.0
+"""The same after the ledger has failed, until something is committed again."""
 POSTGRESQL_WRITERS: Final = 8
 """Threads that commit side by side where the database takes several writers."""
 
@@ -119,6 +121,8 @@ class GroupIntake:
         )
         self._due = threading.Event()
         self._closed = False
+        self._stuck = False
+        """The ledger failed, or was waited for in vain, and nothing has been committed since."""
         self._writers = [
             threading.Thread(target=self._write, name="intake", daemon=True) for _ in range(writers)
         ]
@@ -131,6 +135,7 @@ class GroupIntake:
         if self._closed:
             raise LedgerError("the receiver is stopping")
         answer: Future[Receipt] = Future()
+        patience = min(patience, STUCK_TIMEOUT_SECONDS) if self._stuck else patience
         try:
             self._waiting.put_nowait((delivery, answer))
             return answer.result(patience)
@@ -138,6 +143,7 @@ class GroupIntake:
             raise LedgerError(f"{MAX_WAITING} deliveries wait for the ledger already") from None
         except TimeoutError:
             # It may still be committed; then the vendor's next attempt is a harmless duplicate.
+            self._stuck = True
             raise LedgerError(f"the ledger did not commit within {patience:.0f} s") from None
 
     def close(self) -> None:
@@ -169,6 +175,7 @@ class GroupIntake:
         try:
             receipts = _stored(self._ledger, [delivery for delivery, _ in batch])
         except Exception as error:  # noqa: BLE001 - it is raised in the request that waits
+            self._stuck |= isinstance(error, LedgerError)
             if len(batch) == 1:
                 batch[0][1].set_exception(error)
                 return
@@ -180,6 +187,7 @@ class GroupIntake:
             for item in batch:  # one bad delivery must not fail the others
                 self._commit([item])
             return
+        self._stuck = False
         for (_, answer), receipt in zip(batch, receipts, strict=True):
             answer.set_result(receipt)
         if any(delivery.hints for delivery, _ in batch):
@@ -190,6 +198,13 @@ class GroupIntake:
             self._due.wait()
             self._due.clear()
             self._doorbell.ring()
+
+
+def intake_for(ledger: Ledger, doorbell: Bell) -> GroupIntake:
+    """Return the intake of a receiver with this ledger."""
+    if ledger.url.get_backend_name() == "sqlite":
+        return GroupIntake(ledger, doorbell)
+    return GroupIntake(ledger, doorbell, writers=POSTGRESQL_WRITERS, batch=1)
 
 
 def _stored(ledger: Ledger, deliveries: Sequence[Delivery]) -> list[Receipt]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import sqlalchemy
 from alembic.config import Config
@@ -28,35 +28,33 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import StaticPool
 
-from bridge.errors import LedgerError, Outcome
+from bridge.errors import LedgerError
+from bridge.ledger.driver_errors import (
+    Contended,
+    DiskFull,
+    TakesNoWrites,
+    Unreachable,
+    hide_values,
+    ledger_error,
+)
 from bridge.ledger.sqlite_lock import write_lock
+
+__all__ = ["Contended", "DiskFull", "TakesNoWrites", "Unreachable"]
 
 Tx = Connection
 """An open transaction, the first argument of every function of the ledger."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
+POOL_SECONDS = 10
+"""For so long a thread waits for a connection where others have all of them."""
 _IN_MEMORY = frozenset({None, "", ":memory:"})
 UPGRADE_LOCK = 0x6272_6964_6765
 """An advisory lock's number (the letters "bridge"), so that two upgrades wait for each other."""
-
-_CONTENDED = frozenset({"40P01", "40001", "55P03", "57014"})
-"""PostgreSQL: deadlock, serialisation failure, lock not available, statement cancelled."""
-
-
-class Contended(LedgerError):
-    """Another transaction held what this one needed; nothing was stored, and it may be repeated."""
-
-    outcome: ClassVar[Outcome] = Outcome.RETRY
-
-
-class Unreachable(LedgerError):
-    """The ledger does not answer."""
-
-    outcome: ClassVar[Outcome] = Outcome.RETRY
 
 
 class Ledger:
@@ -168,8 +166,8 @@ class Ledger:
     def _translated_errors(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
-            if (known := _ledger_error(error, self.url)) is not None:
+        except (DBAPIError, NoConnection) as error:
+            if (known := ledger_error(error, self.shown, self.url)) is not None:
                 raise known from error
             raise
 
@@ -190,7 +188,7 @@ def savepoint(tx: Tx) -> Iterator[None]:
             raise
         tx.exec_driver_sql("RELEASE SAVEPOINT part")
     except DBAPIError as error:
-        if (known := _ledger_error(error, tx.engine.url)) is not None:
+        if (known := ledger_error(error, _shown(tx.engine.url), tx.engine.url)) is not None:
             raise known from error
         raise
 
@@ -233,33 +231,6 @@ def _shown(url: URL) -> str:
     return f"{url.drivername}://{host}{port}/{url.database or ''}"
 
 
-def _without_secrets(text: str, url: URL) -> str:
-    """Take an address's password, and everything of its query, out of a driver's words."""
-    values = [each for value in url.query.values() for each in _each(value)]
-    for secret in filter(None, (url.password, *values)):
-        text = text.replace(str(secret), "•••")
-    return text
-
-
-def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
-
-
-def _ledger_error(error: DBAPIError, url: URL) -> LedgerError | None:
-    """Return the LedgerError for a driver's error; None when it is a defect of ours."""
-    if isinstance(error, IntegrityError):
-        return None
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    shown, said = _shown(url), _without_secrets(str(error.orig), url)
-    if isinstance(error, ProgrammingError) and sqlstate is None and url.query:
-        return Unreachable(f"the ledger's address has an option that is not understood: {said}")
-    if sqlstate in _CONTENDED or "database is locked" in str(error.orig):
-        return Contended(f"the ledger at {shown} was busy: {said}")
-    if isinstance(error, OperationalError) or error.connection_invalidated:
-        return Unreachable(f"the ledger at {shown} cannot be used: {said}")
-    return None
-
-
 def _migrations() -> ScriptDirectory:
     return ScriptDirectory(MIGRATIONS)
 
@@ -282,7 +253,10 @@ def _url(text: str) -> URL:
 
 
 def _sqlite(url: URL) -> sqlalchemy.Engine:
-    arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
+    arguments: dict[str, Any] = {
+        "connect_args": {"timeout": BUSY_SECONDS},
+        "hide_parameters": True,  # errors come into the log; the values of tickets do not
+    }
     if url.database in _IN_MEMORY:
         arguments["poolclass"] = StaticPool
         arguments["connect_args"]["check_same_thread"] = False
@@ -321,7 +295,23 @@ def _postgresql(url: URL) -> sqlalchemy.Engine:
         )
     )
     arguments = {"connect_timeout": 10, "options": settings, "application_name": "bridge"}
-    return sqlalchemy.create_engine(url, pool_pre_ping=True, connect_args=arguments)
+    engine = sqlalchemy.create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=POOL_SECONDS,
+        hide_parameters=True,
+        connect_args=arguments,
+    )
+    hide_values(engine)
+
+    @event.listens_for(engine, "checkin")
+    def forget_mode(raw: Any, _record: Any) -> None:
+        # After a read SQLAlchemy asks for READ WRITE. A database that was made read-only for good
+        # reason (its disk is nearly full) is not to be written to.
+        if raw is not None and not raw.closed:
+            raw.read_only = None
+
+    return engine
 
 
 def _make_file(path: Path) -> None:

@@ -144,6 +144,13 @@ class Ledger:
             current = MigrationContext.configure(tx).get_current_heads()
         return ", ".join(current), ", ".join(_migrations().get_heads())
 
+    @property
+    def folder(self) -> Path | None:
+        """Return the folder of a ledger that is a file; None: it is none."""
+        if self.engine.dialect.name != "sqlite" or self.url.database in _IN_MEMORY:
+            return None
+        return Path(str(self.url.database)).absolute().parent
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

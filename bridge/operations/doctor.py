@@ -34,6 +34,8 @@ CONNECTION_CODES: Final = {
     "failing": Code.CONNECTION_FAILING,
 }
 """State of a connection -> outcome code."""
+STANDSTILLS: Final = frozenset({Code.WORK_IDLE, Code.RUN_LATE, Code.PROCESS_STILL})
+"""What follows by itself from a ledger that takes no writes; no restart would help."""
 NAMED_SAMPLES: Final = 3
 """So many pieces of parked work are named as examples."""
 
@@ -67,7 +69,13 @@ def _stores(home: Path) -> Iterator[Trouble]:
 
 def examine(desk: Desk) -> list[Trouble]:
     """Return all that is wrong. The desk's ledger need not have been checked: that is done here."""
-    return [*check_ledger(desk), *symptoms.redis(desk), *symptoms.disk(desk)]
+    found = list(check_ledger(desk))
+    if all(trouble.code is not Code.LEDGER for trouble in found):
+        no_writes = list(symptoms.ledger_writes(desk.ledger, desk.now()))
+        if no_writes:
+            found = [each for each in found if each.code not in STANDSTILLS]
+        found += no_writes
+    return [*found, *symptoms.redis(desk), *symptoms.disk(desk)]
 
 
 def check_ledger(desk: Desk) -> Iterator[Trouble]:

@@ -11,8 +11,9 @@ from bridge.core.mapping.transforms import shown
 from bridge.core.model.capabilities import Support, creating
 from bridge.core.model.outcome_codes import Code, of_refusal
 from bridge.core.model.outcome_meanings import MEANINGS
-from bridge.ledger import links, probes, refused_webhooks, unread_values
-from bridge.ledger.database import Tx
+from bridge.errors import LedgerError
+from bridge.ledger import links, probes, refused_webhooks, unread_values, write_probe
+from bridge.ledger.database import DiskFull, Ledger, Tx
 from bridge.ledger.former_names import former_names
 from bridge.ledger.refused_webhooks import RefusedWebhooks
 from bridge.ledger.summary import Status
@@ -21,13 +22,17 @@ from bridge.operations.trouble import Trouble, usual
 from bridge.queue import url_for
 from bridge.runs import adoption
 
-STILL_AFTER: Final = timedelta(seconds=60)
+STILL_AFTER: Final = timedelta(seconds=40)
 """A process that says every 15 seconds that it is at work hangs when it has not for so long."""
-BEATING: Final = frozenset({"worker", "clock"})
+BEATING: Final = frozenset({"web", "worker", "clock"})
 """Kinds of processes that say so."""
 MIN_FREE_BYTES: Final = 200 * 1024 * 1024
 MIN_FREE_SHARE: Final = 0.02
 """The disk is nearly full when less than both is free."""
+MENDING_WRITES: Final = (
+    "let its database take writes again: it may be a replica, made read-only "
+    "(`default_transaction_read_only`), out of room, or hang"
+)
 NAMED_VALUES: Final = 5
 """So many values without a reading are named, the most frequent ones."""
 
@@ -98,7 +103,7 @@ def tickets_at_rest(tx: Tx, desk: Desk, status: Status) -> Iterator[Trouble]:
 
 
 def processes_at_rest(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:
-    """See which worker or clock hangs: it runs, and does not say that it is at work."""
+    """See which process hangs: it runs, and does not say that it is at work."""
     for process in adoption.running(tx, desk.context):
         if process.kind in BEATING and now - process.seen_at > STILL_AFTER:
             host, _here, number = [*process.id.split(":"), "", ""][:3]
@@ -116,12 +121,26 @@ def redis(desk: Desk) -> Iterator[Trouble]:
         yield usual(code, MEANINGS[code].title)
 
 
-def disk(desk: Desk) -> Iterator[Trouble]:
-    """See whether the disk of the home has room left."""
+def ledger_writes(ledger: Ledger, now: datetime) -> Iterator[Trouble]:
+    """See whether the ledger takes writes, found out by one."""
     try:
-        usage = shutil.disk_usage(desk.config.home)
-    except OSError:
-        return  # a home that cannot be looked at shows elsewhere
-    if usage.free < min(MIN_FREE_BYTES, usage.total * MIN_FREE_SHARE):
-        free = usage.free // (1024 * 1024)
-        yield usual(Code.DISK, f"{free} MB are left on the disk of {desk.config.home}")
+        write_probe.try_a_write(ledger, now)
+    except DiskFull as error:
+        yield usual(Code.DISK, str(error))
+    except LedgerError as error:
+        yield Trouble(Code.LEDGER, str(error), None, MENDING_WRITES)
+
+
+def disk(desk: Desk) -> Iterator[Trouble]:
+    """See whether the disks of the home and of a ledger in a file have room left."""
+    folders = [desk.config.home, *filter(None, [desk.ledger.folder])]
+    seen: set[int] = set()
+    for folder in folders:
+        try:
+            usage, device = shutil.disk_usage(folder), folder.stat().st_dev
+        except OSError:
+            continue  # a folder that cannot be looked at shows elsewhere
+        if device not in seen and usage.free < min(MIN_FREE_BYTES, usage.total * MIN_FREE_SHARE):
+            free = usage.free // (1024 * 1024)
+            yield usual(Code.DISK, f"{free} MB are left on the disk of {folder}")
+        seen.add(device)

@@ -18,6 +18,7 @@ from bridge.core.model.syncs import Secret
 from bridge.errors import LedgerError
 from bridge.ledger import connection_health, failing_runs, summary
 from bridge.ledger.database import Ledger
+from bridge.operations.symptoms import ledger_writes
 from bridge.operations.trouble import Trouble
 from bridge.queue import Bell
 from bridge.web.latest_look import LatestLook
@@ -27,6 +28,8 @@ PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
 TROUBLES_EVERY: Final = timedelta(seconds=15)
 KEPT_FOR: Final = timedelta(seconds=2)
 """What was found out of a part is the answer for so long."""
+WRITES_KEPT_FOR: Final = timedelta(seconds=10)
+"""The same, of what is found out by a write."""
 STATES: Final = ("ok", "failing", "trying", "paused", "stopped")
 _FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
@@ -59,10 +62,10 @@ def blueprint(
     def ready() -> tuple[Response, int]:
         fault = looks.redis.current()
         parts = {
-            "ledger": _up_or_down(looks.ledger.current()),
+            "ledger": looks.ledger_state(),
             "redis": _up_or_down(fault is None) if fault in {None, Code.REDIS_DOWN} else str(fault),
         }
-        if parts["ledger"] == "down":
+        if parts["ledger"] != "ok":
             return jsonify(status="down", **parts), 503
         # Without Redis webhooks are still accepted; out of the load balancer they would be lost.
         return jsonify(status="ok" if parts["redis"] == "ok" else "degraded", **parts), 200
@@ -73,9 +76,12 @@ def blueprint(
             return jsonify(
                 error="send BRIDGE_METRICS_TOKEN as a bearer token, or ask from this machine"
             ), 401
-        parts = {"ledger": looks.ledger.current(), "redis": looks.redis.current() is None}
-        lines = counters.lines() + _gauge("bridge_up", "Whether a part answers.", "part", parts)
-        if parts["ledger"]:
+        parts = {
+            "ledger": looks.ledger_state() == "ok",
+            "redis": looks.redis.current() is None,
+        }
+        lines = counters.lines() + _gauge("bridge_up", "Whether a part works.", "part", parts)
+        if looks.ledger.current():
             lines += looks.figures.current()
         lines += trouble_metrics(looks.troubles.current())
         return Response("\n".join(lines) + "\n", content_type=PLAIN), 200
@@ -96,7 +102,13 @@ class _Looks:
         self.ledger = LatestLook(
             lambda: _ledger_answers(ledger), lambda _last: False, clock, KEPT_FOR
         )
-        self.redis = LatestLook(doorbell.fault, lambda _last: Code.REDIS_DOWN, clock, KEPT_FOR)
+        # In line behind others a write may take long, and that is no failure.
+        self.writes: LatestLook[Code | None] = LatestLook(
+            lambda: _write_fault(ledger, clock.now()), lambda last: last, clock, WRITES_KEPT_FOR
+        )
+        self.redis: LatestLook[Code | None] = LatestLook(
+            doorbell.fault, lambda _last: Code.REDIS_DOWN, clock, KEPT_FOR
+        )
         self.figures = LatestLook(
             lambda: _ledger_metrics(ledger, clock.now()), lambda _last: [], clock, KEPT_FOR
         )
@@ -107,6 +119,17 @@ class _Looks:
             KEPT_FOR,
         )
         self.troubles = recent_troubles(troubles, clock)
+
+    def ledger_state(self) -> str:
+        """Return `ok`, `down`, or the outcome code of why the ledger takes no writes."""
+        if not self.ledger.current():
+            return "down"
+        fault = self.writes.current()
+        return "ok" if fault is None else str(fault)
+
+
+def _write_fault(ledger: Ledger, now: datetime) -> Code | None:
+    return next((trouble.code for trouble in ledger_writes(ledger, now)), None)
 
 
 def _connections_and_runs(ledger: Ledger, now: datetime) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +18,7 @@ from bridge.ledger import (
     running_processes,
     webhook_inbox,
 )
+from bridge.ledger.database import Ledger
 from bridge.operations import connection, doctor, status, symptoms
 from bridge.operations.trouble_log import TroubleLog
 
@@ -195,7 +198,8 @@ def test_paused_tickets_and_retired_records_are_counted(desk):
 
 
 @pytest.mark.parametrize(
-    ("kind", "seconds", "still"), [("worker", 61, True), ("worker", 59, False), ("web", 61, False)]
+    ("kind", "seconds", "still"),
+    [("worker", 41, True), ("worker", 39, False), ("web", 41, True), ("up", 41, False)],
 )
 def test_a_process_that_runs_and_does_not_say_so_stands_still(world, desk, kind, seconds, still):
     began = desk.now()
@@ -214,6 +218,41 @@ def test_a_process_that_says_that_it_is_at_work_does_not_stand_still(world, desk
     with desk.ledger.transaction() as tx:
         running_processes.seen(tx, "host:elsewhere:77:1:x", desk.now())
     assert found(desk, Code.PROCESS_STILL) == []
+
+
+# --- the ledger's database and disk ---------------------------------------------------------------
+
+
+def take_no_writes(desk, setting):
+    with desk.ledger.read() as tx:
+        tx.exec_driver_sql(f"PRAGMA {setting}")
+
+
+def test_a_ledger_that_takes_no_writes_is_the_cause_and_what_stands_still_follows(world, desk):
+    with desk.ledger.transaction() as tx:
+        running_processes.started(tx, "host:elsewhere:77:1:x", "worker", "", desk.now())
+    world.clock.sleep(61)
+    assert found(desk, Code.PROCESS_STILL)
+    take_no_writes(desk, "query_only = on")
+    assert found(desk, Code.PROCESS_STILL) == []
+    (trouble,) = found(desk, Code.LEDGER)
+    assert "takes no writes" in trouble.what
+    assert "replica" in trouble.do
+    take_no_writes(desk, "query_only = off")
+    assert found(desk, Code.LEDGER) == []
+
+
+def test_a_ledger_whose_disk_is_full_is_named_with_the_disk(desk, monkeypatch, tmp_path):
+    """On another disk than the home, which has room."""
+    usage = {desk.config.home: (10**12, 10**12), tmp_path: (10**9, 10**6)}
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda path: SimpleNamespace(total=usage[path][0], free=usage[path][1])
+    )
+    ledger = Ledger(f"sqlite:///{tmp_path / 'bridge.db'}")
+    devices = {desk.config.home: 1, tmp_path: 2}
+    monkeypatch.setattr(Path, "stat", lambda path: SimpleNamespace(st_dev=devices[path]))
+    (trouble,) = symptoms.disk(replace(desk, ledger=ledger))
+    assert (trouble.code, trouble.what) == (Code.DISK, f"0 MB are left on the disk of {tmp_path}")
 
 
 class Faulty:

@@ -3,7 +3,13 @@ import pytest
 from bridge.core.model.outcome_codes import Code
 from bridge.ledger import refused_webhooks, run_records
 from bridge.operations.trouble import usual
-from bridge.web.health import KEPT_FOR, TROUBLES_EVERY, recent_troubles, trouble_metrics
+from bridge.web.health import (
+    KEPT_FOR,
+    TROUBLES_EVERY,
+    WRITES_KEPT_FOR,
+    recent_troubles,
+    trouble_metrics,
+)
 from tests.web.receiver import Hands
 
 
@@ -35,6 +41,22 @@ def test_a_receiver_whose_ledger_is_gone_is_not_ready_and_says_no_more(receiver)
     )
     assert receiver.client.get("/healthz").status_code == 200
     assert 'bridge_up{part="ledger"} 0' in receiver.client.get("/metrics").text
+
+
+def test_a_receiver_whose_ledger_takes_no_writes_is_not_ready_and_says_why(receiver):
+    def let_write(answer):
+        with receiver.ledger.read() as tx:  # the same connection comes again
+            tx.exec_driver_sql(f"PRAGMA query_only = {answer}")
+        receiver.clock.sleep(WRITES_KEPT_FOR.total_seconds())
+
+    let_write("on")
+    answer = receiver.client.get("/readyz")
+    assert (answer.status_code, answer.json["ledger"]) == (503, "BRG-LEDGER")
+    shown = receiver.client.get("/metrics").text
+    assert 'bridge_up{part="ledger"} 0' in shown
+    assert "bridge_conflicts_open 0" in shown  # what can be read is told
+    let_write("off")
+    assert receiver.client.get("/readyz").status_code == 200
 
 
 def test_metrics_tell_what_happened_and_what_waits(receiver):

@@ -51,9 +51,9 @@ RUNNING_MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         "is a worker running? Start `bridge worker` and `bridge clock`, or `bridge up`",
     ),
     Code.PROCESS_STILL: OutcomeMeaning(
-        "a worker or clock stands still",
-        "It runs, and has not said for a minute that it is at work: it hangs.",
-        "What it was at waits until its claim runs out; other workers go on.",
+        "a process stands still",
+        "A worker, clock or receiver runs, and has not said for 40 s that it is at work: it hangs.",
+        "What a worker was at waits until its claim runs out; other workers go on.",
         "restart it; if it happens again, report what its log says last",
     ),
     Code.REDIS_DOWN: OutcomeMeaning(
@@ -89,15 +89,15 @@ RUNNING_MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
     ),
     Code.DISK: OutcomeMeaning(
         "the disk is nearly full",
-        "The disk of the bridge's home has little room left.",
+        "The disk of the bridge's home or of its ledger has little room left, or none.",
         "When it is full, no webhook can be stored: vendors are asked to send them again.",
-        "make room, or move the home",
+        "make room there, or move the home or the ledger",
     ),
     Code.LEDGER: OutcomeMeaning(
         "the ledger cannot be used",
-        "Its database does not answer, or is of another version.",
+        "Its database does not answer, takes no writes, or is of another version.",
         "Nothing is mirrored; vendors are asked to send their webhooks again.",
-        "do what the message says: start the database, or `bridge db upgrade`",
+        "do what the message says: start the database, let it take writes, or `bridge db upgrade`",
     ),
     Code.CATCHING_UP: OutcomeMeaning(
         "a restored or new ledger has to catch up first",

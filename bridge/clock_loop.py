@@ -16,7 +16,7 @@ TICK_SECONDS: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
 PRUNE_EVERY: Final = timedelta(hours=1)
 NOTE_EVERY: Final = timedelta(seconds=1)
-WATCH_EVERY: Final = timedelta(seconds=30)
+WATCH_EVERY: Final = timedelta(seconds=15)
 ACCOUNT_EVERY: Final = timedelta(minutes=1)
 MAX_RETRY_INTERVAL: Final = timedelta(hours=1)
 """A duty that fails is done again once in so long, however long it has failed."""
@@ -46,8 +46,8 @@ def run_clock(
 ) -> None:
     """Tick until told to stop. After an outage of the ledger the next tick finds what was due.
 
-    `watch` is called twice a minute, to see what is wrong, and `tell` at each tick, to log what
-    was done.
+    `watch` is called four times a minute, to see what is wrong, and `tell` at each tick, to log
+    what was done.
     """
     now = bridge.clock.now()
     duties = [

@@ -29,8 +29,9 @@ def web(host: str, port: int, accept: bool) -> None:
     """Take webhooks in, and answer /healthz, /readyz and /metrics."""
     from bridge.receiver_loop import run_receiver  # noqa: PLC0415 - only this process needs it
 
-    begin("web", accept=accept).close()
-    run_receiver(host, port)
+    bridge = begin("web", accept=accept)
+    bridge.close()
+    run_receiver(host, port, bridge.worker.owner)
 
 
 @click.command()

@@ -21,7 +21,7 @@ class TroubleLog:
     """
 
     look: Callable[[], Iterable[Trouble]]
-    remind_every: int = 2
+    remind_every: int = 4
     """Of so many looks, one that finds nothing new has a line that names what lasts."""
     _known: set[tuple[Code, str]] = field(default_factory=set)
     _looks: int = 0

@@ -16,6 +16,8 @@ from bridge.errors import ConfigError
 from bridge.web.receiver.gateway import Gateway
 from bridge.web.receiver.intake import intake_for
 
+NAME: Final = "BRIDGE_RECEIVER"
+"""Environment of a server process: the name under which the process that began it has entered."""
 MAX_REQUESTS: Final = 512
 """Requests accepted at once; most of them wait for their bodies, which occupies no thread."""
 KILL_AFTER_SECONDS: Final = 4
@@ -45,7 +47,13 @@ def application() -> Gateway:
         limit=bridge.config.settings.body_limit,
         troubles=lambda: doctor.examine(desk.of(bridge, "metrics")),
     )
-    return Gateway(app, limit=bridge.config.settings.body_limit, on_close=intake.close)
+    name = os.environ.get(NAME, "")
+    return Gateway(
+        app,
+        limit=bridge.config.settings.body_limit,
+        on_close=intake.close,
+        beat=lambda: bridge.note_seen(name),
+    )
 
 
 def serve(

@@ -288,10 +288,10 @@ def test_the_log_has_a_line_when_a_trouble_begins_and_one_when_it_is_over(world,
     ]
 
 
-def test_what_lasts_is_one_line_at_every_second_look(desk, caplog):
+def test_what_lasts_is_one_line_at_every_fourth_look(desk, caplog):
     refuse(desk)
     troubles = TroubleLog(lambda: found(desk, Code.HOOK_SIGNATURE))
-    for _ in range(5):
+    for _ in range(9):
         troubles.update()
     said = [line.getMessage() for line in caplog.records]
     assert (

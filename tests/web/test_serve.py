@@ -1,13 +1,17 @@
 """What the server process builds is what the configuration says."""
 
+import asyncio
+from datetime import UTC, datetime
+
 import pytest
 
 from bridge import wiring
 from bridge.home import fill_home, var_folder
+from bridge.ledger import running_processes
 from bridge.ledger.database import Ledger
 from bridge.sandbox import server
 from bridge.supervisor.sandbox_accounts import FILE, write_accounts
-from bridge.web.serve import application
+from bridge.web.serve import NAME, application
 
 
 @pytest.fixture
@@ -33,3 +37,25 @@ def test_the_declared_size_of_a_body_is_the_limit(built, size, status):
     )
     assert asked.status_code == status
     assert built._limit == 2048
+
+
+@pytest.mark.usefixtures("built")
+def test_it_says_that_it_takes_requests_in_the_name_of_the_process_that_began_it(monkeypatch):
+    bridge, then = wiring.current(), datetime(2026, 1, 1, tzinfo=UTC)
+    with bridge.ledger.transaction() as tx:
+        running_processes.started(tx, "host:elsewhere:77:1:x", "web", "r", then)
+    monkeypatch.setenv(NAME, "host:elsewhere:77:1:x")
+    receiver, seen = application(), asyncio.Event()
+
+    async def until_seen():
+        receiver.__rsgi_init__(asyncio.get_running_loop())
+        while not seen.is_set():
+            with bridge.ledger.read() as tx:
+                (row,) = running_processes.running(tx, then, lambda _: True)
+            if row.seen_at > then:
+                seen.set()
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(until_seen(), 20))
+    receiver.__rsgi_del__(None)
+    assert seen.is_set()

@@ -21,6 +21,8 @@ PROBE_THREADS: Final = 4
 """Threads for what is only read: health is told also while all others wait for the ledger."""
 BODY_TIMEOUT_SECONDS: Final = 10.0
 """The time in which a request's body has to arrive."""
+BEAT_SECONDS: Final = 10.0
+"""Every so often it is said that requests are taken."""
 _READING: Final = frozenset({"GET", "HEAD"})
 _NAMELESS: Final = ("server", "")
 """The server writes its own name where there is none; this one tells nobody what runs here."""
@@ -34,6 +36,7 @@ class Gateway:
     """Serves a WSGI application over RSGI, granian's own interface.
 
     `limit` is in bytes; one more is passed on, by which the application sees that it was too long.
+    `beat` is called every few seconds, on the way that requests take: it says that they are taken.
     """
 
     def __init__(
@@ -44,13 +47,26 @@ class Gateway:
         limit: int = LIMIT,
         body_timeout: float = BODY_TIMEOUT_SECONDS,
         on_close: Callable[[], None] = lambda: None,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = app
         self._on_close = on_close
+        self._beat = beat
+        self._beating: asyncio.Task[None] | None = None
         self._limit = limit
         self._body_timeout = body_timeout
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to beat; the server calls this before it takes requests."""
+        self._beating = loop.create_task(self._beat_on())
+
+    async def _beat_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await loop.run_in_executor(self._pool, self._beat)
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
@@ -70,6 +86,8 @@ class Gateway:
 
     def __rsgi_del__(self, _loop: Any) -> None:
         """Finish the requests under way and close the application; the server calls this."""
+        if self._beating is not None:
+            self._beating.cancel()
         for pool in (self._pool, self._probes):
             pool.shutdown(wait=True)
         self._on_close()

@@ -15,6 +15,7 @@ from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.store_urls import url_problem, url_secrets
 from bridge.config.substitution import fill
 from bridge.config.yaml_reader import Document, Problem, Where
+from bridge.connectors.account_place import comparable
 from bridge.connectors.contract import Connector
 from bridge.connectors.signing import SCHEMES, webhook_problems
 from bridge.core.mapping.transforms import shown
@@ -138,7 +139,7 @@ def _same_accounts(
     first: dict[tuple[str, ...], str] = {}
     for name, connection in connections.items():
         keys = (each.reveal() for _name, each in sorted(connection.credentials.items()))
-        other = first.setdefault((connection.system, connection.place, *keys), name)
+        other = first.setdefault((connection.system, comparable(connection.place), *keys), name)
         if other not in (name, rows[name].get("same_account_as")):
             what = (
                 f"leads to the same account as {other}, so each record would be mirrored with "

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.connectors.account_place import comparable
 from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
@@ -169,7 +170,7 @@ def _moved(
     name: str, old: Mapping[str, Any], new: Mapping[str, Any], count: int
 ) -> Iterator[ConfigurationChange]:
     """Tell of a connection that has kept its name and leads elsewhere."""
-    if (new["system"], new["place"]) != (old["system"], old["place"]):
+    if not _same_place(old, new):
         yield ConfigurationChange(
             f"`{name}` leads to another account, {new['place']} in place of {old['place']}: its "
             f"{_records(count)} are not known there. Give the new account a connection of its own, "
@@ -180,11 +181,15 @@ def _moved(
         yield ConfigurationChange(f"`{name}` has another key for {new['place']}")
 
 
+def _same_place(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return old["system"] == new["system"] and comparable(old["place"]) == comparable(new["place"])
+
+
 def _how_alike(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
     """Return in words why two connections may be one account; empty if they cannot."""
     if old is None:
         return "(its account was never noted, so it may be the same)"
-    if (old["system"], old["place"]) != (new["system"], new["place"]):
+    if not _same_place(old, new):
         return ""
     return "with the same account" if old["key"] == new["key"] else "at the same address"
 

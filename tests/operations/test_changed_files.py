@@ -163,6 +163,16 @@ def test_another_address_project_or_key(world, changed, doubtful, text):
     assert not any(key in words for key in ("key of P", "'new'"))
 
 
+@pytest.mark.parametrize("place", ["https://p.example./", "https://P.example:443//x/.."])
+def test_another_spelling_of_the_same_address_is_no_other_account(world, place):
+    connections = dict(world.everything.connections)
+    connections["P"] = replace(connections["P"], place=place)
+    assert said(world, with_files(world, connections=connections)) == []
+    ((doubtful, text), *_) = said(world, renamed(world, "P", "hog", place=place))
+    assert doubtful
+    assert "with the same account" in text
+
+
 def test_create_that_is_switched_is_said_with_the_tickets_that_lack_a_record(world):
     off = with_files(world, syncs=in_sync(world, "P", create=Support.NO))
     assert said(world, off) == [

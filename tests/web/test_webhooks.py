@@ -1,7 +1,9 @@
 import json
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
+import sqlalchemy
 
 from bridge.core.model.syncs import Secret
 from bridge.ledger import audit, refused_webhooks
@@ -381,3 +383,45 @@ def test_every_answer_is_json(receiver, method, path, status):
     assert answer.status_code == status
     assert answer.is_json
     assert "error" in answer.json
+
+
+@pytest.mark.parametrize(
+    "said",
+    [KEY, KEY[:-3] + "...", quote(KEY, safe=""), KEY.replace("=", "\\u003d"), KEY.lower()],
+)
+@pytest.mark.parametrize("name", ["helpdesk", "product", "desk", "timed"])
+def test_neither_ledger_nor_log_holds_our_secret_wherever_a_webhook_says_it(
+    tmp_path, caplog, name, said
+):
+    receiver = Receiver(tmp_path / "bridge.db", keep_bodies=True)
+    caplog.set_level("DEBUG")
+    kept = ("user-agent", "x-webhook-event", "x-webhook-delivery", "svix-id")
+    bodies = [
+        f'{{"event": "{said}", "data": {{"id": "tkt_1"}}}}',
+        f'{{"event": "ticket.updated", "id": "{said}", "data": {{"id": "{said}"}}}}',
+        f'{{"event": {{"event": "{said}", "uuid": "{said}"}}, "{said}": "{said}"}}',
+        f'{{"entity": "{said}", "id": "1"}}',
+        f'["{said}"]',
+        f"{said} no JSON",
+    ]
+    for number, text in enumerate(bodies):
+        delivery = f"{number}{said}"  # product signs it
+        answer = receiver.post(name, text, delivery=delivery, headers=dict.fromkeys(kept, said))
+        assert answer.status_code == 202
+        assert not pieces(KEY) & pieces(answer.text)
+    with receiver.ledger.read() as tx:
+        tables = tx.execute(sqlalchemy.text("select name from sqlite_master where type = 'table'"))
+        written = {table: str(rows_of(tx, table)) for (table,) in tables.all()}
+    assert len(receiver.inbox()) == len(bodies)
+    for place, content in (written | {"log": caplog.text}).items():
+        assert not pieces(KEY) & pieces(content), place
+    receiver.ledger.close()
+
+
+def rows_of(tx, table):
+    return tx.execute(sqlalchemy.text(f"select * from {table}")).all()
+
+
+def pieces(text):
+    """Return all that is eight characters long, in lower case."""
+    return {text[at : at + 8].lower() for at in range(len(text) - 7)}

@@ -67,6 +67,7 @@ def blueprint(
     """
     routes = Blueprint("webhooks", __name__)
     taken, refused = RateMeter(), RateMeter()
+    scrubber = Scrubber(secret for each in connections.values() for secret in each.secrets)
 
     def counted_refusal(connection: str, reason: str) -> None:
         counters.refused(connection, reason)
@@ -92,7 +93,7 @@ def blueprint(
         if wait := taken.wait(name, webhook.rate_limit, now):
             counted_refusal(name, TooMany.__name__)
             return _refusal(TooMany(wait))
-        delivery = _delivery(connection, webhook, connectors[name], headers, raw, now)
+        delivery = _delivery(connection, webhook, connectors[name], headers, raw, now, scrubber)
         try:
             receipt = intake.submit(delivery)
         except Exception as error:
@@ -150,11 +151,11 @@ def _delivery(
     headers: Mapping[str, str],
     raw: bytes,
     now: datetime,
+    scrubber: Scrubber,
 ) -> Delivery:
     digest = hashlib.sha256(raw).hexdigest()
-    parsed, why = _parse(connector, _signed_headers(webhook, connector, headers), raw)
+    parsed, why = _parse(connector, _signed_headers(webhook, connector, headers), raw, scrubber)
     keep = parsed is None or connection.keep_bodies
-    scrubber = Scrubber(connection.secrets)
     if parsed is None:
         verdict = "quarantined"
     elif parsed.ignored or not parsed.hints:
@@ -163,25 +164,25 @@ def _delivery(
         verdict = "pending"
     return Delivery(
         connection=connection.name,
-        key=_key(webhook, headers, parsed, digest),
+        key=_key(webhook, headers, parsed, digest, scrubber),
         received_at=now,
-        headers=_kept_headers(webhook, headers),
+        headers=_kept_headers(webhook, headers, scrubber),
         projection=_scrubbed(parsed.projection, scrubber) if parsed else {},
         digest=digest,
-        event=scrubber.text(body.clean(parsed.event)) if parsed else "",
+        event=_shown(parsed.event, scrubber) if parsed else "",
         verdict=verdict,
-        why=scrubber.text(body.clean(why, 500)),
+        why=_shown(why, scrubber, 500),
         body=body.scrub(raw, scrubber) if keep else None,
         hints=parsed.hints if parsed and verdict == "pending" else (),
     )
 
 
 def _parse(
-    connector: Connector, headers: Mapping[str, str], raw: bytes
+    connector: Connector, headers: Mapping[str, str], raw: bytes, scrubber: Scrubber
 ) -> tuple[Parsed | None, str]:
     try:
         parsed = connector.parse(headers, body.parse(raw))
-        _check(parsed)
+        _check(parsed, scrubber)
     except Malformed as error:
         return None, str(error)
     except Exception:
@@ -192,12 +193,14 @@ def _parse(
     return parsed, ""
 
 
-def _check(parsed: Parsed) -> None:
+def _check(parsed: Parsed, scrubber: Scrubber) -> None:
     if len(parsed.hints) > MAX_HINTS:
         raise Malformed(f"{len(parsed.hints)} records in one delivery; allowed {MAX_HINTS}")
     for hint in parsed.hints:
         if not is_id(hint.id):
             raise Malformed(f"{hint.id[:40]!r} cannot be a record's id")
+        if scrubber.holds(hint.id):
+            raise Malformed("a secret of the bridge's stands where a record's id should be")
 
 
 def _signed_headers(
@@ -212,7 +215,11 @@ def _signed_headers(
 
 
 def _key(
-    webhook: Webhook, headers: Mapping[str, str], parsed: Parsed | None, digest: str
+    webhook: Webhook,
+    headers: Mapping[str, str],
+    parsed: Parsed | None,
+    digest: str,
+    scrubber: Scrubber,
 ) -> DeliveryKey:
     """Return what tells a delivery from others: its signed id or time, else its body for a while.
 
@@ -221,7 +228,7 @@ def _key(
     """
     identity = signing.signed_id(webhook, headers) or (parsed.delivery if parsed else "")
     if identity:
-        storable = len(identity) <= 150 and identity.isprintable()
+        storable = len(identity) <= 150 and identity.isprintable() and not scrubber.holds(identity)
         return DeliveryKey(f"id:{identity if storable else _hash(identity)}")
     if signing.signs_time(webhook):
         stamp = signing.signed_time(webhook, headers)
@@ -233,21 +240,25 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _kept_headers(webhook: Webhook, headers: Mapping[str, str]) -> dict[str, str]:
+def _kept_headers(
+    webhook: Webhook, headers: Mapping[str, str], scrubber: Scrubber
+) -> dict[str, str]:
     wanted = _KEPT_HEADERS | {webhook.delivery.lower(), webhook.timestamp_header.lower()}
     return {
-        name: body.clean(headers[name])
+        name: _shown(headers[name], scrubber)
         for name in sorted(wanted - {signing.header_of(webhook), ""})
         if name in headers
         and (name in _KEPT_HEADERS or not any(word in name for word in _NEVER_KEPT))
     }
 
 
+def _shown(text: str, scrubber: Scrubber, length: int = 200) -> str:
+    return body.clean(scrubber.beginning(text, length), length)
+
+
 def _scrubbed(projection: Mapping[str, Any], scrubber: Scrubber) -> dict[str, Any]:
     return {
-        body.clean(str(name), 60): scrubber.text(body.clean(value))
-        if isinstance(value, str)
-        else value
+        body.clean(str(name), 60): _shown(value, scrubber) if isinstance(value, str) else value
         for name, value in projection.items()
         if isinstance(value, str | int | float | bool | None)
     }

@@ -17,7 +17,8 @@ from bridge.connectors.contract import Connector, Intent, Record
 from bridge.core.model.values import Ref
 from bridge.errors import Unavailable
 
-MAX_SHOWN_LENGTH = 40
+MAX_SHOWN_LENGTH = 7
+"""Of what stands in a row: it may be a key of ours, and so few of its characters are harmless."""
 
 
 class _Collected(threading.local):

@@ -19,7 +19,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from bridge.core.model.syncs import Secret
 from bridge.errors import LedgerError, Outcome
+from bridge.scrubber import Scrubber
 
 _ABORTED: Final = "25P02"
 """PostgreSQL: an earlier statement of the transaction failed, and somebody went on with it."""
@@ -116,9 +118,7 @@ def hide_values(engine: Engine) -> None:
 def _without_secrets(text: str, url: URL) -> str:
     """Take an address's password, and everything of its query, out of a driver's words."""
     values = [each for value in url.query.values() for each in _each(value)]
-    for secret in filter(None, (url.password, *values)):
-        text = text.replace(str(secret), "•••")
-    return text
+    return Scrubber(Secret(str(each)) for each in (url.password, *values) if each).text(text)
 
 
 def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def test_rows_that_show_no_record_are_left_out_and_named():
     with left_out.collected() as rows:
         assert object_rows("c", whole, "rows") == [{"id": 1}, {"id": "b"}]
     assert rows == [
-        f"row 2: it is '{'x' * 39}… and no record",
+        "row 2: it is 'xxxxxx… and no record",
         "row 3: it is empty",
         "row 4: it is a list and no record",
         "row 5: it has no id",

@@ -189,6 +189,7 @@ def test_a_listing_that_is_no_array_is_an_error(bench, body):
         ("<https://scopeai.example:8443/v1/tickets?page=2>; rel=next", "it was not asked for"),
         ("<https://x@scopeai.example/v1/tickets?page=2>; rel=next", "it was not asked for"),
         ("<//evil.example/v1/tickets?page=2>; rel=next", "https://evil.example"),
+        (f"<//{KEY}.example/v1/tickets?page=2>; rel=next", "https://•••.example"),
         ("<https://scopeai.example/v1/keys?page=2>; rel=next", "another path"),
         ("<https://[/v1/tickets>; rel=next", "cannot be read"),
         ("<?page=1>; rel=next", "earlier one"),

@@ -244,6 +244,15 @@ def test_what_was_completed_meanwhile_is_not_taken_over(bench):
     assert bench.writes() == []
 
 
+def test_a_status_that_is_none_is_not_repeated(bench):
+    one = bench.make()
+    bench.box.store.get(one)["status"] = KEY
+    with pytest.raises(AlreadyExists, match="in no known status by now") as error:
+        bench.update(one, "takeover", status="ongoing")
+    assert KEY not in str(error.value)
+    assert bench.writes() == []
+
+
 @pytest.mark.parametrize("again", ["refused", "restamped"])
 def test_what_is_completed_is_never_completed_again(again):
     bench = ZaiaBench({"complete_again": again})

@@ -91,6 +91,18 @@ def test_a_database_that_is_not_there_is_an_error_of_ours_without_its_password()
     ledger.close()
 
 
+@pytest.mark.parametrize(
+    "said", ["h/nter2+4711", "h%2Fnter2%2B4711", "h\\/nter2+4711", "H/NTER2+47"]
+)
+def test_a_drivers_words_show_no_spelling_of_the_password(said):
+    ledger = Ledger("postgresql://bridge:h%2Fnter2%2B4711@127.0.0.1:1/bridge")
+    words = sqlalchemy.exc.OperationalError("select 1", {}, Exception(f"no such user: {said}"))
+    with pytest.raises(LedgerError, match="no such user") as refused, ledger._translated_errors():
+        raise words
+    assert "nter2" not in str(refused.value).lower()
+    ledger.close()
+
+
 def test_a_transaction_that_raises_stores_nothing(ledger, now):
     def fail():
         with ledger.transaction() as tx:

@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "core/planning": {"errors", "core/model", "core/mapping", "core/merge"},
     "scrubber": {"core"},
     "http": GROUND | {"core", "foreign_json", "scrubber"},
-    "connectors": GROUND | {"core", "http", "foreign_json"},
+    "connectors": GROUND | {"core", "http", "foreign_json", "scrubber"},
     "config": GROUND | {"core", "connectors", "home"},
     "ledger": GROUND | {"core", "scrubber"},
     "queue": GROUND | {"core", "home"},

@@ -49,6 +49,7 @@ from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw
 from bridge.errors import NotFound, Refused
 from bridge.http.client import Answer, Http, Request
+from bridge.scrubber import Scrubber
 
 CREATE_WINDOW = timedelta(hours=1)
 """A ticket that was made this long before a create was sent may still be what it made."""
@@ -65,7 +66,8 @@ class ScopeaiConnector(JsonHttpConnector):
     def __init__(self, connection: Connection, http: Http) -> None:
         super().__init__(connection, http)
         self._options = read_options(connection)
-        self._listing = ScopeaiListing(connection.name, connection.base_url, self._get)
+        scrubber = Scrubber(connection.secrets)
+        self._listing = ScopeaiListing(connection.name, connection.base_url, self._get, scrubber)
         self._tag_names = TagNames(http.now, self._list_tag_names, self._ask_tag_name)
         self._id_form = ExternalIdForm(self._options.id_type, lambda: self.findings)
 

@@ -21,9 +21,11 @@ from bridge.connectors.parsing import Row, array_rows, format_time, row_id
 from bridge.connectors.scopeai.capabilities import PAGE_SIZE, TAGS_PATH, TICKETS_PATH
 from bridge.errors import NotFound, Unavailable
 from bridge.http.client import Answer
+from bridge.scrubber import Scrubber
 
 MAX_PAGES = 100_000
 """A listing that goes on beyond so many pages leads round in a circle."""
+MAX_SHOWN_LENGTH = 100
 WINDOW_MARGIN = timedelta(minutes=5)
 
 _LINK = re.compile(
@@ -50,6 +52,8 @@ class ScopeaiListing:
     connection: str
     base_url: str
     call: Callable[[str, Mapping[str, str]], Answer]
+    scrubber: Scrubber
+    """For what a refusal repeats of an answer."""
 
     def begin(self, since: datetime | None, now: datetime) -> State:
         """Return the state of a listing of what was created from a time on; None: ever."""
@@ -110,7 +114,7 @@ class ScopeaiListing:
 
     def _following(self, path: str, answer: Answer, query: Query, number: int) -> Query | None:
         """Return the query of the next page. Raises Unavailable where it leads back."""
-        following = next_query(self.connection, self.base_url, path, answer)
+        following = next_query(self.connection, self.base_url, path, answer, self.scrubber)
         if following is None:
             return None
         same = all(query.get(name) == value for name, value in following.items())
@@ -143,7 +147,9 @@ def links(header: str) -> dict[str, str]:
     return addresses
 
 
-def next_query(connection: str, base_url: str, path: str, answer: Answer) -> Query | None:
+def next_query(
+    connection: str, base_url: str, path: str, answer: Answer, scrubber: Scrubber
+) -> Query | None:
     """Return the query of the next page; None when this was the last.
 
     Only the query is taken over, and only from the same place: an address that a server names may
@@ -161,7 +167,7 @@ def next_query(connection: str, base_url: str, path: str, answer: Answer) -> Que
             connection, "the next page has an address that cannot be read", status=answer.status
         ) from None
     if not same or there.username is not None:
-        where = f"{there.scheme}://{there.hostname}"
+        where = scrubber.beginning(f"{there.scheme}://{there.hostname}", MAX_SHOWN_LENGTH)
         raise Unavailable(
             connection,
             f"the next page is said to be at {where}; it was not asked for, check base_url",

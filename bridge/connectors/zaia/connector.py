@@ -262,7 +262,8 @@ class ZaiaConnector(JsonHttpConnector):
             self._options.rank(self._options.ongoing),
         )
         if rank < 0 or rank > ongoing:
-            why = f"ticket {ref.id} is {row['status']!r} by now; no takeover was sent"
+            present = repr(row["status"]) if rank > ongoing else "in no known status"
+            why = f"ticket {ref.id} is {present} by now; no takeover was sent"
             raise AlreadyExists(self.connection.name, why)
         if rank == ongoing:
             if assignee in (None, row.get("assigneeId")):

@@ -311,15 +311,23 @@ def configure_logging(process: str, config: Config | None = None, *, level: str 
 
     A configuration's secrets are taken out of every line.
     """
-    secrets: list[Secret] = [*config.settings.secrets] if config else []
-    for connection in config.connections.values() if config else ():
-        secrets += connection.secrets
     log.configure(
         process,
         form=os.environ.get("BRIDGE_LOG", "text"),
         level=os.environ.get("BRIDGE_LOG_LEVEL", level),
-        secrets=secrets,
+        secrets=secrets_of(config, os.environ) if config else (),
     )
+
+
+def secrets_of(config: Config, environ: Mapping[str, str]) -> list[Secret]:
+    """Return all that no log may show: what the files declare, and the token for /metrics."""
+    token = environ.get("BRIDGE_METRICS_TOKEN", "")
+    connections = config.connections.values()
+    return [
+        *config.settings.secrets,
+        *(secret for connection in connections for secret in connection.secrets),
+        *([Secret(token)] if token else []),
+    ]
 
 
 @cache

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import ssl
-from base64 import b64encode
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -54,12 +53,8 @@ def proxy(given: str) -> Proxy | None:
 
 
 def _secrets(url: SplitResult) -> tuple[Secret, ...]:
-    if not url.password:
-        return ()
-    password = unquote(url.password)
-    both = f"{unquote(url.username or '')}:{password}"
-    sent = b64encode(both.encode()).decode()
-    return tuple(map(Secret, (sent, both, f"{url.username}:{url.password}", password)))
+    password = url.password or ""
+    return tuple(Secret(each) for each in {password, unquote(password)} if each)
 
 
 def _read(path: Path, given: str) -> str:

@@ -82,7 +82,7 @@ class Proxy:
     address: Secret
     """With user and password, where it wants them."""
     secrets: tuple[Secret, ...] = ()
-    """The password, and user and password in each form in which they are sent or written."""
+    """The password, as it is written and as it is meant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,11 @@ class Bridge:
             f"{since:%Y-%m-%d %H:%M:%SZ}): restart it, so that all of it works by the same"
         )
 
+    def is_outdated(self) -> bool:
+        """Return whether other files are in force than this process was started with."""
+        with self.ledger.read() as tx:
+            return adoption.is_outdated(tx, self.context)
+
     def drain(self) -> DrainCounts:
         """Answer the doorbell: work on what is due, and ring again if more is."""
         self.doorbell.answered()
@@ -185,6 +190,11 @@ class Bridge:
     def store_upkeep(self, duty: str, error: str = "") -> None:
         """Store how one of the clock's duties ended."""
         upkeep.store_outcome(self.ledger, duty, self.clock.now(), error)
+
+    def store_start(self, process: str, trouble: str) -> None:
+        """Store why a process cannot be started; without a reason: it is well."""
+        now = self.clock.now()
+        upkeep.store_outcome(self.ledger, process, now, trouble, kind=upkeep.START)
 
     def notice_older_ledger(self) -> bool:
         """See whether the ledger was lost or put back; then creates wait until it has caught up."""

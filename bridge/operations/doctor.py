@@ -227,7 +227,7 @@ def _failing_runs(failing: list[FailingRun], status: Status, now: datetime) -> I
         health = status.health.get(run.connection)
         if health is None or health.state(now) in {"ok", "failing"}:
             what, do = failures.what(run), failures.what_to_do(run)
-            yield Trouble(Code.RUN_FAILS, what, run.since, do)
+            yield Trouble(failures.code(run), what, run.since, do)
 
 
 def _unreadable_rows(runs: list[RunRow]) -> Iterator[Trouble]:

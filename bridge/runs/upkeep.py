@@ -14,6 +14,8 @@ from bridge.ledger import parking, run_records, takeover, webhook_inbox
 from bridge.ledger.database import Ledger
 
 KIND: Final = "upkeep"
+START: Final = "start"
+"""The same for the start of a process."""
 
 log = logging.getLogger("bridge")
 
@@ -36,10 +38,12 @@ def free_parked_runs(ledger: Ledger, now: datetime) -> int:
     return freed
 
 
-def store_outcome(ledger: Ledger, duty: str, now: datetime, error: str = "") -> None:
-    """Store how one of the clock's duties ended: what fails is shown until it works."""
+def store_outcome(
+    ledger: Ledger, duty: str, now: datetime, error: str = "", *, kind: str = KIND
+) -> None:
+    """Store how a duty of the clock's or a start ended: what fails is shown until it works."""
     with ledger.transaction() as tx:
-        run_records.store_outcome(tx, kind=KIND, connection="", entity=duty, now=now, error=error)
+        run_records.store_outcome(tx, kind=kind, connection="", entity=duty, now=now, error=error)
 
 
 def check_webhook_account(ledger: Ledger) -> None:

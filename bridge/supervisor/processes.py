@@ -31,7 +31,13 @@ STABLE_SECONDS: Final = 60.0
 """When a child that ran this long fails, the row of its failures begins anew."""
 PARENT_CHECK_SECONDS: Final = 0.25
 BAD_CONFIGURATION: Final = 2
-"""Exit code of a child that cannot work as it is configured, and has said why."""
+"""Exit code of a child that cannot work as it is configured, and has said why.
+
+At its first start that ends the whole. Later the others go on, and it is tried again: files that
+are half saved, a ledger or a Redis that is away come to be right again.
+"""
+WELL_SECONDS: Final = 10.0
+"""A child that was in trouble and has run for so long is well again."""
 PORT_TAKEN: Final = {98, 48}
 """EADDRINUSE in Linux and in macOS."""
 
@@ -51,8 +57,11 @@ class Child:
     """Not started again, because what it held is gone with it."""
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
+    starts: int = 0
     failures: int = 0
     not_before: float = 0.0
+    trouble: str = ""
+    """Why it does not run, or has not run for long; empty: it is well, or ended but once."""
 
     def start(self) -> None:
         """Start it in a process group of its own, so that we pass Ctrl-C on, and in order."""
@@ -64,6 +73,7 @@ class Child:
             process_group=0,
         )
         self.started = time.monotonic()
+        self.starts += 1
 
     def ended(self) -> int | None:
         """Return the exit code of a child that ended; None while it runs or waits to be started."""
@@ -96,6 +106,8 @@ class Children:
     say: Callable[[str], None]
     environ: Mapping[str, str] = field(default_factory=child_environ)
     running: list[Child] = field(default_factory=list)
+    tell: Callable[[str, str], None] = lambda _name, _trouble: None
+    """Told which child cannot be started, and why; without a reason: it is well again."""
 
     def start(self, name: str, command: Sequence[str], *, vital: bool = False) -> Child:
         """Start one."""
@@ -113,34 +125,59 @@ class Children:
                     child.start()
             elif (code := child.ended()) is not None:
                 self._plan_restart(child, code, now)
+            elif child.trouble and now - child.started > WELL_SECONDS:
+                self._set_trouble(child, "")
+
+    def restart_all(self) -> None:
+        """End all but the vital ones in order, and start them again."""
+        those = [child for child in self.running if not child.vital and child.process is not None]
+        _end(those)
+        for child in those:
+            child.start()
 
     def _plan_restart(self, child: Child, code: int, now: float) -> None:
-        if child.vital or code == BAD_CONFIGURATION:
+        if child.vital or (code == BAD_CONFIGURATION and child.starts == 1):
             raise ChildFailed(f"{child.name} ended with code {code}")
         # One that fails once a day is not to wait longer each day.
         child.failures = 1 if now - child.started > STABLE_SECONDS else child.failures + 1
         pause = min(MAX_RESTART_PAUSE, FIRST_RESTART_PAUSE * 2 ** (child.failures - 1))
-        self.say(f"{child.name} ended with code {code}; starting it again in {pause:g} s")
+        if code == BAD_CONFIGURATION:
+            what = f"{child.name} cannot start, for the reason above; all others go on"
+            self.say(f"{what}; trying it again in {pause:g} s")
+        else:
+            self.say(f"{child.name} ended with code {code}; starting it again in {pause:g} s")
+        if code == BAD_CONFIGURATION or child.failures > 1:
+            self._set_trouble(child, f"it ended with code {code}, and the log says why")
         child.process = None
         child.not_before = now + pause
 
+    def _set_trouble(self, child: Child, trouble: str) -> None:
+        if trouble != child.trouble:
+            child.trouble = trouble
+            self.tell(child.name, trouble)
+
     def stop(self) -> None:
-        """End them all, by SIGTERM if they obey it; return when none is left."""
-        # The last one first: whoever calls the receiver or the sandbox ends before them. All get
-        # the signal before any is waited for, so that they end side by side.
-        for child in reversed(self.running):
-            child.signal(signal.SIGTERM)
-        until = time.monotonic() + STOP_TIMEOUT
-        for child in reversed(self.running):
-            if child.process is None:
-                continue
-            try:
-                child.process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                # It waits for an answer, most often; what it had under way is taken up again.
-                child.signal(signal.SIGKILL)
-                child.process.wait()
+        """End them all in order."""
+        _end(self.running)
         self.running.clear()
+
+
+def _end(children: Sequence[Child]) -> None:
+    """End children, the last one first, by SIGTERM if they obey it; return when none is left."""
+    # Whoever calls the receiver or the sandbox ends before them. All get the signal before any is
+    # waited for, so that they end side by side.
+    for child in reversed(children):
+        child.signal(signal.SIGTERM)
+    until = time.monotonic() + STOP_TIMEOUT
+    for child in reversed(children):
+        if child.process is None:
+            continue
+        try:
+            child.process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            # It waits for an answer, most often; what it had under way is taken up again.
+            child.signal(signal.SIGKILL)
+            child.process.wait()
 
 
 def free_port(host: str, wanted: int, tries: int = 50) -> int:

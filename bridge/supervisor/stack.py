@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from bridge import wiring
 from bridge.config import Config
-from bridge.errors import BridgeError, LedgerError
+from bridge.errors import BridgeError, ConfigError, LedgerError
 from bridge.home import var_folder
 from bridge.ledger.database import Ledger
 from bridge.queue import Embedded, socket_for, url_for
@@ -33,6 +33,7 @@ START_TIMEOUT: Final = 30.0
 START_LOOK_SECONDS: Final = 0.05
 HEALTH_TIMEOUT: Final = 2.0
 VALKEY_CHECK_SECONDS: Final = 2.0
+FILES_CHECK_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 1.0
 """Seconds between polls of a sandbox. Some vendors announce only some of the changes (no tags, no
 deletes), and whoever plays with a sandbox should not have to wait for minutes."""
@@ -86,6 +87,9 @@ class Stack:
         self.bridge: wiring.Bridge
         self._valkey: Embedded | None = None
         self._valkey_checked_at = 0.0
+        self._files_checked_at = 0.0
+        self._untold: dict[str, str] = {}
+        """Which processes are in trouble or well again, where the ledger has not been told."""
         self._polled_at = 0.0
         self._polls = 0
         self._ledger_down = False
@@ -114,12 +118,42 @@ class Stack:
         if self._valkey is not None and now - self._valkey_checked_at > VALKEY_CHECK_SECONDS:
             self._valkey_checked_at = now
             self._restart_valkey_if_gone(self._valkey)
+        if self.ready and now - self._files_checked_at > FILES_CHECK_SECONDS:
+            self._files_checked_at = now
+            with self.tolerating_ledger_outage():
+                self._tell_ledger()
+                self._follow_files()
         if self.polling and self.ready and now - self._polled_at > self.poll_every:
             self._polled_at = now
             self._polls += 1
             with self.tolerating_ledger_outage():
                 for name in self.sandboxes:
                     self._poll(name)
+
+    def _tell_ledger(self) -> None:
+        for name, trouble in list(self._untold.items()):
+            self.bridge.store_start(name, trouble)
+            del self._untold[name]
+
+    def _follow_files(self) -> None:
+        """Start all anew when others than our files are in force: by ours nothing is begun.
+
+        A process that had to be started again reads the files as they are by then, and puts them in
+        force.
+        """
+        if not self.bridge.is_outdated():
+            return
+        try:
+            fresh = wiring.build_bridge(self.settings.home)
+            fresh.enter("up")
+        except ConfigError as error:
+            self.settings.say(f"other files are in force, and these cannot be: {error}")
+            return
+        self.settings.say("other files are in force by now: all processes start again by them")
+        self._leave()
+        self._close_bridge()
+        self.bridge = fresh
+        self.children.restart_all()
 
     def _restart_valkey_if_gone(self, valkey: Embedded) -> None:
         if url_for(self.settings.home):
@@ -171,17 +205,27 @@ class Stack:
         # sandboxes send webhooks to the port, and the bridge calls the sandboxes.
         on_sqlite = self._upgrade_ledger(config)
         port = self._choose_port()
-        self.children = Children(self.settings.say, child_environ())
+        self.children = Children(self.settings.say, child_environ(), tell=self._untold.__setitem__)
         self._exits.callback(self.children.stop)
         if self.settings.sandbox:
             systems = {name: connection.system for name, connection in config.connections.items()}
             self._start_sandbox(systems)
         self.bridge = wiring.build_bridge(self.settings.home)
-        self._exits.callback(self.bridge.close)
+        self._exits.callback(self._close_bridge)
         self.bridge.enter("up", accept=self.settings.accept)
-        self._exits.callback(self.bridge.leave)
+        self._exits.callback(self._leave)
         self._start_processes(port, self.settings.workers or (1 if on_sqlite else 2))
+        # Those of an earlier one may have been in trouble when it ended.
+        self._untold |= {child.name: child.trouble for child in self.children.running}
         self.ready = True
+
+    # Not bound to the bridge of the beginning: other files bring another one.
+
+    def _close_bridge(self) -> None:
+        self.bridge.close()
+
+    def _leave(self) -> None:
+        self.bridge.leave()
 
     def _choose_stores(self) -> None:
         """Point ourselves, and so the children, to the sandbox's stores or to the real ones."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,17 @@ class Up:
         )
         return {int(line.split()[0]): line for line in listed.stdout.splitlines()}
 
+    def kill_worker(self) -> None:
+        worker = next(pid for pid, line in self.children().items() if line.endswith(" worker"))
+        os.kill(worker, signal.SIGKILL)
+
+    def wait_until_said(self, words: str) -> None:
+        until = time.monotonic() + 60
+        while not any(words in line for line in self.said):
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < until, self.said
+            time.sleep(0.1)
+
     def end(self, number: int = signal.SIGINT) -> int:
         self.process.send_signal(number)
         try:
@@ -135,8 +147,7 @@ def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_
                 lambda row: row["connection"] == "product" and "priority" in row.get("fields", {})
             )
 
-            worker = next(pid for pid, line in up.children().items() if line.endswith(" worker"))
-            os.kill(worker, signal.SIGKILL)
+            up.kill_worker()
             other = product.get("tickets")[0]
             wanted = "pending" if other["status"] != "pending" else "open"
             product.post("edit", id=other["id"], fields={"status": wanted})
@@ -169,6 +180,47 @@ def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_
         assert not any(Path(f"/proc/{pid}").exists() for pid in children)
         assert not (home / "var" / "sandbox.json").exists()
         assert not (home / "var" / "bridge.db").exists()
+
+
+def wait_for_doctor(home: Path, *, names: str = "", names_not: str = "") -> None:
+    until, said = time.monotonic() + 60, ""
+    while time.monotonic() < until:
+        said = command(home, "doctor").stdout
+        if names in said and (not names_not or names_not not in said):
+            return
+    raise AssertionError(said)
+
+
+def test_a_half_saved_file_and_a_dead_worker_end_nothing_and_are_told_of(home):
+    up = Up(home, 18100)
+    mapping, config = home / "mappings" / "switch.yaml", home / "config" / "bridge.yaml"
+    whole = mapping.read_text()
+    try:
+        up.wait_until_mirrored()
+        mapping.write_text("ticket: {")
+        up.kill_worker()
+        up.wait_until_said("worker 1 cannot start")
+        with urllib.request.urlopen(f"{up.where['listening']}/healthz", timeout=20) as answer:
+            assert answer.status == 200
+        wait_for_doctor(home, names="mappings/switch.yaml")
+
+        # Whole again, and another one than at the start: then all go by the same.
+        mapping.write_text(whole)
+        config.write_text(f"http_timeout: 17\n{config.read_text()}")
+        up.wait_until_said("all processes start again")
+        wait_for_doctor(home, names_not="BRG-FILES")
+        wait_for_doctor(home, names_not="BRG-PROCESS-DOWN")
+        ticket = up.sandboxes["product"].get("tickets")[0]
+        wanted = "pending" if ticket["status"] != "pending" else "open"
+        up.sandboxes["product"].post("edit", id=ticket["id"], fields={"status": wanted})
+        up.wait_for(
+            lambda row: (
+                row["connection"] == "helpdesk" and row.get("fields", {}).get("status") == wanted
+            )
+        )
+    finally:
+        code = up.end()
+    assert code == 0, up.said
 
 
 def test_when_it_is_killed_its_children_end_and_it_can_be_started_again(home):

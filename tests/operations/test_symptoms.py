@@ -21,6 +21,7 @@ from bridge.ledger import (
 from bridge.ledger.database import Ledger
 from bridge.operations import connection, doctor, status, symptoms
 from bridge.operations.trouble_log import TroubleLog
+from bridge.runs import upkeep
 
 
 def found(desk, code):
@@ -218,6 +219,20 @@ def test_a_process_that_says_that_it_is_at_work_does_not_stand_still(world, desk
     with desk.ledger.transaction() as tx:
         running_processes.seen(tx, "host:elsewhere:77:1:x", desk.now())
     assert found(desk, Code.PROCESS_STILL) == []
+
+
+def test_a_process_that_cannot_be_started_again_is_named_until_it_can(desk):
+    def start(trouble):
+        upkeep.store_outcome(desk.ledger, "worker 1", desk.now(), trouble, kind=upkeep.START)
+
+    start("it ended with code 2, and the log says why")
+    (trouble,) = found(desk, Code.PROCESS_DOWN)
+    assert trouble.what == (
+        "the start of worker 1 fails: it ended with code 2, and the log says why"
+    )
+    assert "`bridge check`" in trouble.do
+    start("")
+    assert found(desk, Code.PROCESS_DOWN) == []
 
 
 # --- the ledger's database and disk ---------------------------------------------------------------

@@ -21,6 +21,7 @@ class Scripted(Child):
     def start(self) -> None:
         self.process = subprocess.Popen([sys.executable, "-c", *self.command], process_group=0)
         self.started = time.monotonic()
+        self.starts += 1
 
 
 @contextlib.contextmanager
@@ -65,6 +66,41 @@ def test_a_child_that_cannot_work_as_configured_is_not_tried_again():
         child.process.wait()
         with pytest.raises(ChildFailed, match="code 2"):
             family.restart_ended()
+
+
+def test_a_child_that_has_run_and_cannot_start_any_more_is_tried_again_and_told_of(tmp_path):
+    told: list[tuple[str, str]] = []
+    code = (
+        "import pathlib, sys, time\n"
+        f"place = pathlib.Path({str(tmp_path)!r})\n"
+        "if (place / 'mended').exists(): time.sleep(60)\n"
+        "ran = (place / 'ran').exists(); (place / 'ran').touch()\n"
+        "raise SystemExit(2 if ran else 9)\n"
+    )
+    with children(code=code) as (family, child, said):
+        family.tell = lambda name, trouble: told.append((name, trouble))
+        restart_until(family, lambda: len(said) == 3)
+        assert said[0] == "it ended with code 9; starting it again in 0.5 s"
+        assert said[1].startswith("it cannot start, for the reason above; all others go on")
+        assert said[2].endswith("trying it again in 2 s")
+        assert told == [("it", "it ended with code 2, and the log says why")]
+        (tmp_path / "mended").touch()
+        restart_until(family, lambda: len(told) == 2)
+        assert told[1] == ("it", "")
+        assert child.ended() is None
+
+
+def test_all_but_the_vital_ones_are_started_again_by_one_word():
+    with children(code="import time; time.sleep(60)") as (family, child, said):
+        vital = Scripted("vital", ["import time; time.sleep(60)"], dict(os.environ), vital=True)
+        vital.start()
+        family.running.append(vital)
+        first, kept = child.process.pid, vital.process.pid
+        family.restart_all()
+        family.restart_ended()
+        assert child.process.pid != first
+        assert vital.process.pid == kept
+        assert (child.failures, said) == (0, [])
 
 
 def test_stop_ends_them_politely():

@@ -56,6 +56,13 @@ RUNNING_MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         "What a worker was at waits until its claim runs out; other workers go on.",
         "restart it; if it happens again, report what its log says last",
     ),
+    Code.PROCESS_DOWN: OutcomeMeaning(
+        "a process cannot be started again",
+        "A process of `bridge up` ended, and ends again at each start.",
+        "All other processes go on. Without a worker every edit waits; none is lost.",
+        "it is tried again by itself, twice a minute; mend what `bridge check` names, or what "
+        "`bridge up` said last",
+    ),
     Code.REDIS_DOWN: OutcomeMeaning(
         "Redis does not answer",
         "The doorbell cannot be rung.",

@@ -49,7 +49,7 @@ def var_folder(home: Path) -> Path:
     """Return the folder for what the bridge itself writes, made readable by its owner only."""
     folder = home / "var"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_private(folder)
     except OSError as error:
         raise ConfigError(
@@ -60,7 +60,7 @@ def var_folder(home: Path) -> Path:
 
 def write_private(file: Path, text: str) -> None:
     """Write a file that only its owner can read, also if it, or its folder, was there before."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     make_private(file.parent)
     with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as stream:
         make_private(file)

@@ -323,7 +323,7 @@ def _postgresql(url: URL) -> sqlalchemy.Engine:
 
 def _make_file(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         _make_private(path)
     except OSError as error:

@@ -44,7 +44,7 @@ def write(ledger: Ledger, file: Path) -> Contents:
     """
     if file.exists() or file.is_symlink():
         raise NotPossible(f"{file} is there already; name another file")
-    with _workshop(file.parent) as folder:
+    with _workshop(file.parent, file) as folder:
         copy = Ledger(f"sqlite:///{folder / 'ledger.db'}")
         try:
             copy.upgrade()
@@ -55,8 +55,8 @@ def write(ledger: Ledger, file: Path) -> Contents:
                 contents = _contents(tx, counts)
         finally:
             copy.close()
-        _into_one_file(folder / "ledger.db")
         try:
+            _into_one_file(folder / "ledger.db")
             os.link(folder / "ledger.db", file)  # unlike a rename, it replaces nothing
         except OSError as error:
             raise NotPossible(f"{file} cannot be written: {error.strerror}") from error
@@ -112,8 +112,11 @@ def _readable(file: Path) -> Iterator[Ledger]:
         raise NotPossible(f"{file} cannot be read: {error.strerror}") from error
     if not is_database:
         raise NotPossible(f"{file} is no backup of a ledger")
-    with _workshop(None) as folder:
-        shutil.copyfile(file, folder / "ledger.db")
+    with _workshop(None, file) as folder:
+        try:
+            shutil.copyfile(file, folder / "ledger.db")
+        except OSError as error:
+            raise NotPossible(f"{file} cannot be copied to {folder}: {error.strerror}") from error
         _check(folder / "ledger.db", file)
         kept = Ledger(f"sqlite:///{folder / 'ledger.db'}")
         try:
@@ -151,15 +154,23 @@ def _into_one_file(path: Path) -> None:
 
 
 @contextmanager
-def _workshop(parent: Path | None) -> Iterator[Path]:
-    """Make a folder that nobody else can look into, gone at the end."""
+def _workshop(parent: Path | None, file: Path) -> Iterator[Path]:
+    """Make a folder that nobody else can look into, gone at the end.
+
+    What goes wrong in it is told of the file that was asked for.
+    """
     try:
         folder = Path(tempfile.mkdtemp(prefix=".bridge-", dir=parent))
     except OSError as error:
         raise NotPossible(f"{parent} cannot be written into: {error.strerror}") from error
     try:
         yield folder
+    except LedgerError as error:
+        ours = f"the ledger at sqlite:///{folder / 'ledger.db'}"
+        if ours not in str(error):
+            raise
+        raise NotPossible(str(error).replace(ours, f"the backup {file}")) from error
     except sqlite3.OperationalError as error:
-        raise LedgerError(f"the backup cannot be worked on: {error}") from error
+        raise NotPossible(f"the backup {file} cannot be worked on: {error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

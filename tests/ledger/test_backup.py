@@ -1,7 +1,10 @@
 """A backup of a ledger of either kind, and back into either kind."""
 
+import os
+import resource
 import sqlite3
 import stat
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -180,6 +183,58 @@ def test_what_is_no_backup_changes_nothing(full, tmp_path, kind):
     with pytest.raises(NotPossible, match=r"cannot be read|no backup|no ledger|is damaged"):
         ledger_backup.restore(full, file, ["L"], NOW, replace=True)
     assert rows(full) == before
+
+
+@contextmanager
+def room_for(size):
+    """Let no file grow beyond so many bytes: to a program that is what a full disk is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_backup_for_which_there_is_no_room_is_told_of_by_the_name_asked_for(full, tmp_path):
+    file = tmp_path / "backup"
+    with room_for(100_000), pytest.raises(NotPossible) as told:
+        ledger_backup.write(full, file)
+    assert f"the backup {file} cannot be used" in str(told.value)
+    assert ".bridge-" not in str(told.value)
+    assert not file.exists()
+    assert [each for each in tmp_path.iterdir() if each.name.startswith(".bridge-")] == []
+
+
+def test_a_restore_for_which_there_is_no_room_changes_nothing(full, tmp_path):
+    file = tmp_path / "backup"
+    ledger_backup.write(full, file)
+    before = rows(full)
+    with room_for(100_000), pytest.raises(NotPossible, match=f"{file} cannot be copied"):
+        ledger_backup.restore(full, file, ["L"], NOW, replace=True)
+    assert rows(full) == before
+
+
+def test_a_backup_of_a_newer_version_is_told_of_by_its_name(full, tmp_path):
+    file = tmp_path / "backup"
+    ledger_backup.write(full, file)
+    opened = sqlite3.connect(file)
+    opened.execute("UPDATE alembic_version SET version_num = 'later'")
+    opened.commit()
+    opened.close()
+    with pytest.raises(NotPossible, match=f"the backup {file} was written by a newer version"):
+        ledger_backup.restore(full, file, ["L"], NOW, replace=True)
+
+
+def test_the_folder_that_a_ledger_is_made_in_is_its_owners_alone(tmp_path):
+    before = os.umask(0o022)
+    try:
+        ledger = Ledger(f"sqlite:///{tmp_path / 'var' / 'bridge.db'}")
+        ledger.upgrade()
+    finally:
+        os.umask(before)
+    ledger.close()
+    assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
 
 
 def test_a_plain_copy_of_a_ledger_at_rest_can_be_restored_too(sqlite_ledger, empty_url, tmp_path):

@@ -45,7 +45,9 @@ def test_a_mutant_that_a_test_notices_is_killed_and_the_test_is_named(script, tm
     mutant = script.read(patch(tmp_path, "0o077", "0o000"))
     (tmp_path / "work").mkdir()
     failed = script.kill(mutant, tmp_path / "work")
-    assert re.search(r"test_home\.test_a_new_home_has_everything_and_is_private", failed[0])
+    assert re.search(
+        r"test_home\.test_what_was_there_before_is_made_readable_by_its_owner_only", failed[0]
+    )
 
 
 @pytest.mark.parametrize(

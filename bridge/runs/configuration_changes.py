@@ -236,11 +236,13 @@ def _under_other_names(
         f"`bridge sync rename {old} {new}`"
         for old, new in moved_tickets.steps(moves, known.tickets.keys(), names)
     ]
-    whose = ", those of ".join(f"`{old}` to `{new}`" for old, new in moves.items())
+    (first, its), *others = moves.items()
+    whose = "".join(f", those of `{old}` to `{new}`" for old, new in others)
     keep = "keeps its" if len(renames) == 1 else "keep their"
     count = _tickets(sum(known.tickets[old] for old in moves))
     return ConfigurationChange(
-        f"by their records the tickets of {whose}: {', then '.join(renames)} {keep} {count}; "
+        f"by their records the tickets of `{first}` belong to `{its}`{whose}: "
+        f"{', then '.join(renames)} {keep} {count}; "
         "else they rest, or are mirrored with strangers",
         doubtful=True,
     )

@@ -58,7 +58,7 @@ def _held(now: Members, records: Records) -> Counter[tuple[str, str]]:
 def with_those_in_the_way(of: Collection[str], found: Mapping[str, str]) -> dict[str, str]:
     """Return the moves of these syncs, and those that have to free a name for them."""
     wanted: dict[str, str] = {}
-    left = [old for old in of if old in found]
+    left = sorted((old for old in of if old in found), reverse=True)
     while left:
         old = left.pop()
         if old not in wanted:

@@ -46,7 +46,8 @@ def rename(old: str, new: str) -> None:
     """
     with at_desk() as desk:
         counts = renames.rename_connection(desk, old, new)
-        renamed = desk.config.connections.get(new)
+        connections = desk.config.connections  # where it may still have its old name
+        renamed = connections.get(new) or connections.get(old)
     say(
         f"{old} is {new} now ({counts.get('side', 0)} records); "
         "see that the files say so too, then start the bridge"

@@ -118,6 +118,13 @@ def test_a_rename_lets_it_start(run, home):
     assert run("ticket", "hog:product-1").exit_code == 0
 
 
+def test_a_rename_before_the_files_say_so_tells_of_the_webhooks_too(run, home):
+    renamed = run("connection", "rename", "product", "hog")
+    assert "its webhooks come to /webhooks/hog from now on" in renamed.output
+    rename_in_files(home)
+    assert run("check").exit_code == 0
+
+
 def test_a_receiver_that_starts_where_none_runs_is_noted_beside_what_was_refused(home):
     def restarted():
         with first.ledger.read() as tx:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import connection_health as health
@@ -281,6 +281,14 @@ def worked(tx: Tx, connection: str, *, probe: bool = False) -> None:
         failing = or_(health.c.failures > 0, health.c.throttled > 0, health.c.forbidden != "")
         open_ = and_(health.c.opened == 0, health.c.refused_at.is_(None))
         tx.execute(not_held.where(open_, failing).values(healthy))
+
+
+def take_over(tx: Tx, old: str, new: str) -> None:
+    """Drop NEW's row, as OLD gets its name, or OLD's where an operator has paused only NEW."""
+    held = select(health.c.connection).where(health.c.held_at.is_not(None))
+    paused = set(tx.execute(held).scalars())
+    dropped = old if new in paused and old not in paused else new
+    tx.execute(delete(health).where(health.c.connection == dropped))
 
 
 def hold(tx: Tx, connection: str, why: str, now: datetime) -> None:

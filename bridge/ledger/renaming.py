@@ -12,18 +12,16 @@ from typing import Any, Final
 from sqlalchemy import Table, delete, func, literal, select, update
 
 from bridge.core.model.state import FieldState
-from bridge.ledger import catch_up, link_codec, links, tables
+from bridge.ledger import catch_up, connection_health, link_codec, links, tables
 from bridge.ledger.database import Tx
 
 PAGE: Final = 500
-ONE_EACH: Final = (
-    *(tables.connection_health, tables.probed, tables.figure, tables.person, tables.stray_copy),
-)
+ONE_EACH: Final = (tables.probed, tables.figure, tables.person, tables.stray_copy)
 """Tables of what was found out about a connection: the old one's findings replace the new one's."""
 NAMED: Final = (
     *(tables.side, tables.attempt, tables.create_intent, tables.match_key, tables.conflict),
     *(tables.unmapped, tables.journal, tables.drift, tables.run, tables.inbox, tables.work),
-    *(tables.catch_up, *ONE_EACH),
+    *(tables.connection_health, tables.catch_up, *ONE_EACH),
 )
 """Every table with a column that names a connection."""
 
@@ -50,6 +48,7 @@ def rename_connection(tx: Tx, old: str, new: str) -> dict[str, int]:
     tx.execute(delete(run).where(run.c.connection == new))
     for table in ONE_EACH:
         tx.execute(delete(table).where(table.c.connection == new))
+    connection_health.take_over(tx, old, new)
     catch_up.take_over(tx, old, new)  # a ledger that was put back says so by the files' names
     taken = select(tables.inbox.c.delivery_key).where(tables.inbox.c.connection == new)
     repeated = tables.inbox.c.delivery_key.in_(taken.scalar_subquery())

@@ -9,7 +9,14 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Secret
 from bridge.engine import worker_identity
 from bridge.errors import NotAccepted, NotPossible, UnknownName
-from bridge.ledger import audit, catch_up, configurations, run_records, running_processes
+from bridge.ledger import (
+    audit,
+    catch_up,
+    configurations,
+    connection_health,
+    run_records,
+    running_processes,
+)
 from bridge.operations import renames
 from bridge.runs import adoption, reconcile
 from tests.flow.taken_away import SYNC, LivingWorld
@@ -273,6 +280,21 @@ def test_what_there_is_to_catch_up_with_survives_a_rename(world, of_old, of_new,
         left = catch_up.by_connection(tx)
     assert {name: state.kind for name, state in left.items()} == {"hog": after}
     assert left["hog"].since == (early if of_new is None else late)
+
+
+@pytest.mark.parametrize("paused", ["P", "hog"])
+def test_an_operators_pause_survives_a_rename(world, paused):
+    now = world.clock.now()
+    with world.ledger.transaction() as tx:
+        for name in ("P", "hog"):
+            connection_health.resume(tx, name)
+        connection_health.hold(tx, paused, "for the move", now)
+    renames.rename_connection(desk_of(world), "P", "hog")
+    with world.ledger.read() as tx:
+        health = connection_health.by_name(tx)
+    assert {name: row.held_at for name, row in health.items() if name in ("P", "hog")} == {
+        "hog": now
+    }
 
 
 def test_every_table_that_names_a_connection_is_renamed():

@@ -20,6 +20,7 @@ def command(as_json: bool) -> None:
     home = find_home()
     follow_sandbox(home)
     troubles = doctor.examine_home(home, actor())
+    wrong = [trouble for trouble in troubles if not trouble.note]
     if any(trouble.code is Code.FILES for trouble in troubles):
         say_if_sandbox_stopped(home)
     if as_json:
@@ -27,8 +28,9 @@ def command(as_json: bool) -> None:
     else:
         for trouble in troubles:
             since = f" (since {when(trouble.since)})" if trouble.since else ""
-            say(f"{trouble.what}{since}  [{trouble.code}]", f"   -> {trouble.do}")
-        if not troubles:
+            note = "note: " if trouble.note else ""
+            say(f"{note}{trouble.what}{since}  [{trouble.code}]", f"   -> {trouble.do}")
+        if not wrong:
             say("nothing is wrong")
-    if troubles:
+    if wrong:
         raise SystemExit(1)

@@ -51,7 +51,7 @@ def _print(console: Screen, overview: Overview) -> None:
             continue  # every command says so by itself
         since = f" (since {when(trouble.since)})" if trouble.since else ""
         line = f"{status.in_words(trouble.what)}{since}  [{trouble.code}]"
-        console.print(line, style="yellow", soft_wrap=True)
+        console.print(line, style="dim" if trouble.note else "yellow", soft_wrap=True)
     for metric in overview.summary.account_metrics:
         console.print(f"{metric.connection}  {metric.name} {metric.value:g}", style="dim")
     console.print(_runs(overview.runs), style="dim")

@@ -92,6 +92,16 @@ def header_of(webhook: Webhook) -> str:
     return webhook.header.lower() or DEFAULT_HEADER.get(webhook.scheme, SIGNATURE)
 
 
+def is_signed(webhook: Webhook, headers: Mapping[str, str]) -> bool:
+    """Return whether a delivery carries anything that its scheme asks for, right or wrong.
+
+    Whoever sends nothing of it is a stranger, or a vendor to whom nobody has told a secret.
+    """
+    if webhook.scheme == STANDARD:
+        return any(name in headers for pair in SVIX.items() for name in pair)
+    return bool(headers.get(header_of(webhook), "").strip())
+
+
 def signed_id(webhook: Webhook, headers: Mapping[str, str]) -> str:
     """Return the delivery id if it is part of what was signed, else the empty string."""
     if webhook.scheme == STANDARD:

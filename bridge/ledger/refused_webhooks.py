@@ -42,6 +42,16 @@ class RefusedWebhooks:
     """When the receiver was restarted since, for the first time."""
 
 
+@dataclass(frozen=True, slots=True)
+class AcceptedWebhooks:
+    """The deliveries of a connection that were accepted since its refusals began."""
+
+    count: int
+    """No more than were asked for."""
+    last: datetime | None
+    """When one was accepted for the last time, be it before that."""
+
+
 def note_restart(tx: Tx, now: datetime) -> None:
     """Note that no receiver runs any more of those that have refused webhooks so far."""
     for row in _all(tx).values():
@@ -72,6 +82,18 @@ def _store(tx: Tx, name: str, value: int) -> None:
 def current(tx: Tx, now: datetime) -> list[RefusedWebhooks]:
     """Return what is refused these days, unless it is over: see MENDED_AFTER."""
     return [row for row in _all(tx).values() if now - row.last <= SHOWN_FOR and not _over(tx, row)]
+
+
+def accepted(tx: Tx, row: RefusedWebhooks, most: int) -> AcceptedWebhooks:
+    """Return how many were accepted since the first of these refusals, up to `most`."""
+    newest = (
+        select(inbox.c.received_at)
+        .where(inbox.c.connection == row.connection)
+        .order_by(inbox.c.id.desc())
+        .limit(most)
+    )
+    times = tx.execute(newest).scalars().all()
+    return AcceptedWebhooks(sum(at >= row.since for at in times), times[0] if times else None)
 
 
 def _over(tx: Tx, row: RefusedWebhooks) -> bool:

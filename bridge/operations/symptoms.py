@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,12 +34,30 @@ MENDING_WRITES: Final = (
     "let its database take writes again: it may be a replica, made read-only "
     "(`default_transaction_read_only`), out of room, or hang"
 )
+STRANGERS: Final = 20
+"""So many requests without a signature, and no genuine one, may be a vendor without a secret."""
+GENUINE_WITHIN: Final = timedelta(hours=1)
+FEW: Final = 100
+TIMES_GENUINE: Final = 10
 NAMED_VALUES: Final = 5
 """So many values without a reading are named, the most frequent ones."""
 
 
 def refusals(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:
-    """See which webhooks are refused."""
+    """See which webhooks are refused; by strangers, or while genuine ones arrive, it is a note.
+
+    Anybody can send something to an open address, and nobody is to be woken for that. So it is no
+    fault:
+
+    - what came to an address that no connection has or had;
+    - what carries nothing of a signature: fewer than STRANGERS, or while a genuine delivery is no
+      older than GENUINE_WITHIN, seen from the last of them;
+    - anything else, once a genuine delivery came after the last of them, if there are no more than
+      FEW and for each at least TIMES_GENUINE that were accepted since they began.
+
+    What is left looks like a wrong secret, a secret that is missing at the vendor, or an old
+    address.
+    """
     former, known = former_names(tx), desk.config.connections
     for row in refused_webhooks.current(tx, now):
         code = of_refusal(row.reason)
@@ -48,7 +67,20 @@ def refusals(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:
         else:
             whose = f"for {row.connection}" if row.connection else "for no connection of ours"
             what = f"{deliveries} {whose} refused: {MEANINGS[code].title}"
-            yield usual(code, what, row.since, row.connection)
+            trouble = usual(code, what, row.since, row.connection)
+            yield replace(trouble, note=_is_of_strangers(tx, row, code))
+
+
+def _is_of_strangers(tx: Tx, row: RefusedWebhooks, code: Code) -> bool:
+    """Return whether refusals need nobody to look at them; see `refusals`."""
+    if not row.connection:
+        return True
+    genuine = refused_webhooks.accepted(tx, row, FEW * TIMES_GENUINE)
+    if code is Code.HOOK_UNSIGNED:
+        arrives = genuine.last is not None and genuine.last > row.last - GENUINE_WITHIN
+        return arrives or row.count < STRANGERS
+    came_after = genuine.last is not None and genuine.last >= row.last + timedelta(minutes=1)
+    return came_after and row.count <= min(FEW, genuine.count // TIMES_GENUINE)
 
 
 def _at_former_name(row: RefusedWebhooks, deliveries: str, new: str) -> Trouble:

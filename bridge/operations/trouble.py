@@ -19,6 +19,8 @@ class Trouble:
     do: str
     connection: str = ""
     """The connection that it is about; empty: the bridge as a whole, or several."""
+    note: bool = False
+    """It is shown, and nobody need do anything: no reason for an alarm or for exit code 1."""
 
 
 def usual(code: Code, what: str, since: datetime | None = None, connection: str = "") -> Trouble:

@@ -29,7 +29,8 @@ class TroubleLog:
 
     def update(self) -> None:
         """Look, and log what has changed."""
-        found = {(trouble.code, trouble.connection): trouble for trouble in self.look()}
+        wrong = (trouble for trouble in self.look() if not trouble.note)
+        found = {(trouble.code, trouble.connection): trouble for trouble in wrong}
         for key in sorted(found.keys() - self._known):
             trouble = found[key]
             log.warning("wrong: %s", MEANINGS[trouble.code].title, extra=_about(*key))

@@ -257,7 +257,9 @@ def recent_troubles(
 
 def trouble_metrics(troubles: Iterable[Trouble]) -> list[str]:
     """Return what is wrong, counted, in Prometheus' text format."""
-    counted = Counter((trouble.code, trouble.connection) for trouble in troubles)
+    counted = Counter(
+        (trouble.code, trouble.connection) for trouble in troubles if not trouble.note
+    )
     return _metric(
         "bridge_troubles",
         "What `bridge doctor` finds wrong, by outcome code; none: all is well.",

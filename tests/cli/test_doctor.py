@@ -14,7 +14,15 @@ from bridge.clock_loop import Duty, do_what_is_due, run_clock
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.state import Note
 from bridge.http.call_failures import Failure
-from bridge.ledger import connection_health, run_records, tables, timeline, webhook_inbox, work
+from bridge.ledger import (
+    connection_health,
+    refused_webhooks,
+    run_records,
+    tables,
+    timeline,
+    webhook_inbox,
+    work,
+)
 from bridge.ledger.database import Ledger
 from bridge.runs import reconcile
 from tests.cli.conftest import KEYS
@@ -89,6 +97,17 @@ def test_a_connection_in_trouble_is_named_with_its_way_out(home, ill, what, do):
     assert what in trouble["what"]
     assert do in trouble["do"]
     assert trouble["since"]
+
+
+def test_a_stranger_is_a_note_and_no_reason_for_an_alarm(home, run, tmp_path):
+    ledger, call = home
+    with ledger.transaction() as tx:
+        refused_webhooks.add(tx, "helpdesk", "unsigned", 1, datetime.now(UTC))
+    (note,) = call(code=0)
+    assert note["note"] is True
+    said = run("--home", str(tmp_path), "doctor", environ=KEYS).output
+    assert "note: 1 delivery for helpdesk refused: no signature at all" in said
+    assert "nothing is wrong" in said
 
 
 def test_parked_work_is_named_with_its_reason(home):

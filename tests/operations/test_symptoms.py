@@ -129,6 +129,57 @@ def test_refusals_go_on_where_the_restarted_receiver_still_refuses(world, desk):
     assert found(desk, Code.HOOK_SIGNATURE)[0].what.startswith("12 deliveries for L ")
 
 
+def noted(desk, code):
+    return [trouble.note for trouble in found(desk, code)]
+
+
+def accept_many(desk, number):
+    for each in range(number):
+        accept(desk, f"genuine {each} {desk.now()}")
+
+
+def test_one_request_of_a_stranger_is_a_note(desk):
+    refuse(desk, 1, "unsigned")
+    with desk.ledger.transaction() as tx:
+        refused_webhooks.add(tx, "", "UnknownConnection", 7, desk.now())
+    assert noted(desk, Code.HOOK_UNSIGNED) == [True]
+    assert noted(desk, Code.HOOK_UNKNOWN) == [True]
+
+
+@pytest.mark.parametrize(
+    ("number", "minutes_before", "note"),
+    [(19, None, True), (20, None, False), (500, 59, True), (61, 61, False)],
+)
+def test_unsigned_requests_are_a_fault_when_they_are_many_and_no_genuine_one_comes(
+    world, desk, number, minutes_before, note
+):
+    if minutes_before is not None:
+        accept(desk, "genuine")
+        world.clock.sleep(minutes_before * 60)
+    refuse(desk, number, "unsigned")
+    assert noted(desk, Code.HOOK_UNSIGNED) == [note]
+
+
+@pytest.mark.parametrize(
+    ("refused", "genuine", "note"),
+    [(1, 0, False), (1, 9, False), (1, 10, True), (5, 50, True), (61, 50, False)],
+)
+def test_wrong_signatures_are_a_note_only_when_few_and_genuine_ones_came_after_them(
+    world, desk, refused, genuine, note
+):
+    refuse(desk, refused)
+    world.clock.sleep(61)
+    accept_many(desk, genuine)
+    assert noted(desk, Code.HOOK_SIGNATURE) == [note]
+
+
+def test_wrong_signatures_after_all_genuine_ones_are_a_fault(world, desk):
+    accept_many(desk, 50)
+    world.clock.sleep(61)
+    refuse(desk)
+    assert noted(desk, Code.HOOK_SIGNATURE) == [False]
+
+
 # --- values without a reading ---------------------------------------------------------------------
 
 
@@ -301,6 +352,12 @@ def test_the_log_has_a_line_when_a_trouble_begins_and_one_when_it_is_over(world,
         ("wrong: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
         ("well again: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
     ]
+
+
+def test_a_note_is_no_line_of_the_log(desk, caplog):
+    refuse(desk, 1, "unsigned")
+    TroubleLog(lambda: found(desk, Code.HOOK_UNSIGNED)).update()
+    assert caplog.records == []
 
 
 def test_what_lasts_is_one_line_at_every_fourth_look(desk, caplog):

@@ -78,7 +78,7 @@ def test_what_is_not_signed_leaves_nothing_but_a_counter(receiver, name):
     )
     assert answer.status_code == 401
     assert receiver.inbox() == receiver.work() == receiver.bell.seen == []
-    assert receiver.count(name, "BadSignature") == 1
+    assert receiver.count(name, "unsigned") == 1
 
 
 def test_a_body_that_was_changed_on_the_way_is_refused(receiver):

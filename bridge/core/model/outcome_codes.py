@@ -24,6 +24,7 @@ class Code(StrEnum):
     CONNECTION_RETIRED = "BRG-CONN-RETIRED"
 
     HOOK_SIGNATURE = "BRG-HOOK-SIGNATURE"
+    HOOK_UNSIGNED = "BRG-HOOK-UNSIGNED"
     HOOK_EXPIRED = "BRG-HOOK-EXPIRED"
     HOOK_UNKNOWN = "BRG-HOOK-UNKNOWN"
     HOOK_RATE = "BRG-HOOK-RATE"
@@ -113,7 +114,11 @@ CAUSES: Final[Mapping[str, Code]] = {
 }
 """Cause of parked work, as the ledger keeps it -> code."""
 
+UNSIGNED: Final = "unsigned"
+"""Why a webhook was refused that carries nothing of a signature, whatever else is wrong with it."""
+
 REFUSALS: Final[Mapping[str, Code]] = {
+    UNSIGNED: Code.HOOK_UNSIGNED,
     "BadSignature": Code.HOOK_SIGNATURE,
     "Expired": Code.HOOK_EXPIRED,
     "UnknownConnection": Code.HOOK_UNKNOWN,

@@ -66,9 +66,16 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
     ),
     Code.HOOK_SIGNATURE: OutcomeMeaning(
         "wrong signature",
-        "A webhook's signature is missing, or fits none of the connection's secrets.",
+        "A webhook's signature fits none of the connection's secrets.",
         _NONE_LOST,
         "is the secret the one at the vendor? Compare the two, and restart the bridge",
+    ),
+    Code.HOOK_UNSIGNED: OutcomeMeaning(
+        "no signature at all",
+        "A request to a connection's address for webhooks carries none of a signature's headers.",
+        _NONE_LOST,
+        "nothing, if the vendor's own arrive: strangers try every open address. "
+        "If none arrive: is the secret set at the vendor, too?",
     ),
     Code.HOOK_EXPIRED: OutcomeMeaning(
         "signed too long ago",

@@ -19,7 +19,7 @@ from bridge.clock import Clock
 from bridge.connectors import signing
 from bridge.connectors.contract import Connector, Parsed
 from bridge.connectors.parsing import is_id
-from bridge.core.model.outcome_codes import REFUSALS, of_refusal
+from bridge.core.model.outcome_codes import REFUSALS, UNSIGNED, of_refusal
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.errors import LedgerError, Malformed, Rejected, TooMany, UnknownConnection
 from bridge.scrubber import Scrubber
@@ -88,7 +88,7 @@ def blueprint(
             answered = TooMany(wait) if wait else error
             # A name that a stranger has made up is not kept.
             known = name if name in connections or name in former else ""
-            counted_refusal(known, type(answered).__name__)
+            counted_refusal(known, _reason(answered, connections.get(name)))
             return _refusal(answered)
         if wait := taken.wait(name, webhook.rate_limit, now):
             counted_refusal(name, TooMany.__name__)
@@ -114,6 +114,15 @@ def blueprint(
         return jsonify(id=receipt.id, status=status), 202
 
     return routes
+
+
+def _reason(error: Rejected, connection: Connection | None) -> str:
+    """Return as what a refusal is counted: an error's class name, or that nothing was signed."""
+    webhook = connection.webhook if connection is not None else None
+    if webhook is None or isinstance(error, UnknownConnection):
+        return type(error).__name__
+    headers = {key.lower(): value for key, value in request.headers.items()}
+    return type(error).__name__ if signing.is_signed(webhook, headers) else UNSIGNED
 
 
 def _about(delivery: Delivery, status: str, *, is_new: bool) -> dict[str, str]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from bridge.clock import SystemClock
 from bridge.config import load_stores
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.errors import BridgeError, ConfigError, LedgerError
-from bridge.ledger import catch_up, summary
+from bridge.ledger import catch_up, failing_runs, summary
 from bridge.ledger.catch_up import CatchUp
 from bridge.ledger.database import Ledger
 from bridge.ledger.failing_runs import FailingRun
@@ -54,28 +55,44 @@ def _problem(problem: str) -> Trouble:
 
 
 def _stores(home: Path) -> Iterator[Trouble]:
-    """See whether the ledger can be used, where connections cannot be built."""
+    """See what the ledger alone can tell, where connections cannot be built."""
     try:
         ledger = Ledger(load_stores(home, os.environ).database)
     except ConfigError:
         return  # it is among the problems already
     try:
-        ledger.check()
+        yield from _of_ledger_alone(ledger, SystemClock().now())
     except LedgerError as error:
         yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))
     finally:
         ledger.close()
 
 
+def _of_ledger_alone(ledger: Ledger, now: datetime) -> list[Trouble]:
+    """Return what is wrong with a bridge that runs by files which nobody can read any more."""
+    ledger.check()
+    with ledger.read() as tx:
+        status = summary.summary(tx, now)
+        failing = list(failing_runs.by_run(tx).values())
+        still = list(symptoms.processes_at_rest(tx, now))
+    found = [*_connections(status.health, status, now), *still, *_stored(status, failing, now)]
+    return _with_writes(found, ledger, now)
+
+
 def examine(desk: Desk) -> list[Trouble]:
     """Return all that is wrong. The desk's ledger need not have been checked: that is done here."""
     found = list(check_ledger(desk))
     if all(trouble.code is not Code.LEDGER for trouble in found):
-        no_writes = list(symptoms.ledger_writes(desk.ledger, desk.now()))
-        if no_writes:
-            found = [each for each in found if each.code not in STANDSTILLS]
-        found += no_writes
+        found = _with_writes(found, desk.ledger, desk.now())
     return [*found, *symptoms.redis(desk), *symptoms.disk(desk)]
+
+
+def _with_writes(found: list[Trouble], ledger: Ledger, now: datetime) -> list[Trouble]:
+    """Add that the ledger takes no writes, if it takes none, in place of what follows from that."""
+    no_writes = list(symptoms.ledger_writes(ledger, now))
+    if no_writes:
+        found = [each for each in found if each.code not in STANDSTILLS]
+    return [*found, *no_writes]
 
 
 def check_ledger(desk: Desk) -> Iterator[Trouble]:
@@ -93,20 +110,25 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
                 *symptoms.values_without_reading(tx),
                 *symptoms.creates_withdrawn(tx, desk),
                 *symptoms.tickets_at_rest(tx, desk, status),
-                *symptoms.processes_at_rest(tx, desk, now),
+                *symptoms.processes_at_rest(tx, now),
             ]
     except BridgeError as error:
         yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))
         return
     yield from _files(desk)
-    yield from _connections(desk, status, now)
+    yield from _connections(desk.config.connections, status, now)
     yield from seen
+    yield from _stored(status, failing, now)
+    yield from (_behind(state) for state in behind.values() if state.since + LATE < now)
+    yield from _overdue(schedule, now)
+
+
+def _stored(status: Status, failing: list[FailingRun], now: datetime) -> Iterator[Trouble]:
+    """See what work and runs show by themselves, whatever the files say."""
     yield from (_parked(group) for group in status.parked if group.code is not Code.CREATE_BUDGET)
     yield from _idle(status, now)
-    yield from (_behind(state) for state in behind.values() if state.since + LATE < now)
     yield from _failing_runs(failing, status, now)
     yield from _unreadable_rows(status.runs)
-    yield from _overdue(schedule, now)
     if not status.account.balanced:
         yield Trouble(
             Code.ACCOUNT,
@@ -147,9 +169,9 @@ def _files(desk: Desk) -> Iterator[Trouble]:
         )
 
 
-def _connections(desk: Desk, status: Status, now: datetime) -> Iterator[Trouble]:
+def _connections(names: Iterable[str], status: Status, now: datetime) -> Iterator[Trouble]:
     """Look at each connection's health."""
-    for name in desk.config.connections:
+    for name in names:
         health = status.health.get(name)
         if health is None or health.state(now) == "ok":
             continue

@@ -12,8 +12,16 @@ from bridge.core.mapping.transforms import shown
 from bridge.core.model.capabilities import Support, creating
 from bridge.core.model.outcome_codes import Code, of_refusal
 from bridge.core.model.outcome_meanings import MEANINGS
+from bridge.engine import worker_identity
 from bridge.errors import LedgerError
-from bridge.ledger import links, probes, refused_webhooks, unread_values, write_probe
+from bridge.ledger import (
+    links,
+    probes,
+    refused_webhooks,
+    running_processes,
+    unread_values,
+    write_probe,
+)
 from bridge.ledger.database import DiskFull, Ledger, Tx
 from bridge.ledger.former_names import former_names
 from bridge.ledger.refused_webhooks import RefusedWebhooks
@@ -21,7 +29,6 @@ from bridge.ledger.summary import Status
 from bridge.operations.desk import Desk
 from bridge.operations.trouble import Trouble, usual
 from bridge.queue import url_for
-from bridge.runs import adoption
 
 STILL_AFTER: Final = timedelta(seconds=40)
 """A process that says every 15 seconds that it is at work hangs when it has not for so long."""
@@ -134,9 +141,9 @@ def tickets_at_rest(tx: Tx, desk: Desk, status: Status) -> Iterator[Trouble]:
             yield usual(Code.CONNECTION_RETIRED, what, None, connection)
 
 
-def processes_at_rest(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:
+def processes_at_rest(tx: Tx, now: datetime) -> Iterator[Trouble]:
     """See which process hangs: it runs, and does not say that it is at work."""
-    for process in adoption.running(tx, desk.context):
+    for process in running_processes.running(tx, now, worker_identity.is_alive):
         if process.kind in BEATING and now - process.seen_at > STILL_AFTER:
             host, _here, number = [*process.id.split(":"), "", ""][:3]
             what = f"the {process.kind} {number} on {host} stands still"

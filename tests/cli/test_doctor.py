@@ -18,13 +18,14 @@ from bridge.ledger import (
     connection_health,
     refused_webhooks,
     run_records,
+    running_processes,
     tables,
     timeline,
     webhook_inbox,
     work,
 )
 from bridge.ledger.database import Ledger
-from bridge.runs import reconcile
+from bridge.runs import reconcile, upkeep
 from tests.cli.conftest import KEYS
 from tests.ledger.helpers import make_link
 
@@ -108,6 +109,20 @@ def test_a_stranger_is_a_note_and_no_reason_for_an_alarm(home, run, tmp_path):
     said = run("--home", str(tmp_path), "doctor", environ=KEYS).output
     assert "note: 1 delivery for helpdesk refused: no signature at all" in said
     assert "nothing is wrong" in said
+
+
+def test_beside_a_broken_file_the_doctor_tells_what_the_ledger_knows(home, tmp_path):
+    ledger, call = home
+    now = datetime.now(UTC)
+    with ledger.transaction() as tx:
+        connection_health.refuse(tx, "helpdesk", "answered 401", now)
+        running_processes.started(
+            tx, "host:elsewhere:77:1:x", "worker", "", now - timedelta(seconds=41)
+        )
+    upkeep.store_outcome(ledger, "worker 1", now, "it ended with code 2", kind=upkeep.START)
+    (tmp_path / "mappings" / "switch.yaml").write_text("ticket: {")
+    codes = [trouble["code"] for trouble in call()]
+    assert codes == ["BRG-FILES", "BRG-401-KEY", "BRG-PROCESS-STILL", "BRG-PROCESS-DOWN"]
 
 
 def test_parked_work_is_named_with_its_reason(home):

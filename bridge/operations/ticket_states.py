@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from bridge.core.merge.equality import decision_holds, lack_holds
+from bridge.core.merge.equality import decision_holds, lack_holds, shows_state
 from bridge.core.model.outcome_codes import DECLARED
 from bridge.core.model.values import Marker
 
 if TYPE_CHECKING:
+    from bridge.core.mapping.fieldmap import EntityMap, FieldMap
     from bridge.core.model.state import FieldState, Link, Side, SideField
 
 
@@ -36,11 +37,17 @@ class TicketState(StrEnum):
     """A record of it was deleted."""
 
 
-def states_of(link: Link, *, parked: bool) -> list[TicketState]:
-    """Return the states of a link, in the order of their definition; `parked`: work of it is."""
+def states_of(
+    link: Link, maps: Mapping[str, Mapping[str, EntityMap]], *, parked: bool
+) -> list[TicketState]:
+    """Return the states of a link, in the order of their definition; `parked`: work of it is.
+
+    `maps`: by connection and entity.
+    """
     found = set(_of_link(link)) | ({TicketState.PARKED} if parked else set())
-    for side in link.sides.values():
-        found |= set(_of_side(link, side))
+    for name, side in link.sides.items():
+        entity_map = maps.get(name, {}).get(link.entity)
+        found |= set(_of_side(link, side, {} if entity_map is None else entity_map.fields))
     return [state for state in TicketState if state in found] or [TicketState.IN_STEP]
 
 
@@ -53,7 +60,7 @@ def _of_link(link: Link) -> Iterator[TicketState]:
         yield TicketState.RETIRED
 
 
-def _of_side(link: Link, side: Side) -> Iterator[TicketState]:
+def _of_side(link: Link, side: Side, maps: Mapping[str, FieldMap]) -> Iterator[TicketState]:
     if side.tombstone:
         yield TicketState.TOMBSTONE
     elif side.detached:
@@ -63,14 +70,18 @@ def _of_side(link: Link, side: Side) -> Iterator[TicketState]:
     else:
         for name, state in link.state.items():
             if (entry := side.fields.get(name)) is not None and state.candidates is None:
-                yield from _of_field(link, entry, state)
+                yield from _of_field(link, maps.get(name), entry, state)
 
 
-def _of_field(link: Link, entry: SideField, state: FieldState) -> Iterator[TicketState]:
-    decided = bool(entry.decided_why) and decision_holds(entry, link.state)
-    decided = decided and entry.decided_code not in DECLARED
-    lacking = any(lack_holds(entry, state, element) for element in entry.lacks)
-    if entry.unreadable or decided or lacking:
+def _of_field(
+    link: Link, field_map: FieldMap | None, entry: SideField, state: FieldState
+) -> Iterator[TicketState]:
+    if entry.unreadable or any(lack_holds(entry, state, element) for element in entry.lacks):
         yield TicketState.NOT_CARRIED
-    elif not isinstance(entry.shadow, Marker) and entry.level < state.rev:
+    elif isinstance(entry.shadow, Marker) or shows_state(field_map, entry, state):
+        return  # whatever was decided about it once
+    elif entry.decided_why and decision_holds(entry, link.state):
+        if entry.decided_code not in DECLARED:
+            yield TicketState.NOT_CARRIED
+    elif entry.level < state.rev:
         yield TicketState.BEHIND

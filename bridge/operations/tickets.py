@@ -94,7 +94,8 @@ def _lines(desk: Desk, wanted: Wanted, after: str | None) -> Iterator[TicketLine
         with desk.ledger.read() as tx:
             page = links.newest(tx, TICKET, place, PAGE_SIZE, sync=wanted.sync)
             found = [
-                _line(link, made_at, parked) for link, made_at, parked in _loaded(desk, tx, page)
+                _line(desk, link, made_at, parked)
+                for link, made_at, parked in _loaded(desk, tx, page)
             ]
         yield from (line for line, link in found if _fits(line, link, wanted))
         if len(page) < PAGE_SIZE:
@@ -112,7 +113,7 @@ def _loaded(
             yield link, place.made_at, link.id in parked
 
 
-def _line(link: Link, made_at: datetime, parked: bool) -> tuple[TicketLine, Link]:
+def _line(desk: Desk, link: Link, made_at: datetime, parked: bool) -> tuple[TicketLine, Link]:
     tags = link.state.get("tags", FieldState()).elements
     line = TicketLine(
         id=link.id,
@@ -123,7 +124,7 @@ def _line(link: Link, made_at: datetime, parked: bool) -> tuple[TicketLine, Link
         assignee=_text(link, "assignee"),
         customer=_text(link, "customer"),
         tags=sorted(name for name, element in tags.items() if element.present),
-        states=states_of(link, parked=parked),
+        states=states_of(link, desk.config.maps, parked=parked),
         records={name: side.remote_id for name, side in (link.sides | link.retired).items()},
     )
     return line, link

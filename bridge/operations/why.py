@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeGuard
 from bridge.config import Config
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.case import DEFAULT_POLICY
-from bridge.core.merge.equality import decision_holds
+from bridge.core.merge.equality import decision_holds, shows_state
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import FieldState, Link, Side, SideField
 from bridge.core.model.syncs import FieldPolicy
@@ -179,6 +179,11 @@ class _Question:
     def entity_map(self) -> EntityMap | None:
         return self.config.maps.get(self.name, {}).get(self.link.entity)
 
+    def is_agreed(self, entry: SideField) -> bool:
+        """Return whether what the side showed last says what was agreed."""
+        fields = {} if self.entity_map is None else self.entity_map.fields
+        return shows_state(fields.get(self.field), entry, self.link.state[self.field])
+
 
 def _side(tx: Tx, desk: Desk, link: Link, name: str, field: str, called: str) -> SideReason:
     side = link.sides.get(name) or link.retired[name]
@@ -243,7 +248,8 @@ def _held_back(asked: _Question, entry: SideField) -> Reason | None:
     if entry.unreadable:
         why = f"what it shows is not believed: {entry.unreadable}"
         return Reason(why, entry.unreadable_code or Code.READ_VALUE)
-    if entry.decided_why and decision_holds(entry, asked.link.state):
+    decided = entry.decided_why and decision_holds(entry, asked.link.state)
+    if decided and not asked.is_agreed(entry):
         return Reason(f"not carried: {entry.decided_why}", entry.decided_code or Code.OTHER)
     if any(row.field == asked.field for row in asked.parked):
         why = "the vendor refused the value; see `bridge parked list`"
@@ -260,7 +266,9 @@ def _level(asked: _Question, entry: SideField) -> Reason:
     """
     # A side that never was level is at -1.
     behind = asked.link.state[asked.field].rev - max(entry.level, 0)
-    revisions = f"behind by {behind} change{'' if behind == 1 else 's'}; " if behind > 0 else ""
+    revisions = ""
+    if behind > 0 and not asked.is_agreed(entry):
+        revisions = f"behind by {behind} change{'' if behind == 1 else 's'}; "
     if asked.plan.delete:
         return Reason("the record is to be deleted, because it was deleted elsewhere")
     if any(asked.field in call.sent for call in asked.plan.calls):
@@ -269,7 +277,7 @@ def _level(asked: _Question, entry: SideField) -> Reason:
             why = f"its write is set aside: {aside.why}; `bridge parked retry {aside.id}`"
             return Reason(f"{revisions}{why}", aside.code)
         return Reason(f"{revisions}a write is owed")
-    if not revisions:
+    if behind <= 0:
         return Reason("as agreed")
     why, code = _why_not_owed(asked, entry)
     return Reason(f"{revisions}{why}", code)
@@ -290,7 +298,7 @@ def _why_not_owed(asked: _Question, entry: SideField) -> Reason:
         return Reason("the connection is not configured any more", Code.CONNECTION_RETIRED)
     if asked.entity_map.fields[asked.field].revision != entry.map_rev:
         return Reason("it is read again, by the mapping as it is now, before anything is written")
-    return Reason("no write is owed: what it shows says the same in its own words")
+    return Reason("as agreed, in its own words")
 
 
 def _last_write(tx: Tx, link: Link, name: str, field: str) -> LastWrite | None:

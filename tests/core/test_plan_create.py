@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.core.merge.case import Rules
-from bridge.core.model.capabilities import Support
+from bridge.core.model.capabilities import Support, creating
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import FieldPolicy
 from bridge.core.model.values import NotCarried
@@ -99,11 +99,12 @@ def test_f21_no_counterpart_is_made_while_anything_forbids_it(side):
     ("support", "probed", "expected"),
     [
         (Support.YES, {}, True),
-        (Support.YES, {"create": False}, True),
+        (Support.YES, {creating("ticket"): False}, False),
+        (Support.YES, {creating("message"): False}, True),
         (Support.PROBED, {}, True),
-        (Support.PROBED, {"create": True}, True),
-        (Support.PROBED, {"create": False}, False),
-        (Support.NO, {"create": True}, False),
+        (Support.PROBED, {creating("ticket"): True}, True),
+        (Support.PROBED, {creating("ticket"): False}, False),
+        (Support.NO, {creating("ticket"): True}, False),
     ],
 )
 def test_both_the_sync_and_the_system_must_allow_it(where, support, probed, expected):

@@ -122,7 +122,7 @@ def in_conflict(link):
 
 STATES = {
     TicketState.IN_STEP: entry("H", "status", level=2),
-    TicketState.BEHIND: entry("H", "status", level=1),
+    TicketState.BEHIND: entry("H", "status", level=1, shadow="pending"),
     TicketState.PAUSED: lambda link: setattr(link, "paused", True),
     TicketState.CONFLICT: in_conflict,
     TicketState.NOT_CARRIED: entry("H", "status", unreadable="`escalated` has no reading"),
@@ -156,14 +156,21 @@ def test_what_the_files_never_send_leaves_a_ticket_in_step(world, desk, code, st
     def decline(link):
         entry = link.sides["H"].fields["status"]
         entry.decided, entry.decided_why, entry.decided_code = {"status": 2}, "so it is", code
+        entry.level, entry.shadow = 1, "pending"
 
     store(world, 1, decline=decline)
     (row,) = tickets.listed(desk, Wanted(), limit=1).rows
     assert row.states == [state]
 
 
+def test_a_side_that_shows_what_was_agreed_is_in_step_whatever_was_written_there_last(world, desk):
+    store(world, 1, behind=entry("H", "status", level=1))
+    (row,) = tickets.listed(desk, Wanted(), limit=1).rows
+    assert row.states == ["in step"]
+
+
 def test_a_ticket_in_several_states_is_listed_in_each(world, desk):
-    behind, gone = entry("L", "subject", level=0), side("H", tombstone=True)
+    behind, gone = entry("L", "subject", level=0, shadow="older"), side("H", tombstone=True)
     store(world, 1, park=True, a=in_conflict, b=behind, c=gone)
     (row,) = tickets.listed(desk, Wanted(), limit=5).rows
     assert row.states == ["behind", "conflict", "parked", "tombstone"]

@@ -32,6 +32,13 @@ def agrees(field_map: FieldMap, entry: SideField, raw: Raw, state: FieldState) -
     return sent == value and bool(answered == raw)
 
 
+def shows_state(field_map: FieldMap | None, entry: SideField, state: FieldState) -> bool:
+    """Return whether what a side showed last says what the state says."""
+    if field_map is None or entry.unreadable or isinstance(entry.shadow, Marker):
+        return False
+    return agrees(field_map, entry, entry.shadow, state)
+
+
 def set_agrees(field_map: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> bool:
     """Return whether nothing is left to add to a set or to remove from it.
 

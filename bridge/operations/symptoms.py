@@ -138,7 +138,8 @@ def tickets_at_rest(tx: Tx, desk: Desk, status: Status) -> Iterator[Trouble]:
                 f"{count} {records} retired: {connection} is no member of {sync} in "
                 "mappings/syncs.yaml (any more)"
             )
-            yield usual(Code.CONNECTION_RETIRED, what, None, connection)
+            # A note: what was doubtful about it was asked before the start that brought it in.
+            yield replace(usual(Code.CONNECTION_RETIRED, what, None, connection), note=True)
 
 
 def processes_at_rest(tx: Tx, now: datetime) -> Iterator[Trouble]:

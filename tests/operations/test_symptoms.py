@@ -247,6 +247,7 @@ def test_paused_tickets_and_retired_records_are_counted(desk):
     assert paused.what == "1 ticket is paused"
     (retired,) = found(desk, Code.CONNECTION_RETIRED)
     assert retired.what.startswith("1 record is retired: gone is no member of ")
+    assert (paused.note, retired.note) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from bridge.cli.operator import at_desk
 from bridge.cli.screen import Screen, say_json
+from bridge.core.model.counting import counted
 from bridge.operations import agents
 from bridge.operations.times import when
 
@@ -36,7 +37,7 @@ def command(as_json: bool) -> None:
         style="yellow",
     )
     for stranger in people.unmapped:
-        count = f"{stranger.tickets} ticket{'' if stranger.tickets == 1 else 's'}"
+        count = counted(stranger.tickets, "ticket")
         line = (
             f"{stranger.connection}: {stranger.who} ({stranger.field}), {count}, "
             f"since {when(stranger.since)}"

@@ -10,6 +10,7 @@ from bridge.cli.plan_lines import print_plan
 from bridge.cli.planning import opened
 from bridge.cli.process import lend_redis
 from bridge.cli.screen import say
+from bridge.core.model.counting import counted
 from bridge.core.model.outcome_meanings import in_words
 from bridge.home import find_home
 from bridge.operations import plans
@@ -52,7 +53,7 @@ def command(
         if not plan.writes:
             return
         if not yes:
-            click.confirm(f"Make these {len(plan.writes)} writes?", abort=True)
+            click.confirm(f"Make {counted(len(plan.writes), 'write')}?", abort=True)
         applied = plans.carry_out(bridge, desk, sync, plan, override_unsafe=override_unsafe)
     _print(applied, len(plan.writes))
     if applied.left or applied.errors or applied.parked:
@@ -67,7 +68,7 @@ def _plan_again(bridge: Bridge, desk: Desk, sync: str | None) -> Preview:
     home = find_home()
     changes = plans.changes_since_last(home, sync, plan)
     if changes is not None:
-        differ = f"{len(changes)} writes differ from the last plan"
+        differ = f"{counted(len(changes), 'write differs', 'writes differ')} from the last plan"
         say(differ if changes else "as in the last plan")
         for change in changes[:MAX_SHOWN]:
             say(f"  {change}")
@@ -89,7 +90,7 @@ def _refuse(plan: Preview, *, override_unsafe: bool) -> None:
 
 def _print(applied: Applied, planned: int) -> None:
     runs = ", ".join(map(str, applied.runs))
-    writes, calls = _counted(planned, "write"), _counted(applied.done, "call")
+    writes, calls = counted(planned, "write"), counted(applied.done, "call")
     say(f"{writes} planned, {calls} made for them by runs {runs}")
     if applied.left:
         say(f"{applied.left} were not needed or not possible any more")
@@ -110,9 +111,5 @@ def _release(desk: Desk, connection: str, *, yes: bool) -> None:
     for write in held[:MAX_SHOWN]:
         say(f"  {write.subject}  {write.why}")
     if not yes:
-        click.confirm(f"Let these {len(held)} writes through?", abort=True)
+        click.confirm(f"Let {counted(len(held), 'write')} through?", abort=True)
     say(f"{plans.release_held(desk, connection, held)} freed")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ from bridge.cli.import_progress import show_progress
 from bridge.cli.import_report import outcome_as_json, print_costs, print_outcome
 from bridge.cli.process import working
 from bridge.cli.screen import say, say_json
+from bridge.core.model.counting import counted
 from bridge.operations import imports
 
 
@@ -61,7 +62,7 @@ def command(
         say_json(values | outcome_as_json(progress, outcome))
     else:
         ids = ", ".join(map(str, run_ids))
-        say(f"runs {ids}: {progress.listed} records listed, {outcome.made} made")
+        say(f"runs {ids}: {counted(progress.listed, 'record')} listed, {outcome.made} made")
         print_outcome(progress, outcome)
     if outcome.left.waiting or progress.errors or progress.halted:
         raise SystemExit(1)

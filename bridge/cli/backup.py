@@ -9,6 +9,7 @@ import click
 from bridge.cli.operator import actor, at_desk
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say
+from bridge.core.model.counting import counted
 from bridge.home import find_home
 from bridge.operations import backups, desk
 
@@ -24,7 +25,7 @@ def command(file: Path) -> None:
     """
     with at_desk() as opened:
         contents = backups.back_up(opened, file)
-    say(f"{file}: {contents.links} links in {contents.rows} rows")
+    say(f"{file}: {counted(contents.links, 'link')} in {counted(contents.rows, 'row')}")
     say("it holds personal data, also of people whom `bridge forget` erases later")
 
 
@@ -42,7 +43,7 @@ def restore(file: Path, replace: bool) -> None:
     with desk.opened(home, actor(), check_ledger=False) as opened:
         contents = backups.restore(opened, file, replace=replace)
     when = f", the newest changed at {contents.newest:%Y-%m-%d %H:%MZ}" if contents.newest else ""
-    say(f"restored {contents.links} links in {contents.rows} rows{when}")
+    say(f"restored {counted(contents.links, 'link')} in {counted(contents.rows, 'row')}{when}")
     say(
         "start the bridge: creates wait until each connection is compared. "
         "Then look at `bridge doctor` and `bridge parked list`"

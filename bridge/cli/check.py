@@ -12,6 +12,7 @@ from bridge.cli.operator import actor
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say, say_json
 from bridge.config import Config
+from bridge.core.model.counting import counted
 from bridge.home import find_home
 from bridge.operations import check
 from bridge.operations.check import Check
@@ -75,7 +76,7 @@ def _print_connections(config: Config, result: Check, *, live: bool) -> None:
     """Say what is in order, and which connection did not answer well."""
     for name, connection in config.connections.items():
         mapped = ", ".join(
-            f"{entity} ({len(mapping.fields)} fields)"
+            f"{entity} ({counted(len(mapping.fields), 'field')})"
             for entity, mapping in config.maps.get(name, {}).items()
         )
         mark = "no" if live and name not in result.live else "ok"
@@ -97,7 +98,8 @@ def _print_changes(result: Check, *, accepted: bool) -> None:
         if any(f"`{name}`" in change.text for change in result.changes):
             continue  # what its absence means was just said
         say(
-            f"retired: `{name}` is not in the files; its {count} records are kept and left alone. "
+            f"retired: `{name}` is not in the files; "
+            f"its {counted(count, 'record is', 'records are')} kept and left alone. "
             "Put it back to go on, or say under which name it goes on: `bridge connection rename`",
             err=True,
         )
@@ -114,4 +116,4 @@ def _complain(warnings: Sequence[str], problems: Sequence[str]) -> None:
     for problem in problems:
         say(problem, err=True)
     if problems:
-        say(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
+        say(counted(len(problems), "problem"), err=True)

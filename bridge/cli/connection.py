@@ -6,6 +6,7 @@ import click
 
 from bridge.cli.operator import at_desk
 from bridge.cli.screen import say
+from bridge.core.model.counting import counted
 from bridge.operations import connection, renames
 
 
@@ -49,7 +50,7 @@ def rename(old: str, new: str) -> None:
         connections = desk.config.connections  # where it may still have its old name
         renamed = connections.get(new) or connections.get(old)
     say(
-        f"{old} is {new} now ({counts.get('side', 0)} records); "
+        f"{old} is {new} now ({counted(counts.get('side', 0), 'record')}); "
         "see that the files say so too, then start the bridge"
     )
     if renamed is not None and renamed.webhook is not None:

@@ -8,6 +8,7 @@ import click
 
 from bridge.cli.operator import at_desk
 from bridge.cli.screen import say
+from bridge.core.model.counting import counted
 from bridge.errors import NotPossible
 from bridge.observability.visible_text import visible
 from bridge.operations import forget
@@ -81,14 +82,14 @@ def _print_known(known: PersonalData) -> None:
         f"{count} of entity {entity}" for entity, count in sorted(known.entities.items())
     )
     say(
-        f"the ledger holds {len(known.links)} links of this person"
+        f"the ledger holds {counted(len(known.links), 'link')} of this person"
         f"{': ' + by_entity if by_entity else ''}"
     )
     if known.elsewhere:
         ids = ", ".join(link_id[:ID_START] for link_id in known.elsewhere[:MAX_SHOWN])
         say(
-            f"{len(known.elsewhere)} links of others mention the address in a text "
-            f"and are left alone: {ids}"
+            f"{counted(len(known.elsewhere), 'link')} of others with the address in a text, "
+            f"left alone: {ids}"
         )
 
 
@@ -97,7 +98,7 @@ def _delete(desk: Desk, name: str, address: str, known: PersonalData) -> int:
     there = forget.records_there(desk, name, address, known)
     for ref in there.others:
         say(f"{ref} shows another address by now and is left alone")
-    say(f"{name} has {len(there.refs)} records that are this person's and nobody else's")
+    say(f"{name} has {counted(len(there.refs), 'record')} of this person's and nobody else's")
     if not there.refs:
         return 0
     what = "it" if len(there.refs) == 1 else "them"

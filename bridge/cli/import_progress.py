@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from bridge.cli.screen import Screen, say
+from bridge.core.model.counting import counted
 from bridge.operations.imports import AllowedRate, ImportProgress
 
 LINE_SECONDS: Final = 5.0
@@ -51,9 +52,9 @@ def progress_line(progress: ImportProgress, allowed: str) -> str:
     if not progress.unlisted:
         left = f"{progress.waiting / rate:.0f} s left" if rate else ""
     return (
-        f"{progress.pages} pages, {progress.listed} listed, "
+        f"{counted(progress.pages, 'page')}, {progress.listed} listed, "
         f"{progress.done} of {progress.queued} done, {progress.made} made, "
-        f"{rate:.1f}/s {left}, {progress.calls} calls{allowed}"
+        f"{rate:.1f}/s {left}, {counted(progress.calls, 'call')}{allowed}"
     )
 
 

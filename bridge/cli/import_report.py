@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.cli.screen import say
+from bridge.core.model.counting import counted
 from bridge.core.model.outcome_meanings import in_words
 from bridge.operations import availability
 from bridge.operations.imports import ImportOutcome, ImportProgress
@@ -17,9 +18,10 @@ def print_costs(costs: list[ImportCost]) -> None:
         if cost.records is None:
             say(f"{cost.connection}: never listed, so its cost is not known yet", err=True)
             continue
-        seen = f"{cost.records} records last time"
+        seen = f"{counted(cost.records, 'record')} last time"
         duration = f", about {cost.seconds:.0f} s at its declared rate" if cost.seconds else ""
-        about = f"about {cost.calls} calls, at most {cost.creates} creates{duration}"
+        calls, creates = counted(cost.calls, "call"), counted(cost.creates, "create")
+        about = f"about {calls}, at most {creates}{duration}"
         say(f"{cost.connection}: {seen}; {about}", err=True)
     if any(cost.records is None for cost in costs):
         hint = "lists the systems and counts everything before anything is written"
@@ -47,7 +49,7 @@ def print_outcome(progress: ImportProgress, outcome: ImportOutcome) -> None:
         say("  -> mend what is named; then start it again: it goes on with what is left", err=True)
     if outcome.over_limit:
         why = "this was all that it may make; start it again to go on"
-        say(f"{outcome.over_limit} records were not made: {why}")
+        say(f"{counted(outcome.over_limit, 'record was', 'records were')} not made: {why}")
     if outcome.review:
         join = "join each with `bridge link relink REF --to TICKET`"
         say(f"{len(outcome.review)} match more than one ticket; {join}:")

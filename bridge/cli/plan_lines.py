@@ -7,6 +7,7 @@ from typing import Final
 
 from bridge.cli.screen import say
 from bridge.cli.value_text import short_value
+from bridge.core.model.counting import counted
 from bridge.core.model.outcome_meanings import in_words
 from bridge.operations.plans import HeldWrite
 from bridge.preview.dry_run import Preview, summary
@@ -23,7 +24,7 @@ def print_plan(plan: Preview, held: Sequence[HeldWrite], sample: int) -> None:
     _print_writes(plan, sample)
     for (kind, name, field, why), count in plan.notes.most_common(MAX_NOTES):
         what = f"{field} of {name}" if field else name
-        say(f"{kind}: {what}, {count} times: {why}".removesuffix(": "))
+        say(f"{kind}: {what}, {counted(count, 'time')}: {why}".removesuffix(": "))
     for (name, agent), count in plan.unmapped.most_common(MAX_NOTES):
         say(f"{count}x nobody knows who {agent} of {name} is: see `bridge agents`")
     for (name, code), count in plan.parked.items():
@@ -58,7 +59,7 @@ def _headline(plan: Preview) -> str:
 
 def _print_writes(plan: Preview, sample: int) -> None:
     for name, counts in summary(plan).items():
-        say(f"{name}: " + ", ".join(f"{counts[op]} {op}s" for op in OPS))
+        say(f"{name}: " + ", ".join(counted(counts[op], op) for op in OPS))
         fields = [f"{field} {count}" for field, count in counts["fields"].most_common()]
         say("    " + ", ".join(fields))
         for op in OPS:

@@ -13,6 +13,7 @@ from bridge.cli.drift_lines import drift_line
 from bridge.cli.process import working
 from bridge.cli.run_progress import ProgressDisplay
 from bridge.cli.screen import say, say_json
+from bridge.core.model.counting import counted
 from bridge.operations import reconciliations
 from bridge.operations.reconciliations import RunOutcome
 
@@ -78,7 +79,8 @@ def _print(run: RunOutcome) -> None:
     say(f"{run.connection} {run.entity}: {counts}: {run.error or done}")
     if run.unreadable:
         shown = "; ".join(run.unreadable_rows)
-        say(f"  left out {run.unreadable} rows that show no record: {shown}")
+        rows = counted(run.unreadable, "row that shows", "rows that show")
+        say(f"  left out {rows} no record: {shown}")
     if run.absences:
         say(f"  absences {run.absences}")
     for found in run.found[:MAX_SHOWN]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from bridge.cli.screen import say, say_over
+from bridge.core.model.counting import counted
 from bridge.errors import BridgeError
 from bridge.operations.reconciliations import RunProgress
 
@@ -52,7 +53,7 @@ class ProgressDisplay:
 
     def _show(self, run: RunProgress, seconds: float) -> None:
         line = (
-            f"{run.connection} {run.entity}: {run.seen} seen on {run.pages} pages, "
+            f"{run.connection} {run.entity}: {run.seen} seen on {counted(run.pages, 'page')}, "
             f"{run.differed} differ, {seconds:.0f} s"
         )
         if not sys.stderr.isatty():

@@ -6,6 +6,7 @@ import click
 
 from bridge.cli.operator import at_desk
 from bridge.cli.screen import say
+from bridge.core.model.counting import counted
 from bridge.operations import renames
 
 
@@ -25,6 +26,6 @@ def rename(old: str, new: str) -> None:
     with at_desk() as desk:
         counts = renames.rename_sync(desk, old, new)
     say(
-        f"{old} is {new} now ({counts.get('link', 0)} tickets); "
+        f"{old} is {new} now ({counted(counts.get('link', 0), 'ticket')}); "
         "see that mappings/syncs.yaml says so too, then start the bridge"
     )

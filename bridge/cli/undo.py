@@ -11,6 +11,7 @@ from bridge.cli.operator import at_desk
 from bridge.cli.process import working
 from bridge.cli.screen import say, say_json
 from bridge.cli.value_text import short_value
+from bridge.core.model.counting import counted
 from bridge.errors import Busy
 from bridge.observability.visible_text import visible
 from bridge.operations import undos
@@ -66,7 +67,8 @@ def _say_plan(plan: UndoPlan, *, dry_run: bool, as_json: bool) -> None:
     if dry_run and as_json:
         say_json(plan)
     else:
-        did = f"made {plan.made} records and wrote to others {plan.changed} times"
+        made, wrote = counted(plan.made, "record"), counted(plan.changed, "time")
+        did = f"made {made} and wrote to others {wrote}"
         say(f"run {plan.run} ({plan.kind} of {plan.connection}) {did}", err=as_json)
     if dry_run and plan.records and not as_json:
         _list_records(plan)
@@ -102,15 +104,15 @@ def _print(running: RunningUndo, outcome: UndoOutcome, *, as_json: bool) -> None
     waiting = outcome.left.waiting
     if as_json:
         kept = [asdict(record) for record in outcome.kept]
-        values = {"run": running.run, "undone": outcome.tickets, "left": kept, "waiting": waiting}
-        say_json(values)
+        ended = {"run": running.run, "undone": outcome.tickets, "left": kept}
+        say_json(ended | {"waiting": waiting})
     else:
-        say(f"{outcome.tickets} tickets taken back, {len(outcome.kept)} left as they are")
+        undone = counted(outcome.tickets, "ticket")
+        say(f"{undone} taken back, {len(outcome.kept)} left as they are")
         for record in outcome.kept[:MAX_SHOWN]:
             say(f"  {record.ref}  {record.why}")
         if len(outcome.kept) > MAX_SHOWN:
-            more = len(outcome.kept) - MAX_SHOWN
-            say(f"  and {more} more: --json lists them all")
+            say(f"  and {len(outcome.kept) - MAX_SHOWN} more: --json lists them all")
     if waiting:
         reasons = "; ".join(outcome.waits_for)
         say(f"{waiting} wait and are taken back later: {reasons}", err=True)

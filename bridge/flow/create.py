@@ -15,6 +15,7 @@ from bridge.connectors import left_out
 from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.merge.created_records import absorb_created
 from bridge.core.model.capabilities import Support, creating
+from bridge.core.model.counting import counted
 from bridge.core.model.markers import Markers
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Note, Side
@@ -160,7 +161,7 @@ def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
     if run_writes.creates(tx, run.figures.get("import", [run.id])) < limit:
         return False
     why = (
-        f"the import may make {limit} records (`--limit`) and has; "
+        f"the import may make {counted(limit, 'record')} (`--limit`) and has; "
         "the next poll or `bridge backfill` makes this one"
     )
     work.park(tx, task.row, task.owner, why, parking.CREATION_BUDGET, context.clock.now())

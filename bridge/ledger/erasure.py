@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from bridge.core.model.counting import counted
 from bridge.core.model.entities import ENTITIES
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker, Ref
@@ -111,7 +112,7 @@ def erase(tx: Tx, email: str, now: datetime) -> dict[str, int]:
     data = find(tx, address)
     if data.under_way:
         raise Busy(
-            f"{data.under_way} writes about this person are under way; "
+            f"{counted(data.under_way, 'write is', 'writes are')} under way about this person; "
             "wait for them (see `bridge status`), then ask again. Nothing was erased"
         )
     counts = {

@@ -19,6 +19,7 @@ from typing import Final
 
 from sqlalchemy import delete, func, select, update
 
+from bridge.core.model.counting import counted
 from bridge.errors import LedgerError, NotPossible
 from bridge.ledger import catch_up, ledger_copy, run_records, table_rows, tables
 from bridge.ledger.database import Ledger, Tx
@@ -76,7 +77,8 @@ def restore(
         links = target.execute(select(func.count()).select_from(tables.link)).scalar_one()
         if links and not replace:
             raise NotPossible(
-                f"the ledger at {ledger.shown} holds {links} links, which would be lost: "
+                f"the ledger at {ledger.shown} holds {counted(links, 'link')}, "
+                "which would be lost: "
                 "back it up, then say --replace"
             )
         table_rows.clear(target)

@@ -10,6 +10,7 @@ from typing import Final
 
 from bridge.clock import SystemClock
 from bridge.config import load_stores
+from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.errors import BridgeError, ConfigError, LedgerError
@@ -140,7 +141,7 @@ def _stored(status: Status, failing: list[FailingRun], now: datetime) -> Iterato
     if status.conflicts_open:
         yield Trouble(
             Code.CONFLICT,
-            _counted(
+            counted(
                 status.conflicts_open,
                 "field is in conflict and waits for a human",
                 "fields are in conflict and wait for a human",
@@ -194,7 +195,7 @@ def _parked(group: ParkedGroup) -> Trouble:
     newest = group.samples[0]
     return Trouble(
         group.code,
-        _counted(
+        counted(
             group.count,
             f"piece of work for {group.connection} is parked, ",
             f"pieces of work for {group.connection} are parked, ",
@@ -205,10 +206,6 @@ def _parked(group: ParkedGroup) -> Trouble:
         f"{MEANINGS[group.code].do}: `bridge parked retry {newest.id}`, "
         f"or --cause {group.code} for all",
     )
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
 
 
 def _behind(state: CatchUp) -> Trouble:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bridge.connectors import connector_class
 from bridge.core.mapping import email_address
+from bridge.core.model.counting import counted
 from bridge.core.model.values import Ref
 from bridge.errors import BridgeError, Busy, NotPossible
 from bridge.ledger import erasure
@@ -74,7 +75,8 @@ def look(desk: Desk, address: str) -> PersonalData:
 def check_at_rest(known: PersonalData) -> None:
     """Raise Busy while a write about the person is under way: what it carries is still needed."""
     if known.under_way:
-        raise Busy(f"{known.under_way} writes about this person are under way; ask again later")
+        writes = counted(known.under_way, "write is", "writes are")
+        raise Busy(f"{writes} under way about this person; ask again later")
 
 
 def records_there(desk: Desk, connection: str, address: str, known: PersonalData) -> RecordsThere:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from bridge.core.model.counting import counted
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.outcome_codes import Code
 from bridge.ledger import run_records, run_writes
@@ -72,7 +73,7 @@ class ImportProgress:
         """Return in words what is left."""
         parts = [f"the listing of {name}" for name in self.unlisted]
         if self.waiting:
-            parts.append(f"{self.waiting} pieces of work")
+            parts.append(counted(self.waiting, "piece of work", "pieces of work"))
         return ", ".join(parts)
 
 

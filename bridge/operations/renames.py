@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bridge.core.model.counting import counted
 from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import configurations, renaming
 from bridge.ledger.database import Tx
@@ -27,8 +28,10 @@ def rename_connection(desk: Desk, old: str, new: str) -> Mapping[str, int]:
         if not renaming.is_known(tx, old):
             known = ", ".join(sorted(adoption.known_records(tx).connections)) or "none"
             raise UnknownName(f"nothing of {old} is known; connections with records: {known}")
-        if old == new or (count := renaming.count_records(tx, new)):
-            owned = "it is the same name" if old == new else f"{count} records of {new} are known"
+        count = renaming.count_records(tx, new)
+        if old == new or count:
+            known = counted(count, f"record of {new} is known", f"records of {new} are known")
+            owned = "it is the same name" if old == new else known
             raise NotPossible(
                 f"{owned}: two connections cannot be made one. Take {new} out of the files, or "
                 "give it a name that nothing has"
@@ -51,7 +54,9 @@ def rename_sync(desk: Desk, old: str, new: str) -> Mapping[str, int]:
             known = ", ".join(sorted(tickets)) or "none"
             raise UnknownName(f"{old} has no tickets; syncs with tickets: {known}")
         if tickets.get(new):
-            raise NotPossible(f"{new} has {tickets[new]} tickets: two syncs cannot be made one")
+            raise NotPossible(
+                f"{new} has {counted(tickets[new], 'ticket')}: two syncs cannot be made one"
+            )
         counts = renaming.rename_sync(tx, old, new)
         adoption.rename(tx, desk.context, desk.actor, "syncs", old, new)
     return counts

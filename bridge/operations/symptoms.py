@@ -10,6 +10,7 @@ from typing import Final
 
 from bridge.core.mapping.transforms import shown
 from bridge.core.model.capabilities import Support, creating
+from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code, of_refusal
 from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.engine import worker_identity
@@ -68,7 +69,7 @@ def refusals(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:
     former, known = former_names(tx), desk.config.connections
     for row in refused_webhooks.current(tx, now):
         code = of_refusal(row.reason)
-        deliveries = f"{row.count} {'delivery' if row.count == 1 else 'deliveries'}"
+        deliveries = counted(row.count, "delivery", "deliveries")
         if code is Code.HOOK_UNKNOWN and row.connection and row.connection not in known:
             yield _at_former_name(row, deliveries, former.get(row.connection, ""))
         else:
@@ -102,9 +103,8 @@ def _at_former_name(row: RefusedWebhooks, deliveries: str, new: str) -> Trouble:
 def values_without_reading(tx: Tx) -> Iterator[Trouble]:
     """See which values no mapping can read."""
     for value in unread_values.unread_values(tx)[:NAMED_VALUES]:
-        entities = f"{value.entity}{'' if value.records == 1 else 's'}"
         what = (
-            f"{value.field} {shown(value.value)} seen on {value.records} {entities} of "
+            f"{value.field} {shown(value.value)} seen on {counted(value.records, value.entity)} of "
             f"{value.connection}, and the mapping has no reading for it"
         )
         yield usual(Code.READ_VALUE, what, value.since, value.connection)
@@ -128,14 +128,13 @@ def creates_withdrawn(tx: Tx, desk: Desk) -> Iterator[Trouble]:
 def tickets_at_rest(tx: Tx, desk: Desk, status: Status) -> Iterator[Trouble]:
     """See which tickets are paused, and which records belong to no member of their sync."""
     if status.paused:
-        tickets = "ticket is" if status.paused == 1 else "tickets are"
-        yield usual(Code.PAUSED, f"{status.paused} {tickets} paused")
+        yield usual(Code.PAUSED, f"{counted(status.paused, 'ticket is', 'tickets are')} paused")
     members = {name: set(sync.members) for name, sync in desk.config.syncs.items()}
     for sync, connection, count in links.sides_by_sync(tx):
         if connection not in members.get(sync, set()):
-            records = "record is" if count == 1 else "records are"
             what = (
-                f"{count} {records} retired: {connection} is no member of {sync} in "
+                f"{counted(count, 'record is', 'records are')} retired: "
+                f"{connection} is no member of {sync} in "
                 "mappings/syncs.yaml (any more)"
             )
             # A note: what was doubtful about it was asked before the start that brought it in.

@@ -33,9 +33,9 @@ class TroubleLog:
         found = {(trouble.code, trouble.connection): trouble for trouble in wrong}
         for key in sorted(found.keys() - self._known):
             trouble = found[key]
-            log.warning("wrong: %s", MEANINGS[trouble.code].title, extra=_about(*key))
+            log.warning("trouble: %s", MEANINGS[trouble.code].title, extra=_about(*key))
         for code, connection in sorted(self._known - found.keys()):
-            log.info("well again: %s", MEANINGS[code].title, extra=_about(code, connection))
+            log.info("trouble over: %s", MEANINGS[code].title, extra=_about(code, connection))
         self._looks = 0 if found.keys() != self._known else self._looks + 1
         self._known = set(found)
         if found and self._looks >= self.remind_every:
@@ -44,7 +44,7 @@ class TroubleLog:
                 f"{f'{connection}: ' if connection else ''}{MEANINGS[code].title} [{code}]"
                 for code, connection in sorted(found)
             )
-            log.warning("still wrong: %s; see `bridge doctor`", lasting)
+            log.warning("trouble lasts: %s; see `bridge doctor`", lasting)
 
 
 def _about(code: Code, connection: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from bridge.core.model.counting import counted
 from bridge.core.model.values import Raw
 from bridge.errors import Busy, UnknownName
 from bridge.ledger import run_records, run_writes, timeline
@@ -158,7 +159,10 @@ def _unfinished_in_words(
     unlisted: set[str], waiting: dict[str, int], why_shut: dict[str, str]
 ) -> str:
     parts = [f"its part on {name} has not ended" for name in sorted(unlisted)]
-    parts += [f"{count} pieces of work wait for {name}" for name, count in sorted(waiting.items())]
+    parts += [
+        f"{counted(count, 'piece of work waits', 'pieces of work wait')} for {name}"
+        for name, count in sorted(waiting.items())
+    ]
     reasons = [why_shut[name] for name in sorted({*waiting, *unlisted} & why_shut.keys())]
     return "; ".join([", ".join(parts), *reasons])
 

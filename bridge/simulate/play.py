@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from bridge.core.model.counting import counted
 from bridge.ledger import connection_health, webhook_inbox
 from bridge.queue import MemoryBudget
 from bridge.runs import account_metrics, backfill, comparison, schedule
@@ -66,7 +67,7 @@ class Player:
         if not account.balanced:
             raise PromiseBroken(f"the account of webhooks does not add up: {account}")
         if account.accepted != self.stage.accepted:
-            accepted = f"{self.stage.accepted} webhooks were accepted"
+            accepted = f"{counted(self.stage.accepted, 'webhook was', 'webhooks were')} accepted"
             raise PromiseBroken(f"{accepted}, {account.accepted} are in the ledger")
 
     # Each step of a script is done by the method of its kind.

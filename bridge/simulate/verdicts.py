@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from bridge.core.model.counting import counted
 from bridge.ledger import parking, webhook_inbox
 from bridge.ledger.connection_health import FIRST_STOP
 from bridge.operations.evidence import AMBIGUOUS, facts
@@ -118,7 +119,9 @@ def _check_evidence(stage: Stage, verdict: SeedVerdict) -> None:
             refs = row.get("refs") or {"": row["ref"][1]}
             verdict.refs |= {str(ref) for ref in refs.values()}
     if report.forbidden_calls:
-        verdict.broken.append(f"{report.forbidden_calls} calls that a sync must never make")
+        verdict.broken.append(
+            f"{counted(report.forbidden_calls, 'call')} that a sync must never make"
+        )
     for row in report.details.get("undocumented_calls", []):
         verdict.broken.append(f"undocumented call: {row}")
 
@@ -130,8 +133,8 @@ def _check_manners(stage: Stage, verdict: SeedVerdict) -> None:
         poll = stage.home.config.connections[name].poll
         for heard in line.refusals:
             if calls_beyond_trials(heard, poll) > MAX_CALLS_UNDER_WAY:
-                calls = f"{len(heard)} calls in {heard[-1] - heard[0]} with a key that was refused"
-                verdict.broken.append(f"{name}: {calls}")
+                calls = f"{counted(len(heard), 'call')} in {heard[-1] - heard[0]}"
+                verdict.broken.append(f"{name}: {calls} with a key that was refused")
 
 
 def calls_beyond_trials(heard: Sequence[datetime], poll: timedelta | None) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code
 from bridge.home import fill_home
 from bridge.ledger import parking, summary, work
@@ -146,13 +147,13 @@ class DemoRun:
     def run(self) -> VerifyInput:
         """Load, edit and wait; return what is to be judged."""
         say = self.stack.settings.say
-        say(f"loading {self.tickets} tickets")
+        say(f"loading {counted(self.tickets, 'ticket')}")
         origins = self.load()
         self.wait_until_quiet()
         self.reconcile_until_linked(origins)
         # Some of a record shows in full listings only; a bridge that has run for a day knows it.
         self.reconcile()
-        say(f"{self.edits} edits by humans")
+        say(f"{counted(self.edits, 'edit')} by humans")
         self.edit(origins)
         for sandbox in self.stack.sandboxes.values():
             sandbox.post("flush", everything=True)

@@ -28,7 +28,7 @@ def give(run, estate, *words, code=0):
 def test_there_and_back(run, estate, tmp_path):
     file = tmp_path / "monday.backup"
     said = give(run, estate, "backup", str(file))
-    assert "1 links in" in said
+    assert "1 link in" in said
     assert "it holds personal data" in said
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     later = estate.apps["helpdesk"].create({"subject": "After the backup"})["id"]
@@ -36,7 +36,7 @@ def test_there_and_back(run, estate, tmp_path):
     said = give(run, estate, "restore", str(file), code=1)
     assert "holds 2 links, which would be lost" in said
     said = give(run, estate, "restore", str(file), "--replace")
-    assert "restored 1 links" in said
+    assert "restored 1 link in" in said
     assert "creates wait until each connection is compared" in said
     with estate.ledger.read() as tx:
         assert len(links.ids(tx)) == 1
@@ -53,7 +53,7 @@ def test_a_backup_of_a_running_bridge_and_no_restore_over_it(run, estate, tmp_pa
     file = tmp_path / "backup"
     with estate.ledger.transaction() as tx:
         running_processes.started(tx, "desk-7:::", "worker", "r1", datetime.now(UTC))
-    assert "links in" in give(run, estate, "backup", str(file))
+    assert "1 link in" in give(run, estate, "backup", str(file))
     said = give(run, estate, "restore", str(file), "--replace", code=1)
     assert "these run with this ledger: worker (desk-7). Stop every" in said
 
@@ -64,7 +64,7 @@ def test_a_home_whose_ledger_is_gone_gets_it_back(run, estate, tmp_path):
     estate.ledger.close()
     for part in ("bridge.db", "bridge.db-wal", "bridge.db-shm"):
         (estate.folder / "var" / part).unlink(missing_ok=True)
-    assert "restored 1 links" in give(run, estate, "restore", str(file))
+    assert "restored 1 link in" in give(run, estate, "restore", str(file))
     assert "Before the backup" in give(run, estate, "ticket", first_ref(estate))
 
 

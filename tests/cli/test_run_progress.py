@@ -13,6 +13,6 @@ def test_progress_is_told_once_for_each_step_ahead(capsys, monkeypatch):
             pass
     lines = capsys.readouterr().err.splitlines()
     assert [line.rpartition(",")[0] for line in lines] == [
-        "product ticket: 50 seen on 1 pages, 0 differ",
-        "product ticket: 90 seen on 1 pages, 0 differ",
+        "product ticket: 50 seen on 1 page, 0 differ",
+        "product ticket: 90 seen on 1 page, 0 differ",
     ]

@@ -82,7 +82,7 @@ class TestAllFour:
                 any_account.connector.parse({}, body)
 
     def test_they_answer_pings_and_probes(self, any_account):
-        assert any_account.connector.ping() == "1 tickets"
+        assert any_account.connector.ping() == "1 ticket"
         assert any_account.connector.probe() == {"tags": True}
 
 

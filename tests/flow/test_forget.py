@@ -225,7 +225,7 @@ def test_while_a_write_is_under_way_nothing_is_erased(account):
     with account.ledger.read() as tx:
         assert erasure.find(tx, ANA).under_way == 1
     before = account.text()
-    with pytest.raises(Busy, match="1 writes about this person are under way"):
+    with pytest.raises(Busy, match="1 write is under way about this person"):
         account.erase()
     assert account.text() == before
 

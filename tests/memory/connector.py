@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
 from bridge.connectors.parsing import generic_hint
 from bridge.core.model.capabilities import EntityCapabilities, Support
+from bridge.core.model.counting import counted
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import Malformed, Unsupported
@@ -111,7 +112,7 @@ class MemoryConnector(Connector):
 
     def ping(self) -> str:
         """Return how many records there are, in words."""
-        return self._look("list", lambda: f"{len(self.system.ids)} tickets")
+        return self._look("list", lambda: counted(len(self.system.ids), "ticket"))
 
     def _look(self, operation: Operation, act: Callable[[], T]) -> T:
         return self.system.look(self.connection.name, operation, act)

@@ -350,8 +350,8 @@ def test_the_log_has_a_line_when_a_trouble_begins_and_one_when_it_is_over(world,
     world.clock.sleep(timedelta(days=2).total_seconds())
     troubles.update()
     assert [(line.getMessage(), line.code, line.connection) for line in caplog.records] == [
-        ("wrong: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
-        ("well again: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
+        ("trouble: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
+        ("trouble over: wrong signature", "BRG-HOOK-SIGNATURE", "L"),
     ]
 
 
@@ -369,5 +369,5 @@ def test_what_lasts_is_one_line_at_every_fourth_look(desk, caplog):
     said = [line.getMessage() for line in caplog.records]
     assert (
         said[1:]
-        == ["still wrong: L: wrong signature [BRG-HOOK-SIGNATURE]; see `bridge doctor`"] * 2
+        == ["trouble lasts: L: wrong signature [BRG-HOOK-SIGNATURE]; see `bridge doctor`"] * 2
     )

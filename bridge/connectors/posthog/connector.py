@@ -61,6 +61,7 @@ from bridge.connectors.posthog.tag_belief import TagBelief, may_lack_tags
 from bridge.connectors.posthog.ticket_lookup import TicketLookup, is_number
 from bridge.core.mapping.email_address import same_address
 from bridge.core.model.capabilities import creating
+from bridge.core.model.counting import counted
 from bridge.core.model.markers import Markers
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
@@ -288,7 +289,7 @@ class PostHogConnector(JsonHttpConnector):
     def ping(self) -> str:
         """Make the cheapest authenticated read; return a line for people."""
         count = value_at(self._listing.ask({"limit": 1}).answer.body, "count")
-        return f"{count} tickets" if isinstance(count, int) else "tickets can be listed"
+        return counted(count, "ticket") if isinstance(count, int) else "tickets can be listed"
 
     def account_metrics(self) -> Mapping[str, float]:
         """Return how many messages nobody of the team has read; nothing where the key may not ask.

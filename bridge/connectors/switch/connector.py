@@ -75,6 +75,7 @@ from bridge.connectors.switch.records import (
 )
 from bridge.core.mapping.email_address import same_address
 from bridge.core.model.capabilities import Support
+from bridge.core.model.counting import counted
 from bridge.core.model.markers import Markers
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
@@ -378,7 +379,7 @@ class SwitchConnector(JsonHttpConnector):
     def ping(self) -> str:
         """Make the cheapest authenticated read; return a line for people."""
         total = value_at(self._list(TICKET, {"limit": 1}).body, "meta.total")
-        return f"{total} tickets" if isinstance(total, int) else "tickets can be listed"
+        return counted(total, "ticket") if isinstance(total, int) else "tickets can be listed"
 
     # Calls
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bridge.core.model.counting import counted
 from bridge.core.model.syncs import Guard
 
 
@@ -18,7 +19,8 @@ def destructive_held(count_this_hour: int, more: int, records: int, guard: Guard
         return None
     return (
         f"held as unsafe: {count_this_hour} destructive writes in the last hour and {more} more "
-        f"would pass the limit of {limit} ({guard.share:.0%} of {records} records, at least "
+        f"would pass the limit of {limit} ({guard.share:.0%} of "
+        f"{counted(records, 'record')}, at least "
         f"{guard.minimum}); look at `bridge parked list`, then `bridge parked retry ID --approve`"
     )
 

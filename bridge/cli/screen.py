@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.observability.visible_text import visible, visible_json
+from bridge.operations.times import for_programs
 
 GOES_ON: Final = 4
 """A line that goes on is indented by so much more."""
@@ -114,4 +115,4 @@ def _visible_lines(text: str) -> str:
 
 def _plain(value: Any) -> str:
     """Return a value that JSON has no form for as text."""
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return for_programs(value) if isinstance(value, datetime) else str(value)

@@ -15,7 +15,7 @@ from bridge.cli.screen import Screen, say_json
 from bridge.core.model.outcome_codes import Code
 from bridge.operations import status
 from bridge.operations.status import NEVER_CALLED, ConnectionStatus, Overview, RecentRun
-from bridge.operations.times import upcoming, when
+from bridge.operations.times import since_when, upcoming, when
 
 COLOURS: Final = {"ok": "green", "failing": "yellow", "trying": "yellow", NEVER_CALLED: "dim"}
 COLUMNS: Final = (
@@ -49,7 +49,7 @@ def _print(console: Screen, overview: Overview) -> None:
     for trouble in overview.troubles:
         if trouble.code is Code.FILES_DIFFER:
             continue  # every command says so by itself
-        since = f" (since {when(trouble.since)})" if trouble.since else ""
+        since = f" (since {since_when(trouble.since)})" if trouble.since else ""
         line = f"{status.in_words(trouble.what)}{since}  [{trouble.code}]"
         console.print(line, style="dim" if trouble.note else "yellow", soft_wrap=True)
     for metric in overview.summary.account_metrics:

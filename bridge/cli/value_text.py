@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from bridge.observability.visible_text import visible
+from bridge.operations.times import moment_of
 
 VALUE_WIDTH: Final = 48
 ID_WIDTH: Final = 13
@@ -27,7 +28,7 @@ def _as_text(value: Any) -> str:
     if isinstance(value, dict):  # a person, as most vendors show one
         name = value.get("email") or value.get("id")
         return str(name or json.dumps(value, ensure_ascii=False))
-    return str(value)
+    return moment_of(value) or str(value)
 
 
 def short_id(remote_id: str) -> str:

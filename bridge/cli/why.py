@@ -12,7 +12,7 @@ from bridge.cli.screen import say, say_json
 from bridge.cli.timeline_lines import detail_text
 from bridge.core.model.outcome_codes import of_entry
 from bridge.operations import why
-from bridge.operations.times import when
+from bridge.operations.times import moment_of, when
 from bridge.operations.why import Explanation
 
 
@@ -35,16 +35,16 @@ def _print(explanation: Explanation) -> None:
     if state.in_conflict:
         say(f"{field} is in conflict and stays as it is on every side: {state.in_conflict}")
     else:
-        say(f"{field} is {_as_json(state.value)}, set by {state.set_by or 'nobody'}")
+        say(f"{field} is {_in_words(state.value)}, set by {state.set_by or 'nobody'}")
     say(f"policy: {explanation.policy}")
     for moment in explanation.history:
         details = detail_text(moment.detail, of_entry(moment.kind, moment.detail))
         say(f"  {when(moment.at)}  {moment.kind}  {moment.connection}  {details}")
     for name, side in explanation.sides.items():
         code = f"  [{side.code}]" if side.code else ""
-        shows = "nothing" if side.shows is None else _as_json(side.shows)
+        shows = "nothing" if side.shows is None else _in_words(side.shows)
         say(f"{name}:{side.id} shows {shows}: {side.because}{code}")
 
 
-def _as_json(value: Any) -> str:
-    return json.dumps(value, default=str, ensure_ascii=False)
+def _in_words(value: Any) -> str:
+    return moment_of(value) or json.dumps(value, default=str, ensure_ascii=False)

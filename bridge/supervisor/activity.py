@@ -10,6 +10,7 @@ from bridge.core.model.state import Link
 from bridge.ledger import links, timeline
 from bridge.ledger.database import Ledger
 from bridge.ledger.timeline import TimelineEntry
+from bridge.operations.times import for_programs
 
 SHOWN_KINDS: Final = frozenset(
     {
@@ -106,7 +107,7 @@ def activity_row(entry: TimelineEntry, link: Link | None) -> ActivityRow:
     """Return an entry as a row: where, what, and for a write where its values come from."""
     side = link.sides.get(entry.connection) if link else None
     row: ActivityRow = {
-        "at": entry.at.isoformat(),
+        "at": for_programs(entry.at),
         "kind": entry.kind,
         "connection": entry.connection,
         "id": side.remote_id if side else str(entry.detail.get("ref", "")).partition(":")[2],

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.cli.activity_lines import row_text
+from bridge.cli.value_text import short_value
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.ledger import conflict_log, links, run_records, timeline, work
 from bridge.ledger.database import Ledger
 from bridge.ledger.timeline import TimelineEntry
-from bridge.operations.times import upcoming, when
+from bridge.operations.times import since_when, upcoming, when
 from bridge.supervisor.activity import activity_row
 from tests.cli.conftest import KEYS
 
@@ -107,3 +108,41 @@ def test_what_comes_on_another_day_is_shown_with_its_day():
     now = datetime(2026, 5, 1, 23, 50, tzinfo=UTC)
     assert upcoming(now + timedelta(minutes=5), now) == "23:55:00Z"
     assert upcoming(now + timedelta(minutes=15), now) == "05-02 00:05Z"
+
+
+def test_a_moment_among_the_values_is_shown_as_every_other(home):
+    made = "2026-03-01T12:00:05.000000+00:00"
+    link = Link("l2", "support-tickets", "ticket", {"created_at": FieldState(made, 1, "helpdesk")})
+    link.sides["helpdesk"] = Side(
+        "helpdesk", "r-1", {"created_at": SideField(shadow=made, map_rev="x", level=1)}
+    )
+    with home.ledger.transaction() as tx:
+        assert links.create(tx, link, AT)
+        entry = Note("changed", "helpdesk", "created_at", {"value": made})
+        timeline.add(tx, "l2", AT, [entry])
+    for words in (["ticket", "l2"], ["why", "l2", "created_at"]):
+        shown = home(*words)
+        assert SHOWN in shown
+        assert "+00:00" not in shown
+    assert f"created_at is {SHOWN}, set by helpdesk" in home("why", "l2", "created_at")
+    assert json.loads(home("ticket", "l2", "--json"))["state"]["created_at"]["value"] == made
+    (row,) = home("tickets", "--json").splitlines()
+    assert json.loads(row)["made_at"] == "2026-03-01T12:00:05Z"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("2026-03-01T12:00:05.250000+00:00", SHOWN),
+        ("2026-03-01T12:00:05Z", "2026-03-01T12:00:05Z"),  # in a system's own words
+        ("at 2026-03-01T12:00:05.000000+00:00", "at 2026-03-01T12:00:05.000000+00:00"),
+        ("2026-99-01T12:00:05.000000+00:00", "2026-99-01T12:00:05.000000+00:00"),
+    ],
+)
+def test_only_a_canonical_moment_is_shown_as_one(value, shown):
+    assert short_value(value) == shown
+
+
+def test_what_is_known_to_the_minute_is_shown_without_seconds():
+    assert since_when(AT) == SHOWN
+    assert since_when(AT.replace(second=0)) == "2026-03-01 12:00Z"

@@ -31,8 +31,11 @@ def command(directory: Path | None, texts: Sequence[str]) -> None:
     BRIDGE_HOME names, else ~/.bridge.
     """
     home = _target(directory)
-    chosen = new_home.choose(texts or _ask())
+    asked = [*texts] or _ask()
+    chosen = new_home.choose(new_home.shipped_names() if asked is None else asked)
     try:
+        if asked is not None:
+            new_home.refuse_others(home, chosen)
         made = fill_home(home, new_home.files_for(chosen))
     except OSError as error:
         raise ConfigError(
@@ -50,11 +53,11 @@ def command(directory: Path | None, texts: Sequence[str]) -> None:
     )
 
 
-def _ask() -> list[str]:
-    """Ask which systems there are, and their names here; all of them where nobody can answer."""
+def _ask() -> list[str] | None:
+    """Ask which systems there are, and their names here; None where nobody can answer."""
     known = new_home.shipped_names()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return list(known)
+        return None
     say("Which systems are to be connected?")
     texts = []
     for system, name in known.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bridge.config import yaml_reader
@@ -34,6 +35,11 @@ class ChosenSystem:
     system: str
     name: str
 
+    @property
+    def shown(self) -> str:
+        """The connection with its system, for people."""
+        return f"{self.name} ({self.system})"
+
 
 def shipped_names() -> dict[str, str]:
     """Return the systems that can be chosen, each with the name that it has unless told so."""
@@ -48,8 +54,31 @@ def choose(texts: Iterable[str]) -> list[ChosenSystem]:
         if system not in known:
             raise ConfigError([f"there is no system {system!r}; allowed: {', '.join(known)}"])
         chosen.append(ChosenSystem(system, name or known[system]))
+    if not chosen:
+        raise ConfigError([f"no system was chosen; choose two or more of {', '.join(known)}"])
     _refuse_names([each.name for each in chosen])
     return chosen
+
+
+def refuse_others(home: Path, chosen: Iterable[ChosenSystem]) -> None:
+    """Raise ConfigError when the home's settings exist and lack what was chosen."""
+    settings = home / SETTINGS
+    if not settings.is_file():
+        return
+    there = {ChosenSystem(system, name) for name, system in _connections(settings)}
+    if lacking := [each for each in chosen if each not in there]:
+        has = ", ".join(sorted(each.shown for each in there)) or "no connection"
+        no = ", ".join(each.shown for each in lacking)
+        ways = f"name another folder, or change {settings} by hand"
+        raise ConfigError([f"{home} has {has} already, and no {no}; nothing was changed: {ways}"])
+
+
+def _connections(settings: Path) -> list[tuple[str, str]]:
+    """Return name and system of each connection in a file that somebody may have edited."""
+    data = yaml_reader.parse(settings.read_text(encoding="utf-8"), SETTINGS).data
+    found = data.get("connections") if isinstance(data, Mapping) else None
+    rows = found.items() if isinstance(found, Mapping) else ()
+    return [(str(name), str(row["system"])) for name, row in rows if "system" in (row or {})]
 
 
 def _refuse_names(names: Sequence[str]) -> None:

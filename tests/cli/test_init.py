@@ -99,3 +99,24 @@ def test_on_a_terminal_it_asks_which_systems_and_by_what_names(tmp_path):
         ("berlin", "switch"),
         ("product", "posthog"),
     ]
+
+
+def test_no_system_chosen_is_named_as_that():
+    with pytest.raises(ConfigError) as refused:
+        new_home.files_for(new_home.choose([]))
+    assert str(refused.value).startswith("no system was chosen")
+
+
+def test_a_home_that_lacks_what_is_asked_for_says_so_and_is_left_as_it_is(run, tmp_path):
+    home = tmp_path / "home"
+    ours = ("--system", "switch=desk", "--system", "posthog=product")
+    assert run("init", str(home), *ours).exit_code == 0
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    done = run("init", str(home), "--system", "switch=helpdesk", "--system", "posthog=product")
+    assert done.exit_code == 2
+    assert "has desk (switch), product (posthog) already, and no helpdesk (switch)" in done.output
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+    for again in (ours, ()):
+        done = run("init", str(home), *again)
+        assert done.exit_code == 0, done.output
+    assert "has everything already" in run("init", str(home), *ours).output

@@ -74,9 +74,9 @@ class Commands(click.Group):
         try:
             return super().invoke(context)
         except ConfigError as error:
+            _explain(error)
             for problem in error.problems:
                 say(problem, err=True)
-            _explain(error)
             context.exit(2)
         except LedgerError as error:
             say(f"Error: {error}", err=True)

@@ -45,7 +45,7 @@ def rename(old: str, new: str) -> None:
 
     Stop the bridge first. In the files the connection has the new name already, or gets it now.
     """
-    with at_desk() as desk:
+    with at_desk(files_have_changed=True) as desk:
         counts = renames.rename_connection(desk, old, new)
         connections = desk.config.connections  # where it may still have its old name
         renamed = connections.get(new) or connections.get(old)

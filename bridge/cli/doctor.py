@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import click
 
 from bridge.cli.operator import actor
@@ -10,7 +12,7 @@ from bridge.cli.screen import say, say_rows
 from bridge.core.model.outcome_codes import Code
 from bridge.home import find_home
 from bridge.operations import doctor
-from bridge.operations.times import when
+from bridge.operations.times import since_when
 
 
 @click.command("doctor")
@@ -26,10 +28,12 @@ def command(as_json: bool) -> None:
     if as_json:
         say_rows(troubles)
     else:
-        for trouble in troubles:
-            since = f" (since {when(trouble.since)})" if trouble.since else ""
+        for trouble, after in zip_longest(troubles, troubles[1:]):
+            since = f" (since {since_when(trouble.since)})" if trouble.since else ""
             note = "note: " if trouble.note else ""
-            say(f"{note}{trouble.what}{since}  [{trouble.code}]", f"   -> {trouble.do}")
+            say(f"{note}{trouble.what}{since}  [{trouble.code}]")
+            if after is None or after.do != trouble.do:  # once, where one thing mends several
+                say(f"   -> {trouble.do}")
         if not wrong:
             say("nothing is wrong")
     if wrong:

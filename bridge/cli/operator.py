@@ -18,13 +18,17 @@ from bridge.operations.desk import Desk
 
 
 @contextmanager
-def at_desk() -> Iterator[Desk]:
-    """Open the bridge of this home for one command. A name that nothing has is wrong usage."""
+def at_desk(*, files_have_changed: bool = False) -> Iterator[Desk]:
+    """Open the bridge of this home for one command. A name that nothing has is wrong usage.
+
+    It says when the files differ from those in force, unless the command is given because they do.
+    """
     home = find_home()
     follow_sandbox(home)
     try:
         with desk.opened(home, actor()) as opened:
-            say_if_files_differ(opened.files_notice)
+            if not files_have_changed:
+                say_if_files_differ(opened.files_notice)
             yield opened
     except UnknownName as error:
         raise click.UsageError(visible(str(error))) from error

@@ -23,7 +23,7 @@ def rename(old: str, new: str) -> None:
 
     Stop the bridge first. In mappings/syncs.yaml the sync has the new name already, or gets it now.
     """
-    with at_desk() as desk:
+    with at_desk(files_have_changed=True) as desk:
         counts = renames.rename_sync(desk, old, new)
     say(
         f"{old} is {new} now ({counted(counts.get('link', 0), 'ticket')}); "

@@ -203,8 +203,7 @@ def _parked(group: ParkedGroup) -> Trouble:
         + f"{MEANINGS[group.code].title}: "
         f"{newest.why} ({names})",
         group.oldest,
-        f"{MEANINGS[group.code].do}: `bridge parked retry {newest.id}`, "
-        f"or --cause {group.code} for all",
+        f"{MEANINGS[group.code].do}. `bridge parked retry {group.code}` frees what is parked so",
     )
 
 

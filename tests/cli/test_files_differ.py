@@ -111,6 +111,7 @@ def test_a_rename_lets_it_start(run, home):
     renamed = run("connection", "rename", "product", "hog")
     assert renamed.exit_code == 0, renamed.output
     assert "product is hog now (2 records)" in renamed.output
+    assert "note:" not in renamed.output  # whoever renames knows that the files have changed
     assert "its webhooks come to /webhooks/hog from now on" in renamed.output
     assert run("check").exit_code == 0
     start(home)

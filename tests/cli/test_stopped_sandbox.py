@@ -15,3 +15,5 @@ def test_where_keys_are_missing_the_stopped_sandbox_is_named(run, tmp_path, word
     assert "HELPDESK_API_KEY is empty" in done.output
     assert ("the sandbox that ran in this home is stopped" in done.output) is ran
     assert ("`bridge up --sandbox` starts a new one" in done.output) is ran
+    assert done.output.startswith("note: the sandbox") is ran  # before all that follows from it
+    assert done.output.count("`bridge check` names every problem") == (words == "doctor")

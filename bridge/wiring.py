@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -119,11 +119,14 @@ class Bridge:
         with self.ledger.read() as tx:
             return adoption.is_outdated(tx, self.context)
 
-    def drain(self) -> DrainCounts:
-        """Answer the doorbell: work on what is due, and ring again if more is."""
+    def drain(self, *, keys: Collection[str] = ()) -> DrainCounts:
+        """Answer the doorbell: work on what is due, and ring again if more is.
+
+        `keys`, when not empty: only on the work of these keys.
+        """
         self.doorbell.answered()
         was_outdated = self.worker.outdated
-        counts = self.worker.run()
+        counts = self.worker.run(keys=keys)
         if self.worker.outdated:
             if not was_outdated:
                 logger.error("other files are in force: this process begins nothing; restart it")

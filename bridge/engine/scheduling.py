@@ -5,7 +5,7 @@ By lane, only for connections that may be called, and so that nothing starves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -84,8 +84,11 @@ def claim_batch(
     claims: int,
     *,
     until: datetime | None = None,
+    keys: Collection[str] = (),
 ) -> ClaimedBatch:
     """Claim what fits. `claims` counts how often this worker has claimed.
+
+    `keys`, when not empty: claim no other work than this.
 
     Rows of a connection that is shut are left alone, but for one probe once its rest is over. Lanes
     below live never take all places: neither the worker's, nor what waits for one connection.
@@ -98,8 +101,8 @@ def claim_batch(
     skipped_below_live = sorted(crowding.full_below_live)
     for name in sorted(health.keys() & context.connections.keys()):
         if health[name].half_open(now):
-            batch.taken += _probe(tx, owner, now, until, name)
-    if claims % AGED_EVERY_CLAIMS == 0 and capacity.below_live > 0:
+            batch.taken += _probe(tx, owner, now, until, name, keys)
+    if claims % AGED_EVERY_CLAIMS == 0 and capacity.below_live > 0 and not keys:
         # It counts as live from here on, or a busy account would still keep it out.
         aged = work.claim_aged(tx, owner, now, until, sorted({*skipped, *skipped_below_live}))
         batch.taken += [ClaimedWork(row, "live") for row in aged]
@@ -112,6 +115,7 @@ def claim_batch(
             until,
             free,
             skip_connections=skipped,
+            keys=keys,
             live_only=skipped_below_live,
             below_live=max(0, capacity.below_live),
             room=crowding.spare,
@@ -146,14 +150,16 @@ def crowded(context: Context, capacity: Capacity) -> Crowding:
     )
 
 
-def _probe(tx: Tx, owner: str, now: datetime, until: datetime, name: str) -> list[ClaimedWork]:
+def _probe(
+    tx: Tx, owner: str, now: datetime, until: datetime, name: str, keys: Collection[str]
+) -> list[ClaimedWork]:
     """Claim the one row that may try a half-open connection.
 
     Nothing if another worker tries it already, or no work for it is due.
     """
     if not connection_health.begin_probe(tx, name, now, until):
         return []
-    rows = work.claim(tx, owner, now, until, 1, only=name)
+    rows = work.claim(tx, owner, now, until, 1, only=name, keys=keys)
     if not rows:
         connection_health.end_probe(tx, name)
     return [ClaimedWork(row, "live", name) for row in rows]

@@ -8,7 +8,7 @@ vendor holds up its own calls only: the loop goes on with whatever is ready.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -120,6 +120,8 @@ class Drain:
     _late: bool = False
     """Its time is up: of the lanes below live nothing new is begun, unless it is held up."""
     _overtime_ends: datetime | None = None
+    _keys: Collection[str] = ()
+    """Not empty: nothing else is claimed."""
     _claims: int = 0
     _claimed_at: datetime | None = None
     _gate: ConnectionGate = field(default_factory=ConnectionGate)
@@ -130,9 +132,12 @@ class Drain:
             findings = LedgerFindings(self.ledger, name, self.context.clock.now)
             connector.remember_in(LedgerHandles(self.ledger, name), findings)
 
-    def run(self, seconds: float = 5.0) -> DrainCounts:
-        """Work until nothing is due, or for about that long; then finish what is under way."""
-        self.counts = DrainCounts()
+    def run(self, seconds: float = 5.0, *, keys: Collection[str] = ()) -> DrainCounts:
+        """Work until nothing is due, or for about that long; then finish what is under way.
+
+        `keys`, when not empty: only the work of these keys is taken up.
+        """
+        self.counts, self._keys = DrainCounts(), keys
         try:
             return self._loop(seconds)
         except Exception:
@@ -168,7 +173,7 @@ class Drain:
 
     def _more_to_come(self) -> bool:
         """Return whether a drain that has nothing under way should stay."""
-        return not (self._late or self.outdated) and (
+        return not (self._late or self.outdated or self._keys) and (
             bool(self._gate.waiting) or self._nearly_due()
         )
 
@@ -210,7 +215,7 @@ class Drain:
         self.outdated = not self.procedures.catch_up(tx, context)
         if self.outdated:
             return []
-        batch = claim_batch(tx, context, self.owner, now, capacity, self._claims)
+        batch = claim_batch(tx, context, self.owner, now, capacity, self._claims, keys=self._keys)
         self._gate.states = batch.states
         return [self._begin(claimed) for claimed in batch.taken]
 

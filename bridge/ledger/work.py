@@ -140,6 +140,7 @@ def claim(
     skip_connections: Iterable[str] = (),
     *,
     only: str | None = None,
+    keys: Collection[str] = (),
     live_only: Iterable[str] = (),
     below_live: int | None = None,
     room: Mapping[str, int] = MappingProxyType({}),
@@ -148,16 +149,18 @@ def claim(
     """Claim due rows for one worker, the most urgent lane first, at most one for each link.
 
     A claim that has run out (its worker died) is taken over. Rows that another worker is claiming
-    at this moment are skipped. `only` claims the rows of one connection; `live_only` names
-    connections of which only the live lane is claimed; `below_live` is how many rows may be of
-    such a lane (default: all). Rows of these lanes beyond a connection's `room` come behind the
-    rows of other connections, which can be called at the same time. Where more is due than fits,
-    the connections of a lane take turns, each as if it had had one for each call of its `load`: a
-    thousand rows of one do not go before the one row of another.
+    at this moment are skipped. `only` claims the rows of one connection, `keys` (not empty) no
+    others; `live_only` names connections of which only the live lane is claimed; `below_live` is
+    how many rows may be of such a lane (default: all). Rows of these lanes beyond a connection's
+    `room` come behind the rows of other connections, which can be called at the same time. Where
+    more is due than fits, the connections of a lane take turns, each as if it had had one for each
+    call of its `load`: a thousand rows of one do not go before the one row of another.
     """
     skipped, due = set(skip_connections), list[Any]()
     for _ in range(MAX_LOOKS):
-        statement = _most_urgent(tuple(kinds), tuple(sorted(skipped)), tuple(live_only), only)
+        statement = _most_urgent(
+            tuple(kinds), tuple(sorted(skipped)), tuple(live_only), only, tuple(keys)
+        )
         found = tx.execute(statement, {"now": now, "limit": 2 * limit}).all()
         due += found
         if only is not None or len(found) < 2 * limit:
@@ -170,7 +173,11 @@ def claim(
 
 @lru_cache(maxsize=256)
 def _most_urgent(
-    kinds: tuple[str, ...], skipped: tuple[str, ...], live_only: tuple[str, ...], only: str | None
+    kinds: tuple[str, ...],
+    skipped: tuple[str, ...],
+    live_only: tuple[str, ...],
+    only: str | None,
+    keys: tuple[str, ...],
 ) -> Select[Any]:
     now = bindparam("now", type_=work.c.due_at.type)
     statement = (
@@ -180,6 +187,8 @@ def _most_urgent(
     )
     if kinds:
         statement = statement.where(work.c.kind.in_(kinds))
+    if keys:
+        statement = statement.where(work.c.key.in_(keys))
     if only is not None:
         statement = statement.where(work.c.connection == only)
     if live_only:

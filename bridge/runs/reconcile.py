@@ -65,6 +65,11 @@ def entities(context: Context, connection: str, kind: str) -> list[str]:
     return mirrored + [name for name in CATALOGUES if name in has and name not in mirrored]
 
 
+def work_key(run_id: int) -> str:
+    """Return the key of the work of a run's listing."""
+    return f"reconcile:{run_id}"
+
+
 def start(
     tx: Tx,
     connection: str,
@@ -99,7 +104,7 @@ def start(
     work.enqueue(
         tx,
         kind="reconcile",
-        key=f"reconcile:{run_id}",
+        key=work_key(run_id),
         connection=connection,
         entity=entity,
         lane="reconcile",
@@ -210,7 +215,8 @@ class ReconcileJob(ListingJob[Comparison]):
         self, tx: Tx, rows: Mapping[str, Record], found: Comparison, figures: RunFigures
     ) -> int:
         """Have those rows looked at that differ; a link that has moved since is compared again."""
-        parking.free_shown(tx, [row.ref for row in rows.values()], self.context.clock.now())
+        if not self.request.report:
+            parking.free_shown(tx, [row.ref for row in rows.values()], self.context.clock.now())
         moved = comparison.moved_since(tx, self.task.row.connection, self.task.row.entity, found)
         compared = found.without(moved)
         if moved:

@@ -5,6 +5,10 @@ import re
 
 import pytest
 
+from bridge.clock import SystemClock
+from bridge.core.model.values import Ref
+from bridge.ledger import hints, work
+from bridge.ledger.database import Ledger
 from tests.cli.two_systems import TwoSystems, serve_both
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
@@ -52,3 +56,26 @@ def test_where_ones_own_redis_is_away_it_is_said_what_to_start(tmp_path, served)
     done = home.run("reconcile", "product", "--report-only")
     assert done.returncode == 2
     assert "Redis does not answer: start the one that BRIDGE_REDIS_URL names" in done.stdout
+
+
+def test_a_report_writes_nothing_although_work_is_due(tmp_path, served):
+    home = TwoSystems(tmp_path / "home", served)
+    assert home.run("backfill", "tickets").returncode == 0
+    product, helpdesk = served.apps["posthog"], served.apps["switch"]
+    edited = product.tickets()[0]["id"]
+    product.edit(edited, {"status": "pending", "priority": "high"})
+    before = [dict(each) for each in helpdesk.tickets()]
+    ledger = Ledger(f"sqlite:///{home.home / 'var' / 'bridge.db'}")
+    with ledger.transaction() as tx:
+        hints.give(tx, Ref("product", "ticket", edited), SystemClock().now())
+
+    for name in ("helpdesk", "product"):
+        report = home.run("reconcile", name, "--report-only")
+        assert report.returncode == 0, report.stdout
+    assert "1 differed: done" in report.stdout
+    assert helpdesk.tickets() == before
+    with ledger.read() as tx:
+        assert work.backlog(tx, SystemClock().now())["due"] == 1
+
+    assert home.run("reconcile", "helpdesk").returncode == 0  # which does what is due
+    assert helpdesk.tickets() != before

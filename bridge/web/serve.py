@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from typing import Final
 
@@ -18,11 +19,17 @@ from bridge.web.receiver.intake import intake_for
 
 NAME: Final = "BRIDGE_RECEIVER"
 """Environment of a server process: the name under which the process that began it has entered."""
-MAX_REQUESTS: Final = 512
-"""Requests accepted at once; most of them wait for their bodies, which occupies no thread."""
+MAX_CONNECTIONS: Final = 8192
+"""Held at once, silent ones among them: a connection occupies a little memory and no thread."""
+FEWEST_CONNECTIONS: Final = 128
+SPARE_FILES: Final = 256
+"""Open files that are left to the rest of a server process: the ledger, Redis, modules."""
 KILL_AFTER_SECONDS: Final = 4
 """The time that a worker has to end its requests; process managers kill after about five."""
-HEADER_TIMEOUT_MS: Final = 10_000
+HEADER_TIMEOUT_MS: Final = 5_000
+"""The time in which a request's headers have to arrive; a silent connection is closed then."""
+HEADER_BYTES: Final = 16 * 1024
+"""Of one request's headers; that much is kept for a connection whose headers are not whole."""
 
 
 def application() -> Gateway:
@@ -61,6 +68,7 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM. Raises ConfigError when the port is taken."""
     check_port(host, port)
+    connections = _connections()
     Granian(
         target,
         address=host,
@@ -68,9 +76,12 @@ def serve(
         interface=Interfaces.RSGI,
         factory=True,
         workers=workers,
-        backpressure=MAX_REQUESTS,
+        backlog=connections,
+        backpressure=connections,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES
+        ),
         websockets=False,
         workers_kill_timeout=KILL_AFTER_SECONDS,
         respawn_failed_workers=True,
@@ -92,3 +103,13 @@ def check_port(host: str, port: int) -> None:
         raise ConfigError(
             [f"cannot listen on {host}:{port} ({error.strerror}); choose another port with --port"]
         ) from None
+
+
+def _connections() -> int:
+    """Return how many connections a server process can hold; it may open as many files then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + SPARE_FILES
+    allowed = wanted if resource.RLIM_INFINITY in {soft, hard} else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))  # its processes inherit it
+    return max(FEWEST_CONNECTIONS, min(MAX_CONNECTIONS, allowed - SPARE_FILES))

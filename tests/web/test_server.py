@@ -1,5 +1,6 @@
 """The receiver as it runs: granian in a process, a real ledger and Redis, and attackers."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -101,6 +102,40 @@ def test_an_endless_body_does_not_fill_the_memory(server):
     server.raw(head("Transfer-Encoding: chunked", "Content-Type: application/json"), *[block] * 200)
     assert memory() - before < 100 * 1024
     assert server.hint("after-endless")[0] == 202
+
+
+def test_hundreds_of_silent_connections_keep_no_webhook_waiting(server):
+    with contextlib.ExitStack() as held:
+        silent = [
+            held.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            for _ in range(700)
+        ]
+        assert server.hint("beside-silent-ones")[0] == 202
+        # Nothing had to be closed before: the webhook did not wait for a place.
+        silent[0].setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent[0].recv(1)
+
+
+def test_long_bodies_together_are_bounded_and_a_webhook_is_taken_beside_them(server):
+    """Of five that do not end, four fit; the fifth is told to come again."""
+    length = 60 * 1024
+    raw = json.dumps({"entity": "ticket", "id": "long", "x": "y" * length}).encode()
+    begun = head("Content-Type: application/json", f"Content-Length: {length}") + b"z" * (
+        length - 1
+    )
+    with contextlib.ExitStack() as held:
+        callers = [
+            held.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            for _ in range(5)
+        ]
+        for caller in callers:
+            caller.sendall(begun)
+        assert server.hint("beside-long-ones")[0] == 202
+        answers = [caller.recv(65536)[:12] for caller in callers]
+    assert sorted(answers) == [b"HTTP/1.1 408"] * 4 + [b"HTTP/1.1 503"]
+    taken = server.raw(head(f"Content-Length: {len(raw)}", *headers_of(raw)) + raw)
+    assert taken.startswith(b"HTTP/1.1 202")
 
 
 def test_a_declared_length_over_the_limit_is_refused_unread(server):

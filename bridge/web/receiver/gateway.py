@@ -21,21 +21,31 @@ PROBE_THREADS: Final = 4
 """Threads for what is only read: health is told also while all others wait for the ledger."""
 BODY_TIMEOUT_SECONDS: Final = 10.0
 """The time in which a request's body has to arrive."""
+SMALL_BODY: Final = 16 * 1024
+"""Bytes; a body of this size, as the usual webhook has, is taken however many others are held."""
+BODIES: Final = 256 * 1024 * 1024
+"""Bytes of all bodies that are held at once; beyond them only small ones are taken."""
 BEAT_SECONDS: Final = 10.0
 """Every so often it is said that requests are taken."""
 _READING: Final = frozenset({"GET", "HEAD"})
 _NAMELESS: Final = ("server", "")
 """The server writes its own name where there is none; this one tells nobody what runs here."""
 _JSON: Final = [("content-type", "application/json"), ("connection", "close"), _NAMELESS]
+_BUSY: Final = [*_JSON, ("retry-after", "10")]
 _PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class _TooMuchAtOnceError(Exception):
+    """The bodies of all requests together are too long."""
 
 
 class Gateway:
     """Serves a WSGI application over RSGI, granian's own interface.
 
     `limit` is in bytes; one more is passed on, by which the application sees that it was too long.
+    `bodies`: bytes of all bodies together, beyond which a long one is answered 503.
     `beat` is called every few seconds, on the way that requests take: it says that they are taken.
     """
 
@@ -45,6 +55,7 @@ class Gateway:
         *,
         threads: int = THREADS,
         limit: int = LIMIT,
+        bodies: int = BODIES,
         body_timeout: float = BODY_TIMEOUT_SECONDS,
         on_close: Callable[[], None] = lambda: None,
         beat: Callable[[], None] = lambda: None,
@@ -54,6 +65,8 @@ class Gateway:
         self._beat = beat
         self._beating: asyncio.Task[None] | None = None
         self._limit = limit
+        self._bodies = bodies
+        self._held = 0
         self._body_timeout = body_timeout
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
@@ -73,15 +86,27 @@ class Gateway:
         if scope.proto != "http":
             protocol.close(400)
             return
+        body = bytearray()
+        try:
+            await self._answer(scope, protocol, body)
+        finally:
+            self._held -= len(body)
+
+    async def _answer(self, scope: Any, protocol: Any, body: bytearray) -> None:
         try:
             async with asyncio.timeout(self._body_timeout):
-                body = await self._body(scope, protocol)
+                await self._read(scope, protocol, body)
         except TimeoutError:
             protocol.response_str(408, _JSON, '{"error":"the body did not arrive in time"}')
             return
+        except _TooMuchAtOnceError:
+            protocol.response_str(503, _BUSY, '{"error":"too many long bodies at once"}')
+            return
         loop = asyncio.get_running_loop()
         pool = self._probes if scope.method in _READING else self._pool
-        status, headers, payload = await loop.run_in_executor(pool, self._call, scope, body)
+        status, headers, payload = await loop.run_in_executor(
+            pool, self._call, scope, bytes(body[: self._limit + 1])
+        )
         protocol.response_bytes(status, [*headers, _NAMELESS], payload)
 
     def __rsgi_del__(self, _loop: Any) -> None:
@@ -92,20 +117,20 @@ class Gateway:
             pool.shutdown(wait=True)
         self._on_close()
 
-    async def _body(self, scope: Any, protocol: Any) -> bytes:
+    async def _read(self, scope: Any, protocol: Any, body: bytearray) -> None:
+        """Put a request's body into `body`, as far as the application may see it."""
         if scope.method in _READING:
-            return b""
+            return
         declared = scope.headers.get("content-length")
         if declared is not None and declared.isdecimal() and int(declared) > self._limit:
-            return b""  # the application will refuse the declared length
-        chunks: list[bytes] = []
-        size = 0
+            return  # the application will refuse the declared length
         async for chunk in protocol:
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > self._limit:
+            body += chunk
+            self._held += len(chunk)
+            if len(body) > self._limit:
                 break
-        return b"".join(chunks)[: self._limit + 1]
+            if len(body) > SMALL_BODY and self._held > self._bodies:
+                raise _TooMuchAtOnceError
 
     def _call(self, scope: Any, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         answer: list[Any] = [500, []]

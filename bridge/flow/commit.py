@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from bridge.core.merge.policies import AGREED
 from bridge.core.model.state import Link, Note
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
@@ -75,6 +76,9 @@ def store_notes(tx: Tx, link: Link, notes: list[Note], now: datetime, *, dispute
     """
     timeline.add(tx, link.id, now, notes)
     overruled = [note for note in notes if note.kind in TWO_VALUES]
+    for note in notes:
+        if note.kind == "settled" and note.detail["why"] != AGREED:
+            conflict_log.close(tx, link.id, note.field, note.detail["why"], now)
     if disputed or conflict_log.disputed(link) or overruled:
         conflict_log.record(tx, link, overruled, now)
     return conflict_log.disputed(link)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from bridge.core.merge.retirement import settle_without_retired
+from bridge.core.merge.leaving import settle_without_absent
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.planning.creation import CreatePlan
 from bridge.core.planning.planner import Plan, plan
@@ -64,7 +64,7 @@ def replan(
     """
     if (sync := context.syncs.get(link.sync)) is None:
         return []
-    notes = settle_without_retired(link, context.rules(sync))
+    notes = settle_without_absent(link, context.rules(sync))
     made = plans(context, link)
     return notes + queue(tx, context, link, made, now, lane=lane, run_id=run_id, due=due or now)
 

@@ -101,7 +101,7 @@ def held(tx: Tx, link_id: str, owner: str, fence: int) -> bool:
 def save(
     tx: Tx, changed: Link, owner: str, fence: int, now: datetime, *, last: bool = False
 ) -> None:
-    """Store the link's state and its stored sides; `last` gives the lease back as well.
+    """Store the link's state and its stored sides, also retired ones; `last` gives the lease back.
 
     Raises LeaseLost when another task has taken the lease over.
     """
@@ -117,7 +117,9 @@ def save(
         raise LeaseLost(
             f"another worker has taken over the lease of link {changed.id}; nothing was stored"
         )
-    stored_sides = [item for item in changed.sides.values() if item.id]
+    stored_sides = [
+        item for item in (*changed.sides.values(), *changed.retired.values()) if item.id
+    ]
     if stored_sides:
         tx.execute(
             _SAVE_SIDE,

@@ -113,7 +113,6 @@ def decide(tx: Tx, desk: Desk, link_id: str, field: str, value: Canonical) -> Ca
         return notes + replan(tx, desk.context, link, now, lane="operator")
 
     link = change_link(tx, desk, link_id, change)
-    conflict_log.record(tx, link, [], desk.now())
     return link.state[field].value
 
 

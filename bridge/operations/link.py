@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from bridge.core.merge.leaving import settle_without_absent
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
@@ -70,7 +71,11 @@ def detach(desk: Desk, ref: str) -> str:
 
     def act(tx: Tx) -> Link:
         link, connection = _record(tx, desk, ref)
-        changed = change_link(tx, desk, link.id, lambda link, _now: _leave(desk, link, connection))
+
+        def leave(link: Link, _now: datetime) -> list[Note]:
+            return [*_leave(desk, link, connection), *_settle_rest(tx, desk, link)]
+
+        changed = change_link(tx, desk, link.id, leave)
         # Its match keys go with it: nothing is matched with this ticket by them any more.
         matching.put(tx, changed.sync, changed.id, connection, [])
         return changed
@@ -260,6 +265,15 @@ def _leave(desk: Desk, link: Link, connection: str) -> list[Note]:
     return [Note("detached", connection, "", {"ref": ref, "by": desk.actor})]
 
 
+def _settle_rest(tx: Tx, desk: Desk, link: Link, *, moved: str = "") -> list[Note]:
+    """Let a ticket's conflicts go on without a record that leaves it, and look at the others."""
+    sync = desk.context.syncs.get(link.sync)
+    notes = [] if sync is None else settle_without_absent(link, desk.context.rules(sync), moved)
+    if notes:
+        read_all(tx, desk, link)
+    return notes
+
+
 def _come_back(desk: Desk, link: Link, connection: str) -> list[Note]:
     side = link.sides.get(connection)
     if side is None or not side.detached:
@@ -283,7 +297,8 @@ def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> Non
         if side.attempt is not None or connection in link.intents:
             raise Busy(f"a write to {connection} is under way; ask again in a moment")
         detail = {"ref": f"{connection}:{side.remote_id}", "to": target, "by": desk.actor}
-        return [Note("moved", connection, "", detail)]
+        note = Note("moved", connection, "", detail)
+        return [note, *_settle_rest(tx, desk, link, moved=connection)]
 
     left = change_link(tx, desk, link_id, leave)
     side = left.sides[connection]

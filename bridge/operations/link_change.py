@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from bridge.core.model.state import Link, Note
 from bridge.errors import Busy
-from bridge.ledger import links, timeline
+from bridge.flow.commit import store_notes
+from bridge.ledger import links
 from bridge.ledger.database import Tx
 from bridge.operations.desk import Desk
 
@@ -19,7 +20,7 @@ LinkChange = Callable[[Link, datetime], list[Note]]
 
 
 def change_link(tx: Tx, desk: Desk, link_id: str, change: LinkChange) -> Link:
-    """Change a link under its lease, write it into its timeline, and return it as it is then.
+    """Change a link under its lease, with its timeline and conflicts, and return it as it is then.
 
     Raises Busy while a worker has it.
     """
@@ -31,6 +32,6 @@ def change_link(tx: Tx, desk: Desk, link_id: str, change: LinkChange) -> Link:
     link = desk.context.load(tx, [link_id])[link_id]
     notes = change(link, now)
     links.save(tx, link, owner, fence, now)
-    timeline.add(tx, link_id, now, notes)
+    store_notes(tx, link, notes, now, disputed=True)
     links.release(tx, link_id, owner, fence)
     return link

@@ -9,7 +9,7 @@ import bridge
 from bridge.core.model.syncs import FieldPolicy
 from bridge.engine.outcomes import DEFECT, RETIRED
 from bridge.errors import NotPossible
-from bridge.ledger import attempts, intents, run_records, tables, timeline
+from bridge.ledger import attempts, conflict_log, intents, run_records, tables, timeline
 from bridge.operations import conflicts, evidence, link, ticket, undos, why
 from bridge.preview.dry_run import preview
 from bridge.runs import backfill, reconcile, undo
@@ -144,13 +144,7 @@ def test_whoever_acts_on_a_link_loads_it_as_the_files_see_it():
 
 
 def test_a_conflict_with_the_vanished_connection_does_not_freeze_the_others():
-    world = LivingWorld(status=FieldPolicy("manual")).mirror()
-    world.edit("P", "status", "pending", seen=False)
-    world.edit("L", "status", "closed", seen=False)
-    world.hint("P", world.link.sides["P"].remote_id)
-    world.hint("L", world.link.sides["L"].remote_id)
-    world.settle()
-    assert set(world.state("status").candidates) == {"L", "P"}
+    world = disputed("P")
     world.take_away("P")
     world.settle()
     assert world.state("status").candidates is None
@@ -176,6 +170,69 @@ def test_a_conflict_stays_open_among_those_that_are_left():
     conflicts.resolve(desk, world.ref("L"), "status", take="H")
     world.settle()
     assert world.reads("L", "status") == "resolved"
+
+
+def test_the_record_of_a_conflict_says_that_the_connection_was_taken_out():
+    world = disputed("H")
+    world.take_away("H")
+    world.settle()
+    with world.ledger.read() as tx:
+        row = list(conflict_log.export(tx))[-1]
+    assert row["kind"] == conflict_log.OPEN
+    assert row["resolution"] == "H is not mirrored any more, and the others agree"
+
+
+@either
+def test_an_edit_that_nobody_has_decided_about_is_in_conflict_again_when_it_is_back(known):
+    world = disputed("H")
+    world.take_away("H", known=known)
+    world.settle()
+    world.reconcile()
+    world.start()
+    world.settle()
+    world.reconcile()
+    assert world.state("status").candidates == {"H": "pending", "L": "closed"}
+    assert (world.reads("H", "status"), world.reads("L", "status")) == ("pending", "closed")
+    desk = desk_of(world)
+    conflicts.resolve(desk, world.ref("L"), "status", take="H")
+    world.settle()
+    assert {world.reads(name, "status") for name in "LHP"} == {"pending"}
+
+
+def test_it_joins_the_conflict_that_the_others_still_have():
+    world = disputed("P")
+    world.edit("H", "status", "resolved")
+    world.settle()
+    world.take_away("P")
+    world.settle()
+    world.start()
+    world.settle()
+    world.reconcile()
+    assert set(world.state("status").candidates) == {"L", "H", "P"}
+
+
+def test_what_shows_the_same_as_the_others_by_then_is_in_step():
+    world = disputed("H")
+    world.take_away("H")
+    world.settle()
+    world.edit("H", "status", "closed", seen=False)
+    world.start()
+    world.settle()
+    world.reconcile()
+    assert conflicts.list_open(desk_of(world)) == []
+    assert world.unsettled() == []
+
+
+def disputed(name):
+    """Return a world in which a human has to decide between L's status and another's."""
+    world = LivingWorld(status=FieldPolicy("manual")).mirror()
+    world.edit(name, "status", "pending", seen=False)
+    world.edit("L", "status", "closed", seen=False)
+    for each in (name, "L"):
+        world.hint(each, world.link.sides[each].remote_id)
+    world.settle()
+    assert set(world.state("status").candidates) == {"L", name}
+    return world
 
 
 def test_a_paused_ticket_can_be_resumed():

@@ -2,10 +2,12 @@
 
 import pytest
 
+from bridge.core.model.syncs import FieldPolicy
 from bridge.errors import NotPossible, UnknownName
-from bridge.ledger import audit, timeline
+from bridge.ledger import audit, conflict_log, timeline
+from bridge.operations import conflicts
 from bridge.operations import link as operations
-from tests.flow.world import born
+from tests.flow.world import World, born
 
 
 class TestDetach:
@@ -140,3 +142,61 @@ def test_a_record_takes_the_place_of_one_that_was_deleted(world, desk):
     assert world.systems["L"].peek(other)["status"] == "open"
     with pytest.raises(UnknownName, match=f"no ticket is called H:{gone}"):
         operations.preview_detach(desk, f"H:{gone}")
+
+
+class TestInConflict:
+    @pytest.fixture
+    def world(self):
+        """Three systems with one ticket each, whose status is left to a human."""
+        return World(names="LHP", status=FieldPolicy("manual"))
+
+    def test_detached_it_has_no_say_and_the_others_go_on(self, world, desk):
+        ids = in_conflict(world)
+        operations.detach(desk, f"H:{ids['H']}")
+        world.settle()
+        assert conflicts.list_open(desk) == []
+        assert statuses(world, ids) == {"L": "closed", "H": "pending", "P": "resolved"}
+        with world.ledger.read() as tx:
+            row = list(conflict_log.export(tx))[-1]
+        assert row["kind"] == conflict_log.OPEN
+        assert row["resolution"] == "the record on H is detached, and the others agree"
+
+    def test_put_back_it_is_in_conflict_again(self, world, desk):
+        ids = in_conflict(world)
+        operations.detach(desk, f"H:{ids['H']}")
+        world.settle()
+        operations.relink(desk, f"H:{ids['H']}")
+        world.settle()
+        (conflict,) = conflicts.list_open(desk)
+        assert conflict.candidates == {"L": "closed", "H": "pending"}
+        assert statuses(world, ids)["H"] == "pending"
+
+    def test_moved_it_leaves_its_conflict_behind(self, world, desk):
+        ids = in_conflict(world)
+        other = world.systems["L"].add(subject="Another", status="open", priority="high", tags=[])
+        world.hint("L", other)
+        world.settle()
+        (target,) = (link for link in world.links() if link.sides["L"].remote_id == other)
+        world.systems["H"].delete(target.sides["H"].remote_id)
+        world.hint("H", target.sides["H"].remote_id)
+        world.settle()
+        operations.relink(desk, f"H:{ids['H']}", f"L:{other}")
+        world.settle()
+        (conflict,) = conflicts.list_open(desk)
+        assert (conflict.link, conflict.candidates) == (target.id, {"L": "open", "H": "pending"})
+        assert statuses(world, ids) == {"L": "closed", "H": "pending", "P": "resolved"}
+
+
+def in_conflict(world):
+    """A ticket that is pending on H and closed on L; return its records' ids."""
+    ids = born(world)
+    for name, status in (("H", "pending"), ("L", "closed")):
+        world.systems[name].edit(ids[name], status=status)
+    for name in "HL":
+        world.hint(name, ids[name])
+    world.settle()
+    return ids
+
+
+def statuses(world, ids):
+    return {name: world.systems[name].peek(ids[name])["status"] for name in "LHP"}

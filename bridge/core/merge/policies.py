@@ -18,6 +18,7 @@ from bridge.core.model.state import Element, FieldState, SideField
 from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
 
 FUSE = "flip-flop fuse"
+AGREED = "all waiting sides agree"
 STATE = "state"
 """Stands for a value that no side of the link holds, among an open conflict's candidates."""
 
@@ -271,4 +272,4 @@ def close_conflict(case: Case, value: Canonical) -> None:
     for name in waited:
         if name in case.link.sides and name in case.rules.maps:
             case.link.sides[name].fields[case.name].level = state.rev
-    case.note("settled", value=value, why="all waiting sides agree", sides=waited, rev=state.rev)
+    case.note("settled", value=value, why=AGREED, sides=waited, rev=state.rev)

@@ -41,6 +41,9 @@ no change: nobody is known to have edited anything. It becomes the shadow; the f
     another
     no state yet, and it is a value     becomes the state             F10: somebody has to begin
     no state yet, and it is null        level                         F10: null says nothing yet
+    it waited in a conflict when its    joins the one that is open;   F18: nobody has decided
+    record left the link                else opens one, unless it
+                                        agrees
     it agrees with the state            level                         F10: nothing to settle
     a conflict is open on the field     not level                     F18: frozen
     same raw value, other mapping;      the state takes the new       F19: the edit is the table's
@@ -149,6 +152,8 @@ def first_contact(case: Case, raw: Raw) -> None:
     case.entry.remembered_answer = None
     if case.state.rev == 0:
         _begin_state(case, raw, value)
+    elif not known and old is not NO_BASE:
+        _ask_again(case, raw)
     elif case.agrees(raw):
         case.mark_level()
     elif case.state.candidates is not None:
@@ -163,6 +168,17 @@ def first_contact(case: Case, raw: Raw) -> None:
             _settle_by_declaration(case, raw, value)
         elif unseen := _end_of_the_unseen(case, None, wins=False):
             open_conflict(case, raw, unseen)
+
+
+def _ask_again(case: Case, raw: Raw) -> None:
+    """Take in a value that waited in a conflict when its record left the link (rule F18)."""
+    case.entry.level = NEVER
+    if case.state.candidates is not None:
+        replace_candidate(case, raw)
+    elif case.agrees(raw):
+        case.mark_level()
+    else:
+        open_conflict(case, raw, "it was in conflict when its record left, and nobody decided")
 
 
 def _begin_state(case: Case, raw: Raw, value: Canonical) -> None:

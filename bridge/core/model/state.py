@@ -63,7 +63,10 @@ class SideField:
     shadow: Raw | Marker = NO_BASE
     """The raw value that the side showed last; `NO_BASE`: never read."""
     map_rev: str = ""
-    """The mapping revision that the shadow was taken by (rule F19); without one, what is shown."""
+    """The mapping revision that the shadow was taken by (rule F19); without one, what is shown.
+
+    Empty beside a shadow: that waited in a conflict when the record left the link (rule F18).
+    """
     level: int = NEVER
     """The state revision that this side was last observed or written level with (rule F5).
 

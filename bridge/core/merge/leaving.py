@@ -1,6 +1,7 @@
-"""Retired connections: those that a link's sync does not name (any more), and what they leave open.
+"""Records that have left a link, and what they leave open.
 
-Their sides are set aside when a link is loaded (`Link.retire_all_but`). What stays is their part in
+Retired ones, whose connection the sync does not name (any more), are set aside when a link is
+loaded (`Link.retire_all_but`); an admin detaches others, or moves them. What stays is their part in
 open conflicts: nobody reads those values any more, so they must not freeze the others for good.
 """
 
@@ -16,28 +17,49 @@ from bridge.core.model.state import FieldState, Link, Note, SideField
 from bridge.core.model.values import Canonical, Raw, Unreadable
 
 
-def settle_without_retired(link: Link, rules: Rules) -> list[Note]:
-    """End the part of retired connections in open conflicts; call it before the link is planned.
+def settle_without_absent(link: Link, rules: Rules, moved: str = "") -> list[Note]:
+    """End the part of records that have left in open conflicts; call it before the link is planned.
 
     Where the values that still wait come to the same, the conflict is over. Otherwise it stays
-    open, among those that are left. The timeline keeps what the retired ones said.
+    open, among those that are left. The timeline keeps what the others said, and should one of them
+    come back, nobody has settled that yet: it is in conflict again. `moved` is a connection whose
+    record is about to leave for another link.
     """
     notes: list[Note] = []
     for name, state in link.state.items():
         waiting = state.candidates or {}
-        gone = {by: raw for by, raw in waiting.items() if by != STATE and by not in rules.maps}
-        if gone:
+        left = {by: why for by in waiting if (why := _why_absent(link, rules, by, moved))}
+        if left:
+            gone = {by: raw for by, raw in waiting.items() if by in left}
             state.candidates = {by: raw for by, raw in waiting.items() if by not in gone}
-            notes.append(_settle(link, rules, name, state, gone))
+            notes.append(_settle(link, rules, name, state, gone, ", ".join(left.values())))
+            _forget_bases(link, name, gone)
     return notes
 
 
+def _why_absent(link: Link, rules: Rules, by: str, moved: str) -> str:
+    """Return why a waiting value has no say any more; empty: it has one."""
+    if by == STATE:
+        return ""
+    if by not in rules.maps:
+        return f"{by} is not mirrored any more"
+    if by == moved or by not in link.sides:
+        return f"the record on {by} is in another ticket"
+    return f"the record on {by} is detached" if link.sides[by].detached else ""
+
+
+def _forget_bases(link: Link, name: str, gone: Mapping[str, Raw]) -> None:
+    """Let the field be met anew on the records that left, should they come back."""
+    for side in ({**link.sides, **link.retired}.get(by) for by in gone):
+        if side is not None and name in side.fields:
+            side.fields[name].map_rev = ""
+
+
 def _settle(
-    link: Link, rules: Rules, name: str, state: FieldState, gone: Mapping[str, Raw]
+    link: Link, rules: Rules, name: str, state: FieldState, gone: Mapping[str, Raw], who: str
 ) -> Note:
     left = state.candidates or {}
     values = [_as_read(link, rules, name, by, raw) for by, raw in left.items()] or [state.value]
-    who = f"{', '.join(sorted(gone))} is not mirrored any more"
     detail: dict[str, Any] = {"gone": dict(gone), "sides": sorted({*left, *gone})}
     if any(value != values[0] or isinstance(value, Unreadable) for value in values):
         return Note("waiting", "", name, detail | {"why": f"{who}; the others still differ"})

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from string import Formatter
 from typing import Final
@@ -13,6 +14,8 @@ from typing import Final
 from bridge.core.model.syncs import Webhook
 
 BODY, TIMESTAMP, DELIVERY, SIGNED = "{body}", "{timestamp}", "{id}", "{signature}"
+_SEPARATORS: Final = re.compile("[,;]")
+"""Between the parts of a header; neither stands in a signature or a time."""
 MAX_HEADER_PARTS: Final = 16
 """Of one header; what comes after them is not looked at."""
 _PREFIX: Final = {"hmac-sha256": "sha256=", "hmac-sha512": "sha512=", "hmac-sha1": "sha1="}
@@ -41,7 +44,7 @@ def header_parts(webhook: Webhook, header: str) -> HeaderParts:
         return HeaderParts([header.strip().removeprefix(_PREFIX[webhook.scheme])])
     names = dict(_named(webhook))
     found: dict[str, list[str]] = {}
-    for part in header.split(",", MAX_HEADER_PARTS)[:MAX_HEADER_PARTS]:
+    for part in _SEPARATORS.split(header, MAX_HEADER_PARTS)[:MAX_HEADER_PARTS]:
         name, equals, value = part.strip().partition("=")
         # Without a name the value is all there is, and an equals sign in it is base64's.
         held = names.get(f"{name}=") if equals else None
@@ -98,7 +101,26 @@ def template_problems(webhook: Webhook) -> list[str]:
             "signature must name its parts differently, as in t={timestamp},v1={signature}",
         ),
     )
-    return [what for wrong, what in checks if wrong]
+    return [what for wrong, what in checks if wrong] or _unreadable(webhook)
+
+
+def _unreadable(webhook: Webhook) -> list[str]:
+    """Return what is wrong with a signature's header that cannot be taken apart as it is written.
+
+    Each form of a signature is tried, as base64's equals signs look like those of a name.
+    """
+    stamp = "1700000000" if TIMESTAMP in webhook.signature else ""
+    codes = ("0f" * 32, "Zm9v+/8=")
+    if all(
+        header_parts(webhook, written_header(webhook, code, stamp)) == HeaderParts([code], stamp)
+        for code in codes
+    ):
+        return []
+    what = (
+        "signature cannot be read back; allowed are parts between commas or semicolons, each a "
+        "placeholder alone or name=placeholder, as in t={timestamp};h1={signature}"
+    )
+    return [what]
 
 
 def _signed_template(webhook: Webhook) -> str:
@@ -112,7 +134,7 @@ def _named(webhook: Webhook) -> list[tuple[str, str]]:
     """Return each part of a header's template: its name with `=` (empty: none), what it holds."""
     return [
         (part.strip().partition(held)[0], held)
-        for part in webhook.signature.split(",")
+        for part in _SEPARATORS.split(webhook.signature)
         for held in (TIMESTAMP, SIGNED)
         if held in part
     ]

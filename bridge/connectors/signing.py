@@ -13,7 +13,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -49,7 +51,12 @@ DEFAULT_HEADER: Final = {
 MIN_KEY_BYTES = 24
 """Of a standard-webhooks key. Senders refuse shorter ones: here one is a typing error."""
 MAX_CANDIDATES = 8
-"""Signatures of one header that are compared: a header full of guesses must not cost more."""
+"""Signatures of one header that are compared: a header full of guesses must not cost more.
+
+Each counts once, though it is read as hex and as base64.
+"""
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+_SAMPLE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 100_000_000_000
 """Larger timestamps are in milliseconds: as seconds this one would lie in the year 5138."""
 
@@ -139,7 +146,8 @@ def webhook_problems(webhook: Webhook) -> list[str]:
                     f"standard-webhooks wants at least {MIN_KEY_BYTES}"
                 )
     if webhook.scheme in DIGESTS:
-        return problems + template_problems(webhook)
+        problems += template_problems(webhook)
+        return problems or _refused_sample(webhook)
     problems += [
         f"{name} means nothing with the scheme {webhook.scheme}; allowed with {', '.join(DIGESTS)}"
         for name in ("timestamp_header", "signed", "signature")
@@ -148,6 +156,22 @@ def webhook_problems(webhook: Webhook) -> list[str]:
     if webhook.timestamp_path and webhook.scheme == STATIC:
         problems.append("timestamp_path means nothing here: static-header signs no body")
     return problems
+
+
+def _refused_sample(webhook: Webhook) -> list[str]:
+    """Return why a delivery that is signed just as declared would be refused; empty: it is not."""
+    live = tuple(secret for secret in webhook.secrets if secret.reveal())
+    # A sample's body has no time where this vendor's bodies have theirs.
+    declared = replace(webhook, secrets=live, timestamp_path="")
+    try:
+        verify(declared, sign(declared, b"{}", _SAMPLE, "sample"), b"{}", _SAMPLE)
+    except (BadSignature, Expired) as error:
+        what = (
+            f"a delivery signed as declared would be refused: {error}; "
+            "header, timestamp_header and delivery must name different headers"
+        )
+        return [what]
+    return []
 
 
 def _verify_standard(
@@ -180,7 +204,7 @@ def _verify_hmac(webhook: Webhook, headers: Mapping[str, str], body: bytes, now:
     delivery = headers.get(webhook.delivery.lower(), "")
     material = signed_material(webhook, body, _bytes(stamp), _bytes(delivery))
     codes = header_parts(webhook, given).signatures
-    decoded = (code for text in codes for code in (_hex(text), _base64(text)))
+    decoded = (code for text in codes[:MAX_CANDIDATES] for code in (_hex(text), _base64(text)))
     candidates = [code for code in decoded if code is not None]
     keys = (secret.reveal().encode() for secret in webhook.secrets if secret.reveal())
     if not _any_matches(webhook, keys, material, candidates):
@@ -206,7 +230,7 @@ def _standard_candidates(header: str) -> list[bytes]:
     """Return the signatures of version 1 in a header of several (`v1,… v2,…`)."""
     parts = (part.partition(",") for part in header.split())
     decoded = (_base64(code) for version, _, code in parts if version == "v1")
-    return [code for code in decoded if code is not None]
+    return [code for code in decoded if code is not None][:MAX_CANDIDATES]
 
 
 def _check_time(webhook: Webhook, stamp: str, now: datetime) -> None:
@@ -214,7 +238,7 @@ def _check_time(webhook: Webhook, stamp: str, now: datetime) -> None:
     # the answer which of the two was wrong.
     sent_at = _sent_at(stamp)
     if sent_at is None:
-        raise Expired("the signed timestamp is not a number of seconds since 1970")
+        raise Expired("the signed time is neither a number of seconds since 1970 nor ISO 8601")
     _check_age(webhook, sent_at, now)
 
 
@@ -233,18 +257,20 @@ def _check_own_time(webhook: Webhook, body: bytes, now: datetime) -> None:
         value = None
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(int(value))
-    sent_at = _sent_at(value) or parse_time(value) if isinstance(value, str) else None
+    sent_at = _sent_at(value) if isinstance(value, str) else None
     if sent_at is None:
         raise Expired(f"there is no time at {webhook.timestamp_path!r} in the body")
     _check_age(webhook, sent_at, now)
 
 
 def _sent_at(stamp: str) -> datetime | None:
-    """Read a timestamp in seconds or milliseconds since 1970; None when it is none."""
-    if not stamp.isascii() or not stamp.isdigit() or len(stamp) >= 16:
+    """Read a time: seconds or milliseconds since 1970, or ISO 8601; None when it is none."""
+    if not stamp.isascii():
         return None
-    number = int(stamp)
-    seconds = number / 1000 if number >= _MILLISECONDS_FROM else float(number)
+    if not _NUMBER.fullmatch(stamp):
+        return parse_time(stamp)
+    number = float(stamp)
+    seconds = number / 1000 if number >= _MILLISECONDS_FROM else number
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError):
@@ -257,7 +283,7 @@ def _any_matches(
     matched = False
     for key in keys:
         expected = _mac(webhook, key, material)
-        for candidate in candidates[:MAX_CANDIDATES]:
+        for candidate in candidates:
             matched |= hmac.compare_digest(expected, candidate)
     return matched
 

@@ -1,5 +1,6 @@
 """Other vendors' signatures, as configuration declares them: what is signed, and where it is."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -39,6 +40,11 @@ ZENDESK = webhook(
     timestamp_header="X-Zendesk-Webhook-Signature-Timestamp",
     signed="{timestamp}{body}",
 )
+PADDLE = webhook(
+    header="Paddle-Signature",
+    signature="ts={timestamp};h1={signature}",
+    signed="{timestamp}:{body}",
+)
 SHOPIFY = webhook(header="X-Shopify-Hmac-Sha256")
 WITH_ID = webhook(header="X-Sig", delivery="X-Id", signed="{id}|{body}")
 VENDORS = {
@@ -52,6 +58,10 @@ VENDORS = {
             "stripe-signature": f"t={STAMP}, v1={'0' * 64}, v0=x, "
             f"v1={code(f'{STAMP}.'.encode() + BODY).hex()}"
         },
+    ),
+    "between semicolons": (
+        PADDLE,
+        {"paddle-signature": f"ts={STAMP};h1={code(f'{STAMP}:'.encode() + BODY).hex()}"},
     ),
     "text around": (
         SLACK,
@@ -96,6 +106,43 @@ def test_its_signed_time_is_checked_and_cannot_be_left_out(how):
     bare.pop(how.timestamp_header.lower(), None)
     with pytest.raises(BadSignature):
         signing.verify(how, bare, BODY, NOW)
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-11-22T12:00:00Z", "2026-11-22T13:00:00+01:00", STAMP + ".250", STAMP + "000"]
+)
+def test_a_headers_time_is_taken_in_each_form_of_a_bodys_time(time):
+    headers = {
+        "x-zendesk-webhook-signature": code(time.encode() + BODY).hex(),
+        "x-zendesk-webhook-signature-timestamp": time,
+    }
+    signing.verify(ZENDESK, headers, BODY, NOW + timedelta(minutes=4))
+    with pytest.raises(Expired, match="allowed 300 s"):
+        signing.verify(ZENDESK, headers, BODY, NOW + timedelta(minutes=6))
+
+
+@pytest.mark.parametrize("time", ["soon", "1e9", "-1", STAMP + ".", "\u0661" * 10, "9" * 16, "NaN"])
+def test_what_is_no_time_in_a_header_has_expired(time):
+    headers = {
+        "x-zendesk-webhook-signature": code(time.encode("latin-1", "replace") + BODY).hex(),
+        "x-zendesk-webhook-signature-timestamp": time,
+    }
+    with pytest.raises(Expired, match="neither a number of seconds"):
+        signing.verify(ZENDESK, headers, BODY, NOW)
+
+
+@pytest.mark.parametrize(("others", "taken"), [(7, True), (8, False)])
+def test_so_many_signatures_of_a_header_are_tried(others, taken):
+    good = code(f"{STAMP}.".encode() + BODY).hex()
+    signatures = ["ab" * 32] * others + [good]
+    given = {"stripe-signature": ",".join([f"t={STAMP}", *(f"v1={each}" for each in signatures)])}
+    with contextlib.nullcontext() if taken else pytest.raises(BadSignature):
+        signing.verify(STRIPE, given, BODY, NOW)
+
+
+def test_a_secret_that_is_empty_while_it_is_rotated_is_no_problem():
+    how = Webhook("hmac-sha256", (Secret(""), Secret(KEY)), timestamp_path="at")
+    assert signing.webhook_problems(how) == []
 
 
 def test_a_signed_id_is_known_as_one():
@@ -166,6 +213,12 @@ def test_a_body_without_its_time_has_expired(body):
         (webhook(signed="{id}{body}"), "give its header as delivery"),
         (webhook(signature="t={timestamp}"), "must hold {signature} once"),
         (webhook(signature="{signature},{timestamp}"), "must name its parts differently"),
+        (webhook(signature="t={timestamp}{signature}"), "cannot be read back"),
+        (webhook(signature="{{{signature}}}"), "cannot be read back"),
+        (webhook(signature="v0:{signature}"), "cannot be read back"),
+        (webhook(signature="v1={signature}|"), "cannot be read back"),
+        (webhook(header="X-S", timestamp_header="X-s"), "must name different headers"),
+        (webhook(header="X-S", delivery="X-s", signed="{id}{body}"), "must name different headers"),
         (Webhook("static-header", (Secret(KEY),), signed="{body}"), "means nothing"),
         (Webhook("static-header", (Secret(KEY),), timestamp_path="at"), "signs no body"),
     ],

@@ -25,6 +25,8 @@ A hint says only where to look. The first row that fits says what is done:
 | its version has stepped back     | again after the settling     | versions do step back: rule F8 |
 |                                  | time; the same twice is the  |                                |
 |                                  | truth                        |                                |
+| it is there again, and its end   | read the other sides first   | what was decided there since   |
+| had closed the others            |                              | stands: rule F21               |
 | it reads as before               | planned; verdict `echo`, or  | so our own writes come back    |
 |                                  | `no-op` if it was touched    | (F22); a plan finds lost       |
 |                                  |                              | deliveries (F9)                |
@@ -132,7 +134,11 @@ def take_in_record(
     elif not side.in_scope and sync.leave_scope == "detach":
         reading = Reading("out of scope", f"{ref} has left the scope for good", [])
     else:
+        looked: list[Note] = []
+        if lifecycle.is_ended_by(link, ref.connection):
+            looked = yield from look_around(context, task, side)
         reading = merge_record(context, task.row, link, side, record)
+        reading.notes[:0] = looked
 
     def commit(tx: Tx) -> None:
         people.learn(tx, context, ref.connection, record.people, context.clock.now())
@@ -244,9 +250,9 @@ def is_heir(tx: Tx, context: Context, link: Link, ref: Ref, record: Record | Non
 
 
 def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
-    """Read and merge the other sides of a link whose record has gone.
+    """Read and merge the other sides of a link whose record has gone, or is there again.
 
-    An edit there may speak against the end of the whole (rule F21).
+    An edit there may speak against the end of the whole, or against taking it back (rule F21).
     """
     link = the_link(task)
     notes: list[Note] = []

@@ -217,6 +217,19 @@ class TestScope:
         see(world, "H", ids["H"])
         assert world.systems["L"].peek(ids["L"])["status"] == "closed"
 
+    def test_a_decision_elsewhere_that_was_not_seen_stands_when_it_comes_back(self, ledger):
+        world = arranged(ledger, only=self.inside, leave_scope="close")
+        ids = born(world)
+        world.systems["H"].edit(ids["H"], priority="low")
+        see(world, "H", ids["H"])
+        world.clock.advance(3600)
+        world.systems["L"].edit(ids["L"], status="pending")
+        world.clock.advance(3600)
+        world.systems["H"].edit(ids["H"], priority="urgent")
+        see(world, "H", ids["H"])
+        assert world.systems["L"].peek(ids["L"])["status"] == "pending"
+        assert world.systems["H"].peek(ids["H"])["status"] == "pending"
+
     def test_detached_it_is_nobodys_until_a_human_says_so(self, ledger):
         world = arranged(ledger, only=self.inside, leave_scope="detach")
         ids = born(world)

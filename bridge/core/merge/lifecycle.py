@@ -166,6 +166,18 @@ def _take_back_end(link: Link, side: Side, since: datetime | None, read_at: date
     return [Note("changed", side.connection, STATUS, detail)]
 
 
+def is_ended_by(link: Link, connection: str) -> bool:
+    """Return whether the status is as a record's end has left it, as far as is known.
+
+    Should that record be there again, the status is taken back: read the other sides before, so
+    that what somebody has decided since stands (rule F21).
+    """
+    state = link.state.get(STATUS)
+    if state is None or state.ended is None or state.candidates is not None:
+        return False
+    return state.ended[0] == connection
+
+
 def _edited_since(link: Link, side: Side, rules: Rules) -> list[str]:
     """Return the fields that a living side edited after `side` could last have shown them.
 

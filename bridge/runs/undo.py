@@ -285,7 +285,7 @@ def put_back(
 def as_before_and_ours(
     context: Context, link: Link, side: Side, did: WrittenByRun, now_shown: Mapping[str, Raw]
 ) -> tuple[set[str], set[str]]:
-    """Return which fields show the value of before the run, and which still what it wrote."""
+    """Return which fields show the value of before the run, and which still are what it wrote."""
     fields = context.maps[side.connection][link.entity].fields
     known = did.before.keys() & now_shown.keys()
     as_before = {
@@ -293,8 +293,18 @@ def as_before_and_ours(
     }
     changed = known - as_before
     return as_before, {
-        name for name in changed if is_ours(context, link, side, did, name, now_shown[name])
+        name
+        for name in changed
+        if is_ours(context, link, side, did, name, now_shown[name])
+        and not decided_there(link, side, did, name)
     }
+
+
+def decided_there(link: Link, side: Side, did: WrittenByRun, name: str) -> bool:
+    """Return whether a human there has set a field since the run wrote it, be it to the same."""
+    state, written = link.state.get(name), did.revs.get(name, NEVER)
+    since = state is not None and written != NEVER and state.rev > written
+    return since and state is not None and state.set_by == side.connection
 
 
 def calls_back(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bridge.core.model.state import Attempt, Side
+from bridge.core.model.state import NEVER, Attempt, Side
 from bridge.core.model.values import Raw
 from bridge.engine.context import Task
 from bridge.flow.commit import the_link
@@ -22,6 +22,8 @@ class WrittenByRun:
     """By field: the values that count as ours (what was sent, and what it was answered with)."""
     before: dict[str, Raw] = field(default_factory=dict)
     """By field: the value that the run's first write found."""
+    revs: dict[str, int] = field(default_factory=dict)
+    """By field: the revision of the state that the run's last write brought there."""
     undoing: list[Attempt] = field(default_factory=list)
     """What this very undo has sent so far, before its worker was killed or had to wait."""
 
@@ -49,6 +51,7 @@ def written_by_run(tx: Tx, task: Task, side: Side) -> WrittenByRun:
         for name, raw in write.attempt.sent.items():
             # Of several writes to a field, the first found what was there before the run.
             did.before.setdefault(name, write.attempt.before.get(name))
+            did.revs[name] = write.attempt.revs.get(name, NEVER)
             did.ours[name] = [raw, *([write.read_back[name]] if name in write.read_back else [])]
     # What the vendor makes of a value that we sent counts as ours, too (rule F13).
     for name, values in did.ours.items():

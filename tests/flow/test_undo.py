@@ -115,6 +115,32 @@ def test_values_of_before_are_put_back_where_ours_still_stand(estate):
     assert back[first][0] == "closed"
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_value_that_a_human_has_set_again_is_left_and_listed(estate, seen):
+    imported(estate, 1)
+    (link,) = estate.links()
+    product, helpdesk = (link.sides[name].remote_id for name in ("product", "helpdesk"))
+    estate.apps["product"].edit(product, {"status": "open", "priority": "low"})
+    estate.hint("product", product)
+    estate.clock.advance(60)
+    estate.apps["product"].edit(product, {"status": "resolved", "priority": "high"})
+    with estate.ledger.transaction() as tx:
+        run = reconcile.start(tx, "product", "ticket", "full", estate.clock.now())
+    estate.settle()
+    estate.clock.advance(60)
+    estate.apps["helpdesk"].edit(helpdesk, {"status": "pending"})
+    estate.hint("helpdesk", helpdesk)
+    estate.clock.advance(60)
+    estate.apps["helpdesk"].edit(helpdesk, {"status": "resolved"})
+    if seen:
+        estate.hint("helpdesk", helpdesk)
+    undone, left = take_back(estate, run)
+    assert (undone.kind, undone.field) == (undo.UNDONE, "priority")
+    assert left.detail["why"] == "status changed there since"
+    (shown,) = estate.apps["helpdesk"].tickets()
+    assert shown["status"] == "resolved"
+
+
 def test_a_deletion_that_got_no_answer_is_looked_at_again_never_repeated_blindly(
     estate, monkeypatch
 ):

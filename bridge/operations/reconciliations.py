@@ -12,8 +12,9 @@ from bridge.errors import NotPossible
 from bridge.ledger import drift_findings, run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import DifferenceKind, RunRow
+from bridge.operations import availability
 from bridge.operations.desk import Desk
-from bridge.runs import reconcile
+from bridge.runs import reconcile, schedule
 from bridge.wiring import Bridge
 
 RECONCILE_TIMEOUT: Final = 3600.0
@@ -34,6 +35,8 @@ class RunProgress:
     seen: int
     pages: int
     differed: int
+    waits: str = ""
+    """Why it does not go on for now; empty: it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,8 @@ def work_off(bridge: Bridge, run_ids: Collection[int]) -> None:
             drift_findings.mark_healed(tx)
             if _is_over(tx, run_ids, bridge.clock.now(), only_look=only_look):
                 return
+            if _only_operator_helps(tx, run_ids):
+                return
         bridge.clock.sleep(LOOK_SECONDS)
 
 
@@ -154,9 +159,15 @@ def _is_over(tx: Tx, run_ids: Collection[int], now: datetime, *, only_look: bool
         return True
     if drift_findings.count_healing(tx, run_ids):
         return False
-    # Whatever else is due is done here as well: where no worker runs, nobody else does it.
-    backlog = work.backlog(tx, now)
-    return not (backlog["due"] or backlog["claimed"])
+    # Whatever else is due is done here as well: where no worker runs, nobody else does it. What
+    # waits for a connection that may not be called is not.
+    return not (schedule.due_work(tx, now) or work.backlog(tx, now)["claimed"])
+
+
+def _only_operator_helps(tx: Tx, run_ids: Collection[int]) -> bool:
+    """Return whether all listings that are left are of connections that an operator must resume."""
+    left = {run.connection for run in _runs(tx, run_ids) if run.finished_at is None}
+    return bool(left) and left == set(availability.halted(tx, left))
 
 
 def progress(desk: Desk, run_ids: Iterable[int]) -> list[RunProgress]:
@@ -170,9 +181,18 @@ def progress(desk: Desk, run_ids: Iterable[int]) -> list[RunProgress]:
                 seen=run.seen,
                 pages=run.figures.get("pages", 0),
                 differed=_differed(run),
+                waits=_waits(tx, run, desk.now()),
             )
             for run in _runs(tx, run_ids)
         ]
+
+
+def _waits(tx: Tx, run: RunRow, now: datetime) -> str:
+    if run.finished_at is not None:
+        return ""
+    shut = availability.shut(tx, {run.connection}, now)
+    why = run.error.removeprefix(f"{run.connection}: ")
+    return shut.get(run.connection) or (why and f"{run.connection} is tried again, because {why}")
 
 
 def outcomes(desk: Desk, run_ids: Iterable[int]) -> list[RunOutcome]:

@@ -16,3 +16,17 @@ def test_progress_is_told_once_for_each_step_ahead(capsys, monkeypatch):
         "product ticket: 50 seen on 1 page, 0 differ",
         "product ticket: 90 seen on 1 page, 0 differ",
     ]
+
+
+def test_why_a_run_waits_is_told_once_for_each_reason(capsys):
+    waits = [
+        "product is paused until 9, because nobody answers",
+        "product is paused until 10, because nobody answers",
+        "product is stopped, because the key is refused",
+    ]
+    display = ProgressDisplay(
+        lambda: [RunProgress("1", "product", "ticket", 0, 0, 0, each) for each in ["", *waits]]
+    )
+    with display:
+        pass
+    assert capsys.readouterr().err.splitlines() == [waits[0], waits[2]]

@@ -1,10 +1,12 @@
 """Reconciliations on demand: what is found, what is healed, what the command prints."""
 
+import re
+
 import pytest
 
 from bridge.cli import reconcile
 from bridge.errors import NotPossible, UnknownName
-from bridge.operations import reconciliations
+from bridge.operations import connection, reconciliations
 from tests.flow.pair import pair
 from tests.operations.desks import bridge_of, desk_of
 
@@ -68,3 +70,18 @@ def test_a_name_that_is_unknown_and_a_run_that_is_under_way(estate, reconciled):
         )
     (run,) = reconciled(full=True)  # what was left by whoever was stopped is taken up
     assert (run.run, run.ok, run.seen) == (str(run_id), True, 3)
+
+
+def test_a_run_that_cannot_go_on_says_why(estate):
+    bridge, here = bridge_of(estate), desk_of(estate)
+    (run_id,) = reconciliations.start_reconciliations(bridge, here, "product", report=True)
+    estate.apps["product"].faults.set({"error-before": 1.0})
+    bridge.drain()
+    (run,) = reconciliations.progress(here, [run_id])
+    assert re.match("product is (tried again|paused until .*), because .*50", run.waits)
+
+
+def test_a_run_whose_connection_only_an_operator_resumes_is_not_waited_for(estate, reconciled):
+    connection.pause(desk_of(estate), "product")
+    (run,) = reconciled("product")
+    assert (run.finished, run.ok) == (False, False)

@@ -81,6 +81,7 @@ def _is_address(address: str) -> bool:
         bool(at)
         and len(address) <= MAX_ADDRESS_CHARS
         and 0 < len(local) <= MAX_LOCAL_CHARS
+        and all(local.split("."))
         and all(_fits_local(char) for char in local)
         and all(_is_label(label) for label in domain.split("."))
     )

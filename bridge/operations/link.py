@@ -84,11 +84,18 @@ def detach(desk: Desk, ref: str) -> str:
 
 
 def preview_relink(desk: Desk, ref: str, to: str | None = None) -> LinkPreview:
-    """Say what `relink` would do to the ticket that gets the record. Raises UnknownName."""
-    connection = ref.partition(":")[0]
+    """Say what `relink` would do to the ticket that gets the record.
+
+    Raises UnknownName, and NotPossible where the ledger tells already that it cannot be.
+    """
+    connection, _, remote_id = ref.partition(":")
     consequences = [f"{ref} is read and merged: where the two differ, the sync's `on_link` decides"]
     with desk.ledger.read() as tx:
         target, source = _relinked(tx, desk, ref, to)
+        if source is None:
+            _need_set_aside(tx, Ref(connection, target.entity, remote_id), target.id)
+        elif source.id == target.id:
+            _need_detached(target, connection)
     if source is not None and source.id != target.id:
         consequences.append(
             f"the ticket it leaves ({source.id}) may get a new record on {connection}"
@@ -241,6 +248,7 @@ def _relinked(tx: Tx, desk: Desk, ref: str, to: str | None) -> tuple[Link, Link 
     """Return the ticket that a record goes to, and the one it is in, if any. Raises UnknownName."""
     # Asked without prefixes: a record in no ticket may have an id with which another's begins.
     if to is not None and not links.find(tx, ref):
+        desk.connection(ref.partition(":")[0])
         return find.ticket(tx, desk.context, to), None
     source, _connection = _record(tx, desk, ref)
     return (source if to is None else find.ticket(tx, desk.context, to)), source
@@ -275,13 +283,18 @@ def _settle_rest(tx: Tx, desk: Desk, link: Link, *, moved: str = "") -> list[Not
 
 
 def _come_back(desk: Desk, link: Link, connection: str) -> list[Note]:
+    side = _need_detached(link, connection)
+    side.detached, side.in_scope = False, True
+    return [_relinked_note(desk, Ref(connection, link.entity, side.remote_id))]
+
+
+def _need_detached(link: Link, connection: str) -> Side:
     side = link.sides.get(connection)
     if side is None or not side.detached:
         raise NotPossible(
             f"the record of {link.id} on {connection} is not detached; nothing was changed"
         )
-    side.detached, side.in_scope = False, True
-    return [_relinked_note(desk, Ref(connection, link.entity, side.remote_id))]
+    return side
 
 
 def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> None:
@@ -322,6 +335,17 @@ def _move(tx: Tx, desk: Desk, link_id: str, connection: str, target: str) -> Non
 
 def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
     """Put a record into a ticket that was set aside because it fits several."""
+    _need_set_aside(tx, ref, link_id)
+    change_link(tx, desk, link_id, lambda link, _now: _arrive(desk, link, ref))
+    side = Side(connection=ref.connection, remote_id=ref.id)
+    if not links.add_side(tx, link_id, side, desk.now()):
+        raise Busy(f"a worker has just found a ticket for {ref}; look again")
+    stray_copies.forget(tx, ref)
+    joined = desk.context.load(tx, [link_id])[link_id]
+    matching.add(tx, joined.sync, link_id, ref.connection, [copies.key_of(ref)])
+
+
+def _need_set_aside(tx: Tx, ref: Ref, link_id: str) -> None:
     # Any other record without a ticket is about to get one by itself.
     doubts = [hints.key(ref), work_key("create", link_id, ref.connection)]
     ids, _unknown = parking.find_ids(tx, doubts)
@@ -330,13 +354,6 @@ def _join(tx: Tx, desk: Desk, ref: Ref, link_id: str) -> None:
             f"{ref} is in no ticket, and was not set aside; "
             "`bridge parked list` names those that were"
         )
-    change_link(tx, desk, link_id, lambda link, _now: _arrive(desk, link, ref))
-    side = Side(connection=ref.connection, remote_id=ref.id)
-    if not links.add_side(tx, link_id, side, desk.now()):
-        raise Busy(f"a worker has just found a ticket for {ref}; look again")
-    stray_copies.forget(tx, ref)
-    joined = desk.context.load(tx, [link_id])[link_id]
-    matching.add(tx, joined.sync, link_id, ref.connection, [copies.key_of(ref)])
 
 
 def _arrive(desk: Desk, link: Link, ref: Ref) -> list[Note]:

@@ -200,3 +200,16 @@ def in_conflict(world):
 
 def statuses(world, ids):
     return {name: world.systems[name].peek(ids[name])["status"] for name in "LHP"}
+
+
+@pytest.mark.parametrize("act", ["preview_relink", "relink"])
+def test_what_cannot_be_relinked_is_refused_before_anybody_is_asked(world, desk, act):
+    target = f"H:{born(world)['H']}"
+    relink = getattr(operations, act)
+    for ref in ("bogus:1", "", "bogus"):
+        with pytest.raises(UnknownName, match="no connection"):
+            relink(desk, ref, target)
+    with pytest.raises(NotPossible, match="H:none is in no ticket, and was not set aside"):
+        relink(desk, "H:none", target)
+    with pytest.raises(NotPossible, match="is not detached"):
+        relink(desk, target)

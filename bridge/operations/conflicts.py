@@ -131,7 +131,8 @@ def value_of(context: Context, link: Link, field: str, connection: str) -> Canon
     candidates = in_conflict(link, field).candidates or {}
     if connection not in candidates:
         raise NotPossible(
-            f"{connection} has no say in this conflict; allowed: {', '.join(sorted(candidates))}"
+            f"{connection or repr(connection)} has no say in this conflict; "
+            f"allowed: {', '.join(sorted(candidates))}"
         )
     if connection not in link.sides:
         raise NotPossible(

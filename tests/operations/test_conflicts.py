@@ -66,6 +66,7 @@ def test_a_decision_is_written_wherever_something_else_is_shown(world, desk, dec
         ("nobody", "subject", {"value": "x"}, UnknownName, "no ticket is called nobody"),
         ("", "priority", {"value": "low"}, NotPossible, "not in conflict; allowed: subject"),
         ("", "subject", {"take": "P"}, NotPossible, "P has no say in this conflict; allowed: H, L"),
+        ("", "subject", {"take": ""}, NotPossible, "'' has no say in this conflict; allowed: H, L"),
     ],
 )
 def test_a_decision_that_does_not_fit_changes_nothing(desk, ref, field, decision, error, words):

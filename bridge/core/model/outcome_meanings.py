@@ -356,7 +356,7 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
     Code.GONE: OutcomeMeaning(
         "the record is not there (any more)",
         "It was deleted, or is missing and will be looked for once more.",
-        "Its end travels as the sync's `on_delete` says.",
+        "Its end travels as the sync's `delete` says.",
         "nothing, if it was meant so; else restore it there",
     ),
 }

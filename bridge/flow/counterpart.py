@@ -7,15 +7,16 @@ tell, so that nothing is made twice that it has forgotten (copies.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 from bridge.connectors.contract import Draft, Intent
-from bridge.core.merge.identity import Sameness, life_of_link, life_of_record
+from bridge.core.merge.identity import Life, Sameness, life_of_link, life_of_record
 from bridge.core.model.state import Note
 from bridge.core.model.values import Ref
 from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Steps, call_vendor, transact
-from bridge.flow import catching_up, copies, parents
+from bridge.flow import catching_up, copies, parents, read_anew
 from bridge.flow.commit import later, save_and_park, the_link
 from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, sameness
 from bridge.flow.match_keys import is_match, match_keys
@@ -66,38 +67,56 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
     entity_map = context.maps[connection][link.entity]
     ours = match_keys(sync, canonical_state(task))
     matches: dict[Ref, tuple[Sameness, str]] = {}
+    lives: dict[Ref, Life] = {}
     for record in records:
         values = entity_map.canonical(record.data)
         fits = not sync.match or is_match(sync, ours, match_keys(sync, values))
         if record.marker is None and fits:
             life = life_of_record(values, record.read_at, record.changed_before)
+            lives[record.ref] = life
             matches[record.ref] = sameness(sync, life_of_link(link), life)
     return bool(matches) and (
-        yield from transact(lambda tx: join_match(tx, context, task, matches))
+        yield from transact(lambda tx: join_match(tx, context, task, matches, lives))
     )
 
 
 def join_match(
-    tx: Tx, context: Context, task: Task, matches: Mapping[Ref, tuple[Sameness, str]]
+    tx: Tx,
+    context: Context,
+    task: Task,
+    matches: Mapping[Ref, tuple[Sameness, str]],
+    lives: Mapping[Ref, Life],
 ) -> bool:
     """Join the one match that belongs to no link yet; False when there is none.
 
-    A match of which only a human can say whether it is one parks the create.
+    A match of which only a human can say whether it is one parks the create. One that is newer
+    than what is known of the ticket puts it off until that has been read anew.
     """
-    link, connection, now = the_link(task), task.row.connection, context.clock.now()
+    connection, now = task.row.connection, context.clock.now()
     taken = links.of_refs(tx, list(matches))
     untaken = {ref: found for ref, found in matches.items() if ref not in taken}
     free = [ref for ref, (verdict, _why) in untaken.items() if verdict is Sameness.SAME]
+    unread = unread_for(context, task, {ref: lives[ref] for ref in free})
+    if unread:
+        again_at = read_anew.wait_for(tx, context, task, set(chain(*unread.values())))
+        if again_at is not None:
+            later(tx, task, again_at)
+            return True
+        free = [ref for ref in free if ref not in unread]
+    doubtful = doubts(untaken, unread)
     if not free:
-        doubtful = {
-            str(ref): why for ref, (verdict, why) in untaken.items() if verdict is Sameness.DOUBTFUL
-        }
         if not doubtful or is_approved(task):
             return False
         why = in_doubt("this ticket", doubtful)
         note = Note("ambiguous", connection, "", {"why": why})
         save_and_park(tx, task, note, why, AMBIGUOUS, now)
         return True
+    return join_free(tx, context, task, free)
+
+
+def join_free(tx: Tx, context: Context, task: Task, free: list[Ref]) -> bool:
+    """Join the one record that is free; where several are, park the create."""
+    link, connection, now = the_link(task), task.row.connection, context.clock.now()
     if len(free) > 1:
         named = ", ".join(str(ref) for ref in free)
         why = f"{len(free)} records of {connection} match equally well: {named}"
@@ -113,6 +132,22 @@ def join_match(
     work.finish(tx, row, task.owner, now)
     task.give_back(tx)
     return True
+
+
+def unread_for(context: Context, task: Task, lives: Mapping[Ref, Life]) -> dict[Ref, list[Ref]]:
+    """Return the records for which too little is known of the link, with what is to be read."""
+    link = the_link(task)
+    unread = {ref: read_anew.unread(context, task, link, life) for ref, life in lives.items()}
+    return {ref: sides for ref, sides in unread.items() if sides}
+
+
+def doubts(
+    matches: Mapping[Ref, tuple[Sameness, str]], unread: Mapping[Ref, list[Ref]]
+) -> dict[str, str]:
+    """Return the matches of which only a human can say whether they are one, with the reason."""
+    why = {ref: why for ref, (verdict, why) in matches.items() if verdict is Sameness.DOUBTFUL}
+    why |= {ref: read_anew.why_unread(sides) for ref, sides in unread.items()}
+    return {str(ref): reason for ref, reason in why.items()}
 
 
 def canonical_state(task: Task) -> dict[str, object]:

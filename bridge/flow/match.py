@@ -8,8 +8,9 @@ record on this connection since, perhaps because this one is gone, is the record
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 
 from bridge.connectors.contract import Record
 from bridge.core.merge.identity import SAME, Life, Sameness, judge, life_of_link, life_of_record
@@ -19,7 +20,7 @@ from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, read_record, transact
-from bridge.flow import copies, parents, people
+from bridge.flow import copies, parents, people, read_anew
 from bridge.flow.commit import answer_webhooks, store_notes
 from bridge.flow.match_keys import Key, customer_keys, match_keys, window
 from bridge.flow.readings import merge_record
@@ -175,9 +176,18 @@ def join_or_start(
     life = life_of_record(values, record.read_at, record.changed_before)
     matches, doubtful, waiting = eligible(tx, context, sync, record, keys, life)
     known_by = [*keys, *customer_keys(values), *copies.alike_keys(tx, ref, values)]
+    unread = unread_matches(tx, context, task, matches, life)
     if waiting:
         work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
-    elif doubtful and not matches and not is_approved(task):
+        return
+    if unread:
+        again_at = read_anew.wait_for(tx, context, task, set(chain(*unread.values())))
+        if again_at is not None:
+            work.reschedule(tx, task.row, task.owner, again_at, count=False)
+            return
+        matches -= unread.keys()
+        doubtful |= {link_id: read_anew.why_unread(refs) for link_id, refs in unread.items()}
+    if doubtful and not matches and not is_approved(task):
         why = in_doubt(str(ref), doubtful)
         set_aside(tx, task, ref, why, now, webhooks_upto)
     elif not matches and not context.capabilities[ref.connection][ref.entity].originates:
@@ -312,6 +322,15 @@ def eligible(
         for link in loaded.values()
     )
     return free, doubtful, waiting
+
+
+def unread_matches(
+    tx: Tx, context: Context, task: Task, link_ids: Iterable[str], life: Life
+) -> dict[str, list[Ref]]:
+    """Return the ones of these links of which too little is known yet, with what is to be read."""
+    loaded = context.load(tx, sorted(link_ids))
+    unread = {link.id: read_anew.unread(context, task, link, life) for link in loaded.values()}
+    return {link_id: refs for link_id, refs in unread.items() if refs}
 
 
 def _is_older(record: Record, side: Side | None) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
+
 from bridge.core.model.values import Ref
-from bridge.ledger import work
+from bridge.ledger import tables, work
 from bridge.ledger.database import Tx
 
 KIND = "observe"
@@ -49,3 +52,9 @@ def give(
         run_id=run_id,
         handle=handle,
     )
+
+
+def are_open(tx: Tx, refs: Iterable[Ref]) -> bool:
+    """Return whether any of these records is still to be read, by work that is not parked."""
+    rows = select(tables.work.c.id).where(tables.work.c.key.in_([key(ref) for ref in refs]))
+    return tx.execute(rows.where(tables.work.c.parked_at.is_(None)).limit(1)).first() is not None

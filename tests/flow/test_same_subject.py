@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from bridge.core.model.capabilities import Support
-from bridge.ledger import conflict_log, parking
+from bridge.http import request_count
+from bridge.ledger import conflict_log, parking, work
+from bridge.runs import reconcile
+from bridge.sandbox.exchange import Problem
 from tests.flow.estate import Estate
 from tests.flow.pair import SYNC, pair
 
@@ -199,3 +202,104 @@ def test_a_chat_that_ended_at_zaia_takes_in_no_new_ticket(tmp_path):
     known(estate, "desk", chat)  # only now is it seen for the first time
     assert shown(estate, "helpdesk", new)["status"] in {"new", "open"}
     assert [row.connection for row in doubtful(estate)] == ["desk"]
+
+
+@pytest.mark.parametrize("by", ["a webhook", "a poll"])
+@pytest.mark.parametrize("gap", [30, 3600, 3 * DAY])
+def test_an_end_that_nobody_has_heard_of_is_learned_before_a_new_request_joins(estate, by, gap):
+    old = known(estate, "helpdesk", at_switch(estate))
+    estate.clock.advance(1800)
+    estate.apps["helpdesk"].edit(old, {"status": "closed"})
+    estate.clock.advance(gap)
+    new = at_posthog(estate)
+    if by == "a webhook":
+        estate.hint("product", new)
+    else:
+        with estate.ledger.transaction() as tx:
+            reconcile.start(tx, "product", "ticket", "poll", estate.clock.now())
+        estate.settle()
+    estate.reconcile()
+    assert shown(estate, "product", new)["status"] == "new"
+    assert shown(estate, "helpdesk", old)["status"] == "closed"
+    assert estate.refs("product", new)["helpdesk"] != old
+    assert (doubtful(estate), open_conflicts(estate)) == ([], [])
+
+
+def test_a_new_one_that_is_found_before_a_create_joins_no_end_that_nobody_has_heard_of(tmp_path):
+    estate = pair(tmp_path / "home")
+    sync, product = estate.context.syncs[SYNC], estate.apps["product"]
+    none_made = replace(sync.members["helpdesk"], create=Support.NO)
+    estate.context.syncs[SYNC] = replace(sync, members={**sync.members, "helpdesk": none_made})
+    old = known(estate, "product", at_posthog(estate))
+    estate.clock.advance(1800)
+    product.edit(old, {"status": "resolved"})
+    estate.clock.advance(3600)
+    new = at_switch(estate)
+    estate.context.syncs[SYNC] = sync
+    estate.context._rules.clear()  # they were made of the other sync
+    (link,) = estate.links()
+    now = estate.clock.now()
+    with estate.ledger.transaction() as tx:
+        work.enqueue(
+            tx,
+            kind="create",
+            key="create:helpdesk",
+            connection="helpdesk",
+            entity="ticket",
+            link_id=link.id,
+            due_at=now,
+            now=now,
+        )
+    estate.settle()
+    known(estate, "helpdesk", new)
+    assert estate.refs("product", old).get("helpdesk") != new
+    assert shown(estate, "helpdesk", new)["status"] == "new"
+
+
+def test_one_that_is_still_open_is_joined_once_it_has_been_read_again(estate):
+    old = known(estate, "helpdesk", at_switch(estate))
+    estate.clock.advance(1800)
+    new = known(estate, "product", at_posthog(estate))
+    assert estate.refs("product", new) == {"helpdesk": old, "product": new}
+
+
+def test_what_cannot_be_read_is_not_joined_until_a_human_has_said_so(estate):
+    desk = estate.apps["helpdesk"]
+    old = known(estate, "helpdesk", at_switch(estate))
+    estate.clock.advance(1800)
+    answered = desk._handle
+    desk._handle = lambda call, reading: refused(desk, call) or answered(call, reading)
+    new = known(estate, "product", at_posthog(estate))
+    assert estate.refs("product", new) == {}
+    assert any(f"helpdesk:{old} could not be read" in row.why for row in doubtful(estate))
+    desk._handle = answered
+    with estate.ledger.transaction() as tx:
+        parking.unpark(tx, estate.clock.now())
+    estate.settle()
+    assert estate.refs("product", new) == {"helpdesk": old, "product": new}
+
+
+def refused(desk, call):
+    """Refuse to show any ticket by its id."""
+    if call.method == "GET" and "/tickets/" in call.path:
+        return desk.problem(Problem(400, "BAD_REQUEST", "This ticket cannot be shown")), ""
+    return None
+
+
+def test_an_import_of_both_does_not_read_again_what_it_has_just_read(tmp_path):
+    def requests(gap):
+        estate = pair(tmp_path / str(gap))
+        estate.apps["product"].configure({"post": 405})
+        at_switch(estate)
+        estate.clock.advance(gap)
+        at_posthog(estate)
+        estate.clock.advance(DAY)
+        before = request_count.made()
+        with estate.ledger.transaction() as tx:
+            for name in ("helpdesk", "product"):
+                reconcile.start(tx, name, "ticket", "full", estate.clock.now())
+        estate.settle()
+        assert [link.live().keys() for link in estate.links()] == [{"helpdesk", "product"}]
+        return request_count.made() - before
+
+    assert requests(3600) == requests(60) > 0

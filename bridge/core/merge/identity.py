@@ -87,6 +87,18 @@ def judge(one: Life, other: Life, max_apart: timedelta) -> tuple[Sameness, str]:
     return SAME
 
 
+def known_until(one: Life, other: Life) -> datetime | None:
+    """Return up to when the one's life has to be known before it is taken for the other's.
+
+    It may have ended unseen before the other was made. None: its end would make no difference.
+    """
+    if one.ended or other.made is None:
+        return None
+    if one.made is not None and other.made - one.made <= MOMENT:
+        return None
+    return other.made
+
+
 def _after_an_end(first: Life, second: Life, *, too_far: bool) -> tuple[Sameness, str]:
     """Judge two records of which the older one has ended."""
     if too_far or _is_by(first.ended_before, second.made):

@@ -28,6 +28,17 @@ class _Told(logging.Handler):
         self.calls.append(record.getMessage())
 
 
+@pytest.fixture(autouse=True)
+def logging_as_it_was():
+    """Put back what a command has done to logging in this process; others here listen to it."""
+    root = logging.getLogger()
+    level, handlers, disabled = root.level, list(root.handlers), root.manager.disable
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    logging.disable(disabled)
+
+
 @pytest.fixture
 def may_be_told():
     """Return whether a sandbox's complaint about a call is none about the bridge: never."""

@@ -15,6 +15,7 @@ from bridge.http.client import Answer
 from bridge.sandbox.exchange import answer
 from bridge.sandbox.scopeai import ScopeaiSandbox
 from bridge.sandbox.transport import WSGIAdapter
+from bridge.scrubber import Scrubber
 from tests.connectors.bench import FIXTURES, KEY, START
 from tests.connectors.scopeai_bench import ScopeaiBench
 
@@ -174,5 +175,6 @@ def test_the_printed_header_is_understood():
     assert "\n<" in header
     assert set(links(header)) == {"next", "last"}
     told = Answer(200, {"link": header}, [], START, timedelta(0))
-    query = next_query("my-scopeai", "https://api.getscopeai.com/v1", "/tickets", told)
+    base = "https://api.getscopeai.com/v1"
+    query = next_query("my-scopeai", base, "/tickets", told, Scrubber([]))
     assert query == {"page": "2", "per_page": "25"}

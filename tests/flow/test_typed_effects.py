@@ -61,8 +61,8 @@ SLIPS = {
     ),
     "an attribute that records that were found do not have": (
         "flow/create.py",
-        "record.marker == intent.marker",
-        "record.mark == intent.marker",
+        "record: (len(record.ref.id), record.ref.id),",
+        "record: (len(record.ref.id), record.number),",
     ),
     "an effect that is yielded bare": (
         "flow/match.py",

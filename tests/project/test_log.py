@@ -14,17 +14,13 @@ from bridge.scrubber import HIDDEN, MAX_CHARS, Scrubber
 
 @pytest.fixture
 def logged():
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
     stream = io.StringIO()
 
     def start(**options):
         configure("worker", stream=stream, **options)
         return stream
 
-    yield start
-    root.handlers[:] = before
-    root.setLevel(level)
+    return start
 
 
 @pytest.mark.parametrize(

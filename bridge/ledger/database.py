@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import RLock
 from typing import Any, cast
 
 import sqlalchemy
@@ -63,10 +64,14 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self.url = _url(url)
         self._write_lock: Callable[[], AbstractContextManager[None]] = nullcontext
+        # A ledger in memory is one connection, which its threads can only use in turn.
+        self._turn: AbstractContextManager[object] = nullcontext()
         self.shown = _shown(self.url)
         if self.url.get_backend_name() == "sqlite":
             self.engine = _sqlite(self.url)
-            if self.url.database not in _IN_MEMORY:
+            if self.url.database in _IN_MEMORY:
+                self._turn = RLock()
+            else:
                 self._write_lock = write_lock(Path(str(self.url.database)))
         else:
             self.engine = _postgresql(self.url)
@@ -74,7 +79,7 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         """Open a writing transaction: committed when the block ends, rolled back if it raises."""
-        with self._write_lock(), self._translated_errors(), self.engine.connect() as connection:
+        with self._write_lock(), self._connected() as connection:
             if self.engine.dialect.name == "sqlite":
                 connection = connection.execution_options(ledger_begin="BEGIN IMMEDIATE")  # noqa: PLW2901
             with connection.begin():
@@ -83,7 +88,7 @@ class Ledger:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """Open a read-only transaction; on SQLite it neither waits for a writer nor blocks one."""
-        with self._translated_errors(), self.engine.connect() as connection:
+        with self._connected() as connection:
             if self.engine.dialect.name != "sqlite":
                 connection = connection.execution_options(postgresql_readonly=True)  # noqa: PLW2901
             with connection.begin():
@@ -92,7 +97,7 @@ class Ledger:
     @contextmanager
     def snapshot(self) -> Iterator[Tx]:
         """Open a read-only transaction that sees one moment, however long it takes."""
-        with self._translated_errors(), self.engine.connect() as connection:
+        with self._connected() as connection:
             if self.engine.dialect.name != "sqlite":  # SQLite's transactions are all like that
                 connection = connection.execution_options(  # noqa: PLW2901
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -168,6 +173,11 @@ class Ledger:
                 f"(revision {', '.join(sorted(unknown))}): "
                 "install that version, or restore a backup from before it"
             )
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._turn, self._translated_errors(), self.engine.connect() as connection:
+            yield connection
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 import sqlalchemy
@@ -193,3 +193,24 @@ def test_sqlite_is_as_durable_as_it_can_be(sqlite_ledger):
             for name in ("journal_mode", "synchronous")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+
+
+def test_threads_use_a_ledger_in_memory_in_turn():
+    ledger = Ledger("sqlite://")
+    entered, saw = Event(), []
+
+    def look():
+        entered.set()
+        with ledger.read() as tx:
+            saw.append(tx.exec_driver_sql("SELECT count(*) FROM t").scalar())
+
+    with ledger.transaction() as tx:
+        tx.exec_driver_sql("CREATE TABLE t (x)")
+        other = Thread(target=look)
+        other.start()
+        entered.wait()
+        other.join(0.2)  # time enough to fail
+        tx.exec_driver_sql("INSERT INTO t VALUES (1)")
+    other.join()
+    assert saw == [1]
+    ledger.close()

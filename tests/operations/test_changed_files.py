@@ -360,7 +360,7 @@ def test_processes_are_known_until_they_end(world):
     with world.ledger.transaction() as tx:
         running_processes.started(tx, mine, "clock", "first", now - timedelta(1))
         running_processes.started(tx, other, "worker", "older", now)
-        running_processes.started(tx, mine.rpartition(":")[0][:-1] + "0:z", "web", "first", now)
+        running_processes.started(tx, mine.rpartition(":")[0] + "x:z", "web", "first", now)
     with world.ledger.read() as tx:
         assert [each.kind for each in adoption.running(tx, world.context)] == ["clock", "worker"]
         outdated = adoption.outdated_processes(tx, world.context)

@@ -146,7 +146,9 @@ class Terminals:
             command,
         )
         command = command.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
-        command = re.sub(r"^bridge sandbox\b", f"bridge sandbox --port-base {self.base}", command)
+        # ScopeAI thinks for no time: else what is mirrored depends on how fast this machine is.
+        sandbox = f"bridge sandbox --port-base {self.base} --deployment scopeai.analysis_delay=0"
+        command = re.sub(r"^bridge sandbox\b", sandbox, command)
         return re.sub(r"^bridge up\b", f"bridge up --port {self.port}", command)
 
     @staticmethod

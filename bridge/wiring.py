@@ -114,6 +114,12 @@ class Bridge:
             f"{since:%Y-%m-%d %H:%M:%SZ}): restart it, so that all of it works by the same"
         )
 
+    def have_entered(self, pids: Collection[int]) -> bool:
+        """Return whether processes of this machine have read the files and begun by them."""
+        with self.ledger.read() as tx:
+            running = adoption.running(tx, self.context)
+        return {worker_identity.process_id(each.id) for each in running}.issuperset(pids)
+
     def is_outdated(self) -> bool:
         """Return whether other files are in force than this process was started with."""
         with self.ledger.read() as tx:

@@ -38,6 +38,12 @@ def is_alive(owner: str) -> bool | None:
     return _began(int(pid)) == began
 
 
+def process_id(owner: str) -> int:
+    """Return the id of the process of that name, as its machine has it; 0: the name has none."""
+    _host, _here, pid, *_ = [*owner.split(":"), "", "", ""]
+    return int(pid) if pid.isdecimal() else 0
+
+
 def _here() -> str:
     """Return the boot and the namespace in which process ids are valid; empty if not known."""
     try:

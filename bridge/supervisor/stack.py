@@ -265,6 +265,9 @@ class Stack:
             for number in range(workers):
                 self.children.start(f"worker {number + 1}", ["worker"])
         self.children.start("clock", ["clock"])
+        # Whoever reads that the bridge runs may edit its files: those are read by then.
+        with self.tolerating_ledger_outage():
+            self._comes(self._have_entered)
 
     def _start_valkey(self) -> None:
         self._valkey = self._exits.enter_context(Embedded(socket_for(self.settings.home).parent))
@@ -322,13 +325,24 @@ class Stack:
         except (OSError, urllib.error.URLError):
             return False
 
+    def _have_entered(self) -> bool:
+        """Return whether all that began by the files has begun."""
+        those = [child.process for child in self.children.running if not child.vital]
+        return all(those) and self.bridge.have_entered([each.pid for each in those if each])
+
     def _await(self, what: str, ready: Callable[[], bool]) -> None:
+        if not self._comes(ready):
+            raise ChildFailed(f"{what} did not come up within {START_TIMEOUT:.0f} s")
+
+    def _comes(self, ready: Callable[[], bool]) -> bool:
+        """Return whether it was ready within START_TIMEOUT."""
         until = time.monotonic() + START_TIMEOUT
         while not ready():
             self.look_after()
             if time.monotonic() > until:
-                raise ChildFailed(f"{what} did not come up within {START_TIMEOUT:.0f} s")
+                return False
             self.stop.wait(START_LOOK_SECONDS)
+        return True
 
 
 def _put(name: str, value: str | None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -220,6 +222,18 @@ def test_a_half_saved_file_and_a_dead_worker_end_nothing_and_are_told_of(home):
         )
     finally:
         code = up.end()
+    assert code == 0, up.said
+
+
+def test_when_it_says_that_it_runs_every_process_has_read_the_files(home):
+    """Else one that is slow puts in force what was edited since, and nobody is asked."""
+    up = Up(home, 18100)
+    try:
+        with contextlib.closing(sqlite3.connect(home / "var" / "sandbox.db")) as ledger:
+            kinds = {kind for (kind,) in ledger.execute("SELECT kind FROM process")}
+    finally:
+        code = up.end()
+    assert kinds == {"up", "web", "worker", "clock"}
     assert code == 0, up.said
 
 

@@ -149,13 +149,15 @@ def test_edits_in_either_sandbox_reach_the_other_also_after_a_killed_worker_and_
                 lambda row: row["connection"] == "product" and "priority" in row.get("fields", {})
             )
 
-            up.kill_worker()
             other = product.get("tickets")[0]
             wanted = "pending" if other["status"] != "pending" else "open"
+            shown = command(home, "ticket", f"product:{other['id']}", "--json")
+            there = json.loads(shown.stdout)["sides"]["helpdesk"]["id"]
+            up.kill_worker()
             product.post("edit", id=other["id"], fields={"status": wanted})
             row = up.wait_for(
                 lambda row: (
-                    row["connection"] == "helpdesk"
+                    (row["connection"], row["id"]) == ("helpdesk", there)
                     and row.get("fields", {}).get("status") == wanted
                 )
             )

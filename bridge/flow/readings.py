@@ -87,7 +87,8 @@ def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record:
         note = Note("suspect", side.connection, "", {"why": why})
         return Reading("pending", "", [note], again_at=context.clock.now() + settling_time)
     touched = obs.version is None or obs.version != side.version
-    notes = lifecycle.enter_scope(link, side, record.read_at)
+    rules = context.rules(context.syncs[link.sync])
+    notes = lifecycle.enter_scope(link, side, record.read_at, rules)
     merge_notes, closes = merge_observation(context, link, side, obs)
     notes += merge_notes
     if any(state.rev != revisions.get(name, 0) for name, state in link.state.items()):

@@ -1,12 +1,11 @@
-"""First contact, creates, normalising vendors, changed mappings and deletions, by rule number."""
+"""First contact, creates, normalising vendors and changed mappings, by rule number."""
 
 from dataclasses import replace
 
 import pytest
 
-from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.created_records import absorb_created
-from bridge.core.merge.lifecycle import record_missing, remap
+from bridge.core.merge.lifecycle import remap
 from bridge.core.model.capabilities import Writable
 from bridge.core.model.state import NEVER
 from tests.core.builders import (
@@ -15,7 +14,6 @@ from tests.core.builders import (
     RULES,
     SERVICE,
     WRITABLE,
-    at,
     attempt,
     field,
     is_level,
@@ -275,94 +273,3 @@ def test_f20_what_a_call_sets_besides_is_ours_and_the_service_user_is_nobody():
     look(given, "Z", 3, own=True, status="ongoing", assignee=SERVICE)
     look(given, "Z", 4, status="ongoing", assignee=SERVICE)
     assert (value(given, "assignee"), given.state["assignee"].rev) == (None, 0)
-
-
-def test_f21_two_absences_a_settling_time_apart_make_a_tombstone():
-    given = level("L", "H", status="new")
-    assert kinds(record_missing(given, "H", at(10), 2)) == ["missing"]
-    assert record_missing(given, "H", at(11), 2) == []
-    assert not given.sides["H"].tombstone
-    assert kinds(record_missing(given, "H", at(12), 2)) == ["deleted"]
-    assert given.sides["H"].tombstone
-    assert record_missing(given, "H", at(13), 2) == []
-
-
-def test_f21_a_record_that_returns_has_its_old_shadow_as_base():
-    given = level("L", "H", status="new")
-    record_missing(given, "H", at(10), 2)
-    record_missing(given, "H", at(12), 2)
-    notes = look(given, "H", 20, status="open")
-    assert kinds(notes) == ["returned", "changed"]
-    assert not given.sides["H"].tombstone
-    assert given.sides["H"].missing_since is None
-
-
-def test_f21_one_absence_is_forgotten_when_the_record_is_read():
-    given = level("L", "H", status="new")
-    record_missing(given, "H", at(10), 2)
-    look(given, "H", 11, status="new")
-    assert kinds(record_missing(given, "H", at(13), 2)) == ["missing"]
-
-
-def test_f21_a_deletion_travels_as_closed_where_nobody_has_edited_since():
-    under = rules(delete="close")
-    given = level("L", "H", status="new", under=under)
-    record_missing(given, "H", at(10), 2, under)
-    assert kinds(record_missing(given, "H", at(12), 2, under)) == ["deleted", "changed"]
-    assert (value(given, "status"), given.state["status"].set_by) == ("closed", "H")
-    assert not is_level(given, "L", "status")
-
-
-def test_f21_an_edit_elsewhere_that_the_deleted_side_had_not_seen_turns_it_into_a_conflict():
-    under = rules(delete="close")
-    given = level("L", "H", status="new", subject="a", under=under)
-    record_missing(given, "H", at(10), 2, under)
-    look(given, "L", 11, under=under, subject="b")
-    assert kinds(record_missing(given, "H", at(12), 2, under)) == ["deleted", "conflict"]
-    assert given.state["status"].candidates == {"L": "new", "H": "closed"}
-    assert value(given, "status") == "new"
-
-
-def test_f21_what_the_deleted_side_cannot_take_says_nothing_unless_it_was_edited_after():
-    read_only = {
-        **MAPS["P"].fields,
-        "subject": replace(MAPS["P"].fields["subject"], write_key=None),
-    }
-    under = rules(delete="close", maps={**MAPS, "P": EntityMap("ticket", read_only)})
-    for edited_at, expected in ((5, "changed"), (11, "conflict")):
-        given = level("L", "P", status="new", subject="a", under=under)
-        look(given, "L", edited_at, under=under, subject="b")
-        record_missing(given, "P", at(10), 2, under)
-        assert kinds(record_missing(given, "P", at(12), 2, under)) == ["deleted", expected]
-
-
-def test_f21_a_return_takes_back_what_the_end_had_closed():
-    under = rules(delete="close")
-    given = level("L", "P", status="on_hold", under=under)
-    record_missing(given, "P", at(10), 2, under)
-    record_missing(given, "P", at(12), 2, under)
-    assert value(given, "status") == "closed"
-    assert kinds(look(given, "P", 20, under=under, status="on_hold")) == ["returned", "changed"]
-    assert (value(given, "status"), given.state["status"].ended) == ("on_hold", None)
-    assert is_level(given, "P", "status")
-
-
-def test_f21_what_was_decided_since_the_end_stands_when_the_record_returns():
-    under = rules(delete="close")
-    given = level("L", "P", status="new", under=under)
-    record_missing(given, "P", at(10), 2, under)
-    record_missing(given, "P", at(12), 2, under)
-    look(given, "L", 14, under=under, status="pending")
-    assert kinds(look(given, "P", 20, under=under, status="new")) == ["returned"]
-    assert (value(given, "status"), is_level(given, "P", "status")) == ("pending", False)
-
-
-def test_f21_a_return_lifts_the_conflict_that_the_end_had_opened():
-    under = rules(delete="close")
-    given = level("L", "P", status="new", subject="a", under=under)
-    record_missing(given, "P", at(10), 2, under)
-    look(given, "L", 11, under=under, subject="b")
-    record_missing(given, "P", at(12), 2, under)
-    assert given.state["status"].candidates is not None
-    assert kinds(look(given, "P", 20, under=under, status="new")) == ["returned", "settled"]
-    assert given.state["status"].candidates is None

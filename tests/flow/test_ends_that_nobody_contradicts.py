@@ -202,6 +202,24 @@ def test_a_return_lifts_the_conflict_that_the_deletion_had_opened(make):
     assert [status(estate, name, refs) for name in refs] == ["pending", "pending"]
 
 
+def test_an_edit_made_while_that_conflict_waited_stands_when_the_ticket_is_restored(make):
+    estate, refs = make(delete="close")
+    estate.clock.advance(HOUR)
+    estate.apps["helpdesk"].delete(refs["helpdesk"])
+    give(estate, "helpdesk", refs)
+    estate.drain.run()
+    estate.clock.advance(1.2)
+    estate.apps["product"].edit(refs["product"], {"status": "pending"})
+    estate.settle()
+    assert len(conflicts(estate)) == 1
+    estate.apps["product"].edit(refs["product"], {"status": "resolved"})
+    see(estate, "product", refs)
+    restore(estate, refs)
+    see(estate, "helpdesk", refs, HOUR)
+    shown = {name: status(estate, name, refs) for name in refs}
+    assert (shown, conflicts(estate)) == ({"helpdesk": "closed", "product": "resolved"}, [])
+
+
 def test_where_ends_are_ignored_a_restored_ticket_goes_on(make):
     estate, refs = deleted_at_switch(make, "ignore")
     assert status(estate, "product", refs) == "open"

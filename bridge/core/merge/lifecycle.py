@@ -8,9 +8,24 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bridge.core.mapping.fieldmap import FieldMap
-from bridge.core.merge.case import ADMIN, MAPPING, Rules
-from bridge.core.merge.equality import agrees, decision_holds, present_elements, read_set, reads_as
-from bridge.core.merge.policies import Interval, move_set, move_state
+from bridge.core.merge.case import ADMIN, MAPPING, Case, Observation, Rules
+from bridge.core.merge.equality import (
+    agrees,
+    decision_holds,
+    present_elements,
+    read_set,
+    reads_as,
+    shows_state,
+)
+from bridge.core.merge.policies import (
+    STATE,
+    Interval,
+    move_set,
+    move_state,
+    owner_of,
+    refuse_edit,
+    state_candidate,
+)
 from bridge.core.model.capabilities import Support
 from bridge.core.model.entities import STATUS
 from bridge.core.model.state import Element, FieldState, Link, Note, Side, SideField
@@ -47,7 +62,7 @@ def record_missing(
     return notes
 
 
-def record_returned(link: Link, side: Side, read_at: datetime) -> list[Note]:
+def record_returned(link: Link, side: Side, read_at: datetime, rules: Rules) -> list[Note]:
     """Note that a record is there (again): its old shadow is the base of what it shows now.
 
     Or that another one has taken the place of one that was gone: it has no shadow yet.
@@ -55,8 +70,9 @@ def record_returned(link: Link, side: Side, read_at: datetime) -> list[Note]:
     was_gone, since = side.tombstone, side.missing_since
     side.missing_since, side.tombstone = None, False
     if not was_gone:
-        return [] if side.read_at else _take_back_end(link, side, None, read_at)
-    return [Note("returned", side.connection, "", {}), *_take_back_end(link, side, since, read_at)]
+        return [] if side.read_at else _take_back_end(link, side, (None, read_at), rules)
+    notes = _take_back_end(link, side, (since, read_at), rules)
+    return [Note("returned", side.connection, "", {}), *notes]
 
 
 def is_to_be_deleted(link: Link, rules: Rules) -> bool:
@@ -91,12 +107,12 @@ def leave_scope(link: Link, connection: str, read_at: datetime, rules: Rules) ->
     return notes
 
 
-def enter_scope(link: Link, side: Side, read_at: datetime) -> list[Note]:
+def enter_scope(link: Link, side: Side, read_at: datetime, rules: Rules) -> list[Note]:
     """Note that the sync mirrors a record (again)."""
     came_back, side.in_scope = not side.in_scope, True
     if not came_back:
         return []
-    notes = _take_back_end(link, side, None, read_at)
+    notes = _take_back_end(link, side, (None, read_at), rules)
     return [Note("back in scope", side.connection, "", {}), *notes]
 
 
@@ -121,15 +137,20 @@ def _end_in_state(link: Link, side: Side, rules: Rules, when: Interval, why: str
 def _ended_but_edited(
     link: Link, side: Side, rules: Rules, edited: list[str], why: str
 ) -> list[Note]:
-    """Open a conflict about the status: a record ended here and was edited elsewhere (F21)."""
+    """Open a conflict about the status: a record ended here and was edited elsewhere (F21).
+
+    Who does not show the state waits for nothing: an edit made there later joins.
+    """
     state = link.state[STATUS]
-    others = {
-        name: held.fields[STATUS].shadow
-        for name, held in link.live().items()
-        if STATUS in held.fields
-    }
-    state.candidates = {name: raw for name, raw in others.items() if not isinstance(raw, Marker)}
-    state.candidates[side.connection] = _closed_there(rules, side.connection)
+    others: dict[str, Raw] = {}
+    for name, held in link.live().items():
+        entry = held.fields.get(STATUS)
+        if entry is None or isinstance(entry.shadow, Marker):
+            continue
+        if shows_state(rules.maps[name].fields.get(STATUS), entry, state):
+            others[name] = entry.shadow
+    others = others or {STATE: state.value}
+    state.candidates = {**others, side.connection: _closed_there(rules, side.connection)}
     state.why_open = f"{why}, edited elsewhere: {', '.join(edited)}"
     state.ended = (side.connection, state.value)
     detail = {
@@ -143,7 +164,7 @@ def _ended_but_edited(
     return [Note("conflict", side.connection, STATUS, detail)]
 
 
-def _take_back_end(link: Link, side: Side, since: datetime | None, read_at: datetime) -> list[Note]:
+def _take_back_end(link: Link, side: Side, when: Interval, rules: Rules) -> list[Note]:
     """Take back what a record's end has done to the status, now that the record is there again.
 
     Whatever somebody has decided about the status since then stands.
@@ -153,17 +174,75 @@ def _take_back_end(link: Link, side: Side, since: datetime | None, read_at: date
         return []
     before, why = state.ended[1], "the record whose end it was is there again"
     if state.candidates is not None:
-        waited = sorted(state.candidates)
-        state.candidates, state.why_open, state.ended = None, "", None
-        detail = {"value": state.value, "why": why, "sides": waited, "rev": state.rev}
-        return [Note("settled", side.connection, STATUS, detail)]
+        return _withdraw_end(link, side, state.candidates, rules, why)
     entry = side.fields.get(STATUS)
     was_level = entry is not None and entry.level >= state.rev - 1
-    move_state(state, before, side.connection, (since, read_at))
+    move_state(state, before, side.connection, when)
     if entry is not None and was_level:
         entry.level = state.rev
     detail = {"value": before, "before": CLOSED, "why": why, "rev": state.rev}
     return [Note("changed", side.connection, STATUS, detail)]
+
+
+def _withdraw_end(
+    link: Link, side: Side, waiting: dict[str, Raw], rules: Rules, why: str
+) -> list[Note]:
+    """Take a record's end out of the conflict that it had opened.
+
+    Who shows something else than the state has edited it since. That stands where it is the only
+    word; several such edits, or one where the state had not been seen, go on waiting (rule F18).
+    """
+    state, notes = link.state[STATUS], list[Note]()
+    state.candidates, state.why_open, state.ended = None, "", None
+    edits = [
+        case
+        for by in waiting
+        if by != side.connection
+        and (case := _edit_of(link, by, waiting[by], rules, notes))
+        and not _is_refused(case, waiting[by])
+    ]
+    told = [case.field_map.read(waiting[case.connection]) for case in edits]
+    unseen = [case for case in edits if _had_not_seen(case, waiting[case.connection])]
+    detail: dict[str, object] = {"why": why, "sides": sorted(waiting)}
+    if unseen or any(value != told[0] for value in told):
+        left = {case.connection: waiting[case.connection] for case in edits}
+        state.candidates = {**state_candidate(unseen[0]), **left} if unseen else left
+        state.why_open = f"edited while the end of {side.connection} was in conflict"
+        return [Note("waiting", side.connection, STATUS, detail), *notes]
+    for case in edits:
+        if not case.is_behind():  # the first: the others say the same
+            move_state(state, told[0], case.connection, (state.lo, case.entry.seen_at))
+        case.mark_level()
+    detail |= {"value": state.value, "rev": state.rev}
+    return [Note("settled", side.connection, STATUS, detail), *notes]
+
+
+def _edit_of(link: Link, by: str, raw: Raw, rules: Rules, notes: list[Note]) -> Case | None:
+    """Return the case of a side that waits with something else than the state; else None."""
+    side, maps = link.sides.get(by), rules.maps.get(by)
+    field_map = None if maps is None else maps.fields.get(STATUS)
+    if side is None or field_map is None or STATUS not in side.fields:
+        return None
+    entry, state = side.fields[STATUS], link.state[STATUS]
+    if agrees(field_map, entry, raw, state) or entry.seen_at is None:
+        return None
+    shown = Observation(by, {STATUS: raw}, entry.seen_at)
+    return Case(link, side, shown, rules, STATUS, field_map, entry, state, notes)
+
+
+def _is_refused(case: Case, raw: Raw) -> bool:
+    """Turn down an edit that the policy does not let through, now that the owner is there again."""
+    owner = owner_of(case)
+    refused = (bool(owner) and owner != case.connection) or case.policy.policy == "first"
+    if refused:
+        refuse_edit(case, raw, case.field_map.read(raw), owner)
+    return refused
+
+
+def _had_not_seen(case: Case, raw: Raw) -> bool:
+    """Return whether a side may have been edited before it was in step with the state."""
+    unread = isinstance(case.field_map.read(raw), Unreadable)
+    return unread or case.is_behind() or decision_holds(case.entry, case.link.state)
 
 
 def is_ended_by(link: Link, connection: str) -> bool:

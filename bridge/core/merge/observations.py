@@ -74,7 +74,7 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
     side = link.sides[obs.connection]
     if side.read_at is not None and obs.read_at < side.read_at:
         return [Note("stale", obs.connection, "", {"read_at": obs.read_at.isoformat()})]
-    notes = record_returned(link, side, obs.read_at)
+    notes = record_returned(link, side, obs.read_at, rules)
     cases = readable_cases(link, side, obs, rules, notes)
     ours = _close_attempt(side, cases, obs)
     for case, raw in cases:

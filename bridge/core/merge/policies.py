@@ -269,7 +269,9 @@ def close_conflict(case: Case, value: Canonical) -> None:
     else:
         move_state(state, value, case.connection, case.interval)
     state.candidates, state.why_open, state.flips = None, "", []
-    for name in waited:
-        if name in case.link.sides and name in case.rules.maps:
-            case.link.sides[name].fields[case.name].level = state.rev
+    shown = [side for name, side in case.link.live().items() if name in case.rules.maps]
+    for side in shown:
+        # A record that has left waits with its end, which it has never shown (rule F21).
+        if side.connection in waited and side.in_scope:
+            side.fields[case.name].level = state.rev
     case.note("settled", value=value, why=AGREED, sides=waited, rev=state.rev)

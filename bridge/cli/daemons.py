@@ -32,6 +32,8 @@ def web(host: str, port: int, accept: bool) -> None:
     bridge = begin("web", accept=accept)
     bridge.close()
     run_receiver(host, port, bridge.worker.owner)
+    bridge.leave()
+    bridge.close()
 
 
 @click.command()

@@ -35,13 +35,13 @@ def _secrets(data: Any) -> Iterator[tuple[Where, str, Any]]:
         for key, value in _mapping(_mapping(row).get("credentials")).items():
             place = ("connections", name, "credentials", key)
             yield place, f"{prefix}_{str(key).upper()}", value
-        webhook = ("connections", name, "webhook", "secrets")
         given = _mapping(_mapping(row).get("webhook")).get("secrets")
-        if isinstance(given, list):
-            for number, value in enumerate(given):
-                yield (*webhook, number), f"{prefix}_WEBHOOK_SECRET", value
-        else:
-            yield webhook, f"{prefix}_WEBHOOK_SECRET", given
+        for number, value in enumerate(given if isinstance(given, list) else ()):
+            yield (
+                ("connections", name, "webhook", "secrets", number),
+                f"{prefix}_WEBHOOK_SECRET",
+                value,
+            )
 
 
 def _has_password(url: Any) -> bool:

@@ -274,6 +274,16 @@ def test_secrets_that_are_written_out_are_warned_of_with_the_way_out(tmp_path):
     assert not any("secrets[1]" in place or "three.credentials" in place for place in places)
 
 
+def test_each_credential_that_is_written_out_has_its_line(tmp_path):
+    warnings = [line for line in loaded(tmp_path).warnings if ".credentials" in line]
+    assert BRIDGE.count("{api_key: abc}") == len(warnings) == 1
+    assert warnings[0].partition(": a secret")[0] == (
+        "config/bridge.yaml:11: connections.two.credentials.api_key"
+    )
+    assert "${TWO_API_KEY}" in warnings[0]
+    assert "abc" not in warnings[0]
+
+
 def test_a_proxys_password_is_warned_of(tmp_path):
     bridge = BRIDGE + "    proxy: http://user:literal@proxy:3128\n"
     (warning,) = [line for line in loaded(tmp_path, bridge=bridge).warnings if "two.proxy" in line]

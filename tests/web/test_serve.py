@@ -1,6 +1,7 @@
 """What the server process builds is what the configuration says."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -37,6 +38,14 @@ def test_the_declared_size_of_a_body_is_the_limit(built, size, status):
     )
     assert asked.status_code == status
     assert built._limit == 2048
+
+
+def test_what_the_doctor_finds_wrong_is_among_the_metrics(built):
+    client, until = built._app.test_client(), time.monotonic() + 60
+    line = 'bridge_troubles{code="BRG-REDIS-DOWN",connection=""} 1'  # it runs for no such home
+    while line not in client.get("/metrics").text.splitlines():
+        assert time.monotonic() < until, client.get("/metrics").text
+        time.sleep(0.1)
 
 
 @pytest.mark.usefixtures("built")

@@ -108,7 +108,7 @@ def compile_settings(
         if connection is not None:
             compiled.connections[name] = connection
     if not sandbox:  # whose connections of one system have one account
-        problems += _same_accounts(compiled.connections, rows, document)
+        problems += _same_accounts(compiled.connections, rows, connectors, document)
     # A line with an unresolved reference needs no second message.
     lines = {line for _file, line, _what in unresolved}
     others = compiled.problems[len(unresolved) :]
@@ -133,12 +133,17 @@ def compile_stores(
 
 
 def _same_accounts(
-    connections: Mapping[str, Connection], rows: Mapping[str, Any], document: Document
+    connections: Mapping[str, Connection],
+    rows: Mapping[str, Any],
+    connectors: Classes,
+    document: Document,
 ) -> Iterator[Problem]:
     """Refuse two connections with one account: each record would be mirrored with itself."""
     first: dict[tuple[str, ...], str] = {}
     for name, connection in connections.items():
-        keys = (each.reveal() for _name, each in sorted(connection.credentials.items()))
+        keys = [each.reveal() for _name, each in sorted(connection.credentials.items())]
+        if connectors[connection.system].ACCOUNT_OPTIONS:
+            keys = []  # it is named, and has several keys
         other = first.setdefault((connection.system, comparable(connection.place), *keys), name)
         if other not in (name, rows[name].get("same_account_as")):
             what = (

@@ -129,6 +129,7 @@ def changes(
     found = [
         *_accounts(before, after, known),
         *_syncs(before, after, known),
+        *_exchanged(before, after, known),
         *_mappings(before, after, known),
     ]
     return sorted(found, key=lambda change: not change.doubtful)
@@ -155,7 +156,11 @@ def _renamed(
     were: Mapping[str, Any] = before.get("connections", {})
     accounts: Mapping[str, Any] = {**before.get("retired", {}), **were}
     now: Mapping[str, Any] = after["connections"]
-    fresh = [name for name in now if name not in were and not known.of(name)]
+    fresh = [
+        name
+        for name in now
+        if not known.of(name) and (name not in were or _joined(name, before, after))
+    ]
     for old in sorted(known.connections - now.keys()):
         for new in fresh:
             if alike := _how_alike(accounts.get(old), now[new]):
@@ -164,6 +169,37 @@ def _renamed(
                     f"{new}` keeps its {_records(known.of(old))}; else each is made again"
                 )
                 yield old, new, ConfigurationChange(text, doubtful=True)
+
+
+def _joined(name: str, before: Description, after: Description) -> set[str]:
+    """Return the syncs that a connection becomes a member of."""
+    were: Mapping[str, Any] = before.get("syncs", {})
+    return {
+        sync
+        for sync, now in after["syncs"].items()
+        if name in now["members"] and name not in were.get(sync, {}).get("members", {})
+    }
+
+
+def _exchanged(
+    before: Description, after: Description, known: KnownRecords
+) -> Iterator[ConfigurationChange]:
+    """Tell which members of a sync give way to another that may be the same account."""
+    now: Mapping[str, Any] = after["connections"]
+    for new in now:
+        for sync in sorted(_joined(new, before, after)):
+            held = {name for (its, name), count in known.sides.items() if its == sync and count}
+            if new in held:
+                continue
+            for old in sorted(held & now.keys() - after["syncs"][sync]["members"].keys()):
+                if alike := _how_alike(now[old], now[new]):
+                    count = known.sides[sync, old]
+                    yield ConfigurationChange(
+                        f"`{new}` takes the place of `{old}` in {sync} {alike}: its "
+                        f"{_records(count)} retire, and are made again. Give `{old}` the new key "
+                        "or address instead, or accept it if it is meant so",
+                        doubtful=True,
+                    )
 
 
 def _moved(
@@ -189,9 +225,13 @@ def _how_alike(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str:
     """Return in words why two connections may be one account; empty if they cannot."""
     if old is None:
         return "(its account was never noted, so it may be the same)"
-    if not _same_place(old, new):
-        return ""
-    return "with the same account" if old["key"] == new["key"] else "at the same address"
+    if _same_place(old, new):
+        return "with the same account" if old["key"] == new["key"] else "at the same address"
+    # A key leads to one account at every address, unless another part of it is named beside.
+    named = [place.partition(" ")[2] for place in (old["place"], new["place"])]
+    if (old["system"], old["key"], named[0]) == (new["system"], new["key"], named[1]):
+        return "with the same key at another address"
+    return ""
 
 
 def _syncs(

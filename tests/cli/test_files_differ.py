@@ -213,10 +213,14 @@ def test_the_ledger_needs_no_key_of_a_connection(run, monkeypatch, command):
     assert run(*command).exit_code == 0
 
 
-def test_two_connections_with_one_account_are_refused_unless_told_so(run, home):
+@pytest.mark.parametrize("key", ["${PRODUCT_API_KEY}", "${HOG_API_KEY}"])
+def test_two_connections_with_one_account_are_refused_unless_told_so(run, home, monkeypatch, key):
+    monkeypatch.setenv("HOG_API_KEY", "another key of the same project")
     text = (home / "config" / "bridge.yaml").read_text()
     start_at, end_at = text.index("  product:"), text.index("  desk:")
     twin = text[start_at:end_at].replace("  product:", "  hog:")
+    assert "${PRODUCT_API_KEY}" in twin
+    twin = twin.replace("${PRODUCT_API_KEY}", key)
     (home / "config" / "bridge.yaml").write_text(text + "\n" + twin)
     refused = run("check")
     assert refused.exit_code == 1

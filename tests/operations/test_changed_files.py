@@ -117,6 +117,7 @@ def test_a_connection_that_is_gone_is_said_with_its_sides_and_starts(world):
     [
         ({}, "with the same account"),
         ({"credentials": {"api_key": Secret("another")}}, "at the same address"),
+        ({"place": "https://else.example"}, "with the same key at another address"),
     ],
 )
 def test_a_renamed_connection_is_asked_about_before_anything_is_done(world, changed, alike):
@@ -129,6 +130,56 @@ def test_a_renamed_connection_is_asked_about_before_anything_is_done(world, chan
     with world.ledger.read() as tx:
         assert configurations.newest_revision(tx) == "first"
         assert audit.recent(tx) == []
+
+
+def test_a_key_that_leads_to_several_projects_does_not_make_them_one(world):
+    context = renamed(world, "P", "hog", place="https://P.example project_id 7")
+    assert not any(doubtful for doubtful, _text in said(world, context))
+
+
+def beside(world, sync_members, *, without=(), **of_twin):
+    """The context of files in which `hog` is beside P, with the members given in the sync."""
+    all_of = world.everything
+    twin = replace(all_of.connections["P"], name="hog", **of_twin)
+    connections = {**all_of.connections, "hog": twin}
+    sync = all_of.syncs[SYNC]
+    known = {**sync.members, "hog": replace(sync.members["P"], connection="hog")}
+    members = {name: known[name] for name in sync_members}
+    return with_files(
+        world,
+        connections={name: each for name, each in connections.items() if name not in without},
+        maps={**all_of.maps, "hog": all_of.maps["P"]},
+        capabilities={**all_of.capabilities, "hog": all_of.capabilities["P"]},
+        syncs={SYNC: replace(sync, members=members, precedence=tuple(members))},
+    )
+
+
+def test_a_member_that_gives_way_to_its_own_account_is_asked_about(world):
+    others = [name for name in world.everything.syncs[SYNC].members if name != "P"]
+    new_key = {"credentials": {"api_key": Secret("new")}}
+    exchanged = beside(world, [*others, "hog"], **new_key)
+    ((doubtful, text), *_) = said(world, exchanged)
+    assert doubtful
+    assert text == (
+        f"`hog` takes the place of `P` in {SYNC} at the same address: its 3 records retire, and "
+        "are made again. Give `P` the new key or address instead, or accept it if it is meant so"
+    )
+    with pytest.raises(NotAccepted):
+        adoption.adopt(world.ledger, exchanged, "start")
+    adoption.adopt(world.ledger, exchanged, "start", accept=True)
+    assert not any(doubtful for doubtful, _text in said(world, replace(exchanged, revision="3")))
+
+
+def test_a_connection_that_was_there_before_it_took_the_place_is_asked_about(world):
+    members = list(world.everything.syncs[SYNC].members)
+    idle = beside(world, members)
+    assert not any(doubtful for doubtful, _text in said(world, idle))
+    adoption.adopt(world.ledger, idle, "start")
+    others = [name for name in members if name != "P"]
+    taken = replace(beside(world, [*others, "hog"], without=["P"]), revision="third")
+    ((doubtful, text), *_) = said(world, taken)
+    assert doubtful
+    assert "`bridge connection rename P hog` keeps its 3 records" in text
 
 
 def test_an_acceptance_is_remembered_and_audited(world):

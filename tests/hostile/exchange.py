@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import struct
 import time
@@ -149,10 +150,11 @@ def leaves(value: Any, change: Callable[[str, Any], Any], name: str = "") -> Any
 
 
 def _hung_up(sock: socket.socket) -> bool:
+    # Asked first: with a timeout set, Python waits for something to read, MSG_DONTWAIT or not.
+    something = select.poll()
+    something.register(sock, select.POLLIN)
     try:
-        return sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
+        return bool(something.poll(0)) and sock.recv(1, socket.MSG_PEEK) == b""
     except OSError:
         return True
 

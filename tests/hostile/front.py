@@ -19,24 +19,51 @@ IDLE_SECONDS = 60.0
 
 
 class Listener:
-    """A socket on which each connection is served by a thread of its own."""
+    """A socket on which each connection is served by a thread of its own, or one after the other.
 
-    def __init__(self) -> None:
+    `in_turn`: the latter, so that whoever calls can tell when all is done.
+    """
+
+    def __init__(self, *, in_turn: bool = False) -> None:
+        self._in_turn = in_turn
+        self._thread = threading.Thread(target=self._accept, daemon=True)
         self._listening = socket.create_server((HOST, 0), backlog=128)
         self.url = f"http://{HOST}:{self._listening.getsockname()[1]}"
 
     def start(self) -> None:
         """Take connections."""
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take no more connections. Those that are served in turn have been served."""
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def finish(self) -> None:
+        """Return when all that came before is done, where connections are served in turn.
+
+        Whoever called must have hung up.
+        """
+        with socket.create_connection(self._listening.getsockname()) as last:
+            last.shutdown(socket.SHUT_WR)  # asks for nothing, and is hung up on when it is its turn
+            last.recv(1)
 
     def serve(self, sock: socket.socket) -> None:
         """Answer what comes on one connection."""
         raise NotImplementedError
 
     def _accept(self) -> None:
-        while True:
-            sock, _ = self._listening.accept()
-            threading.Thread(target=self._guarded, args=(sock,), daemon=True).start()
+        with self._listening:  # whatever ends this thread, nobody is left waiting for it
+            while True:
+                try:
+                    sock, _ = self._listening.accept()
+                except OSError:  # it was closed
+                    return
+                if self._in_turn:
+                    self._guarded(sock)
+                else:
+                    threading.Thread(target=self._guarded, args=(sock,), daemon=True).start()
 
     def _guarded(self, sock: socket.socket) -> None:
         with sock, contextlib.suppress(OSError):  # whoever calls may hang up at any time
@@ -58,8 +85,8 @@ class Canary(Listener):
 class HostileFront(Listener):
     """What stands before one account of a vendor."""
 
-    def __init__(self, app: Any, elsewhere: str) -> None:
-        super().__init__()
+    def __init__(self, app: Any, elsewhere: str, *, in_turn: bool = False) -> None:
+        super().__init__(in_turn=in_turn)
         self.app = app
         self.elsewhere = elsewhere
         self.way = ""
@@ -74,19 +101,27 @@ class HostileFront(Listener):
         self.way, self.hits = way, 0
 
     def serve(self, sock: socket.socket) -> None:
-        file = sock.makefile("rb")
-        for method, target, headers, body in _requests(file):
-            way = self.way
-            call = Exchange(
-                sock, method, target, headers, body, self._real, self.url, self.elsewhere, self.hits
-            )
-            self.hits += bool(way)
-            if way:
-                with contextlib.suppress(OSError):
-                    WAYS[way](call)
-                call.hang_up()  # what it left behind is nobody's next answer
-                return
+        with sock.makefile("rb") as file:
+            for request in _requests(file):
+                if not self._answered(sock, *request):
+                    return
+
+    def _answered(
+        self, sock: socket.socket, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> bool:
+        """Answer one call; return whether the connection may be used again."""
+        way = self.way
+        call = Exchange(
+            sock, method, target, headers, body, self._real, self.url, self.elsewhere, self.hits
+        )
+        self.hits += bool(way)
+        if not way:
             call.pass_on(call.real())
+            return True
+        with contextlib.suppress(OSError):
+            WAYS[way](call)
+        call.hang_up()  # what it left behind is nobody's next answer
+        return False
 
     def _real(self, call: Exchange) -> Reply:
         path, _, query = call.target.partition("?")

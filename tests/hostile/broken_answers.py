@@ -12,19 +12,19 @@ from tests.hostile.register import way
 # --- slow, endless, broken off
 
 
-@way("slow: no answer at all")
+@way("slow: no answer at all", late=True)
 def no_answer(call: Exchange) -> None:
     while call.goes_on(0.2):
         pass
 
 
-@way("slow: status line")
+@way("slow: status line", late=True)
 def slow_status_line(call: Exchange) -> None:
     call.real()
     call.drip(b"HTTP/1.1 200 " + b"O" * 200, 0.3)
 
 
-@way("slow: a header line every 0.3 s")
+@way("slow: a header line every 0.3 s", late=True)
 def slow_headers(call: Exchange) -> None:
     call.raw(b"HTTP/1.1 200 OK\r\n")
     for number in itertools.count():
@@ -33,14 +33,14 @@ def slow_headers(call: Exchange) -> None:
             return
 
 
-@way("slow: the body, byte by byte")
+@way("slow: the body, byte by byte", late=True)
 def slow_body(call: Exchange) -> None:
     reply = call.real()
     call.head(reply.status, "Content-Type: application/json", f"Content-Length: {10**6}")
     call.drip(b" " * 1000, 0.3)
 
 
-@way("endless: interim answers")
+@way("endless: interim answers", late=True)
 def interim_answers(call: Exchange) -> None:
     while call.goes_on(0.01):
         call.raw(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")

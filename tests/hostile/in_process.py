@@ -1,7 +1,8 @@
 """One hostile vendor of any system in a whole bridge of one process: real calls, virtual time.
 
 The shipped connections and syncs. All vendors are sandboxes that are called in process, but for the
-hostile one: it is called over sockets, by the connector's own HTTP client.
+hostile one: it is called over sockets, by the connector's own HTTP client. Each call is over at
+both ends before anything else happens, so that nothing hangs on which thread is the faster one.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from typing import Any
 from click.testing import CliRunner
 
 from bridge.cli import main
+from bridge.clock import Clock
 from bridge.connectors import build
+from bridge.core.model.syncs import Connection
 from bridge.engine.inline import InlineExecutor
 from bridge.engine.worker import Drain
-from bridge.http.client import Http
+from bridge.http.bounded_sockets import BoundedAdapter
+from bridge.http.client import Answer, Http
 from bridge.ledger import failing_runs, parking, run_records, work
 from bridge.procedures import PROCEDURES
 from bridge.runs import schedule
@@ -29,9 +33,12 @@ from tests.cli.conftest import KEYS
 from tests.flow.estate import Estate
 from tests.flow.world import FreeBudget
 from tests.hostile.front import Canary, HostileFront
+from tests.hostile.ways import LATE
 
 CALL_SECONDS = 0.15
-"""Of real time: what a slow vendor costs the tests."""
+"""Of real time: what a vendor that never comes to an end costs the tests."""
+PATIENCE_SECONDS = 120.0
+"""Of real time for all others: an answer that comes is waited for, however busy the machine is."""
 POLL_SECONDS = 20
 STEP_SECONDS = 4.0
 ILL_SECONDS = 24.0
@@ -64,6 +71,35 @@ class Ailment:
         return ", ".join(what for what, so in broken.items() if so)
 
 
+class HttpInTurn(Http):
+    """A client that goes on only when the vendor is through with the call, too.
+
+    Else one that has given up goes on while its call is still being done, and sends its next one on
+    a connection of which it has not yet noticed that the vendor hung up.
+    """
+
+    def __init__(self, connection: Connection, front: HostileFront, clock: Clock) -> None:
+        self.front, self._adapter = front, BoundedAdapter(connections=1)
+        super().__init__(connection, clock=clock, adapter=self._adapter)
+
+    def request(self, *arguments: Any, **options: Any) -> Answer:
+        """Make one call."""
+        seconds = CALL_SECONDS if self.front.way in LATE else PATIENCE_SECONDS
+        self.connection = replace(self.connection, timeout=seconds)
+        try:
+            return super().request(*arguments, **options)
+        finally:
+            self._hang_up()
+            self.front.finish()
+
+    def _hang_up(self) -> None:
+        """Close the connections now, not when the last answer is forgotten."""
+        pools = self._adapter.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 - it is no mapping that can be walked through
+            pools[key].close()
+        pools.clear()
+
+
 class HostileEstate(Estate):
     """A bridge of one process, of which the vendor behind `name` can be made to answer wrongly."""
 
@@ -73,7 +109,7 @@ class HostileEstate(Estate):
         self.name = name
         self.canary = Canary()
         self.canary.start()
-        self.front = HostileFront(self.apps[name], self.canary.url)
+        self.front = HostileFront(self.apps[name], self.canary.url, in_turn=True)
         self.front.start()
         self._number = itertools.count(1)
         self._rewire()
@@ -89,7 +125,7 @@ class HostileEstate(Estate):
             connections[self.name], base_url=self.front.url + prefix, timeout=CALL_SECONDS
         )
         connections[self.name] = hostile
-        self.connectors[self.name] = build(hostile, Http(hostile, clock=self.clock))
+        self.connectors[self.name] = build(hostile, HttpInTurn(hostile, self.front, self.clock))
         self.drain = Drain(
             self.context,
             self.ledger,
@@ -107,6 +143,12 @@ class HostileEstate(Estate):
         for _ in range(2):
             self.reconcile("full")
         self.live(2 * POLL_SECONDS)
+
+    def close(self) -> None:
+        """Let nothing of it go on."""
+        self.front.close()
+        self.canary.close()
+        self.ledger.close()
 
     # --- time passes
 

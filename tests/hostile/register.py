@@ -16,14 +16,19 @@ WAYS: dict[str, Way] = {}
 LIES: set[str] = set()
 """Ways in which values are shown that are plausible and untrue. Nobody can tell them from edits."""
 
+LATE: set[str] = set()
+"""Ways that come to no end by themselves: only the caller's own deadline ends such a call."""
+
 DATE = re.compile(r"\d{4}-\d\d-\d\dT")
 
 
-def way(name: str) -> Callable[[Way], Way]:
+def way(name: str, *, late: bool = False) -> Callable[[Way], Way]:
     """Enter a way into the table."""
 
     def enter(act: Way) -> Way:
         assert name not in WAYS, name
+        if late:
+            LATE.add(name)
         WAYS[name] = act
         return act
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from tests.hostile import broken_answers, odd_records, refusals
 from tests.hostile.refusals import REFUSALS
-from tests.hostile.register import LIES, WAYS
+from tests.hostile.register import LATE, LIES, WAYS
 
-__all__ = ["LIES", "PARTS", "REFUSALS", "WAYS"]
+__all__ = ["LATE", "LIES", "PARTS", "REFUSALS", "WAYS"]
 
 PARTS = (broken_answers, odd_records, refusals)
 """Each enters its own as it is imported, so the table is whole where it is had from here."""

@@ -97,6 +97,7 @@ class Sandbox(VendorFacts, ABC):
         with self.lock:
             early = self._throttle.early(arrived)
             response = self._answer(request, f"{FORBIDDEN}{early}" if early else "")
+            response.date = self.clock.now()
         return response(environ, start_response)
 
     # What people do, for the control API and for tests in process.

@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from bridge.core.model.capabilities import EntityCapabilities, Probe
+from bridge.core.model.clocks import NOT_LEARNT, ClocksApart
 from bridge.core.model.markers import Markers
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.core.model.values import Raw, Ref
@@ -40,7 +41,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as it was read. Its times are in *our* clock (corrected by the answer's Date)."""
+    """One record as it was read. `data` has the vendor's own times; the others are in our clock."""
 
     ref: Ref
     data: Mapping[str, Any]
@@ -67,6 +68,8 @@ class Record:
 
     The ledger keeps it with the record, and `Connector.handles` gives it back.
     """
+    clocks: ClocksApart = NOT_LEARNT
+    """How far our clock is ahead of the one that the times in `data` are of: the answer's."""
 
 
 @dataclass(frozen=True, slots=True)

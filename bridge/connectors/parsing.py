@@ -161,7 +161,7 @@ def row_time(row: Row, column: str, answer: Answer) -> datetime | None:
     A record of the year 8000 must not be what the next poll begins after.
     """
     time = parse_time(row.get(column))
-    if time is None or time + answer.skew > answer.sent_at + FUTURE:
+    if time is None or time + answer.clocks.least > answer.sent_at + FUTURE:
         return None
     return time
 

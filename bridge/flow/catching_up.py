@@ -5,10 +5,7 @@ Until then nothing is created there: a record that is missing in the ledger may 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
-
+from bridge.core.model.clocks import TimeSpan
 from bridge.engine.context import Context
 from bridge.ledger import catch_up, run_records, work
 from bridge.ledger.catch_up import CatchUp
@@ -43,17 +40,16 @@ def _is_unlisted(tx: Tx, state: CatchUp, entity: str) -> bool:
     return listed_at is None or work.is_unread(tx, state.connection, entity, listed_at)
 
 
-def is_late(tx: Tx, connection: str, values: Mapping[str, Any]) -> bool:
-    """Return whether a record is older than the ledger's knowledge of a connection.
+def is_late(tx: Tx, connection: str, made: TimeSpan | None) -> bool:
+    """Return whether a record may be older than the ledger's knowledge of a connection.
 
-    Then a copy of it may be there that no marker tells. `values`: canonical; of a record that shows
-    no time it is not known, so it counts as older.
+    Then a copy of it may be there that no marker tells. `made`: when the record was made by our
+    clock; None: it shows no time, so it counts as older.
     """
     since = catch_up.knows_since(tx, connection)
     if since is None:
         return False
-    made_at = values.get("created_at")
-    return not isinstance(made_at, str) or datetime.fromisoformat(made_at) < since
+    return made is None or made.after < since
 
 
 def end_where_done(tx: Tx, context: Context) -> None:

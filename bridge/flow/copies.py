@@ -29,6 +29,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from bridge.connectors.contract import Record
+from bridge.core.merge.making import state_made
+from bridge.core.model.clocks import TimeSpan
 from bridge.core.model.markers import ORIGINAL_CHARS, SHORT_ORIGINAL_CHARS, Markers, original_key
 from bridge.core.model.state import Link
 from bridge.core.model.values import Canonical, Ref, Unreadable
@@ -153,18 +155,20 @@ def stray(
     )
 
 
-def alike_keys(tx: Tx, ref: Ref, values: Mapping[str, Canonical | Unreadable]) -> list[Key]:
+def alike_keys(
+    tx: Tx, ref: Ref, values: Mapping[str, Canonical | Unreadable], made: TimeSpan | None
+) -> list[Key]:
     """Return the key by which a record is found that may be the same thing, or may be another.
 
     Only of a record that is older than the ledger's knowledge of its connection.
     """
-    subject, made_at = values.get("subject"), values.get("created_at")
-    if not isinstance(subject, str) or not isinstance(made_at, str) or not subject:
+    subject = values.get("subject")
+    if not isinstance(subject, str) or made is None or not subject:
         return []
-    if not catching_up.is_late(tx, ref.connection, values):
+    if not catching_up.is_late(tx, ref.connection, made):
         return []
     digest = hashlib.sha256(subject.casefold().encode("utf-8", "surrogatepass")).hexdigest()
-    return [(matching.ALIKE, digest, datetime.fromisoformat(made_at))]
+    return [(matching.ALIKE, digest, made.middle)]
 
 
 def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dict[str, str]:
@@ -175,10 +179,11 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
     be another copy of it, whose marker was taken off.
     """
     values = {name: state.value for name, state in link.state.items() if state.rev}
+    made = state_made(link)
     keys = {
         key
         for side in link.live().values()
-        for key in alike_keys(tx, Ref(side.connection, link.entity, side.remote_id), values)
+        for key in alike_keys(tx, Ref(side.connection, link.entity, side.remote_id), values, made)
     }
     found = {
         link_id
@@ -186,7 +191,7 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
         for link_id in matching.find(tx, link.sync, rule, digest, at=at, within=TWIN_WINDOW)
     }
     why = "the ledger is new, or was put back; subject and time are the same"
-    strays = _unclaimed(tx, context, link, connection, values)
+    strays = _unclaimed(tx, context, link, connection, made)
     unknown = "it is a copy of a record that the ledger does not know"
     return dict.fromkeys(map(str, strays), unknown) | {
         str(Ref(connection, other.entity, other.live()[connection].remote_id)): why
@@ -196,10 +201,10 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
 
 
 def _unclaimed(
-    tx: Tx, context: Context, link: Link, connection: str, values: Mapping[str, Canonical]
+    tx: Tx, context: Context, link: Link, connection: str, made: TimeSpan | None
 ) -> list[Ref]:
     """Return stray copies on a connection that may be copies of what a ticket is a copy of."""
-    if not catching_up.is_late(tx, connection, values):
+    if not catching_up.is_late(tx, connection, made):
         return []
     strays = stray_copies.some_at(tx, connection, link.entity, MAX_STRAYS)
     linked = links.of_refs(tx, strays)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from itertools import chain
 
 from bridge.connectors.contract import Draft, Intent
-from bridge.core.merge.identity import Life, Sameness, life_of_link, life_of_record
+from bridge.core.merge.identity import Life, Sameness, life_of_link
+from bridge.core.merge.making import state_made
 from bridge.core.model.state import Note
 from bridge.core.model.values import Ref
 from bridge.core.planning.creation import CreatePlan
@@ -18,7 +19,7 @@ from bridge.engine.context import Context, Task
 from bridge.engine.effects import Steps, call_vendor, transact
 from bridge.flow import catching_up, copies, parents, read_anew
 from bridge.flow.commit import later, save_and_park, the_link
-from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, sameness
+from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, life_of, sameness
 from bridge.flow.match_keys import is_match, match_keys
 from bridge.ledger import hints, links, work
 from bridge.ledger.database import Tx
@@ -49,8 +50,9 @@ def looks_first(tx: Tx, context: Context, task: Task) -> bool:
 
     By match rules, or because the ledger may have forgotten it.
     """
-    has_rules = bool(context.syncs[the_link(task).sync].match)
-    return has_rules or catching_up.is_late(tx, task.row.connection, canonical_state(task))
+    link = the_link(task)
+    has_rules = bool(context.syncs[link.sync].match)
+    return has_rules or catching_up.is_late(tx, task.row.connection, state_made(link))
 
 
 def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bool]:
@@ -65,14 +67,14 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
         connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
     )
     entity_map = context.maps[connection][link.entity]
-    ours = match_keys(sync, canonical_state(task))
+    ours = match_keys(sync, canonical_state(task), state_made(link))
     matches: dict[Ref, tuple[Sameness, str]] = {}
     lives: dict[Ref, Life] = {}
     for record in records:
         values = entity_map.canonical(record.data)
-        fits = not sync.match or is_match(sync, ours, match_keys(sync, values))
+        life = life_of(record, values)
+        fits = not sync.match or is_match(sync, ours, match_keys(sync, values, life.made))
         if record.marker is None and fits:
-            life = life_of_record(values, record.read_at, record.changed_before)
             lives[record.ref] = life
             matches[record.ref] = sameness(sync, life_of_link(link), life)
     return bool(matches) and (

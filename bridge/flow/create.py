@@ -37,7 +37,7 @@ from bridge.errors import (
 from bridge.flow import call_parts, copies, counterpart, parents
 from bridge.flow.commit import conclude, later, save, save_and_park, take_lease, the_link
 from bridge.flow.field_refusals import NO_SUCH_CALL, VALUE_STATUSES, park_refused_create
-from bridge.flow.match import AMBIGUOUS
+from bridge.flow.match import AMBIGUOUS, life_of
 from bridge.flow.match_keys import customer_keys, match_keys
 from bridge.flow.readings import observation
 from bridge.flow.replan import fingerprint, plan_member
@@ -390,7 +390,8 @@ def adopt(
         obs = observation(record, entity_map, link.parent_id, own=not found)
         notes = absorb_created(link, obs, sent, context.rules(sync), found=found)
         values = entity_map.canonical(record.data)
-        keys = [*match_keys(sync, values), *customer_keys(values), copies.key_of(record.ref)]
+        made = life_of(record, values).made
+        keys = [*match_keys(sync, values, made), *customer_keys(values), copies.key_of(record.ref)]
         matching.put(tx, sync.name, link.id, connection, keys)
         parents.queue_children(tx, context, link, connection, now)
         detail = {"ref": str(record.ref)} | task.run_detail()

@@ -17,7 +17,7 @@ from bridge.core.merge.identity import SAME, Life, Sameness, judge, life_of_link
 from bridge.core.model.entities import ENTITIES, STATUS
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.syncs import Sync
-from bridge.core.model.values import Ref
+from bridge.core.model.values import Canonical, Ref, Unreadable
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, read_record, transact
 from bridge.flow import copies, parents, people, read_anew
@@ -75,7 +75,8 @@ def place(
         drift_findings.forget(tx, ref)
         work.finish(tx, task.row, task.owner, now)
         return
-    keys = match_keys(sync, context.maps[ref.connection][ref.entity].canonical(record.data))
+    values = context.maps[ref.connection][ref.entity].canonical(record.data)
+    keys = match_keys(sync, values, life_of(record, values).made)
     original = copies.original_of(tx, context, record)
     parent, orphan = parents.parent_of(tx, context, ref, record, now)
     digests = {digest for _rule, digest, _at in keys} | copies.lock_names(ref, original)
@@ -117,8 +118,7 @@ def place_copy(
     known_by = [*keys, *customer_keys(values)]
     found = copies.place_of(tx, context, ref, original)
     if found is None:
-        life = life_of_record(values, record.read_at, record.changed_before)
-        if any(eligible(tx, context, sync, record, keys, life)):
+        if any(eligible(tx, context, sync, record, keys, life_of(record, values))):
             return False
         why = copies.stray(tx, context, record, original, known_by, sync.name, now)
         if copies.may_still_come(tx, context, ref.connection):
@@ -173,9 +173,9 @@ def join_or_start(
     """Join the record to the one link that matches; where none does, start one."""
     now, ref = context.clock.now(), record.ref
     values = context.maps[ref.connection][ref.entity].canonical(record.data)
-    life = life_of_record(values, record.read_at, record.changed_before)
+    life = life_of(record, values)
     matches, doubtful, waiting = eligible(tx, context, sync, record, keys, life)
-    known_by = [*keys, *customer_keys(values), *copies.alike_keys(tx, ref, values)]
+    known_by = [*keys, *customer_keys(values), *copies.alike_keys(tx, ref, values, life.made)]
     unread = unread_matches(tx, context, task, matches, life)
     if waiting:
         work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
@@ -269,6 +269,11 @@ def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:
     if only and not only(record.data):
         return f"outside `only` of {ref.connection} in {sync.name}"
     return ""
+
+
+def life_of(record: Record, values: Mapping[str, Canonical | Unreadable]) -> Life:
+    """Return the life of a record, of which these are the canonical values."""
+    return life_of_record(values, record.clocks, record.read_at, record.changed_before)
 
 
 def sameness(sync: Sync, one: Life, other: Life) -> tuple[Sameness, str]:

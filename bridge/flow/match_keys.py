@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from bridge.core.model.clocks import TimeSpan
+from bridge.core.model.entities import MADE
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Canonical, Unreadable
 
@@ -22,8 +24,14 @@ BY_CUSTOMER = -1
 """The number of a match rule of our own: tickets are also found by who asked."""
 
 
-def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list[Key]:
-    """Return a key for every match rule that the values can fill."""
+def match_keys(
+    sync: Sync, values: Mapping[str, Canonical | Unreadable], made: TimeSpan | None
+) -> list[Key]:
+    """Return a key for every match rule that the values can fill.
+
+    `made`: when it was made by our clock. By the clocks of two vendors, what was made at the same
+    moment may lie as far apart as they do.
+    """
     keys = []
     for number, rule in enumerate(sync.match):
         exact, at, complete = [], None, True
@@ -31,6 +39,8 @@ def match_keys(sync: Sync, values: Mapping[str, Canonical | Unreadable]) -> list
             value = values.get(term.field)
             if value is None or value == "" or isinstance(value, Unreadable):
                 complete = False
+            elif term.field == MADE and made is not None:
+                at = made.middle
             elif term.within is not None:
                 at = datetime.fromisoformat(value) if isinstance(value, str) else value
             else:

@@ -6,10 +6,11 @@ They are made on another connection as soon as their ticket is there.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bridge.connectors.contract import Record
 from bridge.core.mapping.transforms import CUSTOMERS_TICKET, TICKET_OF, TRANSFORMS
+from bridge.core.merge.making import state_made
 from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link
 from bridge.core.model.values import Canonical, Marker, Ref, Unreadable
@@ -76,7 +77,7 @@ def _by_customer(tx: Tx, context: Context, ref: Ref, email: Canonical) -> tuple[
     open_tickets = [link for link in loaded if link.live() and not _is_over(link)]
     if not open_tickets:
         return None, "its customer has no open ticket"
-    return max(open_tickets, key=lambda link: (_created_at(link), link.id)).id, ""
+    return max(open_tickets, key=lambda link: (_made_at(link), link.id)).id, ""
 
 
 def _is_over(link: Link) -> bool:
@@ -84,9 +85,10 @@ def _is_over(link: Link) -> bool:
     return state is not None and state.value in OVER
 
 
-def _created_at(link: Link) -> str:
-    state = link.state.get("created_at")
-    return str(state.value) if state is not None and state.value is not None else ""
+def _made_at(link: Link) -> datetime:
+    """Return when a ticket was made, by our clock; long ago, if nobody says so."""
+    made = state_made(link)
+    return made.middle if made is not None else datetime.min.replace(tzinfo=UTC)
 
 
 def ready(tx: Tx, context: Context, link: Link, connection: str) -> bool:

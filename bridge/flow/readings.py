@@ -69,6 +69,7 @@ def observation(
         changed_before=record.changed_before,
         version=entity_map.version(record.data),
         own=own,
+        clocks=record.clocks,
     )
 
 

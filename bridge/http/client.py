@@ -25,6 +25,7 @@ from requests.adapters import BaseAdapter
 
 from bridge import foreign_json
 from bridge.clock import Clock
+from bridge.core.model.clocks import ClocksApart
 from bridge.core.model.syncs import Connection
 from bridge.errors import (
     AlreadyExists,
@@ -104,8 +105,13 @@ class Answer:
     """The parsed JSON; None when there was no body."""
     sent_at: datetime
     """When the request was sent, in our clock."""
-    skew: timedelta
-    """Added to a time of the vendor's, this gives an upper bound in our clock."""
+    clocks: ClocksApart
+    """How far our clock is ahead of the vendor's."""
+
+    @property
+    def skew(self) -> timedelta:
+        """Return what, added to a time of the vendor's, gives an upper bound in our clock."""
+        return self.clocks.most
 
 
 class Http:
@@ -225,7 +231,7 @@ class Http:
         status = response.status_code
         headers = {name.lower(): value for name, value in response.headers.items()}
         fields: dict[str, Any] = {"status": status, "request_id": self._request_id(headers)}
-        skew = self._skew.learn(headers.get("date"), sent_at, self._clock.now())
+        clocks = self._skew.learn(headers.get("date"), sent_at, self._clock.now())
         good = 200 <= status < 300
         doubtful = UnknownOutcome if write else Unavailable
         try:
@@ -250,7 +256,7 @@ class Http:
             raise self._error(
                 doubtful, f"answered {status} without JSON", detail=excerpt, **fields
             ) from None
-        return Answer(status, headers, body, sent_at, skew)
+        return Answer(status, headers, body, sent_at, clocks)
 
     def _refusal(
         self,

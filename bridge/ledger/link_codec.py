@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from bridge.core.model.state import NEVER, Attempt, Element, FieldState, Link, Side, SideField
@@ -131,6 +132,8 @@ def _field_state(value: FieldState) -> dict[str, Any]:
         data["ended"] = list(value.ended)
     if value.flips:
         data["flips"] = [list(flip) for flip in value.flips]
+    if value.in_our_time is not None:
+        data["our_time"] = list(value.in_our_time)
     return data
 
 
@@ -147,6 +150,7 @@ def _to_field_state(data: dict[str, Any]) -> FieldState:
         why_open=data.get("why_open", ""),
         ended=None if ended is None else (ended[0], ended[1]),
         flips=[(at, by) for at, by in data.get("flips", [])],
+        in_our_time=_to_span(data),
     )
 
 
@@ -161,6 +165,8 @@ def _side_field(value: SideField) -> dict[str, Any]:
         data["shadow"] = value.shadow
     if value.remembered_answer is not None:
         data["got"] = list(value.remembered_answer)
+    if value.in_our_time is not None:
+        data["our_time"] = list(value.in_our_time)
     return data
 
 
@@ -182,7 +188,13 @@ def _to_side_field(data: dict[str, Any]) -> SideField:
         unreadable_code=data.get("unreadable_code", ""),
         shown=data.get("shown"),
         tried=data.get("tried", NEVER),
+        in_our_time=_to_span(data),
     )
+
+
+def _to_span(data: dict[str, Any]) -> tuple[datetime, datetime] | None:
+    span = data.get("our_time")
+    return None if span is None else (span[0], span[1])
 
 
 _ATTEMPT_ATTRIBUTES = {"values": "state_values", "call": "body", "carried": "inherited"}

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.connectors.contract import Draft, Intent, Record
 from bridge.core.model.capabilities import Support
+from bridge.core.model.clocks import NOT_LEARNT
 from bridge.core.model.values import Ref
 from bridge.errors import (
     Malformed,
@@ -120,6 +121,7 @@ class ConnectorContract:
         record = self.read(bench, [remote_id])[remote_id]
         assert record is not None
         assert record.read_at.tzinfo is not None
+        assert record.clocks != NOT_LEARNT
         assert record.changed_before is None or record.changed_before.tzinfo is not None
 
     def test_changed_misses_nothing_among_ties(self, bench):

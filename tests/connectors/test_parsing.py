@@ -26,13 +26,14 @@ from bridge.connectors.parsing import (
     same_text,
     value_at,
 )
+from bridge.core.model.clocks import NOT_LEARNT, SECOND, ClocksApart
 from bridge.errors import Malformed, Unavailable
 from bridge.http.client import Answer
 from tests.connectors.bench import START
 
 
 def answer(body):
-    return Answer(200, {}, body, START, timedelta(0))
+    return Answer(200, {}, body, START, ClocksApart(-SECOND, timedelta(0)))
 
 
 @pytest.mark.parametrize(
@@ -111,9 +112,11 @@ def test_rows_must_be_sorted_as_asked_and_need_not_all_be_dated():
 def test_a_time_a_little_ahead_is_a_clock_and_one_far_ahead_is_none():
     ahead = {"at": format_time(START + timedelta(hours=23))}
     assert row_time(ahead, "at", answer([])) == START + timedelta(hours=23)
-    fast = Answer(200, {}, [], START, timedelta(days=-2))
+    fast = Answer(200, {}, [], START, ClocksApart(timedelta(days=-2) - SECOND, timedelta(days=-2)))
     assert row_time({"at": format_time(START + timedelta(days=2))}, "at", fast) is not None
     assert row_time({"at": format_time(START + timedelta(days=2))}, "at", answer([])) is None
+    undated = Answer(200, {}, [], START, NOT_LEARNT)
+    assert row_time({"at": format_time(START + timedelta(days=3))}, "at", undated) is None
 
 
 def test_a_path_that_leads_nowhere_is_none():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
 
 import pytest
 
 from bridge.connectors.scopeai.listing import links, next_query
 from bridge.connectors.scopeai.records import relationships
 from bridge.connectors.scopeai.tag_names import NAME_LIFETIME
+from bridge.core.model.clocks import NOT_LEARNT
 from bridge.http.client import Answer
 from bridge.sandbox.exchange import answer
 from bridge.sandbox.scopeai import ScopeaiSandbox
@@ -174,7 +174,7 @@ def test_the_printed_header_is_understood():
     header = (FIXTURES / "scopeai" / "api_link.txt").read_text(encoding="utf-8")
     assert "\n<" in header
     assert set(links(header)) == {"next", "last"}
-    told = Answer(200, {"link": header}, [], START, timedelta(0))
+    told = Answer(200, {"link": header}, [], START, NOT_LEARNT)
     base = "https://api.getscopeai.com/v1"
     query = next_query("my-scopeai", base, "/tickets", told, Scrubber([]))
     assert query == {"page": "2", "per_page": "25"}

@@ -14,6 +14,7 @@ from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.merge.case import Observation, Rules
 from bridge.core.merge.observations import absorb
 from bridge.core.model.capabilities import Writable
+from bridge.core.model.clocks import NOT_LEARNT
 from bridge.core.model.state import Attempt, Link, Note, Side
 from bridge.core.model.syncs import FieldPolicy, Member, Sync
 from bridge.core.model.values import ABSENT, NotCarried, Unreadable
@@ -137,15 +138,25 @@ def link(*connections):
 
 
 def seen(connection, seconds, **values):
-    """Return an observation; all but `version`, `own` and `before` are fields of the record."""
+    """Return an observation; the rest of `values` are fields of the record.
+
+    `version`, `own`, `before` and `clocks` are not.
+    """
     own, version, before = (
         values.pop("own", False),
         values.pop("version", None),
         values.pop("before", None),
     )
+    clocks = values.pop("clocks", NOT_LEARNT)
     dated = None if before is None else at(before)
     return Observation(
-        connection, values, at(seconds), changed_before=dated, version=version, own=own
+        connection,
+        values,
+        at(seconds),
+        changed_before=dated,
+        version=version,
+        own=own,
+        clocks=clocks,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.identity import Life, Sameness, judge
 from bridge.core.model.capabilities import Writable
+from bridge.core.model.clocks import TimeSpan
 from tests.core.builders import MAPS, T0, at, field, kinds, link, look, rules, value
 
 DAY = 86400
@@ -18,10 +19,10 @@ AGED = {
 }
 
 
-def life(made, *, ended=None, after=None):
-    """Return a life that began on one day and had ended by another."""
+def life(made, *, ended=None, after=None, doubt=0):
+    """Return a life that began on one day, give or take so many, and had ended by another."""
     return Life(
-        None if made is None else at(made * DAY),
+        None if made is None else TimeSpan(at((made - doubt) * DAY), at((made + doubt) * DAY)),
         ended is not None,
         None if after is None else at(after * DAY),
         None if ended is None else at(ended * DAY),
@@ -44,6 +45,17 @@ def life(made, *, ended=None, after=None):
         (life(None), life(None), SAME),
         (life(None, ended=1), life(None, ended=2), SAME),
         (life(None, ended=1), life(5), DOUBTFUL),
+        (life(0, ended=2), life(4, doubt=1), OTHER),
+        (life(0, ended=4), life(4, doubt=1), DOUBTFUL),
+        (life(0, ended=20, after=15), life(10, doubt=1), SAME),
+        (life(0, ended=20, after=10), life(10, doubt=1), DOUBTFUL),
+        (life(0, ended=0.5), life(0, doubt=1), DOUBTFUL),
+        (life(0, ended=0.5, doubt=1), life(2), OTHER),
+        (life(0, ended=3, doubt=1), life(1, doubt=1), DOUBTFUL),
+        (life(0, doubt=1), life(0, doubt=1), SAME),
+        (life(0, ended=3, doubt=1), life(1, ended=3, doubt=1), SAME),
+        (life(2, ended=3), life(0, doubt=1), SAME),
+        (life(0, doubt=1), life(30.5, doubt=1), SAME),
     ],
 )
 def test_when_each_was_made_and_ended_tells_whether_they_are_one(one, other, expected):

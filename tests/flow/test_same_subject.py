@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from werkzeug.wrappers import Response
 
 from bridge.core.model.capabilities import Support
 from bridge.http import request_count
@@ -303,3 +304,95 @@ def test_an_import_of_both_does_not_read_again_what_it_has_just_read(tmp_path):
         return request_count.made() - before
 
     assert requests(3600) == requests(60) > 0
+
+
+@pytest.mark.parametrize("wrong", [40 * 60, 5 * 3600])
+@pytest.mark.parametrize("whose", [{"product": -1}, {"helpdesk": 1}, {"helpdesk": -1}])
+def test_a_new_request_joins_no_ended_one_whatever_the_vendors_clocks_say(estate, whose, wrong):
+    for name, sign in whose.items():
+        estate.clocks[name].seconds = sign * wrong
+    old = known(estate, "helpdesk", at_switch(estate))
+    estate.clock.advance(60)
+    estate.apps["helpdesk"].edit(old, {"status": "closed"})
+    known(estate, "helpdesk", old)
+    estate.clock.advance(600)
+    new = known(estate, "product", at_posthog(estate))
+    estate.reconcile()
+    assert estate.refs("product", new)["helpdesk"] != old
+    assert shown(estate, "product", new)["status"] == "new"
+    assert shown(estate, "helpdesk", old)["status"] == "closed"
+    assert (doubtful(estate), open_conflicts(estate)) == ([], [])
+
+
+@pytest.mark.parametrize("wrong", [40 * 60, -40 * 60, 5 * 3600])
+@pytest.mark.parametrize("whose", ["helpdesk", "product"])
+def test_one_request_stays_one_whatever_the_vendors_clocks_say(estate, whose, wrong):
+    estate.clocks[whose].seconds = wrong
+    old = at_switch(estate)
+    estate.clock.advance(30)
+    estate.apps["helpdesk"].edit(old, {"status": "closed"})
+    known(estate, "helpdesk", old)
+    estate.clock.advance(30)
+    new = known(estate, "product", at_posthog(estate))
+    assert estate.refs("product", new) == {"helpdesk": old, "product": new}
+    assert shown(estate, "product", new)["status"] == "new"
+    assert (doubtful(estate), open_conflicts(estate)) == ([], ["status"])
+
+
+def test_a_clock_that_was_set_right_since_makes_no_other_time_of_what_it_has_dated(estate):
+    estate.clocks["helpdesk"].seconds = -40 * 60
+    old = known(estate, "helpdesk", at_switch(estate))
+    estate.clocks["helpdesk"].seconds = 0
+    estate.apps["helpdesk"].edit(old, {"status": "closed"})
+    known(estate, "helpdesk", old)
+    new = known(estate, "product", at_posthog(estate))
+    assert estate.refs("product", new) == {"helpdesk": old, "product": new}
+    assert open_conflicts(estate) == ["status"]
+
+
+def test_a_vendor_that_dates_no_answer_leaves_it_to_a_human_beside_an_end(estate):
+    product = estate.apps["product"]
+    dated = product._answer
+    product._answer = lambda request, note: undated(dated(request, note))
+    estate.clocks["product"].seconds = -40 * 60
+    old = known(estate, "helpdesk", at_switch(estate))
+    estate.apps["helpdesk"].edit(old, {"status": "closed"})
+    known(estate, "helpdesk", old)
+    estate.clock.advance(600)
+    new = known(estate, "product", at_posthog(estate))
+    estate.reconcile()
+    assert "perhaps before the newer one was made" in doubtful(estate)[0].why
+    assert shown(estate, "product", new)["status"] == "new"
+    assert estate.refs("product", new) == {}
+
+
+class Undated(Response):
+    """An answer that has no date, whatever it is given."""
+
+    date = None
+
+
+def undated(response):
+    return Undated(response.get_data(), status=response.status, headers=response.headers)
+
+
+def at_one_moment_under_other_subjects(estate, *, later=0):
+    """Let a customer be heard on two systems; each names the request otherwise."""
+    old = at_switch(estate, subject="Export")
+    estate.clock.advance(later)
+    new = known(estate, "product", at_posthog(estate))
+    known(estate, "helpdesk", old)
+    return old, estate.refs("product", new).get("helpdesk")
+
+
+@pytest.mark.parametrize("wrong", [40 * 60, -40 * 60])
+def test_a_match_by_customer_and_time_is_by_our_clock(estate, wrong):
+    estate.clocks["product"].seconds = wrong
+    old, found = at_one_moment_under_other_subjects(estate)
+    assert found == old
+
+
+def test_nor_is_what_was_made_later_a_match_because_a_clock_is_behind(estate):
+    estate.clocks["product"].seconds = -40 * 60
+    old, found = at_one_moment_under_other_subjects(estate, later=40 * 60)
+    assert found not in {old, None}

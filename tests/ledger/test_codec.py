@@ -42,6 +42,7 @@ field_states = st.builds(
     why_open=names,
     ended=st.none() | st.tuples(names, canonicals),
     flips=st.lists(st.tuples(times, names), max_size=2),
+    in_our_time=st.none() | st.tuples(times, times),
 )
 side_fields = st.builds(
     SideField,
@@ -56,6 +57,7 @@ side_fields = st.builds(
     lacks=decisions,
     unreadable=names,
     tried=revs,
+    in_our_time=st.none() | st.tuples(times, times),
 )
 attempts = st.builds(
     Attempt,

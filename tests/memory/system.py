@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 from bridge.clock import Clock
 from bridge.connectors.contract import Record
 from bridge.core.model.capabilities import EntityCapabilities, Verb
+from bridge.core.model.clocks import ClocksApart
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import (
     NotFound,
@@ -208,6 +209,7 @@ class MemorySystem:
             changed_before=row.updated_at if self.habits.dated else None,
             marker=row.marker,
             unreadable=unreadable,
+            clocks=ClocksApart(timedelta(0), timedelta(0)),
         )
 
     def since(self, tick: int) -> list[tuple[int, str]]:

@@ -42,6 +42,7 @@ def record(
         unreadable={"tags": WHY_UNREADABLE} if may_lack_tags(row) and not tags_believed else {},
         people=people,
         handle=ticket_number(row),
+        clocks=answer.clocks,
     )
 
 

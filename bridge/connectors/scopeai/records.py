@@ -35,6 +35,7 @@ def record(
         read_at=answer.sent_at,
         marker=marker,
         partial=tags is None,
+        clocks=answer.clocks,
     )
 
 

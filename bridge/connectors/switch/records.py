@@ -61,6 +61,7 @@ def record(
         marker=marker,
         partial=listed,
         people=people(entity, row),
+        clocks=answer.clocks,
     )
 
 

@@ -33,7 +33,7 @@ def short_id(row: Any) -> str:
 def customer(connection: str, row: Row, answer: Answer, *, listed: bool = False) -> Record:
     """Return the record of a visitor."""
     ref = Ref(connection, CUSTOMER, short_id(row))
-    return Record(ref, visitor(row), read_at=answer.sent_at, partial=listed)
+    return Record(ref, visitor(row), read_at=answer.sent_at, partial=listed, clocks=answer.clocks)
 
 
 def session(
@@ -53,6 +53,7 @@ def session(
         data,
         answer.sent_at,
         changed_before=ended_at + answer.skew + resolution,
+        clocks=answer.clocks,
     )
 
 

@@ -45,6 +45,7 @@ def record(
         read_at=tags_as_of or answer.sent_at,
         unreadable={} if tags_as_of else {"tags": no_tags},
         people=people,
+        clocks=answer.clocks,
     )
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.merge.equality import agrees
 from bridge.core.model.capabilities import Writable
+from bridge.core.model.clocks import NOT_LEARNT, ClocksApart
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
 from bridge.core.model.syncs import FieldPolicy, Sync
 from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
@@ -67,6 +68,8 @@ class Observation:
     version: str | None = None
     own: bool = False
     """The answer to our own write."""
+    clocks: ClocksApart = NOT_LEARNT
+    """How far our clock is ahead of the one that times among the values are of."""
 
 
 @dataclass(frozen=True, slots=True)

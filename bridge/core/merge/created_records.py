@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from bridge.core.merge import scalars, sets
 from bridge.core.merge.case import Case, Observation, Rules
 from bridge.core.merge.equality import same_raw
+from bridge.core.merge.making import translate_made
 from bridge.core.merge.observations import merge_value, observed_cases, readable_cases
 from bridge.core.model.state import NEVER, Attempt, Element, Link, Note
 from bridge.core.model.values import Marker, Raw
@@ -28,6 +29,7 @@ def absorb_created(
     side = link.sides[obs.connection]
     notes: list[Note] = []
     for case, raw in readable_cases(link, side, obs, rules, notes):
+        translate_made(case, raw)
         if case.name not in sent:
             _absorb_not_sent(case, raw, found=found)
         elif found and not same_raw(case.field_map, sent[case.name], raw):

@@ -2,7 +2,7 @@
 
 A customer who writes "Help" today and wrote "Help" a year ago has two requests. Equal fields alone
 do not tell; what tells is when each was made and whether, and when, it ended. Nothing here knows a
-system: times and statuses are canonical.
+system: statuses are canonical, and all times are of our own clock (`making`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bridge.core.merge.case import Case
+from bridge.core.merge.making import made_there, span_of, state_made
+from bridge.core.model.clocks import ClocksApart, TimeSpan
 from bridge.core.model.entities import ENDED, MADE, STATUS
 from bridge.core.model.state import Link
-from bridge.core.model.values import Canonical, Marker, Unreadable
+from bridge.core.model.values import Canonical, Unreadable
 
+DAY = timedelta(days=1)
 MOMENT = timedelta(minutes=2)
 """Made within this of one another, two records that match are one, whatever became of them."""
-JUST_OPENED = timedelta(days=1)
+JUST_OPENED = DAY
 """For so long a new record is not ended or emptied because of an older one, unless a human says so.
 """
 
@@ -34,40 +37,47 @@ class Sameness(StrEnum):
     """Only a human can tell."""
 
 
+Judgement = tuple[Sameness, str]
+"""What two records are to one another, and why they may not be the same."""
 SAME = (Sameness.SAME, "")
+_CAUTION = (Sameness.OTHER, Sameness.DOUBTFUL, Sameness.SAME)
+"""Of what may be so where it is not known which record is older, the first of these counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
     """When a request was made, and whether and between which times it ended, as far as is known."""
 
-    made: datetime | None
+    made: TimeSpan | None
     ended: bool
     ended_after: datetime | None = None
     ended_before: datetime | None = None
 
 
 def life_of_record(
-    values: Mapping[str, Canonical | Unreadable], seen_at: datetime, changed_before: datetime | None
+    values: Mapping[str, Canonical | Unreadable],
+    clocks: ClocksApart,
+    seen_at: datetime,
+    changed_before: datetime | None,
 ) -> Life:
-    """Return the life of a record by its canonical values.
+    """Return the life of a record by its canonical values, whose times are of the vendor's clock.
 
     What has ended did so before it was read, and before its own time of change, if it shows one.
     """
     before = seen_at if changed_before is None else min(seen_at, changed_before)
-    return Life(_time(values.get(MADE)), values.get(STATUS) in ENDED, None, before)
+    made = span_of(values.get(MADE), clocks)
+    return Life(made, values.get(STATUS) in ENDED, None, before)
 
 
 def life_of_link(link: Link) -> Life:
     """Return the life of a ticket by its agreed state."""
-    made, status = link.state.get(MADE), link.state.get(STATUS)
-    when = _time(made.value) if made is not None else None
+    made, status = state_made(link), link.state.get(STATUS)
     if status is None:
-        return Life(when, ended=False)
-    return Life(when, status.value in ENDED, status.lo, status.hi)
+        return Life(made, ended=False)
+    return Life(made, status.value in ENDED, status.lo, status.hi)
 
 
-def judge(one: Life, other: Life, max_apart: timedelta) -> tuple[Sameness, str]:
+def judge(one: Life, other: Life, max_apart: timedelta) -> Judgement:
     """Return whether two records that match are the same request, and why they may not be.
 
     `max_apart`: made further apart than this, open ones are not taken for the same unasked.
@@ -76,14 +86,23 @@ def judge(one: Life, other: Life, max_apart: timedelta) -> tuple[Sameness, str]:
         if one.ended == other.ended:
             return SAME
         return Sameness.DOUBTFUL, "one has ended, and nobody knows which of them came first"
-    first, second = (one, other) if one.made <= other.made else (other, one)
-    apart = abs(one.made - other.made)
-    if apart <= MOMENT:
+    if one.made.farthest(other.made) <= MOMENT:
         return SAME
+    apart = one.made.nearest(other.made)
+    found: list[Judgement] = []
+    if one.made.after <= other.made.before:
+        found.append(_in_this_order(one, other, apart, max_apart))
+    if other.made.after <= one.made.before:
+        found.append(_in_this_order(other, one, apart, max_apart))
+    return min(found, key=lambda judgement: _CAUTION.index(judgement[0]))
+
+
+def _in_this_order(first: Life, second: Life, apart: timedelta, max_apart: timedelta) -> Judgement:
+    """Judge two records of which the first is the older one."""
     if first.ended:
         return _after_an_end(first, second, too_far=apart > max_apart)
     if apart > max_apart:
-        return Sameness.DOUBTFUL, f"they were made {apart.days} days apart"
+        return Sameness.DOUBTFUL, f"they were made {round(apart / DAY)} days apart"
     return SAME
 
 
@@ -94,16 +113,17 @@ def known_until(one: Life, other: Life) -> datetime | None:
     """
     if one.ended or other.made is None:
         return None
-    if one.made is not None and other.made - one.made <= MOMENT:
+    if one.made is not None and other.made.before - one.made.after <= MOMENT:
         return None
-    return other.made
+    return other.made.before
 
 
-def _after_an_end(first: Life, second: Life, *, too_far: bool) -> tuple[Sameness, str]:
+def _after_an_end(first: Life, second: Life, *, too_far: bool) -> Judgement:
     """Judge two records of which the older one has ended."""
-    if too_far or _is_by(first.ended_before, second.made):
+    made = second.made
+    if too_far or (made is not None and _is_by(first.ended_before, made.after)):
         return Sameness.OTHER, "the older one had ended before the newer one was made"
-    if second.ended or _is_by(second.made, first.ended_after):
+    if second.ended or (made is not None and _is_by(made.before, first.ended_after)):
         return SAME
     return Sameness.DOUBTFUL, "the older one has ended, perhaps before the newer one was made"
 
@@ -114,33 +134,12 @@ def _is_by(one: datetime | None, other: datetime | None) -> bool:
 
 
 def is_just_opened(case: Case, connection: str, ended_before: datetime | None) -> bool:
-    """Return whether a connection's record is so new that nobody may have seen it yet.
+    """Return whether a connection's record may be so new that nobody has seen it yet.
 
     So it is within a day, and if it was made after the other one had ended.
     """
-    made = _time(_made_there(case, connection))
+    made = made_there(case, connection)
     if made is None:
         return False
-    after_the_end = ended_before is not None and made >= ended_before
-    return after_the_end or case.obs.read_at - made <= JUST_OPENED
-
-
-def _made_there(case: Case, connection: str) -> Canonical | Unreadable:
-    """Return when a connection's record says that it was made."""
-    entity_map = case.rules.maps.get(connection)
-    field_map = entity_map.fields.get(MADE) if entity_map is not None else None
-    if field_map is None or connection not in case.link.sides:
-        return None
-    if connection == case.connection:
-        raw = case.obs.values.get(MADE)
-    else:
-        held = case.link.sides[connection].fields.get(MADE)
-        raw = None if held is None else held.shadow
-    return None if isinstance(raw, Marker | Unreadable) else field_map.read(raw)
-
-
-def _time(value: Canonical | Unreadable) -> datetime | None:
-    """Return a canonical time; None for anything else."""
-    if isinstance(value, str):
-        return datetime.fromisoformat(value)
-    return value if isinstance(value, datetime) else None
+    after_the_end = ended_before is not None and made.before >= ended_before
+    return after_the_end or case.obs.read_at - made.before <= JUST_OPENED

@@ -27,6 +27,7 @@ from bridge.core.merge import scalars, sets
 from bridge.core.merge.case import Case, Observation, Rules
 from bridge.core.merge.equality import decision_holds, elements_of, same_raw
 from bridge.core.merge.lifecycle import record_returned
+from bridge.core.merge.making import translate_made, translate_state
 from bridge.core.merge.policies import review_conflict
 from bridge.core.model.limits import MAX_KNOWN_ELEMENTS
 from bridge.core.model.outcome_codes import Code
@@ -76,10 +77,13 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
         return [Note("stale", obs.connection, "", {"read_at": obs.read_at.isoformat()})]
     notes = record_returned(link, side, obs.read_at, rules)
     cases = readable_cases(link, side, obs, rules, notes)
+    for case, raw in cases:
+        translate_made(case, raw)  # before any other field asks for it
     ours = _close_attempt(side, cases, obs)
     for case, raw in cases:
         if case.name not in ours:
             merge_value(case, raw)
+        translate_state(case, raw)
         _mark_level_if_in_step(case, raw)
         case.entry.seen_at = obs.read_at
     _note_touch(side, obs, notes)

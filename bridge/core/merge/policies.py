@@ -33,7 +33,7 @@ def move_state(state: FieldState, value: Canonical, by: str, interval: Interval)
     state.rev += 1
     state.set_by = by
     state.lo, state.hi = interval
-    state.ended = None
+    state.ended = state.in_our_time = None
 
 
 def move_set(state: FieldState, value: Sequence[str], by: str, interval: Interval) -> None:

@@ -54,6 +54,8 @@ class FieldState:
     before: should the record come back, so does that. Whoever decides anew, ends it."""
     flips: list[tuple[datetime, str]] = field(default_factory=list)
     """Recent changes of hands, for the flip-flop fuse."""
+    in_our_time: tuple[datetime, datetime] | None = None
+    """Of the time at which a request was made: between which times of our clock that was."""
 
 
 @dataclass(slots=True)
@@ -98,6 +100,8 @@ class SideField:
     """The raw value last shown, kept while the mapping cannot read it."""
     tried: int = NEVER
     """The state revision at which an adding verb was tried on an unreadable set (rule F15)."""
+    in_our_time: tuple[datetime, datetime] | None = None
+    """Of the time at which a record was made: between which times of our clock that was."""
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ def record(
         marker=match[1] if match else None,
         partial=labels is None,
         people=people(row),
+        clocks=answer.clocks,
     )
 
 

@@ -13,4 +13,4 @@ def record(connection: str, row: Row, answer: Answer) -> Record:
     """Return a record of an item."""
     data = {name: value for name, value in row.items() if name != "ref"}
     ref = Ref(connection, TICKET, row_id(row))
-    return Record(ref, data, answer.sent_at, marker=row.get("ref"))
+    return Record(ref, data, answer.sent_at, marker=row.get("ref"), clocks=answer.clocks)

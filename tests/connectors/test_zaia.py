@@ -325,6 +325,24 @@ def test_a_create_of_unknown_fate_is_found_on_its_chat(bench, fault):
     assert [each.marker for each in bench.connector.find(Intent(draft, None))] == [None]
 
 
+def test_a_create_of_unknown_fate_is_found_though_the_vendors_clock_is_behind(bench):
+    bench.box.clock = Behind(bench.clock, minutes=40)
+    draft = bench.draft("m-42")
+    bench.faulty.next = ["", "", "", "timeout-after"]
+    with pytest.raises(UnknownOutcome):
+        bench.connector.create(draft)
+    (found,) = bench.connector.find(Intent(draft, bench.clock.now()))
+    assert found.marker == "m-42"
+
+
+class Behind:
+    def __init__(self, clock, *, minutes):
+        self._clock, self._behind = clock, timedelta(minutes=minutes)
+
+    def now(self):
+        return self._clock.now() - self._behind
+
+
 def test_documented_calls():
     bench = ZaiaBench()
     connector = bench.connector

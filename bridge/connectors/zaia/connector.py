@@ -220,7 +220,7 @@ class ZaiaConnector(JsonHttpConnector):
             replace(ticket, marker=intent.draft.marker)
             for ticket in tickets
             if (made_at := parse_time(ticket.data.get("createdAt"))) is not None
-            and made_at >= since
+            and made_at + ticket.clocks.most >= since
         ]
 
     def _of_chat(self, chat: str) -> list[Record]:

@@ -226,14 +226,15 @@ def make(context: Context, task: Task, ready: OpenCreate) -> Procedure:
 def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
     """Find out what became of a create of unknown outcome.
 
-    Once it must have shown, it is found by its marker and adopted, or it did not happen.
+    It is found by its marker and adopted. That it is not there counts once it must have been shown.
     """
     link, connection = the_link(task), task.row.connection
-    shows_by = intent.send_by + context.settling_time(connection, link.entity)
-    if context.clock.now() < shows_by:
-        yield from transact(lambda tx: later(tx, task, shows_by))
+    settled = intent.send_by + context.settling_time(connection, link.entity)
+    if context.clock.now() < settled:
+        yield from transact(lambda tx: later(tx, task, settled))
         return
     lookup = Intent(Draft(link.entity, intent.draft["values"], intent.marker), intent.send_by)
+    looked_at = context.clock.now()
     records = yield from call_vendor(
         connection, lambda c: left_out.find_made(c, lookup), task.deadline(context, connection)
     )
@@ -243,6 +244,10 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
     )
     if marked:
         yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0], found=True)
+        return
+    shown_by = intent.send_by + context.appearing_time(connection, link.entity)
+    if looked_at < shown_by:
+        yield from transact(lambda tx: later(tx, task, shown_by))
         return
     yield from transact(lambda tx: lost(tx, context, task, intent))
 

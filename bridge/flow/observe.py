@@ -43,7 +43,7 @@ from datetime import datetime
 from functools import partial
 
 from bridge.connectors.contract import Record
-from bridge.core.merge import lifecycle, observations
+from bridge.core.merge import lifecycle
 from bridge.core.model.capabilities import LONGEST_LAG, appears_after
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Ref
@@ -52,7 +52,13 @@ from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.flow import copies, people
 from bridge.flow.commit import answer_webhooks, conclude, later, take_lease, the_link
 from bridge.flow.match import first_sight, join, out_of_scope
-from bridge.flow.readings import Reading, merge_observation, merge_record, observation
+from bridge.flow.readings import (
+    Reading,
+    is_believable,
+    merge_observation,
+    merge_record,
+    observation,
+)
 from bridge.ledger import attempts, drift_findings, hints, intents, links, probes, webhook_inbox
 from bridge.ledger.database import Tx
 
@@ -265,7 +271,6 @@ def look_around(context: Context, task: Task, gone: Side) -> Steps[list[Note]]:
         if record is None:
             continue
         obs = observation(record, context.maps[side.connection][link.entity], link.parent_id)
-        seconds = context.settling_time(side.connection, link.entity).total_seconds()
-        if observations.is_believable(side, obs, seconds):
+        if is_believable(context, link, side, obs):
             notes += merge_observation(context, link, side, obs)[0]
     return notes

@@ -83,7 +83,7 @@ def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record:
         people.read_anew(context, link, side)
     complete = with_listed_values(record, row.payload, side, entity_map, settling_time)
     obs = observation(complete, entity_map, link.parent_id)
-    if not observations.is_believable(side, obs, settling_time.total_seconds()):
+    if not is_believable(context, link, side, obs):
         why = "an older version; read again after settling"
         note = Note("suspect", side.connection, "", {"why": why})
         return Reading("pending", "", [note], again_at=context.clock.now() + settling_time)
@@ -99,6 +99,13 @@ def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record:
     # An edit that was undone before we looked moves the version alone (rule F22).
     verdict, why = ("no-op", "touched, no mapped change") if touched else ("echo", "")
     return Reading(verdict, why, notes, closes=closes)
+
+
+def is_believable(context: Context, link: Link, side: Side, obs: Observation) -> bool:
+    """Return whether a read may be merged: its version has not stepped back, or has for good."""
+    settling_time = context.settling_time(side.connection, link.entity)
+    lag = context.appearing_time(side.connection, link.entity)
+    return observations.is_believable(side, obs, settling_time.total_seconds(), lag.total_seconds())
 
 
 def merge_observation(

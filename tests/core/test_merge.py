@@ -259,6 +259,15 @@ def test_f08_a_version_that_stepped_back_is_believed_when_it_is_seen_again_after
     assert side.suspect is None
 
 
+def test_f08_a_version_that_stepped_back_is_no_edit_while_the_vendor_may_lag():
+    given = level("P", status="new", version="5")
+    look(given, "P", 10, status="pending", version="6")
+    side, older = given.sides["P"], seen("P", 11, status="new", version="5")
+    for seconds in (11, 14, 24):
+        assert not is_believable(side, replace(older, read_at=at(seconds)), 2, lag=15)
+    assert is_believable(side, replace(older, read_at=at(25)), 2, lag=15)
+
+
 @pytest.mark.parametrize("version", ["5", "6", None])
 def test_f08_other_versions_are_believed_at_once(version):
     given = level("P", status="new", version="5")

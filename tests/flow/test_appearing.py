@@ -1,9 +1,13 @@
 """A vendor that shows a new record late: our own create outweighs that it is not there yet."""
 
+from datetime import timedelta
+
 import pytest
 
 from bridge.core.model.capabilities import longest_appearance
+from bridge.errors import UnknownOutcome
 from bridge.ledger import conflict_log, probes, timeline
+from tests.flow.pair import pair
 from tests.flow.world import World
 
 SEEN = {"subject": "It does not print", "status": "open", "priority": "high", "tags": []}
@@ -111,3 +115,48 @@ def test_whoever_restores_a_record_an_hour_later_teaches_nothing(ledger):
     assert "returned" in said(world)
     with world.ledger.read() as tx:
         assert longest_appearance("ticket", probes.findings(tx, "H")) == 0
+
+
+@pytest.mark.parametrize("lag", [1, 4, 14])
+def test_a_create_without_an_answer_is_looked_for_as_long_as_it_may_not_be_shown(ledger, lag):
+    world = World(ledger, "LH")
+    connector, made = world.connectors["H"], {}
+    create, find = connector.create, connector.find
+
+    def creating(draft):
+        record = create(draft)
+        made[record.ref.id] = world.clock.now()
+        raise UnknownOutcome("H", "the connection was lost")
+
+    def finding(intent):
+        late = world.clock.now() - timedelta(seconds=lag)
+        return [each for each in find(intent) if made.get(each.ref.id, late) <= late]
+
+    connector.create, connector.find = creating, finding
+    world.hint("L", world.systems["L"].add(**SEEN))
+    world.settle()
+    assert len(made) == 1
+    (link,) = world.links()
+    assert set(link.live()) == {"L", "H"}
+
+
+def test_a_listing_that_lags_behind_our_own_write_is_no_edit(tmp_path):
+    estate = pair(tmp_path / "home")
+    asked = {"subject": "Help", "customer_email": "ann@customer.example", "status": "open"}
+    ours = estate.apps["helpdesk"].create(asked)["id"]
+    estate.hint("helpdesk", ours)
+    theirs = estate.refs("helpdesk", ours)["product"]
+    estate.clock.advance(600)
+    estate.apps["product"].configure({"list_lag": 4.0})
+    estate.apps["helpdesk"].edit(ours, {"status": "closed"})
+    estate.hint("helpdesk", ours)
+    for _ in range(20):
+        estate.hint("product", theirs)  # its own webhooks, and polls
+    estate.settle()
+    assert estate.apps["helpdesk"].store.get(ours)["status"] == "closed"
+    assert estate.apps["product"].store.get(theirs)["status"] == "resolved"
+    estate.clock.advance(600)
+    estate.apps["product"].edit(theirs, {"status": "pending"})
+    estate.clock.advance(600)
+    estate.hint("product", theirs)
+    assert estate.apps["helpdesk"].store.get(ours)["status"] == "pending"

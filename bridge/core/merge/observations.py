@@ -39,12 +39,13 @@ NOT_SHOWN = "the record did not show the field"
 CaseAndValue = tuple[Case, Raw]
 
 
-def is_believable(side: Side, obs: Observation, settle: float) -> bool:
+def is_believable(side: Side, obs: Observation, settle: float, lag: float = 0.0) -> bool:
     """Return whether a read may be absorbed.
 
     Some vendors date a record by its newest message, so an older version is not always an older
     record. A read whose version stepped back is remembered, and believed when the same is read
-    again after `settle` seconds (rule F8).
+    again after `settle` seconds (rule F8), and not within `lag` seconds of what was read or
+    answered last: for so long the vendor may show the record as it was before.
     """
     back = obs.version is not None and side.version is not None and obs.version < side.version
     if obs.own or not back:
@@ -55,7 +56,9 @@ def is_believable(side: Side, obs: Observation, settle: float) -> bool:
     if suspect is None or suspect["digest"] != digest:
         side.suspect = {"digest": digest, "at": obs.read_at.isoformat()}
         return False
-    if obs.read_at - datetime.fromisoformat(suspect["at"]) < timedelta(seconds=settle):
+    settled_at = datetime.fromisoformat(suspect["at"]) + timedelta(seconds=settle)
+    shown_by = (side.read_at or settled_at) + timedelta(seconds=lag)
+    if obs.read_at < max(settled_at, shown_by):
         return False
     side.suspect = None
     return True

@@ -139,5 +139,6 @@ class EntityCapabilities:
     appears: float = 15.0
     """Seconds for which a new record may not be shown: until then, that it is not is no absence.
 
+    And for which one that was changed may be shown as before: an older version is no edit then.
     Longer where a longer time was seen (`appears_after`).
     """

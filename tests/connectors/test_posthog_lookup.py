@@ -41,6 +41,18 @@ class Restricted(PostHogSandbox):
         raise Problem(403, "permission_denied", said)
 
 
+class Moody(PostHogSandbox):
+    """The list of some tickets' messages is refused, whether there is such a ticket or not."""
+
+    moody = frozenset()
+    status = 422
+
+    def list_messages(self, call, project_id, ticket_id):
+        if ticket_id in self.moody:
+            raise Problem(self.status, "invalid", "Something about this call is not right.")
+        return super().list_messages(call, project_id, ticket_id)
+
+
 def made(sandbox=PostHogSandbox, **options):
     bench = PostHogBench(sandbox=sandbox, **options)
     bench.knows = {}
@@ -197,6 +209,20 @@ def test_where_messages_are_not_listed_nothing_is_concluded(left):
         bench.remove(ticket)
     with pytest.raises(Withheld, match="cannot be told here"):
         bench.connector.read("ticket", [first])
+
+
+@pytest.mark.parametrize("refused", ["first", "other"])
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_bad_moment_of_the_list_of_messages_is_no_answer(refused, status):
+    bench = made(Moody)
+    bench.box.status = status
+    gone, other = bench.add(2)
+    bench.remove(gone)
+    bench.box.moody = {gone} if refused == "first" else {other}
+    with pytest.raises(NotFound, match="read it again"):
+        bench.connector.read("ticket", [gone])
+    bench.box.moody = set()
+    assert bench.connector.read("ticket", [gone]) == {gone: None}
 
 
 # What a 403 is about

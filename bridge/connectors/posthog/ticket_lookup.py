@@ -11,7 +11,8 @@ The listing is asked, the dearest question last:
 A ticket that no listing shows is deleted, or hidden from the key's user (access to single tickets
 can be restricted). The listing does not tell which, but the list of its messages does: 404 for the
 one, 403 for the other, and nothing is marked as read by it. A deployment without that list answers
-404 for every ticket, so a ticket that is there is asked for as well.
+404 for every ticket, so a ticket that is there is asked for as well. Where it is refused otherwise,
+that is no answer, and the ticket is looked for again.
 
 All of it is from tickets.py and ticket_filters.py of products/conversations in
 https://github.com/PostHog/posthog, read 2026-11; the page on the API names none of it.
@@ -32,6 +33,8 @@ from bridge.connectors.posthog.listing import (
 from bridge.errors import NotFound, Refused, Withheld
 
 MAX_NUMBER_LENGTH = 12
+NOT_SERVED = frozenset({403, 405, 501})
+"""Statuses of a refusal that is about the list of messages as such, whatever ticket is named."""
 
 
 @dataclass(slots=True)
@@ -157,7 +160,8 @@ class TicketLookup:
             if found.tells is None:
                 found.tells = self._tells(found, error)
             return False if found.tells else None
-        except Refused:
+        except Refused as error:
+            self._ask_again_unless_not_served(ticket, error)
             return None
         return True
 
@@ -171,9 +175,20 @@ class TicketLookup:
             return "endpoint" not in error.detail.casefold()
         try:
             self._list_messages(other)
-        except (NotFound, Refused, Withheld):
+        except (NotFound, Withheld):
+            return False
+        except Refused as refusal:
+            self._ask_again_unless_not_served(other, refusal)
             return False
         return True
+
+    def _ask_again_unless_not_served(self, ticket: str, error: Refused) -> None:
+        """Raise NotFound, which has the ticket read again, where a refusal told nothing."""
+        if error.status not in NOT_SERVED:
+            raise NotFound(
+                self._connection,
+                f"whether ticket {ticket} is there was not told; read it again ({error})",
+            ) from None
 
 
 def pages_of_walk(shown: RowsOfPage) -> int:

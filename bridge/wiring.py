@@ -141,17 +141,22 @@ class Bridge:
             self.announce()
         return counts
 
-    def note_seen(self, name: str = "") -> None:
+    def note_seen(self, name: str = "") -> bool:
         """Note in the ledger, at most every SEEN_EVERY, that this process is at work.
+
+        Return whether that has just been noted.
 
         Called by the loop whose going round it proves, and never by a thread beside that. `name`:
         of the process that has entered, when this one is a part of it.
         """
         now = self.clock.now()
-        if self.seen_at is None or now - self.seen_at > SEEN_EVERY:
-            self.seen_at = now
-            with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:
-                running_processes.seen(tx, name or self.worker.owner, now)
+        if self.seen_at is not None and now - self.seen_at <= SEEN_EVERY:
+            return False
+        self.seen_at = now
+        with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:
+            running_processes.seen(tx, name or self.worker.owner, now)
+            return True
+        return False
 
     def announce(self) -> bool:
         """Ring if work is due."""

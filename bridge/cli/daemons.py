@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 
@@ -9,6 +10,7 @@ import click
 
 from bridge.cli.process import ACCEPT, begin, redis_address
 from bridge.clock_loop import run_clock
+from bridge.errors import LedgerError
 from bridge.operations import desk, doctor
 from bridge.operations.trouble_log import TroubleLog
 from bridge.queue import bound_heaps, keep_loaded, run_worker
@@ -45,7 +47,14 @@ def worker(accept: bool) -> None:
     bridge.take_over()  # it may be here because another was killed
     bridge.notice_older_ledger()
     keep_loaded()
-    run_worker(redis_address(bridge.config.settings.redis), beat=bridge.note_seen)
+    watch = TroubleLog(lambda: doctor.examine_for_clock(desk.of(bridge, "worker")))
+
+    def beat() -> None:
+        with contextlib.suppress(LedgerError):
+            if bridge.note_seen():
+                watch.update()
+
+    run_worker(redis_address(bridge.config.settings.redis), beat=beat)
     bridge.leave()
     bridge.close()
 

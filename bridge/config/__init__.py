@@ -44,11 +44,14 @@ __all__ = [
     "credentials_at",
     "load",
     "load_stores",
+    "usual_stores",
 ]
 
 SETTINGS = "config/bridge.yaml"
 SYNCS = "mappings/syncs.yaml"
 AGENTS = "mappings/agents.yaml"
+_STORES = {"database": "${BRIDGE_DATABASE_URL:-sqlite}"}
+"""As the shipped file has it."""
 NO_HOME = "{file} is not there; make a home with `bridge init DIR`, or name yours with --home"
 _NOT_SYSTEMS = ("syncs", "agents")
 
@@ -105,6 +108,12 @@ def load_stores(home: Path, environ: Mapping[str, str]) -> Settings:
     settings, problems = compile_stores(document, home, environ)
     if problems:
         raise ConfigError(yaml_reader.as_lines(problems))
+    return settings
+
+
+def usual_stores(home: Path, environ: Mapping[str, str]) -> Settings:
+    """Return where the ledger is by the shipped file, for a home whose own cannot be read."""
+    settings, _problems = compile_stores(Document(SETTINGS, dict(_STORES)), home, environ)
     return settings
 
 

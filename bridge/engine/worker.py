@@ -104,7 +104,7 @@ class Drain:
         default_factory=lambda: ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="call")
     )
     stopping: Callable[[], bool] = lambda: False
-    beat: Callable[[], None] = lambda: None
+    beat: Callable[[], object] = lambda: None
     """Called while the loop goes round and no call hangs: it says that this worker is at work."""
     outdated: bool = False
     """The bridge was started with other files since: what is under way is ended, nothing begun."""

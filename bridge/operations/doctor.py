@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bridge.clock import SystemClock
-from bridge.config import load_stores
+from bridge.config import load_stores, usual_stores
 from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.outcome_meanings import MEANINGS
@@ -38,6 +38,8 @@ CONNECTION_CODES: Final = {
 """State of a connection -> outcome code."""
 STANDSTILLS: Final = frozenset({Code.WORK_IDLE, Code.RUN_LATE, Code.PROCESS_STILL})
 """What follows by itself from a ledger that takes no writes; no restart would help."""
+WITHOUT_CLOCK: Final = frozenset({Code.RUN_LATE, Code.PROCESS_STILL})
+"""What shows that no clock is at work."""
 NAMED_SAMPLES: Final = 3
 """So many pieces of parked work are named as examples."""
 
@@ -57,14 +59,17 @@ def _problem(problem: str) -> Trouble:
 
 def _stores(home: Path) -> Iterator[Trouble]:
     """See what the ledger alone can tell, where connections cannot be built."""
+    named = True
     try:
-        ledger = Ledger(load_stores(home, os.environ).database)
-    except ConfigError:
-        return  # it is among the problems already
+        stores = load_stores(home, os.environ)
+    except ConfigError:  # it is among the problems already
+        named, stores = False, usual_stores(home, os.environ)
+    ledger = Ledger(stores.database)
     try:
         yield from _of_ledger_alone(ledger, SystemClock().now())
     except LedgerError as error:
-        yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))
+        if named:
+            yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))
     finally:
         ledger.close()
 
@@ -94,6 +99,14 @@ def _with_writes(found: list[Trouble], ledger: Ledger, now: datetime) -> list[Tr
     if no_writes:
         found = [each for each in found if each.code not in STANDSTILLS]
     return [*found, *no_writes]
+
+
+def examine_for_clock(desk: Desk) -> list[Trouble]:
+    """Return what is wrong because no clock is at work, who else would see it first."""
+    with desk.ledger.read() as tx:
+        if symptoms.has_clock(tx, desk.now()):
+            return []
+    return [trouble for trouble in examine(desk) if trouble.code in WITHOUT_CLOCK]
 
 
 def check_ledger(desk: Desk) -> Iterator[Trouble]:

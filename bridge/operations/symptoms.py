@@ -26,6 +26,7 @@ from bridge.ledger import (
 from bridge.ledger.database import DiskFull, Ledger, Tx
 from bridge.ledger.former_names import former_names
 from bridge.ledger.refused_webhooks import RefusedWebhooks
+from bridge.ledger.running_processes import ProcessRow
 from bridge.ledger.summary import Status
 from bridge.operations.desk import Desk
 from bridge.operations.trouble import Trouble, usual
@@ -141,10 +142,20 @@ def tickets_at_rest(tx: Tx, desk: Desk, status: Status) -> Iterator[Trouble]:
             yield replace(usual(Code.CONNECTION_RETIRED, what, None, connection), note=True)
 
 
+def has_clock(tx: Tx, now: datetime) -> bool:
+    """Return whether a clock is at work."""
+    processes = running_processes.running(tx, now, worker_identity.is_alive)
+    return any(each.kind == "clock" and not _stands_still(each, now) for each in processes)
+
+
+def _stands_still(process: ProcessRow, now: datetime) -> bool:
+    return now - process.seen_at > STILL_AFTER
+
+
 def processes_at_rest(tx: Tx, now: datetime) -> Iterator[Trouble]:
     """See which process hangs: it runs, and does not say that it is at work."""
     for process in running_processes.running(tx, now, worker_identity.is_alive):
-        if process.kind in BEATING and now - process.seen_at > STILL_AFTER:
+        if process.kind in BEATING and _stands_still(process, now):
             host, _here, number = [*process.id.split(":"), "", ""][:3]
             what = f"the {process.kind} {number} on {host} stands still"
             yield usual(Code.PROCESS_STILL, what, process.seen_at)

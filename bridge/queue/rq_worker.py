@@ -68,7 +68,7 @@ class BridgeWorker(SimpleWorker):
     job_class = BridgeJob
     log_result_lifespan = False
     giver: Final = Giver()
-    beat: Callable[[], None] = staticmethod(lambda: None)
+    beat: Callable[[], object] = staticmethod(lambda: None)
     """Called whenever the worker looks whether there is a job: it says that it is at work."""
 
     @property
@@ -119,7 +119,7 @@ def run_worker(
     queues: Sequence[str] = QUEUES,
     *,
     burst: bool = False,
-    beat: Callable[[], None] = lambda: None,
+    beat: Callable[[], object] = lambda: None,
 ) -> None:
     """Work until SIGTERM or SIGINT, through outages of Redis; `burst`: until no job is left.
 
@@ -145,7 +145,7 @@ def run_worker(
 
 
 def _work(
-    address: Address, queues: Sequence[str], *, burst: bool, beat: Callable[[], None]
+    address: Address, queues: Sequence[str], *, burst: bool, beat: Callable[[], object]
 ) -> None:
     connection = connect(address, timeout=None)
     try:

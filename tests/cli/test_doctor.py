@@ -111,7 +111,8 @@ def test_a_stranger_is_a_note_and_no_reason_for_an_alarm(home, run, tmp_path):
     assert "nothing is wrong" in said
 
 
-def test_beside_a_broken_file_the_doctor_tells_what_the_ledger_knows(home, tmp_path):
+@pytest.mark.parametrize("broken", ["mappings/switch.yaml", "config/bridge.yaml"])
+def test_beside_a_broken_file_the_doctor_tells_what_the_ledger_knows(home, tmp_path, broken):
     ledger, call = home
     now = datetime.now(UTC)
     with ledger.transaction() as tx:
@@ -120,7 +121,7 @@ def test_beside_a_broken_file_the_doctor_tells_what_the_ledger_knows(home, tmp_p
             tx, "host:elsewhere:77:1:x", "worker", "", now - timedelta(seconds=41)
         )
     upkeep.store_outcome(ledger, "worker 1", now, "it ended with code 2", kind=upkeep.START)
-    (tmp_path / "mappings" / "switch.yaml").write_text("ticket: {")
+    (tmp_path / broken).write_text("ticket: {")
     codes = [trouble["code"] for trouble in call()]
     assert codes == ["BRG-FILES", "BRG-401-KEY", "BRG-PROCESS-STILL", "BRG-PROCESS-DOWN"]
 

@@ -273,6 +273,24 @@ def test_a_process_that_says_that_it_is_at_work_does_not_stand_still(world, desk
     assert found(desk, Code.PROCESS_STILL) == []
 
 
+def test_workers_log_that_no_clock_is_at_work_and_leave_all_else_to_the_clock(world, desk, caplog):
+    caplog.set_level("INFO")
+    watch = TroubleLog(lambda: doctor.examine_for_clock(desk))
+    with desk.ledger.transaction() as tx:
+        running_processes.started(tx, "host:elsewhere:77:1:x", "clock", "", desk.now())
+        refused_webhooks.add(tx, "helpdesk", "signature", 61, desk.now())
+    watch.update()
+    assert of_troubles(caplog) == []
+    world.clock.sleep(61)
+    watch.update()
+    (line,) = of_troubles(caplog)
+    assert "stands still" in line.getMessage()
+    with desk.ledger.transaction() as tx:
+        running_processes.seen(tx, "host:elsewhere:77:1:x", desk.now())
+    watch.update()
+    assert of_troubles(caplog)[-1].getMessage().startswith("trouble over")
+
+
 def test_a_process_that_cannot_be_started_again_is_named_until_it_can(desk):
     def start(trouble):
         upkeep.store_outcome(desk.ledger, "worker 1", desk.now(), trouble, kind=upkeep.START)

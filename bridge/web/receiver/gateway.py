@@ -58,7 +58,7 @@ class Gateway:
         bodies: int = BODIES,
         body_timeout: float = BODY_TIMEOUT_SECONDS,
         on_close: Callable[[], None] = lambda: None,
-        beat: Callable[[], None] = lambda: None,
+        beat: Callable[[], object] = lambda: None,
     ) -> None:
         self._app = app
         self._on_close = on_close

@@ -17,7 +17,7 @@ from bridge.sandbox import population
 from bridge.sandbox.exchange import Problem
 from bridge.sandbox.store import Record
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate import changed_files, put_back
+from bridge.simulate import changed_files, put_back, second_requests
 from bridge.simulate.changed_files import MIN_MEMBERS
 from bridge.simulate.quiet import (
     PromiseBroken,
@@ -26,6 +26,7 @@ from bridge.simulate.quiet import (
     rename_connection,
     run_drain,
 )
+from bridge.simulate.second_requests import SecondRequest
 from bridge.simulate.stage import RECEIVER, TICKET, Stage, unsigned
 from bridge.simulate.turns import Turns
 from bridge.simulate.vendor_line import Fault
@@ -42,6 +43,7 @@ class Player:
         self.drafts = population.tickets(5, stage.script.seed)
         self.turns = Turns(stage, self._by_hand)
         self.clock_looks_at = stage.clock.now()
+        self.second_requests: list[SecondRequest] = []
         self.twins = any(
             sync.match for sync in stage.context.syncs.values() if sync.entity == TICKET
         )
@@ -112,9 +114,17 @@ class Player:
         if record is not None:
             self._by_hand(app, lambda: app.delete(str(record["id"])))
 
+    def _again(self, where: str, ticket: int) -> None:
+        """Let a customer write again, under the same subject, whose first request has ended."""
+        again = second_requests.write_again(self.stage, self._by_hand, where, self._draft(ticket))
+        self.second_requests += again
+
+    def _draft(self, ticket: int) -> population.TicketDraft:
+        return self.drafts[ticket % len(self.drafts)]
+
     def _find(self, app: Sandbox, ticket: int) -> Record | None:
         """Find a ticket in a system, as a human does: by who asked."""
-        wanted = self.drafts[ticket % len(self.drafts)].customer
+        wanted = self._draft(ticket).customer
         return next(
             (record for record in app.tickets() if app.customer_email(record) == wanted), None
         )
@@ -306,7 +316,9 @@ class Player:
         self.stage.lines[where].refusing = True
 
     def _skew(self, where: str, seconds: float) -> None:
-        self.stage.lines[where].theirs.seconds = seconds
+        wrong = self.stage.script.clocks.get(where, 0.0)
+        self.stage.lines[where].theirs.seconds = wrong + seconds
+        self.stage.mails[where].clock.seconds = seconds
 
     def _lag(self, where: str, seconds: float) -> None:
         self.stage.lines[where].lag = seconds

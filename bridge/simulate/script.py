@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.sandbox import deployments, population
@@ -55,11 +55,16 @@ class Script:
     steps: tuple[ScriptStep, ...]
     deletes: bool = False
     """Delete a record on all sides when it is deleted on one, whatever the home says."""
+    clocks: Mapping[str, float] = field(default_factory=dict)
+    """By connection: for how many seconds its vendor's clock is wrong all the while."""
 
 
 SHARE_DEPLOYED: Final = 0.3
 """Of the options by which deployments differ, so many are drawn for a seed."""
 
+SHARE_WRONG_CLOCKS: Final = 0.3
+"""Of the seeds, so many have vendors whose clocks are wrong by far more than one that is set."""
+WRONG_BY: Final = (-14400.0, 0.0, 14400.0)
 MAX_RARE: Final = 4
 """Steps of one rare kind in a seed."""
 _FAULTS: Mapping[str, int] = {
@@ -101,6 +106,8 @@ RARE: Mapping[str, tuple[float, tuple[str, ...]]] = {
     "ledger": (0.12, ("keep", "keep", "putback")),
 }
 """What most seeds have none of: its share of the seeds, and the steps that there may be of it."""
+_NO_FAULT: Mapping[str, tuple[float, tuple[str, ...]]] = {"again": (0.25, ("again",))}
+"""The same, of what is nobody's fault."""
 FAULTS: Final = frozenset({*_FAULTS, *(kind for _share, kinds in RARE.values() for kind in kinds)})
 
 
@@ -121,14 +128,22 @@ def draw(seed: int, connections: Sequence[DrawnConnection]) -> Script:
     if deletes:
         steps[rng.randint(len(steps) // 3, len(steps)) :] = drawn.removal()
     _add_rare_steps(seed, connections, steps)
-    return Script(seed, options, tuple(steps), deletes)
+    return Script(seed, options, tuple(steps), deletes, _draw_clocks(seed, connections))
+
+
+def _draw_clocks(seed: int, connections: Sequence[DrawnConnection]) -> Mapping[str, float]:
+    """Draw whose clocks are wrong, apart from the steps, which stay as they are."""
+    rng = random.Random(f"clocks {seed}")
+    if rng.random() >= SHARE_WRONG_CLOCKS:
+        return {}
+    return {connection.name: rng.choice(WRONG_BY) for connection in connections}
 
 
 def _add_rare_steps(
     seed: int, connections: Sequence[DrawnConnection], steps: list[ScriptStep]
 ) -> None:
     """Put steps of rare kinds between the others, which stay as they are."""
-    for name, (share, kinds) in RARE.items():
+    for name, (share, kinds) in {**RARE, **_NO_FAULT}.items():
         rng = random.Random(f"{name} {seed}")
         drawn = _Drawn(rng, connections)
         if rng.random() < share:
@@ -206,6 +221,9 @@ class _Drawn:
 
     def _message(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         return (self._rng.randint(0, 3), self._rng.choice((0.0, 5.0, 3600.0)))
+
+    def _again(self, _connection: DrawnConnection) -> tuple[Any, ...]:
+        return (self._rng.randint(0, 3),)
 
     def _remove(self, _connection: DrawnConnection) -> tuple[Any, ...]:
         # Rarely: what was deleted has little more to teach.

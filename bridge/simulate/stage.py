@@ -322,6 +322,7 @@ class Stage:
         for name, connection in self.home.config.connections.items():
             account = self.home.accounts[connection.system]
             theirs = Skewed(self.clock)
+            theirs.seconds = self.script.clocks.get(name, 0.0)
             options = self.script.options.get(name, {})
             signing = account.webhook() if connection.webhook is not None else None
             secret = connection.webhook.secrets if connection.webhook is not None else ()
@@ -333,7 +334,7 @@ class Stage:
                 options=options,
                 sequence=sequence,
             )
-            mail = Mail(theirs, self.post)
+            mail = Mail(Skewed(self.clock), self.post)
             if signing is not None:
                 mail.target = WebhookTarget(
                     f"{RECEIVER}/webhooks/{name}", replace(signing, secrets=secret)

@@ -13,6 +13,7 @@ from bridge.ledger.connection_health import FIRST_STOP
 from bridge.operations.evidence import AMBIGUOUS, facts
 from bridge.sandbox.journal import Entry
 from bridge.sandbox.rows_for_judge import gather
+from bridge.simulate import second_requests
 from bridge.simulate.healing import end_storm, finish_work
 from bridge.simulate.play import Player
 from bridge.simulate.quiet import (
@@ -42,6 +43,7 @@ PROMISES = (
     "no duplicates",
     "no echo",
     "no edit overwritten in silence",
+    "no new request joins one that had ended",
     "courtesy",
     "one verdict a webhook",
     "no forbidden calls",
@@ -69,6 +71,7 @@ def judge(player: Player) -> SeedVerdict:
         drain_until_quiet(stage)
         reconcile_until_known(stage)
         _check_evidence(stage, verdict)
+        verdict.broken += second_requests.joined_to_an_end(stage, player.second_requests)
         _check_manners(stage, verdict)
         player.count()
         _check_ledger(stage, verdict)

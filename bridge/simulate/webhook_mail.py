@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from bridge.clock import Clock
 from bridge.connectors.signing import sign
 from bridge.sandbox.outbox import OutgoingWebhook, WebhookTarget
+from bridge.simulate.virtual_time import Skewed
 
 Post = Callable[[str, Mapping[str, str], bytes], int]
 
@@ -17,7 +17,9 @@ Post = Callable[[str, Mapping[str, str], bytes], int]
 class Mail:
     """Takes the place of a sandbox's outbox."""
 
-    clock: Clock
+    clock: Skewed
+    """Of the machine that signs them. A vendor whose is as wrong as one that serves the API may be
+    has all its webhooks refused."""
     post: Post
     target: WebhookTarget | None = None
     queued: list[OutgoingWebhook] = field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.errors import NotPossible
@@ -19,6 +19,11 @@ from bridge.wiring import Bridge
 
 RECONCILE_TIMEOUT: Final = 3600.0
 """Seconds after which nobody waits any longer; the workers go on."""
+PATIENCE: Final = timedelta(minutes=10)
+"""For how long a system that takes no calls is waited for, while nothing else goes on.
+
+Longer than any pause between two tries: one that is well again is noticed before.
+"""
 LOOK_SECONDS: Final = 0.1
 DIFFERENCE_KINDS: Final[tuple[DifferenceKind, ...]] = ("changed", "new", "absent", "owed")
 """The figures of a run that count what differed."""
@@ -135,21 +140,43 @@ def start_reconciliations(
 def work_off(bridge: Bridge, run_ids: Collection[int]) -> None:
     """Work here, beside the workers, until the runs are over and no more can be healed for now.
 
-    For runs that only look, nothing but their own work is done: any other could write.
+    What waits for a system that cannot be reached is left to the workers after a while. For runs
+    that only look, nothing but their own work is done: any other could write.
     """
     with bridge.ledger.read() as tx:
         only_look = all(run.kind == reconcile.REPORT for run in _runs(tx, run_ids))
     keys = [reconcile.work_key(run_id) for run_id in run_ids] if only_look else []
-    until = time.monotonic() + RECONCILE_TIMEOUT
+    step: tuple[int, ...] = ()
+    until, stepped_at = time.monotonic() + RECONCILE_TIMEOUT, bridge.clock.now()
     while time.monotonic() < until:
         bridge.drain(keys=keys)
         with bridge.ledger.transaction() as tx:
             drift_findings.mark_healed(tx)
-            if _is_over(tx, run_ids, bridge.clock.now(), only_look=only_look):
+            now, before, step = bridge.clock.now(), step, _step(tx, run_ids)
+            stepped_at = stepped_at if step == before else now
+            if _is_over(tx, run_ids, now, only_look=only_look):
                 return
             if _only_operator_helps(tx, run_ids):
                 return
+            if now - stepped_at > PATIENCE and _is_held_up(tx, bridge, run_ids):
+                return
         bridge.clock.sleep(LOOK_SECONDS)
+
+
+def _step(tx: Tx, run_ids: Collection[int]) -> tuple[int, ...]:
+    """Return how far these runs and what they heal are."""
+    runs = _runs(tx, run_ids)
+    seen = sum(run.seen + run.figures.get("pages", 0) for run in runs)
+    left = sum(run.finished_at is None for run in runs)
+    return seen, left, drift_findings.count_healing(tx, run_ids)
+
+
+def _is_held_up(tx: Tx, bridge: Bridge, run_ids: Collection[int]) -> bool:
+    """Return whether what is left waits for systems that take no calls."""
+    now, left = bridge.clock.now(), [run for run in _runs(tx, run_ids) if not run.finished_at]
+    if left:
+        return all(_waits(tx, run, now) for run in left)
+    return bool(availability.shut(tx, bridge.context.connections, now))
 
 
 def _is_over(tx: Tx, run_ids: Collection[int], now: datetime, *, only_look: bool) -> bool:

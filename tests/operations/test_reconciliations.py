@@ -1,11 +1,13 @@
 """Reconciliations on demand: what is found, what is healed, what the command prints."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from bridge.cli import reconcile
 from bridge.errors import NotPossible, UnknownName
+from bridge.ledger import connection_health
 from bridge.operations import connection, reconciliations
 from tests.flow.pair import pair
 from tests.operations.desks import bridge_of, desk_of
@@ -85,3 +87,20 @@ def test_a_run_whose_connection_only_an_operator_resumes_is_not_waited_for(estat
     connection.pause(desk_of(estate), "product")
     (run,) = reconciled("product")
     assert (run.finished, run.ok) == (False, False)
+
+
+@pytest.mark.parametrize("report", [True, False])
+def test_a_run_whose_system_takes_no_calls_for_long_is_left_to_the_workers(
+    estate, reconciled, report, monkeypatch
+):
+    monkeypatch.setattr(reconciliations, "LOOK_SECONDS", 10)
+    began = estate.clock.now()
+    with estate.ledger.transaction() as tx:
+        until = began + timedelta(hours=1)
+        connection_health.pause(tx, "product", until, "product: answered 503", now=began)
+    (run,) = reconciled("product", report=report)
+    assert (run.finished, run.ok) == (False, False)
+    assert estate.clock.now() - began < timedelta(minutes=20)
+    estate.clock.advance(3600)
+    (run,) = reconciled("product", report=report)  # it is taken up where it was
+    assert run.ok

@@ -22,9 +22,6 @@ LONGEST_SOCKET_FOLDER = 80
 PR_SET_PDEATHSIG = 1
 START_SECONDS = 60
 
-_kept: list[subprocess.Popen[bytes]] = []
-"""The keeper outlives us by design; holding on to it keeps Python from warning about that."""
-
 
 def shared_url(meeting: Path) -> tuple[str, int]:
     """Return the address of the server that the processes of one test run share, and its lock.
@@ -41,14 +38,15 @@ def shared_url(meeting: Path) -> tuple[str, int]:
         if not home:
             home = str(new_folder())
             with (Path(home) / "keeper.log").open("w") as log:
-                keeper = subprocess.Popen(
+                # Returns at once: the keeper is left alone, and is no child of ours.
+                subprocess.run(
                     [sys.executable, __file__, home, str(meeting / "postgres-users")],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    check=True,
                 )
-            _kept.append(keeper)
             first.write(home)
     return wait_for(Path(home)), users
 
@@ -184,4 +182,6 @@ def open_to_all(folder: Path) -> bool:
 
 
 if __name__ == "__main__":
+    if os.fork():
+        os._exit(0)  # it outlives whoever started it by design, and nobody is to wait for it
     keep(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -20,9 +20,10 @@ sys.stdin.read()
 
 def use(meeting):
     return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", USE, str(meeting)],
+        [sys.executable, "-W", "always", "-c", USE, str(meeting)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parent.parent,
     )
@@ -43,3 +44,10 @@ def test_the_server_is_shared_and_gone_when_its_last_user_was_killed(tmp_path):
         time.sleep(0.05)
     assert not home.exists()
     assert not Path(f"/proc/{postmaster}").exists()
+
+
+def test_who_started_the_server_ends_without_a_word_about_it(tmp_path):
+    with use(tmp_path) as first:
+        assert first.stdout.readline().startswith("postgresql")
+        _, said = first.communicate()
+    assert said == ""

@@ -17,6 +17,7 @@ from tests.web.receiver import connections, rows, signed
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 20.0
+SILENCE_SECONDS = 2.0
 LIMIT = 64 * 1024
 
 
@@ -82,17 +83,20 @@ class Server:
             "POST", f"/webhooks/{name}", raw, signed(connections(), name, raw, datetime.now(UTC))
         )
 
-    def raw(self, *parts, timeout=TIMEOUT_SECONDS):
-        """Send raw bytes; return all that comes back until the server closes or falls silent."""
+    def raw(self, *parts):
+        """Send raw bytes; return all that comes back until the server closes or falls silent.
+
+        It may be silent for longer before it answers: that is no end of an answer.
+        """
         found = b""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as caller:
+        with socket.create_connection(("127.0.0.1", self.port), TIMEOUT_SECONDS) as caller:
             with contextlib.suppress(OSError):
                 for part in parts:
                     caller.sendall(part)
-            caller.settimeout(2)
             with contextlib.suppress(OSError):
                 while chunk := caller.recv(65536):
                     found += chunk
+                    caller.settimeout(SILENCE_SECONDS)
                     if b"\r\n\r\n" in found and b'"error"' in found:
                         break
         return found

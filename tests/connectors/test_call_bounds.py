@@ -35,9 +35,13 @@ TRAILERS = b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
 
 
 class DrippingVendor:
-    """Answers each request with the same pieces, pausing after each, for as long as it is open."""
+    """Answers each request with the same pieces, pausing after each, for as long as it is open.
 
-    def __init__(self, pieces: list[bytes], pause: float) -> None:
+    `greets`: but for the first of each connection, which is answered at once.
+    """
+
+    def __init__(self, pieces: list[bytes], pause: float, *, greets: bool = False) -> None:
+        self._greets = greets
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._pieces, self._pause = pieces, pause
@@ -59,6 +63,8 @@ class DrippingVendor:
     def _serve(self, peer: socket.socket) -> None:
         with peer:
             try:
+                if self._greets and peer.recv(65536):
+                    peer.sendall(OK + BODY)
                 while self._pieces and peer.recv(65536):
                     for piece in self._pieces:
                         peer.sendall(piece)
@@ -92,6 +98,22 @@ def vendor_of(
         vendor.close()
 
 
+@contextmanager
+def connected_to(pieces: list[bytes], *, pause: float = 0.0) -> Iterator[Http]:
+    """Give a client that is connected: a call that is late was sent, however slow the machine."""
+    vendor = DrippingVendor(pieces, pause, greets=True)
+    http = Http(
+        replace(connection("switch"), base_url=f"http://{vendor.address}"), clock=StillClock(NOW)
+    )
+    try:
+        http.request("GET", "/x", write=False, auth=None)
+        http.connection = replace(http.connection, timeout=DEADLINE)
+        yield http
+    finally:
+        http.close()
+        vendor.close()
+
+
 def drops(text: bytes, count: int = 40) -> list[bytes]:
     """Divide a text, so that it takes at least `count` pieces."""
     size = max(1, len(text) // count)
@@ -118,7 +140,7 @@ DRIPPING = {
 @pytest.mark.parametrize("part", DRIPPING)
 def test_a_part_that_drips_ends_with_the_call(part):
     with (
-        vendor_of(DRIPPING[part], pause=DRIP, timeout=DEADLINE) as (http, _),
+        connected_to(DRIPPING[part], pause=DRIP) as http,
         pytest.raises(UnknownOutcome, match=r"within 0\.3 s"),
     ):
         http.request("POST", "/x", json={}, write=True, auth=None)
@@ -142,7 +164,7 @@ def test_a_greeting_of_tls_that_never_comes_ends_with_the_call():
 
 def test_a_request_that_nobody_reads_ends_with_the_call():
     with (
-        vendor_of([], timeout=DEADLINE) as (http, _),
+        connected_to([]) as http,
         pytest.raises(UnknownOutcome, match=r"within 0\.3 s"),
     ):
         http.request("POST", "/x", json={"text": "a" * 20_000_000}, write=True, auth=None)

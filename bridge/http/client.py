@@ -234,10 +234,11 @@ class Http:
         clocks = self._skew.learn(headers.get("date"), sent_at, self._clock.now())
         good = 200 <= status < 300
         doubtful = UnknownOutcome if write else Unavailable
+        limit = MAX_ANSWER_BYTES if good else MAX_ERROR_BYTES
         try:
-            content = _content(
-                response, bounds, MAX_ANSWER_BYTES if good else MAX_ERROR_BYTES, cut=not good
-            )
+            # After 1xx the answer proper may come: unread, the connection is closed, else the next
+            # call on it would get that.
+            content = b"" if status < 200 else _content(response, bounds, limit, cut=not good)
         except FAILED as error:
             if good:
                 words = Failure(error).words_of_broken_answer(self.connection.timeout)

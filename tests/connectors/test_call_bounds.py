@@ -226,6 +226,38 @@ def test_a_part_without_an_end_is_cut_off_by_its_size(part):
         http.request("GET", "/x", write=False, auth=None)
 
 
+def test_an_answer_that_comes_after_early_hints_is_not_that_of_the_next_call():
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    came = []
+
+    def answer(peer: socket.socket, words: bytes) -> None:
+        peer.sendall(OK + b"Content-Length: %d\r\n\r\n" % len(words) + words)
+
+    def serve(listener: socket.socket) -> None:
+        with listener.accept()[0] as peer:
+            peer.recv(65536)
+            peer.sendall(hints)
+            came.append(peer.recv(65536))
+            if came[0]:  # the next call
+                answer(peer, b'"first"')
+                return
+        with listener.accept()[0] as peer:
+            peer.recv(65536)
+            answer(peer, b'"second"')
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        http = Http(replace(connection("switch"), base_url=url), clock=StillClock(NOW))
+        with pytest.raises(Unavailable, match="answered 103"):
+            http.request("GET", "/1", write=False, auth=None)
+        assert http.request("GET", "/2", write=False, auth=None).body == "second"
+        http.close()
+        thread.join()
+    assert came == [b""]
+
+
 def test_too_many_header_lines_are_refused():
     with (
         vendor_of([OK + b"X: a\r\n" * 200 + BODY]) as (http, _),

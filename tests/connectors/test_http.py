@@ -391,7 +391,7 @@ def test_more_calls_at_once_than_connections_are_kept_all_get_their_answer():
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
-            met.wait(10)
+            met.wait(60)
             self.send_response(200)
             self.send_header("Content-Length", "2")
             self.end_headers()

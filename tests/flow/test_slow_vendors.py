@@ -15,7 +15,7 @@ from bridge.runs import reconcile
 from tests.flow.world import TickingClock, World
 from tests.memory import MemoryConnector
 
-HANG_GUARD = 30
+HANG_GUARD = 300
 """Seconds of real time after which a vendor that was never let go answers all the same."""
 
 

@@ -137,7 +137,7 @@ def test_a_deadlock_is_an_error_to_try_again_and_the_other_goes_on(postgres_url)
         with ledger.transaction() as tx:
             matching.lock(tx, "tickets", [mine])
             ready[number].set()
-            ready[1 - number].wait(10)
+            ready[1 - number].wait(60)
             try:
                 with savepoint(tx):
                     matching.lock(tx, "tickets", [theirs])

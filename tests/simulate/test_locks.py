@@ -66,7 +66,7 @@ def test_the_doorbell_rings_when_there_is_something_to_find(sqlite_url, make):
     ledger, bell = Ledger(sqlite_url), Looking(sqlite_url)
     intake = make(ledger, bell)
     intake.submit(delivery())
-    assert bell.rang.wait(10)
+    assert bell.rang.wait(60)
     intake.close()
     ledger.close()
     assert bell.found[0] == 1
@@ -81,7 +81,7 @@ def at_the_same_moment(world, tasks, act):
         try:
             with world.ledger.transaction() as tx:
                 links.ids(tx)
-                ready.wait(10)
+                ready.wait(60)
                 results.append(act(tx, task))
                 never.wait(0.5)
         except Exception as error:

@@ -16,7 +16,7 @@ from bridge.ledger.database import Ledger
 from tests.web.receiver import connections, rows, signed
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 60.0
 SILENCE_SECONDS = 2.0
 LIMIT = 64 * 1024
 

@@ -40,7 +40,7 @@ class Slow(Ledger):
     def transaction(self):
         self.transactions += 1
         self.begun.set()
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         return super().transaction()
 
 
@@ -72,7 +72,7 @@ def test_those_who_wait_share_one_commit(ledger):
     intake = GroupIntake(ledger, bell)
     with ThreadPoolExecutor(50) as pool:
         first = pool.submit(intake.submit, delivery(0))
-        assert ledger.begun.wait(20)
+        assert ledger.begun.wait(60)
         others = [pool.submit(intake.submit, delivery(number)) for number in range(1, 50)]
         while intake._waiting.qsize() < 49:
             assert not any(other.done() for other in others)
@@ -81,7 +81,7 @@ def test_those_who_wait_share_one_commit(ledger):
         receipts = [answer.result(20) for answer in (first, *others)]
     assert len({receipt.id for receipt in receipts}) == 50
     assert ledger.transactions == 2
-    assert bell.heard.wait(20)
+    assert bell.heard.wait(60)
     intake.close()
     assert len(rows(ledger, "work")) == 50
 

@@ -19,7 +19,7 @@ class Hanging:
     def look(self):
         self.looks += 1
         self.begun.set()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(60)
         return "found"
 
 
@@ -32,7 +32,7 @@ def test_however_many_ask_one_looks_and_all_have_its_answer():
     latest = LatestLook(it.look, late, Hands(), KEEP, patience=20)
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(latest.current) for _ in range(8)]
-        assert it.begun.wait(20)
+        assert it.begun.wait(60)
         it.go_on.set()
         assert {answer.result(20) for answer in answers} == {"found"}
     assert latest.current() == "found"

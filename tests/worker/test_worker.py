@@ -15,7 +15,7 @@ from bridge.queue import Doorbell, Embedded, run_worker
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 60.0
 
 
 def eventually(what, *, told):

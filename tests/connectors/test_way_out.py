@@ -304,9 +304,10 @@ def test_an_answer_that_drips_under_tls_ends_with_the_call_too(desk, pem, write,
             if over.wait(0.05):
                 return
 
-    monkeypatch.setattr(Desk, "do_GET", drip)
-    monkeypatch.setattr(Desk, "do_POST", drip)
     with calling(desk, authorities=pem) as http:
+        ask(http)  # it is connected before: what is late before that was not sent
+        monkeypatch.setattr(Desk, "do_GET", drip)
+        monkeypatch.setattr(Desk, "do_POST", drip)
         http.connection = replace(http.connection, timeout=1.0)
         with pytest.raises(UnknownOutcome if write else Unavailable, match=r"within 1 s"):
             ask(http, write=write)

@@ -57,7 +57,11 @@ class Up:
         ]
         for thread in self.threads:
             thread.start()
-        self.where = self.rows.get(timeout=60)
+        try:
+            self.where = self.rows.get(timeout=60)
+        except BaseException:  # nobody would end it, and it would be in the way of all that follow
+            self.end()
+            raise
         self.sandboxes = {
             name: SandboxClient(name, url) for name, url in self.where["sandboxes"].items()
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bridge.errors import NotSent, Refused, RemoteError, Unavailable, UnknownOutcome
+from bridge.http import bounded_sockets
 from bridge.http.call_bounds import (
     MAX_ANSWER_BYTES,
     MAX_HEAD_BYTES,
@@ -292,6 +294,34 @@ def test_each_wait_is_told_what_is_left_of_the_call():
         assert 0 < ours.gettimeout() <= first <= 60
         with pytest.raises(TimeoutError, match="within -1 s"):
             CallBounds(-1).arm(ours)
+
+
+OPERATIONS = {
+    "plain read": lambda plain, _tls: plain.recv_into(bytearray(1)),
+    "plain write": lambda plain, _tls: plain.sendall(b"x"),
+    "TLS greeting": lambda _plain, tls: tls.do_handshake(),
+    "TLS read": lambda _plain, tls: tls.recv_into(bytearray(1)),
+    "TLS write": lambda _plain, tls: tls.send(b"x"),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+def test_each_operation_of_a_call_that_is_over_ends_at_once(operation):
+    ours, theirs = socket.socketpair()
+    context = ssl.create_default_context()
+    context.sslsocket_class = bounded_sockets._BoundedTlsSocket
+    with theirs, bounded_sockets._BoundedSocket(fileno=ours.detach()) as plain:
+        plain.setblocking(False)
+        theirs.sendall(b"it could be read")
+        copy = bounded_sockets._BoundedSocket(fileno=plain.dup().detach())
+        with (
+            context.wrap_socket(
+                copy, server_hostname="localhost", do_handshake_on_connect=False
+            ) as tls,
+            kept(CallBounds(-1)),
+            pytest.raises(TimeoutError, match="within -1 s"),
+        ):
+            operation(plain, tls)
 
 
 def test_bounds_are_those_of_the_thread_that_calls():

@@ -302,6 +302,7 @@ OPERATIONS = {
     "TLS greeting": lambda _plain, tls: tls.do_handshake(),
     "TLS read": lambda _plain, tls: tls.recv_into(bytearray(1)),
     "TLS write": lambda _plain, tls: tls.send(b"x"),
+    "look-up of a name": lambda _plain, _tls: bounded_sockets._looked_up("127.0.0.1", 1),
 }
 
 

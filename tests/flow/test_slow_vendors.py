@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from bridge.engine import worker
-from bridge.engine.worker import MAX_RUNNING, MAX_THREADS
+from bridge.engine.worker import MAX_RUNNING, MAX_THREADS, RESERVED_FOR_LIVE
 from bridge.ledger import tables
 from bridge.runs import reconcile
 from tests.flow.world import TickingClock, World
@@ -103,6 +103,18 @@ def test_what_a_slow_vendor_is_asked_for_takes_no_place_of_others(scene):
     scene.worker.run(5.0)
     held = scene.order.index("L poll")
     assert 0 < held < 2 * MAX_RUNNING
+    assert set(scene.order[:held]) == {"H read"}
+
+
+def test_nor_does_what_is_asked_for_in_a_lower_lane(scene):
+    connections = scene.context.connections
+    connections["H"] = replace(connections["H"], concurrency=MAX_RUNNING)
+    for number in range(2 * MAX_RUNNING):
+        scene.hint("H", f"r{number}", lane="reconcile")
+    poll(scene, "L", after=2.0)
+    scene.worker.run(5.0)
+    held = scene.order.index("L poll")
+    assert held >= MAX_RUNNING - RESERVED_FOR_LIVE
     assert set(scene.order[:held]) == {"H read"}
 
 

@@ -99,7 +99,7 @@ class World:
             pool=pool,
         )
 
-    def hint(self, name, remote_id):
+    def hint(self, name, remote_id, lane="live"):
         """What the receiver does for an accepted webhook, but for the inbox row."""
         with self.ledger.transaction() as tx:
             work.enqueue(
@@ -109,6 +109,7 @@ class World:
                 connection=name,
                 entity="ticket",
                 remote_id=remote_id,
+                lane=lane,
                 due_at=self.clock.now(),
                 now=self.clock.now(),
             )

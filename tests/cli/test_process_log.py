@@ -20,7 +20,7 @@ from bridge.ledger.database import Ledger
 from tests.cli.conftest import KEYS
 from tests.web.server import free_port
 
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 60
 NOWHERE = {"BRIDGE_REDIS_URL": "redis://127.0.0.1:1/0"}
 
 

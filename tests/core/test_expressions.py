@@ -8,6 +8,8 @@ from bridge.core.model.values import Unreadable
 
 DOUBLING = {
     "lists that are laid end to end": "|".join(["[@,@][]"] * 60),
+    "lists within lists": "|".join(["[@,@]"] * 70),
+    "objects within objects": "|".join(["{a:@,b:@}"] * 45),
     "lists within lists, written as text": "|".join(["[@,@]"] * 70) + "|to_string(@)",
     "objects within objects, compared": "|".join(["{a:@,b:@}"] * 45) + "|[@==@]",
     "text": "'x'|" + "|".join(["join('',[@,@])"] * 30),

@@ -4,10 +4,12 @@ from dataclasses import asdict
 
 import pytest
 
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import FieldPolicy
 from bridge.errors import Busy, NotPossible, UnknownName
 from bridge.ledger import audit, links
-from bridge.operations import conflicts
+from bridge.operations import conflicts, doctor, status
+from bridge.web.health import trouble_metrics
 from tests.flow.world import World, born
 from tests.operations.desks import desk_of
 
@@ -43,6 +45,26 @@ def test_a_conflict_is_a_value_with_what_each_side_says(world, desk):
     ]  # fmt: skip
     assert (conflict.field, conflict.ref) == ("subject", f"L:{world.ids_by_name['L']}")
     assert set(conflict.candidates.values()) == {"Left", "Right"}
+
+
+def test_open_conflicts_are_in_the_status_the_doctor_and_the_metrics_until_they_are_decided(
+    world, desk
+):
+    def seen():
+        shown = status.overview(desk)
+        told = [
+            each.what for each in shown.troubles if each.code is Code.CONFLICT and not each.note
+        ]
+        assert told == [each.what for each in doctor.examine(desk) if each.code is Code.CONFLICT]
+        metrics = trouble_metrics(shown.troubles)
+        counted = sum('code="BRG-CONFLICT"' in line for line in metrics)
+        return shown.summary.conflicts_open, told, counted
+
+    assert seen() == (1, ["1 field is in conflict and waits for a human"], 1)
+    (conflict,) = conflicts.list_open(desk)
+    conflicts.resolve(desk, conflict.ref, "subject", take="H")
+    world.settle()
+    assert seen() == (0, [], 0)
 
 
 @pytest.mark.parametrize(

@@ -134,3 +134,11 @@ def test_where_a_long_text_is_cut_no_half_of_a_secret_stays(length):
         shown = scrubber.beginning(text, length)
         assert set(shown) <= {".", HIDDEN[0]}
     assert set(scrubber.text("." * 10 + secret * 10_000)) <= set(f".{HIDDEN}… (cut)")
+
+
+def test_a_text_of_any_length_is_cut_before_it_is_looked_through():
+    for scrubber in (Scrubber(), Scrubber([Secret("abcdefghijklmnop")])):
+        shown = scrubber.text("x " * MAX_CHARS)
+        assert shown.endswith("… (cut)")
+        assert len(shown) <= MAX_CHARS + len("… (cut)")
+        assert scrubber.text("x" * MAX_CHARS) == "x" * MAX_CHARS

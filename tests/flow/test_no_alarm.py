@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.ledger import drift_findings
+from bridge.ledger import drift_findings, run_records
 from tests.flow.pair import SYNC, pair
 
 
@@ -34,6 +34,13 @@ def look(estate, times=3):
         estate.reconcile("poll", "full")
 
 
+def differed(estate, name):
+    """What the last full comparison counted; a vendor whose rows are whole tells by them alone."""
+    with estate.ledger.read() as tx:
+        run = run_records.last(tx, kind="full", connection=name, entity="ticket")
+    return {kind: run.figures[kind] for kind in ("changed", "new") if run.figures.get(kind)}
+
+
 @pytest.mark.parametrize("name", ["product", "helpdesk"])
 def test_a_ticket_that_only_excludes_is_no_drift(estate, name):
     exclude(estate, name, lambda record: record.get("priority") != "high")
@@ -43,6 +50,7 @@ def test_a_ticket_that_only_excludes_is_no_drift(estate, name):
         estate.apps[name].edit(str(each["id"]), {"priority": "high"})
     look(estate)
     assert drifted(estate) == []
+    assert name == "helpdesk" or differed(estate, name) == {}
 
 
 @pytest.mark.parametrize("name", ["product", "helpdesk"])
@@ -59,3 +67,4 @@ def test_a_ticket_that_left_the_scope_is_no_drift_however_it_is_edited(estate, n
     estate.apps[name].edit(record, {"status": "pending"})
     look(estate)
     assert drifted(estate) == before
+    assert name == "helpdesk" or differed(estate, name) == {}

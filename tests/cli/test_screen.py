@@ -7,6 +7,7 @@ import unicodedata
 
 import pytest
 from rich.table import Table
+from rich.text import Text
 
 from bridge.cli.screen import Screen, say
 from bridge.core.model.state import FieldState, Link, Note, Side, SideField
@@ -124,10 +125,12 @@ def test_a_screen_takes_text_as_text():
     table.add_row("\x1b[31mred\u202e[/x]")
     screen.print(table)
     screen.print("[bold]\x9b2J", style="green")
+    screen.print(Text("of a style \x9b2J\u202e", "bold"))
     shown = screen.file.getvalue()
     assert "a[/]b" in shown
     assert "·[31mred·[/x]" in shown
     assert "[bold]·2J" in shown
+    assert "of a style ·2J·" in shown
     assert "\x9b" not in shown
 
 

@@ -7,8 +7,9 @@ import pytest
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.case import Rules
 from bridge.core.merge.lifecycle import record_missing, resolve
+from bridge.core.model.capabilities import Support, Writable
 from bridge.core.model.syncs import FieldPolicy
-from tests.core.builders import MAPS, at, is_level, kinds, level, look, rules, value
+from tests.core.builders import MAPS, WRITABLE, at, is_level, kinds, level, look, rules, value
 
 
 def test_f21_two_absences_a_settling_time_apart_make_a_tombstone():
@@ -57,17 +58,47 @@ def test_f21_an_edit_elsewhere_that_the_deleted_side_had_not_seen_turns_it_into_
     assert value(given, "status") == "new"
 
 
-def test_f21_what_the_deleted_side_cannot_take_says_nothing_unless_it_was_edited_after():
-    read_only = {
-        **MAPS["P"].fields,
-        "subject": replace(MAPS["P"].fields["subject"], write_key=None),
-    }
-    under = rules(delete="close", maps={**MAPS, "P": EntityMap("ticket", read_only)})
-    for edited_at, expected in ((5, "changed"), (11, "conflict")):
-        given = level("L", "P", status="new", subject="a", under=under)
-        look(given, "L", edited_at, under=under, subject="b")
-        record_missing(given, "P", at(10), 2, under)
-        assert kinds(record_missing(given, "P", at(12), 2, under)) == ["deleted", expected]
+def of_subject(**changed):
+    fields = {**MAPS["P"].fields, "subject": replace(MAPS["P"].fields["subject"], **changed)}
+    return {"maps": {**MAPS, "P": EntityMap("ticket", fields)}}
+
+
+def said_of_subject(given, **said):
+    for name, what in said.items():
+        setattr(given.sides["P"].fields["subject"], name, what)
+
+
+NO_UPDATE = {**WRITABLE["P"], "subject": Writable(on_update=Support.NO)}
+NOT_TAKEN = {
+    "only read": (of_subject(write_key=None), {}),
+    "only on create": (of_subject(on_update=False), {}),
+    "not changed by the system": ({"writable": {**WRITABLE, "P": NO_UPDATE}}, {}),
+    "not sent there": ({"to": ("L", "H")}, {}),
+    "not readable there": ({}, {"unreadable": "the vendor withholds it"}),
+    "not carried": ({}, {"decided": {"subject": 2}, "decided_why": "no writing"}),
+}
+
+
+@pytest.mark.parametrize(("declared", "said"), NOT_TAKEN.values(), ids=NOT_TAKEN.keys())
+@pytest.mark.parametrize(("edited_at", "expected"), [(5, "changed"), (11, "conflict")])
+def test_f21_what_the_deleted_side_cannot_take_says_nothing_unless_it_was_edited_after(
+    declared, said, edited_at, expected
+):
+    under = rules(delete="close", **declared)
+    given = level("L", "P", status="new", subject="a", under=under)
+    look(given, "L", edited_at, under=under, subject="b")
+    assert given.state["subject"].rev == 2
+    said_of_subject(given, **said)
+    record_missing(given, "P", at(10), 2, under)
+    assert kinds(record_missing(given, "P", at(12), 2, under)) == ["deleted", expected]
+
+
+def test_f21_what_it_could_have_taken_speaks_against_its_end():
+    under = rules(delete="close")
+    given = level("L", "P", status="new", subject="a", under=under)
+    look(given, "L", 5, under=under, subject="b")
+    record_missing(given, "P", at(10), 2, under)
+    assert kinds(record_missing(given, "P", at(12), 2, under)) == ["deleted", "conflict"]
 
 
 def test_f21_a_return_takes_back_what_the_end_had_closed():

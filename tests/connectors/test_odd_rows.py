@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,7 +14,6 @@ from bridge.connectors import left_out
 from bridge.connectors.contract import Connector, Record
 from bridge.core.model.values import Ref
 from bridge.errors import NotFound, RemoteError, Unavailable
-from bridge.foreign_json import loads
 from tests.connectors.bench import Bench
 from tests.connectors.odd_vendor import ODD, OddVendor
 from tests.connectors.scopeai_bench import ScopeaiBench
@@ -307,5 +307,5 @@ def test_a_write_never_carries_half_of_an_emoji(name):
     scene = Scene(PLACES[name])
     verbs = {"switch ticket": {"tags": ["a\ud83d"]}, "posthog": {"tags": ["a\ud83d"]}}
     scene.connector.update(Ref("c", "ticket", scene.odd), scene.bench.change[0], verbs[name])
-    assert loads(scene.vendor.sent[-1])["tags"] == ["a\ufffd"]
-    assert scene.vendor.sent[-1].decode()
+    sent = scene.vendor.sent[-1].decode()
+    assert json.loads(sent)["tags"] == ["a\ufffd"]  # not by our own parser, which would mend it

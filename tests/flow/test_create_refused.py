@@ -97,6 +97,11 @@ def test_a_field_that_the_vendor_names_is_parked_and_the_record_made_without_it(
     assert (shown["assignee"], shown["priority"], shown["status"]) == ("mary", "normal", "open")
     (row,) = set_aside(world)
     assert row.key.endswith(":H:priority")
+    # At once without that field alone: no update had to find it.
+    assert [(call.get("priority"), call.get("assignee")) for call in calls[:2]] == [
+        ("urgent", "mary"),
+        (None, "mary"),
+    ]
     sent = len(calls)
     polls(world)
     assert len(calls) == sent

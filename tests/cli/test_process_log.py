@@ -108,6 +108,9 @@ def test_the_clock_tells_what_is_done_and_what_is_wrong(ledger, tmp_path):
         rows = told()
     begun = next(row for row in rows if kind(row) == "run begun")
     assert (begun["kind"], begun["process"]) == ("poll", "clock")
+    assert "the ledger is new here: creates wait until each connection was listed" in {
+        row["message"] for row in rows
+    }
     assert "BRG-REDIS-DOWN" in {row["code"] for row in rows if kind(row) == "trouble"}
     assert starts_and_stops(tmp_path) == [("clock", "started"), ("clock", "stopped")]
     assert running(ledger) == []

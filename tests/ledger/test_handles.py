@@ -6,6 +6,7 @@ from bridge.core.model.values import Ref
 from bridge.ledger import handles, hints, work
 from bridge.ledger.handles import LedgerHandles
 from tests.flow.estate import Estate
+from tests.flow.pair import pair
 
 ONE, TWO = Ref("product", "ticket", "t-1"), Ref("product", "ticket", "t-2")
 
@@ -42,3 +43,13 @@ def test_what_was_read_counts_before_what_a_hint_says_and_a_read_is_cheap_by_it(
         before = len(product.journal.since())
         assert estate.connectors["product"].read("ticket", [first])[first].handle == "1"
         assert 1 <= len(product.journal.since()) - before <= 2
+
+
+def test_a_record_that_was_just_made_is_known_by_its_handle_before_any_read(tmp_path):
+    estate = pair(tmp_path)
+    made = estate.apps["helpdesk"].create({"subject": "Help", "customer_email": "a@b.example"})
+    estate.hint("helpdesk", made["id"])
+    copy = estate.refs("helpdesk", made["id"])["product"]
+    number = estate.apps["product"].store.get(copy)["ticket_number"]
+    with estate.ledger.read() as tx:
+        assert handles.known(tx, "product", "ticket", [copy]) == {copy: str(number)}

@@ -1,7 +1,15 @@
 from datetime import timedelta
 
 from bridge.core.model.values import Ref
-from bridge.ledger import drift_findings, links, listings, run_records, webhook_inbox, work
+from bridge.ledger import (
+    drift_findings,
+    failing_runs,
+    links,
+    listings,
+    run_records,
+    webhook_inbox,
+    work,
+)
 from tests.ledger.helpers import claim_one, hint, make_link
 
 HOUR = timedelta(hours=1)
@@ -20,6 +28,14 @@ def test_a_run_that_waits_for_its_connection_is_not_given_up(tx, now):
     work.park(tx, row, "w1", "it fails again and again", "Unavailable", now + 5 * HOUR)
     assert begin(tx, now + 5 * HOUR) is not None
     assert "abandoned" in run_records.get(tx, first).error
+
+
+def test_what_failed_before_a_run_that_worked_is_over_also_when_the_next_one_fails(tx, now):
+    for hours, error in enumerate(("no", "no", "", "again no")):
+        at = now + hours * HOUR
+        run_records.finish(tx, begin(tx, at), at, error=error)
+    failing = failing_runs.of(tx, "full", "helpdesk", "ticket")
+    assert (failing.since, failing.why, failing.ended) == (now + 3 * HOUR, "again no", 1)
 
 
 def test_only_the_worker_that_holds_the_claim_carries_a_run_on(tx, now):

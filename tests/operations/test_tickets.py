@@ -74,8 +74,12 @@ def test_a_ticket_is_found_by_what_people_know_of_it(world, desk):
             "gone": Element(present=False, rev=1, by="L"),
         }
 
-    store(world, 1)
+    def assign(link):
+        link.state["assignee"] = FieldState("mary@desk.example", 1, "L")
+
+    store(world, 1, assign=assign)
     store(world, 2, tag=tag)
+    assert found(desk, email="MARY@desk") == ["link00001"]
     assert found(desk, text="REQUEST 2") == ["link00002"]
     assert found(desk, text="h-1") == ["link00001"]
     assert found(desk, email="C2@Example") == ["link00002"]

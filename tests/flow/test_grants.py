@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.ledger import links, tables
+from bridge.runs import backfill, undo
 from tests.flow.world import FreeBudget, StepWorker, World, born
 
 
@@ -16,12 +17,15 @@ class CountingBudget(FreeBudget):
     def __init__(self, connection):
         self.connection, self.shut = connection, True
         self.granted, self.holders = 0, []
+        self.reads = 0
+        """So many calls are granted although it is shut."""
 
     def acquire(self, connection, holder, _now, **_named):
         if connection.name != self.connection:
             return 0.0
-        if self.shut:
+        if self.shut and not self.reads:
             return 0.5
+        self.reads -= self.shut
         self.granted += 1
         self.holders.append(holder)
         return 0.0
@@ -108,6 +112,30 @@ def test_a_write_is_written_down_when_it_is_granted(world):
     (attempt,) = rows(world, tables.attempt)[before:]
     assert (attempt["outcome"], attempt["opened_at"] >= opened) == ("done", True)
     assert (budget.granted, budget.holders) == (2, [])
+
+
+def test_what_an_undo_writes_is_written_down_when_it_is_granted():
+    world = World(names="LH")
+    world.systems["L"].add(subject="Help", status="open", priority="low", tags=[])
+    with world.ledger.transaction() as tx:
+        run = backfill.start(tx, "L", "ticket", world.clock.now())
+    world.settle()
+    with world.ledger.transaction() as tx:
+        undo.start(tx, run, world.clock.now(), delete_created=True)
+    budget, before = CountingBudget("H"), len(rows(world, tables.attempt))
+    budget.reads = 1  # it looks at the record, and then waits for its turn to delete it
+    drain = world.drain(budget=budget)
+    for _ in range(60):
+        work_for(world, drain, 1)
+        assert len(rows(world, tables.attempt)) == before
+        assert not rows(world, tables.link)[0]["paused"]
+    assert budget.reads == 0
+    budget.shut, opened = False, world.clock.now()
+    work_for(world, drain, 60)
+    (attempt,) = rows(world, tables.attempt)[before:]
+    assert (attempt["outcome"], attempt["opened_at"] >= opened) == ("done", True)
+    assert (world.systems["H"].ids, budget.holders) == ([], [])
+    assert rows(world, tables.link)[0]["paused"]
 
 
 def test_a_link_is_free_while_a_write_waits_for_its_grant(world):

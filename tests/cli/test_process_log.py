@@ -76,6 +76,7 @@ def started(home, *command):
         assert process.wait(TIMEOUT_SECONDS) == 0
     finally:
         process.kill()
+        process.wait()
 
 
 def starts_and_stops(home):

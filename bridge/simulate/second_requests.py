@@ -63,7 +63,9 @@ def joined_to_an_end(stage: Stage, requests: Sequence[SecondRequest]) -> Iterato
             if entry.seq > request.seq and STATUS in entry.after
         }
         link = _link_of(stage, request.ref)
-        if link is not None and (joined := (request.ended - changed) & _refs(stage, link)):
+        if link is None or request.ended & changed:  # a record that shows no status tells nothing
+            continue
+        if joined := request.ended & _refs(stage, link):
             yield f"{request.ref} joined what had ended: {', '.join(sorted(map(str, joined)))}"
 
 

@@ -28,7 +28,7 @@ from bridge.supervisor.processes import ChildFailed, Children, child_environ, fr
 from bridge.supervisor.sandbox_accounts import FILE, REDIS, sandbox_database, write_accounts
 from bridge.supervisor.sandbox_client import SandboxClient
 
-START_TIMEOUT: Final = 30.0
+START_TIMEOUT: Final = 60.0
 """Seconds that a part may take to come up on a slow machine."""
 START_LOOK_SECONDS: Final = 0.05
 HEALTH_TIMEOUT: Final = 2.0

@@ -2,8 +2,8 @@
 
 import copy
 
+from hypothesis import example, settings
 from hypothesis import given as drawn
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from bridge.core.model.values import ABSENT, Unreadable
@@ -42,6 +42,7 @@ def reads(draw):
 
 @settings(deadline=None)
 @drawn(st.lists(reads(), min_size=1, max_size=8), POLICIES)
+@example([("Z", {"status": "ongoing"}), ("L", {"status": "pending"})], rules("manual"))
 def test_absorbing_the_same_read_twice_changes_nothing_the_second_time(history, under):
     mirrored = link("L", "H", "P", "Z")
     for number, (name, values) in enumerate(history):

@@ -186,13 +186,17 @@ def refuse_edit(case: Case, raw: Raw, value: Canonical, owner: str) -> None:
 
 
 def open_conflict(case: Case, raw: Raw, why: str) -> None:
-    """Freeze the field on the whole link until a human decides or the sides agree (rule F18)."""
+    """Freeze the field on the whole link until a human decides or the sides agree (rule F18).
+
+    They may agree at once: the state's side may show its value so because it cannot say this one.
+    """
     state = case.state
     state.candidates = {**state_candidate(case), case.connection: raw}
     state.why_open = why
     # A set's `read` takes one element, so the set is shown as it is.
     value = raw if case.field_map.is_set else case.field_map.read(raw)
     case.note_both(raw, value, kind="conflict", winner="", why=why)
+    review_conflict(case)
 
 
 def state_candidate(case: Case) -> dict[str, Raw]:

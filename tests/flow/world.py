@@ -148,6 +148,12 @@ class World:
         ]
         return any(entry is not None and entry.shadow is not NO_BASE for entry in entries)
 
+    def has_noted(self, kind):
+        """Whether the timeline of any ticket has an entry of that kind."""
+        kinds = tables.journal.select().where(tables.journal.c.kind == kind)
+        with self.ledger.read() as tx:
+            return tx.execute(kinds).first() is not None
+
     def bridge_writes(self):
         return sum(len(system.writes("bridge")) for system in self.systems.values())
 

@@ -344,12 +344,12 @@ class Player:
         """Let a vendor show a ticket oddly from now on."""
         record = self._find(self.stage.apps[where], ticket)
         if record is not None:
-            self.stage.lines[where].poisons[str(record["id"])] = poison
+            self.stage.lines[where].spoil(str(record["id"]), poison)
             self.stage.tell(f"{where}: shows {record['id']} with {poison}")
 
     def _cure(self, where: str) -> None:
         """Let a vendor show all its tickets as they are."""
-        self.stage.lines[where].poisons.clear()
+        self.stage.lines[where].cure()
 
     def _intrude(self, where: str, ticket: int, fields: Mapping[str, Any]) -> None:
         """Let a human save between our read and our write."""

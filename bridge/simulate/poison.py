@@ -12,7 +12,10 @@ _WORDS: Final = ("priority", "status")
 _TIMES: Final = ("updated_at", "last_message_at", "modified_at")
 HALF_A_CHARACTER: Final = "\ud83d"
 
-POISONS: Final = ("half a character", "not a number", "no time", "no record", "a crowd of tags")
+NO_RECORD: Final = "no record"
+"""Nothing in the answer tells that the record is there."""
+
+POISONS: Final = ("half a character", "not a number", "no time", NO_RECORD, "a crowd of tags")
 
 
 def poisoned(body: bytes, poisons: Mapping[str, str]) -> bytes:
@@ -51,7 +54,7 @@ def _set(record: dict[str, Any], names: Sequence[str], odd: Callable[[Any], Any]
 
 
 def _spoilt(record: dict[str, Any], poison: str) -> Any:
-    if poison == "no record":
+    if poison == NO_RECORD:
         return [None]
     if poison == "half a character":
         _set(record, _TEXTS, lambda text: f"{text}{HALF_A_CHARACTER}" if text else text)

@@ -20,7 +20,7 @@ from urllib3.exceptions import NewConnectionError, ProtocolError
 from bridge.sandbox.store import from_iso
 from bridge.sandbox.transport import WSGIAdapter
 from bridge.sandbox.vendor_app import Sandbox
-from bridge.simulate.poison import poisoned
+from bridge.simulate.poison import NO_RECORD, poisoned
 from bridge.simulate.virtual_time import Skewed, VirtualClock
 
 ONE_WAY_SECONDS: Final = 0.01
@@ -52,6 +52,15 @@ class Fault:
     """Requests of that sort that pass before it strikes."""
 
 
+@dataclass(slots=True)
+class Illegible:
+    """A while in which every answer had something in place of a record that was none."""
+
+    id: str
+    since: datetime
+    until: datetime | None = None
+
+
 class VendorLine(BaseAdapter):
     """A `requests` adapter into one sandbox, with faults that were asked for, one request each."""
 
@@ -76,6 +85,7 @@ class VendorLine(BaseAdapter):
         """By id: when a listing first showed a record, whether the answer arrived or not."""
         self.poisons: dict[str, str] = {}
         """By id: how a record is shown oddly."""
+        self.illegible: list[Illegible] = []
         self.intruders: list[Callable[[], None]] = []
         """Humans who save something after our read, just before our write arrives."""
         self.reactions: list[Callable[[], None]] = []
@@ -133,8 +143,25 @@ class VendorLine(BaseAdapter):
         self.down_until = self.held_until = None
         self.refusing = False
         self.lag = 0.0
-        self.poisons.clear()
+        self.cure()
         self.forget_refusals()
+
+    def spoil(self, record_id: str, poison: str) -> None:
+        """Show a record oddly from now on."""
+        self._end_illegible([record_id])
+        self.poisons[record_id] = poison
+        if poison == NO_RECORD:
+            self.illegible.append(Illegible(record_id, self._clock.now()))
+
+    def cure(self) -> None:
+        """Show all records as they are."""
+        self._end_illegible(list(self.poisons))
+        self.poisons.clear()
+
+    def _end_illegible(self, ids: list[str]) -> None:
+        for each in self.illegible:
+            if each.id in ids and each.until is None:
+                each.until = self._clock.now()
 
     def forget_refusals(self) -> None:
         """Let the bridge have no reason to leave the vendor alone: its next call may be refused."""
@@ -271,9 +298,12 @@ class VendorLine(BaseAdapter):
         for rows in _lists(value):
             for row in list(rows):
                 new = bool(self.lag) and from_iso(row.get("created_at") or "2000-01-01") >= since
-                (self.left_out if new else self.listed).setdefault(str(row.get("id")), now)
+                record_id = str(row.get("id"))
                 if new:
+                    self.left_out.setdefault(record_id, now)
                     rows.remove(row)
+                elif self.poisons.get(record_id) != NO_RECORD:
+                    self.listed.setdefault(record_id, now)
         return json.dumps(value).encode() if self.lag else body
 
     def _date(self, seconds: float = 0.0) -> str:

@@ -88,13 +88,20 @@ def evidence_of(stage: Stage) -> VerifyInput:
     seconds = (stage.clock.now() - stage.began).total_seconds()
     run = {"kind": "run", "seed": stage.script.seed, "seconds": seconds, "window": WINDOW_SECONDS}
     return VerifyInput(
-        *gather(stage.apps.values(), [*stage.lost_facts, *ledger_facts, *_listed(stage), run])
+        *gather(stage.apps.values(), [*stage.lost_facts, *ledger_facts, *_shown(stage), run])
     )
 
 
-def _listed(stage: Stage) -> Iterator[dict[str, Any]]:
-    """Yield when a lagging vendor first left a record out of a listing, and when one showed it."""
+def _shown(stage: Stage) -> Iterator[dict[str, Any]]:
+    """Yield when a lagging vendor first left a record out of a listing, and when one showed it.
+
+    Then while which time no answer showed a record.
+    """
     for name, line in stage.lines.items():
+        for each in line.illegible:
+            until = (each.until or stage.clock.now()).isoformat()
+            fact = {"kind": "illegible", "connection": name, "id": each.id}
+            yield fact | {"at": each.since.isoformat(), "until": until}
         if line.left_out:
             for kind, times in (("left_out", line.left_out), ("listed", line.listed)):
                 for record_id, at in times.items():

@@ -140,15 +140,15 @@ def _unlisted(index: EvidenceIndex, twin: Row) -> bool:
     """Return whether nothing had shown a ticket when the bridge made a counterpart of its twin.
 
     Listings must have left it out, for it was new or out of reach, or its customer by whom it is
-    found, and none may have shown that one since.
+    found, and none may have shown that one since. Or answers showed in its place what is no record.
     """
-    if not index.left_out:
+    if not index.left_out and not index.illegible:
         return False
     copy = _copy_beside(index, twin)
     if copy is None:
         return False
     made, (where, own) = datetime.fromisoformat(copy["at"]), ref_of(twin)
-    if _is_left_out(index, (where, own), made):
+    if _is_left_out(index, (where, own), made) or index.is_illegible((where, own), made):
         return True
     listed = index.listed.get((where, own))
     if listed is not None and listed < made:
@@ -168,17 +168,24 @@ def _copy_beside(index: EvidenceIndex, twin: Row) -> Row | None:
     """Return the row of the bridge's first ticket for the same customer beside one of a human's.
 
     None: there is none, or a call that named the human's ticket came before it, so that the bridge
-    could know. One that was refused has shown nothing.
+    could know. One that was refused has shown nothing, nor has one whose answer was illegible.
     """
     where, own = ref_of(twin)
     for row in index.journal:
         if row["seq"] <= twin["seq"] or row["connection"] != where or row["actor"] != "bridge":
             continue
-        if row["id"] == own and row["status"] < REFUSED_FROM:
+        if row["id"] == own and _has_shown(index, row):
             return None
         if row["kind"] == "create" and about_ticket(row) and row["customer"] == twin["customer"]:
             return row
     return None
+
+
+def _has_shown(index: EvidenceIndex, row: Row) -> bool:
+    """Return whether the answer to a call that named a record has shown that it is there."""
+    if row["kind"] == "read" and index.is_illegible(ref_of(row), datetime.fromisoformat(row["at"])):
+        return False
+    return bool(row["status"] < REFUSED_FROM)
 
 
 def _to_be_made(opened: Sequence[Row], apart: set[Ref], customer: str, where: str) -> int:

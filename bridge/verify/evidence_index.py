@@ -151,6 +151,8 @@ class EvidenceIndex:
         """By record of any kind: when a listing first left it out because it was new."""
         self.listed = self._times("listed")
         """By record of any kind: when a listing first showed it."""
+        self.illegible = self._spells("illegible")
+        """By record of any kind: the times in which answers showed none in its place."""
         self.conflicts = self._conflicts()
         """By link and field."""
         self.made_by = {ref_of(row): row["actor"] for row in self._tickets("create")}
@@ -168,6 +170,10 @@ class EvidenceIndex:
         return [
             side for side in self.links.refs[link].items() if side[0] in self.connections.system
         ]
+
+    def is_illegible(self, ref: Ref, at: datetime) -> bool:
+        """Return whether no answer of that time showed that a record is there."""
+        return any(since <= at < until for since, until in self.illegible.get(ref, ()))
 
     def excepted(self, kind: str, ref: Ref, name: str | None) -> bool:
         """Return whether the run declared this of a record (and field)."""
@@ -197,6 +203,12 @@ class EvidenceIndex:
 
     def _times(self, kind: str) -> dict[Ref, datetime]:
         return {ref_of(row): _time(row["at"]) for row in self.facts[kind]}
+
+    def _spells(self, kind: str) -> dict[Ref, list[tuple[datetime, datetime]]]:
+        spells: dict[Ref, list[tuple[datetime, datetime]]] = defaultdict(list)
+        for row in self.facts[kind]:
+            spells[ref_of(row)].append((_time(row["at"]), _time(row["until"])))
+        return spells
 
     def _conflicts(self) -> dict[tuple[int, str], list[Row]]:
         conflicts: dict[tuple[int, str], list[Row]] = defaultdict(list)

@@ -26,6 +26,8 @@ known comes as *facts*, rows of these kinds:
     {"kind": "ambiguous", "connection", "id"}              it matches several: a human must say
     {"kind": "left_out", "connection", "id", "at"}         a listing left it out then: too new
     {"kind": "listed", "connection", "id", "at"}           a listing first showed it then
+    {"kind": "illegible", "connection", "id", "at", "until"}
+                                                           answers showed none in its place
     {"kind": "known", "connection", "id"}                  a ledger that was lost since knew it
     {"kind": "run", "seed", "seconds", "window"}           window: seconds that a read and the
                                                            write onto it may be apart

@@ -1,5 +1,7 @@
 """What counts as a second counterpart."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.sandbox.played import SWITCH
@@ -123,6 +125,38 @@ def test_a_call_that_was_refused_has_shown_nothing(run, twins):
     twins.made_apart()
     twins.seen("listed", "ticket")
     assert run.report().duplicates == 0
+
+
+@pytest.fixture
+def illegible(run, twins):
+    """Let answers show no record in place of a twin, and say from when until when that was."""
+
+    def note(since, until):
+        at, end = (run.clock.now() + timedelta(seconds=seconds) for seconds in (since, until))
+        times = {"at": at.isoformat(), "until": end.isoformat()}
+        run.fact("illegible", connection="switch", id=twins.ticket, **times)
+
+    return note
+
+
+def test_a_twin_in_whose_place_answers_showed_no_record_was_not_shown(run, twins, illegible):
+    illegible(0, 60)
+    twins.seen("read", "ticket")
+    twins.made_apart()
+    assert run.report().duplicates == 0
+    assert run.report().details["unlisted_twins"] == [{"ref": ["switch", twins.ticket]}]
+    run.link({"posthog": run.counterpart_at_posthog("di@example.com")})
+    assert run.report().duplicates == 1
+
+
+@pytest.mark.parametrize(("since", "until"), [(0, 1.5), (1.5, 60), (30, 60)])
+def test_a_twin_that_an_answer_showed_or_could_have_shown_is_not_to_be_made_again(
+    run, twins, illegible, since, until
+):
+    illegible(since, until)
+    twins.seen("read", "ticket")
+    twins.made_apart()
+    assert run.report().duplicates == 2
 
 
 def test_a_copy_that_a_human_must_place_is_no_duplicate_as_long_as_no_other_is_made(run):

@@ -15,7 +15,7 @@ from bridge.flow import match
 from bridge.ledger import refused_webhooks
 from bridge.simulate.crash_points import crash_points, place_of, places
 from bridge.simulate.play import Player
-from bridge.simulate.poison import POISONS
+from bridge.simulate.poison import NO_RECORD, POISONS
 from bridge.simulate.quiet import PromiseBroken, run_drain
 from bridge.simulate.script import DAY_SECONDS, RARE, Script, ScriptStep, draw
 from bridge.simulate.seeds import SimulationTotals, play, play_seed, run, shrink
@@ -207,6 +207,25 @@ def test_a_ticket_that_is_shown_oddly_for_a_while_holds_up_no_other_and_loses_no
     assert judge(player).broken == []
     odd = by_customer(stage.apps["helpdesk"], player.drafts[0])
     assert odd["priority"] == "low"
+
+
+@pytest.mark.parametrize("where", ["helpdesk", "product"])
+def test_a_twin_that_is_shown_as_no_record_holds_up_no_other_and_is_none_that_was_made_twice(where):
+    steps = (
+        ScriptStep("ticket", where, (2, True)),
+        ScriptStep("poison", where, (1, NO_RECORD)),
+        ScriptStep("ticket", "desk", (1, False)),
+        *(ScriptStep("mail", name, (4,)) for name in ("helpdesk", "product")),
+        ScriptStep("wait", "", (DAY_SECONDS,)),
+        ScriptStep("clock"),
+        ScriptStep("drain"),
+    )
+    player = Player(Stage(load_home(""), Script(3, {}, steps)))
+    player.play()
+    assert by_customer(player.stage.apps[where], player.drafts[0]), "the other one is made there"
+    verdict = judge(player)
+    assert verdict.broken == []
+    assert [row["ref"][0] for row in verdict.report.details["unlisted_twins"]] == [where]
 
 
 def by_customer(app, draft):

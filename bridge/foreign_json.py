@@ -5,7 +5,7 @@ parser refuses the whole answer, and with it a hundred records that are well. He
 alone is replaced, always by the same, so that reading it again shows no change:
 
 - U+FFFD for half of a surrogate pair, a byte that is no UTF-8, and NUL, which no database keeps
-- null for NaN and the infinities
+- `NO_NUMBER` for NaN and the infinities, which is no value of any field; null would empty it
 - a text of the same digits for an integer beyond 64 bits
 """
 
@@ -18,6 +18,8 @@ import re
 from typing import Any, Final
 
 import orjson
+
+from bridge.core.model.values import NO_NUMBER
 
 REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands in place of what no text can hold."""
@@ -64,7 +66,7 @@ def _mended(raw: bytes) -> Any:
     plain = raw.replace(b"\\\\", b"\\u005c").replace(b"\\u0000", b"\\ufffd")
     text = plain.decode("utf-8-sig", "replace").replace("\0", REPLACED)
     parsed = json.loads(
-        text, strict=False, parse_int=_integer, parse_float=_finite, parse_constant=_nothing
+        text, strict=False, parse_int=_integer, parse_float=_finite, parse_constant=_no_number
     )
     return orjson.loads(json.dumps(parsed, ensure_ascii=False).encode("utf-8", _HANDLER))
 
@@ -75,10 +77,10 @@ def _integer(digits: str) -> int | str:
     return digits
 
 
-def _finite(digits: str) -> float | None:
+def _finite(digits: str) -> float | dict[str, str]:
     number = float(digits)
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) else NO_NUMBER
 
 
-def _nothing(_name: str) -> None:
-    """Read NaN and the infinities, which JSON does not have, as null."""
+def _no_number(_name: str) -> dict[str, str]:
+    return NO_NUMBER

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.core.model.values import NO_NUMBER
 from bridge.foreign_json import dumps, loads
 
 ODD = {
@@ -25,9 +26,9 @@ ODD = {
     "a raw NUL": (b'"a\0b"', "a\ufffdb"),
     "no NUL but a backslash": (rb'"a\\u0000b\u0000"', "a\\u0000b\ufffd"),
     "a backslash before half": (rb'"\\ud83d\ud83d"', "\\ud83d\ufffd"),
-    "NaN": (b"NaN", None),
-    "infinity": (b"-Infinity", None),
-    "a number beyond all": (b"1e400", None),
+    "NaN": (b"NaN", NO_NUMBER),
+    "infinity": (b"-Infinity", NO_NUMBER),
+    "a number beyond all": (b"1e400", NO_NUMBER),
     "70 bits": (b"1180591620717411303424", "1180591620717411303424"),
     "70 bits below": (b"-1180591620717411303424", "-1180591620717411303424"),
     "64 bits": (b"18446744073709551615", 2**64 - 1),

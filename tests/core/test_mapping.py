@@ -16,7 +16,8 @@ from bridge.core.mapping.compiler import MappingError, compile_entity, compile_f
 from bridge.core.mapping.field_declaration import FIELD_KEYS
 from bridge.core.mapping.paths import MAX_EXPRESSION_CHARS, BadPath, compile_path
 from bridge.core.model.entities import TICKET
-from bridge.core.model.values import ABSENT, NotCarried, Unreadable
+from bridge.core.model.values import ABSENT, NO_NUMBER, NotCarried, Unreadable
+from bridge.foreign_json import loads
 from tests.core.test_transforms import JSON
 
 NOBODY = AgentTable()
@@ -56,6 +57,30 @@ def wrong(name, declared):
 )
 def test_null_absent_and_unreadable_are_three_things(path, record, raw):
     assert compile_path(path).get(record) == raw
+
+
+@pytest.mark.parametrize(
+    ("path", "record"),
+    [
+        ("a", {"a": NO_NUMBER}),
+        ("a", {"a": ["x", NO_NUMBER]}),
+        ("a.b", {"a": NO_NUMBER}),
+        ("a.b", {"a": {"b": NO_NUMBER}}),
+        ("a || b", {"a": NO_NUMBER, "b": 2}),
+        ("a && a.b", {"a": {"b": NO_NUMBER}}),
+        ("a[].b", {"a": [{"b": "x"}, {"b": NO_NUMBER}]}),
+        ("a.b || c", {"a": {"b": None}, "c": NO_NUMBER}),
+    ],
+)
+def test_a_number_that_json_does_not_have_is_unreadable_and_not_null(path, record):
+    assert isinstance(compile_path(path).get(record), Unreadable)
+
+
+def test_a_choice_that_may_be_null_is_not_emptied_by_a_number_that_is_none():
+    declared = {"path": "priority", "read": {"low": "low", None: None}}
+    shown = loads(b'{"priority": NaN, "tags": ["a", NaN]}')
+    assert isinstance(field("priority", declared).extract(shown), Unreadable)
+    assert isinstance(field("tags", "tags").extract(shown), Unreadable)
 
 
 def test_an_expression_that_fails_is_unreadable():

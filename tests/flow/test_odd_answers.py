@@ -92,6 +92,60 @@ def test_an_odd_number_that_nobody_maps_changes_nothing(estate, vendor):
     assert last_run(estate).error == last_run(estate, "poll").error == ""
 
 
+def odd_line(estate, name):
+    odd = OddVendor(WSGIAdapter(estate.apps[name], estate.clock))
+    connection = estate.context.connections[name]
+    estate.connectors[name] = build(connection, Http(connection, clock=estate.clock, adapter=odd))
+    return odd
+
+
+def shows_nan(odd, remote_id, *names):
+    odd.raw = b"NaN"
+    odd.rows = {remote_id: lambda row: {**row, **dict.fromkeys(names, ODD)}}
+
+
+def test_a_number_that_is_none_is_no_unset_value_at_first_contact(estate):
+    asked = {"subject": "Export", "email": "ana@customer.example"}
+    product = estate.apps["product"].create({"anonymous_traits": asked, "priority": "low"})
+    odd = odd_line(estate, "product")
+    shows_nan(odd, product["id"], "priority")
+    helpdesk = estate.apps["helpdesk"].create(
+        {"subject": "Export", "customer_email": "ana@customer.example", "priority": "low"}
+    )
+    estate.reconcile("full")
+    assert estate.refs("product", product["id"]).keys() == {"helpdesk", "product"}
+    odd.rows = {}
+    estate.reconcile("full")
+    assert writes(estate) == [], "both have said low all the while"
+    assert estate.apps["helpdesk"].store.get(helpdesk["id"])["priority"] == "low"
+
+
+def test_a_number_that_is_none_empties_nothing_and_is_no_edit_when_it_is_over(estate):
+    helpdesk, product = estate.apps["helpdesk"], estate.apps["product"]
+    row = helpdesk.create(
+        {"subject": "Export", "customer_email": "ana@customer.example", "priority": "low"}
+        | {"tags": ["vip"], "assignee_id": "usr_1"}
+    )
+    estate.reconcile("full")
+    copy = estate.refs("helpdesk", row["id"])["product"]
+    product.edit(copy, {"priority": "high"})
+    estate.reconcile("full")
+    before = writes(estate)
+    odd = odd_line(estate, "product")
+    shows_nan(odd, copy, "priority", "tags", "assignee")
+    estate.clock.advance(60)
+    estate.reconcile("poll", "full")
+    assert writes(estate) == before
+    helpdesk.edit(row["id"], {"priority": "urgent"})
+    estate.reconcile("full")
+    estate.clock.advance(60)
+    odd.rows = {}
+    estate.reconcile("full")
+    assert product.store.get(copy)["priority"] == "critical", "the edit since, not the old value"
+    assert helpdesk.store.get(row["id"])["priority"] == "urgent"
+    assert helpdesk.store.get(row["id"])["tags"] == ["vip"]
+
+
 SHAPES = {
     "a text": lambda _row: "oops",
     "null": lambda _row: None,

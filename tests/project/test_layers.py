@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "clock": set(),
     "home": {"errors"},
-    "foreign_json": set(),
+    "foreign_json": {"core/model"},
     "core/model": {"errors"},
     "core/mapping": {"errors", "core/model"},
     "core/merge": {"errors", "core/model", "core/mapping"},

@@ -11,7 +11,7 @@ from bridge.connectors.posthog.capabilities import MARKER_TRAIT, TICKET, TRAITS
 from bridge.connectors.posthog.listing import ticket_number
 from bridge.connectors.posthog.tag_belief import WHY_UNREADABLE, may_lack_tags
 from bridge.core.model.markers import Markers
-from bridge.core.model.values import Raw, Ref
+from bridge.core.model.values import NO_NUMBER, Raw, Ref
 from bridge.errors import Refused
 from bridge.http.client import Answer
 
@@ -30,7 +30,7 @@ def record(
     if isinstance(assignee, Mapping):
         # An object here, two properties in events, a number for users and a UUID for roles (their
         # events.py, 2026-11). One text serves for all.
-        data["assignee"] = f"{assignee.get('type')}:{assignee.get('id')}"
+        data["assignee"] = _name_here(assignee)
         people = _people(data["assignee"], assignee)
     changed_at = parse_time(row.get("updated_at"))
     return Record(
@@ -78,10 +78,16 @@ def sent_assignee(connection: str, value: Raw) -> dict[str, Any] | None:
     )
 
 
-def _people(name_here: str, assignee: Row) -> tuple[Person, ...]:
+def _name_here(assignee: Row) -> Raw:
+    """Return what an assignee is called here; `NO_NUMBER` where the answer does not tell."""
+    kind, number = assignee.get("type"), assignee.get("id")
+    return NO_NUMBER if NO_NUMBER in (assignee, kind, number) else f"{kind}:{number}"
+
+
+def _people(name_here: Raw, assignee: Row) -> tuple[Person, ...]:
     """Return the person who is assigned, where the address is shown; a role is nobody."""
     user = assignee.get("user")
-    if assignee.get("type") != "user" or not isinstance(user, Mapping):
+    if assignee.get("type") != "user" or not isinstance(user, Mapping) or name_here == NO_NUMBER:
         return ()
     email = user.get("email")
     if not isinstance(email, str) or not email:

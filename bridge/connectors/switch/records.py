@@ -19,7 +19,7 @@ from bridge.connectors.switch.capabilities import (
     TICKET,
 )
 from bridge.core.model.markers import Markers
-from bridge.core.model.values import Ref
+from bridge.core.model.values import NO_NUMBER, Ref
 from bridge.http.client import Answer
 
 SECOND = timedelta(seconds=1)
@@ -50,9 +50,10 @@ def record(
     data, marker = row, None
     if entity == TICKET:
         data, marker = _without_marker(row, markers)
-    if entity == CUSTOMER and isinstance(row.get("custom_fields"), Mapping):
+    fields = row.get("custom_fields") if entity == CUSTOMER else None
+    if isinstance(fields, Mapping) and fields != NO_NUMBER:
         # Nobody may have put any tags there yet.
-        data = {**row, "custom_fields": {"tags": [], **row["custom_fields"]}}
+        data = {**row, "custom_fields": {"tags": [], **fields}}
     return Record(
         ref=Ref(connection, entity, row_id(row)),
         data=data,

@@ -17,7 +17,7 @@ from bridge.connectors.upscope.capabilities import (
     VISITOR_FIELDS,
 )
 from bridge.core.mapping.email_address import address_of
-from bridge.core.model.values import Ref
+from bridge.core.model.values import NO_NUMBER, Ref, shows_no_number
 from bridge.http.client import Answer
 
 SECOND = timedelta(seconds=1)
@@ -79,6 +79,9 @@ def visitor(row: Row) -> dict[str, Any]:
         kept["identities"] = texts(row["identities"])
     if "identities" in row or "email" in row:
         kept["email"] = visitor_email(row)
+    unknown = [name for name in ("identities", "email") if shows_no_number(row.get(name))]
+    if unknown:  # so nobody can tell whether there is one address
+        kept |= dict.fromkeys((*unknown, "email"), NO_NUMBER)
     return kept
 
 

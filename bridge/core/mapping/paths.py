@@ -2,7 +2,7 @@
 
 A name that the record does not have is `ABSENT`; a null on the way is null. An expression cannot
 tell the two apart, so it is `ABSENT` as soon as one of the top-level names it looks at is missing:
-a listing row without them says nothing.
+a listing row without them says nothing. What is or holds `NO_NUMBER` is unreadable.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jmespath.functions import Functions
 
 from bridge.core.mapping.expressions import Expression, TooCostly
 from bridge.core.model.outcome_codes import Code
-from bridge.core.model.values import ABSENT, Marker, Raw, Unreadable
+from bridge.core.model.values import ABSENT, NO_NUMBER, Marker, Raw, Unreadable, shows_no_number
 
 MAX_EXPRESSION_CHARS = 500
 MAX_ERROR_CHARS = 200
@@ -125,13 +125,15 @@ def _getter(names: tuple[str, ...]) -> Extract:
     """Return the function that follows plain names into a record: the fast way."""
     if len(names) == 1:
         name = names[0]
-        return lambda record: record.get(name, ABSENT)
+        return lambda record: _believed(record.get(name, ABSENT))
 
     def get(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
         value: Any = record
         for name in names:
             if value is None:
                 return None
+            if value == NO_NUMBER:
+                break
             if not isinstance(value, Mapping):
                 path = ".".join(names)
                 why = f"there is no {name} to read in what is no object (path {path})"
@@ -139,9 +141,16 @@ def _getter(names: tuple[str, ...]) -> Extract:
             value = value.get(name, ABSENT)
             if value is ABSENT:
                 return ABSENT
-        return value
+        return _believed(value)
 
     return get
+
+
+def _believed(value: Raw) -> Raw | Unreadable:
+    """Return a value, unless the vendor showed none that could be one."""
+    if shows_no_number(value):
+        return Unreadable("the vendor shows a number that JSON does not have (NaN or infinity)")
+    return value
 
 
 def _searcher(compiled: Expression, roots: frozenset[str]) -> Extract:
@@ -150,8 +159,10 @@ def _searcher(compiled: Expression, roots: frozenset[str]) -> Extract:
     def get(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
         if any(root not in record for root in roots):
             return ABSENT
+        if any(record.get(root) == NO_NUMBER for root in roots):
+            return _believed(NO_NUMBER)
         try:
-            return compiled.search(record)
+            return _believed(compiled.search(record))
         except (JMESPathError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             first_line = str(error).splitlines()[0][:MAX_ERROR_CHARS]
             why = f"the expression cannot be evaluated: {first_line}"

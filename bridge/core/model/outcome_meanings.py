@@ -284,7 +284,8 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         "a value has no reading",
         "The side shows a value that the mapping does not know, or of the wrong type.",
         _OTHERS_KEEP,
-        "add the value to the table `read` of the field in the connection's mapping",
+        "add the value to the table `read` of the field in the connection's mapping, or correct it "
+        "there",
     ),
     Code.READ_PERSON: OutcomeMeaning(
         "a person is not known",

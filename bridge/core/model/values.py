@@ -32,6 +32,18 @@ class Marker(enum.Enum):
 ABSENT: Final = Marker.ABSENT
 NO_BASE: Final = Marker.NO_BASE
 
+NO_NUMBER: Final = {"no JSON": "not a number"}
+"""Stands in parsed JSON where a vendor sent NaN or an infinity, which JSON does not have.
+
+No vendor's value is like it, it can be stored, and it equals itself. Nothing may take it for null:
+a field that shows it is unreadable, and not emptied.
+"""
+
+
+def shows_no_number(value: Raw | Marker) -> bool:
+    """Return whether a value is `NO_NUMBER`, or a list of which an element is."""
+    return value == NO_NUMBER or (isinstance(value, list) and NO_NUMBER in value)
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:

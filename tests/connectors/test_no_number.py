@@ -9,7 +9,8 @@ import pytest
 from bridge.config.yaml_reader import parse
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.compiler import compile_entity
-from bridge.core.model.values import ABSENT, Unreadable
+from bridge.core.model.values import ABSENT, Ref, Unreadable
+from bridge.errors import Refused
 from bridge.home import shipped_folder
 from tests.connectors.odd_vendor import ODD
 from tests.connectors.test_odd_rows import PLACES, Scene, with_value
@@ -72,6 +73,16 @@ def test_what_is_shown_as_nan_is_not_emptied(place, name):
     assert usual != odd
     for field, value in odd.items():
         assert isinstance(value, Unreadable) or value in (ABSENT, usual[field]), field
+
+
+@pytest.mark.parametrize("name", ["custom_fields", "custom_fields.score"])
+def test_a_number_that_is_none_is_not_written_back_beside_a_customers_tags(name):
+    scene = Scene(PLACES["switch customer"])
+    scene.make_odd(with_value(name, ODD), b"NaN")
+    ref = Ref("c", "customer", scene.odd)
+    with pytest.raises(Refused, match=f"customer {scene.odd} has a number in custom_fields"):
+        scene.connector.update(ref, "patch", {"custom_fields.tags": ["vip"]})
+    assert not any(scene.vendor.sent)
 
 
 @pytest.mark.parametrize("place", ["switch ticket", "posthog", "upscope"])

@@ -67,7 +67,7 @@ from bridge.connectors.switch.records import (
     as_created,
     body_row,
     conversation_body,
-    customer_tags,
+    custom_fields,
     made_since,
     record,
     same_note,
@@ -337,14 +337,7 @@ class SwitchConnector(JsonHttpConnector):
         shown = self._get(ref.entity, ref.id)
         if shown is None:
             raise NotFound(self.connection.name, f"there is no customer {ref.id}", status=404)
-        row, _answer = shown
-        if customer_tags(row) is None:
-            raise Refused(
-                self.connection.name,
-                f"customer {ref.id} has something else in {CUSTOMER_TAGS}; rename that field",
-            )
-        fields = row.get("custom_fields")
-        return fields if isinstance(fields, Mapping) else {}
+        return custom_fields(self.connection.name, shown[0])
 
     def delete(self, ref: Ref) -> None:
         """Delete a ticket, which the vendor keeps out of sight. Nothing else, ever.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.contract import Intent, Person, Record
-from bridge.connectors.parsing import Row, is_row, parse_time, row_id, value_at
+from bridge.connectors.parsing import Row, is_row, parse_time, row_id
 from bridge.connectors.switch.capabilities import (
     AGENT,
     CUSTOMER,
@@ -20,6 +20,7 @@ from bridge.connectors.switch.capabilities import (
 )
 from bridge.core.model.markers import Markers
 from bridge.core.model.values import NO_NUMBER, Ref
+from bridge.errors import Refused
 from bridge.http.client import Answer
 
 SECOND = timedelta(seconds=1)
@@ -107,12 +108,23 @@ def conversation_body(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "note" if internal else "reply", **values, "internal": internal}
 
 
-def customer_tags(row: Row) -> list[str] | None:
-    """Return a customer's tags, of a direct read; None: something else is in their place."""
-    tags = value_at(row, CUSTOMER_TAGS)
-    if tags is None:
-        return []
-    return tags if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags) else None
+def custom_fields(connection: str, row: Row) -> Mapping[str, Any]:
+    """Return a customer's custom fields, of a direct read, as they may be sent back with tags.
+
+    Raises Refused where something else is in the tags' place, or one of them cannot be read.
+    """
+    fields, customer = row.get("custom_fields"), f"customer {row_id(row)}"
+    if not isinstance(fields, Mapping):
+        return {}
+    if NO_NUMBER in (fields, *fields.values()):
+        why = "has a number in custom_fields that JSON does not have; correct it there"
+        raise Refused(connection, f"{customer} {why}")
+    tags = fields.get("tags")
+    if tags is None or (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+        return fields
+    raise Refused(
+        connection, f"{customer} has something else in {CUSTOMER_TAGS}; rename that field"
+    )
 
 
 def _without_marker(row: Row, markers: Markers) -> tuple[Row, str | None]:

@@ -191,14 +191,17 @@ def take_over_leftovers(tx: Tx, new: int, cause: str, now: datetime) -> int:
     return count + tx.execute(parked.values(_freed(now) | {"run_id": new})).rowcount
 
 
-def release_leftovers(tx: Tx, connection: str, entity: str, cause: str, now: datetime) -> None:
-    """Free what runs that have listed a connection left parked for a cause; it is no run's then."""
-    ended = select(run.c.id).where(
-        run.c.connection == connection, run.c.entity == entity, run.c.finished_at.is_not(None)
-    )
+def release_leftovers(tx: Tx, new: int, cause: str, now: datetime) -> None:
+    """Give a new run what runs that have listed the same left parked for a cause, in its lane.
+
+    Whoever undoes that run takes back also what it has made of this.
+    """
+    listed = select(run.c.connection, run.c.entity).where(run.c.id == new).subquery()
+    same = and_(run.c.connection == listed.c.connection, run.c.entity == listed.c.entity)
+    ended = select(run.c.id).join(listed, same).where(run.c.finished_at.is_not(None))
     left = update(work).where(work.c.parked_cause == cause, work.c.run_id.in_(ended))
     lane = LANES.index("reconcile")
-    tx.execute(left.values(_freed(now) | {"run_id": None, "lane": lane}))
+    tx.execute(left.values(_freed(now) | {"run_id": new, "lane": lane}))
 
 
 def _freed(now: datetime) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def start(
     if run_id is None:
         return None
     if not report:  # a limit of an import holds back that one only
-        run_writes.release_leftovers(tx, connection, entity, parking.CREATION_BUDGET, now)
+        run_writes.release_leftovers(tx, run_id, parking.CREATION_BUDGET, now)
     watermark = _watermark(tx, connection, entity)
     request = ReconcileRequest(
         str(run_id), kind, report, accept, first=_never_listed(tx, connection, entity)

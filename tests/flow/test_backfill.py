@@ -117,7 +117,10 @@ class TestBackfill:
         assert len(estate.apps["helpdesk"].tickets()) == 6
         with estate.ledger.read() as tx:
             drifted = drift_findings.recent(tx)
+            polls = tx.scalars(select(tables.run.c.id).where(tables.run.c.kind == "poll")).all()
+            made = [each for poll in polls for each in run_writes.made(tx, poll)]
         assert [each.why for each in drifted if each.entity == "ticket"] == []
+        assert len(made) == 4, "an undo of the polls would not take them back"
 
     def test_what_a_limit_left_out_is_made_by_a_poll_that_lists_only_what_changed(self, estate):
         sync = estate.context.syncs["support-tickets"]

@@ -267,7 +267,7 @@ def lost(tx: Tx, context: Context, task: Task, intent: OpenIntent) -> None:
         later(tx, task, now)
         return
     why = "two creates were answered with an error and nothing was found"
-    give_up(tx, context, task, why, withdraws=is_uncertain(context, task))
+    give_up(tx, context, task, why, withdraws=is_uncertain(context, task), refused=False)
 
 
 def refused(
@@ -326,8 +326,13 @@ def says_never(context: Context, task: Task, error: Refused | Unsupported) -> bo
     return named and is_uncertain(context, task)
 
 
-def give_up(tx: Tx, context: Context, task: Task, why: str, *, withdraws: bool) -> None:
-    """Park a create that the system will not make; it waits until something else would be sent.
+def give_up(
+    tx: Tx, context: Context, task: Task, why: str, *, withdraws: bool, refused: bool = True
+) -> None:
+    """Park a create that the system will not make.
+
+    If it was `refused`, it waits until something else would be sent; else what failed may be well
+    by the next reconciliation, which tries it again.
 
     With `withdraws`, the capability is withdrawn: then it is not carried, and so is every other
     create that was under way.
@@ -342,7 +347,7 @@ def give_up(tx: Tx, context: Context, task: Task, why: str, *, withdraws: bool) 
         conclude(tx, context, task, [note])
         return
     plan = plan_member(context, link, connection).create
-    if plan is not None:
+    if plan is not None and refused:
         sent = call_parts.create_without_refused(tx, context, link, connection, plan)
         work.annotate(tx, task.row.key, {parking.REFUSED: fingerprint(sent)})
     save_and_park(tx, task, note, why, "create refused", now)

@@ -336,3 +336,15 @@ def refusals(estate, name):
     rows = estate.apps[name].journal.since()
     refused = [row for row in rows if row.kind == "error" and row.actor == "bridge"]
     return [row for row in refused if row.method != "GET"]
+
+
+def test_what_failed_twice_and_was_not_refused_is_made_by_the_next_reconciliation(world):
+    world.systems["H"].fail("before", on="create", times=2)
+    ticket(world)
+    world.clock.advance(600)
+    world.settle()
+    assert [row.cause for row in set_aside(world)] == ["create refused"]
+    assert not world.systems["H"].ids
+    polls(world, 1)
+    assert set_aside(world) == []
+    assert len(world.systems["H"].ids) == 1

@@ -12,6 +12,8 @@ from bridge.core.model.values import Ref
 from tests.connectors.bench import connection
 from tests.connectors.test_posthog import PostHogBench
 
+LAG = 5.0
+
 
 @pytest.fixture
 def bench():
@@ -28,6 +30,17 @@ def older():
     made.http.close()
 
 
+@pytest.fixture
+def lagging():
+    """A deployment without `ids` whose listing shows a change some time after it was made."""
+    made = PostHogBench(ids_supported=False, list_lag=LAG)
+    made.add(2)
+    made.wait(LAG)
+    made.connector.probe()
+    yield made
+    made.http.close()
+
+
 def tagged(bench, count=1, tag="billing"):
     ids = bench.add(count)
     for remote_id in ids:
@@ -37,6 +50,10 @@ def tagged(bench, count=1, tag="billing"):
 
 def read(bench, *ids):
     return bench.connector.read("ticket", list(ids))
+
+
+def patch(bench, remote_id, values):
+    return bench.connector.update(Ref("my-posthog", "ticket", remote_id), "patch", values)
 
 
 def test_a_witness_costs_no_call_of_its_own(bench):
@@ -92,6 +109,25 @@ def test_where_witnesses_lost_their_tags_another_is_looked_for(bench):
     for remote_id in ids[:5]:
         bench.box.edit(remote_id, {"tags": []})
     assert read(bench, ids[0])[ids[0]].unreadable == {}
+
+
+def test_writes_of_ours_that_no_listing_shows_yet_end_no_belief(lagging):
+    ids, (*written, plain) = tagged(lagging, 3), lagging.add(4)
+    lagging.wait(LAG)
+    read(lagging, *ids)
+    for remote_id in written:
+        assert patch(lagging, remote_id, {"tags": ["billing"]}).data["tags"] == ["billing"]
+    calls = len(lagging.faulty.calls)
+    assert patch(lagging, plain, {"status": "open"}).unreadable == {}
+    assert len(lagging.faulty.calls) == calls + 2
+
+
+def test_a_search_finds_a_witness_where_only_a_write_of_ours_showed_tags(lagging):
+    tagged(lagging)
+    written, plain = lagging.add(2)
+    lagging.wait(LAG)
+    patch(lagging, written, {"tags": ["billing"]})
+    assert patch(lagging, plain, {"status": "open"}).unreadable == {}
 
 
 def test_the_search_for_another_witness_is_not_repeated_at_once(bench):

@@ -357,12 +357,13 @@ class PostHogConnector(JsonHttpConnector):
         if not is_row(row):
             return None
         try:
-            return self._records([row], answer, markers)[0]
+            believed = may_lack_tags(row) and self._look_for_tags()
         except RemoteError:
-            # Only the look at other tickets' tags can fail here, and that undoes no write.
-            return record(
-                self.connection.name, row, answer, markers or self.markers, tags_believed=False
-            )
+            # The write is done, whatever became of the look at other tickets' tags.
+            believed = False
+        return record(
+            self.connection.name, row, answer, markers or self.markers, tags_believed=believed
+        )
 
     def _records(
         self, rows: Sequence[Row], answer: Answer, markers: Markers | None = None
@@ -382,6 +383,10 @@ class PostHogConnector(JsonHttpConnector):
         believed = self._tag_belief.shown_by(shown)
         if believed or not any(may_lack_tags(row) for row in rows):
             return believed
+        return self._look_for_tags()
+
+    def _look_for_tags(self) -> bool:
+        """Look whether other tickets show tags now, so that `[]` means that there are none."""
         return self._tag_belief.confirm(
             lambda params: self._listing.ask(params).rows,
             self._http.now(),

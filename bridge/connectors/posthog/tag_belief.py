@@ -41,7 +41,10 @@ class TagBelief:
             return [] if self.declared else list(self._witnesses)[:count]
 
     def shown_by(self, rows: Iterable[Row]) -> bool:
-        """Learn from the rows of one answer; return whether an empty set among them means empty."""
+        """Learn from the rows of one listing; return whether an empty set among them means empty.
+
+        Not for what a write answered: that may not be listed yet, and makes no witness.
+        """
         tagged = {row_id(row): ticket_number(row) for row in rows if row.get("tags")}
         with self._lock:
             if tagged:

@@ -130,6 +130,18 @@ def test_a_search_finds_a_witness_where_only_a_write_of_ours_showed_tags(lagging
     assert patch(lagging, plain, {"status": "open"}).unreadable == {}
 
 
+def test_witnesses_that_lost_their_tags_end_no_belief_while_another_has_some(older):
+    ids, (plain,) = tagged(older, 3), older.add(1)
+    read(older, *ids)
+    for emptied, believed in (((ids[0], ids[2]), True), ((ids[1],), False)):
+        for remote_id in emptied:
+            older.box.edit(remote_id, {"tags": []})
+        calls = len(older.faulty.calls)
+        shown = patch(older, plain, {"status": "open"})
+        assert (shown.unreadable == {}) is believed
+        assert len(older.faulty.calls) <= calls + 4
+
+
 def test_the_search_for_another_witness_is_not_repeated_at_once(bench):
     (plain,) = bench.add(1)
     read(bench, plain)

@@ -19,7 +19,9 @@ from bridge.connectors.posthog.capabilities import PAGE_SIZE, WITNESSES
 from bridge.connectors.posthog.listing import ticket_number
 
 SEARCH_INTERVAL = timedelta(minutes=1)
-"""Where no witness is left, the newest tickets are searched for one, this often at most."""
+"""Where no witness asked shows tags, the newest tickets are searched, this often at most."""
+MAX_ASKED = 2
+"""Witnesses that one look asks one by one: one may have lost its tags, and a read stays cheap."""
 WHY_UNREADABLE = "empty, and no other ticket shows a tag now: is tagging licensed?"
 
 
@@ -70,8 +72,8 @@ class TagBelief:
             params = {"ids": ",".join(witnesses), "limit": len(witnesses)}
             if self.shown_by(list_tickets(params)):
                 return True
-        elif witnesses:
-            return self._ask_witness(list_tickets, witnesses[0])
+        elif any(self._ask_witness(list_tickets, each) for each in witnesses[:MAX_ASKED]):
+            return True
         if not self._may_search(now):
             return False
         return self.shown_by(list_tickets({"order_by": "-updated_at", "limit": PAGE_SIZE}))
@@ -79,10 +81,7 @@ class TagBelief:
     def _ask_witness(
         self, list_tickets: Callable[[Mapping[str, Any]], list[Row]], witness: str
     ) -> bool:
-        """Look whether one witness still shows tags; if not, it is none any more.
-
-        One call and no more, so that a read stays cheap. The next witness is for the next read.
-        """
+        """Look whether one witness still shows tags; if not, it is none any more."""
         with self._lock:
             number = self._witnesses.get(witness, "")
         if number and self.shown_by(list_tickets({"search": number, "limit": 1})):

@@ -149,14 +149,17 @@ def start_all(
 
 
 def start_syncs(tx: Tx, context: Context, names: Iterable[str]) -> list[int]:
-    """Begin a full run of every member of these syncs, and return their ids."""
-    now = context.clock.now()
-    begun = [
-        start(tx, member, context.syncs[name].entity, "full", now)
-        for name in names
-        for member in context.syncs[name].members
-    ]
-    return [run_id for run_id in begun if run_id is not None]
+    """Begin a full run of every member of these syncs; return the ids, also of those under way."""
+    now, found = context.clock.now(), []
+    for name in names:
+        entity = context.syncs[name].entity
+        for member in context.syncs[name].members:
+            run_id = start(tx, member, entity, "full", now)
+            if run_id is None:  # a command that was killed has left one, and it goes on
+                run = run_records.last(tx, kind="full", connection=member, entity=entity)
+                run_id = run.id if run is not None else None
+            found.append(run_id)
+    return [run_id for run_id in found if run_id is not None]
 
 
 def list_and_compare(context: Context, task: Task) -> Procedure:

@@ -8,6 +8,7 @@ from bridge.cli.plan_lines import print_plan
 from bridge.errors import UnknownName
 from bridge.ledger import audit, work
 from bridge.operations import plans
+from bridge.runs import reconcile
 from tests.flow.pair import SYNC, pair
 from tests.operations.desks import bridge_of, desk_of
 
@@ -48,6 +49,14 @@ def test_a_plan_is_shown_compared_with_the_last_one_and_carried_out(
     with estate.ledger.read() as tx:
         (act,) = audit.recent(tx)
     assert (act["actor"], act["action"], act["subject"]) == ("local:me", "apply", SYNC)
+
+
+def test_what_a_killed_apply_had_begun_is_carried_out_by_the_next(estate, bridge):
+    planned = plans.make_plan(*bridge, SYNC, live=True)
+    with estate.ledger.transaction() as tx:  # and it died
+        reconcile.start_syncs(tx, estate.context, [SYNC])
+    applied = plans.carry_out(*bridge, SYNC, planned, override_unsafe=False)
+    assert (applied.done, applied.left, len(applied.runs)) == (5, 0, 2)
 
 
 def test_an_unknown_sync_or_connection_is_named(bridge):

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import StaticPool
 
@@ -183,7 +183,7 @@ class Ledger:
     def _translated_errors(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, NoConnection) as error:
+        except (DBAPIError, NoConnection, PendingRollbackError) as error:
             if (known := ledger_error(error, self.shown, self.url)) is not None:
                 raise known from error
             raise

@@ -15,6 +15,7 @@ from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
     NotSupportedError,
+    PendingRollbackError,
     ProgrammingError,
 )
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -67,13 +68,18 @@ _STATES: Final = (
 """Error -> codes of PostgreSQL's, words of either database, and what it means."""
 
 
-def ledger_error(error: DBAPIError | NoConnection, shown: str, url: URL) -> LedgerError | None:
+DriverError = DBAPIError | NoConnection | PendingRollbackError
+
+
+def ledger_error(error: DriverError, shown: str, url: URL) -> LedgerError | None:
     """Return the LedgerError for a driver's error; None when it is a defect of ours.
 
     `shown` is the ledger's address as people may see it.
     """
     if isinstance(error, NoConnection):
         return Unreachable(f"the ledger at {shown} has no connection left: it answers too slowly")
+    if isinstance(error, PendingRollbackError):
+        return Unreachable(f"the ledger at {shown} was gone in the midst of a transaction")
     said = _without_secrets(str(error.orig), url)
     kind, what = _kind(error, said, has_options=bool(url.query))
     return kind(f"the ledger at {shown} {what}: {said}") if kind is not None else None

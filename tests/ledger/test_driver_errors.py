@@ -1,5 +1,6 @@
 """What a driver says of a failure: the right outcome, and nothing of what was to be stored."""
 
+import contextlib
 import logging
 import traceback
 
@@ -46,6 +47,27 @@ def test_a_value_that_does_not_fit_is_not_shown(postgres_url):
         tx.execute(sqlalchemy.text("select cast(:given as integer)"), {"given": SECRET})
     assert SECRET not in "".join(traceback.format_exception(failed.value))
     assert "a value does not fit (22P02)" in str(failed.value)
+    ledger.close()
+
+
+@pytest.mark.postgres
+def test_a_session_that_is_ended_in_a_transaction_is_the_ledgers_state(
+    postgres_url, postgres_admin
+):
+    """Also for whoever goes on after the first statement that failed."""
+    ledger = Ledger(postgres_url)
+
+    def go_on():
+        with ledger.transaction() as tx:
+            own = tx.scalar(sqlalchemy.text("select pg_backend_pid()"))
+            with postgres_admin.connect() as admin:
+                admin.execute(sqlalchemy.text("select pg_terminate_backend(:own)"), {"own": own})
+            with contextlib.suppress(DBAPIError):
+                tx.execute(sqlalchemy.text("select 1"))
+            tx.execute(sqlalchemy.text("select 1"))
+
+    with pytest.raises(Unreachable, match="gone in the midst"):
+        go_on()
     ledger.close()
 
 

@@ -46,6 +46,8 @@ MAX_CANDIDATES = 5
 MAX_STRAYS = 50
 TWIN_WINDOW = timedelta(minutes=15)
 """A copy is made so soon after its original, or a little later where a vendor was down."""
+TOLD_BY = ("subject", "description")
+"""Fields whose texts tell that two records may be one, where nothing else does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,25 +160,26 @@ def stray(
 def alike_keys(
     tx: Tx, ref: Ref, values: Mapping[str, Canonical | Unreadable], made: TimeSpan | None
 ) -> list[Key]:
-    """Return the key by which a record is found that may be the same thing, or may be another.
+    """Return the keys by which a record is found that may be the same thing, or may be another.
 
     Only of a record that is older than the ledger's knowledge of its connection.
     """
-    subject = values.get("subject")
-    if not isinstance(subject, str) or made is None or not subject:
+    texts = [text for name in TOLD_BY if isinstance(text := values.get(name), str) and text]
+    if made is None or not texts or not catching_up.is_late(tx, ref.connection, made):
         return []
-    if not catching_up.is_late(tx, ref.connection, made):
-        return []
-    digest = hashlib.sha256(subject.casefold().encode("utf-8", "surrogatepass")).hexdigest()
-    return [(matching.ALIKE, digest, made.middle)]
+    digests = [
+        hashlib.sha256(text.casefold().encode("utf-8", "surrogatepass")).hexdigest()
+        for text in texts
+    ]
+    return [(matching.ALIKE, digest, made.middle) for digest in dict.fromkeys(digests)]
 
 
 def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dict[str, str]:
     """Return records on a connection that may be copies of a ticket, or its original, and why.
 
-    They have its subject, were made about when it was, and have no record where it has one; match
-    rules do not tell, and neither does a marker. Or they are copies of what is gone: the ticket may
-    be another copy of it, whose marker was taken off.
+    They have its subject or description, were made about when it was, and have no record where it
+    has one; match rules do not tell, and neither does a marker. Or they are copies of what is gone:
+    the ticket may be another copy of it, whose marker was taken off.
     """
     values = {name: state.value for name, state in link.state.items() if state.rev}
     made = state_made(link)
@@ -190,7 +193,7 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
         for rule, digest, at in keys
         for link_id in matching.find(tx, link.sync, rule, digest, at=at, within=TWIN_WINDOW)
     }
-    why = "the ledger is new, or was put back; subject and time are the same"
+    why = "the ledger is new, or was put back; subject or description, and time, are the same"
     strays = _unclaimed(tx, context, link, connection, made)
     unknown = "it is a copy of a record that the ledger does not know"
     return dict.fromkeys(map(str, strays), unknown) | {

@@ -72,7 +72,8 @@ ORIGINAL = -2
 """The number of a match rule of our own: every record is found by the key by which the markers in
 its copies name it."""
 ALIKE = -3
-"""The number of another one: tickets that were new to a ledger which was put back, by subject."""
+"""The number of another one: tickets that were new to a ledger which was put back, by what
+they say."""
 _LOWEST, _HIGHEST = "2", "z"
 """Of the characters of such keys, in every collation."""
 

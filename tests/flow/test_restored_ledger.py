@@ -184,14 +184,14 @@ def test_the_whole_estate_of_five_systems_with_an_empty_ledger(tmp_path):
         assert [row.why for row in parking.parked(tx)] == []
 
 
-def test_a_copy_whose_marker_was_taken_off_and_that_no_rule_matches_is_for_a_human(estate):
-    """Its tags were written since: nothing proves what it is."""
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_copy_whose_marker_was_taken_off_and_that_no_rule_matches_is_for_a_human(estate, renamed):
+    """Its tags were written since: nothing proves what it is. Perhaps it was renamed as well."""
     traits = {"email": "known@customer.example", "subject": "Known"}
     known = estate.apps["product"].create({"anonymous_traits": traits, "tags": ["old"]})["id"]
     estate.hint("product", known)
-    made = estate.apps["product"].create({"anonymous_traits": {"subject": "Hi"}, "tags": ["a"]})[
-        "id"
-    ]
+    traits = {"subject": "Hi", "description": "It stops half way."}
+    made = estate.apps["product"].create({"anonymous_traits": traits, "tags": ["a"]})["id"]
     estate.hint("product", made)
     copy = estate.refs("product", made)["helpdesk"]
     estate.apps["product"].edit(made, {"add_tags": ["b"]})
@@ -202,6 +202,8 @@ def test_a_copy_whose_marker_was_taken_off_and_that_no_rule_matches_is_for_a_hum
         "b",
     }
     assert estate.connectors["helpdesk"].read("ticket", [copy])[copy].marker is None
+    if renamed:
+        estate.apps["helpdesk"].edit(copy, {"subject": "Slow export"})
     before = tickets(estate)
     estate.clock.advance(3600)
     put_back(estate)

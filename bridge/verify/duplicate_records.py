@@ -111,8 +111,7 @@ def _too_many(
     # any other), so a ref that is linked as another entity is known.
     too_many = {(_entity(row), ref_of(row)) for row in made if ref_of(row) not in linked}
     for (_, where, by, key), copies in _alike(made).items():
-        told = [row for row in opened if row["connection"] != where or ref_of(row) not in forgotten]
-        allowed = 1 if by == "marker" else _to_be_made(told, apart, key, where)
+        allowed = 1 if by == "marker" else _to_be_made(opened, apart, forgotten, key, where)
         surplus = len(copies) - allowed - len(too_many & set(copies))
         # Without a key nobody can say what is alike. The latest copies are those too many.
         if key and surplus > 0:
@@ -188,18 +187,21 @@ def _has_shown(index: EvidenceIndex, row: Row) -> bool:
     return bool(row["status"] < REFUSED_FROM)
 
 
-def _to_be_made(opened: Sequence[Row], apart: set[Ref], customer: str, where: str) -> int:
+def _to_be_made(
+    opened: Sequence[Row], apart: set[Ref], forgotten: set[Ref], customer: str, where: str
+) -> int:
     """Return how many tickets of a customer a system lacks.
 
     What humans have opened on several systems at one moment is one ticket, unless nobody need know
     it again on one of them: it was given another subject there, or was not listed when it was
-    looked for.
+    looked for. One that is gone there, of which nobody knows any more, is lacking again.
     """
     lacking, before, alike = 0, datetime.min.replace(tzinfo=UTC), Counter[str]()
     for row in opened:
         if row["customer"] != customer:
             continue
         connection, at = row["connection"], datetime.fromisoformat(row["at"])
+        lacking += connection == where and ref_of(row) in forgotten
         if ref_of(row) in apart:
             lacking += connection != where
             continue

@@ -180,6 +180,18 @@ def test_a_copy_of_what_was_deleted_stays_where_a_ledger_that_was_lost_since_kne
     assert run.report().duplicates == 1
 
 
+def test_what_was_deleted_is_made_again_once_by_a_ledger_that_was_lost_since(run):
+    gone = run.switch.create({"subject": "Gone", "customer_email": "eve@example.com"})["id"]
+    copy = run.counterpart_at_posthog("eve@example.com")
+    run.switch.delete(gone)
+    run.link({"posthog": copy, "switch": run.counterpart_at_switch("eve@example.com")})
+    assert run.report().duplicates == 2
+    run.fact("known", connection="switch", id=gone)
+    assert run.report().duplicates == 0
+    run.link({"switch": run.counterpart_at_switch("eve@example.com")})
+    assert run.report().duplicates == 1
+
+
 def test_a_copy_with_another_subject_is_a_request_of_its_own_to_a_ledger_that_lost_it(run):
     run.posthog.create({"anonymous_traits": {"email": "eve@example.com"}})
     copy = run.counterpart_at_switch("eve@example.com")

@@ -184,6 +184,26 @@ def test_a_ledger_that_is_put_back_or_lost_makes_nothing_twice(kept, ended):
     assert [len(apps[name].tickets()) for name in ("helpdesk", "product", "feedback")] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("marked", [True, False], ids=["marked", "mark taken off"])
+def test_a_lost_ledger_makes_again_what_was_deleted_where_no_mark_tells_of_a_copy(marked):
+    """The mark of a copy at Switch goes when its tags are next written."""
+    tags = (ScriptStep("edit", "product", (0, {"add_tags": ["VIP"]})), ScriptStep("fair"))
+    steps = (
+        ScriptStep("ticket", "product", (1, False)),
+        ScriptStep("mail", "product", (4,)),
+        *(ScriptStep("drain") for _ in range(3)),
+        *(() if marked else tags),
+        ScriptStep("remove", "product", (0,)),
+        ScriptStep("putback"),
+    )
+    player = Player(Stage(load_home(""), Script(5, {}, steps)))
+    player.play()
+    assert judge(player).broken == []
+    apps = player.stage.apps
+    there = [len(apps[name].tickets()) for name in ("helpdesk", "product", "feedback")]
+    assert there == [1, 0 if marked else 1, 1]
+
+
 @pytest.mark.parametrize("poison", POISONS)
 def test_a_ticket_that_is_shown_oddly_for_a_while_holds_up_no_other_and_loses_nothing(poison):
     steps = (

@@ -47,7 +47,8 @@ def worker(accept: bool) -> None:
     bridge.take_over()  # it may be here because another was killed
     bridge.notice_older_ledger()
     keep_loaded()
-    watch = TroubleLog(lambda: doctor.examine_for_clock(desk.of(bridge, "worker")))
+    began = bridge.clock.now()
+    watch = TroubleLog(lambda: doctor.examine_for_clock(desk.of(bridge, "worker"), began))
 
     def beat() -> None:
         with contextlib.suppress(LedgerError):

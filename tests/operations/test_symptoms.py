@@ -275,7 +275,8 @@ def test_a_process_that_says_that_it_is_at_work_does_not_stand_still(world, desk
 
 def test_workers_log_that_no_clock_is_at_work_and_leave_all_else_to_the_clock(world, desk, caplog):
     caplog.set_level("INFO")
-    watch = TroubleLog(lambda: doctor.examine_for_clock(desk))
+    began = desk.now()
+    watch = TroubleLog(lambda: doctor.examine_for_clock(desk, began))
     with desk.ledger.transaction() as tx:
         running_processes.started(tx, "host:elsewhere:77:1:x", "clock", "", desk.now())
         refused_webhooks.add(tx, "helpdesk", "signature", 61, desk.now())
@@ -289,6 +290,18 @@ def test_workers_log_that_no_clock_is_at_work_and_leave_all_else_to_the_clock(wo
         running_processes.seen(tx, "host:elsewhere:77:1:x", desk.now())
     watch.update()
     assert of_troubles(caplog)[-1].getMessage().startswith("trouble over")
+
+
+def test_a_worker_that_has_just_begun_misses_no_clock(world, desk):
+    """Where all begin together, the clock may be the last."""
+    with desk.ledger.transaction() as tx:
+        running_processes.started(tx, "host:elsewhere:77:1:x", "clock", "", desk.now())
+    world.clock.sleep(61)
+    began = desk.now()
+    assert doctor.examine_for_clock(desk, began) == []
+    world.clock.sleep(41)
+    codes = [each.code for each in doctor.examine_for_clock(desk, began)]
+    assert codes == [Code.PROCESS_STILL]
 
 
 def test_a_process_that_cannot_be_started_again_is_named_until_it_can(desk):

@@ -53,9 +53,12 @@ IsAlive = Callable[[str], bool | None]
 
 def running(tx: Tx, now: datetime, is_alive: IsAlive) -> list[ProcessRow]:
     """Return the processes that run, or may run on another machine, the oldest first."""
+    return [each for each in _known(tx) if _runs(each, now, is_alive)]
+
+
+def _known(tx: Tx) -> list[ProcessRow]:
     rows = tx.execute(select(process).order_by(process.c.started_at, process.c.id)).mappings()
-    known = [ProcessRow(**row) for row in rows]
-    return [each for each in known if _runs(each, now, is_alive)]
+    return [ProcessRow(**row) for row in rows]
 
 
 def _runs(row: ProcessRow, now: datetime, is_alive: IsAlive) -> bool:
@@ -65,5 +68,6 @@ def _runs(row: ProcessRow, now: datetime, is_alive: IsAlive) -> bool:
 
 def forget_ended(tx: Tx, now: datetime, is_alive: IsAlive) -> None:
     """Delete the rows of processes that were killed, or that nobody has seen for long."""
-    alive = [each.id for each in running(tx, now, is_alive)]
-    tx.execute(delete(process).where(process.c.id.not_in(alive)))
+    # Named one by one: another process may have begun since the rows were read.
+    ended = [each.id for each in _known(tx) if not _runs(each, now, is_alive)]
+    tx.execute(delete(process).where(process.c.id.in_(ended)))

@@ -58,7 +58,7 @@ class Up:
         for thread in self.threads:
             thread.start()
         try:
-            self.where = self.rows.get(timeout=60)
+            self.where = self.rows.get(timeout=150)
         except BaseException:  # nobody would end it, and it would be in the way of all that follow
             self.end()
             raise

@@ -7,7 +7,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.engine import make_url
 
 from bridge.errors import LedgerError
-from bridge.ledger import drift_findings, probes
+from bridge.ledger import drift_findings, probes, running_processes
 from bridge.ledger.database import Ledger, savepoint
 from bridge.ledger.tables import metadata
 
@@ -213,4 +213,23 @@ def test_threads_use_a_ledger_in_memory_in_turn():
         tx.exec_driver_sql("INSERT INTO t VALUES (1)")
     other.join()
     assert saw == [1]
+    ledger.close()
+
+
+@pytest.mark.postgres
+def test_a_process_that_begins_while_ended_ones_are_forgotten_is_not_forgotten(postgres_url, now):
+    ledger = Ledger(postgres_url)
+    with ledger.transaction() as tx:
+        running_processes.started(tx, "ended", "worker", "", now)
+
+    def is_alive(name):
+        if name == "ended":
+            with ledger.transaction() as other:
+                running_processes.started(other, "begun", "worker", "", now)
+        return name != "ended"
+
+    with ledger.transaction() as tx:
+        running_processes.forget_ended(tx, now, is_alive)
+    with ledger.read() as tx:
+        assert [each.id for each in running_processes.running(tx, now, is_alive)] == ["begun"]
     ledger.close()

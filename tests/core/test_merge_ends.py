@@ -173,12 +173,18 @@ def test_f21_two_edits_made_while_that_conflict_waited_go_on_waiting_without_it(
     assert given.state["status"].ended is None
 
 
-def test_f21_an_edit_of_a_side_that_was_behind_goes_on_waiting_beside_the_state():
+def edited_while_it_went():
+    """L was edited between the two absences of P, and H has not been brought up yet."""
     under = rules(delete="close")
     given = level("L", "H", "P", status="new", under=under)
     record_missing(given, "P", at(10), 2, under)
     look(given, "L", 11, under=under, status="pending")
     record_missing(given, "P", at(12), 2, under)
+    return given, under
+
+
+def test_f21_an_edit_of_a_side_that_was_behind_goes_on_waiting_beside_the_state():
+    given, under = edited_while_it_went()
     assert given.state["status"].candidates == {"L": "pending", "P": "closed"}
     look(given, "H", 14, under=under, status="resolved")
     assert kinds(look(given, "P", 20, under=under, status="new")) == ["returned", "waiting"]
@@ -186,11 +192,7 @@ def test_f21_an_edit_of_a_side_that_was_behind_goes_on_waiting_beside_the_state(
 
 
 def test_f21_a_side_that_was_merely_behind_is_brought_up_when_the_record_returns():
-    under = rules(delete="close")
-    given = level("L", "H", "P", status="new", under=under)
-    record_missing(given, "P", at(10), 2, under)
-    look(given, "L", 11, under=under, status="pending")
-    record_missing(given, "P", at(12), 2, under)
+    given, under = edited_while_it_went()
     assert kinds(look(given, "P", 20, under=under, status="new")) == ["returned", "settled"]
     assert (value(given, "status"), given.state["status"].set_by) == ("pending", "L")
     assert not any(is_level(given, name, "status") for name in "HP")

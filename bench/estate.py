@@ -84,9 +84,9 @@ def make_home(folder: Path, left: str, right: str) -> None:
 
 
 class Estate:
-    """The bridge."""
+    """The bridge; its ledger is a SQLite file unless a `database` is named."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str = "") -> None:
         classes = {system: connector_class(system) for system in CONNECTORS}
         self.config = configuration.load(folder, environ={}, sandbox=None, connectors=classes)
         self.clock = SystemClock()
@@ -95,7 +95,7 @@ class Estate:
             for name, connection in self.config.connections.items()
         }
         (folder / "var").mkdir(exist_ok=True)
-        self.ledger = Ledger(f"sqlite:///{folder / 'var' / 'bridge.db'}")
+        self.ledger = Ledger(database or f"sqlite:///{folder / 'var' / 'bridge.db'}")
         self.ledger.upgrade()
         self.context = Context(
             connections=self.config.connections,

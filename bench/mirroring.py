@@ -52,15 +52,21 @@ def ended(url: str, count: int) -> float:
     return max(written.values())
 
 
-def bridged(folder: Path, urls: tuple[str, str], count: int) -> float:
-    """Let the bridge work in this process; give the rate."""
+def hinted(folder: Path, urls: tuple[str, str], count: int, database: str = "") -> Estate:
+    """Give a bridge that knows so many tickets, and has a hint at each on the left."""
     make_home(folder, *urls)
-    estate = Estate(folder)
+    estate = Estate(folder, database)
     estate.populate(count)
     with estate.ledger.transaction() as tx:
         now = estate.clock.now()
         for name in (f"tkt_{number}" for number in range(count)):
             hints.give(tx, Ref("left", "ticket", name), now)
+    return estate
+
+
+def bridged(folder: Path, urls: tuple[str, str], count: int, database: str = "") -> float:
+    """Let the bridge work in this process; give the rate."""
+    estate = hinted(folder, urls, count, database)
     began = time.monotonic()
     estate.work()
     return count / (ended(urls[1], count) - began)

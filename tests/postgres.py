@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import quote
 
 LONGEST_SOCKET_FOLDER = 80
@@ -23,10 +25,15 @@ PR_SET_PDEATHSIG = 1
 START_SECONDS = 60
 
 
-def shared_url(meeting: Path) -> tuple[str, int]:
+DURABLE = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "256MB"}
+"""The settings that make a commit cost what it costs elsewhere, for benchmarks."""
+
+
+def shared_url(meeting: Path, *, durable: bool = False) -> tuple[str, int]:
     """Return the address of the server that the processes of one test run share, and its lock.
 
-    `meeting` is a folder that all of them know. The first one starts the keeper.
+    `meeting` is a folder that all of them know. The first one starts the keeper. `durable`: what
+    is committed is on the disk, which tests do without.
     """
     meeting.mkdir(parents=True, exist_ok=True)
     users = os.open(meeting / "postgres-users", os.O_CREAT | os.O_RDWR)
@@ -40,7 +47,8 @@ def shared_url(meeting: Path) -> tuple[str, int]:
             with (Path(home) / "keeper.log").open("w") as log:
                 # Returns at once: the keeper is left alone, and is no child of ours.
                 subprocess.run(
-                    [sys.executable, __file__, home, str(meeting / "postgres-users")],
+                    [sys.executable, __file__, home, str(meeting / "postgres-users")]
+                    + (["durable"] if durable else []),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -74,9 +82,9 @@ def wait_for(home: Path) -> str:
     raise RuntimeError(f"no PostgreSQL server for the tests:\n{logs}")
 
 
-def keep(home: Path, users: Path) -> None:
+def keep(home: Path, users: Path, *, durable: bool) -> None:
     try:
-        server = start(home)
+        server = serve(home, *prepare(home), DURABLE if durable else {})
     except BaseException:
         (home / "failed").touch()
         raise
@@ -89,10 +97,6 @@ def keep(home: Path, users: Path) -> None:
     server.send_signal(signal.SIGQUIT)  # the data is thrown away: no need to shut down in order
     server.wait()
     shutil.rmtree(home, ignore_errors=True)
-
-
-def start(home: Path) -> subprocess.Popen[bytes]:
-    return serve(home, *prepare(home))
 
 
 def prepare(home: Path) -> tuple[Path, int | None]:
@@ -127,7 +131,9 @@ def prepare(home: Path) -> tuple[Path, int | None]:
     return programs, user
 
 
-def serve(home: Path, programs: Path, user: int | None) -> subprocess.Popen[bytes]:
+def serve(
+    home: Path, programs: Path, user: int | None, chosen: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.Popen[bytes]:
     """Start a server on the cluster in `home`; returns when it answers."""
     environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"}
     settings = {
@@ -138,7 +144,7 @@ def serve(home: Path, programs: Path, user: int | None) -> subprocess.Popen[byte
         "max_connections": "200",
         "shared_buffers": "32MB",
         "timezone": "America/New_York",  # nothing may depend on the server's zone being UTC
-    }
+    } | dict(chosen)
     arguments = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
     libc = ctypes.CDLL(None)
     server = subprocess.Popen(
@@ -184,4 +190,4 @@ def open_to_all(folder: Path) -> bool:
 if __name__ == "__main__":
     if os.fork():
         os._exit(0)  # it outlives whoever started it by design, and nobody is to wait for it
-    keep(Path(sys.argv[1]), Path(sys.argv[2]))
+    keep(Path(sys.argv[1]), Path(sys.argv[2]), durable="durable" in sys.argv[3:])

@@ -7,25 +7,41 @@ with such a key is wrapped (`$map`), so nothing that a vendor sends can be mista
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from bridge.core.model.values import Marker
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
-"""Types that JSON has. Most values are of them, and this look-up is quicker than a call."""
-_encoder = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
+"""Types that need no packing. Most values are of them, and this look-up is quicker than a call."""
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+_BEYOND_64_BITS: Final = 2.0**63
+
+
+class _NoNumber(float):
+    """NaN or an infinity: orjson refuses it in this guise, and would write null otherwise."""
 
 
 def dumps(value: Any, *, lenient: bool = False) -> str:
     """Encode a value as ASCII JSON text; unknown types become text if `lenient`, else TypeError."""
-    return _encoder.encode(_pack(value, lenient))
+    packed = _pack(value, lenient)
+    try:
+        text = orjson.dumps(packed)
+    except orjson.JSONEncodeError:  # half of a surrogate pair, an integer beyond 64 bits, NaN
+        return _ENCODER.encode(packed)
+    return text.decode() if text.isascii() and b"\x7f" not in text else _ENCODER.encode(packed)
 
 
 def loads(text: str) -> Any:
     """Decode what `dumps` encoded."""
-    return _unpack(json.loads(text))
+    try:
+        return _unpack(orjson.loads(text))
+    except (orjson.JSONDecodeError, OverflowError):
+        return _unpack(json.loads(text, parse_float=_tag_float, parse_constant=_tag_float))
 
 
 def storable(text: str) -> str:
@@ -35,7 +51,12 @@ def storable(text: str) -> str:
 
 
 def _pack(value: Any, lenient: bool) -> Any:
-    if value is None or isinstance(value, str | int | float):
+    # By exact type first: to ask whether something is a Mapping costs more than all the rest.
+    if type(value) is dict:
+        return _pack_mapping(value, lenient)
+    if type(value) is datetime:
+        return _pack_time(value)
+    if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, Mapping):
         return _pack_mapping(value, lenient)
@@ -52,14 +73,17 @@ def _pack_mapping(value: Mapping[Any, Any], lenient: bool) -> dict[str, Any]:
         else _pack(item, lenient)
         for key, item in value.items()
     }
-    return {"$map": packed} if "$" in {key[:1] for key in packed} else packed
+    for key in packed:
+        if key.startswith("$"):
+            return {"$map": packed}
+    return packed
 
 
 def _pack_rare(value: Any, lenient: bool) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _NoNumber(value)
     if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone; the ledger keeps aware times only")
-        return {"$time": value.astimezone(UTC).isoformat()}
+        return _pack_time(value)
     if isinstance(value, Marker):
         return {"$marker": value.name}
     if not lenient:
@@ -67,6 +91,13 @@ def _pack_rare(value: Any, lenient: bool) -> Any:
     if isinstance(value, set | frozenset):
         return [_pack(item, lenient) for item in sorted(value, key=str)]
     return str(value)
+
+
+def _pack_time(value: datetime) -> dict[str, str]:
+    if value.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone; the ledger keeps aware times only")
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return {"$time": utc.isoformat()}
 
 
 def _key(key: Any, lenient: bool) -> str:
@@ -81,17 +112,25 @@ def _unpack_mapping(packed: dict[str, Any]) -> dict[str, Any]:
     return {key: item if type(item) in _PLAIN else _unpack(item) for key, item in packed.items()}
 
 
-_TAGS: Mapping[str, Callable[[Any], Any]] = {
+def _tag_float(digits: str) -> dict[str, float]:
+    return {"$float": float(digits)}
+
+
+_TAGS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "$map": _unpack_mapping,
     "$tuple": lambda items: tuple(_unpack(item) for item in items),
     "$time": datetime.fromisoformat,
     "$marker": lambda name: Marker[name],
+    "$float": lambda number: number,  # never written: see `loads`
 }
 
 
 def _unpack(value: Any) -> Any:
     if isinstance(value, list):
         return [_unpack(item) for item in value]
+    if isinstance(value, float) and abs(value) >= _BEYOND_64_BITS:
+        # It may be an integer, which orjson reads as a float.
+        raise OverflowError(value)
     if not isinstance(value, dict):
         return value
     if len(value) == 1:

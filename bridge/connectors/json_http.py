@@ -10,7 +10,8 @@ from bridge.connectors.parsing import event_name, generic_hint, ignored_event
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import RemoteError, Unavailable, Unsupported
-from bridge.http.client import Answer, Http, Request
+from bridge.http.call_template import Request
+from bridge.http.client import Answer, Http
 
 
 class JsonHttpConnector(Connector):

@@ -1,6 +1,6 @@
-"""The HTTP client: every call that the bridge makes, and the only user of `requests`.
+"""The HTTP client: every call that the bridge makes, by requests that are sent as prepared.
 
-One pooled session a connection. A call has one deadline for the whole of it, follows no redirect,
+One pool of connections a vendor. A call has one deadline for the whole of it, follows no redirect,
 reads no environment (proxies, authorities, .netrc), keeps no cookie, stops at a size limit, and
 ends in an `Answer` or in one error of bridge.errors whose text shows no secret. Nothing is retried:
 whoever called knows whether a repetition is safe. Nothing is sent either before the time that a
@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,12 +48,9 @@ from bridge.http.call_bounds import (
     kept,
 )
 from bridge.http.call_failures import FAILED, UNSENDABLE, Failure
+from bridge.http.call_template import Auth, CallTemplate
 from bridge.http.clock_skew import ClockSkew, http_date
 from bridge.scrubber import Scrubber
-
-Request = requests.PreparedRequest
-Auth = Callable[[Request], Request]
-"""Puts a connector's credentials on a request, whatever their grammar."""
 
 MAX_ERROR_BYTES = 64 * 1024
 """Of a body that is no 2xx; the rest is left unread."""
@@ -130,19 +126,13 @@ class Http:
         self._origin = urlsplit(self._base)[:2]
         self._held_until: datetime | None = None
         self._scrubber = Scrubber(connection.secrets)
-        self._session = _Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._template = CallTemplate(self._base)
         size = max(connection.concurrency, 1)
-        adapter = adapter or BoundedAdapter(connections=size, authorities=connection.authorities)
+        self._adapter = adapter or BoundedAdapter(
+            connections=size, authorities=connection.authorities
+        )
         proxy = connection.proxy.address.reveal() if connection.proxy else ""
         self._proxies = {"http": proxy, "https": proxy} if proxy else None
-        self._session.adapters.clear()
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-        self._session.headers.update(
-            {"User-Agent": "webhook-sync-bridge", "Accept": "application/json"}
-        )
 
     def request(
         self,
@@ -161,26 +151,19 @@ class Http:
         status -> error class, before STATUS_ERRORS. A full URL must have the scheme and host of the
         connection's base URL: credentials go nowhere else.
         """
-        url = self._url(path_or_url)
+        self._check_place(path_or_url)
         self._check_retry_after()
         bounds = CallBounds(self.connection.timeout)
         data = None if json is None else foreign_json.dumps(json)
-        headers = None if data is None else {"Content-Type": "application/json"}
         sent_at = self._clock.now()
         request_count.add()
         with kept(bounds):
             try:
-                response = self._session.request(
-                    method,
-                    url,
-                    params=dict(params) if params else None,
-                    data=data,
-                    headers=headers,
-                    auth=auth,
-                    proxies=self._proxies,
-                    timeout=self.connection.timeout,
-                    allow_redirects=False,
+                response = self._adapter.send(
+                    self._template.request(method, path_or_url, params, data, auth),
                     stream=True,
+                    timeout=self.connection.timeout,
+                    proxies=self._proxies,
                 )
             except UNSENDABLE:
                 raise self._error(
@@ -198,14 +181,12 @@ class Http:
 
     def close(self) -> None:
         """Close the pooled connections."""
-        self._session.close()
+        self._adapter.close()
 
-    def _url(self, path_or_url: str) -> str:
-        if path_or_url.startswith("/"):
-            return self._base + path_or_url
-        if urlsplit(path_or_url)[:2] != self._origin:
+    def _check_place(self, path_or_url: str) -> None:
+        """Refuse an address that is not the vendor's."""
+        if not path_or_url.startswith("/") and urlsplit(path_or_url)[:2] != self._origin:
             raise self._error(Refused, "points outside base_url; the call was not made")
-        return path_or_url
 
     def _check_retry_after(self) -> None:
         """Refuse to call before the time that the vendor's Retry-After named."""
@@ -230,11 +211,14 @@ class Http:
     ) -> Answer:
         status = response.status_code
         headers = {name.lower(): value for name, value in response.headers.items()}
-        fields: dict[str, Any] = {"status": status, "request_id": self._request_id(headers)}
         clocks = self._skew.learn(headers.get("date"), sent_at, self._clock.now())
         good = 200 <= status < 300
         doubtful = UnknownOutcome if write else Unavailable
         limit = MAX_ANSWER_BYTES if good else MAX_ERROR_BYTES
+
+        def useless(words: str, detail: str = "") -> RemoteError:
+            return self._error(doubtful, words, detail=detail, **self._named(status, headers))
+
         try:
             # After 1xx the answer proper may come: unread, the connection is closed, else the next
             # call on it would get that.
@@ -242,21 +226,19 @@ class Http:
         except FAILED as error:
             if good:
                 words = Failure(error).words_of_broken_answer(self.connection.timeout)
-                raise self._error(doubtful, words, **fields) from None
+                raise useless(words) from None
             content = b""
         if not good:
+            fields = self._named(status, headers)
             raise self._refusal(content, headers, fields, write=write, errors=errors)
         if sum(map(content.count, b",:[{")) > MAX_ANSWER_SIGNS:
-            words = f"answered {status} with more values than it may"
-            raise self._error(doubtful, words, **fields)
+            raise useless(f"answered {status} with more values than it may")
         try:
             with parsing_large if len(content) > LARGE_ANSWER_BYTES else nullcontext():
                 body = foreign_json.loads(content) if content.strip() else None
         except ValueError:
-            excerpt = self._excerpt(content)
-            raise self._error(
-                doubtful, f"answered {status} without JSON", detail=excerpt, **fields
-            ) from None
+            words = f"answered {status} without JSON"
+            raise useless(words, self._excerpt(content)) from None
         return Answer(status, headers, body, sent_at, clocks)
 
     def _refusal(
@@ -311,6 +293,10 @@ class Http:
         text = " ".join(text.split())
         return text if len(text) <= EXCERPT_LENGTH else text[:EXCERPT_LENGTH] + "…"
 
+    def _named(self, status: int, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Return what an error tells of the answer that it is about."""
+        return {"status": status, "request_id": self._request_id(headers)}
+
     def _request_id(self, headers: Mapping[str, str]) -> str:
         """Return the vendor's name for the call; one with a secret, or half of one, is no name."""
         given = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), "")
@@ -327,13 +313,6 @@ class Http:
             return None
         now = http_date(headers.get("date")) or self._clock.now()
         return _believable(max((until - now).total_seconds(), 0.0))
-
-
-class _Session(requests.Session):
-    """A session that looks at no redirect: requests would read all of its body, however much."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None."""
 
 
 def _host(location: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -220,7 +221,7 @@ def test_nothing_in_the_environment_changes_whom_the_bridge_trusts_or_asks(
 
 def test_verification_cannot_be_switched_off_by_whoever_calls(desk):
     with calling(desk) as http:
-        http._session.verify = False
+        http._adapter.send = partial(http._adapter.send, verify=False)
         with pytest.raises(Unavailable, match="certificate not trusted"):
             ask(http)
     assert desk.asked == []

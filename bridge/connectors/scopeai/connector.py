@@ -48,7 +48,8 @@ from bridge.connectors.scopeai.tag_names import TagNames
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw
 from bridge.errors import NotFound, Refused
-from bridge.http.client import Answer, Http, Request
+from bridge.http.call_template import Request
+from bridge.http.client import Answer, Http
 from bridge.scrubber import Scrubber
 
 CREATE_WINDOW = timedelta(hours=1)

@@ -60,7 +60,8 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.http.client import Answer, Http, Request
+from bridge.http.call_template import Request
+from bridge.http.client import Answer, Http
 
 
 class UpscopeConnector(JsonHttpConnector):

@@ -60,7 +60,8 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.http.client import Answer, Http, Request
+from bridge.http.call_template import Request
+from bridge.http.client import Answer, Http
 
 CREATE_WINDOW = timedelta(minutes=5)
 """A ticket that was made this long before a create was sent may still be what it made."""

@@ -30,7 +30,8 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from bench.estate import Estate, vendor
-from bench.mirroring import asked, ended, hinted
+from bench.figures import figure
+from bench.mirroring import asked, ended, hinted, in_a_file
 from bench.postgres import postgres
 from bridge.ledger.tables import metadata
 
@@ -39,6 +40,11 @@ TABLE = re.compile(
     rf"\b(?:FROM|INTO|UPDATE|JOIN)\s+\"?({'|'.join(metadata.tables)})\b", re.IGNORECASE
 )
 IDLE = re.compile(r"SimpleQueue|/threading\.py|/thread\.py")
+COSTS = (
+    ("cpu_ms", "CPU of a mirrored edit", "ms", 5.0),
+    ("statements", "statements of a mirrored edit", "", 6.0),
+    ("commits", "commits of a mirrored edit", "", 0.1),
+)
 SHOWN = 35
 """Lines of a profile."""
 
@@ -267,14 +273,32 @@ def _worked(estate: Estate, url: str, links: int) -> tuple[float, float]:
     return cpu, ended(url, links) - began
 
 
-def run(links: int, rounds: int, *, on_postgres: bool, profile: bool) -> list[dict[str, Any]]:
+def rounds_of(
+    links: int, rounds: int, *, on_postgres: bool, profile: bool = False
+) -> list[dict[str, Any]]:
     """Measure in so many rounds, with a new ledger in each; the last one may be profiled."""
     with ExitStack() as stack:
-        made = stack.enter_context(postgres()) if on_postgres else lambda: ""
+        made = stack.enter_context(postgres()) if on_postgres else in_a_file
         return [
             measure(links, made(), profile=profile and number == rounds - 1)
             for number in range(rounds)
         ]
+
+
+def run(links: int = 2000, rounds: int = 3) -> dict[str, Any]:
+    """Count what an edit costs on both databases."""
+    figures, measured = [], []
+    for where, on_postgres in (("SQLite", False), ("PostgreSQL", True)):
+        found = rounds_of(links, rounds, on_postgres=on_postgres)
+        measured.append(
+            [{name: of for name, of in each.items() if name != "counts"} for each in found]
+        )
+        for key, what, unit, most in COSTS:
+            values = [each[key] for each in found]
+            figures.append(
+                figure(f"{what}, {where}", values, unit=unit, limit=None if on_postgres else most)
+            )
+    return {"name": "what an edit costs", "measured": measured, "figures": figures}
 
 
 def main() -> None:

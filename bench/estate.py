@@ -43,6 +43,10 @@ CONCURRENCY = 4
 """Calls at once that an import may make: of those declared the last is left to live traffic."""
 
 
+SIGNED_WITH = "a-secret-of-the-benchmarks"
+"""The secret of the webhooks."""
+
+
 @contextmanager
 def vendor(tickets: int, latency: float = 0.0, *options: str) -> Iterator[str]:
     """Run a vendor of its own process; give its address."""
@@ -64,8 +68,15 @@ def vendor(tickets: int, latency: float = 0.0, *options: str) -> Iterator[str]:
             process.kill()
 
 
-def make_home(folder: Path, left: str, right: str) -> None:
-    """Write a configuration of two accounts."""
+def make_home(
+    folder: Path,
+    left: str,
+    right: str,
+    *,
+    database: str = "sqlite",
+    concurrency: int = CONCURRENCY + 1,
+) -> None:
+    """Write a configuration of two accounts that are never polled: all that comes is webhooks."""
     (folder / "config").mkdir(parents=True)
     (folder / "mappings").mkdir()
     (folder / "mappings" / "switch.yaml").write_text(
@@ -74,12 +85,13 @@ def make_home(folder: Path, left: str, right: str) -> None:
     (folder / "mappings" / "syncs.yaml").write_text(SYNCS)
     (folder / "mappings" / "agents.yaml").write_text("agents: []\n")
     lines = [
-        f'  {name}: {{system: switch, base_url: "{url}", concurrency: {CONCURRENCY + 1}, '
-        f'credentials: {{api_key: "a-key-of-{name}"}}}}'
+        f'  {name}: {{system: switch, base_url: "{url}", concurrency: {concurrency}, '
+        f'credentials: {{api_key: "a-key-of-{name}"}}, webhook: {{secrets: ["{SIGNED_WITH}"]}}, '
+        "poll: null, full: null}"
         for name, url in (("left", left), ("right", right))
     ]
     (folder / "config" / "bridge.yaml").write_text(
-        "\n".join(["database: sqlite", "connections:", *lines, ""])
+        "\n".join([f'database: "{database}"', "connections:", *lines, ""])
     )
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,16 +22,32 @@ import requests
 from redis import Redis
 from rq import Queue, SimpleWorker
 
-from bench.baseline.mirror import Table, run_worker
+from bench.baseline.mirror import open_table, run_worker
 from bench.baseline.receiver import create_app, sign
 from bench.estate import CONCURRENCY, Estate, make_home, vendor
+from bench.figures import figure
+from bench.postgres import plain, postgres
 from bench.vendor import ticket
 from bridge.core.model.values import Ref
 from bridge.ledger import hints
 from bridge.queue import Embedded
 
+LEAST, LEAST_ON_POSTGRES = 2.0, 1.5
+LEAST_OF_FEW, LEAST_OF_MANY = 0.95, 0.85
 LATENCY = 0.05
+CALLS = 3
+"""That an edit takes: read it here, read its counterpart, write that."""
+MANY = 32
+"""Calls at once that a generous vendor takes."""
 NOTHING = "nothing"
+
+Made = Callable[[], str]
+"""Makes a database and gives its address."""
+
+
+def in_a_file() -> str:
+    """Give no address: the database is a file."""
+    return ""
 
 
 def nothing() -> None:
@@ -52,9 +67,15 @@ def ended(url: str, count: int) -> float:
     return max(written.values())
 
 
-def hinted(folder: Path, urls: tuple[str, str], count: int, database: str = "") -> Estate:
+def hinted(
+    folder: Path,
+    urls: tuple[str, str],
+    count: int,
+    database: str = "",
+    concurrency: int = CONCURRENCY + 1,
+) -> Estate:
     """Give a bridge that knows so many tickets, and has a hint at each on the left."""
-    make_home(folder, *urls)
+    make_home(folder, *urls, database=database or "sqlite", concurrency=concurrency)
     estate = Estate(folder, database)
     estate.populate(count)
     with estate.ledger.transaction() as tx:
@@ -64,17 +85,18 @@ def hinted(folder: Path, urls: tuple[str, str], count: int, database: str = "") 
     return estate
 
 
-def bridged(folder: Path, urls: tuple[str, str], count: int, database: str = "") -> float:
+def bridged(estate: Estate, url: str, count: int) -> float:
     """Let the bridge work in this process; give the rate."""
-    estate = hinted(folder, urls, count, database)
     began = time.monotonic()
     estate.work()
-    return count / (ended(urls[1], count) - began)
+    rate = count / (ended(url, count) - began)
+    estate.ledger.close()
+    return rate
 
 
 def mirrored(environ: Mapping[str, str], count: int, workers: int) -> float:
     """Let so many workers of the baseline work; give the rate."""
-    Table(environ["MIRROR_DATABASE"]).remember(
+    open_table(environ["MIRROR_DATABASE"]).remember(
         (f"tkt_{number}", f"tkt_{number}", str(ticket(number)["updated_at"]))
         for number in range(count)
     )
@@ -128,8 +150,11 @@ def at_work(what: str, environ: Mapping[str, str], workers: int) -> tuple[float,
     return began, max(float(end) for end in ends)
 
 
-def measure(count: int, latency: float, workers: int) -> dict:
-    """Take the three one after another, with a vendor that takes so long for an answer."""
+def measure(count: int, latency: float, workers: int, made: Made = in_a_file) -> dict:
+    """Take the three one after another, with a vendor that takes so long for an answer.
+
+    `made` gives the address of a new database; empty: a SQLite file.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         left, source = (stack.enter_context(vendor(count, latency, "--edited")) for _ in range(2))
@@ -137,11 +162,13 @@ def measure(count: int, latency: float, workers: int) -> dict:
         ours, theirs = (left, right), (source, target)
         environ = {
             "MIRROR_REDIS": stack.enter_context(Embedded(folder / "valkey")).url,
-            "MIRROR_SECRET": "a-secret", "MIRROR_DATABASE": str(folder / "mirror.db"),
+            "MIRROR_SECRET": "a-secret",
+            "MIRROR_DATABASE": plain(made()) or str(folder / "mirror.db"),
             "MIRROR_SOURCE": source, "MIRROR_SOURCE_KEY": "a-key",
             "MIRROR_TARGET": target, "MIRROR_TARGET_KEY": "another",
         }  # fmt: skip
-        bridge, baseline = bridged(folder / "home", ours, count), mirrored(environ, count, workers)
+        estate = hinted(folder / "home", ours, count, made())
+        bridge, baseline = bridged(estate, right, count), mirrored(environ, count, workers)
         return {
             "tickets": count,
             "latency": latency,
@@ -154,43 +181,79 @@ def measure(count: int, latency: float, workers: int) -> dict:
         }
 
 
-def figures(rounds: list[dict], said: str) -> list[dict]:
-    """Give the median of each figure, and of the ratio within a round."""
-    rates = [(f"{name}, {said}", "/s", f"{name}_per_second") for name in ("bridge", "baseline")]
-    found = [(what, unit, [each[key] for each in rounds]) for what, unit, key in rates]
+def at_once(count: int, concurrency: int) -> dict:
+    """Mirror at vendors that take their time and answer so many calls of ours at once."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        left = stack.enter_context(vendor(count, LATENCY, "--edited"))
+        right = stack.enter_context(vendor(count, LATENCY))
+        estate = hinted(folder / "home", (left, right), count, concurrency=concurrency)
+        rate = bridged(estate, right, count)
+    theory = concurrency / (CALLS * LATENCY)
+    return {
+        "tickets": count,
+        "concurrency": concurrency,
+        "bridge_per_second": rate,
+        "theory_per_second": theory,
+        "ratio": rate / theory,
+    }
+
+
+def beside_baseline(rounds: list[dict], what: str, least: float | None) -> list[dict]:
+    """Give the ratio within a round, and the rates."""
     ratios = [each["bridge_per_second"] / each["baseline_per_second"] for each in rounds]
     calls = [each["bridge_calls"] / each["baseline_calls"] for each in rounds]
-    found += [
-        (f"bridge, baseline = 1, {said}", "x", ratios),
-        ("calls to the vendor, baseline = 1", "x", calls),
-    ]
     return [
-        {"what": what, "value": statistics.median(of), "limit": None, "unit": unit}
-        for what, unit, of in found
+        figure(what, ratios, peer="frozen baseline", limit=least and -least),
+        *(
+            figure(f"{what}: {name}", [each[f"{name}_per_second"] for each in rounds], unit="/s")
+            for name in ("bridge", "baseline")
+        ),
+        figure(f"{what}: calls to the vendor", calls, peer="frozen baseline"),
     ]
 
 
 def run(count: int = 2000, slow: int = 600, rounds: int = 3) -> dict:
-    """Measure one process each at a vendor that costs nothing; then one that takes 50 ms.
+    """Measure one process each at vendors that cost nothing, on both databases; then 50 ms a call.
 
-    There the bridge still is one process, and the baseline has a worker for each call that the
-    bridge may make at once.
+    There the bridge still is one process, and the baseline has a worker for each of the calls that
+    the bridge may make at once.
     """
-    instant = [measure(count, 0.0, 1) for _ in range(rounds)]
-    real = [measure(slow, LATENCY, CONCURRENCY + 1) for _ in range(rounds)]
-    noop = statistics.median(each["noop_per_second"] for each in [*instant, *real])
+    five, many = CONCURRENCY + 1, MANY
+    with postgres() as made:
+        # In turns, so that what else the machine does is shared by all.
+        turns = [
+            (
+                measure(count, 0.0, 1),
+                measure(count, 0.0, 1, made),
+                measure(slow, LATENCY, five),
+                at_once(slow, five),
+                at_once(4 * slow, many),
+            )
+            for _ in range(rounds)
+        ]
+    instant, on_postgres, real, few, crowd = (list(each) for each in zip(*turns, strict=True))
+    noop = [each["noop_per_second"] for each in [*instant, *on_postgres, *real]]
     return {
         "name": "mirroring edits, beside an application without a ledger",
-        "measured": [*instant, *real],
+        "measured": [*instant, *on_postgres, *real, *few, *crowd],
         "figures": [
-            *figures(instant, "instant vendor, one process"),
-            *figures(real, f"50 ms, {CONCURRENCY + 1} at once"),
-            {
-                "what": "RQ jobs that do nothing, one worker",
-                "value": noop,
-                "limit": None,
-                "unit": "/s",
-            },
+            *beside_baseline(instant, "mirror, instant vendors, SQLite", LEAST),
+            *beside_baseline(on_postgres, "mirror, instant vendors, PostgreSQL", LEAST_ON_POSTGRES),
+            *(
+                figure(
+                    f"mirror at 50 ms a call, {concurrency} at once",
+                    [each["ratio"] for each in found],
+                    peer=f"theory, {concurrency}/(3 x 50 ms)",
+                    limit=-least,
+                )
+                for found, concurrency, least in (
+                    (few, five, LEAST_OF_FEW),
+                    (crowd, many, LEAST_OF_MANY),
+                )
+            ),
+            *beside_baseline(real, f"mirror at 50 ms a call, {five} workers of the baseline", None),
+            figure("RQ jobs that do nothing, one worker", noop, unit="/s"),
         ],
     }
 

@@ -14,6 +14,7 @@ import requests
 from redis import Redis
 from rq import Queue, SimpleWorker
 
+from bench.baseline.postgres import PostgresTable
 from bench.baseline.receiver import QUEUE
 
 MIRRORED = ("subject", "status", "priority", "tags")
@@ -92,6 +93,11 @@ class Table:
             )
 
 
+def open_table(where: str) -> Table | PostgresTable:
+    """Open the table: a SQLite file, or a database of PostgreSQL's by its address."""
+    return PostgresTable(where) if where.startswith("postgresql:") else Table(where)
+
+
 class Mirror:
     """What a worker keeps: one Session, one database connection."""
 
@@ -100,7 +106,7 @@ class Mirror:
         session.trust_env = False
         self.source = Account(session, environ["MIRROR_SOURCE"], environ["MIRROR_SOURCE_KEY"])
         self.target = Account(session, environ["MIRROR_TARGET"], environ["MIRROR_TARGET_KEY"])
-        self.table = Table(environ["MIRROR_DATABASE"])
+        self.table = open_table(environ["MIRROR_DATABASE"])
 
     def mirror(self, name: str) -> None:
         """Make the ticket's counterpart, or change what differs there."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -27,12 +27,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.core.model.lanes import LANES
-from bridge.ledger.database import Tx, insert_for
+from bridge.ledger.database import Tx
 from bridge.ledger.fair_turns import in_turn
 from bridge.ledger.tables import stray_copy, work
+from bridge.ledger.work_requests import NewWork, enqueue, enqueue_all
+
+__all__ = ["NewWork", "enqueue", "enqueue_all"]
 
 AGED_AFTER = timedelta(seconds=30)
 """Work that has been due for so long may be taken before work of a more urgent lane."""
@@ -59,75 +61,6 @@ class WorkRow:
     """Since when it could be claimed: no earlier than its last failure."""
     run_id: int | None = None
     """The run that asked for it; a run's writes can be undone together."""
-
-
-def enqueue(
-    tx: Tx,
-    *,
-    kind: str,
-    key: str,
-    connection: str,
-    entity: str,
-    remote_id: str | None = None,
-    link_id: str | None = None,
-    lane: str = "live",
-    due_at: datetime,
-    now: datetime,
-    payload: dict[str, Any] | None = None,
-    unpark: bool = True,
-    run_id: int | None = None,
-    handle: str = "",
-) -> None:
-    """Ask for a piece of work. A row of this key takes the more urgent lane and the earlier time.
-
-    A parked row is freed, because its cause may be gone, and its attempts are counted from zero;
-    `unpark=False` leaves it parked.
-    """
-    tx.execute(
-        _enqueue(tx.dialect.name, unpark),
-        {
-            "key": key,
-            "kind": kind,
-            "connection": connection,
-            "entity": entity,
-            "remote_id": remote_id,
-            "link_id": link_id,
-            "lane": LANES.index(lane),
-            "due_at": due_at,
-            "payload": payload,
-            "run_id": run_id,
-            "handle": handle,
-            "created_at": now,
-        },
-    )
-
-
-@cache
-def _enqueue(dialect: str, unpark: bool) -> Insert:
-    statement = insert_for(dialect, work)
-    new, is_parked = statement.excluded, work.c.parked_at.is_not(None)
-    changes: dict[str, Any] = {
-        "generation": work.c.generation + 1,
-        "lane": case((work.c.lane <= new.lane, work.c.lane), else_=new.lane),
-        "due_at": case(
-            (and_(~is_parked, work.c.due_at <= new.due_at), work.c.due_at), else_=new.due_at
-        ),
-        "payload": func.coalesce(new.payload, work.c.payload),
-        # What was set aside is freed on behalf of whoever frees it, with no limit of another run.
-        "run_id": case(
-            (is_parked, func.coalesce(new.run_id, work.c.run_id)),
-            else_=func.coalesce(work.c.run_id, new.run_id),
-        ),
-        "handle": case((new.handle != "", new.handle), else_=work.c.handle),
-    }
-    if unpark:
-        changes |= {
-            "attempts": case((is_parked, 0), else_=work.c.attempts),
-            "parked_at": None,
-            "parked_why": "",
-            "parked_cause": "",
-        }
-    return statement.on_conflict_do_update(index_elements=["key"], set_=changes)
 
 
 def claim(

@@ -1,0 +1,70 @@
+"""Many rows for one statement, handed over as one JSON parameter.
+
+To compile and bind a list of VALUES costs more than the database takes to store them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Column, Select, String, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+ROWS = "rows"
+"""The parameter's name."""
+
+
+def select_rows(dialect: str, columns: Sequence[Column[Any]]) -> Select[Any]:
+    """Return the query for the rows that `encoded` has put into the parameter, in their order."""
+    if dialect == "sqlite":
+        each = func.json_each(bindparam(ROWS, type_=Text)).table_valued("key", "value")
+        return select(
+            *(
+                func.json_extract(each.c.value, literal_column(f"'$[{place}]'"))
+                for place in range(len(columns))
+            )
+        ).order_by(each.c.key)
+    texts = func.json_array_elements(cast(bindparam(ROWS, type_=Text), postgresql.JSON))
+    each = texts.table_valued("value", with_ordinality="place").render_derived()
+    return select(
+        *(
+            cast(each.c.value.op("->>")(literal_column(str(place))), _untruncated(column))
+            for place, column in enumerate(columns)
+        )
+    ).order_by(each.c.place)
+
+
+def _untruncated(column: Column[Any]) -> TypeEngine[Any]:
+    """Return the column's type; a cast to a short text would cut off what an INSERT refuses."""
+    return Text() if isinstance(column.type, String) else column.type
+
+
+def encoded(
+    dialect: str, columns: tuple[Column[Any], ...], rows: Iterable[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the parameter: each row's values as the types of these columns store them."""
+    processors = _processors(dialect, columns)
+    values = [
+        [row[name] if process is None else process(row[name]) for name, process in processors]
+        for row in rows
+    ]
+    return {ROWS: orjson.dumps(values).decode()}
+
+
+@cache
+def _processors(dialect: str, columns: tuple[Column[Any], ...]) -> list[tuple[str, Any]]:
+    known: Dialect = _DIALECTS[dialect]
+    return [
+        (column.name, column.type.dialect_impl(known).bind_processor(known)) for column in columns
+    ]
+
+
+_DIALECTS: Final[Mapping[str, Any]] = {
+    "sqlite": sqlite.dialect(),
+    "postgresql": postgresql.dialect(),  # type: ignore[no-untyped-call]
+}

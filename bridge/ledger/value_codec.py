@@ -44,6 +44,17 @@ def loads(text: str) -> Any:
         return _unpack(json.loads(text, parse_float=_tag_float, parse_constant=_tag_float))
 
 
+def parsed(text: str) -> Any:
+    """Return the JSON of what `dumps` encoded, not decoded; None where it takes `loads` to read it.
+
+    A float may stand for an integer that is too large for one.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
 def storable(text: str) -> str:
     """Replace the characters that no database stores in a text column."""
     clean = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

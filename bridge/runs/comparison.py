@@ -20,11 +20,12 @@ from bridge.engine.context import Context
 from bridge.flow.differences import differences
 from bridge.flow.match import out_of_scope
 from bridge.flow.replan import kind_of_work, plans, work_key
-from bridge.ledger import drift_findings, hints, links, listings
+from bridge.ledger import drift_findings, hints, link_outlines, links, listings
 from bridge.ledger.database import Tx
 from bridge.ledger.listings import LinkedRow
 from bridge.ledger.run_records import DifferenceKind
 from bridge.runs.fingerprints import fingerprint, fingerprint_key
+from bridge.runs.plain_rows import PlainRows
 
 OWED: Final = {
     "create": "{} does not have it yet",
@@ -126,13 +127,16 @@ def compare(
         if _still_fits(linked, fingerprints[remote_id], today)
     }
     comparison = Comparison(same_sides=list(same.values()))
-    changed = {linked.link_id for each, linked in linked_rows.items() if each not in same}
-    loaded = context.load(tx, sorted(changed))
+    changed = {each: linked for each, linked in linked_rows.items() if each not in same}
+    for remote_id in _needing_nothing(tx, context, connection, entity, records, changed, full=full):
+        settled = Compared(None, changed.pop(remote_id), fingerprints[remote_id], today)
+        comparison.in_full[remote_id] = settled
+    loaded = context.load(tx, sorted({linked.link_id for linked in changed.values()}))
     strays = _stray_copies(tx, context, records, linked_rows)
     for remote_id, record in records.items():
-        if remote_id in same:
-            continue
         linked = linked_rows.get(remote_id)
+        if linked is not None and remote_id not in changed:
+            continue
         link = None if linked is None else loaded.get(linked.link_id)
         difference = None
         if link is not None:
@@ -143,6 +147,31 @@ def compare(
             digest = fingerprints.get(remote_id)
             comparison.in_full[remote_id] = Compared(difference, linked, digest, today)
     return comparison
+
+
+def _needing_nothing(
+    tx: Tx,
+    context: Context,
+    connection: str,
+    entity: str,
+    records: Mapping[str, Record],
+    linked_rows: Mapping[str, LinkedRow],
+    *,
+    full: bool,
+) -> list[str]:
+    """Return the ids of rows of which it is certain, without loading their links, that all is well.
+
+    They are most of what a listing shows that was never compared before, as after an import.
+    """
+    plain_rows = PlainRows.of(context, connection, entity, full=full)
+    if plain_rows is None or not linked_rows:
+        return []
+    outlines = link_outlines.of(tx, sorted({linked.link_id for linked in linked_rows.values()}))
+    return [
+        remote_id
+        for remote_id, linked in linked_rows.items()
+        if plain_rows.need_nothing(outlines.get(linked.link_id), records[remote_id])
+    ]
 
 
 def moved_since(tx: Tx, connection: str, entity: str, comparison: Comparison) -> set[str]:

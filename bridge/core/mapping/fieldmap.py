@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.core.model.limits import over_record_limit, size_of, why_too_large
+from bridge.core.model.limits import MAX_FIELD_CHARS, over_record_limit, size_of, why_too_large
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
@@ -68,15 +68,19 @@ class EntityMap:
         chars: dict[str, int] = {}
         for name, field_map in self.fields.items():
             value = values[name] = field_map.extract(record)
-            if isinstance(value, Marker | Unreadable):
+            if type(value) is str and len(value) <= MAX_FIELD_CHARS:  # as most are
+                chars[name] = len(value)
+                continue
+            if value is None or isinstance(value, Marker | Unreadable):
                 continue
             size = size_of(value)
             if why := why_too_large(value, size, is_set=field_map.is_set):
                 values[name] = Unreadable(why, Code.READ_LIMIT)
             else:
                 chars[name] = size.chars
-        too_much = over_record_limit(chars)
-        return values | {name: Unreadable(why, Code.READ_LIMIT) for name, why in too_much.items()}
+        for name, why in over_record_limit(chars).items():
+            values[name] = Unreadable(why, Code.READ_LIMIT)
+        return values
 
     @property
     def parent(self) -> FieldMap | None:

@@ -89,6 +89,8 @@ def over_record_limit(chars: Mapping[str, int]) -> dict[str, str]:
     The longest go first, so that as many as possible stay. `chars` is by field.
     """
     total, over = sum(chars.values()), dict[str, str]()
+    if total <= MAX_RECORD_CHARS:
+        return over
     for name in sorted(chars, key=lambda name: (-chars[name], name)):
         if total <= MAX_RECORD_CHARS:
             break

@@ -128,7 +128,10 @@ def _plan_calls(recipient: Recipient, probed: Mapping[str, bool]) -> list[Planne
     for name, field_map in recipient.fields.items():
         if not _is_due(recipient, field_map):
             continue
-        key, never = field_map.write_key, _why_never_written(recipient, field_map, probed)
+        connection, key = recipient.side.connection, field_map.write_key
+        never = why_never_written(
+            connection, field_map, recipient.rules, recipient.capabilities, probed
+        )
         if never is not None:
             recipient.decline(name, never)
         if never is not None or key is None:
@@ -188,15 +191,19 @@ def _may_be_compared(field_map: FieldMap, entry: SideField, state: FieldState) -
     return not entry.unreadable or (field_map.is_set and entry.tried < state.rev)
 
 
-def _why_never_written(
-    recipient: Recipient, field_map: FieldMap, probed: Mapping[str, bool]
+def why_never_written(
+    connection: str,
+    field_map: FieldMap,
+    rules: Rules,
+    capabilities: EntityCapabilities,
+    probed: Mapping[str, bool],
 ) -> NotCarried | None:
     """Return why a field is never written there, whatever its value; None if it is."""
-    key, connection = field_map.write_key, recipient.side.connection
+    key, to = field_map.write_key, rules.policy(field_map.name).to
     if key is None:
         return NotCarried(f"the mapping of {connection} only reads it", Code.MAP_ONLY_READ)
-    writable = recipient.capabilities.writable.get(key)
-    if not recipient.receives(field_map.name):
+    writable = capabilities.writable.get(key)
+    if to is not None and connection not in to:
         return NotCarried(f"the sync does not send it to {connection}", Code.SYNC_NOT_SENT)
     if not field_map.on_update:
         why = f"the mapping of {connection} writes it only on create"

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import counting, creating, living, mirroring, reconciling, scaling
+from bench import counting, creating, intake, living, mirroring, reconciling, scaling
 from bench.figures import within
 
 HISTORY = Path(__file__).parent / "history"
 PARTS: Mapping[str, tuple[Callable[[], dict], Callable[[], dict]]] = {
     "baseline": (mirroring.run, lambda: mirroring.run(300, 150, 1)),
+    "intake": (intake.run, lambda: intake.run(600, 1)),
     "counting": (counting.run, lambda: counting.run(300, 1)),
     "scaling": (scaling.run, lambda: scaling.run(600, 1)),
     "creating": (creating.run, lambda: creating.run(1000, 500, 1)),

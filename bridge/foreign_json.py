@@ -14,7 +14,6 @@ from __future__ import annotations
 import codecs
 import json
 import math
-import re
 from typing import Any, Final
 
 import orjson
@@ -26,7 +25,10 @@ REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 _INTEGERS: Final = range(-(2**63), 2**64)
 """What every JSON library and database can hold as a number."""
 _MAX_DIGITS: Final = 20
-_LONG_NUMBER = re.compile(rb"\d{19}")
+_LONG_NUMBER: Final = b"0" * 19
+"""What every number of so many digits holds once its digits are all noughts: found many times
+faster than by a pattern, in every answer that comes."""
+_NOUGHTS: Final = bytes.maketrans(b"123456789", b"000000000")
 _HANDLER: Final = "bridge.replaced"
 
 
@@ -42,7 +44,7 @@ codecs.register_error(_HANDLER, _replaced)
 
 def loads(raw: bytes) -> Any:
     """Read JSON. Raises ValueError for what is none even so; the time is linear in its length."""
-    if b"\\u0000" not in raw and _LONG_NUMBER.search(raw) is None:
+    if b"\\u0000" not in raw and _LONG_NUMBER not in raw.translate(_NOUGHTS):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:

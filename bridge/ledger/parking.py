@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 
 from bridge.core.model.lanes import LANES
 from bridge.core.model.outcome_codes import CAUSES, Code, causes_of, code_named, of_cause
 from bridge.core.model.values import Ref
 from bridge.ledger import hints, probes
-from bridge.ledger.database import Tx, insert
+from bridge.ledger.database import Tx, insert, one_of
 from bridge.ledger.tables import side, work
 
 SAMPLES = 5
@@ -314,9 +315,14 @@ def unpark(
 def free_shown(tx: Tx, refs: Iterable[Ref], now: datetime) -> int:
     """Free the reading of records that were kept from us and are shown now; return how many."""
     reading = [hints.key(ref) for ref in refs]
-    rows = select(work.c.id).where(work.c.key.in_(reading), work.c.parked_cause == WITHHELD)
-    ids = list(tx.execute(rows.where(work.c.parked_at.is_not(None))).scalars())
+    ids = list(tx.execute(_withheld(tx.dialect.name), {"ids": reading}).scalars())
     return unpark(tx, now, ids=ids) if ids else 0
+
+
+@cache
+def _withheld(dialect: str) -> Select[Any]:
+    parked = (work.c.parked_cause == WITHHELD, work.c.parked_at.is_not(None))
+    return select(work.c.id).where(one_of(dialect, work.c.key), *parked)
 
 
 def free_runs(tx: Tx, now: datetime) -> int:

@@ -180,6 +180,8 @@ def moved_since(tx: Tx, connection: str, entity: str, comparison: Comparison) ->
     Of a record that was equal the sighting has the link's fence, which tells by itself.
     """
     differing = [key for key, each in comparison.in_full.items() if each.difference is not None]
+    if not differing:
+        return set()
     present = listings.linked_rows(tx, connection, entity, differing)
     return {
         remote_id

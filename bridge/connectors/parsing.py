@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,8 @@ MAX_ID_LENGTH = 200
 """Characters; also of an event's name."""
 FUTURE = timedelta(days=1)
 """A time further ahead is none: clocks differ, but not by that much."""
+MAX_TIME_LENGTH = 100
+"""Characters; so much is no time, however many digits its seconds have."""
 YEARS = range(1900, 9000)
 """Of a time that can be one."""
 GENERIC_EVENT = "hint"
@@ -49,8 +52,12 @@ def parse_time(value: Any) -> datetime | None:
 
     One at the very ends of the calendar is none: no span of time could be added to it.
     """
-    if not isinstance(value, str):
-        return None
+    return _parsed_time(value) if isinstance(value, str) and len(value) <= MAX_TIME_LENGTH else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed_time(value: str) -> datetime | None:
+    """Read a time once, however often it is asked for: a listing does for every row, and again."""
     try:
         time = datetime.fromisoformat(value)
     except ValueError:

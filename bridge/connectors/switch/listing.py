@@ -76,9 +76,14 @@ class SwitchListing:
             if times:
                 newest = format_time(times[-1])
                 top = max(top, newest, key=known_time) if top else newest
-            fresh = [row for row in rows if seen.get(row_id(row)) != row_stamp(row, column)]
+            stamps = [(row_id(row), row_stamp(row, column)) for row in rows]
+            fresh = [
+                row
+                for row, (remote_id, stamp) in zip(rows, stamps, strict=True)
+                if seen.get(remote_id) != stamp
+            ]
             if fresh:
-                seen |= {row_id(row): row_stamp(row, column) for row in rows}
+                seen |= dict(stamps)
                 done = not full and not value_at(answer.body, "meta.next_cursor")
                 after = {"from": start, "seen": _not_before(start, seen), "top": top, "done": done}
                 return [(row, answer) for row in fresh], after

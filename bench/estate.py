@@ -8,25 +8,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from bench.vendor import ticket
+from bench.populating import populate
 from bridge import config as configuration
 from bridge.clock import SystemClock
 from bridge.connectors import CONNECTORS, build, connector_class
-from bridge.connectors.contract import Record
-from bridge.core.merge import observations
-from bridge.core.merge.case import Rules
-from bridge.core.model.state import Link, Side
-from bridge.core.model.values import Ref
 from bridge.engine.context import Context
 from bridge.engine.worker import Drain
-from bridge.flow.readings import observation
-from bridge.flow.replan import plans
 from bridge.home import shipped_folder
 from bridge.http.client import Http
-from bridge.ledger import link_codec, tables, work
+from bridge.ledger import work
 from bridge.ledger.database import Ledger
 from bridge.procedures import PROCEDURES
 from bridge.queue import MemoryBudget, keep_loaded
@@ -38,7 +31,6 @@ tickets:
   fields: {"*": latest}
   precedence: [left, right]
 """
-CHUNK = 2000
 CONCURRENCY = 4
 """Calls at once that an import may make: of those declared the last is left to live traffic."""
 
@@ -138,57 +130,4 @@ class Estate:
 
     def populate(self, count: int) -> None:
         """Link so many tickets on both sides, as an import would have left them."""
-        rules = self.context.rules(self.context.syncs["tickets"])
-        now = self.clock.now() - timedelta(hours=1)
-        for begin in range(0, count, CHUNK):
-            made = [
-                self._link(number, now, rules) for number in range(begin, min(begin + CHUNK, count))
-            ]
-            if any(found.calls or found.create for found in plans(self.context, made[0]).values()):
-                raise SystemExit("the tickets are not as an import leaves them")
-            with self.ledger.transaction() as tx:
-                tx.execute(tables.link.insert(), [_link_row(link, now) for link in made])
-                sides = [(link, side) for link in made for side in link.sides.values()]
-                tx.execute(
-                    tables.side.insert(), [_side_row(link, side, now) for link, side in sides]
-                )
-
-    def _link(self, number: int, now: datetime, rules: Rules) -> Link:
-        row = ticket(number)
-        names = dict.fromkeys(("left", "right"), str(row["id"]))
-        sides = {name: Side(name, each) for name, each in names.items()}
-        link = Link(f"{number:032x}", "tickets", "ticket", sides=sides)
-        for name, remote_id in names.items():
-            record = Record(
-                Ref(name, "ticket", remote_id), row | {"id": remote_id}, now, changed_before=now
-            )
-            observations.absorb(link, observation(record, self.context.maps[name]["ticket"]), rules)
-        return link
-
-
-def _link_row(link: Link, now: datetime) -> dict:
-    return {
-        "id": link.id,
-        "sync": link.sync,
-        "entity": link.entity,
-        "state": link_codec.state(link.state),
-        "paused": False,
-        "parent_id": None,
-        "created_at": now,
-        "updated_at": now,
-    }
-
-
-def _side_row(link: Link, side: Side, now: datetime) -> dict:
-    return {
-        "link_id": link.id,
-        "connection": side.connection,
-        "entity": link.entity,
-        "remote_id": side.remote_id,
-        "fields": link_codec.side_fields(side.fields),
-        "version": side.version,
-        "read_at": side.read_at,
-        "tombstone": False,
-        "in_scope": True,
-        "created_at": now,
-    }
+        populate(self.context, self.ledger, count, self.clock.now() - timedelta(hours=1))

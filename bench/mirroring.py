@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import requests
@@ -96,10 +96,11 @@ def bridged(estate: Estate, url: str, count: int) -> float:
 
 def mirrored(environ: Mapping[str, str], count: int, workers: int) -> float:
     """Let so many workers of the baseline work; give the rate."""
-    open_table(environ["MIRROR_DATABASE"]).remember(
-        (f"tkt_{number}", f"tkt_{number}", str(ticket(number)["updated_at"]))
-        for number in range(count)
-    )
+    with closing(open_table(environ["MIRROR_DATABASE"])) as table:
+        table.remember(
+            (f"tkt_{number}", f"tkt_{number}", str(ticket(number)["updated_at"]))
+            for number in range(count)
+        )
     door = create_app(environ).test_client()
     for number in range(count):
         body = json.dumps({"id": f"tkt_{number}"}).encode()

@@ -13,7 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import counting, creating, intake, living, mirroring, reconciling, scaling
+from bench import (
+    arriving,
+    counting,
+    creating,
+    growing,
+    intake,
+    living,
+    mirroring,
+    reconciling,
+    scaling,
+)
 from bench.figures import within
 
 HISTORY = Path(__file__).parent / "history"
@@ -21,7 +31,9 @@ PARTS: Mapping[str, tuple[Callable[[], dict], Callable[[], dict]]] = {
     "baseline": (mirroring.run, lambda: mirroring.run(300, 150, 1)),
     "intake": (intake.run, lambda: intake.run(600, 1)),
     "counting": (counting.run, lambda: counting.run(300, 1)),
+    "arriving": (arriving.run, lambda: arriving.run(5.0, 1)),
     "scaling": (scaling.run, lambda: scaling.run(600, 1)),
+    "growing": (growing.run, lambda: growing.run((1000, 20_000), 100, 2)),
     "creating": (creating.run, lambda: creating.run(1000, 500, 1)),
     "reconciling": (reconciling.run, lambda: reconciling.run(1000, 10_000)),
     "living": (living.run, lambda: living.run(2000, 50, 2)),

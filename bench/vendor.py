@@ -59,16 +59,18 @@ class Account:
         fresh: bool = False,
         edited: bool = False,
         slow_pages: bool = False,
+        lazy: bool = False,
     ) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        common = (
+        self.common = (
             {"status": "new"}
             if fresh
             else {"subject": "Edited", "updated_at": now}
             if edited
             else {}
         )
-        whole = [ticket(number) | common for number in range(count)]
+        self.lazy = range(count if lazy else 0)
+        whole = [ticket(number) | self.common for number in range(0 if lazy else count)]
         listed = [
             {key: value for key, value in row.items() if key != "description"} for row in whole
         ]
@@ -96,7 +98,7 @@ class Account:
         if path == "/tickets":
             return 200, self.page(query.get("cursor", [""])[0]), self.slow_pages
         name = unquote(path.removeprefix("/tickets/"))
-        row = self.change(name, json.loads(body)) if method == "PATCH" else self.whole.get(name)
+        row = self.change(name, json.loads(body)) if method == "PATCH" else self.row(name)
         if row:
             return 200, b'{"data":' + row + b"}", True
         if path == "/customers":
@@ -116,9 +118,16 @@ class Account:
         meta = f'"meta":{{"total":{len(self.listed)},"next_cursor":{following}}}'
         return b'{"data":[' + b",".join(rows) + b"]," + meta.encode() + b"}"
 
+    def row(self, name: str) -> bytes | None:
+        """Show a ticket; a lazy account makes it when it is first asked for."""
+        number = name.removeprefix("tkt_")
+        if name not in self.whole and number.isdecimal() and int(number) in self.lazy:
+            self.whole[name] = json.dumps(ticket(int(number)) | self.common).encode()
+        return self.whole.get(name)
+
     def change(self, name: str, given: dict[str, object]) -> bytes | None:
         """Change a ticket, and show it."""
-        row = self.whole.get(name)
+        row = self.row(name)
         if row is None:
             return None
         self.changed[name] = time.monotonic()
@@ -198,6 +207,10 @@ if __name__ == "__main__":
     parser.add_argument(
         "--slow-pages", action="store_true", help="pages of a listing take the latency, too"
     )
+    parser.add_argument(
+        "--lazy", action="store_true", help="no listing: a million tickets take no memory"
+    )
     chosen = parser.parse_args()
     options = {"fresh": chosen.fresh, "edited": chosen.edited, "slow_pages": chosen.slow_pages}
-    asyncio.run(serve(Account(chosen.tickets, chosen.latency, **options)))
+    account = Account(chosen.tickets, chosen.latency, lazy=chosen.lazy, **options)
+    asyncio.run(serve(account))

@@ -92,6 +92,10 @@ class Table:
                 rows,
             )
 
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
 
 def open_table(where: str) -> Table | PostgresTable:
     """Open the table: a SQLite file, or a database of PostgreSQL's by its address."""

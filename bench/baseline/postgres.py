@@ -35,3 +35,7 @@ class PostgresTable:
                 " set updated_at = excluded.updated_at, mirrored_at = excluded.mirrored_at",
                 list(rows),
             )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._database.close()

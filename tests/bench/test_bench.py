@@ -1,6 +1,9 @@
 """The benchmarks work at a small size; what they measure is for a quiet machine."""
 
-from bench import creating, mirroring, reconciling
+import pytest
+
+from bench import arriving, creating, growing, mirroring, reconciling
+from bench.postgres import postgres
 
 
 def test_reconciliation_beside_a_bare_loop_sees_every_ticket():
@@ -22,3 +25,23 @@ def test_the_bridge_and_the_baseline_make_as_many_calls_for_an_edit():
     found = mirroring.measure(30, 0.0, 1)  # it ends the run unless every ticket was written
     assert (found["bridge_calls"], found["baseline_calls"]) == (3, 3)
     assert found["noop_per_second"] > 0
+
+
+@pytest.mark.postgres
+def test_the_bridge_mirrors_on_postgresql_beside_the_baseline():
+    with postgres() as made:
+        found = mirroring.measure(30, 0.0, 1, made)
+    assert (found["bridge_calls"], found["baseline_calls"]) == (3, 3)
+
+
+def test_every_webhook_of_a_larger_ledger_is_mirrored():
+    (found,) = growing.measure((60, 120), 5, 1)  # it ends the run unless every ticket was written
+    assert found.keys() == {60, 120}
+    assert all(cost > 0 for costs in found.values() for cost in costs.values())
+
+
+@pytest.mark.processes
+def test_webhooks_at_a_steady_rate_are_written_by_real_processes():
+    found = arriving.measure(1.0)  # it ends the run unless every ticket was written
+    assert found["count"] == arriving.RATE
+    assert 0 < found["p50"] <= found["p95"] <= found["most"]

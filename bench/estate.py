@@ -23,6 +23,7 @@ from bridge.ledger import work
 from bridge.ledger.database import Ledger
 from bridge.procedures import PROCEDURES
 from bridge.queue import MemoryBudget, keep_loaded
+from bridge.runs import older_ledger
 
 SYNCS = """\
 tickets:
@@ -98,7 +99,8 @@ class Estate:
             name: build(connection, Http(connection, clock=self.clock))
             for name, connection in self.config.connections.items()
         }
-        (folder / "var").mkdir(exist_ok=True)
+        self._var = folder / "var"
+        self._var.mkdir(exist_ok=True)
         self.ledger = Ledger(database or f"sqlite:///{folder / 'var' / 'bridge.db'}")
         self.ledger.upgrade()
         self.context = Context(
@@ -131,3 +133,5 @@ class Estate:
     def populate(self, count: int) -> None:
         """Link so many tickets on both sides, as an import would have left them."""
         populate(self.context, self.ledger, count, self.clock.now() - timedelta(hours=1))
+        # As one that has been in use here: a new one lists everything first.
+        older_ledger.note(self.ledger, self._var / older_ledger.FILE)

@@ -22,6 +22,7 @@ from bench import (
     living,
     mirroring,
     reconciling,
+    remembering,
     scaling,
 )
 from bench.figures import within
@@ -34,6 +35,7 @@ PARTS: Mapping[str, tuple[Callable[[], dict], Callable[[], dict]]] = {
     "arriving": (arriving.run, lambda: arriving.run(5.0, 1)),
     "scaling": (scaling.run, lambda: scaling.run(600, 1)),
     "growing": (growing.run, lambda: growing.run((1000, 20_000), 100, 2)),
+    "remembering": (remembering.run, lambda: remembering.run(20_000, 1000)),
     "creating": (creating.run, lambda: creating.run(1000, 500, 1)),
     "reconciling": (reconciling.run, lambda: reconciling.run(1000, 10_000)),
     "living": (living.run, lambda: living.run(2000, 50, 2)),

@@ -88,6 +88,8 @@ class Account:
         """Give the status, the body, and whether it takes the vendor's time."""
         url = urlsplit(target)
         path, query = url.path.removeprefix("/api/v1"), parse_qs(url.query)
+        if path == "/written":
+            return 200, json.dumps({"written": len(self.changed)}).encode(), False
         if path in {"/posted", "/changed", "/asked"}:
             return 200, json.dumps({path[1:]: getattr(self, path[1:])}).encode(), False
         self.asked += 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import arriving, creating, growing, mirroring, reconciling
+from bench import arriving, creating, growing, mirroring, reconciling, remembering
 from bench.postgres import postgres
 
 
@@ -45,3 +45,10 @@ def test_webhooks_at_a_steady_rate_are_written_by_real_processes():
     found = arriving.measure(1.0)  # it ends the run unless every ticket was written
     assert found["count"] == arriving.RATE
     assert 0 < found["p50"] <= found["p95"] <= found["most"]
+
+
+@pytest.mark.processes
+def test_the_memory_of_a_worker_is_told_by_quarters_of_a_day():
+    found = remembering.measure(400, 200)  # it ends the run unless every ticket was written
+    assert len(found["by_quarter"]) == 4
+    assert 10 < found["most"] < 1000

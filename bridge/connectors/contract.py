@@ -255,6 +255,14 @@ class Connector(ABC):
         No record that is there all the while is missed, whatever comes, goes and moves meanwhile.
         """
 
+    def made_since(self, entity: str, since: datetime) -> Sequence[Record]:
+        """Return at least what was made at that time (of our clock) or later, as listings show it.
+
+        Asked for only where `lists_newest` is declared. Raises Unavailable where the listing does
+        not come to that time, or comes in no order: then nothing follows from what it lacks.
+        """
+        raise Unsupported(f"{self.NAME} cannot list a {entity} by when it was made ({since})")
+
     # Writing
 
     def create(self, draft: Draft) -> Record | None:

@@ -242,6 +242,27 @@ def test_the_same_customer_is_found_unless_somebody_else_made_the_ticket(bench):
     ]
 
 
+def test_what_was_made_since_is_listed_over_pages_or_not_at_all(bench):
+    bench.add(3)
+    bench.wait(600)
+    since, made = bench.clock.now(), []
+    for number in range(250):
+        bench.wait(0.01)
+        traits = {"email": f"c{number}@customer.example"}
+        made.append(bench.box.create({"anonymous_traits": traits})["id"])
+    listed = {each.ref.id for each in bench.connector.made_since("ticket", since)}
+    assert listed.issuperset(made)
+
+    class Deaf(PostHogSandbox):
+        def list_tickets(self, call, project_id):
+            call.request.args = {"limit": call.query["limit"], "order_by": "created_at"}
+            return super().list_tickets(call, project_id)
+
+    bench.box.__class__ = Deaf
+    with pytest.raises(Unavailable, match="not sorted"):
+        bench.connector.made_since("ticket", since)
+
+
 def test_a_listing_that_ignores_what_was_asked_stops_the_poll(bench):
     bench.add(1)
     bench.wait(7200)

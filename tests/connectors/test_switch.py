@@ -140,6 +140,44 @@ def test_a_quiet_poll_costs_one_call(bench):
     assert len(bench.faulty.calls) == 1
 
 
+def test_what_was_made_since_is_listed_over_pages_and_seconds(bench):
+    bench.add(3)
+    bench.wait(600)
+    since, made = bench.clock.now(), []
+    for number in range(250):
+        if not number % 60:
+            bench.wait(1)
+        made.append(bench.box.create({"subject": f"Help {number}"})["id"])
+    listed = {each.ref.id for each in bench.connector.made_since("ticket", since)}
+    assert listed.issuperset(made)
+    assert len(bench.faulty.calls) < 8
+
+
+def test_what_was_made_since_is_no_answer_where_the_listing_does_not_come_to_that_time(bench):
+    since = bench.clock.now()
+    bench.wait(1)
+    for number in range(120):  # in one second, which the cursor cannot pass
+        bench.box.create({"subject": f"Same {number}"})
+    with pytest.raises(Unavailable, match="does not come to 2026-11-23T12:00:00Z"):
+        bench.connector.made_since("ticket", since)
+
+
+def test_what_was_made_since_is_no_answer_where_the_order_is_ignored(bench):
+    bench.add(2)
+    since = bench.clock.now()
+    bench.wait(5)
+    bench.add(2)
+
+    class Deaf(SwitchSandbox):
+        def list_tickets(self, call):
+            call.request.args = {"limit": call.query["limit"], "order_dir": "asc"}
+            return super().list_tickets(call)
+
+    bench.box.__class__ = Deaf
+    with pytest.raises(Unavailable, match="not sorted"):
+        bench.connector.made_since("ticket", since)
+
+
 def test_a_404_that_is_not_the_vendors_own_deletes_nothing(bench):
     (remote_id,) = bench.add(1)
     bench.faulty.next = ["404"]

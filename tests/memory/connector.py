@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from bridge.connectors.contract import Connector, Draft, Intent, Page, Parsed, Record
@@ -58,6 +59,11 @@ class MemoryConnector(Connector):
         """List everything by id."""
         self._check_entity(entity)
         return self._look("list", lambda: self._by_id(str(cursor or "")))
+
+    def made_since(self, entity: str, since: datetime) -> Sequence[Record]:
+        """List the records that were made since then."""
+        self._check_entity(entity)
+        return self._look("list", lambda: self._shown(self.system.made_since(since)))
 
     def create(self, draft: Draft) -> Record | None:
         """Create once, with the marker kept beside the record."""

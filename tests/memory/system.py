@@ -79,7 +79,8 @@ class _Row:
     values: dict[str, Raw]
     updated_at: datetime
     tick: int
-    marker: str | None = None
+    marker: str | None
+    made_at: datetime
 
 
 class MemorySystem:
@@ -218,6 +219,10 @@ class MemorySystem:
             (row.tick, remote_id) for remote_id, row in self._rows.items() if row.tick > tick
         )
 
+    def made_since(self, time: datetime) -> list[str]:
+        """List what was made at a time or later."""
+        return [remote_id for remote_id, row in self._rows.items() if row.made_at >= time]
+
     def marked(self, marker: str) -> list[str]:
         """Find the records that a create has marked."""
         return [remote_id for remote_id, row in self._rows.items() if row.marker == marker]
@@ -286,7 +291,8 @@ class MemorySystem:
             stored[key] = self._stored(
                 key, values.get(key, default), by, [] if key == TAGS else None
             )
-        self._rows[remote_id] = _Row(stored, self._stamp(), next(self._ticks), marker)
+        made_at = self._stamp()
+        self._rows[remote_id] = _Row(stored, made_at, next(self._ticks), marker, made_at)
         self.journal.append(
             Event(
                 self._clock.now(), by, "create", remote_id, {}, copy.deepcopy(stored), dict(values)

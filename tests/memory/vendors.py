@@ -157,6 +157,7 @@ def _can(
         deletes=deletes,
         values=values,
         dated=dated,
+        lists_newest=dated,
         read_batch=10,
     )
 

@@ -68,6 +68,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
         # that a key's scope covers (tickets.py there, read 2026-11), as far as was seen.
         deletes=Support.PROBED,
         values={"status": STATUSES, "priority": PRIORITIES},
+        lists_newest=True,
         read_batch=PAGE_SIZE - WITNESSES,
     )
 }

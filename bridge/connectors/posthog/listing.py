@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from bridge.connectors.parsing import (
@@ -34,6 +35,7 @@ SHARED_ROWS = 20
 POLL_OVERLAP = timedelta(minutes=10)
 """Each poll begins this much before the newest time of the last one."""
 MAX_NEWEST_PAGES = 20
+MAX_PAGES_MADE_SINCE = 100
 SCAN_SIZE = 500
 """Rows of one page where all tickets are looked through: half of what is allowed."""
 
@@ -111,6 +113,18 @@ class PostHogListing:
             if not shown.full or since is None or last is None or last + shown.answer.skew < since:
                 return
             offset += PAGE_SIZE - SHARED_ROWS
+
+    def made_since(self, since: datetime) -> Iterator[RowsOfPage]:
+        """List what was made since a time, the newest first, and a little more. Rows may repeat.
+
+        Raises Unavailable where the listing does not come to that time, or is not in that order.
+        """
+        for shown in islice(self.by_creation(PAGE_SIZE), MAX_PAGES_MADE_SINCE):
+            times = row_times(self.connection, shown.rows[::-1], "created_at", shown.answer)
+            yield shown
+            if not shown.full or (times and times[0] + shown.answer.skew < since):
+                return
+        raise Unavailable(self.connection, f"the listing does not come to {format_time(since)}")
 
     def changed(self, state: State) -> tuple[RowsOfPage | None, State]:
         """Return new rows in order of `updated_at`, and the state after them.

@@ -70,6 +70,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
         verbs=(Verb("patch", writes=("status", "priority", "assignee_id", "tags", "subject")),),
         creates=Support.YES,
         deletes=Support.YES,
+        lists_newest=True,
         values={"status": STATUSES, "priority": PRIORITIES},
     ),
     MESSAGE: EntityCapabilities(

@@ -20,7 +20,7 @@ import itertools
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -171,6 +171,11 @@ class SwitchConnector(JsonHttpConnector):
         if entity == MESSAGE:
             return self._walk_conversations(cursor or {}, None)
         return self._walk(entity, "created_at", cursor or {}, None)
+
+    def made_since(self, entity: str, since: datetime) -> Sequence[Record]:
+        """Return at least the tickets that were made since; see Connector.made_since."""
+        self._check_entity(entity)
+        return self._records(entity, self._listing(entity).made_since(since))
 
     def _walk(
         self, entity: str, column: str, state: Mapping[str, Any], overlap: timedelta | None

@@ -32,6 +32,7 @@ from bridge.errors import Unavailable
 from bridge.http.client import Answer
 
 MAX_NEWEST_PAGES = 20
+MAX_PAGES_MADE_SINCE = 100
 
 RowOfAnswer = tuple[Row, Answer]
 State = dict[str, Any]
@@ -113,6 +114,28 @@ class SwitchListing:
             if following == cursor:
                 return
             cursor = following
+
+    def made_since(self, since: datetime) -> Iterator[RowOfAnswer]:
+        """List what was made since a time, the newest first, and a little more. Rows may repeat.
+
+        Raises Unavailable where the listing does not come to that time, or is not in that order.
+        """
+        cursor: str | None = None
+        order = {"order_by": "created_at", "order_dir": "desc", "limit": PAGE_SIZE}
+        for _ in range(MAX_PAGES_MADE_SINCE):
+            answer = self.call(order | ({"cursor": cursor} if cursor else {}))
+            rows = object_rows(self.connection, answer, "data")
+            times = row_times(self.connection, rows[::-1], "created_at", answer)
+            yield from ((row, answer) for row in rows)
+            if row_count(answer, "data") < PAGE_SIZE or (times and times[0] + answer.skew < since):
+                return
+            last = last_time(self.connection, times[:1], "created_at")
+            # A second late, for the same reason.
+            following = format_time(last.replace(microsecond=0) + SECOND)
+            if following == cursor:
+                break
+            cursor = following
+        raise self._unavailable(f"the listing does not come to {format_time(since)}")
 
     def _page(self, column: str, start: str | None) -> tuple[Answer, list[Row], list[datetime]]:
         """Return a page in ascending order, and the times of its rows."""

@@ -125,6 +125,11 @@ class EntityCapabilities:
     """Records carry a time of their last change. Checked and documented; no decision needs it."""
     complete: bool = True
     """A full listing shows all records. False: that a record is not in it says nothing."""
+    lists_newest: bool = False
+    """`Connector.made_since` lists what was made last: so an import can keep a survey of what is
+    there, and need not search for each record before it makes it. Declared only where a row of a
+    listing shows whatever match rules may name, or is told apart from one that has no such value.
+    """
     read_batch: int = 1
     """Records that one read call can return."""
     originates: bool = True

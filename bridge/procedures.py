@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.engine.context import Context
 from bridge.engine.worker import Procedures
-from bridge.flow import people
+from bridge.flow import people, target_survey
 from bridge.flow.create import create
 from bridge.flow.delete import remove
 from bridge.flow.deliver import deliver
@@ -37,11 +37,13 @@ PROCEDURES = Procedures(
         "figures": account_metrics.fetch_account_metrics,
         "backfill": backfill.list_and_queue,
         "undo": undo.take_back,
+        "survey": target_survey.refresh,
     },
     catch_up=catch_up,
     run_failures={
         "reconcile": reconcile.failed,
         "backfill": listing_walk.run_failed,
         "figures": account_metrics.fetch_failed,
+        "survey": target_survey.refresh_failed,
     },
 )

@@ -7,6 +7,7 @@ tell, so that nothing is made twice that it has forgotten (copies.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from itertools import chain
 
 from bridge.connectors.contract import Draft, Intent
@@ -17,7 +18,7 @@ from bridge.core.model.values import Ref
 from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Steps, call_vendor, transact
-from bridge.flow import catching_up, copies, parents, read_anew
+from bridge.flow import catching_up, copies, parents, read_anew, target_survey
 from bridge.flow.commit import later, save_and_park, the_link
 from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, life_of, sameness
 from bridge.flow.match_keys import is_match, match_keys
@@ -45,14 +46,30 @@ def may_be_copied(tx: Tx, context: Context, task: Task) -> bool:
     return True
 
 
-def looks_first(tx: Tx, context: Context, task: Task) -> bool:
+class Search(StrEnum):
+    """Whether to look for a counterpart at the system itself before one is made."""
+
+    NEEDED = "needed"
+    NEEDLESS = "needless"
+    SPARED = "spared"
+    """As long as the survey of an import is fresh, and none appears in it."""
+
+
+def search(tx: Tx, context: Context, task: Task) -> Search:
     """Return whether to look for a counterpart at the system itself before one is made.
 
     By match rules, or because the ledger may have forgotten it.
     """
     link = the_link(task)
-    has_rules = bool(context.syncs[link.sync].match)
-    return has_rules or catching_up.is_late(tx, task.row.connection, state_made(link))
+    sync = context.syncs[link.sync]
+    if not sync.match:
+        late = catching_up.is_late(tx, task.row.connection, state_made(link))
+        return Search.NEEDED if late else Search.NEEDLESS
+    ours = match_keys(sync, canonical_state(task), state_made(link))
+    if not ours:  # no record could match
+        return Search.NEEDLESS
+    spared = target_survey.rules_out(tx, context, task, ours)
+    return Search.SPARED if spared else Search.NEEDED
 
 
 def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bool]:

@@ -36,6 +36,7 @@ from bridge.errors import (
 )
 from bridge.flow import call_parts, copies, counterpart, parents
 from bridge.flow.commit import conclude, later, save, save_and_park, take_lease, the_link
+from bridge.flow.counterpart import Search
 from bridge.flow.field_refusals import NO_SUCH_CALL, VALUE_STATUSES, park_refused_create
 from bridge.flow.match import AMBIGUOUS, life_of
 from bridge.flow.match_keys import customer_keys, match_keys
@@ -79,7 +80,7 @@ def create(context: Context, task: Task) -> Procedure:
         planned = None if may_be_there else wanted(tx, context, task)
         if planned is None:
             return None
-        return ToCreate(planned, counterpart.looks_first(tx, context, task))
+        return ToCreate(planned, counterpart.search(tx, context, task))
 
     begun = yield from transact(begin)
     if begun is None:
@@ -88,11 +89,13 @@ def create(context: Context, task: Task) -> Procedure:
         yield from look_up(context, task, begun)
         return
     planned = begun.plan
-    if begun.looks_first and (yield from counterpart.already_there(context, task, planned)):
+    if begun.search is Search.NEEDED and (
+        yield from counterpart.already_there(context, task, planned)
+    ):
         return
     connection = task.row.connection
     yield from await_grant(connection, task.deadline(context, connection))
-    ready = yield from transact(lambda tx: intend(tx, context, task, planned))
+    ready = yield from transact(lambda tx: intend(tx, context, task, begun))
     if ready is not None:
         yield from make(context, task, ready)
 
@@ -102,7 +105,7 @@ class ToCreate:
     """A create that is wanted, of which nothing is written down yet."""
 
     plan: CreatePlan
-    looks_first: bool
+    search: Search
     """Whether a counterpart may be there that has to be looked for."""
 
 
@@ -115,12 +118,16 @@ class OpenCreate:
     send_by: datetime
 
 
-def intend(tx: Tx, context: Context, task: Task, planned: CreatePlan) -> OpenCreate | None:
+def intend(tx: Tx, context: Context, task: Task, wanted_now: ToCreate) -> OpenCreate | None:
     """Write the intent down, unless the lease was lost while we waited or looked for a counterpart.
 
-    None when the record may not be made (any more); the work is finished or parked then.
+    None when the record may not be made (any more); the work is finished, parked or put off then.
     """
-    link, now = the_link(task), context.clock.now()
+    link, now, planned = the_link(task), context.clock.now(), wanted_now.plan
+    spared = wanted_now.search is Search.SPARED
+    if spared and counterpart.search(tx, context, task) is not Search.SPARED:
+        later(tx, task, now)  # we waited for too long: it is searched for
+        return None
     save(tx, task, [], now)
     if creation_budget_spent(tx, context, task):
         return None

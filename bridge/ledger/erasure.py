@@ -32,7 +32,7 @@ from bridge.core.model.entities import ENTITIES
 from bridge.core.model.state import Link
 from bridge.core.model.values import Marker, Ref
 from bridge.errors import Busy
-from bridge.ledger import link_codec, links, value_codec
+from bridge.ledger import link_codec, links, surveys, value_codec
 from bridge.ledger.database import Tx
 from bridge.ledger.tables import (
     attempt,
@@ -145,6 +145,7 @@ def erase(tx: Tx, email: str, now: datetime) -> dict[str, int]:
     counts["webhooks"] = _erase_inbox(tx, data, address)
     _erase_work(tx, data, address)
     tx.execute(delete(person).where(func.lower(person.c.email) == address))
+    surveys.erase(tx)
     return counts
 
 

@@ -14,10 +14,11 @@ from bridge.ledger.database import Ledger, Tx
 
 NOT_COPIED: Final = frozenset(
     {"inbox", "journal", "audit", "drift", "figure", "tally", "configuration", "process"}
+    | {"survey", "surveyed_key"}
 )
 OF_LIVE: Final = frozenset({"connection_health", "catch_up"})
 """What concerns live systems alone."""
-JOB_KINDS: Final = ("reconcile", "backfill", "undo", "figures")
+JOB_KINDS: Final = ("reconcile", "backfill", "undo", "figures", "survey")
 """Work of long jobs; a dry run starts its own."""
 
 

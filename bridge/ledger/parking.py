@@ -23,7 +23,7 @@ WITHHELD = "Withheld"
 """Cause of work that is parked because the system keeps the record from us."""
 CREATION_BUDGET = "creation budget"
 """Cause of creates that are set aside because an import has made all that it may: no trouble."""
-RUN_KINDS = ("reconcile", "backfill", "figures")
+RUN_KINDS = ("reconcile", "backfill", "figures", "survey")
 """Kinds of work that is a run: it ends, well or badly, and is never parked."""
 
 

@@ -14,9 +14,13 @@ from sqlalchemy import Table, delete, func, literal, select, update
 from bridge.core.model.state import FieldState
 from bridge.ledger import catch_up, connection_health, link_codec, links, tables
 from bridge.ledger.database import Tx
+from bridge.ledger.survey_tables import survey, surveyed_key
 
 PAGE: Final = 500
-ONE_EACH: Final = (tables.probed, tables.figure, tables.person, tables.stray_copy)
+ONE_EACH: Final = (
+    *(tables.probed, tables.figure, tables.person, tables.stray_copy),
+    *(survey, surveyed_key),
+)
 """Tables of what was found out about a connection: the old one's findings replace the new one's."""
 NAMED: Final = (
     *(tables.side, tables.attempt, tables.create_intent, tables.match_key, tables.conflict),

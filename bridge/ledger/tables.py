@@ -23,6 +23,7 @@ from sqlalchemy import (
 from bridge.ledger.catch_up_tables import catch_up, stray_copy
 from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
 from bridge.ledger.configuration_tables import configuration, process
+from bridge.ledger.survey_tables import survey
 
 __all__ = [
     "attempt",
@@ -46,6 +47,7 @@ __all__ = [
     "side",
     "sighting",
     "stray_copy",
+    "survey",
     "tally",
     "unmapped",
     "work",

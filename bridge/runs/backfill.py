@@ -18,6 +18,7 @@ from bridge.core.model.state import Link
 from bridge.core.model.syncs import Sync
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure
+from bridge.flow import target_survey
 from bridge.ledger import hints, links, run_records, run_writes, work
 from bridge.ledger.database import Tx
 from bridge.ledger.parking import CREATION_BUDGET
@@ -124,6 +125,11 @@ class ImportJob(ListingJob[None]):
         """Return what was asked for."""
         return asdict(self.request)
 
+    def begin(self, tx: Tx, rows: Mapping[str, Record]) -> None:
+        """Begin the survey by which what the import makes there need not be searched for."""
+        row, asked = self.task.row, datetime.fromisoformat(self.request.started)
+        target_survey.begin(tx, self.context, row.connection, row.entity, rows.values(), asked)
+
     def look_at(self, tx: Tx, rows: Mapping[str, Record]) -> None:
         """Do nothing: a few queries say what is to be imported."""
 
@@ -152,13 +158,15 @@ class ImportJob(ListingJob[None]):
 
     def conclude(
         self,
-        tx: Tx,  # noqa: ARG002
-        run: RunRow,  # noqa: ARG002
-        progress: ListingProgress,  # noqa: ARG002
+        tx: Tx,
+        run: RunRow,
+        progress: ListingProgress,
         listed: int,  # noqa: ARG002
         figures: RunFigures,  # noqa: ARG002
     ) -> tuple[int, str]:
-        """Do nothing: what a listing lacks is no matter of an import."""
+        """Complete the survey; what else a listing lacks is no matter of an import."""
+        if not (progress.broken or progress.stuck):
+            target_survey.complete(tx, run.connection, run.entity)
         return 0, ""
 
     def _wanted(self, tx: Tx, records: Iterable[Record]) -> list[Record]:

@@ -48,7 +48,7 @@ def _cost(tx: Tx, context: Context, sync: Sync, name: str, creatable: set[str]) 
     lacking = [links.count_lacking(tx, sync.name, other, on=name) for other in creatable - {name}]
     calls += math.ceil(max(lacking, default=0) / context.capabilities[name][sync.entity].read_batch)
     creates = links.count_lacking(tx, sync.name, name) if name in creatable else 0
-    # With match rules each is looked for before it is created.
+    # With match rules each may be looked for before it is created.
     calls += creates * (2 if sync.match else 1)
     records = last.seen if last is not None else None
     return ImportCost(

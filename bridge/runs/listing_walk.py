@@ -21,7 +21,7 @@ from bridge.connectors.contract import Connector, Page, Record
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, call_vendor, look, transact
 from bridge.errors import BridgeError
-from bridge.flow import people
+from bridge.flow import people, target_survey
 from bridge.ledger import run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
@@ -148,6 +148,9 @@ class ListingJob(ABC, Generic[Findings]):
     def payload(self) -> dict[str, Any]:
         """Return what the work row remembers of the job itself, beside the progress."""
 
+    def begin(self, tx: Tx, rows: Mapping[str, Record]) -> None:
+        """Do what is to be done once, before the first rows of a listing are handled."""
+
     @abstractmethod
     def look_at(self, tx: Tx, rows: Mapping[str, Record]) -> Findings:
         """Find out what is to be done about rows; writes nothing, and may take its time."""
@@ -266,6 +269,9 @@ def hand_over(
         people.learn(tx, context, row.connection, shown, now)
     figures: RunFigures = {**run.figures, "pages": progress.pages}
     _note_left_out(figures, batch.left_out)
+    if "pages" not in run.figures:
+        job.begin(tx, batch.rows)
+    target_survey.take_in(tx, context, row.connection, row.entity, batch.rows.values())
     hinted, error = job.take_rows(tx, batch.rows, found, figures), ""
     if progress.ended:
         more, error = job.conclude(tx, run, progress, run.seen + batch.seen, figures)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from bridge.ledger import drift_findings, history, run_records, webhook_inbox
+from bridge.ledger import drift_findings, history, run_records, surveys, webhook_inbox
 from bridge.ledger.database import Ledger
 
 KEEP_SETTLED: Final = timedelta(days=30)
 """How long settled webhooks, finished runs and what they found are kept."""
+KEEP_SURVEYS: Final = timedelta(days=1)
+"""A survey that is this old has long ceased to be of use to an import."""
 MAX_TRANSACTIONS: Final = 50
 """So many of one table may delete rows in one pruning: the clock must not stand still over it."""
 
@@ -21,6 +23,7 @@ def prune(ledger: Ledger, now: datetime, keep_history: timedelta) -> None:
         webhook_inbox.prune(tx, settled_before)
         run_records.prune(tx, settled_before)
         drift_findings.prune(tx, settled_before)
+        surveys.prune(tx, now - KEEP_SURVEYS)
     for table in history.PRUNABLE:
         _prune_table(ledger, table, now - keep_history)
 

@@ -20,7 +20,9 @@ from typing import Any
 from bridge.engine import effects
 from bridge.procedures import PROCEDURES
 
-PLAYED = ("observe", "deliver", "create", "reconcile", "remove", "figures", "backfill")
+PLAYED = (
+    *("observe", "deliver", "create", "reconcile", "remove", "figures", "backfill", "survey"),
+)
 """What starts by itself, and imports. Not an undo: to bring old values back is its purpose."""
 EFFECTS = {
     "transact": "Transact",

@@ -18,6 +18,8 @@ from bridge.runs import backfill
 
 LEAST, LEAST_INSTANT = 0.9, 0.4
 LATENCY = 0.05
+MOST_CALLS = 1.5
+MATCH = "[[customer, subject]]"
 
 
 def bare(url: str, count: int) -> float:
@@ -45,7 +47,8 @@ def bridged(folder: Path, url: str, count: int) -> float:
     estate = Estate(folder)
     began = time.perf_counter()
     with estate.ledger.transaction() as tx:
-        backfill.start(tx, "left", "ticket", estate.clock.now())
+        for name in ("left", "right"):  # as `bridge backfill` does
+            backfill.start(tx, name, "ticket", estate.clock.now())
     estate.work()
     seconds = time.perf_counter() - began
     made = requests.get(url + "/posted", timeout=10).json()["posted"]
@@ -54,11 +57,11 @@ def bridged(folder: Path, url: str, count: int) -> float:
     return count / seconds
 
 
-def measure(count: int, latency: float) -> dict:
+def measure(count: int, latency: float, match: str = "") -> dict:
     """Compare the two, each against an empty vendor of its own that takes so long for an answer.
 
     The tickets are new, so that a POST leaves them as they should be: both end with the same
-    account.
+    account. With match rules, each has to be known for one that is not there.
     """
     with (
         tempfile.TemporaryDirectory() as name,
@@ -66,12 +69,15 @@ def measure(count: int, latency: float) -> dict:
         vendor(0, latency) as right,
         vendor(0, latency) as other,
     ):
-        make_home(Path(name) / "home", left, right)
+        make_home(Path(name) / "home", left, right, match=match)
         ours = bridged(Path(name) / "home", right, count)
+        asked = requests.get(right + "/asked", timeout=10).json()["asked"]
         loop = bare(other, count)
     return {
         "tickets": count,
         "latency": latency,
+        "match": match,
+        "calls_per_ticket": asked / count,
         "bare_per_second": loop,
         "ours_per_second": ours,
         "ratio": ours / loop,
@@ -81,10 +87,15 @@ def measure(count: int, latency: float) -> dict:
 def run(count: int = 10_000, instant: int = 2000, rounds: int = 3) -> dict:
     """Measure with a vendor that takes as long as a real one (50 ms), and with one at no cost."""
     real = [measure(count, LATENCY) for _ in range(rounds)]
+    matched = [measure(count, LATENCY, MATCH) for _ in range(rounds)]
     free = [measure(instant, 0.0) for _ in range(rounds)]
-    figures = []
+    calls = [each["calls_per_ticket"] for each in matched]
+    figures = [
+        figure("calls to the target for each, match rules", calls, unit="", limit=MOST_CALLS)
+    ]
     for what, found, least in (
         ("import, 50 ms a call", real, LEAST),
+        ("import, 50 ms a call, match rules", matched, LEAST),
         ("import, instant vendor", free, LEAST_INSTANT),
     ):
         ratios = [each["ratio"] for each in found]
@@ -94,6 +105,6 @@ def run(count: int = 10_000, instant: int = 2000, rounds: int = 3) -> dict:
         ]
     return {
         "name": "copying an account into an empty one",
-        "measured": [*real, *free],
+        "measured": [*real, *matched, *free],
         "figures": figures,
     }

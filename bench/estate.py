@@ -68,6 +68,7 @@ def make_home(
     *,
     database: str = "sqlite",
     concurrency: int = CONCURRENCY + 1,
+    match: str = "",
 ) -> None:
     """Write a configuration of two accounts that are never polled: all that comes is webhooks."""
     (folder / "config").mkdir(parents=True)
@@ -75,7 +76,9 @@ def make_home(
     (folder / "mappings" / "switch.yaml").write_text(
         (shipped_folder("mappings") / "switch.yaml").read_text()
     )
-    (folder / "mappings" / "syncs.yaml").write_text(SYNCS)
+    (folder / "mappings" / "syncs.yaml").write_text(
+        SYNCS + (f"  match: {match}\n" if match else "")
+    )
     (folder / "mappings" / "agents.yaml").write_text("agents: []\n")
     lines = [
         f'  {name}: {{system: switch, base_url: "{url}", concurrency: {concurrency}, '

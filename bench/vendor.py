@@ -13,6 +13,7 @@ import itertools
 import json
 import sys
 import time
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -78,6 +79,8 @@ class Account:
         self.whole = {row["id"]: json.dumps(row).encode() for row in whole}
         self.made = itertools.count(1)
         self.posted = self.asked = 0
+        self.new: list[tuple[str, bytes]] = []
+        """Rows that were created, as they are listed, each with its second."""
         self.changed: dict[str, float] = {}
         """When each ticket was last changed, by the clock that all processes of a machine share."""
         self.latency, self.slow_pages = latency, slow_pages
@@ -98,7 +101,8 @@ class Account:
         if path == "/tickets" and ("tags" in query or "customer_id" in query):
             return 200, b'{"data":[],"meta":{"next_cursor":null}}', True
         if path == "/tickets":
-            return 200, self.page(query.get("cursor", [""])[0]), self.slow_pages
+            cursor, newest = query.get("cursor", [""])[0], query.get("order_dir") == ["desc"]
+            return 200, self.newest(cursor) if newest else self.page(cursor), self.slow_pages
         name = unquote(path.removeprefix("/tickets/"))
         row = self.change(name, json.loads(body)) if method == "PATCH" else self.row(name)
         if row:
@@ -127,6 +131,16 @@ class Account:
             self.whole[name] = json.dumps(ticket(int(number)) | self.common).encode()
         return self.whole.get(name)
 
+    def newest(self, cursor: str) -> bytes:
+        """List what was created before the cursor's second, the newest first."""
+        stamps = [made for made, _row in self.new] if cursor else []
+        end = bisect_left(stamps, cursor) if cursor else len(self.new)
+        rows = self.new[max(0, end - LIMIT) : end]
+        following = json.dumps(rows[0][0] if end > LIMIT else None)
+        meta = f'"meta":{{"total":{len(self.new)},"next_cursor":{following}}}'
+        shown = b",".join(row for _made, row in reversed(rows))
+        return b'{"data":[' + shown + b"]," + meta.encode() + b"}"
+
     def change(self, name: str, given: dict[str, object]) -> bytes | None:
         """Change a ticket, and show it."""
         row = self.row(name)
@@ -145,9 +159,12 @@ class Account:
         """Keep a new ticket, and show it."""
         self.posted += 1
         name = f"new_{next(self.made)}"
-        row = ticket(0) | {"id": name, "created_at": stamp(0), "status": "new", **given}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        row = ticket(0) | {"id": name, "created_at": now, "status": "new", **given}
         row["customer"] = {"id": "cus_x", "email": given.get("customer_email"), "name": ""}
         self.whole[name] = encoded = json.dumps(row).encode()
+        listed = {key: value for key, value in row.items() if key != "description"}
+        self.new.append((now, json.dumps(listed).encode()))
         return encoded
 
 

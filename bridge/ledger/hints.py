@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import select
 
 from bridge.core.model.values import Ref
 from bridge.ledger import tables, work
 from bridge.ledger.database import Tx
+from bridge.ledger.work_requests import NewWork
 
 KIND = "observe"
 """The kind of such work. `flow/observe.py` does it; bridge/procedures.py has the table of kinds."""
@@ -21,37 +22,43 @@ def key(ref: Ref) -> str:
     return f"{KIND}:{ref.connection}:{ref.entity}:{ref.id}"
 
 
-def give(
-    tx: Tx,
-    ref: Ref,
-    now: datetime,
-    *,
-    lane: str = "live",
-    due_at: datetime | None = None,
-    payload: dict[str, Any] | None = None,
-    unpark: bool = True,
-    run_id: int | None = None,
-    handle: str = "",
-) -> None:
-    """Enqueue the reading of a record; see `work.enqueue` for the options.
+class HintOptions(TypedDict, total=False):
+    """What there may be to say of a hint; see `work.enqueue`."""
 
-    `handle`: see `connectors.contract.Record.handle`.
-    """
-    work.enqueue(
-        tx,
+    lane: str
+    payload: dict[str, Any] | None
+    unpark: bool
+    run_id: int | None
+    handle: str
+    """See `connectors.contract.Record.handle`."""
+
+
+def wanted(
+    ref: Ref, now: datetime, *, due_at: datetime | None = None, **options: Unpack[HintOptions]
+) -> NewWork:
+    """Return the work of reading a record, due now if nothing else is said."""
+    return NewWork(
         kind=KIND,
         key=key(ref),
         connection=ref.connection,
         entity=ref.entity,
         remote_id=ref.id,
-        lane=lane,
         due_at=due_at or now,
         now=now,
-        payload=payload,
-        unpark=unpark,
-        run_id=run_id,
-        handle=handle,
+        **options,
     )
+
+
+def give(
+    tx: Tx,
+    ref: Ref,
+    now: datetime,
+    *,
+    due_at: datetime | None = None,
+    **options: Unpack[HintOptions],
+) -> None:
+    """Enqueue the reading of a record, due now if nothing else is said."""
+    work.enqueue_all(tx, [wanted(ref, now, due_at=due_at, **options)])
 
 
 def are_open(tx: Tx, refs: Iterable[Ref]) -> bool:

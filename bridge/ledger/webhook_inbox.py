@@ -8,17 +8,30 @@ made independently of each other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, literal, select, text, union_all, update
+from sqlalchemy import (
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningInsert
 
-from bridge.ledger.database import Tx, insert_for
+from bridge.ledger import json_rows
+from bridge.ledger.database import Tx, insert_for, one_of
 from bridge.ledger.tables import inbox, tally
+from bridge.ledger.value_codec import storable
 
 PENDING = "pending"
 VERDICTS = (PENDING, "applied", "no-op", "echo", "out of scope", "ignored", "quarantined", "parked")
@@ -59,75 +72,139 @@ class WebhookAccount:
         return line if self.balanced else f"{line}: {self.missing} MISSING"
 
 
-def accept(
-    tx: Tx,
-    *,
-    connection: str,
-    delivery_key: str,
-    received_at: datetime,
-    headers: Mapping[str, str],
-    projection: Mapping[str, Any],
-    digest: str,
-    event: str,
-    entity: str | None,
-    remote_id: str | None,
-    verdict: str = PENDING,
-    why: str = "",
-    body: str | None = None,
-    lasts: timedelta | None = None,
-) -> tuple[int, bool]:
-    """Store a delivery; return its row's id, and False when it repeats an earlier one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A webhook that was received."""
 
-    With `lasts`, one with the same key that came longer ago than that is another delivery.
+    connection: str
+    delivery_key: str
+    received_at: datetime
+    headers: Mapping[str, str]
+    projection: Mapping[str, Any]
+    digest: str
+    event: str
+    entity: str | None
+    remote_id: str | None
+    verdict: str = PENDING
+    why: str = ""
+    body: str | None = None
+    lasts: timedelta | None = None
+    """One with the same key that came longer ago than that is another delivery; None: never."""
+
+
+def accept(tx: Tx, **arrival: Any) -> tuple[int, bool]:
+    """Store one delivery, as `accept_all` does."""
+    (stored,) = accept_all(tx, [Arrival(**arrival)])
+    return stored
+
+
+def accept_all(tx: Tx, arrivals: Sequence[Arrival]) -> list[tuple[int, bool]]:
+    """Store deliveries in the order in which they came, by one statement.
+
+    Return of each its row's id, and False when it repeats an earlier one.
     """
-    key = (
-        delivery_key if lasts is None else _within(tx, connection, delivery_key, received_at, lasts)
-    )
-    row = tx.execute(
-        _accept(tx.dialect.name),
-        {
-            "connection": connection,
-            "delivery_key": key,
-            "received_at": received_at,
-            "deliveries": 1,
-            "headers": dict(headers),
-            "projection": dict(projection),
-            "digest": digest,
-            "event": event,
-            "entity": entity,
-            "remote_id": remote_id,
-            "verdict": verdict,
-            "why": why,
-            "settled_at": None if verdict == PENDING else received_at,
-            "body": body,
-        },
-    ).one()
-    if row.deliveries == 1:
-        _count(tx, ACCEPTED, 1)
-    return row.id, row.deliveries == 1
+    keys = _keys(tx, arrivals)
+    numbers = Counter(keys)
+    firsts = dict(zip(reversed(keys), reversed(arrivals), strict=True))
+    # Sorted, so that two transactions with the same webhooks do not deadlock.
+    rows = [_values(*key, firsts[key], numbers[key]) for key in sorted(firsts)]
+    stored = {
+        (row.connection, row.delivery_key): row
+        for row in tx.execute(
+            _accept(tx.dialect.name), json_rows.encoded(tx.dialect.name, _ARRIVED, rows)
+        )
+    }
+    new = {key for key, row in stored.items() if row.deliveries == numbers[key]}
+    if new:
+        _count(tx, ACCEPTED, len(new))
+    receipts = []
+    for key in keys:
+        receipts.append((stored[key].id, key in new))
+        new.discard(key)
+    return receipts
 
 
-def _within(tx: Tx, connection: str, key: str, at: datetime, lasts: timedelta) -> str:
-    """Return the key under which a delivery is stored that is the same for a while only.
+def _keys(tx: Tx, arrivals: Sequence[Arrival]) -> list[tuple[str, str]]:
+    """Return of each its connection and the key under which it is stored.
 
-    That of the last such one, if it came lately enough; else that of the present stretch of time.
+    Of a delivery that is the same for a while only, that is the key of the last such one, if it
+    came lately enough; else that of the present stretch of time.
     """
-    stretch = int(at.timestamp() / lasts.total_seconds())
-    before, present = f"{key}:{stretch - 1}", f"{key}:{stretch}"
-    known = (
-        select(inbox.c.id)
-        .where(inbox.c.connection == connection, inbox.c.delivery_key == before)
-        .where(inbox.c.received_at > at - lasts)
-    )
-    return before if tx.execute(known).first() else present
+    stretches = [_stretches(new) for new in arrivals]
+    came_at = _came_at(tx, arrivals, stretches)
+    keys = []
+    for new, (before, present) in zip(arrivals, stretches, strict=True):
+        connection, key = storable(new.connection), present
+        last = came_at.get((connection, before))
+        if new.lasts is not None and last is not None and last > new.received_at - new.lasts:
+            key = before
+        came_at.setdefault((connection, key), new.received_at)
+        keys.append((connection, key))
+    return keys
+
+
+def _stretches(new: Arrival) -> tuple[str, str]:
+    """Return the keys of the stretch of time before the present one, and of the present."""
+    key = storable(new.delivery_key)
+    if new.lasts is None:
+        return key, key
+    stretch = int(new.received_at.timestamp() / new.lasts.total_seconds())
+    return f"{key}:{stretch - 1}", f"{key}:{stretch}"
+
+
+def _came_at(
+    tx: Tx, arrivals: Sequence[Arrival], stretches: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], datetime]:
+    """Return when the deliveries came that are stored under keys of the stretch before."""
+    asked: dict[str, list[str]] = {}
+    for new, (before, _present) in zip(arrivals, stretches, strict=True):
+        if new.lasts is not None:
+            asked.setdefault(storable(new.connection), []).append(before)
+    return {
+        (connection, row.delivery_key): row.received_at
+        for connection, names in sorted(asked.items())
+        for row in tx.execute(_known(tx.dialect.name), {"of": connection, "ids": names})
+    }
+
+
+def _values(connection: str, key: str, first: Arrival, number: int) -> dict[str, Any]:
+    return {
+        "connection": connection,
+        "delivery_key": key,
+        "received_at": first.received_at,
+        "deliveries": number,
+        "headers": dict(first.headers),
+        "projection": dict(first.projection),
+        "digest": first.digest,
+        "event": first.event,
+        "entity": first.entity,
+        "remote_id": first.remote_id,
+        "verdict": first.verdict,
+        "why": first.why,
+        "settled_at": None if first.verdict == PENDING else first.received_at,
+        "body": first.body,
+    }
+
+
+_ARRIVED = tuple(column for column in inbox.c if column is not inbox.c.id)
 
 
 @cache
-def _accept(dialect: str) -> ReturningInsert[tuple[int, int]]:
-    repeat = insert_for(dialect, inbox).on_conflict_do_update(
-        index_elements=["connection", "delivery_key"], set_={"deliveries": inbox.c.deliveries + 1}
+def _known(dialect: str) -> Select[Any]:
+    of = inbox.c.connection == bindparam("of")
+    return select(inbox.c.delivery_key, inbox.c.received_at).where(
+        of, one_of(dialect, inbox.c.delivery_key)
     )
-    return repeat.returning(inbox.c.id, inbox.c.deliveries)
+
+
+@cache
+def _accept(dialect: str) -> ReturningInsert[Any]:
+    rows = json_rows.select_rows(dialect, _ARRIVED)
+    statement = insert_for(dialect, inbox).from_select(_ARRIVED, rows)
+    repeats = inbox.c.deliveries + statement.excluded.deliveries
+    return statement.on_conflict_do_update(
+        index_elements=["connection", "delivery_key"], set_={"deliveries": repeats}
+    ).returning(inbox.c.id, inbox.c.connection, inbox.c.delivery_key, inbox.c.deliveries)
 
 
 def last_pending(tx: Tx, connection: str, entity: str, remote_id: str) -> int:

@@ -1,10 +1,11 @@
 """Commits accepted deliveries to the ledger; the caller is answered only after the commit.
 
-SQLite has one writer, and each commit waits for the disk. So one thread commits the deliveries of
-all waiting requests in one transaction. PostgreSQL groups commits by itself, so there several
-threads commit one delivery each. A request waits for its commit only so long: a database that hangs
-is answered with 503, and holds up none of the threads that take requests. In simulations each
-request commits on its own.
+Each commit waits for the disk, and each statement costs more than the row that it stores. So a
+thread commits the deliveries of all waiting requests in one transaction, by one statement for the
+inbox and one for the work. SQLite has one writer; at PostgreSQL a second thread prepares while the
+first one's commit waits. A request waits for its commit only so long: a database that hangs is
+answered with 503, and holds up none of the threads that take requests. In simulations each request
+commits on its own.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from bridge.connectors.contract import Hint
 from bridge.core.model.values import Ref
 from bridge.errors import LedgerError
-from bridge.ledger import hints, webhook_inbox
+from bridge.ledger import hints, webhook_inbox, work
 from bridge.ledger.database import Contended, Ledger, Tx
+from bridge.ledger.webhook_inbox import Arrival
+from bridge.ledger.work import NewWork
 from bridge.queue import Bell
 
 BATCH: Final = 256
@@ -36,7 +39,7 @@ COMMIT_TIMEOUT_SECONDS: Final = 12.0
 """After this a request stops waiting for the commit and answers 503."""
 STUCK_TIMEOUT_SECONDS: Final = 1.0
 """The same after the ledger has failed, until something is committed again."""
-POSTGRESQL_WRITERS: Final = 8
+POSTGRESQL_WRITERS: Final = 2
 """Threads that commit side by side where the database takes several writers."""
 
 log = logging.getLogger(__name__)
@@ -204,42 +207,52 @@ def intake_for(ledger: Ledger, doorbell: Bell) -> GroupIntake:
     """Return the intake of a receiver with this ledger."""
     if ledger.url.get_backend_name() == "sqlite":
         return GroupIntake(ledger, doorbell)
-    return GroupIntake(ledger, doorbell, writers=POSTGRESQL_WRITERS, batch=1)
+    return GroupIntake(ledger, doorbell, writers=POSTGRESQL_WRITERS)
 
 
 def _stored(ledger: Ledger, deliveries: Sequence[Delivery]) -> list[Receipt]:
     """Store deliveries in one transaction, again where others held what it needed."""
     for _ in range(MAX_ATTEMPTS - 1):
         with contextlib.suppress(Contended), ledger.transaction() as tx:
-            return [store(tx, delivery) for delivery in deliveries]
+            return store(tx, deliveries)
     with ledger.transaction() as tx:
-        return [store(tx, delivery) for delivery in deliveries]
+        return store(tx, deliveries)
 
 
-def store(tx: Tx, delivery: Delivery) -> Receipt:
-    """Store the inbox row and enqueue an observe for each hint, also for those of a duplicate.
+def store(tx: Tx, deliveries: Sequence[Delivery]) -> list[Receipt]:
+    """Store the inbox rows and enqueue an observe for each hint, also for those of a duplicate.
 
-    A needless read costs less than a lost hint.
+    A needless read costs less than a lost hint. Several hints at a record are one.
     """
-    first = delivery.hints[0] if delivery.hints else Hint("", "")
-    row_id, is_new = webhook_inbox.accept(
-        tx,
+    wanted: dict[Ref, NewWork] = {}
+    for delivery in deliveries:
+        for hint in delivery.hints:
+            ref = Ref(delivery.connection, hint.entity, hint.id)
+            known = wanted.get(ref)
+            if known is None:
+                wanted[ref] = hints.wanted(ref, delivery.received_at, handle=hint.handle)
+            elif hint.handle:
+                wanted[ref] = replace(known, handle=hint.handle)
+    # What all transactions change, the count of arrivals, is changed last.
+    work.enqueue_all(tx, wanted.values())
+    stored = webhook_inbox.accept_all(tx, [_arrival(delivery) for delivery in deliveries])
+    return [Receipt(str(row_id), is_new) for row_id, is_new in stored]
+
+
+def _arrival(delivery: Delivery) -> Arrival:
+    first = delivery.hints[0] if delivery.hints else None
+    return Arrival(
         connection=delivery.connection,
         delivery_key=delivery.key.text,
         lasts=delivery.key.lasts,
         received_at=delivery.received_at,
-        headers=dict(delivery.headers),
-        projection=dict(delivery.projection),
+        headers=delivery.headers,
+        projection=delivery.projection,
         digest=delivery.digest,
         event=delivery.event,
-        entity=first.entity or None,
-        remote_id=first.id or None,
+        entity=first.entity or None if first else None,
+        remote_id=first.id or None if first else None,
         verdict=delivery.verdict,
         why=delivery.why,
         body=delivery.body,
     )
-    # Sorted, so that two deliveries of the same records do not deadlock.
-    for hint in sorted(delivery.hints, key=lambda hint: (hint.entity, hint.id)):
-        ref = Ref(delivery.connection, hint.entity, hint.id)
-        hints.give(tx, ref, delivery.received_at, handle=hint.handle)
-    return Receipt(str(row_id), is_new)

@@ -14,15 +14,16 @@ import threading
 from typing import Any, cast
 
 import urllib3
-from requests import PreparedRequest
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from bridge.http.call_bounds import running
+from bridge.http.kept_connections import KeptConnections, KeptTlsConnections
 
 _Address = tuple[int, int, int, str, Any]
 
@@ -72,11 +73,11 @@ class _BoundedTlsConnection(HTTPSConnection):
         return _opened(self)
 
 
-class _BoundedPool(HTTPConnectionPool):
+class _BoundedPool(KeptConnections):
     ConnectionCls = _BoundedConnection
 
 
-class _BoundedTlsPool(HTTPSConnectionPool):
+class _BoundedTlsPool(KeptTlsConnections):
     ConnectionCls = _BoundedTlsConnection
 
 
@@ -94,6 +95,8 @@ class BoundedAdapter(HTTPAdapter):
             self._context.load_verify_locations(cadata=authorities)
         else:
             self._context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        self._latest: tuple[str, Any] = "", None
+        """Where the last call went, and the pool that it was made from."""
         super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
@@ -105,6 +108,30 @@ class BoundedAdapter(HTTPAdapter):
         """Make the pools of connections that lead through a proxy, bounded as well."""
         manager = super().proxy_manager_for(proxy, **options, ssl_context=self._context)
         return cast("urllib3.ProxyManager", _bound(manager))
+
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """Return the pool for a request: nearly always the one of the call before."""
+        origin, pool = self._latest
+        url = request.url or ""
+        if origin and not proxies and url.startswith(origin) and pool.pool is not None:
+            return pool
+        found = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        self._latest = "/".join([*url.split("/", 3)[:3], ""]), found
+        return found
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """Return what is asked for: the path, but for a proxy that is told all of it."""
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
+        """Return an answer as requests shows it; no cookie is taken out of it."""
+        response = Response()
+        response.status_code, response.raw = resp.status, resp
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.request, response.url = req, req.url or ""
+        return response
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002
         """Verify by the adapter's own context, whatever is asked for."""

@@ -25,6 +25,8 @@ HEADERS: Final = {
 }
 # No segment of it may be `.` or `..`, which lead elsewhere, and nothing needs an escape.
 _PLAIN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)++/?")
+# Whatever else a value holds, it begins no line of its own.
+_UNSENDABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class CallTemplate:
@@ -63,8 +65,11 @@ class CallTemplate:
             request.headers["Content-Length"] = "0"
         if auth is None:
             request.prepare_auth(None)
-            return request
-        return auth(request)
+        else:
+            request = auth(request)
+        if _UNSENDABLE.search("".join(map(str, request.headers.values()))):
+            raise requests.exceptions.InvalidHeader("no header can hold what the credentials are")
+        return request
 
 
 def _ready(base_url: str) -> str:

@@ -210,7 +210,7 @@ class Http:
         errors: Mapping[int, type[RemoteError]],
     ) -> Answer:
         status = response.status_code
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = dict(response.headers.lower_items())
         clocks = self._skew.learn(headers.get("date"), sent_at, self._clock.now())
         good = 200 <= status < 300
         doubtful = UnknownOutcome if write else Unavailable

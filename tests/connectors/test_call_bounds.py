@@ -86,14 +86,22 @@ class DrippingVendor:
 
 @contextmanager
 def vendor_of(
-    pieces: list[bytes], *, pause: float = 0.0, scheme: str = "http", timeout: float = 10
+    pieces: list[bytes],
+    *,
+    pause: float = 0.0,
+    scheme: str = "http",
+    timeout: float = 10,
+    kept: bool = False,
 ) -> Iterator[tuple[Http, DrippingVendor]]:
-    vendor = DrippingVendor(pieces, pause)
+    """Give a client and its vendor. `kept`: they are connected, which calls in another way."""
+    vendor = DrippingVendor(pieces, pause, greets=kept)
     base_url = f"{scheme}://{vendor.address}"
     http = Http(
         replace(connection("switch"), base_url=base_url, timeout=timeout), clock=StillClock(NOW)
     )
     try:
+        if kept:
+            http.request("GET", "/x", write=False, auth=None)
         yield http, vendor
     finally:
         http.close()
@@ -148,11 +156,12 @@ def test_a_part_that_drips_ends_with_the_call(part):
         http.request("POST", "/x", json={}, write=True, auth=None)
 
 
+@pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("part", DRIPPING)
-def test_the_same_parts_are_answers_while_there_is_time(part):
+def test_the_same_parts_are_answers_while_there_is_time(part, kept):
     if part == "nothing":
         return
-    with vendor_of([b"".join(DRIPPING[part])]) as (http, _):
+    with vendor_of([b"".join(DRIPPING[part])], kept=kept) as (http, _):
         assert http.request("GET", "/x", write=False, auth=None).body == {}
 
 
@@ -219,10 +228,11 @@ ENDLESS = {
 }
 
 
+@pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("part", ENDLESS)
-def test_a_part_without_an_end_is_cut_off_by_its_size(part):
+def test_a_part_without_an_end_is_cut_off_by_its_size(part, kept):
     with (
-        vendor_of([b"".join(ENDLESS[part])]) as (http, _),
+        vendor_of([b"".join(ENDLESS[part])], kept=kept) as (http, _),
         pytest.raises(Unavailable, match=r"answer's (head|body) is larger than it may be"),
     ):
         http.request("GET", "/x", write=False, auth=None)
@@ -260,22 +270,24 @@ def test_an_answer_that_comes_after_early_hints_is_not_that_of_the_next_call():
     assert came == [b""]
 
 
-def test_too_many_header_lines_are_refused():
+@pytest.mark.parametrize("kept", [False, True])
+def test_too_many_header_lines_are_refused(kept):
     with (
-        vendor_of([OK + b"X: a\r\n" * 200 + BODY]) as (http, _),
+        vendor_of([OK + b"X: a\r\n" * 200 + BODY], kept=kept) as (http, _),
         pytest.raises(RemoteError, match="the connection failed"),
     ):
         http.request("GET", "/x", write=False, auth=None)
 
 
+@pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("times", [1, 2])
-def test_no_more_of_a_bomb_is_inflated_than_may_be_kept(times):
+def test_no_more_of_a_bomb_is_inflated_than_may_be_kept(times, kept):
     body = b" " * (10 * MAX_ANSWER_BYTES)
     for _ in range(times):
         body = gzip.compress(body)
     encoding = ", ".join(["gzip"] * times).encode()
     head = b"Content-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (encoding, len(body))
-    with vendor_of([OK + head + body]) as (http, _):
+    with vendor_of([OK + head + body], kept=kept) as (http, _):
         tracemalloc.start()
         with pytest.raises(Unavailable, match="larger than"):
             http.request("GET", "/x", write=False, auth=None)

@@ -101,3 +101,14 @@ def test_requests_share_no_headers():
     second = template.request("GET", "/x", None, None, lambda request: request)
     assert dict(second.headers) == HEADERS
     assert not re.search("mine|authorization", str(second.headers), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("odd", ["\r\nX-Other: 1", "\n", "\r", "\0", "\x7f"])
+def test_a_value_that_would_begin_a_header_of_its_own_is_never_sent(odd):
+    def carelessly(request):
+        request.headers["Authorization"] = f"Bearer a{odd}b"
+        return request
+
+    with pytest.raises(requests.exceptions.InvalidHeader) as refused:
+        CallTemplate("https://desk.example").request("GET", "/x", None, None, carelessly)
+    assert odd not in str(refused.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from bridge.core.model.clocks import NOT_LEARNT, ClocksApart
 
@@ -51,10 +52,13 @@ class ClockSkew:
 
 def http_date(value: str | None) -> datetime | None:
     """Read an HTTP date as aware UTC; None when there is none."""
-    if not value:
-        return None
+    return _read(value[:MAX_DATE_LENGTH]) if value else None
+
+
+@lru_cache(maxsize=16)  # the answers of one second have one date
+def _read(value: str) -> datetime | None:
     try:
-        date = parsedate_to_datetime(value[:MAX_DATE_LENGTH])
+        date = parsedate_to_datetime(value)
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None

@@ -26,8 +26,8 @@ from bench import (
     scaling,
 )
 from bench.figures import within
+from bench.table import before, keep, shown, table, today
 
-HISTORY = Path(__file__).parent / "history"
 PARTS: Mapping[str, tuple[Callable[[], dict], Callable[[], dict]]] = {
     "baseline": (mirroring.run, lambda: mirroring.run(300, 150, 1)),
     "intake": (intake.run, lambda: intake.run(600, 1)),
@@ -41,7 +41,6 @@ PARTS: Mapping[str, tuple[Callable[[], dict], Callable[[], dict]]] = {
     "living": (living.run, lambda: living.run(2000, 50, 2)),
 }
 """Each part as it is, and small."""
-HEAD = ("figure", "1 means", "before", "now", "target", "")
 
 
 def main() -> int:
@@ -55,32 +54,47 @@ def main() -> int:
         "--json", type=Path, default=Path("var") / "bench.json", help="where the figures go"
     )
     parser.add_argument(
-        "--keep", action="store_true", help="and into bench/history, for the next days to compare"
+        "--keep",
+        action="store_true",
+        help="and each part into bench/history, for docs/performance.md and the next days",
     )
     chosen = parser.parse_args()
     if unknown := set(chosen.what) - PARTS.keys():
         parser.error(f"there is no {', '.join(unknown)}; any of: {', '.join(PARTS)}")
-    found = [measured(name, small=chosen.small) for name in PARTS if name in chosen.what]
+    if chosen.small and chosen.keep:
+        parser.error("figures of --small say less: they are not kept")
+    found, failed = [], False
+    for name in PARTS:
+        if name in chosen.what:
+            part = measured(name, small=chosen.small)
+            failed |= part is None
+            found += [part] if part else []
+            if part and chosen.keep:
+                sys.stderr.write(f"  kept: {keep(part['figures'], machine())}\n")
     figures = [figure for part in found for figure in part["figures"]]
-    tell(figures, kept())
+    day = today()
+    sys.stdout.write(table(figures, day, before(day)))
     told = {"at": datetime.now(UTC).isoformat(), "machine": machine(), "benchmarks": found}
     chosen.json.parent.mkdir(parents=True, exist_ok=True)
     chosen.json.write_text(json.dumps(told, indent=1))
     sys.stdout.write(f"figures: {chosen.json}\n")
-    if chosen.keep:
-        sys.stdout.write(f"kept: {keep(figures)}\n")
-    return int(any(not within(each["value"], each["limit"]) for each in figures))
+    return int(failed or any(not within(each["value"], each["limit"]) for each in figures))
 
 
-def measured(name: str, *, small: bool) -> dict[str, Any]:
-    """Run one part; its figures are shown as soon as they are there, too."""
+def measured(name: str, *, small: bool) -> dict[str, Any] | None:
+    """Run one part, and show its figures as soon as they are there; None: it failed."""
     sys.stderr.write(f"{name} ...\n")
     began = time.monotonic()
-    part = PARTS[name][small]()
+    try:
+        part = PARTS[name][small]()
+    except SystemExit as error:
+        sys.stderr.write(f"  failed: {error}\n")
+        return None
+    seconds = time.monotonic() - began
     for figure in part["figures"]:
         sys.stderr.write(f"  {figure['what']:<60} {shown(figure['value'], figure['unit'])}\n")
-    sys.stderr.write(f"  ({time.monotonic() - began:.0f} s)\n")
-    return part | {"seconds": time.monotonic() - began}
+    sys.stderr.write(f"  ({seconds:.0f} s)\n")
+    return part | {"seconds": seconds}
 
 
 def machine() -> dict[str, Any]:
@@ -90,63 +104,6 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load": [round(each, 2) for each in os.getloadavg()],
     }
-
-
-def kept() -> dict[str, float]:
-    """Give the newest figures that were kept, by what they tell."""
-    files = sorted(HISTORY.glob("*.json"))
-    return json.loads(files[-1].read_text())["figures"] if files else {}
-
-
-def keep(figures: list[dict[str, Any]]) -> Path:
-    """Put figures into the history; those of the same day that were not measured again stay."""
-    file = HISTORY / f"{datetime.now(UTC).date()}.json"
-    before = json.loads(file.read_text())["figures"] if file.exists() else {}
-    now = {each["what"]: float(f"{each['value']:.4g}") for each in figures}
-    told = {"machine": machine(), "figures": before | now}
-    file.write_text(json.dumps(told, indent=1) + "\n")
-    return file
-
-
-def tell(figures: list[dict[str, Any]], before: Mapping[str, float]) -> None:
-    """Print the table; it is Markdown."""
-    rows = [HEAD] + [
-        (
-            each["what"],
-            each.get("peer", ""),
-            shown(before.get(each["what"]), each["unit"]),
-            shown(each["value"], each["unit"]),
-            target(each["limit"], each["unit"]),
-            "" if each["limit"] is None else verdict(each),
-        )
-        for each in figures
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    for number, row in enumerate(rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(f"| {' | '.join(cells)} |\n")
-        if not number:
-            sys.stdout.write(f"| {' | '.join('-' * width for width in widths)} |\n")
-
-
-def verdict(figure: Mapping[str, Any]) -> str:
-    """Say whether a figure keeps to its target."""
-    return "met" if within(figure["value"], figure["limit"]) else "MISSED"
-
-
-def target(limit: float | None, unit: str) -> str:
-    """Say what is wanted."""
-    if limit is None:
-        return ""
-    return f"{'>=' if limit < 0 else '<='} {shown(abs(limit), unit)}"
-
-
-def shown(value: float | None, unit: str) -> str:
-    """Write a value with three digits that say something."""
-    if value is None:
-        return ""
-    digits = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return digits if unit in {"", "x"} else f"{digits} {unit}" if unit[0] != "/" else digits + unit
 
 
 if __name__ == "__main__":

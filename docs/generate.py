@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from bench import table
 from bridge.cli import COMMANDS
 from bridge.cli import main as group
 from bridge.connectors import CONNECTORS, connector_class
@@ -230,6 +231,15 @@ def defenders(rule: int) -> str:
     return "\n".join(rows) + "\n"
 
 
+def measured(*, aims: bool) -> str:
+    """Return the newest figures that were kept, beside those before: with a target, or without."""
+    day = table.days()[-1]
+    figures = [
+        each for each in table.kept(day)["figures"] if aims == (each.get("limit") is not None)
+    ]
+    return table.table(figures, day, table.before(day))
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "rooms": rooms,
     **{f"rule-{rule}": partial(defenders, rule) for rule in RULES},
@@ -240,6 +250,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "outcomes": outcomes,
     "options": options,
     "deployments": deployments,
+    "measured": partial(measured, aims=True),
+    "measured-beside": partial(measured, aims=False),
 }
 
 

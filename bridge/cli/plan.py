@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from bridge.cli.plan_lines import print_plan
 from bridge.cli.planning import opened
 from bridge.cli.process import lend_redis
-from bridge.cli.screen import say_json
+from bridge.cli.screen import say_json, say_over
 from bridge.home import find_home
 from bridge.operations import plans
 from bridge.operations.plans import HeldWrite
 from bridge.preview.dry_run import Preview, summary
+from bridge.preview.plan_parts import Look
+
+WIDTH: Final = 40
+"""Of the line that shows the progress."""
 
 
 @click.command("plan")
@@ -31,13 +37,14 @@ from bridge.preview.dry_run import Preview, summary
 def command(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: bool) -> None:
     """Say what would be written to each system for SYNC (default: all), and leave no trace.
 
-    It is played through on a copy of the ledger in memory, by the code that would do it. 1 when it
-    is not safe.
+    It is played through on a copy of what may need something, by the code that would do it. 1 when
+    it is not safe.
     """
     with opened(sandbox=sandbox) as (bridge, desk):
         if live:
             lend_redis(bridge.config.settings.redis)
-        planned = plans.make_plan(bridge, desk, sync, live=live)
+        with _progress() as look:
+            planned = plans.make_plan(bridge, desk, sync, live=live, look=look)
         held = plans.held_writes(desk)
     plans.remember(find_home(), sync, planned)
     if as_json:
@@ -46,6 +53,16 @@ def command(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: b
         print_plan(planned, held, sample)
     if planned.unsafe or planned.stopped:
         raise SystemExit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[Look]:
+    """Show on a terminal how much was looked at, in one line that is gone at the end."""
+    if not sys.stderr.isatty():
+        yield lambda _seen: None
+        return
+    yield lambda seen: say_over(f"{seen:,} looked at", width=WIDTH)
+    say_over("", width=WIDTH)
 
 
 def _as_json(planned: Preview, held: Sequence[HeldWrite]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -61,14 +62,18 @@ UPGRADE_LOCK = 0x6272_6964_6765
 class Ledger:
     """One database, opened by one process and shared by its threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, scratch: bool = False) -> None:
+        """Open a ledger. `scratch`: an empty one, in memory, whose larger part is a nameless file.
+
+        SQLite deletes that file as it opens it, so that nothing is left whatever happens.
+        """
         self.url = _url(url)
         self._write_lock: Callable[[], AbstractContextManager[None]] = nullcontext
         # A ledger in memory is one connection, which its threads can only use in turn.
         self._turn: AbstractContextManager[object] = nullcontext()
         self.shown = _shown(self.url)
         if self.url.get_backend_name() == "sqlite":
-            self.engine = _sqlite(self.url)
+            self.engine = _sqlite(self.url, scratch=scratch)
             if self.url.database in _IN_MEMORY:
                 self._turn = RLock()
             else:
@@ -269,7 +274,7 @@ def _url(text: str) -> URL:
     return url if kind == "sqlite" else url.set(drivername="postgresql+psycopg")
 
 
-def _sqlite(url: URL) -> sqlalchemy.Engine:
+def _sqlite(url: URL, *, scratch: bool = False) -> sqlalchemy.Engine:
     arguments: dict[str, Any] = {
         "connect_args": {"timeout": BUSY_SECONDS},
         "hide_parameters": True,  # errors come into the log; the values of tickets do not
@@ -277,6 +282,8 @@ def _sqlite(url: URL) -> sqlalchemy.Engine:
     if url.database in _IN_MEMORY:
         arguments["poolclass"] = StaticPool
         arguments["connect_args"]["check_same_thread"] = False
+    if scratch:
+        arguments["creator"] = lambda: sqlite3.connect("", check_same_thread=False)
     engine = sqlalchemy.create_engine(url, **arguments)
 
     @event.listens_for(engine, "connect")

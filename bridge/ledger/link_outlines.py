@@ -63,10 +63,54 @@ def of(tx: Tx, ids: Collection[str]) -> dict[str, LinkOutline]:
     return outlines
 
 
-def stored_fields(text: str) -> StoredFields | None:
-    """Return the fields of an outline; None where they cannot be told without unpacking them."""
+class ParsedOutline(NamedTuple):
+    """What an outline holds."""
+
+    state: StoredFields
+    sides: dict[str, StoredFields]
+    """By connection: what each showed last."""
+
+
+def parsed(outline: LinkOutline) -> ParsedOutline | None:
+    """Return what an outline holds; None where that cannot be told without unpacking it."""
+    state = _fields(outline.state)
+    sides = {name: _fields(side.fields) for name, side in outline.sides.items()}
+    known = {name: fields for name, fields in sides.items() if fields is not None}
+    return None if state is None or len(known) < len(sides) else ParsedOutline(state, known)
+
+
+def _fields(text: str) -> StoredFields | None:
     fields = value_codec.parsed(text)
     return None if fields is None or "$map" in fields else fields
+
+
+class FamilyMember(NamedTuple):
+    """A link, and the one that it belongs to: a message's ticket, or itself."""
+
+    id: str
+    head: str
+    sync: str
+
+
+def families(tx: Tx, after: str, limit: int) -> list[FamilyMember]:
+    """Return so many links that belong to no other, and all that belong to them, by their ids."""
+    ticket = link.alias()
+    is_child = exists().where(ticket.c.id == link.c.parent_id)
+    heads = select(link.c.id, link.c.id, link.c.sync).where(link.c.id > after, ~is_child)
+    level = [FamilyMember(*row) for row in tx.execute(heads.order_by(link.c.id).limit(limit))]
+    found = list(level)
+    while level:
+        head_of = {member.id: member.head for member in level}
+        rows = tx.execute(_children(tx.dialect.name), {"ids": list(head_of)})
+        level = [FamilyMember(child, head_of[of], sync) for child, of, sync in rows]
+        found += level
+    return sorted(found)
+
+
+@cache
+def _children(dialect: str) -> Select[Any]:
+    rows = select(link.c.id, link.c.parent_id, link.c.sync)
+    return rows.where(one_of(dialect, link.c.parent_id), link.c.id != link.c.parent_id)
 
 
 @cache

@@ -13,6 +13,7 @@ from bridge.ledger import parking
 from bridge.operations.desk import Desk
 from bridge.preview.apply import Applied, apply_plan
 from bridge.preview.dry_run import Preview, preview
+from bridge.preview.plan_parts import Look
 from bridge.preview.planned_write import write_digest, write_target
 from bridge.wiring import Bridge
 
@@ -31,10 +32,18 @@ class HeldWrite:
     why: str
 
 
-def make_plan(bridge: Bridge, desk: Desk, sync: str | None, *, live: bool) -> Preview:
+def make_plan(
+    bridge: Bridge,
+    desk: Desk,
+    sync: str | None,
+    *,
+    live: bool,
+    look: Look = lambda _seen: None,
+) -> Preview:
     """Plan for a sync, or for all, and leave no trace. Raises UnknownName.
 
-    `live`: list the systems, by reads only; else from what the ledger knows of them.
+    `live`: list the systems, by reads only; else from what the ledger knows of them, where `look`
+    hears how many links were looked at so far.
     """
     return preview(
         desk.context,
@@ -43,6 +52,7 @@ def make_plan(bridge: Bridge, desk: Desk, sync: str | None, *, live: bool) -> Pr
         sync_names(desk, sync),
         live=live,
         budget=bridge.worker.budget,
+        look=look,
     )
 
 

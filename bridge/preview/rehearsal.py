@@ -1,4 +1,4 @@
-"""A rehearsal: the whole flow, played on a copy of the ledger in memory.
+"""A rehearsal: the whole flow, played on a copy of the ledger.
 
 So a plan is made by the very code that writes, and says what that would do: call by call, also
 those that follow from others. Time, budget and context are as the real ones, but nothing waits.
@@ -35,6 +35,10 @@ class FastForwardClock:
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something when so much real time has passed."""
         self.real.later(seconds, act)
+
+    def back(self) -> None:
+        """Go back to the present: what is played next begins there."""
+        self.ahead_by = timedelta(0)
 
     def forward(self, to: datetime) -> None:
         """Go on from that time."""

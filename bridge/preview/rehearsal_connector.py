@@ -72,6 +72,11 @@ class RehearsalConnector(ForwardingConnector):
         self._markers: dict[Ref, str] = {}
         """The marker of each record that would be created."""
 
+    def forget(self) -> None:
+        """Forget what was written: the records that it was written to do not come again."""
+        for known in (self._rehearsed, self._listed, self._deleted, self._markers):
+            known.clear()
+
     def remember_in(self, handles: Handles, findings: Findings) -> None:
         """Leave the real one what it knows: the copy of the ledger ends with the rehearsal."""
 

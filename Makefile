@@ -28,7 +28,7 @@ check: .venv/.ready ## lint, types, and the shipped configuration and mappings
 mutants: .venv/.ready ## break the source on purpose, one rule at a time, and see a test notice
 	@$(PY) tests/mutants/run.py $(ARGS)
 
-bench: .venv/.ready ## measure against bare loops, as ratios (ARGS="reconciling --small")
+bench: .venv/.ready ## measure speed beside peers, in one table (ARGS="counting --small")
 	@$(PY) -m bench.run $(ARGS)
 
 soak: .venv/.ready ## real processes under load, something killed every 20 s (MINUTES=15)

@@ -310,7 +310,9 @@ def main() -> None:
     parser.add_argument("--statements", action="store_true", help="show each statement's text")
     parser.add_argument("--profile", action="store_true", help="show where the CPU time goes")
     chosen = parser.parse_args()
-    rounds = run(chosen.links, chosen.rounds, on_postgres=chosen.postgres, profile=chosen.profile)
+    rounds = rounds_of(
+        chosen.links, chosen.rounds, on_postgres=chosen.postgres, profile=chosen.profile
+    )
     last, say = rounds[-1], sys.stdout.write
     clean = [each for each in rounds if "profile" not in each] or rounds
     for name in ("cpu_ms", "statements", "rows", "commits", "calls", "per_second"):

@@ -46,3 +46,11 @@ def test_an_edit_is_three_calls_and_its_profile_can_be_told():
     assert found["calls"] == 3
     assert found["commits"] > 0
     assert "tottime" in found["profile"]
+
+
+def test_the_command_prints_each_kind_of_statement(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["counting", "--links", "10", "--rounds", "2", "--statements"])
+    counting.main()
+    told = capsys.readouterr().out
+    assert "cpu_ms" in told
+    assert "COMMIT" in told

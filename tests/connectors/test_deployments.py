@@ -66,6 +66,22 @@ def test_the_word_that_a_refusal_has_told_is_known_to_every_worker(word):
     assert (refused, len(writes(word))) == (word.word != "medium", 2 + refused)
 
 
+class ClosedFindings:
+    """A ledger that nobody may look into."""
+
+    def known(self):
+        raise AssertionError("it was looked into")
+
+
+def test_the_word_that_a_write_has_shown_needs_no_look_into_the_ledger(word):
+    values = {"subject": "Help", "customer_email": "ann@customer.example"}
+    word.connector.create(Draft("ticket", {**values, "priority": word.word}, "m-1"))
+    word.connector.remember_in(word.connector.handles, ClosedFindings())
+    for number, sent in enumerate(("medium", "normal"), 2):
+        draft = Draft("ticket", {**values, "priority": sent}, f"m-{number}")
+        assert word.connector.create(draft).data["priority"] == word.word
+
+
 def test_another_refusal_is_no_matter_of_words(word):
     word.faulty.next = ["422"]
     with pytest.raises(Refused):

@@ -440,6 +440,8 @@ class SwitchConnector(JsonHttpConnector):
 
     def _shown(self, entity: str, answer: Answer, markers: Markers | None = None) -> Record | None:
         name, row = self.connection.name, body_row(answer)
+        if row and entity == TICKET:
+            self._priority_word.learn([row])
         return record(name, entity, row, answer, markers or self.markers) if row else None
 
     def _path(self, entity: str, remote_id: str) -> str:

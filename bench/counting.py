@@ -9,15 +9,11 @@ and its rows are told beside it.
 from __future__ import annotations
 
 import argparse
-import cProfile
-import io
-import pstats
 import re
 import sqlite3
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,20 +29,18 @@ from bench.estate import Estate, vendor
 from bench.figures import figure
 from bench.mirroring import asked, ended, hinted, in_a_file
 from bench.postgres import postgres
+from bench.profiling import profiled, told
 from bridge.ledger.tables import metadata
 
 WRITES = re.compile(r"\b(INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", re.IGNORECASE)
 TABLE = re.compile(
     rf"\b(?:FROM|INTO|UPDATE|JOIN)\s+\"?({'|'.join(metadata.tables)})\b", re.IGNORECASE
 )
-IDLE = re.compile(r"SimpleQueue|/threading\.py|/thread\.py")
 COSTS = (
     ("cpu_ms", "CPU of a mirrored edit", "ms", 5.0),
     ("statements", "statements of a mirrored edit", "", 6.0),
     ("commits", "commits of a mirrored edit", "", 0.1),
 )
-SHOWN = 35
-"""Lines of a profile."""
 
 
 @dataclass(slots=True)
@@ -206,39 +200,6 @@ def _count_psycopg(counts: Counts, stack: ExitStack) -> None:
     _replace(stack, psycopg.Cursor, "executemany", counted_executemany)
     _replace(stack, psycopg.Connection, "commit", counted_end("COMMIT", commit))
     _replace(stack, psycopg.Connection, "rollback", counted_end("ROLLBACK", rollback))
-
-
-@contextmanager
-def profiled() -> Iterator[list[cProfile.Profile]]:
-    """Profile this thread and those that begin meanwhile, by the CPU time of each."""
-    profiles: list[cProfile.Profile] = []
-
-    def begin(*_: object) -> None:
-        profile = cProfile.Profile(time.thread_time)
-        profiles.append(profile)
-        profile.enable()
-
-    threading.setprofile(begin)
-    begin()
-    try:
-        yield profiles
-    finally:
-        profiles[0].disable()
-        threading.setprofile(None)
-
-
-def told(profiles: list[cProfile.Profile]) -> str:
-    """Give the top of a profile, by a function's own time and with what it calls."""
-    out = io.StringIO()
-    stats = pstats.Stats(profiles[0], stream=out)
-    for profile in profiles[1:]:
-        stats.add(profile)
-    # A thread that waits for its next call seems to have been at work: its time is not ended by it.
-    stats.stats = {who: what for who, what in stats.stats.items() if not IDLE.search(str(who))}
-    stats.strip_dirs()
-    for order in ("tottime", "cumtime"):
-        stats.sort_stats(order).print_stats(SHOWN)
-    return out.getvalue()
 
 
 def measure(links: int, database: str = "", *, profile: bool = False) -> dict[str, Any]:

@@ -126,27 +126,48 @@ def compare(
         for remote_id, linked in linked_rows.items()
         if _still_fits(linked, fingerprints[remote_id], today)
     }
-    comparison = Comparison(same_sides=list(same.values()))
-    changed = {each: linked for each, linked in linked_rows.items() if each not in same}
-    for remote_id in _needing_nothing(tx, context, connection, entity, records, changed, full=full):
-        settled = Compared(None, changed.pop(remote_id), fingerprints[remote_id], today)
-        comparison.in_full[remote_id] = settled
-    loaded = context.load(tx, sorted({linked.link_id for linked in changed.values()}))
+    left = {remote_id: record for remote_id, record in records.items() if remote_id not in same}
+    changed = {remote_id: linked_rows[remote_id] for remote_id in left if remote_id in linked_rows}
+    found: dict[str, Difference | None] = dict.fromkeys(
+        _needing_nothing(tx, context, connection, entity, records, changed, full=full)
+    )
+    others = {remote_id: record for remote_id, record in left.items() if remote_id not in found}
+    found |= _compared_in_full(tx, context, others, linked_rows, full=full)
+    return Comparison(
+        {
+            remote_id: Compared(
+                difference, linked_rows.get(remote_id), fingerprints.get(remote_id), today
+            )
+            for remote_id, difference in found.items()
+        },
+        list(same.values()),
+    )
+
+
+def _compared_in_full(
+    tx: Tx,
+    context: Context,
+    records: Mapping[str, Record],
+    linked_rows: Mapping[str, LinkedRow],
+    *,
+    full: bool,
+) -> dict[str, Difference | None]:
+    """Load the links of these rows and compare: what differs, by id; None: nothing does.
+
+    Left out are rows that no link knows and that could not get one.
+    """
+    link_ids = {linked_rows[each].link_id for each in records if each in linked_rows}
+    loaded = context.load(tx, sorted(link_ids))
     strays = _stray_copies(tx, context, records, linked_rows)
+    found: dict[str, Difference | None] = {}
     for remote_id, record in records.items():
         linked = linked_rows.get(remote_id)
-        if linked is not None and remote_id not in changed:
-            continue
         link = None if linked is None else loaded.get(linked.link_id)
-        difference = None
         if link is not None:
-            difference = difference_of(context, link, record, full=full)
+            found[remote_id] = difference_of(context, link, record, full=full)
         elif could_join(context, record) or remote_id in strays:
-            difference = Difference(remote_id, "new")
-        if link is not None or difference is not None:
-            digest = fingerprints.get(remote_id)
-            comparison.in_full[remote_id] = Compared(difference, linked, digest, today)
-    return comparison
+            found[remote_id] = Difference(remote_id, "new")
+    return found
 
 
 def _needing_nothing(

@@ -238,10 +238,10 @@ def is_awaited(tx: Tx, context: Context, link: Link, connection: str, now: datet
     """
     if catching_up.is_behind(tx, context, connection):
         return True
+    if not stray_copies.any_at(tx, connection):
+        return False
     strays = without_place(tx, link, connection)
     for ref in strays:
         hints.give(tx, ref, now, lane="operator")
-    if strays:
-        return True
     # The original of another one there may turn out to be a record of this very ticket.
-    return stray_copies.any_at(tx, connection) and may_still_come(tx, context, connection)
+    return bool(strays) or may_still_come(tx, context, connection)

@@ -128,7 +128,7 @@ def _ticket_at(tx: Tx, context: Context, parent_id: str, connection: str) -> str
 
 def queue_children(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -> None:
     """Queue the creates that have waited for this ticket to come to a connection."""
-    if link.entity != TICKET:
+    if link.entity != TICKET or not _has_followers(context, connection):
         return
     for child in context.load(tx, links.children(tx, link.id)).values():
         if not _may_follow(context, child, connection):
@@ -143,6 +143,15 @@ def queue_children(tx: Tx, context: Context, link: Link, connection: str, now: d
             due_at=now,
             now=now,
         )
+
+
+def _has_followers(context: Context, connection: str) -> bool:
+    """Return whether anything is made on a connection that may belong to a ticket."""
+    return any(
+        sync.entity != TICKET and sync.members[connection].create is not Support.NO
+        for sync in context.syncs.values()
+        if connection in sync.members
+    )
 
 
 def _may_follow(context: Context, child: Link, connection: str) -> bool:

@@ -45,7 +45,8 @@ def begin(
 ) -> bool:
     """Store an intent; False when one is open, or the link has a side there, even a deleted one."""
     place = {"of": link_id, "there": connection}
-    tx.execute(_LOCK_LINK, place)
+    if tx.dialect.name != "sqlite":  # with its one writer
+        tx.execute(_LOCK_LINK, place)
     if tx.execute(_SIDE_THERE, place).first():
         return False
     values = {

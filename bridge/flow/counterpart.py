@@ -7,7 +7,8 @@ tell, so that nothing is made twice that it has forgotten (copies.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 
 from bridge.connectors.contract import Draft, Intent
@@ -46,13 +47,13 @@ def may_be_copied(tx: Tx, context: Context, task: Task) -> bool:
     return True
 
 
-class Search(StrEnum):
+@dataclass(frozen=True, slots=True)
+class Search:
     """Whether to look for a counterpart at the system itself before one is made."""
 
-    NEEDED = "needed"
-    NEEDLESS = "needless"
-    SPARED = "spared"
-    """As long as the survey of an import is fresh, and none appears in it."""
+    needed: bool
+    spared_until: datetime | None = None
+    """So long an import's survey says that there is none."""
 
 
 def search(tx: Tx, context: Context, task: Task) -> Search:
@@ -63,13 +64,12 @@ def search(tx: Tx, context: Context, task: Task) -> Search:
     link = the_link(task)
     sync = context.syncs[link.sync]
     if not sync.match:
-        late = catching_up.is_late(tx, task.row.connection, state_made(link))
-        return Search.NEEDED if late else Search.NEEDLESS
+        return Search(catching_up.is_late(tx, task.row.connection, state_made(link)))
     ours = match_keys(sync, canonical_state(task), state_made(link))
     if not ours:  # no record could match
-        return Search.NEEDLESS
-    spared = target_survey.rules_out(tx, context, task, ours)
-    return Search.SPARED if spared else Search.NEEDED
+        return Search(needed=False)
+    spared_until = target_survey.ruled_out_until(tx, context, task, ours)
+    return Search(spared_until is None, spared_until)
 
 
 def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bool]:

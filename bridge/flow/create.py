@@ -89,9 +89,7 @@ def create(context: Context, task: Task) -> Procedure:
         yield from look_up(context, task, begun)
         return
     planned = begun.plan
-    if begun.search is Search.NEEDED and (
-        yield from counterpart.already_there(context, task, planned)
-    ):
+    if begun.search.needed and (yield from counterpart.already_there(context, task, planned)):
         return
     connection = task.row.connection
     yield from await_grant(connection, task.deadline(context, connection))
@@ -106,7 +104,6 @@ class ToCreate:
 
     plan: CreatePlan
     search: Search
-    """Whether a counterpart may be there that has to be looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +121,9 @@ def intend(tx: Tx, context: Context, task: Task, wanted_now: ToCreate) -> OpenCr
     None when the record may not be made (any more); the work is finished, parked or put off then.
     """
     link, now, planned = the_link(task), context.clock.now(), wanted_now.plan
-    spared = wanted_now.search is Search.SPARED
-    if spared and counterpart.search(tx, context, task) is not Search.SPARED:
-        later(tx, task, now)  # we waited for too long: it is searched for
+    spared_until = wanted_now.search.spared_until
+    if spared_until is not None and now > spared_until:
+        later(tx, task, now)  # we waited for too long: a counterpart may have come meanwhile
         return None
     save(tx, task, [], now)
     if creation_budget_spent(tx, context, task):

@@ -108,28 +108,30 @@ def _is_open(
     return bool(hidden) and not lacking
 
 
-def rules_out(tx: Tx, context: Context, task: Task, keys: Sequence[Key]) -> bool:
-    """Return whether a fresh survey says that no record there has one of a ticket's keys.
+def ruled_out_until(tx: Tx, context: Context, task: Task, keys: Sequence[Key]) -> datetime | None:
+    """Return until when a survey says that no record there has one of a ticket's keys.
 
-    Has what was made since listed again in time, so that it stays fresh.
+    None: it does not say so. Has what was made since listed again in time, so that it stays fresh.
     """
     row, now = task.row, context.clock.now()
     if row.lane != LANE:
-        return False
+        return None
     state = surveys.state(tx, row.connection, row.entity)
     if state is None or state.as_of is None:
-        return False
+        return None
     age = now - state.as_of
     if state.revision != context.revision or age > MAX_GAP:
         surveys.end(tx, row.connection, row.entity)
-        return False
+        return None
     fresh_for = timedelta(seconds=context.timing.send_within)
     if age > fresh_for / 2:
         _have_it_refreshed(tx, state, row.connection, row.entity, now)
     sync = surveyed(context, row.connection, row.entity)
     if sync is None or age > fresh_for:
-        return False
-    return not surveys.may_hold(tx, row.connection, row.entity, wanted_keys(sync, keys))
+        return None
+    if surveys.may_hold(tx, row.connection, row.entity, wanted_keys(sync, keys)):
+        return None
+    return state.as_of + fresh_for
 
 
 def wanted_keys(sync: Sync, keys: Iterable[Key]) -> list[WantedKey]:

@@ -21,6 +21,7 @@ from bench import (
     intake,
     living,
     mirroring,
+    planning,
     reconciling,
     remembering,
     scaling,
@@ -38,6 +39,7 @@ PARTS: Mapping[str, tuple[Callable[[], dict], Callable[[], dict]]] = {
     "remembering": (remembering.run, lambda: remembering.run(20_000, 1000)),
     "creating": (creating.run, lambda: creating.run(1000, 500, 1)),
     "reconciling": (reconciling.run, lambda: reconciling.run(1000, 10_000)),
+    "planning": (planning.run, lambda: planning.run(1000, 10_000, 1)),
     "living": (living.run, lambda: living.run(2000, 50, 2)),
 }
 """Each part as it is, and small."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import arriving, creating, growing, mirroring, reconciling, remembering
+from bench import arriving, creating, growing, mirroring, planning, reconciling, remembering
 from bench.postgres import postgres
 
 
@@ -52,3 +52,11 @@ def test_the_memory_of_a_worker_is_told_by_quarters_of_a_day():
     found = remembering.measure(400, 200)  # it ends the run unless every ticket was written
     assert len(found["by_quarter"]) == 4
     assert 10 < found["most"] < 1000
+
+
+def test_a_plan_sees_every_link_of_both_ledgers():
+    found = planning.run(300, 600, 1)
+    ((little, big),) = found["turns"]
+    assert (little["known"], big["known"]) == (300, 600)
+    assert little["writes"] > 0
+    assert big["writes"] > 0

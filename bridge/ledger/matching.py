@@ -99,11 +99,20 @@ def find(
     within: timedelta | None = None,
 ) -> list[str]:
     """Return the links with this key; with a window, only those whose date lies in it."""
-    statement = select(match_key.c.link_id).where(
-        match_key.c.sync == sync, match_key.c.rule == rule, match_key.c.hash == digest
-    )
-    if within is not None:
-        if at is None:
-            return []
-        statement = statement.where(match_key.c.at >= at - within, match_key.c.at <= at + within)
-    return sorted(set(tx.execute(statement).scalars()))
+    wanted = {"of": sync, "by": rule, "digest": digest}
+    if within is None:
+        return sorted(set(tx.execute(_FIND, wanted).scalars()))
+    if at is None:
+        return []
+    between = {"after": at - within, "before": at + within}
+    return sorted(set(tx.execute(_FIND_DATED, wanted | between).scalars()))
+
+
+_FIND = select(match_key.c.link_id).where(
+    match_key.c.sync == bindparam("of"),
+    match_key.c.rule == bindparam("by"),
+    match_key.c.hash == bindparam("digest"),
+)
+_FIND_DATED = _FIND.where(
+    match_key.c.at >= bindparam("after"), match_key.c.at <= bindparam("before")
+)

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, or_, select, update
 
 from bridge.core.model.lanes import LANES
 from bridge.core.model.outcome_codes import CAUSES, Code, causes_of, code_named, of_cause
@@ -235,20 +235,23 @@ def set_aside(
 
 def of_link(tx: Tx, link_id: str) -> list[tuple[int, str, str]]:
     """Return (id, key, connection) of a link's parked rows."""
-    rows = select(work.c.id, work.c.key, work.c.connection).where(
-        work.c.link_id == link_id, work.c.parked_at.is_not(None)
-    )
-    return [tuple(row) for row in tx.execute(rows)]
+    return [tuple(row) for row in tx.execute(_OF_LINK, {"of": link_id})]
 
 
 def of_fields(tx: Tx, link_id: str, connection: str) -> list[tuple[int, dict[str, Any]]]:
     """Return (id, payload) of a side's parked rows that are about one field each."""
-    rows = select(work.c.id, work.c.payload).where(
-        work.c.link_id == link_id, work.c.connection == connection, work.c.parked_at.is_not(None)
-    )
-    return [
-        (row.id, row.payload) for row in tx.execute(rows) if row.payload and "field" in row.payload
-    ]
+    rows = tx.execute(_OF_SIDE, {"of": link_id, "there": connection})
+    return [(row.id, row.payload) for row in rows if row.payload and "field" in row.payload]
+
+
+_OF_LINK = select(work.c.id, work.c.key, work.c.connection).where(
+    work.c.link_id == bindparam("of"), work.c.parked_at.is_not(None)
+)
+_OF_SIDE = select(work.c.id, work.c.payload).where(
+    work.c.link_id == bindparam("of"),
+    work.c.connection == bindparam("there"),
+    work.c.parked_at.is_not(None),
+)
 
 
 REFUSED = "refused"
@@ -258,10 +261,14 @@ LEARNED = "learned"
 """Key of a parked field's payload: the finding that its refusal has left behind."""
 
 
+_PAYLOAD = select(work.c.payload).where(
+    work.c.key == bindparam("of"), work.c.parked_at.is_not(None)
+)
+
+
 def refused_create(tx: Tx, key: str) -> str | None:
     """Return the fingerprint of what was refused of a parked create; None: there is none."""
-    row = select(work.c.payload).where(work.c.key == key, work.c.parked_at.is_not(None))
-    payload = tx.execute(row).scalar()
+    payload = tx.execute(_PAYLOAD, {"of": key}).scalar()
     return payload.get(REFUSED) if isinstance(payload, dict) else None
 
 

@@ -7,7 +7,7 @@ is searched for, as it is where there is no survey.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -185,17 +185,32 @@ def ask(tx: Tx, connection: str, entity: str) -> bool:
     return bool(tx.execute(_ASK, {"of": connection, "kind": entity}).rowcount)
 
 
-def may_hold(tx: Tx, connection: str, entity: str, keys: Collection[WantedKey]) -> bool:
+def may_hold(tx: Tx, connection: str, entity: str, keys: Sequence[WantedKey]) -> bool:
     """Return whether a record was met that one of these keys may find."""
-    hit = or_(surveyed_key.c.hash == UNKNOWN, *(_hit(key) for key in keys))
-    here = (surveyed_key.c.connection == connection, surveyed_key.c.entity == entity)
-    found: Select[tuple[str]] = select(surveyed_key.c.remote_id).where(*here, hit).limit(1)
-    return tx.execute(found).first() is not None
+    values: dict[str, object] = {"of": connection, "kind": entity}
+    for number, key in enumerate(keys):
+        values |= {f"hash{number}": key.hash}
+        if key.after is not None:
+            values |= {f"after{number}": key.after, f"before{number}": key.before}
+    found = _may_hold(tuple(key.after is not None for key in keys))
+    return tx.execute(found, values).first() is not None
 
 
-def _hit(key: WantedKey) -> ColumnElement[bool]:
-    same = surveyed_key.c.hash == key.hash
-    if key.after is None or key.before is None:
+@cache
+def _may_hold(dated: tuple[bool, ...]) -> Select[tuple[str]]:
+    """Return the query for so many keys, of which some are of a time."""
+    here = (
+        surveyed_key.c.connection == bindparam("of"),
+        surveyed_key.c.entity == bindparam("kind"),
+    )
+    hits = [_hit(number, dated=of_a_time) for number, of_a_time in enumerate(dated)]
+    any_hit = or_(surveyed_key.c.hash == UNKNOWN, *hits)
+    return select(surveyed_key.c.remote_id).where(*here, any_hit).limit(1)
+
+
+def _hit(number: int, *, dated: bool) -> ColumnElement[bool]:
+    same = surveyed_key.c.hash == bindparam(f"hash{number}")
+    if not dated:
         return same
-    dated = surveyed_key.c.at.between(key.after, key.before)
-    return and_(same, or_(surveyed_key.c.at.is_(None), dated))
+    between = surveyed_key.c.at.between(bindparam(f"after{number}"), bindparam(f"before{number}"))
+    return and_(same, or_(surveyed_key.c.at.is_(None), between))

@@ -9,6 +9,7 @@ addresses in one field are nobody's. The time taken is linear in the text, which
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from bridge.core.model.values import Unreadable
 
@@ -34,6 +35,12 @@ def address_of(text: object) -> str | Unreadable | None:
         return _no_address(text)
     if len(text) > MAX_SPELLING_CHARS:
         return Unreadable(f"a text of {len(text)} characters is no e-mail address")
+    return _address_of(text)
+
+
+@lru_cache(maxsize=512)
+def _address_of(text: str) -> str | Unreadable | None:
+    """Return the form of one text: each record's is asked for again and again while it is new."""
     seen = "".join(char for char in text if unicodedata.category(char) != _INVISIBLE)
     spelling = seen.strip()
     if not spelling:

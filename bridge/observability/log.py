@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import IO, Final
 
-from structlog import dev, processors, stdlib
+from structlog import processors, stdlib
 from structlog.typing import EventDict, Processor
 
 from bridge.core.model.syncs import Secret
@@ -55,19 +57,9 @@ class _Lines:
 
     def _text(self) -> tuple[Processor, ...]:
         return (
-            processors.TimeStamper(fmt="%H:%M:%SZ", key="at"),
             stdlib.ProcessorFormatter.remove_processors_meta,
             self._keep_on_one_line,
-            dev.ConsoleRenderer(
-                columns=[
-                    dev.Column("at", _plain()),
-                    dev.Column("process", _plain(width=8)),
-                    dev.Column("message", _plain()),
-                    dev.Column("", _plain(name="")),
-                ],
-                exception_formatter=dev.plain_traceback,  # the default would show all variables
-                sort_keys=False,
-            ),
+            _line,
             lambda _logger, _method, line: self._scrubber.text(line),
         )
 
@@ -95,8 +87,17 @@ class _Lines:
         return shown
 
 
-def _plain(*, name: str | None = None, width: int = 0) -> dev.KeyValueColumnFormatter:
-    return dev.KeyValueColumnFormatter(name, "", "", str, width)
+def _line(_logger: object, _method: str, fields: EventDict) -> str:
+    """Write what is logged as a line, and its traceback below it."""
+    head = f"{_time_of_day(int(time.time()))} {fields.pop('process'):8} {fields.pop('message')}"
+    traceback = fields.pop("exception", "")
+    parts = [head, *(f"{name}={value}" for name, value in fields.items())]
+    return " ".join(parts) + (f"\n{traceback}" if traceback else "")
+
+
+@lru_cache(maxsize=1)
+def _time_of_day(second: int) -> str:
+    return time.strftime("%H:%M:%SZ", time.gmtime(second))
 
 
 def configure(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from string import Formatter
 from typing import Final
 
@@ -140,6 +141,7 @@ def _named(webhook: Webhook) -> list[tuple[str, str]]:
     ]
 
 
+@cache
 def _parts(template: str) -> list[tuple[str, str]]:
     """Return a template as texts, each with the placeholder that follows. Raises ValueError."""
     parts = list(Formatter().parse(template))

@@ -21,6 +21,7 @@ from bridge.web import health
 from bridge.web.receiver import body, webhooks
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import DirectIntake, Intake
+from bridge.web.receiver.late_answer import HARDENED, LateAnswer
 from bridge.web.receiver.refusal_log import RefusalLog
 
 log = logging.getLogger(__name__)
@@ -84,8 +85,9 @@ def create_app(
 
     @app.after_request
     def harden(answer: Response) -> Response:
-        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
-        answer.headers.setdefault("Cache-Control", "no-store")
+        if not isinstance(answer, LateAnswer):  # it is made with them
+            for name, value in HARDENED:
+                answer.headers.setdefault(name, value)
         return answer
 
     return app

@@ -65,7 +65,7 @@ class Looking:
 def test_the_doorbell_rings_when_there_is_something_to_find(sqlite_url, make):
     ledger, bell = Ledger(sqlite_url), Looking(sqlite_url)
     intake = make(ledger, bell)
-    intake.submit(delivery())
+    intake.begin(delivery())
     assert bell.rang.wait(60)
     intake.close()
     ledger.close()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
-
-from flask import Request
+from collections.abc import Mapping
+from typing import IO, Any, Final
 
 from bridge import foreign_json
 from bridge.errors import Malformed, TooLarge, UnsupportedMedia
@@ -18,25 +17,31 @@ MAX_DEPTH: Final = 64
 MAX_KEPT_BYTES: Final = 8 * 1024
 """The part of a quarantined body that is kept."""
 
+LONGEST_LENGTH: Final = 18
+"""Digits of a declared length; more are too many, whatever they say."""
+
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;.*)?", re.IGNORECASE)
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def read(request: Request, limit: int = LIMIT) -> bytes:
-    """Read the raw body. Its bytes are counted, whatever length is declared."""
-    media = request.headers.get("Content-Type", "")
-    if not _JSON.fullmatch(media.strip()):
+def read(headers: Mapping[str, str], stream: IO[bytes], limit: int = LIMIT) -> bytes:
+    """Read the raw body. Its bytes are counted, whatever length is declared.
+
+    Header names are lower-case.
+    """
+    if not _JSON.fullmatch(headers.get("content-type", "").strip()):
         raise UnsupportedMedia("send Content-Type: application/json")
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
+    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise UnsupportedMedia(
             "send the body without Content-Encoding: its signature covers the bytes as they arrive"
         )
-    if (request.content_length or 0) > limit:
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and (len(declared) > LONGEST_LENGTH or int(declared) > limit):
         raise TooLarge(f"the body is longer than {limit} bytes")
     chunks: list[bytes] = []
     allowed = limit + 1  # one byte more shows that the body is too long
-    while allowed > 0 and (chunk := request.stream.read(min(allowed, 65536))):
+    while allowed > 0 and (chunk := stream.read(min(allowed, 65536))):
         chunks.append(chunk)
         allowed -= len(chunk)
     if allowed <= 0:
@@ -67,7 +72,10 @@ def scrub(body: bytes, scrubber: Scrubber) -> str:
 
 def clean(text: str, max_length: int = 200) -> str:
     """Return a vendor's text in one line without control characters."""
-    shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text[:max_length])
+    text = text[:max_length]
+    if text.isprintable():
+        return text
+    shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
     return shown.replace("\n", " ").replace("\t", " ")
 
 

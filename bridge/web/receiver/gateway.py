@@ -2,19 +2,24 @@
 
 A WSGI server hands a request over while its body is still arriving, and the thread that reads it
 waits. A few callers who send one byte a minute would then occupy every thread. Here a body is
-awaited within limits of size and time, and only then does the request get a thread.
+awaited within limits of size and time, and only then is the application called: with a small body,
+as a webhook has, in the loop itself, since that is done sooner than a thread is woken; with any
+other in a thread. No thread waits for a commit either (late_answer.py).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from bridge.web.receiver.body import LIMIT
+from bridge.web.receiver.late_answer import LATE, LateAnswer
 
 THREADS: Final = 16
 PROBE_THREADS: Final = 4
@@ -34,6 +39,7 @@ _JSON: Final = [("content-type", "application/json"), ("connection", "close"), _
 _BUSY: Final = [*_JSON, ("retry-after", "10")]
 _PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
+_Answer = tuple[int, list[tuple[str, str]], bytes]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -67,6 +73,8 @@ class Gateway:
         self._limit = limit
         self._bodies = bodies
         self._held = 0
+        self._known: deque[asyncio.Future[None]] = deque()
+        self._waking = False
         self._body_timeout = body_timeout
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
@@ -102,12 +110,42 @@ class Gateway:
         except _TooMuchAtOnceError:
             protocol.response_str(503, _BUSY, '{"error":"too many long bodies at once"}')
             return
-        loop = asyncio.get_running_loop()
-        pool = self._probes if scope.method in _READING else self._pool
-        status, headers, payload = await loop.run_in_executor(
-            pool, self._call, scope, bytes(body[: self._limit + 1])
-        )
+        if scope.method not in _READING and len(body) <= SMALL_BODY:
+            answer = self._call(scope, bytes(body))  # shorter than the way to a thread and back
+        else:
+            pool = self._probes if scope.method in _READING else self._pool
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(
+                pool, self._call, scope, bytes(body[: self._limit + 1])
+            )
+        status, headers, payload = await self._when_known(answer)
         protocol.response_bytes(status, [*headers, _NAMELESS], payload)
+
+    async def _when_known(self, answer: _Answer | LateAnswer) -> _Answer:
+        """Return the answer; one that waits for a commit is awaited without a thread."""
+        if not isinstance(answer, LateAnswer):
+            return answer
+        if not answer.begun.done():
+            known = asyncio.get_running_loop().create_future()
+            answer.begun.add_done_callback(lambda _: self._wake(known))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(answer.patience):
+                    await known
+        return answer.known()
+
+    def _wake(self, known: asyncio.Future[None]) -> None:
+        """Let a request go on; called in another thread, for many of one commit after another."""
+        self._known.append(known)
+        if not self._waking:  # to wake the loop costs more than all else of it
+            self._waking = True
+            known.get_loop().call_soon_threadsafe(self._wake_all)
+
+    def _wake_all(self) -> None:
+        self._waking = False  # before any is taken: what comes after that asks for another turn
+        while self._known:
+            known = self._known.popleft()
+            if not known.done():
+                known.set_result(None)
 
     def __rsgi_del__(self, _loop: Any) -> None:
         """Finish the requests under way and close the application; the server calls this."""
@@ -121,9 +159,14 @@ class Gateway:
         """Put a request's body into `body`, as far as the application may see it."""
         if scope.method in _READING:
             return
-        declared = scope.headers.get("content-length")
-        if declared is not None and declared.isdecimal() and int(declared) > self._limit:
+        declared = scope.headers.get("content-length") or ""
+        length = int(declared) if declared.isdecimal() else self._limit
+        if length > self._limit:
             return  # the application will refuse the declared length
+        if length <= SMALL_BODY:  # the server takes no more than what was declared
+            body += await protocol()
+            self._held += len(body)
+            return
         async for chunk in protocol:
             body += chunk
             self._held += len(chunk)
@@ -132,19 +175,20 @@ class Gateway:
             if len(body) > SMALL_BODY and self._held > self._bodies:
                 raise _TooMuchAtOnceError
 
-    def _call(self, scope: Any, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _call(self, scope: Any, body: bytes) -> _Answer | LateAnswer:
         answer: list[Any] = [500, []]
+        late: list[LateAnswer] = []
 
         def start(status: str, headers: list[tuple[str, str]], _failure: Any = None) -> None:
             answer[:] = [int(status[:3]), headers]
 
-        parts = self._app(_environ(scope, body), start)
+        parts = self._app(_environ(scope, body) | {LATE: late}, start)
         try:
             payload = b"".join(parts)
         finally:
             if (close := getattr(parts, "close", None)) is not None:
                 close()
-        return answer[0], answer[1], payload
+        return late[0] if late else (answer[0], answer[1], payload)
 
 
 def _environ(scope: Any, body: bytes) -> dict[str, Any]:

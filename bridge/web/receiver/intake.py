@@ -3,9 +3,9 @@
 Each commit waits for the disk, and each statement costs more than the row that it stores. So a
 thread commits the deliveries of all waiting requests in one transaction, by one statement for the
 inbox and one for the work. SQLite has one writer; at PostgreSQL a second thread prepares while the
-first one's commit waits. A request waits for its commit only so long: a database that hangs is
-answered with 503, and holds up none of the threads that take requests. In simulations each request
-commits on its own.
+first one's commit waits. A request waits for its commit only so long, and in no thread: a database
+that hangs is answered with 503, and holds up no other request. In simulations each request commits
+on its own.
 """
 
 from __future__ import annotations
@@ -82,8 +82,15 @@ class Receipt:
 class Intake(Protocol):
     """Commits deliveries."""
 
-    def submit(self, delivery: Delivery) -> Receipt:
-        """Commit a delivery and the work that it causes. Raises LedgerError if that fails."""
+    @property
+    def patience(self) -> float:
+        """Return for how many seconds a commit is to be waited for."""
+
+    def begin(self, delivery: Delivery) -> Future[Receipt]:
+        """Begin to commit a delivery and the work that it causes. Raises LedgerError."""
+
+    def receipt(self, begun: Future[Receipt]) -> Receipt:
+        """Return the receipt of what is committed. Raises LedgerError if it is not."""
 
     def close(self) -> None:
         """Commit what waits, and stop."""
@@ -96,12 +103,23 @@ class DirectIntake:
         self._ledger = ledger
         self._doorbell = doorbell
 
-    def submit(self, delivery: Delivery) -> Receipt:
+    @property
+    def patience(self) -> float:
+        """Return 0: what has begun is committed."""
+        return 0.0
+
+    def begin(self, delivery: Delivery) -> Future[Receipt]:
         """Commit one delivery, then ring the doorbell."""
         (receipt,) = _stored(self._ledger, [delivery])
         if delivery.hints:
             self._doorbell.ring()
-        return receipt
+        begun: Future[Receipt] = Future()
+        begun.set_result(receipt)
+        return begun
+
+    def receipt(self, begun: Future[Receipt]) -> Receipt:
+        """Return the receipt."""
+        return begun.result()
 
     def close(self) -> None:
         """Do nothing: no delivery ever waits."""
@@ -119,9 +137,8 @@ class GroupIntake:
         self._ledger = ledger
         self._doorbell = doorbell
         self._batch = batch
-        self._waiting: queue.Queue[tuple[Delivery, Future[Receipt]] | None] = queue.Queue(
-            MAX_WAITING
-        )
+        self._waiting: queue.SimpleQueue[tuple[Delivery, Future[Receipt]] | None]
+        self._waiting = queue.SimpleQueue()
         self._due = threading.Event()
         self._closed = False
         self._stuck = False
@@ -133,31 +150,39 @@ class GroupIntake:
         for thread in (*self._writers, self._ringer):
             thread.start()
 
-    def submit(self, delivery: Delivery, patience: float = COMMIT_TIMEOUT_SECONDS) -> Receipt:
-        """Give the delivery to a writer, and wait for its commit; LedgerError after `patience`."""
+    @property
+    def patience(self) -> float:
+        """Return for how long to wait: not for long where it was in vain just before."""
+        return STUCK_TIMEOUT_SECONDS if self._stuck else COMMIT_TIMEOUT_SECONDS
+
+    def begin(self, delivery: Delivery) -> Future[Receipt]:
+        """Give the delivery to a writer. Raises LedgerError where none can take it."""
         if self._closed:
             raise LedgerError("the receiver is stopping")
-        answer: Future[Receipt] = Future()
-        patience = min(patience, STUCK_TIMEOUT_SECONDS) if self._stuck else patience
-        try:
-            self._waiting.put_nowait((delivery, answer))
-            return answer.result(patience)
-        except queue.Full:
-            raise LedgerError(f"{MAX_WAITING} deliveries wait for the ledger already") from None
-        except TimeoutError:
-            # It may still be committed; then the vendor's next attempt is a harmless duplicate.
-            self._stuck = True
-            raise LedgerError(f"the ledger did not commit within {patience:.0f} s") from None
+        if self._waiting.qsize() >= MAX_WAITING:
+            raise LedgerError(f"{MAX_WAITING} deliveries wait for the ledger already")
+        begun: Future[Receipt] = Future()
+        self._waiting.put((delivery, begun))
+        return begun
+
+    def receipt(self, begun: Future[Receipt]) -> Receipt:
+        """Return the receipt of what is committed; LedgerError where it was waited for in vain.
+
+        It may still be committed; then the vendor's next attempt is a harmless duplicate.
+        """
+        if begun.done():
+            return begun.result()
+        self._stuck = True
+        raise LedgerError("the ledger did not commit in time")
 
     def close(self) -> None:
         """Commit what waits, ring once more, and end the threads."""
         if not self._closed:
             self._closed = True
             until = time.monotonic() + COMMIT_TIMEOUT_SECONDS
-            with contextlib.suppress(queue.Full):  # of a ledger that hangs nothing more is awaited
-                for _ in self._writers:
-                    self._waiting.put(None, timeout=max(0.0, until - time.monotonic()))
-            for thread in self._writers:
+            for _ in self._writers:
+                self._waiting.put(None)
+            for thread in self._writers:  # of a ledger that hangs nothing more is awaited
                 thread.join(max(0.0, until - time.monotonic()))
             self._due.set()
             self._ringer.join(COMMIT_TIMEOUT_SECONDS)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import ceil
 from typing import Any, Final
 
@@ -25,7 +27,8 @@ from bridge.errors import LedgerError, Malformed, Rejected, TooMany, UnknownConn
 from bridge.scrubber import Scrubber
 from bridge.web.receiver import body
 from bridge.web.receiver.counters import Counters
-from bridge.web.receiver.intake import Delivery, DeliveryKey, Intake
+from bridge.web.receiver.intake import Delivery, DeliveryKey, Intake, Receipt
+from bridge.web.receiver.late_answer import LateAnswer, Said
 from bridge.web.receiver.rates import REFUSED, RateMeter
 from bridge.web.receiver.refusal_log import RefusalLog
 
@@ -34,6 +37,8 @@ DUPLICATE_WINDOW: Final = timedelta(minutes=5)
 MAX_HINTS: Final = 1000
 LOGGED_HINTS: Final = 5
 """So many records that a webhook names are named in the log."""
+SHORT: Final = 100
+"""A text of so many characters may come again, as headers and events do: it is scrubbed once."""
 RETRY_AFTER_SECONDS: Final = "5"
 
 _KEPT_HEADERS: Final = frozenset(
@@ -79,8 +84,8 @@ def blueprint(
         try:
             connection, webhook = _connection(connections, name)
             counted = name
-            raw = body.read(request, limit)
-            headers = {key.lower(): value for key, value in request.headers.items()}
+            headers = _headers(request.environ)
+            raw = body.read(headers, request.stream, limit)
             signing.verify(webhook, headers, raw, now)
         except Rejected as error:
             # After the signature was checked: strangers cannot use up what the vendor may send.
@@ -95,7 +100,16 @@ def blueprint(
             return _refusal(TooMany(wait))
         delivery = _delivery(connection, webhook, connectors[name], headers, raw, now, scrubber)
         try:
-            receipt = intake.submit(delivery)
+            begun = intake.begin(delivery)
+        except Exception as error:  # noqa: BLE001 - it is told below
+            begun = Future()
+            begun.set_exception(error)
+        return LateAnswer(begun, intake.patience, lambda: answer(delivery, begun))
+
+    def answer(delivery: Delivery, begun: Future[Receipt]) -> Said:
+        name = delivery.connection
+        try:
+            receipt = intake.receipt(begun)
         except Exception as error:
             # Whatever it was, nothing is committed, so nothing may be acknowledged.
             if not isinstance(error, LedgerError):
@@ -103,15 +117,13 @@ def blueprint(
             counters.refused(name, "LedgerDown")
             about = {"connection": name, "code": of_refusal("LedgerDown")}
             log.warning("refused a webhook: the ledger could not take it", extra=about)
-            answer = jsonify(error="the ledger cannot be reached; send this again")
-            answer.headers["Retry-After"] = RETRY_AFTER_SECONDS
-            return answer, 503
+            again = {"Retry-After": RETRY_AFTER_SECONDS}
+            return {"error": "the ledger cannot be reached; send this again"}, 503, again
         status = delivery.verdict if delivery.verdict in {"ignored", "quarantined"} else "accepted"
-        counters.accepted(name, status if receipt.is_new else "duplicate")
         log.info("took a webhook", extra=_about(delivery, status, is_new=receipt.is_new))
-        if not receipt.is_new:
-            return jsonify(id=receipt.id, status="duplicate"), 200
-        return jsonify(id=receipt.id, status=status), 202
+        status = status if receipt.is_new else "duplicate"
+        counters.accepted(name, status)
+        return {"id": receipt.id, "status": status}, 202 if receipt.is_new else 200, {}
 
     return routes
 
@@ -121,8 +133,21 @@ def _reason(error: Rejected, connection: Connection | None) -> str:
     webhook = connection.webhook if connection is not None else None
     if webhook is None or isinstance(error, UnknownConnection):
         return type(error).__name__
-    headers = {key.lower(): value for key, value in request.headers.items()}
-    return type(error).__name__ if signing.is_signed(webhook, headers) else UNSIGNED
+    is_signed = signing.is_signed(webhook, _headers(request.environ))
+    return type(error).__name__ if is_signed else UNSIGNED
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Return a request's headers by their lower-case names."""
+    headers = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if value := environ.get(name):
+            headers[name.replace("_", "-").lower()] = value
+    return headers
 
 
 def _about(delivery: Delivery, status: str, *, is_new: bool) -> dict[str, str]:
@@ -252,17 +277,29 @@ def _hash(text: str) -> str:
 def _kept_headers(
     webhook: Webhook, headers: Mapping[str, str], scrubber: Scrubber
 ) -> dict[str, str]:
-    wanted = _KEPT_HEADERS | {webhook.delivery.lower(), webhook.timestamp_header.lower()}
-    return {
-        name: _shown(headers[name], scrubber)
-        for name in sorted(wanted - {signing.header_of(webhook), ""})
-        if name in headers
-        and (name in _KEPT_HEADERS or not any(word in name for word in _NEVER_KEPT))
-    }
+    kept = _kept_names(webhook.delivery, webhook.timestamp_header, signing.header_of(webhook))
+    return {name: _shown(headers[name], scrubber) for name in kept if name in headers}
+
+
+@lru_cache(maxsize=64)
+def _kept_names(delivery: str, stamp: str, signature: str) -> tuple[str, ...]:
+    wanted = _KEPT_HEADERS | {delivery.lower(), stamp.lower()}
+    return tuple(
+        name
+        for name in sorted(wanted - {signature, ""})
+        if name in _KEPT_HEADERS or not any(word in name for word in _NEVER_KEPT)
+    )
 
 
 def _shown(text: str, scrubber: Scrubber, length: int = 200) -> str:
-    return body.clean(scrubber.beginning(text, length), length)
+    if len(text) > SHORT:
+        return body.clean(scrubber.beginning(text, length), length)
+    return _shown_again(text, scrubber)
+
+
+@lru_cache(maxsize=1024)
+def _shown_again(text: str, scrubber: Scrubber) -> str:
+    return body.clean(scrubber.beginning(text, SHORT))
 
 
 def _scrubbed(projection: Mapping[str, Any], scrubber: Scrubber) -> dict[str, Any]:

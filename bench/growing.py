@@ -1,4 +1,4 @@
-"""What an edit, a webhook, a look of the clock and the status page cost as the ledger grows.
+"""What an edit, a webhook, a look of the clock, the doctor and the status page cost as it grows.
 
 All sizes are open at once and take turns, so that what else the machine does is shared by them.
 """
@@ -23,7 +23,7 @@ from bench.mirroring import ended
 from bench.populating import add_history
 from bench.vendor import ticket
 from bridge import wiring
-from bridge.operations import desk, status
+from bridge.operations import desk, doctor, status
 from bridge.queue import NullDoorbell
 from bridge.supervisor.activity_log import ActivityLog
 from bridge.web.app import create_app
@@ -90,6 +90,7 @@ class Grown:
             "intake": intake,
             "mirror": mirror,
             "look of the clock": _median(self._tick),
+            "doctor": _median(self._examine),
             "status": _median(self._show_status),
         }
 
@@ -98,6 +99,9 @@ class Grown:
         self.bridge.start_due_runs()
         self.activity.update()
         self.bridge.announce()
+
+    def _examine(self) -> None:
+        doctor.examine(desk.of(self.bridge, "bench"))  # four times a minute, in the clock
 
     def _show_status(self) -> None:
         status.overview(desk.of(self.bridge, "bench"))

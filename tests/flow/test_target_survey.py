@@ -179,6 +179,25 @@ class TestNothingIsMadeTwice:
             worker.step()
         once_everywhere(world, 1)
 
+    @pytest.mark.parametrize("surveyed", [True, False])
+    def test_a_twin_of_the_last_moment_ends_as_it_does_after_a_search(self, world, surveyed):
+        """Nobody can see it then: it is a request of its own, on both sides, and stays one."""
+        can = world.context.capabilities["H"]["ticket"]
+        world.context.capabilities["H"]["ticket"] = replace(can, lists_newest=surveyed)
+        write(world, "L", 1)
+        begin(world)
+        worker = StepWorker(world, "steps")
+        until(world, lambda: worker.place().startswith("create/create.Grant"), worker)
+        assert world.connectors["H"].searches == (not surveyed)
+        write(world, "H", 1)
+        while worker.busy:
+            worker.step()
+        world.settle()
+        world.reconcile()
+        world.reconcile()
+        assert subjects(world, "L") == subjects(world, "H") == ["Help 1", "Help 1"]
+        assert [sorted(link.live()) for link in world.links()] == [["H", "L"]] * 2
+
     def test_no_more_than_the_time_to_send_a_create_lies_between_listing_and_intent(self, world):
         write(world, "L", *range(60))
         begin(world)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.core.model.state import NEVER, Attempt
@@ -62,16 +62,21 @@ values = st.sampled_from(plain_values + odd_values)
 revs = st.sampled_from([NEVER, 0, 1, 2, 3])
 names = st.sampled_from(NAMES)
 decisions = st.none() | st.dictionaries(names, revs, max_size=2)
-of_entry = st.one_of(
-    st.tuples(st.just("level"), revs),
-    st.tuples(st.just("decided"), decisions),
-    st.tuples(st.just("open_to_review"), st.booleans()),
-    st.tuples(st.just("shadow"), values),
-    st.tuples(st.just("map_rev"), st.just("another")),
-    st.tuples(st.just("unreadable"), st.just("no licence")),
-    st.tuples(st.just("shown"), values),
-    st.tuples(st.just("tried"), revs),
-    st.tuples(st.just("lacks"), st.just({"a": 1})),
+OWN = "own"
+"""In a decision: the field that it is about, at the revision of its state."""
+of_entry = st.fixed_dictionaries(
+    {},
+    optional={
+        "level": revs,
+        "decided": decisions | st.just({OWN: None}),
+        "open_to_review": st.booleans(),
+        "shadow": values,
+        "map_rev": st.just("another"),
+        "unreadable": st.just("no licence"),
+        "shown": values,
+        "tried": revs,
+        "lacks": st.just({"a": 1}),
+    },
 )
 of_state = st.one_of(
     st.tuples(st.just("rev"), st.sampled_from([0, 1, 2, 3])),
@@ -119,11 +124,17 @@ def change_side(tx, side, name, value):
         tx.execute(tables.side.update().where(row).values({name: value}))
 
 
+def change_entry(entry, field, states, attributes):
+    for name, value in attributes.items():
+        own = name == "decided" and value == {OWN: None}
+        setattr(entry, name, {field: states[field].rev if field in states else 0} if own else value)
+
+
 def change(tx, link, records, what, system, field, how):
     side, entry = link.sides[system], link.sides[system].fields
     record = records[system][side.remote_id]
     if what == "entry" and field in entry:
-        setattr(entry[field], *how)
+        change_entry(entry[field], field, link.state, how)
     elif what == "no entry":
         entry.pop(field, None)
     elif what == "state" and field in link.state:
@@ -160,7 +171,13 @@ def listed(world):
     }
 
 
+REVIEWED = {"decided": {OWN: None}, "open_to_review": True, "shadow": "Another"}
+"""A decision that the planner takes anew, and now otherwise."""
+
+
 @given(st.lists(changes, max_size=3), st.booleans())
+@example([("entry", "H", "subject", {**REVIEWED, "level": NEVER})], True)
+@example([("entry", "H", "subject", {**REVIEWED, "level": 3})], True)
 def test_the_outcome_is_that_of_a_comparison_in_full(world, made, full):
     with undone(world.ledger) as tx:
         tx.execute(tables.sighting.delete())  # as if these rows had never been compared

@@ -85,17 +85,18 @@ def hinted(
     return estate
 
 
-def bridged(estate: Estate, url: str, count: int) -> float:
-    """Let the bridge work in this process; give the rate."""
-    began = time.monotonic()
+def bridged(estate: Estate, url: str, count: int) -> tuple[float, float]:
+    """Let the bridge work in this process; give the rate, and the CPU milliseconds of an edit."""
+    began, cpu = time.monotonic(), time.process_time()
     estate.work()
+    cpu = time.process_time() - cpu
     rate = count / (ended(url, count) - began)
     estate.ledger.close()
-    return rate
+    return rate, cpu * 1000 / count
 
 
-def mirrored(environ: Mapping[str, str], count: int, workers: int) -> float:
-    """Let so many workers of the baseline work; give the rate."""
+def mirrored(environ: Mapping[str, str], count: int, workers: int) -> tuple[float, float]:
+    """Let so many workers of the baseline work; give the rate, and their CPU for an edit."""
     with closing(open_table(environ["MIRROR_DATABASE"])) as table:
         table.remember(
             (f"tkt_{number}", f"tkt_{number}", str(ticket(number)["updated_at"]))
@@ -110,8 +111,8 @@ def mirrored(environ: Mapping[str, str], count: int, workers: int) -> float:
         }
         if door.post("/webhooks/tickets", data=body, headers=headers).status_code != 202:
             raise SystemExit("the baseline's receiver refused a webhook")
-    began, _over = at_work("mirror", environ, workers)
-    return count / (ended(environ["MIRROR_TARGET"], count) - began)
+    began, _over, cpu = at_work("mirror", environ, workers)
+    return count / (ended(environ["MIRROR_TARGET"], count) - began), cpu * 1000 / count
 
 
 def idled(environ: Mapping[str, str], count: int) -> float:
@@ -119,12 +120,15 @@ def idled(environ: Mapping[str, str], count: int) -> float:
     queue = Queue(NOTHING, connection=Redis.from_url(environ["MIRROR_REDIS"]))
     for _ in range(count):
         queue.enqueue("bench.mirroring.nothing", result_ttl=0)
-    began, over = at_work(NOTHING, environ, 1)
+    began, over, _cpu = at_work(NOTHING, environ, 1)
     return count / (over - began)
 
 
-def at_work(what: str, environ: Mapping[str, str], workers: int) -> tuple[float, float]:
-    """Let workers begin together and wait; returns when they began and when all had ended."""
+def at_work(what: str, environ: Mapping[str, str], workers: int) -> tuple[float, float, float]:
+    """Let workers begin together, and wait.
+
+    Returns when they began, when all had ended, and the seconds of CPU that it took them.
+    """
     command = [sys.executable, "-m", "bench.mirroring", what]
     with ExitStack() as stack:
         processes = [
@@ -147,8 +151,8 @@ def at_work(what: str, environ: Mapping[str, str], workers: int) -> tuple[float,
             if process.stdin:
                 process.stdin.write("go\n")
                 process.stdin.flush()
-        ends = [process.communicate()[0] for process in processes]
-    return began, max(float(end) for end in ends)
+        told = [process.communicate()[0].split() for process in processes]
+    return began, max(float(end) for end, _cpu in told), sum(float(cpu) for _end, cpu in told)
 
 
 def measure(count: int, latency: float, workers: int, made: Made = in_a_file) -> dict:
@@ -169,13 +173,16 @@ def measure(count: int, latency: float, workers: int, made: Made = in_a_file) ->
             "MIRROR_TARGET": target, "MIRROR_TARGET_KEY": "another",
         }  # fmt: skip
         estate = hinted(folder / "home", ours, count, made())
-        bridge, baseline = bridged(estate, right, count), mirrored(environ, count, workers)
+        bridge, cpu = bridged(estate, right, count)
+        baseline, its_cpu = mirrored(environ, count, workers)
         return {
             "tickets": count,
             "latency": latency,
             "workers": workers,
             "bridge_per_second": bridge,
             "baseline_per_second": baseline,
+            "bridge_cpu": cpu,
+            "baseline_cpu": its_cpu,
             "noop_per_second": idled(environ, count),
             "bridge_calls": asked(ours) / count,
             "baseline_calls": asked(theirs) / count,
@@ -189,7 +196,7 @@ def at_once(count: int, concurrency: int) -> dict:
         left = stack.enter_context(vendor(count, LATENCY, "--edited"))
         right = stack.enter_context(vendor(count, LATENCY))
         estate = hinted(folder / "home", (left, right), count, concurrency=concurrency)
-        rate = bridged(estate, right, count)
+        rate, _cpu = bridged(estate, right, count)
     theory = concurrency / (CALLS * LATENCY)
     return {
         "tickets": count,
@@ -208,6 +215,10 @@ def beside_baseline(rounds: list[dict], what: str, least: float | None) -> list[
         figure(what, ratios, peer="frozen baseline", limit=least and -least),
         *(
             figure(f"{what}: {name}", [each[f"{name}_per_second"] for each in rounds], unit="/s")
+            for name in ("bridge", "baseline")
+        ),
+        *(
+            figure(f"{what}: CPU, {name}", [each[f"{name}_cpu"] for each in rounds], unit="ms")
             for name in ("bridge", "baseline")
         ),
         figure(f"{what}: calls to the vendor", calls, peer="frozen baseline"),
@@ -267,6 +278,7 @@ def main() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
+    cpu = time.process_time()
     if what == "mirror":
         run_worker(os.environ, burst=True)
     else:
@@ -275,7 +287,7 @@ def main() -> None:
             [Queue(NOTHING, connection=redis)], connection=redis, log_job_description=False
         )
         worker.work(burst=True, logging_level="WARNING")
-    sys.stdout.write(f"{time.monotonic()}\n")
+    sys.stdout.write(f"{time.monotonic()} {time.process_time() - cpu}\n")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def bare(url: str, folder: Path) -> dict:
     database.execute("create table ticket (id text primary key, row text)")
     session, cursor, seen, pages = requests.Session(), None, 0, 0
     session.trust_env = False
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     while True:
         params = {"order_by": "created_at", "order_dir": "asc", "limit": 100} | (
             {"cursor": cursor} if cursor else {}
@@ -44,6 +44,7 @@ def bare(url: str, folder: Path) -> dict:
         if not cursor:
             return {
                 "seconds": time.perf_counter() - began,
+                "cpu": time.process_time() - cpu,
                 "seen": seen,
                 "pages": pages,
                 "peak_mb": peak(),
@@ -60,15 +61,15 @@ def prepare(folder: Path, tickets: int) -> dict:
 def reconciled(folder: Path) -> dict:
     """Run one full reconciliation of the left account."""
     estate = Estate(folder)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     with estate.ledger.transaction() as tx:
         run_id = reconcile.start(tx, "left", "ticket", "full", estate.clock.now())
     estate.work()
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     with estate.ledger.read() as tx:
         run = run_records.get(tx, run_id)
     figures = {"pages": run.figures.get("pages"), "hinted": run.hinted, "error": run.error}
-    return {"seconds": seconds, "seen": run.seen, "peak_mb": peak(), **figures}
+    return {"seconds": seconds, "cpu": cpu, "seen": run.seen, "peak_mb": peak(), **figures}
 
 
 def peak() -> float:
@@ -99,6 +100,9 @@ def measure(tickets: int, *, rounds: int = 3) -> dict:
                 turns.append((loop, first, apart("reconciled", str(folder / "home"))))
     ratios = sorted(later["seconds"] / loop["seconds"] for loop, _first, later in turns)
     firsts = sorted(first["seconds"] / loop["seconds"] for loop, first, _later in turns)
+    of_cpu = [
+        (later["cpu"] / loop["cpu"], first["cpu"] / loop["cpu"]) for loop, first, later in turns
+    ]
     loop, first, later = turns[-1]
     return {
         "tickets": tickets,
@@ -108,6 +112,8 @@ def measure(tickets: int, *, rounds: int = 3) -> dict:
         "ratio": statistics.median(ratios),
         "ratios": ratios,
         "first_ratios": firsts,
+        "cpu_ratios": [later for later, _first in of_cpu],
+        "first_cpu_ratios": [first for _later, first in of_cpu],
         "turns": turns,
     }
 
@@ -125,6 +131,8 @@ def run(small: int = 10_000, large: int = 100_000, rounds: int = 3) -> dict:
         "figures": [
             figure("full run, nothing changed", big["ratios"], peer=loop, limit=MOST_RATIO),
             figure("full run, the very first", big["first_ratios"], peer=loop, limit=MOST_FIRST),
+            figure("full run, nothing changed: CPU", big["cpu_ratios"], peer=loop),
+            figure("full run, the very first: CPU", big["first_cpu_ratios"], peer=loop),
             figure("full run: growth of peak memory", growth, unit="MB", limit=MOST_GROWTH),
             figure("the very first: growth of peak memory", first, unit="MB", limit=MOST_GROWTH),
         ],

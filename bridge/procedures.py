@@ -7,8 +7,7 @@ from bridge.engine.worker import Procedures
 from bridge.flow import people, target_survey
 from bridge.flow.create import create
 from bridge.flow.delete import remove
-from bridge.flow.deliver import deliver
-from bridge.flow.observe import observe
+from bridge.flow.deliver import deliver, mirror
 from bridge.ledger import probes
 from bridge.ledger.database import Tx
 from bridge.runs import account_metrics, adoption, backfill, listing_walk, reconcile, undo
@@ -29,7 +28,7 @@ def catch_up(tx: Tx, context: Context) -> bool:
 
 PROCEDURES = Procedures(
     by_kind={
-        "observe": observe,
+        "observe": mirror,
         "deliver": deliver,
         "create": create,
         "remove": remove,

@@ -6,7 +6,7 @@ Configuration, capabilities, time and chance come in here, and are imported nowh
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,8 +17,11 @@ from bridge.core.merge.case import Rules
 from bridge.core.model.capabilities import EntityCapabilities, Writable, longest_appearance
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Connection, Member, Sync
-from bridge.ledger import conflict_log, links
+from bridge.core.model.values import Ref
+from bridge.ledger import conflict_log, links, taking
 from bridge.ledger.database import Tx
+from bridge.ledger.link_leases import Known
+from bridge.ledger.taking import Asked, LinkWork, Taken
 from bridge.ledger.work import WorkRow
 
 
@@ -73,16 +76,20 @@ class Context:
         return None
 
     def load(self, tx: Tx, ids: Collection[str]) -> dict[str, Link]:
-        """Load whole links as these files see them: sides that no file names are retired.
-
-        All sides of a link are, when its sync is not there (any more).
-        """
+        """Load whole links as these files see them."""
         loaded = links.load(tx, ids)
         for link in loaded.values():
-            members = self.members(link)
-            if not link.sides.keys() <= members.keys():
-                link.retire_all_but(members)
+            self.retire(link)
         return loaded
+
+    def retire(self, link: Link) -> None:
+        """Retire the sides of a link that no file names.
+
+        All of them are, when its sync is not there (any more).
+        """
+        members = self.members(link)
+        if not link.sides.keys() <= members.keys():
+            link.retire_all_but(members)
 
     def members(self, link: Link) -> Mapping[str, Member]:
         """Return the members of a link's sync; none when the sync is not there (any more)."""
@@ -160,17 +167,38 @@ class Task:
     until: datetime | None = None
     disputed: bool = False
     """The ledger knows of open conflicts of the link."""
+    alone: bool = False
+    """Nothing but this row is asked for: what follows from it is left to others."""
+    writes: int = 0
+    """Writes that were made under the lease."""
+    known: Known = field(default_factory=dict)
+    """What the ledger holds of the link."""
+    link_work: Sequence[LinkWork] = ()
+    """The link's work that is in the ledger."""
+
+    def asks_for(self, context: Context, link_id: str = "", ref: Ref | None = None) -> Asked:
+        """Return the question for a link's lease: by its id, or by a record of it."""
+        return Asked(self.token, context.lease(context.connections), link_id, ref)
 
     def take(self, tx: Tx, context: Context, link_id: str) -> bool:
         """Lease the link and load it; False when somebody else holds it."""
-        now = context.clock.now()
-        until = now + context.lease(context.connections)
-        fence = links.lease(tx, link_id, self.token, now, until)
-        if fence is None:
+        (taken,) = taking.take(tx, [self.asks_for(context, link_id)], context.clock.now())
+        return self.hold(context, taken)
+
+    def hold(self, context: Context, taken: Taken) -> bool:
+        """Take over what was leased and loaded; False when somebody else holds it."""
+        if taken.link is None:
             return False
-        self.link, self.fence, self.until = context.load(tx, [link_id])[link_id], fence, until
-        self.disputed = conflict_log.disputed(self.link)
+        context.retire(taken.link)
+        self.link, self.fence, self.until = taken.link, taken.fence, taken.until
+        self.known, self.link_work = taken.known, taken.work
+        self.disputed = conflict_log.disputed(taken.link)
         return True
+
+    def look_at_work(self, tx: Tx) -> None:
+        """See what work of the link is in the ledger now."""
+        if self.link is not None:
+            self.link_work = taking.of_links(tx, [self.link.id]).get(self.link.id, ())
 
     def follow_up_due(self, now: datetime) -> datetime:
         """Return when the work that follows from this is due.

@@ -6,9 +6,12 @@ of control reads top to bottom, while the drain commits many tickets' ledger eff
 transaction, batches reads and sends in parallel; and a simulation can stop a procedure between
 any two effects, which is exactly what a crash does.
 
+What every ticket asks of the ledger is a value (`TakeLink`, `StoreChanges`), so that the drain does
+it for many tickets in one statement each; what is rare is a function (`Transact`).
+
 Procedures never write `yield` themselves: what comes out of a bare `yield` has no type. They write
-`x = yield from transact(...)`, `look(...)`, `read_record(...)`, `await_grant(...)` or
-`call_vendor(...)`, and the type checker knows what x is.
+`x = yield from take(...)`, `store(...)`, `transact(...)`, `look(...)`, `read_record(...)`,
+`await_grant(...)` or `call_vendor(...)`, and the type checker knows what x is.
 """
 
 from __future__ import annotations
@@ -19,9 +22,35 @@ from datetime import datetime
 from typing import TypeVar, cast
 
 from bridge.connectors.contract import Connector, Record
+from bridge.ledger import changes, taking
+from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
+from bridge.ledger.taking import Asked, Taken
+from bridge.ledger.work import WorkRow
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLink:
+    """Lease a link, and load it with all that work on it needs to know."""
+
+    asked: Asked
+
+    def carry_out(self, tx: Tx, now: datetime) -> Taken:
+        """Do it for this one alone."""
+        return taking.take(tx, [self.asked], now)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChanges:
+    """Store what a step has come to, all of it or nothing."""
+
+    changes: Changes
+
+    def carry_out(self, tx: Tx, _now: datetime) -> WorkRow | None:
+        """Do it for this one alone."""
+        return changes.store(tx, [self.changes])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +60,10 @@ class Transact:
     act: Callable[[Tx], object]
     only_looks: bool = False
     """It writes nothing, so that it need not keep others from writing."""
+
+    def carry_out(self, tx: Tx, _now: datetime) -> object:
+        """Do it."""
+        return self.act(tx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +97,27 @@ class Call:
     """How many calls of the connection's budget it takes."""
 
 
-Effect = Transact | Read | Grant | Call
+LedgerEffect = TakeLink | StoreChanges | Transact
+RemoteEffect = Read | Grant | Call
+Effect = LedgerEffect | RemoteEffect
 Steps = Generator[Effect, object, T]
 """Part of a procedure, with a result. What it is sent is an object to everybody but the helpers."""
 Procedure = Steps[None]
 """A procedure that returns has finished its work, or put it off; one that raises leaves that to
 `engine.outcomes`."""
+
+
+def take(asked: Asked) -> Steps[Taken]:
+    """Lease a link, and load it with all that work on it needs to know."""
+    return cast("Taken", (yield TakeLink(asked)))
+
+
+def store(what: Changes) -> Steps[WorkRow | None]:
+    """Store a step of a ticket, durable when the procedure goes on; see `changes.store`.
+
+    Raises LeaseLost when another task has taken over the lease: then nothing was stored.
+    """
+    return cast("WorkRow | None", (yield StoreChanges(what)))
 
 
 def transact(act: Callable[[Tx], T]) -> Steps[T]:

@@ -11,6 +11,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, transact
 from bridge.errors import (
@@ -32,6 +33,7 @@ from bridge.errors import (
 from bridge.ledger import connection_health, parking, webhook_inbox, work
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx
+from bridge.ledger.webhook_inbox import Answered
 from bridge.ledger.work import WorkRow
 
 log = logging.getLogger("bridge.engine")
@@ -307,4 +309,4 @@ def _answer_webhooks(tx: Tx, task: Task, verdict: str, why: str, now: datetime) 
     if row.kind == "observe" and row.remote_id is not None:
         ref = (row.connection, row.entity, row.remote_id)
         upto = webhook_inbox.last_pending(tx, *ref)
-        webhook_inbox.set_verdict(tx, *ref, upto, verdict, why, now)
+        webhook_inbox.answer(tx, [Answered(Ref(*ref), upto, verdict, why, now)])

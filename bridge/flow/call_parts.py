@@ -5,7 +5,7 @@ Fields that a vendor has refused stay out of a plan for as long as they are park
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,33 +15,42 @@ from bridge.core.model.values import Raw
 from bridge.core.planning.calls import PlannedCall
 from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context
-from bridge.ledger import parking
-from bridge.ledger.database import Tx
+from bridge.ledger.taking import LinkWork
 
 
 def without_refused(
-    tx: Tx, context: Context, link: Link, connection: str, calls: Sequence[PlannedCall]
+    context: Context,
+    link: Link,
+    connection: str,
+    calls: Sequence[PlannedCall],
+    link_work: Iterable[LinkWork],
 ) -> list[PlannedCall]:
-    """Leave out what was refused and is parked for it.
-
-    Refusals of values that the state has left since are forgotten.
-    """
+    """Leave out what was refused and is parked for it."""
     if not calls:
         return []
     refusals = _Refusals()
-    for refusal in _standing(tx, link, connection):
+    for refusal in _standing(link, connection, link_work):
         refusals.add(context, link, connection, refusal)
     left = [refusals.left_of(context, link, connection, call) for call in calls]
     return [call for call in left if call is not None]
 
 
 def create_without_refused(
-    tx: Tx, context: Context, link: Link, connection: str, create: CreatePlan
+    context: Context,
+    link: Link,
+    connection: str,
+    create: CreatePlan,
+    link_work: Iterable[LinkWork],
 ) -> CreatePlan:
     """Leave the fields out of a new record that were refused and are parked for it."""
-    refused = {refusal["field"] for refusal in _standing(tx, link, connection)}
+    refused = {refusal["field"] for refusal in _standing(link, connection, link_work)}
     keys = {key for key in create.values if field_of(context, link, connection, key) in refused}
     return cut_create(context, link, connection, create, set(create.values) - keys)
+
+
+def forgotten(link: Link, connection: str, link_work: Iterable[LinkWork]) -> list[int]:
+    """Return the parked rows of refusals of values that the state has left since."""
+    return [each.id for each in _refusals(connection, link_work) if not _stands(link, each)]
 
 
 def cut_create(
@@ -57,17 +66,26 @@ def cut_create(
     )
 
 
-def _standing(tx: Tx, link: Link, connection: str) -> list[dict[str, Any]]:
+def _standing(
+    link: Link, connection: str, link_work: Iterable[LinkWork]
+) -> list[Mapping[str, Any]]:
     """Return the refusals that are parked for a side and still hold."""
-    standing = []
-    for row_id, refusal in parking.of_fields(tx, link.id, connection):
-        # An edit since then asks for something else, so the refusal says nothing about it.
-        state = link.state.get(refusal["field"])
-        if state is not None and state.rev == refusal["rev"]:
-            standing.append(refusal)
-        else:
-            parking.discard(tx, [row_id])
-    return standing
+    return [each.payload for each in _refusals(connection, link_work) if _stands(link, each)]
+
+
+def _refusals(connection: str, link_work: Iterable[LinkWork]) -> list[LinkWork]:
+    """Return a side's parked rows that are about one field each."""
+    return [
+        each
+        for each in link_work
+        if each.is_parked and each.connection == connection and "field" in each.payload
+    ]
+
+
+def _stands(link: Link, refusal: LinkWork) -> bool:
+    """Return whether the state has not changed since: an edit asks for something else."""
+    state = link.state.get(refusal.payload["field"])
+    return state is not None and state.rev == refusal.payload["rev"]
 
 
 def divisible(context: Context, link: Link, connection: str, call: PlannedCall) -> bool:
@@ -139,7 +157,9 @@ class _Refusals:
     fields: set[str] = field(default_factory=set)
     elements: dict[str, _RefusedElements] = field(default_factory=dict)
 
-    def add(self, context: Context, link: Link, connection: str, refusal: dict[str, Any]) -> None:
+    def add(
+        self, context: Context, link: Link, connection: str, refusal: Mapping[str, Any]
+    ) -> None:
         """Take one in, as its parked row says it."""
         name, values = refusal["field"], refusal["values"]
         if values is None:

@@ -1,25 +1,50 @@
 """Taking hold of a link, and making what was found out about it durable.
 
-State, timeline, work and lease change in one transaction, or not at all.
+State, timeline, work and lease change in one transaction, or not at all. What a step has come to is
+a value (`Changes`), which the drain stores together with those of other tickets; a rare step that
+has to look into the ledger stores its own (`store_now`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from bridge.core.merge.policies import AGREED
 from bridge.core.model.state import Link, Note
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
+from bridge.engine.effects import Procedure, Steps, store, take, transact
 from bridge.engine.outcomes import RETIRED
 from bridge.flow import people
-from bridge.flow.replan import replan
-from bridge.ledger import conflict_log, links, timeline, webhook_inbox, work
+from bridge.flow.replan import WantedWork, replan
+from bridge.ledger import changes as ledger_changes
+from bridge.ledger import conflict_log, directory, timeline, webhook_inbox, work
+from bridge.ledger.changes import Changes, PutOff
 from bridge.ledger.database import Tx
+from bridge.ledger.link_leases import HeldLink
+from bridge.ledger.webhook_inbox import Answered
+from bridge.ledger.work import WorkRow
 
 TWO_VALUES = frozenset({"conflict", "uncertain", "reverted", "ignored", "re-sent"})
 """Kinds of note that record two values of which one was laid over the other, or may have been."""
+
+
+def take_link(context: Context, task: Task, link_id: str) -> Steps[bool]:
+    """Lease the link and load it into the task; see `take_lease`."""
+    taken = yield from take(task.asks_for(context, link_id))
+    return (yield from hold(context, task, task.hold(context, taken)))
+
+
+def hold(context: Context, task: Task, is_held: bool) -> Steps[bool]:
+    """Return whether the work can go on; else put it off for a moment, or deal with it."""
+    if not is_held:
+        yield from put_off(context, task, context.soon())
+        return False
+    if task.row.connection in context.members(the_link(task)):
+        return True
+    yield from transact(lambda tx: leave_retired(tx, context, task))
+    return False
 
 
 def take_lease(tx: Tx, context: Context, task: Task, link_id: str) -> bool:
@@ -58,58 +83,161 @@ def the_link(task: Task) -> Link:
     return task.link
 
 
-def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime, *, last: bool = False) -> None:
-    """Store the link under its lease, with its timeline and conflicts.
+def changes(context: Context, task: Task, *, ends: bool = False, saves: bool = True) -> Changes:
+    """Return what a step is to store, nothing but the link yet, under its lease.
 
-    `last` gives the lease back with it. Raises LeaseLost when the lease is not ours (any more).
+    `ends` gives the lease back with it; else it is held on for a whole one. Without `saves`, the
+    link stays as the ledger has it.
     """
+    now = context.clock.now()
+    until = None if ends else now + context.lease(context.connections)
+    return _under_lease(task, now, ends=ends, saves=saves, until=until)
+
+
+def saved(task: Task, notes: Iterable[Note], now: datetime, *, ends: bool = False) -> Changes:
+    """Return the link to be stored, with its timeline and conflicts. `ends` gives the lease back.
+
+    Storing it raises LeaseLost when the lease is not ours (any more).
+    """
+    to = _under_lease(task, now, ends=ends, saves=True, until=None)
+    tell(task, to, list(notes))
+    return to
+
+
+def _under_lease(
+    task: Task, now: datetime, *, ends: bool, saves: bool, until: datetime | None
+) -> Changes:
     link = the_link(task)
-    links.save(tx, link, task.token, task.fence, now, last=last)
-    task.fence = 0 if last else task.fence
-    task.disputed = store_notes(tx, link, list(notes), now, disputed=task.disputed)
+    held = HeldLink(
+        link.id,
+        task.token,
+        task.fence,
+        link if saves else None,
+        gives_back=ends,
+        until=until,
+        known=task.known,
+    )
+    return Changes(now, task.owner, held)
 
 
-def store_notes(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool) -> bool:
-    """Add to the link's timeline and conflicts. Return whether there are open conflicts now.
-
-    `disputed` says that the ledger may know of open ones already.
-    """
-    timeline.add(tx, link.id, now, notes)
-    overruled = [note for note in notes if note.kind in TWO_VALUES]
-    for note in notes:
-        if note.kind == "settled" and note.detail["why"] != AGREED:
-            conflict_log.close(tx, link.id, note.field, note.detail["why"], now)
-    if disputed or conflict_log.disputed(link) or overruled:
-        conflict_log.record(tx, link, overruled, now)
-    return conflict_log.disputed(link)
+def tell(task: Task, to: Changes, notes: list[Note]) -> None:
+    """Have the link's timeline and conflicts told of a step."""
+    to.notes += notes
+    link = the_link(task)
+    if (told := conflicts_of(link, notes, to.now, disputed=task.disputed)) is not None:
+        to.also.append(told)
+    task.disputed = conflict_log.disputed(link)
 
 
-def conclude(
-    tx: Tx, context: Context, task: Task, notes: Iterable[Note], *, again_at: datetime | None = None
-) -> None:
-    """Finish the work (or put it off until `again_at`), plan the whole link, save and give it back.
+def concluded(context: Context, task: Task, notes: Iterable[Note]) -> Changes:
+    """Return the work as finished, the link planned, and given back."""
+    to = changes(context, task, ends=True)
+    conclude_into(context, task, to, notes)
+    return to
+
+
+def conclude_into(
+    context: Context,
+    task: Task,
+    to: Changes,
+    notes: Iterable[Note],
+    *,
+    again_at: datetime | None = None,
+) -> WantedWork:
+    """Finish the work (or put it off until `again_at`) in a step, and plan the whole link.
 
     The work is finished before the plan, so that what the plan finds for this very side is new
     work.
     """
-    now = context.clock.now()
     if again_at is None:
-        work.finish(tx, task.row, task.owner, now)
+        to.finished = task.row
     else:
-        work.reschedule(tx, task.row, task.owner, again_at, count=False)
+        to.put_off = PutOff(task.row, again_at)
+    link, row = the_link(task), task.row
     # The link is planned after every reading, also one that showed nothing new (rule F9).
-    link, due = the_link(task), task.follow_up_due(now)
-    planned = replan(tx, context, link, now, lane=task.row.lane, run_id=task.row.run_id, due=due)
-    all_notes = [*notes, *planned]
-    save(tx, task, all_notes, now, last=True)
-    people.note_strangers(tx, context, link, all_notes, now, payload=task.row.payload)
+    due = task.follow_up_due(to.now)
+    wanted = replan(
+        context, link, task.link_work, to.now, lane=row.lane, run_id=row.run_id, due=due
+    )
+    to.raised += wanted.work
+    to.also += wanted.also(context, link)
+    all_notes = [*notes, *wanted.notes]
+    tell(task, to, all_notes)
+    strangers = people.strangers_to_note(context, link, all_notes, payload=row.payload)
+    if strangers is not None:
+        to.also.append(lambda tx: directory.store_strangers(tx, link.id, strangers, to.now))
+    return wanted
+
+
+def put_off(context: Context, task: Task, at: datetime) -> Procedure:
+    """Leave everything as it is, and do the work at that time."""
+    held = task.link is not None and task.fence > 0
+    now = context.clock.now()
+    to = changes(context, task, ends=True, saves=False) if held else Changes(now, task.owner)
+    to.put_off = PutOff(task.row, at)
+    yield from store_step(task, to)
+
+
+def store_step(task: Task, to: Changes) -> Steps[WorkRow | None]:
+    """Store a step, together with those of other tickets; see `changes.store`."""
+    begun = yield from store(to)
+    if to.held is not None:
+        task.known |= to.held.fresh
+        task.until = to.held.until or task.until
+        task.fence = 0 if to.held.gives_back else task.fence
+    return begun
+
+
+def store_now(tx: Tx, task: Task, to: Changes) -> None:
+    """Store a step in a transaction that is open already, and may still come to nothing."""
+    ledger_changes.store(tx, [to])
+    task.known.clear()
+    if to.held is not None and to.held.gives_back:
+        task.fence = 0
+
+
+def save(tx: Tx, task: Task, notes: Iterable[Note], now: datetime) -> None:
+    """Store the link under its lease, with its timeline and conflicts; see `saved`."""
+    store_now(tx, task, saved(task, notes, now))
+
+
+def conclude(tx: Tx, context: Context, task: Task, notes: Iterable[Note]) -> None:
+    """Finish the work, plan the whole link, save it and give it back; see `concluded`."""
+    store_now(tx, task, concluded(context, task, notes))
+
+
+def store_notes(tx: Tx, link: Link, notes: list[Note], now: datetime, *, disputed: bool) -> None:
+    """Add to a link's timeline and conflicts."""
+    timeline.add(tx, link.id, now, notes)
+    if (told := conflicts_of(link, notes, now, disputed=disputed)) is not None:
+        told(tx)
+
+
+def conflicts_of(
+    link: Link, notes: Iterable[Note], now: datetime, *, disputed: bool
+) -> Callable[[Tx], None] | None:
+    """Return what tells the link's conflicts of these notes; None: there is nothing to tell.
+
+    `disputed` says that the ledger may know of open ones already.
+    """
+    overruled = [note for note in notes if note.kind in TWO_VALUES]
+    decided = [note for note in notes if note.kind == "settled" and note.detail["why"] != AGREED]
+    if not (disputed or overruled or decided or conflict_log.disputed(link)):
+        return None
+
+    def act(tx: Tx) -> None:
+        for note in decided:
+            conflict_log.close(tx, link.id, note.field, note.detail["why"], now)
+        if disputed or overruled or conflict_log.disputed(link):
+            conflict_log.record(tx, link, overruled, now)
+
+    return act
 
 
 def save_and_park(tx: Tx, task: Task, note: Note, why: str, cause: str, now: datetime) -> None:
     """Store the link with a line of its timeline, park the work and give the lease back."""
-    save(tx, task, [note], now)
+    store_now(tx, task, saved(task, [note], now, ends=True))
     work.park(tx, task.row, task.owner, why, cause, now)
-    task.give_back(tx)
 
 
 def later(tx: Tx, task: Task, at: datetime) -> None:
@@ -123,6 +251,4 @@ def answer_webhooks(
 ) -> None:
     """Give every webhook for the record that was known before it was read its final verdict."""
     if webhooks_upto:
-        webhook_inbox.set_verdict(
-            tx, ref.connection, ref.entity, ref.id, webhooks_upto, verdict, why, now
-        )
+        webhook_inbox.answer(tx, [Answered(ref, webhooks_upto, verdict, why, now)])

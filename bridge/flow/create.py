@@ -185,7 +185,9 @@ def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
     link, connection = the_link(task), task.row.connection
     plan = plan_member(context, link, connection)
     if plan.create is not None and not plan.create.missing:
-        wanted_now = call_parts.create_without_refused(tx, context, link, connection, plan.create)
+        wanted_now = call_parts.create_without_refused(
+            context, link, connection, plan.create, task.link_work
+        )
         if (task.row.payload or {}).get(BARE):
             keys = set(wanted_now.values) - brought_later(context, link, connection, wanted_now)
             wanted_now = call_parts.cut_create(context, link, connection, wanted_now, keys)
@@ -352,7 +354,7 @@ def give_up(
         return
     plan = plan_member(context, link, connection).create
     if plan is not None and refused:
-        sent = call_parts.create_without_refused(tx, context, link, connection, plan)
+        sent = call_parts.create_without_refused(context, link, connection, plan, task.link_work)
         work.annotate(tx, task.row.key, {parking.REFUSED: fingerprint(sent)})
     save_and_park(tx, task, note, why, "create refused", now)
 

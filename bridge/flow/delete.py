@@ -15,11 +15,11 @@ from bridge.core.planning.planner import DELETES
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, transact
 from bridge.errors import Refused
-from bridge.flow.commit import conclude, later, take_lease, the_link
+from bridge.flow.commit import changes, conclude, later, store_now, take_lease, the_link
 from bridge.flow.differences import differences
-from bridge.flow.observe import still_open
-from bridge.flow.replan import plan_member
-from bridge.flow.vain_writes import put_off
+from bridge.flow.observe import take_in_instead
+from bridge.flow.replan import plan_member, still_open
+from bridge.flow.vain_writes import put_off_vain
 from bridge.flow.write import (
     DELETE,
     DELETION,
@@ -31,8 +31,7 @@ from bridge.flow.write import (
     compare_and_delete,
     park_if_unsafe,
     send_attempt,
-    take_in_instead,
-    write_down,
+    written_down,
 )
 from bridge.ledger import probes
 from bridge.ledger.database import Tx
@@ -91,18 +90,21 @@ def prepare(tx: Tx, context: Context, task: Task) -> OpenWrite | None:
         conclude(tx, context, task, [])
         return None
     side.in_vain += left_open
-    if put_off(tx, context, task, side) or park_if_unsafe(tx, context, task, side, 1):
+    if put_off_vain(tx, context, task, side) or park_if_unsafe(tx, context, task, side, 1):
         return None
-    return write_down(
-        tx,
+    to = changes(context, task)
+    write = written_down(
         context,
         task,
+        to,
         side,
         DELETION,
         overtakes="overtaken by a deletion",
         destructive=1,
         tells=frozenset({UNKNOWN}),
     )
+    store_now(tx, task, to)
+    return write
 
 
 def done(tx: Tx, context: Context, task: Task, write: OpenWrite) -> None:

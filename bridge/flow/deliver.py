@@ -38,8 +38,9 @@ After the call:
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from bridge.connectors.contract import Record
 from bridge.core.merge.equality import same_raw
@@ -50,14 +51,24 @@ from bridge.core.model.values import Ref
 from bridge.core.planning.calls import PlannedCall
 from bridge.core.planning.planner import mark_tried
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, read_record, transact
+from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.errors import Lacking, LeaseLost, RemoteError
 from bridge.flow import call_parts, field_refusals
-from bridge.flow.commit import conclude, later, take_lease, the_link
-from bridge.flow.observe import still_open, take_in
+from bridge.flow.commit import (
+    changes,
+    conclude,
+    concluded,
+    put_off,
+    store_now,
+    store_step,
+    take_link,
+    the_link,
+)
+from bridge.flow.going_on import conclude_or_go_on
+from bridge.flow.observe import observe, take_in, take_in_instead
 from bridge.flow.readings import merge_observation, observation
-from bridge.flow.replan import plan_member
-from bridge.flow.vain_writes import put_off
+from bridge.flow.replan import plan_member, still_open
+from bridge.flow.vain_writes import put_off_vain
 from bridge.flow.write import (
     REFUSED,
     Denied,
@@ -69,35 +80,43 @@ from bridge.flow.write import (
     is_read_first,
     park_if_unsafe,
     send_attempt,
-    take_in_instead,
-    void,
-    write_down,
+    voided,
+    written_down,
 )
-from bridge.ledger import attempts, probes
+from bridge.ledger import probes
+from bridge.ledger.attempts import ClosedAttempt
+from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
 
 
+def mirror(context: Context, task: Task) -> Procedure:
+    """Observe a record, and bring the sides that it leaves behind level, under one lease."""
+    write = yield from observe(context, task)
+    yield from send_all(context, task, write)
+
+
 def deliver(context: Context, task: Task) -> Procedure:
-    """Plan under the lease from what is in the ledger, and make the first call that is due."""
-
-    def begin(tx: Tx) -> OpenWrite | Ref | None:
-        if not take_lease(tx, context, task, str(task.row.link_id)):
-            return None
-        return start(tx, context, task)
-
+    """Plan under the lease from what is in the ledger, and make the calls that are due."""
     yield from await_grant_to_write(context, task)
-    begun = yield from transact(begin)
-    if isinstance(begun, OpenWrite):
-        yield from send(context, task, begun)
-    elif begun is not None:
+    if not (yield from take_link(context, task, str(task.row.link_id))):
+        return
+    begun = yield from start(context, task)
+    if isinstance(begun, Ref):
         ref = begun
         record = yield from read_record(
             ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
         )
-        yield from take_in(context, task, ref, record)
+        begun = yield from take_in(context, task, ref, record)
+    yield from send_all(context, task, begun)
 
 
-def start(tx: Tx, context: Context, task: Task) -> OpenWrite | Ref | None:
+def send_all(context: Context, task: Task, write: OpenWrite | None) -> Procedure:
+    """Send a write that was written down, and each that follows at once."""
+    while write is not None:
+        write = yield from send(context, task, write)
+
+
+def start(context: Context, task: Task) -> Steps[OpenWrite | Ref | None]:
     """Return the write to be sent, or the record that has to be read first.
 
     None: there is nothing to be done now, and the work is finished, put off or parked.
@@ -105,45 +124,66 @@ def start(tx: Tx, context: Context, task: Task) -> OpenWrite | Ref | None:
     link = the_link(task)
     side = link.live().get(task.row.connection)
     if side is None:
-        conclude(tx, context, task, [])
+        yield from store_step(task, concluded(context, task, []))
         return None
     if (wait := still_open(context, link, side)) is not None:
-        later(tx, task, wait)
+        yield from put_off(context, task, wait)
         return None
     if is_read_first(context, link, side):
         return Ref(side.connection, link.entity, side.remote_id)
-    return prepare(tx, context, task, side)
+    return (yield from prepare(context, task, side))
 
 
-def prepare(tx: Tx, context: Context, task: Task, side: Side) -> OpenWrite | None:
+def prepare(context: Context, task: Task, side: Side) -> Steps[OpenWrite | None]:
     """Plan, and write down the first call; conclude when nothing is left to do."""
     link = the_link(task)
     planned = plan_member(context, link, side.connection)
-    calls = call_parts.without_refused(tx, context, link, side.connection, planned.calls)
+    calls = call_parts.without_refused(
+        context, link, side.connection, planned.calls, task.link_work
+    )
     if not calls:
-        conclude(tx, context, task, planned.notes)
+        yield from store_step(task, concluded(context, task, planned.notes))
         return None
     call = field_refusals.next_call(context, task, calls)
-    destroyed = len(call.destructive)
-    if put_off(tx, context, task, side) or park_if_unsafe(tx, context, task, side, destroyed):
-        return None
-    mark_tried(link, side.connection, call)
-    return write_down(
-        tx,
-        context,
-        task,
-        side,
-        call,
-        overtakes="partly readable",
-        take_over=True,
-        version=side.version,
-        destructive=destroyed,
-        notes=planned.notes,
-    )
+
+    def write_down(to: Changes) -> OpenWrite:
+        mark_tried(link, side.connection, call)
+        return written_down(
+            context,
+            task,
+            to,
+            side,
+            call,
+            overtakes="partly readable",
+            take_over=True,
+            version=side.version,
+            destructive=len(call.destructive),
+            notes=planned.notes,
+        )
+
+    def unless_unwise(tx: Tx) -> OpenWrite | None:
+        if put_off_vain(tx, context, task, side):
+            return None
+        if park_if_unsafe(tx, context, task, side, len(call.destructive)):
+            return None
+        to = changes(context, task)
+        write = write_down(to)
+        store_now(tx, task, to)
+        return write
+
+    if side.in_vain or call.destructive:  # what was done before is looked at, and locked
+        return (yield from transact(unless_unwise))
+    to = changes(context, task)
+    write = write_down(to)
+    yield from store_step(task, to)
+    return write
 
 
-def send(context: Context, task: Task, write: OpenWrite) -> Procedure:
-    """Send the attempt that was written down; whatever comes back is an observation."""
+def send(context: Context, task: Task, write: OpenWrite) -> Steps[OpenWrite | None]:
+    """Send the attempt that was written down; whatever comes back is an observation.
+
+    Return the write that follows at once, if one does.
+    """
     started = context.clock.now()
     if started >= write.attempt.send_by:
         raise LeaseLost("the worker was held up past the deadline of its write; nothing was sent")
@@ -151,22 +191,22 @@ def send(context: Context, task: Task, write: OpenWrite) -> Procedure:
         context, task, write, lambda c: compare_and_write(c, context, write)
     )
     if isinstance(answer, Unknown):
-        return
+        return None
     if isinstance(answer, Denied):
         denied = answer.error
         if not (yield from transact(lambda tx: refused(tx, context, task, write, denied))):
             raise denied
-    elif isinstance(answer, Moved):
+        return None
+    if isinstance(answer, Moved):
         note = Note("planned again", write.ref.connection, "", {"why": "the record has changed"})
-        yield from take_in_instead(context, task, write, answer, [note])
-    else:
-        yield from take_answer(context, task, write, answer, started)
+        return (yield from take_in_instead(context, task, write, answer, [note]))
+    return (yield from take_answer(context, task, write, answer, started))
 
 
 def take_answer(
     context: Context, task: Task, write: OpenWrite, answer: Record | None, started: datetime
-) -> Procedure:
-    """Merge what the write was answered with (an empty answer: one read) and commit it."""
+) -> Steps[OpenWrite | None]:
+    """Merge what the write was answered with (an empty answer: one read) and store what follows."""
     ref, side, call, attempt = write.ref, write.side, write.call, write.attempt
     own = answer is not None
     if answer is None:
@@ -175,8 +215,7 @@ def take_answer(
         )
     took = round((context.clock.now() - started).total_seconds() * 1000)
     if answer is None:
-        yield from take_in(context, task, ref, None)
-        return
+        return (yield from take_in(context, task, ref, None))
     side.handle = answer.handle or side.handle
     # Read as of the time of sending: what the answer shows of other fields was so no earlier.
     link, entity_map = the_link(task), context.maps[ref.connection][ref.entity]
@@ -191,17 +230,17 @@ def take_answer(
     notes, _closed = merge_observation(context, link, side, obs)
     detail = {"verb": call.verb, "sent": call.sent} | task.run_detail()
     wrote = Note("wrote", ref.connection, ", ".join(sorted(call.sent)), detail)
-
-    def commit(tx: Tx) -> None:
-        now = context.clock.now()
-        not_carried = learn_capabilities(tx, context, ref.entity, side, call, now)
-        if side.attempt is None:  # else parts of it could not be read, and it stays open
-            read_back = shadows(side, call)
-            attempts.close(tx, attempt.id, "done", now, read_back=read_back, latency_ms=took)
-        conclude(tx, context, task, [wrote, *notes, *not_carried])
-        field_refusals.keep_tracing(tx, task, call)
-
-    yield from transact(commit)
+    to = changes(context, task, ends=True)
+    if side.attempt is None:  # else parts of it could not be read, and it stays open
+        read_back = shadows(side, call)
+        to.closed.append(ClosedAttempt(attempt.id, to.now, "done", read_back, took))
+    learned = learn_capabilities(context, ref.entity, side, call)
+    to.also += [partial(keep, connection=ref.connection, finding=each) for each in learned]
+    not_carried = [each.note(ref.connection) for each in learned if not each.works]
+    if field_refusals.is_traced(task):
+        to.also.append(lambda tx: field_refusals.keep_tracing(tx, task, call))
+    notes = [wrote, *notes, *not_carried]
+    return (yield from conclude_or_go_on(context, task, to, notes))
 
 
 def shadows(side: Side, call: PlannedCall) -> dict[str, object]:
@@ -209,19 +248,38 @@ def shadows(side: Side, call: PlannedCall) -> dict[str, object]:
     return {name: side.fields[name].shadow for name in call.sent if name in side.fields}
 
 
+@dataclass(frozen=True, slots=True)
+class LearnedCapability:
+    """Whether a key of which nobody knew that can be written."""
+
+    field: str
+    key: str
+    works: bool
+    at: datetime
+
+    @property
+    def why(self) -> str:
+        """How that was found out."""
+        return f"{self.key} was {'taken' if self.works else 'ignored'} when first written"
+
+    def note(self, connection: str) -> Note:
+        """Return the line of the timeline for one that does not."""
+        detail = {"why": self.why, "code": Code.SYSTEM_IGNORES}
+        return Note("not carried", connection, self.field, detail)
+
+
 def learn_capabilities(
-    tx: Tx, context: Context, entity: str, side: Side, call: PlannedCall, now: datetime
-) -> list[Note]:
-    """Remember whether uncertain capabilities worked, as the call's fields read now.
+    context: Context, entity: str, side: Side, call: PlannedCall
+) -> list[LearnedCapability]:
+    """Return which uncertain capabilities worked, or did not, as the call's fields read now.
 
     Written once and read back as it was sent, a key has worked; read back as it was before, it
-    never will. Anything else is somebody's edit meanwhile, and does not tell. Return a note for
-    each that did not work.
+    never will. Anything else is somebody's edit meanwhile, and does not tell.
     """
     writable = context.capabilities[side.connection][entity].writable
     fields = context.maps[side.connection][entity].fields
     probed = context.probes.setdefault(side.connection, {})
-    notes = []
+    learned = []
     for name, sent in call.sent.items():
         key, before = fields[name].write_key, call.before.get(name)
         if key is None or key in probed or writable[key].on_update is not Support.PROBED:
@@ -232,13 +290,14 @@ def learn_capabilities(
         works = same_raw(fields[name], shown, sent)
         if not works and shown != before:
             continue
-        why = f"{key} was {'taken' if works else 'ignored'} when first written"
-        probes.record(tx, side.connection, key, works, why, now)
         probed[key] = works
-        if not works:
-            detail = {"why": why, "code": Code.SYSTEM_IGNORES}
-            notes.append(Note("not carried", side.connection, name, detail))
-    return notes
+        learned.append(LearnedCapability(name, key, works, context.clock.now()))
+    return learned
+
+
+def keep(tx: Tx, connection: str, finding: LearnedCapability) -> None:
+    """Remember a finding for all workers."""
+    probes.record(tx, connection, finding.key, finding.works, finding.why, finding.at)
 
 
 def refused(tx: Tx, context: Context, task: Task, write: OpenWrite, error: RemoteError) -> bool:
@@ -248,7 +307,7 @@ def refused(tx: Tx, context: Context, task: Task, write: OpenWrite, error: Remot
     """
     # An element that the system lacks is no error: the timeline says once that it is not carried.
     notes = [] if isinstance(error, Lacking) else write.notes(REFUSED, str(error))
-    void(tx, context, task, write, notes)
+    store_now(tx, task, voided(context, task, write, notes))
     return refused_probe(tx, context, task, write, error) or field_refusals.handle_refusal(
         tx, context, task, write.call, error
     )

@@ -20,7 +20,7 @@ from bridge.core.planning.creation import CREATE
 from bridge.engine.context import Context, Task
 from bridge.errors import Lacking, RemoteError
 from bridge.flow import call_parts
-from bridge.flow.commit import conclude, save, the_link
+from bridge.flow.commit import conclude, saved, store_now, the_link
 from bridge.ledger import parking, probes, work
 from bridge.ledger.database import Tx
 
@@ -68,8 +68,7 @@ def handle_refusal(
         suspects = named if len(named) == 1 else sorted(call.body)
         work.annotate(tx, row.key, {**(row.payload or {}), "alone": suspects})
         work.reschedule(tx, row, task.owner, now, str(error))
-        save(tx, task, [], now)
-        task.give_back(tx)
+        store_now(tx, task, saved(task, [], now, ends=True))
         return True
     park_fields(tx, context, task, call, error)
     return True
@@ -183,6 +182,7 @@ def park_fields(
             notes.append(_not_carried(row.connection, name, error))
             continue
         _set_aside(tx, context, task, name, error, verb=call.verb, alone=alone, learned=finding)
+    task.look_at_work(tx)
     conclude(tx, context, task, notes)
     keep_tracing(tx, task, call)
 
@@ -246,6 +246,11 @@ def put_down_element(
                 detail = {"element": element, "why": str(error), "code": Code.FIELD_REFUSED}
                 notes.append(Note("not carried", connection, name, detail))
     conclude(tx, context, task, notes)
+
+
+def is_traced(task: Task) -> bool:
+    """Return whether it is being found out which field a vendor refuses."""
+    return bool(_suspects(task))
 
 
 def keep_tracing(tx: Tx, task: Task, call: PlannedCall) -> None:

@@ -24,7 +24,7 @@ from bridge.flow import copies, parents, people, read_anew
 from bridge.flow.commit import answer_webhooks, store_notes
 from bridge.flow.match_keys import Key, customer_keys, match_keys, window
 from bridge.flow.readings import merge_record
-from bridge.flow.replan import plans, queue
+from bridge.flow.replan import plans, wanted_by
 from bridge.ledger import (
     drift_findings,
     hints,
@@ -244,17 +244,18 @@ def start_link(
     work.finish(tx, task.row, task.owner, now)
     matching.add(tx, sync.name, link.id, ref.connection, [*keys, copies.key_of(ref)])
     answer_webhooks(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
-    decided = queue(
-        tx,
+    wanted = wanted_by(
         context,
         link,
         planned,
+        (),
         now,
         lane=task.row.lane,
         run_id=task.row.run_id,
         due=task.follow_up_due(now),
     )
-    notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *reading.notes, *decided]
+    wanted.store(tx, context, link)
+    notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *reading.notes, *wanted.notes]
     store_notes(tx, link, notes, now, disputed=False)
     people.note_strangers(tx, context, link, notes, now, payload=task.row.payload)
 
@@ -351,7 +352,8 @@ def join(tx: Tx, sync: Sync, ref: Ref, link_id: str, keys: list[Key], now: datet
     """
     if not links.add_side(tx, link_id, Side(connection=ref.connection, remote_id=ref.id), now):
         return False
-    timeline.add(tx, link_id, now, [Note("matched", ref.connection, "", {"ref": str(ref)})])
+    matched = Note("matched", ref.connection, "", {"ref": str(ref)})
+    timeline.add(tx, link_id, now, [matched])
     matching.put(tx, sync.name, link_id, ref.connection, [*keys, copies.key_of(ref)])
     stray_copies.forget(tx, ref)
     return True

@@ -39,6 +39,7 @@ An open attempt that has settled is closed by the same read (rule F3).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 
@@ -46,11 +47,13 @@ from bridge.connectors.contract import Record
 from bridge.core.merge import lifecycle
 from bridge.core.model.capabilities import LONGEST_LAG, appears_after
 from bridge.core.model.state import Link, Note, Side
+from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, Steps, read_record, transact
+from bridge.engine.effects import Steps, read_record, take, transact
 from bridge.flow import copies, people
-from bridge.flow.commit import answer_webhooks, conclude, later, take_lease, the_link
+from bridge.flow.commit import changes, hold, put_off, store_step, the_link
+from bridge.flow.going_on import conclude_or_go_on
 from bridge.flow.match import first_sight, join, out_of_scope
 from bridge.flow.readings import (
     Reading,
@@ -59,33 +62,31 @@ from bridge.flow.readings import (
     merge_record,
     observation,
 )
-from bridge.ledger import attempts, drift_findings, hints, intents, links, probes, webhook_inbox
+from bridge.flow.replan import still_open
+from bridge.flow.write import Moved, OpenWrite, voided
+from bridge.ledger import drift_findings, hints, intents, probes
+from bridge.ledger.attempts import ClosedAttempt
 from bridge.ledger.database import Tx
+from bridge.ledger.webhook_inbox import Answered
 
 
-def observe(context: Context, task: Task) -> Procedure:
-    """Read the record under its link's lease, merge it, and commit what follows."""
+def observe(context: Context, task: Task) -> Steps[OpenWrite | None]:
+    """Read the record under its link's lease, merge it, and store what follows.
+
+    Return the write that follows at once, already written down; None: the lease was given back.
+    """
     ref = Ref(task.row.connection, task.row.entity, str(task.row.remote_id))
-
-    def begin(tx: Tx) -> tuple[str | None, int] | None:
-        # The webhooks that are known before the read are answered by it, later ones are not.
-        webhooks_upto = webhook_inbox.last_pending(tx, ref.connection, ref.entity, ref.id)
-        link_id = links.of_refs(tx, [ref]).get(ref)
-        if link_id is not None and not take_lease(tx, context, task, link_id):
-            return None
-        return link_id, webhooks_upto
-
-    begun = yield from transact(begin)
-    if begun is None:
-        return
-    link_id, webhooks_upto = begun
-    if link_id is None:
-        yield from first_sight(context, task, ref, webhooks_upto)
-        return
+    # The webhooks that are known before the read are answered by it, later ones are not.
+    taken = yield from take(task.asks_for(context, ref=ref))
+    if taken.link_id is None:
+        yield from first_sight(context, task, ref, taken.webhooks_upto)
+        return None
+    if not (yield from hold(context, task, task.hold(context, taken))):
+        return None
     link = the_link(task)
     if (wait := still_open(context, link, link.sides[ref.connection])) is not None:
-        yield from transact(lambda tx: later(tx, task, wait))
-        return
+        yield from put_off(context, task, wait)
+        return None
     record = yield from read_record(
         ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
     )
@@ -95,38 +96,35 @@ def observe(context: Context, task: Task) -> Procedure:
         yield from transact(
             lambda tx: people.learn(tx, context, ref.connection, shown, context.clock.now())
         )
-    yield from take_in(context, task, ref, record, webhooks_upto)
-
-
-def still_open(context: Context, link: Link, side: Side) -> datetime | None:
-    """Return the time until which no read can tell what became of the side's open attempt.
-
-    None: there is none, or it has settled (rule F3).
-    """
-    if side.attempt is None:
-        return None
-    until = side.attempt.send_by + context.settling_time(side.connection, link.entity)
-    return until if context.clock.now() < until else None
+    return (yield from take_in(context, task, ref, record, taken.webhooks_upto))
 
 
 def take_in(
     context: Context, task: Task, ref: Ref, record: Record | None, webhooks_upto: int = 0
-) -> Procedure:
-    """Merge what was read, a record or its absence, and commit it.
+) -> Steps[OpenWrite | None]:
+    """Merge what was read, a record or its absence, and store what follows.
 
-    The webhooks up to `webhooks_upto` are answered by it; 0: none are.
+    The webhooks up to `webhooks_upto` are answered by it; 0: none are. Return the write that
+    follows at once, if one does.
     """
     if record is not None:
-        yield from take_in_record(context, task, ref, record, webhooks_upto)
-        return
+        return (yield from take_in_record(context, task, ref, record, webhooks_upto))
     reading = yield from read_absence(context, task, the_link(task).sides[ref.connection])
-    yield from transact(lambda tx: commit_reading(tx, context, task, ref, reading, webhooks_upto))
+    return (yield from store_reading(context, task, ref, reading, webhooks_upto, []))
+
+
+def take_in_instead(
+    context: Context, task: Task, write: OpenWrite, moved: Moved, notes: Iterable[Note] = ()
+) -> Steps[OpenWrite | None]:
+    """Nothing was sent, for the record has changed: void the attempt and merge what was read."""
+    yield from store_step(task, voided(context, task, write, notes))
+    return (yield from take_in(context, task, write.ref, moved.record))
 
 
 def take_in_record(
     context: Context, task: Task, ref: Ref, record: Record, webhooks_upto: int
-) -> Procedure:
-    """Merge a record that was read, if it is in scope, and commit it."""
+) -> Steps[OpenWrite | None]:
+    """Merge a record that was read, if it is in scope, and store what follows."""
     link = the_link(task)
     sync, side = context.syncs[link.sync], link.sides[ref.connection]
     missed = side.read_at if side.missing_since is not None else None
@@ -145,16 +143,26 @@ def take_in_record(
             looked = yield from look_around(context, task, side)
         reading = merge_record(context, task.row, link, side, record)
         reading.notes[:0] = looked
-
-    def commit(tx: Tx) -> None:
-        people.learn(tx, context, ref.connection, record.people, context.clock.now())
-        if missed is not None:
-            learn_appearance(tx, context, ref, link.id, missed, record.read_at)
-        if was_outside and reading.verdict == "out of scope":
-            drift_findings.forget(tx, ref)
-        commit_reading(tx, context, task, ref, reading, webhooks_upto)
-
-    yield from transact(commit)
+    also: list[Callable[[Tx], object]] = []
+    if people.shows_news(context, ref.connection, record.people):
+        shown = record.people
+        also.append(
+            lambda tx: people.learn(tx, context, ref.connection, shown, context.clock.now())
+        )
+    if missed is not None:
+        also.append(
+            partial(
+                learn_appearance,
+                context=context,
+                ref=ref,
+                link_id=link.id,
+                last_shown=missed,
+                read_at=record.read_at,
+            )
+        )
+    if was_outside and reading.verdict == "out of scope":
+        also.append(lambda tx: drift_findings.forget(tx, ref))
+    return (yield from store_reading(context, task, ref, reading, webhooks_upto, also))
 
 
 def learn_appearance(
@@ -172,23 +180,37 @@ def learn_appearance(
         probes.record(tx, ref.connection, finding, True, why, context.clock.now())
 
 
-def commit_reading(
-    tx: Tx, context: Context, task: Task, ref: Ref, reading: Reading, webhooks_upto: int
-) -> None:
-    """Commit what a reading came to.
+def store_reading(
+    context: Context,
+    task: Task,
+    ref: Ref,
+    reading: Reading,
+    webhooks_upto: int,
+    also: Iterable[Callable[[Tx], object]],
+) -> Steps[OpenWrite | None]:
+    """Store what a reading came to, and go straight on to the write that follows, if one does.
 
     That is the attempt that it closes, the verdict on the webhooks, the link and what follows.
     """
-    now = context.clock.now()
+    to, link = changes(context, task, ends=True), the_link(task)
     if reading.closes is not None:
-        attempts.close(tx, reading.closes, "settled by a read", now)
-    if reading.verdict != "pending":
-        answer_webhooks(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
-    link = the_link(task)
-    conclude(tx, context, task, reading.notes, again_at=reading.again_at)
+        to.closed.append(ClosedAttempt(reading.closes, to.now, "settled by a read"))
+    if webhooks_upto and reading.verdict != "pending":
+        to.answered.append(Answered(ref, webhooks_upto, reading.verdict, reading.why, to.now))
+    to.also += also
+    if (heir := reading.heir) is not None:
+        sync = context.syncs[link.sync]
+        to.also.append(lambda tx: let_inherit(tx, task, sync, heir, link.id, to.now))
+    return (
+        yield from conclude_or_go_on(context, task, to, reading.notes, again_at=reading.again_at)
+    )
+
+
+def let_inherit(tx: Tx, task: Task, sync: Sync, heir: Ref, link_id: str, now: datetime) -> None:
+    """Put another copy in the place of the record that is gone."""
     # Read there, it is known to be gone if it has been deleted meanwhile: then that travels.
-    if reading.heir and join(tx, context.syncs[link.sync], reading.heir, link.id, [], now):
-        hints.give(tx, reading.heir, now, lane=task.row.lane)
+    if join(tx, sync, heir, link_id, [], now):
+        hints.give(tx, heir, now, lane=task.row.lane)
 
 
 def read_absence(context: Context, task: Task, side: Side) -> Steps[Reading]:

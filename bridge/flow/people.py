@@ -106,6 +106,29 @@ def read_anew(context: Context, link: Link, side: Side) -> None:
             side.fields[name].map_rev = without_directory(side.fields[name].map_rev)
 
 
+Strangers = list[tuple[str, str, str]]
+"""Of a link: connection, field, and the name that the connection has for somebody."""
+
+
+def strangers_to_note(
+    context: Context, link: Link, notes: Iterable[Note], *, payload: Mapping[str, Any] | None
+) -> Strangers | None:
+    """Return the strangers of a link that was just looked at; None: their list stands as it is."""
+    fields = fields_of_people(context.rules(context.syncs[link.sync]))
+    if not fields:
+        return None
+    strangers = [
+        (connection, name, who)
+        for connection in sorted(link.live())
+        for name in sorted(fields)
+        if (who := _stranger(context, link, connection, name)) is not None
+    ]
+    # Without a stranger, a note or somebody who became known, the list stands as it is.
+    became_known = bool((payload or {}).get(MET))
+    noted = any(note.field in fields for note in notes)
+    return strangers if strangers or became_known or noted else None
+
+
 def note_strangers(
     tx: Tx,
     context: Context,
@@ -116,18 +139,8 @@ def note_strangers(
     payload: Mapping[str, Any] | None,
 ) -> None:
     """Keep the list of strangers true for a link that was just looked at."""
-    fields = fields_of_people(context.rules(context.syncs[link.sync]))
-    if not fields:
-        return
-    strangers = [
-        (connection, name, who)
-        for connection in sorted(link.live())
-        for name in sorted(fields)
-        if (who := _stranger(context, link, connection, name)) is not None
-    ]
-    # Without a stranger, a note or somebody who became known, the list stands as it is.
-    became_known = bool((payload or {}).get(MET))
-    if strangers or became_known or any(note.field in fields for note in notes):
+    strangers = strangers_to_note(context, link, notes, payload=payload)
+    if strangers is not None:
         directory.store_strangers(tx, link.id, strangers, now)
 
 

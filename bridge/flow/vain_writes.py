@@ -19,7 +19,7 @@ from bridge.ledger.database import Tx
 CAUSE = "in vain"
 
 
-def put_off(tx: Tx, context: Context, task: Task, side: Side) -> bool:
+def put_off_vain(tx: Tx, context: Context, task: Task, side: Side) -> bool:
     """Put work off whose last writes changed nothing; True if it is too early for the next.
 
     Even when parked, new hints bring the work up again; it then writes at most once an hour. When

@@ -2,8 +2,9 @@
 
 0. `await_grant_to_write` waits until the budget lets the call be made: a worker that dies while it
    waits leaves nothing behind.
-1. `write_down` commits the attempt, with all that it will change, before anything is sent. A worker
-   that dies from here on leaves behind what a later read needs to know (rule F3).
+1. What `written_down` adds to a step is committed before anything is sent: the attempt, with all
+   that it will change. A worker that dies from here on leaves behind what a later read needs to
+   know (rule F3).
 2. `send_attempt` makes one remote call, `compare_and_write` or `compare_and_delete`: it reads the
    record and, only if that still reads as the plan assumed, writes at once (rule F2), and never
    after the attempt's deadline (rule F4).
@@ -43,7 +44,7 @@ from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall
 from bridge.core.planning.planner import forget_tried
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, Steps, await_grant, call_vendor, look, transact
+from bridge.engine.effects import Procedure, Steps, await_grant, call_vendor, look
 from bridge.errors import (
     AlreadyExists,
     BridgeError,
@@ -54,11 +55,12 @@ from bridge.errors import (
     UnknownOutcome,
 )
 from bridge.flow import call_parts
-from bridge.flow.commit import later, save, save_and_park, the_link
-from bridge.flow.observe import still_open, take_in
+from bridge.flow.commit import save_and_park, saved, store_step, tell, the_link
 from bridge.flow.readings import observation
-from bridge.flow.replan import leftover, plan_member
-from bridge.ledger import attempts, links, matching
+from bridge.flow.replan import leftover, plan_member, still_open
+from bridge.ledger import attempts, links, matching, taking
+from bridge.ledger.attempts import ClosedAttempt
+from bridge.ledger.changes import Changes, PutOff
 from bridge.ledger.database import Tx
 
 T = TypeVar("T")
@@ -133,7 +135,8 @@ def is_owed(tx: Tx, context: Context, task: Task) -> bool:
     planned = plan_member(context, link, connection)
     if planned.delete or is_read_first(context, link, side):
         return planned.delete
-    return bool(call_parts.without_refused(tx, context, link, connection, planned.calls))
+    rows = taking.of_links(tx, [link_id]).get(link_id, ())
+    return bool(call_parts.without_refused(context, link, connection, planned.calls, rows))
 
 
 def is_read_first(context: Context, link: Link, side: Side) -> bool:
@@ -164,26 +167,26 @@ def park_if_unsafe(tx: Tx, context: Context, task: Task, side: Side, destroyed: 
     return True
 
 
-def write_down(
-    tx: Tx,
+def written_down(
     context: Context,
     task: Task,
+    to: Changes,
     side: Side,
     call: PlannedCall,
     *,
-    overtakes: str,
+    overtakes: str = "",
     take_over: bool = False,
     version: str | None = None,
     destructive: int = 0,
     notes: Iterable[Note] = (),
     tells: frozenset[str] = frozenset({REFUSED, UNKNOWN}),
 ) -> OpenWrite:
-    """Commit, with the link, that the call is about to be sent.
+    """Add to a step, which saves the link, that the call is about to be sent.
 
     An older attempt that is still open is closed with the outcome `overtakes`. With `take_over`,
     the new one inherits its parts whose fate could not be read yet.
     """
-    now, link = context.clock.now(), the_link(task)
+    link = the_link(task)
     attempt = Attempt(
         id=context.fresh_id(),
         verb=call.verb,
@@ -196,13 +199,17 @@ def write_down(
         version=version,
     )
     if side.attempt is not None:
-        attempts.close(tx, side.attempt.id, overtakes, now)
+        to.closed.append(ClosedAttempt(side.attempt.id, to.now, overtakes))
     if take_over:
         observations.open_attempt(side, attempt)
     else:
         side.attempt = attempt
-    save(tx, task, notes, now)
-    attempts.begin(tx, link.id, side, now, destructive=destructive, run_id=task.row.run_id)
+    tell(task, to, list(notes))
+    run_id = task.row.run_id
+    opened = attempts.new(link.id, side, to.now, destructive=destructive, run_id=run_id)
+    to.opened.append(opened)
+    if to.held is not None:
+        to.held.known[attempt.id] = opened.detail  # it is stored as it is opened
     ref = Ref(side.connection, link.entity, side.remote_id)
     return OpenWrite(ref, side, attempt, call, tells)
 
@@ -297,55 +304,48 @@ def send_attempt(
         )
     except UnknownOutcome as error:
         why = str(error)
-        yield from transact(lambda tx: leave_open(tx, context, task, write, why))
+        yield from leave_open(context, task, write, why)
         return Unknown()
     except BridgeError as error:
         # Refused for certain, or never sent: nobody has to look what became of it.
-        notes = write.notes(REFUSED, str(error))
-        yield from transact(lambda tx: void(tx, context, task, write, notes))
+        yield from store_step(task, voided(context, task, write, write.notes(REFUSED, str(error))))
         raise
 
 
-def leave_open(tx: Tx, context: Context, task: Task, write: OpenWrite, why: str) -> None:
+def leave_open(context: Context, task: Task, write: OpenWrite, why: str) -> Procedure:
     """Look again after the settling time; one read then tells what became of the write.
 
     From now on nothing of the attempt is sent, so the time counts from here.
     """
-    now, attempt = context.clock.now(), write.attempt
-    attempt.send_by = min(attempt.send_by, now)
-    save(tx, task, write.notes(UNKNOWN, why), now)
-    later(tx, task, attempt.send_by + context.settling_time(write.ref.connection, write.ref.entity))
+    attempt = write.attempt
+    attempt.send_by = min(attempt.send_by, context.clock.now())
+    to = saved(task, write.notes(UNKNOWN, why), context.clock.now(), ends=True)
+    settled = context.settling_time(write.ref.connection, write.ref.entity)
+    to.put_off = PutOff(task.row, attempt.send_by + settled)
+    yield from store_step(task, to)
 
 
-def void(
-    tx: Tx, context: Context, task: Task, write: OpenWrite, notes: Iterable[Note] = ()
-) -> None:
-    """Close an attempt that certainly did nothing to the record.
+def voided(context: Context, task: Task, write: OpenWrite, notes: Iterable[Note] = ()) -> Changes:
+    """Return the closing of an attempt that certainly did nothing to the record.
 
     What it has taken over from an older one, whose fate could not be read yet, stays open: it may
     have landed; if we forgot it, a later read would take it for a human's edit.
     """
-    now, attempt = context.clock.now(), write.attempt
+    attempt = write.attempt
     forget_tried(the_link(task), write.ref.connection, write.call)
     for name in write.call.sent:
         attempt.sent.pop(name, None)
     if not attempt.sent:
-        # By its id: should the transaction be run again, the side knows nothing of it any more.
-        attempts.close(tx, attempt.id, REFUSED, now)
         write.side.attempt = None
-    save(tx, task, notes, now)
+    to = saved(task, notes, context.clock.now())
+    if not attempt.sent:
+        # By its id: should the transaction be run again, the side knows nothing of it any more.
+        to.closed.append(ClosedAttempt(attempt.id, to.now, REFUSED))
+    return to
 
 
 def close(tx: Tx, side: Side, outcome: str, now: datetime) -> None:
     """Say what became of the side's attempt, if it has an open one."""
     if side.attempt is not None:
-        attempts.close(tx, side.attempt.id, outcome, now)
+        attempts.close(tx, [ClosedAttempt(side.attempt.id, now, outcome)])
     side.attempt = None
-
-
-def take_in_instead(
-    context: Context, task: Task, write: OpenWrite, moved: Moved, notes: Iterable[Note] = ()
-) -> Procedure:
-    """Nothing was sent, for the record has changed: void the attempt and merge what was read."""
-    yield from transact(lambda tx: void(tx, context, task, write, notes))
-    yield from take_in(context, task, write.ref, moved.record)

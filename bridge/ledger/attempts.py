@@ -2,72 +2,107 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Text, func, or_, select, true, update
+from sqlalchemy.sql.dml import ReturningInsert, Update
 
 from bridge.core.model.state import Side
 from bridge.errors import LeaseLost
-from bridge.ledger import link_codec
-from bridge.ledger.database import Tx, insert
+from bridge.ledger import link_leases
+from bridge.ledger.database import Tx, insert_for
+from bridge.ledger.json_rows import Rows
 from bridge.ledger.tables import attempt
 
 
-def begin(
-    tx: Tx,
-    link_id: str,
-    side: Side,
-    now: datetime,
-    *,
-    destructive: int = 0,
-    run_id: int | None = None,
-) -> None:
-    """Store the side's attempt. Raises LeaseLost while another one of the side is open."""
+@dataclass(frozen=True, slots=True)
+class NewAttempt:
+    """A write that is about to be sent; see `core.model.state.Attempt`."""
+
+    id: str
+    link_id: str
+    side_id: str
+    connection: str
+    verb: str
+    detail: str
+    """The whole of it, encoded."""
+    send_by: datetime
+    opened_at: datetime
+    destructive: int = 0
+    run_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedAttempt:
+    """What became of a write."""
+
+    id: str
+    closed_at: datetime
+    outcome: str
+    read_back: dict[str, Any] | None = None
+    """What its fields read as afterwards; None: nobody has looked."""
+    latency_ms: int | None = None
+
+
+def new(
+    link_id: str, side: Side, now: datetime, *, destructive: int = 0, run_id: int | None = None
+) -> NewAttempt:
+    """Return the side's attempt as it is opened."""
     if side.attempt is None or not side.id:
         raise ValueError("the side has no attempt to store, or is not stored itself yet")
-    detail = link_codec.attempt(side.attempt)
-    statement = insert(tx, attempt).values(
-        id=side.attempt.id,
-        link_id=link_id,
-        side_id=int(side.id),
-        connection=side.connection,
-        verb=side.attempt.verb,
-        detail=detail,
-        remaining=detail,
-        send_by=side.attempt.send_by,
-        destructive=destructive,
-        opened_at=now,
-        run_id=run_id,
+    return NewAttempt(
+        side.attempt.id,
+        link_id,
+        side.id,
+        side.connection,
+        side.attempt.verb,
+        link_leases.attempt_text(side.attempt),
+        side.attempt.send_by,
+        now,
+        destructive,
+        run_id,
     )
-    if tx.execute(statement.on_conflict_do_nothing().returning(attempt.c.number)).scalar() is None:
+
+
+def begin(tx: Tx, opened: Sequence[NewAttempt]) -> None:
+    """Store attempts. Raises LeaseLost while another one of one of the sides is open."""
+    if not opened:
+        return
+    rows = [
+        (
+            each.id,
+            each.link_id,
+            int(each.side_id),
+            each.connection,
+            each.verb,
+            each.detail,
+            each.send_by,
+            each.opened_at,
+            each.destructive,
+            each.run_id,
+        )
+        for each in opened
+    ]
+    stored = set(tx.execute(_begin(tx.dialect.name), _OPENED.given(tx, rows)).scalars())
+    if under_way := [each for each in opened if each.id not in stored]:
         raise LeaseLost(
-            f"another write to {side.connection}:{side.remote_id} is under way; nothing was sent"
+            f"another write to the {under_way[0].connection} side of link {under_way[0].link_id} "
+            "is under way; nothing was sent"
         )
 
 
-def close(
-    tx: Tx,
-    attempt_id: str,
-    outcome: str,
-    now: datetime,
-    *,
-    read_back: Any = None,
-    latency_ms: int | None = None,
-) -> bool:
-    """Close an attempt with its outcome; False when it was closed before.
-
-    `read_back` is what its fields read as afterwards, None if nobody has looked.
-    """
-    statement = update(attempt).where(attempt.c.id == attempt_id, attempt.c.closed_at.is_(None))
-    values = {
-        "closed_at": now,
-        "outcome": outcome,
-        "read_back": read_back,
-        "latency_ms": latency_ms,
-        "remaining": {},
-    }
-    return bool(tx.execute(statement.values(values)).rowcount)
+def close(tx: Tx, closed: Sequence[ClosedAttempt]) -> int:
+    """Close attempts with their outcomes; return how many had not been closed before."""
+    if not closed:
+        return 0
+    rows = [
+        (each.id, each.closed_at, each.outcome, each.read_back, each.latency_ms) for each in closed
+    ]
+    return tx.execute(_close(tx.dialect.name), _CLOSED.given(tx, rows)).rowcount
 
 
 def history(tx: Tx, link_id: str) -> list[dict[str, Any]]:
@@ -111,3 +146,37 @@ def count_destructive(tx: Tx, connection: str, since: datetime) -> int:
     )
     sides = by_side.group_by(attempt.c.side_id).subquery()
     return int(tx.execute(select(func.coalesce(func.sum(sides.c.most), 0))).scalar_one())
+
+
+_COLUMNS = (
+    "id",
+    "link_id",
+    "side_id",
+    "connection",
+    "verb",
+    "detail",
+    "send_by",
+    "opened_at",
+    "destructive",
+    "run_id",
+)
+_OPENED = Rows(**{name: Text() if name == "detail" else attempt.c[name].type for name in _COLUMNS})
+_OUTCOME = ("closed_at", "outcome", "read_back", "latency_ms")
+_CLOSED = Rows(**{name: attempt.c[name].type for name in ("id", *_OUTCOME)})
+
+
+@cache
+def _begin(dialect: str) -> ReturningInsert[Any]:
+    new = _OPENED.table(dialect)
+    rows = select(*new.c, new.c.detail.label("remaining")).where(true())
+    stored = insert_for(dialect, attempt).from_select([*new.c.keys(), "remaining"], rows)
+    return stored.on_conflict_do_nothing().returning(attempt.c.id)
+
+
+@cache
+def _close(dialect: str) -> Update:
+    new = _CLOSED.table(dialect)
+    values: dict[str, Any] = {name: new.c[name] for name in _OUTCOME}
+    values["remaining"] = {}
+    still_open = (attempt.c.id == new.c.id, attempt.c.closed_at.is_(None))
+    return update(attempt).where(*still_open).values(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, MetaData, Text
+from sqlalchemy import Column, DateTime, Label, MetaData, Text, type_coerce
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -81,3 +81,8 @@ class Json(TypeDecorator[Any]):
         """Decode the stored text."""
         del dialect
         return None if value is None else value_codec.loads(value)
+
+
+def as_text(column: Column[Any]) -> Label[str]:
+    """Return a column of JSON as it is stored, to be decoded by whoever asks for it."""
+    return type_coerce(column, Text).label(column.name)

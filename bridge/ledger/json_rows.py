@@ -10,13 +10,46 @@ from functools import cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Column, Select, String, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy import (
+    Column,
+    Select,
+    String,
+    Subquery,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
+from bridge.ledger.database import Tx
+
 ROWS = "rows"
 """The parameter's name."""
+
+
+class Rows:
+    """The shape of rows that statements take: names, each with the type of its values.
+
+    Of what is encoded already, that is plain text.
+    """
+
+    def __init__(self, **types: TypeEngine[Any]) -> None:
+        self._columns = tuple(Column(name, kind) for name, kind in types.items())
+
+    def table(self, dialect: str) -> Subquery:
+        """Return the rows of the parameter, to select from."""
+        return select_rows(dialect, self._columns).subquery("new")
+
+    def given(self, tx: Tx, rows: Iterable[tuple[Any, ...]]) -> dict[str, str]:
+        """Return the parameter with these rows, each a value for each name in turn."""
+        names = [column.name for column in self._columns]
+        named = (dict(zip(names, row, strict=True)) for row in rows)
+        return encoded(tx.dialect.name, self._columns, named)
 
 
 def select_rows(dialect: str, columns: Sequence[Column[Any]]) -> Select[Any]:
@@ -25,15 +58,17 @@ def select_rows(dialect: str, columns: Sequence[Column[Any]]) -> Select[Any]:
         each = func.json_each(bindparam(ROWS, type_=Text)).table_valued("key", "value")
         return select(
             *(
-                func.json_extract(each.c.value, literal_column(f"'$[{place}]'"))
-                for place in range(len(columns))
+                func.json_extract(each.c.value, literal_column(f"'$[{place}]'")).label(column.name)
+                for place, column in enumerate(columns)
             )
         ).order_by(each.c.key)
     texts = func.json_array_elements(cast(bindparam(ROWS, type_=Text), postgresql.JSON))
     each = texts.table_valued("value", with_ordinality="place").render_derived()
     return select(
         *(
-            cast(each.c.value.op("->>")(literal_column(str(place))), _untruncated(column))
+            cast(each.c.value.op("->>")(literal_column(str(place))), _untruncated(column)).label(
+                column.name
+            )
             for place, column in enumerate(columns)
         )
     ).order_by(each.c.place)

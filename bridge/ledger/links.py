@@ -14,9 +14,10 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Ref
-from bridge.errors import LeaseLost
-from bridge.ledger import link_codec
+from bridge.ledger import link_codec, link_leases, value_codec
+from bridge.ledger.columns import Json, as_text
 from bridge.ledger.database import Tx, insert_for
+from bridge.ledger.link_leases import HeldLink, Known
 from bridge.ledger.tables import attempt, create_intent, link, side
 
 
@@ -44,25 +45,29 @@ def create(tx: Tx, new: Link, now: datetime) -> bool:
 
 def load(tx: Tx, ids: Collection[str]) -> dict[str, Link]:
     """Load whole links, with open attempts and intents, in three queries."""
+    return {link_id: loaded for link_id, (loaded, _known) in load_known(tx, ids).items()}
+
+
+def load_known(tx: Tx, ids: Collection[str]) -> dict[str, tuple[Link, Known]]:
+    """Load whole links, each with what the ledger holds of it, for whoever is to store it again."""
     wanted = list(ids)
     if not wanted:
         return {}
     these = {"ids": wanted}
-    loaded = {
-        row.id: Link(
-            row.id,
-            row.sync,
-            row.entity,
-            link_codec.to_state(row.state),
-            paused=row.paused,
-            parent_id=row.parent_id,
-        )
-        for row in tx.execute(_LINKS, these)
-    }
+    loaded: dict[str, tuple[Link, Known]] = {}
+    for row in tx.execute(_LINKS, these):
+        state = link_codec.to_state(value_codec.loads(row.state))
+        found = Link(row.id, row.sync, row.entity, state)
+        found.paused, found.parent_id = row.paused, row.parent_id
+        loaded[row.id] = found, {link_leases.STATE: row.state}
     for row in tx.execute(_SIDES, these):
-        loaded[row.link_id].sides[row.connection] = _side(row)
+        found, known = loaded[row.link_id]
+        found.sides[row.connection] = item = _side(row)
+        known[item.id] = tuple(row._mapping[name] for name in link_leases.SIDE_COLUMNS)  # noqa: SLF001 - its public way to a column by name
+        if item.attempt is not None:
+            known[item.attempt.id] = row.remaining
     for row in tx.execute(_OPEN_INTENTS, these):
-        loaded[row.link_id].intents[row.connection] = row.marker
+        loaded[row.link_id][0].intents[row.connection] = row.marker
     return loaded
 
 
@@ -79,59 +84,21 @@ def of_refs(tx: Tx, refs: Iterable[Ref]) -> dict[Ref, str]:
 
 
 def lease(tx: Tx, link_id: str, owner: str, now: datetime, until: datetime) -> int | None:
-    """Take the lease if it is free or has run out; return its new fence, None when it is held.
-
-    A row that another transaction has locked counts as held: to wait for it could end in a
-    deadlock.
-    """
-    values = {"of": link_id, "who": owner, "now": now, "until": until}
-    return tx.execute(_LEASE, values).scalar()
+    """Take the lease of one link; see `link_leases.take`. None: it is held."""
+    return link_leases.take(tx, {link_id: owner}, now, until).get(link_id)
 
 
 def release(tx: Tx, link_id: str, owner: str, fence: int) -> None:
     """Give the lease back, if it is still ours."""
-    tx.execute(_RELEASE, {"of": link_id, "who": owner, "token": fence})
-
-
-def held(tx: Tx, link_id: str, owner: str, fence: int) -> bool:
-    """Return whether the lease is still ours."""
-    return tx.execute(_IS_HELD, {"of": link_id, "who": owner, "token": fence}).first() is not None
+    link_leases.give_back(tx, HeldLink(link_id, owner, fence))
 
 
 def save(
     tx: Tx, changed: Link, owner: str, fence: int, now: datetime, *, last: bool = False
 ) -> None:
-    """Store the link's state and its stored sides, also retired ones; `last` gives the lease back.
-
-    Raises LeaseLost when another task has taken the lease over.
-    """
-    values = {
-        "new_state": link_codec.state(changed.state),
-        "new_paused": changed.paused,
-        "now": now,
-    }
-    stored = tx.execute(
-        _SAVE_LAST if last else _SAVE, {"of": changed.id, "who": owner, "token": fence, **values}
-    )
-    if not stored.rowcount:
-        raise LeaseLost(
-            f"another worker has taken over the lease of link {changed.id}; nothing was stored"
-        )
-    stored_sides = [
-        item for item in (*changed.sides.values(), *changed.retired.values()) if item.id
-    ]
-    if stored_sides:
-        tx.execute(
-            _SAVE_SIDE,
-            [_side_values(item) | {"row": int(item.id), "of": changed.id} for item in stored_sides],
-        )
-    attempts = [item.attempt for item in stored_sides if item.attempt is not None]
-    if attempts:
-        # A read may settle a part of an attempt; the rest of it is kept beside what was sent.
-        tx.execute(
-            _SAVE_ATTEMPT,
-            [{"name": item.id, "left": link_codec.attempt(item)} for item in attempts],
-        )
+    """Store one link; see `link_leases.save`. `last` gives the lease back."""
+    held = HeldLink(changed.id, owner, fence, changed, gives_back=last)
+    link_leases.save(tx, [held], now)
 
 
 def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
@@ -305,80 +272,14 @@ def beginning(tx: Tx, text: str, limit: int = 10) -> list[tuple[str, str, str]]:
 
 _CREATE = link.insert()
 _CHILDREN = select(link.c.id).where(link.c.parent_id == bindparam("of")).order_by(link.c.id)
-_HELD = and_(
-    link.c.id == bindparam("of"),
-    link.c.lease_owner == bindparam("who"),
-    link.c.fence == bindparam("token"),
-)
-_FREE = or_(link.c.lease_until.is_(None), link.c.lease_until <= bindparam("now"))
-_LEASE = (
-    update(link)
-    .where(
-        link.c.id
-        == select(link.c.id)
-        .where(link.c.id == bindparam("of"), _FREE)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    .values(lease_owner=bindparam("who"), lease_until=bindparam("until"), fence=link.c.fence + 1)
-    .returning(link.c.fence)
-)
-_RELEASE = update(link).where(_HELD).values(lease_owner=None, lease_until=None)
-_IS_HELD = select(link.c.id).where(_HELD)
-_SAVE = (
-    update(link)
-    .where(_HELD)
-    .values(
-        state=bindparam("new_state"), paused=bindparam("new_paused"), updated_at=bindparam("now")
-    )
-)
-_SAVE_LAST = _SAVE.values(lease_owner=None, lease_until=None)
-_SAVE_SIDE = (
-    update(side)
-    .where(side.c.id == bindparam("row"), side.c.link_id == bindparam("of"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in (
-                "fields",
-                "version",
-                "read_at",
-                "missing_since",
-                "tombstone",
-                "suspect",
-                "in_vain",
-                "in_scope",
-                "detached",
-                "handle",
-            )
-        }
-    )
-)
-_SAVE_ATTEMPT = (
-    update(attempt)
-    .where(attempt.c.id == bindparam("name"), attempt.c.closed_at.is_(None))
-    .values(remaining=bindparam("left"))
-)
-
-
-def _side_values(item: Side) -> dict[str, Any]:
-    return {
-        "new_fields": link_codec.side_fields(item.fields),
-        "new_version": item.version,
-        "new_read_at": item.read_at,
-        "new_missing_since": item.missing_since,
-        "new_tombstone": item.tombstone,
-        "new_suspect": item.suspect,
-        "new_in_vain": item.in_vain,
-        "new_in_scope": item.in_scope,
-        "new_detached": item.detached,
-        "new_handle": item.handle,
-    }
 
 
 def _insert_side(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
-    values = {key.removeprefix("new_"): value for key, value in _side_values(new).items()}
-    values |= {"link_id": link_id, "connection": new.connection, "entity": entity}
+    values = link_leases.side_values(new) | {
+        "link_id": link_id,
+        "connection": new.connection,
+        "entity": entity,
+    }
     values |= {"remote_id": new.remote_id, "created_at": now}
     row_id = tx.execute(_add(tx.dialect.name), values).scalar()
     if row_id is None:
@@ -396,13 +297,17 @@ def _side(row: Any) -> Side:
     return Side(
         connection=row.connection,
         remote_id=row.remote_id,
-        fields=link_codec.to_side_fields(row.fields),
+        fields=link_codec.to_side_fields(value_codec.loads(row.fields)),
         version=row.version,
         read_at=row.read_at,
-        attempt=None if row.remaining is None else link_codec.to_attempt(row.remaining),
+        attempt=(
+            None
+            if row.remaining is None
+            else link_codec.to_attempt(value_codec.loads(row.remaining))
+        ),
         missing_since=row.missing_since,
         tombstone=row.tombstone,
-        suspect=row.suspect,
+        suspect=None if row.suspect is None else value_codec.loads(row.suspect),
         in_vain=row.in_vain,
         in_scope=row.in_scope,
         detached=row.detached,
@@ -413,11 +318,19 @@ def _side(row: Any) -> Side:
 
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
 _LINKS = select(
-    link.c.id, link.c.sync, link.c.entity, link.c.state, link.c.paused, link.c.parent_id
+    link.c.id,
+    link.c.sync,
+    link.c.entity,
+    as_text(link.c.state),
+    link.c.paused,
+    link.c.parent_id,
 ).where(link.c.id.in_(_IDS))
 # A live side comes last, so that it hides a tombstone of the same connection.
 _SIDES = (
-    select(side, attempt.c.remaining)
+    select(
+        *(as_text(column) if isinstance(column.type, Json) else column for column in side.c),
+        as_text(attempt.c.remaining),
+    )
     .outerjoin(attempt, and_(attempt.c.side_id == side.c.id, attempt.c.closed_at.is_(None)))
     .where(side.c.link_id.in_(_IDS))
     .order_by(side.c.tombstone.desc(), side.c.id)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.core.model.outcome_codes import of_entry
 from bridge.core.model.state import Note
-from bridge.ledger.database import Tx
+from bridge.ledger.database import Tx, insert_for
+from bridge.ledger.json_rows import Rows
 from bridge.ledger.tables import journal
 
 
@@ -33,24 +36,29 @@ class TimelineEntry:
         return of_entry(self.kind, self.detail)
 
 
-_ADD = journal.insert()
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Lines for a link's timeline."""
+
+    link_id: str
+    at: datetime
+    notes: Sequence[Note]
 
 
-def add(tx: Tx, link_id: str, at: datetime, notes: Iterable[Note]) -> None:
-    """Append notes to a link's timeline."""
-    entries = [
-        {
-            "link_id": link_id,
-            "at": at,
-            "kind": note.kind,
-            "connection": note.connection,
-            "field": note.field,
-            "detail": note.detail,
-        }
-        for note in notes
+def add(tx: Tx, link_id: str, at: datetime, notes: Sequence[Note]) -> None:
+    """Append lines to a link's timeline."""
+    add_all(tx, [Told(link_id, at, notes)])
+
+
+def add_all(tx: Tx, told: Iterable[Told]) -> None:
+    """Append lines to timelines."""
+    rows = [
+        (each.link_id, each.at, note.kind, note.connection, note.field, note.detail)
+        for each in told
+        for note in each.notes
     ]
-    if entries:
-        tx.execute(_ADD, entries)
+    if rows:
+        tx.execute(_add(tx.dialect.name), _LINES.given(tx, rows))
 
 
 def timeline(tx: Tx, link_id: str) -> list[TimelineEntry]:
@@ -68,3 +76,12 @@ def after(tx: Tx, entry_id: int, limit: int = 500) -> list[TimelineEntry]:
 def newest(tx: Tx) -> int:
     """Return the id of the newest entry; 0 when there is none."""
     return tx.execute(select(journal.c.id).order_by(journal.c.id.desc()).limit(1)).scalar() or 0
+
+
+_COLUMNS = ("link_id", "at", "kind", "connection", "field", "detail")
+_LINES = Rows(**{name: journal.c[name].type for name in _COLUMNS})
+
+
+@cache
+def _add(dialect: str) -> Insert:
+    return insert_for(dialect, journal).from_select(_COLUMNS, select(*_LINES.table(dialect).c))

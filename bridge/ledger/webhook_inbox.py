@@ -8,7 +8,7 @@ made independently of each other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -26,10 +26,12 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import ReturningInsert, Update
 
+from bridge.core.model.values import Ref
 from bridge.ledger import json_rows
 from bridge.ledger.database import Tx, insert_for, one_of
+from bridge.ledger.json_rows import Rows
 from bridge.ledger.tables import inbox, tally
 from bridge.ledger.value_codec import storable
 
@@ -213,20 +215,29 @@ def last_pending(tx: Tx, connection: str, entity: str, remote_id: str) -> int:
     return tx.execute(_LAST_PENDING, key).scalar() or 0
 
 
-def set_verdict(
-    tx: Tx,
-    connection: str,
-    entity: str,
-    remote_id: str,
-    upto: int,
-    verdict: str,
-    why: str,
-    at: datetime,
-) -> int:
-    """Set the verdict of the pending webhooks for a record up to that id; return how many."""
-    key = {"of_connection": connection, "of_entity": entity, "of_id": remote_id, "upto": upto}
-    verdict_set = {"new_verdict": verdict, "new_why": why, "when": at}
-    return tx.execute(_SET_VERDICT, key | verdict_set).rowcount
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The verdict on the pending webhooks for a record, up to one."""
+
+    ref: Ref
+    upto: int
+    verdict: str
+    why: str
+    at: datetime
+
+
+def answer(tx: Tx, answered: Iterable[Answered]) -> int:
+    """Give pending webhooks their verdict; return how many."""
+    rows = [
+        (
+            *(each.ref.connection, each.ref.entity, each.ref.id, each.upto),
+            *(each.verdict, each.why, each.at),
+        )
+        for each in answered
+    ]
+    if not rows:
+        return 0
+    return tx.execute(_answer(tx.dialect.name), _ANSWERED.given(tx, rows)).rowcount
 
 
 def counts(tx: Tx) -> dict[str, int]:
@@ -316,10 +327,26 @@ _PENDING = and_(
     inbox.c.verdict == text("'pending'"),
 )
 _LAST_PENDING = select(func.max(inbox.c.id)).where(_PENDING)
-_SET_VERDICT = (
-    update(inbox)
-    .where(_PENDING, inbox.c.id <= bindparam("upto"))
-    .values(
-        verdict=bindparam("new_verdict"), why=bindparam("new_why"), settled_at=bindparam("when")
-    )
+_ANSWERED = Rows(
+    connection=inbox.c.connection.type,
+    entity=inbox.c.entity.type,
+    remote_id=inbox.c.remote_id.type,
+    upto=inbox.c.id.type,
+    verdict=inbox.c.verdict.type,
+    why=inbox.c.why.type,
+    settled_at=inbox.c.settled_at.type,
 )
+
+
+@cache
+def _answer(dialect: str) -> Update:
+    new = _ANSWERED.table(dialect)
+    concerned = (
+        inbox.c.connection == new.c.connection,
+        inbox.c.entity == new.c.entity,
+        inbox.c.remote_id == new.c.remote_id,
+        inbox.c.verdict == text("'pending'"),
+        inbox.c.id <= new.c.upto,
+    )
+    values = {name: new.c[name] for name in ("verdict", "why", "settled_at")}
+    return update(inbox).where(*concerned).values(values)

@@ -7,10 +7,10 @@ hint is lost.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -25,12 +25,16 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
+    tuple_,
     update,
 )
+from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 
 from bridge.core.model.lanes import LANES
-from bridge.ledger.database import Tx
+from bridge.ledger.database import Tx, insert_for
 from bridge.ledger.fair_turns import in_turn
+from bridge.ledger.json_rows import Rows
 from bridge.ledger.tables import stray_copy, work
 from bridge.ledger.work_requests import NewWork, enqueue, enqueue_all
 
@@ -183,11 +187,51 @@ def _take(
 
 def finish(tx: Tx, row: WorkRow, owner: str, now: datetime) -> bool:
     """Delete a claimed row; if a hint came meanwhile, make it due now and return False."""
-    key = {"row": row.id, "owner": owner}
-    if tx.execute(_FINISH, key | {"read": row.generation}).rowcount:
-        return True
-    tx.execute(_BEGUN_ANEW, key | {"new_due": now})
-    return False
+    return row.id in finish_all(tx, [(row, owner)], now)
+
+
+def finish_all(tx: Tx, ended: Sequence[tuple[WorkRow, str]], now: datetime) -> set[int]:
+    """Delete rows, each claimed by that owner; return the ids of those that are gone.
+
+    Those for which a hint came meanwhile are due now.
+    """
+    if not ended:
+        return set()
+    claims = [(row.id, owner, row.generation) for row, owner in ended]
+    deleted = set(tx.execute(_finish(tx.dialect.name), _CLAIMS.given(tx, claims)).scalars())
+    for row, owner in ended:
+        if row.id not in deleted:
+            tx.execute(_BEGUN_ANEW, {"row": row.id, "owner": owner, "new_due": now})
+    return deleted
+
+
+@dataclass(frozen=True, slots=True)
+class BegunWork:
+    """Work that somebody goes straight on with: claimed as it is raised."""
+
+    new: NewWork
+    owner: str
+    until: datetime
+    """When the claim runs out."""
+
+
+def begin_all(tx: Tx, begun: Sequence[BegunWork]) -> dict[str, WorkRow]:
+    """Raise work for those who go straight on with it; return it by key.
+
+    What is there already is left to whoever has it, or will have it, and missing from the answer.
+    """
+    if not begun:
+        return {}
+    rows = [
+        (
+            *(each.new.key, each.new.kind, each.new.connection, each.new.entity),
+            *(each.new.link_id, LANES.index(each.new.lane), each.new.due_at, each.new.run_id),
+            *(each.new.now, each.owner, each.until),
+        )
+        for each in begun
+    ]
+    found = tx.execute(_begin(tx.dialect.name), _BEGUN.given(tx, rows))
+    return {row.key: _row(row) for row in found}
 
 
 def reschedule(
@@ -332,7 +376,16 @@ _CLAIMED = (
     .values(claimed_by=bindparam("owner"), claimed_until=bindparam("until"))
 )
 _GIVEN_BACK = {"claimed_by": None, "claimed_until": None}
-_FINISH = delete(work).where(_MINE, work.c.generation == bindparam("read"))
+_CLAIMS = Rows(id=work.c.id.type, owner=work.c.claimed_by.type, generation=work.c.generation.type)
+_BEGUN = Rows(
+    **{
+        name: work.c[name].type
+        for name in (
+            *("key", "kind", "connection", "entity", "link_id", "lane", "due_at", "run_id"),
+            *("created_at", "claimed_by", "claimed_until"),
+        )
+    }
+)
 _HINTED = (
     update(work).where(_MINE).values({**_GIVEN_BACK, "attempts": 0, "due_at": bindparam("new_due")})
 )
@@ -379,3 +432,18 @@ def _row(row: Any) -> WorkRow:
         due_at=row.due_at,
         run_id=row.run_id,
     )
+
+
+@cache
+def _finish(dialect: str) -> ReturningDelete[Any]:
+    ended = _CLAIMS.table(dialect)
+    mine = tuple_(work.c.id, work.c.claimed_by, work.c.generation)
+    claims = select(ended.c.id, ended.c.owner, ended.c.generation)
+    return delete(work).where(mine.in_(claims)).returning(work.c.id)
+
+
+@cache
+def _begin(dialect: str) -> ReturningInsert[Any]:
+    new = _BEGUN.table(dialect)
+    raised = insert_for(dialect, work).from_select(new.c.keys(), select(*new.c).where(true()))
+    return raised.on_conflict_do_nothing().returning(work)

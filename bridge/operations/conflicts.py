@@ -15,7 +15,7 @@ from bridge.core.model.values import Canonical, Raw, Unreadable
 from bridge.engine.context import Context
 from bridge.errors import NotPossible
 from bridge.flow.replan import replan
-from bridge.ledger import conflict_log
+from bridge.ledger import conflict_log, taking
 from bridge.ledger.database import Tx
 from bridge.operations import find
 from bridge.operations.desk import Desk
@@ -110,7 +110,10 @@ def decide(tx: Tx, desk: Desk, link_id: str, field: str, value: Canonical) -> Ca
         notes = lifecycle.resolve(link, field, value, now)
         for note in notes:
             note.detail["by"] = desk.actor
-        return notes + replan(tx, desk.context, link, now, lane="operator")
+        rows = taking.of_links(tx, [link_id]).get(link_id, ())
+        wanted = replan(desk.context, link, rows, now, lane="operator")
+        wanted.store(tx, desk.context, link)
+        return notes + wanted.notes
 
     link = change_link(tx, desk, link_id, change)
     return link.state[field].value

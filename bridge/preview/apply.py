@@ -12,7 +12,7 @@ from bridge.connectors.contract import Connector
 from bridge.core.model.outcome_codes import Code
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context
-from bridge.engine.worker import Drain
+from bridge.engine.worker import Drain, call_threads
 from bridge.ledger import parking, run_records, run_writes, work
 from bridge.ledger.database import Ledger, Tx
 from bridge.preview.gate import GatedConnector, Permit
@@ -59,9 +59,7 @@ def apply_plan(
         name: GatedConnector(real, permit) for name, real in connectors.items()
     }
     owner = f"apply/{context.fresh_id()[:12]}"
-    drain = Drain(context, ledger, gates, budget, owner, PROCEDURES)
-    if pool is not None:
-        drain.pool = pool
+    drain = Drain(context, ledger, gates, budget, owner, PROCEDURES, pool or call_threads())
     with ledger.transaction() as tx:
         run_ids = reconcile.start_syncs(tx, context, syncs)
     _Application(context, ledger, drain, permit, run_ids, override).work()

@@ -18,7 +18,16 @@ from bridge.engine.inline import InlineExecutor
 from bridge.engine.worker import Drain
 from bridge.flow.differences import was_read_otherwise
 from bridge.flow.replan import replan
-from bridge.ledger import attempts, connection_health, hints, ledger_copy, links, run_records, work
+from bridge.ledger import (
+    attempts,
+    connection_health,
+    hints,
+    ledger_copy,
+    links,
+    run_records,
+    taking,
+    work,
+)
 from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.run_records import RunRow
 from bridge.preview.plan_parts import Look, PlanParts
@@ -210,7 +219,8 @@ def _plan_links(tx: Tx, context: Context, ids: Sequence[str], syncs: Collection[
             for name, side in link.live().items():
                 if was_read_otherwise(context, link, side):
                     hints.give(tx, Ref(name, link.entity, side.remote_id), now, lane="operator")
-            replan(tx, context, link, now, lane="operator")
+            rows = taking.of_links(tx, [link.id]).get(link.id, ())
+            replan(context, link, rows, now, lane="operator").store(tx, context, link)
 
 
 def _runs(tx: Tx, run_ids: Iterable[int]) -> list[RunRow]:

@@ -21,9 +21,18 @@ from bridge.core.planning.calls import PlannedCall, Recipient, Want, group_into_
 from bridge.core.planning.planner import can_delete
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, await_grant, read_record, transact
-from bridge.flow.commit import conclude, later, save, take_lease, the_link
-from bridge.flow.observe import still_open
+from bridge.flow.commit import (
+    changes,
+    conclude,
+    later,
+    save,
+    store_now,
+    store_step,
+    take_lease,
+    the_link,
+)
 from bridge.flow.readings import observation
+from bridge.flow.replan import still_open
 from bridge.flow.write import (
     DELETE,
     DELETION,
@@ -37,8 +46,8 @@ from bridge.flow.write import (
     compare_and_delete,
     compare_and_write,
     send_attempt,
-    void,
-    write_down,
+    voided,
+    written_down,
 )
 from bridge.ledger import run_records, run_writes, timeline, work
 from bridge.ledger.database import Tx
@@ -336,7 +345,7 @@ def write_back(
         context, task, write, lambda c: compare_and_write(c, context, write)
     )
     if isinstance(answer, Moved | Denied):
-        yield from transact(lambda tx: void(tx, context, task, write))
+        yield from store_step(task, voided(context, task, write))
     elif not isinstance(answer, Unknown):
         record = answer
         yield from transact(lambda tx: landed(tx, context, task, side, call.sent, record))
@@ -379,7 +388,10 @@ def pause_and_write_down(
             work.annotate(tx, task.row.key, payload)
         the_link(task).paused = True
         overtakes = "overtaken by an undo"
-        return write_down(tx, context, task, side, call, overtakes=overtakes, tells=frozenset())
+        to = changes(context, task)
+        write = written_down(context, task, to, side, call, overtakes=overtakes, tells=frozenset())
+        store_now(tx, task, to)
+        return write
 
     granted_by = task.deadline(context, side.connection)
     yield from await_grant(side.connection, granted_by, weight=WEIGHT)

@@ -25,6 +25,8 @@ PLAYED = (
 )
 """What starts by itself, and imports. Not an undo: to bring old values back is its purpose."""
 EFFECTS = {
+    "take": "TakeLink",
+    "store": "StoreChanges",
     "transact": "Transact",
     "look": "Transact",
     "read_record": "Read",
@@ -35,7 +37,7 @@ EFFECTS = {
 ROOMS = ("flow", "runs", "engine")
 NEW = "new"
 """Instead of a place: any that this seed has not passed yet, so that rare ones are hit as well."""
-POSITIONS = {"Transact": ("before", "after"), "Grant": ("before", "after")}
+POSITIONS = dict.fromkeys(("TakeLink", "StoreChanges", "Transact", "Grant"), ("before", "after"))
 REMOTE_POSITIONS = ("before", "unanswered", "after")
 
 

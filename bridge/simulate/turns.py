@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from bridge.engine.effects import Call, Effect, Grant, Read, Transact
+from bridge.engine.effects import Call, Effect, Grant, LedgerEffect, Read
 from bridge.sandbox.vendor_app import Sandbox
 from bridge.simulate.crash_points import NEW, REMOTE_POSITIONS
 from bridge.simulate.stage import TICKET, Stage
@@ -62,7 +62,7 @@ class Turns:
 
     def _can_die(self, worker: StepWorker, effect: Effect, position: str) -> bool:
         """Return whether an effect can be done, for who is to die after it."""
-        if position == "before" or isinstance(effect, Transact | Grant):
+        if position == "before" or isinstance(effect, LedgerEffect | Grant):
             return True
         return self._may_call(worker, effect)
 
@@ -72,7 +72,7 @@ class Turns:
         if effect is None:
             return
         place = worker.place()
-        if isinstance(effect, Transact | Grant):
+        if isinstance(effect, LedgerEffect | Grant):
             # What asks no vendor answers at once: nothing lies between its end and the answer.
             if position == "unanswered":
                 position = stage.rng.choice(("before", "after"))
@@ -80,7 +80,7 @@ class Turns:
             position = "before"
         key = worker.task.row.key if worker.task else ""
         stage.tell(f"{worker.name}: DIES {position} {place} {key}")
-        if isinstance(effect, Transact | Grant) or position == "before":
+        if isinstance(effect, LedgerEffect | Grant) or position == "before":
             stage.nobody_heard(worker.die(after=position == "after"))
         else:
             line = stage.lines[stage.account(effect.connection)]

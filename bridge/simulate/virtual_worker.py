@@ -15,7 +15,7 @@ from bridge.connectors.contract import Connector
 from bridge.engine.budget import Budget
 from bridge.engine.connection_gate import ConnectionGate
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Call, Effect, Grant, Procedure, Read, Transact
+from bridge.engine.effects import Call, Effect, Grant, LedgerEffect, Procedure, Read
 from bridge.engine.in_flight import RemoteRequest, RunningProcedure
 from bridge.engine.outcomes import apply_outcome
 from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch, connection_states
@@ -83,7 +83,7 @@ class StepWorker:
         if running is None or effect is None:
             self._claim()
             return self.busy
-        if not isinstance(effect, Transact) and self._held_up(running, effect):
+        if not isinstance(effect, LedgerEffect) and self._held_up(running, effect):
             return True
         try:
             answer = self._do(running, effect)
@@ -223,9 +223,9 @@ class StepWorker:
         return pause > 0
 
     def _do(self, running: RunningProcedure, effect: Effect) -> Any:
-        if isinstance(effect, Transact):
+        if isinstance(effect, LedgerEffect):
             with self.scene.ledger.transaction() as tx, savepoint(tx):
-                return effect.act(tx)
+                return effect.carry_out(tx, self.scene.clock.now())
         if isinstance(effect, Grant):
             self.granted = effect.connection
             return None

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bridge.engine.effects import Read
 from bridge.engine.in_flight import RemoteRequest
-from bridge.engine.worker import HANGS_AFTER
+from bridge.engine.remote_calls import HANGS_AFTER
 from tests.flow.world import World
 
 
@@ -28,7 +28,7 @@ def test_a_call_that_should_have_ended_long_ago_silences_the_worker():
     drain = world.drain()
     now = world.clock.now()
     effect = Read("L", "ticket", "1", now + timedelta(seconds=10))
-    drain._flying[Future()] = RemoteRequest("L", [], [effect], now, now)
-    assert not drain._hangs()
+    drain._calls.flying[Future()] = RemoteRequest("L", [], [effect], now, now)
+    assert not drain._calls.hangs()
     world.clock.sleep((timedelta(seconds=10) + HANGS_AFTER).total_seconds())
-    assert drain._hangs()
+    assert drain._calls.hangs()

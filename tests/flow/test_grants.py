@@ -192,7 +192,7 @@ def test_who_dies_waiting_to_create_leaves_no_intent(world, looked_up, after):
 def test_who_dies_waiting_to_write_leaves_no_attempt(world, after):
     unsent(world)
     before = len(rows(world, tables.attempt))
-    die_at(world, "deliver/await_grant_to_write.Grant1", after=after)
+    die_at(world, "observe/is_granted.Grant1", after=after)
     assert len(rows(world, tables.attempt)) == before
     world.clock.advance(60)
     world.settle()

@@ -115,7 +115,7 @@ def test_two_workers_have_one_probe_between_them(world):
 
 def drain_claims(drain):
     drain._step(claim=True)
-    return [run.task.row for run, _value, _error in drain._ready]
+    return [run.task.row for run, *_ in (*drain._ready, *drain._asking)]
 
 
 def test_the_others_go_on_while_one_connection_is_open(ledger):
@@ -300,7 +300,7 @@ def test_what_waits_for_its_turn_is_not_sent_once_the_key_is_refused(world, stop
     world.context.connections["H"] = one_by_one
     edit(world, ids, priority="low")
     drain = world.drain(budget=MemoryBudget())
-    drain.stopping = lambda: stopping and bool(calls)
+    drain.stopping = drain._calls.stopping = lambda: stopping and bool(calls)
     drain.run()
     assert state(world, "H") == "stopped"
     assert len(calls) <= 2

@@ -41,7 +41,8 @@ def plan(estate, look=lambda _seen: None):
 
 def plain(found):
     """The plan, without the order of its writes and the ids that it made up."""
-    writes = sorted(re.sub(r"planned:[0-9a-z]+", "planned", str(each)) for each in found.writes)
+    made_up = r"(, )?\w+:planned:[0-9a-z]+(, )?|planned:[0-9a-z]+"
+    writes = sorted(re.sub(made_up, "", str(each)) for each in found.writes)
     return (
         writes,
         found.notes,

@@ -11,7 +11,15 @@ from bridge.core.model.state import SideField
 from bridge.core.model.syncs import Webhook
 from bridge.errors import Unavailable
 from bridge.flow import differences
-from bridge.ledger import drift_findings, links, run_records, tables, webhook_inbox, work
+from bridge.ledger import (
+    connection_health,
+    drift_findings,
+    links,
+    run_records,
+    tables,
+    webhook_inbox,
+    work,
+)
 from bridge.runs import reconcile, schedule
 from bridge.runs.plain_rows import PlainRows
 from tests.flow.world import StepWorker, born
@@ -223,13 +231,12 @@ def test_a_lost_delivery_is_found_though_every_side_reads_as_its_shadow(world):
     run(world, "L")
     world.systems["L"].edit(ids["L"], priority="low")
     world.hint("L", ids["L"])
-    worker = StepWorker(world, "w")
-    while worker.about_to_write() is None:
-        worker.step()
-    worker.die(after=False)
+    with world.ledger.transaction() as tx:
+        connection_health.hold(tx, "H", "in the meantime", world.clock.now())
+    world.drain().run()
     with world.ledger.transaction() as tx:  # the row is lost with everything that it knew
-        tx.execute(tables.work.delete())
-        tx.execute(tables.link.update().values(lease_owner=None, lease_until=None))
+        assert tx.execute(tables.work.delete()).rowcount == 1
+        connection_health.resume(tx, "H")
     world.clock.advance(120)
     run(world, "L")
     run(world, "H")

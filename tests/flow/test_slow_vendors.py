@@ -70,7 +70,7 @@ def scene(ledger):
         able["ticket"] = replace(able["ticket"], read_batch=1)
     pool = ThreadPoolExecutor(MAX_THREADS)
     world.worker = world.drain()
-    world.worker.pool = pool
+    world.worker._calls.pool = pool
     yield world
     world.let_go.set()
     pool.shutdown()

@@ -24,7 +24,7 @@ def test_what_waits_for_its_rate_is_given_back_when_the_worker_is_told_to_stop()
         world.hint("L", world.systems["L"].add(subject=f"Number {number}", status="open"))
     budget = SpentBudget()
     drain = world.drain(budget=budget)
-    drain.stopping = lambda: budget.asked
+    drain.stopping = drain._calls.stopping = lambda: budget.asked
     began = world.clock.now()
     drain.run()
     assert budget.asked

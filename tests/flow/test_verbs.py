@@ -154,7 +154,7 @@ def test_the_declared_rate_counts_every_request_of_an_attach(estate):
     allowed, unasked = 24, 2
     slow = replace(estate.context.connections["desk"], rates=(Rate(allowed, 60.0),), concurrency=1)
     estate.context.connections["desk"] = slow
-    estate.drain.budget = MemoryBudget()
+    estate.drain._calls.budget = MemoryBudget()
     estate.drain.budget.acquire(slow, "first", estate.clock.now(), 1.0)
     estate.clock.advance(90)
     began = estate.clock.now()

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from bridge.core.planning.calls import PlannedCall
 from bridge.engine.context import Task
-from bridge.flow.write import REFUSED, void, write_down
+from bridge.flow.commit import changes, store_now
+from bridge.flow.write import REFUSED, voided, written_down
 from bridge.ledger import attempts, links, work
 from tests.flow.world import born
 
@@ -43,12 +44,14 @@ def test_f03_an_attempt_is_void_also_when_its_transaction_is_run_again(world):
             state_values={"status": "pending"},
             revs={"status": 1},
         )
-        write = write_down(tx, context, task, side, call, overtakes="overtaken")
+        to = changes(context, task)
+        write = written_down(context, task, to, side, call, overtakes="overtaken")
+        store_now(tx, task, to)
     with suppress(RolledBack), world.ledger.transaction() as tx:
-        void(tx, context, task, write)
+        store_now(tx, task, voided(context, task, write))
         raise RolledBack
     with world.ledger.transaction() as tx:
-        void(tx, context, task, write)
+        store_now(tx, task, voided(context, task, write))
     with world.ledger.read() as tx:
         assert attempts.history(tx, link.id)[-1]["outcome"] == REFUSED
         assert links.load(tx, [link.id])[link.id].sides["H"].attempt is None

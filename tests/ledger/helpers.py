@@ -3,7 +3,7 @@ from datetime import timedelta
 from threading import Barrier
 
 from bridge.core.model.state import Attempt, Link, Side
-from bridge.ledger import links, work
+from bridge.ledger import attempts, links, work
 
 LONG = timedelta(seconds=30)
 
@@ -59,3 +59,11 @@ def make_attempt(now, attempt_id="t1", **changes):
         "send_by": now + timedelta(seconds=5),
     }
     return Attempt(**{**fields, **changes})
+
+
+def begin(tx, link_id, side, now, **options):
+    attempts.begin(tx, [attempts.new(link_id, side, now, **options)])
+
+
+def close(tx, attempt_id, outcome, now, **details):
+    return attempts.close(tx, [attempts.ClosedAttempt(attempt_id, now, outcome, **details)])

@@ -28,11 +28,11 @@ def accept(tx, now, **fields):
     "fields",
     [
         {"digest": None},  # a driver may name the whole row
-        {"digest": object()},  # no driver takes this
+        {"digest": object()},  # it comes to no driver
     ],
 )
 def test_no_value_comes_into_the_log_with_a_statement_that_fails(ledger, now, fields, caplog):
-    with pytest.raises(DBAPIError) as failed, ledger.transaction() as tx:
+    with pytest.raises((DBAPIError, TypeError)) as failed, ledger.transaction() as tx:
         accept(tx, now, **fields)
     logging.getLogger("bridge").error("it failed", exc_info=failed.value)
     said = caplog.text + "".join(traceback.format_exception(failed.value))
@@ -43,7 +43,7 @@ def test_no_value_comes_into_the_log_with_a_statement_that_fails(ledger, now, fi
 @pytest.mark.postgres
 def test_a_value_that_does_not_fit_is_not_shown(postgres_url):
     ledger = Ledger(postgres_url)
-    with pytest.raises(DBAPIError) as failed, ledger.read() as tx:
+    with pytest.raises((DBAPIError, TypeError)) as failed, ledger.read() as tx:
         tx.execute(sqlalchemy.text("select cast(:given as integer)"), {"given": SECRET})
     assert SECRET not in "".join(traceback.format_exception(failed.value))
     assert "a value does not fit (22P02)" in str(failed.value)

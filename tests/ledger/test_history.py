@@ -4,7 +4,6 @@ import sqlalchemy
 
 from bridge.core.model.state import FieldState, Note
 from bridge.ledger import (
-    attempts,
     conflict_log,
     history,
     intents,
@@ -14,7 +13,7 @@ from bridge.ledger import (
     timeline,
 )
 from bridge.ledger.tables import attempt, create_intent
-from tests.ledger.helpers import make_attempt, make_link
+from tests.ledger.helpers import begin, close, make_attempt, make_link
 
 DAY = timedelta(days=1)
 LONG_AGO = 800 * DAY
@@ -32,9 +31,9 @@ def prune(tx, before, limit=2):
 
 def write(tx, now, side, name, run_id=None, *, over=True):
     side.attempt = make_attempt(now, name)
-    attempts.begin(tx, "a", side, now, run_id=run_id)
+    begin(tx, "a", side, now, run_id=run_id)
     if over:
-        attempts.close(tx, name, "done", now, read_back={"status": "open"}, latency_ms=1)
+        close(tx, name, "done", now, read_back={"status": "open"}, latency_ms=1)
 
 
 def create(tx, now, marker, outcome, run_id=None, connection="desk"):

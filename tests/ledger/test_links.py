@@ -1,16 +1,22 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from bridge.core.model.state import Element, FieldState, Link, Side, SideField
 from bridge.core.model.values import Ref
 from bridge.errors import LeaseLost
-from bridge.ledger import attempts, intents, links
-from tests.ledger.helpers import LONG, at_once, make_attempt, make_link
+from bridge.ledger import attempts, intents, links, tables
+from tests.ledger.helpers import LONG, at_once, begin, close, make_attempt, make_link
 
 
 def ref(connection, remote_id):
     return Ref(connection, "ticket", remote_id)
+
+
+def holds(tx, owner, fence):
+    row = tx.execute(select(tables.link.c.lease_owner, tables.link.c.fence)).one()
+    return tuple(row) == (owner, fence)
 
 
 def test_what_is_saved_is_loaded(tx, now):
@@ -120,12 +126,12 @@ def test_a_lease_that_ran_out_is_taken_over_and_its_old_holder_can_store_nothing
     )
     new = links.lease(tx, "a", "new", now + LONG, now + 2 * LONG)
     assert new == old + 1
-    assert (links.held(tx, "a", "old", old), links.held(tx, "a", "new", new)) == (False, True)
+    assert (holds(tx, "old", old), holds(tx, "new", new)) == (False, True)
     link.state["status"] = FieldState("stale", 1)
     with pytest.raises(LeaseLost, match="another worker"):
         links.save(tx, link, "old", old, now)
     links.release(tx, "a", "old", old)
-    assert links.held(tx, "a", "new", new)
+    assert holds(tx, "new", new)
     assert links.load(tx, ["a"])["a"].state == {}
 
 
@@ -159,16 +165,14 @@ def test_an_attempt_is_loaded_until_it_is_closed_and_never_changed(tx, now):
     side = link.sides["helpdesk"]
     side.attempt = make_attempt(now)
     links.save(tx, link, "me", fence, now)
-    attempts.begin(tx, "a", side, now, destructive=1)
+    begin(tx, "a", side, now, destructive=1)
     assert links.load(tx, ["a"])["a"].sides["helpdesk"].attempt == make_attempt(now)
     # A read has settled one of its fields.
     del side.attempt.sent["status"]
     links.save(tx, link, "me", fence, now)
     assert links.load(tx, ["a"])["a"].sides["helpdesk"].attempt.sent == {"tags": ["a"]}
-    assert attempts.close(
-        tx, "t1", "done", now + LONG, read_back={"status": "open"}, latency_ms=120
-    )
-    assert not attempts.close(tx, "t1", "again", now)
+    assert close(tx, "t1", "done", now + LONG, read_back={"status": "open"}, latency_ms=120)
+    assert not close(tx, "t1", "again", now)
     assert links.load(tx, ["a"])["a"].sides["helpdesk"].attempt is None
     (told,) = attempts.history(tx, "a")
     assert told["detail"]["sent"] == make_attempt(now).sent
@@ -187,7 +191,7 @@ def test_a_side_takes_one_write_at_a_time(ledger, now):
     def write(tx, number):
         mine = Side("helpdesk", "1", attempt=make_attempt(now, f"t{number}"), id=side.id)
         try:
-            attempts.begin(tx, "a", mine, now)
+            begin(tx, "a", mine, now)
         except LeaseLost:
             return False
         return True
@@ -207,9 +211,9 @@ def test_destructive_changes_are_counted_within_a_time_and_unless_refused(tx, no
     ):
         side = make_link(tx, now, f"a{number}", helpdesk=str(number)).sides["helpdesk"]
         side.attempt = make_attempt(now, f"t{number}")
-        attempts.begin(tx, f"a{number}", side, now - age, destructive=destructive)
+        begin(tx, f"a{number}", side, now - age, destructive=destructive)
         if outcome:
-            attempts.close(tx, f"t{number}", outcome, now)
+            close(tx, f"t{number}", outcome, now)
     assert attempts.count_destructive(tx, "helpdesk", now - LONG - timedelta(seconds=1)) == 5
     assert attempts.count_destructive(tx, "desk", now - 3 * LONG) == 0
 
@@ -219,8 +223,8 @@ def test_a_destructive_change_that_is_sent_again_and_again_counts_once(tx, now):
         side = make_link(tx, now, link_id, helpdesk=link_id).sides["helpdesk"]
         for number, destructive in enumerate(changes):
             side.attempt = make_attempt(now, f"{link_id}{number}")
-            attempts.begin(tx, link_id, side, now, destructive=destructive)
-            attempts.close(tx, f"{link_id}{number}", "unknown", now)
+            begin(tx, link_id, side, now, destructive=destructive)
+            close(tx, f"{link_id}{number}", "unknown", now)
     assert attempts.count_destructive(tx, "helpdesk", now - LONG) == 3
 
 

@@ -4,6 +4,7 @@ from threading import Event, Thread
 import pytest
 
 from bridge.core.model.state import FieldState, Note
+from bridge.core.model.values import Ref
 from bridge.ledger import (
     audit,
     conflict_log,
@@ -20,6 +21,11 @@ from bridge.ledger.database import Contended, savepoint
 from tests.ledger.helpers import LONG, at_once, hint, make_link
 
 HOUR = timedelta(hours=1)
+
+
+def answer(tx, upto, verdict, at):
+    verdicts = [webhook_inbox.Answered(Ref("helpdesk", "ticket", "1"), upto, verdict, "", at)]
+    return webhook_inbox.answer(tx, verdicts)
 
 
 def deliver(tx, now, key="d1", **changes):
@@ -53,11 +59,8 @@ def test_a_webhook_gets_its_verdict_once_and_only_those_known_before_the_read(tx
     deliver(tx, now, "d2")
     deliver(tx, now, "d3", remote_id="2")
     deliver(tx, now, "d4", entity=None, remote_id=None, verdict="ignored", why="unknown event")
-    assert (
-        webhook_inbox.set_verdict(tx, "helpdesk", "ticket", "1", last, "applied", "", now + LONG)
-        == 1
-    )
-    assert webhook_inbox.set_verdict(tx, "helpdesk", "ticket", "1", last, "echo", "", now) == 0
+    assert answer(tx, last, "applied", now + LONG) == 1
+    assert answer(tx, last, "echo", now) == 0
     assert webhook_inbox.counts(tx) == {"applied": 1, "pending": 2, "ignored": 1}
     assert (
         webhook_inbox.get(tx, first)["verdict"],

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from bridge.core.model.state import Attempt, Link, Side
 from bridge.engine import worker_identity
-from bridge.ledger import attempts, links, takeover, work
-from tests.ledger.helpers import LONG, hint
+from bridge.ledger import links, takeover, work
+from tests.ledger.helpers import LONG, begin, hint
 
 
 def held_link(tx, now, name, owner):
@@ -35,7 +35,7 @@ def test_the_dead_free_what_they_held_and_the_living_keep_it(tx, now):
 def test_a_link_whose_write_may_be_on_its_way_keeps_its_lease(tx, now):
     side, _fence = held_link(tx, now, "a", "dead")
     side.attempt = Attempt("at", "patch", {}, {}, {}, {}, now + timedelta(seconds=5))
-    attempts.begin(tx, "a", side, now)
+    begin(tx, "a", side, now)
     hint(tx, now, "1", kind="deliver", key="deliver:a:helpdesk", link_id="a")
     work.claim(tx, "dead", now, now + LONG, 1)
     assert takeover.release_dead(tx, now, lambda _owner: True) == 0

@@ -191,7 +191,7 @@ def test_two_workers_together_destroy_no_more_than_the_guard_lets_through(world)
 
     def begin(tx, task):
         assert task.take(tx, world.context, task.row.link_id)
-        return deliver.start(tx, world.context, task)
+        return next(deliver.start(world.context, task)).act(tx)
 
     writes = [begun for begun in at_the_same_moment(world, tasks, begin) if begun is not None]
     assert len(writes) == 1

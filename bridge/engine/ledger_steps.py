@@ -1,0 +1,69 @@
+"""Carries out what many tickets ask of the ledger at the same time, each kind in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from bridge.engine.effects import LedgerEffect, StoreChanges, TakeLink, Transact
+from bridge.ledger import changes, taking
+from bridge.ledger.database import Tx, savepoint
+
+Outcome = tuple[object, Exception | None]
+"""What an effect came to: its answer, or the error that it ended in."""
+
+
+def carry_out(tx: Tx, asked: Sequence[LedgerEffect], now: datetime) -> list[Outcome]:
+    """Carry out ledger effects of different tickets; return what each came to, in their order.
+
+    What is stored comes first, for that gives leases back. What fails together is done again one by
+    one: an error is its own ticket's, and nothing of that is stored.
+    """
+    came_to: dict[int, Outcome] = {}
+    for kind, together in _IN_BULK.items():
+        places = [place for place, effect in enumerate(asked) if isinstance(effect, kind)]
+        answers = _together(tx, [asked[place] for place in places], together, now)
+        came_to |= zip(places, answers, strict=True)
+    for place, effect in enumerate(asked):
+        if isinstance(effect, Transact):
+            came_to[place] = _alone(tx, effect, now)
+    return [came_to[place] for place in range(len(asked))]
+
+
+def _together(
+    tx: Tx,
+    asked: Sequence[LedgerEffect],
+    together: Callable[[Tx, Any, datetime], Sequence[object]],
+    now: datetime,
+) -> list[Outcome]:
+    if len(asked) > 1:
+        try:
+            with savepoint(tx):
+                return [(answer, None) for answer in together(tx, asked, now)]
+        except Exception:  # noqa: BLE001, S110 - each finds its own below
+            pass
+    return [_alone(tx, effect, now) for effect in asked]
+
+
+def _alone(tx: Tx, effect: LedgerEffect, now: datetime) -> Outcome:
+    try:
+        with savepoint(tx):
+            return effect.carry_out(tx, now), None
+    except Exception as error:  # noqa: BLE001 - raised in the procedure, which knows
+        return None, error  # the end of the savepoint may have raised it, too
+
+
+def _store(tx: Tx, asked: Sequence[StoreChanges], _now: datetime) -> Sequence[object]:
+    return changes.store(tx, [each.changes for each in asked])
+
+
+def _take(tx: Tx, asked: Sequence[TakeLink], now: datetime) -> Sequence[object]:
+    return taking.take(tx, [each.asked for each in asked], now)
+
+
+_IN_BULK: dict[type[LedgerEffect], Callable[[Tx, Any, datetime], Sequence[object]]] = {
+    StoreChanges: _store,
+    TakeLink: _take,
+}
+"""How effects of a kind are carried out together, in this order."""

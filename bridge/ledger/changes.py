@@ -1,0 +1,85 @@
+"""What one step of one ticket stores, as a value; and storing that of many tickets at once.
+
+A step is stored whole or not at all. Its link's lease comes first: where another task has taken
+that over, nothing of the step is stored. Each kind of change is one statement for all tickets, in
+the order of `store`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bridge.core.model.state import Note
+from bridge.ledger import attempts, link_leases, timeline, webhook_inbox, work
+from bridge.ledger.attempts import ClosedAttempt, NewAttempt
+from bridge.ledger.database import Tx
+from bridge.ledger.link_leases import HeldLink
+from bridge.ledger.timeline import Told
+from bridge.ledger.webhook_inbox import Answered
+from bridge.ledger.work import BegunWork, NewWork, WorkRow
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """A claimed row that is given back, to be done at that time."""
+
+    row: WorkRow
+    due_at: datetime
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one step of one ticket stores: all of it, or nothing."""
+
+    now: datetime
+    owner: str
+    """Whoever has claimed the work."""
+    held: HeldLink | None = None
+    """The link under its lease; None: no link is concerned."""
+    closed: list[ClosedAttempt] = field(default_factory=list)
+    opened: list[NewAttempt] = field(default_factory=list)
+    finished: WorkRow | None = None
+    """The work that is done. If a hint came meanwhile, it is due again at once."""
+    put_off: PutOff | None = None
+    raised: list[NewWork] = field(default_factory=list)
+    goes_on: BegunWork | None = None
+    """Work that whoever has the lease goes straight on with."""
+    notes: list[Note] = field(default_factory=list)
+    """For the link's timeline."""
+    answered: list[Answered] = field(default_factory=list)
+    also: list[Callable[[Tx], object]] = field(default_factory=list)
+    """What is rare, after all else, in its order."""
+
+
+def store(tx: Tx, steps: Sequence[Changes]) -> list[WorkRow | None]:
+    """Store the steps of any number of tickets; return the work that each goes on with.
+
+    None: it goes on with none, or that work is there already and in other hands. Raises LeaseLost,
+    or what a statement raised, if one of them cannot be stored: then the caller rolls back, and
+    has each stored by itself.
+    """
+    if not steps:
+        return []
+    link_leases.save(tx, [each.held for each in steps if each.held], steps[0].now)
+    attempts.close(tx, [closed for each in steps for closed in each.closed])
+    attempts.begin(tx, [opened for each in steps for opened in each.opened])
+    begun = _store_work(tx, steps)
+    timeline.add_all(tx, [Told(each.held.id, each.now, each.notes) for each in steps if each.held])
+    webhook_inbox.answer(tx, [verdict for each in steps for verdict in each.answered])
+    for act in [act for each in steps for act in each.also]:
+        act(tx)
+    return begun
+
+
+def _store_work(tx: Tx, steps: Sequence[Changes]) -> list[WorkRow | None]:
+    """Store what becomes of the work; what is done goes first, for it may be asked for anew."""
+    finished = [(each.finished, each.owner) for each in steps if each.finished]
+    work.finish_all(tx, finished, steps[0].now)
+    for each in steps:
+        if each.put_off is not None:
+            work.reschedule(tx, each.put_off.row, each.owner, each.put_off.due_at, count=False)
+    work.enqueue_all(tx, [new for each in steps for new in each.raised])
+    begun = work.begin_all(tx, [each.goes_on for each in steps if each.goes_on])
+    return [begun.get(each.goes_on.new.key) if each.goes_on else None for each in steps]

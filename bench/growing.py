@@ -99,6 +99,7 @@ class Grown:
         self.bridge.start_due_runs()
         self.activity.update()
         self.bridge.announce()
+        self.bridge.renew_census()  # at the first look; later ones see that it is not due
 
     def _examine(self) -> None:
         doctor.examine(desk.of(self.bridge, "bench"))  # four times a minute, in the clock

@@ -17,6 +17,8 @@ RUNS_EVERY: Final = timedelta(seconds=5)
 PRUNE_EVERY: Final = timedelta(hours=1)
 NOTE_EVERY: Final = timedelta(seconds=1)
 WATCH_EVERY: Final = timedelta(seconds=15)
+CENSUS_EVERY: Final = timedelta(minutes=1)
+"""It is looked whether it is due: another clock may have taken it."""
 ACCOUNT_EVERY: Final = timedelta(minutes=1)
 MAX_RETRY_INTERVAL: Final = timedelta(hours=1)
 """A duty that fails is done again once in so long, however long it has failed."""
@@ -54,6 +56,7 @@ def run_clock(
         Duty("note of how far the ledger is", NOTE_EVERY, bridge.note_newest_create, now),
         Duty("start of runs", RUNS_EVERY, bridge.start_due_runs, now),
         Duty("pruning", PRUNE_EVERY, bridge.prune, now),
+        Duty("census", CENSUS_EVERY, bridge.renew_census, now),
         Duty("account of webhooks", ACCOUNT_EVERY, bridge.check_account, now),
         Duty("look at what is wrong", WATCH_EVERY, watch, now),
         Duty("log of what was done", timedelta(seconds=TICK_SECONDS), tell, now),

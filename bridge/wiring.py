@@ -224,7 +224,11 @@ class Bridge:
 
     def check_account(self) -> None:
         """Log an error when a webhook that was accepted is accounted for nowhere."""
-        upkeep.check_webhook_account(self.ledger)
+        upkeep.check_webhook_account(self.ledger, self.clock.now())
+
+    def renew_census(self) -> None:
+        """Count again what there is in a large ledger, if that was not done lately."""
+        upkeep.renew_census(self.ledger, self.clock.now())
 
     def prune(self) -> None:
         """Forget what the ledger no longer has to keep."""

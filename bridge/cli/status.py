@@ -91,6 +91,8 @@ def _counts(overview: Overview) -> list[str]:
     )
     paused = f"   paused {summary.paused}" if summary.paused else ""
     lines = [linked + paused, work, f"webhooks: {summary.account}"]
+    if summary.counted_at:
+        lines.append(f"tickets, records and webhooks as of {when(summary.counted_at)}")
     return [*lines, f"lanes: {lanes}"] if lanes else lines
 
 

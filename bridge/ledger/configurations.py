@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from bridge.ledger.database import Tx, advisory_lock
-from bridge.ledger.tables import configuration, conflict, link, side
+from bridge.ledger.tables import configuration, conflict, link
 
 CONFIGURATION_LOCK: Final = 0x636F_6E66_6967
 """An advisory lock's number (the letters "config"): processes that start together wait here."""
@@ -49,27 +49,9 @@ def add(tx: Tx, revision: str, detail: Mapping[str, Any], actor: str, now: datet
     tx.execute(configuration.insert().values(values))
 
 
-def count_sides(tx: Tx) -> dict[tuple[str, str], int]:
-    """Count the live records that the ledger knows, by sync and connection."""
-    counted = (
-        select(link.c.sync, side.c.connection, func.count())
-        .select_from(side.join(link, link.c.id == side.c.link_id))
-        .where(side.c.tombstone.is_(False))
-        .group_by(link.c.sync, side.c.connection)
-    )
-    return {(sync, connection): number for sync, connection, number in tx.execute(counted)}
-
-
 def count_tickets(tx: Tx) -> dict[str, int]:
     """Count the links by sync."""
     return dict(tx.execute(select(link.c.sync, func.count()).group_by(link.c.sync)).all())
-
-
-def entities(tx: Tx) -> dict[str, str]:
-    """Return by sync what its links are of."""
-    return dict(
-        tx.execute(select(link.c.sync, func.min(link.c.entity)).group_by(link.c.sync)).all()
-    )
 
 
 def disputed_links(tx: Tx) -> list[str]:

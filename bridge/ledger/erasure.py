@@ -219,8 +219,9 @@ def _erase_link(tx: Tx, link: Link, names: tuple[str, ...], now: datetime) -> in
     ).all()
     for row in rows:
         shown = {name: value for name, value in row.fields.items() if name not in names}
+        unread = link_codec.is_unread(link_codec.to_side_fields(shown))
         # Without the version, the next read is merged as a whole.
-        values = {"fields": shown, "version": None, "suspect": None}
+        values = {"fields": shown, "version": None, "suspect": None, "unread": unread}
         tx.execute(update(side_table).where(side_table.c.id == row.id).values(**values))
     return len(rows)
 

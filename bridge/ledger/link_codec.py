@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import NEVER, Attempt, Element, FieldState, Link, Side, SideField
 from bridge.core.model.values import NO_BASE
 from bridge.ledger import value_codec
@@ -152,6 +154,11 @@ def _to_field_state(data: dict[str, Any]) -> FieldState:
         flips=[(at, by) for at, by in data.get("flips", [])],
         in_our_time=_to_span(data),
     )
+
+
+def is_unread(fields: Mapping[str, SideField]) -> bool:
+    """Return whether a side shows a value that its mapping has no reading for."""
+    return any(field.unreadable_code == Code.READ_VALUE for field in fields.values())
 
 
 def _side_field(value: SideField) -> dict[str, Any]:

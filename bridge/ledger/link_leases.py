@@ -129,6 +129,7 @@ def side_values(item: Side) -> dict[str, Any]:
         "in_scope": item.in_scope,
         "detached": item.detached,
         "handle": item.handle,
+        "unread": link_codec.is_unread(item.fields),
     }
 
 
@@ -174,6 +175,7 @@ SIDE_COLUMNS = (
     "in_scope",
     "detached",
     "handle",
+    "unread",
 )
 _ENCODED = frozenset({"fields", "suspect"})
 _OWNERS = Rows(id=link.c.id.type, owner=link.c.lease_owner.type)

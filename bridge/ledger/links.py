@@ -9,7 +9,18 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, and_, bindparam, exists, false, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.core.model.state import Link, Side
@@ -148,6 +159,7 @@ def move_side(tx: Tx, side_id: str, to: str) -> None:
         "suspect": None,
     }
     fresh |= {"link_id": to, "tombstone": False, "in_vain": 0, "in_scope": True, "detached": False}
+    fresh |= {"unread": False}
     moved = update(side).where(side.c.id == int(side_id)).values(fresh)
     _vacate(tx, to, tx.execute(moved.returning(side.c.connection)).scalar_one())
 
@@ -211,21 +223,14 @@ def children(tx: Tx, link_id: str) -> list[str]:
     return list(tx.execute(_CHILDREN, {"of": link_id}).scalars())
 
 
-def sides_by_sync(tx: Tx) -> list[tuple[str, str, int]]:
-    """Return (sync, connection, number) of the live sides."""
-    counted = (
-        select(link.c.sync, side.c.connection, func.count())
-        .join(side, side.c.link_id == link.c.id)
-        .where(side.c.tombstone.is_(False))
-        .group_by(link.c.sync, side.c.connection)
-    )
-    return [tuple(row) for row in tx.execute(counted.order_by(link.c.sync, side.c.connection))]
-
-
 def count_sides(tx: Tx, connection: str, entity: str) -> int:
     """Count a connection's live records of an entity."""
-    live = (side.c.connection == connection, side.c.entity == entity, side.c.tombstone.is_(False))
-    return tx.execute(select(func.count()).select_from(side).where(*live)).scalar_one()
+    of = (side.c.connection == connection, side.c.entity == entity)
+    known = select(func.count()).select_from(side).where(*of)
+    # Both are counted in an index; that of the records has no tombstones in it.
+    deleted = known.where(text("side.tombstone = true"))
+    counted = select(known.scalar_subquery() - deleted.scalar_subquery())
+    return int(tx.execute(counted).scalar_one())
 
 
 def count_lacking(tx: Tx, sync: str, connection: str, *, on: str | None = None) -> int:

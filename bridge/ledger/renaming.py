@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Table, delete, func, literal, select, update
 
 from bridge.core.model.state import FieldState
-from bridge.ledger import catch_up, connection_health, link_codec, links, tables
+from bridge.ledger import catch_up, census, connection_health, link_codec, links, tables
 from bridge.ledger.database import Tx
 from bridge.ledger.survey_tables import survey, surveyed_key
 
@@ -60,6 +60,7 @@ def rename_connection(tx: Tx, old: str, new: str) -> dict[str, int]:
     of_both = tables.inbox.update().where(tables.inbox.c.connection == old, repeated)
     tx.execute(of_both.values(delivery_key=literal(f"{old}:") + tables.inbox.c.delivery_key))
     _rename_keys(tx, old, new)
+    census.forget(tx)
     counts = {table.name: _rename(tx, table, "connection", old, new) for table in NAMED}
     counts["link"] = sum(_rename_in_states(tx, page, old, new) for page in _pages(tx))
     return {name: count for name, count in counts.items() if count}
@@ -67,6 +68,7 @@ def rename_connection(tx: Tx, old: str, new: str) -> dict[str, int]:
 
 def rename_sync(tx: Tx, old: str, new: str) -> dict[str, int]:
     """Rename a sync; how many rows of each table were."""
+    census.forget(tx)
     both = (tables.link, tables.match_key)
     return {table.name: _rename(tx, table, "sync", old, new) for table in both}
 

@@ -6,23 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from bridge.ledger import (
+    census,
     conflict_log,
     connection_health,
     gauges,
     parking,
     run_records,
-    webhook_inbox,
     work,
 )
+from bridge.ledger.census import RecordCounts
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx
 from bridge.ledger.gauges import AccountMetric
 from bridge.ledger.parking import ParkedGroup
 from bridge.ledger.run_records import RunRow
-from bridge.ledger.tables import attempt, create_intent, link, side
+from bridge.ledger.tables import attempt, create_intent, link
 from bridge.ledger.webhook_inbox import WebhookAccount
 
 
@@ -37,6 +38,8 @@ class Status:
     """Paused links: nothing is written to their records until an operator resumes them."""
     sides: dict[str, int]
     """Live sides by connection."""
+    counted_at: datetime | None
+    """When tickets, sides and webhooks were counted, the older time; None: just now."""
     backlog: dict[str, Any]
     inbox: dict[str, int]
     conflicts_open: int
@@ -55,35 +58,34 @@ class Status:
     account_metrics: list[AccountMetric]
     writes: dict[str, int]
     """Writes of the last minute, by connection."""
+    records: RecordCounts
 
 
 def summary(tx: Tx, now: datetime) -> Status:
-    """Count everything."""
-    live = (
-        select(side.c.connection, func.count())
-        .where(side.c.tombstone.is_(False))
-        .group_by(side.c.connection)
-    )
+    """Count everything; tickets, sides and webhooks of a large ledger were counted a while ago."""
+    paused = select(func.count()).select_from(link).where(text("link.paused = true"))
     open_attempts = select(func.count()).select_from(attempt).where(attempt.c.closed_at.is_(None))
-    entities = _entities(tx)
+    records, webhooks = census.records(tx, now), census.webhooks(tx, now)
     return Status(
-        links=sum(entities.values()),
-        entities=entities,
-        paused=tx.execute(select(func.count()).select_from(link).where(link.c.paused)).scalar_one(),
-        sides=dict(tx.execute(live.order_by(side.c.connection)).all()),
+        links=sum(records.by_entity.values()),
+        entities=records.by_entity,
+        paused=tx.execute(paused).scalar_one(),
+        sides=records.by_connection,
+        counted_at=min((at for at in (records.at, webhooks.at) if at), default=None),
         backlog=work.backlog(tx, now),
-        inbox=webhook_inbox.counts(tx),
+        inbox=webhooks.inbox,
         conflicts_open=conflict_log.count_open(tx),
         attempts_open=tx.execute(open_attempts).scalar_one(),
         intents_open=open_creates(tx),
         health=connection_health.by_name(tx),
         runs=run_records.recent(tx),
-        account=webhook_inbox.account(tx),
+        account=webhooks.account,
         lanes=work.by_lane(tx),
         parked=parking.groups(tx),
         waiting=work.waiting(tx, now),
         account_metrics=gauges.account_metrics(tx),
         writes=_writes(tx, now - timedelta(minutes=1)),
+        records=records,
     )
 
 
@@ -103,11 +105,6 @@ def open_creates(tx: Tx) -> int:
         select(func.count()).select_from(create_intent).where(create_intent.c.closed_at.is_(None))
     )
     return tx.execute(counted).scalar_one()
-
-
-def _entities(tx: Tx) -> dict[str, int]:
-    counted = select(link.c.entity, func.count()).group_by(link.c.entity)
-    return dict(tx.execute(counted.order_by(link.c.entity)).all())
 
 
 def _writes(tx: Tx, since: datetime) -> dict[str, int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
-    Float,
     ForeignKey,
     Index,
     Integer,
@@ -23,12 +22,14 @@ from sqlalchemy import (
 from bridge.ledger.catch_up_tables import catch_up, stray_copy
 from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
 from bridge.ledger.configuration_tables import configuration, process
+from bridge.ledger.number_tables import census, figure, tally
 from bridge.ledger.survey_tables import survey
 
 __all__ = [
     "attempt",
     "audit",
     "catch_up",
+    "census",
     "configuration",
     "conflict",
     "connection_health",
@@ -123,6 +124,7 @@ side = Table(
     Column("in_scope", Boolean, nullable=False, default=True),
     Column("detached", Boolean, nullable=False, default=False, server_default=text("false")),
     Column("handle", StorableText, nullable=False, default="", server_default=""),
+    Column("unread", Boolean, nullable=False, default=False, server_default=text("false")),
     Column("created_at", UTCDateTime, nullable=False),
     UniqueConstraint("connection", "entity", "remote_id"),
 )
@@ -135,6 +137,15 @@ Index(
     postgresql_where=text("tombstone = false"),
 )
 Index("ix_side_link_id", side.c.link_id)
+# Partial: only the few rows of which it is so are indexed, and found without a look at the others.
+for _flag, *_columns in (
+    (link.c.paused, link.c.id),
+    (side.c.unread, side.c.id),
+    (side.c.tombstone, side.c.connection, side.c.entity, side.c.tombstone),
+):
+    _is_so = text(f"{_flag.name} = true")
+    _name = f"ix_{_flag.table.name}_{_flag.name}"
+    Index(_name, *_columns, sqlite_where=_is_so, postgresql_where=_is_so)
 
 # Outstanding work, one row for each key (work, parking).
 work = Table(
@@ -420,14 +431,6 @@ connection_health = Table(
     Column("forbidden", StorableText, nullable=False, default="", server_default=""),
 )
 
-# Counts that outlive the rows they count (webhook_inbox).
-tally = Table(
-    "tally",
-    metadata,
-    Column("name", StorableText, primary_key=True),
-    Column("value", Integer, nullable=False),
-)
-
 # Capabilities that were found out by trying (probes).
 probed = Table(
     "probed",
@@ -436,15 +439,5 @@ probed = Table(
     Column("name", StorableText, primary_key=True),
     Column("value", Boolean, nullable=False),
     Column("why", StorableText, nullable=False),
-    Column("at", UTCDateTime, nullable=False),
-)
-
-# Numbers that a connection reports about its account (gauges).
-figure = Table(
-    "figure",
-    metadata,
-    Column("connection", StorableText, primary_key=True),
-    Column("name", StorableText, primary_key=True),
-    Column("value", Float, nullable=False),
     Column("at", UTCDateTime, nullable=False),
 )

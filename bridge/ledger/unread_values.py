@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Text, func, select, type_coerce
+from sqlalchemy import select, text
 
 from bridge.core.model.outcome_codes import Code
 from bridge.ledger import link_codec
 from bridge.ledger.database import Tx
-from bridge.ledger.tables import link, side
+from bridge.ledger.tables import side
 
 MAX_SIDES: Final = 1_000
 """So many sides are looked at; a mapping that lacks a common word is on more than that."""
-_MARK: Final = f'"unreadable_code":"{Code.READ_VALUE}"'
 
 
 @dataclass(slots=True)
@@ -35,15 +34,8 @@ class UnreadValue:
 def unread_values(tx: Tx) -> list[UnreadValue]:
     """Return every value that has no reading, the most frequent first."""
     marked = (
-        select(side.c.connection, link.c.entity, side.c.fields)
-        .join(link, link.c.id == side.c.link_id)
-        .where(
-            side.c.tombstone.is_(False),
-            side.c.in_scope,
-            func.instr(type_coerce(side.c.fields, Text), _MARK) > 0
-            if tx.dialect.name == "sqlite"
-            else func.strpos(type_coerce(side.c.fields, Text), _MARK) > 0,
-        )
+        select(side.c.connection, side.c.entity, side.c.fields)
+        .where(text("side.unread = true"), side.c.tombstone.is_(False), side.c.in_scope)
         .limit(MAX_SIDES)
     )
     found: dict[tuple[str, str, str, str], UnreadValue] = {}

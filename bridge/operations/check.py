@@ -102,7 +102,8 @@ def _compare(checked: Check, compiled: Config) -> Check:
     try:
         ledger.check()
         with ledger.read() as tx:
-            changes, known = adoption.compare(tx, context), adoption.known_records(tx)
+            known = adoption.count_known(tx)
+            changes = adoption.compare(tx, context, known)
             outdated = adoption.is_outdated(tx, context)
     except LedgerError:
         return checked

@@ -24,7 +24,8 @@ from bridge.ledger.summary import Status
 from bridge.operations import failures, symptoms
 from bridge.operations.desk import Desk, opened
 from bridge.operations.trouble import Trouble
-from bridge.runs.adoption import compare, outdated_processes
+from bridge.runs.adoption import compare, known_records, outdated_processes
+from bridge.runs.configuration_changes import KnownRecords
 from bridge.runs.schedule import NextRun, next_runs
 
 LATE: Final = timedelta(minutes=2)
@@ -128,13 +129,13 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
                 *symptoms.refusals(tx, desk, now),
                 *symptoms.values_without_reading(tx),
                 *symptoms.creates_withdrawn(tx, desk),
-                *symptoms.tickets_at_rest(tx, desk, status),
+                *symptoms.tickets_at_rest(desk, status),
                 *symptoms.processes_at_rest(tx, now),
             ]
     except BridgeError as error:
         yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))
         return
-    yield from _files(desk)
+    yield from _files(desk, known_records(status.records))
     yield from _connections(desk.config.connections, status, now)
     yield from seen
     yield from _stored(status, failing, now)
@@ -169,12 +170,12 @@ def _stored(status: Status, failing: list[FailingRun], now: datetime) -> Iterato
         )
 
 
-def _files(desk: Desk) -> Iterator[Trouble]:
+def _files(desk: Desk, known: KnownRecords) -> Iterator[Trouble]:
     """See whether the bridge runs by the files as they are."""
     with desk.ledger.read() as tx:
         others = outdated_processes(tx, desk.context)
         since = min((each.started_at for each in others), default=None)
-        doubtful = [each.text for each in compare(tx, desk.context) if each.doubtful]
+        doubtful = [each.text for each in compare(tx, desk.context, known) if each.doubtful]
     for text in doubtful:
         do = "mend the files, or accept it: `bridge check --accept`"
         yield Trouble(Code.FILES, text, None, do)

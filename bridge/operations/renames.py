@@ -26,7 +26,7 @@ def rename_connection(desk: Desk, old: str, new: str) -> Mapping[str, int]:
     with desk.acting(RENAMED, new, {"old": old}) as tx:
         _refuse_while_running(tx, desk)
         if not renaming.is_known(tx, old):
-            known = ", ".join(sorted(adoption.known_records(tx).connections)) or "none"
+            known = ", ".join(sorted(adoption.count_known(tx).connections)) or "none"
             raise UnknownName(f"nothing of {old} is known; connections with records: {known}")
         count = renaming.count_records(tx, new)
         if old == new or count:

@@ -28,8 +28,8 @@ _PERIODS: Final = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
 _BODY_BEGINS: Final = re.compile(r": [{\[]")
 _BODY_ENDS: Final = ("}", "]", "…")
 _MESSAGE: Final = re.compile(r'"(?:message|detail|description|error)"\s*:\s*"([^"]+)"')
-_NOT_IN_JSON: Final = ("health", "waiting", "writes", "account_metrics")
-"""Parts of the summary that the rows of the connections show."""
+_NOT_IN_JSON: Final = ("health", "waiting", "writes", "account_metrics", "records")
+"""Parts of the summary that are shown in other words."""
 
 
 @dataclass(frozen=True, slots=True)

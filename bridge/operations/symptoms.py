@@ -16,7 +16,6 @@ from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.engine import worker_identity
 from bridge.errors import LedgerError
 from bridge.ledger import (
-    links,
     probes,
     refused_webhooks,
     running_processes,
@@ -29,6 +28,7 @@ from bridge.ledger.refused_webhooks import RefusedWebhooks
 from bridge.ledger.running_processes import ProcessRow
 from bridge.ledger.summary import Status
 from bridge.operations.desk import Desk
+from bridge.operations.times import when
 from bridge.operations.trouble import Trouble, usual
 from bridge.queue import url_for
 
@@ -126,17 +126,19 @@ def creates_withdrawn(tx: Tx, desk: Desk) -> Iterator[Trouble]:
                 yield Trouble(Code.CREATE_REFUSED, what, found.at, do, found.connection)
 
 
-def tickets_at_rest(tx: Tx, desk: Desk, status: Status) -> Iterator[Trouble]:
+def tickets_at_rest(desk: Desk, status: Status) -> Iterator[Trouble]:
     """See which tickets are paused, and which records belong to no member of their sync."""
     if status.paused:
         yield usual(Code.PAUSED, f"{counted(status.paused, 'ticket is', 'tickets are')} paused")
+    counted_at = status.records.at
+    as_of = f", as of {when(counted_at)}" if counted_at else ""
     members = {name: set(sync.members) for name, sync in desk.config.syncs.items()}
-    for sync, connection, count in links.sides_by_sync(tx):
+    for sync, connection, count in status.records.sides:
         if connection not in members.get(sync, set()):
             what = (
                 f"{counted(count, 'record is', 'records are')} retired: "
                 f"{connection} is no member of {sync} in "
-                "mappings/syncs.yaml (any more)"
+                f"mappings/syncs.yaml (any more){as_of}"
             )
             # A note: what was doubtful about it was asked before the start that brought it in.
             yield replace(usual(Code.CONNECTION_RETIRED, what, None, connection), note=True)

@@ -7,6 +7,7 @@ ledger, so that the next start knows what has changed; what has come back goes o
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -16,7 +17,8 @@ from bridge.engine.context import Context
 from bridge.engine.outcomes import RETIRED
 from bridge.errors import NotAccepted
 from bridge.flow.match import AMBIGUOUS
-from bridge.ledger import audit, configurations, hints, parking, running_processes
+from bridge.ledger import audit, census, configurations, hints, parking, running_processes
+from bridge.ledger.census import RecordCounts
 from bridge.ledger.configurations import ConfigurationRow
 from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.running_processes import ProcessRow
@@ -36,18 +38,25 @@ The second is of older versions.
 """
 
 
-def known_records(tx: Tx) -> KnownRecords:
-    """Return how many records and tickets the ledger knows."""
-    return KnownRecords(
-        configurations.count_sides(tx),
-        configurations.count_tickets(tx),
-        configurations.entities(tx),
-    )
+def known_records(counts: RecordCounts) -> KnownRecords:
+    """Return how many records and tickets the ledger knows, from their counts."""
+    tickets: Counter[str] = Counter()
+    entities: dict[str, str] = {}
+    for sync, entity, count in counts.tickets:
+        tickets[sync] += count
+        entities[sync] = min(entity, entities.get(sync, entity))
+    sides = {(sync, connection): count for sync, connection, count in counts.sides}
+    return KnownRecords(sides, dict(tickets), entities)
 
 
-def compare(tx: Tx, context: Context) -> list[ConfigurationChange]:
+def count_known(tx: Tx) -> KnownRecords:
+    """Count the records and tickets that the ledger knows."""
+    return known_records(census.count_records(tx))
+
+
+def compare(tx: Tx, context: Context, known: KnownRecords) -> list[ConfigurationChange]:
     """Return what the context's configuration changes against the one in force."""
-    before, known = configurations.newest(tx), known_records(tx)
+    before = configurations.newest(tx)
     if before is None and not known.tickets:
         return []  # nothing was ever started: all is new, and nothing can be lost
     return changes(_detail(before), _described(context, before, known), known)
@@ -116,7 +125,7 @@ def adopt(ledger: Ledger, context: Context, actor: str, *, accept: bool = False)
 def take_up(tx: Tx, context: Context, actor: str = "start", *, accept: bool = True) -> None:
     """Put the context's configuration in force within a transaction; see `adopt`."""
     configurations.lock(tx)
-    before, known = configurations.newest(tx), known_records(tx)
+    before, known = configurations.newest(tx), count_known(tx)
     described = _described(context, before, known)
     if before is not None and (before.revision, before.detail) == (context.revision, described):
         return

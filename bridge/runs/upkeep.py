@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from bridge.engine import worker_identity
-from bridge.ledger import parking, run_records, takeover, webhook_inbox
+from bridge.ledger import census, parking, run_records, takeover
 from bridge.ledger.database import Ledger
 
 KIND: Final = "upkeep"
@@ -46,9 +46,18 @@ def store_outcome(
         run_records.store_outcome(tx, kind=kind, connection="", entity=duty, now=now, error=error)
 
 
-def check_webhook_account(ledger: Ledger) -> None:
+def renew_census(ledger: Ledger, now: datetime) -> None:
+    """Count what there is in a large ledger, if that was not done lately."""
+    with ledger.read() as tx:  # it may take seconds, in which others write
+        counts = census.count_due(tx, now)
+    if counts:
+        with ledger.transaction() as tx:
+            census.keep(tx, counts, now)
+
+
+def check_webhook_account(ledger: Ledger, now: datetime) -> None:
     """Log an error when a webhook that was accepted is accounted for nowhere."""
     with ledger.read() as tx:
-        account = webhook_inbox.account(tx)
+        account = census.webhooks(tx, now).account
     if not account.balanced:
         log.error("the account of webhooks does not add up: %s; see `bridge doctor`", account)

@@ -68,7 +68,8 @@ def renamed(world, old, new, **account_changes):
 
 def said(world, context):
     with world.ledger.read() as tx:
-        return [(change.doubtful, change.text) for change in adoption.compare(tx, context)]
+        changes = adoption.compare(tx, context, adoption.count_known(tx))
+    return [(change.doubtful, change.text) for change in changes]
 
 
 def in_sync(world, name, **changed):

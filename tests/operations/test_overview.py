@@ -56,9 +56,9 @@ def test_what_was_never_called_is_not_said_to_be_well(desk):
 def test_the_status_has_the_promised_keys(desk):
     values = json.loads(json.dumps(status.as_json(status.overview(desk)), default=str))
     assert list(values) == [
-        "links", "entities", "paused", "sides", "backlog", "inbox", "conflicts_open",
-        "attempts_open", "intents_open", "runs", "account", "lanes", "parked", "connections",
-        "troubles", "schedule",
+        "links", "entities", "paused", "sides", "counted_at", "backlog", "inbox",
+        "conflicts_open", "attempts_open", "intents_open", "runs", "account", "lanes", "parked",
+        "connections", "troubles", "schedule",
     ]  # fmt: skip
     assert list(values["connections"][0]) == [
         "connection", "health", "why", "since", "records", "lag", "writes_last_minute", "rates",

@@ -84,6 +84,9 @@ class Grant:
     deadline: datetime
     weight: int = 1
     """How many calls of the budget that call takes."""
+    can_be_left: bool = False
+    """The call can as well be left to others: where it is known that the wait would be in vain, or
+    the worker is told to stop, nobody waits any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +151,16 @@ def read_record(
     return cast("Record | None", (yield Read(connection, entity, remote_id, deadline)))
 
 
-def await_grant(connection: str, deadline: datetime, *, weight: int = 1) -> Steps[None]:
+def await_grant(
+    connection: str, deadline: datetime, *, weight: int = 1, can_be_left: bool = False
+) -> Steps[None]:
     """Wait until the budget lets a call be made; the procedure's next call there goes out at once.
 
     So what is written down before a call is written when the call is certain to follow. Raises
-    LeaseLost when it was not granted before `deadline`, and Resting where nothing may be called.
+    LeaseLost when it was not granted before `deadline`, or is known not to be and `can_be_left`;
+    and Resting where nothing may be called.
     """
-    yield Grant(connection, deadline, weight)
+    yield Grant(connection, deadline, weight, can_be_left)
 
 
 def call_vendor(

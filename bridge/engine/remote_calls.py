@@ -152,7 +152,12 @@ class RemoteCalls:
         if now >= min(effect.deadline for effect in request.effects):
             held_up = "no call started before its deadline (waiting for its budget)"
             return LeaseLost(f"{request.connection}: {held_up}")
-        if now < request.not_before and self.stopping():
+        first = request.effects[0]
+        can_be_left = isinstance(first, Grant) and first.can_be_left
+        if can_be_left and request.not_before >= first.deadline:
+            held_up = "its budget allows no call before the deadline"
+            return LeaseLost(f"{request.connection}: {held_up}")
+        if (can_be_left or now < request.not_before) and self.stopping():
             held_up = "no call started before its worker was told to stop"
             return LeaseLost(f"{request.connection}: {held_up}")
         return self.gate.turned_away(request.connection, request.procedures)

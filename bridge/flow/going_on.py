@@ -38,6 +38,10 @@ from bridge.ledger.work import BegunWork, NewWork, WorkRow
 
 MAX_WRITES = 8
 """Writes under one lease, so that nobody waits for it for ever."""
+PATIENCE = timedelta(seconds=0.5)
+"""For so long a write waits for its budget: nothing of the reading is stored meanwhile."""
+AT_ONCE = timedelta(seconds=0.05)
+"""The same where other sides wait for it to be stored: a slow vendor delays no other."""
 NO_ROW = 0
 """An id that no row has."""
 
@@ -56,7 +60,9 @@ def conclude_or_go_on(
     """
     wanted = conclude_into(context, task, to, notes, again_at=again_at)
     new = next_write(task, to, wanted)
-    if new is None or not (yield from is_granted(context, task, new.connection)):
+    others_wait = len(to.raised) > 1 or bool(wanted.awaiting)
+    patience = AT_ONCE if others_wait else PATIENCE
+    if new is None or not (yield from is_granted(context, task, new.connection, patience)):
         yield from store_step(task, to)
         return None
     return (
@@ -84,13 +90,13 @@ def waits(side: Side) -> bool:
     return side.attempt is not None or side.missing_since is not None or side.in_vain > 0
 
 
-def is_granted(context: Context, task: Task, connection: str) -> Steps[bool]:
+def is_granted(context: Context, task: Task, connection: str, patience: timedelta) -> Steps[bool]:
     """Return whether the budget lets a write be made soon, well within the lease."""
     now = context.clock.now()
-    soon = now + timedelta(seconds=context.timing.send_within)
     lease_ends = (task.until or now) - timedelta(seconds=context.timing.margin)
+    by = min(now + patience, lease_ends)
     try:
-        yield from await_grant(connection, min(soon, lease_ends), weight=WEIGHT)
+        yield from await_grant(connection, by, weight=WEIGHT, can_be_left=True)
     except (LeaseLost, Resting):
         return False
     return True

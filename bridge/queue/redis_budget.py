@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Connection, Rate
 from bridge.queue.doorbell import Address, connect
+from bridge.queue.redis_line import RedisLine
 
 BUSY_WAIT_SECONDS: Final = 0.05
 """The wait when all places are taken, unless a lease runs out sooner."""
@@ -124,8 +125,8 @@ class RedisBudget:
     """
 
     def __init__(self, address: Address, *, server_time: bool = True) -> None:
+        self._line = RedisLine(address)
         self._redis = connect(address)
-        self._acquire: Any = self._redis.register_script(_ACQUIRE)
         self._charge: Any = self._redis.register_script(_CHARGE)
         self._hold_off: Any = self._redis.register_script(_HOLD_OFF)
         self._server_time = server_time
@@ -145,14 +146,14 @@ class RedisBudget:
         for rate in connection.rates:
             arguments += [rate.calls, rate.seconds]
         try:
-            return float(self._acquire(keys=_keys(connection.name), args=arguments))
+            return float(self._line.run(_ACQUIRE, _keys(connection.name), arguments))
         except (RedisError, OSError):
             return NO_REDIS_WAIT_SECONDS
 
     def release(self, connection_name: str, holder: str) -> None:
         """Give the place in flight back; if Redis is away, the lease runs out by itself."""
         try:
-            self._redis.zrem(_keys(connection_name)[1], holder)
+            self._line.tell("ZREM", _keys(connection_name)[1], holder)
         except (RedisError, OSError):
             return
 
@@ -177,6 +178,7 @@ class RedisBudget:
 
     def close(self) -> None:
         """Close the connections."""
+        self._line.close()
         self._redis.close()
 
     def _time(self, now: datetime) -> float:

@@ -78,7 +78,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Wait, not past `deadline`, until the connection's budget lets a call be made."""
+    """Wait, not past `deadline`, until a call to the connection will go out soon."""
 
     connection: str
     deadline: datetime
@@ -154,9 +154,9 @@ def read_record(
 def await_grant(
     connection: str, deadline: datetime, *, weight: int = 1, can_be_left: bool = False
 ) -> Steps[None]:
-    """Wait until the budget lets a call be made; the procedure's next call there goes out at once.
+    """Wait until the budget lets a call be made, or will soon; the next call there goes first.
 
-    So what is written down before a call is written when the call is certain to follow. Raises
+    So what is written down before a call is written when the call is about to follow. Raises
     LeaseLost when it was not granted before `deadline`, or is known not to be and `can_be_left`;
     and Resting where nothing may be called.
     """

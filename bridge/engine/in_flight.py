@@ -32,6 +32,8 @@ class RunningProcedure:
     holder: str = ""
     granted: RemoteRequest | None = None
     """What it was granted of a budget before it asks for the call."""
+    promised: str = ""
+    """The connection of which it was told that a call there will go out soon."""
 
 
 @dataclass(slots=True)
@@ -45,7 +47,9 @@ class RemoteRequest:
     procedures: list[RunningProcedure]
     effects: list[Call | Grant | Read]
     asked_at: datetime
-    not_before: datetime
+    sent_at: datetime | None = None
+    is_promised: bool = False
+    """It was told that it will go out soon, and goes before others."""
     granted: int = 0
     """Calls of the budget that it was granted."""
     made: int = 0
@@ -56,6 +60,11 @@ class RemoteRequest:
         """Return how many calls of the budget it takes: reads that go out as one are one."""
         first = self.effects[0]
         return 1 if isinstance(first, Read) else first.weight
+
+    @property
+    def is_granted(self) -> bool:
+        """Return whether the budget lets it be made."""
+        return self.granted >= self.weight
 
     @property
     def lane(self) -> str:

@@ -7,10 +7,12 @@ that wait are sent meanwhile.
 
 from __future__ import annotations
 
+from bisect import insort
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 
 from bridge.connectors.contract import Connector
@@ -20,6 +22,7 @@ from bridge.engine.connection_gate import ConnectionGate
 from bridge.engine.context import Context
 from bridge.engine.effects import Call, Grant, Read, RemoteEffect
 from bridge.engine.in_flight import RemoteRequest, RunningProcedure
+from bridge.engine.scheduling import SOON_SECONDS
 from bridge.errors import BridgeError, LeaseLost
 
 HELD_AFTER = timedelta(seconds=0.5)
@@ -34,9 +37,14 @@ POLL_SECONDS_BUDGET = 0.01
 """The same while calls wait for their budget, which may be granted meanwhile."""
 IDLE_SECONDS, IDLE_SECONDS_BUDGET = 0.02, 0.005
 """The same with no call under way."""
-GATHER_SECONDS = 0.02
-"""For so long the answers that come after the first are taken in with it."""
+GATHER_SECONDS, GATHER_PER_CALL = 0.05, 0.002
+"""For so long the answers that come after the first are taken in with it: at most, and for each
+call that waits. Where few wait, nobody is kept from going on."""
 MAX_GATHERED = 64
+FIRST_PACE, LEAST_PACE, PACE_CALLS = 0.05, 0.0005, 32
+"""What a call takes before any was made, the least that it is taken to take, and of how many calls
+the pace is about the mean."""
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 Answered = tuple[RunningProcedure, object, Exception | None]
 """A procedure with the answer to its last effect, or the error that is raised in it."""
@@ -55,17 +63,27 @@ class RemoteCalls:
     gate: ConnectionGate = field(default_factory=ConnectionGate)
     made: int = 0
     """Calls that were sent, counted by what they take of the budget."""
+    pace: float = FIRST_PACE
+    """Seconds that a call takes: those of late, the latest counting most."""
     answered: list[Answered] = field(default_factory=list)
     """What came without a call: grants, and what was not sent."""
-    waiting: list[RemoteRequest] = field(default_factory=list)
-    """Requests that wait for their connection's budget."""
+    lines: dict[str, list[RemoteRequest]] = field(default_factory=dict)
+    """By connection: the requests that wait for its budget."""
     flying: dict[Future[list[object]], RemoteRequest] = field(default_factory=dict)
+    _closed_until: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    """By connection and lane: until when the budget need not be asked again."""
+    _promised: Counter[str] = field(default_factory=Counter)
+    """By connection: calls that were promised and not asked for yet."""
     _landed: SimpleQueue[Future[list[object]]] = field(default_factory=SimpleQueue)
 
     def forget(self) -> None:
         """Forget everything, as if the worker had died: claims and leases run out."""
-        self.answered, self.waiting, self.flying = [], [], {}
-        self.gate, self._landed = ConnectionGate(), SimpleQueue()
+        self.answered, self.lines, self.flying = [], {}, {}
+        self.gate, self._landed, self._promised = ConnectionGate(), SimpleQueue(), Counter()
+
+    def waiting(self) -> list[RemoteRequest]:
+        """Return the requests that wait for a budget."""
+        return [request for line in self.lines.values() for request in line]
 
     def hangs(self) -> bool:
         """Return whether a call is under way long after it should have ended by itself."""
@@ -80,7 +98,7 @@ class RemoteCalls:
         now = self.context.clock.now()
         return [
             (request.connection, running)
-            for request in (*self.waiting, *self.flying.values())
+            for request in (*self.waiting(), *self.flying.values())
             if request.asked_at + HELD_AFTER <= now
             for running in request.procedures
         ]
@@ -88,7 +106,7 @@ class RemoteCalls:
     def load(self) -> dict[str, int]:
         """Return how many calls wait or are under way, by connection."""
         load = dict.fromkeys(self.context.connections, 0)
-        for each in (*self.waiting, *self.flying.values()):
+        for each in (*self.waiting(), *self.flying.values()):
             load[each.connection] = load.get(each.connection, 0) + len(each.procedures)
         return load
 
@@ -105,44 +123,63 @@ class RemoteCalls:
         if resting := self.gate.turned_away(effect.connection, [running]):
             self.answered.append((running, None, resting))
             return
+        now, line = self.context.clock.now(), self.lines.setdefault(effect.connection, [])
         if isinstance(effect, Read):
             size = self.context.capabilities[effect.connection][effect.entity].read_batch
-            if any(request.join(running, effect, size) for request in self.waiting):
+            if size > 1 and any(request.join(running, effect, size) for request in line):
                 return
-        now, granted = self.context.clock.now(), running.granted
+        granted = running.granted
         called = effect.connection if isinstance(effect, Call) else None
         if granted is not None and granted.connection == called:
             granted.effects, granted.asked_at, running.granted = [effect], now, None
-            self.waiting.append(granted)
+            line.insert(0, granted)
             return
-        self.waiting.append(RemoteRequest(effect.connection, [running], [effect], now, now))
+        request = RemoteRequest(effect.connection, [running], [effect], now)
+        if running.promised == called:
+            request.is_promised = True
+            self.keep_promise(running)
+        insort(line, request, key=_turn)
 
     def submit(self) -> None:
         """Send what the budgets allow, but for what may not be called any more."""
         now = self.context.clock.now()
-        still_waiting: list[RemoteRequest] = []
-        # Within a lane, in the order of asking.
-        self.waiting.sort(key=lambda request: LANES.index(request.lane))
-        for request in self.waiting:
-            if not_sent := self._too_late(request, now):
-                self.answered.extend((running, None, not_sent) for running in request.procedures)
-                if request.granted:
-                    self.free_place(request)
-            elif now < request.not_before:
-                still_waiting.append(request)
-            elif (pause := self._acquire(request, now)) > 0:
-                request.not_before = now + timedelta(seconds=pause)
-                still_waiting.append(request)
-            elif isinstance(request.effects[0], Grant):
+        for connection, line in self.lines.items():
+            going: list[RemoteRequest] = []
+            for request in line:
+                if not_sent := self._too_late(request, now):
+                    self.answered.extend((each, None, not_sent) for each in request.procedures)
+                    if request.granted:
+                        self.free_place(request)
+                else:
+                    going.append(request)
+            self.lines[connection] = sorted(going, key=_turn)  # a read that joined may be urgent
+            self._send(connection)
+
+    def _send(self, connection: str) -> None:
+        """Send from the front of a connection's line for as long as its budget allows."""
+        line, now = self.lines.get(connection, []), self.context.clock.now()
+        sent = 0
+        for request in line:
+            is_grant = isinstance(request.effects[0], Grant)
+            is_open = request.is_granted or self._acquire(request, now)
+            if not is_open and not (is_grant and self._may_promise(request, now)):
+                break
+            sent += 1
+            if is_grant:
                 (running,) = request.procedures
-                running.granted = request
+                if is_open:
+                    running.granted = request
+                else:
+                    running.promised = connection
+                    self._promised[connection] += 1
                 self.answered.append((running, None, None))
             else:
                 self.made += request.weight
-                sent = self.pool.submit(request.carry_out, self.connectors, self.context.clock)
-                self.flying[sent] = request
-                sent.add_done_callback(self._landed.put)
-        self.waiting = still_waiting
+                request.sent_at = now
+                call = self.pool.submit(request.carry_out, self.connectors, self.context.clock)
+                self.flying[call] = request
+                call.add_done_callback(self._landed.put)
+        del line[:sent]
 
     def _too_late(self, request: RemoteRequest, now: datetime) -> BridgeError | None:
         """Return why a request that waited is not sent.
@@ -154,39 +191,71 @@ class RemoteCalls:
             return LeaseLost(f"{request.connection}: {held_up}")
         first = request.effects[0]
         can_be_left = isinstance(first, Grant) and first.can_be_left
-        if can_be_left and request.not_before >= first.deadline:
+        if can_be_left and self._closed(request) >= first.deadline:
             held_up = "its budget allows no call before the deadline"
             return LeaseLost(f"{request.connection}: {held_up}")
-        if (can_be_left or now < request.not_before) and self.stopping():
+        if (can_be_left or now < self._closed(request)) and self.stopping():
             held_up = "no call started before its worker was told to stop"
             return LeaseLost(f"{request.connection}: {held_up}")
         return self.gate.turned_away(request.connection, request.procedures)
 
-    def _acquire(self, request: RemoteRequest, now: datetime) -> float:
-        """Ask the budget for every call of a request.
+    def _may_promise(self, request: RemoteRequest, now: datetime) -> bool:
+        """Return whether a call that was granted nothing yet will go out soon all the same.
 
-        Returns 0 when all are granted, else the seconds to wait.
+        That is where calls of ours have the vendor's places, and are through soon. What is written
+        down before the call is written meanwhile, so that no place is idle for it. Nothing is
+        promised to who has to wait for a rate.
         """
+        name = request.connection
+        under_way = any(each.connection == name for each in self.flying.values())
+        if not under_way or self._closed(request) > now + timedelta(seconds=SOON_SECONDS):
+            return False
+        ahead = self._promised[name] + sum(each.is_promised for each in self.lines[name])
+        return ahead < self.context.connections[name].concurrency * SOON_SECONDS / self.pace
+
+    def keep_promise(self, running: RunningProcedure) -> None:
+        """Count what was promised as asked for, or as not needed."""
+        if running.promised:
+            self._promised[running.promised] -= 1
+            running.promised = ""
+
+    def ended(self, running: RunningProcedure) -> None:
+        """Take back what was granted or promised, and came to no call."""
+        self.keep_promise(running)
+        if running.granted is not None:
+            self.free_place(running.granted)
+
+    def _closed(self, request: RemoteRequest) -> datetime:
+        """Return until when the budget need not be asked again for a request of its lane."""
+        return self._closed_until.get(request.connection, {}).get(request.lane, LONG_AGO)
+
+    def _acquire(self, request: RemoteRequest, now: datetime) -> bool:
+        """Ask the budget for every call of a request; False when it has to wait."""
         connection = self.context.connections[request.connection]
+        if now < self._closed(request):
+            return False
         holder = request.procedures[0].holder = f"{self.owner}:{id(request)}"
         hold = request.weight * connection.timeout + RELEASE_SECONDS
         while request.granted < request.weight:
-            if request.granted:
-                # This frees the place in flight only; the call stays counted against the rate.
-                self.budget.release(connection.name, holder)
             pause = self.budget.acquire(connection, holder, now, hold=hold, lane=request.lane)
             if pause > 0:
-                return pause
+                if request.granted:
+                    # Only the place in flight is free again; the call stays counted.
+                    self.budget.release(connection.name, holder)
+                closed = self._closed_until.setdefault(connection.name, {})
+                closed[request.lane] = now + timedelta(seconds=pause)
+                return False
             request.granted += 1
-        return 0.0
+        return True
 
     def collect(self) -> None:
         """Wait a moment for answers; with none under way, for a budget or for work nearly due."""
+        waits = sum(map(len, self.lines.values()))
         if not self.flying:
-            pause = IDLE_SECONDS_BUDGET if self.waiting else IDLE_SECONDS
+            pause = IDLE_SECONDS_BUDGET if waits else IDLE_SECONDS
             self.context.clock.sleep(pause)
             return
-        timeout = POLL_SECONDS_BUDGET if self.waiting else POLL_SECONDS
+        timeout = POLL_SECONDS_BUDGET if waits else POLL_SECONDS
         clock = self.context.clock
         until = clock.now() + timedelta(seconds=timeout)
         gathered = 0
@@ -198,12 +267,14 @@ class RemoteCalls:
             self._take_in(landed)
             gathered += 1
             if gathered == 1:
-                until = clock.now() + timedelta(seconds=GATHER_SECONDS if self.waiting else 0.0)
-            if self.waiting and self._landed.empty():
-                self.submit()
+                gather = min(GATHER_SECONDS, GATHER_PER_CALL * waits)
+                until = clock.now() + timedelta(seconds=gather)
 
     def _take_in(self, landed: Future[list[object]]) -> None:
         request = self.flying.pop(landed)
+        now = self.context.clock.now()
+        took = (now - (request.sent_at or now)).total_seconds()
+        self.pace += (max(took, LEAST_PACE) - self.pace) / PACE_CALLS
         error = landed.exception()
         self._give_back(request)
         self.gate.heard(self.context, self.budget, request.connection, request.procedures, error)
@@ -212,6 +283,10 @@ class RemoteCalls:
         for running, answer in zip(request.procedures, answers, strict=True):
             its_own = answer if isinstance(answer, Exception) else None
             self.answered.append((running, answer, raised or its_own))
+        if raised is None:
+            # What waits for a place does not wait for the ledger, too; after an error it does, for
+            # that may shut the connection.
+            self._send(request.connection)
 
     def _give_back(self, request: RemoteRequest) -> None:
         """Give the request's place back, and charge what it took beyond what it was granted."""
@@ -222,13 +297,15 @@ class RemoteCalls:
         self.free_place(request)
 
     def free_place(self, request: RemoteRequest) -> None:
-        """Give back what a request holds of its budget."""
+        """Give back what a request holds of its budget; the next may ask for it at once."""
         self.budget.release(request.connection, request.procedures[0].holder)
-        self._wake_next(request.connection)
+        self._closed_until.pop(request.connection, None)
 
-    def _wake_next(self, connection: str) -> None:
-        """Let the first that waits for the connection ask at once, for a place has become free."""
-        now = self.context.clock.now()
-        waiting = (each for each in self.waiting if each.connection == connection)
-        if first := next((each for each in waiting if each.not_before > now), None):
-            first.not_before = now
+
+def _turn(request: RemoteRequest) -> tuple[bool, int]:
+    """Return the place of a request in its line: what was granted or promised, then by lane.
+
+    Within a lane it is the order of asking.
+    """
+    has_leave = request.is_granted or request.is_promised
+    return (not has_leave, LANES.index(request.lane))

@@ -5,6 +5,7 @@ By lane, only for connections that may be called, and so that nothing starves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,14 +15,34 @@ from bridge.engine.outcomes import SHUT
 from bridge.ledger import connection_health, work
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx
+from bridge.ledger.fair_turns import Room
 from bridge.ledger.work import WorkRow
 
+MIN_RUNNING, MAX_RUNNING = 16, 128
+"""Work rows under way in one drain, but for those that a slow vendor holds up."""
 AGED_EVERY_CLAIMS = 8
 """Every so many claims, one row of a lower lane that has waited too long goes first."""
 MAX_LOAD = 4
 """Calls under way or waiting, for each call that a connection takes at once: no more is claimed."""
 MAX_LOAD_BELOW_LIVE = 2
 """The same for the lanes below live."""
+SOON_SECONDS = 0.1
+"""Within this, work of which more is under way than waits for a place is through."""
+
+
+def most_running(context: Context, pace: float = math.inf) -> int:
+    """Return how many rows one drain has under way, given how many seconds a call takes.
+
+    That is enough for what the vendors take at once, and no more than are through soon: each round
+    of a drain costs a transaction, so the more are in one, the cheaper is each.
+    """
+    places = sum(connection.concurrency for connection in context.connections.values())
+    return max(MIN_RUNNING, min(MAX_RUNNING, int(places * max(MAX_LOAD, SOON_SECONDS / pace))))
+
+
+def most_below_live(most: int) -> int:
+    """Return how many of these may be of a lane below live: a long job never fills them all."""
+    return most * 3 // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +92,8 @@ class Crowding:
 
     full: frozenset[str]
     full_below_live: frozenset[str]
-    spare: Mapping[str, int]
-    """Calls that each connection takes at once, less those under way or waiting."""
+    room: Mapping[str, Room]
+    """What each has room for besides those calls that are under way or waiting."""
 
 
 def claim_batch(
@@ -118,7 +139,7 @@ def claim_batch(
             keys=keys,
             live_only=skipped_below_live,
             below_live=max(0, capacity.below_live),
-            room=crowding.spare,
+            room=crowding.room,
             load=capacity.load,
         )
         batch.taken += [ClaimedWork(row, row.lane) for row in rows]
@@ -146,7 +167,10 @@ def crowded(context: Context, capacity: Capacity) -> Crowding:
         full_below_live=frozenset(
             name for name in places if no_room or load[name] >= MAX_LOAD_BELOW_LIVE * places[name]
         ),
-        spare={name: places[name] - load[name] for name in places},
+        room={
+            name: Room(places[name] - load[name], MAX_LOAD_BELOW_LIVE * places[name] - load[name])
+            for name in places
+        },
     )
 
 

@@ -29,7 +29,14 @@ from bridge.engine.in_flight import RunningProcedure
 from bridge.engine.ledger_steps import carry_out
 from bridge.engine.outcomes import RunFailure, apply_outcome, retire
 from bridge.engine.remote_calls import Answered, RemoteCalls
-from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch, connection_states
+from bridge.engine.scheduling import (
+    Capacity,
+    ClaimedWork,
+    claim_batch,
+    connection_states,
+    most_below_live,
+    most_running,
+)
 from bridge.ledger import connection_health, work
 from bridge.ledger.database import Ledger, Tx, savepoint
 from bridge.ledger.handles import LedgerHandles
@@ -37,10 +44,6 @@ from bridge.ledger.probes import LedgerFindings
 
 log = logging.getLogger("bridge.engine")
 
-MAX_RUNNING = 16
-"""Work rows under way in one drain, but for those that a slow vendor holds up."""
-RESERVED_FOR_LIVE = 4
-"""Of these, so many are left to the live lane: a long job never fills them all."""
 MAX_OVERTIME = timedelta(seconds=60)
 """For so long a drain whose time is up, and that is held up, goes on with other connections."""
 MAX_THREADS = 128
@@ -168,7 +171,6 @@ class Drain:
                 if not self._more_to_come():
                     return
             self._calls.collect()
-            self._calls.submit()  # what waited for a place does not wait for the ledger, too
 
     def _more_to_come(self) -> bool:
         """Return whether a drain that has nothing under way should stay."""
@@ -182,7 +184,7 @@ class Drain:
             return False  # else a long job is seen through, and others shall not wait for it
         now = self.context.clock.now()
         waited = self._claimed_at is None or now - self._claimed_at >= MIN_CLAIM_INTERVAL
-        free = MAX_RUNNING - self._running + len(held)
+        free = most_running(self.context, self._calls.pace) - self._running + len(held)
         return free > 0 and (waited or not self._running)
 
     def _held(self) -> list[tuple[str, RunningProcedure]]:
@@ -198,9 +200,10 @@ class Drain:
         self._claimed_at = now
         held = self._held()
         held_below_live = sum(running.lane != "live" for _, running in held)
-        free_below_live = MAX_RUNNING - RESERVED_FOR_LIVE - self._below_live + held_below_live
+        most = most_running(context, self._calls.pace)
+        free_below_live = most_below_live(most) - self._below_live + held_below_live
         capacity = Capacity(
-            free=MAX_RUNNING - self._running + len(held),
+            free=most - self._running + len(held),
             below_live=0 if self._late and not held else free_below_live,
             load=self._calls.load(),
             # Else a drain would never end: the slow ones' work is for the next.
@@ -242,6 +245,7 @@ class Drain:
                 failed.append((running, effect))
             else:
                 self._end(running)
+        self._calls.submit()  # vendors are asked while the ledger stores
         self._calls.gate.record(self.ledger, self.context)
         return self._commit(asked, failed, claim=claim) if asked or failed or claim else 0
 
@@ -256,8 +260,7 @@ class Drain:
     def _end(self, running: RunningProcedure) -> None:
         self._running -= 1
         self._below_live -= running.lane != "live"
-        if running.granted is not None:  # it came to no call, after all
-            self._calls.free_place(running.granted)
+        self._calls.ended(running)
         self._calls.gate.ended(running)
 
     def _commit(

@@ -33,7 +33,7 @@ from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 
 from bridge.core.model.lanes import LANES
 from bridge.ledger.database import Tx, insert_for
-from bridge.ledger.fair_turns import in_turn
+from bridge.ledger.fair_turns import Room, in_turn
 from bridge.ledger.json_rows import Rows
 from bridge.ledger.tables import stray_copy, work
 from bridge.ledger.work_requests import NewWork, enqueue, enqueue_all
@@ -80,7 +80,7 @@ def claim(
     keys: Collection[str] = (),
     live_only: Iterable[str] = (),
     below_live: int | None = None,
-    room: Mapping[str, int] = MappingProxyType({}),
+    room: Mapping[str, Room] = MappingProxyType({}),
     load: Mapping[str, int] = MappingProxyType({}),
 ) -> list[WorkRow]:
     """Claim due rows for one worker, the most urgent lane first, at most one for each link.
@@ -89,7 +89,8 @@ def claim(
     at this moment are skipped. `only` claims the rows of one connection, `keys` (not empty) no
     others; `live_only` names connections of which only the live lane is claimed; `below_live` is
     how many rows may be of such a lane (default: all). Rows of these lanes beyond a connection's
-    `room` come behind the rows of other connections, which can be called at the same time. Where
+    `room` come behind the rows of other connections, which can be called at the same time, or are
+    left. Where
     more is due than fits, the connections of a lane take turns, each as if it had had one for each
     call of its `load`: a thousand rows of one do not go before the one row of another.
     """

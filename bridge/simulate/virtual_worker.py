@@ -234,7 +234,7 @@ class StepWorker:
     def _call(self, running: RunningProcedure, effect: Read | Call) -> Any:
         scene, name, asking = self.scene, effect.connection, [running]
         now = scene.clock.now()
-        request = RemoteRequest(name, asking, [effect], now, now)
+        request = RemoteRequest(name, asking, [effect], now)
         scene.clock.sleep(0.01)
         try:
             (answer,) = request.carry_out(scene.connectors, scene.clock)

@@ -28,7 +28,7 @@ def test_a_call_that_should_have_ended_long_ago_silences_the_worker():
     drain = world.drain()
     now = world.clock.now()
     effect = Read("L", "ticket", "1", now + timedelta(seconds=10))
-    drain._calls.flying[Future()] = RemoteRequest("L", [], [effect], now, now)
+    drain._calls.flying[Future()] = RemoteRequest("L", [], [effect], now)
     assert not drain._calls.hangs()
     world.clock.sleep((timedelta(seconds=10) + HANGS_AFTER).total_seconds())
     assert drain._calls.hangs()

@@ -27,7 +27,8 @@ class CountingBudget(FreeBudget):
             return 0.5
         self.reads -= self.shut
         self.granted += 1
-        self.holders.append(holder)
+        if holder not in self.holders:
+            self.holders.append(holder)
         return 0.0
 
     def release(self, connection, holder):

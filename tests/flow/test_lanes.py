@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.core.model.syncs import Rate
-from bridge.engine.worker import MAX_RUNNING, RESERVED_FOR_LIVE
+from bridge.engine.scheduling import MAX_RUNNING, most_below_live, most_running
 from bridge.ledger import tables, work
 from bridge.queue import MemoryBudget
 from bridge.runs import reconcile
@@ -71,6 +71,8 @@ def test_a_running_reconciliation_does_not_delay_live_work(slow):
 
 def test_a_worker_keeps_places_for_live_work(ledger):
     world = World(ledger, names="LH")
+    wide = replace(world.context.connections["H"], concurrency=MAX_RUNNING)
+    world.context.connections["H"] = wide
     now = world.clock.now()
     with ledger.transaction() as tx:
         for number in range(3 * MAX_RUNNING):
@@ -86,7 +88,7 @@ def test_a_worker_keeps_places_for_live_work(ledger):
     drain._step(claim=True)
     drain._step(claim=True)
     held = drain._running
-    assert held == MAX_RUNNING - RESERVED_FOR_LIVE
+    assert held == most_below_live(most_running(world.context))
     with ledger.transaction() as tx:
         work.enqueue(
             tx,
@@ -131,7 +133,7 @@ def test_no_lane_starves_under_a_flood_of_live_work(ledger):
     for number in range(400):
         now = world.clock.now()
         with ledger.transaction() as tx:
-            for each in range(4 * MAX_RUNNING):
+            for each in range(4 * most_running(world.context)):
                 key = f"flood{number}-{each}"
                 work.enqueue(
                     tx,

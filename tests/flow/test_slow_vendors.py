@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from bridge.engine import worker
-from bridge.engine.worker import MAX_RUNNING, MAX_THREADS, RESERVED_FOR_LIVE
+from bridge.engine.scheduling import MIN_RUNNING, most_running
+from bridge.engine.worker import MAX_THREADS
 from bridge.ledger import tables
 from bridge.runs import reconcile
 from tests.flow.world import TickingClock, World
@@ -97,24 +98,25 @@ def test_a_drain_that_a_slow_poll_holds_begins_the_polls_of_others(scene):
 
 
 def test_what_a_slow_vendor_is_asked_for_takes_no_place_of_others(scene):
-    for number in range(2 * MAX_RUNNING):
+    most = most_running(scene.context)
+    for number in range(2 * most):
         scene.hint("H", f"r{number}")
     poll(scene, "L", after=2.0)
     scene.worker.run(5.0)
     held = scene.order.index("L poll")
-    assert 0 < held < 2 * MAX_RUNNING
+    assert 0 < held < 2 * most
     assert set(scene.order[:held]) == {"H read"}
 
 
 def test_nor_does_what_is_asked_for_in_a_lower_lane(scene):
     connections = scene.context.connections
-    connections["H"] = replace(connections["H"], concurrency=MAX_RUNNING)
-    for number in range(2 * MAX_RUNNING):
+    connections["H"] = replace(connections["H"], concurrency=MIN_RUNNING)
+    for number in range(2 * most_running(scene.context)):
         scene.hint("H", f"r{number}", lane="reconcile")
     poll(scene, "L", after=2.0)
     scene.worker.run(5.0)
     held = scene.order.index("L poll")
-    assert held >= MAX_RUNNING - RESERVED_FOR_LIVE
+    assert held >= MIN_RUNNING
     assert set(scene.order[:held]) == {"H read"}
 
 

@@ -77,9 +77,9 @@ def _store_work(tx: Tx, steps: Sequence[Changes]) -> list[WorkRow | None]:
     """Store what becomes of the work; what is done goes first, for it may be asked for anew."""
     finished = [(each.finished, each.owner) for each in steps if each.finished]
     work.finish_all(tx, finished, steps[0].now)
-    for each in steps:
-        if each.put_off is not None:
-            work.reschedule(tx, each.put_off.row, each.owner, each.put_off.due_at, count=False)
+    put_off = [(each.put_off, each.owner) for each in steps if each.put_off]
+    for each, owner in sorted(put_off, key=lambda item: item[0].row.key):
+        work.reschedule(tx, each.row, owner, each.due_at, count=False)
     work.enqueue_all(tx, [new for each in steps for new in each.raised])
     begun = work.begin_all(tx, [each.goes_on for each in steps if each.goes_on])
     return [begun.get(each.goes_on.new.key) if each.goes_on else None for each in steps]

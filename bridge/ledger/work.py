@@ -258,9 +258,8 @@ def reschedule(
 
 def annotate(tx: Tx, key: str, payload: dict[str, Any]) -> None:
     """Replace the payload of a row that is not parked."""
-    tx.execute(
-        update(work).where(work.c.key == key, work.c.parked_at.is_(None)).values(payload=payload)
-    )
+    at_work = (work.c.key == key, work.c.parked_at.is_(None))
+    tx.execute(update(work).where(*at_work).values(payload=payload))
 
 
 def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) -> bool:
@@ -352,17 +351,15 @@ def is_unread(tx: Tx, connection: str, entity: str, listed_at: datetime) -> bool
 
 def by_lane(tx: Tx) -> dict[str, int]:
     """Count the work that is not parked, by lane."""
-    counted = (
-        select(work.c.lane, func.count()).where(work.c.parked_at.is_(None)).group_by(work.c.lane)
-    )
+    counted = select(work.c.lane, func.count()).where(work.c.parked_at.is_(None))
+    counted = counted.group_by(work.c.lane)
     return dict.fromkeys(LANES, 0) | {LANES[lane]: number for lane, number in tx.execute(counted)}
 
 
 def waiting(tx: Tx, now: datetime) -> dict[str, datetime]:
     """Return since when the oldest due work waits, by connection with due work."""
-    oldest = select(work.c.connection, func.min(work.c.due_at)).where(
-        work.c.parked_at.is_(None), work.c.due_at <= now
-    )
+    due = (work.c.parked_at.is_(None), work.c.due_at <= now)
+    oldest = select(work.c.connection, func.min(work.c.due_at)).where(*due)
     return dict(tx.execute(oldest.group_by(work.c.connection)).all())
 
 
@@ -440,6 +437,9 @@ def _finish(dialect: str) -> ReturningDelete[Any]:
     ended = _CLAIMS.table(dialect)
     mine = tuple_(work.c.id, work.c.claimed_by, work.c.generation)
     claims = select(ended.c.id, ended.c.owner, ended.c.generation)
+    if dialect != "sqlite":  # locked in the order in which hints ask for them: no deadlock
+        claims = claims.join(rows := work.alias(), rows.c.id == ended.c.id)
+        claims = claims.order_by(rows.c.key.collate("C")).with_for_update(of=rows)
     return delete(work).where(mine.in_(claims)).returning(work.c.id)
 
 

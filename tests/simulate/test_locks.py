@@ -265,3 +265,33 @@ def test_a_worker_that_judges_two_connections_locks_them_in_the_order_of_all_wor
 def test_a_judgement_that_meets_a_deadlock_loses_no_work_and_is_passed_the_next_time(world):
     throttled(world)
     drained(world, ("L", "H"))
+
+
+@pytest.mark.postgres
+def test_work_that_is_finished_is_locked_in_the_order_in_which_hints_ask_for_it(world):
+    for number in reversed(range(20)):
+        world.hint("L", f"{number:02}")
+    tasks, failures = claimed(world, 20), []
+
+    def finish():
+        try:
+            with world.ledger.transaction() as tx:
+                ended = [(task.row, "both") for task in reversed(tasks)]
+                work.finish_all(tx, ended, world.clock.now())
+        except Exception as error:
+            failures.append(error)
+
+    def hint(tx, number):
+        row = {"connection": "L", "entity": "ticket", "remote_id": number, "now": NOW}
+        work.enqueue(tx, kind="observe", key=f"observe:L:ticket:{number}", due_at=NOW, **row)
+
+    thread = threading.Thread(target=finish)
+    with world.ledger.transaction() as tx:
+        tx.execute(text("SET LOCAL deadlock_timeout = '1min'"))
+        hint(tx, "00")
+        thread.start()
+        waits(tx)
+        hint(tx, "19")
+    thread.join(60)
+    assert failures == []
+    assert sorted(row["remote_id"] for row in world.outstanding()) == ["00", "19"]

@@ -124,16 +124,18 @@ class RemoteCalls:
             self.answered.append((running, None, resting))
             return
         now, line = self.context.clock.now(), self.lines.setdefault(effect.connection, [])
+        granted, running.granted = running.granted, None
+        called = effect.connection if isinstance(effect, Call) else None
+        if granted is not None and granted.connection == called:
+            granted.effects, granted.asked_at = [effect], now
+            line.insert(0, granted)
+            return
+        if granted is not None:  # it turned out that something else comes first
+            self.free_place(granted)
         if isinstance(effect, Read):
             size = self.context.capabilities[effect.connection][effect.entity].read_batch
             if size > 1 and any(request.join(running, effect, size) for request in line):
                 return
-        granted = running.granted
-        called = effect.connection if isinstance(effect, Call) else None
-        if granted is not None and granted.connection == called:
-            granted.effects, granted.asked_at, running.granted = [effect], now, None
-            line.insert(0, granted)
-            return
         request = RemoteRequest(effect.connection, [running], [effect], now)
         if running.promised == called:
             request.is_promised = True

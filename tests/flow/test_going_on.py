@@ -72,3 +72,46 @@ def test_a_worker_that_is_told_to_stop_goes_on_with_no_write():
     assert [row["kind"] for row in rows(world, tables.work)] == ["deliver", "deliver"]
     world.settle()
     assert {status(world, name, made) for name in "HP"} == {"pending"}
+
+
+class PlacesBudget(FreeBudget):
+    """Grants everything, and knows who holds a place."""
+
+    def __init__(self):
+        self.held = []
+
+    def acquire(self, connection, holder, *_asked, **_named):
+        self.held.append((connection.name, holder))
+        return 0.0
+
+    def release(self, name, holder):
+        self.held = [each for each in self.held if each != (name, holder)]
+
+
+def test_a_place_that_turns_out_not_to_be_used_is_given_back_before_anything_else_is_asked():
+    """A write was owed; once its place is granted the record was missed, and is read first."""
+    world = World(names="LH")
+    made = edited(world)
+    world.drain(budget=CountingBudget("H")).run(0.01)
+    assert "deliver" in {row["kind"] for row in rows(world, tables.work)}
+    budget, counted = PlacesBudget(), []
+    drain, read = world.drain(budget=budget), world.connectors["H"].read
+
+    def missed(connection, holder, *asked, **named):
+        with world.ledger.transaction() as tx:
+            there = tables.side.c.connection == "H"
+            missing = tables.side.update().where(there, tables.side.c.missing_since.is_(None))
+            tx.execute(missing.values(missing_since=world.clock.now()))
+        return PlacesBudget.acquire(budget, connection, holder, *asked, **named)
+
+    def noted(entity, ids):
+        counted.append([name for name, _holder in budget.held])
+        return read(entity, ids)
+
+    budget.acquire, world.connectors["H"].read = missed, noted
+    for _ in range(20):
+        drain.run()
+        world.clock.advance(1)
+    assert status(world, "H", made) == "pending"
+    assert counted[0] == ["H"]
+    assert budget.held == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from bridge.connectors.contract import (
@@ -52,6 +53,10 @@ class ForwardingConnector(Connector):
     def scan(self, entity: str, cursor: Any | None) -> Page:
         """Forward."""
         return self.real.scan(entity, cursor)
+
+    def made_since(self, entity: str, since: datetime) -> Sequence[Record]:
+        """Forward."""
+        return self.real.made_since(entity, since)
 
     def find(self, intent: Intent) -> list[Record]:
         """Forward."""

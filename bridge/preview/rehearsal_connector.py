@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from bridge.connectors.contract import (
@@ -132,6 +133,13 @@ class RehearsalConnector(ForwardingConnector):
             return []
         self.calls["find"] += 1
         return self._without_deleted(self.real.find(intent))
+
+    def made_since(self, entity: str, since: datetime) -> list[Record]:
+        """List what was made since in the real system; without one, nothing follows from it."""
+        if not self.live:
+            raise Unsupported("a rehearsal without the systems lists nothing")
+        self.calls["made_since"] += 1
+        return self._without_deleted(list(self.real.made_since(entity, since)))
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
         """Note the call, and answer as the attempt expects."""

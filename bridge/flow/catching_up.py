@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bridge.core.model.clocks import TimeSpan
 from bridge.engine.context import Context
-from bridge.ledger import catch_up, run_records, work
+from bridge.ledger import catch_up, listings, run_records
 from bridge.ledger.catch_up import CatchUp
 from bridge.ledger.database import Tx
 
@@ -37,7 +37,7 @@ def _is_unlisted(tx: Tx, state: CatchUp, entity: str) -> bool:
         entity=entity,
         since=state.since,
     )
-    return listed_at is None or work.is_unread(tx, state.connection, entity, listed_at)
+    return listed_at is None or listings.is_unread(tx, state.connection, entity, listed_at)
 
 
 def is_late(tx: Tx, connection: str, made: TimeSpan | None) -> bool:

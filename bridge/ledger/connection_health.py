@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 
 from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import connection_health as health
@@ -130,14 +130,17 @@ def get(tx: Tx, connection: str) -> Health:
 
 def closed(tx: Tx, now: datetime) -> set[str]:
     """Return the connections that nobody may call now, not even a probe."""
-    troubled = or_(health.c.opened > 0, health.c.refused_at.is_not(None))
-    probing = and_(troubled, health.c.probe_until > now)
-    shut = or_(
+    return set(tx.execute(_CLOSED, {"now": now}).scalars())
+
+
+_TROUBLED = or_(health.c.opened > 0, health.c.refused_at.is_not(None))
+_CLOSED = select(health.c.connection).where(
+    or_(
         health.c.held_at.is_not(None),
-        health.c.paused_until > now,
-        probing,
+        health.c.paused_until > bindparam("now"),
+        and_(_TROUBLED, health.c.probe_until > bindparam("now")),
     )
-    return set(tx.execute(select(health.c.connection).where(shut)).scalars())
+)
 
 
 def begin_probe(tx: Tx, connection: str, now: datetime, until: datetime) -> bool:
@@ -146,8 +149,7 @@ def begin_probe(tx: Tx, connection: str, now: datetime, until: datetime) -> bool
         return False
     free = or_(health.c.probe_until.is_(None), health.c.probe_until <= now)
     # The update checks once more: of two workers that both saw it free, the database lets one win.
-    troubled = or_(health.c.opened > 0, health.c.refused_at.is_not(None))
-    taken = update(health).where(health.c.connection == connection, troubled, free)
+    taken = update(health).where(health.c.connection == connection, _TROUBLED, free)
     return bool(tx.execute(taken.values(probe_until=until)).rowcount)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    Select,
     Text,
+    Update,
     and_,
+    bindparam,
     case,
     cast,
     delete,
@@ -21,7 +25,7 @@ from sqlalchemy import (
 )
 
 from bridge.core.model.values import Ref
-from bridge.ledger.database import Tx
+from bridge.ledger.database import Tx, one_of
 from bridge.ledger.parking import CREATION_BUDGET
 from bridge.ledger.tables import drift, inbox, link, side, work
 
@@ -117,62 +121,77 @@ def forget(tx: Tx, ref: Ref) -> None:
 
 def outstanding(tx: Tx, keys: Collection[str]) -> dict[str, str]:
     """Return, by key, whether existing work is parked (and why) or waits its turn."""
-    existing = select(work.c.key, work.c.parked_at, work.c.parked_why).where(
-        work.c.key.in_(list(keys))
-    )
-    return {
-        key: f"parked: {why}" if parked is not None else WAITS
-        for key, parked, why in tx.execute(existing)
-    }
+    if not keys:
+        return {}
+    existing = tx.execute(_outstanding(tx.dialect.name), {"ids": list(keys)})
+    return {key: f"parked: {why}" if parked is not None else WAITS for key, parked, why in existing}
+
+
+@cache
+def _outstanding(dialect: str) -> Select[Any]:
+    found = select(work.c.key, work.c.parked_at, work.c.parked_why)
+    return found.where(one_of(dialect, work.c.key))
 
 
 def waiting(tx: Tx, keys: Collection[str]) -> set[str]:
     """Return the keys of work that waits its turn, or for the import after one with a limit."""
+    if not keys:
+        return set()
+    return set(tx.execute(_waiting(tx.dialect.name), {"ids": list(keys)}).scalars())
+
+
+@cache
+def _waiting(dialect: str) -> Select[Any]:
     on_purpose = or_(work.c.parked_at.is_(None), work.c.parked_cause == CREATION_BUDGET)
-    return set(
-        tx.execute(select(work.c.key).where(work.c.key.in_(list(keys)), on_purpose)).scalars()
-    )
+    return select(work.c.key).where(one_of(dialect, work.c.key), on_purpose)
 
 
 def explain(tx: Tx, run_id: int, *, webhooks: bool) -> None:
     """Store a reason for each unexplained finding of the run, from the webhooks that came."""
-    unexplained = and_(drift.c.run_id == run_id, drift.c.why == UNEXPLAINED)
+    of = {"of": run_id}
     if not webhooks:
-        why = "the connection sends no webhooks; only listings tell"
-        tx.execute(update(drift).where(unexplained).values(why=why))
-        return
-    newest = (
-        select(func.max(inbox.c.id).label("inbox_id"), drift.c.id.label("drift_id"))
-        .select_from(
-            drift.join(
-                inbox,
-                and_(
-                    inbox.c.connection == drift.c.connection,
-                    inbox.c.entity == drift.c.entity,
-                    inbox.c.remote_id == drift.c.remote_id,
-                    inbox.c.received_at <= drift.c.found_at,
-                    or_(drift.c.since.is_(None), inbox.c.received_at >= drift.c.since),
-                ),
-            )
+        tx.execute(
+            _EXPLAIN, of | {"reason": "the connection sends no webhooks; only listings tell"}
         )
-        .where(unexplained)
-        .group_by(drift.c.id)
-        .subquery()
-    )
-    webhook = select(newest.c.drift_id, inbox.c.verdict, inbox.c.why).join(
-        inbox, inbox.c.id == newest.c.inbox_id
-    )
-    for row in tx.execute(webhook).all():
+        return
+    for row in tx.execute(_NEWEST_WEBHOOKS, of).all():
         why = _because_of(row.verdict, row.why)
         tx.execute(update(drift).where(drift.c.id == row.drift_id).values(why=why))
-    tx.execute(update(drift).where(unexplained).values(why=SILENT))
+    tx.execute(_EXPLAIN, of | {"reason": SILENT})
     mark_untold(tx)
+
+
+_UNEXPLAINED_OF = and_(drift.c.run_id == bindparam("of"), drift.c.why == UNEXPLAINED)
+_EXPLAIN = update(drift).where(_UNEXPLAINED_OF).values(why=bindparam("reason"))
+_WEBHOOKS = (
+    select(func.max(inbox.c.id).label("inbox_id"), drift.c.id.label("drift_id"))
+    .select_from(
+        drift.join(
+            inbox,
+            and_(
+                inbox.c.connection == drift.c.connection,
+                inbox.c.entity == drift.c.entity,
+                inbox.c.remote_id == drift.c.remote_id,
+                inbox.c.received_at <= drift.c.found_at,
+                or_(drift.c.since.is_(None), inbox.c.received_at >= drift.c.since),
+            ),
+        )
+    )
+    .where(_UNEXPLAINED_OF)
+    .group_by(drift.c.id)
+    .subquery()
+)
+_NEWEST_WEBHOOKS = select(_WEBHOOKS.c.drift_id, inbox.c.verdict, inbox.c.why).join(
+    inbox, inbox.c.id == _WEBHOOKS.c.inbox_id
+)
+
+
+_SILENT_KINDS = select(drift.c.connection, drift.c.entity).where(drift.c.why == SILENT).distinct()
 
 
 def mark_untold(tx: Tx) -> None:
     """Say so of findings of a kind that no webhook tells of, while the connection's others come."""
-    silent = select(drift.c.connection, drift.c.entity).where(drift.c.why == SILENT).distinct()
-    for connection, entity in tx.execute(silent).all():
+    for connection, entity in tx.execute(_SILENT_KINDS).all():
         told = select(inbox.c.id).where(inbox.c.connection == connection).limit(1)
         of_kind = told.where(inbox.c.entity == entity)
         if tx.execute(told).first() is not None and tx.execute(of_kind).first() is None:
@@ -185,6 +204,11 @@ def mark_healed(tx: Tx) -> int:
 
     Return how many.
     """
+    return tx.execute(_mark_healed()).rowcount
+
+
+@cache
+def _mark_healed() -> Update:
     joined = side.join(link, link.c.id == side.c.link_id)
     same = (
         side.c.connection == drift.c.connection,
@@ -203,8 +227,7 @@ def mark_healed(tx: Tx) -> int:
         .scalar_subquery()
     )
     is_healed = exists().select_from(joined).where(*healed).correlate(drift)
-    mark = update(drift).where(drift.c.healed_at.is_(None), is_healed).values(healed_at=at)
-    return tx.execute(mark).rowcount
+    return update(drift).where(drift.c.healed_at.is_(None), is_healed).values(healed_at=at)
 
 
 def recent(

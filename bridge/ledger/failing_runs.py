@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from bridge.ledger import run_records
 from bridge.ledger.database import Tx
@@ -67,33 +67,39 @@ def of(tx: Tx, kind: str, connection: str, entity: str) -> FailingRun | None:
 
 def _failing(tx: Tx, key: RunKey) -> FailingRun | None:
     kind, connection, entity = key
-    same = and_(run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
-    ended = run.c.finished_at.is_not(None)
-    worked = (
-        select(run.c.id)
-        .where(same, ended, run.c.error == "")
-        .order_by(run.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    failed = and_(
-        same, run.c.error.not_in(("", run_records.PUT_BACK)), run.c.id > func.coalesce(worked, 0)
-    )
-    # One that is under way has failed since it last made progress.
-    at = func.coalesce(run.c.finished_at, run.c.progress_at)
-    count, since = tx.execute(
-        select(func.count(run.c.finished_at), func.min(at)).where(failed)
-    ).one()
+    of = {"of_kind": kind, "of_connection": connection, "of_entity": entity}
+    count, since = tx.execute(_COUNT, of).one()
     if since is None:
         return None
-    newest = select(run.c.error).where(failed).order_by(run.c.id.desc()).limit(1)
-    last_ended = select(run.c.seen).where(failed, ended).order_by(run.c.id.desc()).limit(1)
     return FailingRun(
         kind=kind,
         connection=connection,
         entity=entity,
         since=since,
-        why=tx.execute(newest).scalar_one(),
+        why=tx.execute(_NEWEST, of).scalar_one(),
         ended=count,
-        saw_nothing=tx.execute(last_ended).scalar() == 0,
+        saw_nothing=tx.execute(_LAST_ENDED, of).scalar() == 0,
     )
+
+
+_SAME = and_(
+    run.c.kind == bindparam("of_kind"),
+    run.c.connection == bindparam("of_connection"),
+    run.c.entity == bindparam("of_entity"),
+)
+_ENDED = run.c.finished_at.is_not(None)
+_WORKED = (
+    select(run.c.id)
+    .where(_SAME, _ENDED, run.c.error == "")
+    .order_by(run.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_FAILED = and_(
+    _SAME, run.c.error.not_in(("", run_records.PUT_BACK)), run.c.id > func.coalesce(_WORKED, 0)
+)
+# One that is under way has failed since it last made progress.
+_AT = func.coalesce(run.c.finished_at, run.c.progress_at)
+_COUNT = select(func.count(run.c.finished_at), func.min(_AT)).where(_FAILED)
+_NEWEST = select(run.c.error).where(_FAILED).order_by(run.c.id.desc()).limit(1)
+_LAST_ENDED = select(run.c.seen).where(_FAILED, _ENDED).order_by(run.c.id.desc()).limit(1)

@@ -13,14 +13,16 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Update, bindparam, func, or_, select, update
+from sqlalchemy import Select, Update, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.ledger.database import Tx, insert_for, one_of
-from bridge.ledger.tables import link, side, sighting
+from bridge.ledger.tables import link, side, sighting, stray_copy, work
 
 PAGE = 500
 """Unseen records returned at a time."""
+MAX_FAILED_READS = 3
+"""Reads that fail more often hold up nothing that waits for what a listing found."""
 
 
 class LinkedRow(NamedTuple):
@@ -131,3 +133,25 @@ def _store(dialect: str) -> Insert:
     kept = func.coalesce(func.nullif(new.seen_run, 0), sighting.c.seen_run)
     changes = {"digest": new.digest, "fence": new.fence, "day": new.day, "seen_run": kept}
     return statement.on_conflict_do_update(index_elements=["side_id"], set_=changes)
+
+
+def is_unread(tx: Tx, connection: str, entity: str, listed_at: datetime) -> bool:
+    """Return whether a record is still to be read that a listing may have found until then.
+
+    Stray copies wait for others, so nothing waits for them.
+    """
+    stray = exists().where(
+        stray_copy.c.connection == work.c.connection,
+        stray_copy.c.entity == work.c.entity,
+        stray_copy.c.remote_id == work.c.remote_id,
+    )
+    unread = select(work.c.id).where(
+        work.c.kind == "observe",
+        work.c.connection == connection,
+        work.c.entity == entity,
+        work.c.parked_at.is_(None),
+        work.c.created_at <= listed_at,
+        work.c.attempts < MAX_FAILED_READS,
+        ~stray,
+    )
+    return tx.execute(unread.limit(1)).first() is not None

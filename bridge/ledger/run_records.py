@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal, TypedDict
 
-from sqlalchemy import String, and_, bindparam, cast, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    String,
+    Update,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.core.model.lanes import LANES
-from bridge.ledger.database import Tx, insert
+from bridge.ledger.database import Tx, insert_for
 from bridge.ledger.tables import attempt, create_intent, run, work
 from bridge.ledger.work import WorkRow
 
@@ -86,24 +100,36 @@ def begin(
     An old run without progress is given up only if it has no work left: a run that waits for its
     connection goes on later.
     """
-    same = (run.c.kind == kind, run.c.connection == connection, run.c.entity == entity)
-    has_work = exists().where(
-        work.c.key == "reconcile:" + cast(run.c.id, String), work.c.parked_at.is_(None)
+    of = {"of_kind": kind, "of_connection": connection, "of_entity": entity}
+    tx.execute(_GIVE_UP, of | {"now": now, "silent_since": now - ABANDONED_AFTER})
+    new = {"kind": kind, "connection": connection, "entity": entity}
+    times = {"due": due, "started_at": now, "progress_at": now}
+    return tx.execute(_begin(tx.dialect.name), new | times).scalar()
+
+
+_SAME = (
+    run.c.kind == bindparam("of_kind"),
+    run.c.connection == bindparam("of_connection"),
+    run.c.entity == bindparam("of_entity"),
+)
+_HAS_WORK = exists().where(
+    work.c.key == "reconcile:" + cast(run.c.id, String), work.c.parked_at.is_(None)
+)
+_GIVE_UP = (
+    update(run)
+    .where(
+        *_SAME,
+        run.c.finished_at.is_(None),
+        run.c.progress_at <= bindparam("silent_since"),
+        ~_HAS_WORK,
     )
-    tx.execute(
-        update(run)
-        .where(
-            *same,
-            run.c.finished_at.is_(None),
-            run.c.progress_at <= now - ABANDONED_AFTER,
-            ~has_work,
-        )
-        .values(finished_at=now, error=f"{_ABANDONED}: no progress for an hour")
-    )
-    statement = insert(tx, run).values(
-        kind=kind, connection=connection, entity=entity, due=due, started_at=now, progress_at=now
-    )
-    return tx.execute(statement.on_conflict_do_nothing().returning(run.c.id)).scalar()
+    .values(finished_at=bindparam("now"), error=f"{_ABANDONED}: no progress for an hour")
+)
+
+
+@cache
+def _begin(dialect: str) -> ReturningInsert[Any]:
+    return insert_for(dialect, run).on_conflict_do_nothing().returning(run.c.id)
 
 
 def progress(
@@ -120,17 +146,21 @@ def progress(
 
     What made an earlier try fail is over with that.
     """
-    changes: dict[str, Any] = {
-        "progress_at": now,
-        "error": "",
-        "seen": run.c.seen + seen,
-        "hinted": run.c.hinted + hinted,
+    changes = {"new_cursor": cursor, "new_figures": figures}
+    given = {name: value for name, value in changes.items() if value is not None}
+    counted = {"of": run_id, "now": now, "more_seen": seen, "more_hinted": hinted}
+    tx.execute(_progress(*given), counted | given)
+
+
+@cache
+def _progress(*given: str) -> Update:
+    more: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in given}
+    counts = {
+        "seen": run.c.seen + bindparam("more_seen"),
+        "hinted": run.c.hinted + bindparam("more_hinted"),
     }
-    if cursor is not None:
-        changes["cursor"] = cursor
-    if figures is not None:
-        changes["figures"] = figures
-    tx.execute(update(run).where(run.c.id == run_id).values(changes))
+    checkpoint = {"progress_at": bindparam("now"), "error": ""}
+    return update(run).where(run.c.id == bindparam("of")).values(checkpoint | counts | more)
 
 
 def set_figures(tx: Tx, run_id: int, figures: RunFigures) -> None:
@@ -142,14 +172,20 @@ def extend_claim(
     tx: Tx, row: WorkRow, owner: str, payload: dict[str, Any], until: datetime
 ) -> bool:
     """Extend the claim on a run's work and store its payload; False if another worker has it."""
-    mine = update(work).where(work.c.id == row.id, work.c.claimed_by == owner)
-    changes = {
-        "payload": payload,
-        "claimed_until": until,
-        "attempts": 0,
-        "lane": LANES.index("reconcile"),
-    }
-    return tx.execute(mine.values(changes)).rowcount == 1
+    mine = {"of": row.id, "owner": owner}
+    return tx.execute(_EXTEND, mine | {"new_payload": payload, "until": until}).rowcount == 1
+
+
+_EXTEND = (
+    update(work)
+    .where(work.c.id == bindparam("of"), work.c.claimed_by == bindparam("owner"))
+    .values(
+        payload=bindparam("new_payload"),
+        claimed_until=bindparam("until"),
+        attempts=0,
+        lane=LANES.index("reconcile"),
+    )
+)
 
 
 def forget_cursor(tx: Tx, run_id: int) -> None:
@@ -179,10 +215,14 @@ def store_outcome(
 
 def finish(tx: Tx, run_id: int, now: datetime, *, error: str = "") -> None:
     """End a run; `error` says why if it failed."""
-    ended = update(run).where(run.c.id == run_id, run.c.finished_at.is_(None))
-    tx.execute(ended.values(finished_at=now, error=error))
+    tx.execute(_FINISH, {"of": run_id, "now": now, "why": error})
 
 
+_FINISH = (
+    update(run)
+    .where(run.c.id == bindparam("of"), run.c.finished_at.is_(None))
+    .values(finished_at=bindparam("now"), error=bindparam("why"))
+)
 _GET = select(run).where(run.c.id == bindparam("of"))
 
 
@@ -250,13 +290,13 @@ def begun(tx: Tx) -> dict[tuple[str, str], datetime]:
 
 def watermark(tx: Tx, connection: str, entity: str) -> Any:
     """Return the cursor from which the next poll goes on; None before the first."""
-    cursors = select(run.c.cursor).where(
-        run.c.kind == "poll",
-        run.c.connection == connection,
-        run.c.entity == entity,
-        run.c.cursor.is_not(None),
-    )
-    return tx.execute(cursors.order_by(run.c.id.desc()).limit(1)).scalar()
+    of = {"of_kind": "poll", "of_connection": connection, "of_entity": entity}
+    return tx.execute(_WATERMARK, of).scalar()
+
+
+_WATERMARK = (
+    select(run.c.cursor).where(*_SAME, run.c.cursor.is_not(None)).order_by(run.c.id.desc()).limit(1)
+)
 
 
 def recent(tx: Tx, limit: int = 20) -> list[RunRow]:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import Update, and_, bindparam, func, select, update
 
 from bridge.core.model.lanes import LANES
 from bridge.core.model.outcome_codes import Code, of_cause
@@ -196,15 +197,23 @@ def release_leftovers(tx: Tx, new: int, cause: str, now: datetime) -> None:
 
     Whoever undoes that run takes back also what it has made of this.
     """
+    tx.execute(_release(), {"new_run": new, "for_cause": cause, "now": now})
+
+
+@cache
+def _release() -> Update:
+    new = bindparam("new_run", type_=work.c.run_id.type)
     listed = select(run.c.connection, run.c.entity).where(run.c.id == new).subquery()
     same = and_(run.c.connection == listed.c.connection, run.c.entity == listed.c.entity)
     ended = select(run.c.id).join(listed, same).where(run.c.finished_at.is_not(None))
-    left = update(work).where(work.c.parked_cause == cause, work.c.run_id.in_(ended))
+    left = update(work).where(
+        work.c.parked_cause == bindparam("for_cause"), work.c.run_id.in_(ended)
+    )
     lane = LANES.index("reconcile")
-    tx.execute(left.values(_freed(now) | {"run_id": new, "lane": lane}))
+    return left.values(_freed(bindparam("now")) | {"run_id": new, "lane": lane})
 
 
-def _freed(now: datetime) -> dict[str, Any]:
+def _freed(now: Any) -> dict[str, Any]:
     """Return what a row of work says once it is parked no more."""
     reason = {"parked_at": None, "parked_why": "", "parked_cause": ""}
     return reason | {"attempts": 0, "due_at": now, "generation": work.c.generation + 1}

@@ -21,7 +21,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     func,
     or_,
     select,
@@ -35,7 +34,7 @@ from bridge.core.model.lanes import LANES
 from bridge.ledger.database import Tx, insert_for
 from bridge.ledger.fair_turns import Room, in_turn
 from bridge.ledger.json_rows import Rows
-from bridge.ledger.tables import stray_copy, work
+from bridge.ledger.tables import work
 from bridge.ledger.work_requests import NewWork, enqueue, enqueue_all
 
 __all__ = ["NewWork", "enqueue", "enqueue_all"]
@@ -140,14 +139,21 @@ def claim_aged(
     """Claim the row below the live lane that has aged longest, so that no lane starves."""
     oldest: list[tuple[datetime, int]] = []
     for lane in range(1, len(LANES)):
-        aged = _due(now - AGED_AFTER, skip_connections, now=now).where(work.c.lane == lane)
-        row = tx.execute(aged.order_by(work.c.due_at, work.c.id).limit(1)).first()
+        when = {"now": now, "aged": now - AGED_AFTER, "below": lane}
+        row = tx.execute(_aged(tuple(sorted(skip_connections))), when).first()
         if row is not None:
             oldest.append((row.due_at, row.id))
     if not oldest:
         return []
     chosen = tx.execute(_due(now, now=now).where(work.c.id == min(oldest)[1]))
     return _take(tx, chosen, owner, until, 1)
+
+
+@lru_cache(maxsize=256)
+def _aged(skipped: tuple[str, ...]) -> Select[Any]:
+    time = work.c.due_at.type
+    rows = _due(bindparam("aged", type_=time), skipped, now=bindparam("now", type_=time))
+    return rows.where(work.c.lane == bindparam("below")).order_by(work.c.due_at, work.c.id).limit(1)
 
 
 def _due(due: Any, skip_connections: Iterable[str] = (), *, now: Any) -> Select[Any]:
@@ -286,16 +292,20 @@ def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) 
 
 def next_due(tx: Tx, now: datetime, skip_connections: Iterable[str] = ()) -> datetime | None:
     """Return when the next row can be claimed (maybe in the past); None when there is no work."""
-    waiting = select(func.min(work.c.due_at)).where(work.c.parked_at.is_(None), _unclaimed(now))
-    claimed = select(func.min(work.c.claimed_until)).where(
-        work.c.parked_at.is_(None), work.c.claimed_until > now
-    )
-    skipped = list(skip_connections)
-    if skipped:
-        waiting = waiting.where(work.c.connection.not_in(skipped))
-        claimed = claimed.where(work.c.connection.not_in(skipped))
-    times = (tx.execute(waiting).scalar(), tx.execute(claimed).scalar())
+    times = tx.execute(_next_times(tuple(sorted(skip_connections))), {"now": now}).one()
     return min((time for time in times if time is not None), default=None)
+
+
+@lru_cache(maxsize=256)
+def _next_times(skipped: tuple[str, ...]) -> Select[Any]:
+    """Return the query for when the next unclaimed row is due, and the next claim runs out."""
+    now = bindparam("now", type_=work.c.due_at.type)
+    rows = [work.c.parked_at.is_(None)]
+    if skipped:
+        rows.append(work.c.connection.not_in(skipped))
+    waiting = select(func.min(work.c.due_at)).where(*rows, _unclaimed(now))
+    claimed = select(func.min(work.c.claimed_until)).where(*rows, work.c.claimed_until > now)
+    return select(waiting.scalar_subquery(), claimed.scalar_subquery())
 
 
 def backlog(tx: Tx, now: datetime) -> dict[str, Any]:
@@ -321,32 +331,6 @@ def pending(tx: Tx, kind: str, link_ids: Collection[str]) -> set[str]:
     """Return the ones of these links that have work of a kind which is not parked."""
     rows = select(work.c.link_id).where(work.c.kind == kind, work.c.link_id.in_(list(link_ids)))
     return set(tx.execute(rows.where(work.c.parked_at.is_(None))).scalars())
-
-
-MAX_FAILED_READS = 3
-"""Reads that fail more often hold up nothing that waits for what a listing found."""
-
-
-def is_unread(tx: Tx, connection: str, entity: str, listed_at: datetime) -> bool:
-    """Return whether a record is still to be read that a listing may have found until then.
-
-    Stray copies wait for others, so nothing waits for them.
-    """
-    stray = exists().where(
-        stray_copy.c.connection == work.c.connection,
-        stray_copy.c.entity == work.c.entity,
-        stray_copy.c.remote_id == work.c.remote_id,
-    )
-    unread = select(work.c.id).where(
-        work.c.kind == "observe",
-        work.c.connection == connection,
-        work.c.entity == entity,
-        work.c.parked_at.is_(None),
-        work.c.created_at <= listed_at,
-        work.c.attempts < MAX_FAILED_READS,
-        ~stray,
-    )
-    return tx.execute(unread.limit(1)).first() is not None
 
 
 def by_lane(tx: Tx) -> dict[str, int]:

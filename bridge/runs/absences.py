@@ -26,6 +26,8 @@ class AbsenceVerdict:
     not_judged: str = ""
     """Why absences were left aside, in a run that is otherwise well."""
     absent: int = 0
+    """Records that the listing lacks and that are to be read one by one, also where the run ends
+    badly."""
 
 
 def weigh(
@@ -43,9 +45,12 @@ def weigh(
     if not context.capabilities[connection][entity].complete:
         return AbsenceVerdict(not_judged="this system's listings don't show everything")
     known, absent = listings.count_unseen(tx, connection, entity, run.id, run.started_at)
-    # An empty listing is never believed by itself, however few records it lacks.
-    if not accept and (stop := guard.emptied_source(listed, known)) is not None:
-        return AbsenceVerdict(stop=f"{stop}; if it is true: {command_to_accept(connection)}")
+    # An empty listing is never believed by itself, however few records it lacks. A few are read:
+    # if all turn out to be gone, the next run has nothing to doubt.
+    if not accept and (stop := guard.emptied_source(listed, known, sync.guard)) is not None:
+        few = guard.few_enough(known, sync.guard) and not broken
+        stop = f"{stop}; if it is true: {command_to_accept(connection)}"
+        return AbsenceVerdict(stop=stop, absent=absent if few else 0)
     if broken:
         return AbsenceVerdict(not_judged=broken)
     limit = max(sync.guard.minimum, int(known * sync.guard.share))
@@ -55,8 +60,7 @@ def weigh(
             f"more than the {limit} believed at once "
             f"({sync.guard.share:.0%}, at least {sync.guard.minimum}): nothing was concluded; "
             "check the credentials, the project and its filters; "
-            f"if it is true: {command_to_accept(connection)}",
-            absent=absent,
+            f"if it is true: {command_to_accept(connection)}"
         )
     return AbsenceVerdict(absent=absent)
 

@@ -257,14 +257,14 @@ class ReconcileJob(ListingJob[Comparison]):
         )
         if verdict.not_judged:
             figures["absences"] = f"not judged: {verdict.not_judged}"
-        if verdict.stop or not verdict.absent:
+        if not verdict.absent:
             return 0, verdict.stop
         hinted = last_side = 0
         while True:
             absent, last_side = absences.page_of_absent(tx, run, last_side)
             hinted += self._act_on(tx, absent, figures)
             if not last_side:
-                return hinted, ""
+                return hinted, verdict.stop
 
     def _act_on(
         self,

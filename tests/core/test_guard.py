@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.core.merge.guard import destructive_held, emptied_source, flips_too_often
+from bridge.core.merge.guard import destructive_held, emptied_source, few_enough, flips_too_often
 from bridge.core.model.syncs import Guard
 from tests.core.builders import at
 
@@ -39,11 +39,17 @@ def test_the_share_and_the_minimum_can_be_set():
 
 
 def test_a_source_that_suddenly_lists_nothing_stops():
-    said = emptied_source(0, 42)
+    said = emptied_source(0, 42, Guard())
     assert said is not None
-    assert "42 are known" in said
-    assert emptied_source(1, 42) is None
-    assert emptied_source(0, 0) is None
+    assert "42 are known: nothing was changed" in said
+    assert emptied_source(1, 42, Guard()) is None
+    assert emptied_source(0, 0, Guard()) is None
+
+
+def test_no_more_records_are_read_because_of_an_empty_listing_than_may_be_destroyed_anyway():
+    assert few_enough(10, Guard())
+    assert not few_enough(11, Guard())
+    assert "10 are known: each is read by itself" in (emptied_source(0, 10, Guard()) or "")
 
 
 def test_a_field_may_change_hands_so_often_and_no_more():

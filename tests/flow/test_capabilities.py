@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bridge.core.model.capabilities import Support
+from bridge.core.model.syncs import Guard
 from bridge.errors import Refused
 from bridge.ledger import conflict_log, probes, run_records
 from bridge.queue import MemoryBudget
@@ -31,15 +32,20 @@ def test_a_probed_create_that_is_refused_is_withdrawn_for_the_connection(ledger)
 
 
 def test_a_scan_of_an_emptied_source_stops_and_says_so(world):
-    born(world)
-    world.systems["H"].remove(world.systems["H"].ids[0])
+    """Also where the sync's guard would let all of it go at once."""
+    syncs = world.context.syncs
+    syncs["tickets"] = replace(syncs["tickets"], guard=Guard(share=1.0))
+    for number in range(11):
+        world.systems["L"].add(subject=f"ticket {number}", status="open", tags=[])
+    world.reconcile()
+    for remote_id in list(world.systems["H"].ids):
+        world.systems["H"].remove(remote_id)
     world.reconcile()
     with world.ledger.read() as tx:
         last = run_records.last(tx, kind="full", connection="H", entity="ticket")
     assert "lists no records" in last.error
     world.clock.advance(timedelta(hours=1).total_seconds())
-    (link,) = world.links()
-    assert not link.sides["H"].tombstone
+    assert [link.sides["H"].tombstone for link in world.links()] == [False] * 11
 
 
 def test_a_key_of_unknown_worth_is_written_once_and_what_was_ignored_is_not_carried(world):

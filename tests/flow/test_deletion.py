@@ -92,6 +92,38 @@ def test_an_emptied_source_concludes_nothing(world, many):
     assert gone(world) == []
 
 
+@pytest.fixture
+def few(world):
+    """Ten tickets on both systems, and one listing that can be made to hide them."""
+    for number in range(10):
+        world.systems["L"].add(subject=f"ticket {number}", status="open", priority="low", tags=[])
+    run(world, "L")
+    run(world, "H")
+    cut = Cut(world.connectors["L"].connection, world.systems["L"])
+    world.connectors["L"] = cut
+    return cut
+
+
+@pytest.mark.usefixtures("few")
+def test_an_emptied_source_that_had_few_is_settled_by_reading_them(world):
+    every = sorted(world.systems["L"].ids)
+    for remote_id in every:
+        world.systems["L"].remove(remote_id)
+    doubted = run(world, "L")
+    assert "lists no records at all, yet 10 are known: each is read by itself" in doubted.error
+    assert gone(world) == every
+    assert not run(world, "L").error
+
+
+def test_an_empty_listing_of_few_records_that_are_there_is_never_believed(world, few):
+    few.hidden = frozenset(world.systems["L"].ids)
+    for _ in range(3):
+        assert "lists no records" in run(world, "L").error
+        assert gone(world) == []
+    few.hidden = frozenset()
+    assert not run(world, "L").error
+
+
 @pytest.mark.usefixtures("many")
 def test_a_poll_never_takes_silence_for_absence(world):
     victim = world.systems["L"].ids[0]

@@ -11,6 +11,7 @@ from tests.flow.estate import Estate
 from tests.flow.pair import NAMES, SYNC, pair
 from tests.flow.restored import (
     NOTHING_SAID,
+    SOMEBODY,
     catch_up_with_all,
     copy_of,
     joined,
@@ -65,6 +66,19 @@ def test_a_copy_that_was_deleted_since_is_made_anew_and_nothing_else(estate):
     now = tickets(estate)
     assert len(now["helpdesk"]) == len(now["product"]) == 4
     assert [each["helpdesk"] for each in joined(estate)].count(refs[0]["helpdesk"]) == 1
+
+
+def test_creates_go_on_where_all_that_the_ledger_knew_was_deleted_since(estate):
+    """The listing shows nothing, which is not believed by itself: the records are read."""
+    known = estate.apps["product"].create({"anonymous_traits": {"subject": "Before noon"}})
+    estate.hint("product", known["id"])
+    old = copy_of(estate)
+    estate.apps["product"].delete(known["id"])
+    estate.apps["helpdesk"].create(SOMEBODY)
+    put_back(estate, old)
+    catch_up_with_all(estate)
+    subjects = [row["anonymous_traits"]["subject"] for row in estate.apps["product"].tickets()]
+    assert subjects == [SOMEBODY["subject"]]
 
 
 @pytest.mark.parametrize("original", ["helpdesk", "product"])

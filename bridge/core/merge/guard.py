@@ -25,14 +25,20 @@ def destructive_held(count_this_hour: int, more: int, records: int, guard: Guard
     )
 
 
-def emptied_source(listed: int, known: int) -> str | None:
+def emptied_source(listed: int, known: int, guard: Guard) -> str | None:
     """Return why a listing that shows no record at all is not believed; None when it is."""
     if listed or not known:
         return None
+    what = "each is read by itself" if few_enough(known, guard) else "nothing was changed"
     return (
-        f"the source lists no records at all, yet {known} are known: nothing was changed; "
+        f"the source lists no records at all, yet {known} are known: {what}; "
         "check the credentials and the project, then run `bridge reconcile` again"
     )
+
+
+def few_enough(absent: int, guard: Guard) -> bool:
+    """Return whether records that an empty listing lacks are so few that each may be read."""
+    return absent <= guard.minimum
 
 
 def flips_too_often(flips: Sequence[tuple[datetime, str]], now: datetime, guard: Guard) -> bool:

@@ -37,7 +37,7 @@ from bridge.engine.scheduling import (
     most_below_live,
     most_running,
 )
-from bridge.ledger import connection_health, work
+from bridge.ledger import connection_health, takeover, work
 from bridge.ledger.database import Ledger, Tx, savepoint
 from bridge.ledger.handles import LedgerHandles
 from bridge.ledger.probes import LedgerFindings
@@ -122,6 +122,8 @@ class Drain:
     _overtime_ends: datetime | None = None
     _keys: Collection[str] = ()
     """Not empty: nothing else is claimed."""
+    _broke_off: bool = False
+    """The ledger failed us in the middle: what we had claimed and leased is held by nobody."""
     _claims: int = 0
     _claimed_at: datetime | None = None
     _calls: RemoteCalls = field(init=False)
@@ -141,17 +143,28 @@ class Drain:
         `keys`, when not empty: only the work of these keys is taken up.
         """
         self.counts, self._keys, made = DrainCounts(), keys, self._calls.made
+        if self._broke_off:
+            self._free_what_was_left()
         try:
             self._loop(seconds)
         except Exception:
-            # The ledger failed us: what was under way is as if this worker had died here. Claims
-            # and leases run out.
+            # The ledger failed us: what was under way is as if this worker had died here.
+            self._broke_off = True
             self._ready, self._asking = [], []
             self._calls.forget()
             self._running = self._below_live = 0
             raise
         self.counts.calls = self._calls.made - made
         return self.counts
+
+    def _free_what_was_left(self) -> None:
+        """Free what we held as the ledger failed: else all of it would wait for claims to run out.
+
+        The links of writes that may be on their way keep their leases, as a dead worker's do.
+        """
+        with self.ledger.transaction() as tx:
+            takeover.release_dead(tx, self.context.clock.now(), self.owner.__eq__)
+        self._broke_off = False
 
     def _loop(self, seconds: float) -> None:
         end = self.context.clock.now() + timedelta(seconds=seconds)

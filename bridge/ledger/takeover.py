@@ -1,6 +1,7 @@
 """Frees the claims and leases of dead workers at once, instead of when they run out.
 
-A dead process commits nothing more. But a write that it sent may still be on its way: a link with
+Dead is a process that has ended, and a drain that the ledger failed in the middle: neither commits
+anything more of what it had begun. But a write that it sent may still be on its way: a link with
 an open attempt or intent keeps its lease until that runs out, which is as long as a call can take.
 """
 

@@ -33,7 +33,7 @@ PARENT_CHECK_SECONDS: Final = 0.25
 BAD_CONFIGURATION: Final = 2
 """Exit code of a child that cannot work as it is configured, and has said why.
 
-At its first start that ends the whole. Later the others go on, and it is tried again: files that
+Before all have begun that ends the whole. Later the others go on, and it is tried again: files that
 are half saved, a ledger or a Redis that is away come to be right again.
 """
 WELL_SECONDS: Final = 10.0
@@ -57,7 +57,6 @@ class Child:
     """Not started again, because what it held is gone with it."""
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    starts: int = 0
     failures: int = 0
     not_before: float = 0.0
     trouble: str = ""
@@ -73,7 +72,6 @@ class Child:
             process_group=0,
         )
         self.started = time.monotonic()
-        self.starts += 1
 
     def ended(self) -> int | None:
         """Return the exit code of a child that ended; None while it runs or waits to be started."""
@@ -108,6 +106,8 @@ class Children:
     running: list[Child] = field(default_factory=list)
     tell: Callable[[str, str], None] = lambda _name, _trouble: None
     """Told which child cannot be started, and why; without a reason: it is well again."""
+    have_begun: bool = False
+    """All of them have, so that the configuration was right once."""
 
     def start(self, name: str, command: Sequence[str], *, vital: bool = False) -> Child:
         """Start one."""
@@ -136,7 +136,7 @@ class Children:
             child.start()
 
     def _plan_restart(self, child: Child, code: int, now: float) -> None:
-        if child.vital or (code == BAD_CONFIGURATION and child.starts == 1):
+        if child.vital or (code == BAD_CONFIGURATION and not self.have_begun):
             raise ChildFailed(f"{child.name} ended with code {code}")
         # One that fails once a day is not to wait longer each day.
         child.failures = 1 if now - child.started > STABLE_SECONDS else child.failures + 1

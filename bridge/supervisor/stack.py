@@ -217,7 +217,7 @@ class Stack:
         self._start_processes(port, self.settings.workers or (1 if on_sqlite else 2))
         # Those of an earlier one may have been in trouble when it ended.
         self._untold |= {child.name: child.trouble for child in self.children.running}
-        self.ready = True
+        self.ready = self.children.have_begun = True
 
     # Not bound to the bridge of the beginning: other files bring another one.
 

@@ -21,7 +21,6 @@ class Scripted(Child):
     def start(self) -> None:
         self.process = subprocess.Popen([sys.executable, "-c", *self.command], process_group=0)
         self.started = time.monotonic()
-        self.starts += 1
 
 
 @contextlib.contextmanager
@@ -68,6 +67,16 @@ def test_a_child_that_cannot_work_as_configured_is_not_tried_again():
             family.restart_ended()
 
 
+def test_a_child_that_cannot_work_once_all_have_begun_is_tried_again():
+    with children(code="raise SystemExit(2)") as (family, child, said):
+        family.have_begun = True
+        first = child.process.pid
+        restart_until(family, lambda: child.process is not None and child.process.pid != first)
+        assert said == [
+            "it cannot start, for the reason above; all others go on; trying it again in 0.5 s"
+        ]
+
+
 def test_a_child_that_has_run_and_cannot_start_any_more_is_tried_again_and_told_of(tmp_path):
     told: list[tuple[str, str]] = []
     code = (
@@ -78,6 +87,7 @@ def test_a_child_that_has_run_and_cannot_start_any_more_is_tried_again_and_told_
         "raise SystemExit(2 if ran else 9)\n"
     )
     with children(code=code) as (family, child, said):
+        family.have_begun = True
         family.tell = lambda name, trouble: told.append((name, trouble))
         restart_until(family, lambda: len(said) == 3)
         assert said[0] == "it ended with code 9; starting it again in 0.5 s"
